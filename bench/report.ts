@@ -1,0 +1,101 @@
+/** Turns runs into medians, a table for people and a file for comparison with later runs. */
+import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Corpus } from './corpus.ts';
+import type { Run } from './rounds.ts';
+
+const RESULTS = join(import.meta.dirname, '..', '..', 'bench', 'results');
+const TMPFS_MAGIC = 0x01021994;
+
+/** What the numbers hold for. Names neither the machine nor any path on it. */
+export interface Machine {
+  readonly cores: number;
+  readonly processor: string;
+  readonly memoryBytes: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly destination: 'tmpfs' | 'disk';
+  /** Work of others at the start, over one minute: above zero the absolute numbers are worse than they could be. */
+  readonly load: number;
+}
+
+export interface Report {
+  readonly bench: string;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly machine: Machine;
+  readonly scale: number;
+  readonly corpora: readonly Pick<Corpus, 'name' | 'files' | 'bytes'>[];
+  /** Version of each tool that took part. */
+  readonly tools: Readonly<Record<string, string>>;
+  readonly runs: readonly Run[];
+}
+
+export function machineOf(dest: string): Machine {
+  return {
+    cores: availableParallelism(),
+    processor: cpus()[0]?.model ?? 'unknown',
+    memoryBytes: totalmem(),
+    kernel: release(),
+    node: process.version,
+    destination: statfsSync(dest).type === TMPFS_MAGIC ? 'tmpfs' : 'disk',
+    load: Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]),
+  };
+}
+
+/** Markdown: a table for each corpus, tools in the order in which they ran, the first one as the measure of the others. */
+export function tableOf({ corpora, runs, machine }: Report): string {
+  const facts = `${machine.cores} cores, Node ${machine.node}, destination on ${machine.destination}, load ${machine.load} at the start`;
+  return [
+    facts,
+    ...corpora.map((corpus) =>
+      corpusTable(
+        corpus,
+        runs.filter((run) => run.corpus === corpus.name),
+      ),
+    ),
+  ].join('\n\n');
+}
+
+/** Saves the report as `bench/results/<day>-<bench>-<destination>.json`; returns the name of the file. */
+export function save(report: Report): string {
+  mkdirSync(RESULTS, { recursive: true });
+  const name = `${report.time.slice(0, 10)}-${report.bench}-${report.machine.destination}.json`;
+  writeFileSync(join(RESULTS, name), `${JSON.stringify(report, null, 1)}\n`);
+  return name;
+}
+
+function corpusTable(corpus: Report['corpora'][number], runs: readonly Run[]): string {
+  const tools = [...new Set(runs.map((run) => run.tool))];
+  const measureOfAll = medianOf(runs, tools[0] as string, 'first', (run) => run.seconds) as number;
+  const rows = tools.map((tool) => {
+    const of = (phase: Run['phase'], value: (run: Run) => number) => medianOf(runs, tool, phase, value);
+    const seconds = of('first', (run) => run.seconds) as number;
+    const all = runs.filter((run) => run.tool === tool && run.phase === 'first').map((run) => run.seconds);
+    const cpu = of('first', (run) => run.userSeconds + run.systemSeconds) as number;
+    return [
+      tool,
+      `${seconds.toFixed(2)} (${Math.min(...all).toFixed(2)}–${Math.max(...all).toFixed(2)})`,
+      `${(seconds / measureOfAll).toFixed(2)} ×`,
+      Math.round(corpus.files / seconds).toLocaleString('en'),
+      Math.round(corpus.bytes / 1e6 / seconds).toLocaleString('en'),
+      cpu.toFixed(2),
+      Math.round((of('first', (run) => run.peakRssBytes) as number) / 1e6),
+      of('again', (run) => run.seconds)?.toFixed(2) ?? '',
+    ];
+  });
+  const head = ['tool', 'seconds, median (range)', `of ${tools[0]}'s time`, 'files/s', 'MB/s', 'CPU s', 'peak MB', 'again, s'];
+  const title = `**${corpus.name}**: ${corpus.files.toLocaleString('en')} files, ${Math.round(corpus.bytes / 1e6).toLocaleString('en')} MB`;
+  return `${title}\n\n${[head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')}`;
+}
+
+function medianOf(runs: readonly Run[], tool: string, phase: Run['phase'], value: (run: Run) => number): number | undefined {
+  const sorted = runs
+    .filter((run) => run.tool === tool && run.phase === phase)
+    .map(value)
+    .sort((a, b) => a - b);
+  if (sorted.length === 0) return undefined;
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
+}

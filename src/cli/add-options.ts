@@ -1,0 +1,66 @@
+/** Values of the options of `add`, checked. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { errnoOf, ShardctlError } from '../errors.ts';
+import { toBytes } from '../fs-path.ts';
+import { parseSize } from '../home/sizes.ts';
+import type { ByteString, Replication } from '../model.ts';
+import { compileFilter } from '../scan/filter.ts';
+import { type Args, usage } from './args.ts';
+import type { Context } from './context.ts';
+
+const STDIN = 0;
+
+/** The bytes that a size option asks for; undefined when it is not given. */
+export function sizeOf(args: Args, name: 'shard-size' | 'capacity'): number | undefined {
+  const text = args.text(name);
+  if (text === undefined) return undefined;
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes > 0) return bytes;
+  throw usage(`--${name} "${text}" is not a size; write for example 500GB or 128MiB`, args.command);
+}
+
+/** `MIN[:MAX]`; undefined when it is not given. */
+export function replicationOf(args: Args): Replication | undefined {
+  const text = args.text('replication');
+  if (text === undefined) return undefined;
+  const [low, high = low, ...rest] = text.split(':');
+  const [min, max] = [factor(low), factor(high)];
+  const ordered = min !== undefined && max !== undefined && (max === -1 || (min !== -1 && min <= max));
+  if (ordered && rest.length === 0) return { min, max };
+  throw usage(`--replication "${text}" is not MIN or MIN:MAX, numbers from 1 with MIN up to MAX, or -1 for every peer`, args.command);
+}
+
+function factor(text: string | undefined): number | undefined {
+  return text !== undefined && /^(?:-1|[1-9]\d{0,4})$/.test(text) ? Number(text) : undefined;
+}
+
+/** The rules of `--exclude`, `--include` and `--exclude-from` in the order in which they were given: the first that matches wins. */
+export function readFilters(context: Context): ByteString[] {
+  const rules = context.args.all('exclude', 'include', 'exclude-from').flatMap(({ name, value }) => {
+    if (name === 'exclude-from') return rulesIn(value, context.cwd);
+    return [ruleOf(toBytes(value), name === 'exclude' ? '-' : '+')];
+  });
+  // A bad pattern is a mistake in the command: say so now.
+  compileFilter(rules);
+  return rules;
+}
+
+/** As in rsync: blank lines and those that begin with `#` or `;` are comments. Bytes stay as they are. */
+function rulesIn(file: string, cwd: string): ByteString[] {
+  let text: ByteString;
+  try {
+    text = readFileSync(file === '-' ? STDIN : resolve(cwd, file), 'latin1');
+  } catch (error) {
+    throw new ShardctlError('USAGE', `cannot read the patterns in ${file}: ${errnoOf(error) ?? String(error)}`, { cause: error });
+  }
+  return text
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '' && !/^[#;]/.test(line))
+    .map((line) => ruleOf(line, '-'));
+}
+
+/** As in rsync, a pattern may say itself whether it excludes (`- `) or includes (`+ `). */
+function ruleOf(pattern: ByteString, sign: '+' | '-'): ByteString {
+  return /^[-+] ./s.test(pattern) ? pattern : `${sign} ${pattern}`;
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Args, parseCommandLine } from './args.ts';
+import { COMMANDS, COMMON, OPTIONS } from './spec.ts';
+
+function parse(...argv: string[]): Args {
+  const parsed = parseCommandLine(argv);
+  assert.equal(parsed.kind, 'run');
+  return (parsed as { args: Args }).args;
+}
+
+function refuses(argv: string[], message: RegExp, hint: RegExp = /^try `shardctl .*--help`$/): void {
+  assert.throws(() => parseCommandLine(argv), { code: 'USAGE', exitCode: 2, message, hint }, argv.join(' '));
+}
+
+test('options may stand before the command, between and after its arguments', () => {
+  for (const argv of [
+    ['--home', '/h', 'add', 'dir', '-q'],
+    ['-q', 'add', '--home=/h', 'dir'],
+    ['add', 'dir', '--quiet', '--home', '/h'],
+  ]) {
+    const args = parse(...argv);
+    assert.equal(args.command.words, 'add');
+    assert.deepEqual(args.positionals, ['dir']);
+    assert.equal(args.text('home'), '/h');
+    assert.ok(args.flag('quiet'));
+    assert.ok(!args.flag('json'));
+  }
+});
+
+test('names that look like numbers stay as they are', () => {
+  assert.equal(parse('add', 'd', '--name', '007').text('name'), '007');
+  assert.deepEqual(parse('ls', '1e3').positionals, ['1e3']);
+});
+
+test('the order of --exclude, --include and --exclude-from is kept', () => {
+  const args = parse('add', 'd', '--exclude', 'a', '--include=b', '--exclude-from', 'f', '--exclude', 'c');
+  assert.deepEqual(
+    args.all('exclude', 'include', 'exclude-from').map(({ name, value }) => `${name} ${value}`),
+    ['exclude a', 'include b', 'exclude-from f', 'exclude c'],
+  );
+});
+
+test('of an option given twice the last one counts', () => {
+  assert.equal(parse('add', 'd', '--name', 'a', '--name', 'b').text('name'), 'b');
+});
+
+test('-1 is a replication factor, not an option', () => {
+  assert.equal(parse('add', 'd', '--replication', '-1').text('replication'), '-1');
+});
+
+test('what follows -- is an argument', () => {
+  assert.deepEqual(parse('add', '--', '-strange').positionals, ['-strange']);
+});
+
+test('a command of several words is found', () => {
+  const args = parse('peers', 'add', 'local', '/mnt/a', '--tag', 'zone=a', '--tag', 'rack=1');
+  assert.equal(args.command.words, 'peers add local');
+  assert.deepEqual(args.positionals, ['/mnt/a']);
+  assert.equal(args.all('tag').length, 2);
+});
+
+test('mistakes are named in one line, with the help to read', () => {
+  refuses([], /no command given/, /^try `shardctl --help`$/);
+  refuses(['frobnicate'], /unknown command "frobnicate"/);
+  refuses(['peers'], /`shardctl peers` needs one of: ls, add local/);
+  refuses(['add'], /^DIR is missing$/, /shardctl add --help/);
+  refuses(['add', 'a', 'b'], /^one argument too many: "b"$/);
+  refuses(['add', 'a', '--colour'], /^unknown option --colour$/, /shardctl add --help/);
+  refuses(['add', 'a', '-Z'], /^unknown option -Z$/);
+  refuses(['ls', 'a', '--shard-size', '1'], /^unknown option --shard-size for `shardctl ls`$/);
+  refuses(['add', 'a', '--name'], /^option --name <value> argument missing$/);
+  refuses(['add', 'a', '--quiet=yes'], /^option -q, --quiet does not take an argument$/);
+  refuses(['add', 'a', '--name', '--json'], /^option --name argument is ambiguous$/);
+});
+
+test('help and version are given wherever they are asked for', () => {
+  assert.equal(parseCommandLine(['--help']).kind, 'help');
+  assert.equal(parseCommandLine(['add', '--help']).kind, 'help');
+  assert.equal((parseCommandLine(['peers', 'ls', '-h']) as { command?: { words: string } }).command?.words, 'peers ls');
+  assert.equal(parseCommandLine(['add', '--version']).kind, 'version');
+});
+
+test('no two options of a command have the same letter', () => {
+  for (const { words, options } of COMMANDS) {
+    const letters = [...COMMON, ...options].flatMap((name) => ('short' in OPTIONS[name] ? [OPTIONS[name].short] : []));
+    assert.equal(new Set(letters).size, letters.length, words);
+  }
+});

@@ -1,0 +1,18 @@
+/** `shardctl cat REF/PATH`: the bytes of a file. */
+import { cat } from '../../cat.ts';
+import { EXIT } from '../../errors.ts';
+import { usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { withTree } from '../open-tree.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, output, signal } = context;
+  if (context.json) throw usage('--json cannot be combined with the bytes of a file', args.command);
+  return await withTree(context, args.positionals[0] as string, async ({ root, path, blocks }) => {
+    for await (const bytes of cat({ root, path, blocks, signal })) {
+      await output.bytes(bytes);
+      if (output.closed) break;
+    }
+    return EXIT.done;
+  });
+}

@@ -1,0 +1,32 @@
+/** `shardctl get REF[/PATH] -o OUT`: write a tree or a file back, with its modes and times. */
+import { resolve } from 'node:path';
+import { EXIT } from '../../errors.ts';
+import { get } from '../../get.ts';
+import { formatSize } from '../../home/sizes.ts';
+import { usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { withTree } from '../open-tree.ts';
+import { counted, formatSeconds } from '../reporter/text.ts';
+import { answer } from '../results.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, cwd, now, reporter, signal, output } = context;
+  const target = args.text('output');
+  if (target === undefined || target === '') throw usage('--output OUT is missing', args.command);
+  const out = resolve(cwd, target);
+  return await withTree(context, args.positionals[0] as string, async ({ snapshot, root, path, blocks }) => {
+    const started = now();
+    const done = await get({ root, path, out, blocks, emit: (event) => reporter.event(event), signal, overwrite: args.flag('overwrite') });
+    const seconds = (now() - started) / 1000;
+    const { files, directories, symlinks, bytes } = done;
+    if (args.flag('root-only') && !context.json) output.line(snapshot.tree);
+    if (!context.quiet || context.json) {
+      answer(context, [{ type: 'restored', out, files, directories, symlinks, bytes, seconds }], () => {
+        const rate = seconds > 0 ? `, ${formatSize(bytes / seconds)}/s` : '';
+        const what = `${counted(files, 'file')}, ${counted(directories, 'directory')}, ${counted(symlinks, 'symlink')}, ${formatSize(bytes)}`;
+        return [`${what} in ${target}, ${formatSeconds(seconds)}${rate}`];
+      });
+    }
+    return EXIT.done;
+  });
+}

@@ -1,0 +1,62 @@
+/** `shardctl peers add local PATH`: set up a directory of this machine as a peer. */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
+import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
+import { sizeOf } from '../add-options.ts';
+import { type Args, usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { addLocalPeer, writing } from '../wire.ts';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
+/** What a fresh filesystem holds by itself. */
+const LOST_AND_FOUND = 'lost+found';
+
+export async function run(context: Context): Promise<number> {
+  const peer = peerOf(context.args, context.cwd);
+  refuseForeign(peer.path);
+  await writing(context, async ({ config }) => {
+    if (config.peers.some(({ name }) => name === peer.name)) {
+      throw new ShardctlError('USAGE', `there is a peer "${peer.name}" already`, { hint: 'choose another name with --name' });
+    }
+    await addLocalPeer(context.home, config, peer);
+  });
+  if (!context.quiet && !context.json) context.output.line(`peer ${peer.name}: ${peer.path}, layout ${peer.layout}`);
+  return EXIT.done;
+}
+
+function peerOf(args: Args, cwd: string): LocalPeerConfig {
+  const path = resolve(cwd, args.positionals[0] as string);
+  const name = args.text('name') ?? basename(path);
+  if (!NAME.test(name))
+    throw usage(`"${name}" cannot be the name of a peer; give one of letters, digits, ".", "_" and "-" with --name`, args.command);
+  const layout = args.text('layout') ?? 'car';
+  if (!LAYOUTS.includes(layout)) throw usage(`--layout "${layout}" is neither car nor blockstore`, args.command);
+  const capacity = sizeOf(args, 'capacity');
+  const tags = Object.fromEntries(args.all('tag').map(({ value }) => tagOf(value, args)));
+  return { kind: 'local', name, path, layout: layout as PeerLayout, tags, ...(capacity === undefined ? {} : { capacity }) };
+}
+
+function tagOf(text: string, args: Args): [string, string] {
+  const equals = text.indexOf('=');
+  if (equals > 0 && equals < text.length - 1) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw usage(`--tag "${text}" is not KEY=VALUE`, args.command);
+}
+
+/** A peer has its directory for itself: shards must not mix with somebody's files. */
+function refuseForeign(path: string): void {
+  if (existsSync(join(path, 'peer.json'))) return;
+  let stranger: string | undefined;
+  try {
+    stranger = readdirSync(path).find((name) => name !== LOST_AND_FOUND);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    if (errnoOf(error) === 'ENOTDIR') throw new ShardctlError('USAGE', `${path} is not a directory`);
+    throw ioError(error, 'looking at the new peer', path);
+  }
+  if (stranger === undefined) return;
+  throw new ShardctlError('USAGE', `${path} is not a peer, and it is not empty (it holds "${stranger}")`, {
+    hint: 'name a new or empty directory',
+  });
+}

@@ -1,0 +1,53 @@
+/** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
+import { EXIT } from '../../errors.ts';
+import { formatSize } from '../../home/sizes.ts';
+import type { Index } from '../../index-store/index.ts';
+import type { ShardRecord, SnapshotRecord } from '../../model.ts';
+import { verify } from '../../verify.ts';
+import type { Context } from '../context.ts';
+import { resolveRef } from '../ref.ts';
+import { counted, formatSeconds } from '../reporter/text.ts';
+import { answer } from '../results.ts';
+import { reading } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, now, output, reporter, signal } = context;
+  return await reading(context, async ({ index, peers }) => {
+    const [ref] = args.positionals;
+    const snapshots = ref === undefined ? allSnapshots(index) : [resolveRef(ref, index).snapshot];
+    const started = now();
+    const readData = args.flag('read-data');
+    const { shards, blocks, bytes, damaged } = await verify({
+      shards: shardsOf(snapshots, index),
+      peers,
+      readData,
+      emit: (event) => reporter.event(event),
+      signal,
+    });
+    const seconds = (now() - started) / 1000;
+    if (args.flag('root-only') && !context.json) {
+      for (const { tree } of snapshots) output.line(tree);
+    }
+    if (!context.quiet || context.json) {
+      answer(context, [{ type: 'verified', shards, blocks, bytes, damaged, seconds }], () => {
+        const read = readData ? `, ${counted(blocks, 'block')} read back, ${formatSize(bytes)}` : '';
+        return [
+          `${counted(shards, 'shard')} looked at${read}: ${damaged === 0 ? 'no damage' : `damage: ${damaged}`}, ${formatSeconds(seconds)}`,
+        ];
+      });
+    }
+    return damaged === 0 ? EXIT.done : EXIT.damage;
+  });
+}
+
+function allSnapshots(index: Index): SnapshotRecord[] {
+  return index.repositories().flatMap(({ name }) => index.snapshots(name));
+}
+
+/** Each shard once, however many snapshots share it. */
+function* shardsOf(snapshots: readonly SnapshotRecord[], index: Index): Iterable<ShardRecord> {
+  for (const number of new Set(snapshots.flatMap(({ shards }) => shards))) {
+    const shard = index.shard(number);
+    if (shard !== undefined) yield shard;
+  }
+}

@@ -1,0 +1,27 @@
+/** What every command gets: the command line, the surroundings, and where to write. */
+import type { HomePaths } from '../home/home.ts';
+import type { Args } from './args.ts';
+import type { Output } from './output.ts';
+import type { Reporter } from './reporter/reporter.ts';
+
+export interface Context {
+  readonly args: Args;
+  readonly home: HomePaths;
+  readonly cwd: string;
+  /** Of this program. */
+  readonly version: string;
+  readonly output: Output;
+  readonly reporter: Reporter;
+  /** Results as JSON lines rather than as text. */
+  readonly json: boolean;
+  /** `-q` or `-Q`: commands whose result is not their output say nothing when all is well. */
+  readonly quiet: boolean;
+  readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Called when the process ends, however it ends (SIGKILL excepted). */
+  readonly onExit: (release: () => void) => void;
+}
+
+/** Resolves to the exit code; throws for what stops it. */
+export type Command = (context: Context) => Promise<number>;

@@ -1,0 +1,124 @@
+/** The program: reads the command line, runs the command, turns what happens into lines and an exit code. Owns signals and the exit. */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import process from 'node:process';
+import { ShardctlError, EXIT } from '../errors.ts';
+import { homePaths } from '../home/home.ts';
+import { type Args, parseCommandLine } from './args.ts';
+import { Output } from './output.ts';
+import type { Exit, Reporter } from './reporter/reporter.ts';
+
+export async function main(argv: readonly string[]): Promise<never> {
+  const output = new Output(process.stdout, process.stderr);
+  const code = await run(argv, output);
+  await output.flushed();
+  process.exit(code);
+}
+
+async function run(argv: readonly string[], output: Output): Promise<number> {
+  let reporter: Reporter | undefined;
+  try {
+    const parsed = parseCommandLine(argv);
+    if (parsed.kind === 'version') {
+      output.line(version());
+      return EXIT.done;
+    }
+    if (parsed.kind === 'help') {
+      const { helpText } = await import('./help.ts');
+      output.line((await helpText(parsed.command, process.stdout.columns ?? 100)).trimEnd());
+      return EXIT.done;
+    }
+    reporter = await reporterFor(parsed.args, output);
+    return await runCommand(parsed.args, output, reporter);
+  } catch (error) {
+    reporter ??= await fallbackReporter(argv, output);
+    const exit = exitOf(error);
+    reporter.finish(exit);
+    if (exit.error?.code === 'BUG' && argv.some((arg) => arg === '-v' || arg === '--verbose'))
+      output.note(String((error as Error | null)?.stack ?? error));
+    return exit.code;
+  }
+}
+
+async function runCommand(args: Args, output: Output, reporter: Reporter): Promise<number> {
+  const controller = new AbortController();
+  const releases: (() => void)[] = [];
+  process.on('exit', () => {
+    for (const release of releases) release();
+  });
+  stopOnSignals(controller, args);
+  const { run: command } = await args.command.load();
+  // What a stage drops while it is being stopped must not end in a stack trace.
+  process.on('uncaughtException', (error) => {
+    const exit = exitOf(controller.signal.aborted ? controller.signal.reason : error);
+    reporter.finish(exit);
+    if (args.flag('verbose')) output.note(String(error.stack));
+    process.exit(exit.code);
+  });
+  try {
+    const code = await command({
+      args,
+      home: homePaths({ flag: args.text('home'), variable: process.env.SHARDCTL_HOME, userHome: homedir(), cwd: process.cwd() }),
+      cwd: process.cwd(),
+      version: version(),
+      output,
+      reporter,
+      json: args.flag('json'),
+      quiet: args.flag('quiet') || args.flag('root-only'),
+      signal: controller.signal,
+      now: Date.now,
+      onExit: (release) => releases.push(release),
+    });
+    reporter.finish({ code });
+    return code;
+  } catch (error) {
+    // Whatever an aborted operation throws, the user's own signal is what happened.
+    throw controller.signal.aborted ? controller.signal.reason : error;
+  }
+}
+
+/** The first signal asks the run to stop in good order, the second one ends it at once. */
+function stopOnSignals(controller: AbortController, args: Args): void {
+  const hint =
+    args.command.words === 'add' ? 'run the same command again: it goes on where it stopped' : 'nothing was damaged; run the command again';
+  const stop = (code: 'INTERRUPTED' | 'TERMINATED', message: string) => () => {
+    const reason = new ShardctlError(code, message, { hint });
+    if (controller.signal.aborted) process.exit(reason.exitCode);
+    controller.abort(reason);
+  };
+  process.on('SIGINT', stop('INTERRUPTED', 'interrupted'));
+  process.on('SIGTERM', stop('TERMINATED', 'terminated'));
+}
+
+async function reporterFor(args: Args, output: Output): Promise<Reporter> {
+  const verbose = args.flag('verbose');
+  const quiet = args.flag('quiet') || args.flag('root-only');
+  if (args.flag('json')) return (await import('./reporter/json.ts')).jsonReporter(output, quiet);
+  if (quiet) return (await import('./reporter/quiet.ts')).quietReporter(output);
+  if (output.stderr.isTTY && !args.flag('no-progress'))
+    return (await import('./reporter/progress.ts')).progressReporter(output, verbose, Date.now);
+  return (await import('./reporter/plain.ts')).plainReporter(output, verbose, Date.now);
+}
+
+/** For a command line that could not be read: a program that asked for JSON gets its exit line all the same. */
+async function fallbackReporter(argv: readonly string[], output: Output): Promise<Reporter> {
+  if (argv.includes('--json')) return (await import('./reporter/json.ts')).jsonReporter(output, false);
+  return (await import('./reporter/quiet.ts')).quietReporter(output);
+}
+
+function exitOf(error: unknown): Exit {
+  if (error instanceof ShardctlError) {
+    const { code, message, hint } = error;
+    return { code: error.exitCode, error: hint === undefined ? { code, message } : { code, message, hint } };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    code: EXIT.bug,
+    error: { code: 'BUG', message: `internal error: ${message}`, hint: 'this is a bug in shardctl; -v shows where' },
+  };
+}
+
+function version(): string {
+  const { version: text } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return text;
+}

@@ -1,0 +1,60 @@
+/** stdout for results, stderr for everything else; a reader that goes away is no error. */
+
+/** As much of a stream as is needed here: tests pass their own. */
+export interface Sink {
+  write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): boolean;
+  once(event: 'drain' | 'error', listener: (error: Error) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+export class Output {
+  readonly stderr: Sink;
+  readonly #stdout: Sink;
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(stdout: Sink, stderr: Sink) {
+    this.#stdout = stdout;
+    this.stderr = stderr;
+    // `shardctl ls … | head`: the rest is not wanted, and an import must not die of it.
+    stdout.on('error', () => {
+      this.#closed = true;
+      this.#wake?.();
+    });
+    stderr.on('error', () => {});
+  }
+
+  /** Whoever read stdout has gone: commands that only print may stop. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  line(text: string): void {
+    if (!this.#closed) this.#stdout.write(`${text}\n`);
+  }
+
+  json(value: unknown): void {
+    this.line(JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner)));
+  }
+
+  /** Raw bytes; resolves when there is room for more, so that a slow reader holds the sender back. */
+  async bytes(chunk: Uint8Array): Promise<void> {
+    if (this.#closed || this.#stdout.write(chunk)) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      this.#stdout.once('drain', () => resolve());
+    });
+  }
+
+  note(text: string): void {
+    this.stderr.write(`${text}\n`);
+  }
+
+  /** Resolves when everything written so far has left the process: a pipe takes its time. */
+  async flushed(): Promise<void> {
+    const left = (sink: Sink) => new Promise<void>((resolve) => sink.write('', () => resolve()));
+    await Promise.all([this.#closed ? undefined : left(this.#stdout), left(this.stderr)]);
+  }
+}

@@ -1,0 +1,17 @@
+/** For programs: every event as one line of JSON on stdout, and `{"type":"exit",…}` as the last one. */
+import type { Output } from '../output.ts';
+import type { Reporter } from './reporter.ts';
+
+/** What `-q` leaves out: how far a run has come, rather than what came of it. */
+const PROGRESS = new Set(['scan', 'import', 'sealed', 'placed', 'peer', 'progress']);
+
+export function jsonReporter(output: Output, quiet: boolean): Reporter {
+  return {
+    event(event) {
+      if (!quiet || !PROGRESS.has(event.type)) output.json(event);
+    },
+    finish(exit) {
+      output.json({ type: 'exit', ...exit });
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/** For a terminal: a bar for files, for data and for each peer, problems above them, the summary on stdout. Sole owner of cli-progress. */
+import cliProgress from 'cli-progress';
+import { formatSize } from '../../home/sizes.ts';
+import type { Output } from '../output.ts';
+import type { Reporter } from './reporter.ts';
+import { Standing } from './standing.ts';
+import { errorLine, problemLine, shardLine, summaryLines } from './text.ts';
+
+/** How full a line is, from 0 to 1 (undefined: no bar, because there is nothing to measure against), and what stands beside it. */
+interface Line {
+  readonly label: string;
+  readonly full: number | undefined;
+  readonly text: string;
+}
+
+const BAR_COLUMNS = 24;
+const LABEL_COLUMNS = 10;
+/** More peers than this would not leave the terminal to anything else. */
+const MOST_PEERS = 8;
+
+export function progressReporter(output: Output, verbose: boolean, now: () => number): Reporter {
+  const standing = new Standing(now);
+  const lines = new Set<string>();
+  const bars = new cliProgress.MultiBar({
+    // The types ask for a whole WritableStream; the library only writes.
+    stream: output.stderr as NodeJS.WritableStream,
+    format: (options, params, payload: { line: () => Line }) => render(payload.line(), options, params.maxWidth),
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: BAR_COLUMNS,
+    fps: 8,
+    clearOnComplete: true,
+    // A line that has not changed must be drawn again below a message.
+    forceRedraw: true,
+    // Hidden cursor and switched-off wrapping would stay for good when a second Ctrl-C ends the program at once.
+    hideCursor: false,
+    linewrap: true,
+    // Signals belong to main.
+    gracefulExit: false,
+  });
+
+  function show(key: string, line: () => Line): void {
+    if (lines.has(key)) return;
+    lines.add(key);
+    bars.create(1, 0, { line });
+  }
+
+  return {
+    event(event) {
+      standing.take(event);
+      const message = problemLine(event) ?? (verbose ? shardLine(event) : undefined);
+      if (message !== undefined) bars.isActive ? bars.log(`${message}\n`) : output.note(message);
+      switch (event.type) {
+        case 'scan':
+        case 'import':
+          show('files', () => ({ label: 'files', full: share(standing.imported.files, standing.scanned), text: standing.files }));
+          show('data', () => ({
+            label: 'data',
+            full: share(standing.imported.bytes, standing.scanned, 'bytes'),
+            text: `${standing.bytes}  ${standing.pace}`,
+          }));
+          show('shards', () => ({ label: 'shards', full: undefined, text: standing.shards }));
+          break;
+        case 'peer':
+          if (standing.peers.size <= MOST_PEERS) show(`peer ${event.name}`, () => peerLine(standing, event.name));
+          break;
+        case 'progress':
+          show('step', () => stepLine(standing));
+          break;
+        case 'summary':
+          bars.stop();
+          for (const text of summaryLines(event)) output.line(text);
+          break;
+        default:
+      }
+    },
+    finish({ error }) {
+      bars.stop();
+      if (error !== undefined) output.note(errorLine(error));
+    },
+  };
+}
+
+function share(done: number, scanned: Standing['scanned'], of: 'files' | 'bytes' = 'files'): number | undefined {
+  if (!scanned.done) return undefined;
+  return scanned[of] === 0 ? 1 : done / scanned[of];
+}
+
+function peerLine(standing: Standing, name: string): Line {
+  const { freeBytes, usedBytes } = standing.peers.get(name) ?? { freeBytes: 0, usedBytes: 0 };
+  const all = freeBytes + usedBytes;
+  return { label: name, full: all === 0 ? 1 : usedBytes / all, text: `${formatSize(usedBytes)} used, ${formatSize(freeBytes)} free` };
+}
+
+function stepLine(standing: Standing): Line {
+  const { label, done, total, bytes } = standing.step ?? { label: '', done: 0, total: 0, bytes: 0 };
+  return { label, full: total > 0 ? done / total : undefined, text: `${done}${total > 0 ? `/${total}` : ''}  ${formatSize(bytes)}` };
+}
+
+function render(line: Line, options: cliProgress.Options, columns: number): string {
+  const bar =
+    line.full === undefined ? ' '.repeat(BAR_COLUMNS) : cliProgress.Format.BarFormat(Math.min(1, Math.max(0, line.full)), options);
+  const label = line.label.length > LABEL_COLUMNS ? `${line.label.slice(0, LABEL_COLUMNS - 1)}…` : line.label.padEnd(LABEL_COLUMNS);
+  return `${label} ${bar} ${line.text}`.slice(0, columns);
+}

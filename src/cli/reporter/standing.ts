@@ -1,0 +1,102 @@
+/** Where a run stands, kept up to date from its events: what both the bars and the plain lines show. */
+import type { Event } from '../../events.ts';
+import { formatCount, formatSize } from '../../home/sizes.ts';
+import { formatSeconds } from './text.ts';
+
+export interface PeerFill {
+  readonly name: string;
+  freeBytes: number;
+  usedBytes: number;
+}
+
+/** Old speed counts for less and less: after this time for 1/e. */
+const SMOOTHING_MS = 10_000;
+/** Speed is not worth telling before this much of it was seen. */
+const WARM_UP_MS = 1_000;
+
+export class Standing {
+  scanned = { files: 0, bytes: 0, done: false };
+  imported = { files: 0, bytes: 0 };
+  sealed = 0;
+  placed = 0;
+  readonly peers = new Map<string, PeerFill>();
+  step: { label: string; done: number; total: number; bytes: number } | undefined;
+
+  readonly #now: () => number;
+  #bytesPerMs = 0;
+  #firstAt: number | undefined;
+  #lastAt = 0;
+  #lastBytes = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  take(event: Event): void {
+    switch (event.type) {
+      case 'scan':
+        this.scanned = event;
+        break;
+      case 'import':
+        this.imported = event;
+        this.#measure(event.bytes);
+        break;
+      case 'sealed':
+        this.sealed += 1;
+        break;
+      case 'placed':
+        this.placed += 1;
+        break;
+      case 'peer':
+        this.peers.set(event.name, { name: event.name, freeBytes: event.freeBytes, usedBytes: event.usedBytes });
+        break;
+      case 'progress':
+        this.step = event;
+        this.#measure(event.bytes);
+        break;
+      default:
+    }
+  }
+
+  /** `312.0 MiB/s, 0:12 left`; while the source is still being counted there is no honest remaining time. */
+  get pace(): string {
+    const speed = this.#bytesPerMs > 0 && this.#lastAt - (this.#firstAt ?? 0) >= WARM_UP_MS ? this.#bytesPerMs : undefined;
+    const words = speed === undefined ? [] : [`${formatSize(speed * 1000)}/s`];
+    if (!this.scanned.done) return [...words, 'still counting'].join(', ');
+    const left = this.scanned.bytes - this.imported.bytes;
+    if (left <= 0) return [...words, 'placing the last shards'].join(', ');
+    if (speed !== undefined) words.push(`${formatSeconds(Math.max(1, Math.round(left / speed / 1000)))} left`);
+    return words.join(', ');
+  }
+
+  get files(): string {
+    return `${formatCount(this.imported.files)}/${formatCount(this.scanned.files)}${this.scanned.done ? '' : '+'} files`;
+  }
+
+  get bytes(): string {
+    return `${formatSize(this.imported.bytes)}/${formatSize(this.scanned.bytes)}${this.scanned.done ? '' : '+'}`;
+  }
+
+  get shards(): string {
+    const waiting = this.sealed - this.placed;
+    return `${formatCount(this.placed)} shards placed${waiting > 0 ? `, ${waiting} under way` : ''}`;
+  }
+
+  /** Speed is an average over time that forgets: a burst of unchanged files does not promise an early end for long. */
+  #measure(bytes: number): void {
+    const now = this.#now();
+    if (this.#firstAt === undefined) {
+      this.#firstAt = now;
+    } else if (now > this.#lastAt) {
+      const elapsed = now - this.#lastAt;
+      const sinceStart = now - this.#firstAt;
+      // At first a plain average, so that the start does not weigh for ever.
+      const weight = Math.max(1 - Math.exp(-elapsed / SMOOTHING_MS), elapsed / sinceStart);
+      this.#bytesPerMs += weight * ((bytes - this.#lastBytes) / elapsed - this.#bytesPerMs);
+    } else {
+      return;
+    }
+    this.#lastAt = now;
+    this.#lastBytes = bytes;
+  }
+}

@@ -1,0 +1,90 @@
+/** Events as sentences, the same for every reporter that speaks to people. */
+import type { Event, Summary } from '../../events.ts';
+import { formatCount, formatSize } from '../../home/sizes.ts';
+import type { ExitError } from './reporter.ts';
+
+const PROBLEMS = {
+  unreadable: 'cannot read',
+  vanished: 'vanished',
+  changed: 'kept changing',
+  special: 'skipped',
+} as const;
+
+/** What a user should be told of at once; undefined for events that are mere progress. */
+export function problemLine(event: Event): string | undefined {
+  switch (event.type) {
+    case 'entry':
+      return `${PROBLEMS[event.problem]}: ${event.path}: ${event.detail}${event.kept ? ' (the version of the last snapshot stays)' : ''}`;
+    case 'warning':
+      return `warning: ${event.message}${event.hint === undefined ? '' : `; ${event.hint}`}`;
+    case 'damage':
+      return `damage: ${event.what} on ${event.where}: ${event.detail}`;
+    default:
+      return undefined;
+  }
+}
+
+/** What was wrong, where, and what to do, in one line whatever the message holds. */
+export function errorLine(error: ExitError): string {
+  return `shardctl: ${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`.replaceAll('\n', ' ');
+}
+
+export function shardLine(event: Event): string | undefined {
+  if (event.type === 'sealed')
+    return `shard ${event.shard} sealed: ${event.cid}, ${formatSize(event.bytes)} in ${counted(event.blocks, 'block')}`;
+  if (event.type === 'placed') return `shard ${event.shard} placed on ${event.peers.join(', ')}`;
+  return undefined;
+}
+
+/** The final word of `add`. */
+export function summaryLines(summary: Summary): string[] {
+  const { problems } = summary;
+  const left = [
+    [problems.unreadable, 'unreadable'],
+    [problems.vanished, 'vanished'],
+    [problems.changed, 'kept changing'],
+    [problems.special, 'not a file, directory or symlink'],
+  ].flatMap(([count, what]) => (count === 0 ? [] : [`${formatCount(count as number)} ${what}`]));
+  const rate = summary.seconds > 0 ? `, ${formatSize(summary.bytes / summary.seconds)}/s` : '';
+  const lines = [
+    `${summary.repository}@${summary.number}: ${summary.unchanged ? 'nothing has changed' : 'committed'}`,
+    row(
+      'holds',
+      `${counted(summary.files, 'file')}, ${formatSize(summary.bytes)}, ${counted(summary.directories, 'directory')}, ${counted(summary.symlinks, 'symlink')}`,
+    ),
+    row(
+      'new',
+      `${counted(summary.newFiles, 'file')}, ${counted(summary.newBlocks, 'block')}, ${formatSize(summary.newBytes)} in ${counted(summary.newShards, 'shard')}`,
+    ),
+  ];
+  if (left.length > 0) lines.push(row('left out', left.join(', ')));
+  for (const peer of summary.peers) {
+    lines.push(
+      row(
+        'peer',
+        `${peer.name}: ${formatSize(peer.placedBytes)} placed, free ${formatSize(peer.freeBefore)} → ${formatSize(peer.freeAfter)}`,
+      ),
+    );
+  }
+  lines.push(row('root', summary.tree), row('snapshot', summary.snapshot), row('time', `${formatSeconds(summary.seconds)}${rate}`));
+  return lines;
+}
+
+export function counted(n: number, noun: string): string {
+  const plural = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  return `${formatCount(n)} ${n === 1 ? noun : plural}`;
+}
+
+/** `3.4 s`, `2:05`, `1:02:03` */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+function row(label: string, text: string): string {
+  return `  ${label.padEnd(9)} ${text}`;
+}

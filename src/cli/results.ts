@@ -1,0 +1,47 @@
+/** What commands that only look answer: with `--json` one record a line, else text. The shapes are part of the interface. */
+import type { Context } from './context.ts';
+
+export type Result =
+  /** One entry of `ls`. `path` is escaped for display, `mtime` is seconds since 1970 with nine decimals. */
+  | { type: 'listing'; path: string; kind: string; size: number; mode?: string; mtime?: string; target?: string; cid: string }
+  | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null }
+  | ({ type: 'snapshot'; repository: string } & SnapshotResult)
+  | {
+      type: 'peer-status';
+      name: string;
+      kind: string;
+      path: string;
+      layout: string;
+      tags: Readonly<Record<string, string>>;
+      capacity: number | null;
+      shards: number;
+      /** Absent when the peer does not answer: then `error` says why. */
+      usedBytes?: number;
+      freeBytes?: number;
+      error?: string;
+    }
+  | { type: 'restored'; out: string; files: number; directories: number; symlinks: number; bytes: number; seconds: number }
+  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number };
+
+export interface SnapshotResult {
+  readonly number: number;
+  readonly cid: string;
+  readonly tree: string;
+  readonly time: string;
+  readonly files: number;
+  readonly directories: number;
+  readonly symlinks: number;
+  readonly bytes: number;
+  readonly shards: number;
+  /** Fewest peers that hold one of its shards. */
+  readonly replicas: number;
+}
+
+/** Writes records as JSON lines, or what `text` makes of them. */
+export function answer(context: Context, results: readonly Result[], text: () => readonly string[]): void {
+  if (context.json) {
+    for (const result of results) context.output.json(result);
+  } else {
+    for (const line of text()) context.output.line(line);
+  }
+}

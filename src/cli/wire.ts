@@ -1,0 +1,115 @@
+/** The composition root: opens the home, its settings, the index and the peers. Only importer of adapters. */
+import { join, relative, resolve } from 'node:path';
+import { ShardctlError } from '../errors.ts';
+import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, loadConfig, saveConfig } from '../home/config.ts';
+import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
+import { acquireLock } from '../home/lock.ts';
+import { Index } from '../index-store/index.ts';
+import { LocalPeer } from '../peer/local.ts';
+import type { Peer } from '../peer/peer.ts';
+import type { Context } from './context.ts';
+import { usage } from './args.ts';
+import { systemProcesses } from './process-table.ts';
+
+/** An open home. */
+export interface Session {
+  readonly config: Config;
+  readonly index: Index;
+  /** By name, in the order of the settings. One whose disk is missing is here too: using it fails with the reason. */
+  readonly peers: ReadonlyMap<string, Peer>;
+}
+
+/** Runs `work` on the home, which other runs may read and change meanwhile. */
+export async function reading<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
+  const { home } = context;
+  requireHome(home);
+  const config = (await loadConfig(home, context.version)) ?? DEFAULT_CONFIG;
+  return await withSession(context, config, await Index.open(home.index, { readOnly: true }), work);
+}
+
+/** Runs `work` as the only writer of the home, which is made if there is none yet. */
+export async function writing<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
+  return await locked(context, async (config) => withSession(context, config, await Index.open(context.home.index), work));
+}
+
+/** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
+async function locked<T>(context: Context, work: (config: Config) => Promise<T>): Promise<T> {
+  const { home, version } = context;
+  ensureHome(home);
+  // A newer format may lock in a way of its own: look before touching anything.
+  await loadConfig(home, version);
+  const lock = await acquireLock(home.locks, {
+    command: `shardctl ${[context.args.command.words, ...context.args.positionals].join(' ')}`,
+    waitMs: lockWaitMs(context),
+    processes: systemProcesses(),
+    now: context.now,
+    signal: context.signal,
+  });
+  context.onExit(() => lock.release());
+  try {
+    const config = await loadConfig(home, version);
+    if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
+    return await work(config ?? DEFAULT_CONFIG);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Creates a local peer and adds it to the settings. Must be called by the only writer. */
+export async function addLocalPeer(home: HomePaths, config: Config, peer: LocalPeerConfig): Promise<LocalPeer> {
+  const made = await LocalPeer.create(localOptions(home, peer));
+  const id = await made.id();
+  for (const other of config.peers) {
+    if ((await idOf(home, other)) === id) throw new ShardctlError('USAGE', `${peerPath(home, peer)} is peer "${other.name}" already`);
+  }
+  saveConfig(home, { ...config, peers: [...config.peers, peer] });
+  return made;
+}
+
+/** Two names for one directory would count as two replicas. */
+async function idOf(home: HomePaths, peer: LocalPeerConfig): Promise<string | undefined> {
+  try {
+    return await new LocalPeer(localOptions(home, peer)).id();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The peers of the session; with none set up, one directory in the home, which is set up now. */
+export async function peersOrDefault(context: Context, session: Session): Promise<ReadonlyMap<string, Peer>> {
+  if (session.peers.size > 0) return session.peers;
+  const { home, output } = context;
+  // Relative, so that the home can be moved.
+  const path = relative(home.dir, join(home.peers, DEFAULT_PEER_NAME));
+  const peer = await addLocalPeer(home, session.config, { kind: 'local', name: DEFAULT_PEER_NAME, path, layout: 'car', tags: {} });
+  if (context.args.flag('verbose')) output.note(`no peers are set up: storing in ${resolve(home.dir, path)}`);
+  return new Map([[peer.name, peer]]);
+}
+
+/** Directory of a configured peer. */
+export function peerPath(home: HomePaths, peer: LocalPeerConfig): string {
+  return resolve(home.dir, peer.path);
+}
+
+async function withSession<T>(context: Context, config: Config, index: Index, work: (session: Session) => Promise<T>): Promise<T> {
+  try {
+    return await work({
+      config,
+      index,
+      peers: new Map(config.peers.map((peer) => [peer.name, new LocalPeer(localOptions(context.home, peer))])),
+    });
+  } finally {
+    await index.close();
+  }
+}
+
+function localOptions(home: HomePaths, peer: LocalPeerConfig) {
+  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
+}
+
+function lockWaitMs({ args }: Context): number {
+  const text = args.text('lock-wait');
+  const seconds = text === undefined ? 0 : Number(text);
+  if (text?.trim() !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds * 1000;
+  throw usage(`--lock-wait ${text}: not a number of seconds`, args.command);
+}

@@ -1,0 +1,55 @@
+/** The named CID profiles of IPIP-499 and the chunker argument, as `ipfs add` spells them. */
+import { ShardctlError } from '../errors.ts';
+import type { ChunkerOptions, CidProfile } from '../model.ts';
+
+const MIB = 1024 * 1024;
+
+/** Kubo refuses larger chunks: a block is 2 MiB at most, and 256 bytes of that are kept for its frame. */
+export const MAX_CHUNK_BYTES = 2 * MIB - 256;
+
+export const PROFILES: Readonly<Record<string, CidProfile>> = {
+  'unixfs-v1-2025': {
+    name: 'unixfs-v1-2025',
+    cidVersion: 1,
+    rawLeaves: true,
+    chunker: { kind: 'size', bytes: MIB },
+    maxFileLinks: 1024,
+    hamtThreshold: 256 * 1024,
+    hamtEstimate: 'block',
+  },
+  'unixfs-v0-2015': {
+    name: 'unixfs-v0-2015',
+    cidVersion: 0,
+    rawLeaves: false,
+    chunker: { kind: 'size', bytes: 256 * 1024 },
+    maxFileLinks: 174,
+    hamtThreshold: 256 * 1024,
+    hamtEstimate: 'links',
+  },
+};
+
+/** @param chunker `size-N` or `rabin[-AVG]` or `rabin-MIN-AVG-MAX`; undefined keeps the profile's own */
+export function profileOf(name: string, chunker?: string): CidProfile {
+  const profile = PROFILES[name];
+  if (profile === undefined) {
+    throw new ShardctlError('USAGE', `unknown CID profile "${name}"`, { hint: `known profiles: ${Object.keys(PROFILES).join(', ')}` });
+  }
+  return chunker === undefined ? profile : { ...profile, name: `${name}+${chunker}`, chunker: parseChunker(chunker) };
+}
+
+function parseChunker(text: string): ChunkerOptions {
+  const [kind, ...rest] = text.split('-');
+  const numbers = rest.map(Number);
+  const whole = numbers.every((n) => Number.isSafeInteger(n) && n > 0 && n <= MAX_CHUNK_BYTES);
+  if (whole && kind === 'size' && numbers.length === 1) return { kind: 'size', bytes: numbers[0] as number };
+  if (whole && kind === 'rabin' && (numbers.length === 0 || numbers.length === 1 || numbers.length === 3)) {
+    // Kubo: plain `rabin` averages 256 KiB, one number is the average, and min and max follow from it.
+    const avg = (numbers.length === 3 ? numbers[1] : numbers[0]) ?? 256 * 1024;
+    const min = numbers.length === 3 ? (numbers[0] as number) : Math.floor(avg / 3);
+    const max = numbers.length === 3 ? (numbers[2] as number) : avg + Math.floor(avg / 2);
+    if (min >= 16 && min <= avg && avg <= max) return { kind: 'rabin', min, avg, max };
+  }
+  throw new ShardctlError('USAGE', `bad chunker "${text}"`, {
+    hint: `use size-N (N up to ${MAX_CHUNK_BYTES}), rabin, rabin-AVG or rabin-MIN-AVG-MAX`,
+  });
+}

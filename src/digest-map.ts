@@ -1,0 +1,77 @@
+/**
+ * A map from sha2-256 digests to numbers in two flat arrays: 44 bytes a digest at its fullest, where a JS Map keyed by
+ * strings takes over 150. A digest is random already, so its first four bytes are its hash.
+ */
+import { DIGEST_BYTES } from './model.ts';
+
+const FIRST_SLOTS = 1024;
+
+export class DigestMap {
+  #slots = new Int32Array(FIRST_SLOTS).fill(-1);
+  #digests = Buffer.allocUnsafe((FIRST_SLOTS / 2) * DIGEST_BYTES);
+  #values = new Float64Array(FIRST_SLOTS / 2);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The value of the digest that stands at `at` in `bytes`, or undefined. */
+  get(bytes: Uint8Array, at = 0): number | undefined {
+    const entry = this.#slots[this.#slotOf(bytes, at)] as number;
+    return entry < 0 ? undefined : (this.#values[entry] as number);
+  }
+
+  /** Adds the digest that stands at `at` in `bytes`; false (and no change) when it is already here. */
+  add(bytes: Uint8Array, at: number, value: number): boolean {
+    const slot = this.#slotOf(bytes, at);
+    if ((this.#slots[slot] as number) >= 0) return false;
+    this.#slots[slot] = this.#size;
+    this.#digests.set(bytes.subarray(at, at + DIGEST_BYTES), this.#size * DIGEST_BYTES);
+    this.#values[this.#size++] = value;
+    if (this.#size === this.#values.length) this.#grow();
+    return true;
+  }
+
+  /** Digests in the order in which they were added, 32 bytes each, back to back. A view: valid until the next `add`. */
+  digests(): Buffer {
+    return this.#digests.subarray(0, this.#size * DIGEST_BYTES);
+  }
+
+  /** Values in the order in which their digests were added. A view, as `digests`. */
+  values(): Float64Array {
+    return this.#values.subarray(0, this.#size);
+  }
+
+  #slotOf(bytes: Uint8Array, at: number): number {
+    const mask = this.#slots.length - 1;
+    let slot =
+      (((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) &
+      mask;
+    for (;;) {
+      const entry = this.#slots[slot] as number;
+      if (entry < 0 || this.#holds(entry, bytes, at)) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #holds(entry: number, bytes: Uint8Array, at: number): boolean {
+    const digests = this.#digests;
+    for (let i = 0, j = entry * DIGEST_BYTES; i < DIGEST_BYTES; i++, j++) {
+      if (digests[j] !== bytes[at + i]) return false;
+    }
+    return true;
+  }
+
+  #grow(): void {
+    const slots = this.#slots.length * 2;
+    const digests = Buffer.allocUnsafe((slots / 2) * DIGEST_BYTES);
+    this.#digests.copy(digests, 0, 0, this.#size * DIGEST_BYTES);
+    const values = new Float64Array(slots / 2);
+    values.set(this.#values);
+    this.#digests = digests;
+    this.#values = values;
+    this.#slots = new Int32Array(slots).fill(-1);
+    for (let entry = 0; entry < this.#size; entry++) this.#slots[this.#slotOf(digests, entry * DIGEST_BYTES)] = entry;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * One directory of the source on its way through the pipeline. The record is made by `scan`, and every stage after it
+ * fills the columns that are its own: `compare` the states, `import` the CIDs of files, `link` those of symlinks and
+ * subdirectories. Columns, because a million entries as objects would be hundreds of megabytes of heap.
+ */
+import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } from './model.ts';
+
+/** Bytes of one entry in the `cids` column: its codec, then its digest. */
+export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
+
+/** What the pipeline has to do about an entry. */
+export const NEW = 1;
+/** In the parent too, but its kind, content or metadata may differ. */
+export const CHANGED = 2;
+/** As in the parent: its CID is taken over and nothing is read. */
+export const SAME = 3;
+/** Not in the snapshot: excluded, special, vanished, or unreadable with no version in the parent. */
+export const DROPPED = 4;
+/** Could not be read: the parent's version stays, where there is one. `compare` turns it into SAME or DROPPED. */
+export const UNREADABLE = 5;
+export type EntryState = typeof NEW | typeof CHANGED | typeof SAME | typeof DROPPED | typeof UNREADABLE;
+
+/** What lstat says of one entry, in full precision. */
+export interface EntryStat {
+  readonly mode: number;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly inode: bigint;
+}
+
+/** Where a directory stands in the parent's entries. */
+export interface BaseDirectory {
+  /** Position in walk order: the key of its cold part. */
+  readonly ordinal: number;
+  /** For each entry its position in the parent's record, or -1. */
+  readonly indexes: Int32Array;
+  /** Kinds of the entries of the parent's record. */
+  readonly kinds: Uint8Array;
+  /** Entries of the parent's record that are not here any more. */
+  readonly removed: number;
+  /** How many entries the parent's record has. */
+  readonly count: number;
+}
+
+export class Directory {
+  /** Path from the root of the source; the root itself is ''. */
+  readonly path: ByteString;
+  readonly parent: Directory | undefined;
+  /** Position in the parent directory's columns; -1 for the root. */
+  readonly indexInParent: number;
+  /** Entry names, sorted by bytes. */
+  readonly names: readonly ByteString[];
+  readonly kinds: Uint8Array;
+  /** Permission bits, 07777. */
+  readonly modes: Uint16Array;
+  readonly sizes: Float64Array;
+  /** Nanoseconds since 1970, modulo 2^64: enough to compare. `exactMtimes` has the few that do not fit (year 2262 and later). */
+  readonly mtimes: BigInt64Array;
+  readonly ctimes: BigInt64Array;
+  readonly inodes: BigUint64Array;
+  readonly states: Uint8Array;
+  exactMtimes: Map<number, bigint> | undefined;
+  /** The parent snapshot's record of this directory. */
+  base: BaseDirectory | undefined;
+  /** It could not be listed: it has no entries here, and `compare` puts the parent's subtree in its place. */
+  readonly unreadable: boolean;
+
+  /** count × 33 bytes; filled in by import and link. Made when the first CID is known: an untouched directory needs none. */
+  cids: Buffer | undefined;
+  dagSizes: Float64Array | undefined;
+
+  constructor(path: ByteString, parent: Directory | undefined, indexInParent: number, names: readonly ByteString[], unreadable = false) {
+    const count = names.length;
+    this.unreadable = unreadable;
+    this.path = path;
+    this.parent = parent;
+    this.indexInParent = indexInParent;
+    this.names = names;
+    this.kinds = new Uint8Array(count);
+    this.modes = new Uint16Array(count);
+    this.sizes = new Float64Array(count);
+    this.mtimes = new BigInt64Array(count);
+    this.ctimes = new BigInt64Array(count);
+    this.inodes = new BigUint64Array(count);
+    this.states = new Uint8Array(count).fill(NEW);
+  }
+
+  get count(): number {
+    return this.names.length;
+  }
+
+  setStat(index: number, kind: EntryKind, stat: EntryStat): void {
+    this.kinds[index] = kind;
+    this.modes[index] = stat.mode & 0o7777;
+    this.sizes[index] = stat.size;
+    this.mtimes[index] = stat.mtimeNs;
+    this.ctimes[index] = stat.ctimeNs;
+    this.inodes[index] = stat.inode;
+    if (this.mtimes[index] !== stat.mtimeNs) (this.exactMtimes ??= new Map()).set(index, stat.mtimeNs);
+  }
+
+  /** Whether an entry of this directory, or anything below it, differs from the parent. Its own metadata are an entry's, one level up. */
+  get differs(): boolean {
+    if (this.base === undefined || this.base.removed > 0) return true;
+    for (let i = 0; i < this.count; i++) {
+      const state = this.states[i];
+      if (state === NEW || state === CHANGED || (state === DROPPED && (this.base.indexes[i] as number) >= 0)) return true;
+    }
+    return false;
+  }
+
+  /** Positions of the entries that are in the snapshot. */
+  live(): number[] {
+    const live: number[] = [];
+    for (let i = 0; i < this.count; i++) if (this.states[i] !== DROPPED) live.push(i);
+    return live;
+  }
+
+  /** The snapshot goes without this entry. */
+  drop(index: number): void {
+    this.states[index] = DROPPED;
+  }
+
+  /**
+   * An entry that could not be read: the parent's version stays if there is one of the same kind, with a ctime that makes
+   * the next run try again; else the snapshot goes without it. Returns whether it stays.
+   */
+  keepOrDrop(index: number): boolean {
+    const at = this.base?.indexes[index] ?? -1;
+    const kept = at >= 0 && this.base?.kinds[at] === this.kinds[index];
+    this.states[index] = kept ? SAME : DROPPED;
+    this.markStale(index);
+    return kept;
+  }
+
+  /** Makes the next run look at the entry again: no file has this ctime. */
+  markStale(index: number): void {
+    this.ctimes[index] = 0n;
+  }
+
+  mtimeNs(index: number): bigint {
+    return this.exactMtimes?.get(index) ?? (this.mtimes[index] as bigint);
+  }
+
+  setRoot(index: number, codec: Codec, digest: Uint8Array, digestAt: number, dagSize: number): void {
+    if (this.cids === undefined) this.cids = Buffer.alloc(this.count * CID_COLUMN_BYTES);
+    if (this.dagSizes === undefined) this.dagSizes = new Float64Array(this.count);
+    this.cids[index * CID_COLUMN_BYTES] = codec;
+    this.cids.set(digest.subarray(digestAt, digestAt + DIGEST_BYTES), index * CID_COLUMN_BYTES + 1);
+    this.dagSizes[index] = dagSize;
+  }
+
+  rootOf(index: number): Root {
+    if (this.cids === undefined || this.dagSizes === undefined) throw new Error(`no CID yet in ${this.path}`);
+    const at = index * CID_COLUMN_BYTES;
+    return {
+      codec: this.cids[at] as Codec,
+      digest: this.cids.subarray(at + 1, at + CID_COLUMN_BYTES),
+      dagSize: this.dagSizes[index] as number,
+    };
+  }
+}
+
+/** The walk as the stages pass it on: a directory is entered before and left after everything below it. */
+export type WalkStep =
+  | { readonly kind: 'enter'; readonly directory: Directory }
+  | { readonly kind: 'leave'; readonly directory: Directory };

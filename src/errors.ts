@@ -1,0 +1,88 @@
+/** Every error that a user can meet: a stable code, one clear line, a hint what to do, and the exit code it ends with. */
+
+/** Exit codes: the table of docs/design.md section 8. Codes are stable, messages are not. */
+export const EXIT = {
+  done: 0,
+  bug: 1,
+  usage: 2,
+  unreadable: 23,
+  unstable: 24,
+  maxDelete: 25,
+  notFound: 40,
+  locked: 41,
+  tooFewPeers: 42,
+  noSpace: 43,
+  damage: 44,
+  newerFormat: 45,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+const EXIT_OF = {
+  USAGE: EXIT.usage,
+  SOURCE_MISSING: EXIT.notFound,
+  SOURCE_UNREADABLE: EXIT.unreadable,
+  HOME_IN_SOURCE: EXIT.usage,
+  NOT_FOUND: EXIT.notFound,
+  LOCKED: EXIT.locked,
+  TOO_FEW_PEERS: EXIT.tooFewPeers,
+  NO_SPACE: EXIT.noSpace,
+  DAMAGE: EXIT.damage,
+  NEWER_FORMAT: EXIT.newerFormat,
+  BAD_CONFIG: EXIT.usage,
+  IO: EXIT.bug,
+  INTERRUPTED: EXIT.interrupted,
+  TERMINATED: EXIT.terminated,
+} as const;
+
+export type ErrorCode = keyof typeof EXIT_OF;
+
+export class ShardctlError extends Error {
+  readonly code: ErrorCode;
+  /** What the user can do about it; one sentence. */
+  readonly hint: string | undefined;
+  /** True when trying the same thing again may work. */
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; retryable?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'ShardctlError';
+    this.code = code;
+    this.hint = options.hint;
+    this.retryable = options.retryable ?? false;
+  }
+
+  get exitCode(): number {
+    return EXIT_OF[this.code];
+  }
+}
+
+/** The errno of a failed system call (`ENOENT`, …), or undefined for any other error. */
+export function errnoOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** What a failed system call says, without the path, which the caller names in its own way. */
+export function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/, \w+ '.*$/s, '').replace(/, \w+$/, '');
+}
+
+/**
+ * Translates a failed system call on something of ours (home, peer) into an error that a user can act on.
+ * @param doing what was being done, for example `writing shard 00000003 to peer "disk1"`
+ */
+export function ioError(error: unknown, doing: string, where: string): ShardctlError {
+  if (error instanceof ShardctlError) return error;
+  const errno = errnoOf(error);
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return new ShardctlError('NO_SPACE', `no space left while ${doing} (${where})`, {
+      hint: 'free some space or add a peer with `shardctl peers add`, then run the same command again: it goes on where it stopped',
+      cause: error,
+    });
+  }
+  return new ShardctlError('IO', `${doing} failed (${where}): ${reasonOf(error)}`, {
+    hint: 'check the disk and the permissions, then run the same command again',
+    cause: error,
+  });
+}

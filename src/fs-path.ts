@@ -1,0 +1,20 @@
+/** Byte strings as arguments of node:fs, which would encode a JS string as UTF-8. */
+import type { ByteString } from './model.ts';
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is exactly what a string argument passes through unchanged
+const ASCII = /^[\x00-\x7f]*$/;
+
+/** The path as node:fs takes it without changing a byte: itself when it is ASCII (faster), else a Buffer. */
+export function fsPath(path: ByteString): string | Buffer {
+  return ASCII.test(path) ? path : Buffer.from(path, 'latin1');
+}
+
+/** A path of the command line (UTF-8 in a JS string) as bytes. */
+export function toBytes(path: string): ByteString {
+  return Buffer.from(path, 'utf8').toString('latin1');
+}
+
+/** `a` + `/` + `b`; the root of a tree is the empty path. */
+export function joinBytes(a: ByteString, b: ByteString): ByteString {
+  return a === '' ? b : `${a}/${b}`;
+}

@@ -1,0 +1,80 @@
+/** What `config.json` may say, and how a mistake in it is reported. Sole owner of zod for the home. */
+import { z } from 'zod';
+import { ShardctlError } from '../errors.ts';
+import { CONFIG_FORMAT, type Config, DEFAULT_CONFIG, DEFAULT_PROFILE, DEFAULT_SHARD_BYTES } from './config.ts';
+import { parseSize } from './sizes.ts';
+
+/** Names stand in messages, labels and file names. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+const size = z
+  .union([z.int().positive(), z.string()], 'expected bytes as a number, or a size such as "500GB"')
+  .transform((value, context) => {
+    const bytes = typeof value === 'number' ? value : parseSize(value);
+    if (bytes !== undefined && bytes > 0) return bytes;
+    context.addIssue({ code: 'custom', message: `"${value}" is not a size; write for example "500GB" or "128MiB"` });
+    return z.NEVER;
+  });
+
+const count = z.int().refine((n) => n === -1 || n >= 1, 'expected a number of peers from 1, or -1 for every peer');
+
+const replication = z
+  .strictObject({ min: count, max: count })
+  .refine(({ min, max }) => max === -1 || (min !== -1 && min <= max), 'min is more than max');
+
+const localPeer = z.strictObject({
+  kind: z.literal('local', 'expected "local"'),
+  name: z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"'),
+  path: z.string().min(1, 'expected a path'),
+  layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
+  capacity: size.optional(),
+  tags: z.record(z.string(), z.string()).default({}),
+});
+
+const schema = z.strictObject({
+  format: z.literal(CONFIG_FORMAT),
+  peers: z
+    .array(localPeer)
+    .superRefine((peers, context) => {
+      const seen = new Set<string>();
+      for (const [index, { name }] of peers.entries()) {
+        if (seen.has(name)) context.addIssue({ code: 'custom', path: [index, 'name'], message: `two peers are called "${name}"` });
+        seen.add(name);
+      }
+    })
+    .default([]),
+  replication: replication.default(DEFAULT_CONFIG.replication),
+  allocateBy: z.array(z.string()).min(1, 'expected at least one allocator').default(['freespace']),
+  shardSize: size.default(DEFAULT_SHARD_BYTES),
+  profile: z.string().default(DEFAULT_PROFILE),
+});
+
+/**
+ * @param file named in the error
+ * @throws ShardctlError `NEWER_FORMAT`, or `BAD_CONFIG` naming the first field that is wrong
+ */
+export function validateConfig(value: unknown, file: string): Config {
+  const format = (value as { format?: unknown } | null)?.format;
+  if (typeof format === 'number' && format > CONFIG_FORMAT) {
+    throw new ShardctlError('NEWER_FORMAT', `${file} has format ${format}; this shardctl reads up to format ${CONFIG_FORMAT}`, {
+      hint: 'a newer shardctl wrote this home: install that version or a later one',
+    });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0] as z.core.$ZodIssue;
+  throw new ShardctlError('BAD_CONFIG', `${file}: ${fieldOf(issue.path)}: ${messageOf(issue)}`, {
+    hint: 'mend it with an editor',
+  });
+}
+
+/** `peers[0].capacity` */
+function fieldOf(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return 'settings';
+  return path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text && '.'}${String(key)}`), '');
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') return `unknown field "${issue.keys[0]}"`;
+  return issue.message.replace(/^Invalid input: /, '');
+}

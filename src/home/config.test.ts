@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { type Config, DEFAULT_CONFIG, loadConfig, saveConfig } from './config.ts';
+import { type HomePaths, homePaths } from './home.ts';
+
+let home: HomePaths;
+beforeEach(() => {
+  home = homePaths({ flag: mkdtempSync(join(tmpdir(), 'shardctl-config-')), variable: undefined, userHome: '/', cwd: '/' });
+});
+afterEach(() => rmSync(home.dir, { recursive: true }));
+
+const disk = { kind: 'local', name: 'disk1', path: '/mnt/disk1', layout: 'car', tags: { zone: 'a' } } as const;
+
+async function load(value: unknown): Promise<Config | undefined> {
+  writeFileSync(home.config, typeof value === 'string' ? value : JSON.stringify(value));
+  return await loadConfig(home, '1.0.0');
+}
+
+test('settings come back as they were saved', async () => {
+  const config: Config = { ...DEFAULT_CONFIG, peers: [{ ...disk, capacity: 5e11 }], replication: { min: 2, max: -1 } };
+  saveConfig(home, config);
+  assert.deepEqual(await loadConfig(home, '1.0.0'), config);
+  assert.deepEqual(await loadConfig(home, '1.0.0'), config, 'and again from the cache');
+});
+
+test('a home without settings has none', async () => {
+  assert.equal(await loadConfig(home, '1.0.0'), undefined);
+});
+
+test('what is left out has its default, and sizes may be written as people do', async () => {
+  const config = await load({ format: 1, shardSize: '64MiB', peers: [{ kind: 'local', name: 'a', path: 'peers/a', capacity: '2GB' }] });
+  assert.equal(config?.shardSize, 64 * 1024 ** 2);
+  assert.deepEqual(config?.peers, [{ kind: 'local', name: 'a', path: 'peers/a', capacity: 2e9, layout: 'car', tags: {} }]);
+  assert.deepEqual(config?.replication, { min: 1, max: 1 });
+});
+
+test('an edited file is read anew, whatever the cache says', async () => {
+  await load({ format: 1, shardSize: 1000 });
+  assert.equal((await load({ format: 1, shardSize: 2000 }))?.shardSize, 2000);
+});
+
+test('the cache of another version does not count', async () => {
+  await load({ format: 1, shardSize: 1000 });
+  const cache = JSON.parse(readFileSync(home.configCache, 'utf8')) as { of: string; config: { shardSize: number } };
+  writeFileSync(home.configCache, JSON.stringify({ ...cache, config: { ...cache.config, shardSize: 7 } }));
+  assert.equal((await loadConfig(home, '1.0.0'))?.shardSize, 7, 'this is how the cache shows');
+  assert.equal((await loadConfig(home, '1.0.1'))?.shardSize, 1000);
+});
+
+test('a mistake is reported with file and field', async () => {
+  const cases: [unknown, RegExp][] = [
+    ['{"format": 1,}', /config\.json is not JSON/],
+    [[], /config\.json/],
+    [{}, /config\.json: format: /],
+    [{ format: 1, colour: 'red' }, /config\.json: settings: unknown field "colour"/],
+    [{ format: 1, shardSize: '12 parsecs' }, /config\.json: shardSize: "12 parsecs" is not a size/],
+    [{ format: 1, shardSize: -1 }, /config\.json: shardSize: /],
+    [{ format: 1, replication: { min: 3, max: 2 } }, /config\.json: replication: min is more than max/],
+    [{ format: 1, replication: { min: 0, max: 2 } }, /config\.json: replication\.min: expected a number of peers/],
+    [{ format: 1, peers: [{ ...disk, capacity: true }] }, /config\.json: peers\[0\]\.capacity: expected bytes/],
+    [{ format: 1, peers: [{ ...disk, name: 'a b' }] }, /config\.json: peers\[0\]\.name: expected a name/],
+    [{ format: 1, peers: [disk, disk] }, /config\.json: peers\[1\]\.name: two peers are called "disk1"/],
+    [{ format: 1, peers: [{ ...disk, kind: 'floppy' }] }, /config\.json: peers\[0\]\.kind: expected "local"/],
+    [{ format: 1, peers: [{ ...disk, layout: 'zip' }] }, /config\.json: peers\[0\]\.layout: expected "car" or "blockstore"/],
+  ];
+  for (const [value, message] of cases) await assert.rejects(load(value), { code: 'BAD_CONFIG', exitCode: 2, message });
+});
+
+test('a newer format is refused, whatever else it says', async () => {
+  await assert.rejects(load({ format: 7, future: true }), { code: 'NEWER_FORMAT', exitCode: 45, message: /format 7; .* up to format 1/ });
+});

@@ -1,0 +1,87 @@
+/** shardctl's own directory: where it is, what stands where in it, and whether it may be used. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { errnoOf, ioError, ShardctlError } from '../errors.ts';
+
+/** Absolute paths of everything in a home. */
+export interface HomePaths {
+  readonly dir: string;
+  /** Settings and format version: what makes a directory a home. */
+  readonly config: string;
+  /** The last validated settings: a cache of `config`, see `home/config.ts`. */
+  readonly configCache: string;
+  /** Directory of the run locks, see `home/lock.ts`. */
+  readonly locks: string;
+  /** A file per repository with the CID of its newest snapshot: what outlives a lost index. */
+  readonly heads: string;
+  /** LMDB index. */
+  readonly index: string;
+  /** Shards on their way to the peers. */
+  readonly spool: string;
+  /** Embedded local peers. */
+  readonly peers: string;
+}
+
+export interface HomeChoice {
+  /** `--home`. */
+  readonly flag: string | undefined;
+  /** `SHARDCTL_HOME`. */
+  readonly variable: string | undefined;
+  readonly userHome: string;
+  readonly cwd: string;
+}
+
+/** `--home` wins over `SHARDCTL_HOME`, which wins over `~/.shardctl`. */
+export function homePaths(choice: HomeChoice): HomePaths {
+  const dir = resolve(choice.cwd, choice.flag || choice.variable || join(choice.userHome, '.shardctl'));
+  return {
+    dir,
+    config: join(dir, 'config.json'),
+    configCache: join(dir, 'config.checked.json'),
+    locks: join(dir, 'lock'),
+    heads: join(dir, 'heads'),
+    index: join(dir, 'index'),
+    spool: join(dir, 'spool'),
+    peers: join(dir, 'peers'),
+  };
+}
+
+/** Throws `NOT_FOUND` when there is no home here yet. */
+export function requireHome(paths: HomePaths): void {
+  if (existsSync(paths.config)) return;
+  throw new ShardctlError('NOT_FOUND', `no shardctl home at ${paths.dir}`, {
+    hint: 'run `shardctl add DIR` first, or name another home with --home or SHARDCTL_HOME',
+  });
+}
+
+/**
+ * Makes the directory of a home unless it is there. A directory that holds anything else is refused, so that a slip
+ * in `--home` never mixes shards into somebody's files.
+ * @throws ShardctlError `USAGE` when the place is taken, `NO_SPACE` or `IO` when it cannot be made
+ */
+export function ensureHome(paths: HomePaths): void {
+  if (existsSync(paths.config)) return;
+  // A lock and half a settings file are a first run that died, or is still busy, before it wrote its settings.
+  const others = namesIn(paths.dir).filter((name) => name !== 'lock' && !name.startsWith('config.'));
+  if (others.length > 0) {
+    throw new ShardctlError('USAGE', `${paths.dir} is not a shardctl home, and it is not empty (it holds "${others[0]}")`, {
+      hint: 'name a new or empty directory with --home or SHARDCTL_HOME',
+    });
+  }
+  try {
+    mkdirSync(paths.dir, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw ioError(error, 'creating the home', paths.dir);
+  }
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    if (errnoOf(error) === 'ENOTDIR')
+      throw new ShardctlError('USAGE', `${dir} is not a directory`, { hint: 'name a directory with --home or SHARDCTL_HOME' });
+    throw ioError(error, 'opening the home', dir);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * A file that changed while it was read is read again, a few times, with the rest of the run waiting: order is kept.
+ * The last time it is taken as it comes: one consistent length whose blocks sum to it, never half of each (the entry is
+ * marked so that the next run reads it once more).
+ */
+import { lstatSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Directory } from '../directory.ts';
+import { displayPath } from '../display.ts';
+import { errnoOf, reasonOf } from '../errors.ts';
+import { fsPath } from '../fs-path.ts';
+import { type Codec, DIGEST_BYTES, FILE } from '../model.ts';
+import { importByContent } from './by-content.ts';
+import { type BlocksStep, entryPath, giveUp, type ImportContext, ownBlocks } from './context.ts';
+import { LargeFile } from './large-file.ts';
+import { FileBatch } from './plan.ts';
+import type { FileFailure, FilesResult, SegmentResult } from './protocol.ts';
+
+const ATTEMPTS = 3;
+const PAUSE_MS = 50;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+
+/** Worth another try: out of file descriptors or memory for a moment, or interrupted. */
+const PASSING = new Set(['EMFILE', 'ENFILE', 'EAGAIN', 'EINTR', 'ENOMEM']);
+
+export async function* importAgain(
+  context: ImportContext,
+  directory: Directory,
+  index: number,
+  first: FileFailure,
+): AsyncGenerator<BlocksStep, void, void> {
+  let failure: FileFailure | undefined = first;
+  for (let attempt = 1; failure !== undefined; attempt++) {
+    if (failure.errno !== undefined && !(PASSING.has(failure.errno) && attempt <= ATTEMPTS)) {
+      giveUp(context, directory, index, failure);
+      return;
+    }
+    await sleep(PAUSE_MS * attempt, undefined, { signal: context.signal });
+    failure = restat(context, directory, index);
+    if (failure !== undefined) continue;
+    if (directory.kinds[index] !== FILE) return;
+    const accept = attempt >= ATTEMPTS;
+    failure = yield* importOnce(context, directory, index, accept);
+    if (failure === undefined && accept) {
+      directory.markStale(index);
+      const path = displayPath(entryPath(directory, index));
+      context.emit({ type: 'entry', problem: 'changed', path, detail: `it kept changing while it was read: taken as it was at the last of ${ATTEMPTS + 1} reads` });
+    }
+  }
+}
+
+/** Takes the entry's present stat data; a failure if there are none, or if it is no file any more. */
+function restat(context: ImportContext, directory: Directory, index: number): FileFailure | undefined {
+  try {
+    const stat = lstatSync(fsPath(`${context.source}/${entryPath(directory, index)}`), { bigint: true });
+    const mode = Number(stat.mode);
+    if ((mode & S_IFMT) !== S_IFREG) return { index, errno: 'ENOENT', detail: 'it was replaced by something that is not a file' };
+    directory.setStat(index, FILE, { mode, size: Number(stat.size), mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, inode: stat.ino });
+    return undefined;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    return { index, errno, detail: reasonOf(error) };
+  }
+}
+
+async function* importOnce(
+  context: ImportContext,
+  directory: Directory,
+  index: number,
+  accept: boolean,
+): AsyncGenerator<BlocksStep, FileFailure | undefined, void> {
+  const { pool, profile } = context;
+  const slab = pool.spareSlab;
+  const { chunker } = profile;
+  const chunkBytes = chunker.kind === 'size' ? chunker.bytes : chunker.min;
+  const size = directory.sizes[index] as number;
+  if (size <= chunkBytes) {
+    const batch = new FileBatch();
+    batch.add(directory, index, size);
+    const result = (await pool.submit(batch.task(slab, accept))) as FilesResult;
+    // The spare slab may be needed again before these blocks are written, so they get memory of their own.
+    yield ownBlocks(Buffer.from(pool.run(slab, result.runBytes)));
+    if (result.failures.length === 0) {
+      directory.setRoot(index, result.codecs[0] as Codec, result.digests.subarray(0, DIGEST_BYTES), 0, result.dagSizes[0] as number);
+    }
+    return result.failures[0];
+  }
+  if (chunker.kind !== 'size') return yield* importByContent(context, directory, index, accept);
+  const file = new LargeFile(directory, index);
+  for (const task of file.segments(chunkBytes, accept)) {
+    const result = (await pool.submit({ ...task, slab })) as SegmentResult;
+    const run = Buffer.from(pool.run(slab, result.runBytes));
+    file.add(result, run);
+    yield ownBlocks(run);
+    if (file.failure !== undefined) return file.failure;
+  }
+  yield await file.finish(context);
+  return undefined;
+}

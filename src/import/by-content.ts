@@ -1,0 +1,74 @@
+/**
+ * Files whose chunks are cut by their content (rabin): each cut depends on the one before, so a file cannot be split among
+ * workers. The chunker is ipfs-unixfs-importer's, on the main thread: right rather than fast.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { rabin } from 'ipfs-unixfs-importer/chunker';
+import { encodeLeafFrame } from '../dag/file.ts';
+import type { FileChild } from '../dag/file-tree.ts';
+import type { Directory } from '../directory.ts';
+import { errnoOf, reasonOf } from '../errors.ts';
+import { fsPath } from '../fs-path.ts';
+import { type CidProfile, DAG_PB, RAW } from '../model.ts';
+import { RunBuilder } from '../shard/run.ts';
+import { type BlocksStep, entryPath, type ImportContext, ownBlocks } from './context.ts';
+import { LargeFile } from './large-file.ts';
+import type { FileFailure } from './protocol.ts';
+
+const READ_BYTES = 1024 * 1024;
+const RUN_BYTES = 4 * 1024 * 1024;
+
+/** Imports one file; returns why not, if it could not be read or did not hold still. */
+export async function* importByContent(
+  context: ImportContext,
+  directory: Directory,
+  index: number,
+  accept: boolean,
+): AsyncGenerator<BlocksStep, FileFailure | undefined, void> {
+  const path = fsPath(`${context.source}/${entryPath(directory, index)}`);
+  const file = new LargeFile(directory, index);
+  const blocks = new RunBuilder();
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    for await (const chunk of chunksOf(handle, context.profile)) {
+      file.addLeaf(addLeaf(blocks, chunk, context.profile));
+      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());
+    }
+    const stat = await handle.stat({ bigint: true });
+    const held = stat.ino === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
+    if (!held && !accept) return { index, errno: undefined, detail: 'it changed while it was read' };
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    return { index, errno, detail: reasonOf(error) };
+  } finally {
+    await handle?.close();
+  }
+  yield ownBlocks(blocks.take());
+  yield await file.finish(context);
+  return undefined;
+}
+
+function chunksOf(handle: FileHandle, { chunker }: CidProfile): AsyncIterable<Uint8Array> {
+  if (chunker.kind !== 'rabin') throw new Error(`not cut by content: ${chunker.kind}`);
+  return rabin({ minChunkSize: chunker.min, avgChunkSize: chunker.avg, maxChunkSize: chunker.max })(bytesOf(handle));
+}
+
+async function* bytesOf(handle: FileHandle): AsyncGenerator<Uint8Array, void, void> {
+  for (let position = 0; ; ) {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+function addLeaf(blocks: RunBuilder, chunk: Uint8Array, profile: CidProfile): FileChild {
+  const data = Buffer.from(chunk);
+  if (profile.rawLeaves) return { codec: RAW, digest: blocks.add(data), fileBytes: data.length, dagSize: data.length };
+  const { prefix, suffix } = encodeLeafFrame(data.length);
+  const block = Buffer.concat([prefix, data, suffix]);
+  return { codec: DAG_PB, digest: blocks.add(block), fileBytes: data.length, dagSize: block.length };
+}

@@ -1,0 +1,46 @@
+/** What every part of the import stage works with. */
+import type { Directory } from '../directory.ts';
+import { displayPath } from '../display.ts';
+import type { Emit, EntryProblem } from '../events.ts';
+import { joinBytes } from '../fs-path.ts';
+import type { ByteString, CidProfile, Metadata } from '../model.ts';
+import type { ImportPool } from './pool.ts';
+import type { FileFailure } from './protocol.ts';
+
+export interface ImportContext {
+  readonly source: ByteString;
+  readonly profile: CidProfile;
+  /** Mode and mtime go into the root node of each entry. */
+  readonly metadata: boolean;
+  readonly pool: ImportPool;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+/** A run of CAR sections on its way to a shard; call `release` when its bytes are written. */
+export interface BlocksStep {
+  readonly kind: 'blocks';
+  readonly run: Buffer;
+  release(): void;
+}
+
+/** A run that lies in memory of its own. */
+export function ownBlocks(run: Buffer): BlocksStep {
+  return { kind: 'blocks', run, release: () => {} };
+}
+
+export function entryPath(directory: Directory, index: number): ByteString {
+  return joinBytes(directory.path, directory.names[index] as ByteString);
+}
+
+export function metadataOf(context: ImportContext, directory: Directory, index: number): Metadata | undefined {
+  return context.metadata ? { mode: directory.modes[index] as number, mtimeNs: directory.mtimeNs(index) } : undefined;
+}
+
+/** An entry that cannot be had: says so, and leaves the parent's version in place where there is one. */
+export function giveUp(context: ImportContext, directory: Directory, index: number, failure: Omit<FileFailure, 'index'>): void {
+  const problem: EntryProblem = failure.errno === 'ENOENT' || failure.errno === 'ENOTDIR' ? 'vanished' : 'unreadable';
+  const kept = problem === 'unreadable' && directory.keepOrDrop(index);
+  if (!kept) directory.drop(index);
+  context.emit({ type: 'entry', problem, path: displayPath(entryPath(directory, index)), detail: failure.detail, kept });
+}

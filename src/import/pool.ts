@@ -1,0 +1,112 @@
+/** The import workers and the slabs of shared memory through which blocks come back from them. */
+import { Worker } from 'node:worker_threads';
+import { type Result, type ResultMessage, SLAB_BYTES, type Task, type TaskMessage, type WorkerSetup } from './protocol.ts';
+
+/**
+ * Workers for reading and hashing. Two on two cores were measured best although the main thread works too: it mostly
+ * waits for them. Slabs: each worker fills one, has one waiting, and one is being written; one more is for retries.
+ */
+const SLABS_PER_WORKER = 4;
+
+interface PoolWorker {
+  readonly worker: Worker;
+  outstanding: number;
+}
+
+interface Waiting {
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class ImportPool {
+  /** The slab that is kept back for files that must be read again while all others wait their turn. */
+  readonly spareSlab = 0;
+  readonly #slabs: readonly SharedArrayBuffer[];
+  readonly #free: number[] = [];
+  readonly #workers: PoolWorker[];
+  readonly #waiting = new Map<number, Waiting & { readonly worker: number }>();
+  #nextId = 0;
+  #freed: (() => void) | undefined;
+  #failure: unknown;
+
+  constructor(workers: number, setup: Omit<WorkerSetup, 'slabs'>) {
+    this.#slabs = Array.from({ length: workers * SLABS_PER_WORKER + 1 }, () => new SharedArrayBuffer(SLAB_BYTES));
+    for (let slab = this.#slabs.length - 1; slab > this.spareSlab; slab--) this.#free.push(slab);
+    const workerData: WorkerSetup = { ...setup, slabs: this.#slabs };
+    this.#workers = Array.from({ length: workers }, (_, index) => {
+      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+      worker.on('message', (message: ResultMessage) => this.#settle(message));
+      worker.on('error', (error) => this.#fail(error));
+      worker.on('exit', (code) => this.#fail(new Error(`import worker ${index} ended with code ${code}`)));
+      return { worker, outstanding: 0 };
+    });
+  }
+
+  /** A slab for the next task; undefined when all are in use. */
+  takeSlab(): number | undefined {
+    return this.#free.pop();
+  }
+
+  get hasSlab(): boolean {
+    return this.#free.length > 0;
+  }
+
+  /** The slab's blocks are written: it can be filled again. */
+  releaseSlab(slab: number): void {
+    this.#free.push(slab);
+    this.#freed?.();
+    this.#freed = undefined;
+  }
+
+  /** Resolves when a slab is released. */
+  slabFreed(): Promise<void> {
+    if (this.hasSlab) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#freed = resolve;
+    });
+  }
+
+  /** The first bytes of a slab: the run that a task left there. */
+  run(slab: number, bytes: number): Buffer {
+    return Buffer.from(this.#slabs[slab] as SharedArrayBuffer, 0, bytes);
+  }
+
+  submit(task: Task): Promise<Result> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const index = this.#idlest();
+    const chosen = this.#workers[index] as PoolWorker;
+    const id = this.#nextId++;
+    chosen.outstanding++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject, worker: index });
+      chosen.worker.postMessage({ id, task } satisfies TaskMessage);
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const { worker } of this.#workers) worker.removeAllListeners('exit');
+    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
+  }
+
+  #idlest(): number {
+    let best = 0;
+    for (let i = 1; i < this.#workers.length; i++) {
+      if ((this.#workers[i]?.outstanding ?? 0) < (this.#workers[best]?.outstanding ?? 0)) best = i;
+    }
+    return best;
+  }
+
+  #settle({ id, result }: ResultMessage): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    (this.#workers[waiting.worker] as PoolWorker).outstanding--;
+    waiting.resolve(result);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}

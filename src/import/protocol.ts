@@ -1,0 +1,97 @@
+/** What the main thread and the import workers say to each other. Blocks themselves go through shared memory, not messages. */
+import type { ByteString, CidProfile, Codec } from '../model.ts';
+
+/** What a worker is told once, when it starts. */
+export interface WorkerSetup {
+  readonly source: ByteString;
+  readonly profile: CidProfile;
+  readonly metadata: boolean;
+  readonly slabs: readonly SharedArrayBuffer[];
+}
+
+/** What lstat said of the files of a task. A file is taken only if fstat says the same after it was read. */
+export interface ExpectedStats {
+  readonly sizes: Float64Array;
+  readonly mtimes: BigInt64Array;
+  readonly ctimes: BigInt64Array;
+  readonly inodes: BigUint64Array;
+}
+
+/** Files of at most one chunk each: read, hash, and build their root nodes. */
+export interface FilesTask {
+  readonly kind: 'files';
+  readonly slab: number;
+  /** Relative to the source. */
+  readonly paths: readonly ByteString[];
+  readonly modes: Uint16Array;
+  readonly expected: ExpectedStats;
+  /** Modification times that do not fit 64 bits of nanoseconds. */
+  readonly exactMtimes: ReadonlyMap<number, bigint> | undefined;
+  /** Take what is read even if the file is changing: it was tried often enough. */
+  readonly accept: boolean;
+}
+
+/** A range of one file, whole chunks of it: read and hash. The nodes above them are the main thread's. */
+export interface SegmentTask {
+  readonly kind: 'segment';
+  readonly slab: number;
+  readonly path: ByteString;
+  readonly from: number;
+  readonly to: number;
+  readonly expected: ExpectedStats;
+  readonly accept: boolean;
+}
+
+export type Task = FilesTask | SegmentTask;
+
+/** Outcome of one file that could not be taken. `errno` undefined: it changed while it was read. */
+export interface FileFailure {
+  /** Position in the task's paths. */
+  readonly index: number;
+  readonly errno: string | undefined;
+  readonly detail: string;
+}
+
+export interface FilesResult {
+  readonly kind: 'files';
+  /** The run of CAR sections at the start of the slab, in bytes. */
+  readonly runBytes: number;
+  readonly codecs: Uint8Array;
+  /** 32 bytes a file. */
+  readonly digests: Uint8Array;
+  readonly dagSizes: Float64Array;
+  readonly failures: readonly FileFailure[];
+}
+
+export interface SegmentResult {
+  readonly kind: 'segment';
+  readonly runBytes: number;
+  /** Bytes of the file that each section's block stands for, in the order of the run. */
+  readonly chunkBytes: Float64Array;
+  readonly codec: Codec;
+  readonly failure: FileFailure | undefined;
+}
+
+export type Result = FilesResult | SegmentResult;
+
+export interface TaskMessage {
+  readonly id: number;
+  readonly task: Task;
+}
+
+export interface ResultMessage {
+  readonly id: number;
+  readonly result: Result;
+}
+
+/**
+ * A slab takes four 1 MiB chunks with their frames. Small enough that eight of them are 33 MB, large enough that a
+ * write of one is sequential for a disk: writes of 1, 4 and 16 MiB measured alike on tmpfs and ext4.
+ */
+export const SLAB_BYTES = 4 * 1024 * 1024 + 64 * 1024;
+/** More files in a task make no message cheaper, but keep the other worker waiting. */
+export const MAX_FILES_PER_TASK = 256;
+/** Room that a file of one chunk needs beside its bytes: two section headers, a leaf frame and a root node. */
+export const FILE_OVERHEAD_BYTES = 512;
+/** Room that each chunk of a segment needs beside its bytes: a section header and a leaf frame. */
+export const CHUNK_OVERHEAD_BYTES = 96;

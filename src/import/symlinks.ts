@@ -1,0 +1,35 @@
+/** Symlinks are small and are never followed: the main thread reads their targets while workers read files. */
+import { readlinkSync } from 'node:fs';
+import { encodeSymlink } from '../dag/file.ts';
+import { CHANGED, type Directory, NEW } from '../directory.ts';
+import { errnoOf, reasonOf } from '../errors.ts';
+import { fsPath } from '../fs-path.ts';
+import { DAG_PB, SYMLINK } from '../model.ts';
+import { RunBuilder } from '../shard/run.ts';
+import { entryPath, giveUp, type ImportContext, metadataOf } from './context.ts';
+
+/** Imports the new and changed symlinks of a directory; undefined when there are none. */
+export function importSymlinks(context: ImportContext, directory: Directory): Buffer | undefined {
+  let blocks: RunBuilder | undefined;
+  for (let i = 0; i < directory.count; i++) {
+    if (directory.kinds[i] !== SYMLINK || (directory.states[i] !== NEW && directory.states[i] !== CHANGED)) continue;
+    const target = readTarget(context, directory, i);
+    if (target === undefined) continue;
+    const block = encodeSymlink(target, metadataOf(context, directory, i));
+    blocks ??= new RunBuilder();
+    directory.setRoot(i, DAG_PB, blocks.add(block), 0, block.length);
+  }
+  return blocks?.take();
+}
+
+function readTarget(context: ImportContext, directory: Directory, index: number): Buffer | undefined {
+  try {
+    return readlinkSync(fsPath(`${context.source}/${entryPath(directory, index)}`), 'buffer');
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    // EINVAL: it is no symlink any more; the next run sees what it is.
+    giveUp(context, directory, index, { errno: errno === 'EINVAL' ? 'ENOENT' : errno, detail: reasonOf(error) });
+    return undefined;
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * An import worker: reads files, hashes their chunks and builds the root nodes of small ones, straight into shared
+ * memory as CAR sections, in the order in which they will stand in a shard. What comes back is one write, not a copy.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { sha256 } from '../dag/cid.ts';
+import { encodeEmptyFile, encodeFileNode, encodeLeafFrame } from '../dag/file.ts';
+import { errnoOf, reasonOf } from '../errors.ts';
+import { fsPath } from '../fs-path.ts';
+import { type ByteString, type Codec, DAG_PB, DIGEST_BYTES, type Metadata, RAW } from '../model.ts';
+import { sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
+import type {
+  ExpectedStats,
+  FileFailure,
+  FilesResult,
+  FilesTask,
+  Result,
+  ResultMessage,
+  SegmentResult,
+  SegmentTask,
+  TaskMessage,
+  WorkerSetup,
+} from './protocol.ts';
+
+const { source, profile, metadata, slabs: shared } = workerData as WorkerSetup;
+const slabs = shared.map((slab) => Buffer.from(slab));
+const chunkSize = profile.chunker.kind === 'size' ? profile.chunker.bytes : profile.chunker.min;
+const leafCodec: Codec = profile.rawLeaves ? RAW : DAG_PB;
+
+/** Raised inside a task for a file that did not hold still. */
+class Changed extends Error {}
+
+parentPort?.on('message', ({ id, task }: TaskMessage) => {
+  const result: Result = task.kind === 'files' ? importFiles(task) : importSegment(task);
+  const transfer = result.kind === 'files' ? [result.digests.buffer, result.dagSizes.buffer] : [];
+  parentPort?.postMessage({ id, result } satisfies ResultMessage, transfer as ArrayBuffer[]);
+});
+
+function importFiles(task: FilesTask): FilesResult {
+  const slab = slabs[task.slab] as Buffer;
+  const count = task.paths.length;
+  const codecs = new Uint8Array(count);
+  const digests = new Uint8Array(count * DIGEST_BYTES);
+  const dagSizes = new Float64Array(count);
+  const failures: FileFailure[] = [];
+  let at = 0;
+  for (let index = 0; index < count; index++) {
+    try {
+      const leaf = readFile(task, index, slab, at);
+      const root = metadata ? addRootNode(slab, leaf, task, index) : leaf;
+      codecs[index] = root.codec;
+      digests.set(root.digest, index * DIGEST_BYTES);
+      dagSizes[index] = root.dagSize;
+      at = root.end;
+    } catch (error) {
+      failures.push(failureOf(error, index));
+    }
+  }
+  return { kind: 'files', runBytes: at, codecs, digests, dagSizes, failures };
+}
+
+interface Written {
+  readonly codec: Codec;
+  readonly digest: Uint8Array;
+  /** Bytes of the file. */
+  readonly fileBytes: number;
+  readonly dagSize: number;
+  /** Offset in the slab after it. */
+  readonly end: number;
+}
+
+/** Reads a file of at most one chunk and writes its leaf at `at`. */
+function readFile(task: FilesTask, index: number, slab: Buffer, at: number): Written {
+  const size = task.expected.sizes[index] as number;
+  const fd = openFile(task.paths[index] as ByteString);
+  try {
+    const leaf = writeLeaf(slab, at, size, (from, bytes) => readFully(fd, slab, from, bytes, 0));
+    if (!task.accept) assertUnchanged(fd, task.expected, index);
+    return leaf;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Lets `fill` read `size` bytes to where they belong in the slab and writes the frame around them. The header's length
+ * depends on the block's, so when fewer bytes come than were asked for, the leaf is laid out again for what there is.
+ * An empty file with metadata needs no leaf: nothing is written.
+ */
+function writeLeaf(slab: Buffer, at: number, size: number, fill: (from: number, bytes: number) => number): Written {
+  const frame = profile.rawLeaves ? undefined : encodeLeafFrame(size);
+  const prefix = frame?.prefix.length ?? 0;
+  const blockBytes = prefix + size + (frame?.suffix.length ?? 0);
+  const blockAt = at + sectionHeaderBytes(blockBytes);
+  const got = fill(blockAt + prefix, size);
+  if (got < size) {
+    const data = Buffer.from(slab.subarray(blockAt + prefix, blockAt + prefix + got));
+    return writeLeaf(slab, at, got, (from) => data.copy(slab, from));
+  }
+  if (size === 0 && metadata) return { codec: leafCodec, digest: new Uint8Array(0), fileBytes: 0, dagSize: 0, end: at };
+  if (frame !== undefined) {
+    frame.prefix.copy(slab, blockAt);
+    frame.suffix.copy(slab, blockAt + prefix + size);
+  }
+  const digest = sha256(slab.subarray(blockAt, blockAt + blockBytes));
+  writeSectionHeader(slab, at, RAW, digest, 0, blockBytes);
+  return { codec: leafCodec, digest, fileBytes: size, dagSize: blockBytes, end: blockAt + blockBytes };
+}
+
+/** Metadata stand in a node of their own above the leaf, so that a `touch` costs this node and no data. */
+function addRootNode(slab: Buffer, leaf: Written, task: FilesTask, index: number): Written {
+  const mtimeNs = task.exactMtimes?.get(index) ?? (task.expected.mtimes[index] as bigint);
+  const meta: Metadata = { mode: task.modes[index] as number, mtimeNs };
+  const block = leaf.fileBytes === 0 ? encodeEmptyFile(meta) : encodeFileNode([leaf], meta, profile.cidVersion);
+  const digest = sha256(block);
+  const blockAt = writeSectionHeader(slab, leaf.end, RAW, digest, 0, block.length);
+  block.copy(slab, blockAt);
+  return { codec: DAG_PB, digest, fileBytes: leaf.fileBytes, dagSize: block.length + leaf.dagSize, end: blockAt + block.length };
+}
+
+function importSegment(task: SegmentTask): SegmentResult {
+  const slab = slabs[task.slab] as Buffer;
+  const sizes: number[] = [];
+  let end = 0;
+  let failure: FileFailure | undefined;
+  try {
+    const fd = openFile(task.path);
+    try {
+      for (let from = task.from; from < task.to; ) {
+        const wanted = Math.min(chunkSize, task.to - from);
+        const leaf = writeLeaf(slab, end, wanted, (at, bytes) => readFully(fd, slab, at, bytes, from));
+        if (leaf.fileBytes > 0) {
+          sizes.push(leaf.fileBytes);
+          end = leaf.end;
+        }
+        if (leaf.fileBytes < wanted) {
+          if (!task.accept) throw new Changed('it became shorter');
+          break;
+        }
+        from += wanted;
+      }
+      if (!task.accept) assertUnchanged(fd, task.expected, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    failure = failureOf(error, 0);
+  }
+  return { kind: 'segment', runBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, failure };
+}
+
+/** O_NOFOLLOW and O_NONBLOCK: what lstat called a file may be a symlink or a FIFO by now. */
+function openFile(path: ByteString): number {
+  return openSync(fsPath(`${source}/${path}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+/** Reads up to `bytes` from `position`; fewer only at the end of the file. */
+function readFully(fd: number, into: Buffer, at: number, bytes: number, position: number): number {
+  let got = 0;
+  while (got < bytes) {
+    const n = readSync(fd, into, at + got, bytes - got, position + got);
+    if (n === 0) break;
+    got += n;
+  }
+  return got;
+}
+
+/**
+ * One fstat after the last read is enough: if it still says what lstat said before the first, nothing was written
+ * in between, but for a write within the clock's granularity, which the index marks as racy.
+ */
+function assertUnchanged(fd: number, expected: ExpectedStats, index: number): void {
+  const stat = fstatSync(fd, { bigint: true });
+  const same =
+    stat.ino === expected.inodes[index] &&
+    Number(stat.size) === expected.sizes[index] &&
+    BigInt.asIntN(64, stat.mtimeNs) === expected.mtimes[index] &&
+    BigInt.asIntN(64, stat.ctimeNs) === expected.ctimes[index];
+  if (!same) throw new Changed('it changed while it was read');
+}
+
+function failureOf(error: unknown, index: number): FileFailure {
+  if (error instanceof Changed) return { index, errno: undefined, detail: error.message };
+  const errno = errnoOf(error);
+  if (errno === undefined) throw error;
+  // ELOOP: O_NOFOLLOW met a symlink. ENXIO, EISDIR: a FIFO or a directory. All mean that the file was replaced.
+  if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'EISDIR') return { index, errno: undefined, detail: 'it was replaced while it was read' };
+  return { index, errno, detail: reasonOf(error) };
+}

@@ -1,0 +1,188 @@
+/**
+ * One sorted, immutable list of blocks on disk: which shard holds each.
+ *
+ *   pages    4096 bytes: 170 records of 24 bytes (20 bytes of digest, u32 shard), sorted by digest, zero padding
+ *   fence    u32 per page: the first four bytes of its first digest, big-endian value
+ *   footer   u32 records, u32 pages, u32 crc32 of the fence, 4 bytes magic
+ *
+ * 160 bits of a digest tell blocks apart: whoever wants two with the same 160 bits pays 2^80 hashes.
+ */
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+import { ShardctlError } from '../errors.ts';
+
+export const PREFIX_BYTES = 20;
+export const RECORD_BYTES = PREFIX_BYTES + 4;
+const PAGE_BYTES = 4096;
+const PAGE_RECORDS = Math.floor(PAGE_BYTES / RECORD_BYTES);
+const FOOTER_BYTES = 16;
+const MAGIC = 0x6e75_7273;
+const PAGES_PER_READ = 64;
+
+export class BlockRun {
+  readonly path: string;
+  readonly records: number;
+  readonly #fd: number;
+  readonly #fence: Uint32Array;
+  readonly #page = Buffer.alloc(PAGE_BYTES);
+  #pageNumber = -1;
+
+  /** @throws ShardctlError `DAMAGE` when the file is not a whole run */
+  constructor(path: string) {
+    this.path = path;
+    this.#fd = openSync(path, 'r');
+    const size = fstatSync(this.#fd).size;
+    const footer = Buffer.alloc(FOOTER_BYTES);
+    if (size >= FOOTER_BYTES) readSync(this.#fd, footer, 0, FOOTER_BYTES, size - FOOTER_BYTES);
+    const pages = footer.readUInt32LE(4);
+    const fence = Buffer.from(new ArrayBuffer(pages <= size / PAGE_BYTES ? pages * 4 : 0));
+    readSync(this.#fd, fence, 0, fence.length, pages * PAGE_BYTES);
+    const whole = footer.readUInt32LE(12) === MAGIC && size === pages * PAGE_BYTES + pages * 4 + FOOTER_BYTES;
+    if (!whole || crc32(fence) !== footer.readUInt32LE(8)) {
+      closeSync(this.#fd);
+      throw new ShardctlError('DAMAGE', `the index is damaged: ${path} is torn`, {
+        hint: 'delete the `index` directory of the home and add the repository again: blocks that are stored are found again as they come',
+      });
+    }
+    this.records = footer.readUInt32LE(0);
+    this.#fence = new Uint32Array(fence.buffer, fence.byteOffset, pages);
+  }
+
+  /** The first shard that has the digest standing at `at` and is `usable`; a crash may have left a record that is not. */
+  get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
+    for (let page = this.#firstPageFor(digest, at), from = this.#lowerBound(page, digest, at); page < this.#fence.length; page++, from = 0) {
+      this.#load(page);
+      for (let record = from; record < this.#recordsOn(page); record++) {
+        if (comparePrefixes(this.#page, record * RECORD_BYTES, digest, at) !== 0) return undefined;
+        const shard = this.#page.readUInt32LE(record * RECORD_BYTES + PREFIX_BYTES);
+        if (usable(shard)) return shard;
+      }
+    }
+    return undefined;
+  }
+
+  /** All records in order, some pages at a time; each view is valid until the next step. */
+  *chunks(): Generator<Buffer> {
+    const pages = this.#fence.length;
+    const bytes = Buffer.alloc(PAGES_PER_READ * PAGE_BYTES);
+    const out = Buffer.alloc(PAGES_PER_READ * PAGE_RECORDS * RECORD_BYTES);
+    for (let first = 0; first < pages; first += PAGES_PER_READ) {
+      const count = Math.min(PAGES_PER_READ, pages - first);
+      readSync(this.#fd, bytes, 0, count * PAGE_BYTES, first * PAGE_BYTES);
+      let length = 0;
+      for (let page = 0; page < count; page++) {
+        const used = this.#recordsOn(first + page) * RECORD_BYTES;
+        bytes.copy(out, length, page * PAGE_BYTES, page * PAGE_BYTES + used);
+        length += used;
+      }
+      yield out.subarray(0, length);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #recordsOn(page: number): number {
+    return Math.min(PAGE_RECORDS, this.records - page * PAGE_RECORDS);
+  }
+
+  /** The last page that begins before the digest: its first record, if it has any, is there or opens the next page. */
+  #firstPageFor(digest: Uint8Array, at: number): number {
+    const key = readKey(digest, at);
+    let low = 0;
+    let high = this.#fence.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#fence[middle] as number) < key) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1);
+  }
+
+  /** Position on the page of the first record that is not before the digest. */
+  #lowerBound(page: number, digest: Uint8Array, at: number): number {
+    this.#load(page);
+    let low = 0;
+    let high = this.#recordsOn(page);
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (comparePrefixes(this.#page, middle * RECORD_BYTES, digest, at) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #load(page: number): void {
+    if (this.#pageNumber === page) return;
+    readSync(this.#fd, this.#page, 0, PAGE_BYTES, page * PAGE_BYTES);
+    this.#pageNumber = page;
+  }
+}
+
+/** Writes a run from records in order; it exists under its path only when `finish` has made it durable. */
+export class BlockRunWriter {
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #fence: number[] = [];
+  readonly #buffer = Buffer.alloc(PAGES_PER_READ * PAGE_BYTES);
+  #pagesBuffered = 0;
+  #onPage = 0;
+  #records = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#fd = openSync(`${path}.tmp`, 'w');
+  }
+
+  /** Takes over the record at `at`. */
+  add(records: Buffer, at: number): void {
+    if (this.#onPage === 0) this.#fence.push(readKey(records, at));
+    records.copy(this.#buffer, this.#pagesBuffered * PAGE_BYTES + this.#onPage * RECORD_BYTES, at, at + RECORD_BYTES);
+    this.#records++;
+    if (++this.#onPage < PAGE_RECORDS) return;
+    this.#onPage = 0;
+    if (++this.#pagesBuffered === PAGES_PER_READ) this.#flush();
+  }
+
+  finish(): void {
+    if (this.#onPage > 0) this.#pagesBuffered++;
+    this.#flush();
+    const fence = Buffer.from(Uint32Array.from(this.#fence).buffer);
+    const footer = Buffer.alloc(FOOTER_BYTES);
+    footer.writeUInt32LE(this.#records, 0);
+    footer.writeUInt32LE(this.#fence.length, 4);
+    footer.writeUInt32LE(crc32(fence), 8);
+    footer.writeUInt32LE(MAGIC, 12);
+    this.#write(fence);
+    this.#write(footer);
+    fsyncSync(this.#fd);
+    closeSync(this.#fd);
+    renameSync(`${this.#path}.tmp`, this.#path);
+  }
+
+  #flush(): void {
+    const used = this.#buffer.subarray(0, this.#pagesBuffered * PAGE_BYTES);
+    this.#write(used);
+    used.fill(0);
+    this.#pagesBuffered = 0;
+    this.#onPage = 0;
+  }
+
+  #write(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+  }
+}
+
+function readKey(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+  return high * 65536 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
+}
+
+export function comparePrefixes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
+  for (let i = 0; i < PREFIX_BYTES; i++) {
+    const difference = (a[aAt + i] as number) - (b[bAt + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

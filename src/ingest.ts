@@ -1,0 +1,196 @@
+/**
+ * THE pipeline: `add`, and `update`, which is the same with a parent.
+ *
+ *   scan → compare → import → pack → allocate → place → link → commit
+ *
+ * Everything streams: what is held is one open shard's books, the slabs of blocks under way, and the directories between the
+ * root and the current one. The order of writes is docs/design.md section 5: blocks, pins, records, catalogue, snapshot, head.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { allocatorsOf } from './allocate/allocate.ts';
+import { Ledger } from './allocate/ledger.ts';
+import { commit } from './commit.ts';
+import { compare } from './compare/compare.ts';
+import type { Emit, Summary } from './events.ts';
+import { importEntries } from './import/import.ts';
+import { ImportPool } from './import/pool.ts';
+import type { EntriesReader } from './index-store/entries-reader.ts';
+import type { Index } from './index-store/index.ts';
+import { link } from './link/link.ts';
+import type { ByteString, CidProfile, Replication, SnapshotRecord } from './model.ts';
+import { Packer } from './pack/packer.ts';
+import type { Peer } from './peer/peer.ts';
+import { Placer } from './place/placer.ts';
+import { compileFilter } from './scan/filter.ts';
+import { isRacyAt } from './scan/racy.ts';
+import { statSource, walk } from './scan/walk.ts';
+import { Tally } from './tally.ts';
+
+/** Two on two cores were measured best: the main thread writes and waits. More have not been measured. */
+const IMPORT_WORKERS = 2;
+
+export interface IngestRun {
+  readonly repository: string;
+  /** Absolute path of the directory to import. */
+  readonly source: ByteString;
+  /** Mode and mtime go into the tree. */
+  readonly metadata: boolean;
+  readonly profile: CidProfile;
+  /** The chunker as it was asked for, if not the profile's own. */
+  readonly chunker: string | undefined;
+  /** rsync-style rules, `- PATTERN` or `+ PATTERN`. */
+  readonly filters: readonly ByteString[];
+  /** Directory for shards on their way to peers; emptied at the start. */
+  readonly spool: string;
+  /** Directory with a file per repository that holds the CID of its newest snapshot. */
+  readonly heads: string;
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly replication: Replication;
+  /** Names of allocators, in the order in which they decide. */
+  readonly allocateBy: readonly string[];
+  readonly shardBytes: number;
+  readonly toolVersion: string;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** @throws ShardctlError; whatever happens, the head that was there before stays valid */
+export async function ingest(run: IngestRun): Promise<Summary> {
+  const { index, source, profile, metadata, signal } = run;
+  const started = run.now();
+  const root = statSource(source);
+  const tally = new Tally(run.emit, run.now);
+  const { emit } = tally;
+  const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
+  const freeBefore = ledger.freeBytes();
+  const parent = parentOf(run, emit);
+  emptySpool(run.spool);
+
+  const placer = new Placer({
+    repository: run.repository,
+    peers: run.peers,
+    allocations: ledger,
+    replication: run.replication,
+    emit,
+    signal,
+    record: async (shard, digests) => {
+      await index.addPlaced(shard, digests);
+      packer.placed(shard.number);
+    },
+  });
+  const packer = new Packer({
+    shardBytes: run.shardBytes,
+    spool: run.spool,
+    firstNumber: index.nextShardNumber(),
+    shardOf: (digest, at) => index.shardOf(digest, at),
+    onSealed: async (shard) => {
+      emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
+      await placer.place(shard);
+    },
+  });
+  const number = (parent?.snapshot.number ?? 0) + 1;
+  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacyAt(started));
+  const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source, profile, metadata });
+
+  try {
+    const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit, signal }));
+    const compared = compare(walked, parent?.entries);
+    const imported = tally.imported(importEntries(compared, { source, profile, metadata, pool, emit, signal }));
+    const linked = link(imported, { profile, metadata, root, base: parent?.entries, entries });
+
+    let step = await linked.next();
+    for (; step.done !== true; step = await linked.next()) await packer.add(step.value.run, step.value.release);
+    await packer.seal();
+    await placer.drained();
+    entries.finish();
+    signal.throwIfAborted();
+
+    const tree = step.value;
+    const snapshot = tree === undefined ? settle(run, parent as Parent, number, tally.changes) : await commit({ run, parent, number, tree, tally, packer, ledger });
+    return summarize(run, snapshot, { unchanged: tree === undefined, tally, packer, placer, freeBefore, ledger, started });
+  } catch (error) {
+    await placer.drained().catch(() => {});
+    await packer.abandon();
+    // An abort may surface as the failure of whatever it interrupted.
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    await pool.close();
+    parent?.entries?.close();
+  }
+}
+
+/** The head that this run starts from. */
+export interface Parent {
+  readonly snapshot: SnapshotRecord;
+  /** Undefined when nothing can be taken over from it: every file is read again. */
+  readonly entries: EntriesReader | undefined;
+}
+
+function parentOf({ index, repository, profile, metadata }: IngestRun, emit: Emit): Parent | undefined {
+  const known = index.repository(repository);
+  const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
+  if (known === undefined || snapshot === undefined) return undefined;
+  // Other CIDs for the same bytes: nothing of the parent fits.
+  if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, entries: undefined };
+  const entries = index.readEntries(repository, known.head);
+  if (entries === undefined) emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
+  return { snapshot, entries };
+}
+
+/** What a dead run left there was never recorded. */
+function emptySpool(spool: string): void {
+  mkdirSync(spool, { recursive: true });
+  for (const name of readdirSync(spool)) rmSync(join(spool, name), { force: true });
+}
+
+/** The tree is the parent's: no new snapshot. Stat data may still have changed, and are what the next run compares with. */
+function settle({ index, repository }: IngestRun, parent: Parent, number: number, changes: number): SnapshotRecord {
+  if (changes > 0) index.moveEntries(repository, number, parent.snapshot.number);
+  else index.dropEntries(repository, number);
+  return parent.snapshot;
+}
+
+interface Outcome {
+  readonly unchanged: boolean;
+  readonly tally: Tally;
+  readonly packer: Packer;
+  readonly placer: Placer;
+  readonly ledger: Ledger;
+  readonly freeBefore: ReadonlyMap<string, number>;
+  readonly started: number;
+}
+
+function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): Summary {
+  const { tally, packer, placer, ledger, freeBefore } = outcome;
+  const freeAfter = ledger.freeBytes();
+  const summary: Summary = {
+    repository: run.repository,
+    snapshot: snapshot.cid,
+    number: snapshot.number,
+    tree: snapshot.tree,
+    unchanged: outcome.unchanged,
+    files: tally.files,
+    directories: tally.directories,
+    symlinks: tally.symlinks,
+    bytes: tally.bytes,
+    newFiles: tally.newFiles,
+    newBlocks: packer.newBlocks,
+    newBytes: packer.newBytes,
+    newShards: packer.sealed.length,
+    peers: [...freeBefore].map(([name, before]) => ({
+      name,
+      freeBefore: before,
+      freeAfter: freeAfter.get(name) ?? before,
+      placedBytes: placer.placedBytes.get(name) ?? 0,
+    })),
+    problems: { ...tally.problems },
+    seconds: (run.now() - outcome.started) / 1000,
+  };
+  run.emit({ type: 'summary', ...summary });
+  return summary;
+}

@@ -1,0 +1,128 @@
+/**
+ * link — closes directories.
+ * In: the import steps. Out: their blocks, and those of each directory as the walk leaves it; in the end, the tree.
+ * Holds: the CIDs of the directories between the root and the current one.
+ *
+ * A directory in which nothing differs keeps the CID that it has in the parent: nothing is encoded, nothing is hashed.
+ */
+import { buildDirectory, type DirectoryLinks } from '../dag/directory.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME, type WalkStep } from '../directory.ts';
+import type { EntriesReader } from '../index-store/entries-reader.ts';
+import type { EntriesWriter } from '../index-store/entries-writer.ts';
+import type { ByteString, CidProfile, Codec, Metadata, Root } from '../model.ts';
+import { RunBuilder } from '../shard/run.ts';
+
+export interface LinkOptions {
+  readonly profile: CidProfile;
+  /** Mode and mtime of each directory go into its node. */
+  readonly metadata: boolean;
+  readonly root: Required<Metadata>;
+  /** The parent snapshot's entries. */
+  readonly base: EntriesReader | undefined;
+  /** Where this snapshot's entries go. */
+  readonly entries: EntriesWriter;
+}
+
+/** The finished tree, and the block of its root: the catalogue carries it too. */
+export interface Tree {
+  readonly root: Root;
+  readonly block: Buffer;
+}
+
+interface Blocks {
+  readonly kind: 'blocks';
+  readonly run: Buffer;
+  release(): void;
+}
+
+type Step = WalkStep | { readonly kind: 'filled'; readonly directory: Directory } | Blocks;
+
+/** Directory nodes are small: they are gathered into runs of this size. */
+const RUN_BYTES = 256 * 1024;
+
+/** @returns the tree, or undefined when it is the same as the parent's */
+export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): AsyncGenerator<Blocks, Tree | undefined, void> {
+  const blocks = new RunBuilder();
+  let tree: Tree | undefined;
+  for await (const step of steps) {
+    if (step.kind === 'blocks') {
+      // Files first: a directory's node comes after what it links to.
+      if (blocks.length > 0) yield own(blocks);
+      yield step;
+    } else if (step.kind === 'filled') {
+      options.entries.enter(step.directory);
+    } else if (step.kind === 'leave') {
+      takeOver(step.directory, options.base);
+      tree = close(step.directory, options, blocks);
+      options.entries.leave(step.directory);
+      if (blocks.length >= RUN_BYTES) yield own(blocks);
+    }
+  }
+  if (blocks.length > 0) yield own(blocks);
+  return tree;
+}
+
+function own(blocks: RunBuilder): Blocks {
+  return { kind: 'blocks', run: blocks.take(), release: () => {} };
+}
+
+/** Fills in the CIDs of what is the same as in the parent. */
+function takeOver(directory: Directory, entries: EntriesReader | undefined): void {
+  const { base } = directory;
+  if (base === undefined || entries === undefined) return;
+  const cold = entries.cold(base.ordinal, base.count);
+  for (let i = 0; i < directory.count; i++) {
+    if (directory.states[i] !== SAME) continue;
+    const at = base.indexes[i] as number;
+    const cid = at * CID_COLUMN_BYTES;
+    directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
+  }
+}
+
+/** Encodes the directory if it differs, and tells its parent; returns the tree if this was its root and it differs. */
+function close(directory: Directory, options: LinkOptions, blocks: RunBuilder): Tree | undefined {
+  const { parent, indexInParent } = directory;
+  if (parent === undefined) {
+    return directory.differs || rootDiffers(options) ? encode(directory, options.root, options, blocks) : undefined;
+  }
+  if (!directory.differs && parent.states[indexInParent] === SAME) return undefined;
+  const metadata = { mode: parent.modes[indexInParent] as number, mtimeNs: parent.mtimeNs(indexInParent) };
+  const { codec, digest, dagSize } = encode(directory, metadata, options, blocks).root;
+  parent.setRoot(indexInParent, codec, digest, 0, dagSize);
+  if (parent.states[indexInParent] === SAME) parent.states[indexInParent] = CHANGED;
+  return undefined;
+}
+
+function rootDiffers({ base, metadata, root }: LinkOptions): boolean {
+  if (base === undefined) return true;
+  return metadata && (base.header.rootMode !== root.mode || base.header.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
+}
+
+function encode(directory: Directory, metadata: Metadata, options: LinkOptions, blocks: RunBuilder): Tree {
+  let block: Buffer = Buffer.alloc(0);
+  const root = buildDirectory(linksOf(directory), options.metadata ? metadata : undefined, options.profile, (node) => {
+    // The root of a directory is emitted last.
+    block = node;
+    return blocks.add(node);
+  });
+  return { root, block };
+}
+
+function linksOf(directory: Directory): DirectoryLinks {
+  const live = directory.live();
+  const count = live.length;
+  const cids = directory.cids ?? Buffer.alloc(0);
+  const dagSizes = directory.dagSizes ?? new Float64Array(0);
+  if (count === directory.count) return { count, names: directory.names, cids, dagSizes };
+  const liveCids = Buffer.alloc(count * CID_COLUMN_BYTES);
+  for (let to = 0; to < count; to++) {
+    const from = (live[to] as number) * CID_COLUMN_BYTES;
+    cids.copy(liveCids, to * CID_COLUMN_BYTES, from, from + CID_COLUMN_BYTES);
+  }
+  return {
+    count,
+    names: live.map((i) => directory.names[i] as ByteString),
+    cids: liveCids,
+    dagSizes: Float64Array.from(live, (i) => dagSizes[i] as number),
+  };
+}

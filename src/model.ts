@@ -1,0 +1,123 @@
+/**
+ * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, does nothing.
+ *
+ * Names of files are *bytes* on Unix, and old mirrors hold names that are not UTF-8. They travel as "byte strings":
+ * JS strings whose char codes are the bytes (latin1), so that comparing two of them compares bytes and nothing is lost.
+ */
+
+/** A name or path as bytes: one char (0…255) a byte. `Buffer.from(s, 'latin1')` gives the bytes back. */
+export type ByteString = string;
+
+/** Every block is addressed by sha2-256: 32 bytes. */
+export const DIGEST_BYTES = 32;
+
+/** Multicodec of a block whose bytes are data. */
+export const RAW = 0x55;
+/** Multicodec of a block that is a dag-pb node. */
+export const DAG_PB = 0x70;
+export type Codec = typeof RAW | typeof DAG_PB;
+
+/** A block's address without its text form: what the hot path carries instead of a CID object. */
+export interface BlockId {
+  readonly codec: Codec;
+  /** sha2-256 of the block, 32 bytes. */
+  readonly digest: Uint8Array;
+}
+
+/** What is behind a link: its block, and the bytes of the whole DAG below it (dag-pb's Tsize). */
+export interface Root extends BlockId {
+  readonly dagSize: number;
+}
+
+/** UnixFS 1.5 metadata as it stands in an entry's root node. */
+export interface Metadata {
+  /** Permission bits, 07777 at most. Absent on symlinks: Kubo writes none there. */
+  readonly mode?: number;
+  /** Modification time in nanoseconds since 1970; may be negative. */
+  readonly mtimeNs?: bigint;
+}
+
+/** How bytes become CIDs: IPIP-499's profiles and their knobs. */
+export interface CidProfile {
+  readonly name: string;
+  readonly cidVersion: 0 | 1;
+  /** Leaves are raw blocks, rather than dag-pb nodes that wrap the bytes. */
+  readonly rawLeaves: boolean;
+  readonly chunker: ChunkerOptions;
+  /** Most links of a file node. */
+  readonly maxFileLinks: number;
+  /** A directory becomes a HAMT directory when its estimated size is over this many bytes. */
+  readonly hamtThreshold: number;
+  /** What is estimated: the encoded block, or the bytes of names and CIDs. */
+  readonly hamtEstimate: 'block' | 'links';
+}
+
+export type ChunkerOptions =
+  | { readonly kind: 'size'; readonly bytes: number }
+  | { readonly kind: 'rabin'; readonly min: number; readonly avg: number; readonly max: number };
+
+/** Kind of an entry, as held in one byte of the index. */
+export const FILE = 1;
+export const DIRECTORY = 2;
+export const SYMLINK = 3;
+export type EntryKind = typeof FILE | typeof DIRECTORY | typeof SYMLINK;
+
+/** Replicas of a shard: the fewest that count as placed, and the most that are made. -1 means every peer. */
+export interface Replication {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What a peer says it can take, and when it said so. */
+export interface Metric {
+  readonly freeBytes: number;
+  readonly usedBytes: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** sealed → placed → committed: how far a shard has come. */
+export type ShardState = 'sealed' | 'placed' | 'committed';
+
+/** One shard as the index knows it. */
+export interface ShardRecord {
+  readonly number: number;
+  /** CID of the shard's UnixFS file, as text. */
+  readonly cid: string;
+  /** Bytes of its blocks; the UnixFS file's size. */
+  readonly bytes: number;
+  readonly blocks: number;
+  /** Bytes of its blocks and its manifest: the Tsize of a link to it. */
+  readonly dagSize: number;
+  /** Size of its CAR: what it takes on a peer. */
+  readonly carBytes: number;
+  readonly state: ShardState;
+  /** Names of the peers that hold it. */
+  readonly peers: readonly string[];
+}
+
+/** One committed state of a repository. */
+export interface SnapshotRecord {
+  readonly repository: string;
+  readonly number: number;
+  /** CID of the snapshot directory. */
+  readonly cid: string;
+  /** CID of its `tree/`. */
+  readonly tree: string;
+  readonly parent: string | null;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly counts: EntryCounts;
+  /** Bytes of all files. */
+  readonly bytes: number;
+  readonly shards: readonly number[];
+  /** CID of the catalogue shard. */
+  readonly catalogue: string;
+  readonly profile: string;
+}
+
+export interface EntryCounts {
+  readonly files: number;
+  readonly directories: number;
+  readonly symlinks: number;
+}

@@ -1,0 +1,136 @@
+/** The shard that is being filled: its CAR in the spool, and what will become its manifest. */
+import { rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cidText } from '../dag/cid.ts';
+import { DigestMap } from '../digest-map.ts';
+import { ioError } from '../errors.ts';
+import { type BlockId, DAG_PB } from '../model.ts';
+import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
+import { ManifestBuilder } from '../shard/manifest.ts';
+
+/** A sealed shard in the spool, and what the index will have to know of it. */
+export interface SpooledShard {
+  readonly number: number;
+  readonly cid: string;
+  readonly root: BlockId;
+  /** Bytes of its blocks. */
+  readonly bytes: number;
+  readonly blocks: number;
+  /** Bytes of its blocks and of its manifest. */
+  readonly dagSize: number;
+  readonly carPath: string;
+  readonly carBytes: number;
+  /** Digests of its blocks, in shard order. */
+  readonly digests: DigestMap;
+}
+
+/** Writes under way at once: one that the disk works on, and the next. */
+const MAX_WRITES = 2;
+
+export class OpenShard {
+  readonly number: number;
+  readonly digests = new DigestMap();
+  readonly #path: string;
+  readonly #manifest = new ManifestBuilder();
+  readonly #handle: Promise<FileHandle>;
+  readonly #writes = new Set<Promise<void>>();
+  #position = CAR_HEADER_BYTES;
+  #failure: unknown;
+  bytes = 0;
+
+  constructor(spool: string, number: number) {
+    const path = join(spool, `${String(number).padStart(8, '0')}.car`);
+    this.number = number;
+    this.#path = path;
+    this.#handle = open(path, 'w');
+    this.#handle.catch(() => {});
+  }
+
+  get blocks(): number {
+    return this.digests.size;
+  }
+
+  /** Takes a block into the books; its section is written with the piece of the run that it stands in. */
+  note(run: Buffer, digestAt: number, length: number): void {
+    this.digests.add(run, digestAt, length);
+    this.#manifest.add(run, digestAt, length);
+    this.bytes += length;
+  }
+
+  /** Appends whole sections; resolves when they are written. Failures are kept and thrown by `writable` and `seal`. */
+  write(sections: Buffer): Promise<void> {
+    const position = this.#position;
+    this.#position += sections.length;
+    return this.#track(this.#writeAt(sections, position));
+  }
+
+  /** Resolves when another write may be started. */
+  async writable(): Promise<void> {
+    while (this.#writes.size >= MAX_WRITES) await Promise.race(this.#writes);
+    this.#rethrow();
+  }
+
+  /** Appends the manifest, names the root in the header, and closes the file. */
+  async seal(): Promise<SpooledShard> {
+    const { root, dagSize } = this.#writeManifest();
+    void this.#track(this.#writeAt(carHeader(root), 0));
+    await Promise.all(this.#writes);
+    this.#rethrow();
+    await (await this.#handle).close();
+    return {
+      number: this.number,
+      cid: cidText(root, 1),
+      root,
+      bytes: this.bytes,
+      blocks: this.blocks,
+      dagSize,
+      carPath: this.#path,
+      carBytes: this.#position,
+      digests: this.digests,
+    };
+  }
+
+  /** The run ends without this shard: what was written goes away. */
+  async abandon(): Promise<void> {
+    await Promise.all(this.#writes);
+    const handle = await this.#handle.catch(() => undefined);
+    await handle?.close();
+    rmSync(this.#path, { force: true });
+  }
+
+  #writeManifest(): { root: BlockId; dagSize: number } {
+    const sections: Buffer[] = [];
+    let nodeBytes = 0;
+    const root = this.#manifest.finish((block, digest) => {
+      const header = Buffer.allocUnsafe(sectionHeaderBytes(block.length));
+      const end = writeSectionHeader(header, 0, DAG_PB, digest, 0, block.length);
+      sections.push(header.subarray(0, end), block);
+      nodeBytes += block.length;
+    });
+    void this.write(Buffer.concat(sections));
+    return { root, dagSize: this.bytes + nodeBytes };
+  }
+
+  #track(writing: Promise<void>): Promise<void> {
+    const write = writing
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#writes.delete(write));
+    this.#writes.add(write);
+    return write;
+  }
+
+  async #writeAt(bytes: Buffer, position: number): Promise<void> {
+    const handle = await this.#handle;
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, position + at);
+      at += bytesWritten;
+    }
+  }
+
+  #rethrow(): void {
+    if (this.#failure !== undefined) throw ioError(this.#failure, `writing shard ${this.number}`, this.#path);
+  }
+}

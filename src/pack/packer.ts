@@ -1,0 +1,114 @@
+/**
+ * pack — drops blocks that a shard already holds and fills the open shard with the others.
+ * In: runs of CAR sections, in walk order. Out: sealed shards, each one CAR in the spool.
+ * Holds: digests and manifest of the open shard and of those not yet placed, and at most two runs being written.
+ *
+ * Blocks come as sections already, so what is new in a run is usually one contiguous piece of it: one write, no copy.
+ */
+import { DigestMap } from '../digest-map.ts';
+import { SectionCursor } from '../shard/car.ts';
+import { OpenShard, type SpooledShard } from './open-shard.ts';
+
+/**
+ * A shard is sealed at this many blocks even when it is not full: its digests and manifest are in memory while it is
+ * open, and shards of tiny files would hold a million of them.
+ */
+const MAX_BLOCKS = 1 << 18;
+
+export interface PackOptions {
+  /** A shard is sealed before its blocks would be more bytes than this. */
+  readonly shardBytes: number;
+  readonly spool: string;
+  readonly firstNumber: number;
+  /** The shard that holds a block already, by the digest at `at`. */
+  readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
+  /** Takes a sealed shard; resolves when the next one may be begun. */
+  readonly onSealed: (shard: SpooledShard) => Promise<void>;
+}
+
+export class Packer {
+  readonly #options: PackOptions;
+  /** Digests of the shards that are sealed and that the index does not know yet. */
+  readonly #unplaced = new Map<number, DigestMap>();
+  readonly #reused = new Set<number>();
+  #open: OpenShard | undefined;
+  #nextNumber: number;
+  /** Numbers of the shards that this run sealed. */
+  readonly sealed: number[] = [];
+  newBlocks = 0;
+  newBytes = 0;
+
+  constructor(options: PackOptions) {
+    this.#options = options;
+    this.#nextNumber = options.firstNumber;
+  }
+
+  /** Shards that were there before and hold blocks of this run. */
+  get reusedShards(): ReadonlySet<number> {
+    return this.#reused;
+  }
+
+  /** Packs a run; resolves when the next may come. `release` is called when the run's bytes are not needed any more. */
+  async add(run: Buffer, release: () => void): Promise<void> {
+    const cursor = new SectionCursor(run);
+    const writes: Promise<void>[] = [];
+    let pieceStart = 0;
+    while (cursor.next()) {
+      const length = cursor.end - cursor.dataAt;
+      if (this.#isKnown(run, cursor.digestAt)) {
+        this.#write(run, pieceStart, cursor.start, writes);
+        pieceStart = cursor.end;
+        continue;
+      }
+      if (this.#open !== undefined && this.#isFull(this.#open, length)) {
+        this.#write(run, pieceStart, cursor.start, writes);
+        pieceStart = cursor.start;
+        await this.seal();
+      }
+      this.#open ??= new OpenShard(this.#options.spool, this.#nextNumber++);
+      this.#open.note(run, cursor.digestAt, length);
+    }
+    this.#write(run, pieceStart, cursor.end, writes);
+    if (writes.length === 0) release();
+    else void Promise.all(writes).then(release, release);
+    await this.#open?.writable();
+  }
+
+  /** Seals the open shard, if there is one. */
+  async seal(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    this.#unplaced.set(open.number, open.digests);
+    this.newBlocks += open.blocks;
+    this.newBytes += open.bytes;
+    this.sealed.push(open.number);
+    await this.#options.onSealed(await open.seal());
+  }
+
+  /** The index knows the shard's blocks now. */
+  placed(number: number): void {
+    this.#unplaced.delete(number);
+  }
+
+  async abandon(): Promise<void> {
+    await this.#open?.abandon();
+  }
+
+  #isFull(open: OpenShard, length: number): boolean {
+    return open.bytes + length > this.#options.shardBytes || open.blocks === MAX_BLOCKS;
+  }
+
+  #isKnown(run: Buffer, at: number): boolean {
+    if (this.#open?.digests.get(run, at) !== undefined) return true;
+    for (const digests of this.#unplaced.values()) if (digests.get(run, at) !== undefined) return true;
+    const shard = this.#options.shardOf(run, at);
+    if (shard === undefined) return false;
+    this.#reused.add(shard);
+    return true;
+  }
+
+  #write(run: Buffer, from: number, to: number, writes: Promise<void>[]): void {
+    if (to > from) writes.push((this.#open as OpenShard).write(run.subarray(from, to)));
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Layout `car`: one CARv1 file a shard, `shards/<fan-out>/<cid>.car`. Written at disk speed, and `ipfs dag import` takes
+ * each as it is. A CAR gets its name only when it is complete and flushed, so a name is a pin.
+ */
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { kill, pid } from 'node:process';
+import { parseCid } from '../dag/cid.ts';
+import { errnoOf, ShardctlError } from '../errors.ts';
+import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
+import { openCar } from './car-reader.ts';
+import { makeDirectory, syncPath } from './durable.ts';
+import type { SealedShard, ShardReader } from './peer.ts';
+import { isShardName, shardName } from './shard-name.ts';
+import type { ShardStore, StorePut } from './store.ts';
+
+const EXTENSION = '.car';
+
+export class CarStore implements ShardStore {
+  readonly #path: string;
+  #used: Promise<number> | undefined;
+  #swept: Promise<void> | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  usedBytes(): Promise<number> {
+    this.#used ??= this.#sumSizes();
+    return this.#used;
+  }
+
+  async sizeOf(cid: string): Promise<number | undefined> {
+    try {
+      return (await stat(this.#pathOf(cid))).size;
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async put(shard: SealedShard, { mayConsume, signal, beforeCopy }: StorePut): Promise<void> {
+    const path = this.#pathOf(shard.cid);
+    await this.usedBytes();
+    const replaced = (await this.sizeOf(shard.cid)) ?? 0;
+    await makeDirectory(dirname(path));
+    await checkCar(shard.carPath, shard);
+    if (!mayConsume || !(await moveInto(shard.carPath, path))) {
+      await beforeCopy();
+      await this.#copyInto(shard, path, signal);
+    }
+    await syncPath(dirname(path));
+    this.#addUsed(shard.carBytes - replaced);
+  }
+
+  open(cid: string): Promise<ShardReader> {
+    return openCar(this.#pathOf(cid), cid);
+  }
+
+  async *list(): AsyncIterable<string> {
+    for (const folder of (await readdir(join(this.#path, 'shards'))).sort()) {
+      for (const file of (await readdir(join(this.#path, 'shards', folder))).sort()) {
+        const cid = file.slice(0, -EXTENSION.length);
+        if (file.endsWith(EXTENSION) && isShardName(cid)) yield cid;
+      }
+    }
+  }
+
+  async remove(cid: string): Promise<void> {
+    const path = this.#pathOf(cid);
+    await this.usedBytes();
+    const bytes = await this.sizeOf(cid);
+    if (bytes === undefined) return;
+    await rm(path, { force: true });
+    await syncPath(dirname(path));
+    this.#addUsed(-bytes);
+  }
+
+  /** As flatfs: the last character of a CID has only eight values, the two before it spread evenly. */
+  #pathOf(cid: string): string {
+    return join(this.#path, 'shards', shardName(cid).slice(-3, -1), `${cid}${EXTENSION}`);
+  }
+
+  async #copyInto(shard: SealedShard, path: string, signal: AbortSignal): Promise<void> {
+    this.#swept ??= sweep(join(this.#path, 'tmp'));
+    await this.#swept;
+    const temporary = join(this.#path, 'tmp', `${pid}-${randomUUID()}${EXTENSION}`);
+    try {
+      // A reflink where the filesystem can, else copied inside the kernel.
+      await copyFile(shard.carPath, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      signal.throwIfAborted();
+      await syncPath(temporary);
+      await checkCar(temporary, shard);
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async #sumSizes(): Promise<number> {
+    let bytes = 0;
+    for await (const cid of this.list()) bytes += (await this.sizeOf(cid)) ?? 0;
+    return bytes;
+  }
+
+  /** Chained, not awaited: two puts at once must both be counted. */
+  #addUsed(bytes: number): void {
+    this.#used = this.usedBytes().then((used) => used + bytes);
+  }
+}
+
+/** Moves the CAR if it is on the same filesystem. Flushed first: a name must never appear before its content. */
+async function moveInto(carPath: string, path: string): Promise<boolean> {
+  try {
+    await syncPath(carPath);
+    await rename(carPath, path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EXDEV') return false;
+    throw error;
+  }
+}
+
+async function checkCar(path: string, shard: SealedShard): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(CAR_HEADER_BYTES), 0, CAR_HEADER_BYTES, 0);
+    const { digest } = readCarHeader(buffer.subarray(0, bytesRead));
+    if (size === shard.carBytes && Buffer.compare(digest, parseCid(shard.cid).digest) === 0) return;
+  } finally {
+    await handle.close();
+  }
+  throw new ShardctlError('DAMAGE', `${path} is not the complete CAR of ${shard.label} (${shard.cid})`);
+}
+
+/** Removes what runs that died have left in `tmp`; the files of a run that is alive stay. */
+async function sweep(folder: string): Promise<void> {
+  for (const file of await readdir(folder)) {
+    const owner = Number.parseInt(file, 10);
+    if (!isAlive(owner)) await rm(join(folder, file), { force: true });
+  }
+}
+
+/** Our own number on a file that we did not make yet is that of an earlier run: containers give the same one each time. */
+function isAlive(owner: number): boolean {
+  if (!Number.isSafeInteger(owner) || owner <= 0 || owner === pid) return false;
+  try {
+    kill(owner, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}

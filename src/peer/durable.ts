@@ -1,0 +1,45 @@
+/** What must survive a power cut: files and names, flushed in the order that makes them valid. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf } from '../errors.ts';
+
+/** Flushes a file, or the names in a directory. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a small file: after a crash it is there whole or not at all. */
+export async function writeDurably(path: string, text: string): Promise<void> {
+  const fresh = `${path}.${randomUUID()}.new`;
+  try {
+    const handle = await open(fresh, 'wx', 0o644);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, path);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
+  await syncPath(dirname(path));
+}
+
+/** Makes a directory in one that must exist: never its parents, which a disk that is not mounted would lack. */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return;
+    throw error;
+  }
+  await syncPath(dirname(path));
+}

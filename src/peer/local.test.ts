@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { FsBlockstore } from 'blockstore-fs';
+import { NextToLast } from 'blockstore-fs/sharding';
+import { CID } from 'multiformats/cid';
+import { create as createDigest } from 'multiformats/hashes/digest';
+import { sha256 } from '../dag/cid.ts';
+import { KuboRepo, requireKubo } from '../testing/kubo.ts';
+import { makeBlocks, makeShard, type TestShard } from '../testing/shards.ts';
+import { peerContract } from './contract.ts';
+import { LocalPeer } from './local.ts';
+
+const never = new AbortController().signal;
+const keep = { mayConsume: false, signal: never };
+
+function carIn(peerDir: string, shard: TestShard): string {
+  return join(peerDir, 'shards', shard.cid.slice(-3, -1), `${shard.cid}.car`);
+}
+
+function blockIn(peerDir: string, block: Uint8Array, codec = 0x55): string {
+  const { dir, file } = new NextToLast().encode(CID.createV1(codec, createDigest(0x12, sha256(block))));
+  return join(peerDir, 'blocks', dir, file);
+}
+
+function change(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] as number) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+peerContract('local, one CAR a shard', async (dir) => {
+  const path = join(dir, 'peer');
+  return {
+    peer: await LocalPeer.create({ name: 'disk1', path, layout: 'car' }),
+    flip: async (shard, block) => {
+      const at = readFileSync(carIn(path, shard)).indexOf(block);
+      change(carIn(path, shard), at + (block.length >> 1));
+    },
+    cut: async (shard) => truncateSync(carIn(path, shard), shard.carBytes - 1),
+  };
+});
+
+peerContract('local, blockstore-fs', async (dir) => {
+  const path = join(dir, 'peer');
+  return {
+    peer: await LocalPeer.create({ name: 'disk1', path, layout: 'blockstore' }),
+    flip: async (_shard, block) => change(blockIn(path, block), block.length >> 1),
+    cut: async (_shard, block) => truncateSync(blockIn(path, block), 1),
+  };
+});
+
+describe('local peer', () => {
+  let dir: string;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'shardctl-local-'));
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  test('a CAR that may be consumed is moved, not copied, and nothing stays in tmp', async () => {
+    const path = join(dir, 'moved');
+    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    const shard = makeShard(dir, makeBlocks(10, 4000));
+    const { ino } = statSync(shard.carPath);
+    await peer.put(shard, { mayConsume: true, signal: never });
+    assert.equal(existsSync(shard.carPath), false);
+    assert.equal(statSync(carIn(path, shard)).ino, ino);
+    assert.deepEqual(readdirSync(join(path, 'tmp')), []);
+  });
+
+  test('a peer whose directory is gone is named with a hint, and never made again', async () => {
+    const path = join(dir, 'unmounted');
+    const options = { name: 'disk7', path, layout: 'car' } as const;
+    await LocalPeer.create(options);
+    renameSync(path, `${path}.elsewhere`);
+    mkdirSync(path);
+    const shard = makeShard(dir, makeBlocks(3, 100));
+    const peer = new LocalPeer(options);
+    for (const use of [peer.metric(), peer.put(shard, keep), peer.has(shard.cid)]) {
+      await assert.rejects(use, (error: Error & { code?: string; hint?: string }) => {
+        assert.equal(error.code, 'TOO_FEW_PEERS');
+        assert.match(error.message, /disk7.*unmounted\/peer\.json/);
+        assert.match(error.hint ?? '', /mounted/);
+        return true;
+      });
+    }
+    assert.deepEqual(readdirSync(path), []);
+    rmSync(path, { recursive: true });
+    renameSync(`${path}.elsewhere`, path);
+    assert.ok((await peer.metric()).freeBytes > 0, 'once it is mounted again, the same peer object works');
+  });
+
+  test('a shard over the capacity is refused with what is free and needed, before any byte is copied', async () => {
+    const path = join(dir, 'small');
+    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car', capacity: 30_000 });
+    const first = makeShard(dir, [Buffer.alloc(20_000, 1)]);
+    const second = makeShard(dir, [Buffer.alloc(20_000, 2)]);
+    await peer.put(first, keep);
+    const { freeBytes } = await peer.metric();
+    assert.equal(freeBytes, 30_000 - first.carBytes);
+    await assert.rejects(peer.put(second, keep), { code: 'NO_SPACE', message: new RegExp(`"disk1" has ${freeBytes} .* ${second.carBytes}`) });
+    assert.deepEqual(readdirSync(join(path, 'tmp')), []);
+    await peer.remove(first.cid);
+    await peer.put(second, keep);
+  });
+
+  test('two shards put at once share the capacity: only one fits', async () => {
+    for (const layout of ['car', 'blockstore'] as const) {
+      const peer = await LocalPeer.create({ name: 'disk1', path: join(dir, `both-${layout}`), layout, capacity: 30_000 });
+      const shards = [makeShard(dir, [Buffer.alloc(20_000, 1)]), makeShard(dir, [Buffer.alloc(20_000, 2)])];
+      const results = await Promise.allSettled(shards.map((shard) => peer.put(shard, keep)));
+      assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, layout);
+    }
+  });
+
+  test('used bytes are those of all shards that are there when the peer is opened', async () => {
+    for (const layout of ['car', 'blockstore'] as const) {
+      const options = { name: 'disk1', path: join(dir, `used-${layout}`), layout };
+      const peer = await LocalPeer.create(options);
+      const shards = [1, 2, 3].map((seed) => makeShard(dir, makeBlocks(5, 3000, seed)));
+      await Promise.all(shards.map((shard) => peer.put(shard, keep)));
+      const bytes = shards.reduce((sum, shard) => sum + shard.carBytes, 0);
+      assert.equal((await peer.metric()).usedBytes, bytes, layout);
+      assert.equal((await new LocalPeer(options).metric()).usedBytes, bytes, layout);
+    }
+  });
+
+  test('what a dead run left in tmp is removed, what another run is writing stays', async () => {
+    const path = join(dir, 'leftovers');
+    await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    writeFileSync(join(path, 'tmp', '2147483646-dead.car'), 'x');
+    writeFileSync(join(path, 'tmp', `${process.ppid}-alive.car`), 'x');
+    const peer = new LocalPeer({ name: 'disk1', path, layout: 'car' });
+    await peer.put(makeShard(dir, makeBlocks(3, 100)), keep);
+    assert.deepEqual(readdirSync(join(path, 'tmp')), [`${process.ppid}-alive.car`]);
+  });
+
+  test('a peer keeps its identity when it is set up again, and its layout cannot change', async () => {
+    const path = join(dir, 'again');
+    const peer = await LocalPeer.create({ name: 'a', path, layout: 'car' });
+    assert.equal(await (await LocalPeer.create({ name: 'b', path, layout: 'car' })).id(), await peer.id());
+    await assert.rejects(LocalPeer.create({ name: 'c', path, layout: 'blockstore' }), { code: 'BAD_CONFIG' });
+  });
+
+  test('a newer format is refused, a peer.json that says nothing is damage', async () => {
+    const path = join(dir, 'newer');
+    const options = { name: 'disk1', path, layout: 'car' } as const;
+    await LocalPeer.create(options);
+    writeFileSync(join(path, 'peer.json'), '{"format":2,"layout":"packs","id":"x"}');
+    await assert.rejects(new LocalPeer(options).metric(), { code: 'NEWER_FORMAT' });
+    writeFileSync(join(path, 'peer.json'), '{');
+    await assert.rejects(new LocalPeer(options).metric(), { code: 'DAMAGE' });
+  });
+
+  test('every single changed byte outside the blocks of a CAR is found', async () => {
+    const path = join(dir, 'frames');
+    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    const shard = makeShard(dir, makeBlocks(3, 30));
+    await peer.put(shard, keep);
+    for (let at = 0; at < shard.carBytes; at++) {
+      change(carIn(path, shard), at);
+      let findings = 0;
+      try {
+        const reader = await peer.open(shard.cid);
+        for await (const _ of reader.scan(() => findings++));
+        await reader.close();
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'DAMAGE', `byte ${at}: ${error}`);
+        findings++;
+      }
+      assert.equal(findings, 1, `byte ${at}`);
+      change(carIn(path, shard), at);
+    }
+  });
+
+  test('a CAR cut anywhere is damage, never a shorter shard', async () => {
+    const path = join(dir, 'cuts');
+    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    const shard = makeShard(dir, makeBlocks(3, 30));
+    await peer.put(shard, keep);
+    for (let length = shard.carBytes - 1; length >= 0; length--) {
+      truncateSync(carIn(path, shard), length);
+      await assert.rejects(peer.open(shard.cid), { code: 'DAMAGE' }, `${length} bytes`);
+    }
+  });
+
+  test('a manifest larger than the first read at the tail is found', async () => {
+    const peer = await LocalPeer.create({ name: 'disk1', path: join(dir, 'large'), layout: 'car' });
+    const shard = makeShard(dir, makeBlocks(9000, 16));
+    await peer.put(shard, keep);
+    const reader = await peer.open(shard.cid);
+    assert.equal(reader.blocks, 9000);
+    for (const index of [0, 4500, 8999]) assert.ok(await reader.read(sha256(shard.data[index] as Uint8Array)));
+    await reader.close();
+  });
+
+  test('a reader that was closed reads no other file by mistake', async () => {
+    const peer = await LocalPeer.create({ name: 'disk1', path: join(dir, 'closed'), layout: 'car' });
+    const shard = makeShard(dir, makeBlocks(3, 100));
+    await peer.put(shard, keep);
+    const reader = await peer.open(shard.cid);
+    await reader.close();
+    await reader.close();
+    await assert.rejects(reader.read(sha256(shard.data[0] as Uint8Array)));
+  });
+
+  test('the stored CARs go into Kubo as they are; pinned, their blocks survive its garbage collection', (t) => {
+    if (!requireKubo(t)) return;
+    const kubo = KuboRepo.init(join(dir, 'kubo'));
+    const shard = makeShard(dir, [...makeBlocks(1200, 100), Buffer.alloc(0)]);
+    kubo.run(['dag', 'import', '--pin-roots=true', shard.carPath]);
+    kubo.run(['repo', 'gc']);
+    assert.deepEqual(kubo.run(['cat', `/ipfs/${shard.cid}`]), Buffer.concat(shard.data));
+  });
+
+  test('blockstore-fs itself finds a block under its raw alias and under its real CID', async () => {
+    const path = join(dir, 'library');
+    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'blockstore' });
+    const node = Buffer.from('0a020801', 'hex'); // an empty UnixFS directory
+    const shard = makeShard(dir, [node, Buffer.from('data')]);
+    await peer.put(shard, keep);
+    const library = new FsBlockstore(join(path, 'blocks'));
+    await library.open();
+    for (const codec of [0x55, 0x70]) {
+      const parts: Uint8Array[] = [];
+      for await (const part of library.get(CID.createV1(codec, createDigest(0x12, sha256(node))))) parts.push(part);
+      assert.deepEqual(Buffer.concat(parts), node);
+    }
+    await library.close();
+  });
+
+  test('removing the last shard that needs a block removes its file', async () => {
+    const path = join(dir, 'emptied');
+    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'blockstore' });
+    const shards = [makeShard(dir, makeBlocks(10, 100)), makeShard(dir, makeBlocks(20, 100))];
+    for (const shard of shards) await peer.put(shard, keep);
+    for (const shard of shards) await peer.remove(shard.cid);
+    const files = readdirSync(join(path, 'blocks'), { recursive: true }).filter((file) => String(file).endsWith('.data'));
+    assert.deepEqual(files, []);
+  });
+});

@@ -1,0 +1,213 @@
+/** The local peer: a directory on this machine. What is common to its two layouts: identity, space, errors. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errnoOf, ioError, ShardctlError } from '../errors.ts';
+import type { Metric } from '../model.ts';
+import { BlockStore } from './blockstore.ts';
+import { CarStore } from './car-store.ts';
+import { makeDirectory, writeDurably } from './durable.ts';
+import type { Peer, PutOptions, SealedShard, ShardReader } from './peer.ts';
+import type { ShardStore } from './store.ts';
+
+/** Format of a local peer's directory as this version writes it. */
+const FORMAT = 1;
+
+export type PeerLayout = 'car' | 'blockstore';
+
+export interface LocalPeerOptions {
+  readonly name: string;
+  /** The peer's directory, absolute. */
+  readonly path: string;
+  readonly layout: PeerLayout;
+  /** Most bytes that its shards may take. */
+  readonly capacity?: number | undefined;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** `peer.json`: what tells a peer's directory from an empty mount point. */
+interface Identity {
+  readonly format: number;
+  readonly layout: PeerLayout;
+  readonly id: string;
+}
+
+export class LocalPeer implements Peer {
+  readonly kind = 'local';
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly #options: LocalPeerOptions;
+  readonly #store: ShardStore;
+  /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
+  #claimed = 0;
+  #identity: Identity | undefined;
+
+  /** Touches nothing yet: a directory that is not there (a disk not mounted) shows when the peer is first used. */
+  constructor(options: LocalPeerOptions) {
+    this.name = options.name;
+    this.tags = options.tags ?? {};
+    this.#options = options;
+    this.#store = options.layout === 'car' ? new CarStore(options.path) : new BlockStore(options.path);
+  }
+
+  /**
+   * Makes the directory of a new peer; one that is a peer already is taken as it is.
+   * The only place where a peer's directory is created: else a missing disk would be filled in on the disk below it.
+   */
+  static async create(options: LocalPeerOptions): Promise<LocalPeer> {
+    const peer = new LocalPeer(options);
+    try {
+      await mkdir(options.path, { recursive: true });
+      if ((await readIdentity(options)) === undefined) {
+        for (const folder of FOLDERS[options.layout]) await makeDirectory(join(options.path, folder));
+        await writeDurably(join(options.path, 'peer.json'), `${JSON.stringify({ format: FORMAT, layout: options.layout, id: randomUUID() })}\n`);
+      }
+    } catch (error) {
+      throw ioError(error, `setting up peer "${options.name}"`, options.path);
+    }
+    await peer.id();
+    return peer;
+  }
+
+  /** What makes this directory this peer, wherever it is mounted. Throws `TOO_FEW_PEERS` when it is not there. */
+  async id(): Promise<string> {
+    this.#identity ??= await this.#identify();
+    return this.#identity.id;
+  }
+
+  async metric(): Promise<Metric> {
+    return this.#guard('asking for the space', async () => {
+      const usedBytes = await this.#store.usedBytes();
+      const disk = await this.#diskFree();
+      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - usedBytes;
+      return { usedBytes, freeBytes: Math.max(0, Math.min(disk, room)), at: (this.#options.now ?? Date.now)() };
+    });
+  }
+
+  async put(shard: SealedShard, options: PutOptions): Promise<void> {
+    await this.#guard(`writing ${shard.label} (${shard.cid})`, async () => {
+      options.signal.throwIfAborted();
+      const carBytes = (await stat(shard.carPath)).size;
+      if (carBytes !== shard.carBytes) {
+        throw new ShardctlError('DAMAGE', `the CAR of ${shard.label} has ${carBytes} bytes, not ${shard.carBytes} (${shard.carPath})`);
+      }
+      if ((await this.#store.sizeOf(shard.cid)) === carBytes) return;
+      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await this.#store.usedBytes()) - this.#claimed;
+      if (room < carBytes) throw this.#full(shard, room, 'capacity');
+      this.#claimed += carBytes;
+      try {
+        await this.#store.put(shard, { ...options, beforeCopy: () => this.#checkDisk(shard) });
+      } finally {
+        this.#claimed -= carBytes;
+      }
+    });
+  }
+
+  async has(cid: string): Promise<boolean> {
+    return this.#guard(`looking for shard ${cid}`, async () => (await this.#store.sizeOf(cid)) !== undefined);
+  }
+
+  async open(cid: string): Promise<ShardReader> {
+    return this.#guard(`opening shard ${cid}`, () => this.#store.open(cid));
+  }
+
+  async *list(): AsyncIterable<string> {
+    await this.id();
+    yield* this.#store.list();
+  }
+
+  async remove(cid: string): Promise<void> {
+    await this.#guard(`removing shard ${cid}`, () => this.#store.remove(cid));
+  }
+
+  async #guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    await this.id();
+    try {
+      return await work();
+    } catch (error) {
+      // An abort is not a fault of the disk: it goes on as it is.
+      if (error instanceof Error && error.name === 'AbortError') throw error;
+      throw ioError(error, `${doing} on peer "${this.name}"`, this.#options.path);
+    }
+  }
+
+  async #diskFree(): Promise<number> {
+    const disk = await statfs(this.#options.path);
+    return disk.bavail * disk.bsize;
+  }
+
+  /** What the others are about to copy counts as used, as far as it is not on the disk yet; so this errs on the safe side. */
+  async #checkDisk(shard: SealedShard): Promise<void> {
+    const room = (await this.#diskFree()) - (this.#claimed - shard.carBytes);
+    if (room < shard.carBytes) throw this.#full(shard, room, 'disk');
+  }
+
+  #full(shard: SealedShard, room: number, what: 'disk' | 'capacity'): ShardctlError {
+    const free = Math.max(0, room);
+    return new ShardctlError('NO_SPACE', `peer "${this.name}" has ${free} bytes left of its ${what} and needs ${shard.carBytes} for ${shard.label}`, {
+      hint:
+        what === 'disk'
+          ? `free some space on the disk of ${this.#options.path} or add a peer with \`shardctl peers add\``
+          : `raise the capacity of peer "${this.name}" or add another with \`shardctl peers add\``,
+    });
+  }
+
+  async #identify(): Promise<Identity> {
+    const { name, path, layout } = this.#options;
+    let identity: Identity | undefined;
+    try {
+      identity = await readIdentity(this.#options);
+    } catch (error) {
+      throw ioError(error, `opening peer "${name}"`, path);
+    }
+    if (identity === undefined) {
+      throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not there: ${join(path, 'peer.json')} does not exist`, {
+        hint: 'is its disk mounted? If it is gone for good, remove the peer with `shardctl peers rm`',
+        retryable: true,
+      });
+    }
+    if (identity.layout !== layout) {
+      throw new ShardctlError('BAD_CONFIG', `peer "${name}" (${path}) has layout ${identity.layout}, not ${layout}`, {
+        hint: 'a layout cannot be changed: use the peer with its own, or another directory',
+      });
+    }
+    return identity;
+  }
+}
+
+const FOLDERS: Readonly<Record<PeerLayout, readonly string[]>> = { car: ['shards', 'tmp'], blockstore: ['blocks', 'pins'] };
+
+async function readIdentity({ name, path }: LocalPeerOptions): Promise<Identity | undefined> {
+  const file = join(path, 'peer.json');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+  const identity = parseIdentity(text);
+  if (identity === undefined) {
+    throw new ShardctlError('DAMAGE', `${file} does not describe a peer`, { hint: `is ${path} the directory of peer "${name}"?` });
+  }
+  if (identity.format > FORMAT) {
+    throw new ShardctlError('NEWER_FORMAT', `${file} has format ${identity.format}; this shardctl reads up to format ${FORMAT}`, {
+      hint: 'a newer shardctl made this peer: install that version or a later one',
+    });
+  }
+  return identity;
+}
+
+function parseIdentity(text: string): Identity | undefined {
+  try {
+    const { format, layout, id } = JSON.parse(text) as Partial<Identity>;
+    if (typeof format !== 'number' || typeof id !== 'string') return undefined;
+    // A newer format may know more layouts: let its number speak first.
+    if (format <= FORMAT && layout !== 'car' && layout !== 'blockstore') return undefined;
+    return { format, layout: layout as PeerLayout, id };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+/** The seam behind which shards are stored: a local directory, a Kubo daemon, a member of an IPFS Cluster. */
+import type { Metric } from '../model.ts';
+
+/** A sealed shard waiting in the spool: one complete CARv1 whose root is the shard's UnixFS file. */
+export interface SealedShard {
+  /** CID of the shard's UnixFS file, as text. */
+  readonly cid: string;
+  /** What people see: repository and shard number, at most 255 bytes. */
+  readonly label: string;
+  /** Bytes of its blocks. */
+  readonly bytes: number;
+  readonly blocks: number;
+  readonly carPath: string;
+  readonly carBytes: number;
+}
+
+export interface PutOptions {
+  /** The peer may move the CAR file instead of copying it: nobody reads it any more. */
+  readonly mayConsume: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Peer {
+  readonly name: string;
+  readonly kind: 'local' | 'kubo' | 'cluster';
+  /** Failure domains and such, for the `tag:<name>` allocator. */
+  readonly tags: Readonly<Record<string, string>>;
+
+  /** What the peer can take now. Throws `ShardctlError` when it cannot be reached. */
+  metric(): Promise<Metric>;
+
+  /**
+   * Stores every block of the shard and pins it. Resolves only when both are durable and the pin was seen to hold
+   * (invariants I3 and I4 of docs/design.md). Putting a shard that is already there is a cheap success.
+   */
+  put(shard: SealedShard, options: PutOptions): Promise<void>;
+
+  /** Whether the shard is pinned here: the peer's own word, cheap, no evidence that each block is intact. */
+  has(cid: string): Promise<boolean>;
+
+  /** Opens a shard for reading. Throws `NOT_FOUND` when it is not here, `DAMAGE` when its CAR cannot be read. */
+  open(cid: string): Promise<ShardReader>;
+
+  /** CIDs of all shards that are pinned here. */
+  list(): AsyncIterable<string>;
+
+  /** Unpins the shard and frees its space where that is the peer's own business. Removing what is not there is a success. */
+  remove(cid: string): Promise<void>;
+}
+
+/** One block as read back from a peer. */
+export interface ReadBlock {
+  readonly digest: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+export interface ShardReader {
+  /** Blocks in the shard, manifest not counted. */
+  readonly blocks: number;
+  /** A block by its digest, hashed again on the way; undefined when it is not in this shard. Throws `DAMAGE` when the bytes do not hash to it. */
+  read(digest: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Every block in shard order, each hashed. What does not hash, or is missing against the manifest, goes to `onDamage` and is skipped. */
+  scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock>;
+  close(): Promise<void>;
+}

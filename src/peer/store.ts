@@ -1,0 +1,21 @@
+/** The seam inside the local peer: how shards lie in its directory. */
+import type { SealedShard, ShardReader } from './peer.ts';
+
+export interface StorePut {
+  /** The store may move the CAR instead of copying it. */
+  readonly mayConsume: boolean;
+  readonly signal: AbortSignal;
+  /** Called before bytes are copied, never when the CAR can be moved. Throws when they would not fit the disk. */
+  readonly beforeCopy: () => Promise<void>;
+}
+
+export interface ShardStore {
+  /** Bytes that the shards here take, as CARs. The first call looks at each shard; later ones are free. */
+  usedBytes(): Promise<number>;
+  /** Bytes of this shard's CAR when it is here whole, as far as can be told without reading it. */
+  sizeOf(cid: string): Promise<number | undefined>;
+  put(shard: SealedShard, options: StorePut): Promise<void>;
+  open(cid: string): Promise<ShardReader>;
+  list(): AsyncIterable<string>;
+  remove(cid: string): Promise<void>;
+}

@@ -1,0 +1,19 @@
+/** Files that may still change without their times showing it. */
+
+const SECOND = 1_000_000_000n;
+const MILLISECOND = 1_000_000n;
+/** ext4, xfs and btrfs stamp with the kernel's tick, 10 ms at the slowest. */
+const TICK = 20n * MILLISECOND;
+/** FAT has two seconds, HFS+ and old NFS servers one: their times are whole seconds. */
+const COARSE = 2n * SECOND;
+
+/**
+ * A file whose time is not safely before the moment in which the scan began could be written again within the same tick
+ * of its file system's clock, after it was read, and look the same. It counts as changed next time.
+ * @param startedMs when the scan began, milliseconds since 1970
+ */
+export function isRacyAt(startedMs: number): (ctimeNs: bigint) => boolean {
+  const started = BigInt(Math.floor(startedMs)) * MILLISECOND;
+  // ctime, because every write sets it and nobody can set it back; an mtime may lie anywhere, also in the future.
+  return (ctimeNs) => ctimeNs >= started - (ctimeNs % SECOND === 0n ? COARSE : TICK);
+}

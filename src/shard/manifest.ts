@@ -1,0 +1,162 @@
+/**
+ * The manifest: the UnixFS file nodes above a shard's raw leaves. Balanced, at most 1024 links a node: the shape that
+ * `ipfs add` gives to a file with these chunks, except that the leaves have the sizes of the blocks. So any IPFS
+ * implementation reads a shard as a file, and pins it without following what its blocks link to.
+ */
+import { cidText, sha256 } from '../dag/cid.ts';
+import { decodeNode } from '../dag/decode.ts';
+import { encodeFileNode, type FileChild } from '../dag/file.ts';
+import { DigestMap } from '../digest-map.ts';
+import { ShardctlError } from '../errors.ts';
+import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
+import { MAX_BLOCK_BYTES } from './car.ts';
+
+const MAX_LINKS = 1024;
+
+/** 1024⁴ blocks are more than a shard can have; a manifest that is deeper was not made by us. */
+const MAX_DEPTH = 4;
+
+/** Blocks that a shard may have: a bound on what a stranger's manifest makes us hold. */
+const MAX_BLOCKS = 1 << 24;
+
+/** The open node of one level: its children in columns, so that a block costs no object. */
+class OpenNode {
+  readonly #digests = Buffer.allocUnsafe(MAX_LINKS * DIGEST_BYTES);
+  readonly #fileBytes = new Float64Array(MAX_LINKS);
+  readonly #dagSizes = new Float64Array(MAX_LINKS);
+  readonly #codec: Codec;
+  #links = 0;
+
+  constructor(codec: Codec) {
+    this.#codec = codec;
+  }
+
+  get isFull(): boolean {
+    return this.#links === MAX_LINKS;
+  }
+
+  add(digest: Uint8Array, at: number, fileBytes: number, dagSize: number): void {
+    const link = this.#links++;
+    for (let i = 0; i < DIGEST_BYTES; i++) this.#digests[link * DIGEST_BYTES + i] = digest[at + i] as number;
+    this.#fileBytes[link] = fileBytes;
+    this.#dagSizes[link] = dagSize;
+  }
+
+  /** Encodes the node and empties it. */
+  close(): { block: Buffer; fileBytes: number; dagSize: number } {
+    const children: FileChild[] = [];
+    let fileBytes = 0;
+    let dagSize = 0;
+    for (let link = 0; link < this.#links; link++) {
+      const child = {
+        codec: this.#codec,
+        digest: this.#digests.subarray(link * DIGEST_BYTES, (link + 1) * DIGEST_BYTES),
+        fileBytes: this.#fileBytes[link] as number,
+        dagSize: this.#dagSizes[link] as number,
+      };
+      fileBytes += child.fileBytes;
+      dagSize += child.dagSize;
+      children.push(child);
+    }
+    this.#links = 0;
+    const block = encodeFileNode(children, undefined, 1);
+    return { block, fileBytes, dagSize: dagSize + block.length };
+  }
+}
+
+/** Builds the manifest of the open shard as its blocks come. Holds the finished nodes, about 45 bytes a block, because they go after all leaves. */
+export class ManifestBuilder {
+  readonly #levels: OpenNode[] = [new OpenNode(RAW)];
+  readonly #nodes: { block: Buffer; digest: Uint8Array }[] = [];
+
+  /** Adds the block whose digest stands at `at`; the caller sees to it that no block comes twice. @param length its bytes */
+  add(digest: Uint8Array, at: number, length: number): void {
+    this.#addTo(0, digest, at, length, length);
+  }
+
+  /**
+   * Emits the nodes, children before parents, the root last. A shard without blocks has no manifest.
+   * @returns the shard's root
+   */
+  finish(emit: (block: Buffer, digest: Uint8Array) => void): BlockId {
+    for (let level = 0; level < this.#levels.length; level++) this.#close(level, level === this.#levels.length - 1);
+    for (const { block, digest } of this.#nodes) emit(block, digest);
+    const root = this.#nodes.at(-1) as { digest: Uint8Array };
+    return { codec: DAG_PB, digest: root.digest };
+  }
+
+  #addTo(level: number, digest: Uint8Array, at: number, fileBytes: number, dagSize: number): void {
+    // A full node is closed only when one more comes: so that the last node of all is the root and has no parent.
+    if (level === this.#levels.length) this.#levels.push(new OpenNode(DAG_PB));
+    if ((this.#levels[level] as OpenNode).isFull) this.#close(level, false);
+    (this.#levels[level] as OpenNode).add(digest, at, fileBytes, dagSize);
+  }
+
+  #close(level: number, isRoot: boolean): void {
+    const { block, fileBytes, dagSize } = (this.#levels[level] as OpenNode).close();
+    const digest = sha256(block);
+    this.#nodes.push({ block, digest });
+    if (!isRoot) this.#addTo(level + 1, digest, 0, fileBytes, dagSize);
+  }
+}
+
+/** What a shard's manifest lists. */
+export interface Manifest {
+  /** Digest → position in the shard. */
+  readonly blocks: DigestMap;
+  /** Bytes of each block, in shard order. */
+  readonly lengths: readonly number[];
+  /** The manifest's own nodes, the root first: digest → bytes. */
+  readonly nodes: DigestMap;
+  /** Bytes of all blocks. */
+  readonly bytes: number;
+}
+
+/** Gives a manifest node by its digest, already hashed; undefined when it is missing. */
+export type LoadNode = (digest: Uint8Array) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
+
+/**
+ * Reads the manifest below `root`. It may come from a stranger: depth, counts and sizes are bounded and must agree.
+ * @throws ShardctlError `DAMAGE` when a node is missing or the manifest is not one of a shard
+ */
+export async function readManifest(root: BlockId, load: LoadNode): Promise<Manifest> {
+  const blocks = new DigestMap();
+  const lengths: number[] = [];
+  const nodes = new DigestMap();
+
+  const readNode = async (digest: Uint8Array, depth: number): Promise<{ fileBytes: number; height: number }> => {
+    const bad = (why: string) => new ShardctlError('DAMAGE', `manifest node ${cidText({ codec: DAG_PB, digest }, 1)} ${why}`);
+    const bytes = await load(digest);
+    if (bytes === undefined) throw bad('is missing');
+    if (!nodes.add(digest, 0, bytes.length)) throw bad('is linked twice');
+    const node = decodeNode(bytes);
+    if (node.type !== 'file' || node.data?.length || node.links.length === 0 || node.links.length !== node.blockSizes.length) {
+      throw bad('is not an inner node of a file');
+    }
+    let total = 0;
+    let height: number | undefined;
+    for (const [index, link] of node.links.entries()) {
+      const size = node.blockSizes[index] as number;
+      const below = link.codec === RAW ? undefined : await readChild(link.digest, depth + 1, bad);
+      if (below === undefined) {
+        if (blocks.size === MAX_BLOCKS) throw bad('lists more blocks than a shard may have');
+        if (link.dagSize !== size || size > MAX_BLOCK_BYTES) throw bad(`claims ${size} bytes for a block`);
+        if (!blocks.add(link.digest, 0, lengths.push(size) - 1)) throw bad(`lists block ${cidText({ codec: RAW, digest: link.digest }, 1)} twice`);
+      } else if (below.fileBytes !== size) {
+        throw bad('claims a wrong size for a node below it');
+      }
+      if (height !== undefined && height !== (below?.height ?? 0)) throw bad('is not balanced');
+      height = below?.height ?? 0;
+      total += size;
+    }
+    if (total !== node.fileBytes) throw bad('has a size that is not the sum of its links');
+    return { fileBytes: total, height: (height as number) + 1 };
+  };
+  const readChild = (digest: Uint8Array, depth: number, bad: (why: string) => ShardctlError) => {
+    if (depth === MAX_DEPTH) throw bad('is too deep');
+    return readNode(digest, depth);
+  };
+
+  const { fileBytes } = await readNode(root.digest, 0);
+  return { blocks, lengths, nodes, bytes: fileBytes };
+}

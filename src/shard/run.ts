@@ -1,0 +1,40 @@
+/** Gathers blocks that are made on the main thread into a run: back-to-back CAR sections, as a shard holds them. */
+import { sha256 } from '../dag/cid.ts';
+import { RAW } from '../model.ts';
+import { sectionHeaderBytes, writeSectionHeader } from './car.ts';
+
+const FIRST_BYTES = 64 * 1024;
+
+export class RunBuilder {
+  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Appends a block and returns its digest. */
+  readonly add = (block: Buffer): Uint8Array => {
+    const digest = sha256(block);
+    this.#reserve(sectionHeaderBytes(block.length) + block.length);
+    const at = writeSectionHeader(this.#bytes, this.#length, RAW, digest, 0, block.length);
+    block.copy(this.#bytes, at);
+    this.#length = at + block.length;
+    return digest;
+  };
+
+  /** The run so far; the builder starts anew with memory of its own. */
+  take(): Buffer {
+    const run = this.#bytes.subarray(0, this.#length);
+    this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
+    this.#length = 0;
+    return run;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + bytes));
+    this.#bytes.copy(grown, 0, 0, this.#length);
+    this.#bytes = grown;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * snapshot — builds the small UnixFS directory that a snapshot is, and its catalogue.
+ *
+ *   <snapshot>/tree            the repository root
+ *   <snapshot>/shards/         00000000, 00000001, …: every shard that this snapshot needs
+ *   <snapshot>/snapshot.json   what it is: see `SnapshotFile`
+ *
+ * Their blocks, but not the tree's below its root, make the catalogue: a shard of its own that goes to every peer. Its
+ * block order is fixed (snapshot root, `shards/` top down, `snapshot.json`, tree root), so that anyone who has the
+ * snapshot can recompute the catalogue's CID.
+ */
+import { cidText, parseCid, sha256 } from '../dag/cid.ts';
+import { buildDirectory, type DirectoryLinks } from '../dag/directory.ts';
+import { PROFILES } from '../dag/profile.ts';
+import { CID_COLUMN_BYTES } from '../directory.ts';
+import { type BlockId, type CidProfile, type EntryCounts, RAW, type Root } from '../model.ts';
+
+export const SNAPSHOT_FORMAT = 1;
+
+/** What `snapshot.json` says. */
+export interface SnapshotFile {
+  readonly format: number;
+  readonly repository: string;
+  /** RFC 3339. */
+  readonly time: string;
+  /** CID of the snapshot that this one was updated from. */
+  readonly parent: string | null;
+  /** CID profile of `tree/`. */
+  readonly profile: string;
+  /** Whether mode and mtime are in the tree. */
+  readonly metadata: boolean;
+  readonly counts: EntryCounts;
+  readonly bytes: number;
+  readonly tool: string;
+}
+
+/** A shard as the snapshot links it. */
+export interface ShardLink {
+  readonly number: number;
+  readonly cid: string;
+  readonly dagSize: number;
+}
+
+export interface BuiltSnapshot {
+  readonly root: BlockId;
+  readonly cid: string;
+  /** The catalogue's blocks, in its fixed order. */
+  readonly blocks: readonly Buffer[];
+}
+
+/** The snapshot's own nodes always follow this profile, whatever the tree does. */
+const PROFILE = PROFILES['unixfs-v1-2025'] as CidProfile;
+
+/** @param shards in ascending order of their numbers @param treeBlock the block of the tree's root */
+export function buildSnapshot(file: SnapshotFile, shards: readonly ShardLink[], tree: Root, treeBlock: Buffer): BuiltSnapshot {
+  const json = Buffer.from(`${JSON.stringify(file, null, 2)}\n`);
+  const shardNodes: Buffer[] = [];
+  const shardsRoot = buildDirectory(shardLinks(shards), undefined, PROFILE, collect(shardNodes));
+  const jsonRoot: Root = { codec: RAW, digest: sha256(json), dagSize: json.length };
+  const rootNodes: Buffer[] = [];
+  const links = columns([
+    ['shards', shardsRoot],
+    ['snapshot.json', jsonRoot],
+    ['tree', tree],
+  ]);
+  const root = buildDirectory(links, undefined, PROFILE, collect(rootNodes));
+  // The encoder emits children before parents; the catalogue goes top down.
+  return { root, cid: cidText(root, 1), blocks: [...rootNodes, ...shardNodes.reverse(), json, treeBlock] };
+}
+
+function collect(nodes: Buffer[]): (block: Buffer) => Uint8Array {
+  return (block) => {
+    nodes.push(block);
+    return sha256(block);
+  };
+}
+
+function shardLinks(shards: readonly ShardLink[]): DirectoryLinks {
+  return columns(shards.map(({ number, cid, dagSize }) => [String(number).padStart(8, '0'), { ...parseCid(cid), dagSize }]));
+}
+
+function columns(links: readonly (readonly [string, Root])[]): DirectoryLinks {
+  const cids = Buffer.alloc(links.length * CID_COLUMN_BYTES);
+  for (const [at, [, { codec, digest }]] of links.entries()) {
+    cids[at * CID_COLUMN_BYTES] = codec;
+    cids.set(digest, at * CID_COLUMN_BYTES + 1);
+  }
+  return {
+    count: links.length,
+    names: links.map(([name]) => name),
+    cids,
+    dagSizes: Float64Array.from(links, ([, { dagSize }]) => dagSize),
+  };
+}

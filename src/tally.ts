@@ -1,0 +1,100 @@
+/** Counts what passes by, for the summary and for whoever watches. */
+import { CHANGED, type Directory, DROPPED, NEW, SAME, type WalkStep } from './directory.ts';
+import type { Emit, EntryProblem, Event } from './events.ts';
+import { DIRECTORY, FILE } from './model.ts';
+
+/** Progress is told this often at most. */
+const EVERY_MS = 100;
+
+export class Tally {
+  readonly problems: Record<EntryProblem, number> = { unreadable: 0, vanished: 0, changed: 0, special: 0 };
+  files = 0;
+  /** The root counts. */
+  directories = 1;
+  symlinks = 0;
+  bytes = 0;
+  newFiles = 0;
+  /** Entries that are not as the parent has them. */
+  changes = 0;
+  readonly #scanned = { files: 0, directories: 1, symlinks: 0, bytes: 0 };
+  readonly #emit: Emit;
+  readonly #now: () => number;
+  #nextTell = 0;
+
+  constructor(emit: Emit, now: () => number) {
+    this.#emit = emit;
+    this.#now = now;
+  }
+
+  /** Passes events on and counts the problems among them. */
+  readonly emit = (event: Event): void => {
+    if (event.type === 'entry') this.problems[event.problem]++;
+    this.#emit(event);
+  };
+
+  /** Watches the walk. */
+  *scanned(steps: Iterable<WalkStep>): Generator<WalkStep, void, void> {
+    for (const step of steps) {
+      if (step.kind === 'enter') this.#countScanned(step.directory);
+      yield step;
+    }
+    this.#tell(true);
+  }
+
+  /** Watches directories fill. */
+  async *imported<Step extends { readonly kind: string }>(steps: AsyncIterable<Step | Filled>): AsyncGenerator<Step | Filled, void, void> {
+    for await (const step of steps) {
+      if (isFilled(step)) this.#countImported(step.directory);
+      yield step;
+    }
+    this.#tell(true);
+  }
+
+  #countScanned(directory: Directory): void {
+    const scanned = this.#scanned;
+    for (let i = 0; i < directory.count; i++) {
+      if (directory.states[i] === DROPPED) continue;
+      const kind = directory.kinds[i];
+      if (kind === FILE) {
+        scanned.files++;
+        scanned.bytes += directory.sizes[i] as number;
+      } else if (kind === DIRECTORY) scanned.directories++;
+      else scanned.symlinks++;
+    }
+    this.#tell(false);
+  }
+
+  #countImported(directory: Directory): void {
+    for (let i = 0; i < directory.count; i++) {
+      const state = directory.states[i];
+      if (state === DROPPED) continue;
+      const kind = directory.kinds[i];
+      const differs = state === NEW || state === CHANGED;
+      if (kind === FILE) {
+        this.files++;
+        this.bytes += directory.sizes[i] as number;
+        if (differs) this.newFiles++;
+      } else if (kind === DIRECTORY) this.directories++;
+      else this.symlinks++;
+      if (state !== SAME) this.changes++;
+    }
+    this.#tell(false);
+  }
+
+  #tell(done: boolean): void {
+    const now = this.#now();
+    if (!done && now < this.#nextTell) return;
+    this.#nextTell = now + EVERY_MS;
+    this.#emit({ type: 'scan', ...this.#scanned, done });
+    this.#emit({ type: 'import', files: this.files, bytes: this.bytes, unchanged: this.files - this.newFiles });
+  }
+}
+
+interface Filled {
+  readonly kind: 'filled';
+  readonly directory: Directory;
+}
+
+function isFilled(step: { readonly kind: string }): step is Filled {
+  return step.kind === 'filled';
+}
