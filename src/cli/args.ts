@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { ShardctlError } from '../errors.ts';
-import { COMMANDS, COMMON, type CommandSpec, type OptionName, type OptionSpec, OPTIONS } from './spec.ts';
+import { COMMANDS, COMMON, type CommandSpec, OPTIONS, type OptionName, type OptionSpec } from './spec.ts';
 
 interface Given {
   readonly name: OptionName;

@@ -16,6 +16,8 @@ export interface Context {
   readonly json: boolean;
   /** `-q` or `-Q`: commands whose result is not their output say nothing when all is well. */
   readonly quiet: boolean;
+  /** Somebody watches bars on a terminal. */
+  readonly watched: boolean;
   readonly signal: AbortSignal;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -1,6 +1,6 @@
 /** Help, laid out by yargs. Its sole owner: loaded only when somebody asks, see `args.ts`. */
 import yargs from 'yargs';
-import { COMMANDS, COMMON, type CommandSpec, type OptionName, type OptionSpec, OPTIONS } from './spec.ts';
+import { COMMANDS, COMMON, type CommandSpec, OPTIONS, type OptionName, type OptionSpec } from './spec.ts';
 
 /** @param columns width of the terminal */
 export async function helpText(command: CommandSpec | undefined, columns: number): Promise<string> {

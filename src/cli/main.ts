@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import process from 'node:process';
-import { ShardctlError, EXIT } from '../errors.ts';
+import { EXIT, ShardctlError } from '../errors.ts';
 import { homePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './args.ts';
+import { loadCommand } from './load-command.ts';
 import { Output } from './output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
 
@@ -47,7 +48,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     for (const release of releases) release();
   });
   stopOnSignals(controller, args);
-  const { run: command } = await args.command.load();
+  const command = await loadCommand(args.command.words);
   // What a stage drops while it is being stopped must not end in a stack trace.
   process.on('uncaughtException', (error) => {
     const exit = exitOf(controller.signal.aborted ? controller.signal.reason : error);
@@ -65,6 +66,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
       reporter,
       json: args.flag('json'),
       quiet: args.flag('quiet') || args.flag('root-only'),
+      watched: isWatched(args, output),
       signal: controller.signal,
       now: Date.now,
       onExit: (release) => releases.push(release),
@@ -98,6 +100,11 @@ async function reporterFor(args: Args, output: Output): Promise<Reporter> {
   if (output.stderr.isTTY && !args.flag('no-progress'))
     return (await import('./reporter/progress.ts')).progressReporter(output, verbose, Date.now);
   return (await import('./reporter/plain.ts')).plainReporter(output, verbose, Date.now);
+}
+
+function isWatched(args: Args, output: Output): boolean {
+  const silent = (['json', 'quiet', 'root-only', 'no-progress'] as const).some((name) => args.flag(name));
+  return output.stderr.isTTY === true && !silent;
 }
 
 /** For a command line that could not be read: a program that asked for JSON gets its exit line all the same. */

@@ -1,6 +1,4 @@
 /** The command line as data: what there is to say, and what it means. Read by `args.ts` (parsing) and `help.ts`. */
-import type { Command } from './context.ts';
-
 export interface OptionSpec {
   readonly short?: string;
   /** How help names its value; absent on a switch. */
@@ -16,8 +14,6 @@ export interface CommandSpec {
   readonly summary: string;
   readonly options: readonly OptionName[];
   readonly examples?: readonly string[];
-  /** Commands load when they run: start-up time is what a cron job with nothing to do is made of. */
-  readonly load: () => Promise<{ run: Command }>;
 }
 
 export const OPTIONS = {
@@ -79,7 +75,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       'lock-wait',
     ],
     examples: ['shardctl add /srv/mirror/debian', "shardctl add . --name npm --exclude '*.tmp' --replication 2:3"],
-    load: () => import('./commands/add.ts'),
   },
   {
     words: 'get',
@@ -87,7 +82,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'write a tree or a file back, with its modes and times',
     options: ['output', 'overwrite', 'root-only'],
     examples: ['shardctl get debian -o ./copy', 'shardctl get debian@7/dists/stable/Release -o Release'],
-    load: () => import('./commands/get.ts'),
   },
   {
     words: 'cat',
@@ -95,7 +89,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'write the bytes of a file to stdout',
     options: [],
     examples: ['shardctl cat debian/dists/stable/Release'],
-    load: () => import('./commands/cat.ts'),
   },
   {
     words: 'ls',
@@ -103,21 +96,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'list a directory',
     options: ['long'],
     examples: ['shardctl ls -l debian/pool/main'],
-    load: () => import('./commands/ls.ts'),
   },
   {
     words: 'status',
     arguments: [],
     summary: 'repositories with their heads, and how full the peers are',
     options: ['root-only'],
-    load: () => import('./commands/status.ts'),
   },
   {
     words: 'snapshots',
     arguments: ['[NAME]'],
     summary: 'list the snapshots of one repository, or of all',
     options: ['root-only'],
-    load: () => import('./commands/snapshots.ts'),
   },
   {
     words: 'verify',
@@ -125,14 +115,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'check that the peers hold what the snapshots name',
     options: ['read-data', 'root-only'],
     examples: ['shardctl verify --read-data', 'shardctl verify debian@7'],
-    load: () => import('./commands/verify.ts'),
   },
   {
     words: 'peers ls',
     arguments: [],
     summary: 'list the peers and their space',
     options: [],
-    load: () => import('./commands/peers-ls.ts'),
   },
   {
     words: 'peers add local',
@@ -140,6 +128,5 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'set up a directory of this machine as a peer',
     options: ['name', 'capacity', 'tag', 'layout', 'lock-wait'],
     examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
-    load: () => import('./commands/peers-add.ts'),
   },
 ];

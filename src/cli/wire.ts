@@ -1,14 +1,15 @@
 /** The composition root: opens the home, its settings, the index and the peers. Only importer of adapters. */
 import { join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
-import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, loadConfig, saveConfig } from '../home/config.ts';
+import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig } from '../home/config.ts';
+import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
 import { acquireLock } from '../home/lock.ts';
 import { Index } from '../index-store/index.ts';
 import { LocalPeer } from '../peer/local.ts';
 import type { Peer } from '../peer/peer.ts';
-import type { Context } from './context.ts';
 import { usage } from './args.ts';
+import type { Context } from './context.ts';
 import { systemProcesses } from './process-table.ts';
 
 /** An open home. */

@@ -1,108 +1,150 @@
 /**
- * HAMT directories: a trie over murmur3-x64-64 of the names, 256 ways, one byte of the hash a level. A slot holds an entry
- * (link name: two hex digits and the entry's name) or a node for the entries that share it (two hex digits alone).
- * Only the root carries the directory's metadata.
+ * HAMT directories: a trie over the hashes of the names, 256 ways, one byte of the hash a level. A slot holds an entry
+ * (its link's name: two hex digits, then the entry's name) or, when several entries share it, a node one level down (two
+ * hex digits alone). Only the root carries the directory's metadata.
  */
-import { murmur3128 } from '@multiformats/murmur3';
+import { murmur364 } from '@multiformats/murmur3';
 import { CID_COLUMN_BYTES } from '../directory.ts';
 import { ShardctlError } from '../errors.ts';
-import { type ByteString, type Codec, DAG_PB, type Root } from '../model.ts';
+import { type ByteString, DAG_PB, type Root } from '../model.ts';
 import type { CidVersion } from './cid.ts';
 import type { DirectoryLinks } from './directory.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
 import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';
-import { DATA, type EncodedMetadata, FANOUT, HASH_TYPE, measureMetadata, TYPE, TYPE_BYTES, UNIXFS_HAMT, writeMetadata } from './unixfs.ts';
+import {
+  DATA,
+  type EncodedMetadata,
+  FANOUT,
+  HASH_TYPE,
+  MURMUR3,
+  measureMetadata,
+  TYPE,
+  TYPE_BYTES,
+  UNIXFS_HAMT,
+  writeMetadata,
+} from './unixfs.ts';
 
-const WIDTH = 256;
+const SLOTS = 256;
 const HASH_BYTES = 8;
-const MURMUR3_X64_64 = 0x22;
-/** Digits before a name in a slot's link. */
-export const SLOT_PREFIX_LENGTH = 2;
-const HEX = Array.from({ length: WIDTH }, (_, slot) => slot.toString(16).toUpperCase().padStart(SLOT_PREFIX_LENGTH, '0'));
+const PREFIXES: readonly ByteString[] = Array.from({ length: SLOTS }, (_, slot) => slot.toString(16).toUpperCase().padStart(2, '0'));
+
 const NO_METADATA = measureMetadata(undefined);
 
-interface Builder {
-  readonly links: DirectoryLinks;
-  /** 8 bytes an entry. */
-  readonly hashes: Uint8Array;
-  readonly version: CidVersion;
-  readonly emit: (block: Buffer) => Uint8Array;
+export function buildHamt(
+  links: DirectoryLinks,
+  metadata: EncodedMetadata,
+  version: CidVersion,
+  emit: (block: Buffer) => Uint8Array,
+): Root {
+  return new HamtBuilder(links, version, emit).node(0, links.count, 0, metadata);
 }
 
-/** A link of a node that is being built. */
-interface SlotLink extends Root {
+/** A slot that is taken: by an entry of the directory, or by a node one level down. */
+interface Slot {
+  readonly codec: number;
+  readonly digests: Uint8Array;
+  readonly digestAt: number;
   readonly name: ByteString;
+  readonly dagSize: number;
 }
 
-export function buildHamt(links: DirectoryLinks, metadata: EncodedMetadata, version: CidVersion, emit: (block: Buffer) => Uint8Array): Root {
-  const hashes = new Uint8Array(links.count * HASH_BYTES);
-  for (let i = 0; i < links.count; i++) hashes.set(hashName(links.names[i] as ByteString), i * HASH_BYTES);
-  const entries = Uint32Array.from({ length: links.count }, (_, i) => i);
-  return buildNode({ links, hashes, version, emit }, entries, 0, metadata);
-}
+class HamtBuilder {
+  readonly #links: DirectoryLinks;
+  readonly #version: CidVersion;
+  readonly #emit: (block: Buffer) => Uint8Array;
+  readonly #hashes: Uint8Array;
+  /** Entries in the order of their hashes, as far as the nodes built so far needed it. */
+  readonly #order: Uint32Array;
 
-function hashName(name: ByteString): Uint8Array {
-  // go-unixfs keeps the first 64 of the 128 bits.
-  return (murmur3128.encode(Buffer.from(name, 'latin1')) as Uint8Array).subarray(0, HASH_BYTES);
-}
+  constructor(links: DirectoryLinks, version: CidVersion, emit: (block: Buffer) => Uint8Array) {
+    this.#links = links;
+    this.#version = version;
+    this.#emit = emit;
+    this.#hashes = hashNames(links);
+    this.#order = Uint32Array.from({ length: links.count }, (_, i) => i);
+  }
 
-/** Builds the node of these entries, which share the first `depth` bytes of their hashes. */
-function buildNode(builder: Builder, entries: Uint32Array, depth: number, metadata: EncodedMetadata): Root {
-  const { links } = builder;
-  if (depth === HASH_BYTES) {
-    const names = [...entries].map((i) => JSON.stringify(links.names[i])).join(', ');
-    throw new ShardctlError('USAGE', `these names of one directory have the same 64-bit hash, and UnixFS cannot hold both: ${names}`, {
-      hint: 'rename or exclude one of them',
+  /** Builds the node of the entries at `from`…`to` in the order, which share the first `depth` bytes of their hashes. */
+  node(from: number, to: number, depth: number, metadata: EncodedMetadata): Root {
+    if (depth === HASH_BYTES) throw this.#collision(from, to);
+    const ends = this.#sort(from, to, depth);
+    const bitfield = new Uint8Array(SLOTS / 8);
+    const taken: Slot[] = [];
+    for (let slot = 0, start = from; slot < SLOTS; start = ends[slot++] as number) {
+      const end = ends[slot] as number;
+      if (end === start) continue;
+      // A big number whose lowest bit is slot 0.
+      (bitfield[bitfield.length - 1 - (slot >>> 3)] as number) |= 1 << (slot & 7);
+      taken.push(end - start === 1 ? this.#entry(start, slot) : this.#below(start, end, slot, depth));
+    }
+    return this.#encode(taken, bitfield.subarray(bitfield.findIndex((byte) => byte !== 0)), metadata);
+  }
+
+  #entry(at: number, slot: number): Slot {
+    const { names, cids, dagSizes } = this.#links;
+    const i = this.#order[at] as number;
+    const cidAt = i * CID_COLUMN_BYTES;
+    const name = `${PREFIXES[slot] as ByteString}${names[i] as ByteString}`;
+    return { codec: cids[cidAt] as number, digests: cids, digestAt: cidAt + 1, name, dagSize: dagSizes[i] as number };
+  }
+
+  #below(from: number, to: number, slot: number, depth: number): Slot {
+    const { codec, digest, dagSize } = this.node(from, to, depth + 1, NO_METADATA);
+    return { codec, digests: digest, digestAt: 0, name: PREFIXES[slot] as ByteString, dagSize };
+  }
+
+  #encode(slots: readonly Slot[], bitfield: Uint8Array, metadata: EncodedMetadata): Root {
+    let bytes = 0;
+    let dagSize = 0;
+    for (const slot of slots) {
+      bytes += linkBytes(slot.codec, slot.name.length, slot.dagSize, this.#version);
+      dagSize += slot.dagSize;
+    }
+    const constants = TYPE_BYTES + 1 + varintLength(MURMUR3) + 1 + varintLength(SLOTS);
+    const dataLength = constants + fieldLength(bitfield.length) + metadata.length;
+    const node = new NodeWriter(bytes, dataLength, this.#version);
+    for (const { codec, digests, digestAt, name, dagSize } of slots) node.link(codec, digests, digestAt, name, dagSize);
+    const { block } = node;
+    let at = writeVarintField(block, node.data(dataLength), TYPE, UNIXFS_HAMT);
+    at = writeFieldHeader(block, at, DATA, bitfield.length);
+    block.set(bitfield, at);
+    at = writeVarintField(block, at + bitfield.length, HASH_TYPE, MURMUR3);
+    at = writeVarintField(block, at, FANOUT, SLOTS);
+    writeMetadata(block, at, metadata);
+    return { codec: DAG_PB, digest: this.#emit(block), dagSize: dagSize + block.length };
+  }
+
+  /** Sorts the range by the hash byte of this depth, and by name within it; returns where each slot ends. */
+  #sort(from: number, to: number, depth: number): Uint32Array {
+    const order = this.#order;
+    const byteOf = (entry: number) => this.#hashes[entry * HASH_BYTES + depth] as number;
+    const ends = new Uint32Array(SLOTS);
+    for (let at = from; at < to; at++) (ends[byteOf(order[at] as number)] as number)++;
+    const next = new Uint32Array(SLOTS);
+    for (let slot = 0, end = from; slot < SLOTS; slot++) {
+      next[slot] = end;
+      end += ends[slot] as number;
+      ends[slot] = end;
+    }
+    const unsorted = order.slice(from, to);
+    for (const entry of unsorted) order[(next[byteOf(entry)] as number)++] = entry;
+    return ends;
+  }
+
+  #collision(from: number, to: number): ShardctlError {
+    const names = Array.from(this.#order.subarray(from, to), (entry) => JSON.stringify(this.#links.names[entry]));
+    return new ShardctlError('SOURCE_UNREADABLE', `one directory holds names with the same 64-bit hash: ${names.join(', ')}`, {
+      hint: 'no HAMT directory can hold both: exclude or rename one of them',
     });
   }
-  const filled: SlotLink[] = [];
-  const bitfield = Buffer.alloc(WIDTH / 8);
-  for (const [slot, inSlot] of distribute(builder.hashes, entries, depth).entries()) {
-    if (inSlot === undefined) continue;
-    const prefix = HEX[slot] as string;
-    bitfield[bitfield.length - 1 - (slot >>> 3)]! |= 1 << (slot & 7);
-    if (inSlot.length > 1) filled.push({ name: prefix, ...buildNode(builder, inSlot, depth + 1, NO_METADATA) });
-    else filled.push(entryLink(links, inSlot[0] as number, prefix));
-  }
-  // A big-endian number with slot 0 as its lowest bit, and no leading zero bytes.
-  return encodeNode(builder, filled, bitfield.subarray(bitfield.findIndex((byte) => byte !== 0)), metadata);
 }
 
-function entryLink({ names, cids, dagSizes }: DirectoryLinks, entry: number, prefix: string): SlotLink {
-  const cid = entry * CID_COLUMN_BYTES;
-  const digest = cids.subarray(cid + 1, cid + CID_COLUMN_BYTES);
-  return { name: prefix + (names[entry] as ByteString), codec: cids[cid] as Codec, digest, dagSize: dagSizes[entry] as number };
-}
-
-/** The entries of each slot, in the order of their names. */
-function distribute(hashes: Uint8Array, entries: Uint32Array, depth: number): (Uint32Array | undefined)[] {
-  const counts = new Uint32Array(WIDTH);
-  for (const entry of entries) counts[hashes[entry * HASH_BYTES + depth] as number]!++;
-  const slots = Array.from(counts, (count) => (count > 0 ? new Uint32Array(count) : undefined));
-  counts.fill(0);
-  for (const entry of entries) {
-    const slot = hashes[entry * HASH_BYTES + depth] as number;
-    (slots[slot] as Uint32Array)[counts[slot]!++] = entry;
+/** 8 bytes a name. */
+function hashNames({ count, names }: DirectoryLinks): Uint8Array {
+  const hashes = new Uint8Array(count * HASH_BYTES);
+  for (let i = 0; i < count; i++) {
+    // Typed as perhaps a promise, because other hashes are; this one is computed on the spot.
+    hashes.set(murmur364.encode(Buffer.from(names[i] as ByteString, 'latin1')) as Uint8Array, i * HASH_BYTES);
   }
-  return slots;
-}
-
-function encodeNode({ version, emit }: Builder, filled: readonly SlotLink[], bitfield: Buffer, metadata: EncodedMetadata): Root {
-  let linksBytes = 0;
-  for (const { codec, name, dagSize } of filled) linksBytes += linkBytes(codec, name.length, dagSize, version);
-  const fixed = TYPE_BYTES + 1 + varintLength(MURMUR3_X64_64) + 1 + varintLength(WIDTH);
-  const dataLength = fixed + fieldLength(bitfield.length) + metadata.length;
-  const node = new NodeWriter(linksBytes, dataLength, version);
-  let dagSize = node.block.length;
-  for (const link of filled) {
-    node.link(link.codec, link.digest, 0, link.name, link.dagSize);
-    dagSize += link.dagSize;
-  }
-  let at = writeVarintField(node.block, node.data(dataLength), TYPE, UNIXFS_HAMT);
-  at = writeFieldHeader(node.block, at, DATA, bitfield.length);
-  at += bitfield.copy(node.block, at);
-  at = writeVarintField(node.block, at, HASH_TYPE, MURMUR3_X64_64);
-  at = writeVarintField(node.block, at, FANOUT, WIDTH);
-  writeMetadata(node.block, at, metadata);
-  return { codec: DAG_PB, digest: emit(node.block), dagSize };
+  return hashes;
 }

@@ -23,6 +23,9 @@ export const FANOUT = 6;
 export const MODE = 7;
 export const MTIME = 8;
 
+/** Multihash code of murmur3-x64-64: the hash of HAMT directories. */
+export const MURMUR3 = 0x22;
+
 /** Fields of the UnixTime message. */
 export const SECONDS = 1;
 export const FRACTION = 2;

@@ -8,7 +8,7 @@ export interface HomePaths {
   readonly dir: string;
   /** Settings and format version: what makes a directory a home. */
   readonly config: string;
-  /** The last validated settings: a cache of `config`, see `home/config.ts`. */
+  /** The last validated settings: a cache of `config`, see `home/config-file.ts`. */
   readonly configCache: string;
   /** Directory of the run locks, see `home/lock.ts`. */
   readonly locks: string;

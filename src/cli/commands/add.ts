@@ -4,13 +4,14 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { profileOf } from '../../dag/profile.ts';
 import { displayPath } from '../../display.ts';
 import { EXIT, errnoOf, ShardctlError } from '../../errors.ts';
-import type { Summary } from '../../events.ts';
+import type { Event, Summary } from '../../events.ts';
 import { fsPath, toBytes } from '../../fs-path.ts';
 import { ingest } from '../../ingest.ts';
 import type { ByteString } from '../../model.ts';
 import { statSource } from '../../scan/walk.ts';
 import { readFilters, replicationOf, sizeOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
+import { countAhead } from '../count-ahead.ts';
 import { checkRepositoryName } from '../ref.ts';
 import { peerPath, peersOrDefault, type Session, writing } from '../wire.ts';
 
@@ -31,7 +32,10 @@ export async function run(context: Context): Promise<number> {
     const { config, index } = session;
     for (const peer of config.peers) refuseInside(dir, peerPath(context.home, peer), `peer "${peer.name}"`);
     checkSource(context, session, repository, source);
-    return await ingest({
+    const peers = await peersOrDefault(context, session);
+    const emit = (event: Event) => reporter.event(event);
+    const counting = context.watched ? countAhead({ source, filters }, emit) : undefined;
+    const done = ingest({
       repository,
       source,
       metadata: !args.flag('no-metadata'),
@@ -41,15 +45,16 @@ export async function run(context: Context): Promise<number> {
       spool: context.home.spool,
       heads: context.home.heads,
       index,
-      peers: await peersOrDefault(context, session),
+      peers,
       replication: asked.replication ?? config.replication,
       allocateBy: config.allocateBy,
       shardBytes: asked.shardBytes ?? config.shardSize,
       toolVersion: context.version,
-      emit: (event) => reporter.event(event),
+      emit: counting?.emit ?? emit,
       signal: context.signal,
       now: context.now,
     });
+    return await done.finally(() => counting?.stop());
   });
   if (args.flag('root-only') && !context.json) output.line(summary.tree);
   return exitCodeOf(summary);

@@ -62,7 +62,10 @@ class Clock {
 function rig(make: (output: Output, clock: Clock) => Reporter, terminal?: { columns: number }) {
   const [stdout, stderr, clock] = [new MemorySink(), new MemorySink(terminal), new Clock()];
   const reporter = make(new Output(stdout, stderr), clock);
-  return { reporter, stdout, stderr, clock, feed: (...events: Event[]) => events.forEach((event) => reporter.event(event)) };
+  const feed = (...events: Event[]) => {
+    for (const event of events) reporter.event(event);
+  };
+  return { reporter, stdout, stderr, clock, feed };
 }
 
 function scan(files: number, bytes: number, done: boolean): Event {
@@ -93,7 +96,7 @@ test('plain: how far it is once in ten seconds, with a remaining time only when 
   feed(scan(30, 40 * MIB, true), { type: 'sealed', shard: 0, cid: 'bafy', bytes: 1, blocks: 1 }, imported(10, 20 * MIB));
   assert.deepEqual(stderr.lines, [
     '5/10+ files, 10.0 MiB/10.0 MiB+, 0 shards placed, 1.0 MiB/s, still counting',
-    '5/30 files, 10.0 MiB/40.0 MiB, 0 shards placed, 1.0 MiB/s, 30.0 s left',
+    '5/30 files, 10.0 MiB/40.0 MiB, 0 shards placed, 1.0 MiB/s, 30 s left',
   ]);
 });
 
@@ -172,7 +175,7 @@ test('progress: bars for files, data and each peer; marked while still counting'
   t.mock.timers.tick(200);
   assert.deepEqual(drawn(stderr.text).slice(1), [
     'files      ██████░░░░░░░░░░░░░░░░░░ 5/20 files',
-    'data       ██████░░░░░░░░░░░░░░░░░░ 5.0 MiB/20.0 MiB  1.0 MiB/s, 15.0 s left',
+    'data       ██████░░░░░░░░░░░░░░░░░░ 5.0 MiB/20.0 MiB  1.0 MiB/s, 15 s left',
     'shards                              0 shards placed, 1 under way',
   ]);
 

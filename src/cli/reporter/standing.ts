@@ -65,16 +65,16 @@ export class Standing {
     if (!this.scanned.done) return [...words, 'still counting'].join(', ');
     const left = this.scanned.bytes - this.imported.bytes;
     if (left <= 0) return [...words, 'placing the last shards'].join(', ');
-    if (speed !== undefined) words.push(`${formatSeconds(Math.max(1, Math.round(left / speed / 1000)))} left`);
+    if (speed !== undefined) words.push(`${formatRemaining(left / speed / 1000)} left`);
     return words.join(', ');
   }
 
   get files(): string {
-    return `${formatCount(this.imported.files)}/${formatCount(this.scanned.files)}${this.scanned.done ? '' : '+'} files`;
+    return `${formatCount(this.imported.files)}/${formatCount(Math.max(this.scanned.files, this.imported.files))}${this.scanned.done ? '' : '+'} files`;
   }
 
   get bytes(): string {
-    return `${formatSize(this.imported.bytes)}/${formatSize(this.scanned.bytes)}${this.scanned.done ? '' : '+'}`;
+    return `${formatSize(this.imported.bytes)}/${formatSize(Math.max(this.scanned.bytes, this.imported.bytes))}${this.scanned.done ? '' : '+'}`;
   }
 
   get shards(): string {
@@ -99,4 +99,9 @@ export class Standing {
     this.#lastAt = now;
     this.#lastBytes = bytes;
   }
+}
+
+/** Whole seconds: more would be a promise. */
+function formatRemaining(seconds: number): string {
+  return seconds < 59.5 ? `${Math.max(1, Math.round(seconds))} s` : formatSeconds(seconds);
 }

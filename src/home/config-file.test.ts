@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { type Config, DEFAULT_CONFIG, loadConfig, saveConfig } from './config.ts';
+import { type Config, DEFAULT_CONFIG } from './config.ts';
+import { loadConfig, saveConfig } from './config-file.ts';
 import { type HomePaths, homePaths } from './home.ts';
 
 let home: HomePaths;

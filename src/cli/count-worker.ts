@@ -1,0 +1,31 @@
+/** Worker thread of `count-ahead.ts`: walks the source as `add` does, and says how much there is. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { DROPPED } from '../directory.ts';
+import { DIRECTORY, FILE } from '../model.ts';
+import { compileFilter } from '../scan/filter.ts';
+import { walk } from '../scan/walk.ts';
+import type { Count, CountRequest } from './count-ahead.ts';
+
+/** Directories between two messages. */
+const EVERY = 256;
+
+const { source, filters } = workerData as CountRequest;
+// The import tells of what cannot be read; here it is only counted.
+const steps = walk(source, { filter: compileFilter(filters), emit: () => {}, signal: new AbortController().signal });
+const count: Count = { files: 0, directories: 1, symlinks: 0, bytes: 0, done: false };
+let directories = 0;
+for (const step of steps) {
+  if (step.kind === 'leave') continue;
+  const { directory } = step;
+  for (let index = 0; index < directory.count; index += 1) {
+    if (directory.states[index] === DROPPED) continue;
+    if (directory.kinds[index] === FILE) {
+      count.files += 1;
+      count.bytes += directory.sizes[index] as number;
+    } else if (directory.kinds[index] === DIRECTORY) count.directories += 1;
+    else count.symlinks += 1;
+  }
+  directories += 1;
+  if (directories % EVERY === 0) parentPort?.postMessage(count);
+}
+parentPort?.postMessage({ ...count, done: true });

@@ -1,0 +1,21 @@
+/** From the words of a command to its code, which loads when it runs: start-up is what a cron job with nothing to do is made of. */
+import type { Command } from './context.ts';
+
+const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
+  add: () => import('./commands/add.ts'),
+  get: () => import('./commands/get.ts'),
+  cat: () => import('./commands/cat.ts'),
+  ls: () => import('./commands/ls.ts'),
+  status: () => import('./commands/status.ts'),
+  snapshots: () => import('./commands/snapshots.ts'),
+  verify: () => import('./commands/verify.ts'),
+  'peers ls': () => import('./commands/peers-ls.ts'),
+  'peers add local': () => import('./commands/peers-add.ts'),
+};
+
+/** @param words as in `spec.ts` */
+export async function loadCommand(words: string): Promise<Command> {
+  const load = LOADERS[words];
+  if (load === undefined) throw new Error(`no code for command "${words}"`);
+  return (await load()).run;
+}

@@ -1,0 +1,81 @@
+/**
+ * Reads dag-pb nodes with UnixFS data. A decoder of our own, because @ipld/dag-pb gives names as UTF-8 strings, and names
+ * and symlink targets are bytes. A node may come from a stranger: every length is checked against the block, and what is
+ * held is bounded by the block's size.
+ */
+import type { ByteString, Codec, Root } from '../model.ts';
+import { readCid } from './cid.ts';
+import { LINK_HASH, LINK_NAME, LINK_TSIZE, NODE_DATA, NODE_LINKS } from './node-writer.ts';
+import { damaged, PbReader } from './pb-reader.ts';
+import { decodeUnixFs, type UnixFs } from './unixfs-reader.ts';
+
+/** A link of a node. The digest is a view into the block. */
+export interface Link extends Root {
+  readonly name: ByteString;
+  readonly codec: Codec;
+}
+
+/** A node: its links, and what its UnixFS data say. */
+export interface DagNode extends UnixFs {
+  readonly links: readonly Link[];
+}
+
+/**
+ * @param bytes a dag-pb block; what is returned has views into it
+ * @throws ShardctlError `DAMAGE` when it is not a well-formed UnixFS node, or links what is not a sha2-256 raw or dag-pb block
+ */
+export function decodeNode(bytes: Uint8Array): DagNode {
+  const reader = new PbReader(bytes);
+  const links: Link[] = [];
+  let data: Uint8Array | undefined;
+  let linksEnded = false;
+  while (reader.next()) {
+    if (reader.field === NODE_LINKS) {
+      // dag-pb allows the data before or after the links, but not between them.
+      if (linksEnded) throw damaged('links on both sides of the data');
+      links.push(decodeLink(reader.bytes()));
+    } else if (reader.field === NODE_DATA && data === undefined) {
+      data = reader.bytes();
+      linksEnded = links.length > 0;
+    } else {
+      throw damaged(`an unexpected field ${reader.field}`);
+    }
+  }
+  if (data === undefined) throw damaged('no UnixFS data');
+  return { ...decodeUnixFs(data), links };
+}
+
+function decodeLink(bytes: Uint8Array): Link {
+  const reader = new PbReader(bytes);
+  let id: ReturnType<typeof readCid>;
+  let name = '';
+  let dagSize = 0;
+  let last = 0;
+  while (reader.next()) {
+    // The order of fields is fixed, so each comes at most once.
+    if (reader.field <= last) throw damaged('the fields of a link out of order');
+    last = reader.field;
+    if (last === LINK_HASH) id = readCid(reader.bytes());
+    else if (last === LINK_NAME) name = latin1(reader.bytes());
+    else if (last === LINK_TSIZE) dagSize = reader.number();
+    else throw damaged(`an unexpected field ${last} in a link`);
+  }
+  if (id === undefined) throw damaged('a link to what is not a sha2-256 raw or dag-pb block');
+  return { name, codec: id.codec, digest: id.digest, dagSize };
+}
+
+function latin1(bytes: Uint8Array): ByteString {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+/**
+ * The entry behind a link of a HAMT node.
+ * @param fanout of that node
+ * @returns the entry's name, or undefined when the link leads one level down
+ * @throws ShardctlError `DAMAGE` when the link's name has no slot number
+ */
+export function hamtEntryName(linkName: ByteString, fanout = 256): ByteString | undefined {
+  const digits = (fanout - 1).toString(16).length;
+  if (!/^[0-9A-F]+$/.test(linkName.slice(0, digits)) || linkName.length < digits) throw damaged('a HAMT link without a slot number');
+  return linkName.length === digits ? undefined : linkName.slice(digits);
+}

@@ -1,0 +1,109 @@
+/** Reads protobuf fields from untrusted bytes: strict about types and lengths, and never past the end. */
+import { ShardctlError } from '../errors.ts';
+import { BYTES, FIXED32, FIXED64, VARINT } from './pb.ts';
+
+const MAX_VARINT_BYTES = 10;
+
+export function damaged(what: string): ShardctlError {
+  return new ShardctlError('DAMAGE', `not a UnixFS node: it has ${what}`);
+}
+
+/** A cursor over the fields of one message. The value of a field must be read, or skipped, before `next`. */
+export class PbReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #type = 0;
+  #field = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Number of the current field. */
+  get field(): number {
+    return this.#field;
+  }
+
+  /** Goes to the next field; false at the end of the message. */
+  next(): boolean {
+    if (this.#at === this.#bytes.length) return false;
+    const tag = this.#varint();
+    this.#type = tag % 8;
+    this.#field = Math.floor(tag / 8);
+    return true;
+  }
+
+  /** A length-delimited value, as a view. */
+  bytes(): Uint8Array {
+    this.#expect(BYTES);
+    return this.#take(this.#varint());
+  }
+
+  /** A varint of at most 2^53−1. */
+  number(): number {
+    this.#expect(VARINT);
+    return this.#varint();
+  }
+
+  /** A varint that is an int64. */
+  int64(): bigint {
+    this.#expect(VARINT);
+    return BigInt.asIntN(64, this.#varint64());
+  }
+
+  /** A 32-bit number of fixed length. */
+  fixed32(): number {
+    this.#expect(FIXED32);
+    const [a, b, c, d] = this.#take(4) as unknown as [number, number, number, number];
+    return a + b * 0x100 + c * 0x1_0000 + d * 0x100_0000;
+  }
+
+  /** Passes over a field that is not known. */
+  skip(): void {
+    if (this.#type === VARINT) this.#varint64();
+    else if (this.#type === FIXED64) this.#take(8);
+    else if (this.#type === BYTES) this.#take(this.#varint());
+    else if (this.#type === FIXED32) this.#take(4);
+    else throw damaged(`an unknown wire type ${this.#type}`);
+  }
+
+  #expect(type: number): void {
+    if (this.#type !== type) throw damaged(`the wrong wire type in field ${this.#field}`);
+  }
+
+  #take(length: number): Uint8Array {
+    const start = this.#at;
+    if (length > this.#bytes.length - start) throw damaged(`a field ${this.#field} that is longer than the block`);
+    this.#at += length;
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  #varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < MAX_VARINT_BYTES; i++) {
+      const byte = this.#byte();
+      value += (byte & 0x7f) * scale;
+      if (value > Number.MAX_SAFE_INTEGER) break;
+      if (byte < 0x80) return value;
+      scale *= 0x80;
+    }
+    throw damaged('a number that is too large');
+  }
+
+  #varint64(): bigint {
+    let value = 0n;
+    for (let i = 0n; i < MAX_VARINT_BYTES; i++) {
+      const byte = this.#byte();
+      value |= BigInt(byte & 0x7f) << (7n * i);
+      if (byte < 0x80) return value;
+    }
+    throw damaged('a number that is too large');
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at++];
+    if (byte === undefined) throw damaged('a number that is cut');
+    return byte;
+  }
+}

@@ -1,0 +1,132 @@
+/** Blocks by digest, from whichever peer holds their shard: an intact replica is found as long as there is one. */
+import { cidText } from '../dag/cid.ts';
+import { ShardctlError } from '../errors.ts';
+import { RAW } from '../model.ts';
+import type { Peer, ShardReader } from '../peer/peer.ts';
+
+/** Where a block is: its shard, and the peers that should hold that. */
+export interface BlockPlace {
+  readonly cid: string;
+  readonly peers: readonly string[];
+}
+
+/** What the reading side needs of blocks. */
+export interface Blocks {
+  /** The block, hashed. Throws `NOT_FOUND` when no shard here has it, `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it intact. */
+  read(digest: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface BlockSourceOptions {
+  readonly locate: (digest: Uint8Array) => BlockPlace | undefined;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Told once of each replica that could not be read while another one could be tried. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+/** Shards kept open. A tree is read in the order in which it was packed, so a few are enough; each holds 100 bytes a block. */
+const MOST_OPEN = 8;
+
+interface OpenShard {
+  readonly reader: Promise<ShardReader>;
+  /** Reads in progress: a reader in use is not closed. */
+  users: number;
+}
+
+export class BlockSource implements Blocks {
+  readonly #options: BlockSourceOptions;
+  /** By peer and shard; least recently used first. */
+  readonly #open = new Map<string, OpenShard>();
+  /** Replicas that could not be opened, and why: not tried again for each of their blocks. */
+  readonly #failed = new Map<string, ShardctlError>();
+  readonly #reported = new Set<string>();
+
+  constructor(options: BlockSourceOptions) {
+    this.#options = options;
+  }
+
+  async read(digest: Uint8Array): Promise<Uint8Array> {
+    const place = this.#options.locate(digest);
+    if (place === undefined) throw new ShardctlError('NOT_FOUND', `block ${blockText(digest)} is in no shard of this home`);
+    const failures: { peer: string; error: ShardctlError }[] = [];
+    for (const peer of place.peers) {
+      try {
+        return await this.#readFrom(peer, place.cid, digest);
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        failures.push({ peer, error });
+        this.#report(peer, place, error);
+      }
+    }
+    throw unreadable(digest, place, failures);
+  }
+
+  async close(): Promise<void> {
+    const shards = [...this.#open.values()];
+    this.#open.clear();
+    for (const { reader } of shards) await (await reader.catch(() => undefined))?.close();
+  }
+
+  async #readFrom(peer: string, cid: string, digest: Uint8Array): Promise<Uint8Array> {
+    const key = `${peer} ${cid}`;
+    const failure = this.#failed.get(key);
+    if (failure !== undefined) throw failure;
+    const shard = this.#acquire(key, peer, cid);
+    try {
+      const block = await (await shard.reader).read(digest);
+      if (block === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
+      return block;
+    } finally {
+      shard.users--;
+    }
+  }
+
+  #acquire(key: string, peer: string, cid: string): OpenShard {
+    const shard = this.#open.get(key) ?? { reader: this.#openOn(key, peer, cid), users: 0 };
+    // The most recently used one stands last.
+    this.#open.delete(key);
+    this.#open.set(key, shard);
+    shard.users++;
+    if (this.#open.size > MOST_OPEN) void this.#closeOldest();
+    return shard;
+  }
+
+  async #openOn(key: string, name: string, cid: string): Promise<ShardReader> {
+    try {
+      const peer = this.#options.peers.get(name);
+      if (peer === undefined) throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not configured`);
+      return await peer.open(cid);
+    } catch (error) {
+      this.#open.delete(key);
+      if (error instanceof ShardctlError) this.#failed.set(key, error);
+      throw error;
+    }
+  }
+
+  async #closeOldest(): Promise<void> {
+    for (const [key, { reader, users }] of this.#open) {
+      if (users > 0) continue;
+      this.#open.delete(key);
+      return (await reader).close();
+    }
+  }
+
+  #report(peer: string, place: BlockPlace, error: ShardctlError): void {
+    const key = `${peer} ${error.message}`;
+    if (place.peers.length === 1 || this.#reported.has(key)) return;
+    this.#reported.add(key);
+    this.#options.onTrouble?.(`peer "${peer}": ${error.message}`);
+  }
+}
+
+function unreadable(digest: Uint8Array, place: BlockPlace, failures: readonly { peer: string; error: ShardctlError }[]): ShardctlError {
+  const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS');
+  const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
+  return new ShardctlError(unreachable ? 'TOO_FEW_PEERS' : 'DAMAGE', `block ${blockText(digest)} of shard ${place.cid} cannot be read: ${reasons}`, {
+    hint: unreachable ? 'bring one of these peers back, then run the same command again' : '`shardctl verify --read-data` lists all damage',
+    cause: failures[0]?.error,
+  });
+}
+
+function blockText(digest: Uint8Array): string {
+  return cidText({ codec: RAW, digest }, 1);
+}

@@ -1,0 +1,141 @@
+/**
+ * The tree of a snapshot as its blocks tell it: entries, directories (HAMT directories too) and the data of files.
+ * Blocks may come from a stranger's snapshot: names that could leave a directory, wrong sizes and endless nesting are damage.
+ */
+import { cidText } from '../dag/cid.ts';
+import { type DecodedNode, decodeNode, hamtEntryName } from '../dag/decode.ts';
+import { displayPath } from '../display.ts';
+import { ShardctlError } from '../errors.ts';
+import { joinBytes } from '../fs-path.ts';
+import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, type Root, SYMLINK } from '../model.ts';
+import type { Blocks } from './block-source.ts';
+
+/** File nodes or HAMT nodes above one another: more than any real tree needs. */
+const MAX_DEPTH = 16;
+
+export interface TreeEntry extends BlockId {
+  readonly kind: EntryKind;
+  /** Bytes of a file's data or of a symlink's target; 0 for a directory. */
+  readonly size: number;
+  readonly mode: number | undefined;
+  readonly mtimeNs: bigint | undefined;
+  /** What a symlink holds. */
+  readonly target: Uint8Array | undefined;
+  readonly content: Content;
+}
+
+/** The entry's own block: data as it is, or a node. */
+type Content = { readonly data: Uint8Array } | DecodedNode;
+
+/** An entry as its directory names it; the entry itself is not read yet. */
+export interface TreeLink extends Root {
+  readonly name: ByteString;
+}
+
+export async function readEntry(id: BlockId, blocks: Blocks): Promise<TreeEntry> {
+  const block = await blocks.read(id.digest);
+  if (id.codec === RAW) return { ...idOf(id), kind: FILE, size: block.length, mode: undefined, mtimeNs: undefined, target: undefined, content: { data: block } };
+  const node = decodeNode(block);
+  const common = { ...idOf(id), mode: node.mode, mtimeNs: node.mtimeNs, content: node };
+  switch (node.type) {
+    case 'file':
+    case 'raw':
+      return { ...common, kind: FILE, size: node.fileBytes, target: undefined };
+    case 'symlink': {
+      const target = node.data ?? new Uint8Array(0);
+      return { ...common, kind: SYMLINK, size: target.length, target };
+    }
+    default:
+      return { ...common, kind: DIRECTORY, size: 0, target: undefined };
+  }
+}
+
+/**
+ * The entry at `path` below `root`. Symlinks are not followed.
+ * @throws ShardctlError `NOT_FOUND` naming the part of the path that is not there
+ */
+export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): Promise<TreeEntry> {
+  let entry = await readEntry(root, blocks);
+  let walked = '';
+  for (const name of path.split('/').filter((part) => part !== '')) {
+    const link = entry.kind === DIRECTORY ? (await linksOf(entry, blocks)).find((candidate) => candidate.name === name) : undefined;
+    if (link === undefined) throw notFound(entry, walked, name);
+    walked = joinBytes(walked, name);
+    entry = await readEntry(link, blocks);
+  }
+  return entry;
+}
+
+/** What a directory holds, sorted by the bytes of the names. Holds all its links; the entries behind them are not read. */
+export async function linksOf(directory: TreeEntry, blocks: Blocks): Promise<readonly TreeLink[]> {
+  const links: TreeLink[] = [];
+  await gather(directory, nodeOf(directory), blocks, links, 0);
+  links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  let before: ByteString | undefined;
+  for (const { name } of links) {
+    if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) throw damaged(directory, `has an entry named "${displayPath(name)}"`);
+    if (name === before) throw damaged(directory, `has two entries named "${displayPath(name)}"`);
+    before = name;
+  }
+  return links;
+}
+
+async function gather(id: BlockId, node: DecodedNode, blocks: Blocks, links: TreeLink[], depth: number): Promise<void> {
+  if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
+  if (node.type === 'directory') {
+    for (const link of node.links) links.push(link);
+    return;
+  }
+  if (node.type !== 'hamt') throw damaged(id, 'is not a part of a directory');
+  for (const link of node.links) {
+    const name = hamtEntryName(link.name);
+    if (name !== undefined) links.push({ ...link, name });
+    else await gather(link, decodeNode(await blocks.read(link.digest)), blocks, links, depth + 1);
+  }
+}
+
+/** The data of a file, leaf by leaf: never more than one in memory. */
+export async function* dataOf(file: TreeEntry, blocks: Blocks): AsyncGenerator<Uint8Array> {
+  if (!('links' in file.content)) yield file.content.data;
+  else yield* dataBelow(file, file.content, blocks, 0);
+}
+
+async function* dataBelow(id: BlockId, node: DecodedNode, blocks: Blocks, depth: number): AsyncGenerator<Uint8Array> {
+  if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
+  if ((node.type !== 'file' && node.type !== 'raw') || node.links.length !== node.blockSizes.length) throw damaged(id, 'is not a part of a file');
+  let bytes = node.data?.length ?? 0;
+  if (node.data !== undefined && bytes > 0) yield node.data;
+  for (const [index, link] of node.links.entries()) {
+    const size = node.blockSizes[index] as number;
+    const block = await blocks.read(link.digest);
+    if (link.codec === RAW) {
+      if (block.length !== size) throw damaged(link, `has ${block.length} bytes where its file says ${size}`);
+      yield block;
+    } else {
+      const below = decodeNode(block);
+      if (below.fileBytes !== size) throw damaged(link, `stands for ${below.fileBytes} bytes where its file says ${size}`);
+      yield* dataBelow(link, below, blocks, depth + 1);
+    }
+    bytes += size;
+  }
+  if (bytes !== node.fileBytes) throw damaged(id, `says ${node.fileBytes} bytes and has ${bytes}`);
+}
+
+function nodeOf(directory: TreeEntry): DecodedNode {
+  if (directory.kind !== DIRECTORY || !('links' in directory.content)) throw damaged(directory, 'is not a directory');
+  return directory.content;
+}
+
+function idOf({ codec, digest }: BlockId): BlockId {
+  return { codec, digest };
+}
+
+function notFound(entry: TreeEntry, walked: ByteString, name: ByteString): ShardctlError {
+  const where = walked === '' ? 'the tree' : `"${displayPath(walked)}"`;
+  const why = entry.kind === SYMLINK ? ': it is a symlink, and those are not followed' : entry.kind === FILE ? ': it is a file' : '';
+  return new ShardctlError('NOT_FOUND', `there is no "${displayPath(name)}" in ${where}${why}`, { hint: '`shardctl ls` shows what is there' });
+}
+
+function damaged(id: BlockId, why: string): ShardctlError {
+  return new ShardctlError('DAMAGE', `${cidText(id, 1)} ${why}`);
+}
