@@ -12,8 +12,8 @@ import type { Tree } from './link/link.ts';
 import type { SnapshotRecord } from './model.ts';
 import { OpenShard } from './pack/open-shard.ts';
 import type { Packer } from './pack/packer.ts';
-import { RunBuilder } from './shard/run.ts';
 import { SectionCursor } from './shard/car.ts';
+import { RunBuilder } from './shard/run.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 

@@ -66,6 +66,9 @@ export class Directory {
   /** It could not be listed: it has no entries here, and `compare` puts the parent's subtree in its place. */
   readonly unreadable: boolean;
 
+  /** Entries that were imported again and turned out as in the parent: only their stat data are new. */
+  refreshed = 0;
+
   /** count × 33 bytes; filled in by import and link. Made when the first CID is known: an untouched directory needs none. */
   cids: Buffer | undefined;
   dagSizes: Float64Array | undefined;
@@ -97,7 +100,9 @@ export class Directory {
     this.mtimes[index] = stat.mtimeNs;
     this.ctimes[index] = stat.ctimeNs;
     this.inodes[index] = stat.inode;
-    if (this.mtimes[index] !== stat.mtimeNs) (this.exactMtimes ??= new Map()).set(index, stat.mtimeNs);
+    if (this.mtimes[index] === stat.mtimeNs) return;
+    this.exactMtimes ??= new Map();
+    this.exactMtimes.set(index, stat.mtimeNs);
   }
 
   /** Whether an entry of this directory, or anything below it, differs from the parent. Its own metadata are an entry's, one level up. */

@@ -6,8 +6,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** A path for people and logs: UTF-8 as it is, control characters, backslashes and stray bytes as `\n` or `\xDF`. */
 export function displayPath(path: ByteString): string {
   const plain = utf8OrUndefined(path);
-  if (plain === undefined) return escape(path, /[^\x20-\x7e]|\\/g);
-  return escape(plain, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu);
+  if (plain === undefined) return escaped(path, /[^\x20-\x7e]|\\/g);
+  return escaped(plain, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu);
 }
 
 function utf8OrUndefined(path: ByteString): string | undefined {
@@ -20,7 +20,7 @@ function utf8OrUndefined(path: ByteString): string | undefined {
 
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\r': '\\r', '\\': '\\\\' };
 
-function escape(text: string, what: RegExp): string {
+function escaped(text: string, what: RegExp): string {
   return text.replace(what, (char) => {
     const code = char.codePointAt(0) as number;
     return SHORT[char] ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0').toUpperCase()}` : `\\u{${code.toString(16)}}`);

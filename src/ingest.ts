@@ -13,6 +13,7 @@ import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { commit } from './commit.ts';
 import { compare } from './compare/compare.ts';
+import { takeOver } from './compare/take-over.ts';
 import type { Emit, Summary } from './events.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
@@ -100,8 +101,9 @@ export async function ingest(run: IngestRun): Promise<Summary> {
   try {
     const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit, signal }));
     const compared = compare(walked, parent?.entries);
-    const imported = tally.imported(importEntries(compared, { source, profile, metadata, pool, emit, signal }));
-    const linked = link(imported, { profile, metadata, root, base: parent?.entries, entries });
+    const imported = importEntries(compared, { source, profile, metadata, pool, emit, signal });
+    const filled = tally.filled(takeOver(imported, parent?.entries));
+    const linked = link(filled, { profile, metadata, root, base: parent?.entries, entries });
 
     let step = await linked.next();
     for (; step.done !== true; step = await linked.next()) await packer.add(step.value.run, step.value.release);
@@ -111,7 +113,10 @@ export async function ingest(run: IngestRun): Promise<Summary> {
     signal.throwIfAborted();
 
     const tree = step.value;
-    const snapshot = tree === undefined ? settle(run, parent as Parent, number, tally.changes) : await commit({ run, parent, number, tree, tally, packer, ledger });
+    const snapshot =
+      tree === undefined
+        ? settle(run, parent as Parent, number, tally.changes)
+        : await commit({ run, parent, number, tree, tally, packer, ledger });
     return summarize(run, snapshot, { unchanged: tree === undefined, tally, packer, placer, freeBefore, ledger, started });
   } catch (error) {
     await placer.drained().catch(() => {});
@@ -138,7 +143,8 @@ function parentOf({ index, repository, profile, metadata }: IngestRun, emit: Emi
   // Other CIDs for the same bytes: nothing of the parent fits.
   if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, entries: undefined };
   const entries = index.readEntries(repository, known.head);
-  if (entries === undefined) emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
+  if (entries === undefined)
+    emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
   return { snapshot, entries };
 }
 

@@ -14,7 +14,7 @@ export class Tally {
   symlinks = 0;
   bytes = 0;
   newFiles = 0;
-  /** Entries that are not as the parent has them. */
+  /** Entries of which the index knows something else than before. */
   changes = 0;
   readonly #scanned = { files: 0, directories: 1, symlinks: 0, bytes: 0 };
   readonly #emit: Emit;
@@ -42,7 +42,7 @@ export class Tally {
   }
 
   /** Watches directories fill. */
-  async *imported<Step extends { readonly kind: string }>(steps: AsyncIterable<Step | Filled>): AsyncGenerator<Step | Filled, void, void> {
+  async *filled<Step extends { readonly kind: string }>(steps: AsyncIterable<Step | Filled>): AsyncGenerator<Step | Filled, void, void> {
     for await (const step of steps) {
       if (isFilled(step)) this.#countImported(step.directory);
       yield step;
@@ -78,6 +78,7 @@ export class Tally {
       else this.symlinks++;
       if (state !== SAME) this.changes++;
     }
+    this.changes += directory.refreshed;
     this.#tell(false);
   }
 

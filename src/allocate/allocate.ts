@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { ShardctlError } from '../errors.ts';
-import type { Replication } from '../model.ts';
 import { formatSize } from '../home/sizes.ts';
+import type { Replication } from '../model.ts';
 
 /** A peer as the allocators see it. */
 export interface Candidate {
@@ -71,7 +71,11 @@ export function allocate(request: AllocationRequest): string[] {
   while (chosen.length < most && chosen.length < fit.length) {
     const ranked = fit
       .filter((candidate) => !chosen.includes(candidate))
-      .map((candidate) => ({ candidate, ranks: allocators.map((rank) => rank(candidate, bytes, chosen)), tie: tieBreak(cid, candidate.name) }))
+      .map((candidate) => ({
+        candidate,
+        ranks: allocators.map((rank) => rank(candidate, bytes, chosen)),
+        tie: tieBreak(cid, candidate.name),
+      }))
       .sort((a, b) => compareRanks(a.ranks, b.ranks) || (a.tie < b.tie ? -1 : 1));
     chosen.push((ranked[0] as (typeof ranked)[number]).candidate);
   }
@@ -106,7 +110,11 @@ function shortage({ bytes, candidates }: AllocationRequest, least: number): Shar
   const lacks = candidates
     .filter((candidate) => roomOf(candidate) < bytes)
     .map((candidate) => `${candidate.name} has ${formatSize(Math.max(0, roomOf(candidate)))} to give`);
-  return new ShardctlError('NO_SPACE', `a shard of ${formatSize(bytes)} needs ${least} peer${least === 1 ? '' : 's'} with room: ${lacks.join(', ')}`, {
-    hint: 'free some space or add a peer with `shardctl peers add`, then run the same command again: it goes on where it stopped',
-  });
+  return new ShardctlError(
+    'NO_SPACE',
+    `a shard of ${formatSize(bytes)} needs ${least} peer${least === 1 ? '' : 's'} with room: ${lacks.join(', ')}`,
+    {
+      hint: 'free some space or add a peer with `shardctl peers add`, then run the same command again: it goes on where it stopped',
+    },
+  );
 }

@@ -20,7 +20,12 @@ export class Ledger {
    * Asks every peer for its metric; one that does not answer is left out, with a warning.
    * @throws ShardctlError `TOO_FEW_PEERS` when fewer answer than a shard needs replicas
    */
-  static async open(peers: ReadonlyMap<string, Peer>, replication: Replication, allocators: readonly Allocator[], emit: Emit): Promise<Ledger> {
+  static async open(
+    peers: ReadonlyMap<string, Peer>,
+    replication: Replication,
+    allocators: readonly Allocator[],
+    emit: Emit,
+  ): Promise<Ledger> {
     const ledger = new Ledger(allocators);
     const failures: string[] = [];
     for (const peer of peers.values()) {
@@ -31,7 +36,11 @@ export class Ledger {
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
         failures.push(error.message);
-        emit({ type: 'warning', message: `peer ${peer.name} is left out: ${error.message}`, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+        emit({
+          type: 'warning',
+          message: `peer ${peer.name} is left out: ${error.message}`,
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+        });
       }
     }
     const least = replication.min < 0 ? peers.size : replication.min;

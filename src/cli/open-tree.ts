@@ -22,7 +22,8 @@ export async function withTree<T>(context: Context, ref: string, work: (tree: Op
       const number = index.shardOf(digest);
       return number === undefined ? undefined : index.shard(number);
     };
-    const blocks = new BlockSource(locate, peers, (message) => context.reporter.event({ type: 'warning', message }));
+    const onTrouble = (message: string) => context.reporter.event({ type: 'warning', message });
+    const blocks = new BlockSource({ locate, peers, onTrouble });
     try {
       return await work({ snapshot, root: parseCid(snapshot.tree), path, blocks });
     } finally {

@@ -45,7 +45,12 @@ export async function* importAgain(
     if (failure === undefined && accept) {
       directory.markStale(index);
       const path = displayPath(entryPath(directory, index));
-      context.emit({ type: 'entry', problem: 'changed', path, detail: `it kept changing while it was read: taken as it was at the last of ${ATTEMPTS + 1} reads` });
+      context.emit({
+        type: 'entry',
+        problem: 'changed',
+        path,
+        detail: `it kept changing while it was read: taken as it was at the last of ${ATTEMPTS + 1} reads`,
+      });
     }
   }
 }

@@ -1,10 +1,17 @@
 /** A file of more than one chunk: its segments are hashed by any worker, its nodes are built here. */
 import { buildFileTree, type FileChild } from '../dag/file-tree.ts';
 import type { Directory } from '../directory.ts';
-import { RunBuilder } from '../shard/run.ts';
 import { SectionCursor } from '../shard/car.ts';
+import { RunBuilder } from '../shard/run.ts';
 import { type BlocksStep, entryPath, type ImportContext, metadataOf, ownBlocks } from './context.ts';
-import { CHUNK_OVERHEAD_BYTES, type ExpectedStats, type FileFailure, type SegmentResult, type SegmentTask, SLAB_BYTES } from './protocol.ts';
+import {
+  CHUNK_OVERHEAD_BYTES,
+  type ExpectedStats,
+  type FileFailure,
+  type SegmentResult,
+  type SegmentTask,
+  SLAB_BYTES,
+} from './protocol.ts';
 
 /** One attempt at a large file: gathers what its segments found. */
 export class LargeFile {

@@ -94,7 +94,7 @@ export class FileBatch {
       ctimes: new BigInt64Array(count),
       inodes: new BigUint64Array(count),
     };
-    let exactMtimes: Map<number, bigint> | undefined;
+    const exactMtimes = new Map<number, bigint>();
     for (let at = 0; at < count; at++) {
       const directory = directories[at] as Directory;
       const i = indexes[at] as number;
@@ -104,7 +104,7 @@ export class FileBatch {
       expected.mtimes[at] = directory.mtimes[i] as bigint;
       expected.ctimes[at] = directory.ctimes[i] as bigint;
       expected.inodes[at] = directory.inodes[i] as bigint;
-      if (directory.exactMtimes?.has(i)) (exactMtimes ??= new Map()).set(at, directory.mtimeNs(i));
+      if (directory.exactMtimes?.has(i)) exactMtimes.set(at, directory.mtimeNs(i));
     }
     return { kind: 'files', slab, paths, modes, expected, exactMtimes, accept };
   }

@@ -26,7 +26,7 @@ export interface FilesTask {
   readonly modes: Uint16Array;
   readonly expected: ExpectedStats;
   /** Modification times that do not fit 64 bits of nanoseconds. */
-  readonly exactMtimes: ReadonlyMap<number, bigint> | undefined;
+  readonly exactMtimes: ReadonlyMap<number, bigint>;
   /** Take what is read even if the file is changing: it was tried often enough. */
   readonly accept: boolean;
 }

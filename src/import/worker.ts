@@ -110,7 +110,7 @@ function writeLeaf(slab: Buffer, at: number, size: number, fill: (from: number, 
 
 /** Metadata stand in a node of their own above the leaf, so that a `touch` costs this node and no data. */
 function addRootNode(slab: Buffer, leaf: Written, task: FilesTask, index: number): Written {
-  const mtimeNs = task.exactMtimes?.get(index) ?? (task.expected.mtimes[index] as bigint);
+  const mtimeNs = task.exactMtimes.get(index) ?? (task.expected.mtimes[index] as bigint);
   const meta: Metadata = { mode: task.modes[index] as number, mtimeNs };
   const block = leaf.fileBytes === 0 ? encodeEmptyFile(meta) : encodeFileNode([leaf], meta, profile.cidVersion);
   const digest = sha256(block);
@@ -185,6 +185,7 @@ function failureOf(error: unknown, index: number): FileFailure {
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
   // ELOOP: O_NOFOLLOW met a symlink. ENXIO, EISDIR: a FIFO or a directory. All mean that the file was replaced.
-  if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'EISDIR') return { index, errno: undefined, detail: 'it was replaced while it was read' };
+  if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'EISDIR')
+    return { index, errno: undefined, detail: 'it was replaced while it was read' };
   return { index, errno, detail: reasonOf(error) };
 }

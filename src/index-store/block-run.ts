@@ -50,7 +50,11 @@ export class BlockRun {
 
   /** The first shard that has the digest standing at `at` and is `usable`; a crash may have left a record that is not. */
   get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
-    for (let page = this.#firstPageFor(digest, at), from = this.#lowerBound(page, digest, at); page < this.#fence.length; page++, from = 0) {
+    for (
+      let page = this.#firstPageFor(digest, at), from = this.#lowerBound(page, digest, at);
+      page < this.#fence.length;
+      page++, from = 0
+    ) {
       this.#load(page);
       for (let record = from; record < this.#recordsOn(page); record++) {
         if (comparePrefixes(this.#page, record * RECORD_BYTES, digest, at) !== 0) return undefined;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, afterEach, test } from 'node:test';
+import { afterEach, beforeEach, test } from 'node:test';
 import { BlockTable } from './blocks.ts';
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
@@ -44,9 +44,18 @@ test('a block takes 24 bytes on disk, and little more', () => {
 test('a record of a shard that does not count hides no other record of the same block', () => {
   const table = new BlockTable(dir, false);
   for (let shard = 0; shard < 9; shard++) table.add(shard, digests(0, 10));
-  assert.equal(table.get(digestOf(3), 0, (shard) => shard === 5), 5);
-  assert.equal(table.get(digestOf(3), 0, (shard) => shard === 8), 8);
-  assert.equal(table.get(digestOf(3), 0, () => false), undefined);
+  assert.equal(
+    table.get(digestOf(3), 0, (shard) => shard === 5),
+    5,
+  );
+  assert.equal(
+    table.get(digestOf(3), 0, (shard) => shard === 8),
+    8,
+  );
+  assert.equal(
+    table.get(digestOf(3), 0, () => false),
+    undefined,
+  );
   table.close();
 });
 

@@ -9,9 +9,9 @@ import type { DigestMap } from '../digest-map.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { ByteString, ShardRecord, SnapshotRecord } from '../model.ts';
 import { BlockTable } from './blocks.ts';
+import type { EntriesHeader } from './entries-format.ts';
 import { EntriesReader } from './entries-reader.ts';
 import { EntriesWriter } from './entries-writer.ts';
-import type { EntriesHeader } from './entries-format.ts';
 
 /** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
 export const INDEX_FORMAT = 1;
@@ -52,7 +52,8 @@ export class Index {
       await index.#checkFormat(readOnly);
       return index;
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: 'run `shardctl add DIR` first' });
+      if (errnoOf(error) === 'ENOENT')
+        throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: 'run `shardctl add DIR` first' });
       throw ioError(error, 'opening the index', dir);
     }
   }

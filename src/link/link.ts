@@ -9,7 +9,7 @@ import { buildDirectory, type DirectoryLinks } from '../dag/directory.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME, type WalkStep } from '../directory.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { EntriesWriter } from '../index-store/entries-writer.ts';
-import type { ByteString, CidProfile, Codec, Metadata, Root } from '../model.ts';
+import type { ByteString, CidProfile, Metadata, Root } from '../model.ts';
 import { RunBuilder } from '../shard/run.ts';
 
 export interface LinkOptions {
@@ -52,7 +52,6 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
     } else if (step.kind === 'filled') {
       options.entries.enter(step.directory);
     } else if (step.kind === 'leave') {
-      takeOver(step.directory, options.base);
       tree = close(step.directory, options, blocks);
       options.entries.leave(step.directory);
       if (blocks.length >= RUN_BYTES) yield own(blocks);
@@ -64,19 +63,6 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
 
 function own(blocks: RunBuilder): Blocks {
   return { kind: 'blocks', run: blocks.take(), release: () => {} };
-}
-
-/** Fills in the CIDs of what is the same as in the parent. */
-function takeOver(directory: Directory, entries: EntriesReader | undefined): void {
-  const { base } = directory;
-  if (base === undefined || entries === undefined) return;
-  const cold = entries.cold(base.ordinal, base.count);
-  for (let i = 0; i < directory.count; i++) {
-    if (directory.states[i] !== SAME) continue;
-    const at = base.indexes[i] as number;
-    const cid = at * CID_COLUMN_BYTES;
-    directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
-  }
 }
 
 /** Encodes the directory if it differs, and tells its parent; returns the tree if this was its root and it differs. */

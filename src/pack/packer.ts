@@ -5,7 +5,7 @@
  *
  * Blocks come as sections already, so what is new in a run is usually one contiguous piece of it: one write, no copy.
  */
-import { DigestMap } from '../digest-map.ts';
+import type { DigestMap } from '../digest-map.ts';
 import { SectionCursor } from '../shard/car.ts';
 import { OpenShard, type SpooledShard } from './open-shard.ts';
 

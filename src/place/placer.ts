@@ -6,10 +6,10 @@
  * then recorded. A peer that fails is left out for the rest of the run and another takes its place.
  */
 import { rm } from 'node:fs/promises';
+import type { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { BoundedQueue } from '../flow.ts';
-import type { DigestMap } from '../digest-map.ts';
 import type { Metric, Replication, ShardRecord } from '../model.ts';
 import type { Peer, SealedShard } from '../peer/peer.ts';
 

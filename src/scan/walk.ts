@@ -133,7 +133,10 @@ function sourceError(source: ByteString, error: unknown): unknown {
   const errno = errnoOf(error);
   const shown = displayPath(source);
   if (errno === 'ENOENT') {
-    return new ShardctlError('SOURCE_MISSING', `no such directory: ${shown}`, { hint: 'check the path; is its disk mounted?', cause: error });
+    return new ShardctlError('SOURCE_MISSING', `no such directory: ${shown}`, {
+      hint: 'check the path; is its disk mounted?',
+      cause: error,
+    });
   }
   if (errno === 'ENOTDIR') {
     return new ShardctlError('USAGE', `not a directory: ${shown}`, { hint: 'give the directory that holds the repository', cause: error });

@@ -1,0 +1,50 @@
+/**
+ * The second half of compare: what did not have to be imported takes its CID from the parent, and what was imported again
+ * and came out the same (a racy file, a touched one in a tree without metadata) is the same.
+ * In, out: the import steps. Holds: the CIDs of one directory of the parent.
+ */
+import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME } from '../directory.ts';
+import type { ColdRecord, EntriesReader } from '../index-store/entries-reader.ts';
+import type { Codec } from '../model.ts';
+
+interface Filled {
+  readonly kind: 'filled';
+  readonly directory: Directory;
+}
+
+export async function* takeOver<Step extends { readonly kind: string }>(
+  steps: AsyncIterable<Step | Filled>,
+  base: EntriesReader | undefined,
+): AsyncGenerator<Step | Filled, void, void> {
+  for await (const step of steps) {
+    if (base !== undefined && isFilled(step)) adopt(step.directory, base);
+    yield step;
+  }
+}
+
+function isFilled(step: { readonly kind: string }): step is Filled {
+  return step.kind === 'filled';
+}
+
+function adopt(directory: Directory, entries: EntriesReader): void {
+  const { base } = directory;
+  if (base === undefined) return;
+  const cold = entries.cold(base.ordinal, base.count);
+  for (let i = 0; i < directory.count; i++) {
+    const at = base.indexes[i] as number;
+    if (at < 0) continue;
+    if (directory.states[i] === SAME) {
+      const cid = at * CID_COLUMN_BYTES;
+      directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
+    } else if (directory.states[i] === CHANGED && sameCid(directory, i, cold, at)) {
+      directory.states[i] = SAME;
+      directory.refreshed++;
+    }
+  }
+}
+
+/** A subdirectory has no CID of its own yet, and so is never the same here. */
+function sameCid({ cids }: Directory, i: number, cold: ColdRecord, at: number): boolean {
+  const from = i * CID_COLUMN_BYTES;
+  return cids?.[from] !== 0 && cids?.compare(cold.cids, at * CID_COLUMN_BYTES, (at + 1) * CID_COLUMN_BYTES, from, from + CID_COLUMN_BYTES) === 0;
+}

@@ -1,0 +1,78 @@
+/** Whole runs in the test's own process: a home in a temporary directory, and `ingest` on it. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { profileOf } from '../dag/profile.ts';
+import type { Event, Summary } from '../events.ts';
+import { toBytes } from '../fs-path.ts';
+import { Index } from '../index-store/index.ts';
+import { type IngestRun, ingest } from '../ingest.ts';
+import { LocalPeer } from '../peer/local.ts';
+import type { Peer } from '../peer/peer.ts';
+
+export interface Ran {
+  readonly summary: Summary;
+  readonly events: readonly Event[];
+}
+
+export class TestHome {
+  readonly dir: string;
+  readonly peers = new Map<string, Peer>();
+
+  static async create(
+    peers: Readonly<Record<string, { capacity?: number; tags?: Record<string, string> }>> = { local: {} },
+  ): Promise<TestHome> {
+    const home = new TestHome(mkdtempSync(join(tmpdir(), 'shardctl-home-')));
+    for (const [name, { capacity, tags = {} }] of Object.entries(peers)) {
+      home.peers.set(name, await LocalPeer.create({ name, path: join(home.dir, 'peers', name), layout: 'car', tags, capacity }));
+    }
+    return home;
+  }
+
+  private constructor(dir: string) {
+    this.dir = dir;
+    mkdirSync(join(dir, 'index'), { recursive: true });
+  }
+
+  index(): Promise<Index> {
+    return Index.open(join(this.dir, 'index'));
+  }
+
+  /** Adds a directory; `onEvent` may interfere with the run while it goes on. */
+  async add(source: string, options: Partial<IngestRun> = {}, onEvent: (event: Event) => void = () => {}): Promise<Ran> {
+    const index = await this.index();
+    const events: Event[] = [];
+    try {
+      const summary = await ingest({
+        repository: 'test',
+        source: toBytes(source),
+        metadata: true,
+        profile: profileOf('unixfs-v1-2025'),
+        chunker: undefined,
+        filters: [],
+        spool: join(this.dir, 'spool'),
+        heads: join(this.dir, 'heads'),
+        index,
+        peers: this.peers,
+        replication: { min: 1, max: 1 },
+        allocateBy: ['freespace'],
+        shardBytes: 128 * 1024 * 1024,
+        toolVersion: 'test',
+        signal: new AbortController().signal,
+        now: Date.now,
+        ...options,
+        emit: (event) => {
+          events.push(event);
+          onEvent(event);
+        },
+      });
+      return { summary, events };
+    } finally {
+      await index.close();
+    }
+  }
+
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
