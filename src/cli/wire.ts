@@ -1,4 +1,5 @@
 /** The composition root: opens the home, its settings, the index and the peers. Only importer of adapters. */
+import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
 import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig } from '../home/config.ts';
@@ -24,6 +25,11 @@ export interface Session {
 export async function reading<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
   const { home } = context;
   requireHome(home);
+  if (!existsSync(home.index)) {
+    throw new ShardctlError('NOT_FOUND', `the home at ${home.dir} has no index`, {
+      hint: 'run `shardctl add DIR` for each repository again: it makes a new one, and what is on the peers stays where it is',
+    });
+  }
   const config = (await loadConfig(home, context.version)) ?? DEFAULT_CONFIG;
   return await withSession(context, config, await Index.open(home.index, { readOnly: true }), work);
 }
@@ -36,12 +42,13 @@ export async function writing<T>(context: Context, work: (session: Session) => P
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
 async function locked<T>(context: Context, work: (config: Config) => Promise<T>): Promise<T> {
   const { home, version } = context;
+  const waitMs = lockWaitMs(context);
   ensureHome(home);
   // A newer format may lock in a way of its own: look before touching anything.
   await loadConfig(home, version);
   const lock = await acquireLock(home.locks, {
     command: `shardctl ${[context.args.command.words, ...context.args.positionals].join(' ')}`,
-    waitMs: lockWaitMs(context),
+    waitMs,
     processes: systemProcesses(),
     now: context.now,
     signal: context.signal,

@@ -78,7 +78,7 @@ describe('local peer', () => {
     mkdirSync(path);
     const shard = makeShard(dir, makeBlocks(3, 100));
     const peer = new LocalPeer(options);
-    for (const use of [peer.metric(), peer.put(shard, keep), peer.has(shard.cid)]) {
+    for (const use of [() => peer.metric(), () => peer.put(shard, keep), () => peer.has(shard.cid)]) {
       await assert.rejects(use, (error: Error & { code?: string; hint?: string }) => {
         assert.equal(error.code, 'TOO_FEW_PEERS');
         assert.match(error.message, /disk7.*unmounted\/peer\.json/);

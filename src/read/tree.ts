@@ -3,7 +3,7 @@
  * Blocks may come from a stranger's snapshot: names that could leave a directory, wrong sizes and endless nesting are damage.
  */
 import { cidText } from '../dag/cid.ts';
-import { type DecodedNode, decodeNode, hamtEntryName } from '../dag/decode.ts';
+import { type DagNode, decodeNode, hamtEntryName } from '../dag/decode.ts';
 import { displayPath } from '../display.ts';
 import { ShardctlError } from '../errors.ts';
 import { joinBytes } from '../fs-path.ts';
@@ -25,7 +25,7 @@ export interface TreeEntry extends BlockId {
 }
 
 /** The entry's own block: data as it is, or a node. */
-type Content = { readonly data: Uint8Array } | DecodedNode;
+type Content = { readonly data: Uint8Array } | DagNode;
 
 /** An entry as its directory names it; the entry itself is not read yet. */
 export interface TreeLink extends Root {
@@ -80,7 +80,7 @@ export async function linksOf(directory: TreeEntry, blocks: Blocks): Promise<rea
   return links;
 }
 
-async function gather(id: BlockId, node: DecodedNode, blocks: Blocks, links: TreeLink[], depth: number): Promise<void> {
+async function gather(id: BlockId, node: DagNode, blocks: Blocks, links: TreeLink[], depth: number): Promise<void> {
   if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
   if (node.type === 'directory') {
     for (const link of node.links) links.push(link);
@@ -88,7 +88,7 @@ async function gather(id: BlockId, node: DecodedNode, blocks: Blocks, links: Tre
   }
   if (node.type !== 'hamt') throw damaged(id, 'is not a part of a directory');
   for (const link of node.links) {
-    const name = hamtEntryName(link.name);
+    const name = hamtEntryName(link.name, node.fanout);
     if (name !== undefined) links.push({ ...link, name });
     else await gather(link, decodeNode(await blocks.read(link.digest)), blocks, links, depth + 1);
   }
@@ -100,7 +100,7 @@ export async function* dataOf(file: TreeEntry, blocks: Blocks): AsyncGenerator<U
   else yield* dataBelow(file, file.content, blocks, 0);
 }
 
-async function* dataBelow(id: BlockId, node: DecodedNode, blocks: Blocks, depth: number): AsyncGenerator<Uint8Array> {
+async function* dataBelow(id: BlockId, node: DagNode, blocks: Blocks, depth: number): AsyncGenerator<Uint8Array> {
   if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
   if ((node.type !== 'file' && node.type !== 'raw') || node.links.length !== node.blockSizes.length) throw damaged(id, 'is not a part of a file');
   let bytes = node.data?.length ?? 0;
@@ -121,7 +121,7 @@ async function* dataBelow(id: BlockId, node: DecodedNode, blocks: Blocks, depth:
   if (bytes !== node.fileBytes) throw damaged(id, `says ${node.fileBytes} bytes and has ${bytes}`);
 }
 
-function nodeOf(directory: TreeEntry): DecodedNode {
+function nodeOf(directory: TreeEntry): DagNode {
   if (directory.kind !== DIRECTORY || !('links' in directory.content)) throw damaged(directory, 'is not a directory');
   return directory.content;
 }

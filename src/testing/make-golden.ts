@@ -29,10 +29,10 @@ try {
 function compute(run: GoldenRun): Golden {
   const dir = join(work, 'tree');
   makeCase(run.recipe, dir);
-  // Kubo has no raw leaves below metadata.
-  const metadata = run.metadata ? ['--preserve-mode', '--preserve-mtime', '--raw-leaves=false'] : [];
+  // With metadata Kubo takes no raw leaves, and --only-hash fails for want of a block that it did not store.
+  const how = run.metadata ? ['--pin=false', '--preserve-mode', '--preserve-mtime', '--raw-leaves=false'] : ['--only-hash'];
   const chunker = run.chunker === undefined ? [] : ['--chunker', run.chunker];
-  const args = ['add', '-r', '-Q', '--hidden', '--only-hash', ...metadata, ...chunker];
+  const args = ['add', '-r', '-Q', '--hidden', ...how, ...chunker];
   const cid = repoOf(run).text([...args, dir]);
   rmSync(dir, { recursive: true });
   return { ...run, cid, command: ['ipfs', ...args, 'DIR'].join(' ') };

@@ -1,10 +1,10 @@
 /** The root of a tree on disk, computed with the encoders alone: no pipeline, one file at a time in memory. What tests compare with. */
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { rabin } from 'ipfs-unixfs-importer/chunker';
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { sha256 } from '../dag/cid.ts';
 import { buildDirectory } from '../dag/directory.ts';
 import { encodeEmptyFile, encodeLeafFrame, encodeSymlink, type FileChild } from '../dag/file.ts';
 import { buildFileTree } from '../dag/file-tree.ts';
+import { rabinChunks } from '../dag/rabin.ts';
 import { CID_COLUMN_BYTES } from '../directory.ts';
 import { fsPath } from '../fs-path.ts';
 import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../model.ts';
@@ -63,18 +63,14 @@ function leafOf(chunk: Uint8Array, { rawLeaves }: CidProfile, emit: Emit): FileC
 
 function chunksOf(path: ByteString, { chunker }: CidProfile): AsyncIterable<Uint8Array> {
   if (chunker.kind === 'size') return piecesOf(path, chunker.bytes);
-  return rabin({ minChunkSize: chunker.min, avgChunkSize: chunker.avg, maxChunkSize: chunker.max })(piecesOf(path, 1024 * 1024));
+  return rabinChunks(piecesOf(path, 1024 * 1024), chunker);
 }
 
 async function* piecesOf(path: ByteString, bytes: number): AsyncGenerator<Buffer, void, void> {
   const fd = openSync(fsPath(path), 'r');
   try {
-    for (;;) {
-      const piece = Buffer.alloc(bytes);
-      const got = readSync(fd, piece);
-      if (got === 0) return;
-      yield piece.subarray(0, got);
-    }
+    const piece = Buffer.allocUnsafe(Math.min(bytes, fstatSync(fd).size));
+    for (let got = readSync(fd, piece); got > 0; got = readSync(fd, piece)) yield Buffer.from(piece.subarray(0, got));
   } finally {
     closeSync(fd);
   }

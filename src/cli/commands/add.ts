@@ -6,6 +6,7 @@ import { displayPath } from '../../display.ts';
 import { EXIT, errnoOf, ShardctlError } from '../../errors.ts';
 import type { Event, Summary } from '../../events.ts';
 import { fsPath, toBytes } from '../../fs-path.ts';
+import { DEFAULT_PROFILE } from '../../home/config.ts';
 import { ingest } from '../../ingest.ts';
 import type { ByteString } from '../../model.ts';
 import { statSource } from '../../scan/walk.ts';
@@ -20,13 +21,13 @@ export async function run(context: Context): Promise<number> {
   const dir = resolve(cwd, args.positionals[0] as string);
   const source = toBytes(dir);
   // Everything that can be wrong with the command itself is found before a home is made or a lock is taken.
-  statSource(source);
-  refuseInside(dir, context.home.dir, 'the home');
-  const repository = checkRepositoryName(args.text('name') ?? basename(dir));
   const filters = readFilters(context);
   const chunker = args.text('chunker');
   const asked = { shardBytes: sizeOf(args, 'shard-size'), replication: replicationOf(args), profile: args.text('cid-profile') };
-  if (asked.profile !== undefined || chunker !== undefined) profileOf(asked.profile ?? 'unixfs-v1-2025', chunker);
+  if (asked.profile !== undefined || chunker !== undefined) profileOf(asked.profile ?? DEFAULT_PROFILE, chunker);
+  statSource(source);
+  const repository = checkRepositoryName(args.text('name') ?? basename(dir));
+  refuseInside(dir, context.home.dir, 'the home');
 
   const summary = await writing(context, async (session) => {
     const { config, index } = session;

@@ -1,0 +1,26 @@
+/** `cat`: the bytes of one file of a snapshot, as they come. */
+import { displayPath } from './display.ts';
+import { ShardctlError } from './errors.ts';
+import { type BlockId, type ByteString, FILE } from './model.ts';
+import type { Blocks } from './read/block-source.ts';
+import { dataOf, resolve } from './read/tree.ts';
+
+export interface CatOptions {
+  readonly root: BlockId;
+  /** Inside the tree. */
+  readonly path: ByteString;
+  readonly blocks: Blocks;
+  readonly signal: AbortSignal;
+}
+
+/** Holds one leaf at a time. Throws `USAGE` when the path is not a file. */
+export async function* cat({ root, path, blocks, signal }: CatOptions): AsyncGenerator<Uint8Array> {
+  const file = await resolve(root, path, blocks);
+  if (file.kind !== FILE) {
+    throw new ShardctlError('USAGE', `"${displayPath(path)}" is not a file`, { hint: 'list a directory with `shardctl ls`, restore it with `shardctl get`' });
+  }
+  for await (const bytes of dataOf(file, blocks)) {
+    signal.throwIfAborted();
+    yield bytes;
+  }
+}

@@ -1,0 +1,65 @@
+/** For tests: the real program in a scratch directory of its own. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Of stdout. */
+  readonly lines: readonly string[];
+}
+
+export class Program {
+  /** Where it runs. */
+  readonly dir = mkdtempSync(join(tmpdir(), 'shardctl-program-'));
+  readonly home = join(this.dir, 'home');
+
+  run(...argv: string[]): Finished {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, encoding: 'utf8' });
+    return { code: status, stdout, stderr, lines: stdout.split('\n').slice(0, -1) };
+  }
+
+  start(...argv: string[]): ChildProcess {
+    return spawn(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  succeeds(...argv: string[]): Finished {
+    const finished = this.run(...argv);
+    assert.equal(finished.code, 0, `${argv.join(' ')}: ${finished.stderr}`);
+    return finished;
+  }
+
+  /** A user's mistake is one line on stderr and never a stack. */
+  fails(code: number, line: RegExp, ...argv: string[]): void {
+    const { code: actual, stdout, stderr } = this.run(...argv);
+    assert.match(stderr, /^shardctl: [^\n]+\n$/);
+    assert.match(stderr, line);
+    assert.equal(actual, code, stderr);
+    assert.equal(stdout, '');
+  }
+
+  path(...parts: string[]): string {
+    return join(this.dir, ...parts);
+  }
+
+  dispose(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { ...process.env, SHARDCTL_HOME: this.home };
+  }
+}
+
+/** A small real repository that ships with the project. */
+export function fixture(name: 'npm' | 'debian' | 'rpm'): string {
+  return join(FIXTURES, name);
+}
