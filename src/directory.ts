@@ -8,6 +8,9 @@ import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } 
 /** Bytes of one entry in the `cids` column: its codec, then its digest. */
 export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
 
+/** Bytes of one entry in all columns but the CIDs. */
+const COLUMN_BYTES = 36;
+
 /** What the pipeline has to do about an entry. */
 export const NEW = 1;
 /** In the parent too, but its kind, content or metadata may differ. */
@@ -80,13 +83,15 @@ export class Directory {
     this.parent = parent;
     this.indexInParent = indexInParent;
     this.names = names;
-    this.kinds = new Uint8Array(count);
-    this.modes = new Uint16Array(count);
-    this.sizes = new Float64Array(count);
-    this.mtimes = new BigInt64Array(count);
-    this.ctimes = new BigInt64Array(count);
-    this.inodes = new BigUint64Array(count);
-    this.states = new Uint8Array(count).fill(NEW);
+    // One allocation, not eight: most directories are small, and a no-op over a million files makes nothing but these.
+    const columns = new ArrayBuffer(count * COLUMN_BYTES);
+    this.sizes = new Float64Array(columns, 0, count);
+    this.mtimes = new BigInt64Array(columns, count * 8, count);
+    this.ctimes = new BigInt64Array(columns, count * 16, count);
+    this.inodes = new BigUint64Array(columns, count * 24, count);
+    this.modes = new Uint16Array(columns, count * 32, count);
+    this.kinds = new Uint8Array(columns, count * 34, count);
+    this.states = new Uint8Array(columns, count * 35, count).fill(NEW);
   }
 
   get count(): number {

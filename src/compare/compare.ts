@@ -40,8 +40,8 @@ function match(directory: Directory, record: EntriesRecord): void {
     if (directory.states[i] === UNREADABLE) adopt(directory, i, record, j);
     else directory.states[i] = isSame(directory, i, record, j) ? SAME : CHANGED;
   }
-  const { ordinal, kinds, names } = record;
-  directory.base = { ordinal, indexes, kinds, removed: names.length - matched, count: names.length };
+  const { ordinal, names } = record;
+  directory.base = { ordinal, indexes, kinds: record.kinds.slice(), removed: names.length - matched, count: names.length };
   settle(directory);
 }
 
@@ -102,9 +102,9 @@ function asDirectory(record: EntriesRecord, above: Directory): Directory {
   directory.ctimes.set(record.ctimes);
   directory.inodes.set(record.inodes);
   directory.states.fill(SAME);
-  const { ordinal, kinds, names } = record;
+  const { ordinal, names } = record;
   const indexes = Int32Array.from(names, (_, i) => i);
-  directory.base = { ordinal, indexes, kinds, removed: 0, count: names.length };
+  directory.base = { ordinal, indexes, kinds: directory.kinds, removed: 0, count: names.length };
   return directory;
 }
 

@@ -52,8 +52,8 @@ class HamtBuilder {
   readonly #links: DirectoryLinks;
   readonly #version: CidVersion;
   readonly #emit: (block: Buffer) => Uint8Array;
-  readonly #hashes: Uint8Array;
-  /** Entries in the order of their hashes, as far as the nodes built so far needed it. */
+  readonly #hashes: Hashes;
+  /** Entries by hash, so that those of one node stand together. */
   readonly #order: Uint32Array;
 
   constructor(links: DirectoryLinks, version: CidVersion, emit: (block: Buffer) => Uint8Array) {
@@ -61,23 +61,33 @@ class HamtBuilder {
     this.#version = version;
     this.#emit = emit;
     this.#hashes = hashNames(links);
+    const { high, low } = this.#hashes;
     this.#order = Uint32Array.from({ length: links.count }, (_, i) => i);
+    this.#order.sort((a, b) => (high[a] as number) - (high[b] as number) || (low[a] as number) - (low[b] as number));
   }
 
   /** Builds the node of the entries at `from`…`to` in the order, which share the first `depth` bytes of their hashes. */
   node(from: number, to: number, depth: number, metadata: EncodedMetadata): Root {
     if (depth === HASH_BYTES) throw this.#collision(from, to);
-    const ends = this.#sort(from, to, depth);
     const bitfield = new Uint8Array(SLOTS / 8);
     const taken: Slot[] = [];
-    for (let slot = 0, start = from; slot < SLOTS; start = ends[slot++] as number) {
-      const end = ends[slot] as number;
-      if (end === start) continue;
+    for (let start = from; start < to; ) {
+      const slot = this.#slotOf(start, depth);
+      let end = start + 1;
+      while (end < to && this.#slotOf(end, depth) === slot) end++;
       // A big number whose lowest bit is slot 0.
       (bitfield[bitfield.length - 1 - (slot >>> 3)] as number) |= 1 << (slot & 7);
       taken.push(end - start === 1 ? this.#entry(start, slot) : this.#below(start, end, slot, depth));
+      start = end;
     }
     return this.#encode(taken, bitfield.subarray(bitfield.findIndex((byte) => byte !== 0)), metadata);
+  }
+
+  /** The slot is the hash's byte at this depth. */
+  #slotOf(at: number, depth: number): number {
+    const { high, low } = this.#hashes;
+    const half = (depth < 4 ? high : low)[this.#order[at] as number] as number;
+    return (half >>> (24 - 8 * (depth % 4))) & 0xff;
   }
 
   #entry(at: number, slot: number): Slot {
@@ -114,23 +124,6 @@ class HamtBuilder {
     return { codec: DAG_PB, digest: this.#emit(block), dagSize: dagSize + block.length };
   }
 
-  /** Sorts the range by the hash byte of this depth, and by name within it; returns where each slot ends. */
-  #sort(from: number, to: number, depth: number): Uint32Array {
-    const order = this.#order;
-    const byteOf = (entry: number) => this.#hashes[entry * HASH_BYTES + depth] as number;
-    const ends = new Uint32Array(SLOTS);
-    for (let at = from; at < to; at++) (ends[byteOf(order[at] as number)] as number)++;
-    const next = new Uint32Array(SLOTS);
-    for (let slot = 0, end = from; slot < SLOTS; slot++) {
-      next[slot] = end;
-      end += ends[slot] as number;
-      ends[slot] = end;
-    }
-    const unsorted = order.slice(from, to);
-    for (const entry of unsorted) order[(next[byteOf(entry)] as number)++] = entry;
-    return ends;
-  }
-
   #collision(from: number, to: number): ShardctlError {
     const names = Array.from(this.#order.subarray(from, to), (entry) => JSON.stringify(this.#links.names[entry]));
     return new ShardctlError('SOURCE_UNREADABLE', `one directory holds names with the same 64-bit hash: ${names.join(', ')}`, {
@@ -139,12 +132,24 @@ class HamtBuilder {
   }
 }
 
-/** 8 bytes a name. */
-function hashNames({ count, names }: DirectoryLinks): Uint8Array {
-  const hashes = new Uint8Array(count * HASH_BYTES);
+/** The hashes of the names, each in two halves of 32 bits. */
+interface Hashes {
+  readonly high: Uint32Array;
+  readonly low: Uint32Array;
+}
+
+function hashNames({ count, names }: DirectoryLinks): Hashes {
+  const high = new Uint32Array(count);
+  const low = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
-    // Typed as perhaps a promise, because other hashes are; this one is computed on the spot.
-    hashes.set(murmur364.encode(Buffer.from(names[i] as ByteString, 'latin1')) as Uint8Array, i * HASH_BYTES);
+    // Typed as perhaps a promise, because other hashes are one; this is computed on the spot.
+    const hash = murmur364.encode(Buffer.from(names[i] as ByteString, 'latin1')) as Uint8Array;
+    high[i] = word(hash, 0);
+    low[i] = word(hash, 4);
   }
-  return hashes;
+  return { high, low };
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
 }

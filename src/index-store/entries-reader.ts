@@ -15,7 +15,10 @@ import {
   RECORD_HEADER_BYTES,
 } from './entries-format.ts';
 
-/** One directory as it was when its snapshot was committed. Columns are views into the block that was read. */
+/**
+ * One directory as it was when its snapshot was committed. Columns are views into the block that was read, and valid until
+ * the next but one call of `next`: there are two blocks of memory, and they take turns.
+ */
 export interface EntriesRecord {
   /** Position in walk order. */
   readonly ordinal: number;
@@ -29,7 +32,7 @@ export interface EntriesRecord {
   readonly inodes: BigUint64Array;
 }
 
-/** The CIDs of a directory's entries, in the order of its names. */
+/** The CIDs of a directory's entries, in the order of its names. A view, valid until the next call of `cold`. */
 export interface ColdRecord {
   /** count × 33 bytes: codec, digest. */
   readonly cids: Buffer;
@@ -45,6 +48,8 @@ export class EntriesReader {
   #cold: { fd: number; offsets: Float64Array; end: number } | undefined;
   #position = HEADER_BYTES;
   #block: Buffer = Buffer.alloc(0);
+  #memory: [ArrayBuffer, ArrayBuffer] = [new ArrayBuffer(0), new ArrayBuffer(0)];
+  #coldMemory = new ArrayBuffer(0);
   #at = 0;
   #ordinal = 0;
 
@@ -96,7 +101,8 @@ export class EntriesReader {
     const bytes = count * (8 + CID_COLUMN_BYTES);
     const offset = offsets[ordinal];
     if (offset === undefined || !(offset >= HEADER_BYTES) || offset + bytes > end) throw damagedEntries(this.#coldPath, 'bad offset');
-    const record = read(fd, offset, bytes);
+    this.#coldMemory = atLeast(this.#coldMemory, bytes);
+    const record = read(fd, offset, bytes, this.#coldMemory);
     return { dagSizes: new Float64Array(record.buffer, record.byteOffset, count), cids: record.subarray(8 * count) };
   }
 
@@ -110,7 +116,9 @@ export class EntriesReader {
     const header = read(this.#hot, this.#position, BLOCK_HEADER_BYTES);
     if (header.length < BLOCK_HEADER_BYTES) throw damagedEntries(this.#hotPath, 'torn block header');
     const length = header.readUInt32LE(0);
-    this.#block = read(this.#hot, this.#position + BLOCK_HEADER_BYTES, length);
+    if (this.#position + BLOCK_HEADER_BYTES + length > this.#hotBytes) throw damagedEntries(this.#hotPath, 'torn block');
+    this.#memory = [atLeast(this.#memory[1], length), this.#memory[0]];
+    this.#block = read(this.#hot, this.#position + BLOCK_HEADER_BYTES, length, this.#memory[0]);
     if (this.#block.length !== length || crc32(this.#block) !== header.readUInt32LE(4)) {
       throw damagedEntries(this.#hotPath, `bad checksum at ${this.#position}`);
     }
@@ -133,9 +141,13 @@ export class EntriesReader {
   }
 }
 
-/** Reads into memory of its own, so that columns are aligned; shorter than asked for at the end of the file. */
-function read(fd: number, position: number, length: number): Buffer {
-  const out = Buffer.from(new ArrayBuffer(length));
+function atLeast(memory: ArrayBuffer, bytes: number): ArrayBuffer {
+  return memory.byteLength >= bytes ? memory : new ArrayBuffer(bytes * 2);
+}
+
+/** Reads to the start of `memory`, so that columns are aligned; shorter than asked for at the end of the file. */
+function read(fd: number, position: number, length: number, memory = new ArrayBuffer(length)): Buffer {
+  const out = Buffer.from(memory, 0, length);
   let at = 0;
   while (at < length) {
     const got = readSync(fd, out, at, length - at, position + at);

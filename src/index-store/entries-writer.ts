@@ -13,7 +13,7 @@ import {
   RECORD_HEADER_BYTES,
 } from './entries-format.ts';
 
-const COLD_BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES = 256 * 1024;
 
 interface OpenDirectory {
   readonly ordinal: number;
@@ -24,8 +24,9 @@ interface OpenDirectory {
 export class EntriesWriter {
   readonly #hot: Appender;
   readonly #cold: Appender;
-  readonly #block: Buffer[] = [];
-  #blockBytes = 0;
+  /** The hot block that is being filled, after room for its header. */
+  #block = new ArrayBuffer(BUFFER_BYTES);
+  #blockEnd = BLOCK_HEADER_BYTES;
   /** Where each directory's cold part begins, by walk order. */
   #offsets = new Float64Array(1024);
   #directories = 0;
@@ -52,17 +53,19 @@ export class EntriesWriter {
       this.#offsets = grown;
     }
     this.#directories++;
-    const record = encodeRecord(directory, live, this.#isRacy);
-    this.#block.push(record);
-    this.#blockBytes += record.length;
-    if (this.#blockBytes >= HOT_BLOCK_BYTES) this.#flushBlock();
+    const bytes = recordBytes(directory, live);
+    if (this.#blockEnd + bytes > this.#block.byteLength) this.#block = grown(this.#block, this.#blockEnd + bytes);
+    writeRecord(this.#block, this.#blockEnd, directory, live, this.#isRacy);
+    this.#blockEnd += bytes;
+    if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
   }
 
   /** All CIDs of the directory are known. */
   leave(directory: Directory): void {
     const { ordinal, live } = this.#open.pop() as OpenDirectory;
     this.#offsets[ordinal] = this.#cold.position;
-    this.#cold.append(encodeCold(directory, live));
+    const bytes = pad8(live.length * (8 + CID_COLUMN_BYTES));
+    writeCold(this.#cold.reserve(bytes), directory, live);
   }
 
   /** Makes both files durable. */
@@ -86,34 +89,42 @@ export class EntriesWriter {
   }
 
   #flushBlock(): void {
-    if (this.#blockBytes === 0) return;
-    const payload = Buffer.concat(this.#block);
-    const header = Buffer.alloc(BLOCK_HEADER_BYTES);
-    header.writeUInt32LE(payload.length, 0);
-    header.writeUInt32LE(crc32(payload), 4);
-    this.#hot.append(header);
-    this.#hot.append(payload);
-    this.#block.length = 0;
-    this.#blockBytes = 0;
+    if (this.#blockEnd === BLOCK_HEADER_BYTES) return;
+    const block = Buffer.from(this.#block, 0, this.#blockEnd);
+    const payload = block.subarray(BLOCK_HEADER_BYTES);
+    block.writeUInt32LE(payload.length, 0);
+    block.writeUInt32LE(crc32(payload), 4);
+    this.#hot.append(block);
+    this.#blockEnd = BLOCK_HEADER_BYTES;
   }
 }
 
-function encodeRecord(directory: Directory, live: readonly number[], isRacy: (ctimeNs: bigint) => boolean): Buffer {
+function grown(memory: ArrayBuffer, bytes: number): ArrayBuffer {
+  const larger = new ArrayBuffer(pad8(bytes * 2));
+  new Uint8Array(larger).set(new Uint8Array(memory));
+  return larger;
+}
+
+function recordBytes(directory: Directory, live: readonly number[]): number {
+  let bytes = RECORD_HEADER_BYTES + live.length * HOT_ENTRY_BYTES + directory.path.length;
+  for (const i of live) bytes += (directory.names[i] as string).length;
+  return pad8(bytes);
+}
+
+function writeRecord(block: ArrayBuffer, start: number, directory: Directory, live: readonly number[], isRacy: (ctimeNs: bigint) => boolean): void {
   const count = live.length;
-  const path = Buffer.from(directory.path, 'latin1');
-  const names = Buffer.from(live.map((i) => directory.names[i]).join(''), 'latin1');
-  const out = Buffer.from(new ArrayBuffer(pad8(RECORD_HEADER_BYTES + count * HOT_ENTRY_BYTES + path.length + names.length)));
-  out.writeUInt32LE(count, 0);
-  out.writeUInt32LE(path.length, 4);
-  out.writeUInt32LE(names.length, 8);
-  const base = out.byteOffset + RECORD_HEADER_BYTES;
-  const sizes = new Float64Array(out.buffer, base, count);
-  const mtimes = new BigInt64Array(out.buffer, base + 8 * count, count);
-  const ctimes = new BigInt64Array(out.buffer, base + 16 * count, count);
-  const inodes = new BigUint64Array(out.buffer, base + 24 * count, count);
-  const modes = new Uint16Array(out.buffer, base + 32 * count, count);
-  const kinds = new Uint8Array(out.buffer, base + 34 * count, count);
-  const lengths = new Uint8Array(out.buffer, base + 35 * count, count);
+  const base = start + RECORD_HEADER_BYTES;
+  const sizes = new Float64Array(block, base, count);
+  const mtimes = new BigInt64Array(block, base + 8 * count, count);
+  const ctimes = new BigInt64Array(block, base + 16 * count, count);
+  const inodes = new BigUint64Array(block, base + 24 * count, count);
+  const modes = new Uint16Array(block, base + 32 * count, count);
+  const kinds = new Uint8Array(block, base + 34 * count, count);
+  const lengths = new Uint8Array(block, base + 35 * count, count);
+  const out = Buffer.from(block);
+  const pathAt = base + HOT_ENTRY_BYTES * count;
+  const namesAt = pathAt + out.write(directory.path, pathAt, 'latin1');
+  let at = namesAt;
   for (let to = 0; to < count; to++) {
     const i = live[to] as number;
     const ctime = directory.ctimes[i] as bigint;
@@ -124,48 +135,53 @@ function encodeRecord(directory: Directory, live: readonly number[], isRacy: (ct
     inodes[to] = directory.inodes[i] as bigint;
     modes[to] = directory.modes[i] as number;
     kinds[to] = directory.kinds[i] as number;
-    lengths[to] = (directory.names[i] as string).length;
+    const name = directory.names[i] as string;
+    lengths[to] = name.length;
+    at += out.write(name, at, 'latin1');
   }
-  const text = RECORD_HEADER_BYTES + HOT_ENTRY_BYTES * count;
-  path.copy(out, text);
-  names.copy(out, text + path.length);
-  return out;
+  out.writeUInt32LE(count, start);
+  out.writeUInt32LE(directory.path.length, start + 4);
+  out.writeUInt32LE(at - namesAt, start + 8);
+  out.writeUInt32LE(0, start + 12);
+  out.fill(0, at, start + pad8(at - start));
 }
 
-function encodeCold(directory: Directory, live: readonly number[]): Buffer {
+function writeCold(out: Buffer, { cids, dagSizes }: Directory, live: readonly number[]): void {
+  out.fill(0);
+  if (cids === undefined || dagSizes === undefined) return;
   const count = live.length;
-  const out = Buffer.from(new ArrayBuffer(pad8(count * (8 + CID_COLUMN_BYTES))));
-  const { cids, dagSizes } = directory;
-  if (cids === undefined || dagSizes === undefined) return out;
-  const outSizes = new Float64Array(out.buffer, 0, count);
   for (let to = 0; to < count; to++) {
     const i = live[to] as number;
-    outSizes[to] = dagSizes[i] as number;
+    out.writeDoubleLE(dagSizes[i] as number, to * 8);
     cids.copy(out, 8 * count + to * CID_COLUMN_BYTES, i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
   }
-  return out;
 }
 
 /** Sequential writes through one buffer. */
 class Appender {
   readonly #fd: number;
-  readonly #pending: Buffer[] = [];
-  #pendingBytes = 0;
-  #position = 0;
+  #buffer = Buffer.alloc(BUFFER_BYTES);
+  #buffered = 0;
+  #written = 0;
 
   constructor(path: string) {
     this.#fd = openSync(path, 'w');
   }
 
   get position(): number {
-    return this.#position;
+    return this.#written + this.#buffered;
   }
 
   append(bytes: Buffer): void {
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    this.#position += bytes.length;
-    if (this.#pendingBytes >= COLD_BUFFER_BYTES) this.#flush();
+    bytes.copy(this.reserve(bytes.length));
+  }
+
+  /** The place of the next bytes, to be filled before anything else is appended. */
+  reserve(bytes: number): Buffer {
+    if (this.#buffered + bytes > this.#buffer.length) this.#flush();
+    if (bytes > this.#buffer.length) this.#buffer = Buffer.alloc(bytes * 2);
+    this.#buffered += bytes;
+    return this.#buffer.subarray(this.#buffered - bytes, this.#buffered);
   }
 
   close(durable: boolean): void {
@@ -177,9 +193,8 @@ class Appender {
   }
 
   #flush(): void {
-    const bytes = Buffer.concat(this.#pending);
-    this.#pending.length = 0;
-    this.#pendingBytes = 0;
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+    for (let at = 0; at < this.#buffered; ) at += writeSync(this.#fd, this.#buffer, at, this.#buffered - at);
+    this.#written += this.#buffered;
+    this.#buffered = 0;
   }
 }

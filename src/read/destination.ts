@@ -1,0 +1,162 @@
+/**
+ * The writing side of `get`: files, directories and symlinks on disk, with mode and mtime. Synchronous calls, because
+ * creating a small file costs less than a trip through the thread pool. Nothing is ever written through a symlink.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { displayPath } from '../display.ts';
+import { errnoOf, ShardctlError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { fsPath } from '../fs-path.ts';
+import type { Libc } from '../libc.ts';
+import type { ByteString, Metadata } from '../model.ts';
+
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Until its metadata are set, a file or directory is nobody else's. */
+const PRIVATE_FILE = 0o600;
+const PRIVATE_DIRECTORY = 0o700;
+const NS_PER_SECOND = 1e9;
+
+export interface DestinationOptions {
+  /** Without it, times are restored as exactly as a double of seconds holds them. */
+  readonly libc: Libc | undefined;
+  /** Replace files and symlinks that are in the way. */
+  readonly overwrite: boolean;
+  readonly emit: Emit;
+}
+
+/** A file that is being written. */
+export interface OpenFile {
+  readonly fd: number;
+  readonly path: ByteString;
+}
+
+export class Destination {
+  readonly #options: DestinationOptions;
+  readonly #warned = new Set<string>();
+
+  constructor(options: DestinationOptions) {
+    this.#options = options;
+    if (options.libc === undefined) this.#warn('this system sets times to the microsecond only');
+  }
+
+  /** Whether something is at `path` that `get` must not touch without being told to: anything but an empty directory for a directory. */
+  isTaken(path: ByteString, forDirectory: boolean): boolean {
+    try {
+      if (!lstatSync(fsPath(path)).isDirectory()) return true;
+      return !forDirectory || readdirSync(fsPath(path)).length > 0;
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  createFile(path: ByteString, metadata: Metadata): OpenFile {
+    const mode = metadata.mode === undefined ? 0o666 : PRIVATE_FILE;
+    return { fd: this.#replacing(path, () => openSync(fsPath(path), NEW_FILE, mode)), path };
+  }
+
+  write({ fd }: OpenFile, bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+  }
+
+  /** After the data: writing to a file clears its setuid bit and moves its mtime. */
+  finishFile({ fd, path }: OpenFile, { mode, mtimeNs }: Metadata): void {
+    try {
+      if (mode !== undefined) this.#tolerate('modes', () => fchmodSync(fd, mode));
+    } finally {
+      closeSync(fd);
+    }
+    this.#setMtime(path, mtimeNs);
+  }
+
+  /** Half a file must not look like a whole one. */
+  dropFile({ fd, path }: OpenFile): void {
+    closeSync(fd);
+    rmSync(fsPath(path), { force: true });
+  }
+
+  createSymlink(path: ByteString, target: Uint8Array, { mtimeNs }: Metadata): void {
+    this.#replacing(path, () => symlinkSync(Buffer.from(target), fsPath(path)));
+    this.#setMtime(path, mtimeNs);
+  }
+
+  /** Makes a directory that can be written to, whatever mode it will have. @param mayBeThere it is the root, and empty */
+  enterDirectory(path: ByteString, metadata: Metadata, mayBeThere: boolean): void {
+    try {
+      mkdirSync(fsPath(path), metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY);
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    const { mode } = lstatSync(fsPath(path));
+    const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
+    if (isDirectory && (this.#options.overwrite || mayBeThere)) {
+      if ((mode & PRIVATE_DIRECTORY) !== PRIVATE_DIRECTORY) chmodSync(fsPath(path), (mode & 0o7777) | PRIVATE_DIRECTORY);
+      return;
+    }
+    this.#replacing(path, () => mkdirSync(fsPath(path), metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY));
+  }
+
+  /** After everything below it: each new entry moves the directory's mtime, and its mode may forbid them. */
+  leaveDirectory(path: ByteString, { mode, mtimeNs }: Metadata): void {
+    if (mode !== undefined) this.#tolerate('modes', () => chmodSync(fsPath(path), mode));
+    this.#setMtime(path, mtimeNs);
+  }
+
+  #replacing<T>(path: ByteString, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    const isDirectory = lstatSync(fsPath(path)).isDirectory();
+    if (!this.#options.overwrite || isDirectory) {
+      throw new ShardctlError('USAGE', `"${displayPath(path)}" is in the way${isDirectory ? ': it is a directory' : ''}`, {
+        hint: isDirectory ? 'a directory is never replaced: move it away' : 'give another OUT, or --overwrite',
+      });
+    }
+    rmSync(fsPath(path), { force: true });
+    return make();
+  }
+
+  #setMtime(path: ByteString, mtimeNs: bigint | undefined): void {
+    if (mtimeNs === undefined) return;
+    const { libc } = this.#options;
+    if (libc !== undefined) {
+      const errno = libc.setMtime(Buffer.from(path, 'latin1'), mtimeNs);
+      if (errno !== 0) this.#warn(`times cannot be restored there (errno ${errno}, first for "${displayPath(path)}")`, 'times');
+      return;
+    }
+    const seconds = Number(mtimeNs) / NS_PER_SECOND;
+    this.#tolerate('times', () => lutimesSync(fsPath(path), seconds, seconds));
+  }
+
+  /** A filesystem without modes or times of its own (FAT, some network mounts) is no reason to give up the data. */
+  #tolerate(what: 'modes' | 'times', set: () => void): void {
+    try {
+      set();
+    } catch (error) {
+      if (!['EPERM', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
+      this.#warn(`${what} cannot be restored there: ${(error as Error).message}`, what);
+    }
+  }
+
+  #warn(message: string, key = message): void {
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.#options.emit({ type: 'warning', message });
+  }
+}
