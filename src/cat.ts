@@ -17,7 +17,9 @@ export interface CatOptions {
 export async function* cat({ root, path, blocks, signal }: CatOptions): AsyncGenerator<Uint8Array> {
   const file = await resolve(root, path, blocks);
   if (file.kind !== FILE) {
-    throw new ShardctlError('USAGE', `"${displayPath(path)}" is not a file`, { hint: 'list a directory with `shardctl ls`, restore it with `shardctl get`' });
+    throw new ShardctlError('USAGE', `"${displayPath(path)}" is not a file`, {
+      hint: 'list a directory with `shardctl ls`, restore it with `shardctl get`',
+    });
   }
   for await (const bytes of dataOf(file, blocks)) {
     signal.throwIfAborted();

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
 import type { Event } from './events.ts';
-import { applyEdit, edit, writeTree } from './testing/tree.ts';
 import { type Ran, TestHome } from './testing/run.ts';
+import { applyEdit, edit, writeTree } from './testing/tree.ts';
 
 let dir: string;
 let home: TestHome;
@@ -42,10 +42,7 @@ test('an add of the same tree makes no snapshot and stores no block', async () =
   assert.equal(second.summary.unchanged, true);
   assert.equal(second.summary.snapshot, first.summary.snapshot);
   assert.equal(second.summary.newBlocks, 0);
-  assert.deepEqual(
-    [first.summary.files, first.summary.directories, first.summary.symlinks, first.summary.bytes],
-    [2, 3, 1, 6],
-  );
+  assert.deepEqual([first.summary.files, first.summary.directories, first.summary.symlinks, first.summary.bytes], [2, 3, 1, 6]);
 });
 
 test('after any edits, the root of an update is the root of a fresh add', async () => {
@@ -131,7 +128,10 @@ test('a file that vanishes before it is read is left out, named, and the rest is
   const ran = await home.add(dir, {}, (event: Event) => {
     if (event.type === 'scan') rmSync(join(dir, 'gone'), { force: true });
   });
-  assert.deepEqual(problems(ran).map((event) => [event.problem, event.path]), [['vanished', 'gone']]);
+  assert.deepEqual(
+    problems(ran).map((event) => [event.problem, event.path]),
+    [['vanished', 'gone']],
+  );
   assert.equal(ran.summary.files, 1);
   rmSync(join(dir, 'gone'), { force: true });
   assert.equal((await home.add(dir)).summary.tree, await freshRoot(dir));
@@ -165,7 +165,8 @@ async function racyEntries(): Promise<number> {
   const index = await home.index();
   const entries = index.readEntries('test', 1);
   let racy = 0;
-  for (let record = entries?.next(); record !== undefined; record = entries?.next()) racy += record.ctimes.filter((ctime) => ctime === 0n).length;
+  for (let record = entries?.next(); record !== undefined; record = entries?.next())
+    racy += record.ctimes.filter((ctime) => ctime === 0n).length;
   entries?.close();
   await index.close();
   return racy;
@@ -180,8 +181,13 @@ test('an unreadable file or directory is named and the parent’s version stays'
   writeFileSync(join(dir, 'open'), 'changed');
   const ran = await asNobody(() => home.add(dir, { metadata: true }));
   assert.deepEqual(
-    problems(ran).map((event) => [event.problem, event.path]).sort(),
-    [['unreadable', 'closed'], ['unreadable', 'secret']],
+    problems(ran)
+      .map((event) => [event.problem, event.path])
+      .sort(),
+    [
+      ['unreadable', 'closed'],
+      ['unreadable', 'secret'],
+    ],
   );
   assert.equal(ran.summary.files, first.summary.files);
   assert.equal(ran.summary.bytes, first.summary.bytes + 4);

@@ -1,9 +1,20 @@
 /** The last word: what a whole run stores, given to stock Kubo. */
 import assert from 'node:assert/strict';
-import { chmodSync, lstatSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  utimesSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { CAR_HEADER_BYTES, SectionCursor } from './shard/car.ts';
 import { KuboRepo, requireKubo } from './testing/kubo.ts';
 import { type Ran, TestHome } from './testing/run.ts';
@@ -91,7 +102,13 @@ test('every CAR of a local peer goes into ipfs dag import as it is, and gc then 
 test('a pin of one shard keeps exactly its blocks and follows nothing', async (t) => {
   if (!requireKubo(t)) return;
   const world = await setUp(t);
-  const stored = () => new Set(world.kubo.text(['refs', 'local', '--unique']).split('\n').map((ref) => world.kubo.text(['cid', 'format', '-f=%D', ref])));
+  const stored = () =>
+    new Set(
+      world.kubo
+        .text(['refs', 'local', '--unique'])
+        .split('\n')
+        .map((ref) => world.kubo.text(['cid', 'format', '-f=%D', ref])),
+    );
   const before = stored();
   for (const car of world.cars) world.kubo.run(['dag', 'import', '--pin-roots=false', car]);
   const cid = shardCids(world).at(-1) as string;

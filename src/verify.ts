@@ -72,7 +72,10 @@ export async function verify({ shards, peers, readData, emit, signal }: VerifyOp
 }
 
 /** Peers that should hold shards and do not answer: one finding each, not one for each of their shards. */
-async function unreachable(shards: readonly ShardRecord[], peers: ReadonlyMap<string, Peer>): Promise<Map<string, { why: string; shards: number }>> {
+async function unreachable(
+  shards: readonly ShardRecord[],
+  peers: ReadonlyMap<string, Peer>,
+): Promise<Map<string, { why: string; shards: number }>> {
   const held = new Map<string, number>();
   for (const name of shards.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
   const lost = new Map<string, { why: string; shards: number }>();

@@ -12,6 +12,8 @@ export interface OpenTree {
   /** Inside the tree; empty for the tree itself. */
   readonly path: ByteString;
   readonly blocks: BlockSource;
+  /** Of the tree's CIDs: those of a profile of CIDv0 are shown as such. */
+  readonly cidVersion: 0 | 1;
 }
 
 /** Runs `work` on the tree that a `REF[/PATH]` names. */
@@ -25,7 +27,8 @@ export async function withTree<T>(context: Context, ref: string, work: (tree: Op
     const onTrouble = (message: string) => context.reporter.event({ type: 'warning', message });
     const blocks = new BlockSource({ locate, peers, onTrouble });
     try {
-      return await work({ snapshot, root: parseCid(snapshot.tree), path, blocks });
+      const root = parseCid(snapshot.tree);
+      return await work({ snapshot, root, path, blocks, cidVersion: root.version });
     } finally {
       await blocks.close();
     }

@@ -25,12 +25,12 @@ export interface Session {
 export async function reading<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
   const { home } = context;
   requireHome(home);
+  const config = (await loadConfig(home, context.version)) ?? DEFAULT_CONFIG;
   if (!existsSync(home.index)) {
     throw new ShardctlError('NOT_FOUND', `the home at ${home.dir} has no index`, {
       hint: 'run `shardctl add DIR` for each repository again: it makes a new one, and what is on the peers stays where it is',
     });
   }
-  const config = (await loadConfig(home, context.version)) ?? DEFAULT_CONFIG;
   return await withSession(context, config, await Index.open(home.index, { readOnly: true }), work);
 }
 

@@ -46,5 +46,7 @@ function adopt(directory: Directory, entries: EntriesReader): void {
 /** A subdirectory has no CID of its own yet, and so is never the same here. */
 function sameCid({ cids }: Directory, i: number, cold: ColdRecord, at: number): boolean {
   const from = i * CID_COLUMN_BYTES;
-  return cids?.[from] !== 0 && cids?.compare(cold.cids, at * CID_COLUMN_BYTES, (at + 1) * CID_COLUMN_BYTES, from, from + CID_COLUMN_BYTES) === 0;
+  return (
+    cids?.[from] !== 0 && cids?.compare(cold.cids, at * CID_COLUMN_BYTES, (at + 1) * CID_COLUMN_BYTES, from, from + CID_COLUMN_BYTES) === 0
+  );
 }

@@ -111,7 +111,13 @@ function recordBytes(directory: Directory, live: readonly number[]): number {
   return pad8(bytes);
 }
 
-function writeRecord(block: ArrayBuffer, start: number, directory: Directory, live: readonly number[], isRacy: (ctimeNs: bigint) => boolean): void {
+function writeRecord(
+  block: ArrayBuffer,
+  start: number,
+  directory: Directory,
+  live: readonly number[],
+  isRacy: (ctimeNs: bigint) => boolean,
+): void {
   const count = live.length;
   const base = start + RECORD_HEADER_BYTES;
   const sizes = new Float64Array(block, base, count);

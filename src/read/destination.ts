@@ -140,7 +140,8 @@ export class Destination {
       if (errno !== 0) this.#warn(`times cannot be restored there (errno ${errno}, first for "${displayPath(path)}")`, 'times');
       return;
     }
-    const seconds = Number(mtimeNs) / NS_PER_SECOND;
+    // As text: Node takes a negative number for "now".
+    const seconds = String(Number(mtimeNs) / NS_PER_SECOND);
     this.#tolerate('times', () => lutimesSync(fsPath(path), seconds, seconds));
   }
 

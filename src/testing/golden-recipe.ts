@@ -183,7 +183,7 @@ const MTIMES: readonly string[] = [
   '4294967296.5',
   '0.000000001',
 ];
-const MODES: readonly number[] = [0o755, 0o644, 0o700, 0o1777, 0o2775, 0o4711, 0o555, 0];
+const MODES: readonly number[] = [0o755, 0o644, 0o700, 0o1777, 0o2775, 0o4711, 0o555];
 
 function file(dir: string, name: ByteString, bytes: number, seed: string = name): void {
   writeFileSync(join(dir, name), noise(bytes, seed));

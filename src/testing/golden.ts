@@ -25,8 +25,9 @@ export interface GoldenFile {
   readonly cases: Readonly<Record<string, Golden>>;
 }
 
-/** Compiled tests run from a folder as deep as `src/testing`, below `dist/` or elsewhere: the clone is found from there, or named. */
-export function readGolden(path: string): GoldenFile {
+const GOLDEN = new URL('../../../fixtures/golden/golden.json', import.meta.url);
+
+export function readGolden(path: string | URL = GOLDEN): GoldenFile {
   return JSON.parse(readFileSync(path, 'utf8')) as GoldenFile;
 }
 
