@@ -1,4 +1,5 @@
 /** Two system calls that Node lacks, through koffi. Sole owner of koffi: loaded on first use, and its absence is no error. */
+import { platform } from 'node:os';
 
 export interface Libc {
   /** Sets the mtime of a path, to the nanosecond, without following a symlink. Returns an errno, 0 when it worked. */
@@ -22,7 +23,7 @@ export function loadLibc(): Promise<Libc | undefined> {
 async function bind(): Promise<Libc> {
   const { default: koffi } = await import('koffi');
   const library = koffi.load(null);
-  const { cwd, noFollow, omit } = process.platform === 'darwin' ? DARWIN : LINUX;
+  const { cwd, noFollow, omit } = platform() === 'darwin' ? DARWIN : LINUX;
   const utimensat = library.func('int utimensat(int dirfd, const uint8_t *path, const int64_t *times, int flags)');
   const libc: Libc = {
     setMtime(path, mtimeNs) {
@@ -34,7 +35,7 @@ async function bind(): Promise<Libc> {
       return utimensat(cwd, terminated, new BigInt64Array([0n, omit, seconds, nanoseconds]), noFollow) === 0 ? 0 : koffi.errno();
     },
   };
-  if (process.platform !== 'linux') return libc;
+  if (platform() !== 'linux') return libc;
   const syncfs = library.func('int syncfs(int fd)');
   return { ...libc, syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()) };
 }

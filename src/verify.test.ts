@@ -35,6 +35,7 @@ function records(): ShardRecord[] {
     bytes,
     blocks,
     carBytes,
+    dagSize: carBytes,
     state: 'committed',
     peers: ['one', 'two'],
   }));

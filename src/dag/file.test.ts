@@ -9,11 +9,15 @@ import { type CidVersion, cidBytes } from './cid.ts';
 import { encodeEmptyFile, encodeFileNode, encodeLeafFrame, encodeSymlink, type FileChild } from './file.ts';
 
 const digests = fc.uint8Array({ minLength: 32, maxLength: 32 });
+/** Protobuf of ipfs-unixfs 13 garbles numbers from 2^31 to 2^32 − 1 (a file of 3 GB, a date after 2038); the golden CIDs cover those. */
+const sizes = fc.oneof(fc.nat(2 ** 24), fc.integer({ min: 2 ** 32, max: 2 ** 46 }));
+const isGarbled = (ns: bigint) => ns / 1_000_000_000n >= 2n ** 31n && ns / 1_000_000_000n < 2n ** 32n;
+
 const children = fc.array(
   fc.record({
     codec: fc.constantFrom(RAW, DAG_PB),
     digest: digests,
-    fileBytes: fc.maxSafeNat().map((n) => (n / 2 ** 11) | 0),
+    fileBytes: sizes | 0),
     dagSize: fc.maxSafeNat(),
   }),
   { maxLength: 40 },
@@ -22,7 +26,7 @@ const versions = fc.constantFrom<CidVersion>(0, 1);
 
 /** ipfs-unixfs leaves a mode of 0644 out and has no way to put it in: all others. */
 const metadata = fc.option(
-  fc.record({ mode: fc.integer({ min: 0, max: 0o7777 }).filter((mode) => mode !== 0o644), mtimeNs: fc.bigInt(-(2n ** 62n), 2n ** 62n) }),
+  fc.record({ mode: fc.integer({ min: 0, max: 0o7777 }).filter((mode) => mode !== 0o644), mtimeNs: fc.bigInt(-(2n ** 62n), 2n ** 62n).filter((ns) => !isGarbled(ns)) }),
   { nil: undefined },
 );
 
@@ -69,7 +73,7 @@ test('an empty file has no data field, and mode and mtime whatever their values'
   const hex = (metadata?: Metadata) => encodeEmptyFile(metadata).toString('hex');
   assert.equal(hex(), '0a0408021800');
   assert.equal(hex({ mode: 0o644, mtimeNs: 0n }), '0a0b0802180038a40342020800');
-  assert.equal(hex({ mode: 0, mtimeNs: 1n }), '0a0f08021800380042070800150100 0000'.replace(' ', ''));
+  assert.equal(hex({ mode: 0, mtimeNs: 1n }), '0a0f080218003800420708001501000000');
 });
 
 test('the fraction of a second counts forward, and is left out when it is zero', () => {

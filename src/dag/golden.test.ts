@@ -16,7 +16,8 @@ test('golden.json holds a CID for every run, and every recipe is run', () => {
 });
 
 describe("the encoders give Kubo's CID", () => {
-  for (const [recipe, runs] of Map.groupBy(Object.values(cases), (golden) => golden.recipe)) {
+  for (const recipe of RECIPE_NAMES) {
+    const runs = Object.values(cases).filter((golden) => golden.recipe === recipe);
     test(recipe, async (t) => {
       const dir = mkdtempSync(join(tmpdir(), 'shardctl-golden-'));
       t.after(() => rmSync(dir, { recursive: true }));

@@ -65,7 +65,7 @@ export class Index {
     this.#repositories = root.openDB({ name: 'repositories', encoding: 'json' });
     this.#snapshots = root.openDB({ name: 'snapshots', encoding: 'json' });
     this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
-    this.#shards = root.openDB({ name: 'shards', encoding: 'json', keyEncoding: 'uint32' });
+    this.#shards = root.openDB({ name: 'shards', encoding: 'json' });
   }
 
   repositories(): RepositoryRecord[] {

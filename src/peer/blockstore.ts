@@ -11,7 +11,7 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { cidText, parseCid, sha256 } from '../dag/cid.ts';
 import { DigestMap } from '../digest-map.ts';
-import { errnoOf, ShardctlError } from '../errors.ts';
+import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { BoundedQueue } from '../flow.ts';
 import { loadLibc } from '../libc.ts';
 import { type Codec, DIGEST_BYTES, RAW } from '../model.ts';
@@ -190,7 +190,7 @@ export class BlockStore implements ShardStore {
       bytes = await readFile(path);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
+      throw ioError(error, 'reading a block', path);
     }
     if (Buffer.compare(sha256(bytes), digest) !== 0) throw new ShardctlError('DAMAGE', `${path} does not have its hash`);
     return bytes;
@@ -235,7 +235,8 @@ class BlockShardReader implements ShardReader {
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
     if (this.#manifest.blocks.get(digest) === undefined) return undefined;
     const bytes = await this.#load(digest);
-    if (bytes === undefined) throw new ShardctlError('DAMAGE', `block ${cidText({ codec: RAW, digest }, 1)} of shard ${this.#cid} is missing`);
+    if (bytes === undefined)
+      throw new ShardctlError('DAMAGE', `block ${cidText({ codec: RAW, digest }, 1)} of shard ${this.#cid} is missing`);
     return bytes;
   }
 

@@ -30,7 +30,8 @@ export async function openCar(path: string, cid: string): Promise<ShardReader> {
   const file = openFile(path, cid);
   try {
     const root = parseCid(cid);
-    if (!sameDigest(readCarHeader(file.bytes(0, CAR_HEADER_BYTES)).digest, root.digest)) throw new ShardctlError('DAMAGE', 'it is another shard');
+    if (!sameDigest(readCarHeader(file.bytes(0, CAR_HEADER_BYTES)).digest, root.digest))
+      throw new ShardctlError('DAMAGE', 'it is another shard');
     const { nodes, blocksEnd } = findManifest(file, root.digest);
     const manifest = await readManifest(root, nodes);
     const starts = sectionStarts(manifest);

@@ -4,9 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { kill, pid } from 'node:process';
 import { parseCid } from '../dag/cid.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
@@ -17,6 +16,8 @@ import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
 
 const EXTENSION = '.car';
+/** A file in `tmp` that nobody has written to for this long belongs to no run that is alive. */
+const ABANDONED_MS = 10 * 60 * 1000;
 
 export class CarStore implements ShardStore {
   readonly #path: string;
@@ -86,7 +87,7 @@ export class CarStore implements ShardStore {
   async #copyInto(shard: SealedShard, path: string, signal: AbortSignal): Promise<void> {
     this.#swept ??= sweep(join(this.#path, 'tmp'));
     await this.#swept;
-    const temporary = join(this.#path, 'tmp', `${pid}-${randomUUID()}${EXTENSION}`);
+    const temporary = join(this.#path, 'tmp', `${randomUUID()}${EXTENSION}`);
     try {
       // A reflink where the filesystem can, else copied inside the kernel.
       await copyFile(shard.carPath, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
@@ -137,21 +138,18 @@ async function checkCar(path: string, shard: SealedShard): Promise<void> {
   throw new ShardctlError('DAMAGE', `${path} is not the complete CAR of ${shard.label} (${shard.cid})`);
 }
 
-/** Removes what runs that died have left in `tmp`; the files of a run that is alive stay. */
+/**
+ * Removes what runs that died have left in `tmp`. Another home may be writing here at this moment: what was written to
+ * lately stays, by the clock of the filesystem, which alone is the same for both.
+ */
 async function sweep(folder: string): Promise<void> {
+  const probe = join(folder, randomUUID());
+  await writeFile(probe, '');
+  const { mtimeMs: now } = await stat(probe);
+  await rm(probe);
   for (const file of await readdir(folder)) {
-    const owner = Number.parseInt(file, 10);
-    if (!isAlive(owner)) await rm(join(folder, file), { force: true });
-  }
-}
-
-/** Our own number on a file that we did not make yet is that of an earlier run: containers give the same one each time. */
-function isAlive(owner: number): boolean {
-  if (!Number.isSafeInteger(owner) || owner <= 0 || owner === pid) return false;
-  try {
-    kill(owner, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'EPERM';
+    const path = join(folder, file);
+    const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? now;
+    if (now - written > ABANDONED_MS) await rm(path, { force: true });
   }
 }

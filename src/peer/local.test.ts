@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -100,7 +112,10 @@ describe('local peer', () => {
     await peer.put(first, keep);
     const { freeBytes } = await peer.metric();
     assert.equal(freeBytes, 30_000 - first.carBytes);
-    await assert.rejects(peer.put(second, keep), { code: 'NO_SPACE', message: new RegExp(`"disk1" has ${freeBytes} .* ${second.carBytes}`) });
+    await assert.rejects(peer.put(second, keep), {
+      code: 'NO_SPACE',
+      message: new RegExp(`"disk1" has ${freeBytes} .* ${second.carBytes}`),
+    });
     assert.deepEqual(readdirSync(join(path, 'tmp')), []);
     await peer.remove(first.cid);
     await peer.put(second, keep);
@@ -130,11 +145,14 @@ describe('local peer', () => {
   test('what a dead run left in tmp is removed, what another run is writing stays', async () => {
     const path = join(dir, 'leftovers');
     await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
-    writeFileSync(join(path, 'tmp', '2147483646-dead.car'), 'x');
-    writeFileSync(join(path, 'tmp', `${process.ppid}-alive.car`), 'x');
+    const [dead, alive] = [join(path, 'tmp', 'dead.car'), join(path, 'tmp', 'alive.car')];
+    writeFileSync(dead, 'x');
+    writeFileSync(alive, 'x');
+    const hourAgo = statSync(alive).mtimeMs / 1000 - 3600;
+    utimesSync(dead, hourAgo, hourAgo);
     const peer = new LocalPeer({ name: 'disk1', path, layout: 'car' });
     await peer.put(makeShard(dir, makeBlocks(3, 100)), keep);
-    assert.deepEqual(readdirSync(join(path, 'tmp')), [`${process.ppid}-alive.car`]);
+    assert.deepEqual(readdirSync(join(path, 'tmp')), ['alive.car']);
   });
 
   test('a peer keeps its identity when it is set up again, and its layout cannot change', async () => {

@@ -62,7 +62,10 @@ export class LocalPeer implements Peer {
       await mkdir(options.path, { recursive: true });
       if ((await readIdentity(options)) === undefined) {
         for (const folder of FOLDERS[options.layout]) await makeDirectory(join(options.path, folder));
-        await writeDurably(join(options.path, 'peer.json'), `${JSON.stringify({ format: FORMAT, layout: options.layout, id: randomUUID() })}\n`);
+        await writeDurably(
+          join(options.path, 'peer.json'),
+          `${JSON.stringify({ format: FORMAT, layout: options.layout, id: randomUUID() })}\n`,
+        );
       }
     } catch (error) {
       throw ioError(error, `setting up peer "${options.name}"`, options.path);
@@ -115,7 +118,11 @@ export class LocalPeer implements Peer {
 
   async *list(): AsyncIterable<string> {
     await this.id();
-    yield* this.#store.list();
+    try {
+      yield* this.#store.list();
+    } catch (error) {
+      throw ioError(error, `listing the shards of peer "${this.name}"`, this.#options.path);
+    }
   }
 
   async remove(cid: string): Promise<void> {
@@ -146,12 +153,16 @@ export class LocalPeer implements Peer {
 
   #full(shard: SealedShard, room: number, what: 'disk' | 'capacity'): ShardctlError {
     const free = Math.max(0, room);
-    return new ShardctlError('NO_SPACE', `peer "${this.name}" has ${free} bytes left of its ${what} and needs ${shard.carBytes} for ${shard.label}`, {
-      hint:
-        what === 'disk'
-          ? `free some space on the disk of ${this.#options.path} or add a peer with \`shardctl peers add\``
-          : `raise the capacity of peer "${this.name}" or add another with \`shardctl peers add\``,
-    });
+    return new ShardctlError(
+      'NO_SPACE',
+      `peer "${this.name}" has ${free} bytes left of its ${what} and needs ${shard.carBytes} for ${shard.label}`,
+      {
+        hint:
+          what === 'disk'
+            ? `free some space on the disk of ${this.#options.path} or add a peer with \`shardctl peers add\``
+            : `raise the capacity of peer "${this.name}" or add another with \`shardctl peers add\``,
+      },
+    );
   }
 
   async #identify(): Promise<Identity> {

@@ -67,7 +67,10 @@ test('a block comes from the next replica when one is damaged or away, and the t
 
 test('without an intact replica the error names the block, the shard and what each peer said', async () => {
   const bad = { a: new FakePeer({ open: 'NOT_FOUND' }), b: new FakePeer({ read: 'DAMAGE' }) };
-  await assert.rejects(sourceOf(bad).read(digestOf(1)), { code: 'DAMAGE', message: /bafk.* of shard shard 1.*a: cannot open.*b: cannot read/ });
+  await assert.rejects(sourceOf(bad).read(digestOf(1)), {
+    code: 'DAMAGE',
+    message: /bafk.* of shard shard 1.*a: cannot open.*b: cannot read/,
+  });
   const away = { a: new FakePeer({ open: 'TOO_FEW_PEERS' }) };
   await assert.rejects(sourceOf(away).read(digestOf(1)), { code: 'TOO_FEW_PEERS' });
   const nowhere = new BlockSource({ locate: () => undefined, peers: new Map() });
@@ -84,7 +87,10 @@ test('few shards stay open, and none is closed while it is read', async () => {
   }
   assert.ok(peer.mostOpen <= 9, `${peer.mostOpen} were open at once`);
   const many = Array.from({ length: 50 }, (_, shard) => source.read(digestOf(shard)));
-  assert.deepEqual((await Promise.all(many)).map(String), Array.from({ length: 50 }, (_, shard) => `shard ${shard}`));
+  assert.deepEqual(
+    (await Promise.all(many)).map(String),
+    Array.from({ length: 50 }, (_, shard) => `shard ${shard}`),
+  );
   assert.equal(peer.closedInUse, 0);
   await source.close();
   assert.equal(peer.open, 0);

@@ -121,10 +121,16 @@ export class BlockSource implements Blocks {
 function unreadable(digest: Uint8Array, place: BlockPlace, failures: readonly { peer: string; error: ShardctlError }[]): ShardctlError {
   const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS');
   const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
-  return new ShardctlError(unreachable ? 'TOO_FEW_PEERS' : 'DAMAGE', `block ${blockText(digest)} of shard ${place.cid} cannot be read: ${reasons}`, {
-    hint: unreachable ? 'bring one of these peers back, then run the same command again' : '`shardctl verify --read-data` lists all damage',
-    cause: failures[0]?.error,
-  });
+  return new ShardctlError(
+    unreachable ? 'TOO_FEW_PEERS' : 'DAMAGE',
+    `block ${blockText(digest)} of shard ${place.cid} cannot be read: ${reasons}`,
+    {
+      hint: unreachable
+        ? 'bring one of these peers back, then run the same command again'
+        : '`shardctl verify --read-data` lists all damage',
+      cause: failures[0]?.error,
+    },
+  );
 }
 
 function blockText(digest: Uint8Array): string {

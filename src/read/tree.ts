@@ -34,7 +34,16 @@ export interface TreeLink extends Root {
 
 export async function readEntry(id: BlockId, blocks: Blocks): Promise<TreeEntry> {
   const block = await blocks.read(id.digest);
-  if (id.codec === RAW) return { ...idOf(id), kind: FILE, size: block.length, mode: undefined, mtimeNs: undefined, target: undefined, content: { data: block } };
+  if (id.codec === RAW)
+    return {
+      ...idOf(id),
+      kind: FILE,
+      size: block.length,
+      mode: undefined,
+      mtimeNs: undefined,
+      target: undefined,
+      content: { data: block },
+    };
   const node = decodeNode(block);
   const common = { ...idOf(id), mode: node.mode, mtimeNs: node.mtimeNs, content: node };
   switch (node.type) {
@@ -73,7 +82,8 @@ export async function linksOf(directory: TreeEntry, blocks: Blocks): Promise<rea
   links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   let before: ByteString | undefined;
   for (const { name } of links) {
-    if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) throw damaged(directory, `has an entry named "${displayPath(name)}"`);
+    if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0'))
+      throw damaged(directory, `has an entry named "${displayPath(name)}"`);
     if (name === before) throw damaged(directory, `has two entries named "${displayPath(name)}"`);
     before = name;
   }
@@ -102,7 +112,8 @@ export async function* dataOf(file: TreeEntry, blocks: Blocks): AsyncGenerator<U
 
 async function* dataBelow(id: BlockId, node: DagNode, blocks: Blocks, depth: number): AsyncGenerator<Uint8Array> {
   if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
-  if ((node.type !== 'file' && node.type !== 'raw') || node.links.length !== node.blockSizes.length) throw damaged(id, 'is not a part of a file');
+  if ((node.type !== 'file' && node.type !== 'raw') || node.links.length !== node.blockSizes.length)
+    throw damaged(id, 'is not a part of a file');
   let bytes = node.data?.length ?? 0;
   if (node.data !== undefined && bytes > 0) yield node.data;
   for (const [index, link] of node.links.entries()) {
@@ -133,7 +144,9 @@ function idOf({ codec, digest }: BlockId): BlockId {
 function notFound(entry: TreeEntry, walked: ByteString, name: ByteString): ShardctlError {
   const where = walked === '' ? 'the tree' : `"${displayPath(walked)}"`;
   const why = entry.kind === SYMLINK ? ': it is a symlink, and those are not followed' : entry.kind === FILE ? ': it is a file' : '';
-  return new ShardctlError('NOT_FOUND', `there is no "${displayPath(name)}" in ${where}${why}`, { hint: '`shardctl ls` shows what is there' });
+  return new ShardctlError('NOT_FOUND', `there is no "${displayPath(name)}" in ${where}${why}`, {
+    hint: '`shardctl ls` shows what is there',
+  });
 }
 
 function damaged(id: BlockId, why: string): ShardctlError {

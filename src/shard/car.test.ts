@@ -6,7 +6,15 @@ import fc from 'fast-check';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { type Codec, DAG_PB, RAW } from '../model.ts';
-import { CAR_HEADER_BYTES, carHeader, MAX_BLOCK_BYTES, readCarHeader, SectionCursor, sectionHeaderBytes, writeSectionHeader } from './car.ts';
+import {
+  CAR_HEADER_BYTES,
+  carHeader,
+  MAX_BLOCK_BYTES,
+  readCarHeader,
+  SectionCursor,
+  sectionHeaderBytes,
+  writeSectionHeader,
+} from './car.ts';
 
 interface Block {
   readonly codec: Codec;
@@ -28,7 +36,9 @@ function runOf(blocks: readonly Block[]): Buffer {
 }
 
 const blocks = fc.array(
-  fc.record({ data: fc.uint8Array({ maxLength: 300 }), codec: fc.constantFrom<Codec>(RAW, DAG_PB) }).map(({ data, codec }) => block(data, codec)),
+  fc
+    .record({ data: fc.uint8Array({ maxLength: 300 }), codec: fc.constantFrom<Codec>(RAW, DAG_PB) })
+    .map(({ data, codec }) => block(data, codec)),
   { minLength: 1, maxLength: 20 },
 );
 

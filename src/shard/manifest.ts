@@ -141,7 +141,8 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
       if (below === undefined) {
         if (blocks.size === MAX_BLOCKS) throw bad('lists more blocks than a shard may have');
         if (link.dagSize !== size || size > MAX_BLOCK_BYTES) throw bad(`claims ${size} bytes for a block`);
-        if (!blocks.add(link.digest, 0, lengths.push(size) - 1)) throw bad(`lists block ${cidText({ codec: RAW, digest: link.digest }, 1)} twice`);
+        if (!blocks.add(link.digest, 0, lengths.push(size) - 1))
+          throw bad(`lists block ${cidText({ codec: RAW, digest: link.digest }, 1)} twice`);
       } else if (below.fileBytes !== size) {
         throw bad('claims a wrong size for a node below it');
       }
