@@ -17,7 +17,7 @@ export interface CatOptions {
 export async function* cat({ root, path, blocks, signal }: CatOptions): AsyncGenerator<Uint8Array> {
   const file = await resolve(root, path, blocks);
   if (file.kind !== FILE) {
-    throw new ShardctlError('USAGE', `"${displayPath(path)}" is not a file`, {
+    throw new ShardctlError('USAGE', `${path === '' ? 'the root of the tree' : `"${displayPath(path)}"`} is not a file`, {
       hint: 'list a directory with `shardctl ls`, restore it with `shardctl get`',
     });
   }

@@ -9,7 +9,7 @@ import { cidText } from './dag/cid.ts';
 import { ShardctlError } from './errors.ts';
 import type { IngestRun, Parent } from './ingest.ts';
 import type { Tree } from './link/link.ts';
-import type { SnapshotRecord } from './model.ts';
+import type { PlacedShard, SnapshotRecord } from './model.ts';
 import { OpenShard } from './pack/open-shard.ts';
 import type { Packer } from './pack/packer.ts';
 import { SectionCursor } from './shard/car.ts';
@@ -85,8 +85,8 @@ function shardsOf({ parent, packer }: Commit): number[] {
   return [...new Set([...inherited, ...packer.reusedShards, ...packer.sealed])].sort((a, b) => a - b);
 }
 
-/** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. Returns its CID. */
-async function placeCatalogue({ run, ledger, number }: Commit, blocks: readonly Buffer[]): Promise<string> {
+/** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. */
+async function placeCatalogue({ run, ledger, number }: Commit, blocks: readonly Buffer[]): Promise<PlacedShard> {
   const { replication, peers, signal } = run;
   const shard = new OpenShard(run.spool, run.index.nextShardNumber());
   const builder = new RunBuilder();
@@ -98,11 +98,11 @@ async function placeCatalogue({ run, ledger, number }: Commit, blocks: readonly 
   const sealed = { cid, label: `${run.repository} ${number} catalogue`, bytes, blocks: count, carPath, carBytes };
 
   let failure: ShardctlError | undefined;
-  let holders = 0;
+  const holders: string[] = [];
   for (const name of ledger.freeBytes().keys()) {
     try {
       await peers.get(name)?.put(sealed, { mayConsume: false, signal });
-      holders++;
+      holders.push(name);
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       failure = error;
@@ -111,8 +111,9 @@ async function placeCatalogue({ run, ledger, number }: Commit, blocks: readonly 
   }
   rmSync(carPath, { force: true });
   const least = Math.max(1, replication.min < 0 ? peers.size : replication.min);
-  if (holders < least) throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders} of ${least} peers took the catalogue`);
-  return cid;
+  if (holders.length < least)
+    throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
+  return { cid, bytes, blocks: count, carBytes, peers: holders };
 }
 
 /** For people, scripts and `recover`: the newest snapshot as a line of text, which outlives the index. */

@@ -79,21 +79,25 @@ export interface Metric {
 /** sealed → placed → committed: how far a shard has come. */
 export type ShardState = 'sealed' | 'placed' | 'committed';
 
-/** One shard as the index knows it. */
-export interface ShardRecord {
-  readonly number: number;
+/** A shard that is on peers. */
+export interface PlacedShard {
   /** CID of the shard's UnixFS file, as text. */
   readonly cid: string;
   /** Bytes of its blocks; the UnixFS file's size. */
   readonly bytes: number;
   readonly blocks: number;
-  /** Bytes of its blocks and its manifest: the Tsize of a link to it. */
-  readonly dagSize: number;
   /** Size of its CAR: what it takes on a peer. */
   readonly carBytes: number;
-  readonly state: ShardState;
   /** Names of the peers that hold it. */
   readonly peers: readonly string[];
+}
+
+/** One shard as the index knows it. */
+export interface ShardRecord extends PlacedShard {
+  readonly number: number;
+  /** Bytes of its blocks and its manifest: the Tsize of a link to it. */
+  readonly dagSize: number;
+  readonly state: ShardState;
 }
 
 /** One committed state of a repository. */
@@ -111,8 +115,8 @@ export interface SnapshotRecord {
   /** Bytes of all files. */
   readonly bytes: number;
   readonly shards: readonly number[];
-  /** CID of the catalogue shard. */
-  readonly catalogue: string;
+  /** The shard of the snapshot's own blocks; it has no number. */
+  readonly catalogue: PlacedShard;
   readonly profile: string;
 }
 

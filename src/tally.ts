@@ -21,7 +21,6 @@ export class Tally {
   readonly #now: () => number;
   #nextTell = 0;
 
-
   constructor(emit: Emit, now: () => number) {
     this.#emit = emit;
     this.#now = now;

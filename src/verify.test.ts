@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Event } from './events.ts';
-import type { ShardRecord } from './model.ts';
 import { LocalPeer } from './peer/local.ts';
 import type { Peer } from './peer/peer.ts';
 import { makeBlocks, makeShard, type TestShard } from './testing/shards.ts';
-import { type Verified, verify } from './verify.ts';
+import { type ExpectedShard, type Verified, verify } from './verify.ts';
 
 let dir: string;
 let peers: Map<string, Peer>;
@@ -28,20 +27,18 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-function records(): ShardRecord[] {
+function records(): ExpectedShard[] {
   return shards.map(({ cid, bytes, blocks, carBytes }, number) => ({
-    number,
+    label: `shard ${number}`,
     cid,
     bytes,
     blocks,
     carBytes,
-    dagSize: carBytes,
-    state: 'committed',
     peers: ['one', 'two'],
   }));
 }
 
-function run(readData: boolean, more: { shards?: ShardRecord[]; signal?: AbortSignal } = {}): Promise<Verified> {
+function run(readData: boolean, more: { shards?: ExpectedShard[]; signal?: AbortSignal } = {}): Promise<Verified> {
   return verify({ shards: records(), peers, readData, emit: (event) => events.push(event), signal: new AbortController().signal, ...more });
 }
 

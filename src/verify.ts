@@ -2,12 +2,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
-import type { ShardRecord } from './model.ts';
+import type { PlacedShard } from './model.ts';
 import type { Peer, ShardReader } from './peer/peer.ts';
 
+/** A shard that should be there, and what to call it. */
+export interface ExpectedShard extends PlacedShard {
+  readonly label: string;
+}
+
 export interface VerifyOptions {
-  /** The shards of the snapshots, each once. */
-  readonly shards: Iterable<ShardRecord>;
+  /** The shards of the snapshots and their catalogues, each once. */
+  readonly shards: Iterable<ExpectedShard>;
   readonly peers: ReadonlyMap<string, Peer>;
   /** Read and hash every block; otherwise each replica is opened, which checks its size and its manifest. */
   readonly readData: boolean;
@@ -41,14 +46,14 @@ export async function verify({ shards, peers, readData, emit, signal }: VerifyOp
       signal.throwIfAborted();
       // Local reads never wait for the event loop: without this, Ctrl-C would not be heard.
       await setImmediate();
-      await verifyReplica(shard, peer, (detail) => found(`shard ${shard.number} ${shard.cid}`, name, detail));
+      await verifyReplica(shard, peer, (detail) => found(`${shard.label} ${shard.cid}`, name, detail));
     }
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
   }
   return counts;
 
-  async function verifyReplica(shard: ShardRecord, peer: Peer, onDamage: (detail: string) => void): Promise<void> {
+  async function verifyReplica(shard: ExpectedShard, peer: Peer, onDamage: (detail: string) => void): Promise<void> {
     let reader: ShardReader | undefined;
     try {
       reader = await peer.open(shard.cid);
@@ -73,7 +78,7 @@ export async function verify({ shards, peers, readData, emit, signal }: VerifyOp
 
 /** Peers that should hold shards and do not answer: one finding each, not one for each of their shards. */
 async function unreachable(
-  shards: readonly ShardRecord[],
+  shards: readonly ExpectedShard[],
   peers: ReadonlyMap<string, Peer>,
 ): Promise<Map<string, { why: string; shards: number }>> {
   const held = new Map<string, number>();

@@ -5,7 +5,11 @@ import { checkRepositoryName, resolveRef, type Snapshots } from './ref.ts';
 
 function snapshot(repository: string, number: number): SnapshotRecord {
   const counts = { files: 1, directories: 1, symlinks: 0 };
-  const cids = { cid: `bafysnapshot${repository}${number}`, tree: `bafytree${repository}`, catalogue: 'bafycatalogue' };
+  const cids = {
+    cid: `bafysnapshot${repository}${number}`,
+    tree: `bafytree${repository}`,
+    catalogue: { cid: 'bafycatalogue', bytes: 1, blocks: 1, carBytes: 1, peers: [] },
+  };
   return { repository, number, ...cids, parent: null, time: '', counts, bytes: 1, shards: [0], profile: '' };
 }
 

@@ -17,7 +17,7 @@ const children = fc.array(
   fc.record({
     codec: fc.constantFrom(RAW, DAG_PB),
     digest: digests,
-    fileBytes: sizes | 0),
+    fileBytes: sizes,
     dagSize: fc.maxSafeNat(),
   }),
   { maxLength: 40 },
@@ -26,7 +26,10 @@ const versions = fc.constantFrom<CidVersion>(0, 1);
 
 /** ipfs-unixfs leaves a mode of 0644 out and has no way to put it in: all others. */
 const metadata = fc.option(
-  fc.record({ mode: fc.integer({ min: 0, max: 0o7777 }).filter((mode) => mode !== 0o644), mtimeNs: fc.bigInt(-(2n ** 62n), 2n ** 62n).filter((ns) => !isGarbled(ns)) }),
+  fc.record({
+    mode: fc.integer({ min: 0, max: 0o7777 }).filter((mode) => mode !== 0o644),
+    mtimeNs: fc.bigInt(-(2n ** 62n), 2n ** 62n).filter((ns) => !isGarbled(ns)),
+  }),
   { nil: undefined },
 );
 

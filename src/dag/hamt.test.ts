@@ -42,7 +42,7 @@ const byteNames = fc.uniqueArray(
 test('a HAMT directory with UTF-8 names is the one that ipfs-unixfs-importer makes', async () => {
   // The importer takes paths: it splits at slashes, drops dots, and has a backslash for escapes.
   const names = fc.uniqueArray(
-    fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).map((text) => text.toWellFormed().replace(/[/\\.]/g, '_')),
+    fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).map((text) => text.replace(/[/\\.]/g, '_')),
     { minLength: 1, maxLength: 400 },
   );
   const law = fc.asyncProperty(names, async (names) => {

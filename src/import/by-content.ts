@@ -1,12 +1,12 @@
 /**
  * Files whose chunks are cut by their content (rabin): each cut depends on the one before, so a file cannot be split among
- * workers. The chunker is ipfs-unixfs-importer's, on the main thread: right rather than fast.
+ * workers. They are cut and hashed on the main thread: right rather than fast.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { rabin } from 'ipfs-unixfs-importer/chunker';
 import { encodeLeafFrame } from '../dag/file.ts';
 import type { FileChild } from '../dag/file-tree.ts';
+import { rabinChunks } from '../dag/rabin.ts';
 import type { Directory } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
@@ -53,7 +53,7 @@ export async function* importByContent(
 
 function chunksOf(handle: FileHandle, { chunker }: CidProfile): AsyncIterable<Uint8Array> {
   if (chunker.kind !== 'rabin') throw new Error(`not cut by content: ${chunker.kind}`);
-  return rabin({ minChunkSize: chunker.min, avgChunkSize: chunker.avg, maxChunkSize: chunker.max })(bytesOf(handle));
+  return rabinChunks(bytesOf(handle), chunker);
 }
 
 async function* bytesOf(handle: FileHandle): AsyncGenerator<Uint8Array, void, void> {

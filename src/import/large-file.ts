@@ -1,6 +1,8 @@
 /** A file of more than one chunk: its segments are hashed by any worker, its nodes are built here. */
+import { encodeLeafFrame } from '../dag/file.ts';
 import { buildFileTree, type FileChild } from '../dag/file-tree.ts';
 import type { Directory } from '../directory.ts';
+import { type CidProfile, DAG_PB, RAW } from '../model.ts';
 import { SectionCursor } from '../shard/car.ts';
 import { RunBuilder } from '../shard/run.ts';
 import { type BlocksStep, entryPath, type ImportContext, metadataOf, ownBlocks } from './context.ts';
@@ -56,10 +58,18 @@ export class LargeFile {
   /** Builds the nodes above the leaves and gives the entry its CID. */
   async finish(context: ImportContext): Promise<BlocksStep> {
     const blocks = new RunBuilder();
+    if (this.#children.length === 0) this.#children.push(emptyLeaf(context.profile, blocks));
     const root = await buildFileTree(this.#children, metadataOf(context, this.directory, this.index), context.profile, blocks.add);
     this.directory.setRoot(this.index, root.codec, root.digest, 0, root.dagSize);
     return ownBlocks(blocks.take());
   }
+}
+
+/** A large file that was truncated to nothing, and is taken as it is. */
+function emptyLeaf(profile: CidProfile, blocks: RunBuilder): FileChild {
+  const { prefix, suffix } = encodeLeafFrame(0);
+  const block = profile.rawLeaves ? Buffer.alloc(0) : Buffer.concat([prefix, suffix]);
+  return { codec: profile.rawLeaves ? RAW : DAG_PB, digest: blocks.add(block), fileBytes: 0, dagSize: block.length };
 }
 
 /** What lstat said of some entries of a directory, as columns of their own. */

@@ -40,7 +40,7 @@ const snapshot = (number: number, shards: number[]): SnapshotRecord => ({
   counts: { files: 1, directories: 1, symlinks: 0 },
   bytes: 1,
   shards,
-  catalogue: 'catalogue',
+  catalogue: { cid: 'catalogue', bytes: 1, blocks: 1, carBytes: 1, peers: [] },
   profile: 'unixfs-v1-2025',
 });
 const repository = (head: number): RepositoryRecord => ({
@@ -68,7 +68,10 @@ test('a shard number is given out once, also after a reopening, and number 0 cou
     index = await Index.open(dir);
   }
   assert.equal(index.nextShardNumber(), 3);
-  assert.deepEqual([...index.shards()].map(({ number }) => number), [0, 1, 2]);
+  assert.deepEqual(
+    [...index.shards()].map(({ number }) => number),
+    [0, 1, 2],
+  );
 });
 
 test('a block is found only in a shard that is recorded as placed', async () => {

@@ -30,6 +30,8 @@ const RECIPES: Readonly<Record<string, (dir: string) => void>> = {
   'file-174x174+1': (dir) => file(dir, 'file', 174 * 174 * 64 + 1),
   'zeros-1024m': (dir) => zeros(dir, 'file', 1024 * MIB),
   'zeros-1025m': (dir) => zeros(dir, 'file', 1025 * MIB),
+  /** A size that does not fit a signed number of 32 bits. */
+  'zeros-3072m': (dir) => zeros(dir, 'file', 3072 * MIB),
 
   'empty-directory': () => {},
   'empty-directories': (dir) => directories(dir, ['a', 'a/b', 'c', 'c/d', 'c/d/e', 'z']),
@@ -180,6 +182,7 @@ const MTIMES: readonly string[] = [
   '-1000000000.5',
   '1700000000',
   '1700000000.999999999',
+  '3000000000',
   '4294967296.5',
   '0.000000001',
 ];

@@ -35,7 +35,7 @@ function compute(run: GoldenRun): Golden {
   const args = ['add', '-r', '-Q', '--hidden', ...how, ...chunker];
   const cid = repoOf(run).text([...args, dir]);
   rmSync(dir, { recursive: true });
-  return { ...run, cid, command: ['ipfs', ...args, 'DIR'].join(' ') };
+  return { ...run, cid, command: `ipfs config profile apply ${run.profile} && ipfs ${args.join(' ')} DIR` };
 }
 
 function repoOf({ profile }: GoldenRun): KuboRepo {

@@ -1,9 +1,9 @@
 /** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
-import { EXIT } from '../../errors.ts';
+import { EXIT, ShardctlError } from '../../errors.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
-import type { ShardRecord, SnapshotRecord } from '../../model.ts';
-import { verify } from '../../verify.ts';
+import type { SnapshotRecord } from '../../model.ts';
+import { type ExpectedShard, verify } from '../../verify.ts';
 import type { Context } from '../context.ts';
 import { resolveRef } from '../ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
@@ -44,10 +44,12 @@ function allSnapshots(index: Index): SnapshotRecord[] {
   return index.repositories().flatMap(({ name }) => index.snapshots(name));
 }
 
-/** Each shard once, however many snapshots share it. */
-function* shardsOf(snapshots: readonly SnapshotRecord[], index: Index): Iterable<ShardRecord> {
+/** Each shard once, however many snapshots share it, and the catalogue of each snapshot. */
+function* shardsOf(snapshots: readonly SnapshotRecord[], index: Index): Iterable<ExpectedShard> {
   for (const number of new Set(snapshots.flatMap(({ shards }) => shards))) {
     const shard = index.shard(number);
-    if (shard !== undefined) yield shard;
+    if (shard === undefined) throw new ShardctlError('DAMAGE', `the index is damaged: it has no shard ${number}, which a snapshot needs`);
+    yield { ...shard, label: `shard ${number}` };
   }
+  for (const { repository, number, catalogue } of snapshots) yield { ...catalogue, label: `catalogue of ${repository}@${number}` };
 }

@@ -45,7 +45,8 @@ export function summaryLines(summary: Summary): string[] {
     [problems.changed, 'kept changing'],
     [problems.special, 'not a file, directory or symlink'],
   ].flatMap(([count, what]) => (count === 0 ? [] : [`${formatCount(count as number)} ${what}`]));
-  const rate = summary.seconds > 0 ? `, ${formatSize(summary.bytes / summary.seconds)}/s` : '';
+  // What was not read has no throughput.
+  const rate = summary.seconds > 0 && !summary.unchanged ? `, ${formatSize(summary.bytes / summary.seconds)}/s` : '';
   const lines = [
     `${summary.repository}@${summary.number}: ${summary.unchanged ? 'nothing has changed' : 'committed'}`,
     row(
