@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { CID_COLUMN_BYTES, Directory, DROPPED } from '../directory.ts';
+import { DAG_PB, DIRECTORY, FILE } from '../model.ts';
+import { EntriesReader } from './entries-reader.ts';
+import { EntriesWriter } from './entries-writer.ts';
+
+let dir: string;
+let hot: string;
+let cold: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-entries-'));
+  hot = join(dir, '1.hot');
+  cold = join(dir, '1.cold');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const HEADER = { rootMode: 0o2755, rootMtime: -5n };
+const never = () => false;
+
+function directory(path: string, names: string[], parent?: Directory): Directory {
+  const made = new Directory(path, parent, parent === undefined ? -1 : 0, names);
+  for (const [i, name] of names.entries()) {
+    made.setStat(i, name.endsWith('/') ? DIRECTORY : FILE, {
+      mode: 0o100644 + i,
+      size: 2 ** 40 + i,
+      mtimeNs: BigInt(i) * 10n ** 18n - 7n,
+      ctimeNs: BigInt(i) + 1n,
+      inode: 2n ** 63n + BigInt(i),
+    });
+  }
+  return made;
+}
+
+function setRoots(it: Directory): void {
+  for (let i = 0; i < it.count; i++) it.setRoot(i, DAG_PB, Buffer.alloc(32, i + 1), 0, 1000 + i);
+}
+
+/** A root with two subdirectories, written as the walk goes: entered top down, left bottom up. */
+function write(isRacy: (ctimeNs: bigint) => boolean = never): Directory[] {
+  const writer = new EntriesWriter(hot, cold, HEADER, isRacy);
+  const root = directory('', ['a', 'gro\xdf', 'z']);
+  const many = directory(
+    'a',
+    Array.from({ length: 9000 }, (_, i) => `entry-${String(i).padStart(5, '0')}`),
+    root,
+  );
+  const empty = directory('z', [], root);
+  root.states[1] = DROPPED;
+  writer.enter(root);
+  for (const child of [many, empty]) {
+    writer.enter(child);
+    setRoots(child);
+    writer.leave(child);
+  }
+  setRoots(root);
+  writer.leave(root);
+  writer.finish();
+  return [root, many, empty];
+}
+
+test('what is read is what was written, in walk order, without what was dropped', () => {
+  const [, many] = write() as [Directory, Directory, Directory];
+  const reader = new EntriesReader(hot, cold);
+  assert.deepEqual(reader.header, HEADER);
+  const first = reader.next();
+  assert.deepEqual([first?.path, first?.names], ['', ['a', 'z']]);
+  assert.equal(first?.mtimes[1], 2n * 10n ** 18n - 7n);
+  const second = reader.next();
+  assert.deepEqual([second?.path, second?.names.length], ['a', 9000]);
+  for (const column of ['sizes', 'mtimes', 'ctimes', 'inodes', 'modes', 'kinds'] as const) {
+    assert.deepEqual([...(second?.[column] ?? [])], [...many[column]], column);
+  }
+  const third = reader.next();
+  assert.deepEqual([third?.path, third?.names], ['z', []]);
+  assert.equal(reader.next(), undefined);
+
+  const root = reader.cold(0, 2);
+  assert.deepEqual([...root.dagSizes], [1000, 1002]);
+  assert.deepEqual(root.cids.subarray(CID_COLUMN_BYTES), Buffer.concat([Buffer.from([DAG_PB]), Buffer.alloc(32, 3)]));
+  const deep = reader.cold(1, 9000);
+  assert.equal(deep.dagSizes[8999], 1000 + 8999);
+  reader.close();
+});
+
+test('a racy entry gets a ctime that no file has', () => {
+  write((ctimeNs) => ctimeNs === 3n);
+  const reader = new EntriesReader(hot, cold);
+  assert.deepEqual([...(reader.next()?.ctimes ?? [])], [1n, 0n]);
+  reader.close();
+});
+
+test('damage is found before it is believed: flipped bits, torn tails, other files, newer formats', () => {
+  write();
+  const good = readFileSync(hot);
+  const readAll = () => {
+    const reader = new EntriesReader(hot, cold);
+    try {
+      while (reader.next() !== undefined) reader.cold(0, 2);
+    } finally {
+      reader.close();
+    }
+  };
+  readAll();
+  for (const at of [40, 500, good.length - 1]) {
+    const flipped = Buffer.from(good);
+    flipped[at] = (flipped[at] as number) ^ 1;
+    writeFileSync(hot, flipped);
+    assert.throws(readAll, { code: 'DAMAGE', message: /1\.hot/ }, `byte ${at}`);
+  }
+  for (const length of [0, 10, 37, good.length - 5]) {
+    writeFileSync(hot, good.subarray(0, length));
+    assert.throws(readAll, { code: 'DAMAGE' }, `${length} bytes`);
+  }
+  const newer = Buffer.from(good);
+  newer.writeUInt32LE(99, 8);
+  writeFileSync(hot, newer);
+  assert.throws(readAll, { code: 'NEWER_FORMAT' });
+  writeFileSync(hot, good);
+  truncateSync(cold, readFileSync(cold).length - 3);
+  assert.throws(readAll, { code: 'DAMAGE', message: /1\.cold/ });
+});

@@ -1,0 +1,47 @@
+/** The README is true: every command in it is run, in a place as a reader would have it. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { EXIT } from './errors.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+const blocks = [...README.matchAll(/^```sh\n(.*?)^```/gms)].map((match) => (match[1] as string).trim());
+
+test('the first two blocks are one line each: the main job, then the tests (both are run by .ci/run in a fresh clone)', () => {
+  assert.match(blocks[0] ?? '', /^npm ci && npx shardctl add \S+$/);
+  assert.equal(blocks[1], 'npm ci && npm test');
+  assert.ok(existsSync(join(ROOT, (blocks[0] ?? '').split(' ').at(-1) as string)));
+});
+
+test('every other command does what the README says, one after the other', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'shardctl-readme-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  cpSync(join(ROOT, 'fixtures', 'debian'), join(dir, 'mirror'), { recursive: true, verbatimSymlinks: true });
+  const bin = join(dir, 'shardctl');
+  symlinkSync(join(ROOT, 'bin', 'shardctl.js'), bin);
+  chmodSync(join(ROOT, 'bin', 'shardctl.js'), 0o755);
+  const env = { ...process.env, HOME: dir, SHARDCTL_HOME: '', PATH: `${dir}${delimiter}${process.env.PATH}` };
+  const commands = blocks.slice(2).flatMap((block) => block.split('\n'));
+  assert.ok(commands.length >= 12);
+  for (const command of commands) {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: dir, env, encoding: 'utf8' });
+    assert.equal(status, 0, `${command}\n${stderr}`);
+    if (command.endsWith(' -q')) assert.equal(stdout + stderr, '', command);
+    else if (!command.includes(' peers add ')) assert.notEqual(stdout, '', command);
+  }
+  const same = spawnSync('diff', ['-r', '--no-dereference', 'mirror', 'restored'], { cwd: dir, encoding: 'utf8' });
+  assert.equal(same.status, 0, same.stdout);
+});
+
+test('its table of exit codes is the program’s', () => {
+  const documented = [...README.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap((match) => (match[1] as string).split(',').map(Number));
+  // 1 is a bug, 25 belongs to update, which is not there yet.
+  const codes = Object.values(EXIT).filter((code) => code !== EXIT.bug && code !== EXIT.maxDelete);
+  assert.deepEqual(documented, codes);
+});
