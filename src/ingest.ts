@@ -8,12 +8,13 @@
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { commit } from './commit.ts';
 import { compare } from './compare/compare.ts';
 import { takeOver } from './compare/take-over.ts';
+import { errnoOf, ioError } from './errors.ts';
 import type { Emit, Summary } from './events.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
@@ -62,6 +63,17 @@ export interface IngestRun {
 
 /** @throws ShardctlError; whatever happens, the head that was there before stays valid */
 export async function ingest(run: IngestRun): Promise<Summary> {
+  try {
+    return await runPipeline(run);
+  } catch (error) {
+    // An abort may surface as the failure of whatever it interrupted.
+    if (run.signal.aborted) throw run.signal.reason;
+    // Stages translate what they can name better; a system call that failed anywhere else was one on the home.
+    throw errnoOf(error) === undefined ? error : ioError(error, 'writing to the home', dirname(run.spool));
+  }
+}
+
+async function runPipeline(run: IngestRun): Promise<Summary> {
   const { index, source, profile, metadata, signal } = run;
   const started = run.now();
   const root = statSource(source);
@@ -121,8 +133,8 @@ export async function ingest(run: IngestRun): Promise<Summary> {
   } catch (error) {
     await placer.drained().catch(() => {});
     await packer.abandon();
-    // An abort may surface as the failure of whatever it interrupted.
-    throw signal.aborted ? signal.reason : error;
+    entries.abandon();
+    throw error;
   } finally {
     await pool.close();
     parent?.entries?.close();

@@ -82,7 +82,7 @@ export class EntriesWriter {
     this.#cold.close(true);
   }
 
-  /** Gives up: the files stay, unfinished, for the next run to overwrite. */
+  /** Gives up, unless it is finished: the files stay as they are, for the next run to overwrite. */
   abandon(): void {
     this.#hot.close(false);
     this.#cold.close(false);
@@ -165,7 +165,7 @@ function writeCold(out: Buffer, { cids, dagSizes }: Directory, live: readonly nu
 
 /** Sequential writes through one buffer. */
 class Appender {
-  readonly #fd: number;
+  #fd: number | undefined;
   #buffer = Buffer.alloc(BUFFER_BYTES);
   #buffered = 0;
   #written = 0;
@@ -191,15 +191,18 @@ class Appender {
   }
 
   close(durable: boolean): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
     if (durable) {
-      this.#flush();
-      fsyncSync(this.#fd);
+      this.#flush(fd);
+      fsyncSync(fd);
     }
-    closeSync(this.#fd);
+    this.#fd = undefined;
+    closeSync(fd);
   }
 
-  #flush(): void {
-    for (let at = 0; at < this.#buffered; ) at += writeSync(this.#fd, this.#buffer, at, this.#buffered - at);
+  #flush(fd = this.#fd as number): void {
+    for (let at = 0; at < this.#buffered; ) at += writeSync(fd, this.#buffer, at, this.#buffered - at);
     this.#written += this.#buffered;
     this.#buffered = 0;
   }

@@ -1,5 +1,5 @@
 /** Whole runs in the test's own process: a home in a temporary directory, and `ingest` on it. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { profileOf } from '../dag/profile.ts';
@@ -8,7 +8,9 @@ import { toBytes } from '../fs-path.ts';
 import { Index } from '../index-store/index.ts';
 import { type IngestRun, ingest } from '../ingest.ts';
 import { LocalPeer } from '../peer/local.ts';
+import type { ShardRecord } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
+import { verify } from '../verify.ts';
 
 export interface Ran {
   readonly summary: Summary;
@@ -29,9 +31,15 @@ export class TestHome {
     return home;
   }
 
+  /** A home that is there already, with the peers of these names. */
+  static at(dir: string, peers: readonly string[]): TestHome {
+    const home = new TestHome(dir);
+    for (const name of peers) home.peers.set(name, new LocalPeer({ name, path: join(dir, 'peers', name), layout: 'car' }));
+    return home;
+  }
+
   private constructor(dir: string) {
     this.dir = dir;
-    mkdirSync(join(dir, 'index'), { recursive: true });
   }
 
   index(): Promise<Index> {
@@ -70,6 +78,27 @@ export class TestHome {
     } finally {
       await index.close();
     }
+  }
+
+  /** Reads every block of every snapshot on every peer that should have it; the findings. */
+  async damage(): Promise<string[]> {
+    const index = await this.index();
+    const findings: string[] = [];
+    try {
+      const shards = index.repositories().flatMap(({ name }) =>
+        index.snapshots(name).flatMap(({ shards: numbers, catalogue }) => [
+          ...numbers.map((number) => ({ ...(index.shard(number) as ShardRecord), label: `shard ${number}` })),
+          { ...catalogue, label: 'catalogue' },
+        ]),
+      );
+      const emit = (event: Event) => {
+        if (event.type === 'damage') findings.push(`${event.what} on ${event.where}: ${event.detail}`);
+      };
+      await verify({ shards, peers: this.peers, readData: true, emit, signal: new AbortController().signal });
+    } finally {
+      await index.close();
+    }
+    return findings;
   }
 
   remove(): void {
