@@ -7,8 +7,8 @@ import type { Event, Summary } from '../events.ts';
 import { toBytes } from '../fs-path.ts';
 import { Index } from '../index-store/index.ts';
 import { type IngestRun, ingest } from '../ingest.ts';
-import { LocalPeer } from '../peer/local.ts';
 import type { ShardRecord } from '../model.ts';
+import { LocalPeer } from '../peer/local.ts';
 import type { Peer } from '../peer/peer.ts';
 import { verify } from '../verify.ts';
 
@@ -85,12 +85,16 @@ export class TestHome {
     const index = await this.index();
     const findings: string[] = [];
     try {
-      const shards = index.repositories().flatMap(({ name }) =>
-        index.snapshots(name).flatMap(({ shards: numbers, catalogue }) => [
-          ...numbers.map((number) => ({ ...(index.shard(number) as ShardRecord), label: `shard ${number}` })),
-          { ...catalogue, label: 'catalogue' },
-        ]),
-      );
+      const shards = index
+        .repositories()
+        .flatMap(({ name }) =>
+          index
+            .snapshots(name)
+            .flatMap(({ shards: numbers, catalogue }) => [
+              ...numbers.map((number) => ({ ...(index.shard(number) as ShardRecord), label: `shard ${number}` })),
+              { ...catalogue, label: 'catalogue' },
+            ]),
+        );
       const emit = (event: Event) => {
         if (event.type === 'damage') findings.push(`${event.what} on ${event.where}: ${event.detail}`);
       };
