@@ -16,6 +16,7 @@ interface PoolWorker {
 interface Waiting {
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
+  readonly worker: PoolWorker;
 }
 
 export class ImportPool {
@@ -23,8 +24,10 @@ export class ImportPool {
   readonly spareSlab = 0;
   readonly #slabs: readonly SharedArrayBuffer[];
   readonly #free: number[] = [];
-  readonly #workers: PoolWorker[];
-  readonly #waiting = new Map<number, Waiting & { readonly worker: number }>();
+  readonly #start: () => PoolWorker[];
+  /** Started by the first task: a run that imports nothing needs none, and starting one costs 40 ms of a core. */
+  #workers: PoolWorker[] | undefined;
+  readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
   #freed: (() => void) | undefined;
   #failure: unknown;
@@ -33,13 +36,14 @@ export class ImportPool {
     this.#slabs = Array.from({ length: workers * SLABS_PER_WORKER + 1 }, () => new SharedArrayBuffer(SLAB_BYTES));
     for (let slab = this.#slabs.length - 1; slab > this.spareSlab; slab--) this.#free.push(slab);
     const workerData: WorkerSetup = { ...setup, slabs: this.#slabs };
-    this.#workers = Array.from({ length: workers }, (_, index) => {
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
-      worker.on('message', (message: ResultMessage) => this.#settle(message));
-      worker.on('error', (error) => this.#fail(error));
-      worker.on('exit', (code) => this.#fail(new Error(`import worker ${index} ended with code ${code}`)));
-      return { worker, outstanding: 0 };
-    });
+    this.#start = () =>
+      Array.from({ length: workers }, (_, index) => {
+        const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+        worker.on('message', (message: ResultMessage) => this.#settle(message));
+        worker.on('error', (error) => this.#fail(error));
+        worker.on('exit', (code) => this.#fail(new Error(`import worker ${index} ended with code ${code}`)));
+        return { worker, outstanding: 0 };
+      });
   }
 
   /** A slab for the next task; undefined when all are in use. */
@@ -73,34 +77,27 @@ export class ImportPool {
 
   submit(task: Task): Promise<Result> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const index = this.#idlest();
-    const chosen = this.#workers[index] as PoolWorker;
+    this.#workers ??= this.#start();
+    const chosen = this.#workers.reduce((least, worker) => (worker.outstanding < least.outstanding ? worker : least));
     const id = this.#nextId++;
     chosen.outstanding++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject, worker: index });
+      this.#waiting.set(id, { resolve, reject, worker: chosen });
       chosen.worker.postMessage({ id, task } satisfies TaskMessage);
     });
   }
 
   async close(): Promise<void> {
-    for (const { worker } of this.#workers) worker.removeAllListeners('exit');
-    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
-  }
-
-  #idlest(): number {
-    let best = 0;
-    for (let i = 1; i < this.#workers.length; i++) {
-      if ((this.#workers[i]?.outstanding ?? 0) < (this.#workers[best]?.outstanding ?? 0)) best = i;
-    }
-    return best;
+    const workers = this.#workers ?? [];
+    for (const { worker } of workers) worker.removeAllListeners('exit');
+    await Promise.all(workers.map(({ worker }) => worker.terminate()));
   }
 
   #settle({ id, result }: ResultMessage): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
-    (this.#workers[waiting.worker] as PoolWorker).outstanding--;
+    waiting.worker.outstanding--;
     waiting.resolve(result);
   }
 

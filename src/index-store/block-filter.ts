@@ -1,33 +1,20 @@
 /**
- * A Bloom filter over digests: most blocks of a first `add` are new, and this says so without touching the disk.
- * A digest is random already, so four of its words are its four hashes.
- *
- * Memory is bounded: at the cap, 22 million blocks still have 12 bits each (0.3 % false alarms); beyond that false alarms grow,
- * and each costs a page read per run. An answer is never wrong, only slower.
+ * A Bloom filter over the digests of one run: most blocks of a first `add` are new, and those that are not are in one run of
+ * many; this says so without touching the disk. A digest is random already, so four of its words are its four hashes.
  */
-const BITS_PER_BLOCK = 12;
-const MAX_BYTES = 32 * 1024 * 1024;
-const MIN_BYTES = 256 * 1024;
+
+/** 12 bits a block and four hashes: 0.6 % false alarms. An answer is never wrong, only slower. */
+export const BITS_PER_BLOCK = 12;
 
 export class BlockFilter {
   readonly #words: Uint32Array;
   readonly #mask: number;
 
-  /** @param blocks how many are expected */
-  constructor(blocks: number) {
-    let bytes = MIN_BYTES;
-    while (bytes < MAX_BYTES && bytes * 8 < blocks * BITS_PER_BLOCK) bytes *= 2;
-    this.#words = new Uint32Array(bytes / 4);
-    this.#mask = bytes * 8 - 1;
-  }
-
-  /** How many blocks it can take before its false alarms grow. */
-  get capacity(): number {
-    return (this.#words.length * 32) / BITS_PER_BLOCK;
-  }
-
-  get isLargest(): boolean {
-    return this.#words.length * 4 === MAX_BYTES;
+  constructor(bits: number) {
+    let size = 1024;
+    while (size < bits) size *= 2;
+    this.#words = new Uint32Array(size / 32);
+    this.#mask = size - 1;
   }
 
   add(digest: Uint8Array, at: number): void {

@@ -10,6 +10,7 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { ShardctlError } from '../errors.ts';
+import { BlockFilter } from './block-filter.ts';
 
 export const PREFIX_BYTES = 20;
 export const RECORD_BYTES = PREFIX_BYTES + 4;
@@ -26,6 +27,7 @@ export class BlockRun {
   readonly #fence: Uint32Array;
   readonly #page = Buffer.alloc(PAGE_BYTES);
   #pageNumber = -1;
+  #filter: BlockFilter | undefined;
 
   /** @throws ShardctlError `DAMAGE` when the file is not a whole run */
   constructor(path: string) {
@@ -48,8 +50,19 @@ export class BlockRun {
     this.#fence = new Uint32Array(fence.buffer, fence.byteOffset, pages);
   }
 
+  /** Puts a filter in front of the lookups. @param bitsPerBlock with fewer than four it would let nearly everything through */
+  loadFilter(bitsPerBlock: number): void {
+    if (bitsPerBlock < 4) return;
+    const filter = new BlockFilter(this.records * bitsPerBlock);
+    for (const chunk of this.chunks()) {
+      for (let at = 0; at < chunk.length; at += RECORD_BYTES) filter.add(chunk, at);
+    }
+    this.#filter = filter;
+  }
+
   /** The first shard that has the digest standing at `at` and is `usable`; a crash may have left a record that is not. */
   get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
+    if (this.#filter?.mayHave(digest, at) === false) return undefined;
     for (
       let page = this.#firstPageFor(digest, at), from = this.#lowerBound(page, digest, at);
       page < this.#fence.length;

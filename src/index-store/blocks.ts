@@ -1,27 +1,29 @@
 /**
- * The block table: which shard holds a block. Sorted runs of 24 bytes a block, merged in tiers as in an LSM tree, with a
+ * The block table: which shard holds a block. Sorted runs of 24 bytes a block, merged in tiers as in an LSM tree, each with a
  * Bloom filter in front.
  *
  * Not LMDB: with one key a block it took 98 bytes and 4.9 µs a block at two million (random inserts touch every page), and
- * its mapped pages count as memory. This takes 24 bytes, sorts and merges in under 1 µs a block, and holds only the filter.
+ * its mapped pages count as memory. This takes 24.1 bytes and 1.4 µs a block to add, merges included, and 0.5 µs to find that a
+ * block is new.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DIGEST_BYTES } from '../model.ts';
-import { BlockFilter } from './block-filter.ts';
+import { BITS_PER_BLOCK } from './block-filter.ts';
 import { BlockRun, BlockRunWriter, comparePrefixes, PREFIX_BYTES, RECORD_BYTES } from './block-run.ts';
 
 /** Runs of about one size that are merged into one. */
 const FAN_IN = 8;
 /** Runs up to this many records are of the lowest tier. */
 const TIER_RECORDS = 65_536;
-/** Fewer lookups than this are cheaper by page reads than by loading a filter. */
-const LOOKUPS_BEFORE_FILTER = 256;
+/** Fewer lookups than this are cheaper by page reads than by loading filters. */
+const LOOKUPS_BEFORE_FILTERS = 256;
+/** For all filters together: full size up to 22 million blocks, then thinner, and above 67 million none. */
+const FILTER_BYTES = 32 * 1024 * 1024;
 
 export class BlockTable {
   readonly #dir: string;
   readonly #runs: BlockRun[] = [];
-  #filter: BlockFilter | undefined;
   #lookups = 0;
   #nextId = 0;
 
@@ -41,8 +43,7 @@ export class BlockTable {
   /** A usable shard that has the digest standing at `at`. */
   get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
     if (this.#runs.length === 0) return undefined;
-    if (this.#filter === undefined && ++this.#lookups > LOOKUPS_BEFORE_FILTER) this.#filter = this.#loadFilter();
-    if (this.#filter?.mayHave(digest, at) === false) return undefined;
+    if (++this.#lookups === LOOKUPS_BEFORE_FILTERS) this.#runs.forEach(this.#addFilter);
     for (let i = this.#runs.length - 1; i >= 0; i--) {
       const shard = (this.#runs[i] as BlockRun).get(digest, at, usable);
       if (shard !== undefined) return shard;
@@ -58,8 +59,7 @@ export class BlockTable {
     for (let at = 0; at < sorted.length; at += RECORD_BYTES) writer.add(sorted, at);
     writer.finish();
     this.#syncDirectory();
-    this.#runs.push(new BlockRun(path));
-    this.#addToFilter(digests);
+    this.#open(path);
     this.#mergeTiers();
   }
 
@@ -71,27 +71,12 @@ export class BlockTable {
     return join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}.run`);
   }
 
-  #records(): number {
-    return this.#runs.reduce((sum, run) => sum + run.records, 0);
-  }
-
-  #loadFilter(): BlockFilter {
-    // Room to grow: a filter is made anew when the table has outgrown it.
-    const filter = new BlockFilter(this.#records() * 2);
-    for (const run of this.#runs) {
-      for (const chunk of run.chunks()) {
-        for (let at = 0; at < chunk.length; at += RECORD_BYTES) filter.add(chunk, at);
-      }
-    }
-    return filter;
-  }
-
-  #addToFilter(digests: Buffer): void {
-    const filter = this.#filter;
-    if (filter === undefined) return;
-    if (this.#records() > filter.capacity && !filter.isLargest) this.#filter = this.#loadFilter();
-    else for (let at = 0; at < digests.length; at += DIGEST_BYTES) filter.add(digests, at);
-  }
+  /** Gives a run its filter if this table is being looked up in earnest. */
+  readonly #addFilter = (run: BlockRun): void => {
+    if (this.#lookups < LOOKUPS_BEFORE_FILTERS) return;
+    const records = this.#runs.reduce((sum, { records: count }) => sum + count, 0);
+    run.loadFilter(Math.min(BITS_PER_BLOCK, (FILTER_BYTES * 8) / records));
+  };
 
   /** Merges whenever eight runs of one tier have come together: every block is rewritten once per tier. */
   #mergeTiers(): void {
@@ -115,7 +100,13 @@ export class BlockTable {
       this.#runs.splice(this.#runs.indexOf(run), 1);
       rmSync(run.path);
     }
-    this.#runs.push(new BlockRun(path));
+    this.#open(path);
+  }
+
+  #open(path: string): void {
+    const run = new BlockRun(path);
+    this.#runs.push(run);
+    this.#addFilter(run);
   }
 
   #syncDirectory(): void {
