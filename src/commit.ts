@@ -6,6 +6,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSyn
 import { join } from 'node:path';
 import type { Ledger } from './allocate/ledger.ts';
 import { cidText } from './dag/cid.ts';
+import { syncDirectory } from './durable.ts';
 import { ShardctlError } from './errors.ts';
 import type { IngestRun, Parent } from './ingest.ts';
 import type { Tree } from './link/link.ts';
@@ -125,4 +126,5 @@ function writeHead(dir: string, repository: string, cid: string): void {
   fsyncSync(fd);
   closeSync(fd);
   renameSync(`${path}.tmp`, path);
+  syncDirectory(dir);
 }

@@ -3,9 +3,10 @@
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { DigestMap } from '../digest-map.ts';
+import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { ByteString, ShardRecord, SnapshotRecord } from '../model.ts';
 import { BlockTable } from './blocks.ts';
@@ -118,9 +119,11 @@ export class Index {
 
   /**
    * Commits a snapshot: it, its repository's head and the state of its shards change in one transaction, or not at all.
-   * The entries files must be durable already.
+   * The entries files are durable already; their names become it now.
    */
   async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
+    const { dir } = this.#entriesPaths(repository.name, repository.head);
+    for (const path of [dir, dirname(dir)]) syncDirectory(path);
     await this.#root.transaction(() => {
       for (const number of snapshot.shards) {
         const shard = this.#shards.get(number);
@@ -189,7 +192,11 @@ export class Index {
 
   async #checkFormat(readOnly: boolean): Promise<void> {
     const found = this.#meta.get('format');
-    if (found === undefined && !readOnly) await this.#meta.put('format', INDEX_FORMAT);
+    if (found === undefined && !readOnly) {
+      await this.#meta.put('format', INDEX_FORMAT);
+      // A new index: its files are durable one by one, its directories only now.
+      for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
+    }
     if (found !== undefined && found > INDEX_FORMAT) {
       throw new ShardctlError('NEWER_FORMAT', `the index at ${this.#dir} has format ${found}; this shardctl knows ${INDEX_FORMAT}`, {
         hint: 'use the newer shardctl that wrote it',

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory, writeDurably } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { Metric } from '../model.ts';
 import { BlockStore } from './blockstore.ts';
 import { CarStore } from './car-store.ts';
-import { makeDirectory, writeDurably } from './durable.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from './peer.ts';
 import type { ShardStore } from './store.ts';
 

@@ -1,8 +1,9 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from '../errors.ts';
+import { errnoOf } from './errors.ts';
 
 /** Flushes a file, or the names in a directory. */
 export async function syncPath(path: string): Promise<void> {
@@ -42,4 +43,14 @@ export async function makeDirectory(path: string): Promise<void> {
     throw error;
   }
   await syncPath(dirname(path));
+}
+
+/** Flushes the names in a directory, where the caller must not let anything else happen meanwhile. */
+export function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
