@@ -2,19 +2,18 @@
  * commit — the end of the pipeline: the catalogue goes to every peer, then the snapshot and the head change in one
  * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ledger } from './allocate/ledger.ts';
+import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
-import { syncDirectory } from './durable.ts';
+import { writeDurably } from './durable.ts';
 import { ShardctlError } from './errors.ts';
+import type { RepositoryRecord } from './index-store/index.ts';
 import type { IngestRun, Parent } from './ingest.ts';
 import type { Tree } from './link/link.ts';
-import type { PlacedShard, SnapshotRecord } from './model.ts';
-import { OpenShard } from './pack/open-shard.ts';
+import type { ShardRecord, SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
-import { SectionCursor } from './shard/car.ts';
-import { RunBuilder } from './shard/run.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 
@@ -49,8 +48,9 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
+  checkReplicas(run, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
-  const catalogue = await placeCatalogue(it, built.blocks);
+  const catalogue = await placeCatalogue({ run, ledger: it.ledger, label: `${run.repository} ${number} catalogue`, blocks: built.blocks });
   const snapshot: SnapshotRecord = {
     repository: run.repository,
     number,
@@ -64,20 +64,41 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     catalogue,
     profile: run.profile.name,
   };
-  await run.index.commit(
-    {
-      name: run.repository,
-      source: run.source,
-      head: number,
-      profile: run.profile.name,
-      chunker: run.chunker,
-      metadata: run.metadata,
-      filters: run.filters,
-    },
-    snapshot,
-  );
-  writeHead(run.heads, run.repository, snapshot.cid);
+  await run.index.commit(repositoryRecord(run, number), snapshot);
+  await writeHead(run, snapshot.cid);
   return snapshot;
+}
+
+/** Nothing differed, but the repository may come from elsewhere now, by other rules; and a crash may have kept the head's text back. */
+export async function remember(run: IngestRun, head: SnapshotRecord): Promise<void> {
+  const record = repositoryRecord(run, head.number);
+  if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
+  await writeHead(run, head.cid);
+}
+
+function repositoryRecord({ repository, source, profile, chunker, metadata, filters }: IngestRun, head: number): RepositoryRecord {
+  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters };
+}
+
+/**
+ * A snapshot names only shards that are on peers (invariant I2): those of this run are, but what it takes over was placed
+ * before, by other settings, and a peer may have been taken out of them.
+ */
+function checkReplicas({ peers, replication, emit }: IngestRun, shards: readonly ShardRecord[]): void {
+  const holders = (shard: ShardRecord) => shard.peers.filter((name) => peers.has(name)).length;
+  const least = Math.max(1, replication.min < 0 ? peers.size : replication.min);
+  const lost = shards.find((shard) => holders(shard) === 0);
+  if (lost !== undefined) {
+    throw new ShardctlError(
+      'TOO_FEW_PEERS',
+      `shard ${lost.number}, which the snapshot needs, is on no configured peer (it was on ${lost.peers.join(', ')})`,
+      {
+        hint: 'bring the peer back into the settings with `shardctl peers add`, then run the same command again',
+      },
+    );
+  }
+  const thin = shards.filter((shard) => holders(shard) < least).length;
+  if (thin > 0) emit({ type: 'warning', message: `${thin} of ${shards.length} shards, placed before, have fewer than ${least} replicas` });
 }
 
 /** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */
@@ -86,45 +107,10 @@ function shardsOf({ parent, packer }: Commit): number[] {
   return [...new Set([...inherited, ...packer.reusedShards, ...packer.sealed])].sort((a, b) => a - b);
 }
 
-/** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. */
-async function placeCatalogue({ run, ledger, number }: Commit, blocks: readonly Buffer[]): Promise<PlacedShard> {
-  const { replication, peers, signal } = run;
-  const shard = new OpenShard(run.spool, run.index.nextShardNumber());
-  const builder = new RunBuilder();
-  for (const block of blocks) builder.add(block);
-  const sections = builder.take();
-  for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
-  void shard.write(sections);
-  const { cid, bytes, blocks: count, carPath, carBytes } = await shard.seal();
-  const sealed = { cid, label: `${run.repository} ${number} catalogue`, bytes, blocks: count, carPath, carBytes };
-
-  let failure: ShardctlError | undefined;
-  const holders: string[] = [];
-  for (const name of ledger.freeBytes().keys()) {
-    try {
-      await peers.get(name)?.put(sealed, { mayConsume: false, signal });
-      holders.push(name);
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-      failure = error;
-      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}` });
-    }
-  }
-  rmSync(carPath, { force: true });
-  const least = Math.max(1, replication.min < 0 ? peers.size : replication.min);
-  if (holders.length < least)
-    throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
-  return { cid, bytes, blocks: count, carBytes, peers: holders };
-}
-
 /** For people, scripts and `recover`: the newest snapshot as a line of text, which outlives the index. */
-function writeHead(dir: string, repository: string, cid: string): void {
-  mkdirSync(dir, { recursive: true });
-  const path = join(dir, encodeURIComponent(repository));
-  const fd = openSync(`${path}.tmp`, 'w');
-  writeSync(fd, `${cid}\n`);
-  fsyncSync(fd);
-  closeSync(fd);
-  renameSync(`${path}.tmp`, path);
-  syncDirectory(dir);
+async function writeHead({ heads, repository }: IngestRun, cid: string): Promise<void> {
+  mkdirSync(heads, { recursive: true });
+  const path = join(heads, encodeURIComponent(repository));
+  const text = `${cid}\n`;
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) await writeDurably(path, text);
 }

@@ -8,6 +8,9 @@ import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } 
 /** Bytes of one entry in the `cids` column: its codec, then its digest. */
 export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
 
+/** A ctime that no file has (0 is what images and some FUSE file systems report): the entry is looked at again. */
+export const NO_CTIME = -(2n ** 63n);
+
 /** Bytes of one entry in all columns but the CIDs. */
 const COLUMN_BYTES = 36;
 
@@ -68,6 +71,8 @@ export class Directory {
   base: BaseDirectory | undefined;
   /** It could not be listed: it has no entries here, and `compare` puts the parent's subtree in its place. */
   readonly unreadable: boolean;
+  /** The parent's record stands in for what could not be listed. */
+  kept = false;
 
   /** Entries that were imported again and turned out as in the parent: only their stat data are new. */
   refreshed = 0;
@@ -105,9 +110,12 @@ export class Directory {
     this.mtimes[index] = stat.mtimeNs;
     this.ctimes[index] = stat.ctimeNs;
     this.inodes[index] = stat.inode;
-    if (this.mtimes[index] === stat.mtimeNs) return;
-    this.exactMtimes ??= new Map();
-    this.exactMtimes.set(index, stat.mtimeNs);
+    if (this.mtimes[index] === stat.mtimeNs) {
+      this.exactMtimes?.delete(index);
+    } else {
+      this.exactMtimes ??= new Map();
+      this.exactMtimes.set(index, stat.mtimeNs);
+    }
   }
 
   /** Whether an entry of this directory, or anything below it, differs from the parent. Its own metadata are an entry's, one level up. */
@@ -144,9 +152,9 @@ export class Directory {
     return kept;
   }
 
-  /** Makes the next run look at the entry again: no file has this ctime. */
+  /** Makes the next run look at the entry again. */
   markStale(index: number): void {
-    this.ctimes[index] = 0n;
+    this.ctimes[index] = NO_CTIME;
   }
 
   mtimeNs(index: number): bigint {

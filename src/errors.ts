@@ -21,7 +21,8 @@ export const EXIT = {
 const EXIT_OF = {
   USAGE: EXIT.usage,
   SOURCE_MISSING: EXIT.notFound,
-  SOURCE_UNREADABLE: EXIT.unreadable,
+  // Not 23: that promises that the rest was committed.
+  SOURCE_UNREADABLE: EXIT.notFound,
   HOME_IN_SOURCE: EXIT.usage,
   NOT_FOUND: EXIT.notFound,
   LOCKED: EXIT.locked,

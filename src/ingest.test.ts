@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import { NO_CTIME } from './directory.ts';
 import type { Event } from './events.ts';
 import { type Ran, TestHome } from './testing/run.ts';
 import { applyEdit, edit, writeTree } from './testing/tree.ts';
@@ -154,7 +166,8 @@ test('a file that changes between its scan and its reading is read again, and th
 
 test('a file written in the clock tick of the scan is looked at again by the next run, and only by that', async () => {
   writeTree(dir, { file: 'aaaa' });
-  await home.add(dir);
+  const written = Number(lstatSync(join(dir, 'file'), { bigint: true }).ctimeNs / 1_000_000n);
+  await home.add(dir, { now: () => written });
   assert.equal(await racyEntries(), 1);
   await tick();
   assert.equal((await home.add(dir)).summary.unchanged, true);
@@ -167,7 +180,7 @@ async function racyEntries(): Promise<number> {
   const entries = index.readEntries('test', 1);
   let racy = 0;
   for (let record = entries?.next(); record !== undefined; record = entries?.next())
-    racy += record.ctimes.filter((ctime) => ctime === 0n).length;
+    racy += record.ctimes.filter((ctime) => ctime === NO_CTIME).length;
   entries?.close();
   await index.close();
   return racy;
@@ -197,6 +210,119 @@ test('an unreadable file or directory is named and the parent’s version stays'
   chmodSync(join(dir, 'closed'), 0o755);
   writeFileSync(join(dir, 'closed', 'more'), 'five');
   assert.equal((await home.add(dir)).summary.tree, await freshRoot(dir));
+});
+
+test('what cannot be looked at one day and not be listed the next is still in the snapshot', async (t) => {
+  if (!canBeNobody()) return t.skip('needs root, to become somebody who may not read everything, in a place that everybody may read');
+  writeTree(dir, { p: { inner: { one: '1', two: '2' }, file: '3' }, q: '4' });
+  chmodSync(dir, 0o755);
+  const first = await home.add(dir);
+  chmodSync(join(dir, 'p'), 0o744); // listed, but nothing in it can be looked at
+  const second = await asNobody(() => home.add(dir));
+  assert.equal(second.summary.files, first.summary.files);
+  chmodSync(join(dir, 'p'), 0o755);
+  chmodSync(join(dir, 'p', 'inner'), 0);
+  const third = await asNobody(() => home.add(dir));
+  assert.equal(third.summary.files, first.summary.files);
+  chmodSync(join(dir, 'p', 'inner'), 0o755);
+  assert.equal((await home.add(dir)).summary.tree, first.summary.tree);
+});
+
+test('a directory that vanishes after it was listed leaves no trace, even when its parent cannot be listed next time', async (t) => {
+  if (!canBeNobody()) return t.skip('needs root, to become somebody who may not read everything, in a place that everybody may read');
+  writeTree(dir, { p: { zz: { deep: 'x' }, stays: 'y' }, q: 'z' });
+  chmodSync(dir, 0o755);
+  const without = writeTree(mkdtempSync(join(tmpdir(), 'shardctl-source-')), { p: { stays: 'y' }, q: 'z' });
+  await home.add(dir, { metadata: false }, (event) => {
+    if (event.type === 'scan') rmSync(join(dir, 'p', 'zz'), { recursive: true, force: true });
+  });
+  chmodSync(join(dir, 'p'), 0);
+  const { summary } = await asNobody(() => home.add(dir, { metadata: false }));
+  const fresh = await TestHome.create();
+  assert.equal(summary.tree, (await fresh.add(without, { metadata: false })).summary.tree);
+  fresh.remove();
+  rmSync(without, { recursive: true });
+  chmodSync(join(dir, 'p'), 0o755);
+});
+
+test('a source that is replaced or unmounted during the run is not committed', async () => {
+  writeTree(dir, { a: 'one', b: 'two' });
+  const first = await home.add(dir);
+  const away = `${dir}-away`;
+  writeFileSync(join(dir, 'c'), 'three');
+  const run = home.add(dir, {}, (event) => {
+    if (event.type !== 'scan') return;
+    rmSync(away, { recursive: true, force: true });
+    renameSync(dir, away);
+    writeTree(dir, {});
+  });
+  await assert.rejects(run, { code: 'SOURCE_MISSING', message: /during the run/ });
+  rmSync(away, { recursive: true });
+  const index = await home.index();
+  assert.equal(index.repository('test')?.head, first.summary.number);
+  await index.close();
+});
+
+test('lost or damaged entries cost time and nothing else', async () => {
+  writeTree(dir, { a: 'one', b: { c: 'two' } });
+  const first = await home.add(dir);
+  const entries = join(home.dir, 'index', 'entries', 'test');
+  for (const damage of [
+    () => rmSync(join(entries, '1.cold')),
+    () => rmSync(join(entries, '1.hot')),
+    () => appendFileSync(join(entries, '1.cold'), 'x'),
+    () => flip(join(entries, '1.hot'), 60),
+    () => flip(join(entries, '1.cold'), 60),
+  ]) {
+    damage();
+    const ran = await home.add(dir);
+    assert.equal(ran.summary.tree, first.summary.tree);
+    assert.equal(ran.summary.newBlocks, 0);
+    assert.equal(ran.events.filter((event) => event.type === 'warning').length > 0, true);
+    assert.deepEqual(
+      (await home.add(dir)).events.filter((event) => event.type === 'warning'),
+      [],
+      'mended',
+    );
+  }
+});
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] as number) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+test('a touched directory makes no snapshot of a tree without metadata', async () => {
+  writeTree(dir, { sub: { a: 'one' } });
+  await home.add(dir, { metadata: false });
+  utimesSync(join(dir, 'sub'), 1000, 1000);
+  assert.equal((await home.add(dir, { metadata: false })).summary.unchanged, true);
+});
+
+test('a snapshot never names a shard that is on no configured peer', async () => {
+  const two = await TestHome.create({ one: {}, two: {} });
+  writeTree(dir, { a: 'one' });
+  await two.add(dir);
+  const index = await two.index();
+  const [name] = index.shard(0)?.peers as [string];
+  await index.close();
+  two.peers.delete(name);
+  writeFileSync(join(dir, 'b'), 'two');
+  await assert.rejects(two.add(dir), { code: 'TOO_FEW_PEERS', message: /shard 0.*on no configured peer/ });
+  two.remove();
+});
+
+test('a run that finds nothing new remembers where the repository comes from now', async () => {
+  writeTree(dir, { a: 'one' });
+  await home.add(dir);
+  const moved = `${dir}-moved`;
+  renameSync(dir, moved);
+  assert.equal((await home.add(moved, { metadata: true })).summary.unchanged, true);
+  const index = await home.index();
+  assert.equal(index.repository('test')?.source, moved);
+  await index.close();
+  rmSync(moved, { recursive: true });
 });
 
 function canBeNobody(): boolean {

@@ -11,13 +11,15 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
-import { commit } from './commit.ts';
+import { commit, remember } from './commit.ts';
 import { compare } from './compare/compare.ts';
 import { takeOver } from './compare/take-over.ts';
+import { cidText } from './dag/cid.ts';
 import { errnoOf, ioError } from './errors.ts';
 import type { Emit, Summary } from './events.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
+import { EntriesDamaged } from './index-store/entries-format.ts';
 import type { EntriesReader } from './index-store/entries-reader.ts';
 import type { Index } from './index-store/index.ts';
 import { link } from './link/link.ts';
@@ -27,7 +29,7 @@ import type { Peer } from './peer/peer.ts';
 import { Placer } from './place/placer.ts';
 import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
-import { statSource, walk } from './scan/walk.ts';
+import { assertSameSource, statSource, walk } from './scan/walk.ts';
 import { Tally } from './tally.ts';
 
 /** Two on two cores were measured best: the main thread writes and waits. More have not been measured. */
@@ -64,7 +66,12 @@ export interface IngestRun {
 /** @throws ShardctlError; whatever happens, the head that was there before stays valid */
 export async function ingest(run: IngestRun): Promise<Summary> {
   try {
-    return await runPipeline(run);
+    return await runPipeline(run).catch((error: unknown) => {
+      if (!(error instanceof EntriesDamaged)) throw error;
+      run.emit({ type: 'warning', message: error.message });
+      run.index.dropEntries(run.repository, run.index.repository(run.repository)?.head ?? 0);
+      return runPipeline(run);
+    });
   } catch (error) {
     // An abort may surface as the failure of whatever it interrupted.
     if (run.signal.aborted) throw run.signal.reason;
@@ -96,11 +103,12 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
       packer.placed(shard.number);
     },
   });
+  const isHeld = heldBy(run);
   const packer = new Packer({
     shardBytes: run.shardBytes,
     spool: run.spool,
     firstNumber: index.nextShardNumber(),
-    shardOf: (digest, at) => index.shardOf(digest, at),
+    shardOf: (digest, at) => index.shardOf(digest, at, isHeld),
     onSealed: async (shard) => {
       emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
       await placer.place(shard);
@@ -110,30 +118,33 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacyAt(started));
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source, profile, metadata });
 
-  try {
-    const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit, signal }));
-    const compared = compare(walked, parent?.entries);
-    const imported = importEntries(compared, { source, profile, metadata, pool, emit, signal });
-    const filled = tally.filled(takeOver(imported, parent?.entries));
-    const linked = link(filled, { profile, metadata, root, base: parent?.entries, entries });
+  const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit, signal }));
+  const compared = compare(walked, parent?.entries, { metadata });
+  const imported = importEntries(compared, { source, profile, metadata, pool, emit, signal });
+  const filled = tally.filled(takeOver(imported, parent?.entries));
+  const linked = link(filled, { profile, metadata, root, base: parent?.entries, entries });
 
+  try {
     let step = await linked.next();
     for (; step.done !== true; step = await linked.next()) await packer.add(step.value.run, step.value.release);
     await packer.seal();
     await placer.drained();
     entries.finish();
     signal.throwIfAborted();
+    assertSameSource(source, root);
 
     const tree = step.value;
-    const snapshot =
-      tree === undefined
-        ? settle(run, parent as Parent, number, tally.changes)
-        : await commit({ run, parent, number, tree, tally, packer, ledger });
-    return summarize(run, snapshot, { unchanged: tree === undefined, tally, packer, placer, freeBefore, ledger, started });
+    const unchanged = tree === undefined || cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree;
+    const snapshot = unchanged
+      ? await settle(run, parent as Parent, number, tally.changes)
+      : await commit({ run, parent, number, tree, tally, packer, ledger });
+    return summarize(run, snapshot, { unchanged, tally, packer, placer, freeBefore, ledger, started });
   } catch (error) {
     await placer.drained().catch(() => {});
+    await linked.return(undefined);
     await packer.abandon();
     entries.abandon();
+    emptySpool(run.spool);
     throw error;
   } finally {
     await pool.close();
@@ -160,6 +171,16 @@ function parentOf({ index, repository, profile, metadata }: IngestRun, emit: Emi
   return { snapshot, entries };
 }
 
+/** Whether a shard is on a peer that is still configured: blocks of others are stored again. */
+function heldBy({ index, peers }: IngestRun): (shard: number) => boolean {
+  const known = new Map<number, boolean>();
+  return (number) => {
+    const held = known.get(number) ?? index.shard(number)?.peers.some((name) => peers.has(name)) ?? false;
+    known.set(number, held);
+    return held;
+  };
+}
+
 /** What a dead run left there was never recorded. */
 function emptySpool(spool: string): void {
   mkdirSync(spool, { recursive: true });
@@ -167,9 +188,11 @@ function emptySpool(spool: string): void {
 }
 
 /** The tree is the parent's: no new snapshot. Stat data may still have changed, and are what the next run compares with. */
-function settle({ index, repository }: IngestRun, parent: Parent, number: number, changes: number): SnapshotRecord {
-  if (changes > 0) index.moveEntries(repository, number, parent.snapshot.number);
+async function settle(run: IngestRun, parent: Parent, number: number, changes: number): Promise<SnapshotRecord> {
+  const { index, repository } = run;
+  if (changes > 0 || parent.entries === undefined) index.moveEntries(repository, number, parent.snapshot.number);
   else index.dropEntries(repository, number);
+  await remember(run, parent.snapshot);
   return parent.snapshot;
 }
 

@@ -1,7 +1,7 @@
 /** Counts what passes by, for the summary and for whoever watches. */
 import { CHANGED, type Directory, DROPPED, NEW, SAME, type WalkStep } from './directory.ts';
 import type { Emit, EntryProblem, Event } from './events.ts';
-import { DIRECTORY, FILE } from './model.ts';
+import { DIRECTORY, FILE, SYMLINK } from './model.ts';
 
 /** Progress is told this often at most. */
 const EVERY_MS = 100;
@@ -59,7 +59,7 @@ export class Tally {
         scanned.files++;
         scanned.bytes += directory.sizes[i] as number;
       } else if (kind === DIRECTORY) scanned.directories++;
-      else scanned.symlinks++;
+      else if (kind === SYMLINK) scanned.symlinks++;
     }
     this.#tell(false);
   }

@@ -9,8 +9,17 @@ import { CHANGED, Directory, DROPPED, SAME, UNREADABLE, type WalkStep } from '..
 import type { EntriesReader, EntriesRecord } from '../index-store/entries-reader.ts';
 import { type ByteString, DIRECTORY } from '../model.ts';
 
+export interface CompareOptions {
+  /** Mode and mtime are in the tree: without them, those of a directory make no difference. */
+  readonly metadata: boolean;
+}
+
 /** @param base the parent's entries; undefined when there is no parent, and then everything is new */
-export function* compare(steps: Iterable<WalkStep>, base: EntriesReader | undefined): Generator<WalkStep, void, void> {
+export function* compare(
+  steps: Iterable<WalkStep>,
+  base: EntriesReader | undefined,
+  options: CompareOptions,
+): Generator<WalkStep, void, void> {
   const parent = new Cursor(base);
   for (const step of steps) {
     const { directory } = step;
@@ -20,7 +29,7 @@ export function* compare(steps: Iterable<WalkStep>, base: EntriesReader | undefi
     }
     if (step.kind === 'enter') {
       const record = parent.seek(directory.path);
-      if (record !== undefined) match(directory, record);
+      if (record !== undefined) match(directory, record, options);
       else settle(directory);
     }
     yield step;
@@ -28,7 +37,7 @@ export function* compare(steps: Iterable<WalkStep>, base: EntriesReader | undefi
 }
 
 /** Sets the states of a directory's entries from the parent's record of it. */
-function match(directory: Directory, record: EntriesRecord): void {
+function match(directory: Directory, record: EntriesRecord, options: CompareOptions): void {
   const indexes = new Int32Array(directory.count).fill(-1);
   let matched = 0;
   for (let i = 0, j = 0; i < directory.count; i++) {
@@ -38,15 +47,16 @@ function match(directory: Directory, record: EntriesRecord): void {
     matched++;
     indexes[i] = j;
     if (directory.states[i] === UNREADABLE) adopt(directory, i, record, j);
-    else directory.states[i] = isSame(directory, i, record, j) ? SAME : CHANGED;
+    else directory.states[i] = isSame(directory, i, record, j, options) ? SAME : CHANGED;
   }
   const { ordinal, names } = record;
   directory.base = { ordinal, indexes, kinds: record.kinds.slice(), removed: names.length - matched, count: names.length };
   settle(directory);
 }
 
-function isSame(directory: Directory, i: number, record: EntriesRecord, j: number): boolean {
+function isSame(directory: Directory, i: number, record: EntriesRecord, j: number, { metadata }: CompareOptions): boolean {
   const kind = directory.kinds[i];
+  if (kind === DIRECTORY && !metadata) return record.kinds[j] === DIRECTORY;
   const alike = kind === record.kinds[j] && directory.modes[i] === record.modes[j] && directory.mtimes[i] === record.mtimes[j];
   // A directory is listed whatever its stat data say; only its own metadata matter here.
   if (!alike || kind === DIRECTORY) return alike;
@@ -60,7 +70,7 @@ function adopt(directory: Directory, i: number, record: EntriesRecord, j: number
   directory.modes[i] = record.modes[j] as number;
   directory.sizes[i] = record.sizes[j] as number;
   directory.mtimes[i] = record.mtimes[j] as bigint;
-  directory.ctimes[i] = 0n;
+  directory.markStale(i);
   directory.inodes[i] = record.inodes[j] as bigint;
 }
 
@@ -77,7 +87,8 @@ function* keep(unreadable: Directory, parent: Cursor): Generator<WalkStep, void,
   const record = parent.seek(unreadable.path);
   const above = unreadable.parent as Directory;
   if (record === undefined) {
-    above.states[unreadable.indexInParent] = DROPPED;
+    // What could not even be looked at may be a file, which `match` has dealt with.
+    if (above.kinds[unreadable.indexInParent] === DIRECTORY) above.drop(unreadable.indexInParent);
     return;
   }
   const open: Directory[] = [];
@@ -102,6 +113,7 @@ function asDirectory(record: EntriesRecord, above: Directory): Directory {
   directory.ctimes.set(record.ctimes);
   directory.inodes.set(record.inodes);
   directory.states.fill(SAME);
+  directory.kept = true;
   const { ordinal, names } = record;
   const indexes = Int32Array.from(names, (_, i) => i);
   directory.base = { ordinal, indexes, kinds: directory.kinds, removed: 0, count: names.length };

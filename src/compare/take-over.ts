@@ -3,7 +3,7 @@
  * and came out the same (a racy file, a touched one in a tree without metadata) is the same.
  * In, out: the import steps. Holds: the CIDs of one directory of the parent.
  */
-import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME } from '../directory.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, NEW, SAME } from '../directory.ts';
 import type { ColdRecord, EntriesReader } from '../index-store/entries-reader.ts';
 import type { Codec } from '../model.ts';
 
@@ -33,8 +33,12 @@ function adopt(directory: Directory, entries: EntriesReader): void {
   for (let i = 0; i < directory.count; i++) {
     const at = base.indexes[i] as number;
     if (at < 0) continue;
-    if (directory.states[i] === SAME) {
-      const cid = at * CID_COLUMN_BYTES;
+    const cid = at * CID_COLUMN_BYTES;
+    if (directory.states[i] === SAME && cold.cids[cid] === 0) {
+      // The parent had listed it when it vanished. Here it is walked again, unless the parent's record stands in for the walk.
+      if (directory.kept) directory.drop(i);
+      else directory.states[i] = NEW;
+    } else if (directory.states[i] === SAME) {
       directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
     } else if (directory.states[i] === CHANGED && sameCid(directory, i, cold, at)) {
       directory.states[i] = SAME;

@@ -34,6 +34,7 @@ export function cidLength(codec: number, version: CidVersion): number {
 
 /** Writes the CID whose digest stands at `digestAt`; returns the offset after it. */
 export function writeCid(out: Uint8Array, at: number, codec: number, digest: Uint8Array, digestAt: number, version: CidVersion): number {
+  if (codec !== RAW && codec !== DAG_PB) throw new Error(`no CID: codec ${codec}`);
   if (version === 1 || codec !== DAG_PB) {
     out[at++] = 1;
     out[at++] = codec;

@@ -19,24 +19,28 @@ export type PlanItem =
   /** A file whose chunks are cut by its content: one after the other, on the main thread. */
   | { readonly kind: 'content-defined'; readonly directory: Directory; readonly index: number };
 
-/** Steps that may wait behind an open batch: few changes in a large tree must not hold the tree in memory. */
+/** Steps that may wait behind an open batch, and entries of the directories among them: few changes in a large tree must not hold the tree in memory. */
 const MAX_STEPS_BEHIND = 512;
+const MAX_ENTRIES_BEHIND = 20_000;
 
 export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator<PlanItem, void, void> {
   const { chunker } = profile;
   const singleChunk = chunker.kind === 'size' ? chunker.bytes : chunker.min;
   let batch = new FileBatch();
   let behind: PlanItem[] = [];
+  let entriesBehind = 0;
   function* flush(): Generator<PlanItem, void, void> {
     if (!batch.isEmpty) yield { kind: 'batch', batch };
     batch = new FileBatch();
     yield* behind;
     behind = [];
+    entriesBehind = 0;
   }
   for (const step of steps) {
     behind.push(step);
     if (step.kind === 'enter') {
       const { directory } = step;
+      entriesBehind += directory.count;
       for (let i = 0; i < directory.count; i++) {
         if (directory.kinds[i] !== FILE || (directory.states[i] !== NEW && directory.states[i] !== CHANGED)) continue;
         const size = directory.sizes[i] as number;
@@ -51,7 +55,7 @@ export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator
       }
       behind.push({ kind: 'filled', directory });
     }
-    if (batch.isEmpty || behind.length > MAX_STEPS_BEHIND) yield* flush();
+    if (batch.isEmpty || behind.length > MAX_STEPS_BEHIND || entriesBehind > MAX_ENTRIES_BEHIND) yield* flush();
   }
   yield* flush();
 }

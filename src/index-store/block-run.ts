@@ -1,7 +1,7 @@
 /**
  * One sorted, immutable list of blocks on disk: which shard holds each.
  *
- *   pages    4096 bytes: 170 records of 24 bytes (20 bytes of digest, u32 shard), sorted by digest, zero padding
+ *   pages    4096 bytes: 170 records of 24 bytes (20 bytes of digest, u32 shard), sorted by digest; zero padding; u32 crc32
  *   fence    u32 per page: the first four bytes of its first digest, big-endian value
  *   footer   u32 records, u32 pages, u32 crc32 of the fence, 4 bytes magic
  *
@@ -15,7 +15,9 @@ import { BlockFilter } from './block-filter.ts';
 export const PREFIX_BYTES = 20;
 export const RECORD_BYTES = PREFIX_BYTES + 4;
 const PAGE_BYTES = 4096;
-const PAGE_RECORDS = Math.floor(PAGE_BYTES / RECORD_BYTES);
+/** Of a page without its checksum. */
+const PAGE_DATA_BYTES = PAGE_BYTES - 4;
+const PAGE_RECORDS = Math.floor(PAGE_DATA_BYTES / RECORD_BYTES);
 const FOOTER_BYTES = 16;
 const MAGIC = 0x6e75_7273;
 const PAGES_PER_READ = 64;
@@ -42,9 +44,7 @@ export class BlockRun {
     const whole = footer.readUInt32LE(12) === MAGIC && size === pages * PAGE_BYTES + pages * 4 + FOOTER_BYTES;
     if (!whole || crc32(fence) !== footer.readUInt32LE(8)) {
       closeSync(this.#fd);
-      throw new ShardctlError('DAMAGE', `the index is damaged: ${path} is torn`, {
-        hint: 'delete the `index` directory of the home and add the repository again: blocks that are stored are found again as they come',
-      });
+      throw damaged(path, 'it is torn');
     }
     this.records = footer.readUInt32LE(0);
     this.#fence = new Uint32Array(fence.buffer, fence.byteOffset, pages);
@@ -88,6 +88,7 @@ export class BlockRun {
       readSync(this.#fd, bytes, 0, count * PAGE_BYTES, first * PAGE_BYTES);
       let length = 0;
       for (let page = 0; page < count; page++) {
+        this.#check(bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
         const used = this.#recordsOn(first + page) * RECORD_BYTES;
         bytes.copy(out, length, page * PAGE_BYTES, page * PAGE_BYTES + used);
         length += used;
@@ -132,9 +133,23 @@ export class BlockRun {
 
   #load(page: number): void {
     if (this.#pageNumber === page) return;
+    this.#pageNumber = -1;
     readSync(this.#fd, this.#page, 0, PAGE_BYTES, page * PAGE_BYTES);
+    this.#check(this.#page);
     this.#pageNumber = page;
   }
+
+  /** A wrong record would send a reader to the wrong shard, or a block to none. */
+  #check(page: Buffer): void {
+    if (crc32(page.subarray(0, PAGE_DATA_BYTES)) !== page.readUInt32LE(PAGE_DATA_BYTES))
+      throw damaged(this.path, 'a page has a wrong checksum');
+  }
+}
+
+function damaged(path: string, what: string): ShardctlError {
+  return new ShardctlError('DAMAGE', `the index is damaged: ${path}: ${what}`, {
+    hint: 'restore the `index` directory of the home from a backup, or delete it and add each repository again: its snapshots are forgotten, their data stays',
+  });
 }
 
 /** Writes a run from records in order; it exists under its path only when `finish` has made it durable. */
@@ -180,6 +195,9 @@ export class BlockRunWriter {
 
   #flush(): void {
     const used = this.#buffer.subarray(0, this.#pagesBuffered * PAGE_BYTES);
+    for (let end = PAGE_BYTES; end <= used.length; end += PAGE_BYTES) {
+      used.writeUInt32LE(crc32(used.subarray(end - PAGE_BYTES, end - 4)), end - 4);
+    }
     this.#write(used);
     used.fill(0);
     this.#pagesBuffered = 0;

@@ -7,12 +7,14 @@
  * block is new.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
+import { errnoOf } from '../errors.ts';
 import { DIGEST_BYTES } from '../model.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
 import { BlockRun, BlockRunWriter, comparePrefixes, PREFIX_BYTES, RECORD_BYTES } from './block-run.ts';
 
+const RUN = '.run';
 /** Runs of about one size that are merged into one. */
 const FAN_IN = 8;
 /** Runs up to this many records are of the lowest tier. */
@@ -24,21 +26,17 @@ const FILTER_BYTES = 32 * 1024 * 1024;
 
 export class BlockTable {
   readonly #dir: string;
-  readonly #runs: BlockRun[] = [];
+  readonly #runs: BlockRun[];
   #lookups = 0;
-  #nextId = 0;
+  #nextId: number;
 
   constructor(dir: string, readOnly: boolean) {
     this.#dir = dir;
     if (!readOnly) mkdirSync(dir, { recursive: true });
-    for (const name of readdirSync(dir).sort()) {
-      if (name.endsWith('.run')) {
-        this.#runs.push(new BlockRun(join(dir, name)));
-        this.#nextId = Math.max(this.#nextId, Number.parseInt(name, 10) + 1);
-      } else if (!readOnly) {
-        rmSync(join(dir, name), { force: true });
-      }
-    }
+    for (const name of readdirSync(dir)) if (!readOnly && !name.endsWith(RUN)) rmSync(join(dir, name), { force: true });
+    this.#runs = openRuns(dir);
+    const last = this.#runs.at(-1);
+    this.#nextId = last === undefined ? 0 : Number.parseInt(basename(last.path), 10) + 1;
   }
 
   /** A usable shard that has the digest standing at `at`. */
@@ -69,7 +67,7 @@ export class BlockTable {
   }
 
   #nextPath(): string {
-    return join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}.run`);
+    return join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`);
   }
 
   /** Gives a run its filter if this table is being looked up in earnest. */
@@ -108,6 +106,19 @@ export class BlockTable {
     const run = new BlockRun(path);
     this.#runs.push(run);
     this.#addFilter(run);
+  }
+}
+
+/** Opens all runs, oldest first. Somebody else may be merging them: a run that went away meanwhile is in one that came. */
+function openRuns(dir: string, attempts = 5): BlockRun[] {
+  const runs: BlockRun[] = [];
+  try {
+    for (const name of readdirSync(dir).sort()) if (name.endsWith(RUN)) runs.push(new BlockRun(join(dir, name)));
+    return runs;
+  } catch (error) {
+    for (const run of runs) run.close();
+    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openRuns(dir, attempts - 1);
+    throw error;
   }
 }
 

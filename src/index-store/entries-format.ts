@@ -8,7 +8,7 @@
  *   hot   header, then blocks: u32 length, u32 crc32, payload. A payload is directory records, each padded to 8 bytes:
  *         u32 entries, u32 path bytes, u32 bytes of all names, u32 zero,
  *         f64 sizes[], i64 mtimes[], i64 ctimes[], u64 inodes[], u16 modes[], u8 kinds[], u8 name lengths[], path, names
- *   cold  header, then per directory: f64 dagSizes[], cids[] of 33 bytes, padded to 8;
+ *   cold  header, then per directory: u32 entries, u32 crc32, f64 dagSizes[], cids[] of 33 bytes, padded to 8;
  *         then f64 offsets[] by walk order, then a footer: f64 where they begin, u32 how many, u32 crc32 of them
  *
  * All numbers are little-endian. Names are at most 255 bytes on every file system that Node runs on.
@@ -22,17 +22,25 @@ export const BLOCK_HEADER_BYTES = 8;
 export const RECORD_HEADER_BYTES = 16;
 /** sizes, mtimes, ctimes, inodes (8 each), modes (2), kinds (1), name lengths (1). */
 export const HOT_ENTRY_BYTES = 36;
+/** Before the columns of a cold record: count and checksum. */
+export const COLD_HEADER_BYTES = 8;
 export const FOOTER_BYTES = 16;
 /** A hot block is closed when its payload has grown to this: about 2,000 entries. */
 export const HOT_BLOCK_BYTES = 100_000;
 
 const MAGIC = { hot: 'shrdhot\n', cold: 'shrdcld\n' } as const;
 
-export interface EntriesHeader {
+/** The source's root, which is nobody's entry. */
+export interface RootStat {
   /** Permission bits of the source's root. */
   readonly rootMode: number;
   /** Modification time of the source's root, nanoseconds modulo 2^64. */
   readonly rootMtime: bigint;
+}
+
+export interface EntriesHeader extends RootStat {
+  /** A random number that both parts of one snapshot's entries carry, and no others. */
+  readonly pair: bigint;
 }
 
 export function encodeHeader(part: keyof typeof MAGIC, header: EntriesHeader): Buffer {
@@ -42,6 +50,7 @@ export function encodeHeader(part: keyof typeof MAGIC, header: EntriesHeader): B
   out.writeUInt32LE(ENTRIES_VERSION, 8);
   out.writeUInt32LE(header.rootMode, 12);
   out.writeBigInt64LE(BigInt.asIntN(64, header.rootMtime), 16);
+  out.writeBigUInt64LE(header.pair, 24);
   return out;
 }
 
@@ -53,13 +62,18 @@ export function decodeHeader(part: keyof typeof MAGIC, bytes: Buffer, path: stri
       hint: 'use the newer shardctl that wrote it',
     });
   }
-  return { rootMode: bytes.readUInt32LE(12), rootMtime: bytes.readBigInt64LE(16) };
+  return { rootMode: bytes.readUInt32LE(12), rootMtime: bytes.readBigInt64LE(16), pair: bytes.readBigUInt64LE(24) };
+}
+
+/** The entries are only a memory of the last run: without them every file is read again, to the same result. */
+export class EntriesDamaged extends ShardctlError {
+  constructor(path: string, what: string) {
+    super('DAMAGE', `the index is damaged: ${what} (${path})`);
+  }
 }
 
 export function damagedEntries(path: string, what: string): ShardctlError {
-  return new ShardctlError('DAMAGE', `the index is damaged: ${what} (${path})`, {
-    hint: 'delete this file: the next run reads every file again and reaches the same result',
-  });
+  return new EntriesDamaged(path, what);
 }
 
 export function pad8(bytes: number): number {

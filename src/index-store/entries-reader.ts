@@ -5,6 +5,7 @@ import { CID_COLUMN_BYTES } from '../directory.ts';
 import type { ByteString } from '../model.ts';
 import {
   BLOCK_HEADER_BYTES,
+  COLD_HEADER_BYTES,
   damagedEntries,
   decodeHeader,
   type EntriesHeader,
@@ -45,7 +46,7 @@ export class EntriesReader {
   readonly #coldPath: string;
   readonly #hot: number;
   readonly #hotBytes: number;
-  #cold: { fd: number; offsets: Float64Array; end: number } | undefined;
+  readonly #cold: { readonly fd: number; readonly offsets: Float64Array; readonly end: number };
   #position = HEADER_BYTES;
   #block: Buffer = Buffer.alloc(0);
   #memory: [ArrayBuffer, ArrayBuffer] = [new ArrayBuffer(0), new ArrayBuffer(0)];
@@ -53,12 +54,19 @@ export class EntriesReader {
   #at = 0;
   #ordinal = 0;
 
+  /** @throws EntriesDamaged, or the error of a file that is not there */
   constructor(hotPath: string, coldPath: string) {
     this.#hotPath = hotPath;
     this.#coldPath = coldPath;
     this.#hot = openSync(hotPath, 'r');
-    this.#hotBytes = fstatSync(this.#hot).size;
-    this.header = decodeHeader('hot', read(this.#hot, 0, HEADER_BYTES), hotPath);
+    try {
+      this.#hotBytes = fstatSync(this.#hot).size;
+      this.header = decodeHeader('hot', read(this.#hot, 0, HEADER_BYTES), hotPath);
+      this.#cold = openCold(coldPath, this.header.pair);
+    } catch (error) {
+      closeSync(this.#hot);
+      throw error;
+    }
   }
 
   /** The next directory in walk order, or undefined after the last. */
@@ -96,19 +104,25 @@ export class EntriesReader {
   }
 
   cold(ordinal: number, count: number): ColdRecord {
-    if (this.#cold === undefined) this.#cold = this.#openCold();
     const { fd, offsets, end } = this.#cold;
-    const bytes = count * (8 + CID_COLUMN_BYTES);
+    const bytes = COLD_HEADER_BYTES + pad8(count * (8 + CID_COLUMN_BYTES));
     const offset = offsets[ordinal];
     if (offset === undefined || !(offset >= HEADER_BYTES) || offset + bytes > end) throw damagedEntries(this.#coldPath, 'bad offset');
     this.#coldMemory = atLeast(this.#coldMemory, bytes);
     const record = read(fd, offset, bytes, this.#coldMemory);
-    return { dagSizes: new Float64Array(record.buffer, record.byteOffset, count), cids: record.subarray(8 * count) };
+    const columns = record.subarray(COLD_HEADER_BYTES);
+    if (record.readUInt32LE(0) !== count || record.readUInt32LE(4) !== crc32(columns)) {
+      throw damagedEntries(this.#coldPath, `bad checksum at ${offset}`);
+    }
+    return {
+      dagSizes: new Float64Array(columns.buffer, columns.byteOffset, count),
+      cids: columns.subarray(8 * count, (8 + CID_COLUMN_BYTES) * count),
+    };
   }
 
   close(): void {
     closeSync(this.#hot);
-    if (this.#cold !== undefined) closeSync(this.#cold.fd);
+    closeSync(this.#cold.fd);
   }
 
   #nextBlock(): boolean {
@@ -126,18 +140,23 @@ export class EntriesReader {
     this.#at = 0;
     return length > 0;
   }
+}
 
-  #openCold(): { fd: number; offsets: Float64Array; end: number } {
-    const fd = openSync(this.#coldPath, 'r');
+function openCold(path: string, pair: bigint): { fd: number; offsets: Float64Array; end: number } {
+  const fd = openSync(path, 'r');
+  try {
     const size = fstatSync(fd).size;
-    const footer = read(fd, size - FOOTER_BYTES, FOOTER_BYTES);
+    const footer = size < FOOTER_BYTES ? Buffer.alloc(0) : read(fd, size - FOOTER_BYTES, FOOTER_BYTES);
     const end = footer.length === FOOTER_BYTES ? footer.readDoubleLE(0) : Number.NaN;
     const directories = footer.length === FOOTER_BYTES ? footer.readUInt32LE(8) : 0;
-    if (end + directories * 8 + FOOTER_BYTES !== size) throw damagedEntries(this.#coldPath, 'bad footer');
-    decodeHeader('cold', read(fd, 0, HEADER_BYTES), this.#coldPath);
+    if (end + directories * 8 + FOOTER_BYTES !== size) throw damagedEntries(path, 'bad footer');
+    if (decodeHeader('cold', read(fd, 0, HEADER_BYTES), path).pair !== pair) throw damagedEntries(path, 'it belongs to other entries');
     const table = read(fd, end, directories * 8);
-    if (crc32(table) !== footer.readUInt32LE(12)) throw damagedEntries(this.#coldPath, 'bad checksum of the offsets');
+    if (crc32(table) !== footer.readUInt32LE(12)) throw damagedEntries(path, 'bad checksum of the offsets');
     return { fd, offsets: new Float64Array(table.buffer, table.byteOffset, directories), end };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
 }
 

@@ -1,16 +1,18 @@
 /** Writes the entries of a snapshot while the walk goes on: the hot part as directories fill, the cold part as they close. */
+import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { CID_COLUMN_BYTES, type Directory } from '../directory.ts';
+import { CID_COLUMN_BYTES, type Directory, DROPPED, NO_CTIME } from '../directory.ts';
 import {
   BLOCK_HEADER_BYTES,
-  type EntriesHeader,
+  COLD_HEADER_BYTES,
   encodeHeader,
   FOOTER_BYTES,
   HOT_BLOCK_BYTES,
   HOT_ENTRY_BYTES,
   pad8,
   RECORD_HEADER_BYTES,
+  type RootStat,
 } from './entries-format.ts';
 
 const BUFFER_BYTES = 256 * 1024;
@@ -34,10 +36,11 @@ export class EntriesWriter {
   readonly #isRacy: (ctimeNs: bigint) => boolean;
 
   /** @param isRacy whether a file with this ctime may still change within the clock tick in which it was scanned */
-  constructor(hotPath: string, coldPath: string, header: EntriesHeader, isRacy: (ctimeNs: bigint) => boolean) {
+  constructor(hotPath: string, coldPath: string, root: RootStat, isRacy: (ctimeNs: bigint) => boolean) {
     this.#hot = new Appender(hotPath);
     this.#cold = new Appender(coldPath);
     this.#isRacy = isRacy;
+    const header = { ...root, pair: randomBytes(8).readBigUInt64LE() };
     this.#hot.append(encodeHeader('hot', header));
     this.#cold.append(encodeHeader('cold', header));
   }
@@ -64,7 +67,7 @@ export class EntriesWriter {
   leave(directory: Directory): void {
     const { ordinal, live } = this.#open.pop() as OpenDirectory;
     this.#offsets[ordinal] = this.#cold.position;
-    const bytes = pad8(live.length * (8 + CID_COLUMN_BYTES));
+    const bytes = COLD_HEADER_BYTES + pad8(live.length * (8 + CID_COLUMN_BYTES));
     writeCold(this.#cold.reserve(bytes), directory, live);
   }
 
@@ -137,7 +140,7 @@ function writeRecord(
     sizes[to] = directory.sizes[i] as number;
     mtimes[to] = directory.mtimes[i] as bigint;
     // A racy entry is given a ctime that nothing has, so that the next run looks at it again (as git does with its index).
-    ctimes[to] = isRacy(ctime) ? 0n : ctime;
+    ctimes[to] = isRacy(ctime) ? NO_CTIME : ctime;
     inodes[to] = directory.inodes[i] as bigint;
     modes[to] = directory.modes[i] as number;
     kinds[to] = directory.kinds[i] as number;
@@ -152,12 +155,21 @@ function writeRecord(
   out.fill(0, at, start + pad8(at - start));
 }
 
-function writeCold(out: Buffer, { cids, dagSizes }: Directory, live: readonly number[]): void {
-  out.fill(0);
+function writeCold(out: Buffer, directory: Directory, live: readonly number[]): void {
+  const columns = out.subarray(COLD_HEADER_BYTES);
+  columns.fill(0);
+  writeCids(columns, directory, live);
+  out.writeUInt32LE(live.length, 0);
+  out.writeUInt32LE(crc32(columns), 4);
+}
+
+function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: readonly number[]): void {
   if (cids === undefined || dagSizes === undefined) return;
   const count = live.length;
   for (let to = 0; to < count; to++) {
     const i = live[to] as number;
+    // It vanished after `enter` had listed it: a codec of 0 says that it has no CID.
+    if (states[i] === DROPPED) continue;
     out.writeDoubleLE(dagSizes[i] as number, to * 8);
     cids.copy(out, 8 * count + to * CID_COLUMN_BYTES, i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
   }

@@ -10,7 +10,7 @@ import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { ByteString, ShardRecord, SnapshotRecord } from '../model.ts';
 import { BlockTable } from './blocks.ts';
-import type { EntriesHeader } from './entries-format.ts';
+import { EntriesDamaged, type RootStat } from './entries-format.ts';
 import { EntriesReader } from './entries-reader.ts';
 import { EntriesWriter } from './entries-writer.ts';
 
@@ -101,9 +101,9 @@ export class Index {
     return last === undefined ? 0 : last + 1;
   }
 
-  /** The shard that holds a block, by the digest that stands at `at`. */
-  shardOf(digest: Uint8Array, at = 0): number | undefined {
-    return this.#blocks.get(digest, at, this.#isPlaced);
+  /** A placed and `usable` shard that holds a block, by the digest that stands at `at`. */
+  shardOf(digest: Uint8Array, at = 0, usable: (shard: number) => boolean = () => true): number | undefined {
+    return this.#blocks.get(digest, at, (shard) => this.#isPlaced(shard) && usable(shard));
   }
 
   /**
@@ -140,21 +140,21 @@ export class Index {
     await this.#repositories.put(repository.name, repository);
   }
 
-  /** The entries of a snapshot; undefined when they are lost, and then every file is read again. */
+  /** The entries of a snapshot; undefined when they are lost or damaged, and then every file is read again. */
   readEntries(repository: string, number: number): EntriesReader | undefined {
     const { hot, cold } = this.#entriesPaths(repository, number);
     try {
       return new EntriesReader(hot, cold);
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
+      if (errnoOf(error) === 'ENOENT' || error instanceof EntriesDamaged) return undefined;
       throw error;
     }
   }
 
-  writeEntries(repository: string, number: number, header: EntriesHeader, isRacy: (ctimeNs: bigint) => boolean): EntriesWriter {
+  writeEntries(repository: string, number: number, root: RootStat, isRacy: (ctimeNs: bigint) => boolean): EntriesWriter {
     const { dir, hot, cold } = this.#entriesPaths(repository, number);
     mkdirSync(dir, { recursive: true });
-    return new EntriesWriter(hot, cold, header, isRacy);
+    return new EntriesWriter(hot, cold, root, isRacy);
   }
 
   async close(): Promise<void> {
@@ -166,7 +166,7 @@ export class Index {
   moveEntries(repository: string, from: number, to: number): void {
     const source = this.#entriesPaths(repository, from);
     const target = this.#entriesPaths(repository, to);
-    // Both list the same names and CIDs (the tree is the same), so a crash between the two leaves a matching pair.
+    // A crash between the two leaves halves of different pairs, which is noticed: every file is read again then.
     renameSync(source.cold, target.cold);
     renameSync(source.hot, target.hot);
   }

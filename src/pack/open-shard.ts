@@ -73,6 +73,15 @@ export class OpenShard {
 
   /** Appends the manifest, names the root in the header, and closes the file. */
   async seal(): Promise<SpooledShard> {
+    try {
+      return await this.#finish();
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  async #finish(): Promise<SpooledShard> {
     const { root, dagSize } = this.#writeManifest();
     void this.#track(this.#writeAt(carHeader(root), 0));
     await Promise.all(this.#writes);

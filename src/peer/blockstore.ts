@@ -83,6 +83,10 @@ export class BlockStore implements ShardStore {
     });
   }
 
+  flush(): Promise<void> {
+    return syncPath(this.#pins);
+  }
+
   async open(cid: string): Promise<ShardReader> {
     if ((await this.sizeOf(cid)) === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
     return new BlockShardReader(cid, await this.#manifestOf(cid), (digest) => this.#read(digest));

@@ -56,6 +56,10 @@ export class CarStore implements ShardStore {
     this.#addUsed(shard.carBytes - replaced);
   }
 
+  flush(cid: string): Promise<void> {
+    return syncPath(dirname(this.#pathOf(cid)));
+  }
+
   open(cid: string): Promise<ShardReader> {
     return openCar(this.#pathOf(cid), cid);
   }

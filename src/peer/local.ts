@@ -96,7 +96,7 @@ export class LocalPeer implements Peer {
       if (carBytes !== shard.carBytes) {
         throw new ShardctlError('DAMAGE', `the CAR of ${shard.label} has ${carBytes} bytes, not ${shard.carBytes} (${shard.carPath})`);
       }
-      if ((await this.#store.sizeOf(shard.cid)) === carBytes) return;
+      if ((await this.#store.sizeOf(shard.cid)) === carBytes) return await this.#store.flush(shard.cid);
       const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await this.#store.usedBytes()) - this.#claimed;
       if (room < carBytes) throw this.#full(shard, room, 'capacity');
       this.#claimed += carBytes;

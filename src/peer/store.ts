@@ -15,6 +15,8 @@ export interface ShardStore {
   /** Bytes of this shard's CAR when it is here whole, as far as can be told without reading it. */
   sizeOf(cid: string): Promise<number | undefined>;
   put(shard: SealedShard, options: StorePut): Promise<void>;
+  /** Makes durable that a shard which is here is here: a run may have died between its last two steps. */
+  flush(cid: string): Promise<void>;
   open(cid: string): Promise<ShardReader>;
   list(): AsyncIterable<string>;
   remove(cid: string): Promise<void>;

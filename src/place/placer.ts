@@ -77,7 +77,7 @@ export class Placer {
     const { replication, record, emit } = this.#options;
     const tried = new Set(allocation);
     const holders: string[] = [];
-    let failure: unknown;
+    let failure: unknown = new ShardctlError('TOO_FEW_PEERS', `shard ${shard.number} is on too few peers`);
     for (let names = allocation; names.length > 0; ) {
       const failed = await this.#putOnAll(shard, names, holders);
       if (failed === undefined) break;
@@ -135,11 +135,7 @@ export class Placer {
     };
     try {
       await peer.put(sealed, { mayConsume, signal });
-      const metric = await peer.metric();
-      allocations.settle(name, shard.carBytes, metric);
       this.placedBytes.set(name, (this.placedBytes.get(name) ?? 0) + shard.carBytes);
-      emit({ type: 'peer', name, freeBytes: metric.freeBytes, usedBytes: metric.usedBytes });
-      return undefined;
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ShardctlError)) throw error;
@@ -147,6 +143,21 @@ export class Placer {
       const hint = error.hint === undefined ? {} : { hint: error.hint };
       emit({ type: 'warning', message: `peer ${name} is left out for the rest of this run: ${error.message}`, ...hint });
       return { name, error };
+    }
+    await this.#settle(peer, shard.carBytes);
+    return undefined;
+  }
+
+  /** Takes note of what the peer says now. It has the shard, whatever comes of this; one that says nothing gets nothing more. */
+  async #settle(peer: Peer, bytes: number): Promise<void> {
+    const { allocations, emit } = this.#options;
+    try {
+      const metric = await peer.metric();
+      allocations.settle(peer.name, bytes, metric);
+      emit({ type: 'peer', name: peer.name, freeBytes: metric.freeBytes, usedBytes: metric.usedBytes });
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      allocations.leave(peer.name);
     }
   }
 }

@@ -81,7 +81,8 @@ export class BlockSource implements Blocks {
   }
 
   #acquire(key: string, peer: string, cid: string): OpenShard {
-    const shard = this.#open.get(key) ?? { reader: this.#openOn(key, peer, cid), users: 0 };
+    // A failing open takes itself out of the map again, so it must not begin before it is in.
+    const shard = this.#open.get(key) ?? { reader: Promise.resolve().then(() => this.#openOn(key, peer, cid)), users: 0 };
     // The most recently used one stands last.
     this.#open.delete(key);
     this.#open.set(key, shard);
@@ -106,7 +107,8 @@ export class BlockSource implements Blocks {
     for (const [key, { reader, users }] of this.#open) {
       if (users > 0) continue;
       this.#open.delete(key);
-      return (await reader).close();
+      await (await reader.catch(() => undefined))?.close();
+      return;
     }
   }
 

@@ -22,6 +22,8 @@ export interface WalkOptions {
 
 /** The root's own stat data: it is nobody's entry. */
 export interface SourceRoot {
+  /** Device and inode: which directory it is. */
+  readonly identity: string;
   readonly mode: number;
   readonly mtimeNs: bigint;
 }
@@ -31,10 +33,18 @@ export function statSource(source: ByteString): SourceRoot {
   try {
     // The trailing slash follows a symlink to a directory, as rsync's does.
     const stat = lstatSync(fsPath(`${source}/`), { bigint: true });
-    return { mode: Number(stat.mode) & 0o7777, mtimeNs: stat.mtimeNs };
+    return { identity: `${stat.dev}:${stat.ino}`, mode: Number(stat.mode) & 0o7777, mtimeNs: stat.mtimeNs };
   } catch (error) {
     throw sourceError(source, error);
   }
+}
+
+/** A disk that is unmounted in the middle of a run looks like a mirror in which everything was deleted. @throws ShardctlError SOURCE_MISSING */
+export function assertSameSource(source: ByteString, before: SourceRoot): void {
+  if (statSource(source).identity === before.identity) return;
+  throw new ShardctlError('SOURCE_MISSING', `${displayPath(source)} was replaced or unmounted during the run: nothing is committed`, {
+    hint: 'mount it, and run the same command again',
+  });
 }
 
 export function* walk(source: ByteString, options: WalkOptions): Generator<WalkStep, void, void> {
@@ -49,10 +59,10 @@ export function* walk(source: ByteString, options: WalkOptions): Generator<WalkS
 
 function* visit(source: ByteString, directory: Directory, options: WalkOptions): Generator<WalkStep, void, void> {
   options.signal.throwIfAborted();
-  const children = statEntries(source, directory, options);
+  const { children, lost } = statEntries(source, directory, options);
   yield { kind: 'enter', directory };
   for (const index of children) {
-    const child = listChild(source, directory, index, options.emit);
+    const child = lost.has(index) ? unreadable(directory, index) : listChild(source, directory, index, options.emit);
     if (child?.unreadable) {
       yield { kind: 'enter', directory: child };
       yield { kind: 'leave', directory: child };
@@ -63,9 +73,17 @@ function* visit(source: ByteString, directory: Directory, options: WalkOptions):
   yield { kind: 'leave', directory };
 }
 
-/** Stats every entry into the directory's columns; returns the positions of its subdirectories in walk order. */
-function statEntries(source: ByteString, directory: Directory, { filter, emit }: WalkOptions): number[] {
+interface Children {
+  /** Positions of the subdirectories, in walk order, and of what may be one. */
+  readonly children: readonly number[];
+  /** Those of them that could not be looked at: the parent knows whether they are directories. */
+  readonly lost: ReadonlySet<number>;
+}
+
+/** Stats every entry into the directory's columns. */
+function statEntries(source: ByteString, directory: Directory, { filter, emit }: WalkOptions): Children {
   const children: number[] = [];
+  const lost = new Set<number>();
   const prefix = directory.path === '' ? `${source}/` : `${source}/${directory.path}/`;
   for (let i = 0; i < directory.count; i++) {
     const name = directory.names[i] as ByteString;
@@ -73,7 +91,13 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
     try {
       stat = lstatSync(fsPath(prefix + name), { bigint: true });
     } catch (error) {
-      directory.states[i] = report(directory, i, error, emit) === 'vanished' ? DROPPED : UNREADABLE;
+      if (report(directory, i, error, emit) === 'vanished') {
+        directory.states[i] = DROPPED;
+      } else {
+        directory.states[i] = UNREADABLE;
+        lost.add(i);
+        children.push(i);
+      }
       continue;
     }
     const mode = Number(stat.mode);
@@ -90,7 +114,13 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
     }
   }
   // Walk order compares path + '/': "a-b" comes before "a", because '-' sorts before '/'.
-  return children.sort((a, b) => (`${directory.names[a]}/` < `${directory.names[b]}/` ? -1 : 1));
+  children.sort((a, b) => (`${directory.names[a]}/` < `${directory.names[b]}/` ? -1 : 1));
+  return { children, lost };
+}
+
+/** Stands for a directory that cannot be listed. */
+function unreadable(parent: Directory, index: number): Directory {
+  return new Directory(joinBytes(parent.path, parent.names[index] as ByteString), parent, index, [], true);
 }
 
 /** Lists a subdirectory; undefined when it vanished meanwhile. */
@@ -99,7 +129,7 @@ function listChild(source: ByteString, parent: Directory, index: number, emit: E
   try {
     return new Directory(path, parent, index, readdirSync(fsPath(`${source}/${path}`), 'latin1').sort());
   } catch (error) {
-    if (report(parent, index, error, emit) === 'unreadable') return new Directory(path, parent, index, [], true);
+    if (report(parent, index, error, emit) === 'unreadable') return unreadable(parent, index);
     parent.states[index] = DROPPED;
     return undefined;
   }
