@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { makeDirectory, writeDurably } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { Metric } from '../model.ts';
-import { BlockStore } from './blockstore.ts';
 import { CarStore } from './car-store.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from './peer.ts';
 import type { ShardStore } from './store.ts';
@@ -39,7 +38,7 @@ export class LocalPeer implements Peer {
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly #options: LocalPeerOptions;
-  readonly #store: ShardStore;
+  #store: ShardStore | undefined;
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
   #claimed = 0;
   #identity: Identity | undefined;
@@ -49,7 +48,6 @@ export class LocalPeer implements Peer {
     this.name = options.name;
     this.tags = options.tags ?? {};
     this.#options = options;
-    this.#store = options.layout === 'car' ? new CarStore(options.path) : new BlockStore(options.path);
   }
 
   /**
@@ -82,7 +80,7 @@ export class LocalPeer implements Peer {
 
   async metric(): Promise<Metric> {
     return this.#guard('asking for the space', async () => {
-      const usedBytes = await this.#store.usedBytes();
+      const usedBytes = await (await this.#layout()).usedBytes();
       const disk = await this.#diskFree();
       const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - usedBytes;
       return { usedBytes, freeBytes: Math.max(0, Math.min(disk, room)), at: (this.#options.now ?? Date.now)() };
@@ -96,37 +94,44 @@ export class LocalPeer implements Peer {
       if (carBytes !== shard.carBytes) {
         throw new ShardctlError('DAMAGE', `the CAR of ${shard.label} has ${carBytes} bytes, not ${shard.carBytes} (${shard.carPath})`);
       }
-      if ((await this.#store.sizeOf(shard.cid)) === carBytes) return await this.#store.flush(shard.cid);
-      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await this.#store.usedBytes()) - this.#claimed;
+      if ((await (await this.#layout()).sizeOf(shard.cid)) === carBytes) return await (await this.#layout()).flush(shard.cid);
+      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await (await this.#layout()).usedBytes()) - this.#claimed;
       if (room < carBytes) throw this.#full(shard, room, 'capacity');
       this.#claimed += carBytes;
       try {
-        await this.#store.put(shard, { ...options, beforeCopy: () => this.#checkDisk(shard) });
+        await (await this.#layout()).put(shard, { ...options, beforeCopy: () => this.#checkDisk(shard) });
       } finally {
         this.#claimed -= carBytes;
       }
     });
   }
 
+  /** Loading blockstore-fs takes 50 ms: only those who use it pay for it. */
+  async #layout(): Promise<ShardStore> {
+    const { layout, path } = this.#options;
+    this.#store ??= layout === 'car' ? new CarStore(path) : new (await import('./blockstore.ts')).BlockStore(path);
+    return this.#store;
+  }
+
   async has(cid: string): Promise<boolean> {
-    return this.#guard(`looking for shard ${cid}`, async () => (await this.#store.sizeOf(cid)) !== undefined);
+    return this.#guard(`looking for shard ${cid}`, async () => (await (await this.#layout()).sizeOf(cid)) !== undefined);
   }
 
   async open(cid: string): Promise<ShardReader> {
-    return this.#guard(`opening shard ${cid}`, () => this.#store.open(cid));
+    return this.#guard(`opening shard ${cid}`, async () => (await this.#layout()).open(cid));
   }
 
   async *list(): AsyncIterable<string> {
     await this.id();
     try {
-      yield* this.#store.list();
+      yield* (await this.#layout()).list();
     } catch (error) {
       throw ioError(error, `listing the shards of peer "${this.name}"`, this.#options.path);
     }
   }
 
   async remove(cid: string): Promise<void> {
-    await this.#guard(`removing shard ${cid}`, () => this.#store.remove(cid));
+    await this.#guard(`removing shard ${cid}`, async () => (await this.#layout()).remove(cid));
   }
 
   async #guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
