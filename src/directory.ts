@@ -180,6 +180,16 @@ export class Directory {
   }
 }
 
+/** All entries of a directory but its subdirectories have their CIDs. */
+export interface FilledStep {
+  readonly kind: 'filled';
+  readonly directory: Directory;
+}
+
+export function isFilled(step: { readonly kind: string }): step is FilledStep {
+  return step.kind === 'filled';
+}
+
 /** The walk as the stages pass it on: a directory is entered before and left after everything below it. */
 export type WalkStep =
   | { readonly kind: 'enter'; readonly directory: Directory }

@@ -1,5 +1,5 @@
 /** Counts what passes by, for the summary and for whoever watches. */
-import { CHANGED, type Directory, DROPPED, NEW, SAME, type WalkStep } from './directory.ts';
+import { CHANGED, type Directory, DROPPED, type FilledStep, isFilled, NEW, SAME, type WalkStep } from './directory.ts';
 import type { Emit, EntryProblem, Event } from './events.ts';
 import { DIRECTORY, FILE, SYMLINK } from './model.ts';
 
@@ -42,7 +42,9 @@ export class Tally {
   }
 
   /** Watches directories fill. */
-  async *filled<Step extends { readonly kind: string }>(steps: AsyncIterable<Step | Filled>): AsyncGenerator<Step | Filled, void, void> {
+  async *filled<Step extends { readonly kind: string }>(
+    steps: AsyncIterable<Step | FilledStep>,
+  ): AsyncGenerator<Step | FilledStep, void, void> {
     for await (const step of steps) {
       if (isFilled(step)) this.#countImported(step.directory);
       yield step;
@@ -89,13 +91,4 @@ export class Tally {
     this.#emit({ type: 'scan', ...this.#scanned, done });
     this.#emit({ type: 'import', files: this.files, bytes: this.bytes, unchanged: this.files - this.newFiles });
   }
-}
-
-interface Filled {
-  readonly kind: 'filled';
-  readonly directory: Directory;
-}
-
-function isFilled(step: { readonly kind: string }): step is Filled {
-  return step.kind === 'filled';
 }

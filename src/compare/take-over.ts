@@ -3,27 +3,18 @@
  * and came out the same (a racy file, a touched one in a tree without metadata) is the same.
  * In, out: the import steps. Holds: the CIDs of one directory of the parent.
  */
-import { CHANGED, CID_COLUMN_BYTES, type Directory, NEW, SAME } from '../directory.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, type FilledStep, isFilled, NEW, SAME } from '../directory.ts';
 import type { ColdRecord, EntriesReader } from '../index-store/entries-reader.ts';
 import type { Codec } from '../model.ts';
 
-interface Filled {
-  readonly kind: 'filled';
-  readonly directory: Directory;
-}
-
 export async function* takeOver<Step extends { readonly kind: string }>(
-  steps: AsyncIterable<Step | Filled>,
+  steps: AsyncIterable<Step | FilledStep>,
   base: EntriesReader | undefined,
-): AsyncGenerator<Step | Filled, void, void> {
+): AsyncGenerator<Step | FilledStep, void, void> {
   for await (const step of steps) {
     if (base !== undefined && isFilled(step)) adopt(step.directory, base);
     yield step;
   }
-}
-
-function isFilled(step: { readonly kind: string }): step is Filled {
-  return step.kind === 'filled';
 }
 
 function adopt(directory: Directory, entries: EntriesReader): void {

@@ -10,8 +10,9 @@ import { displayPath } from '../display.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { type Codec, DIGEST_BYTES, FILE } from '../model.ts';
+import { type BlocksStep, ownBlocks } from '../shard/run.ts';
 import { importByContent } from './by-content.ts';
-import { type BlocksStep, entryPath, giveUp, type ImportContext, ownBlocks } from './context.ts';
+import { entryPath, giveUp, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
 import { FileBatch } from './plan.ts';
 import type { FileFailure, FilesResult, SegmentResult } from './protocol.ts';
@@ -39,7 +40,6 @@ export async function* importAgain(
     await sleep(PAUSE_MS * attempt, undefined, { signal: context.signal });
     failure = restat(context, directory, index);
     if (failure !== undefined) continue;
-    if (directory.kinds[index] !== FILE) return;
     const accept = attempt >= ATTEMPTS;
     failure = yield* importOnce(context, directory, index, accept);
     if (failure === undefined && accept) {

@@ -11,8 +11,8 @@ import type { Directory } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { type CidProfile, DAG_PB, RAW } from '../model.ts';
-import { RunBuilder } from '../shard/run.ts';
-import { type BlocksStep, entryPath, type ImportContext, ownBlocks } from './context.ts';
+import { type BlocksStep, ownBlocks, RunBuilder } from '../shard/run.ts';
+import { entryPath, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
 import type { FileFailure } from './protocol.ts';
 

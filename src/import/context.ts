@@ -17,18 +17,6 @@ export interface ImportContext {
   readonly signal: AbortSignal;
 }
 
-/** A run of CAR sections on its way to a shard; call `release` when its bytes are written. */
-export interface BlocksStep {
-  readonly kind: 'blocks';
-  readonly run: Buffer;
-  release(): void;
-}
-
-/** A run that lies in memory of its own. */
-export function ownBlocks(run: Buffer): BlocksStep {
-  return { kind: 'blocks', run, release: () => {} };
-}
-
 export function entryPath(directory: Directory, index: number): ByteString {
   return joinBytes(directory.path, directory.names[index] as ByteString);
 }

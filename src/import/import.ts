@@ -6,17 +6,18 @@
  * Workers finish in any order; what comes out is always in walk order, so that the same tree gives the same shards.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Directory, WalkStep } from '../directory.ts';
+import type { Directory, FilledStep, WalkStep } from '../directory.ts';
 import { type Codec, DIGEST_BYTES } from '../model.ts';
+import { type BlocksStep, ownBlocks } from '../shard/run.ts';
 import { importAgain } from './again.ts';
 import { importByContent } from './by-content.ts';
-import { type BlocksStep, type ImportContext, ownBlocks } from './context.ts';
+import type { ImportContext } from './context.ts';
 import type { LargeFile } from './large-file.ts';
 import { type FileBatch, type PlanItem, plan } from './plan.ts';
 import type { FilesResult, SegmentResult } from './protocol.ts';
 import { importSymlinks } from './symlinks.ts';
 
-export type ImportStep = WalkStep | { readonly kind: 'filled'; readonly directory: Directory } | BlocksStep;
+export type ImportStep = WalkStep | FilledStep | BlocksStep;
 
 /** Steps that may be planned ahead of the one that is handed out: enough to keep the workers busy through many tiny directories. */
 const MAX_STEPS_AHEAD = 2048;

@@ -4,8 +4,8 @@ import { buildFileTree, type FileChild } from '../dag/file-tree.ts';
 import type { Directory } from '../directory.ts';
 import { type CidProfile, DAG_PB, RAW } from '../model.ts';
 import { SectionCursor } from '../shard/car.ts';
-import { RunBuilder } from '../shard/run.ts';
-import { type BlocksStep, entryPath, type ImportContext, metadataOf, ownBlocks } from './context.ts';
+import { type BlocksStep, ownBlocks, RunBuilder } from '../shard/run.ts';
+import { entryPath, type ImportContext, metadataOf } from './context.ts';
 import {
   CHUNK_OVERHEAD_BYTES,
   type ExpectedStats,

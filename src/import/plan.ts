@@ -4,7 +4,7 @@
  *
  * A batch spans directories: many mirrors keep one or two files in each, and a task for each would cost more than the file.
  */
-import { CHANGED, type Directory, NEW, type WalkStep } from '../directory.ts';
+import { CHANGED, type Directory, type FilledStep, NEW, type WalkStep } from '../directory.ts';
 import type { ByteString, CidProfile } from '../model.ts';
 import { FILE } from '../model.ts';
 import { entryPath } from './context.ts';
@@ -13,7 +13,7 @@ import { type ExpectedStats, FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_
 
 export type PlanItem =
   | WalkStep
-  | { readonly kind: 'filled'; readonly directory: Directory }
+  | FilledStep
   | { readonly kind: 'batch'; readonly batch: FileBatch }
   | { readonly kind: 'segment'; readonly file: LargeFile; readonly task: Omit<SegmentTask, 'slab'>; readonly last: boolean }
   /** A file whose chunks are cut by its content: one after the other, on the main thread. */

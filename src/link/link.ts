@@ -6,11 +6,11 @@
  * A directory in which nothing differs keeps the CID that it has in the parent: nothing is encoded, nothing is hashed.
  */
 import { buildDirectory, type DirectoryLinks } from '../dag/directory.ts';
-import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME, type WalkStep } from '../directory.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, type FilledStep, SAME, type WalkStep } from '../directory.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { EntriesWriter } from '../index-store/entries-writer.ts';
 import type { ByteString, CidProfile, Metadata, Root } from '../model.ts';
-import { RunBuilder } from '../shard/run.ts';
+import { type BlocksStep, ownBlocks, RunBuilder } from '../shard/run.ts';
 
 export interface LinkOptions {
   readonly profile: CidProfile;
@@ -29,40 +29,30 @@ export interface Tree {
   readonly block: Buffer;
 }
 
-interface Blocks {
-  readonly kind: 'blocks';
-  readonly run: Buffer;
-  release(): void;
-}
-
-type Step = WalkStep | { readonly kind: 'filled'; readonly directory: Directory } | Blocks;
+type Step = WalkStep | FilledStep | BlocksStep;
 
 /** Directory nodes are small: they are gathered into runs of this size. */
 const RUN_BYTES = 256 * 1024;
 
 /** @returns the tree, or undefined when it is the same as the parent's */
-export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): AsyncGenerator<Blocks, Tree | undefined, void> {
+export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): AsyncGenerator<BlocksStep, Tree | undefined, void> {
   const blocks = new RunBuilder();
   let tree: Tree | undefined;
   for await (const step of steps) {
     if (step.kind === 'blocks') {
       // Files first: a directory's node comes after what it links to.
-      if (blocks.length > 0) yield own(blocks);
+      if (blocks.length > 0) yield ownBlocks(blocks.take());
       yield step;
     } else if (step.kind === 'filled') {
       options.entries.enter(step.directory);
     } else if (step.kind === 'leave') {
       tree = close(step.directory, options, blocks);
       options.entries.leave(step.directory);
-      if (blocks.length >= RUN_BYTES) yield own(blocks);
+      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());
     }
   }
-  if (blocks.length > 0) yield own(blocks);
+  if (blocks.length > 0) yield ownBlocks(blocks.take());
   return tree;
-}
-
-function own(blocks: RunBuilder): Blocks {
-  return { kind: 'blocks', run: blocks.take(), release: () => {} };
 }
 
 /** Encodes the directory if it differs, and tells its parent; returns the tree if this was its root and it differs. */

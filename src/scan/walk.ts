@@ -104,6 +104,10 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
     const kind = KINDS.get(mode & S_IFMT);
     if (filter.excludes(joinBytes(directory.path, name), kind === DIRECTORY)) {
       directory.states[i] = DROPPED;
+    } else if (name.length > MAX_NAME_BYTES) {
+      directory.states[i] = DROPPED;
+      const detail = `its name has more than ${MAX_NAME_BYTES} bytes: skipped`;
+      emit({ type: 'entry', problem: 'unreadable', path: displayPath(joinBytes(directory.path, name)), detail });
     } else if (kind === undefined) {
       directory.states[i] = DROPPED;
       const what = SPECIAL.get(mode & S_IFMT) ?? 'a special file';
@@ -135,6 +139,8 @@ function listChild(source: ByteString, parent: Directory, index: number, emit: E
   }
 }
 
+/** Some FUSE file systems allow more; then Kubo could not restore them either, nor could the index hold them. */
+const MAX_NAME_BYTES = 255;
 const S_IFMT = 0o170000;
 const KINDS: ReadonlyMap<number, EntryKind> = new Map([
   [0o100000, FILE],

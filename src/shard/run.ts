@@ -3,6 +3,18 @@ import { sha256 } from '../dag/cid.ts';
 import { RAW } from '../model.ts';
 import { sectionHeaderBytes, writeSectionHeader } from './car.ts';
 
+/** A run on its way to a shard; call `release` when its bytes are not needed any more. */
+export interface BlocksStep {
+  readonly kind: 'blocks';
+  readonly run: Buffer;
+  release(): void;
+}
+
+/** A run that lies in memory of its own. */
+export function ownBlocks(run: Buffer): BlocksStep {
+  return { kind: 'blocks', run, release: () => {} };
+}
+
 const FIRST_BYTES = 64 * 1024;
 
 export class RunBuilder {
