@@ -8,7 +8,7 @@ import type { Ledger } from './allocate/ledger.ts';
 import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
 import { writeDurably } from './durable.ts';
-import { ShardctlError } from './errors.ts';
+import type { Holders } from './holders.ts';
 import type { RepositoryRecord } from './index-store/index.ts';
 import type { IngestRun, Parent } from './ingest.ts';
 import type { Tree } from './link/link.ts';
@@ -25,6 +25,7 @@ export interface Commit {
   readonly tally: Tally;
   readonly packer: Packer;
   readonly ledger: Ledger;
+  readonly holders: Holders;
 }
 
 export async function commit(it: Commit): Promise<SnapshotRecord> {
@@ -48,7 +49,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
-  checkReplicas(run, links);
+  checkReplicas(it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
   const catalogue = await placeCatalogue({ run, ledger: it.ledger, label: `${run.repository} ${number} catalogue`, blocks: built.blocks });
   const snapshot: SnapshotRecord = {
@@ -80,24 +81,11 @@ function repositoryRecord({ repository, source, profile, chunker, metadata, filt
   return { name: repository, source, head, profile: profile.name, chunker, metadata, filters };
 }
 
-/**
- * A snapshot names only shards that are on peers (invariant I2): those of this run are, but what it takes over was placed
- * before, by other settings, and a peer may have been taken out of them.
- */
-function checkReplicas({ peers, replication, emit }: IngestRun, shards: readonly ShardRecord[]): void {
-  const holders = (shard: ShardRecord) => shard.peers.filter((name) => peers.has(name)).length;
+/** What this run did not place itself was placed before, by other settings: too few replicas (invariant I2) must not go unnoticed. */
+function checkReplicas({ run: { peers, replication, emit }, holders, packer }: Commit, shards: readonly ShardRecord[]): void {
   const least = Math.max(1, replication.min < 0 ? peers.size : replication.min);
-  const lost = shards.find((shard) => holders(shard) === 0);
-  if (lost !== undefined) {
-    throw new ShardctlError(
-      'TOO_FEW_PEERS',
-      `shard ${lost.number}, which the snapshot needs, is on no configured peer (it was on ${lost.peers.join(', ')})`,
-      {
-        hint: 'bring the peer back into the settings with `shardctl peers add`, then run the same command again',
-      },
-    );
-  }
-  const thin = shards.filter((shard) => holders(shard) < least).length;
+  const own = new Set(packer.sealed);
+  const thin = shards.filter((shard) => !own.has(shard.number) && holders.of(shard).length < least).length;
   if (thin > 0) emit({ type: 'warning', message: `${thin} of ${shards.length} shards, placed before, have fewer than ${least} replicas` });
 }
 

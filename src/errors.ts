@@ -1,5 +1,7 @@
 /** Every error that a user can meet: a stable code, one clear line, a hint what to do, and the exit code it ends with. */
 
+import { getSystemErrorMap } from 'node:util';
+
 /** Exit codes: the table of docs/design.md section 8. Codes are stable, messages are not. */
 export const EXIT = {
   done: 0,
@@ -60,7 +62,10 @@ export class ShardctlError extends Error {
 
 /** The errno of a failed system call (`ENOENT`, …), or undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code;
+  const { code, commitError } = (error ?? {}) as { code?: unknown; commitError?: unknown };
+  // LMDB gives numbers, and hides them in the error of a commit.
+  if (typeof code === 'number') return getSystemErrorMap().get(-code)?.[0];
+  if (commitError !== undefined) return errnoOf(commitError);
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 

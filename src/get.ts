@@ -1,4 +1,6 @@
 /** `get`: a tree of a snapshot, or one file of it, back on disk. */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { displayPath } from './display.ts';
 import { errnoOf, ShardctlError } from './errors.ts';
@@ -49,6 +51,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const entry = await resolve(root, path, blocks);
   try {
     if (!overwrite && destination.isTaken(current, entry.kind === DIRECTORY)) throw taken(out);
+    mkdirSync(dirname(out), { recursive: true });
     await restore(current, entry, true);
     tell();
   } catch (error) {

@@ -300,7 +300,7 @@ test('a touched directory makes no snapshot of a tree without metadata', async (
   assert.equal((await home.add(dir, { metadata: false })).summary.unchanged, true);
 });
 
-test('a snapshot never names a shard that is on no configured peer', async () => {
+test('what was on a peer that is configured no more is stored again', async () => {
   const two = await TestHome.create({ one: {}, two: {} });
   writeTree(dir, { a: 'one' });
   await two.add(dir);
@@ -308,8 +308,31 @@ test('a snapshot never names a shard that is on no configured peer', async () =>
   const [name] = index.shard(0)?.peers as [string];
   await index.close();
   two.peers.delete(name);
-  writeFileSync(join(dir, 'b'), 'two');
-  await assert.rejects(two.add(dir), { code: 'TOO_FEW_PEERS', message: /shard 0.*on no configured peer/ });
+  const again = await two.add(dir);
+  assert.equal(again.summary.unchanged, false);
+  assert.ok(again.events.some((event) => event.type === 'warning' && /lost/.test(event.message)));
+  // Only what the first snapshot had there is missing: its shard and its copy of the catalogue.
+  assert.deepEqual(await two.damage(), [`2 shards on ${name}: peer "${name}" is not configured any more`]);
+  assert.deepEqual((await two.add(dir)).summary.unchanged, true);
+  two.remove();
+});
+
+test('what a peer has lost is stored again, and what a peer that is away has is not', async () => {
+  const two = await TestHome.create({ one: {}, two: {} });
+  writeTree(dir, { a: 'one' });
+  const first = await two.add(dir);
+  const index = await two.index();
+  const [name] = index.shard(0)?.peers as [string];
+  await index.close();
+  const peer = join(two.dir, 'peers', name);
+  renameSync(peer, `${peer}-away`);
+  await assert.rejects(two.add(dir), { code: 'TOO_FEW_PEERS', message: /cannot be reached/ });
+  renameSync(`${peer}-away`, peer);
+  assert.equal((await two.add(dir)).summary.unchanged, true);
+  for (const folder of readdirSync(join(peer, 'shards'))) rmSync(join(peer, 'shards', folder), { recursive: true });
+  const again = await two.add(dir);
+  assert.equal(again.summary.tree, first.summary.tree);
+  assert.ok(again.summary.newBlocks > 0);
   two.remove();
 });
 

@@ -17,12 +17,13 @@ import { takeOver } from './compare/take-over.ts';
 import { cidText } from './dag/cid.ts';
 import { errnoOf, ioError } from './errors.ts';
 import type { Emit, Summary } from './events.ts';
+import { Holders } from './holders.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
 import { EntriesDamaged } from './index-store/entries-format.ts';
 import type { EntriesReader } from './index-store/entries-reader.ts';
 import type { Index } from './index-store/index.ts';
-import { link } from './link/link.ts';
+import { link, type Tree } from './link/link.ts';
 import type { ByteString, CidProfile, Replication, SnapshotRecord } from './model.ts';
 import { Packer } from './pack/packer.ts';
 import type { Peer } from './peer/peer.ts';
@@ -88,7 +89,8 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   const { emit } = tally;
   const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
   const freeBefore = ledger.freeBytes();
-  const parent = parentOf(run, emit);
+  const holders = await Holders.load(index, run.peers, freeBefore.keys());
+  const parent = parentOf(run, holders, emit);
   emptySpool(run.spool);
 
   const placer = new Placer({
@@ -103,12 +105,11 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
       packer.placed(shard.number);
     },
   });
-  const isHeld = heldBy(run);
   const packer = new Packer({
     shardBytes: run.shardBytes,
     spool: run.spool,
     firstNumber: index.nextShardNumber(),
-    shardOf: (digest, at) => index.shardOf(digest, at, isHeld),
+    shardOf: (digest, at) => index.shardOf(digest, at, holders.isHeld),
     onSealed: async (shard) => {
       emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
       await placer.place(shard);
@@ -134,10 +135,12 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     assertSameSource(source, root);
 
     const tree = step.value;
-    const unchanged = tree === undefined || cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree;
+    const sameTree = tree === undefined || cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree;
+    // The same tree in other shards (the old ones were lost) is a new snapshot.
+    const unchanged = sameTree && packer.sealed.length === 0;
     const snapshot = unchanged
       ? await settle(run, parent as Parent, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, packer, ledger });
+      : await commit({ run, parent, number, tree: tree as Tree, tally, packer, ledger, holders });
     return summarize(run, snapshot, { unchanged, tally, packer, placer, freeBefore, ledger, started });
   } catch (error) {
     await placer.drained().catch(() => {});
@@ -159,26 +162,24 @@ export interface Parent {
   readonly entries: EntriesReader | undefined;
 }
 
-function parentOf({ index, repository, profile, metadata }: IngestRun, emit: Emit): Parent | undefined {
+function parentOf({ index, repository, profile, metadata }: IngestRun, holders: Holders, emit: Emit): Parent | undefined {
   const known = index.repository(repository);
   const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
   if (known === undefined || snapshot === undefined) return undefined;
   // Other CIDs for the same bytes: nothing of the parent fits.
   if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, entries: undefined };
+  const lost = holders.lost(snapshot.shards).length;
+  if (lost > 0) {
+    emit({
+      type: 'warning',
+      message: `${lost} of ${snapshot.shards.length} shards of ${repository} are lost: every file is read again, and what they held is stored again`,
+    });
+    return { snapshot, entries: undefined };
+  }
   const entries = index.readEntries(repository, known.head);
   if (entries === undefined)
     emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
   return { snapshot, entries };
-}
-
-/** Whether a shard is on a peer that is still configured: blocks of others are stored again. */
-function heldBy({ index, peers }: IngestRun): (shard: number) => boolean {
-  const known = new Map<number, boolean>();
-  return (number) => {
-    const held = known.get(number) ?? index.shard(number)?.peers.some((name) => peers.has(name)) ?? false;
-    known.set(number, held);
-    return held;
-  };
 }
 
 /** What a dead run left there was never recorded. */

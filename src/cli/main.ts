@@ -71,6 +71,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
       now: Date.now,
       onExit: (release) => releases.push(release),
     });
+    await output.assertWritten();
     reporter.finish({ code });
     return code;
   } catch (error) {

@@ -1,5 +1,7 @@
 /** stdout for results, stderr for everything else; a reader that goes away is no error. */
 
+import { errnoOf, ioError } from '../errors.ts';
+
 /** As much of a stream as is needed here: tests pass their own. */
 export interface Sink {
   write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): boolean;
@@ -14,12 +16,14 @@ export class Output {
   readonly #stdout: Sink;
   #closed = false;
   #wake: (() => void) | undefined;
+  #failure: Error | undefined;
 
   constructor(stdout: Sink, stderr: Sink) {
     this.#stdout = stdout;
     this.stderr = stderr;
-    // `shardctl ls … | head`: the rest is not wanted, and an import must not die of it.
-    stdout.on('error', () => {
+    stdout.on('error', (error) => {
+      // `shardctl ls … | head`: the rest is not wanted, and an import must not die of it. Anything else (a full disk) is a failure.
+      if (errnoOf(error) !== 'EPIPE') this.#failure = error;
       this.#closed = true;
       this.#wake?.();
     });
@@ -50,6 +54,12 @@ export class Output {
 
   note(text: string): void {
     this.stderr.write(`${text}\n`);
+  }
+
+  /** @throws ShardctlError `NO_SPACE` or `IO` when results could not be written */
+  async assertWritten(): Promise<void> {
+    await this.flushed();
+    if (this.#failure !== undefined) throw ioError(this.#failure, 'writing the results', 'standard output');
   }
 
   /** Resolves when everything written so far has left the process: a pipe takes its time. */

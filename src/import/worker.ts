@@ -184,8 +184,8 @@ function failureOf(error: unknown, index: number): FileFailure {
   if (error instanceof Changed) return { index, errno: undefined, detail: error.message };
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
-  // ELOOP: O_NOFOLLOW met a symlink. ENXIO, EISDIR: a FIFO or a directory. All mean that the file was replaced.
-  if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'EISDIR')
+  // ELOOP: O_NOFOLLOW met a symlink. ENXIO, ESPIPE, EISDIR: a socket, a FIFO, a directory. All mean that the file was replaced.
+  if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'ESPIPE' || errno === 'EISDIR')
     return { index, errno: undefined, detail: 'it was replaced while it was read' };
   return { index, errno, detail: reasonOf(error) };
 }

@@ -2,7 +2,7 @@
  * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { DigestMap } from '../digest-map.ts';
@@ -46,7 +46,10 @@ export class Index {
   static async open(dir: string, options: { readOnly?: boolean } = {}): Promise<Index> {
     const readOnly = options.readOnly === true;
     try {
-      if (!readOnly) mkdirSync(join(dir, 'entries'), { recursive: true });
+      if (!readOnly) {
+        mkdirSync(join(dir, 'entries'), { recursive: true });
+        assertRoom(dir);
+      }
       // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
       const root = open({ path: join(dir, 'tables'), maxDbs: 8, readOnly, overlappingSync: false });
       const index = new Index(dir, root, new BlockTable(join(dir, 'blocks'), readOnly));
@@ -111,6 +114,7 @@ export class Index {
    * are listed, it counts. A run that dies in between leaves a number that is never used again and blocks that nobody finds.
    */
   async addPlaced(shard: ShardRecord, digests: DigestMap): Promise<void> {
+    assertRoom(this.#dir);
     await this.#shards.put(shard.number, { ...shard, state: 'sealed' });
     this.#blocks.add(shard.number, digests.digests());
     await this.#shards.put(shard.number, shard);
@@ -124,6 +128,7 @@ export class Index {
   async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
     const { dir } = this.#entriesPaths(repository.name, repository.head);
     for (const path of [dir, dirname(dir)]) syncDirectory(path);
+    assertRoom(this.#dir);
     await this.#root.transaction(() => {
       for (const number of snapshot.shards) {
         const shard = this.#shards.get(number);
@@ -208,4 +213,13 @@ export class Index {
     const dir = join(this.#dir, 'entries', encodeURIComponent(repository));
     return { dir, hot: join(dir, `${number}.hot`), cold: join(dir, `${number}.cold`) };
   }
+}
+
+/** A commit that finds the disk full may end LMDB with corrupted memory rather than an error (seen with lmdb 3.5): it must not get there. */
+const LEAST_FREE_BYTES = 2 * 1024 * 1024;
+
+function assertRoom(dir: string): void {
+  const { bavail, bsize } = statfsSync(dir);
+  if (bavail * bsize >= LEAST_FREE_BYTES) return;
+  throw ioError(Object.assign(new Error('disk full'), { code: 'ENOSPC' }), 'writing the index', dir);
 }

@@ -94,12 +94,16 @@ export class LocalPeer implements Peer {
       if (carBytes !== shard.carBytes) {
         throw new ShardctlError('DAMAGE', `the CAR of ${shard.label} has ${carBytes} bytes, not ${shard.carBytes} (${shard.carPath})`);
       }
-      if ((await (await this.#layout()).sizeOf(shard.cid)) === carBytes) return await (await this.#layout()).flush(shard.cid);
-      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await (await this.#layout()).usedBytes()) - this.#claimed;
+      const store = await this.#layout();
+      if ((await store.sizeOf(shard.cid)) === carBytes) {
+        if (await isIntact(store, shard.cid)) return await store.flush(shard.cid);
+        await store.remove(shard.cid);
+      }
+      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await store.usedBytes()) - this.#claimed;
       if (room < carBytes) throw this.#full(shard, room, 'capacity');
       this.#claimed += carBytes;
       try {
-        await (await this.#layout()).put(shard, { ...options, beforeCopy: () => this.#checkDisk(shard) });
+        await store.put(shard, { ...options, beforeCopy: () => this.#checkDisk(shard) });
       } finally {
         this.#claimed -= carBytes;
       }
@@ -226,4 +230,23 @@ function parseIdentity(text: string): Identity | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A shard is met here again only after a crash or a lost index: then it is read, because a name and a size are no evidence. */
+async function isIntact(store: ShardStore, cid: string): Promise<boolean> {
+  let intact = true;
+  try {
+    const reader = await store.open(cid);
+    try {
+      for await (const _ of reader.scan(() => {
+        intact = false;
+      }));
+    } finally {
+      await reader.close();
+    }
+  } catch (error) {
+    if (error instanceof ShardctlError && error.code === 'DAMAGE') return false;
+    throw error;
+  }
+  return intact;
 }

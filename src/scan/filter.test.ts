@@ -33,6 +33,8 @@ test('one star stops at a slash, two do not, and dir/*** is the directory with e
   assert.equal(excluded(['- /a/*/c'], 'a/b/c'), true);
   assert.equal(excluded(['- /a/*/c'], 'a/b/b/c'), false);
   assert.equal(excluded(['- /a/**/c'], 'a/b/b/c'), true);
+  for (const path of ['foo', 'x/foo', 'x/y/foo']) assert.equal(excluded(['- **/foo'], path), true, path);
+  assert.equal(excluded(['- **/foo'], 'xfoo'), false);
   for (const path of ['a', 'a/b', 'a/b/c']) assert.equal(excluded(['- /a/***'], path), true, path);
   assert.equal(excluded(['- /a/***'], 'ab'), false);
 });

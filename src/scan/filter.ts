@@ -40,7 +40,9 @@ function compileRule(line: ByteString): Rule {
   if (directoriesOnly) pattern = pattern.slice(0, -1);
   const anchored = pattern.startsWith('/');
   if (anchored) pattern = pattern.slice(1);
-  const start = anchored ? '^' : '(?:^|/)';
+  // A pattern that begins with `**` is matched against the whole path, as if that began with a slash.
+  const start = anchored ? '^' : pattern.startsWith('**/') ? '^(?:.*/)?' : '(?:^|/)';
+  if (!anchored && pattern.startsWith('**/')) pattern = pattern.slice(3);
   return { exclude: match[1] === '-', directoriesOnly, pattern: new RegExp(`${start}${translate(pattern)}$`, 's') };
 }
 
