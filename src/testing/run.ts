@@ -109,3 +109,13 @@ export class TestHome {
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
+
+/** The root that the tree has in an empty home. */
+export async function freshRoot(source: string): Promise<string> {
+  const fresh = await TestHome.create();
+  try {
+    return (await fresh.add(source)).summary.tree;
+  } finally {
+    fresh.remove();
+  }
+}
