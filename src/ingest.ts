@@ -23,7 +23,7 @@ import { ImportPool } from './import/pool.ts';
 import { EntriesDamaged } from './index-store/entries-format.ts';
 import type { EntriesReader } from './index-store/entries-reader.ts';
 import type { Index } from './index-store/index.ts';
-import { link, type Tree } from './link/link.ts';
+import { link } from './link/link.ts';
 import type { ByteString, CidProfile, Replication, SnapshotRecord } from './model.ts';
 import { Packer } from './pack/packer.ts';
 import type { Peer } from './peer/peer.ts';
@@ -135,12 +135,12 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     assertSameSource(source, root);
 
     const tree = step.value;
-    const sameTree = tree === undefined || cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree;
     // The same tree in other shards (the old ones were lost) is a new snapshot.
-    const unchanged = sameTree && packer.sealed.length === 0;
+    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && packer.sealed.length === 0;
+    const unchanged = tree === undefined || isSame;
     const snapshot = unchanged
       ? await settle(run, parent as Parent, number, tally.changes)
-      : await commit({ run, parent, number, tree: tree as Tree, tally, packer, ledger, holders });
+      : await commit({ run, parent, number, tree, tally, packer, ledger, holders });
     return summarize(run, snapshot, { unchanged, tally, packer, placer, freeBefore, ledger, started });
   } catch (error) {
     await placer.drained().catch(() => {});
