@@ -2,18 +2,15 @@
  * commit — the end of the pipeline: the catalogue goes to every peer, then the snapshot and the head change in one
  * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Ledger } from './allocate/ledger.ts';
+import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
-import { ShardctlError } from './errors.ts';
-import type { IngestRun, Parent } from './ingest.ts';
+import { writeHead } from './home/heads.ts';
+import type { IngestRun } from './ingest.ts';
 import type { Tree } from './link/link.ts';
-import type { PlacedShard, SnapshotRecord } from './model.ts';
-import { OpenShard } from './pack/open-shard.ts';
+import type { SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
-import { SectionCursor } from './shard/car.ts';
-import { RunBuilder } from './shard/run.ts';
+import type { Parent } from './parent.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 
@@ -49,7 +46,8 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     return record;
   });
   const built = buildSnapshot(file, links, tree.root, tree.block);
-  const catalogue = await placeCatalogue(it, built.blocks);
+  const peerNames = [...it.ledger.freeBytes().keys()];
+  const catalogue = await placeCatalogue(run, { label: `${run.repository} ${number} catalogue`, blocks: built.blocks, peerNames });
   const snapshot: SnapshotRecord = {
     repository: run.repository,
     number,
@@ -83,46 +81,4 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
 function shardsOf({ parent, packer }: Commit): number[] {
   const inherited = parent?.entries === undefined ? [] : parent.snapshot.shards;
   return [...new Set([...inherited, ...packer.reusedShards, ...packer.sealed])].sort((a, b) => a - b);
-}
-
-/** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. */
-async function placeCatalogue({ run, ledger, number }: Commit, blocks: readonly Buffer[]): Promise<PlacedShard> {
-  const { replication, peers, signal } = run;
-  const shard = new OpenShard(run.spool, run.index.nextShardNumber());
-  const builder = new RunBuilder();
-  for (const block of blocks) builder.add(block);
-  const sections = builder.take();
-  for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
-  void shard.write(sections);
-  const { cid, bytes, blocks: count, carPath, carBytes } = await shard.seal();
-  const sealed = { cid, label: `${run.repository} ${number} catalogue`, bytes, blocks: count, carPath, carBytes };
-
-  let failure: ShardctlError | undefined;
-  const holders: string[] = [];
-  for (const name of ledger.freeBytes().keys()) {
-    try {
-      await peers.get(name)?.put(sealed, { mayConsume: false, signal });
-      holders.push(name);
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-      failure = error;
-      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}` });
-    }
-  }
-  rmSync(carPath, { force: true });
-  const least = Math.max(1, replication.min < 0 ? peers.size : replication.min);
-  if (holders.length < least)
-    throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
-  return { cid, bytes, blocks: count, carBytes, peers: holders };
-}
-
-/** For people, scripts and `recover`: the newest snapshot as a line of text, which outlives the index. */
-function writeHead(dir: string, repository: string, cid: string): void {
-  mkdirSync(dir, { recursive: true });
-  const path = join(dir, encodeURIComponent(repository));
-  const fd = openSync(`${path}.tmp`, 'w');
-  writeSync(fd, `${cid}\n`);
-  fsyncSync(fd);
-  closeSync(fd);
-  renameSync(`${path}.tmp`, path);
 }

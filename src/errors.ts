@@ -23,6 +23,7 @@ const EXIT_OF = {
   SOURCE_MISSING: EXIT.notFound,
   SOURCE_UNREADABLE: EXIT.unreadable,
   HOME_IN_SOURCE: EXIT.usage,
+  MAX_DELETE: EXIT.maxDelete,
   NOT_FOUND: EXIT.notFound,
   LOCKED: EXIT.locked,
   TOO_FEW_PEERS: EXIT.tooFewPeers,

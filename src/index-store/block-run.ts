@@ -41,7 +41,7 @@ export class BlockRun {
     if (!whole || crc32(fence) !== footer.readUInt32LE(8)) {
       closeSync(this.#fd);
       throw new ShardctlError('DAMAGE', `the index is damaged: ${path} is torn`, {
-        hint: 'delete the `index` directory of the home and add the repository again: blocks that are stored are found again as they come',
+        hint: 'run `shardctl repair`: it lists the blocks again from the shards themselves',
       });
     }
     this.records = footer.readUInt32LE(0);

@@ -7,6 +7,7 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES } from '../model.ts';
 import { BlockFilter } from './block-filter.ts';
 import { BlockRun, BlockRunWriter, comparePrefixes, PREFIX_BYTES, RECORD_BYTES } from './block-run.ts';
@@ -25,12 +26,14 @@ export class BlockTable {
   #lookups = 0;
   #nextId = 0;
 
-  constructor(dir: string, readOnly: boolean) {
+  /** @param options.dropTorn delete damaged runs rather than refuse the table: for `repair`, which then lists their blocks again */
+  constructor(dir: string, readOnly: boolean, options: { dropTorn?: boolean } = {}) {
     this.#dir = dir;
     if (!readOnly) mkdirSync(dir, { recursive: true });
     for (const name of readdirSync(dir).sort()) {
       if (name.endsWith('.run')) {
-        this.#runs.push(new BlockRun(join(dir, name)));
+        const run = openRun(join(dir, name), options.dropTorn === true);
+        if (run !== undefined) this.#runs.push(run);
         this.#nextId = Math.max(this.#nextId, Number.parseInt(name, 10) + 1);
       } else if (!readOnly) {
         rmSync(join(dir, name), { force: true });
@@ -50,8 +53,12 @@ export class BlockTable {
     return undefined;
   }
 
-  /** Adds the blocks of a shard, durably. @param digests 32 bytes each, in any order */
-  add(shard: number, digests: Buffer): void {
+  /**
+   * Adds the blocks of a shard, durably.
+   * @param digests 32 bytes each, in any order
+   * @param shards the shards that there are, asked for when runs are merged: the blocks of others are dropped then
+   */
+  add(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): void {
     const sorted = sortedRecords(shard, digests);
     const path = this.#nextPath();
     const writer = new BlockRunWriter(path);
@@ -60,7 +67,7 @@ export class BlockTable {
     this.#syncDirectory();
     this.#runs.push(new BlockRun(path));
     this.#addToFilter(digests);
-    this.#mergeTiers();
+    this.#mergeTiers(shards);
   }
 
   close(): void {
@@ -94,19 +101,19 @@ export class BlockTable {
   }
 
   /** Merges whenever eight runs of one tier have come together: every block is rewritten once per tier. */
-  #mergeTiers(): void {
+  #mergeTiers(shards: () => ReadonlySet<number>): void {
     for (;;) {
       const tiers = groupByTier(this.#runs);
       const full = [...tiers.values()].find((runs) => runs.length >= FAN_IN);
       if (full === undefined) return;
-      this.#merge(full);
+      this.#merge(full, shards());
     }
   }
 
-  #merge(runs: readonly BlockRun[]): void {
+  #merge(runs: readonly BlockRun[], shards: ReadonlySet<number>): void {
     const path = this.#nextPath();
     const writer = new BlockRunWriter(path);
-    mergeInto(runs, writer);
+    mergeInto(runs, writer, shards);
     writer.finish();
     this.#syncDirectory();
     // A crash here leaves merged and unmerged runs side by side: they say the same.
@@ -122,6 +129,16 @@ export class BlockTable {
     const fd = openSync(this.#dir, 'r');
     fsyncSync(fd);
     closeSync(fd);
+  }
+}
+
+function openRun(path: string, dropTorn: boolean): BlockRun | undefined {
+  try {
+    return new BlockRun(path);
+  } catch (error) {
+    if (!dropTorn || !(error instanceof ShardctlError && error.code === 'DAMAGE')) throw error;
+    rmSync(path);
+    return undefined;
   }
 }
 
@@ -169,14 +186,14 @@ function at(order: Uint32Array, i: number): number {
   return (order[i] as number) * DIGEST_BYTES;
 }
 
-/** Merges runs, record by record. A block that stands in several shards keeps a record for each. */
-function mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter): void {
+/** Merges runs, record by record. A block that stands in several shards keeps a record for each; those of dropped shards go. */
+function mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter, shards: ReadonlySet<number>): void {
   const heads = runs.map((run) => new Head(run)).filter((head) => head.advance());
   while (heads.length > 0) {
     let least = 0;
     for (let i = 1; i < heads.length; i++) if ((heads[i] as Head).compare(heads[least] as Head) < 0) least = i;
     const head = heads[least] as Head;
-    writer.add(head.bytes, head.at);
+    if (shards.has(head.bytes.readUInt32LE(head.at + PREFIX_BYTES))) writer.add(head.bytes, head.at);
     if (!head.advance()) heads.splice(least, 1);
   }
 }

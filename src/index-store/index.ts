@@ -2,16 +2,17 @@
  * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { DigestMap } from '../digest-map.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { ByteString, ShardRecord, SnapshotRecord } from '../model.ts';
+import type { ByteString, PlacedShard, ShardRecord, SnapshotRecord, Stray } from '../model.ts';
 import { BlockTable } from './blocks.ts';
+import { EntriesFiles } from './entries-files.ts';
 import type { EntriesHeader } from './entries-format.ts';
-import { EntriesReader } from './entries-reader.ts';
-import { EntriesWriter } from './entries-writer.ts';
+import type { EntriesReader } from './entries-reader.ts';
+import type { EntriesWriter } from './entries-writer.ts';
 
 /** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
 export const INDEX_FORMAT = 1;
@@ -36,19 +37,25 @@ export class Index {
   readonly #repositories: Database<RepositoryRecord, string>;
   readonly #snapshots: Database<SnapshotRecord, [string, number]>;
   readonly #shards: Database<ShardRecord, number>;
+  readonly #strays: Database<readonly string[], string>;
   readonly #meta: Database<number, string>;
   readonly #blocks: BlockTable;
+  readonly #entries: EntriesFiles;
   /** Numbers of the shards that count, once they are asked for. */
   #placed: Set<number> | undefined;
 
-  /** Opens the index, and makes it unless `readOnly`. @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `IO` */
-  static async open(dir: string, options: { readOnly?: boolean } = {}): Promise<Index> {
+  /**
+   * Opens the index, and makes it unless `readOnly`.
+   * @param options.dropTorn delete damaged runs of the block table instead of refusing it
+   * @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO`
+   */
+  static async open(dir: string, options: { readOnly?: boolean; dropTorn?: boolean } = {}): Promise<Index> {
     const readOnly = options.readOnly === true;
     try {
       if (!readOnly) mkdirSync(join(dir, 'entries'), { recursive: true });
       // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
       const root = open({ path: join(dir, 'tables'), maxDbs: 8, readOnly, overlappingSync: false });
-      const index = new Index(dir, root, new BlockTable(join(dir, 'blocks'), readOnly));
+      const index = new Index(dir, root, new BlockTable(join(dir, 'blocks'), readOnly, options));
       await index.#checkFormat(readOnly);
       return index;
     } catch (error) {
@@ -62,10 +69,12 @@ export class Index {
     this.#dir = dir;
     this.#root = root;
     this.#blocks = blocks;
+    this.#entries = new EntriesFiles(join(dir, 'entries'));
     this.#repositories = root.openDB({ name: 'repositories', encoding: 'json' });
     this.#snapshots = root.openDB({ name: 'snapshots', encoding: 'json' });
     this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
     this.#shards = root.openDB({ name: 'shards', encoding: 'json' });
+    this.#strays = root.openDB({ name: 'strays', encoding: 'json' });
   }
 
   repositories(): RepositoryRecord[] {
@@ -94,24 +103,38 @@ export class Index {
     return this.#shards.get(number);
   }
 
-  /** The number that the next shard gets: one more than any that was ever placed. */
+  /** The number that the next shard gets: one more than any that was ever placed, also when that is gone. */
   nextShardNumber(): number {
-    const [last] = this.#shards.getKeys({ reverse: true, limit: 1 });
-    return last === undefined ? 0 : last + 1;
+    const [last = -1] = this.#shards.getKeys({ reverse: true, limit: 1 });
+    return Math.max(last + 1, this.#meta.get('nextShard') ?? 0);
   }
 
-  /** The shard that holds a block, by the digest that stands at `at`. */
-  shardOf(digest: Uint8Array, at = 0): number | undefined {
-    return this.#blocks.get(digest, at, this.#isPlaced);
+  /** The shard that holds a block, by the digest that stands at `at`. @param except shards that are not to be counted on */
+  shardOf(digest: Uint8Array, at = 0, except?: ReadonlySet<number>): number | undefined {
+    if (except === undefined) return this.#blocks.get(digest, at, this.#isPlaced);
+    return this.#blocks.get(digest, at, (shard) => this.#isPlaced(shard) && !except.has(shard));
+  }
+
+  /** Whether the block table has this block in this very shard. */
+  lists(shard: number, digest: Uint8Array, at = 0): boolean {
+    return this.#blocks.get(digest, at, (candidate) => candidate === shard) !== undefined;
+  }
+
+  /** Lists the blocks of a shard (again): for `repair`. @param digests 32 bytes each */
+  relist(shard: number, digests: Buffer): void {
+    this.#blocks.add(shard, digests, this.#numbers);
   }
 
   /**
    * Records a shard that is placed, and its blocks; durable when it resolves. Three steps: its number is taken, its blocks
    * are listed, it counts. A run that dies in between leaves a number that is never used again and blocks that nobody finds.
    */
-  async addPlaced(shard: ShardRecord, digests: DigestMap): Promise<void> {
-    await this.#shards.put(shard.number, { ...shard, state: 'sealed' });
-    this.#blocks.add(shard.number, digests.digests());
+  async addPlaced(shard: ShardRecord, digests: Pick<DigestMap, 'digests'>): Promise<void> {
+    await this.#root.transaction(() => {
+      void this.#shards.put(shard.number, { ...shard, state: 'sealed' });
+      this.#settleStray(shard);
+    });
+    this.#blocks.add(shard.number, digests.digests(), this.#numbers);
     await this.#shards.put(shard.number, shard);
     this.#placed?.add(shard.number);
   }
@@ -122,14 +145,77 @@ export class Index {
    */
   async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
     await this.#root.transaction(() => {
-      for (const number of snapshot.shards) {
-        const shard = this.#shards.get(number);
-        if (shard !== undefined && shard.state !== 'committed') void this.#shards.put(number, { ...shard, state: 'committed' });
-      }
+      for (const number of snapshot.shards) this.#setState(number, 'committed');
+      this.#settleStray(snapshot.catalogue);
       void this.#snapshots.put([snapshot.repository, snapshot.number], snapshot);
       void this.#repositories.put(repository.name, repository);
     });
-    this.#dropEntriesBefore(repository.name, repository.head);
+    this.#entries.keepOnly(repository.name, repository.head);
+  }
+
+  /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
+  async noteStray({ cid, peers }: Stray): Promise<void> {
+    await this.#strays.put(cid, [...new Set([...(this.#strays.get(cid) ?? []), ...peers])]);
+  }
+
+  strays(): Stray[] {
+    // An index that an earlier version made, and that is only read now, has no such table.
+    const strays = (this.#strays as Database<readonly string[], string> | undefined)?.getRange() ?? [];
+    return [...strays].map(({ key, value }) => ({ cid: key, peers: value }));
+  }
+
+  /** The stray is on no peer any more. */
+  async dropStray(cid: string): Promise<void> {
+    await this.#strays.remove(cid);
+  }
+
+  /** Forgets snapshots, all or none; their catalogues become strays. */
+  async forget(repository: string, numbers: Iterable<number>): Promise<void> {
+    await this.#root.transaction(() => {
+      for (const number of numbers) {
+        const snapshot = this.#snapshots.get([repository, number]);
+        if (snapshot === undefined) continue;
+        void this.#strays.put(snapshot.catalogue.cid, snapshot.catalogue.peers);
+        void this.#snapshots.remove([repository, number]);
+      }
+    });
+  }
+
+  /** In one transaction: snapshots take the place of those of their numbers, and shards that no snapshot needs stop counting. */
+  async replaceSnapshots(snapshots: readonly SnapshotRecord[], dead: Iterable<number>): Promise<void> {
+    await this.#root.transaction(() => {
+      for (const snapshot of snapshots) {
+        const key: [string, number] = [snapshot.repository, snapshot.number];
+        const before = this.#snapshots.get(key);
+        if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
+          void this.#strays.put(before.catalogue.cid, before.catalogue.peers);
+        this.#settleStray(snapshot.catalogue);
+        void this.#snapshots.put(key, snapshot);
+        for (const number of snapshot.shards) this.#setState(number, 'committed');
+      }
+      for (const number of dead) this.#setState(number, 'sealed');
+    });
+    this.#placed = undefined;
+  }
+
+  /** Drops the record of a shard that is on no peer any more; its number is never given out again. */
+  async dropShard(number: number): Promise<void> {
+    await this.#root.transaction(() => {
+      void this.#meta.put('nextShard', this.nextShardNumber());
+      void this.#shards.remove(number);
+    });
+    this.#placed = undefined;
+  }
+
+  /** Replaces what is known of shards that are there: other peers, another state. */
+  async updateShards(shards: readonly ShardRecord[]): Promise<void> {
+    await this.#root.transaction(() => {
+      for (const shard of shards) {
+        void this.#shards.put(shard.number, shard);
+        this.#settleStray(shard);
+      }
+    });
+    this.#placed = undefined;
   }
 
   /** Remembers a repository's settings without a new snapshot. */
@@ -139,19 +225,11 @@ export class Index {
 
   /** The entries of a snapshot; undefined when they are lost, and then every file is read again. */
   readEntries(repository: string, number: number): EntriesReader | undefined {
-    const { hot, cold } = this.#entriesPaths(repository, number);
-    try {
-      return new EntriesReader(hot, cold);
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    return this.#entries.read(repository, number);
   }
 
   writeEntries(repository: string, number: number, header: EntriesHeader, isRacy: (ctimeNs: bigint) => boolean): EntriesWriter {
-    const { dir, hot, cold } = this.#entriesPaths(repository, number);
-    mkdirSync(dir, { recursive: true });
-    return new EntriesWriter(hot, cold, header, isRacy);
+    return this.#entries.write(repository, number, header, isRacy);
   }
 
   async close(): Promise<void> {
@@ -161,31 +239,35 @@ export class Index {
 
   /** What comes from `writeEntries(repository, from)` takes the place of what snapshot `to` has. */
   moveEntries(repository: string, from: number, to: number): void {
-    const source = this.#entriesPaths(repository, from);
-    const target = this.#entriesPaths(repository, to);
-    // Both list the same names and CIDs (the tree is the same), so a crash between the two leaves a matching pair.
-    renameSync(source.cold, target.cold);
-    renameSync(source.hot, target.hot);
+    this.#entries.move(repository, from, to);
   }
 
   dropEntries(repository: string, number: number): void {
-    const { hot, cold } = this.#entriesPaths(repository, number);
-    rmSync(hot, { force: true });
-    rmSync(cold, { force: true });
-  }
-
-  /** Only the head is ever compared with. */
-  #dropEntriesBefore(repository: string, head: number): void {
-    for (const name of readdirSync(this.#entriesPaths(repository, head).dir)) {
-      const number = Number.parseInt(name, 10);
-      if (number !== head) this.dropEntries(repository, number);
-    }
+    this.#entries.drop(repository, number);
   }
 
   readonly #isPlaced = (shard: number): boolean => {
-    this.#placed ??= new Set([...this.shards()].filter(({ state }) => state !== 'sealed').map(({ number }) => number));
+    this.#placed ??= new Set(
+      [...this.shards()].filter(({ state }) => state === 'placed' || state === 'committed').map(({ number }) => number),
+    );
     return this.#placed.has(shard);
   };
+
+  /** What was announced is recorded now; a peer that is not among the holders may have a copy all the same. */
+  #settleStray({ cid, peers }: PlacedShard): void {
+    const others = (this.#strays.get(cid) ?? []).filter((name) => !peers.includes(name));
+    if (others.length > 0) void this.#strays.put(cid, others);
+    else void this.#strays.remove(cid);
+  }
+
+  readonly #numbers = (): ReadonlySet<number> => new Set(this.#shards.getKeys());
+
+  #setState(number: number, state: ShardRecord['state']): void {
+    const shard = this.#shards.get(number);
+    // What is lost does not come back by being named.
+    if (shard !== undefined && (shard.state !== 'lost' || state === 'sealed') && shard.state !== state)
+      void this.#shards.put(number, { ...shard, state });
+  }
 
   async #checkFormat(readOnly: boolean): Promise<void> {
     const found = this.#meta.get('format');
@@ -195,10 +277,5 @@ export class Index {
         hint: 'use the newer shardctl that wrote it',
       });
     }
-  }
-
-  #entriesPaths(repository: string, number: number): { dir: string; hot: string; cold: string } {
-    const dir = join(this.#dir, 'entries', encodeURIComponent(repository));
-    return { dir, hot: join(dir, `${number}.hot`), cold: join(dir, `${number}.cold`) };
   }
 }

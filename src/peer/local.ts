@@ -74,6 +74,18 @@ export class LocalPeer implements Peer {
     return peer;
   }
 
+  /** The layout of a directory that is a peer already. @throws ShardctlError `TOO_FEW_PEERS` when it is none */
+  static async layoutAt(path: string): Promise<PeerLayout> {
+    let identity: Identity | undefined;
+    try {
+      identity = await readIdentity({ name: path, path });
+    } catch (error) {
+      throw ioError(error, 'opening the peer', path);
+    }
+    if (identity !== undefined) return identity.layout;
+    throw new ShardctlError('TOO_FEW_PEERS', `${path} is not a peer: it has no peer.json`, { hint: 'is its disk mounted?' });
+  }
+
   /** What makes this directory this peer, wherever it is mounted. Throws `TOO_FEW_PEERS` when it is not there. */
   async id(): Promise<string> {
     this.#identity ??= await this.#identify();
@@ -96,7 +108,7 @@ export class LocalPeer implements Peer {
       if (carBytes !== shard.carBytes) {
         throw new ShardctlError('DAMAGE', `the CAR of ${shard.label} has ${carBytes} bytes, not ${shard.carBytes} (${shard.carPath})`);
       }
-      if ((await this.#store.sizeOf(shard.cid)) === carBytes) return;
+      if (options.replace !== true && (await this.#store.sizeOf(shard.cid)) === carBytes) return;
       const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await this.#store.usedBytes()) - this.#claimed;
       if (room < carBytes) throw this.#full(shard, room, 'capacity');
       this.#claimed += carBytes;
@@ -190,7 +202,7 @@ export class LocalPeer implements Peer {
 
 const FOLDERS: Readonly<Record<PeerLayout, readonly string[]>> = { car: ['shards', 'tmp'], blockstore: ['blocks', 'pins'] };
 
-async function readIdentity({ name, path }: LocalPeerOptions): Promise<Identity | undefined> {
+async function readIdentity({ name, path }: Pick<LocalPeerOptions, 'name' | 'path'>): Promise<Identity | undefined> {
   const file = join(path, 'peer.json');
   let text: string;
   try {

@@ -1,0 +1,64 @@
+/** Puts a snapshot's catalogue, the shard of its own blocks, on the peers: `commit` and `prune` make snapshots. */
+import { rmSync } from 'node:fs';
+import { ShardctlError } from './errors.ts';
+import type { Emit } from './events.ts';
+import type { Index } from './index-store/index.ts';
+import type { PlacedShard, Replication } from './model.ts';
+import { OpenShard } from './pack/open-shard.ts';
+import type { Peer } from './peer/peer.ts';
+import { SectionCursor } from './shard/car.ts';
+import { RunBuilder } from './shard/run.ts';
+
+export interface CatalogueRun {
+  readonly spool: string;
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly replication: Replication;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+export interface Catalogue {
+  /** What people see of it on a peer. */
+  readonly label: string;
+  /** In the catalogue's fixed order. */
+  readonly blocks: readonly Buffer[];
+  /** Peers that answered: each is to have a copy. */
+  readonly peerNames: readonly string[];
+}
+
+/** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */
+export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNames }: Catalogue): Promise<PlacedShard> {
+  const { index, peers, signal } = run;
+  const shard = new OpenShard(run.spool, index.nextShardNumber());
+  const builder = new RunBuilder();
+  for (const block of blocks) builder.add(block);
+  const sections = builder.take();
+  for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
+  void shard.write(sections);
+  const { cid, bytes, blocks: count, carPath, carBytes } = await shard.seal();
+  await index.noteStray({ cid, peers: peerNames });
+
+  let failure: ShardctlError | undefined;
+  const holders: string[] = [];
+  for (const name of peerNames) {
+    try {
+      await peers.get(name)?.put({ cid, label, bytes, blocks: count, carPath, carBytes }, { mayConsume: false, signal });
+      holders.push(name);
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      failure = error;
+      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}` });
+    }
+  }
+  rmSync(carPath, { force: true });
+  const least = leastReplicas(run.replication, peers);
+  if (holders.length < least)
+    throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
+  return { cid, bytes, blocks: count, carBytes, peers: holders };
+}
+
+/** Replicas without which a shard does not count as placed. */
+export function leastReplicas({ min }: Replication, peers: ReadonlyMap<string, Peer>): number {
+  return Math.max(1, min < 0 ? peers.size : min);
+}
