@@ -1,31 +1,49 @@
-/** The catalogue: the small shard of a snapshot's own blocks, which goes to every peer. */
+/** Puts a snapshot's catalogue, the shard of its own blocks, on the peers: `commit` and `prune` make snapshots. */
 import { rmSync } from 'node:fs';
-import type { Ledger } from './allocate/ledger.ts';
 import { ShardctlError } from './errors.ts';
-import type { IngestRun } from './ingest.ts';
-import type { PlacedShard } from './model.ts';
+import type { Emit } from './events.ts';
+import type { Index } from './index-store/index.ts';
+import type { PlacedShard, Replication } from './model.ts';
 import { OpenShard } from './pack/open-shard.ts';
+import type { Peer } from './peer/peer.ts';
 import { SectionCursor } from './shard/car.ts';
 import { RunBuilder } from './shard/run.ts';
 
-export interface Catalogue {
-  readonly run: IngestRun;
-  readonly ledger: Ledger;
-  readonly label: string;
-  /** In their fixed order, none twice. */
-  readonly blocks: readonly Buffer[];
+export interface CatalogueRun {
+  readonly spool: string;
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly replication: Replication;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
 }
 
-/** Seals the catalogue and puts it on every peer that can be used; as many as a shard needs must take it. */
-export async function placeCatalogue({ run, ledger, label, blocks }: Catalogue): Promise<PlacedShard> {
-  const { replication, peers, signal } = run;
-  const { carPath, ...shard } = await seal(run, blocks);
-  const sealed = { ...shard, label, carPath };
+export interface Catalogue {
+  /** What people see of it on a peer. */
+  readonly label: string;
+  /** In the catalogue's fixed order. */
+  readonly blocks: readonly Buffer[];
+  /** Peers that answered: each is to have a copy. */
+  readonly peerNames: readonly string[];
+}
+
+/** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */
+export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNames }: Catalogue): Promise<PlacedShard> {
+  const { index, peers, signal } = run;
+  const shard = new OpenShard(run.spool, index.nextShardNumber());
+  const builder = new RunBuilder();
+  for (const block of blocks) builder.add(block);
+  const sections = builder.take();
+  for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
+  void shard.write(sections);
+  const { cid, bytes, blocks: count, carPath, carBytes } = await shard.seal();
+  await index.noteStray({ cid, peers: peerNames });
+
   let failure: ShardctlError | undefined;
   const holders: string[] = [];
-  for (const name of ledger.freeBytes().keys()) {
+  for (const name of peerNames) {
     try {
-      await peers.get(name)?.put(sealed, { mayConsume: false, signal });
+      await peers.get(name)?.put({ cid, label, bytes, blocks: count, carPath, carBytes }, { mayConsume: false, signal });
       holders.push(name);
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
@@ -34,18 +52,13 @@ export async function placeCatalogue({ run, ledger, label, blocks }: Catalogue):
     }
   }
   rmSync(carPath, { force: true });
-  const least = Math.max(1, replication.min < 0 ? peers.size : replication.min);
-  if (holders.length >= least) return { ...shard, peers: holders };
-  throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
+  const least = leastReplicas(run.replication, peers);
+  if (holders.length < least)
+    throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
+  return { cid, bytes, blocks: count, carBytes, peers: holders };
 }
 
-async function seal({ spool, index }: IngestRun, blocks: readonly Buffer[]) {
-  const run = new RunBuilder();
-  for (const block of blocks) run.add(block);
-  const sections = run.take();
-  const open = new OpenShard(spool, index.nextShardNumber());
-  for (const cursor = new SectionCursor(sections); cursor.next(); ) open.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
-  void open.write(sections);
-  const { cid, bytes, blocks: count, carPath, carBytes } = await open.seal();
-  return { cid, bytes, blocks: count, carPath, carBytes };
+/** Replicas without which a shard does not count as placed. */
+export function leastReplicas({ min }: Replication, peers: ReadonlyMap<string, Peer>): number {
+  return Math.max(1, min < 0 ? peers.size : min);
 }

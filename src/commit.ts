@@ -2,18 +2,17 @@
  * commit — the end of the pipeline: the catalogue goes to every peer, then the snapshot and the head change in one
  * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Ledger } from './allocate/ledger.ts';
 import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
-import { writeDurably } from './durable.ts';
 import type { Holders } from './holders.ts';
+import { writeHead } from './home/heads.ts';
 import type { RepositoryRecord } from './index-store/index.ts';
-import type { IngestRun, Parent } from './ingest.ts';
+import type { IngestRun } from './ingest.ts';
 import type { Tree } from './link/link.ts';
 import type { ShardRecord, SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
+import type { Parent } from './parent.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 
@@ -51,7 +50,8 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   });
   checkReplicas(it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
-  const catalogue = await placeCatalogue({ run, ledger: it.ledger, label: `${run.repository} ${number} catalogue`, blocks: built.blocks });
+  const peerNames = [...it.ledger.freeBytes().keys()];
+  const catalogue = await placeCatalogue(run, { label: `${run.repository} ${number} catalogue`, blocks: built.blocks, peerNames });
   const snapshot: SnapshotRecord = {
     repository: run.repository,
     number,
@@ -66,7 +66,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     profile: run.profile.name,
   };
   await run.index.commit(repositoryRecord(run, number), snapshot);
-  await writeHead(run, snapshot.cid);
+  writeHead(run.heads, run.repository, snapshot.cid);
   return snapshot;
 }
 
@@ -74,7 +74,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
 export async function remember(run: IngestRun, head: SnapshotRecord): Promise<void> {
   const record = repositoryRecord(run, head.number);
   if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
-  await writeHead(run, head.cid);
+  writeHead(run.heads, run.repository, head.cid);
 }
 
 function repositoryRecord({ repository, source, profile, chunker, metadata, filters }: IngestRun, head: number): RepositoryRecord {
@@ -93,12 +93,4 @@ function checkReplicas({ run: { peers, replication, emit }, holders, packer }: C
 function shardsOf({ parent, packer }: Commit): number[] {
   const inherited = parent?.entries === undefined ? [] : parent.snapshot.shards;
   return [...new Set([...inherited, ...packer.reusedShards, ...packer.sealed])].sort((a, b) => a - b);
-}
-
-/** For people, scripts and `recover`: the newest snapshot as a line of text, which outlives the index. */
-async function writeHead({ heads, repository }: IngestRun, cid: string): Promise<void> {
-  mkdirSync(heads, { recursive: true });
-  const path = join(heads, encodeURIComponent(repository));
-  const text = `${cid}\n`;
-  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) await writeDurably(path, text);
 }

@@ -24,7 +24,15 @@ export const SAME = 3;
 export const DROPPED = 4;
 /** Could not be read: the parent's version stays, where there is one. `compare` turns it into SAME or DROPPED. */
 export const UNREADABLE = 5;
-export type EntryState = typeof NEW | typeof CHANGED | typeof SAME | typeof DROPPED | typeof UNREADABLE;
+/** A file with the parent's content and another mode: its root node is made anew from the parent's, and no data is read. */
+export const METADATA = 6;
+export type EntryState = typeof NEW | typeof CHANGED | typeof SAME | typeof DROPPED | typeof UNREADABLE | typeof METADATA;
+
+/** Bits of `differences`: in what an entry that is CHANGED or METADATA differs from the parent's. None: only in ctime or inode. */
+export const KIND_DIFFERS = 1;
+export const SIZE_DIFFERS = 2;
+export const MTIME_DIFFERS = 4;
+export const MODE_DIFFERS = 8;
 
 /** What lstat says of one entry, in full precision. */
 export interface EntryStat {
@@ -67,6 +75,8 @@ export class Directory {
   readonly inodes: BigUint64Array;
   readonly states: Uint8Array;
   exactMtimes: Map<number, bigint> | undefined;
+  /** Set by compare, a byte an entry. Made when the first difference is met. */
+  differences: Uint8Array | undefined;
   /** The parent snapshot's record of this directory. */
   base: BaseDirectory | undefined;
   /** It could not be listed: it has no entries here, and `compare` puts the parent's subtree in its place. */
@@ -123,7 +133,8 @@ export class Directory {
     if (this.base === undefined || this.base.removed > 0) return true;
     for (let i = 0; i < this.count; i++) {
       const state = this.states[i];
-      if (state === NEW || state === CHANGED || (state === DROPPED && (this.base.indexes[i] as number) >= 0)) return true;
+      if (state === NEW || state === CHANGED || state === METADATA || (state === DROPPED && (this.base.indexes[i] as number) >= 0))
+        return true;
     }
     return false;
   }

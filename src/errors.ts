@@ -26,6 +26,7 @@ const EXIT_OF = {
   // Not 23: that promises that the rest was committed.
   SOURCE_UNREADABLE: EXIT.notFound,
   HOME_IN_SOURCE: EXIT.usage,
+  MAX_DELETE: EXIT.maxDelete,
   NOT_FOUND: EXIT.notFound,
   LOCKED: EXIT.locked,
   TOO_FEW_PEERS: EXIT.tooFewPeers,

@@ -23,10 +23,53 @@ export type Event =
   | { type: 'warning'; message: string; hint?: string }
   /** One finding of `verify`. */
   | { type: 'damage'; what: string; where: string; detail: string }
+  /** `repair` has written a whole copy of a shard to a peer. */
+  | { type: 'mended'; what: string; where: string }
   /** `verify` and `get` have come this far. */
   | { type: 'progress'; label: string; done: number; total: number; bytes: number }
-  /** The final word of `add`. */
+  /** One difference from the parent, only when asked for. */
+  | ({ type: 'change' } & Change)
+  /** The final word of a dry run. */
+  | ({ type: 'plan' } & Plan)
+  /** One repository of several could not be brought up to date; the run goes on with the others. */
+  | { type: 'failed'; repository: string; code: string; message: string; hint?: string }
+  /** The final word of `add` and `update`, for each repository. */
   | ({ type: 'summary' } & Summary);
+
+export interface Change {
+  /** rsync's code of up to 11 characters, for example `>f.st......`, `cd+++++++++` or `*deleting`. */
+  readonly itemize: string;
+  /** From the root of the tree, escaped for display; the root itself is `.`. */
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'symlink';
+}
+
+/** What a run would do. */
+export interface Plan {
+  readonly repository: string;
+  /** The snapshot that it would start from. */
+  readonly parent: string | null;
+  /** Entries of the tree, without its root. */
+  readonly entries: number;
+  /** Entries that the parent does not have. */
+  readonly newEntries: number;
+  /** Entries whose content may differ from the parent's. */
+  readonly changedEntries: number;
+  /** Entries whose mode or mtime differs and nothing else. */
+  readonly metadataEntries: number;
+  /** Entries of the parent that are not in the source any more. */
+  readonly deletedEntries: number;
+  /** Files that would be read, and their bytes. */
+  readonly readFiles: number;
+  readonly readBytes: number;
+  /** Shards that these bytes would fill if none of them were stored yet. */
+  readonly newShards: number;
+  /** Bytes free on each peer, now and after such shards. */
+  readonly peers: readonly { name: string; freeBefore: number; freeAfter: number }[];
+  readonly problems: Problems;
+}
+
+export type Problems = { readonly [Problem in EntryProblem]: number };
 
 export interface Summary {
   readonly repository: string;
@@ -40,11 +83,13 @@ export interface Summary {
   readonly symlinks: number;
   readonly bytes: number;
   readonly newFiles: number;
+  /** Entries that are new, differ from the parent's, or are not there any more. */
+  readonly changedEntries: number;
   readonly newBlocks: number;
   readonly newBytes: number;
   readonly newShards: number;
   readonly peers: readonly { name: string; freeBefore: number; freeAfter: number; placedBytes: number }[];
-  readonly problems: { readonly unreadable: number; readonly vanished: number; readonly changed: number; readonly special: number };
+  readonly problems: Problems;
   readonly seconds: number;
 }
 

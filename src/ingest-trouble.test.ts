@@ -77,6 +77,20 @@ test('an unreadable file or directory is named and the parent’s version stays'
   assert.equal((await home.add(dir)).summary.tree, await freshRoot(dir));
 });
 
+test('what is in a directory that can be listed and not searched stays as the parent has it', async (t) => {
+  if (!canBeNobody()) return t.skip('needs root, to become somebody who may not read everything, in a place that everybody may read');
+  writeTree(dir, { closed: { inner: { deep: 'three' }, more: 'four', zone: { last: 'five' } }, open: 'two' });
+  chmodSync(dir, 0o755);
+  const first = await home.add(dir);
+  chmodSync(join(dir, 'closed'), 0o744);
+  const ran = await asNobody(() => home.add(dir, { maxDelete: { entries: 0 } }));
+  assert.deepEqual([ran.summary.files, ran.summary.directories], [first.summary.files, first.summary.directories]);
+  chmodSync(join(dir, 'closed'), 0o755);
+  writeFileSync(join(dir, 'closed', 'more'), 'changed');
+  const again = (await home.add(dir)).summary;
+  assert.deepEqual([again.newFiles, again.tree], [1, await freshRoot(dir)]);
+});
+
 test('what cannot be looked at one day and not be listed the next is still in the snapshot', async (t) => {
   if (!canBeNobody()) return t.skip('needs root, to become somebody who may not read everything, in a place that everybody may read');
   writeTree(dir, { p: { inner: { one: '1', two: '2' }, file: '3' }, q: '4' });

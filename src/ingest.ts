@@ -6,31 +6,35 @@
  * Everything streams: what is held is one open shard's books, the slabs of blocks under way, and the directories between the
  * root and the current one. The order of writes is docs/design.md section 5: blocks, pins, records, catalogue, snapshot, head.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { commit, remember } from './commit.ts';
 import { compare } from './compare/compare.ts';
+import type { Trust } from './compare/judge.ts';
 import { takeOver } from './compare/take-over.ts';
 import { cidText } from './dag/cid.ts';
+import { Deletions, type MaxDelete } from './deletions.ts';
 import { errnoOf, ioError } from './errors.ts';
 import type { Emit, Summary } from './events.ts';
 import { Holders } from './holders.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
 import { EntriesDamaged } from './index-store/entries-format.ts';
-import type { EntriesReader } from './index-store/entries-reader.ts';
 import type { Index } from './index-store/index.ts';
+import { changeOf, DELETED, itemized, rootChange } from './itemize.ts';
 import { link } from './link/link.ts';
-import type { ByteString, CidProfile, Replication, SnapshotRecord } from './model.ts';
+import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord } from './model.ts';
 import { Packer } from './pack/packer.ts';
+import { type Parent, parentOf } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
 import { Placer } from './place/placer.ts';
+import { placedBlocks } from './placed-blocks.ts';
 import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { assertSameSource, statSource, walk } from './scan/walk.ts';
+import { emptySpool } from './spool.ts';
 import { Tally } from './tally.ts';
 
 /** Two on two cores were measured best: the main thread writes and waits. More have not been measured. */
@@ -47,6 +51,11 @@ export interface IngestRun {
   readonly chunker: string | undefined;
   /** rsync-style rules, `- PATTERN` or `+ PATTERN`. */
   readonly filters: readonly ByteString[];
+  readonly trust: Trust;
+  /** Most entries of the parent that may be gone; undefined for no limit. */
+  readonly maxDelete: MaxDelete | undefined;
+  /** Tell of each change, as an event. */
+  readonly itemize: boolean;
   /** Directory for shards on their way to peers; emptied at the start. */
   readonly spool: string;
   /** Directory with a file per repository that holds the CID of its newest snapshot. */
@@ -82,7 +91,7 @@ export async function ingest(run: IngestRun): Promise<Summary> {
 }
 
 async function runPipeline(run: IngestRun): Promise<Summary> {
-  const { index, source, profile, metadata, signal } = run;
+  const { index, source, profile, metadata, signal, trust } = run;
   const started = run.now();
   const root = statSource(source);
   const tally = new Tally(run.emit, run.now);
@@ -90,8 +99,9 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
   const freeBefore = ledger.freeBytes();
   const holders = await Holders.load(index, run.peers, freeBefore.keys());
-  const parent = parentOf(run, holders, emit);
+  const parent = parentOf({ ...run, emit, holders });
   emptySpool(run.spool);
+  if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
   const placer = new Placer({
     repository: run.repository,
@@ -100,6 +110,7 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     replication: run.replication,
     emit,
     signal,
+    announce: (stray) => index.noteStray(stray),
     record: async (shard, digests) => {
       await index.addPlaced(shard, digests);
       packer.placed(shard.number);
@@ -115,15 +126,30 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
       await placer.place(shard);
     },
   });
+  const blocks = placedBlocks(index, run.peers);
+  const deletions = new Deletions({
+    repository: run.repository,
+    limit: run.maxDelete,
+    parent: parent?.snapshot,
+    compared: parent?.entries !== undefined,
+    stopAtOnce: true,
+  });
+  const onRemoved = (path: ByteString, kind: EntryKind) => {
+    deletions.note();
+    if (run.itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
+  };
   const number = (parent?.snapshot.number ?? 0) + 1;
   const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacyAt(started));
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source, profile, metadata });
 
   const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit, signal }));
-  const compared = compare(walked, parent?.entries, { metadata });
-  const imported = importEntries(compared, { source, profile, metadata, pool, emit, signal });
+  const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
+  const readNode = (digest: Uint8Array) => blocks.read(digest);
+  const nodes = { base: parent?.entries, readNode, profile };
+  const imported = importEntries(compared, { ...nodes, source, metadata, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
-  const linked = link(filled, { profile, metadata, root, base: parent?.entries, entries });
+  const told = run.itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
+  const linked = link(told, { profile, metadata, root, base: parent?.entries, entries });
 
   try {
     let step = await linked.next();
@@ -141,7 +167,7 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     const snapshot = unchanged
       ? await settle(run, parent as Parent, number, tally.changes)
       : await commit({ run, parent, number, tree, tally, packer, ledger, holders });
-    return summarize(run, snapshot, { unchanged, tally, packer, placer, freeBefore, ledger, started });
+    return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, freeBefore, ledger, started });
   } catch (error) {
     await placer.drained().catch(() => {});
     await linked.return(undefined);
@@ -151,41 +177,9 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     throw error;
   } finally {
     await pool.close();
+    await blocks.close();
     parent?.entries?.close();
   }
-}
-
-/** The head that this run starts from. */
-export interface Parent {
-  readonly snapshot: SnapshotRecord;
-  /** Undefined when nothing can be taken over from it: every file is read again. */
-  readonly entries: EntriesReader | undefined;
-}
-
-function parentOf({ index, repository, profile, metadata }: IngestRun, holders: Holders, emit: Emit): Parent | undefined {
-  const known = index.repository(repository);
-  const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
-  if (known === undefined || snapshot === undefined) return undefined;
-  // Other CIDs for the same bytes: nothing of the parent fits.
-  if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, entries: undefined };
-  const lost = holders.lost(snapshot.shards).length;
-  if (lost > 0) {
-    emit({
-      type: 'warning',
-      message: `${lost} of ${snapshot.shards.length} shards of ${repository} are lost: every file is read again, and what they held is stored again`,
-    });
-    return { snapshot, entries: undefined };
-  }
-  const entries = index.readEntries(repository, known.head);
-  if (entries === undefined)
-    emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
-  return { snapshot, entries };
-}
-
-/** What a dead run left there was never recorded. */
-function emptySpool(spool: string): void {
-  mkdirSync(spool, { recursive: true });
-  for (const name of readdirSync(spool)) rmSync(join(spool, name), { force: true });
 }
 
 /** The tree is the parent's: no new snapshot. Stat data may still have changed, and are what the next run compares with. */
@@ -200,6 +194,7 @@ async function settle(run: IngestRun, parent: Parent, number: number, changes: n
 interface Outcome {
   readonly unchanged: boolean;
   readonly tally: Tally;
+  readonly deletions: Deletions;
   readonly packer: Packer;
   readonly placer: Placer;
   readonly ledger: Ledger;
@@ -221,6 +216,7 @@ function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): 
     symlinks: tally.symlinks,
     bytes: tally.bytes,
     newFiles: tally.newFiles,
+    changedEntries: tally.different + outcome.deletions.removed,
     newBlocks: packer.newBlocks,
     newBytes: packer.newBytes,
     newShards: packer.sealed.length,

@@ -76,8 +76,11 @@ export interface Metric {
   readonly at: number;
 }
 
-/** sealed → placed → committed: how far a shard has come. */
-export type ShardState = 'sealed' | 'placed' | 'committed';
+/**
+ * sealed → placed → committed: how far a shard has come. `sealed` does not count (yet, or any more: `prune` goes back to it
+ * before it deletes); `lost` is one of which no peer has a whole copy.
+ */
+export type ShardState = 'sealed' | 'placed' | 'committed' | 'lost';
 
 /** A shard that is on peers. */
 export interface PlacedShard {
@@ -98,6 +101,14 @@ export interface ShardRecord extends PlacedShard {
   /** Bytes of its blocks and its manifest: the Tsize of a link to it. */
   readonly dagSize: number;
   readonly state: ShardState;
+}
+
+/** What may be on peers although no snapshot needs it: `prune` removes it. */
+export interface Stray {
+  /** CID of a shard or a catalogue. */
+  readonly cid: string;
+  /** Names of the peers that may hold it. */
+  readonly peers: readonly string[];
 }
 
 /** One committed state of a repository. */

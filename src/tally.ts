@@ -1,5 +1,5 @@
 /** Counts what passes by, for the summary and for whoever watches. */
-import { CHANGED, type Directory, DROPPED, type FilledStep, isFilled, NEW, SAME, type WalkStep } from './directory.ts';
+import { CHANGED, type Directory, DROPPED, type FilledStep, isFilled, METADATA, NEW, SAME, type WalkStep } from './directory.ts';
 import type { Emit, EntryProblem, Event } from './events.ts';
 import { DIRECTORY, FILE, SYMLINK } from './model.ts';
 
@@ -14,6 +14,8 @@ export class Tally {
   symlinks = 0;
   bytes = 0;
   newFiles = 0;
+  /** Entries that are new or differ from the parent's. */
+  different = 0;
   /** Entries of which the index knows something else than before. */
   changes = 0;
   readonly #scanned = { files: 0, directories: 1, symlinks: 0, bytes: 0 };
@@ -78,6 +80,7 @@ export class Tally {
         if (differs) this.newFiles++;
       } else if (kind === DIRECTORY) this.directories++;
       else this.symlinks++;
+      if (differs || state === METADATA) this.different++;
       if (state !== SAME) this.changes++;
     }
     this.changes += directory.refreshed;

@@ -1,19 +1,26 @@
 /** `verify`: whether the peers hold what the snapshots name. Goes through everything, and reports each finding as an event. */
 import { setImmediate } from 'node:timers/promises';
+import { checkReplica } from './check-replica.ts';
 import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
-import type { PlacedShard } from './model.ts';
-import type { Peer, ShardReader } from './peer/peer.ts';
+import { DIGEST_BYTES, type PlacedShard } from './model.ts';
+import type { Peer, ShardContents } from './peer/peer.ts';
 
 /** A shard that should be there, and what to call it. */
 export interface ExpectedShard extends PlacedShard {
   readonly label: string;
+  /** Absent on a catalogue, whose blocks the index does not list. */
+  readonly number?: number;
 }
 
 export interface VerifyOptions {
   /** The shards of the snapshots and their catalogues, each once. */
   readonly shards: Iterable<ExpectedShard>;
   readonly peers: ReadonlyMap<string, Peer>;
+  /** Fewest replicas that each shard must have. */
+  readonly least?: number;
+  /** Whether the index lists a block of a shard, by the digest at `at`. */
+  readonly lists?: (shard: number, digests: Uint8Array, at: number) => boolean;
   /** Read and hash every block; otherwise each replica is opened, which checks its size and its manifest. */
   readonly readData: boolean;
   readonly emit: Emit;
@@ -29,7 +36,7 @@ export interface Verified {
   readonly damaged: number;
 }
 
-export async function verify({ shards, peers, readData, emit, signal }: VerifyOptions): Promise<Verified> {
+export async function verify({ shards, peers, least = 0, lists, readData, emit, signal }: VerifyOptions): Promise<Verified> {
   const all = [...shards];
   const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0 };
   const found = (what: string, where: string, detail: string) => {
@@ -40,39 +47,36 @@ export async function verify({ shards, peers, readData, emit, signal }: VerifyOp
   for (const [name, { why, shards: held }] of lost) found(`${held} shards`, name, why);
 
   for (const shard of all) {
+    const what = `${shard.label} ${shard.cid}`;
+    if (shard.peers.length < least) found(what, shard.peers.join(', '), `has ${shard.peers.length} of ${least} replicas`);
+    let unlisted: number | undefined;
     for (const name of shard.peers) {
       const peer = peers.get(name);
       if (peer === undefined || lost.has(name)) continue;
       signal.throwIfAborted();
       // Local reads never wait for the event loop: without this, Ctrl-C would not be heard.
       await setImmediate();
-      await verifyReplica(shard, peer, (detail) => found(`${shard.label} ${shard.cid}`, name, detail));
+      const contents = await verifyReplica(shard, peer, (detail) => found(what, name, detail));
+      if (contents !== undefined) unlisted ??= unlistedBlocks(shard, contents);
     }
+    if (unlisted !== undefined && unlisted > 0) found(what, 'the index', `${unlisted} of its blocks are not listed`);
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
   }
   return counts;
 
-  async function verifyReplica(shard: ExpectedShard, peer: Peer, onDamage: (detail: string) => void): Promise<void> {
-    let reader: ShardReader | undefined;
-    try {
-      reader = await peer.open(shard.cid);
-      if (reader.blocks !== shard.blocks) onDamage(`has ${reader.blocks} blocks, not ${shard.blocks}`);
-      if (!readData) {
-        counts.blocks += reader.blocks;
-        return;
-      }
-      for await (const { bytes } of reader.scan(onDamage)) {
-        counts.blocks++;
-        counts.bytes += bytes.length;
-        signal.throwIfAborted();
-      }
-    } catch (error) {
-      if (signal.aborted || !(error instanceof ShardctlError)) throw error;
-      onDamage(error.message);
-    } finally {
-      await reader?.close();
-    }
+  async function verifyReplica(shard: ExpectedShard, peer: Peer, onDamage: (detail: string) => void): Promise<ShardContents | undefined> {
+    const checked = await checkReplica(shard, peer, { readData, onDamage, signal });
+    counts.blocks += checked.blocks;
+    counts.bytes += checked.bytes;
+    return checked.contents;
+  }
+
+  function unlistedBlocks({ number }: ExpectedShard, { digests }: ShardContents): number | undefined {
+    if (number === undefined || lists === undefined) return undefined;
+    let count = 0;
+    for (let at = 0; at < digests.length; at += DIGEST_BYTES) if (!lists(number, digests, at)) count++;
+    return count;
   }
 }
 

@@ -12,7 +12,7 @@ import type { Context } from './context.ts';
 const STDIN = 0;
 
 /** The bytes that a size option asks for; undefined when it is not given. */
-export function sizeOf(args: Args, name: 'shard-size' | 'capacity'): number | undefined {
+export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack'): number | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
   const bytes = parseSize(text);

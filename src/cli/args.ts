@@ -59,7 +59,8 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const positionals = words.slice(command.words.split(' ').length);
   const missing = command.arguments.slice(positionals.length).find((argument) => !argument.startsWith('['));
   if (missing !== undefined) throw usage(`${missing} is missing`, command);
-  if (positionals.length > command.arguments.length)
+  const isOpen = command.arguments.at(-1)?.includes('…') === true;
+  if (!isOpen && positionals.length > command.arguments.length)
     throw usage(`one argument too many: "${positionals[command.arguments.length]}"`, command);
   return { kind: 'run', args: new Args(command, positionals, given) };
 }

@@ -3,12 +3,18 @@ import type { Command } from './context.ts';
 
 const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   add: () => import('./commands/add.ts'),
+  update: () => import('./commands/update.ts'),
+  diff: () => import('./commands/diff.ts'),
   get: () => import('./commands/get.ts'),
   cat: () => import('./commands/cat.ts'),
   ls: () => import('./commands/ls.ts'),
   status: () => import('./commands/status.ts'),
   snapshots: () => import('./commands/snapshots.ts'),
   verify: () => import('./commands/verify.ts'),
+  repair: () => import('./commands/repair.ts'),
+  forget: () => import('./commands/forget.ts'),
+  prune: () => import('./commands/prune.ts'),
+  recover: () => import('./commands/recover.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),
 };

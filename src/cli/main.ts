@@ -83,7 +83,9 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
 /** The first signal asks the run to stop in good order, the second one ends it at once. */
 function stopOnSignals(controller: AbortController, args: Args): void {
   const hint =
-    args.command.words === 'add' ? 'run the same command again: it goes on where it stopped' : 'nothing was damaged; run the command again';
+    args.command.words === 'add' || args.command.words === 'update'
+      ? 'run the same command again: it goes on where it stopped'
+      : 'nothing was damaged; run the command again';
   const stop = (code: 'INTERRUPTED' | 'TERMINATED', message: string) => () => {
     const reason = new ShardctlError(code, message, { hint });
     if (controller.signal.aborted) process.exit(reason.exitCode);
@@ -98,13 +100,13 @@ async function reporterFor(args: Args, output: Output): Promise<Reporter> {
   const quiet = args.flag('quiet') || args.flag('root-only');
   if (args.flag('json')) return (await import('./reporter/json.ts')).jsonReporter(output, quiet);
   if (quiet) return (await import('./reporter/quiet.ts')).quietReporter(output);
-  if (output.stderr.isTTY && !args.flag('no-progress'))
-    return (await import('./reporter/progress.ts')).progressReporter(output, verbose, Date.now);
+  if (isWatched(args, output)) return (await import('./reporter/progress.ts')).progressReporter(output, verbose, Date.now);
   return (await import('./reporter/plain.ts')).plainReporter(output, verbose, Date.now);
 }
 
 function isWatched(args: Args, output: Output): boolean {
-  const silent = (['json', 'quiet', 'root-only', 'no-progress'] as const).some((name) => args.flag(name));
+  // Bars and lists do not go together on one terminal.
+  const silent = (['json', 'quiet', 'root-only', 'no-progress', 'itemize', 'dry-run'] as const).some((name) => args.flag(name));
   return output.stderr.isTTY === true && !silent;
 }
 

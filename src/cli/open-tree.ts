@@ -1,7 +1,8 @@
-/** A reference turned into something to read from: the tree's root, and a source for its blocks. */
+/** References turned into something to read from: the trees' roots, and a source for their blocks. */
 import { parseCid } from '../dag/cid.ts';
 import type { BlockId, ByteString, SnapshotRecord } from '../model.ts';
-import { BlockSource } from '../read/block-source.ts';
+import { placedBlocks } from '../placed-blocks.ts';
+import type { Blocks } from '../read/block-source.ts';
 import type { Context } from './context.ts';
 import { resolveRef } from './ref.ts';
 import { reading } from './wire.ts';
@@ -11,24 +12,32 @@ export interface OpenTree {
   readonly root: BlockId;
   /** Inside the tree; empty for the tree itself. */
   readonly path: ByteString;
-  readonly blocks: BlockSource;
+  readonly blocks: Blocks;
   /** Of the tree's CIDs: those of a profile of CIDv0 are shown as such. */
   readonly cidVersion: 0 | 1;
 }
 
 /** Runs `work` on the tree that a `REF[/PATH]` names. */
 export async function withTree<T>(context: Context, ref: string, work: (tree: OpenTree) => Promise<T>): Promise<T> {
+  return await withTrees(context, [ref], async (trees) => work(trees[0] as OpenTree));
+}
+
+/** Runs `work` on the trees that some references name, in their order. */
+export async function withTrees<T>(
+  context: Context,
+  refs: readonly string[],
+  work: (trees: readonly OpenTree[]) => Promise<T>,
+): Promise<T> {
   return await reading(context, async ({ index, peers }) => {
-    const { snapshot, path } = resolveRef(ref, index);
-    const locate = (digest: Uint8Array) => {
-      const number = index.shardOf(digest);
-      return number === undefined ? undefined : index.shard(number);
-    };
-    const onTrouble = (message: string) => context.reporter.event({ type: 'warning', message });
-    const blocks = new BlockSource({ locate, peers, onTrouble });
+    const found = refs.map((ref) => resolveRef(ref, index));
+    const blocks = placedBlocks(index, peers, (message) => context.reporter.event({ type: 'warning', message }));
     try {
-      const root = parseCid(snapshot.tree);
-      return await work({ snapshot, root, path, blocks, cidVersion: root.version });
+      return await work(
+        found.map(({ snapshot, path }) => {
+          const root = parseCid(snapshot.tree);
+          return { snapshot, root, path, blocks, cidVersion: root.version };
+        }),
+      );
     } finally {
       await blocks.close();
     }

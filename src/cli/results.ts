@@ -1,4 +1,7 @@
 /** What commands that only look answer: with `--json` one record a line, else text. The shapes are part of the interface. */
+import type { Pruned } from '../prune.ts';
+import type { Recovered } from '../recover.ts';
+import type { Repaired } from '../repair.ts';
 import type { Context } from './context.ts';
 
 export type Result =
@@ -21,7 +24,12 @@ export type Result =
       error?: string;
     }
   | { type: 'restored'; out: string; files: number; directories: number; symlinks: number; bytes: number; seconds: number }
-  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number };
+  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number }
+  /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
+  | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }
+  | ({ type: 'pruned'; seconds: number } & Pruned)
+  | ({ type: 'repaired'; seconds: number } & Repaired)
+  | ({ type: 'recovered'; snapshot: string; seconds: number } & Recovered);
 
 export interface SnapshotResult {
   readonly number: number;

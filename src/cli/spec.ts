@@ -9,7 +9,7 @@ export interface OptionSpec {
 export interface CommandSpec {
   /** The words that select it, for example `peers ls`. */
   readonly words: string;
-  /** Its arguments as help shows them; those in brackets may be left out. */
+  /** Its arguments as help shows them; those in brackets may be left out, and one with `…` may be repeated. */
   readonly arguments: readonly string[];
   readonly summary: string;
   readonly options: readonly OptionName[];
@@ -37,6 +37,14 @@ export const OPTIONS = {
   exclude: { value: 'PATTERN', help: 'leave out what matches, as in rsync; the first rule that matches wins' },
   include: { value: 'PATTERN', help: 'keep what matches, although a later rule excludes it' },
   'exclude-from': { value: 'FILE', help: 'read patterns from a file, one a line; - is stdin' },
+  all: { help: 'every repository' },
+  'dry-run': { short: 'n', help: 'show what would be done, and change nothing' },
+  itemize: { short: 'i', help: "show each change, in rsync's code" },
+  'max-delete': { value: 'N|P%', help: 'stop when more entries than this are gone from the source; or none, for no limit [50%]' },
+  'ignore-ctime': { help: 'do not read a file again because of its ctime: a chmod reads nothing' },
+  'ignore-inode': { help: 'do not read a file again because of its inode number' },
+  checksum: { help: 'read every file, whatever its size and times say' },
+  'metrics-file': { value: 'FILE', help: 'write metrics for the node_exporter textfile collector, for example FILE.prom' },
   'lock-wait': { value: 'SECONDS', help: 'wait for another run in this home [0]' },
 
   // get, ls, verify
@@ -44,6 +52,19 @@ export const OPTIONS = {
   overwrite: { help: 'write into OUT although it is there' },
   long: { short: 'l', help: 'with mode, size, time and CID' },
   'read-data': { help: 'read every block back and hash it' },
+
+  // forget, prune, recover
+  'keep-last': { value: 'N', help: 'keep the N newest snapshots; here and below, N may be unlimited' },
+  'keep-hourly': { value: 'N', help: 'keep the newest snapshot of each of the last N hours that have one (UTC)' },
+  'keep-daily': { value: 'N', help: 'the same for days' },
+  'keep-weekly': { value: 'N', help: 'the same for weeks' },
+  'keep-monthly': { value: 'N', help: 'the same for months' },
+  'keep-yearly': { value: 'N', help: 'the same for years' },
+  'keep-within': { value: 'TIME', help: 'keep what is not older than this, counted from the newest snapshot, for example 2y5m7d3h' },
+  'max-unused': { value: 'SIZE|P%', help: 'unused bytes that may stay in shards; or unlimited [5%]' },
+  'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
+  from: { value: 'PATH', help: 'directory of a local peer; may be repeated' },
+  source: { value: 'DIR', help: 'where the repository is updated from' },
 
   // peers
   capacity: { value: 'SIZE', help: 'most bytes that its shards may take, for example 500GB [the whole disk]' },
@@ -56,25 +77,42 @@ export type OptionName = keyof typeof OPTIONS;
 /** Accepted by every command. */
 export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
 
+/** Of a run, for the first time or again. */
+const RUN: readonly OptionName[] = [
+  'root-only',
+  'dry-run',
+  'itemize',
+  'max-delete',
+  'ignore-ctime',
+  'ignore-inode',
+  'checksum',
+  'shard-size',
+  'replication',
+  'metrics-file',
+  'lock-wait',
+];
+
 export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'add',
     arguments: ['DIR'],
     summary: 'import a directory tree, or bring its repository up to date',
-    options: [
-      'name',
-      'root-only',
-      'no-metadata',
-      'cid-profile',
-      'chunker',
-      'shard-size',
-      'replication',
-      'exclude',
-      'include',
-      'exclude-from',
-      'lock-wait',
-    ],
+    options: ['name', 'no-metadata', 'cid-profile', 'chunker', 'exclude', 'include', 'exclude-from', ...RUN],
     examples: ['shardctl add /srv/mirror/debian', "shardctl add . --name npm --exclude '*.tmp' --replication 2:3"],
+  },
+  {
+    words: 'update',
+    arguments: ['[NAME…]'],
+    summary: 'bring repositories up to date from where they were added',
+    options: ['all', ...RUN],
+    examples: ['shardctl update debian -i', 'shardctl update --all -q --lock-wait 600'],
+  },
+  {
+    words: 'diff',
+    arguments: ['REF[/PATH]', 'REF[/PATH]'],
+    summary: "show what differs between two trees, in rsync's code",
+    options: [],
+    examples: ['shardctl diff debian@6 debian'],
   },
   {
     words: 'get',
@@ -113,8 +151,46 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'verify',
     arguments: ['[REF]'],
     summary: 'check that the peers hold what the snapshots name',
-    options: ['read-data', 'root-only'],
+    options: ['read-data', 'replication', 'root-only'],
     examples: ['shardctl verify --read-data', 'shardctl verify debian@7'],
+  },
+  {
+    words: 'repair',
+    arguments: [],
+    summary: 'mend what verify finds, from what other peers hold',
+    options: ['read-data', 'replication', 'dry-run', 'lock-wait'],
+    examples: ['shardctl repair --read-data'],
+  },
+  {
+    words: 'forget',
+    arguments: ['NAME', '[SNAPSHOT…]'],
+    summary: 'forget snapshots: those named, or all that no --keep rule wants; prune then frees their space',
+    options: [
+      'keep-last',
+      'keep-hourly',
+      'keep-daily',
+      'keep-weekly',
+      'keep-monthly',
+      'keep-yearly',
+      'keep-within',
+      'dry-run',
+      'lock-wait',
+    ],
+    examples: ['shardctl forget debian --keep-daily 7 --keep-weekly 4 --keep-monthly 12', 'shardctl forget debian 3 4'],
+  },
+  {
+    words: 'prune',
+    arguments: [],
+    summary: 'free the space of what no retained snapshot needs',
+    options: ['max-unused', 'max-repack', 'replication', 'shard-size', 'dry-run', 'lock-wait'],
+    examples: ['shardctl prune -n', 'shardctl prune --max-unused 10% --max-repack 50GB'],
+  },
+  {
+    words: 'recover',
+    arguments: ['SNAPSHOT'],
+    summary: 'make a lost home anew from what its peers hold',
+    options: ['from', 'name', 'source', 'lock-wait'],
+    examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
   },
   {
     words: 'peers ls',

@@ -1,6 +1,6 @@
 /** The composition root: opens the home, its settings, the index and the peers. Only importer of adapters. */
 import { existsSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
 import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
@@ -34,9 +34,24 @@ export async function reading<T>(context: Context, work: (session: Session) => P
   return await withSession(context, config, await Index.open(home.index, { readOnly: true }), work);
 }
 
+/** Runs `work` on what is there, be it nothing yet: a dry run makes no home. */
+export async function planning<T>(
+  context: Context,
+  work: (session: Omit<Session, 'index'> & { readonly index: Index | undefined }) => Promise<T>,
+): Promise<T> {
+  const { home, version } = context;
+  if (existsSync(home.index)) return await reading(context, work);
+  const config = (await loadConfig(home, version)) ?? DEFAULT_CONFIG;
+  return await work({ config, index: undefined, peers: peersOf(context, config) });
+}
+
 /** Runs `work` as the only writer of the home, which is made if there is none yet. */
-export async function writing<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
-  return await locked(context, async (config) => withSession(context, config, await Index.open(context.home.index), work));
+export async function writing<T>(
+  context: Context,
+  work: (session: Session) => Promise<T>,
+  options: { readonly dropTorn?: boolean } = {},
+): Promise<T> {
+  return await locked(context, async (config) => withSession(context, config, await Index.open(context.home.index, options), work));
 }
 
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
@@ -74,6 +89,30 @@ export async function addLocalPeer(home: HomePaths, config: Config, peer: LocalP
   return made;
 }
 
+/**
+ * Adds directories that are peers already to the settings, and gives the session with them.
+ * @throws ShardctlError when one of them is no peer
+ */
+export async function withPeersAt(context: Context, session: Session, paths: readonly string[]): Promise<Session> {
+  const { home } = context;
+  let { config } = session;
+  for (const path of paths) {
+    if (config.peers.some((peer) => peerPath(home, peer) === path)) continue;
+    const layout = await LocalPeer.layoutAt(path);
+    const taken = new Set(config.peers.map(({ name }) => name));
+    const base =
+      basename(path)
+        .replace(/[^A-Za-z0-9._-]/g, '')
+        .replace(/^[._-]+/, '') || 'peer';
+    let name = base.slice(0, 50);
+    for (let i = 2; taken.has(name); i++) name = `${base.slice(0, 50)}-${i}`;
+    const peer: LocalPeerConfig = { kind: 'local', name, path, layout, tags: {} };
+    await addLocalPeer(home, config, peer);
+    config = { ...config, peers: [...config.peers, peer] };
+  }
+  return { ...session, config, peers: peersOf(context, config) };
+}
+
 /** Two names for one directory would count as two replicas. */
 async function idOf(home: HomePaths, peer: LocalPeerConfig): Promise<string | undefined> {
   try {
@@ -101,14 +140,14 @@ export function peerPath(home: HomePaths, peer: LocalPeerConfig): string {
 
 async function withSession<T>(context: Context, config: Config, index: Index, work: (session: Session) => Promise<T>): Promise<T> {
   try {
-    return await work({
-      config,
-      index,
-      peers: new Map(config.peers.map((peer) => [peer.name, new LocalPeer(localOptions(context.home, peer))])),
-    });
+    return await work({ config, index, peers: peersOf(context, config) });
   } finally {
     await index.close();
   }
+}
+
+function peersOf({ home }: Context, config: Config): Map<string, Peer> {
+  return new Map(config.peers.map((peer) => [peer.name, new LocalPeer(localOptions(home, peer))]));
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {

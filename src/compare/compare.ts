@@ -5,13 +5,25 @@
  *
  * Both sides come in walk order, so this is a merge: no lookup, no hash table, whatever the size of the repository.
  */
-import { CHANGED, Directory, DROPPED, SAME, UNREADABLE, type WalkStep } from '../directory.ts';
+import { type Directory, DROPPED, SAME, UNREADABLE, type WalkStep } from '../directory.ts';
+import { joinBytes } from '../fs-path.ts';
 import type { EntriesReader, EntriesRecord } from '../index-store/entries-reader.ts';
-import { type ByteString, DIRECTORY } from '../model.ts';
+import { type ByteString, DIRECTORY, type EntryKind } from '../model.ts';
+import { Cursor, keyOf } from './cursor.ts';
+import { type JudgeOptions, judge } from './judge.ts';
+import { keepSubtree } from './keep.ts';
 
-export interface CompareOptions {
-  /** Mode and mtime are in the tree: without them, those of a directory make no difference. */
-  readonly metadata: boolean;
+export interface CompareOptions extends JudgeOptions {
+  /** Told of each entry of the parent that the walk does not have, in walk order. */
+  readonly onRemoved?: (path: ByteString, kind: EntryKind) => void;
+}
+
+/** What is under way: the parent's records, and directories that could not be looked at and so stay as the parent has them. */
+interface Comparison {
+  readonly parent: Cursor;
+  readonly options: CompareOptions;
+  /** By path; the value is the directory that they are an entry of. */
+  readonly kept: Map<ByteString, Directory>;
 }
 
 /** @param base the parent's entries; undefined when there is no parent, and then everything is new */
@@ -21,46 +33,69 @@ export function* compare(
   options: CompareOptions,
 ): Generator<WalkStep, void, void> {
   const parent = new Cursor(base);
+  const it: Comparison = { parent, options, kept: new Map() };
   for (const step of steps) {
     const { directory } = step;
-    if (directory.unreadable) {
-      if (step.kind === 'enter') yield* keep(directory, parent);
-      continue;
-    }
     if (step.kind === 'enter') {
-      const record = parent.seek(directory.path);
-      if (record !== undefined) match(directory, record, options);
+      const key = keyOf(directory.path);
+      if (parent.isBefore(key)) yield* passOver(it, () => parent.isBefore(key));
+      const record = parent.take(directory.path);
+      if (directory.unreadable) yield* keepUnreadable(it, directory, record);
+      else if (record !== undefined) match(it, directory, record);
       else settle(directory);
+    } else if (parent.isBelow(directory.path)) {
+      yield* passOver(it, () => parent.isBelow(directory.path));
     }
-    yield step;
+    if (!directory.unreadable) yield step;
   }
+}
+
+/** Takes the records that the walk has nothing for: their directories are gone, or could not be looked at. */
+function* passOver({ parent, options, kept }: Comparison, isPast: () => boolean): Generator<WalkStep, void, void> {
+  while (isPast()) {
+    const record = parent.advance() as EntriesRecord;
+    const above = kept.get(record.path);
+    if (above !== undefined) yield* keepSubtree(record, above, parent);
+    else for (let j = 0; j < record.names.length; j++) remove(options, record, j);
+  }
+}
+
+/** Unreadable is not deleted: the parent's subtree takes the place of a directory that could not be listed. */
+function* keepUnreadable({ parent }: Comparison, directory: Directory, record: EntriesRecord | undefined): Generator<WalkStep, void, void> {
+  const above = directory.parent as Directory;
+  // What could not even be looked at may be a file, which `match` has dealt with.
+  if (record === undefined && above.kinds[directory.indexInParent] === DIRECTORY) above.drop(directory.indexInParent);
+  else if (record === undefined) return;
+  else yield* keepSubtree(record, above, parent);
 }
 
 /** Sets the states of a directory's entries from the parent's record of it. */
-function match(directory: Directory, record: EntriesRecord, options: CompareOptions): void {
-  const indexes = new Int32Array(directory.count).fill(-1);
-  let matched = 0;
-  for (let i = 0, j = 0; i < directory.count; i++) {
-    const name = directory.names[i] as ByteString;
-    while (j < record.names.length && (record.names[j] as ByteString) < name) j++;
-    if (record.names[j] !== name || directory.states[i] === DROPPED) continue;
-    matched++;
-    indexes[i] = j;
-    if (directory.states[i] === UNREADABLE) adopt(directory, i, record, j);
-    else directory.states[i] = isSame(directory, i, record, j, options) ? SAME : CHANGED;
-  }
+function match({ options, kept }: Comparison, directory: Directory, record: EntriesRecord): void {
   const { ordinal, names } = record;
-  directory.base = { ordinal, indexes, kinds: record.kinds.slice(), removed: names.length - matched, count: names.length };
+  const count = names.length;
+  const indexes = new Int32Array(directory.count).fill(-1);
+  let removed = 0;
+  let j = 0;
+  for (let i = 0; i < directory.count; i++) {
+    const name = directory.names[i] as ByteString;
+    for (; j < count && (names[j] as ByteString) < name; j++, removed++) remove(options, record, j);
+    if (names[j] !== name || directory.states[i] === DROPPED) continue;
+    indexes[i] = j;
+    if (directory.states[i] === UNREADABLE) {
+      adopt(directory, i, record, j);
+      if (record.kinds[j] === DIRECTORY) kept.set(joinBytes(directory.path, name), directory);
+    } else {
+      judge(directory, i, record, j, options);
+    }
+    j++;
+  }
+  for (; j < count; j++, removed++) remove(options, record, j);
+  directory.base = { ordinal, indexes, kinds: record.kinds.slice(), removed, count };
   settle(directory);
 }
 
-function isSame(directory: Directory, i: number, record: EntriesRecord, j: number, { metadata }: CompareOptions): boolean {
-  const kind = directory.kinds[i];
-  if (kind === DIRECTORY && !metadata) return record.kinds[j] === DIRECTORY;
-  const alike = kind === record.kinds[j] && directory.modes[i] === record.modes[j] && directory.mtimes[i] === record.mtimes[j];
-  // A directory is listed whatever its stat data say; only its own metadata matter here.
-  if (!alike || kind === DIRECTORY) return alike;
-  return directory.sizes[i] === record.sizes[j] && directory.ctimes[i] === record.ctimes[j] && directory.inodes[i] === record.inodes[j];
+function remove({ onRemoved }: CompareOptions, record: EntriesRecord, j: number): void {
+  onRemoved?.(joinBytes(record.path, record.names[j] as ByteString), record.kinds[j] as EntryKind);
 }
 
 /** An entry that cannot be read stays as the parent has it, with a ctime that makes the next run try again. */
@@ -77,78 +112,4 @@ function adopt(directory: Directory, i: number, record: EntriesRecord, j: number
 /** What is unreadable and in no parent cannot be in the snapshot. */
 function settle(directory: Directory): void {
   for (let i = 0; i < directory.count; i++) if (directory.states[i] === UNREADABLE) directory.states[i] = DROPPED;
-}
-
-/**
- * Puts the parent's subtree in the place of a directory that could not be listed: unreadable is not deleted.
- * Its record comes next in the parent exactly if the parent had it, and its subtree is what follows with its path before it.
- */
-function* keep(unreadable: Directory, parent: Cursor): Generator<WalkStep, void, void> {
-  const record = parent.seek(unreadable.path);
-  const above = unreadable.parent as Directory;
-  if (record === undefined) {
-    // What could not even be looked at may be a file, which `match` has dealt with.
-    if (above.kinds[unreadable.indexInParent] === DIRECTORY) above.drop(unreadable.indexInParent);
-    return;
-  }
-  const open: Directory[] = [];
-  for (let next: EntriesRecord | undefined = record; next !== undefined; next = parent.below(unreadable.path)) {
-    while (open.length > 0 && !next.path.startsWith(`${(open.at(-1) as Directory).path}/`)) {
-      yield { kind: 'leave', directory: open.pop() as Directory };
-    }
-    const directory = asDirectory(next, open.at(-1) ?? above);
-    open.push(directory);
-    yield { kind: 'enter', directory };
-  }
-  for (const directory of open.reverse()) yield { kind: 'leave', directory };
-}
-
-function asDirectory(record: EntriesRecord, above: Directory): Directory {
-  const name = record.path.slice(above.path === '' ? 0 : above.path.length + 1);
-  const directory = new Directory(record.path, above, above.names.indexOf(name), record.names);
-  directory.kinds.set(record.kinds);
-  directory.modes.set(record.modes);
-  directory.sizes.set(record.sizes);
-  directory.mtimes.set(record.mtimes);
-  directory.ctimes.set(record.ctimes);
-  directory.inodes.set(record.inodes);
-  directory.states.fill(SAME);
-  directory.kept = true;
-  const { ordinal, names } = record;
-  const indexes = Int32Array.from(names, (_, i) => i);
-  directory.base = { ordinal, indexes, kinds: directory.kinds, removed: 0, count: names.length };
-  return directory;
-}
-
-/** The parent's records, advanced in step with the walk. */
-class Cursor {
-  readonly #base: EntriesReader | undefined;
-  #record: EntriesRecord | undefined;
-
-  constructor(base: EntriesReader | undefined) {
-    this.#base = base;
-    this.#record = base?.next();
-  }
-
-  /** The record of this directory, if the parent has it; everything before it is passed by: those directories are gone. */
-  seek(path: ByteString): EntriesRecord | undefined {
-    const key = keyOf(path);
-    while (this.#record !== undefined && keyOf(this.#record.path) < key) this.#advance();
-    return this.#record?.path === path ? this.#advance() : undefined;
-  }
-
-  /** The next record if it is somewhere below the path. */
-  below(path: ByteString): EntriesRecord | undefined {
-    return this.#record?.path.startsWith(`${path}/`) ? this.#advance() : undefined;
-  }
-
-  #advance(): EntriesRecord | undefined {
-    const record = this.#record;
-    this.#record = this.#base?.next();
-    return record;
-  }
-}
-
-function keyOf(path: ByteString): string {
-  return path === '' ? '' : `${path}/`;
 }

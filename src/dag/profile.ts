@@ -37,6 +37,12 @@ export function profileOf(name: string, chunker?: string): CidProfile {
   return chunker === undefined ? profile : { ...profile, name: `${name}+${chunker}`, chunker: parseChunker(chunker) };
 }
 
+/** The profile whose `name` this is: what snapshots and the index remember. */
+export function profileNamed(name: string): CidProfile {
+  const plus = name.indexOf('+');
+  return plus < 0 ? profileOf(name) : profileOf(name.slice(0, plus), name.slice(plus + 1));
+}
+
 function parseChunker(text: string): ChunkerOptions {
   const [kind, ...rest] = text.split('-');
   const numbers = rest.map(Number);

@@ -55,6 +55,12 @@ export async function* importAgain(
   }
 }
 
+/** Imports one file out of turn, with the rest of the run waiting. */
+export async function* importAlone(context: ImportContext, directory: Directory, index: number): AsyncGenerator<BlocksStep, void, void> {
+  const failure = restat(context, directory, index) ?? (yield* importOnce(context, directory, index, false));
+  if (failure !== undefined) yield* importAgain(context, directory, index, failure);
+}
+
 /** Takes the entry's present stat data; a failure if there are none, or if it is no file any more. */
 function restat(context: ImportContext, directory: Directory, index: number): FileFailure | undefined {
   try {

@@ -3,6 +3,7 @@ import type { Directory } from '../directory.ts';
 import { displayPath } from '../display.ts';
 import type { Emit, EntryProblem } from '../events.ts';
 import { joinBytes } from '../fs-path.ts';
+import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { ByteString, CidProfile, Metadata } from '../model.ts';
 import type { ImportPool } from './pool.ts';
 import type { FileFailure } from './protocol.ts';
@@ -13,6 +14,10 @@ export interface ImportContext {
   /** Mode and mtime go into the root node of each entry. */
   readonly metadata: boolean;
   readonly pool: ImportPool;
+  /** The parent snapshot's entries. */
+  readonly base: EntriesReader | undefined;
+  /** A block of the parent's tree, by its digest. Throws ShardctlError when no peer gives it. */
+  readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }

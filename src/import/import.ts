@@ -15,6 +15,7 @@ import type { ImportContext } from './context.ts';
 import type { LargeFile } from './large-file.ts';
 import { type FileBatch, type PlanItem, plan } from './plan.ts';
 import type { FilesResult, SegmentResult } from './protocol.ts';
+import { reRootFiles } from './re-root.ts';
 import { importSymlinks } from './symlinks.ts';
 
 export type ImportStep = WalkStep | FilledStep | BlocksStep;
@@ -47,6 +48,7 @@ export async function* importEntries(steps: Iterable<WalkStep>, context: ImportC
         break;
       }
       case 'filled': {
+        yield* reRootFiles(context, item.directory);
         const run = importSymlinks(context, item.directory);
         if (run !== undefined) yield ownBlocks(run);
         yield item;

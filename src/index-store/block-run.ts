@@ -148,7 +148,7 @@ export class BlockRun {
 
 function damaged(path: string, what: string): ShardctlError {
   return new ShardctlError('DAMAGE', `the index is damaged: ${path}: ${what}`, {
-    hint: 'restore the `index` directory of the home from a backup, or delete it and add each repository again: its snapshots are forgotten, their data stays',
+    hint: 'run `shardctl repair`: it lists the blocks again from the shards themselves',
   });
 }
 

@@ -9,6 +9,7 @@ import { BlockTable } from './blocks.ts';
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
 const digests = (from: number, to: number): Buffer => Buffer.concat(Array.from({ length: to - from }, (_, i) => digestOf(from + i)));
 const any = () => true;
+const all = () => new Set(Array.from({ length: 100 }, (_, shard) => shard));
 
 let dir: string;
 beforeEach(() => {
@@ -20,7 +21,7 @@ test('every block is found in its shard and no other block is found, also across
   const perShard = 700;
   const shards = 70; // more than eight runs of eight: two tiers
   let table = new BlockTable(dir, false);
-  for (let shard = 0; shard < shards; shard++) table.add(shard, digests(shard * perShard, (shard + 1) * perShard));
+  for (let shard = 0; shard < shards; shard++) table.add(shard, digests(shard * perShard, (shard + 1) * perShard), all);
   const check = () => {
     for (let n = 0; n < shards * perShard; n += 13) assert.equal(table.get(digestOf(n), 0, any), Math.floor(n / perShard));
     for (let n = 0; n < 1000; n++) assert.equal(table.get(digestOf(-1 - n), 0, any), undefined);
@@ -35,7 +36,7 @@ test('every block is found in its shard and no other block is found, also across
 
 test('a block takes 24 bytes on disk, and little more', () => {
   const table = new BlockTable(dir, false);
-  table.add(0, digests(0, 50_000));
+  table.add(0, digests(0, 50_000), all);
   table.close();
   const bytes = readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
   assert.ok(bytes / 50_000 < 24.5, `${bytes / 50_000} bytes a block`);
@@ -43,7 +44,7 @@ test('a block takes 24 bytes on disk, and little more', () => {
 
 test('a record of a shard that does not count hides no other record of the same block', () => {
   const table = new BlockTable(dir, false);
-  for (let shard = 0; shard < 9; shard++) table.add(shard, digests(0, 10));
+  for (let shard = 0; shard < 9; shard++) table.add(shard, digests(0, 10), all);
   assert.equal(
     table.get(digestOf(3), 0, (shard) => shard === 5),
     5,
@@ -61,7 +62,7 @@ test('a record of a shard that does not count hides no other record of the same 
 
 test('half-written runs of a killed run are dropped, and a torn run is refused by name', () => {
   const table = new BlockTable(dir, false);
-  table.add(0, digests(0, 1000));
+  table.add(0, digests(0, 1000), all);
   table.close();
   appendFileSync(join(dir, '0000000007.run.tmp'), 'half');
   const reopened = new BlockTable(dir, false);

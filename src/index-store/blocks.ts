@@ -9,7 +9,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
-import { errnoOf } from '../errors.ts';
+import { errnoOf, ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES } from '../model.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
 import { BlockRun, BlockRunWriter, comparePrefixes, PREFIX_BYTES, RECORD_BYTES } from './block-run.ts';
@@ -30,11 +30,12 @@ export class BlockTable {
   #lookups = 0;
   #nextId: number;
 
-  constructor(dir: string, readOnly: boolean) {
+  /** @param options.dropTorn delete damaged runs rather than refuse the table: for `repair`, which then lists their blocks again */
+  constructor(dir: string, readOnly: boolean, options: { dropTorn?: boolean } = {}) {
     this.#dir = dir;
     if (!readOnly) mkdirSync(dir, { recursive: true });
     for (const name of readdirSync(dir)) if (!readOnly && !name.endsWith(RUN)) rmSync(join(dir, name), { force: true });
-    this.#runs = openRuns(dir);
+    this.#runs = openRuns(dir, options.dropTorn === true);
     const last = this.#runs.at(-1);
     this.#nextId = last === undefined ? 0 : Number.parseInt(basename(last.path), 10) + 1;
   }
@@ -50,8 +51,12 @@ export class BlockTable {
     return undefined;
   }
 
-  /** Adds the blocks of a shard, durably. @param digests 32 bytes each, in any order */
-  add(shard: number, digests: Buffer): void {
+  /**
+   * Adds the blocks of a shard, durably.
+   * @param digests 32 bytes each, in any order
+   * @param shards the shards that there are, asked for when runs are merged: the blocks of others are dropped then
+   */
+  add(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): void {
     const sorted = sortedRecords(shard, digests);
     const path = this.#nextPath();
     const writer = new BlockRunWriter(path);
@@ -59,7 +64,7 @@ export class BlockTable {
     writer.finish();
     syncDirectory(this.#dir);
     this.#open(path);
-    this.#mergeTiers();
+    this.#mergeTiers(shards);
   }
 
   close(): void {
@@ -78,19 +83,19 @@ export class BlockTable {
   };
 
   /** Merges whenever eight runs of one tier have come together: every block is rewritten once per tier. */
-  #mergeTiers(): void {
+  #mergeTiers(shards: () => ReadonlySet<number>): void {
     for (;;) {
       const tiers = groupByTier(this.#runs);
       const full = [...tiers.values()].find((runs) => runs.length >= FAN_IN);
       if (full === undefined) return;
-      this.#merge(full);
+      this.#merge(full, shards());
     }
   }
 
-  #merge(runs: readonly BlockRun[]): void {
+  #merge(runs: readonly BlockRun[], shards: ReadonlySet<number>): void {
     const path = this.#nextPath();
     const writer = new BlockRunWriter(path);
-    mergeInto(runs, writer);
+    mergeInto(runs, writer, shards);
     writer.finish();
     syncDirectory(this.#dir);
     // A crash here leaves merged and unmerged runs side by side: they say the same.
@@ -110,15 +115,28 @@ export class BlockTable {
 }
 
 /** Opens all runs, oldest first. Somebody else may be merging them: a run that went away meanwhile is in one that came. */
-function openRuns(dir: string, attempts = 5): BlockRun[] {
+function openRuns(dir: string, dropTorn: boolean, attempts = 5): BlockRun[] {
   const runs: BlockRun[] = [];
   try {
-    for (const name of readdirSync(dir).sort()) if (name.endsWith(RUN)) runs.push(new BlockRun(join(dir, name)));
+    for (const name of readdirSync(dir).sort()) {
+      const run = name.endsWith(RUN) ? openRun(join(dir, name), dropTorn) : undefined;
+      if (run !== undefined) runs.push(run);
+    }
     return runs;
   } catch (error) {
     for (const run of runs) run.close();
-    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openRuns(dir, attempts - 1);
+    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openRuns(dir, dropTorn, attempts - 1);
     throw error;
+  }
+}
+
+function openRun(path: string, dropTorn: boolean): BlockRun | undefined {
+  try {
+    return new BlockRun(path);
+  } catch (error) {
+    if (!dropTorn || !(error instanceof ShardctlError && error.code === 'DAMAGE')) throw error;
+    rmSync(path);
+    return undefined;
   }
 }
 
@@ -166,14 +184,14 @@ function at(order: Uint32Array, i: number): number {
   return (order[i] as number) * DIGEST_BYTES;
 }
 
-/** Merges runs, record by record. A block that stands in several shards keeps a record for each. */
-function mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter): void {
+/** Merges runs, record by record. A block that stands in several shards keeps a record for each; those of dropped shards go. */
+function mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter, shards: ReadonlySet<number>): void {
   const heads = runs.map((run) => new Head(run)).filter((head) => head.advance());
   while (heads.length > 0) {
     let least = 0;
     for (let i = 1; i < heads.length; i++) if ((heads[i] as Head).compare(heads[least] as Head) < 0) least = i;
     const head = heads[least] as Head;
-    writer.add(head.bytes, head.at);
+    if (shards.has(head.bytes.readUInt32LE(head.at + PREFIX_BYTES))) writer.add(head.bytes, head.at);
     if (!head.advance()) heads.splice(least, 1);
   }
 }

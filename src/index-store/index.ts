@@ -2,17 +2,18 @@
  * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { ByteString, ShardRecord, SnapshotRecord } from '../model.ts';
+import type { ByteString, PlacedShard, ShardRecord, SnapshotRecord, Stray } from '../model.ts';
 import { BlockTable } from './blocks.ts';
-import { EntriesDamaged, type RootStat } from './entries-format.ts';
-import { EntriesReader } from './entries-reader.ts';
-import { EntriesWriter } from './entries-writer.ts';
+import { EntriesFiles } from './entries-files.ts';
+import type { RootStat } from './entries-format.ts';
+import type { EntriesReader } from './entries-reader.ts';
+import type { EntriesWriter } from './entries-writer.ts';
 
 /** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
 export const INDEX_FORMAT = 1;
@@ -37,13 +38,19 @@ export class Index {
   readonly #repositories: Database<RepositoryRecord, string>;
   readonly #snapshots: Database<SnapshotRecord, [string, number]>;
   readonly #shards: Database<ShardRecord, number>;
+  readonly #strays: Database<readonly string[], string>;
   readonly #meta: Database<number, string>;
   readonly #blocks: BlockTable;
+  readonly #entries: EntriesFiles;
   /** Numbers of the shards that count, once they are asked for. */
   #placed: Set<number> | undefined;
 
-  /** Opens the index, and makes it unless `readOnly`. @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `IO` */
-  static async open(dir: string, options: { readOnly?: boolean } = {}): Promise<Index> {
+  /**
+   * Opens the index, and makes it unless `readOnly`.
+   * @param options.dropTorn delete damaged runs of the block table instead of refusing it
+   * @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO`
+   */
+  static async open(dir: string, options: { readOnly?: boolean; dropTorn?: boolean } = {}): Promise<Index> {
     const readOnly = options.readOnly === true;
     try {
       if (!readOnly) {
@@ -52,7 +59,7 @@ export class Index {
       }
       // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
       const root = open({ path: join(dir, 'tables'), maxDbs: 8, readOnly, overlappingSync: false });
-      const index = new Index(dir, root, new BlockTable(join(dir, 'blocks'), readOnly));
+      const index = new Index(dir, root, new BlockTable(join(dir, 'blocks'), readOnly, options));
       await index.#checkFormat(readOnly);
       return index;
     } catch (error) {
@@ -66,10 +73,12 @@ export class Index {
     this.#dir = dir;
     this.#root = root;
     this.#blocks = blocks;
+    this.#entries = new EntriesFiles(join(dir, 'entries'));
     this.#repositories = root.openDB({ name: 'repositories', encoding: 'json' });
     this.#snapshots = root.openDB({ name: 'snapshots', encoding: 'json' });
     this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
     this.#shards = root.openDB({ name: 'shards', encoding: 'json' });
+    this.#strays = root.openDB({ name: 'strays', encoding: 'json' });
   }
 
   repositories(): RepositoryRecord[] {
@@ -98,10 +107,10 @@ export class Index {
     return this.#shards.get(number);
   }
 
-  /** The number that the next shard gets: one more than any that was ever placed. */
+  /** The number that the next shard gets: one more than any that was ever placed, also when that is gone. */
   nextShardNumber(): number {
-    const [last] = this.#shards.getKeys({ reverse: true, limit: 1 });
-    return last === undefined ? 0 : last + 1;
+    const [last = -1] = this.#shards.getKeys({ reverse: true, limit: 1 });
+    return Math.max(last + 1, this.#meta.get('nextShard') ?? 0);
   }
 
   /** A placed and `usable` shard that holds a block, by the digest that stands at `at`. */
@@ -109,14 +118,27 @@ export class Index {
     return this.#blocks.get(digest, at, (shard) => this.#isPlaced(shard) && usable(shard));
   }
 
+  /** Whether the block table has this block in this very shard. */
+  lists(shard: number, digest: Uint8Array, at = 0): boolean {
+    return this.#blocks.get(digest, at, (candidate) => candidate === shard) !== undefined;
+  }
+
+  /** Lists the blocks of a shard (again): for `repair`. @param digests 32 bytes each */
+  relist(shard: number, digests: Buffer): void {
+    this.#blocks.add(shard, digests, this.#numbers);
+  }
+
   /**
    * Records a shard that is placed, and its blocks; durable when it resolves. Three steps: its number is taken, its blocks
    * are listed, it counts. A run that dies in between leaves a number that is never used again and blocks that nobody finds.
    */
-  async addPlaced(shard: ShardRecord, digests: DigestMap): Promise<void> {
+  async addPlaced(shard: ShardRecord, digests: Pick<DigestMap, 'digests'>): Promise<void> {
     assertRoom(this.#dir);
-    await this.#shards.put(shard.number, { ...shard, state: 'sealed' });
-    this.#blocks.add(shard.number, digests.digests());
+    await this.#root.transaction(() => {
+      void this.#shards.put(shard.number, { ...shard, state: 'sealed' });
+      this.#settleStray(shard);
+    });
+    this.#blocks.add(shard.number, digests.digests(), this.#numbers);
     await this.#shards.put(shard.number, shard);
     this.#placed?.add(shard.number);
   }
@@ -126,18 +148,80 @@ export class Index {
    * The entries files are durable already; their names become it now.
    */
   async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
-    const { dir } = this.#entriesPaths(repository.name, repository.head);
-    for (const path of [dir, dirname(dir)]) syncDirectory(path);
+    this.#entries.sync(repository.name);
     assertRoom(this.#dir);
     await this.#root.transaction(() => {
-      for (const number of snapshot.shards) {
-        const shard = this.#shards.get(number);
-        if (shard !== undefined && shard.state !== 'committed') void this.#shards.put(number, { ...shard, state: 'committed' });
-      }
+      for (const number of snapshot.shards) this.#setState(number, 'committed');
+      this.#settleStray(snapshot.catalogue);
       void this.#snapshots.put([snapshot.repository, snapshot.number], snapshot);
       void this.#repositories.put(repository.name, repository);
     });
-    this.#dropEntriesBefore(repository.name, repository.head);
+    this.#entries.keepOnly(repository.name, repository.head);
+  }
+
+  /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
+  async noteStray({ cid, peers }: Stray): Promise<void> {
+    await this.#strays.put(cid, [...new Set([...(this.#strays.get(cid) ?? []), ...peers])]);
+  }
+
+  strays(): Stray[] {
+    // An index that an earlier version made, and that is only read now, has no such table.
+    const strays = (this.#strays as Database<readonly string[], string> | undefined)?.getRange() ?? [];
+    return [...strays].map(({ key, value }) => ({ cid: key, peers: value }));
+  }
+
+  /** The stray is on no peer any more. */
+  async dropStray(cid: string): Promise<void> {
+    await this.#strays.remove(cid);
+  }
+
+  /** Forgets snapshots, all or none; their catalogues become strays. */
+  async forget(repository: string, numbers: Iterable<number>): Promise<void> {
+    await this.#root.transaction(() => {
+      for (const number of numbers) {
+        const snapshot = this.#snapshots.get([repository, number]);
+        if (snapshot === undefined) continue;
+        void this.#strays.put(snapshot.catalogue.cid, snapshot.catalogue.peers);
+        void this.#snapshots.remove([repository, number]);
+      }
+    });
+  }
+
+  /** In one transaction: snapshots take the place of those of their numbers, and shards that no snapshot needs stop counting. */
+  async replaceSnapshots(snapshots: readonly SnapshotRecord[], dead: Iterable<number>): Promise<void> {
+    await this.#root.transaction(() => {
+      for (const snapshot of snapshots) {
+        const key: [string, number] = [snapshot.repository, snapshot.number];
+        const before = this.#snapshots.get(key);
+        if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
+          void this.#strays.put(before.catalogue.cid, before.catalogue.peers);
+        this.#settleStray(snapshot.catalogue);
+        void this.#snapshots.put(key, snapshot);
+        for (const number of snapshot.shards) this.#setState(number, 'committed');
+      }
+      for (const number of dead) this.#setState(number, 'sealed');
+    });
+    this.#placed = undefined;
+  }
+
+  /** Drops the record of a shard that is on no peer any more; its number is never given out again. */
+  async dropShard(number: number): Promise<void> {
+    await this.#root.transaction(() => {
+      void this.#meta.put('nextShard', this.nextShardNumber());
+      void this.#shards.remove(number);
+    });
+    this.#placed = undefined;
+  }
+
+  /** Replaces what is known of shards that are there: other peers, another state. */
+  async updateShards(shards: readonly ShardRecord[]): Promise<void> {
+    await this.#root.transaction(() => {
+      for (const shard of shards) {
+        void this.#shards.put(shard.number, shard);
+        this.#settleStray(shard);
+      }
+    });
+    this.#placed = undefined;
   }
 
   /** Remembers a repository's settings without a new snapshot. */
@@ -147,19 +231,11 @@ export class Index {
 
   /** The entries of a snapshot; undefined when they are lost or damaged, and then every file is read again. */
   readEntries(repository: string, number: number): EntriesReader | undefined {
-    const { hot, cold } = this.#entriesPaths(repository, number);
-    try {
-      return new EntriesReader(hot, cold);
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT' || error instanceof EntriesDamaged) return undefined;
-      throw error;
-    }
+    return this.#entries.read(repository, number);
   }
 
   writeEntries(repository: string, number: number, root: RootStat, isRacy: (ctimeNs: bigint) => boolean): EntriesWriter {
-    const { dir, hot, cold } = this.#entriesPaths(repository, number);
-    mkdirSync(dir, { recursive: true });
-    return new EntriesWriter(hot, cold, root, isRacy);
+    return this.#entries.write(repository, number, root, isRacy);
   }
 
   async close(): Promise<void> {
@@ -169,31 +245,35 @@ export class Index {
 
   /** What comes from `writeEntries(repository, from)` takes the place of what snapshot `to` has. */
   moveEntries(repository: string, from: number, to: number): void {
-    const source = this.#entriesPaths(repository, from);
-    const target = this.#entriesPaths(repository, to);
-    // A crash between the two leaves halves of different pairs, which is noticed: every file is read again then.
-    renameSync(source.cold, target.cold);
-    renameSync(source.hot, target.hot);
+    this.#entries.move(repository, from, to);
   }
 
   dropEntries(repository: string, number: number): void {
-    const { hot, cold } = this.#entriesPaths(repository, number);
-    rmSync(hot, { force: true });
-    rmSync(cold, { force: true });
-  }
-
-  /** Only the head is ever compared with. */
-  #dropEntriesBefore(repository: string, head: number): void {
-    for (const name of readdirSync(this.#entriesPaths(repository, head).dir)) {
-      const number = Number.parseInt(name, 10);
-      if (number !== head) this.dropEntries(repository, number);
-    }
+    this.#entries.drop(repository, number);
   }
 
   readonly #isPlaced = (shard: number): boolean => {
-    this.#placed ??= new Set([...this.shards()].filter(({ state }) => state !== 'sealed').map(({ number }) => number));
+    this.#placed ??= new Set(
+      [...this.shards()].filter(({ state }) => state === 'placed' || state === 'committed').map(({ number }) => number),
+    );
     return this.#placed.has(shard);
   };
+
+  /** What was announced is recorded now; a peer that is not among the holders may have a copy all the same. */
+  #settleStray({ cid, peers }: PlacedShard): void {
+    const others = (this.#strays.get(cid) ?? []).filter((name) => !peers.includes(name));
+    if (others.length > 0) void this.#strays.put(cid, others);
+    else void this.#strays.remove(cid);
+  }
+
+  readonly #numbers = (): ReadonlySet<number> => new Set(this.#shards.getKeys());
+
+  #setState(number: number, state: ShardRecord['state']): void {
+    const shard = this.#shards.get(number);
+    // What is lost does not come back by being named.
+    if (shard !== undefined && (shard.state !== 'lost' || state === 'sealed') && shard.state !== state)
+      void this.#shards.put(number, { ...shard, state });
+  }
 
   async #checkFormat(readOnly: boolean): Promise<void> {
     const found = this.#meta.get('format');
@@ -207,11 +287,6 @@ export class Index {
         hint: 'use the newer shardctl that wrote it',
       });
     }
-  }
-
-  #entriesPaths(repository: string, number: number): { dir: string; hot: string; cold: string } {
-    const dir = join(this.#dir, 'entries', encodeURIComponent(repository));
-    return { dir, hot: join(dir, `${number}.hot`), cold: join(dir, `${number}.cold`) };
   }
 }
 

@@ -17,8 +17,8 @@ import { BoundedQueue } from '../flow.ts';
 import { loadLibc } from '../libc.ts';
 import { type Codec, DIGEST_BYTES, RAW } from '../model.ts';
 import { sectionsOf } from '../shard/car-stream.ts';
-import { type Manifest, readManifest } from '../shard/manifest.ts';
-import type { ReadBlock, SealedShard, ShardReader } from './peer.ts';
+import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
+import type { ReadBlock, SealedShard, ShardContents, ShardReader } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
 
@@ -234,6 +234,10 @@ class BlockShardReader implements ShardReader {
 
   get blocks(): number {
     return this.#manifest.lengths.length;
+  }
+
+  contents(): ShardContents {
+    return contentsOf(this.#manifest);
   }
 
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {

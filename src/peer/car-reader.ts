@@ -11,8 +11,8 @@ import { DigestMap } from '../digest-map.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
 import { CAR_HEADER_BYTES, readCarHeader, SectionCursor, sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
-import { type Manifest, readManifest } from '../shard/manifest.ts';
-import type { ReadBlock, ShardReader } from './peer.ts';
+import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
+import type { ReadBlock, ShardContents, ShardReader } from './peer.ts';
 
 /** The manifest takes about 45 bytes a block: this holds that of a shard of ordinary files. */
 const FIRST_TAIL_BYTES = 256 * 1024;
@@ -206,6 +206,10 @@ class CarShardReader implements ShardReader {
 
   get blocks(): number {
     return this.#manifest.lengths.length;
+  }
+
+  contents(): ShardContents {
+    return contentsOf(this.#manifest);
   }
 
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {

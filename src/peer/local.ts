@@ -72,6 +72,18 @@ export class LocalPeer implements Peer {
     return peer;
   }
 
+  /** The layout of a directory that is a peer already. @throws ShardctlError `TOO_FEW_PEERS` when it is none */
+  static async layoutAt(path: string): Promise<PeerLayout> {
+    let identity: Identity | undefined;
+    try {
+      identity = await readIdentity({ name: path, path });
+    } catch (error) {
+      throw ioError(error, 'opening the peer', path);
+    }
+    if (identity !== undefined) return identity.layout;
+    throw new ShardctlError('TOO_FEW_PEERS', `${path} is not a peer: it has no peer.json`, { hint: 'is its disk mounted?' });
+  }
+
   /** What makes this directory this peer, wherever it is mounted. Throws `TOO_FEW_PEERS` when it is not there. */
   async id(): Promise<string> {
     this.#identity ??= await this.#identify();
@@ -95,7 +107,7 @@ export class LocalPeer implements Peer {
         throw new ShardctlError('DAMAGE', `the CAR of ${shard.label} has ${carBytes} bytes, not ${shard.carBytes} (${shard.carPath})`);
       }
       const store = await this.#layout();
-      if ((await store.sizeOf(shard.cid)) === carBytes) {
+      if (options.replace !== true && (await store.sizeOf(shard.cid)) === carBytes) {
         if (await isIntact(store, shard.cid)) return await store.flush(shard.cid);
         await store.remove(shard.cid);
       }
@@ -199,7 +211,7 @@ export class LocalPeer implements Peer {
 
 const FOLDERS: Readonly<Record<PeerLayout, readonly string[]>> = { car: ['shards', 'tmp'], blockstore: ['blocks', 'pins'] };
 
-async function readIdentity({ name, path }: LocalPeerOptions): Promise<Identity | undefined> {
+async function readIdentity({ name, path }: Pick<LocalPeerOptions, 'name' | 'path'>): Promise<Identity | undefined> {
   const file = join(path, 'peer.json');
   let text: string;
   try {

@@ -17,6 +17,11 @@ export interface SealedShard {
 export interface PutOptions {
   /** The peer may move the CAR file instead of copying it: nobody reads it any more. */
   readonly mayConsume: boolean;
+  /**
+   * Write the shard although it is there with the right size: what is there was found to be damaged. The damaged copy goes
+   * only when the good one is complete.
+   */
+  readonly replace?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -54,9 +59,24 @@ export interface ReadBlock {
   readonly bytes: Uint8Array;
 }
 
+/** What a shard holds by its manifest, whose hashes were checked; the blocks themselves were not read. */
+export interface ShardContents {
+  /** 32 bytes a block, in shard order. A view. */
+  readonly digests: Buffer;
+  /** Bytes of each block, in shard order. */
+  readonly lengths: readonly number[];
+  /** Bytes of all blocks. */
+  readonly bytes: number;
+  /** Bytes of its blocks and its manifest. */
+  readonly dagSize: number;
+  /** Size of its CAR. */
+  readonly carBytes: number;
+}
+
 export interface ShardReader {
   /** Blocks in the shard, manifest not counted. */
   readonly blocks: number;
+  contents(): ShardContents;
   /** A block by its digest, hashed again on the way; undefined when it is not in this shard. Throws `DAMAGE` when the bytes do not hash to it. */
   read(digest: Uint8Array): Promise<Uint8Array | undefined>;
   /** Every block in shard order, each hashed. What does not hash, or is missing against the manifest, goes to `onDamage` and is skipped. */

@@ -71,6 +71,7 @@ function world(peers: FakePeer[], replication: Replication, record: (shard: Shar
     },
     emit: (event) => void events.push(event),
     signal: new AbortController().signal,
+    announce: async () => {},
     record: async (shard) => {
       await record(shard);
       records.push(shard);

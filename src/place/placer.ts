@@ -10,7 +10,7 @@ import type { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { BoundedQueue } from '../flow.ts';
-import type { Metric, Replication, ShardRecord } from '../model.ts';
+import type { Metric, Replication, ShardRecord, Stray } from '../model.ts';
 import type { Peer, SealedShard } from '../peer/peer.ts';
 
 /** Shards on their way at once. Two keep a disk busy; more only make it seek. */
@@ -47,6 +47,8 @@ export interface PlaceOptions {
   readonly replication: Replication;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Notes durably which peers are about to be given the shard: what a run that dies leaves there is found again. */
+  readonly announce: (stray: Stray) => Promise<void>;
   /** Records a placed shard and its blocks durably. */
   readonly record: (shard: ShardRecord, digests: DigestMap) => Promise<void>;
 }
@@ -74,11 +76,12 @@ export class Placer {
   }
 
   async #transfer(shard: PlaceableShard, allocation: readonly string[]): Promise<void> {
-    const { replication, record, emit } = this.#options;
+    const { replication, announce, record, emit } = this.#options;
     const tried = new Set(allocation);
     const holders: string[] = [];
     let failure: unknown = new ShardctlError('TOO_FEW_PEERS', `shard ${shard.number} is on too few peers`);
     for (let names = allocation; names.length > 0; ) {
+      await announce({ cid: shard.cid, peers: names });
       const failed = await this.#putOnAll(shard, names, holders);
       if (failed === undefined) break;
       failure = failed.error;

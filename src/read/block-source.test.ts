@@ -25,6 +25,7 @@ class FakePeer {
       let reading = 0;
       return {
         blocks: 1,
+        contents: () => ({ digests: Buffer.alloc(0), lengths: [], bytes: 0, dagSize: 0, carBytes: 0 }),
         read: async () => {
           reading++;
           await new Promise((resolve) => setImmediate(resolve));

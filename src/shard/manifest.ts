@@ -9,7 +9,7 @@ import { encodeFileNode, type FileChild } from '../dag/file.ts';
 import { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
 import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
-import { MAX_BLOCK_BYTES } from './car.ts';
+import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, sectionHeaderBytes } from './car.ts';
 
 const MAX_LINKS = 1024;
 
@@ -110,6 +110,24 @@ export interface Manifest {
   readonly nodes: DigestMap;
   /** Bytes of all blocks. */
   readonly bytes: number;
+}
+
+/** The sizes that follow from a manifest: those of the shard's blocks, of its whole DAG, and of its CAR. */
+export function contentsOf({ blocks, lengths, nodes, bytes }: Manifest): {
+  readonly digests: Buffer;
+  readonly lengths: readonly number[];
+  readonly bytes: number;
+  readonly dagSize: number;
+  readonly carBytes: number;
+} {
+  let dagSize = bytes;
+  let carBytes = CAR_HEADER_BYTES;
+  for (const length of lengths) carBytes += sectionHeaderBytes(length) + length;
+  for (const length of nodes.values()) {
+    dagSize += length;
+    carBytes += sectionHeaderBytes(length) + length;
+  }
+  return { digests: blocks.digests(), lengths, bytes, dagSize, carBytes };
 }
 
 /** Gives a manifest node by its digest, already hashed; undefined when it is missing. */

@@ -1,9 +1,11 @@
 /** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
+import { leastReplicas } from '../../catalogue.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
 import type { SnapshotRecord } from '../../model.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
+import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { resolveRef } from '../ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
@@ -12,7 +14,8 @@ import { reading } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, now, output, reporter, signal } = context;
-  return await reading(context, async ({ index, peers }) => {
+  const replication = replicationOf(args);
+  return await reading(context, async ({ config, index, peers }) => {
     const [ref] = args.positionals;
     const snapshots = ref === undefined ? allSnapshots(index) : [resolveRef(ref, index).snapshot];
     const started = now();
@@ -20,6 +23,8 @@ export async function run(context: Context): Promise<number> {
     const { shards, blocks, bytes, damaged } = await verify({
       shards: shardsOf(snapshots, index),
       peers,
+      least: leastReplicas(replication ?? config.replication, peers),
+      lists: (shard, digests, at) => index.lists(shard, digests, at),
       readData,
       emit: (event) => reporter.event(event),
       signal,

@@ -2,20 +2,22 @@
 import type { Output } from '../output.ts';
 import type { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
-import { errorLine, problemLine, shardLine, summaryLines } from './text.ts';
+import { errorLine, problemLine, resultLines, shardLine } from './text.ts';
 
 const EVERY_MS = 10_000;
 
 export function plainReporter(output: Output, verbose: boolean, now: () => number): Reporter {
-  const standing = new Standing(now);
+  let standing = new Standing(now);
   let last = now();
   return {
     event(event) {
       standing.take(event);
       const line = problemLine(event) ?? (verbose ? shardLine(event) : undefined);
       if (line !== undefined) output.note(line);
-      if (event.type === 'summary') {
-        for (const text of summaryLines(event)) output.line(text);
+      for (const text of resultLines(event)) output.line(text);
+      // Another repository may follow, and begins anew.
+      if (event.type === 'summary' || event.type === 'failed') {
+        standing = new Standing(now);
       } else if (now() - last >= EVERY_MS) {
         last = now();
         output.note(standing.step === undefined ? progressLine(standing) : stepLine(standing.step));

@@ -4,7 +4,7 @@ import { formatSize } from '../../home/sizes.ts';
 import type { Output } from '../output.ts';
 import type { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
-import { errorLine, problemLine, shardLine, summaryLines } from './text.ts';
+import { errorLine, problemLine, resultLines, shardLine } from './text.ts';
 
 /** How full a line is, from 0 to 1 (undefined: no bar, because there is nothing to measure against), and what stands beside it. */
 interface Line {
@@ -19,25 +19,9 @@ const LABEL_COLUMNS = 10;
 const MOST_PEERS = 8;
 
 export function progressReporter(output: Output, verbose: boolean, now: () => number): Reporter {
-  const standing = new Standing(now);
+  let standing = new Standing(now);
+  let bars = barsOn(output);
   const lines = new Set<string>();
-  const bars = new cliProgress.MultiBar({
-    // The types ask for a whole WritableStream; the library only writes.
-    stream: output.stderr as NodeJS.WritableStream,
-    format: (options, params, payload: { line: () => Line }) => render(payload.line(), options, params.maxWidth),
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: BAR_COLUMNS,
-    fps: 8,
-    clearOnComplete: true,
-    // A line that has not changed must be drawn again below a message.
-    forceRedraw: true,
-    // Hidden cursor and switched-off wrapping would stay for good when a second Ctrl-C ends the program at once.
-    hideCursor: false,
-    linewrap: true,
-    // Signals belong to main.
-    gracefulExit: false,
-  });
 
   function show(key: string, line: () => Line): void {
     if (lines.has(key)) return;
@@ -68,17 +52,42 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
           show('step', () => stepLine(standing));
           break;
         case 'summary':
+        case 'failed':
+          // Another repository may follow, and begins anew.
           bars.stop();
-          for (const text of summaryLines(event)) output.line(text);
+          bars = barsOn(output);
+          lines.clear();
+          standing = new Standing(now);
           break;
         default:
       }
+      for (const text of resultLines(event)) output.line(text);
     },
     finish({ error }) {
       bars.stop();
       if (error !== undefined) output.note(errorLine(error));
     },
   };
+}
+
+function barsOn(output: Output): cliProgress.MultiBar {
+  return new cliProgress.MultiBar({
+    // The types ask for a whole WritableStream; the library only writes.
+    stream: output.stderr as NodeJS.WritableStream,
+    format: (options, params, payload: { line: () => Line }) => render(payload.line(), options, params.maxWidth),
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: BAR_COLUMNS,
+    fps: 8,
+    clearOnComplete: true,
+    // A line that has not changed must be drawn again below a message.
+    forceRedraw: true,
+    // Hidden cursor and switched-off wrapping would stay for good when a second Ctrl-C ends the program at once.
+    hideCursor: false,
+    linewrap: true,
+    // Signals belong to main.
+    gracefulExit: false,
+  });
 }
 
 function share(done: number, scanned: Standing['scanned'], of: 'files' | 'bytes' = 'files'): number | undefined {

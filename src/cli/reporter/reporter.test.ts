@@ -21,6 +21,7 @@ const SUMMARY: Summary = {
   symlinks: 3,
   bytes: 300 * MIB,
   newFiles: 12,
+  changedEntries: 14,
   newBlocks: 34,
   newBytes: 1.5 * MIB,
   newShards: 1,
@@ -107,6 +108,51 @@ test('plain: with -v each shard has its line', () => {
     { type: 'placed', shard: 3, cid: 'bafyshard', bytes: MIB, peers: ['a', 'b'] },
   );
   assert.deepEqual(stderr.lines, ['shard 3 sealed: bafyshard, 1.0 MiB in 1 block', 'shard 3 placed on a, b']);
+});
+
+test('changes and plans are results: on stdout, in every reporter that speaks when all is well', () => {
+  const change: Event = { type: 'change', itemize: '*deleting', path: 'pool/old', kind: 'directory' };
+  const plan: Event = {
+    type: 'plan',
+    repository: 'debian',
+    parent: 'bafysnapshot',
+    entries: 40_016,
+    newEntries: 12,
+    changedEntries: 3,
+    metadataEntries: 1,
+    deletedEntries: 1,
+    readFiles: 15,
+    readBytes: 3 * MIB,
+    newShards: 1,
+    peers: [{ name: 'disk1', freeBefore: 1024 * MIB, freeAfter: 1021 * MIB }],
+    problems: { unreadable: 0, vanished: 0, changed: 0, special: 1 },
+  };
+  const text = `*deleting   pool/old/
+debian: a dry run, nothing was changed
+  holds     40,016 entries
+  changes   12 new, 3 changed, 1 in mode or time, 1 deleted
+  to read   15 files, 3.0 MiB, at most 1 new shard
+  left out  1 not a file, directory or symlink
+  peer      disk1: free 1.0 GiB → 1021.0 MiB
+`;
+  const makers = [
+    (output: Output, clock: Clock) => plainReporter(output, false, clock.now),
+    (output: Output, clock: Clock) => progressReporter(output, false, clock.now),
+  ];
+  for (const make of makers) {
+    const { stdout, stderr, feed } = rig(make);
+    feed(change, plan);
+    assert.deepEqual([stdout.text, stderr.text], [text, '']);
+  }
+  const { stdout, feed } = rig((output) => quietReporter(output));
+  feed(change, plan);
+  assert.equal(stdout.text, '');
+});
+
+test('one repository of several that fails is an error line, also with -q', () => {
+  const { stderr, feed } = rig((output) => quietReporter(output));
+  feed({ type: 'failed', repository: 'npm', code: 'SOURCE_MISSING', message: 'no such directory', hint: 'mount it' });
+  assert.equal(stderr.text, 'shardctl: npm: no such directory; mount it\n');
 });
 
 test('quiet: not a word when all is well, every problem otherwise', () => {

@@ -1,5 +1,5 @@
 /** Events as sentences, the same for every reporter that speaks to people. */
-import type { Event, Summary } from '../../events.ts';
+import type { Change, Event, Plan, Problems, Summary } from '../../events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { ExitError } from './reporter.ts';
 
@@ -19,6 +19,10 @@ export function problemLine(event: Event): string | undefined {
       return `warning: ${event.message}${event.hint === undefined ? '' : `; ${event.hint}`}`;
     case 'damage':
       return `damage: ${event.what} on ${event.where}: ${event.detail}`;
+    case 'mended':
+      return `mended: ${event.what} on ${event.where}`;
+    case 'failed':
+      return errorLine({ ...event, message: `${event.repository}: ${event.message}` });
     default:
       return undefined;
   }
@@ -36,15 +40,54 @@ export function shardLine(event: Event): string | undefined {
   return undefined;
 }
 
-/** The final word of `add`. */
-export function summaryLines(summary: Summary): string[] {
-  const { problems } = summary;
-  const left = [
+/** What belongs on stdout of an event: results, not progress. */
+export function resultLines(event: Event): string[] {
+  switch (event.type) {
+    case 'change':
+      return [changeLine(event)];
+    case 'plan':
+      return planLines(event);
+    case 'summary':
+      return summaryLines(event);
+    default:
+      return [];
+  }
+}
+
+/** As rsync writes it. */
+function changeLine({ itemize, path, kind }: Change): string {
+  return `${itemize.padEnd(11)} ${path}${kind === 'directory' ? '/' : ''}`;
+}
+
+function planLines(plan: Plan): string[] {
+  const lines = [
+    `${plan.repository}: a dry run, nothing was changed`,
+    row('holds', counted(plan.entries, 'entry')),
+    row(
+      'changes',
+      `${formatCount(plan.newEntries)} new, ${formatCount(plan.changedEntries)} changed, ${formatCount(plan.metadataEntries)} in mode or time, ${formatCount(plan.deletedEntries)} deleted`,
+    ),
+    row('to read', `${counted(plan.readFiles, 'file')}, ${formatSize(plan.readBytes)}, at most ${counted(plan.newShards, 'new shard')}`),
+  ];
+  const left = leftOut(plan.problems);
+  if (left.length > 0) lines.push(row('left out', left.join(', ')));
+  for (const { name, freeBefore, freeAfter } of plan.peers)
+    lines.push(row('peer', `${name}: free ${formatSize(freeBefore)} → ${formatSize(freeAfter)}`));
+  return lines;
+}
+
+function leftOut(problems: Problems): string[] {
+  return [
     [problems.unreadable, 'unreadable'],
     [problems.vanished, 'vanished'],
     [problems.changed, 'kept changing'],
     [problems.special, 'not a file, directory or symlink'],
   ].flatMap(([count, what]) => (count === 0 ? [] : [`${formatCount(count as number)} ${what}`]));
+}
+
+/** The final word of `add`. */
+export function summaryLines(summary: Summary): string[] {
+  const left = leftOut(summary.problems);
   // What was not read has no throughput.
   const rate = summary.seconds > 0 && !summary.unchanged ? `, ${formatSize(summary.bytes / summary.seconds)}/s` : '';
   const lines = [

@@ -1,0 +1,45 @@
+/** One replica of a shard, looked at: `verify` reports what is wrong with it, `repair` mends that. */
+import { ShardctlError } from './errors.ts';
+import type { PlacedShard } from './model.ts';
+import type { Peer, ShardContents, ShardReader } from './peer/peer.ts';
+
+export interface CheckOptions {
+  /** Read and hash every block; otherwise the replica is opened, which checks its size and its manifest. */
+  readonly readData: boolean;
+  readonly onDamage: (detail: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CheckedReplica {
+  /** Blocks looked at, and (with `readData`) their bytes. */
+  readonly blocks: number;
+  readonly bytes: number;
+  /** Undefined when it cannot even be opened. */
+  readonly contents: ShardContents | undefined;
+}
+
+/** Damage is reported, not thrown. */
+export async function checkReplica(shard: PlacedShard, peer: Peer, options: CheckOptions): Promise<CheckedReplica> {
+  const { readData, onDamage, signal } = options;
+  let reader: ShardReader | undefined;
+  let contents: ShardContents | undefined;
+  let blocks = 0;
+  let bytes = 0;
+  try {
+    reader = await peer.open(shard.cid);
+    contents = reader.contents();
+    if (reader.blocks !== shard.blocks) onDamage(`has ${reader.blocks} blocks, not ${shard.blocks}`);
+    if (!readData) return { blocks: reader.blocks, bytes, contents };
+    for await (const block of reader.scan(onDamage)) {
+      blocks++;
+      bytes += block.bytes.length;
+      signal.throwIfAborted();
+    }
+  } catch (error) {
+    if (signal.aborted || !(error instanceof ShardctlError)) throw error;
+    onDamage(error.message);
+  } finally {
+    await reader?.close();
+  }
+  return { blocks, bytes, contents };
+}

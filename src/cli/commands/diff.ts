@@ -1,0 +1,21 @@
+/** `shardctl diff A B`: what differs between two trees. */
+import { diff } from '../../diff.ts';
+import { EXIT } from '../../errors.ts';
+import { resolve } from '../../read/tree.ts';
+import type { Context } from '../context.ts';
+import { type OpenTree, withTrees } from '../open-tree.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, output, reporter, signal } = context;
+  return await withTrees(context, args.positionals, async (trees) => {
+    const [before, after] = trees as [OpenTree, OpenTree];
+    const { blocks } = before;
+    const a = await resolve(before.root, before.path, blocks);
+    const b = await resolve(after.root, after.path, blocks);
+    for await (const change of diff(a, b, { blocks, signal })) {
+      reporter.event({ type: 'change', ...change });
+      if (output.closed) break;
+    }
+    return EXIT.done;
+  });
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Program } from '../../testing/program.ts';
+
+let shardctl: Program;
+let source: string;
+before(() => {
+  shardctl = new Program();
+  source = shardctl.path('source');
+  mkdirSync(source);
+  for (const name of ['d1', 'd2']) shardctl.succeeds('peers', 'add', 'local', name);
+  for (let i = 0; i < 3; i++) {
+    for (let k = 0; k < 4; k++) writeFileSync(join(source, `f${k}`), Buffer.alloc(30_000, k % 2 === 0 ? `${k}` : `${i} ${k}`));
+    shardctl.succeeds('add', 'source', '--name', 'r', '--shard-size', '64KiB', '--replication', '2', '-q');
+  }
+});
+after(() => shardctl.dispose());
+
+const json = (...argv: string[]) => shardctl.succeeds(...argv, '--json').lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+
+test('forget wants either snapshots or rules, never forgets the head, and says why it keeps what it keeps', () => {
+  shardctl.fails(2, /which snapshots/, 'forget', 'r');
+  shardctl.fails(2, /either/, 'forget', 'r', '1', '--keep-last', '1');
+  shardctl.fails(2, /is the head/, 'forget', 'r', '3');
+  shardctl.fails(2, /neither a number/, 'forget', 'r', '--keep-daily', 'x');
+  shardctl.fails(2, /not a duration/, 'forget', 'r', '--keep-within', '7');
+  shardctl.fails(40, /no repository/, 'forget', 'x', '1');
+  const { lines } = shardctl.succeeds('forget', 'r', '--keep-last', '2', '-n');
+  assert.match(lines[1] ?? '', /^keep +r@3 .* head, last$/);
+  assert.match(lines[3] ?? '', /^remove +r@1 /);
+  assert.equal(json('snapshots').filter(({ type }) => type === 'snapshot').length, 3);
+});
+
+test('prune -n says what prune then does; the head stays as it was', () => {
+  const root = shardctl.succeeds('status', '-Q').stdout;
+  assert.match(shardctl.succeeds('forget', 'r', '1', 'r@2').stdout, /2 snapshots forgotten; .*shardctl prune/);
+  shardctl.fails(2, /--max-unused/, 'prune', '--max-unused', '101%');
+  const pruned = (...more: string[]) => json('prune', '--max-unused', '0', ...more).find(({ type }) => type === 'pruned');
+  const planned = pruned('-n');
+  const done = pruned();
+  assert.ok((done?.removedShards as number) > 0);
+  assert.deepEqual([done?.removedShards, done?.freedBytes], [planned?.removedShards, planned?.freedBytes]);
+  assert.equal(shardctl.succeeds('status', '-Q').stdout, root);
+  shardctl.succeeds('verify', '--read-data', '--replication', '2', '-q');
+});
+
+test('repair mends what verify finds, and says so', () => {
+  const shards = shardctl.path('d1', 'shards');
+  const cars = (readdirSync(shards, { recursive: true }) as string[]).filter((name) => name.endsWith('.car'));
+  rmSync(join(shards, cars[0] as string));
+  assert.equal(shardctl.run('verify', '-q').code, 44);
+  assert.match(shardctl.succeeds('repair', '-n').stdout, /to be mended: 1 replica/);
+  const { stdout, stderr } = shardctl.succeeds('repair');
+  assert.match(stdout, /mended: 1 replica/);
+  assert.match(stderr, /^mended: .* on d1$/m);
+  assert.equal(shardctl.succeeds('verify', '-q', '--replication', '2').stderr, '');
+});
+
+test('recover makes a lost home anew; where the source is has to be said once', () => {
+  const [snapshot] = readFileSync(join(shardctl.home, 'heads', 'r'), 'utf8').split('\n') as [string];
+  const root = shardctl.succeeds('status', '-Q').stdout;
+  rmSync(shardctl.home, { recursive: true });
+  shardctl.fails(2, /--from/, 'recover', snapshot);
+  shardctl.succeeds('recover', snapshot, '--from', 'd1', '--from', 'd2');
+  shardctl.succeeds('verify', '--read-data', '--replication', '2', '-q');
+  assert.equal(shardctl.succeeds('status', '-Q').stdout, root);
+  shardctl.fails(40, /not known.*add DIR --name r/, 'update', 'r');
+  assert.equal(shardctl.succeeds('add', 'source', '--name', 'r', '-Q').stdout, root);
+  assert.equal(shardctl.succeeds('update', 'r', '-Q').stdout, root);
+});

@@ -1,0 +1,126 @@
+/** `update` and `diff` as a user and a cron job meet them. */
+import assert from 'node:assert/strict';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { fixture, Program } from '../../testing/program.ts';
+
+let program: Program;
+beforeEach(() => {
+  program = new Program();
+});
+afterEach(() => program.dispose());
+
+function mirror(name: 'npm' | 'rpm'): string {
+  const path = program.path(name);
+  cpSync(fixture(name), path, { recursive: true, verbatimSymlinks: true });
+  return path;
+}
+
+test('an update takes source and settings from the add', () => {
+  const source = mirror('npm');
+  program.succeeds('add', source, '--name', 'n', '--no-metadata', '--chunker', 'size-1000', '--exclude', '*.tgz');
+  writeFileSync(join(source, 'new'), 'new');
+  const { lines } = program.succeeds('update', '-Q');
+  const other = program.path('other');
+  const options = ['--name', 'n', '--no-metadata', '--chunker', 'size-1000', '--exclude', '*.tgz', '--home', other];
+  assert.deepEqual(program.succeeds('add', source, '-Q', ...options).lines, lines);
+});
+
+test('which repository is meant must be clear', () => {
+  program.fails(40, /no shardctl home/, 'update');
+  assert.ok(!existsSync(program.home));
+  program.succeeds('add', mirror('npm'));
+  program.succeeds('update');
+  program.succeeds('add', mirror('rpm'));
+  program.fails(2, /which repository\? there is npm, rpm; or say --all/, 'update');
+  program.fails(2, /--all and a NAME/, 'update', 'npm', '--all');
+  program.fails(40, /no repository "deb"; there is npm, rpm/, 'update', 'npm', 'deb');
+  program.fails(2, /unknown option --no-metadata for `shardctl update`/, 'update', 'npm', '--no-metadata');
+  const events = program
+    .succeeds('update', 'rpm', 'npm', '--json')
+    .lines.map((line) => JSON.parse(line) as { type: string; repository: string });
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'summary').map(({ repository }) => repository),
+    ['npm', 'rpm'],
+  );
+});
+
+test('of several repositories one that fails does not stop the others, and the worst code is the run’s', () => {
+  const [npm, rpm] = [mirror('npm'), mirror('rpm')];
+  program.succeeds('add', npm);
+  program.succeeds('add', rpm);
+  rmSync(npm, { recursive: true });
+  writeFileSync(join(rpm, 'new'), 'new');
+  const { code, stdout, stderr } = program.run('update', '--all');
+  assert.equal(code, 40);
+  assert.match(stdout, /^rpm@2: committed/);
+  assert.match(stderr, /^shardctl: npm: no such directory: .*npm; .*mounted\?\n$/);
+  const events = program.run('update', '--all', '--json').lines.map((line) => JSON.parse(line) as { type: string; code: unknown });
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'failed' || type === 'exit').map(({ type, code: of }) => `${type} ${of}`),
+    ['failed SOURCE_MISSING', 'exit 40'],
+  );
+});
+
+test('a suddenly empty source ends with 25, in one line, and a dry run too', () => {
+  const source = mirror('npm');
+  program.succeeds('add', source);
+  for (const name of readdirSync(source)) rmSync(join(source, name), { recursive: true });
+  program.fails(25, /the source is empty.*is its disk mounted\?.*--max-delete none/, 'update');
+  program.fails(25, /--max-delete/, 'add', source);
+  assert.equal(program.run('update', '-n').code, 25);
+  program.fails(2, /--max-delete "half" is not/, 'update', '--max-delete', 'half');
+  assert.match(program.succeeds('update', '--max-delete', 'none').stdout, /^npm@2: committed/);
+});
+
+test('-n shows what -i then tells, and makes nothing, not even a home', () => {
+  const source = mirror('npm');
+  const first = program.succeeds('add', source, '-n');
+  assert.match(first.stdout, /^cd\+\+\+\+\+\+\+\+\+ \.\/\n/);
+  assert.match(first.stdout, /^ {2}to read {3}8 files, /m);
+  assert.ok(!existsSync(program.home));
+  program.succeeds('add', source);
+  writeFileSync(join(source, 'new'), 'new');
+  const changes = (stdout: string) => stdout.split('\n').filter((line) => /^[>c.*][fdL]\S{9} /.test(line) && !line.includes('?'));
+  const planned = changes(program.succeeds('update', '-n').stdout);
+  assert.deepEqual(planned, ['.d..t...... ./', '>f+++++++++ new']);
+  assert.deepEqual(changes(program.succeeds('update', '-i').stdout), planned);
+  assert.deepEqual(program.succeeds('diff', 'npm@1', 'npm').lines, planned);
+  assert.equal(program.succeeds('diff', 'npm@1', 'npm', '-q').stdout, '');
+  assert.deepEqual(program.succeeds('diff', 'npm@1/ms', 'npm/ms').lines, []);
+  assert.equal(program.succeeds('update', '-q', '-n').stdout, '');
+});
+
+test('with --ignore-ctime a chmod shows as metadata only', () => {
+  const source = mirror('npm');
+  program.succeeds('add', source);
+  // Files copied just now are racy, and would be read.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+  program.succeeds('update');
+  chmodSync(join(source, 'ms/index.json'), 0o600);
+  assert.equal(program.succeeds('update', '-i', '--ignore-ctime').lines[0], '.f...p..... ms/index.json');
+});
+
+test('metrics are written after a good run, after a bad one, and for each repository', () => {
+  const source = mirror('npm');
+  const file = program.path('shardctl.prom');
+  program.fails(2, /--metrics-file none\/m.prom: there is no directory/, 'add', source, '--metrics-file', 'none/m.prom');
+  program.succeeds('add', source, '--metrics-file', file);
+  const value = (name: string, repository: string) =>
+    Number(new RegExp(`^shardctl_${name}\\{repository="${repository}"\\} (\\S+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1]);
+  assert.equal(value('files', 'npm'), 8);
+  assert.equal(value('last_run_exit_code', 'npm'), 0);
+  assert.equal(value('last_run_changed_entries', 'npm'), 15);
+  assert.ok(value('last_run_new_bytes', 'npm') > 0);
+  assert.equal(value('shards_under_replicated', 'npm'), 0);
+  const stamp = value('snapshot_timestamp_seconds', 'npm');
+  renameSync(source, program.path('away'));
+  assert.equal(program.run('update', '--metrics-file', file).code, 40);
+  assert.equal(value('last_run_exit_code', 'npm'), 40);
+  assert.equal(value('snapshot_timestamp_seconds', 'npm'), stamp);
+  program.succeeds('add', mirror('rpm'));
+  assert.equal(program.run('update', '--all', '--metrics-file', file).code, 40);
+  assert.deepEqual([value('last_run_exit_code', 'npm'), value('last_run_exit_code', 'rpm'), value('shards', 'rpm')], [40, 0, 1]);
+  assert.ok(!readdirSync(program.dir).some((name) => name.endsWith('.tmp')));
+});

@@ -1,0 +1,118 @@
+/** One repository brought up to date, or that planned: what `add` and `update` have in common. */
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { EXIT, errnoOf, ShardctlError } from '../errors.ts';
+import type { Event, Problems, Summary } from '../events.ts';
+import type { Config } from '../home/config.ts';
+import type { Index } from '../index-store/index.ts';
+import { ingest } from '../ingest.ts';
+import type { ByteString, CidProfile } from '../model.ts';
+import type { Peer } from '../peer/peer.ts';
+import type { Context } from './context.ts';
+import { countAhead } from './count-ahead.ts';
+import type { RunOptions } from './run-options.ts';
+import { peerPath, peersOrDefault, type Session } from './wire.ts';
+
+/** What is imported, and how. */
+export interface ImportRequest {
+  readonly repository: string;
+  /** Absolute path. */
+  readonly source: ByteString;
+  readonly metadata: boolean;
+  readonly profile: CidProfile;
+  readonly chunker: string | undefined;
+  readonly filters: readonly ByteString[];
+}
+
+/** Must be called by the only writer. @throws ShardctlError */
+export async function importTree(context: Context, session: Session, request: ImportRequest, options: RunOptions): Promise<Summary> {
+  const { source, filters } = request;
+  const peers = await peersOrDefault(context, session);
+  const emit = (event: Event) => context.reporter.event(event);
+  const counting = context.watched ? countAhead({ source, filters }, emit) : undefined;
+  const done = ingest({
+    ...settingsOf(context, session.config, request, options),
+    chunker: request.chunker,
+    itemize: options.itemize,
+    spool: context.home.spool,
+    heads: context.home.heads,
+    index: session.index,
+    peers,
+    toolVersion: context.version,
+    emit: counting?.emit ?? emit,
+  });
+  return await done.finally(() => counting?.stop());
+}
+
+/** As much of a session as a plan needs. */
+export interface PlanSession {
+  readonly config: Config;
+  readonly index: Index | undefined;
+  readonly peers: ReadonlyMap<string, Peer>;
+}
+
+/** Tells what `importTree` would do. @throws ShardctlError as that would */
+export async function planTree(
+  context: Context,
+  { config, index, peers }: PlanSession,
+  request: ImportRequest,
+  options: RunOptions,
+): Promise<{ readonly problems: Problems }> {
+  const { planRun } = await import('../plan-run.ts');
+  const emit = (event: Event) => context.reporter.event(event);
+  return await planRun({ ...settingsOf(context, config, request, options), index, peers, emit });
+}
+
+function settingsOf(context: Context, config: Config, request: ImportRequest, options: RunOptions) {
+  const { repository, source, metadata, filters } = request;
+  refuseOurs(context, config, source);
+  return {
+    repository,
+    source,
+    metadata,
+    filters,
+    profile: request.profile,
+    trust: options.trust,
+    maxDelete: options.maxDelete,
+    replication: options.replication ?? config.replication,
+    allocateBy: config.allocateBy,
+    shardBytes: options.shardBytes ?? config.shardSize,
+    signal: context.signal,
+    now: context.now,
+  };
+}
+
+export function exitCodeOf({ problems }: { readonly problems: Problems }): number {
+  if (problems.unreadable > 0) return EXIT.unreadable;
+  if (problems.vanished > 0 || problems.changed > 0) return EXIT.unstable;
+  return EXIT.done;
+}
+
+/**
+ * What shardctl writes must not be part of what it reads: such an import would never end.
+ * @throws ShardctlError `HOME_IN_SOURCE`
+ */
+export function refuseOurs({ home }: Context, { peers }: Pick<Config, 'peers'>, source: ByteString): void {
+  const dir = Buffer.from(source, 'latin1').toString();
+  refuseInside(dir, home.dir, 'the home');
+  for (const peer of peers) refuseInside(dir, peerPath(home, peer), `peer "${peer.name}"`);
+}
+
+function refuseInside(dir: string, ours: string, what: string): void {
+  const inside = `${realPath(ours)}/`.startsWith(`${realPath(dir)}/`.replace(/^\/+/, '/'));
+  if (!inside) return;
+  throw new ShardctlError('HOME_IN_SOURCE', `${what} (${ours}) is inside the directory to add (${dir})`, {
+    hint: what === 'the home' ? 'put the home elsewhere with --home or SHARDCTL_HOME' : 'add another directory, or store elsewhere',
+  });
+}
+
+/** The path without symlinks, as far as it is there. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    const parent = dirname(path);
+    if (errnoOf(error) !== 'ENOENT' || parent === path) return path;
+    return join(realPath(parent), basename(path));
+  }
+}

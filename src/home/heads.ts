@@ -1,0 +1,30 @@
+/** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { syncDirectory } from '../durable.ts';
+import { errnoOf } from '../errors.ts';
+
+export function writeHead(dir: string, repository: string, cid: string): void {
+  if (readHead(dir, repository) === cid) return;
+  mkdirSync(dir, { recursive: true });
+  const path = pathOf(dir, repository);
+  const fd = openSync(`${path}.tmp`, 'w');
+  writeSync(fd, `${cid}\n`);
+  fsyncSync(fd);
+  closeSync(fd);
+  renameSync(`${path}.tmp`, path);
+  syncDirectory(dir);
+}
+
+export function readHead(dir: string, repository: string): string | undefined {
+  try {
+    return readFileSync(pathOf(dir, repository), 'utf8').trim();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function pathOf(dir: string, repository: string): string {
+  return join(dir, encodeURIComponent(repository));
+}

@@ -1,0 +1,41 @@
+/** The head that a run starts from. */
+import type { Emit } from './events.ts';
+import type { Holders } from './holders.ts';
+import type { EntriesReader } from './index-store/entries-reader.ts';
+import type { Index } from './index-store/index.ts';
+import type { CidProfile, SnapshotRecord } from './model.ts';
+
+export interface Parent {
+  readonly snapshot: SnapshotRecord;
+  /** Undefined when nothing can be taken over from it: every file is read again. */
+  readonly entries: EntriesReader | undefined;
+}
+
+export interface ParentOptions {
+  readonly index: Index;
+  readonly repository: string;
+  readonly profile: CidProfile;
+  readonly metadata: boolean;
+  readonly emit: Emit;
+  /** Which shards are there; a dry run does without. */
+  readonly holders?: Holders;
+}
+
+/** The caller closes its entries. */
+export function parentOf({ index, repository, profile, metadata, emit, holders }: ParentOptions): Parent | undefined {
+  const known = index.repository(repository);
+  const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
+  if (known === undefined || snapshot === undefined) return undefined;
+  // Other CIDs for the same bytes: nothing of the parent fits.
+  if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, entries: undefined };
+  const lost = holders?.lost(snapshot.shards).length ?? 0;
+  if (lost > 0) {
+    const message = `${lost} of ${snapshot.shards.length} shards of ${repository} are lost: every file is read again, and what they held is stored again`;
+    emit({ type: 'warning', message });
+    return { snapshot, entries: undefined };
+  }
+  const entries = index.readEntries(repository, known.head);
+  if (entries === undefined)
+    emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
+  return { snapshot, entries };
+}

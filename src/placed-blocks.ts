@@ -1,0 +1,13 @@
+/** The blocks of everything that the index knows to be placed, wherever they are. */
+import type { Index } from './index-store/index.ts';
+import type { Peer } from './peer/peer.ts';
+import { BlockSource } from './read/block-source.ts';
+
+/** @param onTrouble told once of each replica that could not be read; the caller closes the source */
+export function placedBlocks(index: Index, peers: ReadonlyMap<string, Peer>, onTrouble?: (message: string) => void): BlockSource {
+  const locate = (digest: Uint8Array) => {
+    const number = index.shardOf(digest);
+    return number === undefined ? undefined : index.shard(number);
+  };
+  return new BlockSource({ locate, peers, ...(onTrouble === undefined ? {} : { onTrouble }) });
+}

@@ -1,0 +1,115 @@
+/**
+ * `--dry-run`: what a run would do, from stat data alone. Nothing is read, imported or written, and no lock is needed.
+ *
+ *   scan → compare → tell
+ */
+import { allocatorsOf } from './allocate/allocate.ts';
+import { Ledger } from './allocate/ledger.ts';
+import { compare } from './compare/compare.ts';
+import { Deletions } from './deletions.ts';
+import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from './directory.ts';
+import type { Plan } from './events.ts';
+import type { Index } from './index-store/index.ts';
+import type { IngestRun } from './ingest.ts';
+import { changeOf, changesOf, DELETED, rootChange } from './itemize.ts';
+import { type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
+import { parentOf } from './parent.ts';
+import { compileFilter } from './scan/filter.ts';
+import { statSource, walk } from './scan/walk.ts';
+import { Tally } from './tally.ts';
+
+/** As much of a run as is planned. Changes are always told. */
+export type PlannedRun = Omit<IngestRun, 'index' | 'spool' | 'heads' | 'toolVersion' | 'itemize' | 'chunker'> & {
+  /** Undefined while there is none: then everything is new. */
+  readonly index: Index | undefined;
+};
+
+/**
+ * @throws ShardctlError what the run would fail with: `SOURCE_MISSING`, `TOO_FEW_PEERS`, `NO_SPACE`, and after the last change
+ * and the plan `MAX_DELETE`
+ */
+export async function planRun(run: PlannedRun): Promise<Plan> {
+  const { index, source, metadata, signal, trust, repository, emit } = run;
+  const root = statSource(source);
+  const tally = new Tally(emit, run.now);
+  const parent = index === undefined ? undefined : parentOf({ ...run, index, emit });
+  // Without a peer the run would make one in the home.
+  const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
+  const deletions = new Deletions({
+    repository,
+    limit: run.maxDelete,
+    parent: parent?.snapshot,
+    compared: parent?.entries !== undefined,
+    stopAtOnce: false,
+  });
+  const onRemoved = (path: ByteString, kind: EntryKind) => {
+    deletions.note();
+    emit({ type: 'change', ...changeOf(DELETED, path, kind) });
+  };
+  const counts = new Counts();
+  try {
+    for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
+    const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit: tally.emit, signal }));
+    for (const { kind, directory } of compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved })) {
+      if (kind === 'leave') continue;
+      for (const change of changesOf(directory, { metadata, checksum: trust.checksum, imported: false }))
+        emit({ type: 'change', ...change });
+      counts.add(directory);
+    }
+  } finally {
+    parent?.entries?.close();
+  }
+  const newShards = Math.ceil(counts.readBytes / run.shardBytes);
+  const plan: Plan = {
+    repository,
+    parent: parent?.snapshot.cid ?? null,
+    entries: counts.entries,
+    newEntries: counts.newEntries,
+    changedEntries: counts.changedEntries,
+    metadataEntries: counts.metadataEntries,
+    deletedEntries: deletions.removed,
+    readFiles: counts.readFiles,
+    readBytes: counts.readBytes,
+    newShards,
+    peers: ledger === undefined ? [] : placements(ledger, run, counts.readBytes),
+    problems: { ...tally.problems },
+  };
+  emit({ type: 'plan', ...plan });
+  if (deletions.excess !== undefined) throw deletions.excess;
+  return plan;
+}
+
+class Counts {
+  entries = 0;
+  newEntries = 0;
+  changedEntries = 0;
+  metadataEntries = 0;
+  readFiles = 0;
+  readBytes = 0;
+
+  add({ states, differences, kinds, sizes, count }: Directory): void {
+    for (let i = 0; i < count; i++) {
+      const state = states[i];
+      if (state === DROPPED) continue;
+      this.entries++;
+      if (state === NEW || ((differences?.[i] ?? 0) & KIND_DIFFERS) !== 0) this.newEntries++;
+      // What differs of a directory itself is never its content.
+      else if (state === METADATA || (state === CHANGED && kinds[i] === DIRECTORY)) this.metadataEntries++;
+      else if (state === CHANGED) this.changedEntries++;
+      if (kinds[i] !== FILE || (state !== NEW && state !== CHANGED)) continue;
+      this.readFiles++;
+      this.readBytes += sizes[i] as number;
+    }
+  }
+}
+
+/** Free space now, and after shards of these bytes, allocated as a run would allocate them. */
+function placements(ledger: Ledger, { replication, shardBytes }: PlannedRun, bytes: number): Plan['peers'] {
+  const before = ledger.freeBytes();
+  const after = new Map(before);
+  for (let at = 0; at < bytes; at += shardBytes) {
+    const size = Math.min(bytes - at, shardBytes);
+    for (const name of ledger.allocate(`shard at ${at}`, size, replication, new Set())) after.set(name, (after.get(name) as number) - size);
+  }
+  return [...before].map(([name, freeBefore]) => ({ name, freeBefore, freeAfter: after.get(name) as number }));
+}

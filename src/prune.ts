@@ -1,0 +1,159 @@
+/**
+ * `prune`: frees the space of what no retained snapshot needs, of any repository.
+ *
+ *   what is live → plan → repack → new snapshot directories → one transaction → heads → peers → records
+ *
+ * Up to the transaction nothing is lost that was there before; after it, what goes is what nothing names any more. A run
+ * that dies anywhere leaves something that the next one finds again, because what it puts on peers is noted first.
+ */
+import { allocatorsOf } from './allocate/allocate.ts';
+import { Ledger } from './allocate/ledger.ts';
+import { parseCid } from './dag/cid.ts';
+import type { DigestMap } from './digest-map.ts';
+import { ShardctlError } from './errors.ts';
+import type { ShardRecord, SnapshotRecord } from './model.ts';
+import { placedBlocks } from './placed-blocks.ts';
+import { contentsOn } from './prune/contents.ts';
+import { refreshHeads } from './prune/heads.ts';
+import { liveBlocks, type ShardUse, useOf } from './prune/live.ts';
+import { type PruneLimits, type PrunePlan, planPrune } from './prune/plan.ts';
+import { removeUnneeded } from './prune/remove.ts';
+import { type Repacked, repack } from './prune/repack.ts';
+import { rewriteSnapshot } from './prune/rewrite.ts';
+import type { PruneRun } from './prune/run.ts';
+import type { BlockSource } from './read/block-source.ts';
+import { emptySpool } from './spool.ts';
+
+export interface PruneOptions extends PruneLimits {
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+}
+
+export interface Pruned {
+  readonly dryRun: boolean;
+  /** Shards that are dead or were repacked. */
+  readonly removedShards: number;
+  /** Catalogues of forgotten snapshots, and leftovers of runs that died. */
+  readonly removedStrays: number;
+  /** Blocks of the removed shards that were not copied. */
+  readonly freedBlocks: number;
+  /** Bytes freed, counted once however many replicas there were, less what was copied. */
+  readonly freedBytes: number;
+  readonly repackedShards: number;
+  /** Bytes of blocks that are, or are to be, copied. */
+  readonly repackedBytes: number;
+  readonly newShards: number;
+  /** Snapshots that got a new directory, and so a new CID. */
+  readonly rewrittenSnapshots: number;
+  /** Unused bytes in the shards that stay. */
+  readonly unusedBytes: number;
+  /** What a peer that does not answer still holds; the next run tries again. */
+  readonly left: number;
+}
+
+/** @throws ShardctlError `DAMAGE` when a tree cannot be read whole: nothing is removed then */
+export async function prune(run: PruneRun, options: PruneOptions): Promise<Pruned> {
+  const { index, peers } = run;
+  const blocks = placedBlocks(index, peers, (message) => run.emit({ type: 'warning', message }));
+  try {
+    const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+    const live = await liveBlocks(
+      snapshots.map(({ tree }) => parseCid(tree)),
+      { ...run, blocks },
+    );
+    const uses = await usesOf(run, snapshots, live);
+    const plan = planPrune({ shards: index.shards(), snapshots, strays: index.strays(), uses }, options);
+    const leaving = new Set([...plan.dead, ...plan.repack.map(({ shard }) => shard)].map(({ number }) => number));
+    const affected = snapshots.filter(({ shards }) => shards.some((number) => leaving.has(number)));
+    if (options.dryRun) return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, left: 0 });
+
+    emptySpool(run.spool);
+    const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, affected, blocks });
+    await blocks.close();
+    refreshHeads(run);
+    const left = await removeUnneeded(run);
+    return report(plan, { dryRun: false, rewritten: affected.length, repacked, left });
+  } finally {
+    await blocks.close();
+  }
+}
+
+/** How much of each shard that a snapshot names is in use. */
+async function usesOf(
+  { index, peers, emit, signal }: PruneRun,
+  snapshots: readonly SnapshotRecord[],
+  live: DigestMap,
+): Promise<ShardUse[]> {
+  const numbers = [...new Set(snapshots.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
+  const uses: ShardUse[] = [];
+  for (const number of numbers) {
+    signal.throwIfAborted();
+    const shard = index.shard(number);
+    if (shard === undefined || shard.state === 'lost') throw unsound(number);
+    uses.push(useOf(shard, await contentsOn(shard, peers), live));
+    emit({ type: 'progress', label: 'measuring shards', done: uses.length, total: numbers.length, bytes: 0 });
+  }
+  return uses;
+}
+
+interface Replacing {
+  readonly plan: PrunePlan;
+  readonly live: DigestMap;
+  readonly leaving: ReadonlySet<number>;
+  /** Snapshots that name a leaving shard. */
+  readonly affected: readonly SnapshotRecord[];
+  readonly blocks: BlockSource;
+}
+
+async function replaceShards(run: PruneRun, { plan, live, leaving, affected, blocks }: Replacing): Promise<Repacked> {
+  const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), run.emit);
+  const repacked = await repack(run, { thin: plan.repack, live, leaving, blocks, ledger });
+  const rewritten: SnapshotRecord[] = [];
+  for (const snapshot of affected) {
+    run.signal.throwIfAborted();
+    const shards = new Set<number>();
+    for (const number of snapshot.shards) {
+      if (!leaving.has(number)) shards.add(number);
+      for (const target of repacked.targets.get(number) ?? []) shards.add(target);
+    }
+    const inOrder = [...shards].sort((a, b) => a - b);
+    rewritten.push(await rewriteSnapshot(run, snapshot, inOrder, [...ledger.freeBytes().keys()]));
+  }
+  await run.index.replaceSnapshots(rewritten, leaving);
+  return repacked;
+}
+
+interface Outcome {
+  readonly dryRun: boolean;
+  readonly rewritten: number;
+  readonly repacked: Repacked | undefined;
+  readonly left: number;
+}
+
+function report({ dead, repack: thin, strays, unusedBytes, needed }: PrunePlan, { dryRun, rewritten, repacked, left }: Outcome): Pruned {
+  // Two records may stand for one shard (a run died between putting and recording it): its space is there once.
+  const gone = new Map<string, ShardRecord>();
+  for (const shard of dead) if (!needed.has(shard.cid)) gone.set(shard.cid, shard);
+  for (const { shard } of thin) gone.set(shard.cid, shard);
+  const sum = (values: Iterable<number>) => [...values].reduce((total, value) => total + value, 0);
+  const copied = { blocks: sum(thin.map(({ usedBlocks }) => usedBlocks)), bytes: sum(thin.map(({ usedBytes }) => usedBytes)) };
+  return {
+    dryRun,
+    removedShards: gone.size,
+    removedStrays: strays.length,
+    freedBlocks: sum([...gone.values()].map(({ blocks }) => blocks)) - copied.blocks,
+    freedBytes: sum([...gone.values()].map(({ bytes }) => bytes)) - copied.bytes,
+    repackedShards: thin.length,
+    repackedBytes: repacked?.copiedBytes ?? copied.bytes,
+    newShards: repacked?.newShards.length ?? 0,
+    rewrittenSnapshots: rewritten,
+    unusedBytes,
+    left,
+  };
+}
+
+function unsound(number: number): ShardctlError {
+  return new ShardctlError('DAMAGE', `shard ${number}, which a snapshot names, is not whole: nothing is removed`, {
+    hint: 'run `shardctl repair` first',
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * Copies the blocks in use of thin shards into new ones: read back and hashed, packed, placed and recorded as those of an
+ * import are. The thin shards stay as they are; a run that dies here leaves shards that no snapshot names.
+ */
+import type { Ledger } from '../allocate/ledger.ts';
+import type { DigestMap } from '../digest-map.ts';
+import { DIGEST_BYTES, type Replication } from '../model.ts';
+import { Packer } from '../pack/packer.ts';
+import { Placer } from '../place/placer.ts';
+import type { BlockSource } from '../read/block-source.ts';
+import { RunBuilder } from '../shard/run.ts';
+import { contentsOn } from './contents.ts';
+import type { ShardUse } from './live.ts';
+import type { PruneRun } from './run.ts';
+
+/** Blocks are gathered into runs of this size. */
+const RUN_BYTES = 256 * 1024;
+
+export interface RepackOptions {
+  readonly thin: readonly ShardUse[];
+  readonly live: DigestMap;
+  /** Shards that are not to be counted on: the thin and the dead ones. */
+  readonly leaving: ReadonlySet<number>;
+  readonly blocks: BlockSource;
+  readonly ledger: Ledger;
+}
+
+export interface Repacked {
+  /** Thin shard → the shards that now hold what was in use of it. */
+  readonly targets: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly newShards: readonly number[];
+  readonly copiedBytes: number;
+}
+
+export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledger }: RepackOptions): Promise<Repacked> {
+  const { index, peers, emit, signal } = run;
+  const placer = new Placer({
+    repository: 'repacked',
+    peers,
+    allocations: ledger,
+    replication: asManyAs(thin, run),
+    emit,
+    signal,
+    announce: (stray) => index.noteStray(stray),
+    record: async (shard, digests) => {
+      await index.addPlaced(shard, digests);
+      packer.placed(shard.number);
+    },
+  });
+  const packer = new Packer({
+    shardBytes: run.shardBytes,
+    spool: run.spool,
+    firstNumber: index.nextShardNumber(),
+    shardOf: (digest, at) => index.shardOf(digest, at, (shard) => !leaving.has(shard)),
+    onSealed: async (shard) => {
+      emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
+      await placer.place(shard);
+    },
+  });
+
+  // In the order of their numbers: what was packed together stays together.
+  const inOrder = thin.toSorted((a, b) => a.shard.number - b.shard.number);
+  const builder = new RunBuilder();
+  try {
+    let bytes = 0;
+    for (const [done, { shard }] of inOrder.entries()) {
+      for (const digest of liveDigests((await contentsOn(shard, peers)).digests, live)) {
+        const block = await blocks.read(digest);
+        builder.add(Buffer.from(block.buffer, block.byteOffset, block.length));
+        bytes += block.length;
+        if (builder.length < RUN_BYTES) continue;
+        signal.throwIfAborted();
+        await packer.add(builder.take(), () => {});
+      }
+      emit({ type: 'progress', label: 'repacking', done: done + 1, total: inOrder.length, bytes });
+    }
+    await packer.add(builder.take(), () => {});
+    await packer.seal();
+    await placer.drained();
+  } catch (error) {
+    await placer.drained().catch(() => {});
+    await packer.abandon();
+    throw error;
+  }
+
+  const targets = new Map<number, Set<number>>();
+  for (const { shard } of inOrder) {
+    const found = new Set<number>();
+    for (const digest of liveDigests((await contentsOn(shard, peers)).digests, live)) {
+      const target = index.shardOf(digest, 0, (shard) => !leaving.has(shard));
+      if (target === undefined) throw new Error(`a block of shard ${shard.number} was not copied`);
+      found.add(target);
+    }
+    targets.set(shard.number, found);
+  }
+  return { targets, newShards: packer.sealed, copiedBytes: packer.newBytes };
+}
+
+/** What was added with more replicas than the settings ask for is not to lose them by being copied. */
+function asManyAs(thin: readonly ShardUse[], { replication, peers }: PruneRun): Replication {
+  const most = thin.reduce((sum, { shard }) => Math.max(sum, shard.peers.filter((name) => peers.has(name)).length), 1);
+  return replication.max < 0 ? replication : { min: replication.min, max: Math.max(replication.max, most) };
+}
+
+function* liveDigests(digests: Buffer, live: DigestMap): Generator<Uint8Array> {
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+    if (live.get(digests, at) !== undefined) yield digests.subarray(at, at + DIGEST_BYTES);
+  }
+}

@@ -1,0 +1,30 @@
+/** Snapshots that name other shards than before: the same tree, parent and time in a new snapshot directory, and so another CID. */
+import { placeCatalogue } from '../catalogue.ts';
+import { parseCid } from '../dag/cid.ts';
+import type { SnapshotRecord } from '../model.ts';
+import { readSnapshot } from '../snapshot/catalogue.ts';
+import { buildSnapshot } from '../snapshot/snapshot.ts';
+import { onReplica } from './contents.ts';
+import type { PruneRun } from './run.ts';
+
+/** Puts the new catalogue on the peers. The record is the caller's to store: in one transaction with whatever else changes. */
+export async function rewriteSnapshot(
+  run: PruneRun,
+  snapshot: SnapshotRecord,
+  shards: readonly number[],
+  peerNames: readonly string[],
+): Promise<SnapshotRecord> {
+  const { index, peers } = run;
+  const { file, tree, treeBlock } = await onReplica(snapshot.catalogue, peers, (reader) =>
+    readSnapshot(parseCid(snapshot.cid), (digest) => reader.read(digest)),
+  );
+  const links = shards.map((number) => {
+    const record = index.shard(number);
+    if (record === undefined) throw new Error(`shard ${number} is not in the index`);
+    return record;
+  });
+  const built = buildSnapshot(file, links, tree, treeBlock);
+  const label = `${snapshot.repository} ${snapshot.number} catalogue`;
+  const catalogue = await placeCatalogue(run, { label, blocks: built.blocks, peerNames });
+  return { ...snapshot, cid: built.cid, shards, catalogue };
+}

@@ -1,0 +1,20 @@
+/** What `prune` and `repair` are given. */
+import type { Emit } from '../events.ts';
+import type { Index } from '../index-store/index.ts';
+import type { Replication } from '../model.ts';
+import type { Peer } from '../peer/peer.ts';
+
+export interface PruneRun {
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly replication: Replication;
+  /** Names of allocators, in the order in which they decide. */
+  readonly allocateBy: readonly string[];
+  readonly shardBytes: number;
+  /** Directory for shards on their way to peers; emptied at the start. */
+  readonly spool: string;
+  /** Directory with a file per repository that holds the CID of its newest snapshot. */
+  readonly heads: string;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}

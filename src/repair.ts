@@ -1,0 +1,123 @@
+/**
+ * `repair`: mends what `verify` finds, shard by shard, from what other replicas have. A good copy is complete before the
+ * damaged one goes; what cannot be mended is named, and nothing else changes.
+ */
+import { ShardctlError } from './errors.ts';
+import { DIGEST_BYTES, type ShardRecord, type SnapshotRecord } from './model.ts';
+import type { ShardContents } from './peer/peer.ts';
+import { refreshHeads } from './prune/heads.ts';
+import { markLost, withoutLost } from './repair/lost.ts';
+import { ReplicaMender } from './repair/replicas.ts';
+import type { RepairRun } from './repair/run.ts';
+import { emptySpool } from './spool.ts';
+
+export interface Repaired {
+  readonly dryRun: boolean;
+  /** Shards and catalogues looked at. */
+  readonly shards: number;
+  /** Replicas written anew where a damaged or missing one was. */
+  readonly mended: number;
+  /** Replicas placed on further peers, because there were too few. */
+  readonly added: number;
+  /** Blocks that the index did not list. */
+  readonly relisted: number;
+  /** Snapshots that named a lost shard and do not need it any more. */
+  readonly rewritten: number;
+  /** Shards and catalogues that have fewer good replicas than they must, until a peer is back or there is room. */
+  readonly tooFew: number;
+  /** Shards and catalogues of which no whole copy is left, and the snapshots that need them. */
+  readonly lost: readonly { readonly what: string; readonly snapshots: readonly string[] }[];
+}
+
+export async function repair(run: RepairRun): Promise<Repaired> {
+  const { index, dryRun, emit, signal } = run;
+  if (!dryRun) emptySpool(run.spool);
+  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const mender = new ReplicaMender(run, await peersAway(run));
+  const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
+  const lost: { what: string; snapshots: string[] }[] = [];
+  const lostShards: ShardRecord[] = [];
+  const rewritten = dryRun ? 0 : await withoutLost(run, snapshots);
+
+  // The records may have changed a moment ago.
+  const retained = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const numbers = [...new Set(retained.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
+  const total = numbers.length + retained.length;
+  for (const number of numbers) {
+    signal.throwIfAborted();
+    const shard = index.shard(number);
+    const what = `shard ${number} ${shard?.cid ?? ''}`.trimEnd();
+    const users = retained.filter(({ shards }) => shards.includes(number)).map(nameOf);
+    if (shard === undefined) {
+      lost.push({ what, snapshots: users });
+      continue;
+    }
+    const found = await mender.inspect(shard, what);
+    const { mended, added, peers, verdict } = await mender.mend(shard, what, number, found);
+    counts.mended += mended;
+    counts.added += added;
+    if (verdict === 'too few') counts.tooFew++;
+    if (verdict === 'lost') {
+      lost.push({ what, snapshots: users });
+      lostShards.push(shard);
+    } else {
+      if (found.contents !== undefined) counts.relisted += relist(run, shard, what, found.contents);
+      const state = shard.state === 'lost' ? 'committed' : shard.state;
+      if (!dryRun && (state !== shard.state || !sameNames(peers, shard.peers))) await index.updateShards([{ ...shard, peers, state }]);
+    }
+    emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
+  }
+  for (const snapshot of retained) {
+    signal.throwIfAborted();
+    const what = `catalogue of ${nameOf(snapshot)} ${snapshot.catalogue.cid}`;
+    const found = await mender.inspect(snapshot.catalogue, what);
+    const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found);
+    counts.mended += mended;
+    counts.added += added;
+    if (verdict === 'too few') counts.tooFew++;
+    if (verdict === 'lost') lost.push({ what, snapshots: [nameOf(snapshot)] });
+    else if (!dryRun && !sameNames(peers, snapshot.catalogue.peers))
+      await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);
+    emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
+  }
+  if (!dryRun) {
+    if (lostShards.length > 0) await markLost(run, lostShards);
+    refreshHeads(run);
+  }
+  return { dryRun, ...counts, rewritten, lost };
+}
+
+/** Peers that should hold something and do not answer: one finding each. */
+async function peersAway({ peers, emit }: RepairRun): Promise<Map<string, string>> {
+  const away = new Map<string, string>();
+  for (const [name, peer] of peers) {
+    try {
+      await peer.metric();
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      away.set(name, error.message);
+      emit({ type: 'damage', what: 'all its shards', where: name, detail: error.message });
+    }
+  }
+  return away;
+}
+
+/** Puts blocks that the block table lacks back into it; returns how many. */
+function relist({ index, dryRun, emit }: RepairRun, { number }: ShardRecord, what: string, { digests }: ShardContents): number {
+  const missing: Buffer[] = [];
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+    if (!index.lists(number, digests, at)) missing.push(digests.subarray(at, at + DIGEST_BYTES));
+  }
+  if (missing.length === 0) return 0;
+  emit({ type: 'damage', what, where: 'the index', detail: `${missing.length} of its blocks are not listed` });
+  if (!dryRun) index.relist(number, Buffer.concat(missing));
+  return missing.length;
+}
+
+function nameOf({ repository, number }: SnapshotRecord): string {
+  return `${repository}@${number}`;
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return [...a].sort().join('\n') === [...b].sort().join('\n');
+}

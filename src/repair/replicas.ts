@@ -1,0 +1,132 @@
+/** Brings one shard back to as many good replicas as it must have. */
+
+import { rmSync } from 'node:fs';
+import { allocatorsOf } from '../allocate/allocate.ts';
+import { Ledger } from '../allocate/ledger.ts';
+import { leastReplicas } from '../catalogue.ts';
+import { checkReplica } from '../check-replica.ts';
+import { ShardctlError } from '../errors.ts';
+import type { PlacedShard } from '../model.ts';
+import type { SpooledShard } from '../pack/open-shard.ts';
+import type { Peer, ShardContents } from '../peer/peer.ts';
+import { rebuild } from './rebuild.ts';
+import type { RepairRun } from './run.ts';
+
+/** How the replicas of a shard stand. */
+export interface Inspected {
+  /** Peers whose replica is whole. */
+  readonly good: string[];
+  /** Peers that answer and whose replica is not. */
+  readonly bad: string[];
+  /** Peers that do not answer. */
+  readonly away: string[];
+  /** What the shard holds, if any replica can be opened. */
+  readonly contents: ShardContents | undefined;
+}
+
+export interface Mended {
+  /** Replicas written anew where a damaged or missing one was, and on peers that had none. */
+  readonly mended: number;
+  readonly added: number;
+  /** Peers that hold the shard, or will again when they answer. */
+  readonly peers: readonly string[];
+  readonly verdict: 'whole' | 'too few' | 'lost';
+}
+
+export class ReplicaMender {
+  readonly #run: RepairRun;
+  readonly #away: ReadonlyMap<string, string>;
+  #ledger: Ledger | undefined;
+
+  /** @param away peers that do not answer, and why */
+  constructor(run: RepairRun, away: ReadonlyMap<string, string>) {
+    this.#run = run;
+    this.#away = away;
+  }
+
+  async inspect(shard: PlacedShard, what: string): Promise<Inspected> {
+    const { peers, readData, signal, emit } = this.#run;
+    const good: string[] = [];
+    const bad: string[] = [];
+    const away: string[] = [];
+    let contents: ShardContents | undefined;
+    for (const name of shard.peers) {
+      const peer = peers.get(name);
+      // One that is not set up any more holds nothing for this home.
+      if (peer === undefined) continue;
+      if (this.#away.has(name)) {
+        away.push(name);
+        continue;
+      }
+      let damaged = false;
+      const onDamage = (detail: string) => {
+        damaged = true;
+        emit({ type: 'damage', what, where: name, detail });
+      };
+      const checked = await checkReplica(shard, peer, { readData, onDamage, signal });
+      contents ??= checked.contents;
+      (damaged ? bad : good).push(name);
+    }
+    return { good, bad, away, contents };
+  }
+
+  /** @param number of the CAR in the spool */
+  async mend(shard: PlacedShard, what: string, number: number, { good, bad, away }: Inspected): Promise<Mended> {
+    const { index, peers, replication, dryRun, spool, signal, emit } = this.#run;
+    const missing = Math.max(0, leastReplicas(replication, peers) - good.length - bad.length);
+    const asIs = [...good, ...bad, ...away];
+    if (bad.length === 0 && missing === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole' };
+    const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
+    const whole = await rebuild(shard, { spool, number, from, signal });
+    if (whole === undefined) return { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
+    try {
+      if (dryRun) return { mended: bad.length, added: missing, peers: asIs, verdict: 'whole' };
+      const mended = await this.#putOn(bad, whole, what);
+      const holders = [...good, ...mended];
+      const lacking = Math.max(0, leastReplicas(replication, peers) - holders.length);
+      const added = lacking === 0 ? [] : await this.#putOn(await this.#choose(shard, lacking, asIs), whole, what);
+      holders.push(...added);
+      const verdict = holders.length < leastReplicas(replication, peers) ? 'too few' : 'whole';
+      if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
+      // A damaged copy that could not be replaced: tried again next time, or `prune` takes it away when others have taken its place.
+      const unmended = bad.filter((name) => !mended.includes(name));
+      if (verdict === 'whole' && unmended.length > 0) await index.noteStray({ cid: shard.cid, peers: unmended });
+      const peersNow = [...holders, ...away, ...(verdict === 'whole' ? [] : unmended)].sort();
+      return { mended: mended.length, added: added.length, peers: peersNow, verdict };
+    } finally {
+      rmSync(whole.carPath, { force: true });
+    }
+  }
+
+  async #choose(shard: PlacedShard, lacking: number, except: readonly string[]): Promise<string[]> {
+    const { peers, allocateBy, index, emit } = this.#run;
+    try {
+      this.#ledger ??= await Ledger.open(peers, { min: 1, max: 1 }, allocatorsOf(allocateBy), emit);
+      const names = this.#ledger.allocate(shard.cid, shard.carBytes, { min: 1, max: lacking }, new Set(except));
+      await index.noteStray({ cid: shard.cid, peers: names });
+      return names;
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      return [];
+    }
+  }
+
+  /** @returns the peers that have a whole copy now */
+  async #putOn(names: readonly string[], whole: SpooledShard, what: string): Promise<string[]> {
+    const { peers, signal, emit } = this.#run;
+    const { cid, bytes, blocks, carPath, carBytes } = whole;
+    const done: string[] = [];
+    for (const name of names) {
+      try {
+        const shard = { cid, label: what, bytes, blocks, carPath, carBytes };
+        await (peers.get(name) as Peer).put(shard, { mayConsume: false, replace: true, signal });
+        done.push(name);
+        emit({ type: 'mended', what, where: name });
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        emit({ type: 'warning', message: `${what} could not be written to peer ${name}: ${error.message}` });
+      }
+    }
+    return done;
+  }
+}

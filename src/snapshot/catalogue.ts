@@ -1,0 +1,108 @@
+/**
+ * Reads a snapshot back from its own blocks: those of its catalogue. They may come from a stranger: every block was hashed
+ * on the way here, names and depth are checked, and what is held is bounded by what the catalogue may be.
+ */
+import { cidText } from '../dag/cid.ts';
+import { type DagNode, decodeNode, hamtEntryName, type Link } from '../dag/decode.ts';
+import { PROFILES } from '../dag/profile.ts';
+import { ShardctlError } from '../errors.ts';
+import { type BlockId, DAG_PB, RAW, type Root } from '../model.ts';
+import { type ShardLink, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot.ts';
+
+export interface ReadSnapshot {
+  readonly cid: string;
+  readonly file: SnapshotFile;
+  /** In ascending order of their numbers. */
+  readonly shards: readonly ShardLink[];
+  readonly tree: Root;
+  /** The block of the tree's root. */
+  readonly treeBlock: Buffer;
+}
+
+/** Gives a block of the catalogue, hashed; undefined when it is not there. */
+export type LoadBlock = (digest: Uint8Array) => Promise<Uint8Array | undefined>;
+
+/** The block table holds a shard's number in 32 bits; there must be room for more shards. */
+const MAX_NUMBER = 2 ** 31;
+
+/** `shards/` of more than 16 million names would be deeper. */
+const MAX_DEPTH = 4;
+
+/** @throws ShardctlError `DAMAGE` when it is not a snapshot, `NEWER_FORMAT` when this version does not know its format */
+export async function readSnapshot(root: BlockId, load: LoadBlock): Promise<ReadSnapshot> {
+  const cid = cidText(root, 1);
+  const links = new Map((await nodeOf(root, load)).links.map((link) => [link.name, link]));
+  const [shards, json, tree] = ['shards', 'snapshot.json', 'tree'].map((name) => links.get(name));
+  if (shards === undefined || json === undefined || tree === undefined) throw damaged(cid, 'is not a snapshot');
+  const file = parse(cid, Buffer.from(await blockOf(json, load)).toString('utf8'));
+  const { codec, digest, dagSize } = tree;
+  return {
+    cid,
+    file,
+    shards: (await namesIn(shards, load, 0)).map((link) => shardLink(cid, link)).sort((a, b) => a.number - b.number),
+    tree: { codec, digest: Uint8Array.from(digest), dagSize },
+    treeBlock: Buffer.from(await blockOf(tree, load)),
+  };
+}
+
+async function namesIn(id: BlockId, load: LoadBlock, depth: number): Promise<Link[]> {
+  if (depth === MAX_DEPTH) throw damaged(cidText(id, 1), 'is nested too deep');
+  const node = await nodeOf(id, load);
+  if (node.type === 'directory') return [...node.links];
+  if (node.type !== 'hamt') throw damaged(cidText(id, 1), 'is not a directory');
+  const links: Link[] = [];
+  for (const link of node.links) {
+    const name = hamtEntryName(link.name, node.fanout);
+    if (name === undefined) links.push(...(await namesIn(link, load, depth + 1)));
+    else links.push({ ...link, name });
+  }
+  return links;
+}
+
+async function nodeOf(id: BlockId, load: LoadBlock): Promise<DagNode> {
+  if (id.codec === RAW) throw damaged(cidText(id, 1), 'is not a directory');
+  return decodeNode(await blockOf(id, load));
+}
+
+async function blockOf(id: BlockId, load: LoadBlock): Promise<Uint8Array> {
+  const block = await load(id.digest);
+  if (block === undefined) throw damaged(cidText(id, 1), 'is missing from the catalogue');
+  return block;
+}
+
+function shardLink(cid: string, { name, codec, digest, dagSize }: Link): ShardLink {
+  const number = Number(name);
+  if (!/^\d{8,10}$/.test(name) || number > MAX_NUMBER || codec !== DAG_PB) throw damaged(cid, `has a shard named "${name}"`);
+  return { number, cid: cidText({ codec, digest }, 1), dagSize };
+}
+
+function parse(cid: string, text: string): SnapshotFile {
+  let file: Partial<SnapshotFile>;
+  try {
+    file = JSON.parse(text) as Partial<SnapshotFile>;
+  } catch {
+    throw damaged(cid, 'has a snapshot.json that is not JSON');
+  }
+  if (typeof file?.format === 'number' && file.format > SNAPSHOT_FORMAT) {
+    throw new ShardctlError('NEWER_FORMAT', `snapshot ${cid} has format ${file.format}; this shardctl knows ${SNAPSHOT_FORMAT}`, {
+      hint: 'use the newer shardctl that wrote it',
+    });
+  }
+  const { repository, time, parent, profile, metadata, counts, bytes, tool } = file ?? {};
+  const known =
+    typeof repository === 'string' &&
+    typeof time === 'string' &&
+    !Number.isNaN(Date.parse(time)) &&
+    (parent === null || typeof parent === 'string') &&
+    typeof profile === 'string' &&
+    Object.hasOwn(PROFILES, profile) &&
+    typeof metadata === 'boolean' &&
+    typeof tool === 'string' &&
+    [counts?.files, counts?.directories, counts?.symlinks, bytes].every((count) => Number.isSafeInteger(count));
+  if (!known) throw damaged(cid, 'has a snapshot.json that says something else than a snapshot’s');
+  return file as SnapshotFile;
+}
+
+function damaged(cid: string, why: string): ShardctlError {
+  return new ShardctlError('DAMAGE', `${cid} ${why}`);
+}

@@ -1,0 +1,21 @@
+/** Run by the crash tests in a process of its own: `prune`, `repair` or `add` (of the directory `argv[4]`) on the home `argv[2]`. */
+import { ShardctlError } from '../errors.ts';
+import { repair } from '../repair.ts';
+import { pruneHome, pruneRun, SHARD_BYTES, withIndex } from './retention.ts';
+import { TestHome } from './run.ts';
+
+const [, , dir = '', action = '', source = ''] = process.argv;
+const home = TestHome.at(dir, ['one', 'two']);
+const replication = { min: 2, max: 2 };
+try {
+  if (action === 'prune') await pruneHome(home, { replication });
+  else if (action === 'repair')
+    await withIndex(home, (index) => repair({ ...pruneRun(home, index, { replication }), readData: true, dryRun: false }));
+  else await home.add(source, { replication, shardBytes: SHARD_BYTES });
+} catch (error) {
+  // What a user would see as a clear error is one; anything else is a bug, and ends with a stack.
+  const { code } = error as { code?: unknown };
+  if (!(error instanceof ShardctlError) && typeof code !== 'string') throw error;
+  console.error(String(error));
+  process.exitCode = 43;
+}

@@ -1,0 +1,99 @@
+/** For tests of what is kept and what goes: prune on a test home, and whether everything that is retained is whole. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cidText, parseCid } from '../dag/cid.ts';
+import { profileOf } from '../dag/profile.ts';
+import { toBytes } from '../fs-path.ts';
+import { get } from '../get.ts';
+import type { Index } from '../index-store/index.ts';
+import type { SnapshotRecord } from '../model.ts';
+import type { PruneRun } from '../prune/run.ts';
+import { type Pruned, type PruneOptions, prune } from '../prune.ts';
+import { BlockSource } from '../read/block-source.ts';
+import type { TestHome } from './run.ts';
+import { treeRoot } from './tree-root.ts';
+
+/** Small enough that a few edits leave shards thin. */
+export const SHARD_BYTES = 48 * 1024;
+
+export async function withIndex<T>(home: TestHome, work: (index: Index) => Promise<T>): Promise<T> {
+  const index = await home.index();
+  try {
+    return await work(index);
+  } finally {
+    await index.close();
+  }
+}
+
+export function pruneRun(home: TestHome, index: Index, options: Partial<PruneRun> = {}): PruneRun {
+  return {
+    index,
+    peers: home.peers,
+    replication: { min: 1, max: 1 },
+    allocateBy: ['freespace'],
+    shardBytes: SHARD_BYTES,
+    spool: join(home.dir, 'spool'),
+    heads: join(home.dir, 'heads'),
+    emit: () => {},
+    signal: new AbortController().signal,
+    ...options,
+  };
+}
+
+/** By default everything that is unused goes. */
+export function pruneHome(home: TestHome, options: Partial<PruneOptions & PruneRun> = {}): Promise<Pruned> {
+  const limits = { maxUnused: { bytes: 0 }, maxRepack: Number.POSITIVE_INFINITY, dryRun: false, ...options };
+  return withIndex(home, (index) => prune(pruneRun(home, index, options), limits));
+}
+
+export function snapshotsOf(index: Index): SnapshotRecord[] {
+  return index.repositories().flatMap(({ name }) => index.snapshots(name));
+}
+
+/** Every retained snapshot comes back byte for byte from the shards that it names itself, and from no others. */
+export async function assertWhole(home: TestHome): Promise<void> {
+  assert.deepEqual(await home.damage(), []);
+  await withIndex(home, async (index) => {
+    for (const snapshot of snapshotsOf(index)) assert.equal(await restoredRoot(home, index, snapshot), snapshot.tree);
+  });
+}
+
+/** The root of the tree as `get` restores it. */
+async function restoredRoot(home: TestHome, index: Index, { tree, shards }: SnapshotRecord): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'shardctl-restored-'));
+  const locate = (digest: Uint8Array) => {
+    const number = shards.find((shard) => index.lists(shard, digest));
+    return number === undefined ? undefined : index.shard(number);
+  };
+  const blocks = new BlockSource({ locate, peers: home.peers });
+  try {
+    const out = join(dir, 'out');
+    const signal = new AbortController().signal;
+    await get({ root: parseCid(tree), path: '', out, blocks, emit: () => {}, signal });
+    return cidText(await treeRoot(toBytes(out), { profile: profileOf('unixfs-v1-2025'), metadata: true }), 1);
+  } finally {
+    await blocks.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** Every peer holds what the retained snapshots need, and nothing else. */
+export async function assertNoOrphans(home: TestHome): Promise<void> {
+  await withIndex(home, async (index) => {
+    const needed = new Map([...home.peers.keys()].map((name): [string, string[]] => [name, []]));
+    const snapshots = snapshotsOf(index);
+    const shards = [...new Set(snapshots.flatMap((snapshot) => snapshot.shards))].map((number) => index.shard(number));
+    for (const shard of [...shards, ...snapshots.map(({ catalogue }) => catalogue)]) {
+      assert.ok(shard);
+      for (const name of shard.peers) needed.get(name)?.push(shard.cid);
+    }
+    for (const [name, peer] of home.peers) {
+      const held: string[] = [];
+      for await (const cid of peer.list()) held.push(cid);
+      assert.deepEqual(held.sort(), needed.get(name)?.sort(), `peer ${name}`);
+    }
+    assert.deepEqual(index.strays(), []);
+  });
+}
