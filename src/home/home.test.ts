@@ -8,10 +8,10 @@ import { ensureHome, homePaths, requireHome } from './home.ts';
 const scratch = mkdtempSync(join(tmpdir(), 'shardctl-home-'));
 after(() => rmSync(scratch, { recursive: true }));
 
-const choice = { flag: undefined, variable: undefined, userHome: '/home/me', cwd: '/work' };
+const choice = { flag: undefined, variable: undefined, userHome: '/home/me', cwd: '/srv' };
 
 test('--home wins over SHARDCTL_HOME, which wins over ~/.shardctl', () => {
-  assert.equal(homePaths({ ...choice, flag: 'a', variable: '/b' }).dir, '/work/a');
+  assert.equal(homePaths({ ...choice, flag: 'a', variable: '/b' }).dir, '/srv/a');
   assert.equal(homePaths({ ...choice, variable: '/b' }).dir, '/b');
   assert.equal(homePaths(choice).dir, '/home/me/.shardctl');
   assert.equal(homePaths({ ...choice, variable: '' }).dir, '/home/me/.shardctl');

@@ -3,8 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { type Result, type ResultMessage, SLAB_BYTES, type Task, type TaskMessage, type WorkerSetup } from './protocol.ts';
 
 /**
- * Workers for reading and hashing. Two on two cores were measured best although the main thread works too: it mostly
- * waits for them. Slabs: each worker fills one, has one waiting, and one is being written; one more is for retries.
+ * Slabs: each worker fills one, has one waiting, and one is being written; one more is for retries.
  */
 const SLABS_PER_WORKER = 4;
 
@@ -25,7 +24,7 @@ export class ImportPool {
   readonly #slabs: readonly SharedArrayBuffer[];
   readonly #free: number[] = [];
   readonly #start: () => PoolWorker[];
-  /** Started by the first task: a run that imports nothing needs none, and starting one costs 40 ms of a core. */
+  /** Started by the first task: a run that imports nothing needs none, and starting one costs tens of milliseconds of a core. */
   #workers: PoolWorker[] | undefined;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;

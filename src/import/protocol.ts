@@ -84,12 +84,9 @@ export interface ResultMessage {
   readonly result: Result;
 }
 
-/**
- * A slab takes four 1 MiB chunks with their frames. Small enough that eight of them are 33 MB, large enough that a
- * write of one is sequential for a disk: writes of 1, 4 and 16 MiB measured alike on tmpfs and ext4.
- */
+/** A slab takes four 1 MiB chunks with their frames: large enough that a write of one is sequential for a disk, and eight of them are 33 MB. */
 export const SLAB_BYTES = 4 * 1024 * 1024 + 64 * 1024;
-/** More files in a task make no message cheaper, but keep the other worker waiting. */
+/** With more, the last batch of a run would keep one worker busy while the other waits; 256 tiny files are 10 ms of work. */
 export const MAX_FILES_PER_TASK = 256;
 /** Room that a file of one chunk needs beside its bytes: two section headers, a leaf frame and a root node. */
 export const FILE_OVERHEAD_BYTES = 512;
