@@ -37,7 +37,10 @@ import { assertSameSource, statSource, walk } from './scan/walk.ts';
 import { emptySpool } from './spool.ts';
 import { Tally } from './tally.ts';
 
-/** Two on two cores were measured best: the main thread writes and waits. More have not been measured. */
+/**
+ * Measured on two cores, medians of 3, seconds for 40,000 small files and for six of 256 MiB: one worker 1.95 and 1.70, two
+ * 1.79 and 1.43, three 1.92 and 1.50. More cores have not been measured.
+ */
 const IMPORT_WORKERS = 2;
 
 export interface IngestRun {
