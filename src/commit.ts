@@ -3,7 +3,7 @@
  * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
  */
 import type { Ledger } from './allocate/ledger.ts';
-import { placeCatalogue } from './catalogue.ts';
+import { leastReplicas, placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
 import type { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
@@ -83,7 +83,7 @@ function repositoryRecord({ repository, source, profile, chunker, metadata, filt
 
 /** What this run did not place itself was placed before, by other settings: too few replicas (invariant I2) must not go unnoticed. */
 function checkReplicas({ run: { peers, replication, emit }, holders, packer }: Commit, shards: readonly ShardRecord[]): void {
-  const least = Math.max(1, replication.min < 0 ? peers.size : replication.min);
+  const least = leastReplicas(replication, peers);
   const own = new Set(packer.sealed);
   const thin = shards.filter((shard) => !own.has(shard.number) && holders.of(shard).length < least).length;
   if (thin > 0) emit({ type: 'warning', message: `${thin} of ${shards.length} shards, placed before, have fewer than ${least} replicas` });

@@ -26,15 +26,16 @@ import type { Index } from './index-store/index.ts';
 import { changeOf, DELETED, itemized, rootChange } from './itemize.ts';
 import { link } from './link/link.ts';
 import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord } from './model.ts';
-import { Packer } from './pack/packer.ts';
+import type { Packer } from './pack/packer.ts';
 import { type Parent, parentOf } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
-import { Placer } from './place/placer.ts';
+import type { Placer } from './place/placer.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { assertSameSource, statSource, walk } from './scan/walk.ts';
 import { emptySpool } from './spool.ts';
+import { storing } from './storing.ts';
 import { Tally } from './tally.ts';
 
 /**
@@ -106,29 +107,7 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   emptySpool(run.spool);
   if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
-  const placer = new Placer({
-    repository: run.repository,
-    peers: run.peers,
-    allocations: ledger,
-    replication: run.replication,
-    emit,
-    signal,
-    announce: (stray) => index.noteStray(stray),
-    record: async (shard, digests) => {
-      await index.addPlaced(shard, digests);
-      packer.placed(shard.number);
-    },
-  });
-  const packer = new Packer({
-    shardBytes: run.shardBytes,
-    spool: run.spool,
-    firstNumber: index.nextShardNumber(),
-    shardOf: (digest, at) => index.shardOf(digest, at, holders.isHeld),
-    onSealed: async (shard) => {
-      emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
-      await placer.place(shard);
-    },
-  });
+  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,

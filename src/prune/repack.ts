@@ -5,10 +5,9 @@
 import type { Ledger } from '../allocate/ledger.ts';
 import type { DigestMap } from '../digest-map.ts';
 import { DIGEST_BYTES, type Replication } from '../model.ts';
-import { Packer } from '../pack/packer.ts';
-import { Placer } from '../place/placer.ts';
 import type { BlockSource } from '../read/block-source.ts';
 import { RunBuilder } from '../shard/run.ts';
+import { storing } from '../storing.ts';
 import { contentsOn } from './contents.ts';
 import type { ShardUse } from './live.ts';
 import type { PruneRun } from './run.ts';
@@ -34,28 +33,12 @@ export interface Repacked {
 
 export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledger }: RepackOptions): Promise<Repacked> {
   const { index, peers, emit, signal } = run;
-  const placer = new Placer({
+  const { packer, placer } = storing({
+    ...run,
     repository: 'repacked',
-    peers,
     allocations: ledger,
     replication: asManyAs(thin, run),
-    emit,
-    signal,
-    announce: (stray) => index.noteStray(stray),
-    record: async (shard, digests) => {
-      await index.addPlaced(shard, digests);
-      packer.placed(shard.number);
-    },
-  });
-  const packer = new Packer({
-    shardBytes: run.shardBytes,
-    spool: run.spool,
-    firstNumber: index.nextShardNumber(),
-    shardOf: (digest, at) => index.shardOf(digest, at, (shard) => !leaving.has(shard)),
-    onSealed: async (shard) => {
-      emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
-      await placer.place(shard);
-    },
+    usable: (shard) => !leaving.has(shard),
   });
 
   // In the order of their numbers: what was packed together stays together.

@@ -1,0 +1,51 @@
+/** Packing and placing as one: what `add` and `prune` do with the blocks that they make. */
+import type { Emit } from './events.ts';
+import type { Index } from './index-store/index.ts';
+import type { Replication } from './model.ts';
+import { Packer } from './pack/packer.ts';
+import type { Peer } from './peer/peer.ts';
+import { type Allocations, Placer } from './place/placer.ts';
+
+export interface StoringOptions {
+  /** What people see of the shards on a peer. */
+  readonly repository: string;
+  readonly index: Index;
+  readonly spool: string;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly allocations: Allocations;
+  readonly replication: Replication;
+  readonly shardBytes: number;
+  /** Whether a shard may be counted on for blocks that it holds already. */
+  readonly usable: (shard: number) => boolean;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+/** A packer whose sealed shards go to the placer, and into the index when they are placed. */
+export function storing(options: StoringOptions): { readonly packer: Packer; readonly placer: Placer } {
+  const { repository, index, spool, peers, allocations, replication, shardBytes, usable, emit, signal } = options;
+  const placer = new Placer({
+    repository,
+    peers,
+    allocations,
+    replication,
+    emit,
+    signal,
+    announce: (stray) => index.noteStray(stray),
+    record: async (shard, digests) => {
+      await index.addPlaced(shard, digests);
+      packer.placed(shard.number);
+    },
+  });
+  const packer = new Packer({
+    shardBytes,
+    spool,
+    firstNumber: index.nextShardNumber(),
+    shardOf: (digest, at) => index.shardOf(digest, at, usable),
+    onSealed: async (shard) => {
+      emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
+      await placer.place(shard);
+    },
+  });
+  return { packer, placer };
+}
