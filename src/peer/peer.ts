@@ -22,6 +22,8 @@ export interface PutOptions {
    * only when the good one is complete.
    */
   readonly replace?: boolean;
+  /** Names of all peers that are given this shard, this one among them: one upload serves those of an IPFS Cluster. */
+  readonly allocation?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -51,6 +53,18 @@ export interface Peer {
 
   /** Unpins the shard and frees its space where that is the peer's own business. Removing what is not there is a success. */
   remove(cid: string): Promise<void>;
+
+  /**
+   * Pins single blocks of shards that are here by themselves, and nothing below them: who knows only a tree's root then finds
+   * this peer. Replaces the CIDs that were pinned for `repository` before. Absent on a peer that nobody finds that way.
+   */
+  pinRoots?(repository: string, cids: readonly string[]): Promise<void>;
+
+  /** Has the space of what was removed collected now. Absent where `remove` frees it. */
+  reclaim?(): Promise<void>;
+
+  /** Lets go of connections. */
+  close?(): Promise<void>;
 }
 
 /** One block as read back from a peer. */
