@@ -13,6 +13,7 @@ import { Ledger } from './allocate/ledger.ts';
 import { commit, remember } from './commit.ts';
 import { compare } from './compare/compare.ts';
 import type { Trust } from './compare/judge.ts';
+import { resume } from './compare/resume.ts';
 import { takeOver } from './compare/take-over.ts';
 import { cidText } from './dag/cid.ts';
 import { Deletions, type MaxDelete } from './deletions.ts';
@@ -29,6 +30,7 @@ import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord } f
 import type { Packer } from './pack/packer.ts';
 import { type Parent, parentOf } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
+import { Pending } from './pending.ts';
 import type { Placer } from './place/placer.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { compileFilter } from './scan/filter.ts';
@@ -64,6 +66,8 @@ export interface IngestRun {
   readonly spool: string;
   /** Directory with a file per repository that holds the CID of its newest snapshot. */
   readonly heads: string;
+  /** Directory with what interrupted runs imported, by repository. */
+  readonly pending: string;
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly replication: Replication;
@@ -107,7 +111,9 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   emptySpool(run.spool);
   if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
-  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, emit });
+  const isRacy = isRacyAt(started);
+  const pending = new Pending({ ...run, holders, parent, isRacy });
+  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,
@@ -121,21 +127,22 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     if (run.itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
-  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacyAt(started));
+  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source, profile, metadata });
 
   const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit, signal }));
   const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
   const readNode = (digest: Uint8Array) => blocks.read(digest);
   const nodes = { base: parent?.entries, readNode, profile };
-  const imported = importEntries(compared, { ...nodes, source, metadata, pool, emit, signal });
+  const resumed = resume(compared, pending.sources, { ...trust, metadata });
+  const imported = importEntries(resumed, { ...nodes, source, metadata, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
   const told = run.itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
   const linked = link(told, { profile, metadata, root, base: parent?.entries, entries });
 
   try {
     let step = await linked.next();
-    for (; step.done !== true; step = await linked.next()) await packer.add(step.value.run, step.value.release);
+    for (; step.done !== true; step = await linked.next()) await packer.add(step.value);
     await packer.seal();
     await placer.drained();
     entries.finish();
@@ -144,11 +151,13 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
 
     const tree = step.value;
     // The same tree in other shards (the old ones were lost) is a new snapshot.
-    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && packer.sealed.length === 0;
+    const isStored = parent?.isWhole === true && packer.sealed.length === 0;
+    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
     const unchanged = tree === undefined || isSame;
     const snapshot = unchanged
       ? await settle(run, parent as Parent, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, packer, ledger, holders });
+      : await commit({ run, parent, number, tree, tally, packer, ledger, holders, pending });
+    await pending.drop();
     return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, freeBefore, ledger, started });
   } catch (error) {
     await placer.drained().catch(() => {});
@@ -160,6 +169,7 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   } finally {
     await pool.close();
     await blocks.close();
+    await pending.close();
     parent?.entries?.close();
   }
 }
@@ -198,6 +208,7 @@ function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): 
     symlinks: tally.symlinks,
     bytes: tally.bytes,
     newFiles: tally.newFiles,
+    resumedFiles: tally.resumedFiles,
     changedEntries: tally.different + outcome.deletions.removed,
     newBlocks: packer.newBlocks,
     newBytes: packer.newBytes,
