@@ -6,7 +6,7 @@ import { PendingFiles } from './index-store/pending-files.ts';
 import { PENDING_VERSION, type PendingHeader, RE_ROOTED_ROWS, READ_ROWS, type ShardName } from './index-store/pending-format.ts';
 import { PendingReader } from './index-store/pending-reader.ts';
 import { PendingWriter } from './index-store/pending-writer.ts';
-import type { ByteString, CidProfile } from './model.ts';
+import type { ByteString, CidProfile, ShardRecord } from './model.ts';
 import type { Parent } from './parent.ts';
 
 export interface PendingOptions {
@@ -49,7 +49,8 @@ export class Pending {
     this.#files = new PendingFiles(pending, repository);
     this.#readers = this.#files.paths().map((path) => new PendingReader(path, isThere));
     this.sources = this.#readers.toReversed().flatMap((reader) => this.#sourcesOf(reader, header));
-    this.writer = new PendingWriter(this.#files.nextPath(), header, isRacy);
+    const cidOf = (shard: number) => (index.shard(shard) as ShardRecord).cid;
+    this.writer = new PendingWriter(this.#files.nextPath(), header, { isRacy, cidOf });
   }
 
   async close(): Promise<void> {
@@ -64,7 +65,7 @@ export class Pending {
   }
 
   #sourcesOf(reader: PendingReader, { parent, ...own }: PendingHeader): PendingSource[] {
-    if (reader.isEmpty || reader.header === undefined) return [];
+    if (reader.shards.length === 0 || reader.header === undefined) return [];
     const { parent: madeFrom, ...its } = reader.header;
     if (JSON.stringify(its) !== JSON.stringify(own)) return [];
     const onTaken = () => {

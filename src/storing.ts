@@ -2,7 +2,7 @@
 import type { Emit } from './events.ts';
 import type { Index } from './index-store/index.ts';
 import type { PendingWriter } from './index-store/pending-writer.ts';
-import type { Replication, ShardRecord } from './model.ts';
+import type { Replication } from './model.ts';
 import { Packer } from './pack/packer.ts';
 import type { Peer } from './peer/peer.ts';
 import { type Allocations, Placer } from './place/placer.ts';
@@ -38,7 +38,7 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     record: async (shard, digests) => {
       await index.addPlaced(shard, digests);
       packer.placed(shard.number);
-      await pending?.sync();
+      await pending?.placed(shard.number);
     },
   });
   const packer = new Packer({
@@ -50,10 +50,9 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
       if (finished !== undefined) pending?.add(finished, bytes);
       if (!packer.isOpen) pending?.cover();
     },
-    onReused: (number) => pending?.needs([number, (index.shard(number) as ShardRecord).cid]),
+    onMet: (shard) => pending?.meets(shard),
     onSealed: async (shard) => {
-      pending?.needs([shard.number, shard.cid]);
-      pending?.cover();
+      pending?.sealed(shard.number, shard.cid);
       emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
       await placer.place(shard);
     },

@@ -10,7 +10,7 @@ import { displayPath } from '../display.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { type Codec, DIGEST_BYTES, FILE } from '../model.ts';
-import { type BlocksStep, lastBlocks, ownBlocks } from '../shard/run.ts';
+import { type BlocksStep, lastBlocks, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
 import { importByContent } from './by-content.ts';
 import { entryPath, giveUp, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
@@ -103,7 +103,7 @@ async function* importOnce(
     const result = (await pool.submit({ ...task, slab })) as SegmentResult;
     const run = Buffer.from(pool.run(slab, result.runBytes));
     file.add(result, run);
-    yield ownBlocks(run);
+    yield ownBlocks(run, NONE_FINISHED);
     if (file.failure !== undefined) return file.failure;
   }
   yield await file.finish(context);

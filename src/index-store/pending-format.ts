@@ -6,11 +6,10 @@
  *   header  JSON, the first frame: what the entries were made from; of another source or profile they are of no use
  *   rows    groups, each the files of one directory: u32 files, u32 path bytes, the path, padded to 8; then a row a file:
  *           f64 size, f64 dagSize, i64 mtime, i64 ctime, u64 inode, u16 mode, u8 codec, u8 name bytes, digest, name, padded to 8
- *   shards  JSON, numbers and CIDs: every row before this frame has all its blocks in these shards and in those of such frames before
+ *   shards  JSON, numbers and CIDs: the rows between the `shards` frame before and this one have all their blocks in these shards
  *
- * Rows count up to the last `shards` frame whose shards, and those of all such frames before, are placed and still there: the
- * index and the peers are the evidence, not this file. So nothing needs to be flushed in any order, a torn tail is only an
- * earlier end, and a file that lies costs no more than a lost one.
+ * Rows count when the shards that they need are placed and still there: the index and the peers are the evidence, not this file.
+ * So nothing needs to be flushed in any order, a torn tail is only an earlier end, and a file that is lost costs reading.
  *
  * There are two kinds of rows, each in walk order by itself: files that were read, and root nodes that were made anew, which come
  * later, when the directory fills.

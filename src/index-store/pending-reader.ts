@@ -37,8 +37,8 @@ export class PendingReader {
   readonly shards: readonly number[];
   readonly #fd: number;
   readonly #size: number;
-  /** Where the rows end that may be believed. */
-  readonly #end: number;
+  /** Where rows are that may be believed, from and to, in order. */
+  readonly #ranges: { readonly from: number; to: number }[] = [];
 
   /** @param isThere whether a shard is placed, and on peers that answer */
   constructor(path: string, isThere: (shard: ShardName) => boolean) {
@@ -47,35 +47,40 @@ export class PendingReader {
     const first = this.#frame(0);
     this.header = first?.kind === HEADER ? (this.#json(first) as PendingHeader | undefined) : undefined;
     const shards = new Set<number>();
-    let end = 0;
-    for (let frame = this.header?.version === PENDING_VERSION ? first : undefined; frame !== undefined; frame = this.#after(frame)) {
-      if (frame.kind !== SHARDS) continue;
-      const named = this.#json(frame) as readonly ShardName[] | undefined;
-      if (named?.every(isThere) !== true) break;
-      for (const [number] of named) shards.add(number);
-      end = frame.at;
-    }
-    this.#end = end;
+    if (first !== undefined && this.header?.version === PENDING_VERSION) this.#believe(first, isThere, shards);
     this.shards = [...shards];
-  }
-
-  get isEmpty(): boolean {
-    return this.#end === 0;
   }
 
   /** The records of one kind, in walk order; a directory with many files has several. */
   *records(kind: RowsKind): Generator<PendingRecord, void, void> {
-    for (let frame = this.#frame(0); frame !== undefined && frame.at < this.#end; frame = this.#after(frame)) {
-      if (frame.kind !== kind) continue;
-      const block = this.#payload(frame);
-      // What was torn in the middle ends here: the rest is read from the source.
-      if (block === undefined) return;
-      yield* recordsOf(block);
+    for (const { from, to } of this.#ranges) {
+      for (let frame = this.#frame(from); frame !== undefined && frame.at < to; frame = this.#after(frame)) {
+        if (frame.kind !== kind) continue;
+        const block = this.#payload(frame);
+        // What was torn in the middle is read from the source.
+        if (block !== undefined) yield* recordsOf(block);
+      }
     }
   }
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  /** Finds the rows whose shards are there. */
+  #believe(header: Frame, isThere: (shard: ShardName) => boolean, shards: Set<number>): void {
+    let from = header.at + header.bytes;
+    for (let frame = this.#frame(from); frame !== undefined; frame = this.#after(frame)) {
+      if (frame.kind !== SHARDS) continue;
+      const named = this.#json(frame) as readonly ShardName[] | undefined;
+      if (named?.every(isThere) === true) {
+        for (const [number] of named) shards.add(number);
+        const last = this.#ranges.at(-1);
+        if (last?.to === from) last.to = frame.at + frame.bytes;
+        else this.#ranges.push({ from, to: frame.at + frame.bytes });
+      }
+      from = frame.at + frame.bytes;
+    }
   }
 
   #after(frame: Frame): Frame | undefined {

@@ -21,65 +21,99 @@ import {
 } from './pending-format.ts';
 import { PendingRows } from './pending-rows.ts';
 
+export interface PendingWriterOptions {
+  /** Whether a file with this ctime may still change within the clock tick in which it was scanned. */
+  readonly isRacy: (ctimeNs: bigint) => boolean;
+  /** The CID of a shard that is in the index. */
+  readonly cidOf: (shard: number) => string;
+}
+
 const flush = promisify(fdatasync);
 
 export class PendingWriter {
   readonly #path: string;
   readonly #header: PendingHeader;
-  readonly #isRacy: (ctimeNs: bigint) => boolean;
+  readonly #options: PendingWriterOptions;
   readonly #read = new PendingRows();
   /** Made when it is needed: most runs make no root node anew. */
   #reRooted: PendingRows | undefined;
-  /** Shards that later rows need and that no frame names yet. */
-  #needed: ShardName[] = [];
-  #files: FinishedFiles | undefined;
-  #next = 0;
   /** Rows were written since the last `shards` frame. */
   #uncovered = false;
+  /** Shards that hold blocks of files that ended since the last `shards` frame. */
+  #met = new Set<number>();
+  #lastMet = -1;
+  /** Shards that hold the beginning of the file under way. */
+  #begun: ReadonlySet<number> = new Set();
+  #isMidFile = false;
+  #ended = false;
+  /** CIDs of the shards that this run sealed and that the index does not know yet. */
+  readonly #sealed = new Map<number, string>();
+  #files: FinishedFiles | undefined;
+  #next = 0;
   #fd: number | undefined;
   /** A flush under way must not meet a closed file. */
   #flushing: Promise<void> = Promise.resolve();
 
-  /**
-   * @param path of a file that is made with the first row
-   * @param isRacy whether a file with this ctime may still change within the clock tick in which it was scanned
-   */
-  constructor(path: string, header: PendingHeader, isRacy: (ctimeNs: bigint) => boolean) {
+  /** @param path of a file that is made with the first row */
+  constructor(path: string, header: PendingHeader, options: PendingWriterOptions) {
     this.#path = path;
     this.#header = header;
-    this.#isRacy = isRacy;
+    this.#options = options;
   }
 
-  /** Takes those of the files of one run that end within its first `bytes`. Called with growing `bytes` for one run after the other. */
+  /** Takes those of the files of one run that end within its first `bytes`, which are packed. `bytes` grows up to the run's length. */
   add(files: FinishedFiles, bytes: number): void {
     if (this.#files !== files) this.#next = 0;
     this.#files = files;
     const { directories, indexes, ends } = files;
     for (; this.#next < indexes.length && (ends[this.#next] as number) <= bytes; this.#next++) {
       this.#addFile(directories[this.#next] as Directory, indexes[this.#next] as number);
+      this.#ended = true;
     }
+    if (bytes > 0) this.#isMidFile = bytes > (this.#next === 0 ? 0 : (ends[this.#next - 1] as number));
   }
 
-  /** From here on rows need this shard, too. */
-  needs(shard: ShardName): void {
-    this.#needed.push(shard);
+  /** A block was there already, in this shard. */
+  meets(shard: number): void {
+    if (shard === this.#lastMet) return;
+    this.#lastMet = shard;
+    this.#met.add(shard);
   }
 
-  /** All blocks of the files so far are in the shards that were named: once these are placed, the files count. */
-  cover(): void {
-    this.#writeRows(READ_ROWS, this.#read);
-    if (this.#reRooted !== undefined) this.#writeRows(RE_ROOTED_ROWS, this.#reRooted);
-    if (!this.#uncovered) return;
-    this.#write(jsonFrame(SHARDS, this.#needed));
-    this.#needed = [];
-    this.#uncovered = false;
+  /** Everything that was packed and not met elsewhere is in this shard. */
+  sealed(shard: number, cid: string): void {
+    this.#sealed.set(shard, cid);
+    this.#met.add(shard);
+    this.cover();
   }
 
-  /** Resolves when what was written is on disk: nothing depends on it but how much a power cut costs. */
-  sync(): Promise<void> {
+  /** The index knows the shard. Resolves when what was written is on disk: nothing depends on it but how much a power cut costs. */
+  placed(shard: number): Promise<void> {
+    this.#sealed.delete(shard);
     const fd = this.#fd;
     if (fd !== undefined) this.#flushing = this.#flushing.then(() => flush(fd));
     return this.#flushing;
+  }
+
+  /** No shard is open: all blocks of the files so far are in shards that were met. Once these are placed, the files count. */
+  cover(): void {
+    this.#writeRows(READ_ROWS, this.#read);
+    if (this.#reRooted !== undefined) this.#writeRows(RE_ROOTED_ROWS, this.#reRooted);
+    const needed = new Set([...this.#begun, ...this.#met]);
+    if (this.#uncovered)
+      this.#write(
+        jsonFrame(
+          SHARDS,
+          Array.from(needed, (shard): ShardName => [shard, this.#cidOf(shard)]),
+        ),
+      );
+    // A file that goes on needs the shards in which it began; if none ended here, it may have begun before.
+    if (!this.#isMidFile) this.#begun = new Set();
+    else this.#begun = this.#ended ? this.#met : needed;
+    this.#met = new Set();
+    this.#lastMet = -1;
+    this.#ended = false;
+    this.#uncovered = false;
   }
 
   async close(): Promise<void> {
@@ -97,8 +131,12 @@ export class PendingWriter {
     if (kind === RE_ROOTED_ROWS) this.#reRooted ??= new PendingRows();
     const rows = this.#reRooted !== undefined && kind === RE_ROOTED_ROWS ? this.#reRooted : this.#read;
     const ctime = ctimes[index] as bigint;
-    rows.add(directory, index, this.#isRacy(ctime) ? NO_CTIME : ctime);
+    rows.add(directory, index, this.#options.isRacy(ctime) ? NO_CTIME : ctime);
     if (rows.isFull) this.#writeRows(kind, rows);
+  }
+
+  #cidOf(shard: number): string {
+    return this.#sealed.get(shard) ?? this.#options.cidOf(shard);
   }
 
   #writeRows(kind: RowsKind, rows: PendingRows): void {

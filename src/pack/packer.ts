@@ -26,8 +26,8 @@ export interface PackOptions {
   readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
   /** Told how many of a run's bytes are packed, before each shard is sealed and when all of them are. */
   readonly onPacked?: (step: BlocksStep, bytes: number) => void;
-  /** Told of each shard that was there before, when a first block of this run is met in it. */
-  readonly onReused?: (shard: number) => void;
+  /** Told of each block that another shard than the open one has already: which. */
+  readonly onMet?: (shard: number) => void;
   /** Takes a sealed shard; resolves when the next one may be begun. */
   readonly onSealed: (shard: SpooledShard) => Promise<void>;
 }
@@ -115,14 +115,16 @@ export class Packer {
 
   #isKnown(run: Buffer, at: number): boolean {
     if (this.#open?.digests.get(run, at) !== undefined) return true;
-    for (const digests of this.#unplaced.values()) if (digests.get(run, at) !== undefined) return true;
-    const shard = this.#options.shardOf(run, at);
+    const shard = this.#unplacedWith(run, at) ?? this.#options.shardOf(run, at);
     if (shard === undefined) return false;
-    if (!this.#reused.has(shard)) {
-      this.#reused.add(shard);
-      this.#options.onReused?.(shard);
-    }
+    this.#reused.add(shard);
+    this.#options.onMet?.(shard);
     return true;
+  }
+
+  #unplacedWith(run: Buffer, at: number): number | undefined {
+    for (const [number, digests] of this.#unplaced) if (digests.get(run, at) !== undefined) return number;
+    return undefined;
   }
 
   #write(run: Buffer, from: number, to: number, writes: Promise<void>[]): void {

@@ -4,7 +4,7 @@ import type { Directory } from '../directory.ts';
 import { RAW } from '../model.ts';
 import { sectionHeaderBytes, writeSectionHeader } from './car.ts';
 
-/** Files of which the last block stands in a run. */
+/** The files whose blocks a run has, as far as their last ones stand in it. */
 export interface FinishedFiles {
   readonly directories: readonly Directory[];
   /** Positions in these directories. */
@@ -17,6 +17,7 @@ export interface FinishedFiles {
 export interface BlocksStep {
   readonly kind: 'blocks';
   readonly run: Buffer;
+  /** Absent on blocks that are not those of files. */
   readonly finished?: FinishedFiles | undefined;
   release(): void;
 }
@@ -25,6 +26,9 @@ export interface BlocksStep {
 export function ownBlocks(run: Buffer, finished?: FinishedFiles): BlocksStep {
   return { kind: 'blocks', run, finished, release: () => {} };
 }
+
+/** Blocks of a file that goes on in the next run. */
+export const NONE_FINISHED: FinishedFiles = { directories: [], indexes: [], ends: [] };
 
 /** The run ends with the last block of this file. */
 export function lastBlocks(run: Buffer, directory: Directory, index: number): BlocksStep {
