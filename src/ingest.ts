@@ -157,7 +157,7 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     const snapshot = unchanged
       ? await settle(run, parent as Parent, number, tally.changes)
       : await commit({ run, parent, number, tree, tally, packer, ledger, holders, pending });
-    await pending.drop();
+    pending.drop();
     return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, freeBefore, ledger, started });
   } catch (error) {
     await placer.drained().catch(() => {});

@@ -59,8 +59,7 @@ export class Pending {
   }
 
   /** Everything is committed. */
-  async drop(): Promise<void> {
-    await this.close();
+  drop(): void {
     this.#files.drop();
   }
 
