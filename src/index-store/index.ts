@@ -2,9 +2,9 @@
  * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Database, RootDatabase } from 'lmdb';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
@@ -14,6 +14,7 @@ import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
+import { assertRoom, openTables } from './tables.ts';
 
 /** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
 export const INDEX_FORMAT = 1;
@@ -52,17 +53,18 @@ export class Index {
    */
   static async open(dir: string, options: { readOnly?: boolean; dropTorn?: boolean } = {}): Promise<Index> {
     const readOnly = options.readOnly === true;
+    let root: RootDatabase | undefined;
     try {
       if (!readOnly) {
         mkdirSync(join(dir, 'entries'), { recursive: true });
         assertRoom(dir);
       }
-      // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
-      const root = open({ path: join(dir, 'tables'), maxDbs: 8, readOnly, overlappingSync: false });
+      root = openTables(dir, readOnly);
       const index = new Index(dir, root, new BlockTable(join(dir, 'blocks'), readOnly, options));
       await index.#checkFormat(readOnly);
       return index;
     } catch (error) {
+      await root?.close();
       if (errnoOf(error) === 'ENOENT')
         throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: 'run `shardctl add DIR` first' });
       throw ioError(error, 'opening the index', dir);
@@ -288,13 +290,4 @@ export class Index {
       });
     }
   }
-}
-
-/** A commit that finds the disk full may end LMDB with corrupted memory rather than an error (seen with lmdb 3.5): it must not get there. */
-const LEAST_FREE_BYTES = 2 * 1024 * 1024;
-
-function assertRoom(dir: string): void {
-  const { bavail, bsize } = statfsSync(dir);
-  if (bavail * bsize >= LEAST_FREE_BYTES) return;
-  throw ioError(Object.assign(new Error('disk full'), { code: 'ENOSPC' }), 'writing the index', dir);
 }
