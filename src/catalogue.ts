@@ -46,6 +46,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
       await peers.get(name)?.put({ cid, label, bytes, blocks: count, carPath, carBytes }, { mayConsume: false, signal });
       holders.push(name);
     } catch (error) {
+      signal.throwIfAborted();
       if (!(error instanceof ShardctlError)) throw error;
       failure = error;
       run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}` });
