@@ -58,12 +58,13 @@ interface Summary {
   readonly resumedFiles: number;
 }
 
-test('a second signal ends a run at once that the first one cannot, and the lock goes all the same', async () => {
+test('a second signal ends a run at once that the first one cannot, and the lock goes all the same', async (t) => {
   fresh();
   program.succeeds('peers', 'add', 'local', 'disk');
   // Where peers are on a disk that does not answer, a run cannot end in good order.
   const stuck = new URL('../testing/stuck.js', import.meta.url).href;
   const hanging = program.startWith(['--import', stuck], 'add', source, '--shard-size', '64KiB', '--json');
+  t.after(() => hanging.kill('SIGKILL'));
   await new Promise<void>((resolve) => hanging.stdout?.on('data', (chunk) => String(chunk).includes('"sealed"') && resolve()));
   hanging.kill('SIGINT');
   await sleep(300);
