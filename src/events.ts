@@ -19,6 +19,8 @@ export type Event =
   | { type: 'placed'; shard: number; cid: string; bytes: number; peers: readonly string[] }
   /** A peer's space, seen at the start and after each placement. */
   | { type: 'peer'; name: string; freeBytes: number; usedBytes: number }
+  /** A peer did not take a shard, and is asked again after a pause: nothing is wrong yet. */
+  | { type: 'retry'; peer: string; what: string; seconds: number; reason: string }
   /** Something that the user should know and that does not stop the run. */
   | { type: 'warning'; message: string; hint?: string }
   /** One finding of `verify`. */
@@ -66,6 +68,8 @@ export interface Plan {
   readonly newShards: number;
   /** Bytes free on each peer, now and after such shards. */
   readonly peers: readonly { name: string; freeBefore: number; freeAfter: number }[];
+  /** Bytes of these shards for which too few peers have room: 0 when all of it fits. */
+  readonly lackingBytes: number;
   readonly problems: Problems;
 }
 

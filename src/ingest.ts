@@ -8,7 +8,6 @@
  */
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { commit, remember } from './commit.ts';
 import { compare } from './compare/compare.ts';
@@ -29,7 +28,7 @@ import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord } f
 import type { Packer } from './pack/packer.ts';
 import { type Parent, parentOf } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
-import type { Placer } from './place/placer.ts';
+import type { Placer, Transferring } from './place/placer.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
@@ -44,7 +43,7 @@ import { Tally } from './tally.ts';
  */
 const IMPORT_WORKERS = 2;
 
-export interface IngestRun {
+export interface IngestRun extends Transferring {
   readonly repository: string;
   /** Absolute path of the directory to import. */
   readonly source: ByteString;
@@ -100,7 +99,7 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   const root = statSource(source);
   const tally = new Tally(run.emit, run.now);
   const { emit } = tally;
-  const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
+  const ledger = await Ledger.open({ ...run, emit });
   const freeBefore = ledger.freeBytes();
   const holders = await Holders.load(index, run.peers, freeBefore.keys());
   const parent = parentOf({ ...run, emit, holders });

@@ -11,7 +11,7 @@ import { makeDirectory, syncPath } from '../durable.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
 import { openCar } from './car-reader.ts';
-import type { SealedShard, ShardReader } from './peer.ts';
+import type { SealedShard, ShardReader, Throttle } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
 
@@ -42,7 +42,7 @@ export class CarStore implements ShardStore {
     }
   }
 
-  async put(shard: SealedShard, { mayConsume, signal, beforeCopy }: StorePut): Promise<void> {
+  async put(shard: SealedShard, { mayConsume, beforeCopy, ...how }: StorePut): Promise<void> {
     const path = this.#pathOf(shard.cid);
     await this.usedBytes();
     const replaced = (await this.sizeOf(shard.cid)) ?? 0;
@@ -50,7 +50,7 @@ export class CarStore implements ShardStore {
     await checkCar(shard.carPath, shard);
     if (!mayConsume || !(await moveInto(shard.carPath, path))) {
       await beforeCopy();
-      await this.#copyInto(shard, path, signal);
+      await this.#copyInto(shard, path, how);
     }
     await syncPath(dirname(path));
     this.#addUsed(shard.carBytes - replaced);
@@ -88,13 +88,14 @@ export class CarStore implements ShardStore {
     return join(this.#path, 'shards', shardName(cid).slice(-3, -1), `${cid}${EXTENSION}`);
   }
 
-  async #copyInto(shard: SealedShard, path: string, signal: AbortSignal): Promise<void> {
+  async #copyInto(shard: SealedShard, path: string, { signal, throttle }: Pick<StorePut, 'signal' | 'throttle'>): Promise<void> {
     this.#swept ??= sweep(join(this.#path, 'tmp'));
     await this.#swept;
     const temporary = join(this.#path, 'tmp', `${randomUUID()}${EXTENSION}`);
     try {
+      if (throttle !== undefined) await copySlowly(shard.carPath, temporary, throttle);
       // A reflink where the filesystem can, else copied inside the kernel.
-      await copyFile(shard.carPath, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      else await copyFile(shard.carPath, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
       signal.throwIfAborted();
       await syncPath(temporary);
       await checkCar(temporary, shard);
@@ -126,6 +127,24 @@ async function moveInto(carPath: string, path: string): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === 'EXDEV') return false;
     throw error;
+  }
+}
+
+const PIECE_BYTES = 256 * 1024;
+
+async function copySlowly(from: string, to: string, throttle: Throttle): Promise<void> {
+  const [source, target] = [await open(from, 'r'), await open(to, 'wx')];
+  try {
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    for (;;) {
+      const { bytesRead } = await source.read(piece, 0, PIECE_BYTES);
+      if (bytesRead === 0) return;
+      await throttle(bytesRead);
+      await target.appendFile(piece.subarray(0, bytesRead));
+    }
+  } finally {
+    await source.close();
+    await target.close();
   }
 }
 

@@ -37,6 +37,7 @@ export function shardLine(event: Event): string | undefined {
   if (event.type === 'sealed')
     return `shard ${event.shard} sealed: ${event.cid}, ${formatSize(event.bytes)} in ${counted(event.blocks, 'block')}`;
   if (event.type === 'placed') return `shard ${event.shard} placed on ${event.peers.join(', ')}`;
+  if (event.type === 'retry') return `peer ${event.peer} is tried again in ${event.seconds} s with ${event.what}: ${event.reason}`;
   return undefined;
 }
 
@@ -73,6 +74,8 @@ function planLines(plan: Plan): string[] {
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
   for (const { name, freeBefore, freeAfter } of plan.peers)
     lines.push(row('peer', `${name}: free ${formatSize(freeBefore)} → ${formatSize(freeAfter)}`));
+  if (plan.peers.length > 0)
+    lines.push(row('fits', plan.lackingBytes === 0 ? 'yes' : `no: there is no room for ${formatSize(plan.lackingBytes)}`));
   return lines;
 }
 
