@@ -27,6 +27,8 @@ export type Event =
   | { type: 'damage'; what: string; where: string; detail: string }
   /** `repair` has written a whole copy of a shard to a peer. */
   | { type: 'mended'; what: string; where: string }
+  /** A shard is on another peer now (`to`), confirmed and recorded, and the old copy (`from`) counts no more. */
+  | { type: 'moved'; what: string; bytes: number; from?: string; to?: string }
   /** `verify` and `get` have come this far. */
   | { type: 'progress'; label: string; done: number; total: number; bytes: number }
   /** One difference from the parent, only when asked for. */

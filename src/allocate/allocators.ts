@@ -38,6 +38,8 @@ export type Chosen = Pick<Candidate, 'name' | 'tags'>;
 export interface Allocator {
   readonly kind: 'rule' | 'share';
   readonly rank: (candidate: Candidate, shardBytes: number, chosen: readonly Chosen[]) => number;
+  /** Shares go by the configured weights and not by space. */
+  readonly byWeight?: boolean;
   /** No others are candidates. */
   readonly only?: readonly string[];
   /** Peers that it names: they must exist. */
@@ -56,6 +58,7 @@ const freespace: Allocator = {
 /** Shares in proportion to the configured weights; a peer of weight 0 gets what no other can take. */
 const weight: Allocator = {
   kind: 'share',
+  byWeight: true,
   rank: (candidate, shardBytes) => (candidate.weight === 0 ? Number.MAX_VALUE : turn(candidate, shardBytes) / candidate.weight),
 };
 

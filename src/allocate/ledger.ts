@@ -120,12 +120,16 @@ export class Ledger {
       ...(except === undefined ? {} : { except }),
       unusable: this.#unusable(),
     });
-    for (const name of names) {
-      const account = this.#accounts.get(name) as Account;
-      account.underWay += bytes;
-      account.given += bytes;
-    }
+    for (const name of names) this.promise(name, bytes);
     return names;
+  }
+
+  /** Debits a peer that was chosen by other means. */
+  promise(name: string, bytes: number): void {
+    const account = this.#accounts.get(name);
+    if (account === undefined) return;
+    account.underWay += bytes;
+    account.given += bytes;
   }
 
   /**
@@ -224,7 +228,11 @@ export class Ledger {
   }
 
   #answering(): Account[] {
-    return [...this.#accounts.values()].filter(({ peer }) => !this.#silent.has(peer.name));
+    // In the order of the settings, whoever answered first.
+    return [...this.#options.peers.keys()].flatMap((name) => {
+      const account = this.#accounts.get(name);
+      return account === undefined || this.#silent.has(name) ? [] : [account];
+    });
   }
 
   #candidates(lagging?: ReadonlySet<string>): Candidate[] {

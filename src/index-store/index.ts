@@ -2,35 +2,26 @@
  * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { ByteString, PlacedShard, ShardRecord, SnapshotRecord, Stray } from '../model.ts';
+import type { ShardRecord, SnapshotRecord, Stray } from '../model.ts';
 import { BlockTable } from './blocks.ts';
 import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
+import type { RepositoryRecord, ShardUsers } from './records.ts';
+import { assertRoom } from './room.ts';
+import { Strays } from './strays.ts';
 
 /** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
 export const INDEX_FORMAT = 1;
 
-/** A repository: where it comes from and how it is imported. */
-export interface RepositoryRecord {
-  readonly name: string;
-  /** Absolute path. */
-  readonly source: ByteString;
-  /** Number of the newest committed snapshot; 0 before the first. */
-  readonly head: number;
-  readonly profile: string;
-  readonly chunker: string | undefined;
-  readonly metadata: boolean;
-  /** rsync-style rules, see `scan/filter.ts`. */
-  readonly filters: readonly ByteString[];
-}
+export type { RepositoryRecord, ShardUsers };
 
 export class Index {
   readonly #dir: string;
@@ -38,7 +29,7 @@ export class Index {
   readonly #repositories: Database<RepositoryRecord, string>;
   readonly #snapshots: Database<SnapshotRecord, [string, number]>;
   readonly #shards: Database<ShardRecord, number>;
-  readonly #strays: Database<readonly string[], string>;
+  readonly #strays: Strays;
   readonly #meta: Database<number, string>;
   readonly #blocks: BlockTable;
   readonly #entries: EntriesFiles;
@@ -78,7 +69,7 @@ export class Index {
     this.#snapshots = root.openDB({ name: 'snapshots', encoding: 'json' });
     this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
     this.#shards = root.openDB({ name: 'shards', encoding: 'json' });
-    this.#strays = root.openDB({ name: 'strays', encoding: 'json' });
+    this.#strays = new Strays(root.openDB<readonly string[], string>({ name: 'strays', encoding: 'json' }));
   }
 
   repositories(): RepositoryRecord[] {
@@ -136,7 +127,7 @@ export class Index {
     assertRoom(this.#dir);
     await this.#root.transaction(() => {
       void this.#shards.put(shard.number, { ...shard, state: 'sealed' });
-      this.#settleStray(shard);
+      this.#strays.settle(shard);
     });
     this.#blocks.add(shard.number, digests.digests(), this.#numbers);
     await this.#shards.put(shard.number, shard);
@@ -152,7 +143,7 @@ export class Index {
     assertRoom(this.#dir);
     await this.#root.transaction(() => {
       for (const number of snapshot.shards) this.#setState(number, 'committed');
-      this.#settleStray(snapshot.catalogue);
+      this.#strays.settle(snapshot.catalogue);
       void this.#snapshots.put([snapshot.repository, snapshot.number], snapshot);
       void this.#repositories.put(repository.name, repository);
     });
@@ -160,19 +151,41 @@ export class Index {
   }
 
   /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
-  async noteStray({ cid, peers }: Stray): Promise<void> {
-    await this.#strays.put(cid, [...new Set([...(this.#strays.get(cid) ?? []), ...peers])]);
+  async noteStray(stray: Stray): Promise<void> {
+    await this.#strays.note(stray);
   }
 
   strays(): Stray[] {
-    // An index that an earlier version made, and that is only read now, has no such table.
-    const strays = (this.#strays as Database<readonly string[], string> | undefined)?.getRange() ?? [];
-    return [...strays].map(({ key, value }) => ({ cid: key, peers: value }));
+    return this.#strays.all();
   }
 
-  /** The stray is on no peer any more. */
-  async dropStray(cid: string): Promise<void> {
-    await this.#strays.remove(cid);
+  /** The stray is on these peers no more; on none, if none are named. */
+  async dropStray(cid: string, peers?: readonly string[]): Promise<void> {
+    await this.#strays.drop(cid, peers);
+  }
+
+  /**
+   * Other peers hold a shard now: each record of it says so, in one transaction, and those that held it before become a
+   * stray's holders.
+   */
+  async relocate(cid: string, { shards, snapshots }: ShardUsers, peers: readonly string[]): Promise<void> {
+    await this.#root.transaction(() => {
+      const before: string[] = [];
+      for (const number of shards) {
+        const shard = this.#shards.get(number);
+        if (shard?.cid !== cid) continue;
+        before.push(...shard.peers);
+        void this.#shards.put(number, { ...shard, peers });
+      }
+      for (const key of snapshots) {
+        const snapshot = this.#snapshots.get(key);
+        if (snapshot?.catalogue.cid !== cid) continue;
+        before.push(...snapshot.catalogue.peers);
+        void this.#snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
+      }
+      this.#strays.settle({ cid, peers }, before);
+    });
+    this.#placed = undefined;
   }
 
   /** Forgets snapshots, all or none; their catalogues become strays. */
@@ -181,7 +194,7 @@ export class Index {
       for (const number of numbers) {
         const snapshot = this.#snapshots.get([repository, number]);
         if (snapshot === undefined) continue;
-        void this.#strays.put(snapshot.catalogue.cid, snapshot.catalogue.peers);
+        this.#strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
         void this.#snapshots.remove([repository, number]);
       }
     });
@@ -194,8 +207,8 @@ export class Index {
         const key: [string, number] = [snapshot.repository, snapshot.number];
         const before = this.#snapshots.get(key);
         if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
-          void this.#strays.put(before.catalogue.cid, before.catalogue.peers);
-        this.#settleStray(snapshot.catalogue);
+          this.#strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
+        this.#strays.settle(snapshot.catalogue);
         void this.#snapshots.put(key, snapshot);
         for (const number of snapshot.shards) this.#setState(number, 'committed');
       }
@@ -218,7 +231,7 @@ export class Index {
     await this.#root.transaction(() => {
       for (const shard of shards) {
         void this.#shards.put(shard.number, shard);
-        this.#settleStray(shard);
+        this.#strays.settle(shard);
       }
     });
     this.#placed = undefined;
@@ -259,13 +272,6 @@ export class Index {
     return this.#placed.has(shard);
   };
 
-  /** What was announced is recorded now; a peer that is not among the holders may have a copy all the same. */
-  #settleStray({ cid, peers }: PlacedShard): void {
-    const others = (this.#strays.get(cid) ?? []).filter((name) => !peers.includes(name));
-    if (others.length > 0) void this.#strays.put(cid, others);
-    else void this.#strays.remove(cid);
-  }
-
   readonly #numbers = (): ReadonlySet<number> => new Set(this.#shards.getKeys());
 
   #setState(number: number, state: ShardRecord['state']): void {
@@ -288,13 +294,4 @@ export class Index {
       });
     }
   }
-}
-
-/** A commit that finds the disk full may end LMDB with corrupted memory rather than an error (seen with lmdb 3.5): it must not get there. */
-const LEAST_FREE_BYTES = 2 * 1024 * 1024;
-
-function assertRoom(dir: string): void {
-  const { bavail, bsize } = statfsSync(dir);
-  if (bavail * bsize >= LEAST_FREE_BYTES) return;
-  throw ioError(Object.assign(new Error('disk full'), { code: 'ENOSPC' }), 'writing the index', dir);
 }
