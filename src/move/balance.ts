@@ -55,7 +55,8 @@ export function balance(request: BalanceRequest): BalanceMove[] {
     !holding.peers.includes(to.name) &&
     to.room - to.taken >= holding.carBytes &&
     (only.length === 0 || only.includes(to.name));
-  const after = (holding: Holding, from: string, to: string) => (holders.get(holding) as string[]).map((name) => (name === from ? to : name));
+  const after = (holding: Holding, from: string, to: string) =>
+    (holders.get(holding) as string[]).map((name) => (name === from ? to : name));
   const move = (holding: Holding, from: Standing, to: Standing) => {
     holders.set(holding, after(holding, from.name, to.name));
     from.used -= holding.carBytes;

@@ -79,7 +79,13 @@ export class Mover {
       this.#counts.copied++;
       this.#counts.copiedBytes += carBytes;
     }
-    emit({ type: 'moved', what: `${label} ${cid}`, bytes: carBytes, ...(from === undefined ? {} : { from }), ...(target === undefined ? {} : { to: target }) });
+    emit({
+      type: 'moved',
+      what: `${label} ${cid}`,
+      bytes: carBytes,
+      ...(from === undefined ? {} : { from }),
+      ...(target === undefined ? {} : { to: target }),
+    });
     if (from !== undefined && (await this.removeFrom(cid, from))) {
       this.#counts.removed++;
       this.#counts.removedBytes += carBytes;
@@ -110,7 +116,12 @@ export class Mover {
     const whole = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
     if (whole === undefined) {
       this.#ledger.release(first, carBytes);
-      emit({ type: 'damage', what: `${label} ${cid}`, where: confirmed.join(', ') || 'all peers', detail: 'no whole copy can be read: `shardctl repair` it first' });
+      emit({
+        type: 'damage',
+        what: `${label} ${cid}`,
+        where: confirmed.join(', ') || 'all peers',
+        detail: 'no whole copy can be read: `shardctl repair` it first',
+      });
       return undefined;
     }
     const tried = new Set(from === undefined ? [] : [from]);
