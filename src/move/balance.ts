@@ -45,9 +45,9 @@ export function balance(request: BalanceRequest): BalanceMove[] {
   const tags = spreadTags(request.allocateBy);
   const only = request.allocators.flatMap((allocator) => allocator.only ?? []);
   const byName = new Map(standings.map((standing) => [standing.name, standing]));
-  const valueOf = (name: string, tag: string) => byName.get(name)?.tags[tag];
+  const tagOf = (name: string, tag: string) => byName.get(name)?.tags[tag];
   /** Different values of each tag among the holders: what a move must not make fewer. */
-  const spreadOf = (names: readonly string[]) => tags.map((tag) => new Set(names.map((name) => valueOf(name, tag))).size);
+  const spreadOf = (names: readonly string[]) => tags.map((tag) => new Set(names.map((name) => tagOf(name, tag))).size);
   const moves: BalanceMove[] = [];
 
   const mayTake = (to: Standing, holding: Holding) =>
