@@ -151,7 +151,7 @@ function peersOf({ home }: Context, config: Config): Map<string, Peer> {
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
+  return { ...peer, path: peerPath(home, peer) };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -28,6 +28,9 @@ const localPeer = z.strictObject({
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
   capacity: size.optional(),
+  reserve: size.optional(),
+  weight: z.number().nonnegative('expected a number from 0').optional(),
+  drained: z.boolean().optional(),
   tags: z.record(z.string(), z.string()).default({}),
 });
 

@@ -20,6 +20,12 @@ export interface LocalPeerConfig {
   readonly layout: PeerLayout;
   /** Most bytes that its shards may take. */
   readonly capacity?: number | undefined;
+  /** Bytes that stay free on it. */
+  readonly reserve?: number | undefined;
+  /** Its part of the shards, for the allocator `weight`. */
+  readonly weight?: number | undefined;
+  /** Nothing new goes there: what it holds is being moved away. */
+  readonly drained?: boolean | undefined;
   readonly tags: Readonly<Record<string, string>>;
 }
 

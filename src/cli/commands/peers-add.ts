@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
-import { sizeOf } from '../add-options.ts';
+import { sizeOf, weightOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { addLocalPeer, writing } from '../wire.ts';
@@ -34,8 +34,18 @@ function peerOf(args: Args, cwd: string): LocalPeerConfig {
   const layout = args.text('layout') ?? 'car';
   if (!LAYOUTS.includes(layout)) throw usage(`--layout "${layout}" is neither car nor blockstore`, args.command);
   const capacity = sizeOf(args, 'capacity');
+  const [reserve, weight] = [sizeOf(args, 'reserve'), weightOf(args)];
   const tags = Object.fromEntries(args.all('tag').map(({ value }) => tagOf(value, args)));
-  return { kind: 'local', name, path, layout: layout as PeerLayout, tags, ...(capacity === undefined ? {} : { capacity }) };
+  return {
+    kind: 'local',
+    name,
+    path,
+    layout: layout as PeerLayout,
+    tags,
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(reserve === undefined ? {} : { reserve }),
+    ...(weight === undefined ? {} : { weight }),
+  };
 }
 
 function tagOf(text: string, args: Args): [string, string] {
