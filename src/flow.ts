@@ -1,4 +1,5 @@
 /** All waiting and all concurrency of the program: a bounded queue over p-queue, and abortable sleep. */
+import { setTimeout } from 'node:timers/promises';
 import PQueue from 'p-queue';
 
 /**
@@ -35,5 +36,15 @@ export class BoundedQueue {
 
   #rethrow(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+}
+
+/** Waits. @throws whatever `signal` is aborted with, at once */
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  try {
+    await setTimeout(ms, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    throw signal?.aborted ? signal.reason : error;
   }
 }
