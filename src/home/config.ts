@@ -23,7 +23,31 @@ export interface LocalPeerConfig {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-export type PeerConfig = LocalPeerConfig;
+/** A Kubo daemon, driven over its RPC. */
+export interface KuboPeerConfig {
+  readonly kind: 'kubo';
+  readonly name: string;
+  /** Of its RPC. May have `user:password@` in it: then nobody else may read the settings. */
+  readonly url: string;
+  /** The daemon's peer ID: another daemon at this URL is another peer. */
+  readonly id: string;
+  /** Tells the roots that this home pins there from those of another. */
+  readonly owner: string;
+  /** File with its bearer token, absolute or relative to the home. */
+  readonly tokenFile?: string | undefined;
+  /** Of its gateway. */
+  readonly gateway?: string | undefined;
+  /** Most bytes that its datastore may take, instead of what the daemon itself is set to. */
+  readonly capacity?: number | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export type PeerConfig = LocalPeerConfig | KuboPeerConfig;
+
+/** Whether something in the settings lets whoever reads it in elsewhere. */
+export function holdsSecret({ peers }: Pick<Config, 'peers'>): boolean {
+  return peers.some((peer) => 'url' in peer && /^[a-z]+:\/\/[^/?#]*@/i.test(peer.url));
+}
 
 export interface Config {
   readonly format: typeof CONFIG_FORMAT;
