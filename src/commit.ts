@@ -13,6 +13,7 @@ import type { Tree } from './link/link.ts';
 import type { ShardRecord, SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
+import { pinHeads } from './pin-heads.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 
@@ -67,6 +68,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   };
   await run.index.commit(repositoryRecord(run, number), snapshot);
   writeHead(run.heads, run.repository, snapshot.cid);
+  await pinHeads(run, run.repository);
   return snapshot;
 }
 
@@ -75,6 +77,7 @@ export async function remember(run: IngestRun, head: SnapshotRecord): Promise<vo
   const record = repositoryRecord(run, head.number);
   if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
   writeHead(run.heads, run.repository, head.cid);
+  await pinHeads(run, run.repository);
 }
 
 function repositoryRecord({ repository, source, profile, chunker, metadata, filters }: IngestRun, head: number): RepositoryRecord {
