@@ -13,6 +13,7 @@ import { leastReplicas, type ShardRecord, type SnapshotRecord } from './model.ts
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
 import type { Pending } from './pending.ts';
+import { pinHeads } from './pin-heads.ts';
 import { repositoryRecord } from './remember.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
@@ -69,6 +70,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   };
   await run.index.commit(repositoryRecord(run, number), snapshot);
   writeHead(run.heads, run.repository, snapshot.cid);
+  await pinHeads(run, run.repository);
   return snapshot;
 }
 

@@ -47,13 +47,13 @@ export class BoundedQueue {
   }
 }
 
-/** @throws the signal's reason when it aborts meanwhile */
-export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits. @throws whatever `signal` is aborted with, at once */
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
   try {
-    await timeout(ms, undefined, { signal });
+    await timeout(ms, undefined, signal === undefined ? {} : { signal });
   } catch (error) {
-    signal.throwIfAborted();
-    throw error;
+    throw signal?.aborted ? signal.reason : error;
   }
 }
 

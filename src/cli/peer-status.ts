@@ -1,4 +1,7 @@
 /** The peers of a home with their space, as `status` and `peers ls` tell of them. */
+import { displayUrl } from '../display.ts';
+import type { PeerConfig } from '../home/config.ts';
+import type { HomePaths } from '../home/home.ts';
 import { formatSize } from '../home/sizes.ts';
 import type { Context } from './context.ts';
 import type { Result } from './results.ts';
@@ -14,20 +17,25 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
   }
   return await Promise.all(
     config.peers.map(async (peer): Promise<PeerStatus> => {
-      const { name, kind, layout, tags, capacity } = peer;
+      const { name, kind, tags, capacity } = peer;
       const known = {
         type: 'peer-status' as const,
         name,
         kind,
-        path: peerPath(home, peer),
-        layout,
+        ...whereOf(home, peer),
         tags,
         capacity: capacity ?? null,
         shards: shards.get(name) ?? 0,
       };
       try {
         const metric = await peers.get(name)?.metric();
-        return { ...known, usedBytes: metric?.usedBytes ?? 0, freeBytes: metric?.freeBytes ?? 0 };
+        const warnings = (await peers.get(name)?.warnings?.()) ?? [];
+        return {
+          ...known,
+          usedBytes: metric?.usedBytes ?? 0,
+          freeBytes: metric?.freeBytes ?? 0,
+          ...(warnings.length === 0 ? {} : { warnings }),
+        };
       } catch (error) {
         return { ...known, error: error instanceof Error ? error.message : String(error) };
       }
@@ -35,18 +43,27 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
   );
 }
 
-/** @param long with kind, layout, tags and path */
+function whereOf(home: HomePaths, peer: PeerConfig) {
+  if (peer.kind === 'local') return { path: peerPath(home, peer), layout: peer.layout };
+  return { url: displayUrl(peer.url), id: peer.id, ...(peer.gateway === undefined ? {} : { gateway: peer.gateway }) };
+}
+
+/** @param long with kind, layout, tags and where it is */
 export function peerTable(statuses: readonly PeerStatus[], long: boolean): string[] {
-  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'PATH'] : [])];
+  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'WHERE'] : [])];
   const rows = statuses.map((peer) => [
     peer.name,
     String(peer.shards),
     peer.usedBytes === undefined ? '?' : formatSize(peer.usedBytes),
     peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes),
     peer.capacity === null ? '-' : formatSize(peer.capacity),
-    ...(long ? [peer.kind, peer.layout, tagText(peer.tags), peer.path] : []),
+    ...(long ? [peer.kind, peer.layout ?? '-', tagText(peer.tags), peer.path ?? peer.url ?? '-'] : []),
   ]);
-  return [...table([head, ...rows], 'lrrrrllll'), ...statuses.flatMap(({ error }) => (error === undefined ? [] : [`! ${error}`]))];
+  const notes = statuses.flatMap(({ name, error, warnings = [] }) => [
+    ...(error === undefined ? [] : [`! ${error}`]),
+    ...warnings.map((warning) => `! peer "${name}": ${warning}`),
+  ]);
+  return [...table([head, ...rows], 'lrrrrllll'), ...notes];
 }
 
 function tagText(tags: PeerStatus['tags']): string {

@@ -69,14 +69,16 @@ export const OPTIONS = {
   'keep-within': { value: 'TIME', help: 'keep what is not older than this, counted from the newest snapshot, for example 2y5m7d3h' },
   'max-unused': { value: 'SIZE|P%', help: 'unused bytes that may stay in shards; or unlimited [5%]' },
   'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
-  from: { value: 'PATH', help: 'directory of a local peer; may be repeated' },
+  from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
 
   // peers
   reserve: { value: 'SIZE', help: 'bytes that stay free on it [16MiB]' },
   weight: { value: 'N', help: 'its part of the shards, for the allocator `weight` [1]' },
-  capacity: { value: 'SIZE', help: 'most bytes that its shards may take, for example 500GB [the whole disk]' },
+  capacity: { value: 'SIZE', help: 'most bytes that it may take, for example 500GB [the whole disk, or what a daemon is set to]' },
   tag: { value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators; may be repeated' },
+  'token-file': { value: 'FILE', help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]' },
+  gateway: { value: 'URL', help: "of the daemon's gateway" },
   layout: { value: 'LAYOUT', help: 'car: one CAR file a shard; blockstore: a blockstore-fs directory [car]' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -201,7 +203,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'recover',
     arguments: ['SNAPSHOT'],
     summary: 'make a lost home anew from what its peers hold',
-    options: ['from', 'name', 'source', 'lock-wait'],
+    options: ['from', 'token-file', 'name', 'source', 'lock-wait'],
     examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
   },
   {
@@ -216,5 +218,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'set up a directory of this machine as a peer',
     options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'layout', 'lock-wait'],
     examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
+  },
+  {
+    words: 'peers add kubo',
+    arguments: ['URL'],
+    summary: 'set up a Kubo daemon as a peer, by the URL of its RPC',
+    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'token-file', 'gateway', 'lock-wait'],
+    examples: [
+      'shardctl peers add kubo http://127.0.0.1:5001 --tag zone=a',
+      'shardctl peers add kubo https://attic:5001 --token-file attic.token',
+    ],
   },
 ];

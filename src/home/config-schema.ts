@@ -22,22 +22,42 @@ const replication = z
   .strictObject({ min: count, max: count })
   .refine(({ min, max }) => max === -1 || (min !== -1 && min <= max), 'min is more than max');
 
-const localPeer = z.strictObject({
-  kind: z.literal('local', 'expected "local"'),
-  name: z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"'),
-  path: z.string().min(1, 'expected a path'),
-  layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
+const name = z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"');
+
+const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
+
+/** What every kind of peer may have. */
+const placement = {
   capacity: size.optional(),
   reserve: size.optional(),
   weight: z.number().nonnegative('expected a number from 0').optional(),
   drained: z.boolean().optional(),
   tags: z.record(z.string(), z.string()).default({}),
+};
+
+const localPeer = z.strictObject({
+  kind: z.literal('local'),
+  name,
+  path: z.string().min(1, 'expected a path'),
+  layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
+  ...placement,
+});
+
+const kuboPeer = z.strictObject({
+  kind: z.literal('kubo'),
+  name,
+  url,
+  id: z.string().min(1, 'expected the peer ID of the daemon'),
+  owner: z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits'),
+  tokenFile: z.string().min(1, 'expected a path').optional(),
+  gateway: url.optional(),
+  ...placement,
 });
 
 const schema = z.strictObject({
   format: z.literal(CONFIG_FORMAT),
   peers: z
-    .array(localPeer)
+    .array(z.discriminatedUnion('kind', [localPeer, kuboPeer], { error: 'expected "local" or "kubo"' }))
     .superRefine((peers, context) => {
       const seen = new Set<string>();
       for (const [index, { name }] of peers.entries()) {

@@ -11,14 +11,9 @@ export const DEFAULT_PEER_NAME = 'local';
 
 export type PeerLayout = 'car' | 'blockstore';
 
-/** A directory on this machine that stores shards. */
-export interface LocalPeerConfig {
-  readonly kind: 'local';
-  readonly name: string;
-  /** Absolute, or relative to the home so that a home can be moved. */
-  readonly path: string;
-  readonly layout: PeerLayout;
-  /** Most bytes that its shards may take. */
+/** What every kind of peer may have: what allocation goes by. */
+export interface PlacementConfig {
+  /** Most bytes that its shards may take; of a daemon: its whole datastore, instead of what the daemon itself is set to. */
   readonly capacity?: number | undefined;
   /** Bytes that stay free on it. */
   readonly reserve?: number | undefined;
@@ -29,7 +24,37 @@ export interface LocalPeerConfig {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-export type PeerConfig = LocalPeerConfig;
+/** A directory on this machine that stores shards. */
+export interface LocalPeerConfig extends PlacementConfig {
+  readonly kind: 'local';
+  readonly name: string;
+  /** Absolute, or relative to the home so that a home can be moved. */
+  readonly path: string;
+  readonly layout: PeerLayout;
+}
+
+/** A Kubo daemon, driven over its RPC. */
+export interface KuboPeerConfig extends PlacementConfig {
+  readonly kind: 'kubo';
+  readonly name: string;
+  /** Of its RPC. May have `user:password@` in it: then nobody else may read the settings. */
+  readonly url: string;
+  /** The daemon's peer ID: another daemon at this URL is another peer. */
+  readonly id: string;
+  /** Tells the roots that this home pins there from those of another. */
+  readonly owner: string;
+  /** File with its bearer token, absolute or relative to the home. */
+  readonly tokenFile?: string | undefined;
+  /** Of its gateway. */
+  readonly gateway?: string | undefined;
+}
+
+export type PeerConfig = LocalPeerConfig | KuboPeerConfig;
+
+/** Whether something in the settings lets whoever reads it in elsewhere. */
+export function holdsSecret({ peers }: Pick<Config, 'peers'>): boolean {
+  return peers.some((peer) => 'url' in peer && /^[a-z]+:\/\/[^/?#]*@/i.test(peer.url));
+}
 
 export interface Config {
   readonly format: typeof CONFIG_FORMAT;

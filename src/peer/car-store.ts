@@ -42,7 +42,7 @@ export class CarStore implements ShardStore {
     await this.usedBytes();
     const replaced = (await this.sizeOf(shard.cid)) ?? 0;
     await makeDirectory(dirname(path));
-    const { checkCar, copyCar, moveCar, sweepTemporary } = await import('./car-put.ts');
+    const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([import('./car-put.ts'), import('./check-car.ts')]);
     await checkCar(shard.carPath, shard);
     if (!mayConsume || !(await moveCar(shard.carPath, path))) {
       await beforeCopy();
