@@ -41,7 +41,7 @@ export class ClusterLab {
   readonly dir: string;
   readonly peers: readonly [LabPeer, LabPeer, LabPeer];
   /** Of what was started again: the lab does not know of it. */
-  readonly #pids: number[] = [];
+  readonly #again = new Map<string, number>();
 
   static start(): ClusterLab {
     const dir = mkdtempSync(join(tmpdir(), 'shardctl-lab-'));
@@ -62,7 +62,7 @@ export class ClusterLab {
 
   stop(): void {
     spawnSync(LAB, ['down', this.dir]);
-    for (const pid of this.#pids) kill(pid, 'SIGKILL');
+    for (const pid of this.#again.values()) kill(pid, 'SIGKILL');
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -87,7 +87,7 @@ export class ClusterLab {
 
   /** Kills the Cluster daemon of a member. Its Kubo goes on. */
   killMember(peer: LabPeer, signal: NodeJS.Signals = 'SIGKILL'): void {
-    kill(this.#pids.at(-1) ?? peer.clusterPid, signal);
+    kill(this.#again.get(peer.name) ?? peer.clusterPid, signal);
   }
 
   /** Starts the Cluster daemon of a member again, and waits until the others have its metrics. */
@@ -95,7 +95,7 @@ export class ClusterLab {
     const log = openSync(join(this.dir, `${peer.name}.again.log`), 'a');
     const env = { ...process.env, IPFS_CLUSTER_PATH: join(this.dir, `cluster${peer.name.slice(1)}`) };
     const child = spawn(join(BINARIES, 'ipfs-cluster-service'), ['daemon'], { env, stdio: ['ignore', log, log] });
-    this.#pids.push(child.pid as number);
+    this.#again.set(peer.name, child.pid as number);
     for (const metric of ['freespace', 'tag:group', 'tag:zone', 'ping']) {
       for (const { cluster } of this.peers) {
         await until(async () => {

@@ -6,20 +6,27 @@ import { shardName } from '../shard-name.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
 import { dropPin } from './pins.ts';
 import { pinRoots } from './roots.ts';
-import type { Uploads } from './upload.ts';
+import { Uploads } from './upload.ts';
 import { PINNED, pinnedOn } from './watch.ts';
 
 /** The two blocks are on every member, in the catalogue: a member that has not pinned them by then lacks them. */
 const ROOTS_MS = 30_000;
 
 /** What the peers of one Cluster have in common. */
-export interface Shared {
+interface Shared {
   readonly cluster: Cluster;
   readonly uploads: Uploads;
   /** IDs by our names. */
   readonly ids: ReadonlyMap<string, string>;
   /** Under way, by repository and roots: each member asks for the same. */
   readonly roots: Map<string, Promise<void>>;
+}
+
+/** The members of the Cluster, each as a peer. */
+export function memberPeers(cluster: Cluster): ClusterMemberPeer[] {
+  const { members } = cluster.options;
+  const shared = { cluster, uploads: new Uploads(cluster), ids: new Map(members.map(({ id, name }) => [name, id])), roots: new Map() };
+  return members.map((member) => new ClusterMemberPeer(shared, member));
 }
 
 export class ClusterMemberPeer implements Peer {
