@@ -95,7 +95,7 @@ export function exitCodeOf({ problems }: { readonly problems: Problems }): numbe
 export function refuseOurs({ home }: Context, { peers }: Pick<Config, 'peers'>, source: ByteString): void {
   const dir = Buffer.from(source, 'latin1').toString();
   refuseInside(dir, home.dir, 'the home');
-  for (const peer of peers) refuseInside(dir, peerPath(home, peer), `peer "${peer.name}"`);
+  for (const peer of peers) if (peer.kind === 'local') refuseInside(dir, peerPath(home, peer), `peer "${peer.name}"`);
 }
 
 function refuseInside(dir: string, ours: string, what: string): void {

@@ -1,4 +1,6 @@
 /** The peers of a home with their space, as `status` and `peers ls` tell of them. */
+
+import { type PeerConfig, peerNames } from '../home/config.ts';
 import { formatSize } from '../home/sizes.ts';
 import type { Context } from './context.ts';
 import type { Result } from './results.ts';
@@ -12,24 +14,27 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
   for (const shard of index.shards()) {
     for (const name of shard.peers) shards.set(name, (shards.get(name) ?? 0) + 1);
   }
+  const settings = new Map(config.peers.flatMap((peer) => peerNames(peer).map((name) => [name, peer] as const)));
   return await Promise.all(
-    config.peers.map(async (peer): Promise<PeerStatus> => {
-      const { name, kind, layout, tags, capacity } = peer;
-      const known = {
+    [...peers.values()].map(async (peer): Promise<PeerStatus> => {
+      const { name, kind } = peer;
+      const its = settings.get(name) as PeerConfig;
+      const known = () => ({
         type: 'peer-status' as const,
         name,
         kind,
-        path: peerPath(home, peer),
-        layout,
-        tags,
-        capacity: capacity ?? null,
+        path: its.kind === 'local' ? peerPath(home, its) : its.url,
+        layout: its.kind === 'local' ? its.layout : '-',
+        // Those that a peer gives itself are known when it has answered.
+        tags: peer.tags,
+        capacity: its.capacity ?? null,
         shards: shards.get(name) ?? 0,
-      };
+      });
       try {
-        const metric = await peers.get(name)?.metric();
-        return { ...known, usedBytes: metric?.usedBytes ?? 0, freeBytes: metric?.freeBytes ?? 0 };
+        const metric = await peer.metric();
+        return { ...known(), usedBytes: metric.usedBytes, freeBytes: metric.freeBytes };
       } catch (error) {
-        return { ...known, error: error instanceof Error ? error.message : String(error) };
+        return { ...known(), error: error instanceof Error ? error.message : String(error) };
       }
     }),
   );

@@ -69,6 +69,13 @@ export const OPTIONS = {
   // peers
   capacity: { value: 'SIZE', help: 'most bytes that its shards may take, for example 500GB [the whole disk]' },
   tag: { value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators; may be repeated' },
+  user: { value: 'USER', help: 'user of the REST API' },
+  'password-file': { value: 'FILE', help: "file with the user's password" },
+  'token-file': { value: 'FILE', help: 'file with a bearer token' },
+  ca: { value: 'FILE', help: "certificate to trust, or its authority's, PEM [the system's]" },
+  federate: { help: 'the whole cluster is one peer, and chooses its members itself' },
+  kubo: { value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
+  gateway: { value: 'URL', help: 'HTTP gateway to read from where no Kubo is known' },
   layout: { value: 'LAYOUT', help: 'car: one CAR file a shard; blockstore: a blockstore-fs directory [car]' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -204,5 +211,28 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'set up a directory of this machine as a peer',
     options: ['name', 'capacity', 'tag', 'layout', 'lock-wait'],
     examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
+  },
+  {
+    words: 'peers add cluster',
+    arguments: ['URL'],
+    summary: 'set up the members of an IPFS Cluster as peers, by its REST API',
+    options: [
+      'name',
+      'user',
+      'password-file',
+      'token-file',
+      'ca',
+      'kubo',
+      'gateway',
+      'federate',
+      'replication',
+      'capacity',
+      'tag',
+      'lock-wait',
+    ],
+    examples: [
+      'shardctl peers add cluster http://127.0.0.1:9094 --name attic --kubo c1=http://10.0.0.1:5001',
+      'shardctl peers add cluster https://cluster.example:9094 --name east --federate --user admin --password-file /etc/shardctl/east',
+    ],
   },
 ];

@@ -2,7 +2,14 @@
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
-import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig } from '../home/config.ts';
+import {
+  type ClusterConfig,
+  type Config,
+  DEFAULT_CONFIG,
+  DEFAULT_PEER_NAME,
+  type LocalPeerConfig,
+  type PeerConfig,
+} from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
 import { acquireLock } from '../home/lock.ts';
@@ -42,7 +49,7 @@ export async function planning<T>(
   const { home, version } = context;
   if (existsSync(home.index)) return await reading(context, work);
   const config = (await loadConfig(home, version)) ?? DEFAULT_CONFIG;
-  return await work({ config, index: undefined, peers: peersOf(context, config) });
+  return await work({ config, index: undefined, peers: await peersOf(context, config) });
 }
 
 /** Runs `work` as the only writer of the home, which is made if there is none yet. */
@@ -97,7 +104,7 @@ export async function withPeersAt(context: Context, session: Session, paths: rea
   const { home } = context;
   let { config } = session;
   for (const path of paths) {
-    if (config.peers.some((peer) => peerPath(home, peer) === path)) continue;
+    if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) continue;
     const layout = await LocalPeer.layoutAt(path);
     const taken = new Set(config.peers.map(({ name }) => name));
     const base =
@@ -110,11 +117,27 @@ export async function withPeersAt(context: Context, session: Session, paths: rea
     await addLocalPeer(home, config, peer);
     config = { ...config, peers: [...config.peers, peer] };
   }
-  return { ...session, config, peers: peersOf(context, config) };
+  return { ...session, config, peers: await peersOf(context, config) };
+}
+
+/**
+ * Asks a Cluster for its members and adds it to the settings. Must be called by the only writer.
+ * @param kubos by name or ID of a member, as the Cluster or we call it
+ */
+export async function addCluster(
+  context: Context,
+  config: Config,
+  asked: ClusterConfig,
+  kubos: readonly { readonly member: string; readonly url: string }[],
+): Promise<ClusterConfig> {
+  const made = await (await import('./wire-cluster.ts')).newCluster(config, asked, kubos);
+  saveConfig(context.home, { ...config, peers: [...config.peers, made] });
+  return made;
 }
 
 /** Two names for one directory would count as two replicas. */
-async function idOf(home: HomePaths, peer: LocalPeerConfig): Promise<string | undefined> {
+async function idOf(home: HomePaths, peer: PeerConfig): Promise<string | undefined> {
+  if (peer.kind !== 'local') return undefined;
   try {
     return await new LocalPeer(localOptions(home, peer)).id();
   } catch {
@@ -139,15 +162,25 @@ export function peerPath(home: HomePaths, peer: LocalPeerConfig): string {
 }
 
 async function withSession<T>(context: Context, config: Config, index: Index, work: (session: Session) => Promise<T>): Promise<T> {
+  let peers: ReadonlyMap<string, Peer> = new Map();
   try {
-    return await work({ config, index, peers: peersOf(context, config) });
+    peers = await peersOf(context, config);
+    return await work({ config, index, peers });
   } finally {
+    await Promise.allSettled([...peers.values()].map((peer) => peer.close?.()));
     await index.close();
   }
 }
 
-function peersOf({ home }: Context, config: Config): Map<string, Peer> {
-  return new Map(config.peers.map((peer) => [peer.name, new LocalPeer(localOptions(home, peer))]));
+async function peersOf(context: Context, config: Config): Promise<Map<string, Peer>> {
+  const peers = await Promise.all(config.peers.map((peer) => peersOfConfig(context, peer)));
+  return new Map(peers.flat().map((peer) => [peer.name, peer]));
+}
+
+/** A Cluster is as many peers as it has members. What a kind of peer needs is loaded only where there is one. */
+async function peersOfConfig(context: Context, peer: PeerConfig): Promise<Peer[]> {
+  if (peer.kind === 'local') return [new LocalPeer(localOptions(context.home, peer))];
+  return await (await import('./wire-cluster.ts')).clusterPeers(context, peer);
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {

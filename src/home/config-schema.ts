@@ -22,24 +22,51 @@ const replication = z
   .strictObject({ min: count, max: count })
   .refine(({ min, max }) => max === -1 || (min !== -1 && min <= max), 'min is more than max');
 
+const name = z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"');
+
 const localPeer = z.strictObject({
-  kind: z.literal('local', 'expected "local"'),
-  name: z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"'),
+  kind: z.literal('local'),
+  name,
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
   capacity: size.optional(),
   tags: z.record(z.string(), z.string()).default({}),
 });
 
+const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
+
+const cluster = z.strictObject({
+  kind: z.literal('cluster'),
+  name,
+  url,
+  user: z.string().optional(),
+  passwordFile: z.string().optional(),
+  tokenFile: z.string().optional(),
+  ca: z.string().optional(),
+  gateway: url.optional(),
+  federate: z.boolean().optional(),
+  replication: replication.optional(),
+  capacity: size.optional(),
+  tags: z.record(z.string(), z.string()).default({}),
+  members: z
+    .array(
+      z.strictObject({ id: z.string().min(1, 'expected the ID of a member'), name, kubo: url.optional(), kuboId: z.string().optional() }),
+    )
+    .default([]),
+});
+
 const schema = z.strictObject({
   format: z.literal(CONFIG_FORMAT),
   peers: z
-    .array(localPeer)
+    .array(z.discriminatedUnion('kind', [localPeer, cluster], { error: 'expected "local" or "cluster"' }))
     .superRefine((peers, context) => {
       const seen = new Set<string>();
-      for (const [index, { name }] of peers.entries()) {
-        if (seen.has(name)) context.addIssue({ code: 'custom', path: [index, 'name'], message: `two peers are called "${name}"` });
-        seen.add(name);
+      for (const [index, peer] of peers.entries()) {
+        const members = peer.kind === 'cluster' ? peer.members.map((member) => member.name) : [];
+        for (const it of [peer.name, ...members]) {
+          if (seen.has(it)) context.addIssue({ code: 'custom', path: [index, 'name'], message: `two peers are called "${it}"` });
+          seen.add(it);
+        }
       }
     })
     .default([]),

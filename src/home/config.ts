@@ -23,7 +23,49 @@ export interface LocalPeerConfig {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-export type PeerConfig = LocalPeerConfig;
+/** An IPFS Cluster, each member of which is a peer, or which is one peer as a whole. */
+export interface ClusterConfig {
+  readonly kind: 'cluster';
+  readonly name: string;
+  /** Of the REST API of one member. */
+  readonly url: string;
+  readonly user?: string | undefined;
+  /** Paths of files, absolute: what is secret is not written here. */
+  readonly passwordFile?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  /** Certificate, or those of an authority, as PEM. */
+  readonly ca?: string | undefined;
+  /** Of a gateway from which shards are read where no Kubo is known. */
+  readonly gateway?: string | undefined;
+  /** The whole Cluster is one peer, and chooses the members itself. */
+  readonly federate?: boolean | undefined;
+  /** Replicas inside a Cluster that is one peer. [as it is configured itself] */
+  readonly replication?: Replication | undefined;
+  /** Most bytes that shards may take on each member; on all together when it is one peer. */
+  readonly capacity?: number | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Those that were ever seen: one that is away is still a peer. */
+  readonly members: readonly ClusterMemberConfig[];
+}
+
+export interface ClusterMemberConfig {
+  /** Its ID in the Cluster. */
+  readonly id: string;
+  /** As a peer. */
+  readonly name: string;
+  /** URL of its Kubo's RPC API. */
+  readonly kubo?: string | undefined;
+  /** Peer ID of its Kubo: another daemon at that URL is not it. */
+  readonly kuboId?: string | undefined;
+}
+
+export type PeerConfig = LocalPeerConfig | ClusterConfig;
+
+/** Names of the peers that these settings stand for. */
+export function peerNames(peer: PeerConfig): string[] {
+  if (peer.kind !== 'cluster' || peer.federate === true) return [peer.name];
+  return peer.members.map(({ name }) => name);
+}
 
 export interface Config {
   readonly format: typeof CONFIG_FORMAT;

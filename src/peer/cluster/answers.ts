@@ -12,7 +12,12 @@ const metadata = z
   .transform((map) => map ?? {});
 
 /** A line of `/peers`. A member that cannot be asked has an error, and no name. */
-export const member = z.object({ id: z.string(), peername: z.string(), error: z.string().default('') });
+export const member = z.object({
+  id: z.string(),
+  peername: z.string(),
+  /** Its Kubo; the ID is empty when that does not answer. */
+  ipfs: z.object({ id: z.string() }).default({ id: '' }),
+});
 
 /**
  * `/monitor/metrics/{name}` gives the newest metric of each member, without those that are not valid any more. Times are

@@ -186,7 +186,7 @@ describe('metrics', () => {
           peer,
           value: value ?? '0',
           valid: value !== null,
-          received_at: 1795262959806730157,
+          received_at: 1795262959806730200,
         })),
       );
     }

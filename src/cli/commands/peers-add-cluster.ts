@@ -1,0 +1,59 @@
+/** `shardctl peers add cluster URL`: set up the members of an IPFS Cluster as peers, or all of it as one. */
+import { resolve } from 'node:path';
+import { EXIT } from '../../errors.ts';
+import { type ClusterConfig, peerNames } from '../../home/config.ts';
+import { replicationOf, sizeOf } from '../add-options.ts';
+import { type Args, usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { peerName, tagsOf } from '../peer-options.ts';
+import { addCluster, writing } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, cwd, quiet, json, output } = context;
+  const asked = clusterOf(args, cwd);
+  const kubos = args.all('kubo').map(({ value }) => kuboOf(value, args));
+  const made = await writing(context, ({ config }) => addCluster(context, config, asked, kubos));
+  if (!quiet && !json) output.line(`cluster ${made.name}: ${peerNames(made).join(', ')}`);
+  return EXIT.done;
+}
+
+function clusterOf(args: Args, cwd: string): ClusterConfig {
+  const url = args.positionals[0] as string;
+  if (!URL.canParse(url)) throw usage(`"${url}" is not a URL; write for example http://127.0.0.1:9094`, args.command);
+  const federate = args.flag('federate');
+  if (!federate && args.text('replication') !== undefined) {
+    throw usage(
+      '--replication of a cluster says how many of its members hold a shard when it is one peer: give --federate too',
+      args.command,
+    );
+  }
+  if ((args.text('user') === undefined) !== (args.text('password-file') === undefined)) {
+    throw usage('--user and --password-file go together', args.command);
+  }
+  const file = (option: 'password-file' | 'token-file' | 'ca') => {
+    const path = args.text(option);
+    return path === undefined ? undefined : resolve(cwd, path);
+  };
+  return {
+    kind: 'cluster',
+    name: peerName(args, new URL(url).hostname.replace(/[^A-Za-z0-9._-]/g, '')),
+    url,
+    user: args.text('user'),
+    passwordFile: file('password-file'),
+    tokenFile: file('token-file'),
+    ca: file('ca'),
+    gateway: args.text('gateway'),
+    federate: federate || undefined,
+    replication: federate ? replicationOf(args) : undefined,
+    capacity: sizeOf(args, 'capacity'),
+    tags: tagsOf(args),
+    members: [],
+  };
+}
+
+function kuboOf(text: string, args: Args): { readonly member: string; readonly url: string } {
+  const equals = text.indexOf('=');
+  const url = text.slice(equals + 1);
+  if (equals > 0 && URL.canParse(url)) return { member: text.slice(0, equals), url };
+  throw usage(`--kubo "${text}" is not MEMBER=URL`, args.command);
+}
