@@ -8,6 +8,7 @@ import { FederatedPeer } from '../peer/cluster/federated.ts';
 import { Gateway } from '../peer/cluster/gateway.ts';
 import { memberPeers } from '../peer/cluster/member.ts';
 import { HttpClient } from '../peer/http/client.ts';
+import { KuboPeer } from '../peer/kubo/kubo.ts';
 import { openShard } from '../peer/kubo/reader.ts';
 import { KuboRpc } from '../peer/kubo/rpc.ts';
 import type { Peer } from '../peer/peer.ts';
@@ -19,7 +20,7 @@ export async function clusterPeers(context: Context, config: ClusterConfig): Pro
   const cluster = new Cluster({
     name,
     api: new ClusterApi(clientOf(config)),
-    members: config.members.map((member) => memberOf(member)),
+    members: config.members.map((member) => memberOf(member, context)),
     tags,
     capacity,
     gateway: readerOf(config),
@@ -93,8 +94,9 @@ function clientOf({ name, url, user, passwordFile, tokenFile, ca }: ClusterConfi
   });
 }
 
-function memberOf({ id, name }: ClusterMemberConfig): ClusterMember {
-  return { id, name };
+function memberOf({ id, name, kubo, kuboId }: ClusterMemberConfig, { home, now }: Context): ClusterMember {
+  if (kubo === undefined || kuboId === undefined) return { id, name };
+  return { id, name, kubo: new KuboPeer({ name, url: kubo, id: kuboId, owner: home.dir, now }) };
 }
 
 function readerOf({ name, gateway }: ClusterConfig) {

@@ -4,13 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { parseCid } from '../dag/cid.ts';
 import { makeDirectory, syncPath } from '../durable.ts';
-import { errnoOf, ShardctlError } from '../errors.ts';
-import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
+import { errnoOf } from '../errors.ts';
 import { openCar } from './car-reader.ts';
+import { checkCar } from './check-car.ts';
 import type { SealedShard, ShardReader } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
@@ -127,19 +126,6 @@ async function moveInto(carPath: string, path: string): Promise<boolean> {
     if (errnoOf(error) === 'EXDEV') return false;
     throw error;
   }
-}
-
-async function checkCar(path: string, shard: SealedShard): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    const { size } = await handle.stat();
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(CAR_HEADER_BYTES), 0, CAR_HEADER_BYTES, 0);
-    const { digest } = readCarHeader(buffer.subarray(0, bytesRead));
-    if (size === shard.carBytes && Buffer.compare(digest, parseCid(shard.cid).digest) === 0) return;
-  } finally {
-    await handle.close();
-  }
-  throw new ShardctlError('DAMAGE', `${path} is not the complete CAR of ${shard.label} (${shard.cid})`);
 }
 
 /**

@@ -6,6 +6,7 @@ import { makeDirectory, writeDurably } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { Metric } from '../model.ts';
 import { CarStore } from './car-store.ts';
+import { isIntact } from './intact.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from './peer.ts';
 import type { ShardStore } from './store.ts';
 
@@ -108,7 +109,7 @@ export class LocalPeer implements Peer {
       }
       const store = await this.#layout();
       if (options.replace !== true && (await store.sizeOf(shard.cid)) === carBytes) {
-        if (await isIntact(store, shard.cid)) return await store.flush(shard.cid);
+        if (await isIntact(() => store.open(shard.cid))) return await store.flush(shard.cid);
         await store.remove(shard.cid);
       }
       const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await store.usedBytes()) - this.#claimed;
@@ -242,23 +243,4 @@ function parseIdentity(text: string): Identity | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A shard is met here again only after a crash or a lost index: then it is read, because a name and a size are no evidence. */
-async function isIntact(store: ShardStore, cid: string): Promise<boolean> {
-  let intact = true;
-  try {
-    const reader = await store.open(cid);
-    try {
-      for await (const _ of reader.scan(() => {
-        intact = false;
-      }));
-    } finally {
-      await reader.close();
-    }
-  } catch (error) {
-    if (error instanceof ShardctlError && error.code === 'DAMAGE') return false;
-    throw error;
-  }
-  return intact;
 }

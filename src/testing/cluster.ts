@@ -17,7 +17,9 @@ export interface LabPeer {
   readonly kubo: string;
   readonly gateway: string;
   readonly cluster: string;
+  /** Peer IDs of the two; they differ. */
   readonly clusterId: string;
+  readonly kuboId: string;
   readonly kuboPid: number;
   readonly clusterPid: number;
 }
@@ -57,7 +59,12 @@ export class ClusterLab {
 
   private constructor(dir: string) {
     this.dir = dir;
-    this.peers = (JSON.parse(readFileSync(join(dir, 'lab.json'), 'utf8')) as { peers: [LabPeer, LabPeer, LabPeer] }).peers;
+    const { peers } = JSON.parse(readFileSync(join(dir, 'lab.json'), 'utf8')) as { peers: LabPeer[] };
+    this.peers = peers.map((peer) => ({ ...peer, kuboId: kuboIdIn(join(dir, `kubo${peer.name.slice(1)}`)) })) as [
+      LabPeer,
+      LabPeer,
+      LabPeer,
+    ];
   }
 
   stop(): void {
@@ -130,6 +137,10 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
     if (Date.now() > deadline) throw new Error(`still not so after ${WAIT_MS} ms: ${isSo}`);
     await setTimeout(50);
   }
+}
+
+function kuboIdIn(repo: string): string {
+  return (JSON.parse(readFileSync(join(repo, 'config'), 'utf8')) as { Identity: { PeerID: string } }).Identity.PeerID;
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

@@ -1,9 +1,8 @@
 /** A CAR as the one part of a multipart body, which is what `/add` takes. */
 import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { parseCid } from '../../dag/cid.ts';
 import { ioError, ShardctlError } from '../../errors.ts';
-import { CAR_HEADER_BYTES, readCarHeader } from '../../shard/car.ts';
+import { checkCar } from '../check-car.ts';
 import type { SealedShard } from '../peer.ts';
 
 const PIECE_BYTES = 1024 * 1024;
@@ -19,7 +18,7 @@ export interface CarBody {
  * @throws ShardctlError `DAMAGE` when the file is not the complete CAR of this shard
  */
 export async function shardBody(shard: SealedShard): Promise<CarBody> {
-  await checkFile(shard);
+  await checkCar(shard.carPath, shard);
   return multipart(shard.carBytes, () => piecesOf(shard));
 }
 
@@ -62,19 +61,4 @@ async function* piecesOf({ carPath, label, carBytes }: SealedShard): AsyncIterab
   } finally {
     await handle.close();
   }
-}
-
-async function checkFile({ carPath, carBytes, cid, label }: SealedShard): Promise<void> {
-  const handle = await open(carPath, 'r').catch((error: unknown) => {
-    throw ioError(error, `reading ${label}`, carPath);
-  });
-  try {
-    const { size } = await handle.stat();
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(CAR_HEADER_BYTES), 0, CAR_HEADER_BYTES, 0);
-    const { digest } = readCarHeader(buffer.subarray(0, bytesRead));
-    if (size === carBytes && Buffer.compare(digest, parseCid(cid).digest) === 0) return;
-  } finally {
-    await handle.close();
-  }
-  throw new ShardctlError('DAMAGE', `${carPath} is not the complete CAR of ${label} (${cid})`);
 }

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { base32upper } from 'multiformats/bases/base32';
 import { cidText, sha256 } from '../../dag/cid.ts';
-import { RAW } from '../../model.ts';
+import { DAG_PB, RAW } from '../../model.ts';
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from '../../testing/cluster.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { peerContract } from '../contract.ts';
 import { HttpClient, type HttpRequest } from '../http/client.ts';
+import { KuboPeer } from '../kubo/kubo.ts';
 import { openShard } from '../kubo/reader.ts';
 import { KuboRpc } from '../kubo/rpc.ts';
 import { ClusterApi } from './api.ts';
@@ -40,9 +41,13 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
   });
   after(() => lab.stop());
 
-  function world(through: 0 | 1 | 2 = 0) {
-    const http = new NotingClient({ url: lab.peers[through].cluster, who: 'the Cluster' });
-    const members = lab.peers.map(({ name, clusterId }) => ({ id: clusterId, name: `lab.${name}` }));
+  function world(withKubo = false) {
+    const http = new NotingClient({ url: lab.peers[0].cluster, who: 'the Cluster' });
+    const members = lab.peers.map(({ name, clusterId, kuboId, kubo }) => ({
+      id: clusterId,
+      name: `lab.${name}`,
+      kubo: withKubo ? new KuboPeer({ name, url: kubo, id: kuboId, owner: 'test' }) : undefined,
+    }));
     const readers = lab.peers.map(({ kubo, name }) => new KuboRpc(new HttpClient({ url: kubo, who: name })));
     const gateway = (cid: string) => Promise.any(readers.map((kubo) => openShard(kubo, cid)));
     const cluster = new Cluster({ name: 'lab', api: new ClusterApi(http), members, tags: { tier: 'cold' }, now: Date.now, gateway });
@@ -50,22 +55,27 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
     return { http, cluster, c1, c2, c3 };
   }
 
-  peerContract('a member of an IPFS Cluster', async () => {
-    await lab.empty();
-    const fileOf = (block: Uint8Array) => {
-      const key = base32upper.baseEncode(Uint8Array.of(0x12, 0x20, ...sha256(block)));
-      return join(lab.dir, 'kubo2', 'blocks', key.slice(-3, -1), `${key}.data`);
-    };
-    return {
-      peer: world().c2,
-      flip: async (_, block) => {
-        const bytes = readFileSync(fileOf(block));
-        bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
-        writeFileSync(fileOf(block), bytes);
-      },
-      cut: async (_, block) => truncateSync(fileOf(block), block.length >> 1),
-    };
-  });
+  for (const withKubo of [false, true]) {
+    peerContract(`a member of an IPFS Cluster, its Kubo ${withKubo ? '' : 'not '}known`, async () => {
+      await lab.empty();
+      return {
+        peer: world(withKubo).c2,
+        flip: async (_, block) => {
+          const file = fileOf(block);
+          const bytes = readFileSync(file);
+          bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+          writeFileSync(file, bytes);
+        },
+        cut: async (_, block) => truncateSync(fileOf(block), block.length >> 1),
+      };
+    });
+  }
+
+  /** Where the Kubo of c2 keeps a block. */
+  function fileOf(block: Uint8Array): string {
+    const key = base32upper.baseEncode(Uint8Array.of(0x12, 0x20, ...sha256(block)));
+    return join(lab.dir, 'kubo2', 'blocks', key.slice(-3, -1), `${key}.data`);
+  }
 
   describe('as peers', () => {
     let dir: string;
@@ -231,6 +241,30 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       await until(async () => (await pinnedOn()).length === 0);
       await c1.reclaim();
       assert.equal(await isThere(), false);
+    });
+
+    test('where its Kubo is known, a shard goes there and not through the Cluster, which is told of it', async () => {
+      const { http, c1, c3 } = world(true);
+      await put([c1, c3]);
+      assert.deepEqual(await pinnedOn(), ['c1', 'c3']);
+      assert.equal((await allocation(shard.cid)).allocations.length, 2);
+      assert.equal(http.uploads(), 1, 'the pointer');
+    });
+
+    test('a block removed under its pin is found by a read and mended by a put, and the pin stays', async () => {
+      const { c1, c2 } = world(true);
+      await put([c1, c2]);
+      const block = shard.data[7] as Uint8Array;
+      await rpc(lab.peers[1], 'block/rm', { arg: cidText({ codec: DAG_PB, digest: sha256(block) }, 1) });
+      const again = world(true).c2;
+      assert.equal(await again.has(shard.cid), true, 'so much for a pin');
+      const damage: string[] = [];
+      const reader = await again.open(shard.cid);
+      for await (const _ of reader.scan((detail) => damage.push(detail)));
+      assert.match(damage.join(), /missing/);
+      await again.put(shard, { mayConsume: false, replace: true, signal: never });
+      assert.deepEqual(await (await again.open(shard.cid)).read(sha256(block)), Buffer.from(block));
+      assert.deepEqual(await pinnedOn(), ['c1', 'c2']);
     });
 
     test('a member that is away says so, gets nothing, and does not stand in the way of the others', async () => {

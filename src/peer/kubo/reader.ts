@@ -22,21 +22,24 @@ export interface ShardSource {
   exportCar(cid: string, what: string): Promise<HttpResponse>;
 }
 
+/** Told of each block that is there and is not what its hash says. */
+export type OnWrong = (digest: Uint8Array) => void;
+
 /**
  * Opens a shard by its manifest. Whether it is pinned is not asked: that is the peer's business.
  * @throws ShardctlError `DAMAGE` when a node of the manifest is missing or wrong
  */
-export async function openShard(rpc: ShardSource, cid: string): Promise<ShardReader> {
+export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong = () => {}): Promise<ShardReader> {
   try {
-    const manifest = await readManifest(parseCid(cid), manifestNodes(rpc, `reading the manifest of shard ${cid}`));
-    return new KuboShardReader(rpc, cid, manifest);
+    const manifest = await readManifest(parseCid(cid), manifestNodes(rpc, `reading the manifest of shard ${cid}`, onWrong));
+    return new KuboShardReader(rpc, cid, manifest, onWrong);
   } catch (error) {
     throw readError(error, rpc, cid);
   }
 }
 
 /** Loads nodes one after the other, and asks for the siblings of the next ones meanwhile. */
-function manifestNodes(rpc: ShardSource, what: string): (digest: Uint8Array) => Promise<Uint8Array | undefined> {
+function manifestNodes(rpc: ShardSource, what: string, onWrong: OnWrong): (digest: Uint8Array) => Promise<Uint8Array | undefined> {
   const asked = new Map<string, Promise<Buffer | undefined>>();
   const waiting: string[] = [];
   const ask = (cid: string) => {
@@ -52,7 +55,11 @@ function manifestNodes(rpc: ShardSource, what: string): (digest: Uint8Array) => 
     while (waiting.length > 0 && asked.size < MANIFEST_READS) ask(waiting.shift() as string);
     const bytes = await answer;
     asked.delete(cid);
-    if (bytes === undefined || Buffer.compare(sha256(bytes), digest) !== 0) return undefined;
+    if (bytes === undefined) return undefined;
+    if (!hashesTo(bytes, digest)) {
+      onWrong(digest);
+      return undefined;
+    }
     const below = decodeNode(bytes).links.filter(({ codec }) => codec === DAG_PB);
     waiting.unshift(...below.map((link) => cidText({ codec: DAG_PB, digest: link.digest }, 1)));
     return bytes;
@@ -63,11 +70,13 @@ class KuboShardReader implements ShardReader {
   readonly #rpc: ShardSource;
   readonly #cid: string;
   readonly #manifest: Manifest;
+  readonly #onWrong: OnWrong;
 
-  constructor(rpc: ShardSource, cid: string, manifest: Manifest) {
+  constructor(rpc: ShardSource, cid: string, manifest: Manifest, onWrong: OnWrong) {
     this.#rpc = rpc;
     this.#cid = cid;
     this.#manifest = manifest;
+    this.#onWrong = onWrong;
   }
 
   get blocks(): number {
@@ -97,8 +106,8 @@ class KuboShardReader implements ShardReader {
       yield* this.#oneByOne(next, index, onDamage);
       next = index + 1;
       const known = digests.subarray(index * DIGEST_BYTES, next * DIGEST_BYTES);
-      if (Buffer.compare(sha256(data), known) !== 0) onDamage(wrong(known));
-      else yield { digest: known, bytes: data };
+      if (hashesTo(data, known)) yield { digest: known, bytes: data };
+      else onDamage(this.#wrong(known));
     }
     yield* this.#oneByOne(next, count, onDamage);
   }
@@ -131,17 +140,22 @@ class KuboShardReader implements ShardReader {
     try {
       const bytes = await this.#rpc.block(cid, `reading block ${cid}`);
       if (bytes === undefined) return `block ${cid} is missing`;
-      return Buffer.compare(sha256(bytes), digest) === 0 ? bytes : wrong(digest);
+      return hashesTo(bytes, digest) ? bytes : this.#wrong(digest);
     } catch (error) {
       // It answers, and cannot give this one: its datastore says that it is broken.
       if (error instanceof HttpError && error.status === 500) return `block ${cid} cannot be read: ${error.said}`;
       throw error;
     }
   }
+
+  #wrong(digest: Uint8Array): string {
+    this.#onWrong(digest);
+    return `block ${cidText({ codec: RAW, digest }, 1)} does not have its hash`;
+  }
 }
 
-function wrong(digest: Uint8Array): string {
-  return `block ${cidText({ codec: RAW, digest }, 1)} does not have its hash`;
+function hashesTo(bytes: Uint8Array, digest: Uint8Array): boolean {
+  return Buffer.compare(sha256(bytes), digest) === 0;
 }
 
 function readError(error: unknown, { http }: ShardSource, cid: string): unknown {
