@@ -1,38 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { base32upper } from 'multiformats/bases/base32';
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { DAG_PB, RAW } from '../../model.ts';
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from '../../testing/cluster.ts';
+import { labCluster } from '../../testing/lab-cluster.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
-import { peerContract } from '../contract.ts';
-import { HttpClient, type HttpRequest } from '../http/client.ts';
-import { KuboPeer } from '../kubo/kubo.ts';
-import { openShard } from '../kubo/reader.ts';
-import { KuboRpc } from '../kubo/rpc.ts';
-import { ClusterApi } from './api.ts';
-import { Cluster } from './cluster.ts';
 import { FederatedPeer } from './federated.ts';
-import { type ClusterMemberPeer, memberPeers } from './member.ts';
+import type { ClusterMemberPeer } from './member.ts';
 
 const never = new AbortController().signal;
-
-/** Notes what is asked, and asks it. */
-class NotingClient extends HttpClient {
-  readonly asked: string[] = [];
-
-  override request(request: HttpRequest) {
-    this.asked.push(`${request.method} ${request.path}`);
-    return super.request(request);
-  }
-
-  uploads(): number {
-    return this.asked.filter((line) => line === 'POST add').length;
-  }
-}
 
 describe('IPFS Cluster', { skip: withoutCluster() }, () => {
   let lab: ClusterLab;
@@ -41,41 +20,7 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
   });
   after(() => lab.stop());
 
-  function world(withKubo = false) {
-    const http = new NotingClient({ url: lab.peers[0].cluster, who: 'the Cluster' });
-    const members = lab.peers.map(({ name, clusterId, kuboId, kubo }) => ({
-      id: clusterId,
-      name: `lab.${name}`,
-      kubo: withKubo ? new KuboPeer({ name, url: kubo, id: kuboId, owner: 'test' }) : undefined,
-    }));
-    const readers = lab.peers.map(({ kubo, name }) => new KuboRpc(new HttpClient({ url: kubo, who: name })));
-    const gateway = (cid: string) => Promise.any(readers.map((kubo) => openShard(kubo, cid)));
-    const cluster = new Cluster({ name: 'lab', api: new ClusterApi(http), members, tags: { tier: 'cold' }, now: Date.now, gateway });
-    const [c1, c2, c3] = memberPeers(cluster) as [ClusterMemberPeer, ClusterMemberPeer, ClusterMemberPeer];
-    return { http, cluster, c1, c2, c3 };
-  }
-
-  for (const withKubo of [false, true]) {
-    peerContract(`a member of an IPFS Cluster, its Kubo ${withKubo ? '' : 'not '}known`, async () => {
-      await lab.empty();
-      return {
-        peer: world(withKubo).c2,
-        flip: async (_, block) => {
-          const file = fileOf(block);
-          const bytes = readFileSync(file);
-          bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
-          writeFileSync(file, bytes);
-        },
-        cut: async (_, block) => truncateSync(fileOf(block), block.length >> 1),
-      };
-    });
-  }
-
-  /** Where the Kubo of c2 keeps a block. */
-  function fileOf(block: Uint8Array): string {
-    const key = base32upper.baseEncode(Uint8Array.of(0x12, 0x20, ...sha256(block)));
-    return join(lab.dir, 'kubo2', 'blocks', key.slice(-3, -1), `${key}.data`);
-  }
+  const world = (withKubo = false) => labCluster(lab, withKubo);
 
   describe('as peers', () => {
     let dir: string;
