@@ -5,9 +5,9 @@ import { EXIT, errnoOf, ShardctlError } from '../errors.ts';
 import type { Event, Problems, Summary } from '../events.ts';
 import type { Config } from '../home/config.ts';
 import type { Index } from '../index-store/index.ts';
-import { ingest } from '../ingest.ts';
 import type { ByteString, CidProfile } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
+import { update } from '../update.ts';
 import type { Context } from './context.ts';
 import { countAhead } from './count-ahead.ts';
 import type { RunOptions } from './run-options.ts';
@@ -30,7 +30,7 @@ export async function importTree(context: Context, session: Session, request: Im
   const peers = await peersOrDefault(context, session);
   const emit = (event: Event) => context.reporter.event(event);
   const counting = context.watched ? countAhead({ source, filters }, emit) : undefined;
-  const done = ingest({
+  const done = update({
     ...settingsOf(context, session.config, request, options),
     chunker: request.chunker,
     itemize: options.itemize,

@@ -1,7 +1,7 @@
 /** Values of the options that `add` and `update` have in common, checked. */
-import type { Trust } from '../compare/judge.ts';
+
 import type { MaxDelete } from '../deletions.ts';
-import type { Replication } from '../model.ts';
+import type { Replication, Trust } from '../model.ts';
 import { replicationOf, sizeOf } from './add-options.ts';
 import { type Args, usage } from './args.ts';
 
