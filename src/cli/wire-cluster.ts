@@ -5,11 +5,10 @@ import { type ClusterConfig, type ClusterMemberConfig, type Config, peerNames } 
 import { ClusterApi } from '../peer/cluster/api.ts';
 import { Cluster, type ClusterMember } from '../peer/cluster/cluster.ts';
 import { FederatedPeer } from '../peer/cluster/federated.ts';
-import { Gateway } from '../peer/cluster/gateway.ts';
+import { Gateway, openThrough } from '../peer/cluster/gateway.ts';
 import { memberPeers } from '../peer/cluster/member.ts';
 import { HttpClient } from '../peer/http/client.ts';
 import { KuboPeer } from '../peer/kubo/kubo.ts';
-import { openShard } from '../peer/kubo/reader.ts';
 import { KuboRpc } from '../peer/kubo/rpc.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Context } from './context.ts';
@@ -102,7 +101,7 @@ function memberOf({ id, name, kubo, kuboId }: ClusterMemberConfig, { home, now }
 function readerOf({ name, gateway }: ClusterConfig) {
   if (gateway === undefined) return undefined;
   const source = new Gateway(new HttpClient({ url: gateway, who: `the gateway of cluster "${name}"` }));
-  return (cid: string) => openShard(source, cid);
+  return (cid: string) => openThrough(source, cid);
 }
 
 /** The first line: editors end files with a newline. */

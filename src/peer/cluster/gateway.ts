@@ -4,12 +4,26 @@
  */
 import type { HttpClient } from '../http/client.ts';
 import type { HttpResponse } from '../http/response.ts';
-import type { ShardSource } from '../kubo/reader.ts';
+import { openShard, type ShardSource } from '../kubo/reader.ts';
+import type { ShardReader } from '../peer.ts';
 
 /** A gateway that must fetch a block from others first is silent meanwhile, and says 504 when it has not found it. */
 const IDLE_MS = 120_000;
 /** Gone, not to be had, not found in time. */
 const NOT_THERE = new Set([404, 410, 412, 504]);
+
+/** @throws ShardctlError `DAMAGE` when the gateway does not give the whole manifest */
+export async function openThrough(gateway: Gateway, cid: string): Promise<ShardReader> {
+  const reader = await openShard(gateway, cid);
+  return {
+    isSecondHand: true,
+    blocks: reader.blocks,
+    contents: () => reader.contents(),
+    read: (digest) => reader.read(digest),
+    scan: (onDamage) => reader.scan(onDamage),
+    close: () => reader.close(),
+  };
+}
 
 export class Gateway implements ShardSource {
   readonly http: HttpClient;

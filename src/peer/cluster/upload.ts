@@ -32,6 +32,9 @@ type Failures = Map<string, ShardctlError>;
 interface Job {
   readonly members: ReadonlySet<string>;
   readonly sent: Promise<Failures>;
+  /** Those who wait for it. When the last of them has given up, so does the upload. */
+  readonly waiting: Set<AbortSignal>;
+  readonly giveUp: AbortController;
 }
 
 export class Uploads {
@@ -49,8 +52,8 @@ export class Uploads {
     const { api, now } = this.#cluster;
     if (!options.replace && this.#done.get(shard.cid)?.has(id)) return;
     let job = this.#jobs.get(shard.cid);
-    if (job?.members.has(id) !== true) job = this.#start(shard, new Set([...allocation, id]), options);
-    const failure = (await job.sent).get(id);
+    if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options.replace);
+    const failure = (await join(job, options.signal)).get(id);
     if (failure !== undefined) throw failure;
     await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
     const done = this.#done.get(shard.cid) ?? new Set();
@@ -62,9 +65,11 @@ export class Uploads {
     this.#done.get(cid)?.delete(id);
   }
 
-  #start(shard: SealedShard, members: ReadonlySet<string>, options: UploadOptions): Job {
+  #start(shard: SealedShard, members: ReadonlySet<string>, replace: boolean): Job {
+    const giveUp = new AbortController();
+    const options = { replace, signal: giveUp.signal };
     const sent = this.#cluster.turns.take(shard.cid, () => this.#send(shard, [...members], options));
-    const job = { members, sent };
+    const job = { members, sent, waiting: new Set<AbortSignal>(), giveUp };
     this.#jobs.set(shard.cid, job);
     const end = () => {
       if (this.#jobs.get(shard.cid) === job) this.#jobs.delete(shard.cid);
@@ -160,6 +165,26 @@ export class Uploads {
       await sleep(LOOK_MS, signal);
     }
     return false;
+  }
+}
+
+/** Waits for the upload, until `signal` says otherwise. */
+async function join(job: Job, signal: AbortSignal): Promise<Failures> {
+  signal.throwIfAborted();
+  let leave = () => {};
+  const left = new Promise<never>((_, reject) => {
+    leave = () => {
+      job.waiting.delete(signal);
+      if (job.waiting.size === 0) job.giveUp.abort(signal.reason);
+      reject(signal.reason);
+    };
+  });
+  job.waiting.add(signal);
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await Promise.race([job.sent, left]);
+  } finally {
+    signal.removeEventListener('abort', leave);
   }
 }
 
