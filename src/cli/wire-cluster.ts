@@ -1,7 +1,8 @@
 /** The composition root's part for an IPFS Cluster: its settings become peers. Loaded only where one is set up. */
 import { readFileSync } from 'node:fs';
 import { ioError, ShardctlError } from '../errors.ts';
-import { type ClusterConfig, type ClusterMemberConfig, type Config, peerNames } from '../home/config.ts';
+import { type ClusterConfig, type ClusterMemberConfig, type Config, type PeerConfig, peerNames } from '../home/config.ts';
+import type { Member } from '../peer/cluster/answers.ts';
 import { ClusterApi } from '../peer/cluster/api.ts';
 import { Cluster, type ClusterMember } from '../peer/cluster/cluster.ts';
 import { FederatedPeer } from '../peer/cluster/federated.ts';
@@ -29,57 +30,87 @@ export async function clusterPeers(context: Context, config: ClusterConfig): Pro
 }
 
 /**
- * The settings of a Cluster with its members, as it names them.
- * @throws ShardctlError when it does not answer, is a peer already, or has no member of a name
+ * The settings of a Cluster with its members, as it names them. One that is set up already keeps what it knows of its members.
+ * @throws ShardctlError when it does not answer, goes by another name already, or has no such member
  */
 export async function newCluster(
   { peers }: Config,
   asked: ClusterConfig,
   kubos: readonly { readonly member: string; readonly url: string }[],
 ): Promise<ClusterConfig> {
-  const taken = new Set(peers.flatMap((peer) => [peer.name, ...peerNames(peer)]));
+  const before = peers.find((peer): peer is ClusterConfig => peer.kind === 'cluster' && peer.name === asked.name);
+  const others = peers.filter((peer) => peer !== before);
+  const taken = new Set(others.flatMap((peer) => [peer.name, ...peerNames(peer)]));
   if (taken.has(asked.name)) {
     throw new ShardctlError('USAGE', `there is a peer "${asked.name}" already`, { hint: 'choose another name with --name' });
   }
-  const found = await withNewMembers(asked, taken);
-  if (found === undefined) throw new ShardctlError('TOO_FEW_PEERS', `${asked.url} answers, but no member of its Cluster does`);
-  const ids = new Set(found.members.map(({ id }) => id));
-  const same = peers.find((peer) => peer.kind === 'cluster' && peer.members.some(({ id }) => ids.has(id)));
+  const answering = await membersOf(asked);
+  if (answering.length === 0) throw new ShardctlError('TOO_FEW_PEERS', `${asked.url} answers, but no member of its Cluster does`);
+  const isIn = ({ members }: ClusterConfig) => answering.some(({ id }) => members.some((member) => member.id === id));
+  const same = others.find((peer) => peer.kind === 'cluster' && isIn(peer));
   if (same !== undefined) throw new ShardctlError('USAGE', `${asked.url} is cluster "${same.name}" already`);
-  const members = [...found.members];
+  if (before !== undefined && !isIn(before)) {
+    throw new ShardctlError('USAGE', `${asked.url} is not cluster "${asked.name}", which is set up already: it has other members`, {
+      hint: 'choose another name with --name',
+    });
+  }
+  const members = withNew({ ...asked, members: before?.members ?? [] }, answering, taken);
   for (const { member, url } of kubos) {
     const at = members.findIndex(({ id, name }) => id === member || name === member || name === `${asked.name}.${member}`);
     const its = members[at];
     if (its === undefined) {
       throw new ShardctlError('USAGE', `the Cluster has no member "${member}": it has ${members.map(({ name }) => name).join(', ')}`);
     }
-    const { id } = await new KuboRpc(new HttpClient({ url, who: `the Kubo of "${its.name}"` })).id();
-    if (its.kuboId !== undefined && id !== its.kuboId) {
-      throw new ShardctlError('USAGE', `the Kubo of "${its.name}" is ${its.kuboId}, and not the one at ${url} (${id})`);
-    }
-    members[at] = { ...its, kubo: url, kuboId: id };
+    members[at] = await withKubo(its, url);
   }
-  return { ...found, members };
+  return { ...asked, members };
 }
 
-/** The settings with the members that are new, or undefined when there are none. @throws ShardctlError when the Cluster does not answer */
-export async function withNewMembers(config: ClusterConfig, taken: ReadonlySet<string>): Promise<ClusterConfig | undefined> {
+/** @throws ShardctlError when another Kubo answers there than that of the member, or none does */
+async function withKubo(member: ClusterMemberConfig, url: string): Promise<ClusterMemberConfig> {
+  const http = new HttpClient({ url, who: `the Kubo of "${member.name}"` });
+  try {
+    const { id } = await new KuboRpc(http).id();
+    if (member.kuboId === undefined || id === member.kuboId) return { ...member, kubo: url, kuboId: id };
+    throw new ShardctlError('USAGE', `the Kubo of "${member.name}" is ${member.kuboId}, and not the one at ${http.address} (${id})`);
+  } finally {
+    await http.close();
+  }
+}
+
+/** The settings with members that have come since, or the same ones when there are none, or the Cluster does not answer: later will do. */
+export async function refreshed(config: ClusterConfig, peers: readonly PeerConfig[]): Promise<ClusterConfig> {
+  let answering: Member[];
+  try {
+    answering = await membersOf(config);
+  } catch (error) {
+    if (error instanceof ShardctlError) return config;
+    throw error;
+  }
+  const members = withNew(config, answering, new Set(peers.flatMap((peer) => [peer.name, ...peerNames(peer)])));
+  return members.length === config.members.length ? config : { ...config, members };
+}
+
+/** Members that answer now. One that does not has no name yet. */
+async function membersOf(config: ClusterConfig): Promise<Member[]> {
   const api = new ClusterApi(clientOf(config));
   try {
-    const known = new Set(config.members.map(({ id }) => id));
-    const names = new Set(taken);
-    const fresh: ClusterMemberConfig[] = [];
-    for (const { id, peername, ipfs } of await api.members()) {
-      // One that does not answer has no name; it will have one when it does.
-      if (known.has(id) || peername === '') continue;
-      const name = nameFor(`${config.name}.${peername}`, names);
-      names.add(name);
-      fresh.push({ id, name, ...(ipfs.id === '' ? {} : { kuboId: ipfs.id }) });
-    }
-    return fresh.length === 0 ? undefined : { ...config, members: [...config.members, ...fresh] };
+    return (await api.members()).filter(({ peername }) => peername !== '');
   } finally {
     await api.close();
   }
+}
+
+function withNew(config: ClusterConfig, answering: readonly Member[], taken: ReadonlySet<string>): ClusterMemberConfig[] {
+  const members = [...config.members];
+  const names = new Set([...taken, ...members.map(({ name }) => name)]);
+  for (const { id, peername, ipfs } of answering) {
+    if (members.some((member) => member.id === id)) continue;
+    const name = nameFor(`${config.name}.${peername}`, names);
+    names.add(name);
+    members.push({ id, name, ...(ipfs.id === '' ? {} : { kuboId: ipfs.id }) });
+  }
+  return members;
 }
 
 function clientOf({ name, url, user, passwordFile, tokenFile, ca }: ClusterConfig): HttpClient {

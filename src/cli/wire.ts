@@ -79,10 +79,21 @@ async function locked<T>(context: Context, work: (config: Config) => Promise<T>)
   try {
     const config = await loadConfig(home, version);
     if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
-    return await work(config ?? DEFAULT_CONFIG);
+    return await work(await withNewMembers(home, config ?? DEFAULT_CONFIG));
   } finally {
     lock.release();
   }
+}
+
+/** Takes in members that have joined a Cluster since. */
+async function withNewMembers(home: HomePaths, config: Config): Promise<Config> {
+  if (!config.peers.some(({ kind }) => kind === 'cluster')) return config;
+  const { refreshed } = await import('./wire-cluster.ts');
+  const peers = await Promise.all(config.peers.map((peer) => (peer.kind === 'cluster' ? refreshed(peer, config.peers) : peer)));
+  if (peers.every((peer, at) => peer === config.peers[at])) return config;
+  const grown = { ...config, peers };
+  saveConfig(home, grown);
+  return grown;
 }
 
 /** Creates a local peer and adds it to the settings. Must be called by the only writer. */
@@ -131,7 +142,7 @@ export async function addCluster(
   kubos: readonly { readonly member: string; readonly url: string }[],
 ): Promise<ClusterConfig> {
   const made = await (await import('./wire-cluster.ts')).newCluster(config, asked, kubos);
-  saveConfig(context.home, { ...config, peers: [...config.peers, made] });
+  saveConfig(context.home, { ...config, peers: [...config.peers.filter(({ name }) => name !== made.name), made] });
   return made;
 }
 

@@ -87,13 +87,9 @@ export class Cluster {
   /** A reader on a gateway, or an error that says how to come by one. */
   async openElsewhere(cid: string, name: string): Promise<ShardReader> {
     if (this.options.gateway !== undefined) return await this.options.gateway(cid);
-    throw new ShardctlError(
-      'NOT_READABLE',
-      `peer "${name}" can be asked for its pins and not for their bytes: the address of its Kubo is not known`,
-      {
-        hint: 'give it with `shardctl peers add cluster … --kubo MEMBER=URL`, or a gateway with --gateway',
-      },
-    );
+    throw new ShardctlError('NOT_READABLE', `nothing can be read from peer "${name}": the address of its Kubo is not known`, {
+      hint: 'say where it is: run `shardctl peers add cluster` again with --kubo MEMBER=URL, or with a gateway',
+    });
   }
 
   async close(): Promise<void> {
