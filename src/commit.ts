@@ -12,6 +12,7 @@ import type { Tree } from './link/link.ts';
 import type { ShardRecord, SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
+import { pinHeads } from './pin-heads.ts';
 import { repositoryRecord } from './remember.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
@@ -67,6 +68,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   };
   await run.index.commit(repositoryRecord(run, number), snapshot);
   writeHead(run.heads, run.repository, snapshot.cid);
+  await pinHeads(run, run.repository);
   return snapshot;
 }
 

@@ -18,6 +18,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),
   'peers add cluster': () => import('./commands/peers-add-cluster.ts'),
+  'peers add kubo': () => import('./commands/peers-add-kubo.ts'),
 };
 
 /** @param words as in `spec.ts` */

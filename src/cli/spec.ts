@@ -63,19 +63,19 @@ export const OPTIONS = {
   'keep-within': { value: 'TIME', help: 'keep what is not older than this, counted from the newest snapshot, for example 2y5m7d3h' },
   'max-unused': { value: 'SIZE|P%', help: 'unused bytes that may stay in shards; or unlimited [5%]' },
   'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
-  from: { value: 'PATH', help: 'directory of a local peer; may be repeated' },
+  from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
 
   // peers
-  capacity: { value: 'SIZE', help: 'most bytes that its shards may take, for example 500GB [the whole disk]' },
+  capacity: { value: 'SIZE', help: 'most bytes that it may take, for example 500GB [the whole disk, or what a daemon is set to]' },
   tag: { value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators; may be repeated' },
   user: { value: 'USER', help: 'user of the REST API' },
   'password-file': { value: 'FILE', help: "file with the user's password" },
-  'token-file': { value: 'FILE', help: 'file with a bearer token' },
   ca: { value: 'FILE', help: "certificate to trust, or its authority's, PEM [the system's]" },
   federate: { help: 'the whole cluster is one peer, and chooses its members itself' },
   kubo: { value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
-  gateway: { value: 'URL', help: 'HTTP gateway to read from where no Kubo is known' },
+  'token-file': { value: 'FILE', help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]' },
+  gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },
   layout: { value: 'LAYOUT', help: 'car: one CAR file a shard; blockstore: a blockstore-fs directory [car]' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -196,7 +196,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'recover',
     arguments: ['SNAPSHOT'],
     summary: 'make a lost home anew from what its peers hold',
-    options: ['from', 'name', 'source', 'lock-wait'],
+    options: ['from', 'token-file', 'name', 'source', 'lock-wait'],
     examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
   },
   {
@@ -233,6 +233,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       'shardctl peers add cluster http://127.0.0.1:9094 --name attic --kubo c1=http://10.0.0.1:5001',
       'shardctl peers add cluster https://cluster.example:9094 --name east --federate --user admin --password-file /etc/shardctl/east',
+    ],
+  },
+  {
+    words: 'peers add kubo',
+    arguments: ['URL'],
+    summary: 'set up a Kubo daemon as a peer, by the URL of its RPC',
+    options: ['name', 'capacity', 'tag', 'token-file', 'gateway', 'lock-wait'],
+    examples: [
+      'shardctl peers add kubo http://127.0.0.1:5001 --tag zone=a',
+      'shardctl peers add kubo https://attic:5001 --token-file attic.token',
     ],
   },
 ];

@@ -1,7 +1,11 @@
 /** The composition root's part for an IPFS Cluster: its settings become peers. Loaded only where one is set up. */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { ioError, ShardctlError } from '../errors.ts';
+import { resolve } from 'node:path';
+import { errnoOf, ShardctlError } from '../errors.ts';
 import { type ClusterConfig, type ClusterMemberConfig, type Config, type PeerConfig, peerNames } from '../home/config.ts';
+import { saveConfig } from '../home/config-file.ts';
+import type { HomePaths } from '../home/home.ts';
 import type { Member } from '../peer/cluster/answers.ts';
 import { ClusterApi } from '../peer/cluster/api.ts';
 import { Cluster, type ClusterMember } from '../peer/cluster/cluster.ts';
@@ -13,14 +17,16 @@ import { KuboPeer } from '../peer/kubo/kubo.ts';
 import { KuboRpc } from '../peer/kubo/rpc.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Context } from './context.ts';
+import { tokenOf } from './wire-kubo.ts';
 
 /** Its members as peers, or all of it as one. Asks nothing yet. @throws ShardctlError when a file with what is secret cannot be read */
-export async function clusterPeers(context: Context, config: ClusterConfig): Promise<Peer[]> {
-  const { name, tags, capacity } = config;
+export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
+  const { name, tags, capacity, owner } = config;
   const cluster = new Cluster({
     name,
-    api: new ClusterApi(clientOf(config)),
-    members: config.members.map((member) => memberOf(member, context)),
+    owner,
+    api: new ClusterApi(clientOf(context.home, config)),
+    members: config.members.map((member) => memberOf(member, owner, context.now)),
     tags,
     capacity,
     gateway: readerOf(config),
@@ -29,22 +35,42 @@ export async function clusterPeers(context: Context, config: ClusterConfig): Pro
   return config.federate === true ? [new FederatedPeer(cluster, config.replication)] : memberPeers(cluster);
 }
 
+/** What a user says of a Cluster; it says the rest itself. */
+export type NewCluster = Omit<ClusterConfig, 'owner' | 'members'>;
+
+/**
+ * Asks a Cluster for its members and adds it to the settings, or changes what these say. Must be called by the only writer.
+ * @param kubos by name or ID of a member, as the Cluster or we call it
+ */
+export async function addCluster(
+  { home }: Context,
+  config: Config,
+  asked: NewCluster,
+  kubos: readonly MemberKubo[],
+): Promise<ClusterConfig> {
+  const made = await newCluster(home, config, asked, kubos);
+  saveConfig(home, { ...config, peers: [...config.peers.filter(({ name }) => name !== made.name), made] });
+  return made;
+}
+
+interface MemberKubo {
+  readonly member: string;
+  readonly url: string;
+}
+
 /**
  * The settings of a Cluster with its members, as it names them. One that is set up already keeps what it knows of its members.
  * @throws ShardctlError when it does not answer, goes by another name already, or has no such member
  */
-export async function newCluster(
-  { peers }: Config,
-  asked: ClusterConfig,
-  kubos: readonly { readonly member: string; readonly url: string }[],
-): Promise<ClusterConfig> {
-  const before = peers.find((peer): peer is ClusterConfig => peer.kind === 'cluster' && peer.name === asked.name);
+async function newCluster(home: HomePaths, { peers }: Config, said: NewCluster, kubos: readonly MemberKubo[]): Promise<ClusterConfig> {
+  const before = peers.find((peer): peer is ClusterConfig => peer.kind === 'cluster' && peer.name === said.name);
+  const asked: ClusterConfig = { ...said, owner: before?.owner ?? randomBytes(4).toString('hex'), members: before?.members ?? [] };
   const others = peers.filter((peer) => peer !== before);
   const taken = new Set(others.flatMap((peer) => [peer.name, ...peerNames(peer)]));
   if (taken.has(asked.name)) {
     throw new ShardctlError('USAGE', `there is a peer "${asked.name}" already`, { hint: 'choose another name with --name' });
   }
-  const answering = await membersOf(asked);
+  const answering = await membersOf(home, asked);
   if (answering.length === 0) throw new ShardctlError('TOO_FEW_PEERS', `${asked.url} answers, but no member of its Cluster does`);
   const isIn = ({ members }: ClusterConfig) => answering.some(({ id }) => members.some((member) => member.id === id));
   const same = others.find((peer) => peer.kind === 'cluster' && isIn(peer));
@@ -54,7 +80,7 @@ export async function newCluster(
       hint: 'choose another name with --name',
     });
   }
-  const members = withNew({ ...asked, members: before?.members ?? [] }, answering, taken);
+  const members = withNew(asked, answering, taken);
   for (const { member, url } of kubos) {
     const at = members.findIndex(({ id, name }) => id === member || name === member || name === `${asked.name}.${member}`);
     const its = members[at];
@@ -79,10 +105,10 @@ async function withKubo(member: ClusterMemberConfig, url: string): Promise<Clust
 }
 
 /** The settings with members that have come since, or the same ones when there are none, or the Cluster does not answer: later will do. */
-export async function refreshed(config: ClusterConfig, peers: readonly PeerConfig[]): Promise<ClusterConfig> {
+export async function refreshed(home: HomePaths, config: ClusterConfig, peers: readonly PeerConfig[]): Promise<ClusterConfig> {
   let answering: Member[];
   try {
-    answering = await membersOf(config);
+    answering = await membersOf(home, config);
   } catch (error) {
     if (error instanceof ShardctlError) return config;
     throw error;
@@ -92,8 +118,8 @@ export async function refreshed(config: ClusterConfig, peers: readonly PeerConfi
 }
 
 /** Members that answer now. One that does not has no name yet. */
-async function membersOf(config: ClusterConfig): Promise<Member[]> {
-  const api = new ClusterApi(clientOf(config));
+async function membersOf(home: HomePaths, config: ClusterConfig): Promise<Member[]> {
+  const api = new ClusterApi(clientOf(home, config));
   try {
     return (await api.members()).filter(({ peername }) => peername !== '');
   } finally {
@@ -113,20 +139,20 @@ function withNew(config: ClusterConfig, answering: readonly Member[], taken: Rea
   return members;
 }
 
-function clientOf({ name, url, user, passwordFile, tokenFile, ca }: ClusterConfig): HttpClient {
+function clientOf(home: HomePaths, { name, url, user, passwordFile, tokenFile, ca }: ClusterConfig): HttpClient {
   return new HttpClient({
     url,
     who: `cluster "${name}"`,
     user,
-    password: passwordFile === undefined ? undefined : secretIn(passwordFile),
-    token: tokenFile === undefined ? undefined : secretIn(tokenFile),
-    ca: ca === undefined ? undefined : read(ca),
+    password: passwordFile === undefined ? undefined : secretIn(resolve(home.dir, passwordFile), `the password of cluster "${name}"`),
+    token: tokenOf(home, name, tokenFile),
+    ca: ca === undefined ? undefined : read(resolve(home.dir, ca), `the certificate of cluster "${name}"`),
   });
 }
 
-function memberOf({ id, name, kubo, kuboId }: ClusterMemberConfig, { home, now }: Context): ClusterMember {
+function memberOf({ id, name, kubo, kuboId }: ClusterMemberConfig, owner: string, now: () => number): ClusterMember {
   if (kubo === undefined || kuboId === undefined) return { id, name };
-  return { id, name, kubo: new KuboPeer({ name, url: kubo, id: kuboId, owner: home.dir, now }) };
+  return { id, name, kubo: new KuboPeer({ name, url: kubo, id: kuboId, owner, now }) };
 }
 
 function readerOf({ name, gateway }: ClusterConfig) {
@@ -135,16 +161,19 @@ function readerOf({ name, gateway }: ClusterConfig) {
   return (cid: string) => openThrough(source, cid);
 }
 
-/** The first line: editors end files with a newline. */
-function secretIn(file: string): string {
-  return (read(file).split('\n')[0] as string).trim();
+/** Editors end files with a newline. */
+function secretIn(file: string, what: string): string {
+  return read(file, what).replace(/\r?\n$/, '');
 }
 
-function read(file: string): string {
+function read(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw ioError(error, 'reading what the Cluster wants to see', file);
+    throw new ShardctlError('BAD_CONFIG', `${what} cannot be read (${file}): ${errnoOf(error) ?? String(error)}`, {
+      hint: 'mend the file, or name another one in config.json',
+      cause: error,
+    });
   }
 }
 

@@ -24,41 +24,62 @@ const replication = z
 
 const name = z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"');
 
+const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
+
+const tags = z.record(z.string(), z.string()).default({});
+
 const localPeer = z.strictObject({
   kind: z.literal('local'),
   name,
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
   capacity: size.optional(),
-  tags: z.record(z.string(), z.string()).default({}),
+  tags,
 });
 
-const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
+const owner = z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits');
+
+const kuboPeer = z.strictObject({
+  kind: z.literal('kubo'),
+  name,
+  url,
+  id: z.string().min(1, 'expected the peer ID of the daemon'),
+  owner,
+  tokenFile: z.string().min(1, 'expected a path').optional(),
+  gateway: url.optional(),
+  capacity: size.optional(),
+  tags,
+});
+
+const path = z.string().min(1, 'expected a path');
+const clusterMember = z.strictObject({
+  id: z.string().min(1, 'expected the ID of a member'),
+  name,
+  kubo: url.optional(),
+  kuboId: z.string().min(1, 'expected the peer ID of a Kubo').optional(),
+});
 
 const cluster = z.strictObject({
   kind: z.literal('cluster'),
   name,
   url,
+  owner,
   user: z.string().optional(),
-  passwordFile: z.string().optional(),
-  tokenFile: z.string().optional(),
-  ca: z.string().optional(),
+  passwordFile: path.optional(),
+  tokenFile: path.optional(),
+  ca: path.optional(),
   gateway: url.optional(),
   federate: z.boolean().optional(),
   replication: replication.optional(),
   capacity: size.optional(),
-  tags: z.record(z.string(), z.string()).default({}),
-  members: z
-    .array(
-      z.strictObject({ id: z.string().min(1, 'expected the ID of a member'), name, kubo: url.optional(), kuboId: z.string().optional() }),
-    )
-    .default([]),
+  tags,
+  members: z.array(clusterMember).default([]),
 });
 
 const schema = z.strictObject({
   format: z.literal(CONFIG_FORMAT),
   peers: z
-    .array(z.discriminatedUnion('kind', [localPeer, cluster], { error: 'expected "local" or "cluster"' }))
+    .array(z.discriminatedUnion('kind', [localPeer, kuboPeer, cluster], { error: 'expected "local", "kubo" or "cluster"' }))
     .superRefine((peers, context) => {
       const seen = new Set<string>();
       for (const [index, peer] of peers.entries()) {

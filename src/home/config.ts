@@ -23,6 +23,25 @@ export interface LocalPeerConfig {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+/** A Kubo daemon, driven over its RPC. */
+export interface KuboPeerConfig {
+  readonly kind: 'kubo';
+  readonly name: string;
+  /** Of its RPC. May have `user:password@` in it: then nobody else may read the settings. */
+  readonly url: string;
+  /** The daemon's peer ID: another daemon at this URL is another peer. */
+  readonly id: string;
+  /** Tells the roots that this home pins there from those of another. */
+  readonly owner: string;
+  /** File with its bearer token, absolute or relative to the home. */
+  readonly tokenFile?: string | undefined;
+  /** Of its gateway. */
+  readonly gateway?: string | undefined;
+  /** Most bytes that its datastore may take, instead of what the daemon itself is set to. */
+  readonly capacity?: number | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 /** An IPFS Cluster, each member of which is a peer, or which is one peer as a whole. */
 export interface ClusterConfig {
   readonly kind: 'cluster';
@@ -30,7 +49,9 @@ export interface ClusterConfig {
   /** Of the REST API of one member. */
   readonly url: string;
   readonly user?: string | undefined;
-  /** Paths of files, absolute: what is secret is not written here. */
+  /** Tells the roots that this home pins there from those of another. */
+  readonly owner: string;
+  /** Paths of files, absolute or relative to the home: what is secret is not written here. */
   readonly passwordFile?: string | undefined;
   readonly tokenFile?: string | undefined;
   /** Certificate, or those of an authority, as PEM. */
@@ -59,12 +80,21 @@ export interface ClusterMemberConfig {
   readonly kuboId?: string | undefined;
 }
 
-export type PeerConfig = LocalPeerConfig | ClusterConfig;
+export type PeerConfig = LocalPeerConfig | KuboPeerConfig | ClusterConfig;
 
 /** Names of the peers that these settings stand for. */
 export function peerNames(peer: PeerConfig): string[] {
   if (peer.kind !== 'cluster' || peer.federate === true) return [peer.name];
   return peer.members.map(({ name }) => name);
+}
+
+/** Whether something in the settings lets whoever reads it in elsewhere. */
+export function holdsSecret({ peers }: Pick<Config, 'peers'>): boolean {
+  const urls = peers.flatMap((peer) => {
+    if (peer.kind === 'local') return [];
+    return [peer.url, ...(peer.kind === 'cluster' ? peer.members.map(({ kubo }) => kubo ?? '') : [])];
+  });
+  return urls.some((url) => /^[a-z]+:\/\/[^/?#]*@/i.test(url));
 }
 
 export interface Config {

@@ -66,6 +66,9 @@ export interface Peer {
   /** Has the space of what was removed collected now. Absent where `remove` frees it. */
   reclaim?(): Promise<void>;
 
+  /** What about the peer's own settings keeps it from serving what it holds, one line each. Absent where there is nothing to set. */
+  warnings?(): Promise<readonly string[]>;
+
   /** Lets go of connections. */
   close?(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /** A real IPFS Cluster for tests: three members, each in front of a Kubo of its own, on loopback, started by `scripts/peers/lab`. */
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -54,7 +54,10 @@ export class ClusterLab {
       env: { ...process.env, SHARDCTL_PEERS: BINARIES },
     });
     if (status !== 0) throw new Error(`the lab does not start: ${stderr}`);
-    return new ClusterLab(dir);
+    const lab = new ClusterLab(dir);
+    // A test that is cut off leaves no daemons behind.
+    process.once('exit', () => lab.stop());
+    return lab;
   }
 
   private constructor(dir: string) {
@@ -68,6 +71,7 @@ export class ClusterLab {
   }
 
   stop(): void {
+    if (!existsSync(this.dir)) return;
     spawnSync(LAB, ['down', this.dir]);
     for (const pid of this.#again.values()) kill(pid, 'SIGKILL');
     rmSync(this.dir, { recursive: true, force: true });

@@ -32,7 +32,15 @@ export function labCluster(lab: ClusterLab, withKubo: boolean) {
   }));
   const readers = lab.peers.map(({ kubo, name }) => new KuboRpc(new HttpClient({ url: kubo, who: name })));
   const gateway = (cid: string) => Promise.any(readers.map((kubo) => openShard(kubo, cid)));
-  const cluster = new Cluster({ name: 'lab', api: new ClusterApi(http), members, tags: { tier: 'cold' }, now: Date.now, gateway });
+  const cluster = new Cluster({
+    name: 'lab',
+    owner: 'test',
+    api: new ClusterApi(http),
+    members,
+    tags: { tier: 'cold' },
+    now: Date.now,
+    gateway,
+  });
   const [c1, c2, c3] = memberPeers(cluster) as [ClusterMemberPeer, ClusterMemberPeer, ClusterMemberPeer];
   return { http, cluster, c1, c2, c3 };
 }

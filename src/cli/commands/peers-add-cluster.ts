@@ -1,12 +1,14 @@
 /** `shardctl peers add cluster URL`: set up the members of an IPFS Cluster as peers, or all of it as one. */
 import { resolve } from 'node:path';
+import { displayUrl } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
-import { type ClusterConfig, peerNames } from '../../home/config.ts';
-import { replicationOf, sizeOf } from '../add-options.ts';
+import { peerNames } from '../../home/config.ts';
+import { replicationOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
-import { peerName, tagsOf } from '../peer-options.ts';
-import { addCluster, writing } from '../wire.ts';
+import { commonOptions, peerName } from '../peer-options.ts';
+import { hostOf, isUrl, writing } from '../wire.ts';
+import { addCluster, type NewCluster } from '../wire-cluster.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, cwd, quiet, json, output } = context;
@@ -17,9 +19,11 @@ export async function run(context: Context): Promise<number> {
   return EXIT.done;
 }
 
-function clusterOf(args: Args, cwd: string): ClusterConfig {
+function clusterOf(args: Args, cwd: string): NewCluster {
   const url = args.positionals[0] as string;
-  if (!URL.canParse(url)) throw usage(`"${url}" is not a URL; write for example http://127.0.0.1:9094`, args.command);
+  if (!isUrl(url)) throw usage(`"${displayUrl(url)}" is not an http or https URL, as http://127.0.0.1:9094 is`, args.command);
+  const gateway = args.text('gateway');
+  if (gateway !== undefined && !isUrl(gateway)) throw usage(`--gateway "${gateway}" is not an http or https URL`, args.command);
   const federate = args.flag('federate');
   if (!federate && args.text('replication') !== undefined) {
     throw usage(
@@ -36,24 +40,22 @@ function clusterOf(args: Args, cwd: string): ClusterConfig {
   };
   return {
     kind: 'cluster',
-    name: peerName(args, new URL(url).hostname.replace(/[^A-Za-z0-9._-]/g, '')),
+    name: peerName(args, hostOf(url)),
     url,
     user: args.text('user'),
     passwordFile: file('password-file'),
     tokenFile: file('token-file'),
     ca: file('ca'),
-    gateway: args.text('gateway'),
+    gateway,
     federate: federate || undefined,
     replication: federate ? replicationOf(args) : undefined,
-    capacity: sizeOf(args, 'capacity'),
-    tags: tagsOf(args),
-    members: [],
+    ...commonOptions(args),
   };
 }
 
 function kuboOf(text: string, args: Args): { readonly member: string; readonly url: string } {
   const equals = text.indexOf('=');
   const url = text.slice(equals + 1);
-  if (equals > 0 && URL.canParse(url)) return { member: text.slice(0, equals), url };
+  if (equals > 0 && isUrl(url)) return { member: text.slice(0, equals), url };
   throw usage(`--kubo "${text}" is not MEMBER=URL`, args.command);
 }

@@ -3,10 +3,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
-import { sizeOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
-import { peerName, tagsOf } from '../peer-options.ts';
+import { commonOptions, peerName } from '../peer-options.ts';
 import { addLocalPeer, writing } from '../wire.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
@@ -31,9 +30,7 @@ function peerOf(args: Args, cwd: string): LocalPeerConfig {
   const name = peerName(args, basename(path));
   const layout = args.text('layout') ?? 'car';
   if (!LAYOUTS.includes(layout)) throw usage(`--layout "${layout}" is neither car nor blockstore`, args.command);
-  const capacity = sizeOf(args, 'capacity');
-  const tags = tagsOf(args);
-  return { kind: 'local', name, path, layout: layout as PeerLayout, tags, ...(capacity === undefined ? {} : { capacity }) };
+  return { kind: 'local', name, path, layout: layout as PeerLayout, ...commonOptions(args) };
 }
 
 /** A peer has its directory for itself: shards must not mix with somebody's files. */

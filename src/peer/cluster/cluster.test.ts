@@ -118,14 +118,14 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
     });
 
     test('roots are pinned by themselves on every member, replaced per repository, and kept while another repository wants them', async () => {
-      const { c1, c2 } = world();
+      const { c1, c2, c3 } = world();
       await put([c1, c2]);
       const [a, b, c] = shard.data.slice(0, 3).map((block) => cidText({ codec: RAW, digest: sha256(block) }, 1)) as [
         string,
         string,
         string,
       ];
-      await Promise.all([c1.pinRoots('debian', [a, b]), c2.pinRoots('debian', [a, b])]);
+      await Promise.all([c1.pinRoots('debian', [a, b]), c2.pinRoots('debian', [a, b]), c3.pinRoots('debian', [])]);
       await c1.pinRoots('npm', [b]);
       for (const peer of lab.peers)
         await until(async () => {
@@ -140,6 +140,8 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
         });
       }
       assert.deepEqual(await listOf(c1), [shard.cid], 'a root is no shard');
+      await Promise.all([c1, c2, c3].map((peer) => peer.pinRoots('debian', [])));
+      for (const peer of lab.peers) await until(async () => !(c in (await keysOf(peer, 'direct'))));
     });
 
     test('free space and tags are those of the member', async () => {

@@ -7,7 +7,7 @@ import type { Peer, ShardReader } from '../peer.ts';
 import { isShardName } from '../shard-name.ts';
 import type { ClusterApi } from './api.ts';
 import { Metrics } from './metrics.ts';
-import { isRoot } from './roots.ts';
+import { isRoot, Roots } from './roots.ts';
 import { Turns } from './turns.ts';
 import { Usage } from './usage.ts';
 import { PINNED } from './watch.ts';
@@ -26,6 +26,8 @@ export interface ClusterMember {
 
 export interface ClusterOptions {
   readonly name: string;
+  /** Tells the roots that this home pins from those of another. */
+  readonly owner: string;
   readonly api: ClusterApi;
   readonly members: readonly ClusterMember[];
   /** Labels of all members, beside those that they give themselves. */
@@ -45,6 +47,7 @@ export class Cluster {
   readonly metrics: Metrics;
   readonly turns = new Turns();
   readonly usage: Usage;
+  readonly roots: Roots;
   readonly now: () => number;
   readonly #members: ReadonlyMap<string, ClusterMember>;
   #collecting: Promise<void> | undefined;
@@ -56,6 +59,7 @@ export class Cluster {
     this.now = now;
     this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), settleMs, now });
     this.usage = new Usage(api);
+    this.roots = new Roots(api, this.turns, options.owner);
     this.#members = new Map(members.map((member) => [member.id, member]));
   }
 

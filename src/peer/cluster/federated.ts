@@ -9,7 +9,6 @@ import { shardName } from '../shard-name.ts';
 import { shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
 import { canBeAllocated } from './pins.ts';
-import { pinRoots } from './roots.ts';
 import { metadataOf } from './upload.ts';
 import { countPinned, PINNED, pinnedOnSome } from './watch.ts';
 
@@ -94,8 +93,8 @@ export class FederatedPeer implements Peer {
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
-    const { api, turns, now } = this.#cluster;
-    await pinRoots(api, turns, repository, cids);
+    const { api, roots, now } = this.#cluster;
+    await roots.pin(repository, cids, this.name, 1);
     for (const cid of cids) await pinnedOnSome(api, cid, 1, { now });
   }
 

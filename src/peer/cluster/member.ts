@@ -5,7 +5,6 @@ import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
 import { dropPin } from './pins.ts';
-import { pinRoots } from './roots.ts';
 import { Uploads } from './upload.ts';
 import { PINNED, pinnedOn } from './watch.ts';
 
@@ -18,14 +17,12 @@ interface Shared {
   readonly uploads: Uploads;
   /** IDs by our names. */
   readonly ids: ReadonlyMap<string, string>;
-  /** Under way, by repository and roots: each member asks for the same. */
-  readonly roots: Map<string, Promise<void>>;
 }
 
 /** The members of the Cluster, each as a peer. */
 export function memberPeers(cluster: Cluster): ClusterMemberPeer[] {
   const { members } = cluster.options;
-  const shared = { cluster, uploads: new Uploads(cluster), ids: new Map(members.map(({ id, name }) => [name, id])), roots: new Map() };
+  const shared = { cluster, uploads: new Uploads(cluster), ids: new Map(members.map(({ id, name }) => [name, id])) };
   return members.map((member) => new ClusterMemberPeer(shared, member));
 }
 
@@ -93,16 +90,8 @@ export class ClusterMemberPeer implements Peer {
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
-    const { cluster, roots } = this.#shared;
-    const key = [repository, ...cids].join(' ');
-    const asked = roots.get(key) ?? pinRoots(cluster.api, cluster.turns, repository, cids);
-    roots.set(key, asked);
-    try {
-      await asked;
-    } catch (error) {
-      roots.delete(key);
-      throw error;
-    }
+    const { cluster, ids } = this.#shared;
+    await cluster.roots.pin(repository, cids, this.#member.id, ids.size);
     for (const cid of cids) await pinnedOn(cluster.api, cid, this.#member.id, { stallMs: ROOTS_MS, now: cluster.now });
   }
 

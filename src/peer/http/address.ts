@@ -1,4 +1,5 @@
 /** Where a daemon is, and what it wants to see before it answers. */
+import { displayUrl } from '../../display.ts';
 import { ShardctlError } from '../../errors.ts';
 
 export interface Credentials {
@@ -26,10 +27,10 @@ export function parseAddress(url: string, { token, user, password }: Credentials
   try {
     base = new URL(url);
   } catch {
-    throw new ShardctlError('USAGE', `"${withoutCredentials(url)}" is not a URL`, { hint: 'write for example http://127.0.0.1:5001' });
+    throw new ShardctlError('USAGE', `"${displayUrl(url)}" is not a URL`, { hint: 'write for example http://127.0.0.1:5001' });
   }
   if (base.protocol !== 'http:' && base.protocol !== 'https:')
-    throw new ShardctlError('USAGE', `"${withoutCredentials(url)}" is not an http or https URL`, {
+    throw new ShardctlError('USAGE', `"${displayUrl(url)}" is not an http or https URL`, {
       hint: 'write for example http://127.0.0.1:5001',
     });
   const name = user ?? decodeURIComponent(base.username);
@@ -43,9 +44,4 @@ export function parseAddress(url: string, { token, user, password }: Credentials
   if (name === '' && secret === '') return { base, authorization: undefined, secrets: [] };
   const basic = Buffer.from(`${name}:${secret}`).toString('base64');
   return { base, authorization: `Basic ${basic}`, secrets: [basic, secret].filter((text) => text !== '') };
-}
-
-/** The URL as people may see it. */
-export function withoutCredentials(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1');
 }

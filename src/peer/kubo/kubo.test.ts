@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { DAG_PB, RAW } from '../../model.ts';
+import { FaultProxy } from '../../testing/fault-proxy.ts';
 import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { peerContract } from '../contract.ts';
@@ -157,4 +158,91 @@ rule('a manifest that was changed is mended, and so is what it lists', async ({ 
   await assert.rejects(peer.open(shard.cid), { code: 'DAMAGE' });
   await peer.put(shard, keep);
   assert.deepEqual(await damageOf(peer, shard), []);
+});
+
+rule('roots are pinned by themselves, the last ones of a repository alone, and a root that two have stays for the other', async (world) => {
+  const { daemon, peer, dir } = world;
+  const shard = makeShard(dir, makeBlocks(4, 400));
+  await peer.put(shard, keep);
+  const [a, b, c, d] = shard.data.map((block) => cidText({ codec: RAW, digest: sha256(block) }, 1)) as [string, string, string, string];
+  const direct = () => daemon.repo.text(['pin', 'ls', '--type=direct', '-q']).split('\n').filter(Boolean).sort();
+  await peer.pinRoots('debian', [a, b]);
+  await peer.pinRoots('mirror', [b, c]);
+  assert.deepEqual(direct(), [a, b, c].sort());
+  await peer.pinRoots('debian', [d]);
+  assert.deepEqual(direct(), [b, c, d].sort());
+  await peer.pinRoots('mirror', []);
+  assert.deepEqual(direct(), [d]);
+
+  const other = await peerOn(daemon, { owner: 'home2' });
+  await other.pinRoots('debian', [a]);
+  await peer.pinRoots('debian', []);
+  assert.deepEqual(direct(), [a], 'another home has a repository of the same name');
+  await other.pinRoots('debian', []);
+
+  daemon.repo.run(['pin', 'add', '--recursive=false', '--name', 'mine', a]);
+  await peer.pinRoots('debian', [a, shard.cid]);
+  await peer.pinRoots('debian', []);
+  assert.deepEqual(direct(), [a], 'a pin by somebody else');
+  assert.equal(await peer.has(shard.cid), true, 'and one that is recursive');
+  daemon.repo.run(['pin', 'rm', a]);
+});
+
+rule('garbage collection without a pause, while shards are put, takes none of their blocks', async ({ peer, dir }) => {
+  const shards = Array.from({ length: 30 }, (_, i) => makeShard(dir, makeBlocks(60, 20_000, i + 10)));
+  let putting = true;
+  let collections = 0;
+  const collector = (async () => {
+    for (; putting; collections++) await peer.reclaim();
+  })();
+  const queue = [...shards];
+  await Promise.all(
+    [1, 2, 3].map(async () => {
+      for (let shard = queue.shift(); shard !== undefined; shard = queue.shift()) await peer.put(shard, keep);
+    }),
+  );
+  putting = false;
+  await collector;
+  await peer.reclaim();
+  assert.ok(collections > 2);
+  for (const shard of shards) assert.deepEqual(await damageOf(peer, shard), []);
+});
+
+rule('another daemon at the same address is not this peer', async ({ daemon, dir }) => {
+  const peer = await peerOn(daemon, { id: '12D3KooWElse' });
+  const shard = makeShard(dir, makeBlocks(4, 400));
+  await assert.rejects(peer.put(shard, keep), { code: 'TOO_FEW_PEERS', message: /is another Kubo now/ });
+  await assert.rejects(peer.metric(), { code: 'TOO_FEW_PEERS' });
+});
+
+rule('a capacity counts instead of StorageMax, and a full peer takes nothing', async ({ daemon, peer, dir }) => {
+  const { usedBytes } = await peer.metric();
+  const shard = makeShard(dir, makeBlocks(20, 4000));
+  const small = await peerOn(daemon, { capacity: usedBytes + 1000 });
+  assert.ok((await small.metric()).freeBytes <= 1000);
+  await assert.rejects(small.put(shard, keep), { code: 'NO_SPACE', exitCode: 43 });
+  assert.equal((await (await peerOn(daemon, { capacity: 1 })).metric()).freeBytes, 0);
+});
+
+rule('what a daemon says of its space is believed only where it makes sense', async ({ daemon, t }) => {
+  const proxy = await FaultProxy.start(daemon.url);
+  t.after(() => proxy.stop());
+  const saying = async (stat: string) => {
+    proxy.rule = (path) => (path === '/api/v0/repo/stat' ? { kind: 'answer', status: 200, body: stat } : undefined);
+    return await (await peerOn(daemon, { url: proxy.url })).metric();
+  };
+  const huge = await saying('{"RepoSize":1e300,"StorageMax":18446744073709551615}');
+  assert.deepEqual([huge.usedBytes, huge.freeBytes], [Number.MAX_SAFE_INTEGER, 0]);
+  assert.equal((await saying('{"RepoSize":20,"StorageMax":10}')).freeBytes, 0);
+  for (const stat of [
+    '{"RepoSize":-1,"StorageMax":10}',
+    '{}',
+    'null',
+    '[]',
+    '{"RepoSize":5}',
+    '{"RepoSize":5,"StorageMax":0}',
+    'oops',
+    '{"RepoSize":',
+  ])
+    await assert.rejects(saying(stat), { code: 'TOO_FEW_PEERS' }, stat);
 });

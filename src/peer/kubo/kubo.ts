@@ -11,6 +11,7 @@ import { HttpError } from '../http/error.ts';
 import { isIntact } from '../intact.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { isShardName, shardName } from '../shard-name.ts';
+import { announcementWarnings } from './announcements.ts';
 import { importCar } from './import.ts';
 import { openShard } from './reader.ts';
 import { pinRoots } from './roots.ts';
@@ -60,6 +61,16 @@ export class KuboPeer implements Peer {
     this.tags = options.tags ?? {};
     this.#options = options;
     this.rpc = new KuboRpc(new HttpClient({ ...options, who: `peer "${options.name}"` }));
+  }
+
+  /** The peer ID of whatever Kubo answers at a URL. @throws ShardctlError `TOO_FEW_PEERS` */
+  static async idAt(options: Omit<HttpClientOptions, 'who'>): Promise<string> {
+    const http = new HttpClient({ ...options, who: 'the daemon' });
+    try {
+      return (await new KuboRpc(http).id()).id;
+    } finally {
+      await http.close();
+    }
   }
 
   async metric(): Promise<Metric> {
@@ -131,6 +142,10 @@ export class KuboPeer implements Peer {
         }
       }
     });
+  }
+
+  async warnings(): Promise<readonly string[]> {
+    return await announcementWarnings(this.rpc);
   }
 
   close(): Promise<void> {
