@@ -16,6 +16,8 @@ export type Fault =
   | { readonly kind: 'swallow-answer' }
   /** The daemon hears of the request this much later. */
   | { readonly kind: 'delay'; readonly ms: number }
+  /** The daemon does not see this parameter of the query, as if it were older than that. */
+  | { readonly kind: 'without'; readonly parameter: string }
   /** No answer, ever. */
   | { readonly kind: 'hang' };
 
@@ -71,11 +73,14 @@ export class FaultProxy {
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse, fault: Fault | undefined): Promise<void> {
-    const onward = send(new URL(request.url ?? '/', this.#target), { method: request.method ?? 'GET', headers: request.headers });
+    const url = new URL(request.url ?? '/', this.#target);
+    if (fault?.kind === 'without') url.searchParams.delete(fault.parameter);
+    const onward = send(url, { method: request.method ?? 'GET', headers: request.headers });
     const answered = new Promise<IncomingMessage>((resolve, reject) => onward.once('response', resolve).once('error', reject));
     // A client that goes away takes its request with it; the failure of either side shows where it is awaited.
     response.once('close', () => onward.destroy());
     answered.catch(() => {});
+    const gone = new Promise((resolve) => onward.once('close', resolve));
     let sent = 0;
     for await (const chunk of request) {
       sent += (chunk as Buffer).length;
@@ -83,7 +88,7 @@ export class FaultProxy {
         request.socket.resetAndDestroy();
         return;
       }
-      if (!onward.write(chunk)) await new Promise((resolve) => onward.once('drain', resolve).once('close', resolve));
+      if (!onward.write(chunk)) await Promise.race([new Promise((resolve) => onward.once('drain', resolve)), gone]);
     }
     onward.end();
     const answer = await answered;

@@ -89,10 +89,12 @@ export class KuboDaemon {
     for (const [key, value] of Object.entries({ ...addresses, ...settings })) repo.run(['config', '--json', key, JSON.stringify(value)]);
     const daemon = new KuboDaemon(repo, args);
     await daemon.start();
+    // Started again, it is where it was.
+    repo.run(['config', 'Addresses.API', readFileSync(join(dir, 'api'), 'utf8').trim()]);
     return daemon;
   }
 
-  /** URL of its RPC. A daemon that is started again may have another port. */
+  /** URL of its RPC. */
   get url(): string {
     const address = readFileSync(join(this.repo.path, 'api'), 'utf8');
     return `http://127.0.0.1:${address.trim().split('/').at(-1)}`;
