@@ -167,7 +167,7 @@ test('lost or damaged entries cost time and nothing else', async () => {
   flip(cold, readFileSync(cold).length - 16 - 2 * 8 - 10);
   writeFileSync(join(dir, 'a'), 'three');
   const ran = await home.add(dir);
-  assert.equal(ran.events.filter((event) => event.type === 'warning').length, 1);
+  assert.ok(ran.events.some((event) => event.type === 'warning'));
   const fresh = await TestHome.create();
   assert.equal(ran.summary.tree, (await fresh.add(dir)).summary.tree);
   fresh.remove();

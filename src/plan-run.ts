@@ -20,7 +20,7 @@ import { walk } from './scan/walk.ts';
 import { Tally } from './tally.ts';
 
 /** As much of a run as is planned. Changes are always told. */
-export type PlannedRun = Omit<IngestRun, 'index' | 'spool' | 'heads' | 'toolVersion' | 'itemize' | 'chunker'> & {
+export type PlannedRun = Omit<IngestRun, 'index' | 'spool' | 'heads' | 'pending' | 'toolVersion' | 'itemize' | 'chunker'> & {
   /** Undefined while there is none: then everything is new. */
   readonly index: Index | undefined;
 };

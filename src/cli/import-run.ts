@@ -36,6 +36,7 @@ export async function importTree(context: Context, session: Session, request: Im
     itemize: options.itemize,
     spool: context.home.spool,
     heads: context.home.heads,
+    pending: context.home.pending,
     index: session.index,
     peers,
     toolVersion: context.version,

@@ -48,7 +48,12 @@ export class Index {
       assertRoom(dir);
     }
     if (existsSync(join(dir, 'tables')) && options.dropTorn !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
-    if (index.#standing === undefined) await index.#checkFormat();
+    try {
+      if (index.#standing === undefined) await index.#checkFormat();
+    } catch (error) {
+      await index.#openTables?.root.close();
+      throw error;
+    }
     return index;
   }
 
@@ -245,7 +250,7 @@ export class Index {
   readonly #numbers = (): ReadonlySet<number> => new Set(this.#tables.shards.getKeys());
 
   get #tables(): Tables {
-    this.#openTables ??= this.#opening(() => new Tables(join(this.#dir, 'tables'), this.#options.readOnly === true));
+    this.#openTables ??= this.#opening(() => new Tables(this.#dir, this.#options.readOnly === true));
     return this.#openTables;
   }
 

@@ -1,8 +1,10 @@
 /** The small tables of the index. Owner of LMDB, which takes 40 ms to load: a run that finds nothing to do goes without. */
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import type { PlacedShard, RepositoryRecord, ShardRecord, SnapshotRecord } from '../model.ts';
 import type { Standing } from './standing.ts';
+import { assertSound } from './tables-check.ts';
 
 export class Tables {
   readonly root: RootDatabase;
@@ -13,7 +15,10 @@ export class Tables {
   readonly strays: Database<readonly string[], string>;
   readonly meta: Database<number, string>;
 
-  constructor(path: string, readOnly: boolean) {
+  /** @throws ShardctlError `DAMAGE` when the file is torn or is no such file: lmdb itself would die of it */
+  constructor(dir: string, readOnly: boolean) {
+    const path = join(dir, 'tables');
+    assertSound(join(path, 'data.mdb'), dir);
     const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
     // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
     this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });
