@@ -6,12 +6,12 @@
  * Up to the transaction nothing is lost that was there before; after it, what goes is what nothing names any more. A run
  * that dies anywhere leaves something that the next one finds again, because what it puts on peers is noted first.
  */
-import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { parseCid } from './dag/cid.ts';
 import type { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
 import type { ShardRecord, SnapshotRecord } from './model.ts';
+import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { contentsOn } from './prune/contents.ts';
 import { refreshHeads } from './prune/heads.ts';
@@ -71,6 +71,7 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, affected, blocks });
     await blocks.close();
     refreshHeads(run);
+    await pinHeads(run);
     const left = await removeUnneeded(run);
     return report(plan, { dryRun: false, rewritten: affected.length, repacked, left });
   } finally {
@@ -106,7 +107,7 @@ interface Replacing {
 }
 
 async function replaceShards(run: PruneRun, { plan, live, leaving, affected, blocks }: Replacing): Promise<Repacked> {
-  const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), run.emit);
+  const ledger = await Ledger.open(run);
   const repacked = await repack(run, { thin: plan.repack, live, leaving, blocks, ledger });
   const rewritten: SnapshotRecord[] = [];
   for (const snapshot of affected) {

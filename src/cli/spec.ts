@@ -34,6 +34,12 @@ export const OPTIONS = {
   chunker: { value: 'CHUNKER', help: 'size-N, rabin, rabin-AVG or rabin-MIN-AVG-MAX [as the profile says]' },
   'shard-size': { value: 'SIZE', help: 'bytes of blocks per shard [128MiB]' },
   replication: { value: 'MIN[:MAX]', help: 'peers that must, and that may, hold each shard; -1 is every peer [1]' },
+  'allocate-by': {
+    value: 'LIST',
+    help: 'how peers are chosen, in this order: tag:NAME, pinned-to:PEER+PEER, prefer:PEER+PEER, freespace, weight, most-free [freespace]',
+  },
+  transfers: { value: 'N', help: 'shards on their way at once [2]' },
+  bwlimit: { value: 'SIZE/s', help: 'upload no more than this a second, all peers together, for example 10M [off]' },
   exclude: { value: 'PATTERN', help: 'leave out what matches, as in rsync; the first rule that matches wins' },
   include: { value: 'PATTERN', help: 'keep what matches, although a later rule excludes it' },
   'exclude-from': { value: 'FILE', help: 'read patterns from a file, one a line; - is stdin' },
@@ -63,12 +69,21 @@ export const OPTIONS = {
   'keep-within': { value: 'TIME', help: 'keep what is not older than this, counted from the newest snapshot, for example 2y5m7d3h' },
   'max-unused': { value: 'SIZE|P%', help: 'unused bytes that may stay in shards; or unlimited [5%]' },
   'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
-  from: { value: 'PATH', help: 'directory of a local peer; may be repeated' },
+  from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
 
   // peers
-  capacity: { value: 'SIZE', help: 'most bytes that its shards may take, for example 500GB [the whole disk]' },
+  reserve: { value: 'SIZE', help: 'bytes that stay free on it [16MiB]' },
+  weight: { value: 'N', help: 'its part of the shards, for the allocator `weight` [1]' },
+  capacity: { value: 'SIZE', help: 'most bytes that it may take, for example 500GB [the whole disk, or what a daemon is set to]' },
   tag: { value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators; may be repeated' },
+  user: { value: 'USER', help: 'user of the REST API' },
+  'password-file': { value: 'FILE', help: "file with the user's password" },
+  ca: { value: 'FILE', help: "certificate to trust, or its authority's, PEM [the system's]" },
+  federate: { help: 'the whole cluster is one peer, and chooses its members itself' },
+  kubo: { value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
+  'token-file': { value: 'FILE', help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]' },
+  gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },
   layout: { value: 'LAYOUT', help: 'car: one CAR file a shard; blockstore: a blockstore-fs directory [car]' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -76,6 +91,9 @@ export type OptionName = keyof typeof OPTIONS;
 
 /** Accepted by every command. */
 export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
+
+/** Of whatever puts shards on peers. */
+const TRANSFER: readonly OptionName[] = ['allocate-by', 'transfers', 'bwlimit'];
 
 /** Of a run, for the first time or again. */
 const RUN: readonly OptionName[] = [
@@ -88,6 +106,7 @@ const RUN: readonly OptionName[] = [
   'checksum',
   'shard-size',
   'replication',
+  ...TRANSFER,
   'metrics-file',
   'lock-wait',
 ];
@@ -158,7 +177,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'repair',
     arguments: [],
     summary: 'mend what verify finds, from what other peers hold',
-    options: ['read-data', 'replication', 'dry-run', 'lock-wait'],
+    options: ['read-data', 'replication', ...TRANSFER, 'dry-run', 'lock-wait'],
     examples: ['shardctl repair --read-data'],
   },
   {
@@ -182,14 +201,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'prune',
     arguments: [],
     summary: 'free the space of what no retained snapshot needs',
-    options: ['max-unused', 'max-repack', 'replication', 'shard-size', 'dry-run', 'lock-wait'],
+    options: ['max-unused', 'max-repack', 'replication', 'shard-size', ...TRANSFER, 'dry-run', 'lock-wait'],
     examples: ['shardctl prune -n', 'shardctl prune --max-unused 10% --max-repack 50GB'],
   },
   {
     words: 'recover',
     arguments: ['SNAPSHOT'],
     summary: 'make a lost home anew from what its peers hold',
-    options: ['from', 'name', 'source', 'lock-wait'],
+    options: ['from', 'token-file', 'name', 'source', 'lock-wait'],
     examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
   },
   {
@@ -202,7 +221,42 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'peers add local',
     arguments: ['PATH'],
     summary: 'set up a directory of this machine as a peer',
-    options: ['name', 'capacity', 'tag', 'layout', 'lock-wait'],
+    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'layout', 'lock-wait'],
     examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
+  },
+  {
+    words: 'peers add cluster',
+    arguments: ['URL'],
+    summary: 'set up the members of an IPFS Cluster as peers, by its REST API',
+    options: [
+      'name',
+      'user',
+      'password-file',
+      'token-file',
+      'ca',
+      'kubo',
+      'gateway',
+      'federate',
+      'replication',
+      'capacity',
+      'reserve',
+      'weight',
+      'tag',
+      'lock-wait',
+    ],
+    examples: [
+      'shardctl peers add cluster http://127.0.0.1:9094 --name attic --kubo c1=http://10.0.0.1:5001',
+      'shardctl peers add cluster https://cluster.example:9094 --name east --federate --user admin --password-file /etc/shardctl/east',
+    ],
+  },
+  {
+    words: 'peers add kubo',
+    arguments: ['URL'],
+    summary: 'set up a Kubo daemon as a peer, by the URL of its RPC',
+    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'token-file', 'gateway', 'lock-wait'],
+    examples: [
+      'shardctl peers add kubo http://127.0.0.1:5001 --tag zone=a',
+      'shardctl peers add kubo https://attic:5001 --token-file attic.token',
+    ],
   },
 ];

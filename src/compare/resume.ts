@@ -4,9 +4,10 @@
  * In, out: the walk with states. Holds: the pending records of one directory.
  */
 import { CHANGED, CID_COLUMN_BYTES, type Directory, METADATA, NEW, type WalkStep } from '../directory.ts';
+import { keyOf } from '../fs-path.ts';
 import type { PendingRecord } from '../index-store/pending-reader.ts';
 import { type ByteString, type Codec, FILE } from '../model.ts';
-import { keyOf } from './cursor.ts';
+
 import { isSame, type JudgeOptions } from './judge.ts';
 
 /** The pending entries of one run, of one kind: records in walk order. */

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { CID_COLUMN_BYTES } from '../directory.ts';
 import { type ByteString, DIGEST_BYTES, FILE } from '../model.ts';
-import type { EntriesRecord } from './entries-reader.ts';
+import type { EntriesRecord } from './hot-file.ts';
 import {
   FRAME_BYTES,
   GROUP_BYTES,

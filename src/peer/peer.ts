@@ -24,14 +24,25 @@ export interface PutOptions {
   readonly replace?: boolean;
   /** Names of all peers that are given this shard, this one among them: one upload serves those of an IPFS Cluster. */
   readonly allocation?: readonly string[];
+  /** Called before so many bytes leave for the peer; resolves when they may. Absent when there is no limit. */
+  readonly throttle?: Throttle;
   readonly signal: AbortSignal;
 }
+
+/** @param bytes about to be sent */
+export type Throttle = (bytes: number) => Promise<void>;
 
 export interface Peer {
   readonly name: string;
   readonly kind: 'local' | 'kubo' | 'cluster';
   /** Failure domains and such, for the `tag:<name>` allocator. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Bytes that are to stay free here. */
+  readonly reserve?: number;
+  /** Its part of the shards, for the `weight` allocator; 1 when absent. */
+  readonly weight?: number;
+  /** Nothing new goes here: what it holds is being moved away. */
+  readonly drained?: boolean;
 
   /** What the peer can take now. Throws `ShardctlError` when it cannot be reached. */
   metric(): Promise<Metric>;
@@ -45,7 +56,10 @@ export interface Peer {
   /** Whether the shard is pinned here: the peer's own word, cheap, no evidence that each block is intact. */
   has(cid: string): Promise<boolean>;
 
-  /** Opens a shard for reading. Throws `NOT_FOUND` when it is not here, `DAMAGE` when its CAR cannot be read. */
+  /**
+   * Opens a shard for reading. Throws `NOT_FOUND` when it is not here, `DAMAGE` when its CAR cannot be read, `NOT_READABLE` when
+   * it is said to be here and there is no way to its bytes.
+   */
   open(cid: string): Promise<ShardReader>;
 
   /** CIDs of all shards that are pinned here. */
@@ -62,6 +76,9 @@ export interface Peer {
 
   /** Has the space of what was removed collected now. Absent where `remove` frees it. */
   reclaim?(): Promise<void>;
+
+  /** What about the peer's own settings keeps it from serving what it holds, one line each. Absent where there is nothing to set. */
+  warnings?(): Promise<readonly string[]>;
 
   /** Lets go of connections. */
   close?(): Promise<void>;
@@ -88,6 +105,8 @@ export interface ShardContents {
 }
 
 export interface ShardReader {
+  /** What is read may come from another peer: it is right, and no evidence that this peer has it. */
+  readonly isSecondHand?: boolean;
   /** Blocks in the shard, manifest not counted. */
   readonly blocks: number;
   contents(): ShardContents;
