@@ -7,12 +7,12 @@ import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
 import type { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
-import type { RepositoryRecord } from './index-store/index.ts';
 import type { IngestRun } from './ingest.ts';
 import type { Tree } from './link/link.ts';
 import { leastReplicas, type ShardRecord, type SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
+import { repositoryRecord } from './remember.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 
@@ -68,17 +68,6 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   await run.index.commit(repositoryRecord(run, number), snapshot);
   writeHead(run.heads, run.repository, snapshot.cid);
   return snapshot;
-}
-
-/** Nothing differed, but the repository may come from elsewhere now, by other rules; and a crash may have kept the head's text back. */
-export async function remember(run: IngestRun, head: SnapshotRecord): Promise<void> {
-  const record = repositoryRecord(run, head.number);
-  if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
-  writeHead(run.heads, run.repository, head.cid);
-}
-
-function repositoryRecord({ repository, source, profile, chunker, metadata, filters }: IngestRun, head: number): RepositoryRecord {
-  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters };
 }
 
 /** What this run did not place itself was placed before, by other settings: too few replicas (invariant I2) must not go unnoticed. */

@@ -1,5 +1,5 @@
 /** All waiting and all concurrency of the program: a bounded queue over p-queue, abortable sleep, a limit on bytes a second. */
-import { setTimeout as timeout } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import PQueue from 'p-queue';
 
 /**
@@ -47,13 +47,13 @@ export class BoundedQueue {
   }
 }
 
-/** @throws the signal's reason when it aborts meanwhile */
-export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Waits. @throws whatever `signal` is aborted with, at once */
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
   try {
-    await timeout(ms, undefined, { signal });
+    await setTimeout(ms, undefined, signal === undefined ? {} : { signal });
   } catch (error) {
-    signal.throwIfAborted();
-    throw error;
+    throw signal?.aborted ? signal.reason : error;
   }
 }
 

@@ -153,3 +153,27 @@ export interface EntryCounts {
   readonly directories: number;
   readonly symlinks: number;
 }
+
+/** A repository: where it comes from and how it is imported. */
+export interface RepositoryRecord {
+  readonly name: string;
+  /** Absolute path. */
+  readonly source: ByteString;
+  /** Number of the newest committed snapshot; 0 before the first. */
+  readonly head: number;
+  readonly profile: string;
+  readonly chunker: string | undefined;
+  readonly metadata: boolean;
+  /** rsync-style rules, see `scan/filter.ts`. */
+  readonly filters: readonly ByteString[];
+}
+
+/** How far stat data are believed. With nothing set, a content is the same only if all of them are. */
+export interface Trust {
+  /** Another ctime alone is no change; a chmod then reads nothing. */
+  readonly ignoreCtime: boolean;
+  /** Another inode alone is no change: for file systems that number anew at each mount. */
+  readonly ignoreInode: boolean;
+  /** Believe nothing: every file is read. */
+  readonly checksum: boolean;
+}

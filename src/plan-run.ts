@@ -16,7 +16,8 @@ import { type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
 import { parentOf } from './parent.ts';
 import type { Transferring } from './place/placer.ts';
 import { compileFilter } from './scan/filter.ts';
-import { statSource, walk } from './scan/walk.ts';
+import { statSource } from './scan/source.ts';
+import { walk } from './scan/walk.ts';
 import { Tally } from './tally.ts';
 
 /** As much of a run as is planned. Changes are always told. */
@@ -51,8 +52,9 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
   try {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
     const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit: tally.emit, signal }));
-    for (const { kind, directory } of compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved })) {
-      if (kind === 'leave') continue;
+    for (const step of compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved })) {
+      if (step.kind !== 'enter') continue;
+      const { directory } = step;
       for (const change of changesOf(directory, { metadata, checksum: trust.checksum, imported: false }))
         emit({ type: 'change', ...change });
       counts.add(directory);

@@ -5,13 +5,13 @@ import { EXIT, errnoOf, ShardctlError } from '../errors.ts';
 import type { Event, Problems, Summary } from '../events.ts';
 import type { Config } from '../home/config.ts';
 import type { Index } from '../index-store/index.ts';
-import { ingest } from '../ingest.ts';
 import type { ByteString, CidProfile } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
+import { update } from '../update.ts';
 import type { Context } from './context.ts';
 import { countAhead } from './count-ahead.ts';
 import type { RunOptions } from './run-options.ts';
-import { throttleOf } from './transfer-options.ts';
+import { throttleAt } from './transfer-options.ts';
 import { peerPath, peersOrDefault, type Session } from './wire.ts';
 
 /** What is imported, and how. */
@@ -31,9 +31,10 @@ export async function importTree(context: Context, session: Session, request: Im
   const peers = await peersOrDefault(context, session);
   const emit = (event: Event) => context.reporter.event(event);
   const counting = context.watched ? countAhead({ source, filters }, emit) : undefined;
-  const done = ingest({
+  const done = update({
     ...settingsOf(context, session.config, request, options),
     chunker: request.chunker,
+    throttle: await throttleAt(options.bwlimit, context),
     itemize: options.itemize,
     spool: context.home.spool,
     heads: context.home.heads,
@@ -78,7 +79,6 @@ function settingsOf(context: Context, config: Config, request: ImportRequest, op
     replication: options.replication ?? config.replication,
     allocateBy: options.allocateBy ?? config.allocateBy,
     transfers: options.transfers,
-    throttle: throttleOf(context),
     shardBytes: options.shardBytes ?? config.shardSize,
     signal: context.signal,
     now: context.now,

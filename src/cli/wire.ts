@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
-import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig } from '../home/config.ts';
+import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerShare } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
 import { acquireLock } from '../home/lock.ts';
@@ -147,11 +147,16 @@ async function withSession<T>(context: Context, config: Config, index: Index, wo
 }
 
 function peersOf({ home }: Context, config: Config): Map<string, Peer> {
-  return new Map(config.peers.map((peer) => [peer.name, new LocalPeer(localOptions(home, peer))]));
+  return new Map(config.peers.map((peer) => [peer.name, withShare(new LocalPeer(localOptions(home, peer)), peer)]));
+}
+
+/** Whatever kind of peer it is, the settings say how much of it is used. */
+function withShare(peer: Peer, { reserve, weight, drained }: PeerShare): Peer {
+  return Object.assign(peer, { reserve: reserve ?? 0, weight: weight ?? 1, drained: drained === true });
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { ...peer, path: peerPath(home, peer) };
+  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -11,18 +11,8 @@ import {
   SAME,
   SIZE_DIFFERS,
 } from '../directory.ts';
-import type { EntriesRecord } from '../index-store/entries-reader.ts';
-import { DIRECTORY, FILE } from '../model.ts';
-
-/** How far stat data are believed. With nothing set, a content is the same only if all of them are. */
-export interface Trust {
-  /** Another ctime alone is no change; a chmod then reads nothing. */
-  readonly ignoreCtime: boolean;
-  /** Another inode alone is no change: for file systems that number anew at each mount. */
-  readonly ignoreInode: boolean;
-  /** Believe nothing: every file is read. */
-  readonly checksum: boolean;
-}
+import type { EntriesRecord } from '../index-store/hot-file.ts';
+import { DIRECTORY, FILE, type Trust } from '../model.ts';
 
 export interface JudgeOptions extends Trust {
   /** Mode and mtime are in the tree: without them, those of a directory make no difference. */

@@ -22,15 +22,19 @@ const replication = z
   .strictObject({ min: count, max: count })
   .refine(({ min, max }) => max === -1 || (min !== -1 && min <= max), 'min is more than max');
 
+const share = {
+  reserve: size.optional(),
+  weight: z.number().nonnegative('expected a number from 0').optional(),
+  drained: z.boolean().optional(),
+};
+
 const localPeer = z.strictObject({
   kind: z.literal('local', 'expected "local"'),
   name: z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"'),
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
   capacity: size.optional(),
-  reserve: size.optional(),
-  weight: z.number().nonnegative('expected a number from 0').optional(),
-  drained: z.boolean().optional(),
+  ...share,
   tags: z.record(z.string(), z.string()).default({}),
 });
 

@@ -11,8 +11,18 @@ export const DEFAULT_PEER_NAME = 'local';
 
 export type PeerLayout = 'car' | 'blockstore';
 
+/** How much of a peer is used, whatever kind it is. */
+export interface PeerShare {
+  /** Bytes that stay free on it. */
+  readonly reserve?: number | undefined;
+  /** Its part of the shards, for the allocator `weight`. */
+  readonly weight?: number | undefined;
+  /** Nothing new goes there: what it holds is being moved away. */
+  readonly drained?: boolean | undefined;
+}
+
 /** A directory on this machine that stores shards. */
-export interface LocalPeerConfig {
+export interface LocalPeerConfig extends PeerShare {
   readonly kind: 'local';
   readonly name: string;
   /** Absolute, or relative to the home so that a home can be moved. */
@@ -20,12 +30,6 @@ export interface LocalPeerConfig {
   readonly layout: PeerLayout;
   /** Most bytes that its shards may take. */
   readonly capacity?: number | undefined;
-  /** Bytes that stay free on it. */
-  readonly reserve?: number | undefined;
-  /** Its part of the shards, for the allocator `weight`. */
-  readonly weight?: number | undefined;
-  /** Nothing new goes there: what it holds is being moved away. */
-  readonly drained?: boolean | undefined;
   readonly tags: Readonly<Record<string, string>>;
 }
 

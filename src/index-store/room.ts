@@ -1,4 +1,4 @@
-/** Whether the disk has room for a commit. */
+/** Room on the disk of the index. */
 import { statfsSync } from 'node:fs';
 import { ioError } from '../errors.ts';
 

@@ -8,14 +8,14 @@ import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { maxUnusedOf } from '../retention-options.ts';
-import { allocateByOf, throttleOf, transfersOf } from '../transfer-options.ts';
+import { allocateByOf, bwlimitOf, throttleAt, transfersOf } from '../transfer-options.ts';
 import { reading, type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter, signal } = context;
   const limits = { maxUnused: maxUnusedOf(args), maxRepack: sizeOf(args, 'max-repack') ?? Number.POSITIVE_INFINITY };
   const [replication, shardBytes] = [replicationOf(args), sizeOf(args, 'shard-size')];
-  const [allocateBy, transfers, throttle] = [allocateByOf(args), transfersOf(args), throttleOf(context)];
+  const [allocateBy, transfers, throttle] = [allocateByOf(args), transfersOf(args), await throttleAt(bwlimitOf(args), context)];
   const dryRun = args.flag('dry-run');
   requireHome(home);
   const work = async ({ config, index, peers }: Session) => {

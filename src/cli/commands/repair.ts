@@ -6,13 +6,13 @@ import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
-import { allocateByOf, throttleOf, transfersOf } from '../transfer-options.ts';
+import { allocateByOf, bwlimitOf, throttleAt, transfersOf } from '../transfer-options.ts';
 import { type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet, reporter, signal } = context;
   const replication = replicationOf(args);
-  const [allocateBy, transfers, throttle] = [allocateByOf(args), transfersOf(args), throttleOf(context)];
+  const [allocateBy, transfers, throttle] = [allocateByOf(args), transfersOf(args), await throttleAt(bwlimitOf(args), context)];
   const dryRun = args.flag('dry-run');
   requireHome(home);
   const work = async ({ config, index, peers }: Session) => {
