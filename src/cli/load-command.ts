@@ -15,8 +15,12 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   forget: () => import('./commands/forget.ts'),
   prune: () => import('./commands/prune.ts'),
   recover: () => import('./commands/recover.ts'),
+  rebalance: () => import('./commands/rebalance.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),
+  'peers set': () => import('./commands/peers-set.ts'),
+  'peers drain': () => import('./commands/peers-drain.ts'),
+  'peers rm': () => import('./commands/peers-rm.ts'),
 };
 
 /** @param words as in `spec.ts` */

@@ -14,7 +14,7 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
   }
   return await Promise.all(
     config.peers.map(async (peer): Promise<PeerStatus> => {
-      const { name, kind, layout, tags, capacity } = peer;
+      const { name, kind, layout, tags, capacity, reserve = 0, weight = 1, drained = false } = peer;
       const known = {
         type: 'peer-status' as const,
         name,
@@ -23,6 +23,9 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
         layout,
         tags,
         capacity: capacity ?? null,
+        reserve,
+        weight,
+        drained,
         shards: shards.get(name) ?? 0,
       };
       try {
@@ -37,16 +40,23 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
 
 /** @param long with kind, layout, tags and path */
 export function peerTable(statuses: readonly PeerStatus[], long: boolean): string[] {
-  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'PATH'] : [])];
+  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'FILL', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'PATH'] : [])];
   const rows = statuses.map((peer) => [
-    peer.name,
+    peer.drained ? `${peer.name} (drained)` : peer.name,
     String(peer.shards),
     peer.usedBytes === undefined ? '?' : formatSize(peer.usedBytes),
     peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes),
+    fillOf(peer),
     peer.capacity === null ? '-' : formatSize(peer.capacity),
     ...(long ? [peer.kind, peer.layout, tagText(peer.tags), peer.path] : []),
   ]);
-  return [...table([head, ...rows], 'lrrrrllll'), ...statuses.flatMap(({ error }) => (error === undefined ? [] : [`! ${error}`]))];
+  return [...table([head, ...rows], 'lrrrrrllll'), ...statuses.flatMap(({ error }) => (error === undefined ? [] : [`! ${error}`]))];
+}
+
+/** Part of what shards may take that they do take. */
+function fillOf({ usedBytes, freeBytes }: PeerStatus): string {
+  if (usedBytes === undefined || freeBytes === undefined) return '?';
+  return usedBytes + freeBytes === 0 ? '-' : `${Math.round((usedBytes / (usedBytes + freeBytes)) * 100)}%`;
 }
 
 function tagText(tags: PeerStatus['tags']): string {

@@ -3,6 +3,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** How help names its value; absent on a switch. */
   readonly value?: string;
+  /** It may be given without a value, and has one only after an `=`. */
+  readonly isValueOptional?: true;
   readonly help: string;
 }
 
@@ -56,8 +58,13 @@ export const OPTIONS = {
   // get, ls, verify
   output: { short: 'o', value: 'OUT', help: 'the file or directory to make' },
   overwrite: { help: 'write into OUT although it is there' },
+  shards: { help: 'one line for each shard: who should have it, and who has' },
   long: { short: 'l', help: 'with mode, size, time and CID' },
-  'read-data': { help: 'read every block back and hash it' },
+  'read-data': {
+    value: '[=N/T|=P%]',
+    isValueOptional: true,
+    help: 'read every block back and hash it; or those of the Nth of T parts of the shards, or of P % of them',
+  },
 
   // forget, prune, recover
   'keep-last': { value: 'N', help: 'keep the N newest snapshots; here and below, N may be unlimited' },
@@ -77,6 +84,10 @@ export const OPTIONS = {
   weight: { value: 'N', help: 'its part of the shards, for the allocator `weight` [1]' },
   capacity: { value: 'SIZE', help: 'most bytes that its shards may take, for example 500GB [the whole disk]' },
   tag: { value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators; may be repeated' },
+  path: { value: 'PATH', help: 'where its directory is now' },
+  force: { help: 'although its replicas are needed: it is dead, and they are lost' },
+  undo: { help: 'give it shards again' },
+  gc: { help: 'ask daemons to collect the space of what was removed, now' },
   layout: { value: 'LAYOUT', help: 'car: one CAR file a shard; blockstore: a blockstore-fs directory [car]' },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
 
@@ -150,8 +161,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'status',
     arguments: [],
-    summary: 'repositories with their heads, and how full the peers are',
-    options: ['root-only'],
+    summary: 'repositories with their heads, how the replicas stand, and how full the peers are',
+    options: ['shards', 'replication', 'root-only'],
   },
   {
     words: 'snapshots',
@@ -164,7 +175,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     arguments: ['[REF]'],
     summary: 'check that the peers hold what the snapshots name',
     options: ['read-data', 'replication', 'root-only'],
-    examples: ['shardctl verify --read-data', 'shardctl verify debian@7'],
+    examples: ['shardctl verify --read-data', 'shardctl verify --read-data=3/30', 'shardctl verify debian@7'],
   },
   {
     words: 'repair',
@@ -194,7 +205,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'prune',
     arguments: [],
     summary: 'free the space of what no retained snapshot needs',
-    options: ['max-unused', 'max-repack', 'replication', 'shard-size', ...TRANSFER, 'dry-run', 'lock-wait'],
+    options: ['max-unused', 'max-repack', 'replication', 'shard-size', ...TRANSFER, 'gc', 'dry-run', 'lock-wait'],
     examples: ['shardctl prune -n', 'shardctl prune --max-unused 10% --max-repack 50GB'],
   },
   {
@@ -203,6 +214,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'make a lost home anew from what its peers hold',
     options: ['from', 'name', 'source', 'lock-wait'],
     examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
+  },
+  {
+    words: 'rebalance',
+    arguments: [],
+    summary: 'give each peer its share of what is stored, with as little movement as does',
+    options: ['replication', ...TRANSFER, 'gc', 'dry-run', 'lock-wait'],
+    examples: ['shardctl rebalance -n', 'shardctl rebalance --allocate-by tag:zone,freespace --bwlimit 20M'],
   },
   {
     words: 'peers ls',
@@ -216,5 +234,26 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'set up a directory of this machine as a peer',
     options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'layout', 'lock-wait'],
     examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
+  },
+  {
+    words: 'peers set',
+    arguments: ['PEER'],
+    summary: 'change where a peer is, its tags, or how much of it is used',
+    options: ['path', 'tag', 'capacity', 'reserve', 'weight', 'lock-wait'],
+    examples: ['shardctl peers set disk1 --path /mnt/new', 'shardctl peers set disk1 --tag zone=b --capacity none'],
+  },
+  {
+    words: 'peers drain',
+    arguments: ['PEER'],
+    summary: 'move everything on a peer elsewhere, and put nothing new there',
+    options: ['replication', ...TRANSFER, 'gc', 'undo', 'dry-run', 'lock-wait'],
+    examples: ['shardctl peers drain disk1 -n', 'shardctl peers drain disk1 --bwlimit 50M'],
+  },
+  {
+    words: 'peers rm',
+    arguments: ['PEER'],
+    summary: 'take a peer out; what lies on it stays there and counts no more',
+    options: ['replication', 'force', 'lock-wait'],
+    examples: ['shardctl peers rm disk1', 'shardctl peers rm disk1 --force && shardctl repair'],
   },
 ];

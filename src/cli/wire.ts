@@ -113,6 +113,20 @@ export async function withPeersAt(context: Context, session: Session, paths: rea
   return { ...session, config, peers: peersOf(context, config) };
 }
 
+/**
+ * A local peer as its changed settings say.
+ * @throws ShardctlError when its directory is no peer, has another layout, or is another peer's
+ */
+export async function openPeer(home: HomePaths, config: Config, changed: LocalPeerConfig): Promise<Peer> {
+  const peer = new LocalPeer(localOptions(home, changed));
+  const id = await peer.id();
+  for (const other of config.peers) {
+    if (other.name !== changed.name && (await idOf(home, other)) === id)
+      throw new ShardctlError('USAGE', `${peerPath(home, changed)} is peer "${other.name}" already`);
+  }
+  return peer;
+}
+
 /** Two names for one directory would count as two replicas. */
 async function idOf(home: HomePaths, peer: LocalPeerConfig): Promise<string | undefined> {
   try {
