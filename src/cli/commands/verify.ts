@@ -1,7 +1,7 @@
 /** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
 import { parseCid } from '../../dag/cid.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
-import { formatSize } from '../../home/sizes.ts';
+import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
 import { leastReplicas, type SnapshotRecord } from '../../model.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
@@ -38,7 +38,7 @@ export async function run(context: Context): Promise<number> {
     }
     if (!context.quiet || context.json) {
       answer(context, [{ type: 'verified', shards, blocks, bytes, damaged, seconds }], () => {
-        const read = readData !== false ? `, ${readText(readData)} ${counted(blocks, 'block')} read back, ${formatSize(bytes)}` : '';
+        const read = readText(readData, blocks, bytes);
         return [
           `${counted(shards, 'shard')} looked at${read}: ${damaged === 0 ? 'no damage' : `damage: ${damaged}`}, ${formatSeconds(seconds)}`,
         ];
@@ -74,8 +74,11 @@ function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<str
   throw usage(`--read-data="${text}" is neither N/T, with N from 1 to T, nor a percentage such as 5%`, args.command);
 }
 
-function readText(readData: ReadonlySet<string> | true): string {
-  return readData === true ? '' : `${counted(readData.size, 'shard')} of them read, `;
+function readText(readData: ReadonlySet<string> | boolean, blocks: number, bytes: number): string {
+  if (readData === false) return '';
+  return readData === true
+    ? `, ${counted(blocks, 'block')} read back, ${formatSize(bytes)}`
+    : `, ${formatCount(readData.size)} of them read back, ${formatSize(bytes)}`;
 }
 
 function allSnapshots(index: Index): SnapshotRecord[] {
