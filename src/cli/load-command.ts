@@ -15,6 +15,8 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   forget: () => import('./commands/forget.ts'),
   prune: () => import('./commands/prune.ts'),
   recover: () => import('./commands/recover.ts'),
+  export: () => import('./commands/export.ts'),
+  'import-car': () => import('./commands/import-car.ts'),
   rebalance: () => import('./commands/rebalance.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),

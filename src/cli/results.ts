@@ -1,4 +1,6 @@
 /** What commands that only look answer: with `--json` one record a line, else text. The shapes are part of the interface. */
+import type { Exported } from '../export-car.ts';
+import type { ImportedCar } from '../import-car.ts';
 import type { Moved } from '../move/run.ts';
 import type { Pruned } from '../prune.ts';
 import type { Recovered } from '../recover.ts';
@@ -61,6 +63,8 @@ export type Result =
       lostBytes: number;
     }
   | ({ type: 'repaired'; seconds: number } & Repaired)
+  | ({ type: 'exported'; file: string; seconds: number } & Exported)
+  | ({ type: 'imported-car'; seconds: number } & ImportedCar)
   | ({ type: 'recovered'; snapshot: string; seconds: number } & Recovered);
 
 export interface SnapshotResult {

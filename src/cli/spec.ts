@@ -58,6 +58,7 @@ export const OPTIONS = {
   // get, ls, verify
   output: { short: 'o', value: 'OUT', help: 'the file or directory to make' },
   overwrite: { help: 'write into OUT although it is there' },
+  car: { value: 'FILE', help: 'the CAR to write; - is stdout' },
   shards: { help: 'one line for each shard: who should have it, and who has' },
   long: { short: 'l', help: 'with mode, size, time and CID' },
   'read-data': {
@@ -214,6 +215,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'make a lost home anew from what its peers hold',
     options: ['from', 'name', 'source', 'lock-wait'],
     examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
+  },
+  {
+    words: 'export',
+    arguments: ['REF[/PATH]'],
+    summary: 'write a tree as one CARv1, as `ipfs dag export` does; --car says where',
+    options: ['car', 'overwrite'],
+    examples: ['shardctl export debian --car debian.car', 'shardctl export debian@7 --car - | ipfs dag import'],
+  },
+  {
+    words: 'import-car',
+    arguments: ['FILE'],
+    summary: 'make a snapshot of a tree that came as a CAR; - is stdin',
+    options: ['name', 'shard-size', 'replication', ...TRANSFER, 'root-only', 'lock-wait'],
+    examples: ['shardctl import-car /media/usb/debian.car --name debian'],
   },
   {
     words: 'rebalance',
