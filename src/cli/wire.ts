@@ -148,6 +148,20 @@ function freeName(config: Config, wish: string): string {
   return name;
 }
 
+/**
+ * A local peer as its changed settings say.
+ * @throws ShardctlError when its directory is no peer, has another layout, or is another peer's
+ */
+export async function openPeer(home: HomePaths, config: Config, changed: LocalPeerConfig): Promise<Peer> {
+  const peer = new LocalPeer(localOptions(home, changed));
+  const id = await peer.id();
+  for (const other of config.peers) {
+    if (other.name !== changed.name && (await idOf(home, other)) === id)
+      throw new ShardctlError('USAGE', `${peerPath(home, changed)} is peer "${other.name}" already`);
+  }
+  return peer;
+}
+
 /** Two names for one directory would count as two replicas. */
 async function idOf(home: HomePaths, peer: PeerConfig): Promise<string | undefined> {
   if (peer.kind !== 'local') return undefined;
@@ -199,7 +213,7 @@ async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { ...peer, path: peerPath(home, peer) };
+  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
 }
 
 function lockWaitMs({ args }: Context): number {
