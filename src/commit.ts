@@ -3,17 +3,18 @@
  * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
  */
 import type { Ledger } from './allocate/ledger.ts';
-import { leastReplicas, placeCatalogue } from './catalogue.ts';
+import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
 import type { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
-import type { RepositoryRecord } from './index-store/index.ts';
 import type { IngestRun } from './ingest.ts';
 import type { Tree } from './link/link.ts';
-import type { ShardRecord, SnapshotRecord } from './model.ts';
+import { leastReplicas, type ShardRecord, type SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
+import type { Pending } from './pending.ts';
 import { pinHeads } from './pin-heads.ts';
+import { repositoryRecord } from './remember.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 
@@ -26,6 +27,7 @@ export interface Commit {
   readonly packer: Packer;
   readonly ledger: Ledger;
   readonly holders: Holders;
+  readonly pending: Pending;
 }
 
 export async function commit(it: Commit): Promise<SnapshotRecord> {
@@ -72,18 +74,6 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   return snapshot;
 }
 
-/** Nothing differed, but the repository may come from elsewhere now, by other rules; and a crash may have kept the head's text back. */
-export async function remember(run: IngestRun, head: SnapshotRecord): Promise<void> {
-  const record = repositoryRecord(run, head.number);
-  if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
-  writeHead(run.heads, run.repository, head.cid);
-  await pinHeads(run, run.repository);
-}
-
-function repositoryRecord({ repository, source, profile, chunker, metadata, filters }: IngestRun, head: number): RepositoryRecord {
-  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters };
-}
-
 /** What this run did not place itself was placed before, by other settings: too few replicas (invariant I2) must not go unnoticed. */
 function checkReplicas({ run: { peers, replication, emit }, holders, packer }: Commit, shards: readonly ShardRecord[]): void {
   const least = leastReplicas(replication, peers);
@@ -93,7 +83,7 @@ function checkReplicas({ run: { peers, replication, emit }, holders, packer }: C
 }
 
 /** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */
-function shardsOf({ parent, packer }: Commit): number[] {
+function shardsOf({ parent, packer, pending }: Commit): number[] {
   const inherited = parent?.entries === undefined ? [] : parent.snapshot.shards;
-  return [...new Set([...inherited, ...packer.reusedShards, ...packer.sealed])].sort((a, b) => a - b);
+  return [...new Set([...inherited, ...packer.reusedShards, ...pending.shards, ...packer.sealed])].sort((a, b) => a - b);
 }

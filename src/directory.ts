@@ -3,7 +3,7 @@
  * fills the columns that are its own: `compare` the states, `import` the CIDs of files, `link` those of symlinks and
  * subdirectories. Columns, because a million entries as objects would be hundreds of megabytes of heap.
  */
-import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } from './model.ts';
+import { type ByteString, type Codec, DIGEST_BYTES, type EntryCounts, type EntryKind, type Root } from './model.ts';
 
 /** Bytes of one entry in the `cids` column: its codec, then its digest. */
 export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
@@ -57,6 +57,38 @@ export interface BaseDirectory {
   readonly count: number;
 }
 
+/** The parent snapshot's record of a directory, column by column. */
+export interface ParentRecord {
+  /** Position in walk order. */
+  readonly ordinal: number;
+  readonly path: ByteString;
+  readonly names: readonly ByteString[];
+  readonly kinds: Uint8Array;
+  readonly modes: Uint16Array;
+  readonly sizes: Float64Array;
+  readonly mtimes: BigInt64Array;
+  readonly ctimes: BigInt64Array;
+  readonly inodes: BigUint64Array;
+}
+
+/** What is known of a directory without listing it. */
+export interface Recalled {
+  /** As the parent has it; valid until the walk goes on. */
+  readonly record: ParentRecord;
+  /** Positions of the entries whose stat data are not the parent's. */
+  readonly touched: Uint32Array;
+}
+
+/** A subtree of the parent in which nothing differs. */
+export interface SameSubtree extends EntryCounts {
+  /** Of its top, in walk order. */
+  readonly ordinal: number;
+  /** Directories in it, the top included. */
+  readonly length: number;
+  /** Bytes of its files. */
+  readonly bytes: number;
+}
+
 export class Directory {
   /** Path from the root of the source; the root itself is ''. */
   readonly path: ByteString;
@@ -87,6 +119,9 @@ export class Directory {
   /** Entries that were imported again and turned out as in the parent: only their stat data are new. */
   refreshed = 0;
 
+  /** Set by compare, a byte an entry: the CID is what an interrupted run found, and is here already. */
+  resumed: Uint8Array | undefined;
+
   /** count × 33 bytes; filled in by import and link. Made when the first CID is known: an untouched directory needs none. */
   cids: Buffer | undefined;
   dagSizes: Float64Array | undefined;
@@ -107,6 +142,22 @@ export class Directory {
     this.modes = new Uint16Array(columns, count * 32, count);
     this.kinds = new Uint8Array(columns, count * 34, count);
     this.states = new Uint8Array(columns, count * 35, count).fill(NEW);
+  }
+
+  /** A directory whose entries are all as the parent's record has them. */
+  static asInParent(record: ParentRecord, parent: Directory | undefined, indexInParent: number): Directory {
+    const { ordinal, names } = record;
+    const directory = new Directory(record.path, parent, indexInParent, names);
+    directory.kinds.set(record.kinds);
+    directory.modes.set(record.modes);
+    directory.sizes.set(record.sizes);
+    directory.mtimes.set(record.mtimes);
+    directory.ctimes.set(record.ctimes);
+    directory.inodes.set(record.inodes);
+    directory.states.fill(SAME);
+    const indexes = Int32Array.from(names, (_, i) => i);
+    directory.base = { ordinal, indexes, kinds: directory.kinds, removed: 0, count: names.length };
+    return directory;
   }
 
   get count(): number {
@@ -163,6 +214,11 @@ export class Directory {
     return kept;
   }
 
+  /** Whether an interrupted run imported this version of the entry. */
+  isResumed(index: number): boolean {
+    return this.resumed !== undefined && this.resumed[index] === 1;
+  }
+
   /** Makes the next run look at the entry again. */
   markStale(index: number): void {
     this.ctimes[index] = NO_CTIME;
@@ -201,7 +257,19 @@ export function isFilled(step: { readonly kind: string }): step is FilledStep {
   return step.kind === 'filled';
 }
 
+/** In the place of a subdirectory: nothing in it differs. */
+export interface SameStep {
+  readonly kind: 'same';
+  readonly subtree: SameSubtree;
+}
+
+export function isSame(step: { readonly kind: string }): step is SameStep {
+  return step.kind === 'same';
+}
+
 /** The walk as the stages pass it on: a directory is entered before and left after everything below it. */
 export type WalkStep =
-  | { readonly kind: 'enter'; readonly directory: Directory }
+  /** `recalled`: it was not listed, because the sweep knows it; all that may differ in it is what was touched. */
+  | { readonly kind: 'enter'; readonly directory: Directory; readonly recalled?: Recalled }
+  | SameStep
   | { readonly kind: 'leave'; readonly directory: Directory };

@@ -18,3 +18,8 @@ export function toBytes(path: string): ByteString {
 export function joinBytes(a: ByteString, b: ByteString): ByteString {
   return a === '' ? b : `${a}/${b}`;
 }
+
+/** Walk order compares these: what is below a directory comes right after it. */
+export function keyOf(path: ByteString): string {
+  return path === '' ? '' : `${path}/`;
+}

@@ -150,7 +150,6 @@ test('lost or damaged entries cost time and nothing else', async () => {
     () => rmSync(join(entries, '1.hot')),
     () => appendFileSync(join(entries, '1.cold'), 'x'),
     () => flip(join(entries, '1.hot'), 60),
-    () => flip(join(entries, '1.cold'), 60),
   ]) {
     damage();
     const ran = await home.add(dir);
@@ -163,6 +162,15 @@ test('lost or damaged entries cost time and nothing else', async () => {
       'mended',
     );
   }
+  // CIDs are looked at only where something differs: here in the root, whose record is the last before two offsets and the footer.
+  const cold = join(entries, '1.cold');
+  flip(cold, readFileSync(cold).length - 16 - 2 * 8 - 10);
+  writeFileSync(join(dir, 'a'), 'three');
+  const ran = await home.add(dir);
+  assert.ok(ran.events.some((event) => event.type === 'warning'));
+  const fresh = await TestHome.create();
+  assert.equal(ran.summary.tree, (await fresh.add(dir)).summary.tree);
+  fresh.remove();
 });
 
 function flip(path: string, at: number): void {

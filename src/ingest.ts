@@ -7,33 +7,32 @@
  * root and the current one. The order of writes is docs/design.md section 5: blocks, pins, records, catalogue, snapshot, head.
  */
 import { availableParallelism } from 'node:os';
-import { dirname } from 'node:path';
-import { allocatorsOf } from './allocate/allocate.ts';
-import { Ledger } from './allocate/ledger.ts';
-import { commit, remember } from './commit.ts';
+import type { Start } from './begin.ts';
+import { commit } from './commit.ts';
 import { compare } from './compare/compare.ts';
-import type { Trust } from './compare/judge.ts';
+import { resume } from './compare/resume.ts';
 import { takeOver } from './compare/take-over.ts';
 import { cidText } from './dag/cid.ts';
 import { Deletions, type MaxDelete } from './deletions.ts';
-import { errnoOf, ioError } from './errors.ts';
 import type { Emit, Summary } from './events.ts';
-import { Holders } from './holders.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
-import { EntriesDamaged } from './index-store/entries-format.ts';
 import type { Index } from './index-store/index.ts';
 import { changeOf, DELETED, itemized, rootChange } from './itemize.ts';
 import { link } from './link/link.ts';
-import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord } from './model.ts';
+import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord, Trust } from './model.ts';
 import type { Packer } from './pack/packer.ts';
-import { type Parent, parentOf } from './parent.ts';
+import type { Parent } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
-import type { Placer } from './place/placer.ts';
+import { Pending } from './pending.ts';
+import type { Placer, Transferring } from './place/placer.ts';
 import { placedBlocks } from './placed-blocks.ts';
+import { remember } from './remember.ts';
 import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
-import { assertSameSource, statSource, walk } from './scan/walk.ts';
+import { Recall } from './scan/recall.ts';
+import { assertSameSource } from './scan/source.ts';
+import { walk } from './scan/walk.ts';
 import { emptySpool } from './spool.ts';
 import { storing } from './storing.ts';
 import { Tally } from './tally.ts';
@@ -44,7 +43,7 @@ import { Tally } from './tally.ts';
  */
 const IMPORT_WORKERS = 2;
 
-export interface IngestRun {
+export interface IngestRun extends Transferring {
   readonly repository: string;
   /** Absolute path of the directory to import. */
   readonly source: ByteString;
@@ -64,6 +63,8 @@ export interface IngestRun {
   readonly spool: string;
   /** Directory with a file per repository that holds the CID of its newest snapshot. */
   readonly heads: string;
+  /** Directory with what interrupted runs imported, by repository. */
+  readonly pending: string;
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly replication: Replication;
@@ -77,37 +78,18 @@ export interface IngestRun {
   readonly now: () => number;
 }
 
-/** @throws ShardctlError; whatever happens, the head that was there before stays valid */
-export async function ingest(run: IngestRun): Promise<Summary> {
-  try {
-    return await runPipeline(run).catch((error: unknown) => {
-      if (!(error instanceof EntriesDamaged)) throw error;
-      run.emit({ type: 'warning', message: error.message });
-      run.index.dropEntries(run.repository, run.index.repository(run.repository)?.head ?? 0);
-      return runPipeline(run);
-    });
-  } catch (error) {
-    // An abort may surface as the failure of whatever it interrupted.
-    if (run.signal.aborted) throw run.signal.reason;
-    // Stages translate what they can name better; a system call that failed anywhere else was one on the home.
-    throw errnoOf(error) === undefined ? error : ioError(error, 'writing to the home', dirname(run.spool));
-  }
-}
-
-async function runPipeline(run: IngestRun): Promise<Summary> {
+/** @param start what was found before: the source may differ from the parent, or there is none */
+export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const { index, source, profile, metadata, signal, trust } = run;
-  const started = run.now();
-  const root = statSource(source);
+  const { root, ledger, holders, parent, sweep } = start;
   const tally = new Tally(run.emit, run.now);
   const { emit } = tally;
-  const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
-  const freeBefore = ledger.freeBytes();
-  const holders = await Holders.load(index, run.peers, freeBefore.keys());
-  const parent = parentOf({ ...run, emit, holders });
   emptySpool(run.spool);
   if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
-  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, emit });
+  const isRacy = isRacyAt(start.at);
+  const pending = new Pending({ ...run, holders, parent, isRacy });
+  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,
@@ -121,21 +103,23 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
     if (run.itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
-  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacyAt(started));
+  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source, profile, metadata });
 
-  const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit, signal }));
+  const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
+  const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), recall, emit, signal }));
   const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
   const readNode = (digest: Uint8Array) => blocks.read(digest);
   const nodes = { base: parent?.entries, readNode, profile };
-  const imported = importEntries(compared, { ...nodes, source, metadata, pool, emit, signal });
+  const resumed = resume(compared, pending.sources, { ...trust, metadata });
+  const imported = importEntries(resumed, { ...nodes, source, metadata, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
   const told = run.itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
-  const linked = link(told, { profile, metadata, root, base: parent?.entries, entries });
+  const linked = link(told, { profile, metadata, root, rootDiffers: start.rootDiffers, base: parent?.entries?.another(), entries });
 
   try {
     let step = await linked.next();
-    for (; step.done !== true; step = await linked.next()) await packer.add(step.value.run, step.value.release);
+    for (; step.done !== true; step = await linked.next()) await packer.add(step.value);
     await packer.seal();
     await placer.drained();
     entries.finish();
@@ -144,12 +128,14 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
 
     const tree = step.value;
     // The same tree in other shards (the old ones were lost) is a new snapshot.
-    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && packer.sealed.length === 0;
+    const isStored = parent?.isWhole === true && packer.sealed.length === 0;
+    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
     const unchanged = tree === undefined || isSame;
     const snapshot = unchanged
       ? await settle(run, parent as Parent, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, packer, ledger, holders });
-    return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, freeBefore, ledger, started });
+      : await commit({ run, parent, number, tree, tally, packer, ledger, holders, pending });
+    pending.drop();
+    return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, start });
   } catch (error) {
     await placer.drained().catch(() => {});
     await linked.return(undefined);
@@ -160,7 +146,7 @@ async function runPipeline(run: IngestRun): Promise<Summary> {
   } finally {
     await pool.close();
     await blocks.close();
-    parent?.entries?.close();
+    await pending.close();
   }
 }
 
@@ -179,14 +165,12 @@ interface Outcome {
   readonly deletions: Deletions;
   readonly packer: Packer;
   readonly placer: Placer;
-  readonly ledger: Ledger;
-  readonly freeBefore: ReadonlyMap<string, number>;
-  readonly started: number;
+  readonly start: Start;
 }
 
 function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): Summary {
-  const { tally, packer, placer, ledger, freeBefore } = outcome;
-  const freeAfter = ledger.freeBytes();
+  const { tally, packer, placer, start } = outcome;
+  const freeAfter = start.ledger.freeBytes();
   const summary: Summary = {
     repository: run.repository,
     snapshot: snapshot.cid,
@@ -198,18 +182,19 @@ function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): 
     symlinks: tally.symlinks,
     bytes: tally.bytes,
     newFiles: tally.newFiles,
+    resumedFiles: tally.resumedFiles,
     changedEntries: tally.different + outcome.deletions.removed,
     newBlocks: packer.newBlocks,
     newBytes: packer.newBytes,
     newShards: packer.sealed.length,
-    peers: [...freeBefore].map(([name, before]) => ({
+    peers: [...start.freeBefore].map(([name, before]) => ({
       name,
       freeBefore: before,
       freeAfter: freeAfter.get(name) ?? before,
       placedBytes: placer.placedBytes.get(name) ?? 0,
     })),
     problems: { ...tally.problems },
-    seconds: (run.now() - outcome.started) / 1000,
+    seconds: (run.now() - start.at) / 1000,
   };
   run.emit({ type: 'summary', ...summary });
   return summary;

@@ -1,5 +1,5 @@
 /**
- * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, does nothing.
+ * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, and does nothing but count replicas.
  *
  * Names of files are *bytes* on Unix, and old mirrors hold names that are not UTF-8. They travel as "byte strings":
  * JS strings whose char codes are the bytes (latin1), so that comparing two of them compares bytes and nothing is lost.
@@ -66,6 +66,23 @@ export type EntryKind = typeof FILE | typeof DIRECTORY | typeof SYMLINK;
 export interface Replication {
   readonly min: number;
   readonly max: number;
+}
+
+/** The peers of a home, as far as counting replicas goes: one that is drained is not among "every peer". */
+export type CountedPeers = ReadonlyMap<string, { readonly drained?: boolean }>;
+
+/** Replicas without which a shard does not count as placed. */
+export function leastReplicas({ min }: Replication, peers: CountedPeers): number {
+  return Math.max(1, min < 0 ? takers(peers) : min);
+}
+
+/** Replicas of a shard that are made when there is room for them. */
+export function mostReplicas({ max }: Replication, peers: CountedPeers): number {
+  return Math.max(1, max < 0 ? takers(peers) : max);
+}
+
+function takers(peers: CountedPeers): number {
+  return [...peers.values()].filter(({ drained }) => drained !== true).length;
 }
 
 /** What a peer says it can take, and when it said so. */
@@ -135,4 +152,34 @@ export interface EntryCounts {
   readonly files: number;
   readonly directories: number;
   readonly symlinks: number;
+}
+
+/** A repository: where it comes from and how it is imported. */
+export interface RepositoryRecord {
+  readonly name: string;
+  /** Absolute path. */
+  readonly source: ByteString;
+  /** Number of the newest committed snapshot; 0 before the first. */
+  readonly head: number;
+  readonly profile: string;
+  readonly chunker: string | undefined;
+  readonly metadata: boolean;
+  /** rsync-style rules, see `scan/filter.ts`. */
+  readonly filters: readonly ByteString[];
+}
+
+/** How far stat data are believed. With nothing set, a content is the same only if all of them are. */
+export interface Trust {
+  /** Another ctime alone is no change; a chmod then reads nothing. */
+  readonly ignoreCtime: boolean;
+  /** Another inode alone is no change: for file systems that number anew at each mount. */
+  readonly ignoreInode: boolean;
+  /** Believe nothing: every file is read. */
+  readonly checksum: boolean;
+}
+
+/** Where a shard is recorded: two records may stand for one, and a catalogue has no number. */
+export interface ShardUsers {
+  readonly shards: readonly number[];
+  readonly snapshots: readonly [repository: string, number: number][];
 }

@@ -1,5 +1,17 @@
 /** Counts what passes by, for the summary and for whoever watches. */
-import { CHANGED, type Directory, DROPPED, type FilledStep, isFilled, METADATA, NEW, SAME, type WalkStep } from './directory.ts';
+import {
+  CHANGED,
+  type Directory,
+  DROPPED,
+  type FilledStep,
+  isFilled,
+  isSame,
+  METADATA,
+  NEW,
+  SAME,
+  type SameSubtree,
+  type WalkStep,
+} from './directory.ts';
 import type { Emit, EntryProblem, Event } from './events.ts';
 import { DIRECTORY, FILE, SYMLINK } from './model.ts';
 
@@ -14,6 +26,7 @@ export class Tally {
   symlinks = 0;
   bytes = 0;
   newFiles = 0;
+  resumedFiles = 0;
   /** Entries that are new or differ from the parent's. */
   different = 0;
   /** Entries of which the index knows something else than before. */
@@ -38,6 +51,7 @@ export class Tally {
   *scanned(steps: Iterable<WalkStep>): Generator<WalkStep, void, void> {
     for (const step of steps) {
       if (step.kind === 'enter') this.#countScanned(step.directory);
+      if (step.kind === 'same') add(this.#scanned, step.subtree);
       yield step;
     }
     this.#tell(true);
@@ -49,6 +63,7 @@ export class Tally {
   ): AsyncGenerator<Step | FilledStep, void, void> {
     for await (const step of steps) {
       if (isFilled(step)) this.#countImported(step.directory);
+      if (isSame(step)) add(this, step.subtree);
       yield step;
     }
     this.#tell(true);
@@ -78,6 +93,7 @@ export class Tally {
         this.files++;
         this.bytes += directory.sizes[i] as number;
         if (differs) this.newFiles++;
+        if (directory.isResumed(i)) this.resumedFiles++;
       } else if (kind === DIRECTORY) this.directories++;
       else this.symlinks++;
       if (differs || state === METADATA) this.different++;
@@ -94,4 +110,18 @@ export class Tally {
     this.#emit({ type: 'scan', ...this.#scanned, done });
     this.#emit({ type: 'import', files: this.files, bytes: this.bytes, unchanged: this.files - this.newFiles });
   }
+}
+
+interface Counts {
+  files: number;
+  directories: number;
+  symlinks: number;
+  bytes: number;
+}
+
+function add(counts: Counts, { files, directories, symlinks, bytes }: SameSubtree): void {
+  counts.files += files;
+  counts.directories += directories;
+  counts.symlinks += symlinks;
+  counts.bytes += bytes;
 }

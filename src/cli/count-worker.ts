@@ -15,7 +15,7 @@ const steps = walk(source, { filter: compileFilter(filters), emit: () => {}, sig
 const count: Count = { files: 0, directories: 1, symlinks: 0, bytes: 0, done: false };
 let directories = 0;
 for (const step of steps) {
-  if (step.kind === 'leave') continue;
+  if (step.kind !== 'enter') continue;
   const { directory } = step;
   for (let index = 0; index < directory.count; index += 1) {
     if (directory.states[index] === DROPPED) continue;

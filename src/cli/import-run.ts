@@ -5,12 +5,13 @@ import { EXIT, errnoOf, ShardctlError } from '../errors.ts';
 import type { Event, Problems, Summary } from '../events.ts';
 import type { Config } from '../home/config.ts';
 import type { Index } from '../index-store/index.ts';
-import { ingest } from '../ingest.ts';
 import type { ByteString, CidProfile } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
+import { update } from '../update.ts';
 import type { Context } from './context.ts';
 import { countAhead } from './count-ahead.ts';
 import type { RunOptions } from './run-options.ts';
+import { throttleOf } from './transfer-options.ts';
 import { peerPath, peersOrDefault, type Session } from './wire.ts';
 
 /** What is imported, and how. */
@@ -30,12 +31,13 @@ export async function importTree(context: Context, session: Session, request: Im
   const peers = await peersOrDefault(context, session);
   const emit = (event: Event) => context.reporter.event(event);
   const counting = context.watched ? countAhead({ source, filters }, emit) : undefined;
-  const done = ingest({
+  const done = update({
     ...settingsOf(context, session.config, request, options),
     chunker: request.chunker,
     itemize: options.itemize,
     spool: context.home.spool,
     heads: context.home.heads,
+    pending: context.home.pending,
     index: session.index,
     peers,
     toolVersion: context.version,
@@ -75,7 +77,9 @@ function settingsOf(context: Context, config: Config, request: ImportRequest, op
     trust: options.trust,
     maxDelete: options.maxDelete,
     replication: options.replication ?? config.replication,
-    allocateBy: config.allocateBy,
+    allocateBy: options.allocateBy ?? config.allocateBy,
+    transfers: options.transfers,
+    throttle: throttleOf(context),
     shardBytes: options.shardBytes ?? config.shardSize,
     signal: context.signal,
     now: context.now,

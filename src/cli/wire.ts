@@ -187,7 +187,7 @@ async function peerOf(context: Context, peer: PeerConfig): Promise<Peer> {
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
+  return { ...peer, path: peerPath(home, peer) };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -6,10 +6,11 @@
  * Both sides come in walk order, so this is a merge: no lookup, no hash table, whatever the size of the repository.
  */
 import { type Directory, DROPPED, SAME, UNREADABLE, type WalkStep } from '../directory.ts';
-import { joinBytes } from '../fs-path.ts';
-import type { EntriesReader, EntriesRecord } from '../index-store/entries-reader.ts';
+import { joinBytes, keyOf } from '../fs-path.ts';
+import type { EntriesReader } from '../index-store/entries-reader.ts';
+import type { EntriesRecord } from '../index-store/hot-file.ts';
 import { type ByteString, DIRECTORY, type EntryKind } from '../model.ts';
-import { Cursor, keyOf } from './cursor.ts';
+import { Cursor } from './cursor.ts';
 import { type JudgeOptions, judge } from './judge.ts';
 import { keepSubtree } from './keep.ts';
 
@@ -35,8 +36,20 @@ export function* compare(
   const parent = new Cursor(base);
   const it: Comparison = { parent, options, kept: new Map() };
   for (const step of steps) {
+    if (step.kind === 'same') {
+      const { ordinal, length } = step.subtree;
+      yield* passOver(it, () => parent.isBeforeOrdinal(ordinal));
+      parent.skip(length);
+      yield step;
+      continue;
+    }
     const { directory } = step;
-    if (step.kind === 'enter') {
+    if (step.kind === 'enter' && step.recalled !== undefined) {
+      const { record, touched } = step.recalled;
+      yield* passOver(it, () => parent.isBeforeOrdinal(record.ordinal));
+      parent.skip(1);
+      for (const i of touched) judge(directory, i, record, i, options);
+    } else if (step.kind === 'enter') {
       const key = keyOf(directory.path);
       if (parent.isBefore(key)) yield* passOver(it, () => parent.isBefore(key));
       const record = parent.take(directory.path);

@@ -1,44 +1,53 @@
 /** The parent's records, advanced in step with the walk. */
-import type { EntriesReader, EntriesRecord } from '../index-store/entries-reader.ts';
+import { keyOf } from '../fs-path.ts';
+import type { EntriesReader } from '../index-store/entries-reader.ts';
+import type { EntriesRecord } from '../index-store/hot-file.ts';
 import type { ByteString } from '../model.ts';
 
 const SLASH = 0x2f;
 
 export class Cursor {
   readonly #base: EntriesReader | undefined;
-  #record: EntriesRecord | undefined;
+  /** Path of the next record. */
+  #path: ByteString | undefined;
 
   constructor(base: EntriesReader | undefined) {
     this.#base = base;
-    this.#record = base?.next();
+    this.#path = base?.peek();
   }
 
   /** Whether the next record comes before a directory with this key. */
   isBefore(key: string): boolean {
-    return this.#record !== undefined && keyOf(this.#record.path) < key;
+    return this.#path !== undefined && keyOf(this.#path) < key;
+  }
+
+  /** Whether the next record comes before the one with this position. */
+  isBeforeOrdinal(ordinal: number): boolean {
+    return this.#base !== undefined && this.#base.ordinal < ordinal;
   }
 
   /** Whether the next record is somewhere below this directory. */
   isBelow(path: ByteString): boolean {
-    const next = this.#record?.path;
+    const next = this.#path;
     if (next === undefined) return false;
     return path === '' || (next.length > path.length && next.charCodeAt(path.length) === SLASH && next.startsWith(path));
   }
 
   /** The record of this directory, if it is the next one. */
   take(path: ByteString): EntriesRecord | undefined {
-    return this.#record?.path === path ? this.advance() : undefined;
+    return this.#path === path ? this.advance() : undefined;
   }
 
   /** The next record; its columns are valid until the next but one is asked for. */
   advance(): EntriesRecord | undefined {
-    const record = this.#record;
-    this.#record = this.#base?.next();
+    const record = this.#base?.next();
+    this.#path = this.#base?.peek();
     return record;
   }
-}
 
-/** Walk order compares these. */
-export function keyOf(path: ByteString): string {
-  return path === '' ? '' : `${path}/`;
+  /** Passes over records that somebody else has taken care of. */
+  skip(records: number): void {
+    for (let i = 0; i < records; i++) this.#base?.skip();
+    this.#path = this.#base?.peek();
+  }
 }

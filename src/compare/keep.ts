@@ -1,6 +1,6 @@
 /** The parent's subtree in the place of a directory that could not be looked at. */
-import { Directory, SAME, type WalkStep } from '../directory.ts';
-import type { EntriesRecord } from '../index-store/entries-reader.ts';
+import { Directory, type WalkStep } from '../directory.ts';
+import type { EntriesRecord } from '../index-store/hot-file.ts';
 import type { Cursor } from './cursor.ts';
 
 /**
@@ -23,17 +23,7 @@ export function* keepSubtree(record: EntriesRecord, above: Directory, parent: Cu
 
 function asDirectory(record: EntriesRecord, above: Directory): Directory {
   const name = record.path.slice(above.path === '' ? 0 : above.path.length + 1);
-  const directory = new Directory(record.path, above, above.names.indexOf(name), record.names);
-  directory.kinds.set(record.kinds);
-  directory.modes.set(record.modes);
-  directory.sizes.set(record.sizes);
-  directory.mtimes.set(record.mtimes);
-  directory.ctimes.set(record.ctimes);
-  directory.inodes.set(record.inodes);
-  directory.states.fill(SAME);
+  const directory = Directory.asInParent(record, above, above.names.indexOf(name));
   directory.kept = true;
-  const { ordinal, names } = record;
-  const indexes = Int32Array.from(names, (_, i) => i);
-  directory.base = { ordinal, indexes, kinds: directory.kinds, removed: 0, count: names.length };
   return directory;
 }

@@ -4,7 +4,8 @@
  * In, out: the import steps. Holds: the CIDs of one directory of the parent.
  */
 import { CHANGED, CID_COLUMN_BYTES, type Directory, type FilledStep, isFilled, NEW, SAME } from '../directory.ts';
-import type { ColdRecord, EntriesReader } from '../index-store/entries-reader.ts';
+import type { ColdRecord } from '../index-store/cold-file.ts';
+import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { Codec } from '../model.ts';
 
 export async function* takeOver<Step extends { readonly kind: string }>(

@@ -26,15 +26,21 @@ const name = z.string().regex(NAME, 'expected a name of letters, digits, ".", "_
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
 
-const tags = z.record(z.string(), z.string()).default({});
+/** What every kind of peer may have. */
+const placement = {
+  capacity: size.optional(),
+  reserve: size.optional(),
+  weight: z.number().nonnegative('expected a number from 0').optional(),
+  drained: z.boolean().optional(),
+  tags: z.record(z.string(), z.string()).default({}),
+};
 
 const localPeer = z.strictObject({
   kind: z.literal('local'),
   name,
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
-  capacity: size.optional(),
-  tags,
+  ...placement,
 });
 
 const kuboPeer = z.strictObject({
@@ -45,8 +51,7 @@ const kuboPeer = z.strictObject({
   owner: z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits'),
   tokenFile: z.string().min(1, 'expected a path').optional(),
   gateway: url.optional(),
-  capacity: size.optional(),
-  tags,
+  ...placement,
 });
 
 const schema = z.strictObject({

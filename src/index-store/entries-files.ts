@@ -17,7 +17,7 @@ export class EntriesFiles {
   read(repository: string, number: number): EntriesReader | undefined {
     const { hot, cold } = this.#paths(repository, number);
     try {
-      return new EntriesReader(hot, cold);
+      return EntriesReader.open(hot, cold);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' || error instanceof EntriesDamaged) return undefined;
       throw error;

@@ -1,11 +1,12 @@
 /** Writes the entries of a snapshot while the walk goes on: the hot part as directories fill, the cold part as they close. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { CID_COLUMN_BYTES, type Directory, DROPPED, NO_CTIME } from '../directory.ts';
+import { Appender } from './appender.ts';
 import {
   BLOCK_HEADER_BYTES,
   COLD_HEADER_BYTES,
+  coldBytes,
   encodeHeader,
   FOOTER_BYTES,
   HOT_BLOCK_BYTES,
@@ -13,9 +14,13 @@ import {
   pad8,
   RECORD_HEADER_BYTES,
   type RootStat,
+  WIDE,
 } from './entries-format.ts';
+import type { EntriesReader } from './entries-reader.ts';
+import { recordBytes } from './hot-file.ts';
 
-const BUFFER_BYTES = 256 * 1024;
+/** Bytes copied at once. */
+const PIECE_BYTES = 256 * 1024;
 
 interface OpenDirectory {
   readonly ordinal: number;
@@ -27,7 +32,7 @@ export class EntriesWriter {
   readonly #hot: Appender;
   readonly #cold: Appender;
   /** The hot block that is being filled, after room for its header. */
-  #block = new ArrayBuffer(BUFFER_BYTES);
+  #block = new ArrayBuffer(2 * HOT_BLOCK_BYTES);
   #blockEnd = BLOCK_HEADER_BYTES;
   /** Where each directory's cold part begins, by walk order. */
   #offsets = new Float64Array(1024);
@@ -50,16 +55,10 @@ export class EntriesWriter {
     // A subdirectory may still vanish before its turn comes. Both parts list the entries that are live now.
     const live = directory.live();
     this.#open.push({ ordinal: this.#directories, live });
-    if (this.#directories === this.#offsets.length) {
-      const grown = new Float64Array(this.#offsets.length * 2);
-      grown.set(this.#offsets);
-      this.#offsets = grown;
-    }
-    this.#directories++;
-    const bytes = recordBytes(directory, live);
-    if (this.#blockEnd + bytes > this.#block.byteLength) this.#block = grown(this.#block, this.#blockEnd + bytes);
-    writeRecord(this.#block, this.#blockEnd, directory, live, this.#isRacy);
-    this.#blockEnd += bytes;
+    this.#count();
+    // Making room may move the block.
+    const at = this.#reserve(bytesOf(directory, live));
+    writeRecord(this.#block, at, directory, live, this.#isRacy);
     if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
   }
 
@@ -67,8 +66,23 @@ export class EntriesWriter {
   leave(directory: Directory): void {
     const { ordinal, live } = this.#open.pop() as OpenDirectory;
     this.#offsets[ordinal] = this.#cold.position;
-    const bytes = COLD_HEADER_BYTES + pad8(live.length * (8 + CID_COLUMN_BYTES));
-    writeCold(this.#cold.reserve(bytes), directory, live);
+    const wide = live.some((i) => (directory.dagSizes?.[i] ?? 0) >= 2 ** 32);
+    writeCold(this.#cold.reserve(coldBytes(live.length, wide)), directory, live, wide);
+  }
+
+  /** Takes a whole subtree as the parent has it. @param ordinal of its top @param directories in it, the top included */
+  copy(parent: EntriesReader, ordinal: number, directories: number): void {
+    while (parent.ordinal < ordinal) parent.skip();
+    const { from, to, starts } = parent.coldFile.subtree(ordinal, directories);
+    const shift = this.#cold.position - from;
+    for (let i = 0; i < directories; i++) {
+      this.#offsets[this.#count()] = (starts[i] as number) + shift;
+      const record = parent.skip() as Buffer;
+      const at = this.#reserve(record.length);
+      record.copy(Buffer.from(this.#block, at));
+      if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
+    }
+    for (let at = from; at < to; at += PIECE_BYTES) this.#cold.append(parent.coldFile.read(at, Math.min(PIECE_BYTES, to - at)));
   }
 
   /** Makes both files durable. */
@@ -91,6 +105,24 @@ export class EntriesWriter {
     this.#cold.close(false);
   }
 
+  /** One more directory; returns its position in walk order. */
+  #count(): number {
+    if (this.#directories === this.#offsets.length) {
+      const grown = new Float64Array(this.#offsets.length * 2);
+      grown.set(this.#offsets);
+      this.#offsets = grown;
+    }
+    return this.#directories++;
+  }
+
+  /** Room for a record; returns where it begins. */
+  #reserve(bytes: number): number {
+    const start = this.#blockEnd;
+    if (start + bytes > this.#block.byteLength) this.#block = grown(this.#block, start + bytes);
+    this.#blockEnd += bytes;
+    return start;
+  }
+
   #flushBlock(): void {
     if (this.#blockEnd === BLOCK_HEADER_BYTES) return;
     const block = Buffer.from(this.#block, 0, this.#blockEnd);
@@ -108,10 +140,10 @@ function grown(memory: ArrayBuffer, bytes: number): ArrayBuffer {
   return larger;
 }
 
-function recordBytes(directory: Directory, live: readonly number[]): number {
-  let bytes = RECORD_HEADER_BYTES + live.length * HOT_ENTRY_BYTES + directory.path.length;
-  for (const i of live) bytes += (directory.names[i] as string).length;
-  return pad8(bytes);
+function bytesOf(directory: Directory, live: readonly number[]): number {
+  let text = directory.path.length;
+  for (const i of live) text += (directory.names[i] as string).length;
+  return recordBytes(live.length, text);
 }
 
 function writeRecord(
@@ -155,67 +187,23 @@ function writeRecord(
   out.fill(0, at, start + pad8(at - start));
 }
 
-function writeCold(out: Buffer, directory: Directory, live: readonly number[]): void {
+function writeCold(out: Buffer, directory: Directory, live: readonly number[], wide: boolean): void {
   const columns = out.subarray(COLD_HEADER_BYTES);
   columns.fill(0);
-  writeCids(columns, directory, live);
-  out.writeUInt32LE(live.length, 0);
+  writeCids(columns, directory, live, wide);
+  out.writeUInt32LE(live.length + (wide ? WIDE : 0), 0);
   out.writeUInt32LE(crc32(columns), 4);
 }
 
-function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: readonly number[]): void {
+function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: readonly number[], wide: boolean): void {
   if (cids === undefined || dagSizes === undefined) return;
-  const count = live.length;
-  for (let to = 0; to < count; to++) {
+  const cidsAt = live.length * (wide ? 8 : 4);
+  for (let to = 0; to < live.length; to++) {
     const i = live[to] as number;
     // It vanished after `enter` had listed it: a codec of 0 says that it has no CID.
     if (states[i] === DROPPED) continue;
-    out.writeDoubleLE(dagSizes[i] as number, to * 8);
-    cids.copy(out, 8 * count + to * CID_COLUMN_BYTES, i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
-  }
-}
-
-/** Sequential writes through one buffer. */
-class Appender {
-  #fd: number | undefined;
-  #buffer = Buffer.alloc(BUFFER_BYTES);
-  #buffered = 0;
-  #written = 0;
-
-  constructor(path: string) {
-    this.#fd = openSync(path, 'w');
-  }
-
-  get position(): number {
-    return this.#written + this.#buffered;
-  }
-
-  append(bytes: Buffer): void {
-    bytes.copy(this.reserve(bytes.length));
-  }
-
-  /** The place of the next bytes, to be filled before anything else is appended. */
-  reserve(bytes: number): Buffer {
-    if (this.#buffered + bytes > this.#buffer.length) this.#flush();
-    if (bytes > this.#buffer.length) this.#buffer = Buffer.alloc(bytes * 2);
-    this.#buffered += bytes;
-    return this.#buffer.subarray(this.#buffered - bytes, this.#buffered);
-  }
-
-  close(durable: boolean): void {
-    const fd = this.#fd;
-    if (fd === undefined) return;
-    if (durable) {
-      this.#flush(fd);
-      fsyncSync(fd);
-    }
-    this.#fd = undefined;
-    closeSync(fd);
-  }
-
-  #flush(fd = this.#fd as number): void {
-    for (let at = 0; at < this.#buffered; ) at += writeSync(fd, this.#buffer, at, this.#buffered - at);
-    this.#written += this.#buffered;
-    this.#buffered = 0;
+    if (wide) out.writeDoubleLE(dagSizes[i] as number, to * 8);
+    else out.writeUInt32LE(dagSizes[i] as number, to * 4);
+    cids.copy(out, cidsAt + to * CID_COLUMN_BYTES, i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
   }
 }

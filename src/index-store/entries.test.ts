@@ -64,7 +64,7 @@ function write(isRacy: (ctimeNs: bigint) => boolean = never): Directory[] {
 
 test('what is read is what was written, in walk order, without what was dropped', () => {
   const [, many] = write() as [Directory, Directory, Directory];
-  const reader = new EntriesReader(hot, cold);
+  const reader = EntriesReader.open(hot, cold);
   assert.deepEqual({ ...reader.header, pair: undefined }, { ...HEADER, pair: undefined });
   const first = reader.next();
   assert.deepEqual([first?.path, first?.names], ['', ['a', 'z']]);
@@ -88,7 +88,7 @@ test('what is read is what was written, in walk order, without what was dropped'
 
 test('a racy entry gets a ctime that no file has', () => {
   write((ctimeNs) => ctimeNs === 3n);
-  const reader = new EntriesReader(hot, cold);
+  const reader = EntriesReader.open(hot, cold);
   assert.deepEqual([...(reader.next()?.ctimes ?? [])], [1n, NO_CTIME]);
   reader.close();
 });
@@ -97,7 +97,7 @@ test('damage is found before it is believed: flipped bits, torn tails, other fil
   write();
   const good = readFileSync(hot);
   const readAll = () => {
-    const reader = new EntriesReader(hot, cold);
+    const reader = EntriesReader.open(hot, cold);
     try {
       while (reader.next() !== undefined) reader.cold(0, 2);
     } finally {

@@ -2,115 +2,100 @@
  * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { ByteString, PlacedShard, ShardRecord, SnapshotRecord, Stray } from '../model.ts';
+import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord, Stray } from '../model.ts';
 import { BlockTable } from './blocks.ts';
 import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
+import { assertRoom } from './room.ts';
+import { dropStanding, readStanding, type Standing, writeStanding } from './standing.ts';
+import { Tables } from './tables.ts';
 
 /** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
 export const INDEX_FORMAT = 1;
 
-/** A repository: where it comes from and how it is imported. */
-export interface RepositoryRecord {
-  readonly name: string;
-  /** Absolute path. */
-  readonly source: ByteString;
-  /** Number of the newest committed snapshot; 0 before the first. */
-  readonly head: number;
-  readonly profile: string;
-  readonly chunker: string | undefined;
-  readonly metadata: boolean;
-  /** rsync-style rules, see `scan/filter.ts`. */
-  readonly filters: readonly ByteString[];
+export interface IndexOptions {
+  readonly readOnly?: boolean;
+  /** Delete damaged runs of the block table instead of refusing it. */
+  readonly dropTorn?: boolean;
 }
 
 export class Index {
   readonly #dir: string;
-  readonly #root: RootDatabase;
-  readonly #repositories: Database<RepositoryRecord, string>;
-  readonly #snapshots: Database<SnapshotRecord, [string, number]>;
-  readonly #shards: Database<ShardRecord, number>;
-  readonly #strays: Database<readonly string[], string>;
-  readonly #meta: Database<number, string>;
-  readonly #blocks: BlockTable;
+  readonly #options: IndexOptions;
   readonly #entries: EntriesFiles;
+  /** What is known of the heads without opening the tables. */
+  #standing: Standing | undefined;
+  #openTables: Tables | undefined;
+  #openBlocks: BlockTable | undefined;
   /** Numbers of the shards that count, once they are asked for. */
   #placed: Set<number> | undefined;
 
   /**
    * Opens the index, and makes it unless `readOnly`.
-   * @param options.dropTorn delete damaged runs of the block table instead of refusing it
    * @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO`
    */
-  static async open(dir: string, options: { readOnly?: boolean; dropTorn?: boolean } = {}): Promise<Index> {
-    const readOnly = options.readOnly === true;
-    try {
-      if (!readOnly) {
-        mkdirSync(join(dir, 'entries'), { recursive: true });
-        assertRoom(dir);
-      }
-      // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
-      const root = open({ path: join(dir, 'tables'), maxDbs: 8, readOnly, overlappingSync: false });
-      const index = new Index(dir, root, new BlockTable(join(dir, 'blocks'), readOnly, options));
-      await index.#checkFormat(readOnly);
-      return index;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT')
-        throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: 'run `shardctl add DIR` first' });
-      throw ioError(error, 'opening the index', dir);
+  static async open(dir: string, options: IndexOptions = {}): Promise<Index> {
+    const index = new Index(dir, options);
+    if (options.readOnly !== true) {
+      index.#opening(() => mkdirSync(join(dir, 'entries'), { recursive: true }));
+      assertRoom(dir);
     }
+    if (existsSync(join(dir, 'tables')) && options.dropTorn !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
+    try {
+      if (index.#standing === undefined) await index.#checkFormat();
+    } catch (error) {
+      await index.#openTables?.root.close();
+      throw error;
+    }
+    return index;
   }
 
-  private constructor(dir: string, root: RootDatabase, blocks: BlockTable) {
+  private constructor(dir: string, options: IndexOptions) {
     this.#dir = dir;
-    this.#root = root;
-    this.#blocks = blocks;
+    this.#options = options;
     this.#entries = new EntriesFiles(join(dir, 'entries'));
-    this.#repositories = root.openDB({ name: 'repositories', encoding: 'json' });
-    this.#snapshots = root.openDB({ name: 'snapshots', encoding: 'json' });
-    this.#meta = root.openDB({ name: 'meta', encoding: 'json' });
-    this.#shards = root.openDB({ name: 'shards', encoding: 'json' });
-    this.#strays = root.openDB({ name: 'strays', encoding: 'json' });
   }
 
   repositories(): RepositoryRecord[] {
-    return [...this.#repositories.getRange()].map(({ value }) => value);
+    if (this.#standing !== undefined) return [...this.#standing.repositories];
+    return [...this.#tables.repositories.getRange()].map(({ value }) => value);
   }
 
   repository(name: string): RepositoryRecord | undefined {
-    return this.#repositories.get(name);
+    if (this.#standing !== undefined) return this.#standing.repositories.find((repository) => repository.name === name);
+    return this.#tables.repositories.get(name);
   }
 
   /** All committed snapshots of a repository, oldest first. */
   snapshots(repository: string): SnapshotRecord[] {
     const range = { start: [repository, 0] as [string, number], end: [repository, Number.MAX_SAFE_INTEGER] as [string, number] };
-    return [...this.#snapshots.getRange(range)].map(({ value }) => value);
+    return [...this.#tables.snapshots.getRange(range)].map(({ value }) => value);
   }
 
   snapshot(repository: string, number: number): SnapshotRecord | undefined {
-    return this.#snapshots.get([repository, number]);
+    const head = this.#standing?.snapshots.find((snapshot) => snapshot.repository === repository && snapshot.number === number);
+    return head ?? this.#tables.snapshots.get([repository, number]);
   }
 
   *shards(): Iterable<ShardRecord> {
-    for (const { value } of this.#shards.getRange()) yield value;
+    for (const { value } of this.#tables.shards.getRange()) yield value;
   }
 
   shard(number: number): ShardRecord | undefined {
-    return this.#shards.get(number);
+    return this.#standing?.shards.get(number) ?? this.#tables.shards.get(number);
   }
 
   /** The number that the next shard gets: one more than any that was ever placed, also when that is gone. */
   nextShardNumber(): number {
-    const [last = -1] = this.#shards.getKeys({ reverse: true, limit: 1 });
-    return Math.max(last + 1, this.#meta.get('nextShard') ?? 0);
+    const [last = -1] = this.#tables.shards.getKeys({ reverse: true, limit: 1 });
+    return Math.max(last + 1, this.#tables.meta.get('nextShard') ?? 0);
   }
 
   /** A placed and `usable` shard that holds a block, by the digest that stands at `at`. */
@@ -134,12 +119,12 @@ export class Index {
    */
   async addPlaced(shard: ShardRecord, digests: Pick<DigestMap, 'digests'>): Promise<void> {
     assertRoom(this.#dir);
-    await this.#root.transaction(() => {
-      void this.#shards.put(shard.number, { ...shard, state: 'sealed' });
-      this.#settleStray(shard);
+    await this.#change((tables) => {
+      void tables.shards.put(shard.number, { ...shard, state: 'sealed' });
+      tables.strays.settle(shard);
     });
     this.#blocks.add(shard.number, digests.digests(), this.#numbers);
-    await this.#shards.put(shard.number, shard);
+    await this.#change((tables) => void tables.shards.put(shard.number, shard));
     this.#placed?.add(shard.number);
   }
 
@@ -150,75 +135,97 @@ export class Index {
   async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
     this.#entries.sync(repository.name);
     assertRoom(this.#dir);
-    await this.#root.transaction(() => {
-      for (const number of snapshot.shards) this.#setState(number, 'committed');
-      this.#settleStray(snapshot.catalogue);
-      void this.#snapshots.put([snapshot.repository, snapshot.number], snapshot);
-      void this.#repositories.put(repository.name, repository);
+    await this.#change((tables) => {
+      for (const number of snapshot.shards) tables.setState(number, 'committed');
+      tables.strays.settle(snapshot.catalogue);
+      void tables.snapshots.put([snapshot.repository, snapshot.number], snapshot);
+      void tables.repositories.put(repository.name, repository);
     });
     this.#entries.keepOnly(repository.name, repository.head);
   }
 
   /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
-  async noteStray({ cid, peers }: Stray): Promise<void> {
-    await this.#strays.put(cid, [...new Set([...(this.#strays.get(cid) ?? []), ...peers])]);
+  async noteStray(stray: Stray): Promise<void> {
+    await this.#change(({ strays }) => strays.note(stray));
   }
 
   strays(): Stray[] {
-    // An index that an earlier version made, and that is only read now, has no such table.
-    const strays = (this.#strays as Database<readonly string[], string> | undefined)?.getRange() ?? [];
-    return [...strays].map(({ key, value }) => ({ cid: key, peers: value }));
+    return this.#tables.strays.all();
   }
 
-  /** The stray is on no peer any more. */
-  async dropStray(cid: string): Promise<void> {
-    await this.#strays.remove(cid);
+  /** The stray is on these peers no more; on none, if none are named. */
+  async dropStray(cid: string, peers?: readonly string[]): Promise<void> {
+    await this.#change(({ strays }) => strays.drop(cid, peers));
+  }
+
+  /**
+   * Other peers hold a shard now: each record of it says so, in one transaction, and those that held it before become a
+   * stray's holders.
+   */
+  async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
+    await this.#change(({ shards, snapshots, strays }) => {
+      const before: string[] = [];
+      for (const number of users.shards) {
+        const shard = shards.get(number);
+        if (shard?.cid !== cid) continue;
+        before.push(...shard.peers);
+        void shards.put(number, { ...shard, peers });
+      }
+      for (const key of users.snapshots) {
+        const snapshot = snapshots.get(key);
+        if (snapshot?.catalogue.cid !== cid) continue;
+        before.push(...snapshot.catalogue.peers);
+        void snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
+      }
+      strays.settle({ cid, peers }, before);
+    });
+    this.#placed = undefined;
   }
 
   /** Forgets snapshots, all or none; their catalogues become strays. */
   async forget(repository: string, numbers: Iterable<number>): Promise<void> {
-    await this.#root.transaction(() => {
+    await this.#change((tables) => {
       for (const number of numbers) {
-        const snapshot = this.#snapshots.get([repository, number]);
+        const snapshot = tables.snapshots.get([repository, number]);
         if (snapshot === undefined) continue;
-        void this.#strays.put(snapshot.catalogue.cid, snapshot.catalogue.peers);
-        void this.#snapshots.remove([repository, number]);
+        tables.strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
+        void tables.snapshots.remove([repository, number]);
       }
     });
   }
 
   /** In one transaction: snapshots take the place of those of their numbers, and shards that no snapshot needs stop counting. */
   async replaceSnapshots(snapshots: readonly SnapshotRecord[], dead: Iterable<number>): Promise<void> {
-    await this.#root.transaction(() => {
+    await this.#change((tables) => {
       for (const snapshot of snapshots) {
         const key: [string, number] = [snapshot.repository, snapshot.number];
-        const before = this.#snapshots.get(key);
+        const before = tables.snapshots.get(key);
         if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
-          void this.#strays.put(before.catalogue.cid, before.catalogue.peers);
-        this.#settleStray(snapshot.catalogue);
-        void this.#snapshots.put(key, snapshot);
-        for (const number of snapshot.shards) this.#setState(number, 'committed');
+          tables.strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
+        tables.strays.settle(snapshot.catalogue);
+        void tables.snapshots.put(key, snapshot);
+        for (const number of snapshot.shards) tables.setState(number, 'committed');
       }
-      for (const number of dead) this.#setState(number, 'sealed');
+      for (const number of dead) tables.setState(number, 'sealed');
     });
     this.#placed = undefined;
   }
 
   /** Drops the record of a shard that is on no peer any more; its number is never given out again. */
   async dropShard(number: number): Promise<void> {
-    await this.#root.transaction(() => {
-      void this.#meta.put('nextShard', this.nextShardNumber());
-      void this.#shards.remove(number);
+    await this.#change((tables) => {
+      void tables.meta.put('nextShard', this.nextShardNumber());
+      void tables.shards.remove(number);
     });
     this.#placed = undefined;
   }
 
   /** Replaces what is known of shards that are there: other peers, another state. */
   async updateShards(shards: readonly ShardRecord[]): Promise<void> {
-    await this.#root.transaction(() => {
+    await this.#change((tables) => {
       for (const shard of shards) {
-        void this.#shards.put(shard.number, shard);
-        this.#settleStray(shard);
+        void tables.shards.put(shard.number, shard);
+        tables.strays.settle(shard);
       }
     });
     this.#placed = undefined;
@@ -226,7 +233,7 @@ export class Index {
 
   /** Remembers a repository's settings without a new snapshot. */
   async saveRepository(repository: RepositoryRecord): Promise<void> {
-    await this.#repositories.put(repository.name, repository);
+    await this.#change(({ repositories }) => void repositories.put(repository.name, repository));
   }
 
   /** The entries of a snapshot; undefined when they are lost or damaged, and then every file is read again. */
@@ -239,8 +246,11 @@ export class Index {
   }
 
   async close(): Promise<void> {
-    this.#blocks.close();
-    await this.#root.close();
+    this.#openBlocks?.close();
+    const tables = this.#openTables;
+    if (tables === undefined) return;
+    if (this.#options.readOnly !== true && this.#standing === undefined) writeStanding(this.#dir, tables.standing(INDEX_FORMAT));
+    await tables.root.close();
   }
 
   /** What comes from `writeEntries(repository, from)` takes the place of what snapshot `to` has. */
@@ -259,26 +269,22 @@ export class Index {
     return this.#placed.has(shard);
   };
 
-  /** What was announced is recorded now; a peer that is not among the holders may have a copy all the same. */
-  #settleStray({ cid, peers }: PlacedShard): void {
-    const others = (this.#strays.get(cid) ?? []).filter((name) => !peers.includes(name));
-    if (others.length > 0) void this.#strays.put(cid, others);
-    else void this.#strays.remove(cid);
+  readonly #numbers = (): ReadonlySet<number> => new Set(this.#tables.shards.getKeys());
+
+  get #tables(): Tables {
+    this.#openTables ??= this.#opening(() => new Tables(this.#dir, this.#options.readOnly === true));
+    return this.#openTables;
   }
 
-  readonly #numbers = (): ReadonlySet<number> => new Set(this.#shards.getKeys());
-
-  #setState(number: number, state: ShardRecord['state']): void {
-    const shard = this.#shards.get(number);
-    // What is lost does not come back by being named.
-    if (shard !== undefined && (shard.state !== 'lost' || state === 'sealed') && shard.state !== state)
-      void this.#shards.put(number, { ...shard, state });
+  get #blocks(): BlockTable {
+    this.#openBlocks ??= this.#opening(() => new BlockTable(join(this.#dir, 'blocks'), this.#options.readOnly === true, this.#options));
+    return this.#openBlocks;
   }
 
-  async #checkFormat(readOnly: boolean): Promise<void> {
-    const found = this.#meta.get('format');
-    if (found === undefined && !readOnly) {
-      await this.#meta.put('format', INDEX_FORMAT);
+  async #checkFormat(): Promise<void> {
+    const found = this.#tables.meta.get('format');
+    if (found === undefined && this.#options.readOnly !== true) {
+      await this.#change(({ meta }) => void meta.put('format', INDEX_FORMAT));
       // A new index: its files are durable one by one, its directories only now.
       for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
     }
@@ -288,13 +294,22 @@ export class Index {
       });
     }
   }
-}
 
-/** A commit that finds the disk full may end LMDB with corrupted memory rather than an error (seen with lmdb 3.5): it must not get there. */
-const LEAST_FREE_BYTES = 2 * 1024 * 1024;
+  #opening<T>(open: () => T): T {
+    try {
+      return open();
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT')
+        throw new ShardctlError('NOT_FOUND', `there is no index at ${this.#dir}`, { hint: 'run `shardctl add DIR` first' });
+      throw ioError(error, 'opening the index', this.#dir);
+    }
+  }
 
-function assertRoom(dir: string): void {
-  const { bavail, bsize } = statfsSync(dir);
-  if (bavail * bsize >= LEAST_FREE_BYTES) return;
-  throw ioError(Object.assign(new Error('disk full'), { code: 'ENOSPC' }), 'writing the index', dir);
+  /** One transaction, durable when it resolves. What was known of the heads without the tables ends with the first. */
+  async #change(change: (tables: Tables) => void): Promise<void> {
+    const tables = this.#tables;
+    dropStanding(this.#dir);
+    this.#standing = undefined;
+    await tables.root.transaction(() => change(tables));
+  }
 }

@@ -17,7 +17,9 @@ export interface LinkOptions {
   /** Mode and mtime of each directory go into its node. */
   readonly metadata: boolean;
   readonly root: Required<Metadata>;
-  /** The parent snapshot's entries. */
+  /** There is no parent, or its root had other metadata. */
+  readonly rootDiffers: boolean;
+  /** The parent snapshot's entries, for this stage alone. */
   readonly base: EntriesReader | undefined;
   /** Where this snapshot's entries go. */
   readonly entries: EntriesWriter;
@@ -43,6 +45,8 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
       // Files first: a directory's node comes after what it links to.
       if (blocks.length > 0) yield ownBlocks(blocks.take());
       yield step;
+    } else if (step.kind === 'same') {
+      options.entries.copy(options.base as EntriesReader, step.subtree.ordinal, step.subtree.length);
     } else if (step.kind === 'filled') {
       options.entries.enter(step.directory);
     } else if (step.kind === 'leave') {
@@ -59,7 +63,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
 function close(directory: Directory, options: LinkOptions, blocks: RunBuilder): Tree | undefined {
   const { parent, indexInParent } = directory;
   if (parent === undefined) {
-    return directory.differs || rootDiffers(options) ? encode(directory, options.root, options, blocks) : undefined;
+    return directory.differs || options.rootDiffers ? encode(directory, options.root, options, blocks) : undefined;
   }
   if (!directory.differs && parent.states[indexInParent] === SAME) return undefined;
   const metadata = { mode: parent.modes[indexInParent] as number, mtimeNs: parent.mtimeNs(indexInParent) };
@@ -67,11 +71,6 @@ function close(directory: Directory, options: LinkOptions, blocks: RunBuilder): 
   parent.setRoot(indexInParent, codec, digest, 0, dagSize);
   if (parent.states[indexInParent] === SAME) parent.states[indexInParent] = CHANGED;
   return undefined;
-}
-
-function rootDiffers({ base, metadata, root }: LinkOptions): boolean {
-  if (base === undefined) return true;
-  return metadata && (base.header.rootMode !== root.mode || base.header.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
 }
 
 function encode(directory: Directory, metadata: Metadata, options: LinkOptions, blocks: RunBuilder): Tree {

@@ -7,6 +7,7 @@
  */
 import type { DigestMap } from '../digest-map.ts';
 import { SectionCursor } from '../shard/car.ts';
+import type { BlocksStep } from '../shard/run.ts';
 import { OpenShard, type SpooledShard } from './open-shard.ts';
 
 /**
@@ -16,6 +17,9 @@ import { OpenShard, type SpooledShard } from './open-shard.ts';
  */
 const MAX_BLOCKS = 1 << 16;
 
+/** About what a CAR takes for a block besides its bytes: its section's header, and its link in the manifest. */
+const FRAMING_BYTES = 88;
+
 export interface PackOptions {
   /** A shard is sealed before its blocks would be more bytes than this. */
   readonly shardBytes: number;
@@ -23,6 +27,12 @@ export interface PackOptions {
   readonly firstNumber: number;
   /** The shard that holds a block already, by the digest at `at`. */
   readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
+  /** Told how many of a run's bytes are packed, before each shard is sealed and when all of them are. */
+  readonly onPacked?: (step: BlocksStep, bytes: number) => void;
+  /** Told of each block that another shard than the open one has already: which. */
+  readonly onMet?: (shard: number) => void;
+  /** The most bytes that the open shard may have to find its peers. @throws ShardctlError when that is less than `bytes` */
+  readonly roomFor?: (bytes: number) => number;
   /** Takes a sealed shard; resolves when the next one may be begun. */
   readonly onSealed: (shard: SpooledShard) => Promise<void>;
 }
@@ -34,6 +44,8 @@ export class Packer {
   readonly #reused = new Set<number>();
   #open: OpenShard | undefined;
   #nextNumber: number;
+  /** What there is room for; asked for again when the open shard would be more. */
+  #room = 0;
   /** Numbers of the shards that this run sealed. */
   readonly sealed: number[] = [];
   newBlocks = 0;
@@ -49,8 +61,14 @@ export class Packer {
     return this.#reused;
   }
 
-  /** Packs a run; resolves when the next may come. `release` is called when the run's bytes are not needed any more. */
-  async add(run: Buffer, release: () => void): Promise<void> {
+  /** Whether a shard is being filled: what was packed since the last was sealed depends on it. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Packs a run; resolves when the next may come. It is released when its bytes are not needed any more. */
+  async add(step: BlocksStep): Promise<void> {
+    const { run, release } = step;
     const cursor = new SectionCursor(run);
     const writes: Promise<void>[] = [];
     let pieceStart = 0;
@@ -64,14 +82,22 @@ export class Packer {
       if (this.#open !== undefined && this.#isFull(this.#open, length)) {
         this.#write(run, pieceStart, cursor.start, writes);
         pieceStart = cursor.start;
+        this.#options.onPacked?.(step, cursor.start);
         await this.seal();
       }
-      this.#open ??= new OpenShard(this.#options.spool, this.#nextNumber++);
+      if (this.#open === undefined) {
+        this.#room = 0;
+        this.#assertRoom(length, 1);
+        this.#open = new OpenShard(this.#options.spool, this.#nextNumber++);
+      } else {
+        this.#assertRoom(this.#open.bytes + length, this.#open.blocks + 1);
+      }
       this.#open.note(run, cursor.digestAt, length);
     }
     this.#write(run, pieceStart, cursor.end, writes);
     if (writes.length === 0) release();
     else void Promise.all(writes).then(release, release);
+    this.#options.onPacked?.(step, run.length);
     await this.#open?.writable();
   }
 
@@ -96,17 +122,28 @@ export class Packer {
     await this.#open?.abandon();
   }
 
+  /** What fits nowhere is not read to its end, and packed, before somebody says so. */
+  #assertRoom(bytes: number, blocks: number): void {
+    const carBytes = bytes + blocks * FRAMING_BYTES;
+    if (carBytes > this.#room) this.#room = this.#options.roomFor?.(carBytes) ?? Number.POSITIVE_INFINITY;
+  }
+
   #isFull(open: OpenShard, length: number): boolean {
     return open.bytes + length > this.#options.shardBytes || open.blocks === MAX_BLOCKS;
   }
 
   #isKnown(run: Buffer, at: number): boolean {
     if (this.#open?.digests.get(run, at) !== undefined) return true;
-    for (const digests of this.#unplaced.values()) if (digests.get(run, at) !== undefined) return true;
-    const shard = this.#options.shardOf(run, at);
+    const shard = this.#unplacedWith(run, at) ?? this.#options.shardOf(run, at);
     if (shard === undefined) return false;
     this.#reused.add(shard);
+    this.#options.onMet?.(shard);
     return true;
+  }
+
+  #unplacedWith(run: Buffer, at: number): number | undefined {
+    for (const [number, digests] of this.#unplaced) if (digests.get(run, at) !== undefined) return number;
+    return undefined;
   }
 
   #write(run: Buffer, from: number, to: number, writes: Promise<void>[]): void {

@@ -8,6 +8,8 @@ import { ShardctlError } from '../errors.ts';
 import type { ByteString } from '../model.ts';
 
 export interface Filter {
+  /** Without a rule nothing is excluded. */
+  readonly isEmpty: boolean;
   excludes(path: ByteString, isDirectory: boolean): boolean;
 }
 
@@ -21,6 +23,7 @@ interface Rule {
 export function compileFilter(rules: readonly ByteString[]): Filter {
   const compiled = rules.map(compileRule);
   return {
+    isEmpty: rules.length === 0,
     excludes(path, isDirectory) {
       for (const rule of compiled) {
         if ((isDirectory || !rule.directoriesOnly) && rule.pattern.test(path)) return rule.exclude;

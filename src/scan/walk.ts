@@ -6,48 +6,32 @@
  * Synchronous on purpose: async fs is 2–8 times slower here, and listing is never what a run waits for.
  */
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
-import { Directory, DROPPED, UNREADABLE, type WalkStep } from '../directory.ts';
+import { Directory, DROPPED, type Recalled, SAME, UNREADABLE, type WalkStep } from '../directory.ts';
 import { displayPath } from '../display.ts';
-import { errnoOf, reasonOf, ShardctlError } from '../errors.ts';
+import { errnoOf, reasonOf } from '../errors.ts';
 import type { Emit, EntryProblem } from '../events.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
-import { type ByteString, DIRECTORY, type EntryKind, FILE, SYMLINK } from '../model.ts';
+import { type ByteString, DIRECTORY } from '../model.ts';
 import type { Filter } from './filter.ts';
+import { kindOf, specialOf } from './kinds.ts';
+import type { Recall } from './recall.ts';
+import { sourceError } from './source.ts';
 
 export interface WalkOptions {
   readonly filter: Filter;
+  /** What was seen of the source a moment ago. */
+  readonly recall?: Recall | undefined;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }
 
-/** The root's own stat data: it is nobody's entry. */
-export interface SourceRoot {
-  /** Device and inode: which directory it is. */
-  readonly identity: string;
-  readonly mode: number;
-  readonly mtimeNs: bigint;
-}
-
-/** @throws ShardctlError SOURCE_MISSING, SOURCE_UNREADABLE or USAGE when the source is not a directory that can be listed */
-export function statSource(source: ByteString): SourceRoot {
-  try {
-    // The trailing slash follows a symlink to a directory, as rsync's does.
-    const stat = lstatSync(fsPath(`${source}/`), { bigint: true });
-    return { identity: `${stat.dev}:${stat.ino}`, mode: Number(stat.mode) & 0o7777, mtimeNs: stat.mtimeNs };
-  } catch (error) {
-    throw sourceError(source, error);
-  }
-}
-
-/** A disk that is unmounted in the middle of a run looks like a mirror in which everything was deleted. @throws ShardctlError SOURCE_MISSING */
-export function assertSameSource(source: ByteString, before: SourceRoot): void {
-  if (statSource(source).identity === before.identity) return;
-  throw new ShardctlError('SOURCE_MISSING', `${displayPath(source)} was replaced or unmounted during the run: nothing is committed`, {
-    hint: 'mount it, and run the same command again',
-  });
-}
-
+/** Whoever takes the steps sets the states of a directory's entries before asking for the next one: what differs is not passed over. */
 export function* walk(source: ByteString, options: WalkOptions): Generator<WalkStep, void, void> {
+  const known = options.recall?.directory('', undefined, -1);
+  if (known !== undefined) {
+    yield* visitRecalled(source, known.directory, known, options);
+    return;
+  }
   let names: ByteString[];
   try {
     names = readdirSync(fsPath(source), 'latin1');
@@ -61,8 +45,44 @@ function* visit(source: ByteString, directory: Directory, options: WalkOptions):
   options.signal.throwIfAborted();
   const { children, lost } = statEntries(source, directory, options);
   yield { kind: 'enter', directory };
+  yield* visitChildren(source, directory, { children, lost }, options);
+  yield { kind: 'leave', directory };
+}
+
+function* visitRecalled(
+  source: ByteString,
+  directory: Directory,
+  recalled: Recalled,
+  options: WalkOptions,
+): Generator<WalkStep, void, void> {
+  options.signal.throwIfAborted();
+  const children: number[] = [];
+  for (let i = 0; i < directory.count; i++) if (directory.kinds[i] === DIRECTORY) children.push(i);
+  yield { kind: 'enter', directory, recalled };
+  yield* visitChildren(source, directory, { children: inWalkOrder(children, directory), lost: NONE }, options);
+  yield { kind: 'leave', directory };
+}
+
+function* visitChildren(
+  source: ByteString,
+  directory: Directory,
+  { children, lost }: Children,
+  options: WalkOptions,
+): Generator<WalkStep, void, void> {
+  const { recall, emit } = options;
   for (const index of children) {
-    const child = lost.has(index) ? unreadable(directory, index) : listChild(source, directory, index, options.emit);
+    const path = joinBytes(directory.path, directory.names[index] as ByteString);
+    const subtree = directory.states[index] === SAME ? recall?.same(path) : undefined;
+    if (subtree !== undefined) {
+      yield { kind: 'same', subtree };
+      continue;
+    }
+    const known = recall?.directory(path, directory, index);
+    if (known !== undefined) {
+      yield* visitRecalled(source, known.directory, known, options);
+      continue;
+    }
+    const child = lost.has(index) ? unreadable(directory, index) : listChild(source, directory, index, emit);
     if (child?.unreadable) {
       yield { kind: 'enter', directory: child };
       yield { kind: 'leave', directory: child };
@@ -70,7 +90,6 @@ function* visit(source: ByteString, directory: Directory, options: WalkOptions):
       yield* visit(source, child, options);
     }
   }
-  yield { kind: 'leave', directory };
 }
 
 interface Children {
@@ -79,6 +98,8 @@ interface Children {
   /** Those of them that could not be looked at: the parent knows whether they are directories. */
   readonly lost: ReadonlySet<number>;
 }
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** Stats every entry into the directory's columns. */
 function statEntries(source: ByteString, directory: Directory, { filter, emit }: WalkOptions): Children {
@@ -101,7 +122,7 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
       continue;
     }
     const mode = Number(stat.mode);
-    const kind = KINDS.get(mode & S_IFMT);
+    const kind = kindOf(mode);
     if (filter.excludes(joinBytes(directory.path, name), kind === DIRECTORY)) {
       directory.states[i] = DROPPED;
     } else if (name.length > MAX_NAME_BYTES) {
@@ -110,16 +131,23 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
       emit({ type: 'entry', problem: 'unreadable', path: displayPath(joinBytes(directory.path, name)), detail });
     } else if (kind === undefined) {
       directory.states[i] = DROPPED;
-      const what = SPECIAL.get(mode & S_IFMT) ?? 'a special file';
-      emit({ type: 'entry', problem: 'special', path: displayPath(joinBytes(directory.path, name)), detail: `${what}: skipped` });
+      emit({
+        type: 'entry',
+        problem: 'special',
+        path: displayPath(joinBytes(directory.path, name)),
+        detail: `${specialOf(mode)}: skipped`,
+      });
     } else {
       directory.setStat(i, kind, { mode, size: Number(stat.size), mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, inode: stat.ino });
       if (kind === DIRECTORY) children.push(i);
     }
   }
-  // Walk order compares path + '/': "a-b" comes before "a", because '-' sorts before '/'.
-  children.sort((a, b) => (`${directory.names[a]}/` < `${directory.names[b]}/` ? -1 : 1));
-  return { children, lost };
+  return { children: inWalkOrder(children, directory), lost };
+}
+
+/** Walk order compares path + '/': "a-b" comes before "a", because '-' sorts before '/'. */
+function inWalkOrder(children: number[], { names }: Directory): number[] {
+  return children.sort((a, b) => (`${names[a]}/` < `${names[b]}/` ? -1 : 1));
 }
 
 /** Stands for a directory that cannot be listed. */
@@ -141,19 +169,6 @@ function listChild(source: ByteString, parent: Directory, index: number, emit: E
 
 /** Some FUSE file systems allow more; then Kubo could not restore them either, nor could the index hold them. */
 const MAX_NAME_BYTES = 255;
-const S_IFMT = 0o170000;
-const KINDS: ReadonlyMap<number, EntryKind> = new Map([
-  [0o100000, FILE],
-  [0o040000, DIRECTORY],
-  [0o120000, SYMLINK],
-]);
-const SPECIAL: ReadonlyMap<number, string> = new Map([
-  [0o010000, 'a FIFO'],
-  [0o140000, 'a socket'],
-  [0o020000, 'a character device'],
-  [0o060000, 'a block device'],
-]);
-
 /** An entry that was listed and cannot be looked at: gone is gone, everything else must not be taken for a deletion. */
 function report(directory: Directory, index: number, error: unknown, emit: Emit): EntryProblem {
   const errno = errnoOf(error);
@@ -163,23 +178,4 @@ function report(directory: Directory, index: number, error: unknown, emit: Emit)
   const path = displayPath(joinBytes(directory.path, directory.names[index] as ByteString));
   emit({ type: 'entry', problem, path, detail: reasonOf(error) });
   return problem;
-}
-
-function sourceError(source: ByteString, error: unknown): unknown {
-  const errno = errnoOf(error);
-  const shown = displayPath(source);
-  if (errno === 'ENOENT') {
-    return new ShardctlError('SOURCE_MISSING', `no such directory: ${shown}`, {
-      hint: 'check the path; is its disk mounted?',
-      cause: error,
-    });
-  }
-  if (errno === 'ENOTDIR') {
-    return new ShardctlError('USAGE', `not a directory: ${shown}`, { hint: 'give the directory that holds the repository', cause: error });
-  }
-  if (errno === undefined) return error;
-  return new ShardctlError('SOURCE_UNREADABLE', `cannot list ${shown}: ${(error as Error).message}`, {
-    hint: 'run as a user who may read it',
-    cause: error,
-  });
 }

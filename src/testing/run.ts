@@ -6,10 +6,11 @@ import { profileOf } from '../dag/profile.ts';
 import type { Event, Summary } from '../events.ts';
 import { toBytes } from '../fs-path.ts';
 import { Index } from '../index-store/index.ts';
-import { type IngestRun, ingest } from '../ingest.ts';
+import type { IngestRun } from '../ingest.ts';
 import type { ShardRecord } from '../model.ts';
 import { LocalPeer } from '../peer/local.ts';
 import type { Peer } from '../peer/peer.ts';
+import { update } from '../update.ts';
 import { verify } from '../verify.ts';
 
 export interface Ran {
@@ -51,7 +52,7 @@ export class TestHome {
     const index = await this.index();
     const events: Event[] = [];
     try {
-      const summary = await ingest({
+      const summary = await update({
         repository: 'test',
         source: toBytes(source),
         metadata: true,
@@ -63,6 +64,7 @@ export class TestHome {
         itemize: false,
         spool: join(this.dir, 'spool'),
         heads: join(this.dir, 'heads'),
+        pending: join(this.dir, 'index', 'pending'),
         index,
         peers: this.peers,
         replication: { min: 1, max: 1 },

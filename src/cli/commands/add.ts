@@ -8,7 +8,7 @@ import { fsPath, toBytes } from '../../fs-path.ts';
 import { type Config, DEFAULT_PROFILE } from '../../home/config.ts';
 import type { Index } from '../../index-store/index.ts';
 import type { ByteString } from '../../model.ts';
-import { statSource } from '../../scan/walk.ts';
+import { statSource } from '../../scan/source.ts';
 import { readFilters } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { exitCodeOf, importTree, planTree, refuseOurs } from '../import-run.ts';

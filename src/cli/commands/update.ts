@@ -3,7 +3,7 @@ import { profileNamed } from '../../dag/profile.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import type { Problems } from '../../events.ts';
 import { requireHome } from '../../home/home.ts';
-import type { RepositoryRecord } from '../../index-store/index.ts';
+import type { RepositoryRecord } from '../../model.ts';
 import { usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { exitCodeOf, importTree, planTree } from '../import-run.ts';

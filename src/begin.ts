@@ -1,0 +1,55 @@
+/** The first steps of a run, before it is known whether there is anything to do. */
+import { Ledger } from './allocate/ledger.ts';
+import { Holders } from './holders.ts';
+import type { IngestRun } from './ingest.ts';
+import { type Parent, parentOf } from './parent.ts';
+import { type SourceRoot, statSource } from './scan/source.ts';
+import { type Sweep, sweep } from './scan/sweep.ts';
+
+/** What a run starts from. */
+export interface Start {
+  /** Milliseconds since 1970: what is written later may look older than it is, see `scan/racy.ts`. */
+  readonly at: number;
+  readonly root: SourceRoot;
+  /** There is no parent, or its root had other metadata. */
+  readonly rootDiffers: boolean;
+  readonly ledger: Ledger;
+  readonly freeBefore: ReadonlyMap<string, number>;
+  readonly holders: Holders;
+  /** Its entries are the caller's to close. */
+  readonly parent: Parent | undefined;
+  /** Undefined when nothing of the parent can be believed unseen. */
+  readonly sweep: Sweep | undefined;
+}
+
+/** @throws ShardctlError when the source, or too many peers, cannot be reached */
+export async function begin(run: IngestRun): Promise<Start> {
+  const { index, source, signal, emit } = run;
+  const at = run.now();
+  const root = statSource(source);
+  const ledger = await Ledger.open(run);
+  const freeBefore = ledger.freeBytes();
+  const holders = await Holders.load(index, run.peers, freeBefore.keys());
+  const parent = parentOf({ ...run, emit, holders });
+  try {
+    const rootDiffers = rootDiffersFrom(parent, root, run.metadata);
+    return { at, root, rootDiffers, ledger, freeBefore, holders, parent, sweep: await sweepOf(run, parent, signal) };
+  } catch (error) {
+    parent?.entries?.close();
+    throw error;
+  }
+}
+
+function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata: boolean): boolean {
+  const before = parent?.entries?.header;
+  if (before === undefined) return true;
+  return metadata && (before.rootMode !== root.mode || before.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
+}
+
+/** A parent that was made by other rules may hold what is excluded now. */
+async function sweepOf(run: IngestRun, parent: Parent | undefined, signal: AbortSignal): Promise<Sweep | undefined> {
+  const { index, repository, source, filters, trust, metadata } = run;
+  const before = index.repository(repository)?.filters ?? [];
+  if (parent?.entries === undefined || trust.checksum || before.join('\n') !== filters.join('\n')) return undefined;
+  return await sweep({ entries: parent.entries, source, filters, trust, metadata, signal });
+}

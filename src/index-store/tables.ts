@@ -1,0 +1,48 @@
+/** The small tables of the index. Owner of LMDB, which takes 40 ms to load: a run that finds nothing to do goes without. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Database, RootDatabase } from 'lmdb';
+import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../model.ts';
+import type { Standing } from './standing.ts';
+import { Strays } from './strays.ts';
+import { assertSound } from './tables-check.ts';
+
+export class Tables {
+  readonly root: RootDatabase;
+  readonly repositories: Database<RepositoryRecord, string>;
+  readonly snapshots: Database<SnapshotRecord, [string, number]>;
+  readonly shards: Database<ShardRecord, number>;
+  readonly strays: Strays;
+  readonly meta: Database<number, string>;
+
+  /** @throws ShardctlError `DAMAGE` when the file is torn or is no such file: lmdb itself would die of it */
+  constructor(dir: string, readOnly: boolean) {
+    const path = join(dir, 'tables');
+    assertSound(join(path, 'data.mdb'), dir);
+    const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
+    // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
+    this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });
+    this.repositories = this.root.openDB({ name: 'repositories', encoding: 'json' });
+    this.snapshots = this.root.openDB({ name: 'snapshots', encoding: 'json' });
+    this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
+    this.shards = this.root.openDB({ name: 'shards', encoding: 'json' });
+    this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', encoding: 'json' }));
+  }
+
+  /** What there is to know of the heads. */
+  standing(format: number): Standing {
+    const repositories = [...this.repositories.getRange()].map(({ value }) => value);
+    const snapshots = repositories.flatMap(({ name, head }) => this.snapshots.get([name, head]) ?? []);
+    const numbers = new Set(snapshots.flatMap(({ shards }) => shards));
+    const shards = [...numbers].flatMap((number) => this.shards.get(number) ?? []);
+    return { format, repositories, snapshots, shards: new Map(shards.map((shard) => [shard.number, shard])) };
+  }
+
+  /** Within a transaction. */
+  setState(number: number, state: ShardRecord['state']): void {
+    const shard = this.shards.get(number);
+    // What is lost does not come back by being named.
+    if (shard !== undefined && (shard.state !== 'lost' || state === 'sealed') && shard.state !== state)
+      void this.shards.put(number, { ...shard, state });
+  }
+}

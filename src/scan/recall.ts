@@ -1,0 +1,90 @@
+/** What the walk need not look at again: directories as the sweep found them. Asked in walk order. */
+import { Directory, type ParentRecord, type Recalled, type SameSubtree } from '../directory.ts';
+import { keyOf } from '../fs-path.ts';
+import type { EntriesReader } from '../index-store/entries-reader.ts';
+import { sizesOf } from '../index-store/hot-file.ts';
+import { type ByteString, DIRECTORY, FILE } from '../model.ts';
+import type { Sweep } from './sweep.ts';
+import { AS_IT_WAS, TO_LIST, type Touched } from './sweep-block.ts';
+
+type Counts = Omit<SameSubtree, 'ordinal' | 'length'>;
+
+const NONE = new Uint32Array(0);
+
+export class Recall {
+  readonly #entries: EntriesReader;
+  readonly #depths: Uint16Array;
+  readonly #verdicts: Uint8Array;
+  readonly #touched: ReturnType<Sweep['touched']>;
+  #nextTouched: { readonly ordinal: number; readonly touched: Touched } | undefined;
+
+  /** @param entries the parent's, for this alone */
+  constructor(entries: EntriesReader, sweep: Sweep) {
+    this.#entries = entries;
+    const { depths, verdicts } = sweep.columns();
+    this.#depths = depths;
+    this.#verdicts = verdicts;
+    this.#touched = sweep.touched();
+    this.#nextTouched = this.#touched.next().value ?? undefined;
+  }
+
+  /** The directory and all that is below it, when nothing in there differs. */
+  same(path: ByteString): SameSubtree | undefined {
+    if (!this.#isAt(path)) return undefined;
+    const { ordinal } = this.#entries;
+    const depth = this.#depths[ordinal] as number;
+    let end = ordinal;
+    do {
+      if (this.#verdicts[end] !== AS_IT_WAS) return undefined;
+      end++;
+    } while (end < this.#depths.length && (this.#depths[end] as number) > depth);
+    const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
+    for (let i = ordinal; i < end; i++) count(sizesOf(this.#entries.skip() as Buffer), counts);
+    return { ordinal, length: end - ordinal, ...counts };
+  }
+
+  /** The directory as the sweep found it; undefined when it must be listed. */
+  directory(
+    path: ByteString,
+    parent: Directory | undefined,
+    indexInParent: number,
+  ): (Recalled & { readonly directory: Directory }) | undefined {
+    if (!this.#isAt(path) || this.#verdicts[this.#entries.ordinal] === TO_LIST) return undefined;
+    const record = this.#entries.next() as ParentRecord;
+    const directory = Directory.asInParent(record, parent, indexInParent);
+    const touched = this.#touchedOf(record.ordinal);
+    for (const [at, i] of (touched?.indexes ?? NONE).entries()) {
+      const { modes, sizes, mtimes, ctimes, inodes } = touched as Touched;
+      directory.modes[i] = modes[at] as number;
+      directory.sizes[i] = sizes[at] as number;
+      directory.mtimes[i] = mtimes[at] as bigint;
+      directory.ctimes[i] = ctimes[at] as bigint;
+      directory.inodes[i] = inodes[at] as bigint;
+    }
+    return { directory, record, touched: touched?.indexes ?? NONE };
+  }
+
+  /** Whether the parent has this directory; goes past all that the walk has passed. */
+  #isAt(path: ByteString): boolean {
+    const key = keyOf(path);
+    let next = this.#entries.peek();
+    for (; next !== undefined && keyOf(next) < key; next = this.#entries.peek()) this.#entries.skip();
+    return next === path;
+  }
+
+  #touchedOf(ordinal: number): Touched | undefined {
+    while (this.#nextTouched !== undefined && this.#nextTouched.ordinal < ordinal)
+      this.#nextTouched = this.#touched.next().value ?? undefined;
+    return this.#nextTouched?.ordinal === ordinal ? this.#nextTouched.touched : undefined;
+  }
+}
+
+function count({ kinds, sizes }: ReturnType<typeof sizesOf>, counts: { -readonly [Count in keyof Counts]: number }): void {
+  for (let i = 0; i < kinds.length; i++) {
+    if (kinds[i] === FILE) {
+      counts.files++;
+      counts.bytes += sizes[i] as number;
+    } else if (kinds[i] === DIRECTORY) counts.directories++;
+    else counts.symlinks++;
+  }
+}
