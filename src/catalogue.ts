@@ -43,7 +43,9 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   const holders: string[] = [];
   for (const name of peerNames) {
     try {
-      await peers.get(name)?.put({ cid, label, bytes, blocks: count, carPath, carBytes }, { mayConsume: false, signal });
+      await peers
+        .get(name)
+        ?.put({ cid, label, bytes, blocks: count, carPath, carBytes }, { mayConsume: false, allocation: peerNames, signal });
       holders.push(name);
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;

@@ -17,6 +17,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   recover: () => import('./commands/recover.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),
+  'peers add cluster': () => import('./commands/peers-add-cluster.ts'),
   'peers add kubo': () => import('./commands/peers-add-kubo.ts'),
 };
 

@@ -1,6 +1,6 @@
 /** The peers of a home with their space, as `status` and `peers ls` tell of them. */
 import { displayUrl } from '../display.ts';
-import type { PeerConfig } from '../home/config.ts';
+import { type PeerConfig, peerNames } from '../home/config.ts';
 import type { HomePaths } from '../home/home.ts';
 import { formatSize } from '../home/sizes.ts';
 import type { Context } from './context.ts';
@@ -15,37 +15,45 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
   for (const shard of index.shards()) {
     for (const name of shard.peers) shards.set(name, (shards.get(name) ?? 0) + 1);
   }
+  const settings = new Map(config.peers.flatMap((peer) => peerNames(peer).map((name) => [name, peer] as const)));
   return await Promise.all(
-    config.peers.map(async (peer): Promise<PeerStatus> => {
-      const { name, kind, tags, capacity } = peer;
-      const known = {
+    [...peers.values()].map(async (peer): Promise<PeerStatus> => {
+      const { name, kind } = peer;
+      const its = settings.get(name) as PeerConfig;
+      const known = () => ({
         type: 'peer-status' as const,
         name,
         kind,
-        ...whereOf(home, peer),
-        tags,
-        capacity: capacity ?? null,
+        ...whereOf(home, its, name),
+        // Those that a member of a Cluster gives itself are known when it has answered.
+        tags: peer.tags,
+        capacity: its.capacity ?? null,
         shards: shards.get(name) ?? 0,
-      };
+      });
       try {
-        const metric = await peers.get(name)?.metric();
-        const warnings = (await peers.get(name)?.warnings?.()) ?? [];
+        const metric = await peer.metric();
+        const warnings = (await peer.warnings?.()) ?? [];
         return {
-          ...known,
-          usedBytes: metric?.usedBytes ?? 0,
-          freeBytes: metric?.freeBytes ?? 0,
+          ...known(),
+          usedBytes: metric.usedBytes,
+          freeBytes: metric.freeBytes,
           ...(warnings.length === 0 ? {} : { warnings }),
         };
       } catch (error) {
-        return { ...known, error: error instanceof Error ? error.message : String(error) };
+        return { ...known(), error: error instanceof Error ? error.message : String(error) };
       }
     }),
   );
 }
 
-function whereOf(home: HomePaths, peer: PeerConfig) {
+function whereOf(home: HomePaths, peer: PeerConfig, name: string) {
   if (peer.kind === 'local') return { path: peerPath(home, peer), layout: peer.layout };
-  return { url: displayUrl(peer.url), id: peer.id, ...(peer.gateway === undefined ? {} : { gateway: peer.gateway }) };
+  const id = peer.kind === 'kubo' ? peer.id : peer.members.find((member) => member.name === name)?.id;
+  return {
+    url: displayUrl(peer.url),
+    ...(id === undefined ? {} : { id }),
+    ...(peer.gateway === undefined ? {} : { gateway: peer.gateway }),
+  };
 }
 
 /** @param long with kind, layout, tags and where it is */

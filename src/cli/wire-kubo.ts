@@ -54,7 +54,7 @@ export async function addKuboAt(context: Context, config: Config, url: string, n
 }
 
 /** From its file, else from the environment: `SHARDCTL_TOKEN_ATTIC` for peer "attic". */
-function tokenOf(home: HomePaths, name: string, tokenFile: string | undefined): string | undefined {
+export function tokenOf(home: HomePaths, name: string, tokenFile: string | undefined): string | undefined {
   if (tokenFile === undefined) return process.env[`SHARDCTL_TOKEN_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`] || undefined;
   const path = resolve(home.dir, tokenFile);
   let token: string;

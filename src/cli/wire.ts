@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
-import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig } from '../home/config.ts';
+import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig, peerNames } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
 import { acquireLock } from '../home/lock.ts';
@@ -72,10 +72,21 @@ async function locked<T>(context: Context, work: (config: Config) => Promise<T>)
   try {
     const config = await loadConfig(home, version);
     if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
-    return await work(config ?? DEFAULT_CONFIG);
+    return await work(await withNewMembers(home, config ?? DEFAULT_CONFIG));
   } finally {
     lock.release();
   }
+}
+
+/** Takes in members that have joined a Cluster since. */
+async function withNewMembers(home: HomePaths, config: Config): Promise<Config> {
+  if (!config.peers.some(({ kind }) => kind === 'cluster')) return config;
+  const { refreshed } = await import('./wire-cluster.ts');
+  const peers = await Promise.all(config.peers.map((peer) => (peer.kind === 'cluster' ? refreshed(home, peer, config.peers) : peer)));
+  if (peers.every((peer, at) => peer === config.peers[at])) return config;
+  const grown = { ...config, peers };
+  saveConfig(home, grown);
+  return grown;
 }
 
 /** Creates a local peer and adds it to the settings. Must be called by the only writer. */
@@ -130,7 +141,7 @@ export function hostOf(url: string): string {
 
 /** A name for a peer that no other has. */
 function freeName(config: Config, wish: string): string {
-  const taken = new Set(config.peers.map(({ name }) => name));
+  const taken = new Set(config.peers.flatMap((peer) => [peer.name, ...peerNames(peer)]));
   const base = (wish.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '') || 'peer').slice(0, 50);
   let name = base;
   for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
@@ -172,7 +183,7 @@ async function withSession<T>(context: Context, config: Config, index: Index, wo
 }
 
 async function withPeers<T>(context: Context, config: Config, work: (peers: ReadonlyMap<string, Peer>) => Promise<T>): Promise<T> {
-  const peers = await Promise.all(config.peers.map((peer) => peerOf(context, peer)));
+  const peers = (await Promise.all(config.peers.map((peer) => peersOf(context, peer)))).flat();
   try {
     return await work(new Map(peers.map((peer) => [peer.name, peer])));
   } finally {
@@ -180,10 +191,11 @@ async function withPeers<T>(context: Context, config: Config, work: (peers: Read
   }
 }
 
-/** What a kind of peer needs is loaded only where there is one. */
-async function peerOf(context: Context, peer: PeerConfig): Promise<Peer> {
-  if (peer.kind === 'local') return new LocalPeer(localOptions(context.home, peer));
-  return (await import('./wire-kubo.ts')).kuboPeer(context, peer);
+/** A Cluster is as many peers as it has members. What a kind of peer needs is loaded only where there is one. */
+async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
+  if (peer.kind === 'local') return [new LocalPeer(localOptions(context.home, peer))];
+  if (peer.kind === 'kubo') return [(await import('./wire-kubo.ts')).kuboPeer(context, peer)];
+  return (await import('./wire-cluster.ts')).clusterPeers(context, peer);
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {

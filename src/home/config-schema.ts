@@ -43,26 +43,56 @@ const localPeer = z.strictObject({
   ...placement,
 });
 
+const owner = z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits');
+
 const kuboPeer = z.strictObject({
   kind: z.literal('kubo'),
   name,
   url,
   id: z.string().min(1, 'expected the peer ID of the daemon'),
-  owner: z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits'),
+  owner,
   tokenFile: z.string().min(1, 'expected a path').optional(),
   gateway: url.optional(),
   ...placement,
 });
 
+const path = z.string().min(1, 'expected a path');
+const clusterMember = z.strictObject({
+  id: z.string().min(1, 'expected the ID of a member'),
+  name,
+  kubo: url.optional(),
+  kuboId: z.string().min(1, 'expected the peer ID of a Kubo').optional(),
+  drained: z.boolean().optional(),
+});
+
+const cluster = z.strictObject({
+  kind: z.literal('cluster'),
+  name,
+  url,
+  owner,
+  user: z.string().optional(),
+  passwordFile: path.optional(),
+  tokenFile: path.optional(),
+  ca: path.optional(),
+  gateway: url.optional(),
+  federate: z.boolean().optional(),
+  replication: replication.optional(),
+  ...placement,
+  members: z.array(clusterMember).default([]),
+});
+
 const schema = z.strictObject({
   format: z.literal(CONFIG_FORMAT),
   peers: z
-    .array(z.discriminatedUnion('kind', [localPeer, kuboPeer], { error: 'expected "local" or "kubo"' }))
+    .array(z.discriminatedUnion('kind', [localPeer, kuboPeer, cluster], { error: 'expected "local", "kubo" or "cluster"' }))
     .superRefine((peers, context) => {
       const seen = new Set<string>();
-      for (const [index, { name }] of peers.entries()) {
-        if (seen.has(name)) context.addIssue({ code: 'custom', path: [index, 'name'], message: `two peers are called "${name}"` });
-        seen.add(name);
+      for (const [index, peer] of peers.entries()) {
+        const members = peer.kind === 'cluster' ? peer.members.map((member) => member.name) : [];
+        for (const it of [peer.name, ...members]) {
+          if (seen.has(it)) context.addIssue({ code: 'custom', path: [index, 'name'], message: `two peers are called "${it}"` });
+          seen.add(it);
+        }
       }
     })
     .default([]),

@@ -49,11 +49,58 @@ export interface KuboPeerConfig extends PlacementConfig {
   readonly gateway?: string | undefined;
 }
 
-export type PeerConfig = LocalPeerConfig | KuboPeerConfig;
+/** An IPFS Cluster, each member of which is a peer, or which is one peer as a whole. Capacity, reserve and weight are those of each of these peers. */
+export interface ClusterConfig extends PlacementConfig {
+  readonly kind: 'cluster';
+  readonly name: string;
+  /** Of the REST API of one member. */
+  readonly url: string;
+  readonly user?: string | undefined;
+  /** Tells the roots that this home pins there from those of another. */
+  readonly owner: string;
+  /** Paths of files, absolute or relative to the home: what is secret is not written here. */
+  readonly passwordFile?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  /** Certificate, or those of an authority, as PEM. */
+  readonly ca?: string | undefined;
+  /** Of a gateway from which shards are read where no Kubo is known. */
+  readonly gateway?: string | undefined;
+  /** The whole Cluster is one peer, and chooses the members itself. */
+  readonly federate?: boolean | undefined;
+  /** Replicas inside a Cluster that is one peer. [as it is configured itself] */
+  readonly replication?: Replication | undefined;
+  /** Those that were ever seen: one that is away is still a peer. */
+  readonly members: readonly ClusterMemberConfig[];
+}
+
+export interface ClusterMemberConfig {
+  /** Its ID in the Cluster. */
+  readonly id: string;
+  /** As a peer. */
+  readonly name: string;
+  /** URL of its Kubo's RPC API. */
+  readonly kubo?: string | undefined;
+  /** Peer ID of its Kubo: another daemon at that URL is not it. */
+  readonly kuboId?: string | undefined;
+  /** Nothing new goes there: what it holds is being moved away. */
+  readonly drained?: boolean | undefined;
+}
+
+export type PeerConfig = LocalPeerConfig | KuboPeerConfig | ClusterConfig;
+
+/** Names of the peers that these settings stand for. */
+export function peerNames(peer: PeerConfig): string[] {
+  if (peer.kind !== 'cluster' || peer.federate === true) return [peer.name];
+  return peer.members.map(({ name }) => name);
+}
 
 /** Whether something in the settings lets whoever reads it in elsewhere. */
 export function holdsSecret({ peers }: Pick<Config, 'peers'>): boolean {
-  return peers.some((peer) => 'url' in peer && /^[a-z]+:\/\/[^/?#]*@/i.test(peer.url));
+  const urls = peers.flatMap((peer) => {
+    if (peer.kind === 'local') return [];
+    return [peer.url, ...(peer.kind === 'cluster' ? peer.members.map(({ kubo }) => kubo ?? '') : [])];
+  });
+  return urls.some((url) => /^[a-z]+:\/\/[^/?#]*@/i.test(url));
 }
 
 export interface Config {

@@ -4,13 +4,23 @@ import { decodeNode } from '../../dag/decode.ts';
 import { ShardctlError } from '../../errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../model.ts';
 import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
+import type { HttpClient } from '../http/client.ts';
 import { HttpError } from '../http/error.ts';
+import type { HttpResponse } from '../http/response.ts';
 import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
 import { carSections } from './car-sections.ts';
-import type { KuboRpc } from './rpc.ts';
 
 /** Nodes of a manifest that are asked for at once. */
 const MANIFEST_READS = 8;
+
+/** What is asked for blocks: a Kubo daemon, or a gateway. */
+export interface ShardSource {
+  readonly http: Pick<HttpClient, 'who' | 'address'>;
+  /** The bytes of a block, not hashed; undefined when there are none. */
+  block(cid: string, what: string): Promise<Buffer | undefined>;
+  /** The DAG below `cid` as a CAR; it may leave out what is missing. */
+  exportCar(cid: string, what: string): Promise<HttpResponse>;
+}
 
 /** Told of each block that is there and is not what its hash says. */
 export type OnWrong = (digest: Uint8Array) => void;
@@ -19,7 +29,7 @@ export type OnWrong = (digest: Uint8Array) => void;
  * Opens a shard by its manifest. Whether it is pinned is not asked: that is the peer's business.
  * @throws ShardctlError `DAMAGE` when a node of the manifest is missing or wrong
  */
-export async function openShard(rpc: KuboRpc, cid: string, onWrong: OnWrong = () => {}): Promise<ShardReader> {
+export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong = () => {}): Promise<ShardReader> {
   try {
     const manifest = await readManifest(parseCid(cid), manifestNodes(rpc, `reading the manifest of shard ${cid}`, onWrong));
     return new KuboShardReader(rpc, cid, manifest, onWrong);
@@ -29,7 +39,7 @@ export async function openShard(rpc: KuboRpc, cid: string, onWrong: OnWrong = ()
 }
 
 /** Loads nodes one after the other, and asks for the siblings of the next ones meanwhile. */
-function manifestNodes(rpc: KuboRpc, what: string, onWrong: OnWrong): (digest: Uint8Array) => Promise<Uint8Array | undefined> {
+function manifestNodes(rpc: ShardSource, what: string, onWrong: OnWrong): (digest: Uint8Array) => Promise<Uint8Array | undefined> {
   const asked = new Map<string, Promise<Buffer | undefined>>();
   const waiting: string[] = [];
   const ask = (cid: string) => {
@@ -57,12 +67,12 @@ function manifestNodes(rpc: KuboRpc, what: string, onWrong: OnWrong): (digest: U
 }
 
 class KuboShardReader implements ShardReader {
-  readonly #rpc: KuboRpc;
+  readonly #rpc: ShardSource;
   readonly #cid: string;
   readonly #manifest: Manifest;
   readonly #onWrong: OnWrong;
 
-  constructor(rpc: KuboRpc, cid: string, manifest: Manifest, onWrong: OnWrong) {
+  constructor(rpc: ShardSource, cid: string, manifest: Manifest, onWrong: OnWrong) {
     this.#rpc = rpc;
     this.#cid = cid;
     this.#manifest = manifest;
@@ -148,7 +158,7 @@ function hashesTo(bytes: Uint8Array, digest: Uint8Array): boolean {
   return Buffer.compare(sha256(bytes), digest) === 0;
 }
 
-function readError(error: unknown, { http }: KuboRpc, cid: string): unknown {
+function readError(error: unknown, { http }: ShardSource, cid: string): unknown {
   if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE') return error;
   return new ShardctlError('DAMAGE', `shard ${cid} is damaged on ${http.who} (${http.address}): ${error.message}`, { cause: error });
 }
