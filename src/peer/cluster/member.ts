@@ -79,6 +79,13 @@ export class ClusterMemberPeer implements Peer {
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
   }
 
+  /** A Cluster that loses its state, as by a power cut, leaves the pins of the members' Kubo as they are. */
+  async salvage(cid: string): Promise<ShardReader> {
+    const { kubo } = this.#member;
+    if (kubo?.salvage === undefined) return await this.#cluster.openElsewhere(shardName(cid), this.name);
+    return await kubo.salvage(cid);
+  }
+
   async *list(): AsyncIterable<string> {
     await this.metric();
     yield* this.#cluster.pinned((id) => id === this.#member.id);

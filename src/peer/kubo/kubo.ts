@@ -109,6 +109,11 @@ export class KuboPeer implements Peer {
     return await openShard(this.rpc, cid);
   }
 
+  async salvage(cid: string): Promise<ShardReader> {
+    await this.#identify();
+    return await openShard(this.rpc, shardName(cid));
+  }
+
   /** What else is pinned there and looks like a shard is listed, too: a pin does not tell. */
   async *list(): AsyncIterable<string> {
     await this.#identify();
