@@ -1,5 +1,4 @@
 /** The first steps of a run, before it is known whether there is anything to do. */
-import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { Holders } from './holders.ts';
 import type { IngestRun } from './ingest.ts';
@@ -28,7 +27,7 @@ export async function begin(run: IngestRun): Promise<Start> {
   const { index, source, signal, emit } = run;
   const at = run.now();
   const root = statSource(source);
-  const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
+  const ledger = await Ledger.open(run);
   const freeBefore = ledger.freeBytes();
   const holders = await Holders.load(index, run.peers, freeBefore.keys());
   const parent = parentOf({ ...run, emit, holders });

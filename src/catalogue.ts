@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { Index } from './index-store/index.ts';
-import type { PlacedShard, Replication } from './model.ts';
+import { leastReplicas, type PlacedShard, type Replication } from './model.ts';
 import { OpenShard } from './pack/open-shard.ts';
 import type { Peer } from './peer/peer.ts';
 import { SectionCursor } from './shard/car.ts';
@@ -58,9 +58,4 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   if (holders.length < least)
     throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
   return { cid, bytes, blocks: count, carBytes, peers: holders };
-}
-
-/** Replicas without which a shard does not count as placed. */
-export function leastReplicas({ min }: Replication, peers: ReadonlyMap<string, Peer>): number {
-  return Math.max(1, min < 0 ? peers.size : min);
 }

@@ -3,13 +3,13 @@
  * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
  */
 import type { Ledger } from './allocate/ledger.ts';
-import { leastReplicas, placeCatalogue } from './catalogue.ts';
+import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
 import type { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
 import type { IngestRun } from './ingest.ts';
 import type { Tree } from './link/link.ts';
-import type { ShardRecord, SnapshotRecord } from './model.ts';
+import { leastReplicas, type ShardRecord, type SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
 import type { Pending } from './pending.ts';

@@ -19,12 +19,16 @@ export type Event =
   | { type: 'placed'; shard: number; cid: string; bytes: number; peers: readonly string[] }
   /** A peer's space, seen at the start and after each placement. */
   | { type: 'peer'; name: string; freeBytes: number; usedBytes: number }
+  /** A peer did not take a shard, and is asked again after a pause: nothing is wrong yet. */
+  | { type: 'retry'; peer: string; what: string; seconds: number; reason: string }
   /** Something that the user should know and that does not stop the run. */
   | { type: 'warning'; message: string; hint?: string }
   /** One finding of `verify`. */
   | { type: 'damage'; what: string; where: string; detail: string }
   /** `repair` has written a whole copy of a shard to a peer. */
   | { type: 'mended'; what: string; where: string }
+  /** A shard is on another peer now (`to`), confirmed and recorded, and the old copy (`from`) counts no more. */
+  | { type: 'moved'; what: string; bytes: number; from?: string; to?: string }
   /** `verify` and `get` have come this far. */
   | { type: 'progress'; label: string; done: number; total: number; bytes: number }
   /** One difference from the parent, only when asked for. */
@@ -66,6 +70,8 @@ export interface Plan {
   readonly newShards: number;
   /** Bytes free on each peer, now and after such shards. */
   readonly peers: readonly { name: string; freeBefore: number; freeAfter: number }[];
+  /** Bytes of these shards for which too few peers have room: 0 when all of it fits. */
+  readonly lackingBytes: number;
   readonly problems: Problems;
 }
 

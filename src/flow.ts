@@ -1,5 +1,5 @@
-/** All waiting and all concurrency of the program: a bounded queue over p-queue, and abortable sleep. */
-import { setTimeout } from 'node:timers/promises';
+/** All waiting and all concurrency of the program: a bounded queue over p-queue, abortable sleep, a limit on bytes a second. */
+import { setTimeout as timeout } from 'node:timers/promises';
 import PQueue from 'p-queue';
 
 /**
@@ -8,13 +8,15 @@ import PQueue from 'p-queue';
  */
 export class BoundedQueue {
   readonly #queue: PQueue;
-  readonly #most: number;
+  readonly #concurrency: number;
+  readonly #waiting: number;
   #failure: { error: unknown } | undefined;
 
   /** @param concurrency tasks that run at once @param most tasks that may be running or waiting before `add` blocks */
   constructor(concurrency: number, most: number) {
     this.#queue = new PQueue({ concurrency });
-    this.#most = most;
+    this.#concurrency = concurrency;
+    this.#waiting = Math.max(1, most - concurrency + 1);
   }
 
   /** Queues a task; resolves as soon as there is room for the next one, not when the task is done. */
@@ -24,8 +26,14 @@ export class BoundedQueue {
       this.#failure ??= { error };
       this.#queue.clear();
     });
-    await this.#queue.onSizeLessThan(Math.max(1, this.#most - this.#queue.concurrency + 1));
+    await this.#queue.onSizeLessThan(this.#waiting);
     this.#rethrow();
+  }
+
+  /** Lets so many more tasks run than usual: as many as only wait for something that is not worth waiting for. */
+  widen(by: number): void {
+    const concurrency = this.#concurrency + by;
+    if (this.#queue.concurrency !== concurrency) this.#queue.concurrency = concurrency;
   }
 
   /** Resolves when every task is done; throws the first failure. */
@@ -43,8 +51,26 @@ export class BoundedQueue {
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   try {
-    await setTimeout(ms, undefined, signal === undefined ? {} : { signal });
+    await timeout(ms, undefined, signal === undefined ? {} : { signal });
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   }
+}
+
+/** Part of a second whose bytes may go at once. */
+const BURST_SECONDS = 0.25;
+
+/**
+ * A token bucket: everything that passes through one stays below its rate together, first come, first served.
+ * @param bytesPerSecond at least 1
+ */
+export function limitedTo(bytesPerSecond: number, signal: AbortSignal, now: () => number): (bytes: number) => Promise<void> {
+  // The moment at which everything that was let through so far is paid for.
+  let paidAt = Number.NEGATIVE_INFINITY;
+  return async (bytes) => {
+    const at = now();
+    const waitMs = Math.max(0, paidAt - at - BURST_SECONDS * 1000);
+    paidAt = Math.max(paidAt, at) + (bytes / bytesPerSecond) * 1000;
+    if (waitMs > 0) await sleep(waitMs, signal);
+  };
 }

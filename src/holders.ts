@@ -1,5 +1,6 @@
 /** Which shards are on peers that answer now, by the peers' own word. What nobody has is not there, whatever the index says. */
 import { ShardctlError } from './errors.ts';
+import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
 import type { ShardRecord } from './model.ts';
 import type { Peer } from './peer/peer.ts';
@@ -13,11 +14,8 @@ export class Holders {
   /** Asks each of the peers that answer for its list. @param answering names of peers */
   static async load(index: Index, peers: ReadonlyMap<string, Peer>, answering: Iterable<string>): Promise<Holders> {
     const holders = new Holders(index, peers);
-    for (const name of answering) {
-      const cids = new Set<string>();
-      for await (const cid of (peers.get(name) as Peer).list()) cids.add(cid);
-      holders.#held.set(name, cids);
-    }
+    const asked = new Map([...answering].map((name) => [name, peers.get(name) as Peer]));
+    for (const [name, cids] of await heldBy(asked)) holders.#held.set(name, cids);
     return holders;
   }
 

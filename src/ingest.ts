@@ -25,7 +25,7 @@ import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
 import { Pending } from './pending.ts';
-import type { Placer } from './place/placer.ts';
+import type { Placer, Transferring } from './place/placer.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { remember } from './remember.ts';
 import { compileFilter } from './scan/filter.ts';
@@ -43,7 +43,7 @@ import { Tally } from './tally.ts';
  */
 const IMPORT_WORKERS = 2;
 
-export interface IngestRun {
+export interface IngestRun extends Transferring {
   readonly repository: string;
   /** Absolute path of the directory to import. */
   readonly source: ByteString;

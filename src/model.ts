@@ -1,5 +1,5 @@
 /**
- * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, does nothing.
+ * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, and does nothing but count replicas.
  *
  * Names of files are *bytes* on Unix, and old mirrors hold names that are not UTF-8. They travel as "byte strings":
  * JS strings whose char codes are the bytes (latin1), so that comparing two of them compares bytes and nothing is lost.
@@ -66,6 +66,23 @@ export type EntryKind = typeof FILE | typeof DIRECTORY | typeof SYMLINK;
 export interface Replication {
   readonly min: number;
   readonly max: number;
+}
+
+/** The peers of a home, as far as counting replicas goes: one that is drained is not among "every peer". */
+export type CountedPeers = ReadonlyMap<string, { readonly drained?: boolean }>;
+
+/** Replicas without which a shard does not count as placed. */
+export function leastReplicas({ min }: Replication, peers: CountedPeers): number {
+  return Math.max(1, min < 0 ? takers(peers) : min);
+}
+
+/** Replicas of a shard that are made when there is room for them. */
+export function mostReplicas({ max }: Replication, peers: CountedPeers): number {
+  return Math.max(1, max < 0 ? takers(peers) : max);
+}
+
+function takers(peers: CountedPeers): number {
+  return [...peers.values()].filter(({ drained }) => drained !== true).length;
 }
 
 /** What a peer says it can take, and when it said so. */
@@ -159,4 +176,10 @@ export interface Trust {
   readonly ignoreInode: boolean;
   /** Believe nothing: every file is read. */
   readonly checksum: boolean;
+}
+
+/** Where a shard is recorded: two records may stand for one, and a catalogue has no number. */
+export interface ShardUsers {
+  readonly shards: readonly number[];
+  readonly snapshots: readonly [repository: string, number: number][];
 }

@@ -3,24 +3,28 @@
  *
  *   scan → compare → tell
  */
-import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { compare } from './compare/compare.ts';
 import { Deletions } from './deletions.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from './directory.ts';
+import { ShardctlError } from './errors.ts';
 import type { Plan } from './events.ts';
 import type { Index } from './index-store/index.ts';
 import type { IngestRun } from './ingest.ts';
 import { changeOf, changesOf, DELETED, rootChange } from './itemize.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
 import { parentOf } from './parent.ts';
+import type { Transferring } from './place/placer.ts';
 import { compileFilter } from './scan/filter.ts';
 import { statSource } from './scan/source.ts';
 import { walk } from './scan/walk.ts';
 import { Tally } from './tally.ts';
 
 /** As much of a run as is planned. Changes are always told. */
-export type PlannedRun = Omit<IngestRun, 'index' | 'spool' | 'heads' | 'pending' | 'toolVersion' | 'itemize' | 'chunker'> & {
+export type PlannedRun = Omit<
+  IngestRun,
+  'index' | 'spool' | 'heads' | 'pending' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring
+> & {
   /** Undefined while there is none: then everything is new. */
   readonly index: Index | undefined;
 };
@@ -35,7 +39,7 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
   const tally = new Tally(emit, run.now);
   const parent = index === undefined ? undefined : parentOf({ ...run, index, emit });
   // Without a peer the run would make one in the home.
-  const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), emit);
+  const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run);
   const deletions = new Deletions({
     repository,
     limit: run.maxDelete,
@@ -61,6 +65,7 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
   } finally {
     parent?.entries?.close();
   }
+  const placed = ledger === undefined ? undefined : placements(ledger, run, counts.readBytes);
   const newShards = Math.ceil(counts.readBytes / run.shardBytes);
   const plan: Plan = {
     repository,
@@ -73,11 +78,13 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
     readFiles: counts.readFiles,
     readBytes: counts.readBytes,
     newShards,
-    peers: ledger === undefined ? [] : placements(ledger, run, counts.readBytes),
+    peers: placed?.peers ?? [],
+    lackingBytes: placed?.lackingBytes ?? 0,
     problems: { ...tally.problems },
   };
   emit({ type: 'plan', ...plan });
   if (deletions.excess !== undefined) throw deletions.excess;
+  if (placed?.shortage !== undefined) throw placed.shortage;
   return plan;
 }
 
@@ -105,13 +112,33 @@ class Counts {
   }
 }
 
+interface Placements {
+  readonly peers: Plan['peers'];
+  readonly lackingBytes: number;
+  /** Why the first shard that does not fit has no place. */
+  readonly shortage: ShardctlError | undefined;
+}
+
 /** Free space now, and after shards of these bytes, allocated as a run would allocate them. */
-function placements(ledger: Ledger, { replication, shardBytes }: PlannedRun, bytes: number): Plan['peers'] {
+function placements(ledger: Ledger, { replication, shardBytes }: PlannedRun, bytes: number): Placements {
   const before = ledger.freeBytes();
   const after = new Map(before);
+  let lackingBytes = 0;
+  let shortage: ShardctlError | undefined;
   for (let at = 0; at < bytes; at += shardBytes) {
     const size = Math.min(bytes - at, shardBytes);
-    for (const name of ledger.allocate(`shard at ${at}`, size, replication, new Set())) after.set(name, (after.get(name) as number) - size);
+    try {
+      const names = ledger.allocate({ cid: `shard at ${at}`, bytes: size, replication });
+      for (const name of names) after.set(name, (after.get(name) as number) - size);
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      shortage ??= error;
+      lackingBytes += size;
+    }
   }
-  return [...before].map(([name, freeBefore]) => ({ name, freeBefore, freeAfter: after.get(name) as number }));
+  return {
+    peers: [...before].map(([name, freeBefore]) => ({ name, freeBefore, freeAfter: after.get(name) as number })),
+    lackingBytes,
+    shortage,
+  };
 }

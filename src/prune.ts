@@ -6,7 +6,6 @@
  * Up to the transaction nothing is lost that was there before; after it, what goes is what nothing names any more. A run
  * that dies anywhere leaves something that the next one finds again, because what it puts on peers is noted first.
  */
-import { allocatorsOf } from './allocate/allocate.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { parseCid } from './dag/cid.ts';
 import type { DigestMap } from './digest-map.ts';
@@ -108,7 +107,7 @@ interface Replacing {
 }
 
 async function replaceShards(run: PruneRun, { plan, live, leaving, affected, blocks }: Replacing): Promise<Repacked> {
-  const ledger = await Ledger.open(run.peers, run.replication, allocatorsOf(run.allocateBy), run.emit);
+  const ledger = await Ledger.open(run);
   const repacked = await repack(run, { thin: plan.repack, live, leaving, blocks, ledger });
   const rewritten: SnapshotRecord[] = [];
   for (const snapshot of affected) {

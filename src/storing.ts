@@ -5,15 +5,15 @@ import type { PendingWriter } from './index-store/pending-writer.ts';
 import type { Replication } from './model.ts';
 import { Packer } from './pack/packer.ts';
 import type { Peer } from './peer/peer.ts';
-import { type Allocations, Placer } from './place/placer.ts';
+import { type Allocations, Placer, type Transferring } from './place/placer.ts';
 
-export interface StoringOptions {
+export interface StoringOptions extends Transferring {
   /** What people see of the shards on a peer. */
   readonly repository: string;
   readonly index: Index;
   readonly spool: string;
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly allocations: Allocations;
+  readonly allocations: Allocations & { roomFor(bytes: number, replication: Replication): number };
   readonly replication: Replication;
   readonly shardBytes: number;
   /** Whether a shard may be counted on for blocks that it holds already. */
@@ -22,11 +22,14 @@ export interface StoringOptions {
   readonly pending?: PendingWriter;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /** A packer whose sealed shards go to the placer, and into the index when they are placed. */
 export function storing(options: StoringOptions): { readonly packer: Packer; readonly placer: Placer } {
-  const { repository, index, spool, peers, allocations, replication, shardBytes, usable, pending, emit, signal } = options;
+  const { repository, index, spool, peers, allocations, replication, shardBytes, usable, pending, emit, signal, transfers, throttle, now } =
+    options;
   const placer = new Placer({
     repository,
     peers,
@@ -34,6 +37,9 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     replication,
     emit,
     signal,
+    transfers,
+    throttle,
+    now,
     announce: (stray) => index.noteStray(stray),
     record: async (shard, digests) => {
       await index.addPlaced(shard, digests);
@@ -45,6 +51,7 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     shardBytes,
     spool,
     firstNumber: index.nextShardNumber(),
+    roomFor: (bytes) => allocations.roomFor(bytes, replication),
     shardOf: (digest, at) => index.shardOf(digest, at, usable),
     onPacked: ({ finished }, bytes) => {
       if (finished !== undefined) pending?.add(finished, bytes);

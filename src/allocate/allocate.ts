@@ -6,87 +6,62 @@
 import { createHash } from 'node:crypto';
 import { ShardctlError } from '../errors.ts';
 import { formatSize } from '../home/sizes.ts';
-import type { Replication } from '../model.ts';
-
-/** A peer as the allocators see it. */
-export interface Candidate {
-  readonly name: string;
-  readonly tags: Readonly<Record<string, string>>;
-  /** Bytes free when it was last asked. */
-  readonly freeBytes: number;
-  /** Bytes promised to it that its metric does not cover yet. */
-  readonly promisedBytes: number;
-}
-
-/** Nothing is planned into the last bytes of a disk: file systems are slow and fragile when full. */
-export const RESERVE_BYTES = 16 * 1024 * 1024;
-
-/**
- * Gives each candidate its rank for this shard, lower is better. `chosen` are the peers that the shard has already:
- * spreading over tags needs to know them.
- */
-export type Allocator = (candidate: Candidate, shardBytes: number, chosen: readonly Candidate[]) => number;
-
-/**
- * The peer that has promised the smallest part of its free space comes first, so that shares come out proportional and all
- * peers work at once; most-free-first would herd a burst of shards onto one.
- */
-export const freespace: Allocator = ({ freeBytes, promisedBytes }, shardBytes) => (promisedBytes + shardBytes) / freeBytes;
-
-/** Prefers peers whose value of the tag none of the chosen has. */
-export function spreadOver(tag: string): Allocator {
-  return ({ tags }, _, chosen) => chosen.filter((other) => other.tags[tag] === tags[tag]).length;
-}
-
-/** @param names `freespace`, `tag:<name>` */
-export function allocatorsOf(names: readonly string[]): Allocator[] {
-  return names.map((name) => {
-    if (name === 'freespace') return freespace;
-    if (name.startsWith('tag:') && name.length > 4) return spreadOver(name.slice(4));
-    throw new ShardctlError('BAD_CONFIG', `unknown allocator "${name}"`, { hint: 'known allocators: freespace, tag:<name>' });
-  });
-}
+import { type Allocator, type Candidate, type Chosen, roomOf } from './allocators.ts';
 
 export interface AllocationRequest {
   /** CID of the shard. */
   readonly cid: string;
   /** Bytes that it takes on a peer. */
   readonly bytes: number;
-  readonly replication: Replication;
+  /** Fewest and most peers to choose; every peer means as many as there are. */
+  readonly least: number;
+  readonly most: number;
   readonly candidates: readonly Candidate[];
   readonly allocators: readonly Allocator[];
-  /** Peers that have the shard already, or failed to take it. */
+  /** Peers that have the shard already: replicas are spread over tags with them in view. */
+  readonly holders?: readonly Chosen[];
+  /** Peers that failed to take it. */
   readonly except?: ReadonlySet<string>;
+  /** Peers that cannot be used, and why: for the message. */
+  readonly unusable?: ReadonlyMap<string, string>;
 }
 
 /**
- * @returns names of the chosen peers, at most `replication.max`
- * @throws ShardctlError `TOO_FEW_PEERS` or `NO_SPACE` when fewer than `replication.min` can take the shard, naming what each lacks
+ * @returns names of the chosen peers, at most `most`
+ * @throws ShardctlError `TOO_FEW_PEERS` or `NO_SPACE` when fewer than `least` can take the shard, naming what each lacks
  */
 export function allocate(request: AllocationRequest): string[] {
-  const { cid, bytes, replication, allocators, except } = request;
-  const fit = request.candidates.filter((candidate) => !except?.has(candidate.name) && roomOf(candidate) >= bytes);
+  const { cid, bytes, least, most, allocators, holders = [] } = request;
+  const waiting = eligible(request).filter((candidate) => roomOf(candidate) >= bytes);
   const chosen: Candidate[] = [];
-  const most = replication.max < 0 ? fit.length : replication.max;
-  while (chosen.length < most && chosen.length < fit.length) {
-    const ranked = fit
-      .filter((candidate) => !chosen.includes(candidate))
-      .map((candidate) => ({
-        candidate,
-        ranks: allocators.map((rank) => rank(candidate, bytes, chosen)),
-        tie: tieBreak(cid, candidate.name),
-      }))
-      .sort((a, b) => compareRanks(a.ranks, b.ranks) || (a.tie < b.tie ? -1 : 1));
-    chosen.push((ranked[0] as (typeof ranked)[number]).candidate);
+  const ties = new Map(waiting.map(({ name }) => [name, tieBreak(cid, name)]));
+  while (chosen.length < most && waiting.length > 0) {
+    const having = [...holders, ...chosen];
+    const ranks = new Map(waiting.map((candidate) => [candidate, allocators.map(({ rank }) => rank(candidate, bytes, having))]));
+    const ranksOf = (candidate: Candidate) => ranks.get(candidate) as number[];
+    waiting.sort((a, b) => compareRanks(ranksOf(a), ranksOf(b)) || ((ties.get(a.name) as string) < (ties.get(b.name) as string) ? -1 : 1));
+    chosen.push(waiting.shift() as Candidate);
   }
-  const least = replication.min < 0 ? request.candidates.length : replication.min;
-  if (chosen.length < Math.max(1, least)) throw shortage(request, Math.max(1, least));
+  if (chosen.length < least) throw shortage(request);
   return chosen.map((candidate) => candidate.name);
 }
 
-/** What a candidate can still be promised. */
-function roomOf(candidate: Candidate): number {
-  return candidate.freeBytes - candidate.promisedBytes - RESERVE_BYTES;
+/** The most bytes that a shard may have now to find room on `least` peers; at most 0 when there is none. */
+export function largestShard(request: Omit<AllocationRequest, 'cid' | 'bytes' | 'most'>): number {
+  const rooms = eligible(request).map(roomOf);
+  return rooms.sort((a, b) => b - a)[Math.max(1, request.least) - 1] ?? 0;
+}
+
+function eligible({
+  candidates,
+  allocators,
+  holders,
+  except,
+}: Pick<AllocationRequest, 'candidates' | 'allocators' | 'holders' | 'except'>) {
+  const has = new Set(holders?.map(({ name }) => name));
+  return candidates.filter(
+    ({ name }) => except?.has(name) !== true && !has.has(name) && allocators.every(({ only }) => only?.includes(name) ?? true),
+  );
 }
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {
@@ -101,15 +76,23 @@ function tieBreak(cid: string, name: string): string {
   return createHash('sha256').update(cid).update('\0').update(name).digest('hex');
 }
 
-function shortage({ bytes, candidates }: AllocationRequest, least: number): ShardctlError {
-  if (candidates.length < least) {
-    return new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but only ${candidates.length} of the peers can be used`, {
+/** What keeps a shard from its peers, peer by peer. */
+export function shortage(request: Omit<AllocationRequest, 'cid' | 'most'>): ShardctlError {
+  const { bytes, candidates, least, unusable = new Map() } = request;
+  const able = eligible(request);
+  const lacks = [
+    ...able
+      .filter((candidate) => roomOf(candidate) < bytes)
+      .map((candidate) => `${candidate.name} has ${formatSize(Math.max(0, roomOf(candidate)))} to give`),
+    ...[...unusable].map(([name, why]) => `${name} ${why}`),
+  ];
+  if (able.length < least && lacks.length === unusable.size) {
+    const among = able.length < candidates.length ? 'the peers that may still get this shard' : 'the peers';
+    const more = lacks.length === 0 ? '' : ` (${lacks.join(', ')})`;
+    return new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but only ${able.length} of ${among} can be used${more}`, {
       hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
     });
   }
-  const lacks = candidates
-    .filter((candidate) => roomOf(candidate) < bytes)
-    .map((candidate) => `${candidate.name} has ${formatSize(Math.max(0, roomOf(candidate)))} to give`);
   return new ShardctlError(
     'NO_SPACE',
     `a shard of ${formatSize(bytes)} needs ${least} peer${least === 1 ? '' : 's'} with room: ${lacks.join(', ')}`,

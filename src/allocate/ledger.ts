@@ -1,90 +1,272 @@
 /** What peers said they can take, and what they were promised since. */
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ShardctlError } from '../errors.ts';
 import type { Emit } from '../events.ts';
-import type { Metric, Replication } from '../model.ts';
+import { leastReplicas, type Metric, mostReplicas, type Replication } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
-import { type Allocator, allocate, type Candidate } from './allocate.ts';
+import { allocate, largestShard, shortage } from './allocate.ts';
+import { type Allocator, allocatorsOf, type Candidate, type Chosen } from './allocators.ts';
+
+/** Metrics that are older are asked for again before the next shard is allocated: others fill the peers too. */
+const REFRESH_MS = 10_000;
+/** A metric from longer ago says nothing about now. */
+const STALE_MS = 10 * 60_000;
+/** So long a refresh may hold a shard back; a later answer counts for the next one. */
+const REFRESH_PATIENCE_MS = 500;
+
+export interface LedgerOptions {
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly replication: Replication;
+  /** Names of allocators, in the order in which they decide. */
+  readonly allocateBy: readonly string[];
+  readonly emit: Emit;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export interface LedgerRequest {
+  /** CID of the shard. */
+  readonly cid: string;
+  /** Bytes that it takes on a peer. */
+  readonly bytes: number;
+  readonly replication: Replication;
+  /** Peers that have the shard already; they do not count as replicas to choose. */
+  readonly holders?: readonly string[];
+  /** Peers that must not get it. */
+  readonly except?: ReadonlySet<string>;
+  /** Peers that take much longer than the others. */
+  readonly lagging?: ReadonlySet<string>;
+}
 
 interface Account {
   readonly peer: Peer;
   metric: Metric;
-  promised: number;
+  /** Bytes under way. */
+  underWay: number;
+  /** What it has got, and when, that its metric does not show yet. */
+  arrived: { readonly bytes: number; readonly at: number }[];
+  /** Bytes given in this run. */
+  given: number;
+  phase: number;
 }
 
-/** Allocates from the peers that answered when the run began, and keeps the books. */
+/** Allocates from the peers that answer, and keeps the books. */
 export class Ledger {
-  readonly #accounts = new Map<string, Account>();
+  readonly #options: LedgerOptions;
   readonly #allocators: readonly Allocator[];
+  readonly #accounts = new Map<string, Account>();
+  /** Peers that do not answer, and why; asked again with every refresh. */
+  readonly #silent = new Map<string, string>();
+  /** Peers that failed to take a shard: they get nothing more in this run. */
+  readonly #left = new Set<string>();
+  #refreshed: number;
+  #refreshing: Promise<void> | undefined;
+  #phased = false;
 
   /**
-   * Asks every peer for its metric; one that does not answer is left out, with a warning.
-   * @throws ShardctlError `TOO_FEW_PEERS` when fewer answer than a shard needs replicas
+   * Asks every peer for its metric, all at once; one that does not answer is left out, with a warning.
+   * @throws ShardctlError `TOO_FEW_PEERS` when fewer answer than a shard needs replicas, `BAD_CONFIG` when an allocator is
+   * unknown or names a peer that is
    */
-  static async open(
-    peers: ReadonlyMap<string, Peer>,
-    replication: Replication,
-    allocators: readonly Allocator[],
-    emit: Emit,
-  ): Promise<Ledger> {
-    const ledger = new Ledger(allocators);
-    const failures: string[] = [];
-    for (const peer of peers.values()) {
-      try {
-        const metric = await peer.metric();
-        ledger.#accounts.set(peer.name, { peer, metric, promised: 0 });
-        emit({ type: 'peer', name: peer.name, freeBytes: metric.freeBytes, usedBytes: metric.usedBytes });
-      } catch (error) {
-        if (!(error instanceof ShardctlError)) throw error;
-        failures.push(error.message);
-        emit({
-          type: 'warning',
-          message: `peer ${peer.name} is left out: ${error.message}`,
-          ...(error.hint === undefined ? {} : { hint: error.hint }),
-        });
-      }
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const ledger = new Ledger(options);
+    const takers = [...options.peers.values()].filter(({ drained }) => drained !== true);
+    const failures = (await Promise.all(takers.map((peer) => ledger.#ask(peer)))).filter((error) => error !== undefined);
+    for (const peer of takers) ledger.#tell(peer.name);
+    for (const { peer, error } of failures) {
+      const hint = error.hint === undefined ? {} : { hint: error.hint };
+      options.emit({ type: 'warning', message: `peer ${peer} is left out: ${error.message}`, ...hint });
     }
-    const least = replication.min < 0 ? peers.size : replication.min;
-    if (ledger.#accounts.size < least) {
-      const reached = `${ledger.#accounts.size} of ${peers.size} peer${peers.size === 1 ? '' : 's'} can be used`;
-      throw new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but ${[reached, ...failures].join('; ')}`, {
-        hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
-      });
-    }
-    return ledger;
+    const least = leastReplicas(options.replication, options.peers);
+    const answering = ledger.#answering().length;
+    if (answering >= least) return ledger;
+    const drained = options.peers.size - takers.length;
+    const reached = `${answering} of ${options.peers.size} peer${options.peers.size === 1 ? '' : 's'} can be used`;
+    const reasons = [reached, ...(drained > 0 ? [`${drained} drained`] : []), ...failures.map(({ error }) => error.message)];
+    throw new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but ${reasons.join('; ')}`, {
+      hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
+    });
   }
 
-  private constructor(allocators: readonly Allocator[]) {
-    this.#allocators = allocators;
+  private constructor(options: LedgerOptions) {
+    this.#options = options;
+    this.#allocators = allocatorsOf(options.allocateBy);
+    this.#refreshed = options.now();
+    const stranger = this.#allocators.flatMap(({ names = [] }) => names).find((name) => !options.peers.has(name));
+    if (stranger === undefined) return;
+    throw new ShardctlError('BAD_CONFIG', `an allocator names the peer "${stranger}", which is not set up`, {
+      hint: `the peers are ${[...options.peers.keys()].join(', ') || 'none'}`,
+    });
   }
 
-  /** Free bytes of each peer as last heard. */
+  /** Free bytes of each peer that answers, as last heard. */
   freeBytes(): Map<string, number> {
-    return new Map([...this.#accounts].map(([name, { metric }]) => [name, metric.freeBytes]));
+    return new Map(this.#answering().map(({ peer, metric }) => [peer.name, metric.freeBytes]));
   }
 
-  allocate(cid: string, bytes: number, replication: Replication, except: ReadonlySet<string>): string[] {
-    const names = allocate({ cid, bytes, replication, candidates: this.#candidates(), allocators: this.#allocators, except });
-    for (const name of names) (this.#accounts.get(name) as Account).promised += bytes;
+  /** Chooses peers for a shard and debits them. @throws ShardctlError `TOO_FEW_PEERS`, `NO_SPACE` */
+  allocate({ cid, bytes, replication, holders = [], except, lagging }: LedgerRequest): string[] {
+    this.#setPhases(cid);
+    const { peers } = this.#options;
+    const names = allocate({
+      cid,
+      bytes,
+      least: leastReplicas(replication, peers),
+      most: mostReplicas(replication, peers),
+      candidates: this.#candidates(lagging),
+      allocators: this.#allocators,
+      holders: holders.map((name): Chosen => ({ name, tags: peers.get(name)?.tags ?? {} })),
+      ...(except === undefined ? {} : { except }),
+      unusable: this.#unusable(),
+    });
+    for (const name of names) this.promise(name, bytes);
     return names;
   }
 
-  settle(name: string, bytes: number, metric: Metric): void {
+  /** Debits a peer that was chosen by other means. */
+  promise(name: string, bytes: number): void {
     const account = this.#accounts.get(name);
     if (account === undefined) return;
-    account.promised -= bytes;
-    account.metric = metric;
+    account.underWay += bytes;
+    account.given += bytes;
   }
 
+  /**
+   * The most bytes that a shard may have to be placed now.
+   * @throws ShardctlError `NO_SPACE` when that is less than `bytes`, naming what each peer has
+   */
+  roomFor(bytes: number, replication: Replication): number {
+    const least = leastReplicas(replication, this.#options.peers);
+    const request = { least, candidates: this.#candidates(), allocators: this.#allocators, unusable: this.#unusable() };
+    const most = largestShard(request);
+    if (most < bytes) throw shortage({ ...request, bytes });
+    return most;
+  }
+
+  /** The peer has what it was promised; debited until a metric shows it. A peer that says nothing now gets nothing more. */
+  async arrived(name: string, bytes: number): Promise<void> {
+    const account = this.#accounts.get(name);
+    if (account === undefined) return;
+    account.underWay -= bytes;
+    account.arrived.push({ bytes, at: this.#options.now() });
+    await this.#ask(account.peer);
+    this.#tell(name);
+  }
+
+  /** The peer does not get what it was promised. */
+  release(name: string, bytes: number): void {
+    const account = this.#accounts.get(name);
+    if (account === undefined) return;
+    account.underWay -= bytes;
+    account.given -= bytes;
+  }
+
+  /** The peer failed: it gets nothing more in this run. */
   leave(name: string): void {
+    this.#left.add(name);
     this.#accounts.delete(name);
+    this.#silent.delete(name);
   }
 
-  #candidates(): Candidate[] {
-    return [...this.#accounts.values()].map(({ peer, metric, promised }) => ({
+  /** Asks all peers again when their metrics are old. Those that did not answer before and do so now join in. */
+  async refresh(): Promise<void> {
+    const { now, peers } = this.#options;
+    if (now() - this.#refreshed >= REFRESH_MS && this.#refreshing === undefined) {
+      const known = [...peers.values()].filter(({ name }) => this.#accounts.has(name) || this.#silent.has(name));
+      this.#refreshing = Promise.all(known.map((peer) => this.#ask(peer))).then(() => {
+        this.#refreshed = now();
+        this.#refreshing = undefined;
+        for (const { name } of known) this.#tell(name);
+      });
+    }
+    if (this.#refreshing === undefined) return;
+    const patience = new AbortController();
+    const enough = sleep(REFRESH_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {});
+    await Promise.race([this.#refreshing, enough]);
+    patience.abort();
+  }
+
+  async #ask(peer: Peer): Promise<{ peer: string; error: ShardctlError } | undefined> {
+    try {
+      const metric = validMetric(peer, await peer.metric(), this.#options.now());
+      this.#silent.delete(peer.name);
+      if (!this.#left.has(peer.name)) this.#enter(peer, metric);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      if (!this.#left.has(peer.name)) this.#silent.set(peer.name, 'does not answer');
+      return { peer: peer.name, error };
+    }
+  }
+
+  #enter(peer: Peer, metric: Metric): void {
+    const account = this.#accounts.get(peer.name);
+    if (account === undefined) {
+      const phase = this.#phased ? 1 : 0;
+      this.#accounts.set(peer.name, { peer, metric, underWay: 0, arrived: [], given: 0, phase });
+      return;
+    }
+    // Answers may overtake one another, and a peer may give the same old one twice.
+    if (metric.at < account.metric.at) return;
+    account.metric = metric;
+    account.arrived = account.arrived.filter(({ at }) => at > metric.at);
+  }
+
+  #tell(name: string): void {
+    const metric = this.#accounts.get(name)?.metric;
+    if (metric !== undefined && !this.#silent.has(name))
+      this.#options.emit({ type: 'peer', name, freeBytes: metric.freeBytes, usedBytes: metric.usedBytes });
+  }
+
+  #setPhases(cid: string): void {
+    if (this.#phased) return;
+    this.#phased = true;
+    for (const [name, account] of this.#accounts) {
+      account.phase = (createHash('sha256').update(name).update('\0').update(cid).digest().readUInt32BE() + 1) / 2 ** 32;
+    }
+  }
+
+  #answering(): Account[] {
+    // In the order of the settings, whoever answered first.
+    return [...this.#options.peers.keys()].flatMap((name) => {
+      const account = this.#accounts.get(name);
+      return account === undefined || this.#silent.has(name) ? [] : [account];
+    });
+  }
+
+  #candidates(lagging?: ReadonlySet<string>): Candidate[] {
+    return this.#answering().map(({ peer, metric, underWay, arrived, given, phase }) => ({
       name: peer.name,
       tags: peer.tags,
       freeBytes: metric.freeBytes,
-      promisedBytes: promised,
+      promisedBytes: arrived.reduce((sum, { bytes }) => sum + bytes, underWay),
+      reserveBytes: peer.reserve ?? 0,
+      weight: peer.weight ?? 1,
+      givenBytes: given,
+      phase,
+      lagging: lagging?.has(peer.name) === true,
     }));
   }
+
+  #unusable(): Map<string, string> {
+    return new Map([...this.#silent, ...[...this.#left].map((name): [string, string] => [name, 'failed'])]);
+  }
+}
+
+/** A figure that cannot be is no figure. @throws ShardctlError `TOO_FEW_PEERS`: nobody knows what fits there */
+function validMetric(peer: Peer, { freeBytes, usedBytes, at }: Metric, now: number): Metric {
+  if (!Number.isFinite(freeBytes) || freeBytes > Number.MAX_SAFE_INTEGER) {
+    throw new ShardctlError('TOO_FEW_PEERS', `peer "${peer.name}" says that ${freeBytes} bytes are free, which cannot be`, {
+      hint: 'give it a --capacity with `shardctl peers set`',
+    });
+  }
+  if (now - at > STALE_MS) {
+    throw new ShardctlError(
+      'TOO_FEW_PEERS',
+      `peer "${peer.name}" has not said for ${Math.round((now - at) / 60_000)} minutes what is free on it`,
+    );
+  }
+  // Less than nothing is what a peer says that holds more than it should. A clock that is ahead must not cover what comes later.
+  return { freeBytes: Math.max(0, freeBytes), usedBytes, at: Number.isFinite(at) ? Math.min(at, now) : now };
 }

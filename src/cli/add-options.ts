@@ -12,12 +12,20 @@ import type { Context } from './context.ts';
 const STDIN = 0;
 
 /** The bytes that a size option asks for; undefined when it is not given. */
-export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack'): number | undefined {
+export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack' | 'reserve'): number | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes > 0) return bytes;
   throw usage(`--${name} "${text}" is not a size; write for example 500GB or 128MiB`, args.command);
+}
+
+/** `--weight`; undefined when it is not given. */
+export function weightOf(args: Args): number | undefined {
+  const text = args.text('weight');
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}(?:\.\d{1,6})?$/.test(text)) return Number(text);
+  throw usage(`--weight "${text}" is not a number from 0`, args.command);
 }
 
 /** `MIN[:MAX]`; undefined when it is not given. */

@@ -11,6 +11,7 @@ import { update } from '../update.ts';
 import type { Context } from './context.ts';
 import { countAhead } from './count-ahead.ts';
 import type { RunOptions } from './run-options.ts';
+import { throttleOf } from './transfer-options.ts';
 import { peerPath, peersOrDefault, type Session } from './wire.ts';
 
 /** What is imported, and how. */
@@ -76,7 +77,9 @@ function settingsOf(context: Context, config: Config, request: ImportRequest, op
     trust: options.trust,
     maxDelete: options.maxDelete,
     replication: options.replication ?? config.replication,
-    allocateBy: config.allocateBy,
+    allocateBy: options.allocateBy ?? config.allocateBy,
+    transfers: options.transfers,
+    throttle: throttleOf(context),
     shardBytes: options.shardBytes ?? config.shardSize,
     signal: context.signal,
     now: context.now,

@@ -3,6 +3,7 @@ import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { EXIT, reasonOf, ShardctlError } from '../errors.ts';
 import type { Summary } from '../events.ts';
+import { leastReplicas } from '../model.ts';
 import { usage } from './args.ts';
 import type { Context } from './context.ts';
 import { reading, type Session } from './wire.ts';
@@ -104,7 +105,7 @@ function stateOf({ config, index, peers }: Session, name: string): Values {
   const repository = index.repository(name);
   const snapshot = repository === undefined ? undefined : index.snapshot(name, repository.head);
   if (snapshot === undefined) return {};
-  const least = config.replication.min < 0 ? peers.size : config.replication.min;
+  const least = leastReplicas(config.replication, peers);
   return {
     files: snapshot.counts.files,
     bytes: snapshot.bytes,

@@ -1,5 +1,6 @@
 /** What `peers add` takes for every kind of peer. */
-import { sizeOf } from './add-options.ts';
+import type { PlacementConfig } from '../home/config.ts';
+import { sizeOf, weightOf } from './add-options.ts';
 import { type Args, usage } from './args.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -11,11 +12,15 @@ export function peerName(args: Args, otherwise: string): string {
   throw usage(`"${name}" cannot be the name of a peer; give one of letters, digits, ".", "_" and "-" with --name`, args.command);
 }
 
-/** `--tag KEY=VALUE`, any number of them, and `--capacity`. */
-export function commonOptions(args: Args): { readonly tags: Readonly<Record<string, string>>; readonly capacity?: number } {
-  const capacity = sizeOf(args, 'capacity');
-  const tags = Object.fromEntries(args.all('tag').map(({ value }) => tagOf(value, args)));
-  return { tags, ...(capacity === undefined ? {} : { capacity }) };
+/** What every kind of peer may be given. */
+export function commonOptions(args: Args): PlacementConfig {
+  const [capacity, reserve, weight] = [sizeOf(args, 'capacity'), sizeOf(args, 'reserve'), weightOf(args)];
+  return {
+    tags: Object.fromEntries(args.all('tag').map(({ value }) => tagOf(value, args))),
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(reserve === undefined ? {} : { reserve }),
+    ...(weight === undefined ? {} : { weight }),
+  };
 }
 
 function tagOf(text: string, args: Args): [string, string] {

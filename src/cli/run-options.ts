@@ -4,11 +4,14 @@ import type { MaxDelete } from '../deletions.ts';
 import type { Replication, Trust } from '../model.ts';
 import { replicationOf, sizeOf } from './add-options.ts';
 import { type Args, usage } from './args.ts';
+import { allocateByOf, transfersOf } from './transfer-options.ts';
 
 export interface RunOptions {
   /** As the settings say, if undefined. */
   readonly shardBytes: number | undefined;
   readonly replication: Replication | undefined;
+  readonly allocateBy: readonly string[] | undefined;
+  readonly transfers: number | undefined;
   readonly trust: Trust;
   readonly maxDelete: MaxDelete | undefined;
   readonly itemize: boolean;
@@ -22,6 +25,8 @@ export function runOptions(args: Args): RunOptions {
   return {
     shardBytes: sizeOf(args, 'shard-size'),
     replication: replicationOf(args),
+    allocateBy: allocateByOf(args),
+    transfers: transfersOf(args),
     trust: { ignoreCtime: args.flag('ignore-ctime'), ignoreInode: args.flag('ignore-inode'), checksum: args.flag('checksum') },
     maxDelete: maxDeleteOf(args),
     itemize: args.flag('itemize'),

@@ -34,6 +34,12 @@ export const OPTIONS = {
   chunker: { value: 'CHUNKER', help: 'size-N, rabin, rabin-AVG or rabin-MIN-AVG-MAX [as the profile says]' },
   'shard-size': { value: 'SIZE', help: 'bytes of blocks per shard [128MiB]' },
   replication: { value: 'MIN[:MAX]', help: 'peers that must, and that may, hold each shard; -1 is every peer [1]' },
+  'allocate-by': {
+    value: 'LIST',
+    help: 'how peers are chosen, in this order: tag:NAME, pinned-to:PEER+PEER, prefer:PEER+PEER, freespace, weight, most-free [freespace]',
+  },
+  transfers: { value: 'N', help: 'shards on their way at once [2]' },
+  bwlimit: { value: 'SIZE/s', help: 'upload no more than this a second, all peers together, for example 10M [off]' },
   exclude: { value: 'PATTERN', help: 'leave out what matches, as in rsync; the first rule that matches wins' },
   include: { value: 'PATTERN', help: 'keep what matches, although a later rule excludes it' },
   'exclude-from': { value: 'FILE', help: 'read patterns from a file, one a line; - is stdin' },
@@ -67,6 +73,8 @@ export const OPTIONS = {
   source: { value: 'DIR', help: 'where the repository is updated from' },
 
   // peers
+  reserve: { value: 'SIZE', help: 'bytes that stay free on it [16MiB]' },
+  weight: { value: 'N', help: 'its part of the shards, for the allocator `weight` [1]' },
   capacity: { value: 'SIZE', help: 'most bytes that it may take, for example 500GB [the whole disk, or what a daemon is set to]' },
   tag: { value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators; may be repeated' },
   user: { value: 'USER', help: 'user of the REST API' },
@@ -84,6 +92,9 @@ export type OptionName = keyof typeof OPTIONS;
 /** Accepted by every command. */
 export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
 
+/** Of whatever puts shards on peers. */
+const TRANSFER: readonly OptionName[] = ['allocate-by', 'transfers', 'bwlimit'];
+
 /** Of a run, for the first time or again. */
 const RUN: readonly OptionName[] = [
   'root-only',
@@ -95,6 +106,7 @@ const RUN: readonly OptionName[] = [
   'checksum',
   'shard-size',
   'replication',
+  ...TRANSFER,
   'metrics-file',
   'lock-wait',
 ];
@@ -165,7 +177,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'repair',
     arguments: [],
     summary: 'mend what verify finds, from what other peers hold',
-    options: ['read-data', 'replication', 'dry-run', 'lock-wait'],
+    options: ['read-data', 'replication', ...TRANSFER, 'dry-run', 'lock-wait'],
     examples: ['shardctl repair --read-data'],
   },
   {
@@ -189,7 +201,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'prune',
     arguments: [],
     summary: 'free the space of what no retained snapshot needs',
-    options: ['max-unused', 'max-repack', 'replication', 'shard-size', 'dry-run', 'lock-wait'],
+    options: ['max-unused', 'max-repack', 'replication', 'shard-size', ...TRANSFER, 'dry-run', 'lock-wait'],
     examples: ['shardctl prune -n', 'shardctl prune --max-unused 10% --max-repack 50GB'],
   },
   {
@@ -209,7 +221,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'peers add local',
     arguments: ['PATH'],
     summary: 'set up a directory of this machine as a peer',
-    options: ['name', 'capacity', 'tag', 'layout', 'lock-wait'],
+    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'layout', 'lock-wait'],
     examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
   },
   {
@@ -227,6 +239,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       'federate',
       'replication',
       'capacity',
+      'reserve',
+      'weight',
       'tag',
       'lock-wait',
     ],
@@ -239,7 +253,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'peers add kubo',
     arguments: ['URL'],
     summary: 'set up a Kubo daemon as a peer, by the URL of its RPC',
-    options: ['name', 'capacity', 'tag', 'token-file', 'gateway', 'lock-wait'],
+    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'token-file', 'gateway', 'lock-wait'],
     examples: [
       'shardctl peers add kubo http://127.0.0.1:5001 --tag zone=a',
       'shardctl peers add kubo https://attic:5001 --token-file attic.token',

@@ -21,7 +21,7 @@ import { tokenOf } from './wire-kubo.ts';
 
 /** Its members as peers, or all of it as one. Asks nothing yet. @throws ShardctlError when a file with what is secret cannot be read */
 export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
-  const { name, tags, capacity, owner } = config;
+  const { name, tags, capacity, reserve, weight, drained, owner } = config;
   const cluster = new Cluster({
     name,
     owner,
@@ -29,6 +29,9 @@ export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
     members: config.members.map((member) => memberOf(member, owner, context.now)),
     tags,
     capacity,
+    reserve,
+    weight,
+    drained,
     gateway: readerOf(config),
     now: context.now,
   });
@@ -150,9 +153,9 @@ function clientOf(home: HomePaths, { name, url, user, passwordFile, tokenFile, c
   });
 }
 
-function memberOf({ id, name, kubo, kuboId }: ClusterMemberConfig, owner: string, now: () => number): ClusterMember {
-  if (kubo === undefined || kuboId === undefined) return { id, name };
-  return { id, name, kubo: new KuboPeer({ name, url: kubo, id: kuboId, owner, now }) };
+function memberOf({ id, name, kubo, kuboId, drained }: ClusterMemberConfig, owner: string, now: () => number): ClusterMember {
+  if (kubo === undefined || kuboId === undefined) return { id, name, drained };
+  return { id, name, drained, kubo: new KuboPeer({ name, url: kubo, id: kuboId, owner, now }) };
 }
 
 function readerOf({ name, gateway }: ClusterConfig) {

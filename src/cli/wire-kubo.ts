@@ -14,8 +14,8 @@ import type { Context } from './context.ts';
 export type NewKuboPeer = Omit<KuboPeerConfig, 'id' | 'owner'>;
 
 /** Connects to nothing yet. @throws ShardctlError when the file with its token cannot be read */
-export function kuboPeer({ home, now }: Context, { name, url, id, owner, tokenFile, capacity, tags }: KuboPeerConfig): KuboPeer {
-  return new KuboPeer({ name, url, id, owner, token: tokenOf(home, name, tokenFile), capacity, tags, now });
+export function kuboPeer({ home, now }: Context, { tokenFile, ...peer }: KuboPeerConfig): KuboPeer {
+  return new KuboPeer({ ...peer, token: tokenOf(home, peer.name, tokenFile), now });
 }
 
 /**

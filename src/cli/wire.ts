@@ -199,7 +199,7 @@ async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
+  return { ...peer, path: peerPath(home, peer) };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -65,7 +65,7 @@ test('a mistake is reported with file and field', async () => {
     [{ format: 1, peers: [{ ...disk, capacity: true }] }, /config\.json: peers\[0\]\.capacity: expected bytes/],
     [{ format: 1, peers: [{ ...disk, name: 'a b' }] }, /config\.json: peers\[0\]\.name: expected a name/],
     [{ format: 1, peers: [disk, disk] }, /config\.json: peers\[1\]\.name: two peers are called "disk1"/],
-    [{ format: 1, peers: [{ ...disk, kind: 'floppy' }] }, /config\.json: peers\[0\]\.kind: expected "local" or "kubo"/],
+    [{ format: 1, peers: [{ ...disk, kind: 'floppy' }] }, /config\.json: peers\[0\]\.kind: expected "local", "kubo" or "cluster"/],
     [{ format: 1, peers: [{ ...kubo, url: 'ftp://attic' }] }, /config\.json: peers\[0\]\.url: expected an http or https URL/],
     [{ format: 1, peers: [{ ...kubo, path: '/x' }] }, /config\.json: peers\[0\]: unknown field "path"/],
     [{ format: 1, peers: [{ ...disk, layout: 'zip' }] }, /config\.json: peers\[0\]\.layout: expected "car" or "blockstore"/],

@@ -26,15 +26,21 @@ const name = z.string().regex(NAME, 'expected a name of letters, digits, ".", "_
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
 
-const tags = z.record(z.string(), z.string()).default({});
+/** What every kind of peer may have. */
+const placement = {
+  capacity: size.optional(),
+  reserve: size.optional(),
+  weight: z.number().nonnegative('expected a number from 0').optional(),
+  drained: z.boolean().optional(),
+  tags: z.record(z.string(), z.string()).default({}),
+};
 
 const localPeer = z.strictObject({
   kind: z.literal('local'),
   name,
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
-  capacity: size.optional(),
-  tags,
+  ...placement,
 });
 
 const owner = z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits');
@@ -47,8 +53,7 @@ const kuboPeer = z.strictObject({
   owner,
   tokenFile: z.string().min(1, 'expected a path').optional(),
   gateway: url.optional(),
-  capacity: size.optional(),
-  tags,
+  ...placement,
 });
 
 const path = z.string().min(1, 'expected a path');
@@ -57,6 +62,7 @@ const clusterMember = z.strictObject({
   name,
   kubo: url.optional(),
   kuboId: z.string().min(1, 'expected the peer ID of a Kubo').optional(),
+  drained: z.boolean().optional(),
 });
 
 const cluster = z.strictObject({
@@ -71,8 +77,7 @@ const cluster = z.strictObject({
   gateway: url.optional(),
   federate: z.boolean().optional(),
   replication: replication.optional(),
-  capacity: size.optional(),
-  tags,
+  ...placement,
   members: z.array(clusterMember).default([]),
 });
 

@@ -11,20 +11,30 @@ export const DEFAULT_PEER_NAME = 'local';
 
 export type PeerLayout = 'car' | 'blockstore';
 
+/** What every kind of peer may have: what allocation goes by. */
+export interface PlacementConfig {
+  /** Most bytes that its shards may take; of a daemon: its whole datastore, instead of what the daemon itself is set to. */
+  readonly capacity?: number | undefined;
+  /** Bytes that stay free on it. */
+  readonly reserve?: number | undefined;
+  /** Its part of the shards, for the allocator `weight`. */
+  readonly weight?: number | undefined;
+  /** Nothing new goes there: what it holds is being moved away. */
+  readonly drained?: boolean | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
 /** A directory on this machine that stores shards. */
-export interface LocalPeerConfig {
+export interface LocalPeerConfig extends PlacementConfig {
   readonly kind: 'local';
   readonly name: string;
   /** Absolute, or relative to the home so that a home can be moved. */
   readonly path: string;
   readonly layout: PeerLayout;
-  /** Most bytes that its shards may take. */
-  readonly capacity?: number | undefined;
-  readonly tags: Readonly<Record<string, string>>;
 }
 
 /** A Kubo daemon, driven over its RPC. */
-export interface KuboPeerConfig {
+export interface KuboPeerConfig extends PlacementConfig {
   readonly kind: 'kubo';
   readonly name: string;
   /** Of its RPC. May have `user:password@` in it: then nobody else may read the settings. */
@@ -37,13 +47,10 @@ export interface KuboPeerConfig {
   readonly tokenFile?: string | undefined;
   /** Of its gateway. */
   readonly gateway?: string | undefined;
-  /** Most bytes that its datastore may take, instead of what the daemon itself is set to. */
-  readonly capacity?: number | undefined;
-  readonly tags: Readonly<Record<string, string>>;
 }
 
-/** An IPFS Cluster, each member of which is a peer, or which is one peer as a whole. */
-export interface ClusterConfig {
+/** An IPFS Cluster, each member of which is a peer, or which is one peer as a whole. Capacity, reserve and weight are those of each of these peers. */
+export interface ClusterConfig extends PlacementConfig {
   readonly kind: 'cluster';
   readonly name: string;
   /** Of the REST API of one member. */
@@ -62,9 +69,6 @@ export interface ClusterConfig {
   readonly federate?: boolean | undefined;
   /** Replicas inside a Cluster that is one peer. [as it is configured itself] */
   readonly replication?: Replication | undefined;
-  /** Most bytes that shards may take on each member; on all together when it is one peer. */
-  readonly capacity?: number | undefined;
-  readonly tags: Readonly<Record<string, string>>;
   /** Those that were ever seen: one that is away is still a peer. */
   readonly members: readonly ClusterMemberConfig[];
 }
@@ -78,6 +82,8 @@ export interface ClusterMemberConfig {
   readonly kubo?: string | undefined;
   /** Peer ID of its Kubo: another daemon at that URL is not it. */
   readonly kuboId?: string | undefined;
+  /** Nothing new goes there: what it holds is being moved away. */
+  readonly drained?: boolean | undefined;
 }
 
 export type PeerConfig = LocalPeerConfig | KuboPeerConfig | ClusterConfig;

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { RepositoryRecord, ShardRecord, SnapshotRecord, Stray } from '../model.ts';
+import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord, Stray } from '../model.ts';
 import { BlockTable } from './blocks.ts';
 import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
@@ -121,7 +121,7 @@ export class Index {
     assertRoom(this.#dir);
     await this.#change((tables) => {
       void tables.shards.put(shard.number, { ...shard, state: 'sealed' });
-      tables.settleStray(shard);
+      tables.strays.settle(shard);
     });
     this.#blocks.add(shard.number, digests.digests(), this.#numbers);
     await this.#change((tables) => void tables.shards.put(shard.number, shard));
@@ -137,7 +137,7 @@ export class Index {
     assertRoom(this.#dir);
     await this.#change((tables) => {
       for (const number of snapshot.shards) tables.setState(number, 'committed');
-      tables.settleStray(snapshot.catalogue);
+      tables.strays.settle(snapshot.catalogue);
       void tables.snapshots.put([snapshot.repository, snapshot.number], snapshot);
       void tables.repositories.put(repository.name, repository);
     });
@@ -145,19 +145,41 @@ export class Index {
   }
 
   /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
-  async noteStray({ cid, peers }: Stray): Promise<void> {
-    await this.#change(({ strays }) => void strays.put(cid, [...new Set([...(strays.get(cid) ?? []), ...peers])]));
+  async noteStray(stray: Stray): Promise<void> {
+    await this.#change(({ strays }) => strays.note(stray));
   }
 
   strays(): Stray[] {
-    // An index that an earlier version made, and that is only read now, has no such table.
-    const strays = (this.#tables.strays as Tables['strays'] | undefined)?.getRange() ?? [];
-    return [...strays].map(({ key, value }) => ({ cid: key, peers: value }));
+    return this.#tables.strays.all();
   }
 
-  /** The stray is on no peer any more. */
-  async dropStray(cid: string): Promise<void> {
-    await this.#change(({ strays }) => void strays.remove(cid));
+  /** The stray is on these peers no more; on none, if none are named. */
+  async dropStray(cid: string, peers?: readonly string[]): Promise<void> {
+    await this.#change(({ strays }) => strays.drop(cid, peers));
+  }
+
+  /**
+   * Other peers hold a shard now: each record of it says so, in one transaction, and those that held it before become a
+   * stray's holders.
+   */
+  async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
+    await this.#change(({ shards, snapshots, strays }) => {
+      const before: string[] = [];
+      for (const number of users.shards) {
+        const shard = shards.get(number);
+        if (shard?.cid !== cid) continue;
+        before.push(...shard.peers);
+        void shards.put(number, { ...shard, peers });
+      }
+      for (const key of users.snapshots) {
+        const snapshot = snapshots.get(key);
+        if (snapshot?.catalogue.cid !== cid) continue;
+        before.push(...snapshot.catalogue.peers);
+        void snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
+      }
+      strays.settle({ cid, peers }, before);
+    });
+    this.#placed = undefined;
   }
 
   /** Forgets snapshots, all or none; their catalogues become strays. */
@@ -166,7 +188,7 @@ export class Index {
       for (const number of numbers) {
         const snapshot = tables.snapshots.get([repository, number]);
         if (snapshot === undefined) continue;
-        void tables.strays.put(snapshot.catalogue.cid, snapshot.catalogue.peers);
+        tables.strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
         void tables.snapshots.remove([repository, number]);
       }
     });
@@ -179,8 +201,8 @@ export class Index {
         const key: [string, number] = [snapshot.repository, snapshot.number];
         const before = tables.snapshots.get(key);
         if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
-          void tables.strays.put(before.catalogue.cid, before.catalogue.peers);
-        tables.settleStray(snapshot.catalogue);
+          tables.strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
+        tables.strays.settle(snapshot.catalogue);
         void tables.snapshots.put(key, snapshot);
         for (const number of snapshot.shards) tables.setState(number, 'committed');
       }
@@ -203,7 +225,7 @@ export class Index {
     await this.#change((tables) => {
       for (const shard of shards) {
         void tables.shards.put(shard.number, shard);
-        tables.settleStray(shard);
+        tables.strays.settle(shard);
       }
     });
     this.#placed = undefined;

@@ -2,8 +2,9 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
-import type { PlacedShard, RepositoryRecord, ShardRecord, SnapshotRecord } from '../model.ts';
+import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../model.ts';
 import type { Standing } from './standing.ts';
+import { Strays } from './strays.ts';
 import { assertSound } from './tables-check.ts';
 
 export class Tables {
@@ -11,8 +12,7 @@ export class Tables {
   readonly repositories: Database<RepositoryRecord, string>;
   readonly snapshots: Database<SnapshotRecord, [string, number]>;
   readonly shards: Database<ShardRecord, number>;
-  /** CIDs of what may be on peers although no snapshot needs it, and the names of those. */
-  readonly strays: Database<readonly string[], string>;
+  readonly strays: Strays;
   readonly meta: Database<number, string>;
 
   /** @throws ShardctlError `DAMAGE` when the file is torn or is no such file: lmdb itself would die of it */
@@ -26,7 +26,7 @@ export class Tables {
     this.snapshots = this.root.openDB({ name: 'snapshots', encoding: 'json' });
     this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
     this.shards = this.root.openDB({ name: 'shards', encoding: 'json' });
-    this.strays = this.root.openDB({ name: 'strays', encoding: 'json' });
+    this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', encoding: 'json' }));
   }
 
   /** What there is to know of the heads. */
@@ -36,13 +36,6 @@ export class Tables {
     const numbers = new Set(snapshots.flatMap(({ shards }) => shards));
     const shards = [...numbers].flatMap((number) => this.shards.get(number) ?? []);
     return { format, repositories, snapshots, shards: new Map(shards.map((shard) => [shard.number, shard])) };
-  }
-
-  /** Within a transaction. What was announced is recorded now; a peer that is not among the holders may have a copy all the same. */
-  settleStray({ cid, peers }: PlacedShard): void {
-    const others = (this.strays.get(cid) ?? []).filter((name) => !peers.includes(name));
-    if (others.length > 0) void this.strays.put(cid, others);
-    else void this.strays.remove(cid);
   }
 
   /** Within a transaction. */

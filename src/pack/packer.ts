@@ -17,6 +17,9 @@ import { OpenShard, type SpooledShard } from './open-shard.ts';
  */
 const MAX_BLOCKS = 1 << 16;
 
+/** About what a CAR takes for a block besides its bytes: its section's header, and its link in the manifest. */
+const FRAMING_BYTES = 88;
+
 export interface PackOptions {
   /** A shard is sealed before its blocks would be more bytes than this. */
   readonly shardBytes: number;
@@ -28,6 +31,8 @@ export interface PackOptions {
   readonly onPacked?: (step: BlocksStep, bytes: number) => void;
   /** Told of each block that another shard than the open one has already: which. */
   readonly onMet?: (shard: number) => void;
+  /** The most bytes that the open shard may have to find its peers. @throws ShardctlError when that is less than `bytes` */
+  readonly roomFor?: (bytes: number) => number;
   /** Takes a sealed shard; resolves when the next one may be begun. */
   readonly onSealed: (shard: SpooledShard) => Promise<void>;
 }
@@ -39,6 +44,8 @@ export class Packer {
   readonly #reused = new Set<number>();
   #open: OpenShard | undefined;
   #nextNumber: number;
+  /** What there is room for; asked for again when the open shard would be more. */
+  #room = 0;
   /** Numbers of the shards that this run sealed. */
   readonly sealed: number[] = [];
   newBlocks = 0;
@@ -78,7 +85,13 @@ export class Packer {
         this.#options.onPacked?.(step, cursor.start);
         await this.seal();
       }
-      this.#open ??= new OpenShard(this.#options.spool, this.#nextNumber++);
+      if (this.#open === undefined) {
+        this.#room = 0;
+        this.#assertRoom(length, 1);
+        this.#open = new OpenShard(this.#options.spool, this.#nextNumber++);
+      } else {
+        this.#assertRoom(this.#open.bytes + length, this.#open.blocks + 1);
+      }
       this.#open.note(run, cursor.digestAt, length);
     }
     this.#write(run, pieceStart, cursor.end, writes);
@@ -107,6 +120,12 @@ export class Packer {
 
   async abandon(): Promise<void> {
     await this.#open?.abandon();
+  }
+
+  /** What fits nowhere is not read to its end, and packed, before somebody says so. */
+  #assertRoom(bytes: number, blocks: number): void {
+    const carBytes = bytes + blocks * FRAMING_BYTES;
+    if (carBytes > this.#room) this.#room = this.#options.roomFor?.(carBytes) ?? Number.POSITIVE_INFINITY;
   }
 
   #isFull(open: OpenShard, length: number): boolean {

@@ -64,12 +64,12 @@ export class BlockStore implements ShardStore {
     }
   }
 
-  put(shard: SealedShard, { signal, beforeCopy }: StorePut): Promise<void> {
+  put(shard: SealedShard, { beforeCopy, ...how }: StorePut): Promise<void> {
     return this.#alone(async () => {
       await this.usedBytes();
       await beforeCopy();
       await this.#finishRemovals();
-      await this.#writeBlocks(shard, signal);
+      await this.#writeBlocks(shard, how);
       await this.#flush(shard);
       // The blocks are judged as they will be read: from here on the pin says that they are all here.
       const { lengths } = await this.#manifestOf(shard.cid);
@@ -111,9 +111,10 @@ export class BlockStore implements ShardStore {
     });
   }
 
-  async #writeBlocks(shard: SealedShard, signal: AbortSignal): Promise<void> {
+  async #writeBlocks(shard: SealedShard, { signal, throttle }: Pick<StorePut, 'signal' | 'throttle'>): Promise<void> {
     for await (const sections of sectionsOf(shard.carPath)) {
       signal.throwIfAborted();
+      await throttle?.(sections.reduce((sum, { data }) => sum + data.length, 0));
       for (const { digest, data } of sections) {
         if (Buffer.compare(sha256(data), digest) !== 0) {
           throw new ShardctlError('DAMAGE', `block ${cidText({ codec: RAW, digest }, 1)} of ${shard.carPath} does not have its hash`);

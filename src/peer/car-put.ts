@@ -1,12 +1,12 @@
 /** Brings a CAR into a local peer: checked, flushed, and under its name only then. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncPath } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 import { checkCar } from './check-car.ts';
-import type { SealedShard } from './peer.ts';
+import type { SealedShard, Throttle } from './peer.ts';
 
 /** A file in `tmp` that nobody has written to for this long belongs to no run that is alive. */
 const ABANDONED_MS = 10 * 60 * 1000;
@@ -17,13 +17,15 @@ export interface CopyPlace {
   /** What it is called then. */
   readonly path: string;
   readonly signal: AbortSignal;
+  readonly throttle?: Throttle | undefined;
 }
 
-export async function copyCar(shard: SealedShard, { temporary, path, signal }: CopyPlace): Promise<void> {
+export async function copyCar(shard: SealedShard, { temporary, path, signal, throttle }: CopyPlace): Promise<void> {
   const fresh = join(temporary, `${randomUUID()}.car`);
   try {
+    if (throttle !== undefined) await copySlowly(shard.carPath, fresh, throttle);
     // A reflink where the filesystem can, else copied inside the kernel.
-    await copyFile(shard.carPath, fresh, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    else await copyFile(shard.carPath, fresh, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     signal.throwIfAborted();
     await syncPath(fresh);
     await checkCar(fresh, shard);
@@ -31,6 +33,24 @@ export async function copyCar(shard: SealedShard, { temporary, path, signal }: C
   } catch (error) {
     await rm(fresh, { force: true });
     throw error;
+  }
+}
+
+const PIECE_BYTES = 256 * 1024;
+
+async function copySlowly(from: string, to: string, throttle: Throttle): Promise<void> {
+  const [source, target] = [await open(from, 'r'), await open(to, 'wx')];
+  try {
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    for (;;) {
+      const { bytesRead } = await source.read(piece, 0, PIECE_BYTES);
+      if (bytesRead === 0) return;
+      await throttle(bytesRead);
+      await target.appendFile(piece.subarray(0, bytesRead));
+    }
+  } finally {
+    await source.close();
+    await target.close();
   }
 }
 

@@ -37,7 +37,7 @@ export class CarStore implements ShardStore {
     }
   }
 
-  async put(shard: SealedShard, { mayConsume, signal, beforeCopy }: StorePut): Promise<void> {
+  async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
     const path = this.#pathOf(shard.cid);
     await this.usedBytes();
     const replaced = (await this.sizeOf(shard.cid)) ?? 0;
@@ -49,7 +49,7 @@ export class CarStore implements ShardStore {
       const temporary = join(this.#path, 'tmp');
       this.#swept ??= sweepTemporary(temporary);
       await this.#swept;
-      await copyCar(shard, { temporary, path, signal });
+      await copyCar(shard, { temporary, path, signal, throttle });
     }
     await syncPath(dirname(path));
     this.#addUsed(shard.carBytes - replaced);

@@ -24,14 +24,25 @@ export interface PutOptions {
   readonly replace?: boolean;
   /** Names of all peers that are given this shard, this one among them: one upload serves those of an IPFS Cluster. */
   readonly allocation?: readonly string[];
+  /** Called before so many bytes leave for the peer; resolves when they may. Absent when there is no limit. */
+  readonly throttle?: Throttle;
   readonly signal: AbortSignal;
 }
+
+/** @param bytes about to be sent */
+export type Throttle = (bytes: number) => Promise<void>;
 
 export interface Peer {
   readonly name: string;
   readonly kind: 'local' | 'kubo' | 'cluster';
   /** Failure domains and such, for the `tag:<name>` allocator. */
   readonly tags: Readonly<Record<string, string>>;
+  /** Bytes that are to stay free here. */
+  readonly reserve?: number;
+  /** Its part of the shards, for the `weight` allocator; 1 when absent. */
+  readonly weight?: number;
+  /** Nothing new goes here: what it holds is being moved away. */
+  readonly drained?: boolean;
 
   /** What the peer can take now. Throws `ShardctlError` when it cannot be reached. */
   metric(): Promise<Metric>;

@@ -1,10 +1,12 @@
 /** The seam inside the local peer: how shards lie in its directory. */
-import type { SealedShard, ShardReader } from './peer.ts';
+import type { SealedShard, ShardReader, Throttle } from './peer.ts';
 
 export interface StorePut {
   /** The store may move the CAR instead of copying it. */
   readonly mayConsume: boolean;
   readonly signal: AbortSignal;
+  /** Holds back bytes that are copied. */
+  readonly throttle?: Throttle;
   /** Called before bytes are copied, never when the CAR can be moved. Throws when they would not fit the disk. */
   readonly beforeCopy: () => Promise<void>;
 }

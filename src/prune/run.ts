@@ -3,8 +3,9 @@ import type { Emit } from '../events.ts';
 import type { Index } from '../index-store/index.ts';
 import type { Replication } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
+import type { Transferring } from '../place/placer.ts';
 
-export interface PruneRun {
+export interface PruneRun extends Transferring {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly replication: Replication;
@@ -17,4 +18,6 @@ export interface PruneRun {
   readonly heads: string;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }

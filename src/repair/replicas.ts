@@ -1,14 +1,13 @@
 /** Brings one shard back to as many good replicas as it must have. */
 
 import { rmSync } from 'node:fs';
-import { allocatorsOf } from '../allocate/allocate.ts';
 import { Ledger } from '../allocate/ledger.ts';
-import { leastReplicas } from '../catalogue.ts';
 import { checkReplica } from '../check-replica.ts';
 import { ShardctlError } from '../errors.ts';
-import type { PlacedShard } from '../model.ts';
+import { leastReplicas, type PlacedShard } from '../model.ts';
 import type { SpooledShard } from '../pack/open-shard.ts';
 import type { Peer, ShardContents } from '../peer/peer.ts';
+import { putWithRetries } from '../place/put.ts';
 import { rebuild } from './rebuild.ts';
 import type { RepairRun } from './run.ts';
 
@@ -84,7 +83,7 @@ export class ReplicaMender {
       const mended = await this.#putOn(bad, whole, what);
       const holders = [...good, ...mended];
       const lacking = Math.max(0, leastReplicas(replication, peers) - holders.length);
-      const added = lacking === 0 ? [] : await this.#putOn(await this.#choose(shard, lacking, asIs), whole, what);
+      const added = lacking === 0 ? [] : await this.#putOn(await this.#choose(shard, lacking, holders, asIs), whole, what);
       holders.push(...added);
       const verdict = holders.length < leastReplicas(replication, peers) ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
@@ -98,11 +97,12 @@ export class ReplicaMender {
     }
   }
 
-  async #choose(shard: PlacedShard, lacking: number, except: readonly string[]): Promise<string[]> {
-    const { peers, allocateBy, index, emit } = this.#run;
+  async #choose(shard: PlacedShard, lacking: number, holders: readonly string[], except: readonly string[]): Promise<string[]> {
+    const { index } = this.#run;
     try {
-      this.#ledger ??= await Ledger.open(peers, { min: 1, max: 1 }, allocatorsOf(allocateBy), emit);
-      const names = this.#ledger.allocate(shard.cid, shard.carBytes, { min: 1, max: lacking }, new Set(except));
+      this.#ledger ??= await Ledger.open({ ...this.#run, replication: { min: 1, max: 1 } });
+      const request = { cid: shard.cid, bytes: shard.carBytes, replication: { min: 1, max: lacking }, holders };
+      const names = this.#ledger.allocate({ ...request, except: new Set(except) });
       await index.noteStray({ cid: shard.cid, peers: names });
       return names;
     } catch (error) {
@@ -113,13 +113,14 @@ export class ReplicaMender {
 
   /** @returns the peers that have a whole copy now */
   async #putOn(names: readonly string[], whole: SpooledShard, what: string): Promise<string[]> {
-    const { peers, signal, emit } = this.#run;
+    const { peers, signal, emit, throttle } = this.#run;
     const { cid, bytes, blocks, carPath, carBytes } = whole;
     const done: string[] = [];
     for (const name of names) {
       try {
         const shard = { cid, label: what, bytes, blocks, carPath, carBytes };
-        await (peers.get(name) as Peer).put(shard, { mayConsume: false, replace: true, signal });
+        const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
+        await putWithRetries(peers.get(name) as Peer, shard, options, { emit });
         done.push(name);
         emit({ type: 'mended', what, where: name });
       } catch (error) {

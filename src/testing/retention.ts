@@ -38,6 +38,7 @@ export function pruneRun(home: TestHome, index: Index, options: Partial<PruneRun
     heads: join(home.dir, 'heads'),
     emit: () => {},
     signal: new AbortController().signal,
+    now: Date.now,
     ...options,
   };
 }

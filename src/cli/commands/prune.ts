@@ -8,12 +8,14 @@ import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { maxUnusedOf } from '../retention-options.ts';
+import { allocateByOf, throttleOf, transfersOf } from '../transfer-options.ts';
 import { reading, type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter, signal } = context;
   const limits = { maxUnused: maxUnusedOf(args), maxRepack: sizeOf(args, 'max-repack') ?? Number.POSITIVE_INFINITY };
   const [replication, shardBytes] = [replicationOf(args), sizeOf(args, 'shard-size')];
+  const [allocateBy, transfers, throttle] = [allocateByOf(args), transfersOf(args), throttleOf(context)];
   const dryRun = args.flag('dry-run');
   requireHome(home);
   const work = async ({ config, index, peers }: Session) => {
@@ -23,12 +25,15 @@ export async function run(context: Context): Promise<number> {
         index,
         peers,
         replication: replication ?? config.replication,
-        allocateBy: config.allocateBy,
+        allocateBy: allocateBy ?? config.allocateBy,
+        transfers,
+        throttle,
         shardBytes: shardBytes ?? config.shardSize,
         spool: home.spool,
         heads: home.heads,
         emit: (event) => reporter.event(event),
         signal,
+        now,
       },
       { ...limits, dryRun },
     );

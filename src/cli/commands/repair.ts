@@ -6,11 +6,13 @@ import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
+import { allocateByOf, throttleOf, transfersOf } from '../transfer-options.ts';
 import { type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet, reporter, signal } = context;
   const replication = replicationOf(args);
+  const [allocateBy, transfers, throttle] = [allocateByOf(args), transfersOf(args), throttleOf(context)];
   const dryRun = args.flag('dry-run');
   requireHome(home);
   const work = async ({ config, index, peers }: Session) => {
@@ -19,7 +21,9 @@ export async function run(context: Context): Promise<number> {
       index,
       peers,
       replication: replication ?? config.replication,
-      allocateBy: config.allocateBy,
+      allocateBy: allocateBy ?? config.allocateBy,
+      transfers,
+      throttle,
       shardBytes: config.shardSize,
       spool: home.spool,
       heads: home.heads,
@@ -27,6 +31,7 @@ export async function run(context: Context): Promise<number> {
       dryRun,
       emit: (event) => reporter.event(event),
       signal,
+      now,
     });
     const seconds = (now() - started) / 1000;
     for (const { what, snapshots } of repaired.lost) {

@@ -1,9 +1,8 @@
 /** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
-import { leastReplicas } from '../../catalogue.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
-import type { SnapshotRecord } from '../../model.ts';
+import { leastReplicas, type SnapshotRecord } from '../../model.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
 import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';

@@ -126,6 +126,7 @@ test('changes and plans are results: on stdout, in every reporter that speaks wh
     readBytes: 3 * MIB,
     newShards: 1,
     peers: [{ name: 'disk1', freeBefore: 1024 * MIB, freeAfter: 1021 * MIB }],
+    lackingBytes: 0,
     problems: { unreadable: 0, vanished: 0, changed: 0, special: 1 },
   };
   const text = `*deleting   pool/old/
@@ -135,6 +136,7 @@ debian: a dry run, nothing was changed
   to read   15 files, 3.0 MiB, at most 1 new shard
   left out  1 not a file, directory or symlink
   peer      disk1: free 1.0 GiB → 1021.0 MiB
+  fits      yes
 `;
   const makers = [
     (output: Output, clock: Clock) => plainReporter(output, false, clock.now),

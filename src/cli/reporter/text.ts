@@ -37,7 +37,14 @@ export function shardLine(event: Event): string | undefined {
   if (event.type === 'sealed')
     return `shard ${event.shard} sealed: ${event.cid}, ${formatSize(event.bytes)} in ${counted(event.blocks, 'block')}`;
   if (event.type === 'placed') return `shard ${event.shard} placed on ${event.peers.join(', ')}`;
+  if (event.type === 'moved') return movedLine(event);
+  if (event.type === 'retry') return `peer ${event.peer} is tried again in ${event.seconds} s with ${event.what}: ${event.reason}`;
   return undefined;
+}
+
+function movedLine({ what, from, to }: Extract<Event, { type: 'moved' }>): string {
+  if (to === undefined) return `${what} is on enough peers without ${from}`;
+  return from === undefined ? `${what} copied to ${to}` : `${what} moved from ${from} to ${to}`;
 }
 
 /** What belongs on stdout of an event: results, not progress. */
@@ -73,6 +80,8 @@ function planLines(plan: Plan): string[] {
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
   for (const { name, freeBefore, freeAfter } of plan.peers)
     lines.push(row('peer', `${name}: free ${formatSize(freeBefore)} → ${formatSize(freeAfter)}`));
+  if (plan.peers.length > 0)
+    lines.push(row('fits', plan.lackingBytes === 0 ? 'yes' : `no: there is no room for ${formatSize(plan.lackingBytes)}`));
   return lines;
 }
 

@@ -22,6 +22,7 @@ export interface ClusterMember {
   readonly name: string;
   /** Its Kubo, when the address is known: shards go there at twice the speed, whatever garbage it collects, and are read from there. */
   readonly kubo?: Peer | undefined;
+  readonly drained?: boolean | undefined;
 }
 
 export interface ClusterOptions {
@@ -34,6 +35,10 @@ export interface ClusterOptions {
   readonly tags: Readonly<Record<string, string>>;
   /** Most bytes that shards may take, on each member; of all of it, when the whole Cluster is one peer. */
   readonly capacity?: number | undefined;
+  readonly reserve?: number | undefined;
+  readonly weight?: number | undefined;
+  /** Of all of it, when the whole Cluster is one peer. */
+  readonly drained?: boolean | undefined;
   /** Reads a shard through a gateway, which may have it from anywhere. */
   readonly gateway?: ((cid: string) => Promise<ShardReader>) | undefined;
   /** Milliseconds since 1970. */

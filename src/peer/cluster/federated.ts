@@ -16,13 +16,20 @@ export class FederatedPeer implements Peer {
   readonly kind = 'cluster';
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
+  readonly reserve: number;
+  readonly weight: number;
+  readonly drained: boolean;
   readonly #cluster: Cluster;
   readonly #replication: Replication | undefined;
 
   /** @param replication inside the Cluster; undefined is what the Cluster is configured with */
   constructor(cluster: Cluster, replication: Replication | undefined) {
     this.name = cluster.options.name;
-    this.tags = cluster.options.tags;
+    const { tags, reserve = 0, weight = 1, drained = false } = cluster.options;
+    this.tags = tags;
+    this.reserve = reserve;
+    this.weight = weight;
+    this.drained = drained;
     this.#cluster = cluster;
     this.#replication = replication;
   }

@@ -29,13 +29,20 @@ export function memberPeers(cluster: Cluster): ClusterMemberPeer[] {
 export class ClusterMemberPeer implements Peer {
   readonly kind = 'cluster';
   readonly name: string;
+  readonly reserve: number;
+  readonly weight: number;
+  readonly drained: boolean;
   readonly #shared: Shared;
   readonly #member: ClusterMember;
   /** Those that the member gives itself, as last heard. */
   #tags: Readonly<Record<string, string>> = {};
 
   constructor(shared: Shared, member: ClusterMember) {
+    const { reserve = 0, weight = 1 } = shared.cluster.options;
     this.name = member.name;
+    this.reserve = reserve;
+    this.weight = weight;
+    this.drained = member.drained ?? false;
     this.#shared = shared;
     this.#member = member;
   }

@@ -37,6 +37,9 @@ export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
   /** Most bytes that its datastore may take, instead of what the daemon is set to. */
   readonly capacity?: number | undefined;
   readonly tags?: Readonly<Record<string, string>>;
+  readonly reserve?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly drained?: boolean | undefined;
   /** Milliseconds in which the daemon must have pinned what it was sent. [an hour] */
   readonly patienceMs?: number;
   /** Milliseconds since 1970. */
@@ -47,6 +50,9 @@ export class KuboPeer implements Peer {
   readonly kind = 'kubo';
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
+  readonly reserve: number;
+  readonly weight: number;
+  readonly drained: boolean;
   readonly rpc: KuboRpc;
   readonly #options: KuboPeerOptions;
   #identity: Promise<void> | undefined;
@@ -59,6 +65,9 @@ export class KuboPeer implements Peer {
   constructor(options: KuboPeerOptions) {
     this.name = options.name;
     this.tags = options.tags ?? {};
+    this.reserve = options.reserve ?? 0;
+    this.weight = options.weight ?? 1;
+    this.drained = options.drained ?? false;
     this.#options = options;
     this.rpc = new KuboRpc(new HttpClient({ ...options, who: `peer "${options.name}"` }));
   }

@@ -1,0 +1,119 @@
+/**
+ * The allocators: each gives a candidate its rank for a shard, lower is better. They compose: the first decides, the next
+ * breaks its ties. Rules (`tag:`, `pinned-to:`, `prefer:`) say where a replica belongs; shares (`freespace`, `weight`,
+ * `most-free`) say how much each peer gets.
+ */
+import { ShardctlError } from '../errors.ts';
+
+/** A peer as the allocators see it. */
+export interface Candidate {
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Bytes free when it was last asked. */
+  readonly freeBytes: number;
+  /** Bytes promised to it that its metric does not cover yet. */
+  readonly promisedBytes: number;
+  /** Bytes that are to stay free on it. */
+  readonly reserveBytes: number;
+  readonly weight: number;
+  /** Bytes that this run has given it so far, those under way included. */
+  readonly givenBytes: number;
+  /** From 0 to 1: how far into its first share this run begins. Without it, many runs of one shard each would all choose the same peer. */
+  readonly phase: number;
+  /** It takes much longer than the others with what it was given: it gets nothing more while another will do. */
+  readonly lagging: boolean;
+}
+
+/** Nothing is planned into the last bytes of a disk: file systems are slow and fragile when full. */
+export const RESERVE_BYTES = 16 * 1024 * 1024;
+
+/** What a candidate can still be promised. */
+export function roomOf({ freeBytes, promisedBytes, reserveBytes }: Candidate): number {
+  return freeBytes - promisedBytes - Math.max(RESERVE_BYTES, reserveBytes);
+}
+
+/** A peer that has the shard, or will have it: what spreading over tags goes by. */
+export type Chosen = Pick<Candidate, 'name' | 'tags'>;
+
+export interface Allocator {
+  readonly kind: 'rule' | 'share';
+  readonly rank: (candidate: Candidate, shardBytes: number, chosen: readonly Chosen[]) => number;
+  /** Shares go by the configured weights and not by space. */
+  readonly byWeight?: boolean;
+  /** No others are candidates. */
+  readonly only?: readonly string[];
+  /** Peers that it names: they must exist. */
+  readonly names?: readonly string[];
+}
+
+/**
+ * The peer that has been given the smallest part of what it had free comes first, so that shares come out proportional and
+ * all peers work at once; most-free-first would herd a burst of shards onto one. What others store there meanwhile counts.
+ */
+const freespace: Allocator = {
+  kind: 'share',
+  rank: (candidate, shardBytes) => turn(candidate, shardBytes) / (Math.max(0, roomOf(candidate)) + candidate.givenBytes),
+};
+
+/** Shares in proportion to the configured weights; a peer of weight 0 gets what no other can take. */
+const weight: Allocator = {
+  kind: 'share',
+  byWeight: true,
+  rank: (candidate, shardBytes) => (candidate.weight === 0 ? Number.MAX_VALUE : turn(candidate, shardBytes) / candidate.weight),
+};
+
+/** As the `freespace` of IPFS Cluster: whoever has most room gets the next shard. */
+const mostFree: Allocator = { kind: 'share', rank: (candidate) => -roomOf(candidate) };
+
+/** Puts those that lag behind the others, among peers that the rules before it hold for equal. */
+const LAGGING_LAST: Allocator = { kind: 'rule', rank: ({ lagging }) => (lagging ? 1 : 0) };
+
+function turn({ givenBytes, phase }: Candidate, shardBytes: number): number {
+  return givenBytes + phase * shardBytes;
+}
+
+/** Prefers peers whose value of the tag none of the chosen has. */
+function spreadOver(tag: string): Allocator {
+  return { kind: 'rule', rank: ({ tags }, _, chosen) => chosen.filter((other) => other.tags[tag] === tags[tag]).length };
+}
+
+function pinnedTo(names: readonly string[]): Allocator {
+  return { kind: 'rule', rank: () => 0, only: names, names };
+}
+
+function prefer(names: readonly string[]): Allocator {
+  return { kind: 'rule', rank: ({ name }) => (names.includes(name) ? 0 : 1), names };
+}
+
+const SHARES: Readonly<Record<string, Allocator>> = { freespace, weight, 'most-free': mostFree };
+
+/**
+ * @param names `freespace`, `weight`, `most-free`, `tag:<name>`, `pinned-to:<peer>+<peer>`, `prefer:<peer>+<peer>`, in the order in which they decide;
+ * without a share `freespace` comes last
+ * @throws ShardctlError `BAD_CONFIG`
+ */
+export function allocatorsOf(names: readonly string[]): Allocator[] {
+  const allocators = names.map(allocatorOf);
+  const firstShare = allocators.findIndex(({ kind }) => kind === 'share');
+  if (firstShare < 0) return [...allocators, LAGGING_LAST, freespace];
+  return allocators.toSpliced(firstShare, 0, LAGGING_LAST);
+}
+
+/** Tags over which replicas are spread, by the names of allocators. */
+export function spreadTags(names: readonly string[]): string[] {
+  return names.flatMap((name) => (name.startsWith('tag:') ? [name.slice('tag:'.length)] : []));
+}
+
+function allocatorOf(name: string): Allocator {
+  const colon = name.indexOf(':');
+  const [kind, value] = colon < 0 ? [name, ''] : [name.slice(0, colon), name.slice(colon + 1)];
+  const share = colon < 0 && Object.hasOwn(SHARES, kind) ? SHARES[kind] : undefined;
+  if (share !== undefined) return share;
+  const listed = value.split('+').filter((peer) => peer !== '');
+  if (kind === 'tag' && value !== '') return spreadOver(value);
+  if (kind === 'pinned-to' && listed.length > 0) return pinnedTo(listed);
+  if (kind === 'prefer' && listed.length > 0) return prefer(listed);
+  throw new ShardctlError('BAD_CONFIG', `unknown allocator "${name}"`, {
+    hint: 'known allocators: freespace, weight, most-free, tag:<name>, pinned-to:<peer>+<peer>, prefer:<peer>+<peer>',
+  });
+}

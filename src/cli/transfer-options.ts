@@ -1,0 +1,43 @@
+/** Values of the options that say where shards go and how fast, checked. */
+import { allocatorsOf } from '../allocate/allocators.ts';
+import { ShardctlError } from '../errors.ts';
+import { limitedTo } from '../flow.ts';
+import { parseSize } from '../home/sizes.ts';
+import type { Throttle } from '../peer/peer.ts';
+import { type Args, usage } from './args.ts';
+import type { Context } from './context.ts';
+
+/** More would only fill the spool. */
+const MOST_TRANSFERS = 64;
+
+/** `--allocate-by`: names of allocators, separated by commas; undefined when it is not given. */
+export function allocateByOf(args: Args): string[] | undefined {
+  const text = args.text('allocate-by');
+  if (text === undefined) return undefined;
+  const names = text.split(',').map((name) => name.trim());
+  try {
+    allocatorsOf(names);
+  } catch (error) {
+    if (!(error instanceof ShardctlError)) throw error;
+    throw usage(`--allocate-by "${text}": ${error.message}; ${error.hint}`, args.command);
+  }
+  return names;
+}
+
+/** `--transfers`; undefined when it is not given. */
+export function transfersOf(args: Args): number | undefined {
+  const text = args.text('transfers');
+  if (text === undefined) return undefined;
+  const transfers = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (transfers >= 1 && transfers <= MOST_TRANSFERS) return transfers;
+  throw usage(`--transfers "${text}" is not a number from 1 to ${MOST_TRANSFERS}`, args.command);
+}
+
+/** `--bwlimit`, as in rclone: bytes a second of all uploads together; undefined when there is no limit. */
+export function throttleOf({ args, now, signal }: Context): Throttle | undefined {
+  const text = args.text('bwlimit');
+  if (text === undefined || text === 'off') return undefined;
+  const bytes = parseSize(text.replace(/\/s$/, ''));
+  if (bytes !== undefined && bytes > 0) return limitedTo(bytes, signal, now);
+  throw usage(`--bwlimit "${text}" is not a size a second, such as 10M or 500KB/s, or off`, args.command);
+}

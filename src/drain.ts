@@ -1,0 +1,109 @@
+/**
+ * `peers drain`: everything that this home has on one peer goes elsewhere. Nothing new is allocated to it any more; each
+ * of its shards gets a replica on another peer first, unless enough others have it.
+ *
+ *   holdings → plan → copy → confirm → record → remove
+ */
+import { Ledger } from './allocate/ledger.ts';
+import { ShardctlError } from './errors.ts';
+import { heldBy } from './held.ts';
+import { leastReplicas, mostReplicas } from './model.ts';
+import { type Holding, heldBytes, holdingsOf } from './move/holdings.ts';
+import { Mover, type PlannedMove } from './move/mover.ts';
+import type { Moved, MoveRun } from './move/run.ts';
+import { emptySpool } from './spool.ts';
+
+/**
+ * @param name a peer that is `drained`
+ * @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or with `NO_SPACE` when its shards do not fit elsewhere: before anything is moved
+ */
+export async function drain(run: MoveRun, name: string): Promise<Moved> {
+  const { index, peers, dryRun } = run;
+  const held = await heldBy(peers, (peer, error) => {
+    if (peer !== name) return;
+    throw new ShardctlError('TOO_FEW_PEERS', `peer ${name} cannot be drained: ${error.message}`, {
+      hint: `bring it back; if it is gone for good, say \`shardctl peers rm ${name} --force\` and then \`shardctl repair\``,
+    });
+  });
+  const ledger = await Ledger.open({ ...run, replication: { min: 1, max: 1 } });
+  const holdings = holdingsOf(index);
+  const moves = plan(run, name, { ledger, held, holdings });
+  const before = heldBytes(holdings, ({ peers: holders }) => holders);
+  if (dryRun) return planned(moves, before);
+
+  emptySpool(run.spool);
+  const mover = new Mover(run, ledger);
+  await mover.moveAll(moves);
+  await removeUnneeded(run, name, mover);
+  const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
+  return { dryRun, ...mover.counts, peers: compared(before, after) };
+}
+
+interface Known {
+  readonly ledger: Ledger;
+  readonly held: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly holdings: readonly Holding[];
+}
+
+function plan({ peers, replication }: MoveRun, name: string, { ledger, held, holdings }: Known): PlannedMove[] {
+  const [least, most] = [leastReplicas(replication, peers), mostReplicas(replication, peers)];
+  const homeless: ShardctlError[] = [];
+  const moves: PlannedMove[] = [];
+  for (const holding of holdings.filter((it) => it.peers.includes(name))) {
+    const confirmed = holding.peers.filter((peer) => held.get(peer)?.has(holding.cid));
+    const others = confirmed.filter((peer) => peer !== name);
+    let to: string | undefined;
+    if (others.length < most) {
+      try {
+        const request = { cid: holding.cid, bytes: holding.carBytes, replication: { min: 1, max: 1 } };
+        const holders = holding.peers.filter((peer) => peer !== name);
+        to = ledger.allocate({ ...request, holders, except: new Set([name]) })[0];
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        if (others.length < least) homeless.push(error);
+      }
+    }
+    moves.push({ holding, confirmed, from: name, to });
+  }
+  const [first] = homeless;
+  if (first === undefined) return moves;
+  throw new ShardctlError(first.code, `${homeless.length} of ${moves.length} shards of peer ${name} find no place: ${first.message}`, {
+    hint: 'add a peer with `shardctl peers add`, or free some space; nothing was moved',
+  });
+}
+
+/** What a run that died has left there, and what `prune` would take away: the peer is to be empty of this home. */
+async function removeUnneeded({ index }: MoveRun, name: string, mover: Mover): Promise<void> {
+  const needed = new Set(holdingsOf(index).flatMap(({ cid, peers }) => (peers.includes(name) ? [cid] : [])));
+  for (const { number, cid, peers, state } of [...index.shards()]) {
+    if (state === 'sealed' && peers.includes(name)) {
+      const others = peers.filter((peer) => peer !== name);
+      await index.relocate(cid, { shards: [number], snapshots: [] }, others);
+    }
+  }
+  for (const { cid, peers } of index.strays()) if (peers.includes(name) && !needed.has(cid)) await mover.removeFrom(cid, name);
+}
+
+/** The report of a dry run. */
+export function planned(moves: readonly PlannedMove[], before: ReadonlyMap<string, number>): Moved {
+  const after = new Map(before);
+  const counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, left: 0 };
+  for (const { holding, from, to } of moves) {
+    if (to !== undefined) {
+      counts.copied++;
+      counts.copiedBytes += holding.carBytes;
+      after.set(to, (after.get(to) ?? 0) + holding.carBytes);
+    }
+    if (from !== undefined) {
+      counts.removed++;
+      counts.removedBytes += holding.carBytes;
+      after.set(from, (after.get(from) ?? 0) - holding.carBytes);
+    }
+  }
+  return { dryRun: true, ...counts, peers: compared(before, after) };
+}
+
+export function compared(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Moved['peers'] {
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort();
+  return names.map((name) => ({ name, before: before.get(name) ?? 0, after: after.get(name) ?? 0 }));
+}

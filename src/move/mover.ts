@@ -1,0 +1,161 @@
+/**
+ * Moves shards, a few at a time: read from a replica into the spool, put, confirmed, recorded; only then is the old copy
+ * removed. A run that dies in between leaves one copy too many, which the next run or `prune` takes away, and never one too few.
+ */
+import { rmSync } from 'node:fs';
+import type { Ledger } from '../allocate/ledger.ts';
+import { ShardctlError } from '../errors.ts';
+import { BoundedQueue } from '../flow.ts';
+import type { Peer } from '../peer/peer.ts';
+import { DEFAULT_TRANSFERS } from '../place/placer.ts';
+import { putWithRetries } from '../place/put.ts';
+import { rebuild } from '../repair/rebuild.ts';
+import type { Holding } from './holdings.ts';
+import type { MoveRun } from './run.ts';
+
+/** One holding, and where it is to go. */
+export interface PlannedMove {
+  readonly holding: Holding;
+  /** Peers that have it by their own word. */
+  readonly confirmed: readonly string[];
+  readonly from: string | undefined;
+  /** Debited in the ledger already. */
+  readonly to: string | undefined;
+}
+
+export class Mover {
+  readonly #run: MoveRun;
+  readonly #ledger: Ledger;
+  #spooled: number;
+  readonly #counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, left: 0 };
+
+  constructor(run: MoveRun, ledger: Ledger) {
+    this.#run = run;
+    this.#ledger = ledger;
+    this.#spooled = run.index.nextShardNumber();
+  }
+
+  get counts(): Readonly<{ copied: number; copiedBytes: number; removed: number; removedBytes: number; left: number }> {
+    return this.#counts;
+  }
+
+  async moveAll(moves: readonly PlannedMove[]): Promise<void> {
+    const { emit, signal, transfers = DEFAULT_TRANSFERS } = this.#run;
+    const queue = new BoundedQueue(transfers, transfers + 1);
+    let done = 0;
+    // Replicas of one shard move one after the other: each changes the same records.
+    const byHolding = new Map<Holding, PlannedMove[]>();
+    for (const move of moves) byHolding.set(move.holding, [...(byHolding.get(move.holding) ?? []), move]);
+    const each = async ([holding, steps]: [Holding, readonly PlannedMove[]]) => {
+      let { peers } = holding;
+      for (const step of steps) {
+        signal.throwIfAborted();
+        peers = await this.#move({ ...step, holding: { ...holding, peers } });
+        emit({ type: 'progress', label: 'moving', done: ++done, total: moves.length, bytes: this.#counts.copiedBytes });
+      }
+    };
+    try {
+      for (const entry of byHolding) await queue.add(() => each(entry));
+    } finally {
+      await queue.drained();
+    }
+  }
+
+  /** @returns the peers that hold it now */
+  async #move({ holding, confirmed, from, to }: PlannedMove): Promise<readonly string[]> {
+    const { index, emit } = this.#run;
+    const { cid, label, carBytes } = holding;
+    const target = to === undefined ? undefined : await this.#copy(holding, confirmed, from, to);
+    if (to !== undefined && target === undefined) {
+      this.#counts.left++;
+      return holding.peers;
+    }
+    const now = new Set(holding.peers);
+    if (from !== undefined) now.delete(from);
+    if (target !== undefined) now.add(target);
+    const peers = [...now].sort();
+    await index.relocate(cid, holding, peers);
+    if (target !== undefined) {
+      this.#counts.copied++;
+      this.#counts.copiedBytes += carBytes;
+    }
+    emit({
+      type: 'moved',
+      what: `${label} ${cid}`,
+      bytes: carBytes,
+      ...(from === undefined ? {} : { from }),
+      ...(target === undefined ? {} : { to: target }),
+    });
+    if (from !== undefined && (await this.removeFrom(cid, from))) {
+      this.#counts.removed++;
+      this.#counts.removedBytes += carBytes;
+    }
+    return peers;
+  }
+
+  /** Takes away what is recorded as not needed there; a peer that does not answer keeps it until the next run. */
+  async removeFrom(cid: string, name: string): Promise<boolean> {
+    const { index, peers, emit } = this.#run;
+    try {
+      await peers.get(name)?.remove(cid);
+      await index.dropStray(cid, [name]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      emit({ type: 'warning', message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}` });
+      this.#counts.left++;
+      return false;
+    }
+  }
+
+  /** @returns the peer that has a confirmed copy now; undefined when there is none to read, or nobody to take it */
+  async #copy(holding: Holding, confirmed: readonly string[], from: string | undefined, first: string): Promise<string | undefined> {
+    const { index, peers, spool, signal, emit, throttle } = this.#run;
+    const { cid, label, carBytes } = holding;
+    const sources = confirmed.map((name) => peers.get(name)).filter((peer) => peer !== undefined);
+    const whole = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
+    if (whole === undefined) {
+      this.#ledger.release(first, carBytes);
+      emit({
+        type: 'damage',
+        what: `${label} ${cid}`,
+        where: confirmed.join(', ') || 'all peers',
+        detail: 'no whole copy can be read: `shardctl repair` it first',
+      });
+      return undefined;
+    }
+    const tried = new Set(from === undefined ? [] : [from]);
+    const shard = { cid, label, bytes: whole.bytes, blocks: whole.blocks, carPath: whole.carPath, carBytes: whole.carBytes };
+    try {
+      for (let to: string | undefined = first; to !== undefined; to = this.#another(holding, from, tried)) {
+        tried.add(to);
+        await index.noteStray({ cid, peers: [to] });
+        const options = { mayConsume: false, allocation: [...confirmed.filter((name) => name !== from), to], signal };
+        try {
+          await putWithRetries(peers.get(to) as Peer, shard, { ...options, ...(throttle === undefined ? {} : { throttle }) }, { emit });
+          await this.#ledger.arrived(to, carBytes);
+          return to;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!(error instanceof ShardctlError)) throw error;
+          this.#ledger.release(to, carBytes);
+          this.#ledger.leave(to);
+          emit({ type: 'warning', message: `peer ${to} is left out for the rest of this run: ${error.message}` });
+        }
+      }
+      return undefined;
+    } finally {
+      rmSync(whole.carPath, { force: true });
+    }
+  }
+
+  #another({ cid, carBytes, peers }: Holding, from: string | undefined, except: ReadonlySet<string>): string | undefined {
+    const holders = peers.filter((name) => name !== from);
+    try {
+      return this.#ledger.allocate({ cid, bytes: carBytes, replication: { min: 1, max: 1 }, holders, except })[0];
+    } catch (error) {
+      if (error instanceof ShardctlError) return undefined;
+      throw error;
+    }
+  }
+}

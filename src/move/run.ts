@@ -1,0 +1,32 @@
+/** What `peers drain` and `rebalance` are given, and what they say. */
+import type { PruneRun } from '../prune/run.ts';
+
+export interface MoveRun extends PruneRun {
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+}
+
+/** A shard or a catalogue on its way to another peer. */
+export interface Move {
+  readonly what: string;
+  readonly cid: string;
+  readonly bytes: number;
+  /** The peer that gives it away; undefined when it keeps its copy. */
+  readonly from: string | undefined;
+  /** The peer that gets it; undefined when enough others have it. */
+  readonly to: string | undefined;
+}
+
+export interface Moved {
+  readonly dryRun: boolean;
+  /** Copies made on other peers, or to be made, and their bytes. */
+  readonly copied: number;
+  readonly copiedBytes: number;
+  /** Copies taken away, or to be taken away, and their bytes. */
+  readonly removed: number;
+  readonly removedBytes: number;
+  /** Shards and catalogues that stay where they are although they should not: run again when what is named has been mended. */
+  readonly left: number;
+  /** Bytes that this home has on each peer, before and after. */
+  readonly peers: readonly { readonly name: string; readonly before: number; readonly after: number }[];
+}

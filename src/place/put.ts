@@ -1,0 +1,35 @@
+/** One put on one peer: tried again, after a pause, for as long as the peer says that this may help. */
+import { ShardctlError } from '../errors.ts';
+import type { Emit } from '../events.ts';
+import { sleep } from '../flow.ts';
+import type { Peer, PutOptions, SealedShard } from '../peer/peer.ts';
+import type { Upload } from './pace.ts';
+
+const RETRY_DELAYS_MS: readonly number[] = [500, 2_000, 8_000];
+
+/** A put under way, and the means to end it. */
+export interface Putting {
+  readonly upload: Upload;
+  readonly giveUp: AbortController;
+}
+
+export interface Retrying {
+  readonly emit: Emit;
+  /** Pauses between one try and the next. */
+  readonly retryDelaysMs?: readonly number[];
+}
+
+/** @throws what the last try failed with */
+export async function putWithRetries(peer: Peer, shard: SealedShard, options: PutOptions, retrying: Retrying): Promise<void> {
+  const { emit, retryDelaysMs = RETRY_DELAYS_MS } = retrying;
+  for (const delayMs of retryDelaysMs) {
+    try {
+      return await peer.put(shard, options);
+    } catch (error) {
+      if (options.signal.aborted || !(error instanceof ShardctlError) || !error.retryable) throw error;
+      emit({ type: 'retry', peer: peer.name, what: shard.label, seconds: delayMs / 1000, reason: error.message });
+      await sleep(delayMs, options.signal);
+    }
+  }
+  await peer.put(shard, options);
+}

@@ -1,0 +1,35 @@
+/** For tests of what moves from peer to peer: `drain` and `rebalance` on a test home, and how many whole copies there are. */
+import { drain } from '../drain.ts';
+import { holdingsOf } from '../move/holdings.ts';
+import type { Moved, MoveRun } from '../move/run.ts';
+import { rebalance } from '../rebalance.ts';
+import { pruneRun, withIndex } from './retention.ts';
+import type { TestHome } from './run.ts';
+
+export function drainHome(home: TestHome, peer: string, options: Partial<MoveRun> = {}): Promise<Moved> {
+  return withIndex(home, (index) => drain({ ...pruneRun(home, index, options), dryRun: false, ...options }, peer));
+}
+
+export function rebalanceHome(home: TestHome, options: Partial<MoveRun> = {}): Promise<Moved> {
+  return withIndex(home, (index) => rebalance({ ...pruneRun(home, index, options), dryRun: false, ...options }));
+}
+
+/** How many of its recorded holders really have each shard and each catalogue, every block of it read. */
+export function wholeCopies(home: TestHome): Promise<Map<string, number>> {
+  return withIndex(home, async (index) => {
+    const copies = new Map<string, number>();
+    for (const { cid, peers } of holdingsOf(index)) {
+      let whole = 0;
+      for (const name of peers) {
+        let damage = 0;
+        const reader = await home.peers.get(name)?.open(cid);
+        if (reader === undefined) continue;
+        for await (const _ of reader.scan(() => damage++));
+        await reader.close();
+        if (damage === 0) whole++;
+      }
+      copies.set(cid, whole);
+    }
+    return copies;
+  });
+}
