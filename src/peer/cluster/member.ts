@@ -67,12 +67,12 @@ export class ClusterMemberPeer implements Peer {
     return { freeBytes: Math.max(0, room), usedBytes, at: at || this.#cluster.now() };
   }
 
-  async put(shard: SealedShard, { allocation = [], replace = false, signal }: PutOptions): Promise<void> {
+  async put(shard: SealedShard, { allocation = [], replace = false, throttle, signal }: PutOptions): Promise<void> {
     signal.throwIfAborted();
     shardName(shard.cid);
     const { uploads, ids } = this.#shared;
     const fellows = allocation.flatMap((name) => ids.get(name) ?? []);
-    await uploads.put(shard, this.#member.id, fellows, { replace, signal });
+    await uploads.put(shard, this.#member.id, fellows, { replace, throttle, signal });
   }
 
   async has(cid: string): Promise<boolean> {

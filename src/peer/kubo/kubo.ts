@@ -40,6 +40,8 @@ export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
   readonly reserve?: number | undefined;
   readonly weight?: number | undefined;
   readonly drained?: boolean | undefined;
+  /** Pins get the labels of their shards, for which Kubo reads each shard once more. [true] */
+  readonly namesPins?: boolean;
   /** Milliseconds in which the daemon must have pinned what it was sent. [an hour] */
   readonly patienceMs?: number;
   /** Milliseconds since 1970. */
@@ -225,7 +227,7 @@ export class KuboPeer implements Peer {
     for (let attempt = 1; ; attempt++) {
       try {
         await importCar(this.rpc, shard, this.#options.patienceMs ?? PATIENCE_MS, signal);
-        if (isNew && attempt === 1) await this.#name(shard, signal);
+        if (isNew && attempt === 1 && this.#options.namesPins !== false) await this.#name(shard, signal);
         if (await this.rpc.isPinned(shard.cid)) return;
         throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" has lost the pin of ${shard.label} (${shard.cid})`, {
           retryable: true,
