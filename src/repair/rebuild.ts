@@ -1,5 +1,5 @@
 /** A whole CAR of a shard in the spool, made of what its replicas still have: each block from whichever gives it intact. */
-import { ShardctlError } from '../errors.ts';
+import { isShortage, ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES, type PlacedShard } from '../model.ts';
 import { OpenShard, type SpooledShard } from '../pack/open-shard.ts';
 import type { Peer, ReadBlock, ShardReader } from '../peer/peer.ts';
@@ -105,7 +105,7 @@ async function orDamaged<T>(reading: Promise<T> | undefined): Promise<T | undefi
   try {
     return await reading;
   } catch (error) {
-    if (error instanceof ShardctlError) return undefined;
+    if (error instanceof ShardctlError && !isShortage(error)) return undefined;
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
+const FAULT = new URL('./fault.js', import.meta.url).href;
 const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 
 export interface Finished {
@@ -28,7 +29,23 @@ export class Program {
   }
 
   start(...argv: string[]): ChildProcess {
-    return spawn(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+    return this.startWith([], ...argv);
+  }
+
+  /** @param options of Node itself */
+  startWith(options: readonly string[], ...argv: string[]): ChildProcess {
+    return spawn(process.execPath, [...options, BIN, ...argv], { cwd: this.dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  /** @param fault for `testing/fault.ts`: what happens at the Nth writing operation, for example `SIGTERM:7` */
+  runWithFault(fault: string, ...argv: string[]): Finished {
+    const env = { ...this.#env, SHARDCTL_FAULT: fault };
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', FAULT, BIN, ...argv], {
+      cwd: this.dir,
+      env,
+      encoding: 'utf8',
+    });
+    return { code: status, stdout, stderr, lines: stdout.split('\n').slice(0, -1) };
   }
 
   succeeds(...argv: string[]): Finished {
