@@ -30,6 +30,8 @@ export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
   readonly reserve?: number | undefined;
   readonly weight?: number | undefined;
   readonly drained?: boolean | undefined;
+  /** Pins get the labels of their shards, for which Kubo reads each shard once more. [true] */
+  readonly namesPins?: boolean;
   /** Milliseconds in which the daemon must have pinned what it was sent. [an hour] */
   readonly patienceMs?: number;
   /** Milliseconds since 1970. */
@@ -108,6 +110,11 @@ export class KuboPeer implements Peer {
     return await openShard(this.rpc, cid);
   }
 
+  async salvage(cid: string): Promise<ShardReader> {
+    await this.#identify();
+    return await openShard(this.rpc, shardName(cid));
+  }
+
   /** What else is pinned there and looks like a shard is listed, too: a pin does not tell. */
   async *list(): AsyncIterable<string> {
     await this.#identify();
@@ -151,7 +158,8 @@ export class KuboPeer implements Peer {
     signal.throwIfAborted();
     await checkCar(shard.carPath, shard);
     await this.#identify();
-    const writer = new ShardWriter(this.rpc, { patienceMs: this.#options.patienceMs ?? PATIENCE_MS, throttle, signal });
+    const { patienceMs = PATIENCE_MS, namesPins = true } = this.#options;
+    const writer = new ShardWriter(this.rpc, { patienceMs, namesPins, throttle, signal });
     if (await this.rpc.isPinned(shard.cid)) return await writer.mend(shard);
     try {
       await this.#claim(shard, () => writer.writeNew(shard));

@@ -16,11 +16,16 @@ const MENDINGS = 3;
 /** Naming a pin reads the blocks again, which were written a moment ago. */
 const NAMING_IDLE_MS = 120_000;
 
+export interface WriterOptions extends ImportOptions {
+  /** Pins are given the shards' labels. */
+  readonly namesPins: boolean;
+}
+
 export class ShardWriter {
   readonly #rpc: KuboRpc;
-  readonly #options: ImportOptions;
+  readonly #options: WriterOptions;
 
-  constructor(rpc: KuboRpc, options: ImportOptions) {
+  constructor(rpc: KuboRpc, options: WriterOptions) {
     this.#rpc = rpc;
     this.#options = options;
   }
@@ -74,7 +79,7 @@ export class ShardWriter {
     for (let attempt = 1; ; attempt++) {
       try {
         await importCar(this.#rpc, shard, this.#options);
-        if (isNew && attempt === 1) await this.#name(shard);
+        if (isNew && attempt === 1 && this.#options.namesPins) await this.#name(shard);
         if (await this.#rpc.isPinned(shard.cid)) return;
         throw new ShardctlError('TOO_FEW_PEERS', `${this.#rpc.http.who} has lost the pin of ${shard.label} (${shard.cid})`, {
           retryable: true,
