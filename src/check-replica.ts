@@ -16,7 +16,11 @@ export interface CheckedReplica {
   readonly bytes: number;
   /** Undefined when it cannot even be opened. */
   readonly contents: ShardContents | undefined;
+  /** Why this is no evidence: its bytes cannot be had from this very peer. */
+  readonly doubt?: string;
 }
+
+const SECOND_HAND = 'its shards were read through a gateway, which may have them from other peers';
 
 /** Damage is reported, not thrown. */
 export async function checkReplica(shard: PlacedShard, peer: Peer, options: CheckOptions): Promise<CheckedReplica> {
@@ -29,14 +33,17 @@ export async function checkReplica(shard: PlacedShard, peer: Peer, options: Chec
     reader = await peer.open(shard.cid);
     contents = reader.contents();
     if (reader.blocks !== shard.blocks) onDamage(`has ${reader.blocks} blocks, not ${shard.blocks}`);
-    if (!readData) return { blocks: reader.blocks, bytes, contents };
+    const doubt = reader.isSecondHand === true ? { doubt: SECOND_HAND } : {};
+    if (!readData) return { blocks: reader.blocks, bytes, contents, ...doubt };
     for await (const block of reader.scan(onDamage)) {
       blocks++;
       bytes += block.bytes.length;
       signal.throwIfAborted();
     }
+    return { blocks, bytes, contents, ...doubt };
   } catch (error) {
     if (signal.aborted || !(error instanceof ShardctlError)) throw error;
+    if (error.code === 'NOT_READABLE') return { blocks, bytes, contents, doubt: error.message };
     onDamage(error.message);
   } finally {
     await reader?.close();

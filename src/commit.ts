@@ -12,6 +12,8 @@ import type { Tree } from './link/link.ts';
 import { leastReplicas, type ShardRecord, type SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
+import type { Pending } from './pending.ts';
+import { pinHeads } from './pin-heads.ts';
 import { repositoryRecord } from './remember.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
@@ -25,6 +27,7 @@ export interface Commit {
   readonly packer: Packer;
   readonly ledger: Ledger;
   readonly holders: Holders;
+  readonly pending: Pending;
 }
 
 export async function commit(it: Commit): Promise<SnapshotRecord> {
@@ -67,6 +70,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   };
   await run.index.commit(repositoryRecord(run, number), snapshot);
   writeHead(run.heads, run.repository, snapshot.cid);
+  await pinHeads(run, run.repository);
   return snapshot;
 }
 
@@ -79,7 +83,7 @@ function checkReplicas({ run: { peers, replication, emit }, holders, packer }: C
 }
 
 /** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */
-function shardsOf({ parent, packer }: Commit): number[] {
+function shardsOf({ parent, packer, pending }: Commit): number[] {
   const inherited = parent?.entries === undefined ? [] : parent.snapshot.shards;
-  return [...new Set([...inherited, ...packer.reusedShards, ...packer.sealed])].sort((a, b) => a - b);
+  return [...new Set([...inherited, ...packer.reusedShards, ...pending.shards, ...packer.sealed])].sort((a, b) => a - b);
 }

@@ -119,6 +119,9 @@ export class Directory {
   /** Entries that were imported again and turned out as in the parent: only their stat data are new. */
   refreshed = 0;
 
+  /** Set by compare, a byte an entry: the CID is what an interrupted run found, and is here already. */
+  resumed: Uint8Array | undefined;
+
   /** count × 33 bytes; filled in by import and link. Made when the first CID is known: an untouched directory needs none. */
   cids: Buffer | undefined;
   dagSizes: Float64Array | undefined;
@@ -209,6 +212,11 @@ export class Directory {
     this.states[index] = kept ? SAME : DROPPED;
     this.markStale(index);
     return kept;
+  }
+
+  /** Whether an interrupted run imported this version of the entry. */
+  isResumed(index: number): boolean {
+    return this.resumed !== undefined && this.resumed[index] === 1;
   }
 
   /** Makes the next run look at the entry again. */

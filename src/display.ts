@@ -26,3 +26,8 @@ function escaped(text: string, what: RegExp): string {
     return SHORT[char] ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0').toUpperCase()}` : `\\u{${code.toString(16)}}`);
   });
 }
+
+/** A URL as people may see it: without user and password. */
+export function displayUrl(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1');
+}

@@ -30,6 +30,8 @@ const EXIT_OF = {
   NOT_FOUND: EXIT.notFound,
   LOCKED: EXIT.locked,
   TOO_FEW_PEERS: EXIT.tooFewPeers,
+  /** A peer that can be asked what it holds, and not for the bytes. */
+  NOT_READABLE: EXIT.tooFewPeers,
   NO_SPACE: EXIT.noSpace,
   DAMAGE: EXIT.damage,
   NEWER_FORMAT: EXIT.newerFormat,

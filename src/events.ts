@@ -89,6 +89,8 @@ export interface Summary {
   readonly symlinks: number;
   readonly bytes: number;
   readonly newFiles: number;
+  /** Those of the new files that an interrupted run had imported: they were not read again. */
+  readonly resumedFiles: number;
   /** Entries that are new, differ from the parent's, or are not there any more. */
   readonly changedEntries: number;
   readonly newBlocks: number;

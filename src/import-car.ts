@@ -12,13 +12,14 @@ import { decodeNode } from './dag/decode.ts';
 import { ShardctlError } from './errors.ts';
 import { writeHead } from './home/heads.ts';
 import { type BlockId, DIGEST_BYTES, DIRECTORY, type EntryCounts, FILE, RAW, type RepositoryRecord, type SnapshotRecord } from './model.ts';
+import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { liveBlocks } from './prune/live.ts';
 import type { PruneRun } from './prune/run.ts';
 import type { Blocks } from './read/block-source.ts';
 import { linksOf, readEntry, type TreeEntry } from './read/tree.ts';
 import { TreeCar } from './shard/car-file.ts';
-import { RunBuilder } from './shard/run.ts';
+import { ownBlocks, RunBuilder } from './shard/run.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import { emptySpool } from './spool.ts';
 import { storing } from './storing.ts';
@@ -69,10 +70,10 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       count++;
       if (builder.length < RUN_BYTES) continue;
       signal.throwIfAborted();
-      await packer.add(builder.take(), () => {});
+      await packer.add(ownBlocks(builder.take()));
       emit({ type: 'progress', label: 'import', done: count, total: 0, bytes: packer.newBytes });
     }
-    await packer.add(builder.take(), () => {});
+    await packer.add(ownBlocks(builder.take()));
     await packer.seal();
     await placer.drained();
   } catch (error) {
@@ -232,5 +233,6 @@ async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
   };
   await index.commit({ ...record, head: number }, snapshot);
   writeHead(heads, repository, snapshot.cid);
+  await pinHeads(run, repository);
   return snapshot;
 }

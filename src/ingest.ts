@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os';
 import type { Start } from './begin.ts';
 import { commit } from './commit.ts';
 import { compare } from './compare/compare.ts';
+import { resume } from './compare/resume.ts';
 import { takeOver } from './compare/take-over.ts';
 import { cidText } from './dag/cid.ts';
 import { Deletions, type MaxDelete } from './deletions.ts';
@@ -23,6 +24,7 @@ import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord, Tr
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
+import { Pending } from './pending.ts';
 import type { Placer, Transferring } from './place/placer.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { remember } from './remember.ts';
@@ -61,6 +63,8 @@ export interface IngestRun extends Transferring {
   readonly spool: string;
   /** Directory with a file per repository that holds the CID of its newest snapshot. */
   readonly heads: string;
+  /** Directory with what interrupted runs imported, by repository. */
+  readonly pending: string;
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly replication: Replication;
@@ -83,7 +87,9 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   emptySpool(run.spool);
   if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
-  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, emit });
+  const isRacy = isRacyAt(start.at);
+  const pending = new Pending({ ...run, holders, parent, isRacy });
+  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,
@@ -97,7 +103,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     if (run.itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
-  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacyAt(start.at));
+  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source, profile, metadata });
 
   const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
@@ -105,14 +111,15 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
   const readNode = (digest: Uint8Array) => blocks.read(digest);
   const nodes = { base: parent?.entries, readNode, profile };
-  const imported = importEntries(compared, { ...nodes, source, metadata, pool, emit, signal });
+  const resumed = resume(compared, pending.sources, { ...trust, metadata });
+  const imported = importEntries(resumed, { ...nodes, source, metadata, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
   const told = run.itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
   const linked = link(told, { profile, metadata, root, rootDiffers: start.rootDiffers, base: parent?.entries?.another(), entries });
 
   try {
     let step = await linked.next();
-    for (; step.done !== true; step = await linked.next()) await packer.add(step.value.run, step.value.release);
+    for (; step.done !== true; step = await linked.next()) await packer.add(step.value);
     await packer.seal();
     await placer.drained();
     entries.finish();
@@ -121,11 +128,13 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
 
     const tree = step.value;
     // The same tree in other shards (the old ones were lost) is a new snapshot.
-    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && packer.sealed.length === 0;
+    const isStored = parent?.isWhole === true && packer.sealed.length === 0;
+    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
     const unchanged = tree === undefined || isSame;
     const snapshot = unchanged
       ? await settle(run, parent as Parent, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, packer, ledger, holders });
+      : await commit({ run, parent, number, tree, tally, packer, ledger, holders, pending });
+    pending.drop();
     return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, start });
   } catch (error) {
     await placer.drained().catch(() => {});
@@ -137,6 +146,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   } finally {
     await pool.close();
     await blocks.close();
+    await pending.close();
   }
 }
 
@@ -172,6 +182,7 @@ function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): 
     symlinks: tally.symlinks,
     bytes: tally.bytes,
     newFiles: tally.newFiles,
+    resumedFiles: tally.resumedFiles,
     changedEntries: tally.different + outcome.deletions.removed,
     newBlocks: packer.newBlocks,
     newBytes: packer.newBytes,

@@ -177,3 +177,9 @@ export interface Trust {
   /** Believe nothing: every file is read. */
   readonly checksum: boolean;
 }
+
+/** Where a shard is recorded: two records may stand for one, and a catalogue has no number. */
+export interface ShardUsers {
+  readonly shards: readonly number[];
+  readonly snapshots: readonly [repository: string, number: number][];
+}

@@ -7,6 +7,8 @@ import type { CidProfile, SnapshotRecord } from './model.ts';
 
 export interface Parent {
   readonly snapshot: SnapshotRecord;
+  /** False when shards of it are lost: the same tree must be committed anew. */
+  readonly isWhole: boolean;
   /** Undefined when nothing can be taken over from it: every file is read again. */
   readonly entries: EntriesReader | undefined;
 }
@@ -27,15 +29,15 @@ export function parentOf({ index, repository, profile, metadata, emit, holders }
   const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
   if (known === undefined || snapshot === undefined) return undefined;
   // Other CIDs for the same bytes: nothing of the parent fits.
-  if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, entries: undefined };
+  if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, isWhole: true, entries: undefined };
   const lost = holders?.lost(snapshot.shards).length ?? 0;
   if (lost > 0) {
     const message = `${lost} of ${snapshot.shards.length} shards of ${repository} are lost: every file is read again, and what they held is stored again`;
     emit({ type: 'warning', message });
-    return { snapshot, entries: undefined };
+    return { snapshot, isWhole: false, entries: undefined };
   }
   const entries = index.readEntries(repository, known.head);
   if (entries === undefined)
     emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
-  return { snapshot, entries };
+  return { snapshot, isWhole: true, entries };
 }

@@ -21,7 +21,10 @@ import { walk } from './scan/walk.ts';
 import { Tally } from './tally.ts';
 
 /** As much of a run as is planned. Changes are always told. */
-export type PlannedRun = Omit<IngestRun, 'index' | 'spool' | 'heads' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring> & {
+export type PlannedRun = Omit<
+  IngestRun,
+  'index' | 'spool' | 'heads' | 'pending' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring
+> & {
   /** Undefined while there is none: then everything is new. */
   readonly index: Index | undefined;
 };

@@ -11,6 +11,7 @@ import { parseCid } from './dag/cid.ts';
 import type { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
 import type { ShardRecord, SnapshotRecord } from './model.ts';
+import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { contentsOn } from './prune/contents.ts';
 import { refreshHeads } from './prune/heads.ts';
@@ -70,6 +71,7 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, affected, blocks });
     await blocks.close();
     refreshHeads(run);
+    await pinHeads(run);
     const left = await removeUnneeded(run);
     return report(plan, { dryRun: false, rewritten: affected.length, repacked, left });
   } finally {

@@ -11,6 +11,7 @@ import { writeHead } from './home/heads.ts';
 import type { Index } from './index-store/index.ts';
 import { type BlockId, type ByteString, DIGEST_BYTES, type PlacedShard } from './model.ts';
 import type { Peer, ShardContents, ShardReader } from './peer/peer.ts';
+import { pinHeads } from './pin-heads.ts';
 import { type ReadSnapshot, readSnapshot } from './snapshot/catalogue.ts';
 import type { ShardLink } from './snapshot/snapshot.ts';
 
@@ -78,6 +79,7 @@ export async function recover(run: RecoverRun): Promise<Recovered> {
     { repository, number, cid: read.cid, tree, parent, time, counts: entries, bytes, shards, catalogue, profile },
   );
   writeHead(run.heads, repository, read.cid);
+  await pinHeads(run, repository);
   return { repository, number, tree, ...counts, missing: missing.map(({ number: shard, cid }) => ({ number: shard, cid })) };
 }
 

@@ -5,6 +5,7 @@
 import { ShardctlError } from './errors.ts';
 import { DIGEST_BYTES, type ShardRecord, type SnapshotRecord } from './model.ts';
 import type { ShardContents } from './peer/peer.ts';
+import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
 import { markLost, withoutLost } from './repair/lost.ts';
 import { ReplicaMender } from './repair/replicas.ts';
@@ -83,6 +84,7 @@ export async function repair(run: RepairRun): Promise<Repaired> {
   if (!dryRun) {
     if (lostShards.length > 0) await markLost(run, lostShards);
     refreshHeads(run);
+    await pinHeads(run);
   }
   return { dryRun, ...counts, rewritten, lost };
 }

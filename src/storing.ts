@@ -1,6 +1,7 @@
 /** Packing and placing as one: what `add` and `prune` do with the blocks that they make. */
 import type { Emit } from './events.ts';
 import type { Index } from './index-store/index.ts';
+import type { PendingWriter } from './index-store/pending-writer.ts';
 import type { Replication } from './model.ts';
 import { Packer } from './pack/packer.ts';
 import type { Peer } from './peer/peer.ts';
@@ -17,6 +18,8 @@ export interface StoringOptions extends Transferring {
   readonly shardBytes: number;
   /** Whether a shard may be counted on for blocks that it holds already. */
   readonly usable: (shard: number) => boolean;
+  /** Where the files are noted that the shards hold; undefined when they come from no source. */
+  readonly pending?: PendingWriter;
   readonly emit: Emit;
   readonly signal: AbortSignal;
   /** Milliseconds since 1970. */
@@ -25,7 +28,8 @@ export interface StoringOptions extends Transferring {
 
 /** A packer whose sealed shards go to the placer, and into the index when they are placed. */
 export function storing(options: StoringOptions): { readonly packer: Packer; readonly placer: Placer } {
-  const { repository, index, spool, peers, allocations, replication, shardBytes, usable, emit, signal, transfers, throttle, now } = options;
+  const { repository, index, spool, peers, allocations, replication, shardBytes, usable, pending, emit, signal, transfers, throttle, now } =
+    options;
   const placer = new Placer({
     repository,
     peers,
@@ -40,6 +44,7 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     record: async (shard, digests) => {
       await index.addPlaced(shard, digests);
       packer.placed(shard.number);
+      await pending?.placed(shard.number);
     },
   });
   const packer = new Packer({
@@ -48,7 +53,13 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     firstNumber: index.nextShardNumber(),
     roomFor: (bytes) => allocations.roomFor(bytes, replication),
     shardOf: (digest, at) => index.shardOf(digest, at, usable),
+    onPacked: ({ finished }, bytes) => {
+      if (finished !== undefined) pending?.add(finished, bytes);
+      if (!packer.isOpen) pending?.cover();
+    },
+    onMet: (shard) => pending?.meets(shard),
     onSealed: async (shard) => {
+      pending?.sealed(shard.number, shard.cid);
       emit({ type: 'sealed', shard: shard.number, cid: shard.cid, bytes: shard.bytes, blocks: shard.blocks });
       await placer.place(shard);
     },

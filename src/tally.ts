@@ -26,6 +26,7 @@ export class Tally {
   symlinks = 0;
   bytes = 0;
   newFiles = 0;
+  resumedFiles = 0;
   /** Entries that are new or differ from the parent's. */
   different = 0;
   /** Entries of which the index knows something else than before. */
@@ -92,6 +93,7 @@ export class Tally {
         this.files++;
         this.bytes += directory.sizes[i] as number;
         if (differs) this.newFiles++;
+        if (directory.isResumed(i)) this.resumedFiles++;
       } else if (kind === DIRECTORY) this.directories++;
       else this.symlinks++;
       if (differs || state === METADATA) this.different++;

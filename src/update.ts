@@ -57,6 +57,7 @@ async function leaveAsItIs(run: IngestRun, { at, root, parent, freeBefore }: Sta
     unchanged: true,
     ...{ files, directories, symlinks, bytes: head.bytes },
     newFiles: 0,
+    resumedFiles: 0,
     changedEntries: 0,
     newBlocks: 0,
     newBytes: 0,

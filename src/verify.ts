@@ -43,6 +43,7 @@ export async function verify({ shards, peers, least = 0, lists, readData, emit, 
     counts.damaged++;
     emit({ type: 'damage', what, where, detail });
   };
+  const doubts = new Map<string, string>();
   const lost = await unreachable(all, peers);
   for (const [name, { why, shards: held }] of lost) found(`${held} shards`, name, why);
 
@@ -63,11 +64,13 @@ export async function verify({ shards, peers, least = 0, lists, readData, emit, 
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
   }
+  for (const [name, doubt] of doubts) emit({ type: 'warning', message: `peer ${name} was taken at its word: ${doubt}` });
   return counts;
 
   async function verifyReplica(shard: ExpectedShard, peer: Peer, onDamage: (detail: string) => void): Promise<ShardContents | undefined> {
     const isRead = typeof readData === 'boolean' ? readData : readData.has(shard.cid);
     const checked = await checkReplica(shard, peer, { readData: isRead, onDamage, signal });
+    if (checked.doubt !== undefined) doubts.set(peer.name, checked.doubt);
     counts.blocks += checked.blocks;
     counts.bytes += checked.bytes;
     return checked.contents;

@@ -6,7 +6,8 @@
  */
 import { parseArgs } from 'node:util';
 import { ShardctlError } from '../errors.ts';
-import { COMMANDS, COMMON, type CommandSpec, OPTIONS, type OptionName, type OptionSpec } from './spec.ts';
+import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { COMMANDS, COMMON, type CommandSpec } from './spec.ts';
 
 interface Given {
   readonly name: OptionName;

@@ -38,6 +38,7 @@ export async function importTree(context: Context, session: Session, request: Im
     itemize: options.itemize,
     spool: context.home.spool,
     heads: context.home.heads,
+    pending: context.home.pending,
     index: session.index,
     peers,
     toolVersion: context.version,
@@ -98,7 +99,7 @@ export function exitCodeOf({ problems }: { readonly problems: Problems }): numbe
 export function refuseOurs({ home }: Context, { peers }: Pick<Config, 'peers'>, source: ByteString): void {
   const dir = Buffer.from(source, 'latin1').toString();
   refuseInside(dir, home.dir, 'the home');
-  for (const peer of peers) refuseInside(dir, peerPath(home, peer), `peer "${peer.name}"`);
+  for (const peer of peers) if (peer.kind === 'local') refuseInside(dir, peerPath(home, peer), `peer "${peer.name}"`);
 }
 
 function refuseInside(dir: string, ours: string, what: string): void {

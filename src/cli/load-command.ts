@@ -20,6 +20,8 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   rebalance: () => import('./commands/rebalance.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),
+  'peers add cluster': () => import('./commands/peers-add-cluster.ts'),
+  'peers add kubo': () => import('./commands/peers-add-kubo.ts'),
   'peers set': () => import('./commands/peers-set.ts'),
   'peers drain': () => import('./commands/peers-drain.ts'),
   'peers rm': () => import('./commands/peers-rm.ts'),

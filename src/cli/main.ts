@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import process from 'node:process';
-import { EXIT, ShardctlError } from '../errors.ts';
+import { EXIT, errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { homePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './args.ts';
 import { loadCommand } from './load-command.ts';
@@ -56,10 +56,11 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     if (args.flag('verbose')) output.note(String(error.stack));
     process.exit(exit.code);
   });
+  const home = homePaths({ flag: args.text('home'), variable: process.env.SHARDCTL_HOME, userHome: homedir(), cwd: process.cwd() });
   try {
     const code = await command({
       args,
-      home: homePaths({ flag: args.text('home'), variable: process.env.SHARDCTL_HOME, userHome: homedir(), cwd: process.cwd() }),
+      home,
       cwd: process.cwd(),
       version: version(),
       output,
@@ -76,7 +77,9 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     return code;
   } catch (error) {
     // Whatever an aborted operation throws, the user's own signal is what happened.
-    throw controller.signal.aborted ? controller.signal.reason : error;
+    if (controller.signal.aborted) throw controller.signal.reason;
+    // Stages translate what they can name better; a system call that failed anywhere else was one on the home.
+    throw errnoOf(error) === undefined ? error : ioError(error, `running \`shardctl ${args.command.words}\``, home.dir);
   }
 }
 

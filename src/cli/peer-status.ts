@@ -1,4 +1,7 @@
 /** The peers of a home with their space, as `status` and `peers ls` tell of them. */
+import { displayUrl } from '../display.ts';
+import { type PeerConfig, peerNames } from '../home/config.ts';
+import type { HomePaths } from '../home/home.ts';
 import { formatSize } from '../home/sizes.ts';
 import type { Context } from './context.ts';
 import type { Result } from './results.ts';
@@ -12,35 +15,53 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
   for (const shard of index.shards()) {
     for (const name of shard.peers) shards.set(name, (shards.get(name) ?? 0) + 1);
   }
+  const settings = new Map(config.peers.flatMap((peer) => peerNames(peer).map((name) => [name, peer] as const)));
   return await Promise.all(
-    config.peers.map(async (peer): Promise<PeerStatus> => {
-      const { name, kind, layout, tags, capacity, reserve = 0, weight = 1, drained = false } = peer;
-      const known = {
+    [...peers.values()].map(async (peer): Promise<PeerStatus> => {
+      const { name, kind } = peer;
+      const its = settings.get(name) as PeerConfig;
+      const known = () => ({
         type: 'peer-status' as const,
         name,
         kind,
-        path: peerPath(home, peer),
-        layout,
-        tags,
-        capacity: capacity ?? null,
-        reserve,
-        weight,
-        drained,
+        ...whereOf(home, its, name),
+        // Those that a member of a Cluster gives itself are known when it has answered.
+        tags: peer.tags,
+        capacity: its.capacity ?? null,
+        reserve: its.reserve ?? 0,
+        weight: its.weight ?? 1,
+        drained: peer.drained === true,
         shards: shards.get(name) ?? 0,
-      };
+      });
       try {
-        const metric = await peers.get(name)?.metric();
-        return { ...known, usedBytes: metric?.usedBytes ?? 0, freeBytes: metric?.freeBytes ?? 0 };
+        const metric = await peer.metric();
+        const warnings = (await peer.warnings?.()) ?? [];
+        return {
+          ...known(),
+          usedBytes: metric.usedBytes,
+          freeBytes: metric.freeBytes,
+          ...(warnings.length === 0 ? {} : { warnings }),
+        };
       } catch (error) {
-        return { ...known, error: error instanceof Error ? error.message : String(error) };
+        return { ...known(), error: error instanceof Error ? error.message : String(error) };
       }
     }),
   );
 }
 
-/** @param long with kind, layout, tags and path */
+function whereOf(home: HomePaths, peer: PeerConfig, name: string) {
+  if (peer.kind === 'local') return { path: peerPath(home, peer), layout: peer.layout };
+  const id = peer.kind === 'kubo' ? peer.id : peer.members.find((member) => member.name === name)?.id;
+  return {
+    url: displayUrl(peer.url),
+    ...(id === undefined ? {} : { id }),
+    ...(peer.gateway === undefined ? {} : { gateway: peer.gateway }),
+  };
+}
+
+/** @param long with kind, layout, tags and where it is */
 export function peerTable(statuses: readonly PeerStatus[], long: boolean): string[] {
-  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'FILL', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'PATH'] : [])];
+  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'FILL', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'WHERE'] : [])];
   const rows = statuses.map((peer) => [
     peer.drained ? `${peer.name} (drained)` : peer.name,
     String(peer.shards),
@@ -48,9 +69,13 @@ export function peerTable(statuses: readonly PeerStatus[], long: boolean): strin
     peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes),
     fillOf(peer),
     peer.capacity === null ? '-' : formatSize(peer.capacity),
-    ...(long ? [peer.kind, peer.layout, tagText(peer.tags), peer.path] : []),
+    ...(long ? [peer.kind, peer.layout ?? '-', tagText(peer.tags), peer.path ?? peer.url ?? '-'] : []),
   ]);
-  return [...table([head, ...rows], 'lrrrrrllll'), ...statuses.flatMap(({ error }) => (error === undefined ? [] : [`! ${error}`]))];
+  const notes = statuses.flatMap(({ name, error, warnings = [] }) => [
+    ...(error === undefined ? [] : [`! ${error}`]),
+    ...warnings.map((warning) => `! peer "${name}": ${warning}`),
+  ]);
+  return [...table([head, ...rows], 'lrrrrrllll'), ...notes];
 }
 
 /** Part of what shards may take that they do take. */

@@ -17,8 +17,13 @@ export type Result =
       type: 'peer-status';
       name: string;
       kind: string;
-      path: string;
-      layout: string;
+      /** Of a local peer. */
+      path?: string;
+      layout?: string;
+      /** Of a daemon, without credentials; `id` is its peer ID. */
+      url?: string;
+      id?: string;
+      gateway?: string;
       tags: Readonly<Record<string, string>>;
       capacity: number | null;
       /** Bytes that stay free on it. */
@@ -31,6 +36,8 @@ export type Result =
       usedBytes?: number;
       freeBytes?: number;
       error?: string;
+      /** What is wrong with its own settings. */
+      warnings?: readonly string[];
     }
   | { type: 'restored'; out: string; files: number; directories: number; symlinks: number; bytes: number; seconds: number }
   | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number }

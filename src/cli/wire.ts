@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
-import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerShare } from '../home/config.ts';
+import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig, peerNames } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
 import { acquireLock } from '../home/lock.ts';
@@ -42,7 +42,7 @@ export async function planning<T>(
   const { home, version } = context;
   if (existsSync(home.index)) return await reading(context, work);
   const config = (await loadConfig(home, version)) ?? DEFAULT_CONFIG;
-  return await work({ config, index: undefined, peers: peersOf(context, config) });
+  return await withPeers(context, config, (peers) => work({ config, index: undefined, peers }));
 }
 
 /** Runs `work` as the only writer of the home, which is made if there is none yet. */
@@ -72,10 +72,21 @@ async function locked<T>(context: Context, work: (config: Config) => Promise<T>)
   try {
     const config = await loadConfig(home, version);
     if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
-    return await work(config ?? DEFAULT_CONFIG);
+    return await work(await withNewMembers(home, config ?? DEFAULT_CONFIG));
   } finally {
     lock.release();
   }
+}
+
+/** Takes in members that have joined a Cluster since. */
+async function withNewMembers(home: HomePaths, config: Config): Promise<Config> {
+  if (!config.peers.some(({ kind }) => kind === 'cluster')) return config;
+  const { refreshed } = await import('./wire-cluster.ts');
+  const peers = await Promise.all(config.peers.map((peer) => (peer.kind === 'cluster' ? refreshed(home, peer, config.peers) : peer)));
+  if (peers.every((peer, at) => peer === config.peers[at])) return config;
+  const grown = { ...config, peers };
+  saveConfig(home, grown);
+  return grown;
 }
 
 /** Creates a local peer and adds it to the settings. Must be called by the only writer. */
@@ -90,45 +101,77 @@ export async function addLocalPeer(home: HomePaths, config: Config, peer: LocalP
 }
 
 /**
- * Adds directories that are peers already to the settings, and gives the session with them.
+ * Adds peers that hold shards already to the settings, and runs `work` with them: directories of local peers by their paths,
+ * Kubo daemons by their URLs.
  * @throws ShardctlError when one of them is no peer
  */
-export async function withPeersAt(context: Context, session: Session, paths: readonly string[]): Promise<Session> {
-  const { home } = context;
+export async function withPeersAt<T>(
+  context: Context,
+  session: Session,
+  places: readonly string[],
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   let { config } = session;
-  for (const path of paths) {
-    if (config.peers.some((peer) => peerPath(home, peer) === path)) continue;
-    const layout = await LocalPeer.layoutAt(path);
-    const taken = new Set(config.peers.map(({ name }) => name));
-    const base =
-      basename(path)
-        .replace(/[^A-Za-z0-9._-]/g, '')
-        .replace(/^[._-]+/, '') || 'peer';
-    let name = base.slice(0, 50);
-    for (let i = 2; taken.has(name); i++) name = `${base.slice(0, 50)}-${i}`;
-    const peer: LocalPeerConfig = { kind: 'local', name, path, layout, tags: {} };
-    await addLocalPeer(home, config, peer);
-    config = { ...config, peers: [...config.peers, peer] };
+  for (const place of places) {
+    const peer = isUrl(place)
+      ? await (await import('./wire-kubo.ts')).addKuboAt(context, config, place, freeName(config, hostOf(place)))
+      : await addLocalAt(context, config, place);
+    if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
   }
-  return { ...session, config, peers: peersOf(context, config) };
+  return await withPeers(context, config, (peers) => work({ ...session, config, peers }));
 }
 
-/**
- * A local peer as its changed settings say.
- * @throws ShardctlError when its directory is no peer, has another layout, or is another peer's
- */
-export async function openPeer(home: HomePaths, config: Config, changed: LocalPeerConfig): Promise<Peer> {
-  const peer = new LocalPeer(localOptions(home, changed));
-  const id = await peer.id();
-  for (const other of config.peers) {
-    if (other.name !== changed.name && (await idOf(home, other)) === id)
-      throw new ShardctlError('USAGE', `${peerPath(home, changed)} is peer "${other.name}" already`);
-  }
+/** Undefined when it is in the settings already. */
+async function addLocalAt({ home }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
+  if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
+  const layout = await LocalPeer.layoutAt(path);
+  const peer: LocalPeerConfig = { kind: 'local', name: freeName(config, basename(path)), path, layout, tags: {} };
+  await addLocalPeer(home, config, peer);
   return peer;
 }
 
+export function isUrl(place: string): boolean {
+  return /^https?:\/\//i.test(place);
+}
+
+/** A name made of the host and the port of a URL. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host.replaceAll(/[:[\]]+/g, '-') : '';
+}
+
+/** A name for a peer that no other has. */
+function freeName(config: Config, wish: string): string {
+  const taken = new Set(config.peers.flatMap((peer) => [peer.name, ...peerNames(peer)]));
+  const base = (wish.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '') || 'peer').slice(0, 50);
+  let name = base;
+  for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
+  return name;
+}
+
+/**
+ * Runs `work` on the peers of changed settings, which are not saved yet.
+ * @throws ShardctlError when one of them does not answer, or is another peer
+ */
+export async function withChanged(
+  context: Context,
+  config: Config,
+  changed: PeerConfig,
+  work: (peers: ReadonlyMap<string, Peer>) => Promise<void>,
+): Promise<void> {
+  await withPeers(context, { ...config, peers: [changed] }, async (peers) => {
+    for (const peer of peers.values()) await peer.metric();
+    const id = await idOf(context.home, changed);
+    for (const other of config.peers) {
+      if (other.name !== changed.name && id !== undefined && (await idOf(context.home, other)) === id)
+        throw new ShardctlError('USAGE', `that is peer "${other.name}" already`);
+    }
+    await work(peers);
+  });
+}
+
 /** Two names for one directory would count as two replicas. */
-async function idOf(home: HomePaths, peer: LocalPeerConfig): Promise<string | undefined> {
+async function idOf(home: HomePaths, peer: PeerConfig): Promise<string | undefined> {
+  if (peer.kind !== 'local') return undefined;
   try {
     return await new LocalPeer(localOptions(home, peer)).id();
   } catch {
@@ -154,23 +197,30 @@ export function peerPath(home: HomePaths, peer: LocalPeerConfig): string {
 
 async function withSession<T>(context: Context, config: Config, index: Index, work: (session: Session) => Promise<T>): Promise<T> {
   try {
-    return await work({ config, index, peers: peersOf(context, config) });
+    return await withPeers(context, config, (peers) => work({ config, index, peers }));
   } finally {
     await index.close();
   }
 }
 
-function peersOf({ home }: Context, config: Config): Map<string, Peer> {
-  return new Map(config.peers.map((peer) => [peer.name, withShare(new LocalPeer(localOptions(home, peer)), peer)]));
+async function withPeers<T>(context: Context, config: Config, work: (peers: ReadonlyMap<string, Peer>) => Promise<T>): Promise<T> {
+  const peers = (await Promise.all(config.peers.map((peer) => peersOf(context, peer)))).flat();
+  try {
+    return await work(new Map(peers.map((peer) => [peer.name, peer])));
+  } finally {
+    await Promise.allSettled(peers.map((peer) => peer.close?.()));
+  }
 }
 
-/** Whatever kind of peer it is, the settings say how much of it is used. */
-function withShare(peer: Peer, { reserve, weight, drained }: PeerShare): Peer {
-  return Object.assign(peer, { reserve: reserve ?? 0, weight: weight ?? 1, drained: drained === true });
+/** A Cluster is as many peers as it has members. What a kind of peer needs is loaded only where there is one. */
+async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
+  if (peer.kind === 'local') return [new LocalPeer(localOptions(context.home, peer))];
+  if (peer.kind === 'kubo') return [(await import('./wire-kubo.ts')).kuboPeer(context, peer)];
+  return (await import('./wire-cluster.ts')).clusterPeers(context, peer);
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
+  return { ...peer, path: peerPath(home, peer) };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -19,6 +19,14 @@ export interface JudgeOptions extends Trust {
   readonly metadata: boolean;
 }
 
+/** What is compared: the columns of a record. */
+export type StatColumns = Pick<EntriesRecord, 'kinds' | 'modes' | 'sizes' | 'mtimes' | 'ctimes' | 'inodes'>;
+
+/** Whether entry `i` is entry `j` of a record in everything. */
+export function isSame(directory: Directory, i: number, record: StatColumns, j: number, trust: JudgeOptions): boolean {
+  return differencesOf(directory, i, record, j) === 0 && stateOf(directory, i, record, j, trust, 0) === SAME;
+}
+
 /** Sets the state of entry `i` from entry `j` of the parent's record. */
 export function judge(directory: Directory, i: number, record: EntriesRecord, j: number, trust: JudgeOptions): void {
   const differences = differencesOf(directory, i, record, j);
@@ -29,7 +37,7 @@ export function judge(directory: Directory, i: number, record: EntriesRecord, j:
   directory.differences[i] = differences;
 }
 
-function differencesOf(directory: Directory, i: number, record: EntriesRecord, j: number): number {
+function differencesOf(directory: Directory, i: number, record: StatColumns, j: number): number {
   const kind = directory.kinds[i];
   if (kind !== record.kinds[j]) return KIND_DIFFERS;
   // The size of a directory says nothing about it.
@@ -38,7 +46,7 @@ function differencesOf(directory: Directory, i: number, record: EntriesRecord, j
   return size | mtime | (directory.modes[i] !== record.modes[j] ? MODE_DIFFERS : 0);
 }
 
-function stateOf(directory: Directory, i: number, record: EntriesRecord, j: number, trust: JudgeOptions, differences: number): EntryState {
+function stateOf(directory: Directory, i: number, record: StatColumns, j: number, trust: JudgeOptions, differences: number): EntryState {
   const kind = directory.kinds[i];
   if (kind === DIRECTORY && !trust.metadata) return (differences & KIND_DIFFERS) !== 0 ? CHANGED : SAME;
   // A directory is listed whatever its stat data say; only its own metadata matter here.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -14,6 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(home.dir, { recursive: true }));
 
 const disk = { kind: 'local', name: 'disk1', path: '/mnt/disk1', layout: 'car', tags: { zone: 'a' } } as const;
+const kubo = { kind: 'kubo', name: 'attic', url: 'http://attic:5001', id: '12D3KooW', owner: '5f', tags: {} } as const;
 
 async function load(value: unknown): Promise<Config | undefined> {
   writeFileSync(home.config, typeof value === 'string' ? value : JSON.stringify(value));
@@ -64,10 +65,23 @@ test('a mistake is reported with file and field', async () => {
     [{ format: 1, peers: [{ ...disk, capacity: true }] }, /config\.json: peers\[0\]\.capacity: expected bytes/],
     [{ format: 1, peers: [{ ...disk, name: 'a b' }] }, /config\.json: peers\[0\]\.name: expected a name/],
     [{ format: 1, peers: [disk, disk] }, /config\.json: peers\[1\]\.name: two peers are called "disk1"/],
-    [{ format: 1, peers: [{ ...disk, kind: 'floppy' }] }, /config\.json: peers\[0\]\.kind: expected "local"/],
+    [{ format: 1, peers: [{ ...disk, kind: 'floppy' }] }, /config\.json: peers\[0\]\.kind: expected "local", "kubo" or "cluster"/],
+    [{ format: 1, peers: [{ ...kubo, url: 'ftp://attic' }] }, /config\.json: peers\[0\]\.url: expected an http or https URL/],
+    [{ format: 1, peers: [{ ...kubo, path: '/x' }] }, /config\.json: peers\[0\]: unknown field "path"/],
     [{ format: 1, peers: [{ ...disk, layout: 'zip' }] }, /config\.json: peers\[0\]\.layout: expected "car" or "blockstore"/],
   ];
   for (const [value, message] of cases) await assert.rejects(load(value), { code: 'BAD_CONFIG', exitCode: 2, message });
+});
+
+test('settings with a password in them are for their owner alone, and so is their cache', async () => {
+  const modes = async (peers: Config['peers']) => {
+    saveConfig(home, { ...DEFAULT_CONFIG, peers });
+    await loadConfig(home, '1.0.0');
+    return [home.config, home.configCache].map((file) => statSync(file).mode & 0o077);
+  };
+  assert.deepEqual(await modes([{ ...kubo, url: 'https://user:secret@attic:5001' }]), [0, 0]);
+  const open = 0o044 & ~process.umask();
+  assert.deepEqual(await modes([kubo]), [open, open]);
 });
 
 test('a newer format is refused, whatever else it says', async () => {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { Config } from './config.ts';
+import { type Config, holdsSecret } from './config.ts';
 import type { HomePaths } from './home.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function loadConfig(home: HomePaths, version: string): Promise<Conf
   const { validateConfig } = await import('./config-schema.ts');
   const config = validateConfig(parseJson(text, home.config), home.config);
   try {
-    writeWhole(home.configCache, JSON.stringify({ of, config }));
+    writeWhole(home.configCache, JSON.stringify({ of, config }), { secret: holdsSecret(config) });
   } catch {
     // A home that cannot be written can still be read; it is checked again next time.
   }
@@ -32,7 +32,7 @@ export async function loadConfig(home: HomePaths, version: string): Promise<Conf
 /** Replaces `config.json`: a crash leaves the old text or the new one. */
 export function saveConfig(home: HomePaths, config: Config): void {
   try {
-    writeWhole(home.config, `${JSON.stringify(config, null, 2)}\n`, { durable: true });
+    writeWhole(home.config, `${JSON.stringify(config, null, 2)}\n`, { durable: true, secret: holdsSecret(config) });
   } catch (error) {
     throw ioError(error, 'writing the settings', home.config);
   }
@@ -67,10 +67,12 @@ function readChecked(file: string, of: string): Config | undefined {
   }
 }
 
-function writeWhole(file: string, text: string, options: { durable?: boolean } = {}): void {
+function writeWhole(file: string, text: string, options: { durable?: boolean; secret: boolean }): void {
   const fresh = `${file}.new`;
   try {
-    const fd = openSync(fresh, 'w', 0o644);
+    // What a run that died has left has a mode of its own.
+    rmSync(fresh, { force: true });
+    const fd = openSync(fresh, 'wx', options.secret ? 0o600 : 0o644);
     try {
       writeSync(fd, text);
       if (options.durable) fsyncSync(fd);

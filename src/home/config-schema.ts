@@ -22,31 +22,77 @@ const replication = z
   .strictObject({ min: count, max: count })
   .refine(({ min, max }) => max === -1 || (min !== -1 && min <= max), 'min is more than max');
 
-const share = {
+const name = z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"');
+
+const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
+
+/** What every kind of peer may have. */
+const placement = {
+  capacity: size.optional(),
   reserve: size.optional(),
   weight: z.number().nonnegative('expected a number from 0').optional(),
   drained: z.boolean().optional(),
+  tags: z.record(z.string(), z.string()).default({}),
 };
 
 const localPeer = z.strictObject({
-  kind: z.literal('local', 'expected "local"'),
-  name: z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"'),
+  kind: z.literal('local'),
+  name,
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
-  capacity: size.optional(),
-  ...share,
-  tags: z.record(z.string(), z.string()).default({}),
+  ...placement,
+});
+
+const owner = z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits');
+
+const kuboPeer = z.strictObject({
+  kind: z.literal('kubo'),
+  name,
+  url,
+  id: z.string().min(1, 'expected the peer ID of the daemon'),
+  owner,
+  tokenFile: z.string().min(1, 'expected a path').optional(),
+  gateway: url.optional(),
+  ...placement,
+});
+
+const path = z.string().min(1, 'expected a path');
+const clusterMember = z.strictObject({
+  id: z.string().min(1, 'expected the ID of a member'),
+  name,
+  kubo: url.optional(),
+  kuboId: z.string().min(1, 'expected the peer ID of a Kubo').optional(),
+  drained: z.boolean().optional(),
+});
+
+const cluster = z.strictObject({
+  kind: z.literal('cluster'),
+  name,
+  url,
+  owner,
+  user: z.string().optional(),
+  passwordFile: path.optional(),
+  tokenFile: path.optional(),
+  ca: path.optional(),
+  gateway: url.optional(),
+  federate: z.boolean().optional(),
+  replication: replication.optional(),
+  ...placement,
+  members: z.array(clusterMember).default([]),
 });
 
 const schema = z.strictObject({
   format: z.literal(CONFIG_FORMAT),
   peers: z
-    .array(localPeer)
+    .array(z.discriminatedUnion('kind', [localPeer, kuboPeer, cluster], { error: 'expected "local", "kubo" or "cluster"' }))
     .superRefine((peers, context) => {
       const seen = new Set<string>();
-      for (const [index, { name }] of peers.entries()) {
-        if (seen.has(name)) context.addIssue({ code: 'custom', path: [index, 'name'], message: `two peers are called "${name}"` });
-        seen.add(name);
+      for (const [index, peer] of peers.entries()) {
+        const members = peer.kind === 'cluster' ? peer.members.map((member) => member.name) : [];
+        for (const it of [peer.name, ...members]) {
+          if (seen.has(it)) context.addIssue({ code: 'custom', path: [index, 'name'], message: `two peers are called "${it}"` });
+          seen.add(it);
+        }
       }
     })
     .default([]),

@@ -11,29 +11,97 @@ export const DEFAULT_PEER_NAME = 'local';
 
 export type PeerLayout = 'car' | 'blockstore';
 
-/** How much of a peer is used, whatever kind it is. */
-export interface PeerShare {
+/** What every kind of peer may have: what allocation goes by. */
+export interface PlacementConfig {
+  /** Most bytes that its shards may take; of a daemon: its whole datastore, instead of what the daemon itself is set to. */
+  readonly capacity?: number | undefined;
   /** Bytes that stay free on it. */
   readonly reserve?: number | undefined;
   /** Its part of the shards, for the allocator `weight`. */
   readonly weight?: number | undefined;
   /** Nothing new goes there: what it holds is being moved away. */
   readonly drained?: boolean | undefined;
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 /** A directory on this machine that stores shards. */
-export interface LocalPeerConfig extends PeerShare {
+export interface LocalPeerConfig extends PlacementConfig {
   readonly kind: 'local';
   readonly name: string;
   /** Absolute, or relative to the home so that a home can be moved. */
   readonly path: string;
   readonly layout: PeerLayout;
-  /** Most bytes that its shards may take. */
-  readonly capacity?: number | undefined;
-  readonly tags: Readonly<Record<string, string>>;
 }
 
-export type PeerConfig = LocalPeerConfig;
+/** A Kubo daemon, driven over its RPC. */
+export interface KuboPeerConfig extends PlacementConfig {
+  readonly kind: 'kubo';
+  readonly name: string;
+  /** Of its RPC. May have `user:password@` in it: then nobody else may read the settings. */
+  readonly url: string;
+  /** The daemon's peer ID: another daemon at this URL is another peer. */
+  readonly id: string;
+  /** Tells the roots that this home pins there from those of another. */
+  readonly owner: string;
+  /** File with its bearer token, absolute or relative to the home. */
+  readonly tokenFile?: string | undefined;
+  /** Of its gateway. */
+  readonly gateway?: string | undefined;
+}
+
+/** An IPFS Cluster, each member of which is a peer, or which is one peer as a whole. Capacity, reserve and weight are those of each of these peers. */
+export interface ClusterConfig extends PlacementConfig {
+  readonly kind: 'cluster';
+  readonly name: string;
+  /** Of the REST API of one member. */
+  readonly url: string;
+  readonly user?: string | undefined;
+  /** Tells the roots that this home pins there from those of another. */
+  readonly owner: string;
+  /** Paths of files, absolute or relative to the home: what is secret is not written here. */
+  readonly passwordFile?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  /** Certificate, or those of an authority, as PEM. */
+  readonly ca?: string | undefined;
+  /** Of a gateway from which shards are read where no Kubo is known. */
+  readonly gateway?: string | undefined;
+  /** The whole Cluster is one peer, and chooses the members itself. */
+  readonly federate?: boolean | undefined;
+  /** Replicas inside a Cluster that is one peer. [as it is configured itself] */
+  readonly replication?: Replication | undefined;
+  /** Those that were ever seen: one that is away is still a peer. */
+  readonly members: readonly ClusterMemberConfig[];
+}
+
+export interface ClusterMemberConfig {
+  /** Its ID in the Cluster. */
+  readonly id: string;
+  /** As a peer. */
+  readonly name: string;
+  /** URL of its Kubo's RPC API. */
+  readonly kubo?: string | undefined;
+  /** Peer ID of its Kubo: another daemon at that URL is not it. */
+  readonly kuboId?: string | undefined;
+  /** Nothing new goes there: what it holds is being moved away. */
+  readonly drained?: boolean | undefined;
+}
+
+export type PeerConfig = LocalPeerConfig | KuboPeerConfig | ClusterConfig;
+
+/** Names of the peers that these settings stand for. */
+export function peerNames(peer: PeerConfig): string[] {
+  if (peer.kind !== 'cluster' || peer.federate === true) return [peer.name];
+  return peer.members.map(({ name }) => name);
+}
+
+/** Whether something in the settings lets whoever reads it in elsewhere. */
+export function holdsSecret({ peers }: Pick<Config, 'peers'>): boolean {
+  const urls = peers.flatMap((peer) => {
+    if (peer.kind === 'local') return [];
+    return [peer.url, ...(peer.kind === 'cluster' ? peer.members.map(({ kubo }) => kubo ?? '') : [])];
+  });
+  return urls.some((url) => /^[a-z]+:\/\/[^/?#]*@/i.test(url));
+}
 
 export interface Config {
   readonly format: typeof CONFIG_FORMAT;

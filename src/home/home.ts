@@ -16,6 +16,8 @@ export interface HomePaths {
   readonly heads: string;
   /** LMDB index. */
   readonly index: string;
+  /** Entries that interrupted runs imported. */
+  readonly pending: string;
   /** Shards on their way to the peers. */
   readonly spool: string;
   /** Embedded local peers. */
@@ -41,6 +43,7 @@ export function homePaths(choice: HomeChoice): HomePaths {
     locks: join(dir, 'lock'),
     heads: join(dir, 'heads'),
     index: join(dir, 'index'),
+    pending: join(dir, 'index', 'pending'),
     spool: join(dir, 'spool'),
     peers: join(dir, 'peers'),
   };

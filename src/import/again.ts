@@ -10,7 +10,7 @@ import { displayPath } from '../display.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { type Codec, DIGEST_BYTES, FILE } from '../model.ts';
-import { type BlocksStep, ownBlocks } from '../shard/run.ts';
+import { type BlocksStep, lastBlocks, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
 import { importByContent } from './by-content.ts';
 import { entryPath, giveUp, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
@@ -41,9 +41,9 @@ export async function* importAgain(
     failure = restat(context, directory, index);
     if (failure !== undefined) continue;
     const accept = attempt >= ATTEMPTS;
+    if (accept) directory.markStale(index);
     failure = yield* importOnce(context, directory, index, accept);
     if (failure === undefined && accept) {
-      directory.markStale(index);
       const path = displayPath(entryPath(directory, index));
       context.emit({
         type: 'entry',
@@ -91,12 +91,11 @@ async function* importOnce(
     const batch = new FileBatch();
     batch.add(directory, index, size);
     const result = (await pool.submit(batch.task(slab, accept))) as FilesResult;
+    if (result.failures.length > 0) return result.failures[0];
+    directory.setRoot(index, result.codecs[0] as Codec, result.digests.subarray(0, DIGEST_BYTES), 0, result.dagSizes[0] as number);
     // The spare slab may be needed again before these blocks are written, so they get memory of their own.
-    yield ownBlocks(Buffer.from(pool.run(slab, result.runBytes)));
-    if (result.failures.length === 0) {
-      directory.setRoot(index, result.codecs[0] as Codec, result.digests.subarray(0, DIGEST_BYTES), 0, result.dagSizes[0] as number);
-    }
-    return result.failures[0];
+    yield lastBlocks(Buffer.from(pool.run(slab, result.runBytes)), directory, index);
+    return undefined;
   }
   if (chunker.kind !== 'size') return yield* importByContent(context, directory, index, accept);
   const file = new LargeFile(directory, index);
@@ -104,7 +103,7 @@ async function* importOnce(
     const result = (await pool.submit({ ...task, slab })) as SegmentResult;
     const run = Buffer.from(pool.run(slab, result.runBytes));
     file.add(result, run);
-    yield ownBlocks(run);
+    yield ownBlocks(run, NONE_FINISHED);
     if (file.failure !== undefined) return file.failure;
   }
   yield await file.finish(context);

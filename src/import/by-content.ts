@@ -11,7 +11,7 @@ import type { Directory } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { type CidProfile, DAG_PB, RAW } from '../model.ts';
-import { type BlocksStep, ownBlocks, RunBuilder } from '../shard/run.ts';
+import { type BlocksStep, NONE_FINISHED, ownBlocks, RunBuilder } from '../shard/run.ts';
 import { entryPath, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
 import type { FileFailure } from './protocol.ts';
@@ -34,7 +34,7 @@ export async function* importByContent(
     handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     for await (const chunk of chunksOf(handle, context.profile)) {
       file.addLeaf(addLeaf(blocks, chunk, context.profile));
-      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());
+      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take(), NONE_FINISHED);
     }
     const stat = await handle.stat({ bigint: true });
     const held = stat.ino === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
@@ -46,7 +46,7 @@ export async function* importByContent(
   } finally {
     await handle?.close();
   }
-  yield ownBlocks(blocks.take());
+  yield ownBlocks(blocks.take(), NONE_FINISHED);
   yield await file.finish(context);
   return undefined;
 }

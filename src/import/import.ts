@@ -8,7 +8,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Directory, FilledStep, WalkStep } from '../directory.ts';
 import { type Codec, DIGEST_BYTES } from '../model.ts';
-import { type BlocksStep, ownBlocks } from '../shard/run.ts';
+import { type BlocksStep, type FinishedFiles, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
 import { importAgain } from './again.ts';
 import { importByContent } from './by-content.ts';
 import type { ImportContext } from './context.ts';
@@ -125,7 +125,8 @@ async function* finishBatch(context: ImportContext, batch: FileBatch, slab: numb
       result.dagSizes[at] as number,
     );
   }
-  yield slabBlocks(context, slab, result.runBytes);
+  const { directories, indexes } = batch;
+  yield slabBlocks(context, slab, result.runBytes, { directories, indexes, ends: result.ends });
   for (const failure of result.failures) {
     yield* importAgain(context, batch.directories[failure.index] as Directory, batch.indexes[failure.index] as number, failure);
   }
@@ -140,7 +141,7 @@ async function* finishSegment(
 ): AsyncGenerator<BlocksStep> {
   if (file.failure === undefined) {
     file.add(result, context.pool.run(slab, result.runBytes));
-    yield slabBlocks(context, slab, result.runBytes);
+    yield slabBlocks(context, slab, result.runBytes, NONE_FINISHED);
   } else {
     context.pool.releaseSlab(slab);
   }
@@ -149,6 +150,6 @@ async function* finishSegment(
   else yield* importAgain(context, file.directory, file.index, file.failure);
 }
 
-function slabBlocks({ pool }: ImportContext, slab: number, bytes: number): BlocksStep {
-  return { kind: 'blocks', run: pool.run(slab, bytes), release: () => pool.releaseSlab(slab) };
+function slabBlocks({ pool }: ImportContext, slab: number, bytes: number, finished: FinishedFiles): BlocksStep {
+  return { kind: 'blocks', run: pool.run(slab, bytes), finished, release: () => pool.releaseSlab(slab) };
 }

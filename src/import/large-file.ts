@@ -4,7 +4,7 @@ import { buildFileTree, type FileChild } from '../dag/file-tree.ts';
 import type { Directory } from '../directory.ts';
 import { type CidProfile, DAG_PB, RAW } from '../model.ts';
 import { SectionCursor } from '../shard/car.ts';
-import { type BlocksStep, ownBlocks, RunBuilder } from '../shard/run.ts';
+import { type BlocksStep, lastBlocks, RunBuilder } from '../shard/run.ts';
 import { entryPath, type ImportContext, metadataOf } from './context.ts';
 import {
   CHUNK_OVERHEAD_BYTES,
@@ -61,7 +61,7 @@ export class LargeFile {
     if (this.#children.length === 0) this.#children.push(emptyLeaf(context.profile, blocks));
     const root = await buildFileTree(this.#children, metadataOf(context, this.directory, this.index), context.profile, blocks.add);
     this.directory.setRoot(this.index, root.codec, root.digest, 0, root.dagSize);
-    return ownBlocks(blocks.take());
+    return lastBlocks(blocks.take(), this.directory, this.index);
   }
 }
 

@@ -43,6 +43,7 @@ export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator
       entriesBehind += directory.count;
       for (let i = 0; i < directory.count; i++) {
         if (directory.kinds[i] !== FILE || (directory.states[i] !== NEW && directory.states[i] !== CHANGED)) continue;
+        if (directory.isResumed(i)) continue;
         const size = directory.sizes[i] as number;
         if (size <= singleChunk) {
           if (!batch.hasRoomFor(size)) yield* flush();

@@ -60,6 +60,8 @@ export interface FilesResult {
   /** 32 bytes a file. */
   readonly digests: Uint8Array;
   readonly dagSizes: Float64Array;
+  /** Offset in the run after the last block of each file. */
+  readonly ends: Uint32Array;
   readonly failures: readonly FileFailure[];
 }
 

@@ -18,8 +18,17 @@ export async function* reRootFiles(context: ImportContext, directory: Directory)
   let i = directory.states.indexOf(METADATA);
   if (i < 0) return;
   const blocks = new RunBuilder();
+  let made: number[] = [];
+  let ends: number[] = [];
+  const taken = () => {
+    const finished = { directories: made.map(() => directory), indexes: made, ends };
+    made = [];
+    ends = [];
+    return ownBlocks(blocks.take(), finished);
+  };
   for (; i >= 0; i = directory.states.indexOf(METADATA, i + 1)) {
     context.signal.throwIfAborted();
+    if (directory.isResumed(i)) continue;
     const metadata = metadataOf(context, directory, i);
     if (metadata === undefined) {
       // The tree has no place for what differs.
@@ -33,10 +42,12 @@ export async function* reRootFiles(context: ImportContext, directory: Directory)
       yield* importAlone(context, directory, i);
     } else {
       directory.setRoot(i, DAG_PB, blocks.add(root.block), 0, root.dagSize);
-      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());
+      made.push(i);
+      ends.push(blocks.length);
+      if (blocks.length >= RUN_BYTES) yield taken();
     }
   }
-  if (blocks.length > 0) yield ownBlocks(blocks.take());
+  if (blocks.length > 0) yield taken();
 }
 
 export interface FileRoot {

@@ -33,7 +33,7 @@ class Changed extends Error {}
 
 parentPort?.on('message', ({ id, task }: TaskMessage) => {
   const result: Result = task.kind === 'files' ? importFiles(task) : importSegment(task);
-  const transfer = result.kind === 'files' ? [result.digests.buffer, result.dagSizes.buffer] : [];
+  const transfer = result.kind === 'files' ? [result.digests.buffer, result.dagSizes.buffer, result.ends.buffer] : [];
   parentPort?.postMessage({ id, result } satisfies ResultMessage, transfer as ArrayBuffer[]);
 });
 
@@ -43,6 +43,7 @@ function importFiles(task: FilesTask): FilesResult {
   const codecs = new Uint8Array(count);
   const digests = new Uint8Array(count * DIGEST_BYTES);
   const dagSizes = new Float64Array(count);
+  const ends = new Uint32Array(count);
   const failures: FileFailure[] = [];
   let at = 0;
   for (let index = 0; index < count; index++) {
@@ -56,8 +57,9 @@ function importFiles(task: FilesTask): FilesResult {
     } catch (error) {
       failures.push(failureOf(error, index));
     }
+    ends[index] = at;
   }
-  return { kind: 'files', runBytes: at, codecs, digests, dagSizes, failures };
+  return { kind: 'files', runBytes: at, codecs, digests, dagSizes, ends, failures };
 }
 
 interface Written {

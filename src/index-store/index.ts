@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { RepositoryRecord, ShardRecord, SnapshotRecord, Stray } from '../model.ts';
+import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord, Stray } from '../model.ts';
 import { BlockTable } from './blocks.ts';
 import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
@@ -15,7 +15,7 @@ import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
 import { assertRoom } from './room.ts';
 import { dropStanding, readStanding, type Standing, writeStanding } from './standing.ts';
-import { type ShardUsers, Tables } from './tables.ts';
+import { Tables } from './tables.ts';
 
 /** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
 export const INDEX_FORMAT = 1;
@@ -48,7 +48,12 @@ export class Index {
       assertRoom(dir);
     }
     if (existsSync(join(dir, 'tables')) && options.dropTorn !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
-    if (index.#standing === undefined) await index.#checkFormat();
+    try {
+      if (index.#standing === undefined) await index.#checkFormat();
+    } catch (error) {
+      await index.#openTables?.root.close();
+      throw error;
+    }
     return index;
   }
 
@@ -116,7 +121,7 @@ export class Index {
     assertRoom(this.#dir);
     await this.#change((tables) => {
       void tables.shards.put(shard.number, { ...shard, state: 'sealed' });
-      tables.settleStray(shard);
+      tables.strays.settle(shard);
     });
     this.#blocks.add(shard.number, digests.digests(), this.#numbers);
     await this.#change((tables) => void tables.shards.put(shard.number, shard));
@@ -132,7 +137,7 @@ export class Index {
     assertRoom(this.#dir);
     await this.#change((tables) => {
       for (const number of snapshot.shards) tables.setState(number, 'committed');
-      tables.settleStray(snapshot.catalogue);
+      tables.strays.settle(snapshot.catalogue);
       void tables.snapshots.put([snapshot.repository, snapshot.number], snapshot);
       void tables.repositories.put(repository.name, repository);
     });
@@ -140,24 +145,40 @@ export class Index {
   }
 
   /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
-  async noteStray({ cid, peers }: Stray): Promise<void> {
-    await this.#change(({ strays }) => void strays.put(cid, [...new Set([...(strays.get(cid) ?? []), ...peers])]));
+  async noteStray(stray: Stray): Promise<void> {
+    await this.#change(({ strays }) => strays.note(stray));
   }
 
   strays(): Stray[] {
-    // An index that an earlier version made, and that is only read now, has no such table.
-    const strays = (this.#tables.strays as Tables['strays'] | undefined)?.getRange() ?? [];
-    return [...strays].map(({ key, value }) => ({ cid: key, peers: value }));
+    return this.#tables.strays.all();
   }
 
   /** The stray is on these peers no more; on none, if none are named. */
   async dropStray(cid: string, peers?: readonly string[]): Promise<void> {
-    await this.#change((tables) => tables.dropStray(cid, peers));
+    await this.#change(({ strays }) => strays.drop(cid, peers));
   }
 
-  /** A shard has other holders now: each record of it says so, in one transaction, and its former holders become a stray's. */
+  /**
+   * Other peers hold a shard now: each record of it says so, in one transaction, and those that held it before become a
+   * stray's holders.
+   */
   async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
-    await this.#change((tables) => tables.relocate(cid, users, peers));
+    await this.#change(({ shards, snapshots, strays }) => {
+      const before: string[] = [];
+      for (const number of users.shards) {
+        const shard = shards.get(number);
+        if (shard?.cid !== cid) continue;
+        before.push(...shard.peers);
+        void shards.put(number, { ...shard, peers });
+      }
+      for (const key of users.snapshots) {
+        const snapshot = snapshots.get(key);
+        if (snapshot?.catalogue.cid !== cid) continue;
+        before.push(...snapshot.catalogue.peers);
+        void snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
+      }
+      strays.settle({ cid, peers }, before);
+    });
     this.#placed = undefined;
   }
 
@@ -167,7 +188,7 @@ export class Index {
       for (const number of numbers) {
         const snapshot = tables.snapshots.get([repository, number]);
         if (snapshot === undefined) continue;
-        tables.settleStray({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
+        tables.strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
         void tables.snapshots.remove([repository, number]);
       }
     });
@@ -180,8 +201,8 @@ export class Index {
         const key: [string, number] = [snapshot.repository, snapshot.number];
         const before = tables.snapshots.get(key);
         if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
-          tables.settleStray({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
-        tables.settleStray(snapshot.catalogue);
+          tables.strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
+        tables.strays.settle(snapshot.catalogue);
         void tables.snapshots.put(key, snapshot);
         for (const number of snapshot.shards) tables.setState(number, 'committed');
       }
@@ -204,7 +225,7 @@ export class Index {
     await this.#change((tables) => {
       for (const shard of shards) {
         void tables.shards.put(shard.number, shard);
-        tables.settleStray(shard);
+        tables.strays.settle(shard);
       }
     });
     this.#placed = undefined;
@@ -251,7 +272,7 @@ export class Index {
   readonly #numbers = (): ReadonlySet<number> => new Set(this.#tables.shards.getKeys());
 
   get #tables(): Tables {
-    this.#openTables ??= this.#opening(() => new Tables(join(this.#dir, 'tables'), this.#options.readOnly === true));
+    this.#openTables ??= this.#opening(() => new Tables(this.#dir, this.#options.readOnly === true));
     return this.#openTables;
   }
 

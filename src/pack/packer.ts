@@ -7,6 +7,7 @@
  */
 import type { DigestMap } from '../digest-map.ts';
 import { SectionCursor } from '../shard/car.ts';
+import type { BlocksStep } from '../shard/run.ts';
 import { OpenShard, type SpooledShard } from './open-shard.ts';
 
 /**
@@ -26,6 +27,10 @@ export interface PackOptions {
   readonly firstNumber: number;
   /** The shard that holds a block already, by the digest at `at`. */
   readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
+  /** Told how many of a run's bytes are packed, before each shard is sealed and when all of them are. */
+  readonly onPacked?: (step: BlocksStep, bytes: number) => void;
+  /** Told of each block that another shard than the open one has already: which. */
+  readonly onMet?: (shard: number) => void;
   /** The most bytes that the open shard may have to find its peers. @throws ShardctlError when that is less than `bytes` */
   readonly roomFor?: (bytes: number) => number;
   /** Takes a sealed shard; resolves when the next one may be begun. */
@@ -56,8 +61,14 @@ export class Packer {
     return this.#reused;
   }
 
-  /** Packs a run; resolves when the next may come. `release` is called when the run's bytes are not needed any more. */
-  async add(run: Buffer, release: () => void): Promise<void> {
+  /** Whether a shard is being filled: what was packed since the last was sealed depends on it. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Packs a run; resolves when the next may come. It is released when its bytes are not needed any more. */
+  async add(step: BlocksStep): Promise<void> {
+    const { run, release } = step;
     const cursor = new SectionCursor(run);
     const writes: Promise<void>[] = [];
     let pieceStart = 0;
@@ -71,6 +82,7 @@ export class Packer {
       if (this.#open !== undefined && this.#isFull(this.#open, length)) {
         this.#write(run, pieceStart, cursor.start, writes);
         pieceStart = cursor.start;
+        this.#options.onPacked?.(step, cursor.start);
         await this.seal();
       }
       if (this.#open === undefined) {
@@ -85,6 +97,7 @@ export class Packer {
     this.#write(run, pieceStart, cursor.end, writes);
     if (writes.length === 0) release();
     else void Promise.all(writes).then(release, release);
+    this.#options.onPacked?.(step, run.length);
     await this.#open?.writable();
   }
 
@@ -121,11 +134,16 @@ export class Packer {
 
   #isKnown(run: Buffer, at: number): boolean {
     if (this.#open?.digests.get(run, at) !== undefined) return true;
-    for (const digests of this.#unplaced.values()) if (digests.get(run, at) !== undefined) return true;
-    const shard = this.#options.shardOf(run, at);
+    const shard = this.#unplacedWith(run, at) ?? this.#options.shardOf(run, at);
     if (shard === undefined) return false;
     this.#reused.add(shard);
+    this.#options.onMet?.(shard);
     return true;
+  }
+
+  #unplacedWith(run: Buffer, at: number): number | undefined {
+    for (const [number, digests] of this.#unplaced) if (digests.get(run, at) !== undefined) return number;
+    return undefined;
   }
 
   #write(run: Buffer, from: number, to: number, writes: Promise<void>[]): void {

@@ -3,10 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseCid } from '../dag/cid.ts';
 import { syncPath } from '../durable.ts';
-import { errnoOf, ShardctlError } from '../errors.ts';
-import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
+import { errnoOf } from '../errors.ts';
+import { checkCar } from './check-car.ts';
 import type { SealedShard, Throttle } from './peer.ts';
 
 /** A file in `tmp` that nobody has written to for this long belongs to no run that is alive. */
@@ -18,8 +17,7 @@ export interface CopyPlace {
   /** What it is called then. */
   readonly path: string;
   readonly signal: AbortSignal;
-  /** Holds back the bytes that are copied. */
-  readonly throttle?: Throttle;
+  readonly throttle?: Throttle | undefined;
 }
 
 export async function copyCar(shard: SealedShard, { temporary, path, signal, throttle }: CopyPlace): Promise<void> {
@@ -66,20 +64,6 @@ export async function moveCar(carPath: string, path: string): Promise<boolean> {
     if (errnoOf(error) === 'EXDEV') return false;
     throw error;
   }
-}
-
-/** @throws ShardctlError `DAMAGE` */
-export async function checkCar(path: string, shard: SealedShard): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    const { size } = await handle.stat();
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(CAR_HEADER_BYTES), 0, CAR_HEADER_BYTES, 0);
-    const { digest } = readCarHeader(buffer.subarray(0, bytesRead));
-    if (size === shard.carBytes && Buffer.compare(digest, parseCid(shard.cid).digest) === 0) return;
-  } finally {
-    await handle.close();
-  }
-  throw new ShardctlError('DAMAGE', `${path} is not the complete CAR of ${shard.label} (${shard.cid})`);
 }
 
 /**

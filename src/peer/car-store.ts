@@ -37,19 +37,19 @@ export class CarStore implements ShardStore {
     }
   }
 
-  async put(shard: SealedShard, { mayConsume, beforeCopy, ...how }: StorePut): Promise<void> {
+  async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
     const path = this.#pathOf(shard.cid);
     await this.usedBytes();
     const replaced = (await this.sizeOf(shard.cid)) ?? 0;
     await makeDirectory(dirname(path));
-    const { checkCar, copyCar, moveCar, sweepTemporary } = await import('./car-put.ts');
+    const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([import('./car-put.ts'), import('./check-car.ts')]);
     await checkCar(shard.carPath, shard);
     if (!mayConsume || !(await moveCar(shard.carPath, path))) {
       await beforeCopy();
       const temporary = join(this.#path, 'tmp');
       this.#swept ??= sweepTemporary(temporary);
       await this.#swept;
-      await copyCar(shard, { temporary, path, ...how });
+      await copyCar(shard, { temporary, path, signal, throttle });
     }
     await syncPath(dirname(path));
     this.#addUsed(shard.carBytes - replaced);

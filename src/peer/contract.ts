@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { sha256 } from '../dag/cid.ts';
 import { makeBlocks, makeShard, type TestShard } from '../testing/shards.ts';
 import type { Peer } from './peer.ts';
@@ -14,15 +14,25 @@ export interface PeerUnderTest {
   readonly flip: (shard: TestShard, block: Uint8Array) => Promise<void>;
   /** Makes a stored block shorter or unreadable, behind the peer's back. */
   readonly cut: (shard: TestShard, block: Uint8Array) => Promise<void>;
+  /** Bytes by which the space that a peer says is used may be off: books of its own, that grow. [0] */
+  readonly slackBytes?: number;
 }
 
 const never = new AbortController().signal;
 const keep = { mayConsume: false, signal: never };
 
-/** @param makePeer makes an empty peer in `dir`, which is removed after the test */
-export function peerContract(name: string, makePeer: (dir: string) => Promise<PeerUnderTest>): void {
+/**
+ * @param makePeer makes an empty peer in `dir`, which is removed after the test
+ * @param isReady says whether there is what it takes; skips the test, or fails, when there is not
+ */
+export function peerContract(
+  name: string,
+  makePeer: (dir: string) => Promise<PeerUnderTest>,
+  isReady: (t: TestContext) => boolean = () => true,
+): void {
   const rule = (title: string, body: (context: PeerUnderTest & { dir: string }) => Promise<void>) =>
-    test(title, async () => {
+    test(title, async (t) => {
+      if (!isReady(t)) return;
       const dir = mkdtempSync(join(tmpdir(), 'shardctl-peer-'));
       try {
         await body({ ...(await makePeer(dir)), dir });
@@ -74,12 +84,12 @@ export function peerContract(name: string, makePeer: (dir: string) => Promise<Pe
       await reader.close();
     });
 
-    rule('putting a shard again is a success and takes no more space', async ({ peer, dir }) => {
-      const shard = makeShard(dir, makeBlocks(20, 4000));
+    rule('putting a shard again is a success and takes no more space', async ({ peer, dir, slackBytes = 0 }) => {
+      const shard = makeShard(dir, makeBlocks(20, 400_000));
       await peer.put(shard, keep);
       const { usedBytes } = await peer.metric();
       await peer.put(shard, keep);
-      assert.equal((await peer.metric()).usedBytes, usedBytes);
+      assert.ok((await peer.metric()).usedBytes - usedBytes <= slackBytes);
       assert.deepEqual(await cidsOf(peer), [shard.cid]);
     });
 
@@ -109,14 +119,15 @@ export function peerContract(name: string, makePeer: (dir: string) => Promise<Pe
       assert.deepEqual([read.length, damage], [20, []]);
     });
 
-    rule('removing a shard gives its space back; removing it again is a success', async ({ peer, dir }) => {
+    rule('removing a shard gives its space back; removing it again is a success', async ({ peer, dir, slackBytes = 0 }) => {
       const before = await peer.metric();
-      const shard = makeShard(dir, makeBlocks(20, 4000));
+      const shard = makeShard(dir, makeBlocks(20, 400_000));
       await peer.put(shard, keep);
-      assert.ok((await peer.metric()).usedBytes > before.usedBytes);
+      assert.ok((await peer.metric()).usedBytes > before.usedBytes + slackBytes);
       await peer.remove(shard.cid);
       await peer.remove(shard.cid);
-      assert.equal((await peer.metric()).usedBytes, before.usedBytes);
+      await peer.reclaim?.();
+      assert.ok((await peer.metric()).usedBytes - before.usedBytes <= slackBytes);
       assert.deepEqual(await cidsOf(peer), []);
     });
 

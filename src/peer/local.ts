@@ -6,6 +6,7 @@ import { makeDirectory, writeDurably } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { Metric } from '../model.ts';
 import { CarStore } from './car-store.ts';
+import { isIntact } from './intact.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from './peer.ts';
 import type { ShardStore } from './store.ts';
 
@@ -22,6 +23,9 @@ export interface LocalPeerOptions {
   /** Most bytes that its shards may take. */
   readonly capacity?: number | undefined;
   readonly tags?: Readonly<Record<string, string>>;
+  readonly reserve?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly drained?: boolean | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -37,6 +41,9 @@ export class LocalPeer implements Peer {
   readonly kind = 'local';
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
+  readonly reserve: number;
+  readonly weight: number;
+  readonly drained: boolean;
   readonly #options: LocalPeerOptions;
   #store: ShardStore | undefined;
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
@@ -47,6 +54,9 @@ export class LocalPeer implements Peer {
   constructor(options: LocalPeerOptions) {
     this.name = options.name;
     this.tags = options.tags ?? {};
+    this.reserve = options.reserve ?? 0;
+    this.weight = options.weight ?? 1;
+    this.drained = options.drained ?? false;
     this.#options = options;
   }
 
@@ -108,7 +118,7 @@ export class LocalPeer implements Peer {
       }
       const store = await this.#layout();
       if (options.replace !== true && (await store.sizeOf(shard.cid)) === carBytes) {
-        if (await isIntact(store, shard.cid)) return await store.flush(shard.cid);
+        if (await isIntact(() => store.open(shard.cid))) return await store.flush(shard.cid);
         await store.remove(shard.cid);
       }
       const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await store.usedBytes()) - this.#claimed;
@@ -242,23 +252,4 @@ function parseIdentity(text: string): Identity | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A shard is met here again only after a crash or a lost index: then it is read, because a name and a size are no evidence. */
-async function isIntact(store: ShardStore, cid: string): Promise<boolean> {
-  let intact = true;
-  try {
-    const reader = await store.open(cid);
-    try {
-      for await (const _ of reader.scan(() => {
-        intact = false;
-      }));
-    } finally {
-      await reader.close();
-    }
-  } catch (error) {
-    if (error instanceof ShardctlError && error.code === 'DAMAGE') return false;
-    throw error;
-  }
-  return intact;
 }

@@ -56,7 +56,10 @@ export interface Peer {
   /** Whether the shard is pinned here: the peer's own word, cheap, no evidence that each block is intact. */
   has(cid: string): Promise<boolean>;
 
-  /** Opens a shard for reading. Throws `NOT_FOUND` when it is not here, `DAMAGE` when its CAR cannot be read. */
+  /**
+   * Opens a shard for reading. Throws `NOT_FOUND` when it is not here, `DAMAGE` when its CAR cannot be read, `NOT_READABLE` when
+   * it is said to be here and there is no way to its bytes.
+   */
   open(cid: string): Promise<ShardReader>;
 
   /** CIDs of all shards that are pinned here. */
@@ -73,6 +76,9 @@ export interface Peer {
 
   /** Has the space of what was removed collected now. Absent where `remove` frees it. */
   reclaim?(): Promise<void>;
+
+  /** What about the peer's own settings keeps it from serving what it holds, one line each. Absent where there is nothing to set. */
+  warnings?(): Promise<readonly string[]>;
 
   /** Lets go of connections. */
   close?(): Promise<void>;
@@ -99,6 +105,8 @@ export interface ShardContents {
 }
 
 export interface ShardReader {
+  /** What is read may come from another peer: it is right, and no evidence that this peer has it. */
+  readonly isSecondHand?: boolean;
   /** Blocks in the shard, manifest not counted. */
   readonly blocks: number;
   contents(): ShardContents;

@@ -6,7 +6,7 @@ import type { Ledger } from '../allocate/ledger.ts';
 import type { DigestMap } from '../digest-map.ts';
 import { DIGEST_BYTES, type Replication } from '../model.ts';
 import type { BlockSource } from '../read/block-source.ts';
-import { RunBuilder } from '../shard/run.ts';
+import { ownBlocks, RunBuilder } from '../shard/run.ts';
 import { storing } from '../storing.ts';
 import { contentsOn } from './contents.ts';
 import type { ShardUse } from './live.ts';
@@ -53,11 +53,11 @@ export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledge
         bytes += block.length;
         if (builder.length < RUN_BYTES) continue;
         signal.throwIfAborted();
-        await packer.add(builder.take(), () => {});
+        await packer.add(ownBlocks(builder.take()));
       }
       emit({ type: 'progress', label: 'repacking', done: done + 1, total: inOrder.length, bytes });
     }
-    await packer.add(builder.take(), () => {});
+    await packer.add(ownBlocks(builder.take()));
     await packer.seal();
     await placer.drained();
   } catch (error) {

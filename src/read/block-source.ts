@@ -121,14 +121,15 @@ export class BlockSource implements Blocks {
 }
 
 function unreadable(digest: Uint8Array, place: BlockPlace, failures: readonly { peer: string; error: ShardctlError }[]): ShardctlError {
-  const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS');
+  const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE');
   const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
   return new ShardctlError(
     unreachable ? 'TOO_FEW_PEERS' : 'DAMAGE',
     `block ${blockText(digest)} of shard ${place.cid} cannot be read: ${reasons}`,
     {
       hint: unreachable
-        ? 'bring one of these peers back, then run the same command again'
+        ? (failures.find(({ error }) => error.code === 'NOT_READABLE')?.error.hint ??
+          'bring one of these peers back, then run the same command again')
         : '`shardctl verify --read-data` lists all damage',
       cause: failures[0]?.error,
     },

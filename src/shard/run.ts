@@ -1,18 +1,38 @@
 /** Gathers blocks that are made on the main thread into a run: back-to-back CAR sections, as a shard holds them. */
 import { sha256 } from '../dag/cid.ts';
+import type { Directory } from '../directory.ts';
 import { RAW } from '../model.ts';
 import { sectionHeaderBytes, writeSectionHeader } from './car.ts';
+
+/** The files whose blocks a run has, as far as their last ones stand in it. */
+export interface FinishedFiles {
+  readonly directories: readonly Directory[];
+  /** Positions in these directories. */
+  readonly indexes: readonly number[];
+  /** For each the offset in the run after its last block; ascending. */
+  readonly ends: ArrayLike<number>;
+}
 
 /** A run on its way to a shard; call `release` when its bytes are not needed any more. */
 export interface BlocksStep {
   readonly kind: 'blocks';
   readonly run: Buffer;
+  /** Absent on blocks that are not those of files. */
+  readonly finished?: FinishedFiles | undefined;
   release(): void;
 }
 
 /** A run that lies in memory of its own. */
-export function ownBlocks(run: Buffer): BlocksStep {
-  return { kind: 'blocks', run, release: () => {} };
+export function ownBlocks(run: Buffer, finished?: FinishedFiles): BlocksStep {
+  return { kind: 'blocks', run, finished, release: () => {} };
+}
+
+/** Blocks of a file that goes on in the next run. */
+export const NONE_FINISHED: FinishedFiles = { directories: [], indexes: [], ends: [] };
+
+/** The run ends with the last block of this file. */
+export function lastBlocks(run: Buffer, directory: Directory, index: number): BlocksStep {
+  return ownBlocks(run, { directories: [directory], indexes: [index], ends: [run.length] });
 }
 
 const FIRST_BYTES = 64 * 1024;

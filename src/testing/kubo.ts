@@ -1,9 +1,12 @@
-/** Real Kubo for tests, offline: a binary, and throw-away datastores driven through its command line. */
-import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+/** Real Kubo for tests: a binary, and throw-away datastores driven through its command line or as daemons. Nothing leaves the machine. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { base32 } from 'multiformats/bases/base32';
+import { sha256 } from '../dag/cid.ts';
 
 /** The `ipfs` binary that the peer builder made, or undefined. `SHARDCTL_PEERS` names another folder of binaries. */
 export function kuboBinary(): string | undefined {
@@ -61,5 +64,73 @@ export class KuboRepo {
   /** As `run`: standard output as text, without the newline at its end. */
   text(args: readonly string[], input?: Uint8Array): string {
     return this.run(args, input).toString().trimEnd();
+  }
+}
+
+/** A daemon on a datastore of its own, on ports that the system chooses. It knows no other peers. */
+export class KuboDaemon {
+  readonly repo: KuboRepo;
+  readonly #args: readonly string[];
+  #process: ChildProcess | undefined;
+
+  private constructor(repo: KuboRepo, args: readonly string[]) {
+    this.repo = repo;
+    this.#args = args;
+  }
+
+  /** @param settings by key, as `ipfs config --json` takes them @param args of `ipfs daemon` */
+  static async start(dir: string, settings: Readonly<Record<string, unknown>> = {}, args: readonly string[] = []): Promise<KuboDaemon> {
+    const repo = KuboRepo.init(dir);
+    const addresses = {
+      'Addresses.API': '/ip4/127.0.0.1/tcp/0',
+      'Addresses.Gateway': '/ip4/127.0.0.1/tcp/0',
+      'Addresses.Swarm': ['/ip4/127.0.0.1/tcp/0'],
+    };
+    for (const [key, value] of Object.entries({ ...addresses, ...settings })) repo.run(['config', '--json', key, JSON.stringify(value)]);
+    const daemon = new KuboDaemon(repo, args);
+    await daemon.start();
+    // Started again, it is where it was.
+    repo.run(['config', 'Addresses.API', readFileSync(join(dir, 'api'), 'utf8').trim()]);
+    return daemon;
+  }
+
+  /** URL of its RPC. */
+  get url(): string {
+    const address = readFileSync(join(this.repo.path, 'api'), 'utf8');
+    return `http://127.0.0.1:${address.trim().split('/').at(-1)}`;
+  }
+
+  get gateway(): string {
+    return readFileSync(join(this.repo.path, 'gateway'), 'utf8').trim();
+  }
+
+  async start(): Promise<void> {
+    for (const file of ['api', 'gateway']) rmSync(join(this.repo.path, file), { force: true });
+    const child = spawn(kuboBinary() as string, ['daemon', ...this.#args], {
+      env: { ...process.env, IPFS_PATH: this.repo.path },
+      stdio: 'ignore',
+    });
+    this.#process = child;
+    // The gateway comes up last.
+    while (!existsSync(join(this.repo.path, 'gateway'))) {
+      if (child.exitCode !== null) throw new Error(`the Kubo daemon ended with ${child.exitCode}`);
+      await setTimeout(20);
+    }
+  }
+
+  /** Ends it, and resolves when it is gone. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  /** The file in which the daemon's datastore keeps a block. */
+  fileOf(block: Uint8Array): string {
+    const key = base32.baseEncode(Buffer.concat([Buffer.from([0x12, 0x20]), sha256(block)])).toUpperCase();
+    return join(this.repo.path, 'blocks', key.slice(-3, -1), `${key}.data`);
   }
 }

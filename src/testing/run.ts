@@ -64,6 +64,7 @@ export class TestHome {
         itemize: false,
         spool: join(this.dir, 'spool'),
         heads: join(this.dir, 'heads'),
+        pending: join(this.dir, 'index', 'pending'),
         index,
         peers: this.peers,
         replication: { min: 1, max: 1 },

@@ -3,12 +3,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
-import { sizeOf, weightOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
+import { commonOptions, peerName } from '../peer-options.ts';
 import { addLocalPeer, writing } from '../wire.ts';
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
 /** What a fresh filesystem holds by itself. */
 const LOST_AND_FOUND = 'lost+found';
@@ -28,30 +27,10 @@ export async function run(context: Context): Promise<number> {
 
 function peerOf(args: Args, cwd: string): LocalPeerConfig {
   const path = resolve(cwd, args.positionals[0] as string);
-  const name = args.text('name') ?? basename(path);
-  if (!NAME.test(name))
-    throw usage(`"${name}" cannot be the name of a peer; give one of letters, digits, ".", "_" and "-" with --name`, args.command);
+  const name = peerName(args, basename(path));
   const layout = args.text('layout') ?? 'car';
   if (!LAYOUTS.includes(layout)) throw usage(`--layout "${layout}" is neither car nor blockstore`, args.command);
-  const capacity = sizeOf(args, 'capacity');
-  const [reserve, weight] = [sizeOf(args, 'reserve'), weightOf(args)];
-  const tags = Object.fromEntries(args.all('tag').map(({ value }) => tagOf(value, args)));
-  return {
-    kind: 'local',
-    name,
-    path,
-    layout: layout as PeerLayout,
-    tags,
-    ...(capacity === undefined ? {} : { capacity }),
-    ...(reserve === undefined ? {} : { reserve }),
-    ...(weight === undefined ? {} : { weight }),
-  };
-}
-
-function tagOf(text: string, args: Args): [string, string] {
-  const equals = text.indexOf('=');
-  if (equals > 0 && equals < text.length - 1) return [text.slice(0, equals), text.slice(equals + 1)];
-  throw usage(`--tag "${text}" is not KEY=VALUE`, args.command);
+  return { kind: 'local', name, path, layout: layout as PeerLayout, ...commonOptions(args) };
 }
 
 /** A peer has its directory for itself: shards must not mix with somebody's files. */

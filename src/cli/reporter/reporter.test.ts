@@ -21,6 +21,7 @@ const SUMMARY: Summary = {
   symlinks: 3,
   bytes: 300 * MIB,
   newFiles: 12,
+  resumedFiles: 0,
   changedEntries: 14,
   newBlocks: 34,
   newBytes: 1.5 * MIB,

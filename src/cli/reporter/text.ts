@@ -110,6 +110,7 @@ export function summaryLines(summary: Summary): string[] {
       `${counted(summary.newFiles, 'file')}, ${counted(summary.newBlocks, 'block')}, ${formatSize(summary.newBytes)} in ${counted(summary.newShards, 'shard')}`,
     ),
   ];
+  if (summary.resumedFiles > 0) lines.push(row('resumed', `${counted(summary.resumedFiles, 'file')} that an interrupted run had imported`));
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
   for (const peer of summary.peers) {
     lines.push(

@@ -1,0 +1,61 @@
+/** `shardctl peers add cluster URL`: set up the members of an IPFS Cluster as peers, or all of it as one. */
+import { resolve } from 'node:path';
+import { displayUrl } from '../../display.ts';
+import { EXIT } from '../../errors.ts';
+import { peerNames } from '../../home/config.ts';
+import { replicationOf } from '../add-options.ts';
+import { type Args, usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { commonOptions, peerName } from '../peer-options.ts';
+import { hostOf, isUrl, writing } from '../wire.ts';
+import { addCluster, type NewCluster } from '../wire-cluster.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, cwd, quiet, json, output } = context;
+  const asked = clusterOf(args, cwd);
+  const kubos = args.all('kubo').map(({ value }) => kuboOf(value, args));
+  const made = await writing(context, ({ config }) => addCluster(context, config, asked, kubos));
+  if (!quiet && !json) output.line(`cluster ${made.name}: ${peerNames(made).join(', ')}`);
+  return EXIT.done;
+}
+
+function clusterOf(args: Args, cwd: string): NewCluster {
+  const url = args.positionals[0] as string;
+  if (!isUrl(url)) throw usage(`"${displayUrl(url)}" is not an http or https URL, as http://127.0.0.1:9094 is`, args.command);
+  const gateway = args.text('gateway');
+  if (gateway !== undefined && !isUrl(gateway)) throw usage(`--gateway "${gateway}" is not an http or https URL`, args.command);
+  const federate = args.flag('federate');
+  if (!federate && args.text('replication') !== undefined) {
+    throw usage(
+      '--replication of a cluster says how many of its members hold a shard when it is one peer: give --federate too',
+      args.command,
+    );
+  }
+  if ((args.text('user') === undefined) !== (args.text('password-file') === undefined)) {
+    throw usage('--user and --password-file go together', args.command);
+  }
+  const file = (option: 'password-file' | 'token-file' | 'ca') => {
+    const path = args.text(option);
+    return path === undefined ? undefined : resolve(cwd, path);
+  };
+  return {
+    kind: 'cluster',
+    name: peerName(args, hostOf(url)),
+    url,
+    user: args.text('user'),
+    passwordFile: file('password-file'),
+    tokenFile: file('token-file'),
+    ca: file('ca'),
+    gateway,
+    federate: federate || undefined,
+    replication: federate ? replicationOf(args) : undefined,
+    ...commonOptions(args),
+  };
+}
+
+function kuboOf(text: string, args: Args): { readonly member: string; readonly url: string } {
+  const equals = text.indexOf('=');
+  const url = text.slice(equals + 1);
+  if (equals > 0 && isUrl(url)) return { member: text.slice(0, equals), url };
+  throw usage(`--kubo "${text}" is not MEMBER=URL`, args.command);
+}

@@ -1,0 +1,39 @@
+/** `shardctl peers add kubo URL`: set up a Kubo daemon as a peer. */
+import { resolve } from 'node:path';
+import { displayUrl } from '../../display.ts';
+import { EXIT, ShardctlError } from '../../errors.ts';
+import { type Args, usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { commonOptions, peerName } from '../peer-options.ts';
+import { hostOf, isUrl, writing } from '../wire.ts';
+import { addKuboPeer, type NewKuboPeer } from '../wire-kubo.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, cwd, output, quiet, json } = context;
+  const wanted = peerOf(args, cwd);
+  const { peer, warnings } = await writing(context, async ({ config }) => {
+    if (config.peers.some(({ name }) => name === wanted.name)) {
+      throw new ShardctlError('USAGE', `there is a peer "${wanted.name}" already`, { hint: 'choose another name with --name' });
+    }
+    return await addKuboPeer(context, config, wanted);
+  });
+  if (!quiet && !json) output.line(`peer ${peer.name}: Kubo ${peer.id} at ${displayUrl(peer.url)}`);
+  if (!quiet) for (const warning of warnings) output.note(`peer ${peer.name}: ${warning}`);
+  return EXIT.done;
+}
+
+function peerOf(args: Args, cwd: string): NewKuboPeer {
+  const url = args.positionals[0] as string;
+  if (!isUrl(url)) throw usage(`"${displayUrl(url)}" is not an http or https URL, as http://127.0.0.1:5001 is`, args.command);
+  const gateway = args.text('gateway');
+  if (gateway !== undefined && !isUrl(gateway)) throw usage(`--gateway "${gateway}" is not an http or https URL`, args.command);
+  const tokenFile = args.text('token-file');
+  return {
+    kind: 'kubo',
+    name: peerName(args, hostOf(url)),
+    url,
+    ...(tokenFile === undefined ? {} : { tokenFile: resolve(cwd, tokenFile) }),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...commonOptions(args),
+  };
+}

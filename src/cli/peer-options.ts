@@ -1,0 +1,30 @@
+/** What `peers add` takes for every kind of peer. */
+import type { PlacementConfig } from '../home/config.ts';
+import { sizeOf, weightOf } from './add-options.ts';
+import { type Args, usage } from './args.ts';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** `--name`. @throws ShardctlError `USAGE` when it, or what stands for it, cannot be the name of a peer */
+export function peerName(args: Args, otherwise: string): string {
+  const name = args.text('name') ?? otherwise;
+  if (NAME.test(name)) return name;
+  throw usage(`"${name}" cannot be the name of a peer; give one of letters, digits, ".", "_" and "-" with --name`, args.command);
+}
+
+/** What every kind of peer may be given. */
+export function commonOptions(args: Args): PlacementConfig {
+  const [capacity, reserve, weight] = [sizeOf(args, 'capacity'), sizeOf(args, 'reserve'), weightOf(args)];
+  return {
+    tags: Object.fromEntries(args.all('tag').map(({ value }) => tagOf(value, args))),
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(reserve === undefined ? {} : { reserve }),
+    ...(weight === undefined ? {} : { weight }),
+  };
+}
+
+function tagOf(text: string, args: Args): [string, string] {
+  const equals = text.indexOf('=');
+  if (equals > 0 && equals < text.length - 1) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw usage(`--tag "${text}" is not KEY=VALUE`, args.command);
+}

@@ -1,0 +1,71 @@
+/** The composition root's part for Kubo daemons: their settings become peers. Loaded only where one is set up. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { displayUrl } from '../display.ts';
+import { errnoOf, ShardctlError } from '../errors.ts';
+import type { Config, KuboPeerConfig } from '../home/config.ts';
+import { saveConfig } from '../home/config-file.ts';
+import type { HomePaths } from '../home/home.ts';
+import { KuboPeer } from '../peer/kubo/kubo.ts';
+import type { Context } from './context.ts';
+
+/** What a user says of a new peer; the daemon says the rest. */
+export type NewKuboPeer = Omit<KuboPeerConfig, 'id' | 'owner'>;
+
+/** Connects to nothing yet. @throws ShardctlError when the file with its token cannot be read */
+export function kuboPeer({ home, now }: Context, { tokenFile, ...peer }: KuboPeerConfig): KuboPeer {
+  return new KuboPeer({ ...peer, token: tokenOf(home, peer.name, tokenFile), now });
+}
+
+/**
+ * Asks the daemon who it is and how much room it has, and adds it to the settings. Must be called by the only writer.
+ * @returns its settings, and what is wrong with the daemon's own
+ */
+export async function addKuboPeer(
+  context: Context,
+  config: Config,
+  peer: NewKuboPeer,
+): Promise<{ readonly peer: KuboPeerConfig; readonly warnings: readonly string[] }> {
+  const { home } = context;
+  const owner = randomBytes(4).toString('hex');
+  const id = await KuboPeer.idAt({ url: peer.url, token: tokenOf(home, peer.name, peer.tokenFile) });
+  const known = config.peers.find((other) => other.kind === 'kubo' && other.id === id);
+  if (known !== undefined) throw new ShardctlError('USAGE', `the Kubo at ${displayUrl(peer.url)} is peer "${known.name}" already (${id})`);
+  const complete: KuboPeerConfig = { ...peer, id, owner };
+  const made = kuboPeer(context, complete);
+  try {
+    await made.metric();
+    const warnings = await made.warnings();
+    saveConfig(home, { ...config, peers: [...config.peers, complete] });
+    return { peer: complete, warnings };
+  } finally {
+    await made.close();
+  }
+}
+
+/** As `addKuboPeer`, for one that holds shards already. Undefined when it is in the settings already. */
+export async function addKuboAt(context: Context, config: Config, url: string, name: string): Promise<KuboPeerConfig | undefined> {
+  const tokenFile = context.args.text('token-file');
+  const id = await KuboPeer.idAt({ url, token: tokenOf(context.home, name, tokenFile) });
+  if (config.peers.some((other) => other.kind === 'kubo' && other.id === id)) return undefined;
+  const file = tokenFile === undefined ? {} : { tokenFile: resolve(context.cwd, tokenFile) };
+  return (await addKuboPeer(context, config, { kind: 'kubo', name, url, tags: {}, ...file })).peer;
+}
+
+/** From its file, else from the environment: `SHARDCTL_TOKEN_ATTIC` for peer "attic". */
+export function tokenOf(home: HomePaths, name: string, tokenFile: string | undefined): string | undefined {
+  if (tokenFile === undefined) return process.env[`SHARDCTL_TOKEN_${name.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`] || undefined;
+  const path = resolve(home.dir, tokenFile);
+  let token: string;
+  try {
+    token = readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new ShardctlError('BAD_CONFIG', `the token of peer "${name}" cannot be read (${path}): ${errnoOf(error) ?? String(error)}`, {
+      hint: 'mend the file, or name another one in config.json',
+      cause: error,
+    });
+  }
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new ShardctlError('BAD_CONFIG', `the token of peer "${name}" is empty, or more than one word (${path})`);
+}

@@ -1,0 +1,43 @@
+/** Where pending entries lie: `REPOSITORY/N.pending`, one file for each run since the last commit that imported anything. */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+
+const SUFFIX = '.pending';
+
+export class PendingFiles {
+  readonly #dir: string;
+
+  constructor(dir: string, repository: string) {
+    this.#dir = join(dir, encodeURIComponent(repository));
+  }
+
+  /** Oldest first. */
+  paths(): string[] {
+    return this.#numbers().map((number) => this.#path(number));
+  }
+
+  /** Of the run that begins. */
+  nextPath(): string {
+    return this.#path((this.#numbers().at(-1) ?? 0) + 1);
+  }
+
+  /** Deletes all: what they say is committed. */
+  drop(): void {
+    if (this.#numbers().length > 0) rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  #numbers(): number[] {
+    try {
+      const names = readdirSync(this.#dir).filter((name) => name.endsWith(SUFFIX));
+      return names.map((name) => Number.parseInt(name, 10)).sort((a, b) => a - b);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  #path(number: number): string {
+    return join(this.#dir, `${number}${SUFFIX}`);
+  }
+}

@@ -1,0 +1,115 @@
+/** What LMDB would die of is refused, with the way out; what it can read is not. */
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { ShardRecord, SnapshotRecord } from '../model.ts';
+import { Index } from './index.ts';
+
+const PAGE = 4096;
+const SHARDS = 300;
+
+let dir: string;
+/** An index whose tables have several levels, free pages, and records on pages of their own. */
+let template: string;
+before(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-tables-'));
+  template = join(dir, 'template');
+  const index = await Index.open(template);
+  const sizes = { bytes: 1, blocks: 1, dagSize: 1, carBytes: 1 };
+  for (let number = 0; number < SHARDS; number++) {
+    const shard: ShardRecord = { number, cid: `${number}`.padEnd(59, 'x'), ...sizes, state: 'placed', peers: ['one', 'two'] };
+    await index.updateShards([shard]);
+  }
+  const snapshot: SnapshotRecord = {
+    repository: 'r',
+    number: 1,
+    cid: 'snapshot',
+    tree: 'tree',
+    parent: null,
+    time: '2026-01-01T00:00:00.000Z',
+    counts: { files: 1, directories: 1, symlinks: 0 },
+    bytes: 1,
+    shards: Array.from({ length: 2000 }, (_, i) => i),
+    catalogue: { cid: 'catalogue', ...sizes, peers: ['one'] },
+    profile: 'unixfs-v1-2025',
+  };
+  const repository = { name: 'r', source: '/r', head: 1, profile: 'unixfs-v1-2025', chunker: undefined, metadata: true, filters: [] };
+  await index.commit(repository, snapshot);
+  index.relist(0, Buffer.alloc(32, 1));
+  await index.close();
+});
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+async function openDamaged(damage: (path: string) => void): Promise<number> {
+  const copy = mkdtempSync(join(dir, 'copy-'));
+  cpSync(template, copy, { recursive: true });
+  damage(join(copy, 'tables', 'data.mdb'));
+  const index = await Index.open(copy);
+  try {
+    return [...index.shards()].length;
+  } finally {
+    await index.close();
+  }
+}
+
+const REFUSED = { code: 'DAMAGE', message: /the index is damaged: .*data\.mdb /, hint: /shardctl recover NAME/ };
+
+test('a whole file is opened', async () => {
+  assert.equal(await openDamaged(() => {}), SHARDS);
+});
+
+test('a file that is cut anywhere is refused', async () => {
+  const pages = readFileSync(join(template, 'tables', 'data.mdb')).length / PAGE;
+  for (let page = 0; page < pages; page += 3) {
+    for (const more of [0, 1000])
+      await assert.rejects(
+        openDamaged((path) => truncateSync(path, page * PAGE + more)),
+        REFUSED,
+      );
+  }
+});
+
+test('a file that is something else, in whole or in its beginning, is refused', async () => {
+  await assert.rejects(
+    openDamaged((path) => writeFileSync(path, 'text')),
+    REFUSED,
+  );
+  await assert.rejects(
+    openDamaged((path) => writeFileSync(path, Buffer.alloc(20 * PAGE, 'x'))),
+    REFUSED,
+  );
+  for (const page of [0, 1])
+    await assert.rejects(
+      openDamaged((path) => overwrite(path, page)),
+      REFUSED,
+    );
+});
+
+test('an overwritten page is refused or is one that nothing leads to', async () => {
+  const pages = readFileSync(join(template, 'tables', 'data.mdb')).length / PAGE;
+  let refused = 0;
+  for (let page = 2; page < pages; page++) {
+    try {
+      await openDamaged((path) => overwrite(path, page));
+    } catch (error) {
+      assert.equal((error as { code?: unknown }).code, 'DAMAGE');
+      refused++;
+    }
+  }
+  assert.ok(refused > 20, `${refused} of ${pages}`);
+});
+
+test('an empty file is a first run that died, and is begun anew', async () => {
+  const fresh = join(dir, 'fresh');
+  await (await Index.open(fresh)).close();
+  truncateSync(join(fresh, 'tables', 'data.mdb'), 0);
+  await (await Index.open(fresh)).close();
+});
+
+function overwrite(path: string, page: number): void {
+  const bytes = readFileSync(path);
+  bytes.fill(0xa5, page * PAGE, (page + 1) * PAGE);
+  writeFileSync(path, bytes);
+}

@@ -1,0 +1,20 @@
+/** The last look at a CAR before it goes to a peer. */
+import { open } from 'node:fs/promises';
+import { parseCid } from '../dag/cid.ts';
+import { ShardctlError } from '../errors.ts';
+import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
+import type { SealedShard } from './peer.ts';
+
+/** @param path of the CAR, or of a copy of it @throws ShardctlError `DAMAGE` when its size or its root is not the shard's; its blocks are not read */
+export async function checkCar(path: string, shard: SealedShard): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(CAR_HEADER_BYTES), 0, CAR_HEADER_BYTES, 0);
+    const { digest } = readCarHeader(buffer.subarray(0, bytesRead));
+    if (size === shard.carBytes && Buffer.compare(digest, parseCid(shard.cid).digest) === 0) return;
+  } finally {
+    await handle.close();
+  }
+  throw new ShardctlError('DAMAGE', `${path} is not the complete CAR of ${shard.label} (${shard.cid})`);
+}

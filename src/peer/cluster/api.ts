@@ -1,0 +1,204 @@
+/**
+ * The REST API of an IPFS Cluster, typed: what it answers is checked here, and nowhere else. An answer of 200 means little:
+ * `/add` says in a trailer what went wrong, and a pin is there when `/pins/{cid}` says so.
+ */
+import type { z } from 'zod';
+import { ShardctlError } from '../../errors.ts';
+import type { HttpClient, HttpRequest } from '../http/client.ts';
+import { HttpError } from '../http/error.ts';
+import {
+  added,
+  alerts,
+  type ClusterMetric,
+  type GlobalStatus,
+  globalStatus,
+  type Member,
+  member,
+  metricNames,
+  metrics,
+  type Pin,
+  pin,
+} from './answers.ts';
+import type { CarBody } from './car-body.ts';
+
+/** How a CID is to be pinned. Name and metadata replace what was there, so each request says them all. */
+export interface PinOptions {
+  /** At most 255 bytes. */
+  readonly name: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** IDs of the members that are to have it; `everywhere` is every member, also one that comes later; undefined leaves it to the Cluster. */
+  readonly members: readonly string[] | 'everywhere' | undefined;
+  /** Least and most replicas when the Cluster chooses the members. [as it is configured] */
+  readonly replication?: { readonly min: number; readonly max: number };
+}
+
+/** Status of one pin on one member, in the Cluster's words. */
+export interface MemberStatus {
+  readonly status: string;
+  readonly error: string;
+}
+
+export class ClusterApi {
+  readonly #http: HttpClient;
+
+  constructor(http: HttpClient) {
+    this.#http = http;
+  }
+
+  get who(): string {
+    return this.#http.who;
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+
+  /** The members that the Cluster knows now; one that is away may be missing. */
+  async members(): Promise<Member[]> {
+    return await this.#lines('peers', member, { what: 'listing the members' });
+  }
+
+  /** Names of metrics that members send. */
+  async metricNames(): Promise<string[]> {
+    return this.#check(metricNames, await this.#http.json({ method: 'GET', path: 'monitor/metrics', what: 'asking for the metrics' }));
+  }
+
+  /** The newest metric of each member that sends it. */
+  async metrics(name: string): Promise<ClusterMetric[]> {
+    const path = `monitor/metrics/${encodeURIComponent(name)}`;
+    return this.#check(metrics, await this.#http.json({ method: 'GET', path, what: `asking for the metric ${name}` }));
+  }
+
+  /** IDs of members whose pings have stopped. */
+  async silent(): Promise<Set<string>> {
+    const all = this.#check(alerts, await this.#http.json({ method: 'GET', path: 'health/alerts', what: 'asking for alerts' }));
+    return new Set(all.filter(({ name }) => name === 'ping').map(({ peer }) => peer));
+  }
+
+  /** Every pin that the Cluster wants. */
+  pins(): AsyncGenerator<Pin> {
+    return this.#stream({ method: 'GET', path: 'allocations', query: { filter: 'pin' }, what: 'listing the pins' }, pin);
+  }
+
+  /** The pin of this CID, if the Cluster wants any. */
+  async pin(cid: string): Promise<Pin | undefined> {
+    const request: HttpRequest = { method: 'GET', path: `allocations/${cid}`, what: `looking for ${cid}`, accept: [404] };
+    return await this.#http.whole(request, async (response) => {
+      if (response.status === 404) return response.discard() as undefined;
+      return this.#check(pin, await response.json());
+    });
+  }
+
+  /** What each member says about this CID now; one that is not asked, because it is not to have it, is `remote`. */
+  async status(cid: string): Promise<Map<string, MemberStatus>> {
+    const answer = await this.#http.json({ method: 'GET', path: `pins/${cid}`, what: `asking for the status of ${cid}` });
+    return new Map(Object.entries(this.#check(globalStatus, answer).peer_map));
+  }
+
+  /** Every CID that some member says is pinned there. */
+  pinned(): AsyncGenerator<GlobalStatus> {
+    return this.#stream({ method: 'GET', path: 'pins', query: { filter: 'pinned' }, what: 'listing what is pinned' }, globalStatus);
+  }
+
+  /**
+   * Sends a CAR to members and, unless `noPin`, pins its root there. The members that it was asked for are preferred, no more:
+   * for one whose metrics are not valid another is taken.
+   * @returns IDs of the members that were chosen; that they have it must be seen in their status
+   */
+  async add(
+    car: CarBody,
+    options: PinOptions & {
+      readonly noPin?: boolean;
+      readonly what: string;
+      readonly repeatable: boolean;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<string[]> {
+    const { what, repeatable, signal } = options;
+    const request: HttpRequest = {
+      method: 'POST',
+      path: 'add',
+      query: { format: 'car', ...pinQuery(options), ...(options.noPin === true ? { 'no-pin': true } : {}) },
+      headers: { 'content-type': car.contentType },
+      body: car.body,
+      bodyBytes: car.bytes,
+      what,
+      repeatable,
+      // A member writes every block before the answer begins, and may be slow at it.
+      idleMs: 0,
+      // An answer may begin before the body was read to its end: such a connection cannot be used again.
+      closeAfter: true,
+      signal,
+    };
+    return await this.#http.whole(request, async (response) => {
+      let chosen: string[] | undefined;
+      for await (const line of response.lines()) chosen = this.#check(added, line).allocations;
+      if (chosen === undefined) throw this.#strange('nothing was added');
+      return chosen;
+    });
+  }
+
+  /** Pins one block and nothing below it, by the path of its CID: by the CID alone 1.1.6 says `direct` and pins all that is below. */
+  async pinDirect(cid: string, options: PinOptions): Promise<void> {
+    const query = { mode: 'direct', ...pinQuery(options) };
+    (await this.#http.request({ method: 'POST', path: `pins/ipfs/${cid}`, query, what: `pinning ${cid}` })).discard();
+  }
+
+  /** Has it pinned no more, by any member. What is not pinned is a success. */
+  async unpin(cid: string): Promise<void> {
+    (await this.#http.request({ method: 'DELETE', path: `pins/${cid}`, what: `unpinning ${cid}`, accept: [404] })).discard();
+  }
+
+  /** Has the members try again to pin what failed. */
+  async recover(cid: string): Promise<void> {
+    (await this.#http.request({ method: 'POST', path: `pins/${cid}/recover`, what: `recovering ${cid}` })).discard();
+  }
+
+  /** Has every member collect garbage. The answer lists every block that went, and is not kept. */
+  async collectGarbage(): Promise<void> {
+    const response = await this.#http.request({ method: 'POST', path: 'ipfs/gc', what: 'collecting garbage', idleMs: 0 });
+    for await (const _ of response.bytes());
+  }
+
+  async #lines<T extends z.ZodType>(path: string, schema: T, request: { readonly what: string }): Promise<z.output<T>[]> {
+    return await this.#http.whole({ method: 'GET', path, ...request }, async (response) => {
+      const all: z.output<T>[] = [];
+      for await (const line of response.lines()) all.push(this.#check(schema, line));
+      return all;
+    });
+  }
+
+  async *#stream<T extends z.ZodType>(request: HttpRequest, schema: T): AsyncGenerator<z.output<T>> {
+    const response = await this.#http.request(request);
+    for await (const line of response.lines()) yield this.#check(schema, line);
+  }
+
+  #check<T extends z.ZodType>(schema: T, answer: unknown): z.output<T> {
+    const result = schema.safeParse(answer);
+    if (result.success) return result.data;
+    const [issue] = result.error.issues;
+    throw this.#strange(`${issue?.path.join('.') || 'the answer'}: ${issue?.message}`);
+  }
+
+  #strange(why: string): ShardctlError {
+    return new ShardctlError('TOO_FEW_PEERS', `${this.who} (${this.#http.address}) answers what no IPFS Cluster does: ${why}`, {
+      hint: 'is this the URL of the REST API of an IPFS Cluster 1.x?',
+    });
+  }
+}
+
+function pinQuery({ name, metadata, members, replication }: PinOptions): Record<string, string | number> {
+  const query: Record<string, string | number> = { name };
+  for (const [key, value] of Object.entries(metadata)) query[`meta-${key}`] = value;
+  if (members === 'everywhere') return { ...query, replication: -1 };
+  if (members !== undefined) {
+    return { ...query, 'user-allocations': members.join(','), 'replication-min': members.length, 'replication-max': members.length };
+  }
+  if (replication !== undefined) return { ...query, 'replication-min': replication.min, 'replication-max': replication.max };
+  return query;
+}
+
+/** Whether the request may have had its effect although it failed. */
+export function mayHaveActed(error: unknown): boolean {
+  return error instanceof HttpError && error.mayHaveActed;
+}

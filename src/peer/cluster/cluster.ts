@@ -1,0 +1,108 @@
+/**
+ * What the members of one IPFS Cluster share: its REST API, everyone's metrics, and the pins. A pin says which members have a
+ * shard, so putting it on one member and taking it from another are changes to one thing: those take turns (`turns`).
+ */
+import { ShardctlError } from '../../errors.ts';
+import type { Peer, ShardReader } from '../peer.ts';
+import { isShardName } from '../shard-name.ts';
+import type { ClusterApi } from './api.ts';
+import { Metrics } from './metrics.ts';
+import { isRoot, Roots } from './roots.ts';
+import { Turns } from './turns.ts';
+import { Usage } from './usage.ts';
+import { PINNED } from './watch.ts';
+
+/** Members of a Cluster that has just started hear of one another within this time. */
+const SETTLE_MS = 20_000;
+
+export interface ClusterMember {
+  /** Its ID in the Cluster, which is not that of its Kubo. */
+  readonly id: string;
+  /** As a peer of ours. */
+  readonly name: string;
+  /** Its Kubo, when the address is known: shards go there at twice the speed, whatever garbage it collects, and are read from there. */
+  readonly kubo?: Peer | undefined;
+  readonly drained?: boolean | undefined;
+}
+
+export interface ClusterOptions {
+  readonly name: string;
+  /** Tells the roots that this home pins from those of another. */
+  readonly owner: string;
+  readonly api: ClusterApi;
+  readonly members: readonly ClusterMember[];
+  /** Labels of all members, beside those that they give themselves. */
+  readonly tags: Readonly<Record<string, string>>;
+  /** Most bytes that shards may take, on each member; of all of it, when the whole Cluster is one peer. */
+  readonly capacity?: number | undefined;
+  readonly reserve?: number | undefined;
+  readonly weight?: number | undefined;
+  /** Of all of it, when the whole Cluster is one peer. */
+  readonly drained?: boolean | undefined;
+  /** Reads a shard through a gateway, which may have it from anywhere. */
+  readonly gateway?: ((cid: string) => Promise<ShardReader>) | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly settleMs?: number | undefined;
+}
+
+export class Cluster {
+  readonly options: ClusterOptions;
+  readonly api: ClusterApi;
+  readonly metrics: Metrics;
+  readonly turns = new Turns();
+  readonly usage: Usage;
+  readonly roots: Roots;
+  readonly now: () => number;
+  readonly #members: ReadonlyMap<string, ClusterMember>;
+  #collecting: Promise<void> | undefined;
+
+  constructor(options: ClusterOptions) {
+    const { api, members, now, settleMs = SETTLE_MS } = options;
+    this.options = options;
+    this.api = api;
+    this.now = now;
+    this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), settleMs, now });
+    this.usage = new Usage(api);
+    this.roots = new Roots(api, this.turns, options.owner);
+    this.#members = new Map(members.map((member) => [member.id, member]));
+  }
+
+  member(id: string): ClusterMember | undefined {
+    return this.#members.get(id);
+  }
+
+  /** What people call a member: our name for it, or its ID. */
+  nameOf(id: string): string {
+    return this.#members.get(id)?.name ?? id;
+  }
+
+  /** CIDs of shards that are pinned on members that count, by those members' own word. */
+  async *pinned(counts: (id: string) => boolean): AsyncGenerator<string> {
+    for await (const { cid, metadata, peer_map } of this.api.pinned()) {
+      if (!isShardName(cid) || isRoot(metadata)) continue;
+      if (Object.entries(peer_map).some(([id, { status }]) => status === PINNED && counts(id))) yield cid;
+    }
+  }
+
+  /** Has every member collect garbage; whoever asks meanwhile waits for the same. */
+  async collectGarbage(): Promise<void> {
+    this.#collecting ??= this.api.collectGarbage().finally(() => {
+      this.#collecting = undefined;
+    });
+    await this.#collecting;
+  }
+
+  /** A reader on a gateway, or an error that says how to come by one. */
+  async openElsewhere(cid: string, name: string): Promise<ShardReader> {
+    if (this.options.gateway !== undefined) return await this.options.gateway(cid);
+    throw new ShardctlError('NOT_READABLE', `nothing can be read from peer "${name}": the address of its Kubo is not known`, {
+      hint: 'say where it is: run `shardctl peers add cluster` again with --kubo MEMBER=URL, or with a gateway',
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.api.close();
+    for (const { kubo } of this.#members.values()) await kubo?.close?.();
+  }
+}

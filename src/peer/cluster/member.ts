@@ -1,0 +1,117 @@
+/** One member of an IPFS Cluster as a peer. Everything goes by the Cluster's REST API, and the bytes by the member's Kubo where that is known. */
+import { ShardctlError } from '../../errors.ts';
+import type { Metric } from '../../model.ts';
+import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import { shardName } from '../shard-name.ts';
+import type { Cluster, ClusterMember } from './cluster.ts';
+import { dropPin } from './pins.ts';
+import { Uploads } from './upload.ts';
+import { PINNED, pinnedOn } from './watch.ts';
+
+/** The two blocks are on every member, in the catalogue: a member that has not pinned them by then lacks them. */
+const ROOTS_MS = 30_000;
+
+/** What the peers of one Cluster have in common. */
+interface Shared {
+  readonly cluster: Cluster;
+  readonly uploads: Uploads;
+  /** IDs by our names. */
+  readonly ids: ReadonlyMap<string, string>;
+}
+
+/** The members of the Cluster, each as a peer. */
+export function memberPeers(cluster: Cluster): ClusterMemberPeer[] {
+  const { members } = cluster.options;
+  const shared = { cluster, uploads: new Uploads(cluster), ids: new Map(members.map(({ id, name }) => [name, id])) };
+  return members.map((member) => new ClusterMemberPeer(shared, member));
+}
+
+export class ClusterMemberPeer implements Peer {
+  readonly kind = 'cluster';
+  readonly name: string;
+  readonly reserve: number;
+  readonly weight: number;
+  readonly drained: boolean;
+  readonly #shared: Shared;
+  readonly #member: ClusterMember;
+  /** Those that the member gives itself, as last heard. */
+  #tags: Readonly<Record<string, string>> = {};
+
+  constructor(shared: Shared, member: ClusterMember) {
+    const { reserve = 0, weight = 1 } = shared.cluster.options;
+    this.name = member.name;
+    this.reserve = reserve;
+    this.weight = weight;
+    this.drained = member.drained ?? false;
+    this.#shared = shared;
+    this.#member = member;
+  }
+
+  get tags(): Readonly<Record<string, string>> {
+    return { ...this.#tags, ...this.#cluster.options.tags };
+  }
+
+  /** A member that is full says nothing of its space: it has none to give, and what it holds still counts. */
+  async metric(): Promise<Metric> {
+    const { alive, freeBytes = 0, at, tags } = await this.#cluster.metrics.of(this.#member.id);
+    if (!alive) {
+      throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" does not answer the other members of its Cluster`, {
+        hint: 'is it running? If it is gone for good, remove the peer with `shardctl peers rm`',
+        retryable: true,
+      });
+    }
+    this.#tags = tags;
+    const usedBytes = await this.#cluster.usage.of(this.#member.id);
+    const { capacity } = this.#cluster.options;
+    const room = capacity === undefined ? freeBytes : Math.min(freeBytes, capacity - usedBytes);
+    return { freeBytes: Math.max(0, room), usedBytes, at: at || this.#cluster.now() };
+  }
+
+  async put(shard: SealedShard, { allocation = [], replace = false, signal }: PutOptions): Promise<void> {
+    signal.throwIfAborted();
+    shardName(shard.cid);
+    const { uploads, ids } = this.#shared;
+    const fellows = allocation.flatMap((name) => ids.get(name) ?? []);
+    await uploads.put(shard, this.#member.id, fellows, { replace, signal });
+  }
+
+  async has(cid: string): Promise<boolean> {
+    const its = (await this.#cluster.api.status(shardName(cid))).get(this.#member.id);
+    if (its?.status !== 'cluster_error') return its?.status === PINNED;
+    throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" does not answer its Cluster: ${its.error}`, { retryable: true });
+  }
+
+  async open(cid: string): Promise<ShardReader> {
+    if (!(await this.has(cid))) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
+    return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
+  }
+
+  async *list(): AsyncIterable<string> {
+    await this.metric();
+    yield* this.#cluster.pinned((id) => id === this.#member.id);
+  }
+
+  async remove(cid: string): Promise<void> {
+    await dropPin(this.#cluster, shardName(cid), this.#member.id);
+    this.#shared.uploads.forget(cid, this.#member.id);
+  }
+
+  async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
+    const { cluster, ids } = this.#shared;
+    await cluster.roots.pin(repository, cids, this.#member.id, ids.size);
+    for (const cid of cids) await pinnedOn(cluster.api, cid, this.#member.id, { stallMs: ROOTS_MS, now: cluster.now });
+  }
+
+  async reclaim(): Promise<void> {
+    if (this.#member.kubo?.reclaim !== undefined) await this.#member.kubo.reclaim();
+    else await this.#cluster.collectGarbage();
+  }
+
+  async close(): Promise<void> {
+    await this.#cluster.close();
+  }
+
+  get #cluster(): Cluster {
+    return this.#shared.cluster;
+  }
+}

@@ -1,0 +1,96 @@
+/** Which members have a shard: what that is now, and how it is changed without touching the other members' pins. */
+import { ShardctlError } from '../../errors.ts';
+import type { Pin } from './answers.ts';
+import { bufferBody } from './car-body.ts';
+import type { Cluster } from './cluster.ts';
+import type { MemberState } from './metrics.ts';
+import { pointerCar } from './pointer.ts';
+
+/** A pin as it is to be. */
+export interface WantedPin {
+  readonly cid: string;
+  readonly name: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly members: readonly string[] | 'everywhere';
+}
+
+/** Who is to have the shard of this pin, as far as the Cluster is concerned. */
+export function holdersOf(pin: Pin | undefined): readonly string[] | 'everywhere' {
+  if (pin === undefined) return [];
+  return pin.replication_factor_min < 0 ? 'everywhere' : pin.allocations;
+}
+
+export function sameMembers(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((id) => b.includes(id));
+}
+
+/** The Cluster allocates nothing to a member whose free space it does not know, and takes away what it has when a pin is made again. */
+export function canBeAllocated(state: MemberState | undefined): boolean {
+  return state?.alive === true && state.freeBytes !== undefined;
+}
+
+/**
+ * Those of the holders that can stay when the pin is made again: the Cluster drops a member that is silent.
+ * @throws ShardctlError `NO_SPACE` when one that answers would lose the shard, because it is full
+ */
+export async function keepable(cluster: Cluster, cid: string, holders: readonly string[]): Promise<string[]> {
+  const states = await cluster.metrics.all();
+  const kept = holders.filter((id) => states.get(id)?.alive === true);
+  const full = kept.find((id) => !canBeAllocated(states.get(id)));
+  if (full === undefined) return kept;
+  throw new ShardctlError(
+    'NO_SPACE',
+    `peer "${cluster.nameOf(full)}" holds ${cid} and is full: its Cluster would take the shard from it with this change`,
+    {
+      hint: 'free some space on it, or raise the StorageMax of its Kubo, then run the same command again',
+      retryable: true,
+    },
+  );
+}
+
+/**
+ * Sets the members that have the shard; nothing but their pins moves. Must be called in the turn of the CID.
+ * @returns members that the Cluster did not take; it has another one in their place for a moment
+ */
+export async function setPin(cluster: Cluster, { cid, name, metadata, members }: WantedPin, signal?: AbortSignal): Promise<string[]> {
+  const { api } = cluster;
+  const options = { name, metadata, what: `pinning ${cid}`, repeatable: true, signal };
+  const chosen = await api.add(bufferBody(pointerCar(cid)), { ...options, members });
+  if (members === 'everywhere' || sameMembers(chosen, members)) return [];
+  const kept = members.filter((id) => chosen.includes(id));
+  if (kept.length === 0) await api.unpin(cid);
+  else await api.add(bufferBody(pointerCar(cid)), { ...options, members: kept });
+  return members.filter((id) => !kept.includes(id));
+}
+
+/** Takes the shard from one member. Not being there is a success. @throws ShardctlError when another holder would lose it too */
+export async function dropPin(cluster: Cluster, cid: string, id: string): Promise<void> {
+  const { api, metrics, usage } = cluster;
+  await cluster.turns.take(cid, async () => {
+    const pin = await api.pin(cid);
+    if (pin === undefined || pin.mode === 'direct') return;
+    const wanted = holdersOf(pin);
+    const holders = wanted === 'everywhere' ? [...(await metrics.all()).keys()] : wanted;
+    const rest = holders.filter((holder) => holder !== id);
+    if (rest.length === holders.length) return;
+    if (rest.length === 0) {
+      await api.unpin(cid);
+      await usage.changed(pin, undefined);
+      return;
+    }
+    const kept = await keepable(cluster, cid, rest);
+    const silent = rest.find((holder) => !kept.includes(holder));
+    if (silent !== undefined) {
+      throw new ShardctlError(
+        'TOO_FEW_PEERS',
+        `peer "${cluster.nameOf(silent)}" holds ${cid} too and does not answer: its Cluster would take the shard from it as well`,
+        {
+          hint: 'run the same command again when it answers',
+          retryable: true,
+        },
+      );
+    }
+    await setPin(cluster, { cid, name: pin.name, metadata: pin.metadata, members: rest });
+    await usage.changed(pin, { allocations: rest, metadata: pin.metadata });
+  });
+}

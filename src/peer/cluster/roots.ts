@@ -1,0 +1,82 @@
+/**
+ * The roots that strangers look for, each pinned by itself. They are two small blocks, so every member has them, also one that
+ * joins later; the pin says in its metadata which repositories want it, because two of them may have the same tree.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { ClusterApi, PinOptions } from './api.ts';
+import type { Turns } from './turns.ts';
+
+const WANTED_BY = 'shardctl-root-';
+
+export function isRoot(metadata: Readonly<Record<string, string>>): boolean {
+  return Object.keys(metadata).some((key) => key.startsWith(WANTED_BY));
+}
+
+/** What the members ask for in the same moment is one request to the Cluster. */
+interface Round {
+  /** By member ID. */
+  readonly wanted: Map<string, readonly string[]>;
+  readonly done: Promise<void>;
+}
+
+export class Roots {
+  readonly #api: ClusterApi;
+  readonly #turns: Turns;
+  readonly #owner: string;
+  readonly #rounds = new Map<string, Round>();
+
+  /** @param owner tells what this home wants from what another does */
+  constructor(api: ClusterApi, turns: Turns, owner: string) {
+    this.#api = api;
+    this.#turns = turns;
+    this.#owner = owner;
+  }
+
+  /**
+   * Has the Cluster pin these roots for the repository instead of those before, for one of `members`. The Cluster has them as long as
+   * one member wants them, so no roots count only when each of the members has none.
+   */
+  async pin(repository: string, cids: readonly string[], member: string, members: number): Promise<void> {
+    let round = this.#rounds.get(repository);
+    if (round === undefined) {
+      const wanted = new Map<string, readonly string[]>();
+      const done = setImmediate().then(async () => {
+        this.#rounds.delete(repository);
+        const all = [...new Set([...wanted.values()].flat())];
+        if (all.length > 0 || wanted.size === members) await this.#set(repository, all);
+      });
+      round = { wanted, done };
+      this.#rounds.set(repository, round);
+    }
+    round.wanted.set(member, cids);
+    await round.done;
+  }
+
+  async #set(repository: string, cids: readonly string[]): Promise<void> {
+    const key = `${WANTED_BY}${this.#owner}-${repository}`;
+    const old: string[] = [];
+    for await (const { cid, metadata } of this.#api.pins()) if (key in metadata && !cids.includes(cid)) old.push(cid);
+    for (const cid of cids) await this.#turns.take(cid, () => this.#add(cid, key, repository));
+    for (const cid of old) await this.#turns.take(cid, () => this.#drop(cid, key));
+  }
+
+  async #add(cid: string, key: string, repository: string): Promise<void> {
+    const pin = await this.#api.pin(cid);
+    // Pinned with all that is below it, by somebody: more than is asked for here.
+    if (pin !== undefined && (pin.mode !== 'direct' || key in pin.metadata)) return;
+    await this.#api.pinDirect(cid, optionsOf({ ...pin?.metadata, [key]: repository }));
+  }
+
+  async #drop(cid: string, key: string): Promise<void> {
+    const pin = await this.#api.pin(cid);
+    if (pin === undefined || pin.mode !== 'direct') return;
+    const { [key]: _, ...others } = pin.metadata;
+    if (isRoot(others)) await this.#api.pinDirect(cid, optionsOf(others));
+    else await this.#api.unpin(cid);
+  }
+}
+
+function optionsOf(metadata: Readonly<Record<string, string>>): PinOptions {
+  const repositories = Object.entries(metadata).flatMap(([key, value]) => (key.startsWith(WANTED_BY) ? [value] : []));
+  return { name: `root of ${repositories.sort().join(', ')}`.slice(0, 200), metadata, members: 'everywhere' };
+}

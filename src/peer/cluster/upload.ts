@@ -1,0 +1,204 @@
+/**
+ * Brings a shard to members. Those of one allocation share an upload: the first to be asked does it for all, the others wait for
+ * the same. Where a member's Kubo is known, the shard goes there by `dag/import`, which holds Kubo's pin lock all the way, and the
+ * Cluster is told of it afterwards; to the others it goes through `/add`, which writes blocks that nothing holds until all are
+ * there, so that a garbage collection at that moment loses some: the pin then fails, or fetches them from another member.
+ */
+import { ShardctlError } from '../../errors.ts';
+import { sleep } from '../../flow.ts';
+import type { SealedShard } from '../peer.ts';
+import type { Pin } from './answers.ts';
+import { mayHaveActed } from './api.ts';
+import { shardBody } from './car-body.ts';
+import type { Cluster } from './cluster.ts';
+import { canBeAllocated, holdersOf, keepable, sameMembers, setPin } from './pins.ts';
+import { sizeMetadata } from './usage.ts';
+import { PINNED, pinnedOn } from './watch.ts';
+
+const ATTEMPTS = 3;
+/** A request that broke off may still be at work: how often, and after how long, it is looked for before it is sent again. */
+const LOOKS = 4;
+const LOOK_MS = 500;
+
+export interface UploadOptions {
+  /** What is there is damaged. */
+  readonly replace: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Members that did not get the shard, and why. */
+type Failures = Map<string, ShardctlError>;
+
+interface Job {
+  readonly members: ReadonlySet<string>;
+  readonly sent: Promise<Failures>;
+  /** Those who wait for it. When the last of them has given up, so does the upload. */
+  readonly waiting: Set<AbortSignal>;
+  readonly giveUp: AbortController;
+}
+
+export class Uploads {
+  readonly #cluster: Cluster;
+  readonly #jobs = new Map<string, Job>();
+  /** What this process put where, by CID: it was seen to be there, and need not be read again. */
+  readonly #done = new Map<string, Set<string>>();
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  /** Puts the shard on member `id`, and on the others of its allocation with it. */
+  async put(shard: SealedShard, id: string, allocation: readonly string[], options: UploadOptions): Promise<void> {
+    const { api, now } = this.#cluster;
+    if (!options.replace && this.#done.get(shard.cid)?.has(id)) return;
+    let job = this.#jobs.get(shard.cid);
+    if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options.replace);
+    const failure = (await join(job, options.signal)).get(id);
+    if (failure !== undefined) throw failure;
+    await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
+    const done = this.#done.get(shard.cid) ?? new Set();
+    this.#done.set(shard.cid, done.add(id));
+  }
+
+  /** The shard was taken from the member. */
+  forget(cid: string, id: string): void {
+    this.#done.get(cid)?.delete(id);
+  }
+
+  #start(shard: SealedShard, members: ReadonlySet<string>, replace: boolean): Job {
+    const giveUp = new AbortController();
+    const options = { replace, signal: giveUp.signal };
+    const sent = this.#cluster.turns.take(shard.cid, () => this.#send(shard, [...members], options));
+    const job = { members, sent, waiting: new Set<AbortSignal>(), giveUp };
+    this.#jobs.set(shard.cid, job);
+    const end = () => {
+      if (this.#jobs.get(shard.cid) === job) this.#jobs.delete(shard.cid);
+    };
+    sent.then(end, end);
+    return job;
+  }
+
+  async #send(shard: SealedShard, members: readonly string[], { replace, signal }: UploadOptions): Promise<Failures> {
+    const cluster = this.#cluster;
+    const { api, metrics } = cluster;
+    await shardBody(shard);
+    const pin = await api.pin(shard.cid);
+    const statuses = pin === undefined ? undefined : await api.status(shard.cid);
+    const isThere = (id: string) => statuses?.get(id)?.status === PINNED;
+    const failures: Failures = new Map();
+    const well = (ids: readonly string[]) => ids.filter((id) => !failures.has(id));
+
+    const states = await metrics.all();
+    for (const id of members) if (!isThere(id) && !canBeAllocated(states.get(id))) failures.set(id, cannotTake(cluster, id));
+    const holders = holdersOf(pin);
+    const others =
+      holders === 'everywhere'
+        ? []
+        : await keepable(
+            cluster,
+            shard.cid,
+            holders.filter((id) => !members.includes(id)),
+          );
+
+    await Promise.all(well(members).map((id) => this.#import(shard, id, { replace, signal }, failures)));
+    const lacking = well(members).filter((id) => cluster.member(id)?.kubo === undefined && (replace || !isThere(id)));
+    const target = () => (holders === 'everywhere' ? holders : [...others, ...well(members)]);
+    const alone = holders !== 'everywhere' && lacking.length > 0 && sameMembers(lacking, target() as string[]);
+    if (lacking.length > 0) await this.#add(shard, lacking, { noPin: !alone, signal, before: pin }, failures);
+    if (well(members).length === 0) return failures;
+    const isSet = alone ? failures.size === 0 : members.every(isThere);
+    if (!isSet) {
+      const wanted = { cid: shard.cid, name: shard.label, metadata: metadataOf(shard), members: target() };
+      for (const id of await setPin(cluster, wanted, signal)) failures.set(id, cannotTake(cluster, id));
+    }
+    const allocations = holders === 'everywhere' ? [] : [...others, ...well(members)];
+    await cluster.usage.changed(pin, { allocations, metadata: metadataOf(shard) });
+    return failures;
+  }
+
+  /** Gives the shard to the member's Kubo, if that is known. */
+  async #import(shard: SealedShard, id: string, { replace, signal }: UploadOptions, failures: Failures): Promise<void> {
+    try {
+      await this.#cluster.member(id)?.kubo?.put(shard, { mayConsume: false, replace, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ShardctlError) || error.code === 'DAMAGE') throw error;
+      failures.set(id, error);
+    }
+  }
+
+  /** Sends the shard through the Cluster, which passes it on to all of the members at once. */
+  async #add(
+    shard: SealedShard,
+    members: readonly string[],
+    { noPin, signal, before }: { readonly noPin: boolean; readonly signal: AbortSignal; readonly before: Pin | undefined },
+    failures: Failures,
+  ): Promise<void> {
+    const { api } = this.#cluster;
+    const options = {
+      name: shard.label,
+      metadata: metadataOf(shard),
+      members,
+      noPin,
+      what: `uploading ${shard.label}`,
+      repeatable: false,
+      signal,
+    };
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const chosen = await api.add(await shardBody(shard), options);
+        for (const id of members) if (!chosen.includes(id)) failures.set(id, cannotTake(this.#cluster, id));
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (attempt === ATTEMPTS || !mayHaveActed(error)) throw error;
+        if (!noPin && before === undefined && (await this.#arrived(shard.cid, members, signal))) return;
+      }
+    }
+  }
+
+  /** Whether an upload of which nothing more was heard has come to its end: the pin is the last thing that it makes. */
+  async #arrived(cid: string, members: readonly string[], signal: AbortSignal): Promise<boolean> {
+    for (let look = 1; look <= LOOKS; look++) {
+      const pin = await this.#cluster.api.pin(cid);
+      if (pin !== undefined && sameMembers(pin.allocations, members)) return true;
+      await sleep(LOOK_MS, signal);
+    }
+    return false;
+  }
+}
+
+/** Waits for the upload, until `signal` says otherwise. */
+async function join(job: Job, signal: AbortSignal): Promise<Failures> {
+  signal.throwIfAborted();
+  let leave = () => {};
+  const left = new Promise<never>((_, reject) => {
+    leave = () => {
+      job.waiting.delete(signal);
+      if (job.waiting.size === 0) job.giveUp.abort(signal.reason);
+      reject(signal.reason);
+    };
+  });
+  job.waiting.add(signal);
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await Promise.race([job.sent, left]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
+export function metadataOf({ carBytes }: SealedShard): Record<string, string> {
+  return sizeMetadata(carBytes);
+}
+
+function cannotTake(cluster: Cluster, id: string): ShardctlError {
+  return new ShardctlError(
+    'TOO_FEW_PEERS',
+    `the Cluster allocates nothing to peer "${cluster.nameOf(id)}" now: it has no valid metrics of it`,
+    {
+      hint: 'the member is down, full, or has only just started',
+      retryable: true,
+    },
+  );
+}

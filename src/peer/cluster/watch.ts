@@ -1,0 +1,85 @@
+/** Waits until members say that they have pinned. A pin is asked for in a moment and takes as long as it takes. */
+import { ShardctlError } from '../../errors.ts';
+import { sleep } from '../../flow.ts';
+import type { ClusterApi, MemberStatus } from './api.ts';
+
+export const PINNED = 'pinned';
+/** The Cluster does not want it there. */
+const NOT_WANTED = new Set(['remote', 'unpinned']);
+const FAILED = new Set(['pin_error', 'unpin_error', 'error']);
+const UNDER_WAY = new Set(['pinning', 'pin_queued', 'queued']);
+
+/** A member may queue many pins, or fetch a shard from another one. Kubo gives up on a pin that makes no progress after 2 minutes, which is a `pin_error`. */
+const BUSY_MS = 10 * 60_000;
+/** Any other status is one between two: `unexpectedly_unpinned` is normal for some seconds, a member that restarts is a `cluster_error`. */
+const STALL_MS = 30_000;
+const FIRST_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 1000;
+
+export interface WatchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Longest time in any status but a busy one. [30 s] */
+  readonly stallMs?: number;
+  readonly now: () => number;
+}
+
+/** @returns when `enough` says so @throws ShardctlError `TOO_FEW_PEERS`, retryable, when `failure` names one, or nothing happens any more */
+async function watch(
+  api: ClusterApi,
+  cid: string,
+  { signal, stallMs = STALL_MS, now }: WatchOptions,
+  enough: (statuses: ReadonlyMap<string, MemberStatus>) => boolean | { readonly why: string },
+): Promise<void> {
+  let seen = '';
+  let since = now();
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, pause * 1.5)) {
+    const statuses = await api.status(cid);
+    const verdict = enough(statuses);
+    if (verdict === true) return;
+    if (verdict !== false) throw failed(api, cid, verdict.why);
+    const texts = [...statuses.values()].map(({ status }) => status);
+    const summary = texts.sort().join(' ');
+    if (summary !== seen) since = now();
+    seen = summary;
+    const limit = texts.some((status) => UNDER_WAY.has(status)) ? Math.max(BUSY_MS, stallMs) : stallMs;
+    if (now() - since > limit)
+      throw failed(api, cid, `nothing has happened for ${Math.round(limit / 1000)} s (${summary || 'no member answers'})`);
+    await sleep(pause, signal);
+  }
+}
+
+/** Waits until this member has pinned the CID. @throws ShardctlError `TOO_FEW_PEERS`, retryable */
+export async function pinnedOn(api: ClusterApi, cid: string, id: string, options: WatchOptions): Promise<void> {
+  await watch(api, cid, options, (statuses) => {
+    const its = statuses.get(id);
+    if (its === undefined) return false;
+    return its.status === PINNED || (FAILED.has(its.status) ? { why: reason(its) } : false);
+  });
+}
+
+/** Waits until so many members have pinned the CID; fails when too many have failed. @throws ShardctlError `TOO_FEW_PEERS`, retryable */
+export async function pinnedOnSome(api: ClusterApi, cid: string, least: number, options: WatchOptions): Promise<void> {
+  await watch(api, cid, options, (statuses) => {
+    const all = [...statuses.values()];
+    if (countPinned(statuses) >= least) return true;
+    const failures = all.filter(({ status }) => FAILED.has(status));
+    const wanted = all.filter(({ status }) => !NOT_WANTED.has(status));
+    if (failures.length === 0 || wanted.length - failures.length >= least) return false;
+    return { why: `${countPinned(statuses)} of ${least} members have it; ${failures.map(reason).join('; ')}` };
+  });
+}
+
+export function countPinned(statuses: ReadonlyMap<string, MemberStatus>): number {
+  return [...statuses.values()].filter(({ status }) => status === PINNED).length;
+}
+
+function reason({ status, error }: MemberStatus): string {
+  return error === '' ? status : `${status}: ${error.replace(/\s+/g, ' ').slice(0, 300)}`;
+}
+
+function failed(api: ClusterApi, cid: string, why: string): ShardctlError {
+  return new ShardctlError('TOO_FEW_PEERS', `${api.who} has not pinned ${cid}: ${why}`, {
+    hint: 'is the member and its Kubo well, and was no garbage collected during the upload? Running the same command again sends the shard again',
+    retryable: true,
+  });
+}

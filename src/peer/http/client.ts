@@ -1,0 +1,231 @@
+/**
+ * HTTP to daemons: streaming both ways, trailers, redirects, retries. Sole owner of undici, which is loaded with the first
+ * request: loading it takes 70 ms, and most runs have no daemon to talk to.
+ *
+ * undici's own time-outs are 300 s for the headers and for each piece of the body, and a pin may take longer than that: here
+ * each request says how long its server may be silent.
+ */
+import type { Agent, Dispatcher } from 'undici';
+import { ShardctlError } from '../../errors.ts';
+import { sleep } from '../../flow.ts';
+import { type Address, type Credentials, parseAddress } from './address.ts';
+import { answerError, HttpError, type RequestNames, statusError, transportError } from './error.ts';
+import { HttpResponse, isHtml } from './response.ts';
+
+const CONNECT_MS = 10_000;
+/** Silence after which a server that has only to look something up is taken for dead. */
+const IDLE_MS = 60_000;
+const ATTEMPTS = 4;
+const FIRST_PAUSE_MS = 250;
+/** A server that asks for more patience than this gets its answer: no. */
+const MAX_PAUSE_MS = 60_000;
+const MAX_REDIRECTS = 3;
+/** What is read of an answer that says what is wrong. */
+const MAX_SAID_BYTES = 64 * 1024;
+const MAX_SAID_CHARS = 400;
+
+export interface HttpClientOptions extends Credentials {
+  /** Of the API; paths of requests are below it. */
+  readonly url: string;
+  /** What errors call the server, for example `peer "attic"`. */
+  readonly who: string;
+  /** Certificates to trust instead of the system's, PEM. */
+  readonly ca?: string | undefined;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the URL of the API, without a slash in front. */
+  readonly path: string;
+  /** A parameter that is undefined is left out, one of several values repeated. */
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Made anew for each attempt. What it throws comes out as it is when it is a `ShardctlError`. */
+  readonly body?: () => AsyncIterable<Uint8Array>;
+  /** Bytes of the body; without it the body is sent in chunks. */
+  readonly bodyBytes?: number;
+  /** What is asked, for errors: `importing shard 00000003`. */
+  readonly what: string;
+  /** Whether twice is the same as once, so that it is sent again when its fate is not known. [true without a body] */
+  readonly repeatable?: boolean;
+  /** Milliseconds of silence after which the server is given up; 0 is never. [60 s] */
+  readonly idleMs?: number;
+  /** Statuses from 300 that are an answer, too. */
+  readonly accept?: readonly number[];
+  /** Not to be used again, this connection. */
+  readonly closeAfter?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class HttpClient {
+  readonly who: string;
+  /** The server's address without credentials, for messages. */
+  readonly address: string;
+  readonly #server: Address;
+  readonly #ca: string | undefined;
+  #agent: Promise<Agent> | undefined;
+
+  /** Connects to nothing yet. @throws ShardctlError `USAGE` when the URL is none */
+  constructor({ url, who, ca, ...credentials }: HttpClientOptions) {
+    this.who = who;
+    this.#server = parseAddress(url, credentials);
+    this.address = this.#server.base.href.replace(/\/$/, '');
+    this.#ca = ca;
+  }
+
+  /**
+   * Sends a request, again where that can do no harm, and gives an answer whose status is below 300 (or accepted).
+   * @throws HttpError; whatever `signal` was aborted with
+   */
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    const repeatable = request.repeatable ?? request.body === undefined;
+    for (let attempt = 1; ; attempt++) {
+      request.signal?.throwIfAborted();
+      const { response, error, waitMs } = await this.#attempt(request);
+      if (response !== undefined) return response;
+      const again = error instanceof HttpError && error.retryable && (repeatable || !error.mayHaveActed);
+      const pauseMs = waitMs ?? FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
+      if (!again || attempt === ATTEMPTS || pauseMs > MAX_PAUSE_MS) throw error;
+      await sleep(pauseMs, request.signal);
+    }
+  }
+
+  /** The answer as JSON, read again from the beginning when it breaks off and asking twice does no harm. */
+  async json(request: HttpRequest): Promise<unknown> {
+    return await this.whole(request, (response) => response.json());
+  }
+
+  /** As `request`, for an answer that `read` takes in whole: a repeatable request is sent again when its answer breaks off. */
+  async whole<T>(request: HttpRequest, read: (response: HttpResponse) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.request(request);
+      try {
+        return await read(response);
+      } catch (error) {
+        const again = error instanceof HttpError && error.retryable && (request.repeatable ?? request.body === undefined);
+        if (!again || attempt === ATTEMPTS) throw error;
+      }
+      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), request.signal);
+    }
+  }
+
+  /** Cuts every connection. */
+  async close(): Promise<void> {
+    const agent = await this.#agent;
+    this.#agent = undefined;
+    await agent?.destroy();
+  }
+
+  async #attempt(request: HttpRequest): Promise<{ response?: HttpResponse; error?: unknown; waitMs?: number }> {
+    const idleMs = request.idleMs ?? IDLE_MS;
+    const names: RequestNames = { who: this.who, what: request.what, address: this.address };
+    let data: Dispatcher.ResponseData;
+    try {
+      data = await this.#send(request, idleMs);
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason;
+      return { error: error instanceof ShardctlError ? error : transportError(names, error, idleMs) };
+    }
+    const response = new HttpResponse(data, names, idleMs, request.signal);
+    if (response.status < 300 || request.accept?.includes(response.status)) return { response };
+    const said = await this.#said(response);
+    if (response.status < 400) {
+      const why = `HTTP ${response.status} to ${response.header('location') ?? 'nowhere'}`;
+      return { error: answerError(names, why, { status: response.status, retryable: false }) };
+    }
+    const waitMs = retryAfterMs(response.header('retry-after'));
+    return { error: statusError(names, response.status, said), ...(waitMs === undefined ? {} : { waitMs }) };
+  }
+
+  /** Follows redirects that keep the method and stay on this server: nobody else gets to see the credentials. */
+  async #send(request: HttpRequest, idleMs: number): Promise<Dispatcher.ResponseData> {
+    const agent = await this.#load();
+    const { base, authorization } = this.#server;
+    let url = new URL(request.path, base);
+    for (const [key, value] of Object.entries(request.query ?? {})) {
+      for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) url.searchParams.append(key, String(one));
+    }
+    for (let hops = 0; ; hops++) {
+      const body = request.body?.();
+      const data = await agent.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: request.method,
+        headers: {
+          ...(authorization === undefined ? {} : { authorization }),
+          ...(request.bodyBytes === undefined ? {} : { 'content-length': String(request.bodyBytes) }),
+          ...request.headers,
+        },
+        ...(body === undefined ? {} : { body: body as unknown as Dispatcher.DispatchOptions['body'] }),
+        headersTimeout: idleMs,
+        bodyTimeout: idleMs,
+        reset: request.closeAfter === true,
+        signal: request.signal ?? null,
+      } as Dispatcher.RequestOptions);
+      const to = redirectOf(data, url);
+      if (to === undefined || to.origin !== base.origin || hops === MAX_REDIRECTS) return data;
+      data.body.on('error', () => {}).destroy();
+      url = to;
+    }
+  }
+
+  #load(): Promise<Agent> {
+    this.#agent ??= (async () => {
+      const { Agent } = await import('undici');
+      return new Agent({ connect: { timeout: CONNECT_MS, ...(this.#ca === undefined ? {} : { ca: this.#ca }) } });
+    })();
+    return this.#agent;
+  }
+
+  /** What an answer says is wrong: the message of a JSON error, else its text. Daemons echo what they were sent: secrets go. */
+  async #said(response: HttpResponse): Promise<string> {
+    let text: string;
+    try {
+      text = await response.text(MAX_SAID_BYTES);
+    } catch (error) {
+      if (error instanceof HttpError) return error.said;
+      throw error;
+    }
+    let said = isHtml(response.header('content-type')) ? titleOf(text) : messageIn(text);
+    for (const secret of this.#server.secrets) said = said.replaceAll(secret, '…');
+    // What a server says must not steer the terminal.
+    return said
+      .replace(/[\s\p{Cc}]+/gu, ' ')
+      .trim()
+      .slice(0, MAX_SAID_CHARS);
+  }
+}
+
+function redirectOf({ statusCode, headers }: Dispatcher.ResponseData, from: URL): URL | undefined {
+  const { location } = headers;
+  if ((statusCode !== 307 && statusCode !== 308) || typeof location !== 'string' || !URL.canParse(location, from.href)) return undefined;
+  const to = new URL(location, from);
+  // A server that leaves out the query means the same one.
+  if (to.search === '') to.search = from.search;
+  return to;
+}
+
+/** Kubo says `Message`, IPFS Cluster `message`. */
+function messageIn(text: string): string {
+  try {
+    const { Message, message } = (JSON.parse(text) ?? {}) as { Message?: unknown; message?: unknown };
+    if (typeof Message === 'string') return Message;
+    if (typeof message === 'string') return message;
+  } catch {
+    return text;
+  }
+  return text;
+}
+
+function titleOf(html: string): string {
+  const title = /<title[^>]*>([^<]*)/i.exec(html)?.[1]?.trim() ?? '';
+  return title === '' ? 'a web page' : `a web page, "${title}"`;
+}
+
+/** Seconds, or a date. */
+function retryAfterMs(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const seconds = Number(value);
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}

@@ -1,0 +1,142 @@
+/** What goes wrong between us and a daemon, as errors that name the server and never its credentials. */
+import { ShardctlError } from '../../errors.ts';
+
+/** How an error speaks of a request. */
+export interface RequestNames {
+  /** The server, for example `peer "attic"`. */
+  readonly who: string;
+  /** What was being asked of it, for example `importing shard 00000003`. */
+  readonly what: string;
+  /** The server's address without credentials. */
+  readonly address: string;
+}
+
+/** A request that failed. */
+export class HttpError extends ShardctlError {
+  /** Status of the answer; undefined when there was none, or it broke off. */
+  readonly status: number | undefined;
+  /** What the server said was wrong; empty when it said nothing. */
+  readonly said: string;
+  /** The request may have reached the server, and have had its effect there. */
+  readonly mayHaveActed: boolean;
+
+  constructor(
+    code: ConstructorParameters<typeof ShardctlError>[0],
+    message: string,
+    details: { status?: number; said?: string; mayHaveActed: boolean; hint?: string; retryable?: boolean; cause?: unknown },
+  ) {
+    super(code, message, details);
+    this.name = 'HttpError';
+    this.status = details.status;
+    this.said = details.said ?? '';
+    this.mayHaveActed = details.mayHaveActed;
+  }
+}
+
+/** Statuses that say "not now". */
+const BUSY = new Set([429, 502, 503, 504]);
+/** Statuses that come from in front of the daemon, which may have done what was asked all the same. */
+const FROM_A_PROXY = new Set([502, 504]);
+
+/** An answer whose status says that it is none. @param said what the body says */
+export function statusError({ who, what, address }: RequestNames, status: number, said: string): HttpError {
+  const detail = `HTTP ${status}${said === '' ? '' : `: ${said}`}`;
+  const details = { status, said, mayHaveActed: FROM_A_PROXY.has(status), retryable: BUSY.has(status) };
+  if (status === 401 || status === 403) {
+    return new HttpError('TOO_FEW_PEERS', `${who} (${address}) refuses our credentials: ${detail}`, {
+      ...details,
+      hint: 'check the token or the password that the peer is configured with',
+    });
+  }
+  if (status === 404 || status === 405) {
+    return new HttpError('TOO_FEW_PEERS', `${who} does not know this request (${address}), ${what}: ${detail}`, {
+      ...details,
+      hint: 'is this the URL of its API, and not of a gateway or a web page?',
+    });
+  }
+  if (/no space left on device|disk quota exceeded/i.test(said)) {
+    return new HttpError('NO_SPACE', `${who} (${address}) has no space left, ${what}: ${detail}`, {
+      ...details,
+      hint: 'free some space there or add a peer with `shardctl peers add`',
+    });
+  }
+  return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${detail}`, details);
+}
+
+/** An answer that began well and then broke off, or is not what this API gives. @param why for example `the answer ends in the middle of a line` */
+export function answerError(
+  { who, what, address }: RequestNames,
+  why: string,
+  details: { status?: number; said?: string; retryable: boolean },
+): HttpError {
+  return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${why}`, { ...details, mayHaveActed: true });
+}
+
+/** @param error as thrown below HTTP: by a system call, by TLS, by undici */
+export function transportError({ who, what, address }: RequestNames, error: unknown, idleMs: number): HttpError {
+  const code = codeOf(error);
+  const never = NEVER_SENT[code];
+  if (never !== undefined) {
+    return new HttpError('TOO_FEW_PEERS', `${who} (${address}) cannot be reached: ${never}`, {
+      mayHaveActed: false,
+      retryable: true,
+      hint: 'is it running, and is the URL right? If it is gone for good, remove the peer with `shardctl peers rm`',
+      cause: error,
+    });
+  }
+  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || CERTIFICATE.has(code)) {
+    return new HttpError('TOO_FEW_PEERS', `${who} (${address}) cannot be trusted: ${messageOf(error)}`, {
+      mayHaveActed: false,
+      hint: 'for a certificate of your own give its CA; for a server without TLS write http://',
+      cause: error,
+    });
+  }
+  const silent = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+  const why = silent ? `no sign of life for ${Math.round(idleMs / 1000)} s` : (BROKEN[code] ?? messageOf(error));
+  return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${why}`, {
+    mayHaveActed: true,
+    // To be silent for so long once is enough.
+    retryable: !silent,
+    cause: error,
+  });
+}
+
+/** Failures before a byte of the request was sent. */
+const NEVER_SENT: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'its host name is not known',
+  EAI_AGAIN: 'its host name cannot be looked up now',
+  EHOSTUNREACH: 'no route to its host',
+  ENETUNREACH: 'no route to its network',
+  EHOSTDOWN: 'its host is down',
+  UND_ERR_CONNECT_TIMEOUT: 'it takes no connection',
+  ETIMEDOUT: 'it takes no connection',
+};
+
+const BROKEN: Readonly<Record<string, string>> = {
+  ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was cut',
+  UND_ERR_SOCKET: 'the connection was cut',
+  HPE_INVALID_CONSTANT: 'what answers there does not speak HTTP',
+};
+
+const CERTIFICATE = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'EPROTO',
+]);
+
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : '';
+}
+
+function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n', 1)[0] ?? '';
+}

@@ -1,0 +1,116 @@
+/** An answer as it comes in. Whoever has one reads it to its end, or discards it: else its connection stays taken. */
+import type { Dispatcher } from 'undici';
+import { answerError, type HttpError, type RequestNames, transportError } from './error.ts';
+
+/** Bytes that one JSON answer, or one line of a stream of them, may have. */
+const MAX_JSON_BYTES = 16 * 1024 * 1024;
+const NEWLINE = 0x0a;
+
+export class HttpResponse {
+  readonly status: number;
+  readonly #data: Dispatcher.ResponseData;
+  readonly #names: RequestNames;
+  readonly #idleMs: number;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(data: Dispatcher.ResponseData, names: RequestNames, idleMs: number, signal: AbortSignal | undefined) {
+    this.status = data.statusCode;
+    this.#data = data;
+    this.#names = names;
+    this.#idleMs = idleMs;
+    this.#signal = signal;
+  }
+
+  /** One header, by its name in lower case. */
+  header(name: string): string | undefined {
+    const value = this.#data.headers[name];
+    return typeof value === 'string' ? value : value?.[0];
+  }
+
+  /**
+   * The body. Throws `HttpError` when it breaks off, or when the server says in the trailer that it did not come to an end:
+   * a daemon that fails after its 200 has no other way to say so.
+   */
+  async *bytes(): AsyncGenerator<Buffer> {
+    const { body, trailers } = this.#data;
+    try {
+      for await (const chunk of body) yield chunk as Buffer;
+    } catch (error) {
+      if (this.#signal?.aborted) throw this.#signal.reason;
+      throw transportError(this.#names, error, this.#idleMs);
+    } finally {
+      this.discard();
+    }
+    const said = trailers['x-stream-error'];
+    if (said !== undefined && said !== '') throw this.#broken(said, { said, retryable: true });
+  }
+
+  /** The whole body as text, at most `most` bytes of it. */
+  async text(most = MAX_JSON_BYTES): Promise<string> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of this.bytes()) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > most) break;
+    }
+    return Buffer.concat(chunks).toString('utf8', 0, most);
+  }
+
+  /** The body as JSON. */
+  async json(): Promise<unknown> {
+    this.#expectJson();
+    return this.#parse(await this.text());
+  }
+
+  /**
+   * The body as JSON, one value a line. A last line without its newline was cut off. An empty answer (204) has no lines.
+   */
+  async *lines(): AsyncGenerator<unknown> {
+    if (this.status === 204) return this.discard();
+    this.#expectJson();
+    let rest: Buffer = Buffer.alloc(0);
+    for await (const chunk of this.bytes()) {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      let from = 0;
+      for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE, from)) {
+        const line = rest.toString('utf8', from, end).trim();
+        from = end + 1;
+        if (line !== '') yield this.#parse(line);
+      }
+      rest = rest.subarray(from);
+      if (rest.length > MAX_JSON_BYTES) throw this.#broken('a line of the answer is too long');
+    }
+    if (rest.toString('utf8').trim() !== '') throw this.#broken('the answer ends in the middle of a line');
+  }
+
+  /** Lets go of a body that nobody reads to its end. */
+  discard(): void {
+    const { body } = this.#data;
+    // What it breaks off with is of no interest any more.
+    body.on('error', () => {});
+    body.destroy();
+  }
+
+  #expectJson(): void {
+    if (!isHtml(this.header('content-type'))) return;
+    this.discard();
+    throw this.#broken('the answer is a web page: this is not the API, or a proxy answers for it', { retryable: false });
+  }
+
+  #parse(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.#broken('the answer is not JSON');
+    }
+  }
+
+  #broken(why: string, details: { said?: string; retryable: boolean } = { retryable: true }): HttpError {
+    return answerError(this.#names, why, { status: this.status, ...details });
+  }
+}
+
+export function isHtml(contentType: string | undefined): boolean {
+  return /^\s*(text\/html|application\/xhtml)/i.test(contentType ?? '');
+}

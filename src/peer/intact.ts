@@ -1,0 +1,26 @@
+/** Whether a shard that is on a peer already is there whole. */
+import { ShardctlError } from '../errors.ts';
+import type { ShardReader } from './peer.ts';
+
+/**
+ * Reads the shard to its end. It is met on a peer only after a crash, with a lost index, or by a second home: its name, its size
+ * and its pin are no evidence.
+ * @throws whatever `open` and reading throw, other than `DAMAGE`
+ */
+export async function isIntact(open: () => Promise<ShardReader>): Promise<boolean> {
+  let intact = true;
+  try {
+    const reader = await open();
+    try {
+      for await (const _ of reader.scan(() => {
+        intact = false;
+      }));
+    } finally {
+      await reader.close();
+    }
+  } catch (error) {
+    if (error instanceof ShardctlError && error.code === 'DAMAGE') return false;
+    throw error;
+  }
+  return intact;
+}

@@ -1,0 +1,28 @@
+/** Whether a daemon tells the network what it holds: a peer that does not can be read by those who know it, and found by nobody. */
+import { HttpError } from '../http/error.ts';
+import type { KuboRpc } from './rpc.ts';
+
+/** What is wrong with the daemon's settings, one line each. A daemon that keeps its settings to itself is in order. */
+export async function announcementWarnings(rpc: KuboRpc): Promise<string[]> {
+  try {
+    return warningsIn(asRecord(await rpc.config('Provide')), asRecord(await rpc.config('Routing')));
+  } catch (error) {
+    if (error instanceof HttpError && error.status !== undefined) return [];
+    throw error;
+  }
+}
+
+/** @param provide the value of Kubo's `Provide` setting @param routing that of `Routing` */
+export function warningsIn(provide: Readonly<Record<string, unknown>>, routing: Readonly<Record<string, unknown>>): string[] {
+  if (provide.Enabled === false) return ['Provide.Enabled is off: nobody finds what it holds'];
+  if (routing.Type === 'none') return ['Routing.Type is none: nobody finds what it holds'];
+  const strategy = typeof provide.Strategy === 'string' && provide.Strategy !== '' ? provide.Strategy : 'all';
+  const parts = strategy.split('+');
+  // Roots of pins are the shards and the roots that are pinned by themselves; that is all that "+entities" adds up to here.
+  if (['all', 'pinned', 'roots'].some((part) => parts.includes(part))) return [];
+  return [`Provide.Strategy "${strategy}" leaves pins out: nobody finds what it holds. Set "pinned+entities" or "pinned+unique"`];
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,63 @@
+/** The sections of a CAR that comes in over a connection, whatever its pieces are. */
+import { ShardctlError } from '../../errors.ts';
+import type { Codec } from '../../model.ts';
+import { SectionCursor } from '../../shard/car.ts';
+
+/** A header is a root or two; one that claims more is none. */
+const MAX_HEADER_BYTES = 4096;
+const WINDOW_BYTES = 512 * 1024;
+
+export interface StreamedSection {
+  readonly codec: Codec;
+  /** As the CAR says; nothing is hashed. A view, as `data`: valid until the next section is asked for. */
+  readonly digest: Uint8Array;
+  readonly data: Uint8Array;
+}
+
+/** @throws ShardctlError `DAMAGE` when it is not a CAR of what a shard holds, or ends within a section; whatever `pieces` throws */
+export async function* carSections(pieces: AsyncIterable<Buffer>): AsyncGenerator<StreamedSection> {
+  let inHeader = true;
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const window of windows(pieces)) {
+    rest = Buffer.concat([rest, window]);
+    if (inHeader) {
+      const end = headerBytes(rest);
+      if (end === undefined || end > rest.length) continue;
+      rest = rest.subarray(end);
+      inHeader = false;
+    }
+    const cursor = new SectionCursor(rest);
+    while (cursor.next()) {
+      yield { codec: cursor.codec, digest: rest.subarray(cursor.digestAt, cursor.dataAt), data: rest.subarray(cursor.dataAt, cursor.end) };
+    }
+    rest = rest.subarray(cursor.end);
+  }
+  if (rest.length > 0 || inHeader) throw new ShardctlError('DAMAGE', 'the CAR ends within a section');
+}
+
+/** Several pieces at once: a large section must not be copied again for each of its pieces. */
+async function* windows(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let gathered: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of pieces) {
+    gathered.push(piece);
+    bytes += piece.length;
+    if (bytes < WINDOW_BYTES) continue;
+    yield Buffer.concat(gathered);
+    gathered = [];
+    bytes = 0;
+  }
+  yield Buffer.concat(gathered);
+}
+
+/** Bytes of the header with its length in front; undefined when the length is not here whole. */
+function headerBytes(bytes: Buffer): number | undefined {
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    length |= (byte & 0x7f) << (7 * at);
+    if (length > MAX_HEADER_BYTES || at > 2) throw new ShardctlError('DAMAGE', 'what came is not a CAR');
+    if (byte < 0x80) return at + 1 + length;
+  }
+  return undefined;
+}

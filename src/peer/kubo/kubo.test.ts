@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { cidText, sha256 } from '../../dag/cid.ts';
+import { DAG_PB, RAW } from '../../model.ts';
+import { FaultProxy } from '../../testing/fault-proxy.ts';
+import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
+import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
+import { peerContract } from '../contract.ts';
+import { KuboPeer, type KuboPeerOptions } from './kubo.ts';
+
+const keep = { mayConsume: false, signal: new AbortController().signal };
+
+const scratch = mkdtempSync(join(tmpdir(), 'shardctl-kubo-peer-'));
+const peers: KuboPeer[] = [];
+let started: Promise<KuboDaemon> | undefined;
+const daemonOf = () => {
+  started ??= KuboDaemon.start(join(scratch, 'ipfs'));
+  return started;
+};
+after(async () => {
+  for (const peer of peers) await peer.close();
+  await (await started)?.stop();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+async function peerOn(daemon: KuboDaemon, options: Partial<KuboPeerOptions> = {}): Promise<KuboPeer> {
+  const id = daemon.repo.text(['id', '-f', '<id>']);
+  const peer = new KuboPeer({ name: 'attic', url: daemon.url, id, owner: 'home1', ...options });
+  peers.push(peer);
+  return peer;
+}
+
+/** The one daemon of this file, without pins of shards. */
+async function fresh(): Promise<{ daemon: KuboDaemon; peer: KuboPeer }> {
+  const daemon = await daemonOf();
+  const peer = await peerOn(daemon);
+  for await (const cid of peer.list()) await peer.remove(cid);
+  await peer.reclaim();
+  return { daemon, peer };
+}
+
+peerContract(
+  'kubo',
+  async () => {
+    const { daemon, peer } = await fresh();
+    return {
+      peer,
+      flip: async (_shard, block) => {
+        const bytes = readFileSync(daemon.fileOf(block));
+        const at = bytes.length >> 1;
+        bytes[at] = (bytes[at] as number) ^ 1;
+        writeFileSync(daemon.fileOf(block), bytes);
+      },
+      cut: async (_shard, block) => truncateSync(daemon.fileOf(block), 1),
+      slackBytes: 256 * 1024,
+    };
+  },
+  requireKubo,
+);
+
+/** A rule about the real daemon. */
+function rule(title: string, body: (world: { daemon: KuboDaemon; peer: KuboPeer; dir: string; t: TestContext }) => Promise<void>): void {
+  test(title, async (t) => {
+    if (!requireKubo(t)) return;
+    const dir = mkdtempSync(join(tmpdir(), 'shardctl-kubo-'));
+    t.after(() => rmSync(dir, { recursive: true, force: true }));
+    await body({ ...(await fresh()), dir, t });
+  });
+}
+
+/** The shard's CAR without one of its blocks. */
+function without(shard: TestShard, block: Uint8Array): TestShard {
+  const car = readFileSync(shard.carPath);
+  const at = car.indexOf(sha256(block)) - 4;
+  // Lengths from 128 take two bytes, and these blocks are longer.
+  const cut = Buffer.concat([car.subarray(0, at - 2), car.subarray(at + 36 + block.length)]);
+  writeFileSync(shard.carPath, cut);
+  return { ...shard, carBytes: cut.length };
+}
+
+async function damageOf(peer: KuboPeer, shard: TestShard): Promise<string[]> {
+  const damage: string[] = [];
+  const reader = await peer.open(shard.cid);
+  for await (const _ of reader.scan((detail) => damage.push(detail)));
+  return damage;
+}
+
+rule('a shard is pinned under its label', async ({ daemon, peer, dir }) => {
+  const shard = { ...makeShard(dir, makeBlocks(10, 4000)), label: 'debian 00000007' };
+  await peer.put(shard, keep);
+  assert.match(daemon.repo.text(['pin', 'ls', '--type=recursive', '--names', shard.cid]), /recursive debian 00000007$/);
+});
+
+rule('a CAR that lacks a block is not placed: Kubo without a network says 200, and that it did not pin', async ({ dir, t }) => {
+  const daemon = await KuboDaemon.start(join(dir, 'ipfs'), {}, ['--offline']);
+  t.after(() => daemon.stop());
+  const peer = await peerOn(daemon);
+  const whole = makeShard(dir, makeBlocks(10, 4000));
+  await assert.rejects(peer.put(without(whole, whole.data[4] as Uint8Array), keep), { code: 'DAMAGE' });
+  assert.equal(await peer.has(whole.cid), false);
+});
+
+rule('a daemon that looks for a missing block in the network is given up, and its pin lock is free again', async ({ daemon, dir }) => {
+  const peer = await peerOn(daemon, { patienceMs: 1000 });
+  const whole = makeShard(dir, makeBlocks(10, 4000));
+  await assert.rejects(peer.put(without(whole, whole.data[4] as Uint8Array), keep), /no sign of life/);
+  assert.equal(await peer.has(whole.cid), false);
+  await peer.reclaim();
+});
+
+rule('a CAR with a changed bit is not placed', async ({ peer, dir }) => {
+  const shard = makeShard(dir, makeBlocks(10, 4000));
+  const car = readFileSync(shard.carPath);
+  const at = car.indexOf(shard.data[4] as Uint8Array) + 8;
+  car[at] = (car[at] as number) ^ 1;
+  writeFileSync(shard.carPath, car);
+  await assert.rejects(peer.put(shard, keep), /import failed/);
+  assert.equal(await peer.has(shard.cid), false);
+});
+
+rule('a block removed under its pin is found, although Kubo calls the pin good, and a put mends it', async ({ daemon, peer, dir }) => {
+  // A node of a directory that is empty, as a block of a shard.
+  const node = Buffer.from([0x0a, 0x02, 0x08, 0x01]);
+  const shard = makeShard(dir, [...makeBlocks(10, 4000), node, ...makeBlocks(10, 4000, 2)]);
+  await peer.put(shard, keep);
+  daemon.repo.run(['block', 'rm', cidText({ codec: DAG_PB, digest: sha256(node) }, 1)]);
+  assert.equal(await peer.has(shard.cid), true);
+  assert.deepEqual(await damageOf(peer, shard), [`block ${cidText({ codec: RAW, digest: sha256(node) }, 1)} is missing`]);
+  const reader = await peer.open(shard.cid);
+  await assert.rejects(reader.read(sha256(node)), { code: 'DAMAGE' });
+  await peer.put(shard, keep);
+  assert.deepEqual(await damageOf(peer, shard), []);
+  daemon.repo.run(['repo', 'gc']);
+  assert.deepEqual(await damageOf(peer, shard), []);
+});
+
+rule('a changed block is replaced by a put that is told so', async ({ daemon, peer, dir }) => {
+  const shard = makeShard(dir, makeBlocks(10, 4000));
+  const victim = shard.data[4] as Uint8Array;
+  await peer.put(shard, keep);
+  writeFileSync(daemon.fileOf(victim), Buffer.alloc(victim.length));
+  assert.equal((await damageOf(peer, shard)).length, 1);
+  await peer.put(shard, { ...keep, replace: true });
+  assert.deepEqual(await damageOf(peer, shard), []);
+});
+
+rule('a manifest that was changed is mended, and so is what it lists', async ({ daemon, peer, dir }) => {
+  const shard = makeShard(dir, makeBlocks(1500, 40));
+  await peer.put(shard, keep);
+  for (const codec of ['dag-pb', 'raw']) {
+    const cid = codec === 'raw' ? cidText({ codec: RAW, digest: sha256(shard.data[4] as Uint8Array) }, 1) : shard.cid;
+    const file = daemon.fileOf(daemon.repo.run(['block', 'get', cid]));
+    writeFileSync(file, Buffer.alloc(100));
+  }
+  await assert.rejects(peer.open(shard.cid), { code: 'DAMAGE' });
+  await peer.put(shard, keep);
+  assert.deepEqual(await damageOf(peer, shard), []);
+});
+
+rule('roots are pinned by themselves, the last ones of a repository alone, and a root that two have stays for the other', async (world) => {
+  const { daemon, peer, dir } = world;
+  const shard = makeShard(dir, makeBlocks(4, 400));
+  await peer.put(shard, keep);
+  const [a, b, c, d] = shard.data.map((block) => cidText({ codec: RAW, digest: sha256(block) }, 1)) as [string, string, string, string];
+  const direct = () => daemon.repo.text(['pin', 'ls', '--type=direct', '-q']).split('\n').filter(Boolean).sort();
+  await peer.pinRoots('debian', [a, b]);
+  await peer.pinRoots('mirror', [b, c]);
+  assert.deepEqual(direct(), [a, b, c].sort());
+  await peer.pinRoots('debian', [d]);
+  assert.deepEqual(direct(), [b, c, d].sort());
+  await peer.pinRoots('mirror', []);
+  assert.deepEqual(direct(), [d]);
+
+  const other = await peerOn(daemon, { owner: 'home2' });
+  await other.pinRoots('debian', [a]);
+  await peer.pinRoots('debian', []);
+  assert.deepEqual(direct(), [a], 'another home has a repository of the same name');
+  await other.pinRoots('debian', []);
+
+  daemon.repo.run(['pin', 'add', '--recursive=false', '--name', 'mine', a]);
+  await peer.pinRoots('debian', [a, shard.cid]);
+  await peer.pinRoots('debian', []);
+  assert.deepEqual(direct(), [a], 'a pin by somebody else');
+  assert.equal(await peer.has(shard.cid), true, 'and one that is recursive');
+  daemon.repo.run(['pin', 'rm', a]);
+});
+
+rule('garbage collection without a pause, while shards are put, takes none of their blocks', async ({ peer, dir }) => {
+  const shards = Array.from({ length: 30 }, (_, i) => makeShard(dir, makeBlocks(60, 20_000, i + 10)));
+  let putting = true;
+  let collections = 0;
+  const collector = (async () => {
+    for (; putting; collections++) await peer.reclaim();
+  })();
+  const queue = [...shards];
+  await Promise.all(
+    [1, 2, 3].map(async () => {
+      for (let shard = queue.shift(); shard !== undefined; shard = queue.shift()) await peer.put(shard, keep);
+    }),
+  );
+  putting = false;
+  await collector;
+  await peer.reclaim();
+  assert.ok(collections > 2);
+  for (const shard of shards) assert.deepEqual(await damageOf(peer, shard), []);
+});
+
+rule('another daemon at the same address is not this peer', async ({ daemon, dir }) => {
+  const peer = await peerOn(daemon, { id: '12D3KooWElse' });
+  const shard = makeShard(dir, makeBlocks(4, 400));
+  await assert.rejects(peer.put(shard, keep), { code: 'TOO_FEW_PEERS', message: /is another Kubo now/ });
+  await assert.rejects(peer.metric(), { code: 'TOO_FEW_PEERS' });
+});
+
+rule('a capacity counts instead of StorageMax, and a full peer takes nothing', async ({ daemon, peer, dir }) => {
+  const { usedBytes } = await peer.metric();
+  const shard = makeShard(dir, makeBlocks(20, 4000));
+  const small = await peerOn(daemon, { capacity: usedBytes + 1000 });
+  assert.ok((await small.metric()).freeBytes <= 1000);
+  await assert.rejects(small.put(shard, keep), { code: 'NO_SPACE', exitCode: 43 });
+  assert.equal((await (await peerOn(daemon, { capacity: 1 })).metric()).freeBytes, 0);
+});
+
+rule('what a daemon says of its space is believed only where it makes sense', async ({ daemon, t }) => {
+  const proxy = await FaultProxy.start(daemon.url);
+  t.after(() => proxy.stop());
+  const saying = async (stat: string) => {
+    proxy.rule = (path) => (path === '/api/v0/repo/stat' ? { kind: 'answer', status: 200, body: stat } : undefined);
+    return await (await peerOn(daemon, { url: proxy.url })).metric();
+  };
+  const huge = await saying('{"RepoSize":1e300,"StorageMax":18446744073709551615}');
+  assert.deepEqual([huge.usedBytes, huge.freeBytes], [Number.MAX_SAFE_INTEGER, 0]);
+  assert.equal((await saying('{"RepoSize":20,"StorageMax":10}')).freeBytes, 0);
+  for (const stat of [
+    '{"RepoSize":-1,"StorageMax":10}',
+    '{}',
+    'null',
+    '[]',
+    '{"RepoSize":5}',
+    '{"RepoSize":5,"StorageMax":0}',
+    'oops',
+    '{"RepoSize":',
+  ])
+    await assert.rejects(saying(stat), { code: 'TOO_FEW_PEERS' }, stat);
+});

@@ -1,0 +1,164 @@
+/** Reads a shard from a Kubo daemon, as evidence: offline, and every byte hashed here. */
+import { cidText, parseCid, sha256 } from '../../dag/cid.ts';
+import { decodeNode } from '../../dag/decode.ts';
+import { ShardctlError } from '../../errors.ts';
+import { DAG_PB, DIGEST_BYTES, RAW } from '../../model.ts';
+import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
+import type { HttpClient } from '../http/client.ts';
+import { HttpError } from '../http/error.ts';
+import type { HttpResponse } from '../http/response.ts';
+import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
+import { carSections } from './car-sections.ts';
+
+/** Nodes of a manifest that are asked for at once. */
+const MANIFEST_READS = 8;
+
+/** What is asked for blocks: a Kubo daemon, or a gateway. */
+export interface ShardSource {
+  readonly http: Pick<HttpClient, 'who' | 'address'>;
+  /** The bytes of a block, not hashed; undefined when there are none. */
+  block(cid: string, what: string): Promise<Buffer | undefined>;
+  /** The DAG below `cid` as a CAR; it may leave out what is missing. */
+  exportCar(cid: string, what: string): Promise<HttpResponse>;
+}
+
+/** Told of each block that is there and is not what its hash says. */
+export type OnWrong = (digest: Uint8Array) => void;
+
+/**
+ * Opens a shard by its manifest. Whether it is pinned is not asked: that is the peer's business.
+ * @throws ShardctlError `DAMAGE` when a node of the manifest is missing or wrong
+ */
+export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong = () => {}): Promise<ShardReader> {
+  try {
+    const manifest = await readManifest(parseCid(cid), manifestNodes(rpc, `reading the manifest of shard ${cid}`, onWrong));
+    return new KuboShardReader(rpc, cid, manifest, onWrong);
+  } catch (error) {
+    throw readError(error, rpc, cid);
+  }
+}
+
+/** Loads nodes one after the other, and asks for the siblings of the next ones meanwhile. */
+function manifestNodes(rpc: ShardSource, what: string, onWrong: OnWrong): (digest: Uint8Array) => Promise<Uint8Array | undefined> {
+  const asked = new Map<string, Promise<Buffer | undefined>>();
+  const waiting: string[] = [];
+  const ask = (cid: string) => {
+    const answer = asked.get(cid) ?? rpc.block(cid, what);
+    asked.set(cid, answer);
+    // Whoever needs the node gets the failure; nobody may need it any more.
+    answer.catch(() => {});
+    return answer;
+  };
+  return async (digest) => {
+    const cid = cidText({ codec: DAG_PB, digest }, 1);
+    const answer = ask(cid);
+    while (waiting.length > 0 && asked.size < MANIFEST_READS) ask(waiting.shift() as string);
+    const bytes = await answer;
+    asked.delete(cid);
+    if (bytes === undefined) return undefined;
+    if (!hashesTo(bytes, digest)) {
+      onWrong(digest);
+      return undefined;
+    }
+    const below = decodeNode(bytes).links.filter(({ codec }) => codec === DAG_PB);
+    waiting.unshift(...below.map((link) => cidText({ codec: DAG_PB, digest: link.digest }, 1)));
+    return bytes;
+  };
+}
+
+class KuboShardReader implements ShardReader {
+  readonly #rpc: ShardSource;
+  readonly #cid: string;
+  readonly #manifest: Manifest;
+  readonly #onWrong: OnWrong;
+
+  constructor(rpc: ShardSource, cid: string, manifest: Manifest, onWrong: OnWrong) {
+    this.#rpc = rpc;
+    this.#cid = cid;
+    this.#manifest = manifest;
+    this.#onWrong = onWrong;
+  }
+
+  get blocks(): number {
+    return this.#manifest.lengths.length;
+  }
+
+  contents(): ShardContents {
+    return contentsOf(this.#manifest);
+  }
+
+  async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    if (this.#manifest.blocks.get(digest) === undefined) return undefined;
+    const bytes = await this.#block(digest);
+    if (typeof bytes === 'string') throw readError(new ShardctlError('DAMAGE', bytes), this.#rpc, this.#cid);
+    return bytes;
+  }
+
+  /** One stream of all blocks; what it leaves out is asked for by itself before it is called missing. */
+  async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
+    const digests = this.#manifest.blocks.digests();
+    const count = this.blocks;
+    let next = 0;
+    for await (const { codec, digest, data } of this.#stream()) {
+      if (codec !== RAW) continue;
+      const index = this.#manifest.blocks.get(digest);
+      if (index === undefined || index < next) continue;
+      yield* this.#oneByOne(next, index, onDamage);
+      next = index + 1;
+      const known = digests.subarray(index * DIGEST_BYTES, next * DIGEST_BYTES);
+      if (hashesTo(data, known)) yield { digest: known, bytes: data };
+      else onDamage(this.#wrong(known));
+    }
+    yield* this.#oneByOne(next, count, onDamage);
+  }
+
+  async close(): Promise<void> {}
+
+  /** The sections of the whole shard; it ends early where the daemon says that it cannot go on, because one block was enough for that. */
+  async *#stream() {
+    try {
+      const response = await this.#rpc.exportCar(this.#cid, `reading shard ${this.#cid}`);
+      yield* carSections(response.bytes());
+    } catch (error) {
+      if (!(error instanceof HttpError) || error.said === '') throw error;
+    }
+  }
+
+  async *#oneByOne(from: number, to: number, onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
+    const digests = this.#manifest.blocks.digests();
+    for (let index = from; index < to; index++) {
+      const digest = digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+      const bytes = await this.#block(digest);
+      if (typeof bytes === 'string') onDamage(bytes);
+      else yield { digest, bytes };
+    }
+  }
+
+  /** The block, hashed; or what is wrong with it. */
+  async #block(digest: Uint8Array): Promise<Buffer | string> {
+    const cid = cidText({ codec: RAW, digest }, 1);
+    try {
+      const bytes = await this.#rpc.block(cid, `reading block ${cid}`);
+      if (bytes === undefined) return `block ${cid} is missing`;
+      return hashesTo(bytes, digest) ? bytes : this.#wrong(digest);
+    } catch (error) {
+      // It answers, and cannot give this one: its datastore says that it is broken.
+      if (error instanceof HttpError && error.status === 500) return `block ${cid} cannot be read: ${error.said}`;
+      throw error;
+    }
+  }
+
+  #wrong(digest: Uint8Array): string {
+    this.#onWrong(digest);
+    return `block ${cidText({ codec: RAW, digest }, 1)} does not have its hash`;
+  }
+}
+
+function hashesTo(bytes: Uint8Array, digest: Uint8Array): boolean {
+  return Buffer.compare(sha256(bytes), digest) === 0;
+}
+
+function readError(error: unknown, { http }: ShardSource, cid: string): unknown {
+  if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE') return error;
+  return new ShardctlError('DAMAGE', `shard ${cid} is damaged on ${http.who} (${http.address}): ${error.message}`, { cause: error });
+}

@@ -1,0 +1,135 @@
+/**
+ * Kubo's RPC: the calls that only ask. Those that read blocks are offline: what they give is what this daemon has, not what it
+ * could fetch from others, and a block that is missing is an answer at once and not a search of the network.
+ */
+import { ShardctlError } from '../../errors.ts';
+import type { HttpClient, HttpRequest } from '../http/client.ts';
+import { answerError, HttpError } from '../http/error.ts';
+import type { HttpResponse } from '../http/response.ts';
+
+/** Base16 of version 1, dag-cbor, sha2-256 of 32 bytes: no shard has such blocks. */
+const DAG_CBOR_SHA256 = 'f01711220';
+
+export interface Pin {
+  readonly cid: string;
+  /** Empty when it has none. */
+  readonly name: string;
+}
+
+export class KuboRpc {
+  readonly http: HttpClient;
+
+  /** @param http whose URL is the daemon's, with or without `/api/v0` */
+  constructor(http: HttpClient) {
+    this.http = http;
+  }
+
+  /** One RPC call. Everything is a POST. */
+  call(command: string, query: NonNullable<HttpRequest['query']>, rest: Omit<HttpRequest, 'method' | 'path' | 'query'>): HttpRequest {
+    const path = this.http.address.endsWith('/api/v0') ? command : `api/v0/${command}`;
+    return { method: 'POST', path, query, ...rest };
+  }
+
+  /** The daemon's peer ID and program. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or is no Kubo */
+  async id(): Promise<{ readonly id: string; readonly agent: string }> {
+    const { ID: id, AgentVersion: agent } = await this.#object('id', {}, 'asking for its ID');
+    if (typeof id === 'string' && id !== '') return { id, agent: String(agent ?? '') };
+    throw this.#senseless('no peer ID');
+  }
+
+  /** Bytes in the datastore, and how many it is set to hold. */
+  async repoStat(): Promise<{ readonly usedBytes: number; readonly maxBytes: number }> {
+    const { RepoSize: used, StorageMax: max } = await this.#object('repo/stat', { 'size-only': true }, 'asking for its space');
+    if (!isSize(used)) throw this.#senseless(`a datastore of ${used} bytes`);
+    // Numbers beyond 2^53 lose their last digits, and nobody needs those.
+    return { usedBytes: Math.min(used, Number.MAX_SAFE_INTEGER), maxBytes: isSize(max) ? Math.min(max, Number.MAX_SAFE_INTEGER) : 0 };
+  }
+
+  /** One value of the daemon's configuration; undefined when it is not set. */
+  async config(key: string): Promise<unknown> {
+    try {
+      return (await this.#object('config', { arg: key }, `asking for its setting ${key}`)).Value;
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 500) return undefined;
+      throw error;
+    }
+  }
+
+  /** @param cid of the block, or any other CID with its multihash @returns its bytes, not hashed; undefined when the daemon does not have it */
+  async block(cid: string, what: string): Promise<Buffer | undefined> {
+    try {
+      return await this.http.whole(this.call('block/get', { arg: cid, offline: true }, { what }), async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response.bytes()) chunks.push(chunk);
+        return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      });
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Removes blocks, pinned or not. A pin guards its blocks by their CIDs, and a raw leaf under the CID of another codec is the same
+   * block to the datastore.
+   */
+  async removeBlocks(digests: readonly Uint8Array[]): Promise<void> {
+    for (const digest of digests) {
+      const cid = `${DAG_CBOR_SHA256}${Buffer.from(digest).toString('hex')}`;
+      const what = `removing damaged block ${cid}`;
+      const { Error: error } = await this.#object('block/rm', { arg: cid, force: true }, what);
+      if (typeof error !== 'string' || error === '') continue;
+      throw answerError({ ...this.http, what }, error, { status: 200, said: error, retryable: false });
+    }
+  }
+
+  /**
+   * The DAG below `cid` as a CAR, in order, depth first. With `local-only` (Kubo 0.42) what is missing is left out; an older
+   * Kubo stops there and says so in the trailer.
+   */
+  exportCar(cid: string, what: string): Promise<HttpResponse> {
+    return this.http.request(this.call('dag/export', { arg: cid, offline: true, 'local-only': true, progress: false }, { what }));
+  }
+
+  /** Whether a DAG is pinned recursively: looked up in the index of pins, without a walk. */
+  async isPinned(cid: string): Promise<boolean> {
+    try {
+      await this.#object('pin/ls', { arg: cid, type: 'recursive' }, `looking for the pin of ${cid}`);
+      return true;
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 500 && / is not pinned/.test(error.said)) return false;
+      throw error;
+    }
+  }
+
+  /** All pins of one type. Names cost the daemon a look at each pin. */
+  async *pins(type: 'recursive' | 'direct', names: boolean): AsyncGenerator<Pin> {
+    const request = this.call('pin/ls', { type, stream: true, names }, { what: 'listing its pins' });
+    for await (const line of (await this.http.request(request)).lines()) {
+      const { Cid: cid, Name: name, Message: message } = (line ?? {}) as Record<string, unknown>;
+      if (typeof cid !== 'string') throw this.#senseless(`a pin without a CID${typeof message === 'string' ? `: ${message}` : ''}`);
+      yield { cid, name: typeof name === 'string' ? name : '' };
+    }
+  }
+
+  async #object(command: string, query: NonNullable<HttpRequest['query']>, what: string): Promise<Record<string, unknown>> {
+    const answer = await this.http.json(this.call(command, query, { what }));
+    if (typeof answer === 'object' && answer !== null) return answer as Record<string, unknown>;
+    throw this.#senseless(`${JSON.stringify(answer)} to ${command}`);
+  }
+
+  #senseless(what: string): ShardctlError {
+    return new ShardctlError('TOO_FEW_PEERS', `${this.http.who} (${this.http.address}) answers what no Kubo does: ${what}`, {
+      hint: 'is this the URL of the RPC of a Kubo daemon?',
+    });
+  }
+}
+
+/** Whether a call failed because the daemon does not have a block. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof HttpError && /not found locally|could not find|block not found/.test(error.said);
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}

@@ -1,0 +1,41 @@
+/**
+ * The roots of each repository's head, pinned by themselves on the peers that hold its catalogue: who knows only the root of a tree,
+ * or a snapshot's CID, then finds a peer that has it (docs/design.md section 7).
+ */
+import { ShardctlError } from './errors.ts';
+import type { Emit } from './events.ts';
+import type { Index } from './index-store/index.ts';
+import type { SnapshotRecord } from './model.ts';
+import type { Peer } from './peer/peer.ts';
+
+export interface PinHeads {
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly emit: Emit;
+}
+
+/**
+ * Goes after the head: a pin of a root keeps one block, and readers lose nothing while the old one stands. What a run that died here
+ * has left undone, and what a peer that is away misses, the next one does.
+ * @param repository only this one
+ */
+export async function pinHeads({ index, peers, emit }: PinHeads, repository?: string): Promise<void> {
+  const able = [...peers.values()].filter((peer) => peer.pinRoots !== undefined);
+  if (able.length === 0) return;
+  const names = repository === undefined ? index.repositories().map(({ name }) => name) : [repository];
+  for (const name of names) {
+    const head = index.snapshot(name, index.repository(name)?.head ?? 0);
+    if (head !== undefined) await Promise.all(able.map((peer) => pinOn(peer, head, emit)));
+  }
+}
+
+async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotRecord, emit: Emit): Promise<void> {
+  // Both blocks are in the catalogue. A peer that does not hold it (any more) has nothing to be found for.
+  const holds = catalogue.peers.includes(peer.name);
+  try {
+    await peer.pinRoots?.(repository, holds ? [cid, tree] : []);
+  } catch (error) {
+    if (!(error instanceof ShardctlError)) throw error;
+    if (holds) emit({ type: 'warning', message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}` });
+  }
+}

@@ -1,0 +1,156 @@
+/** A real IPFS Cluster for tests: three members, each in front of a Kubo of its own, on loopback, started by `scripts/peers/lab`. */
+import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url));
+const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
+const WAIT_MS = 30_000;
+
+export interface LabPeer {
+  /** c1, c2, c3; their tag `zone` is z1, z2, z1. */
+  readonly name: string;
+  /** URLs: Kubo's RPC and gateway, the REST API of its member. */
+  readonly kubo: string;
+  readonly gateway: string;
+  readonly cluster: string;
+  /** Peer IDs of the two; they differ. */
+  readonly clusterId: string;
+  readonly kuboId: string;
+  readonly kuboPid: number;
+  readonly clusterPid: number;
+}
+
+/** Why tests with a real Cluster cannot run here, or false. When `SHARDCTL_TEST_REQUIRE` lists `cluster`, they must. */
+export function withoutCluster(): string | false {
+  const missing = ['ipfs', 'ipfs-cluster-service'].find((name) => {
+    try {
+      accessSync(join(BINARIES, name), constants.X_OK);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  if (missing === undefined) return false;
+  if ((process.env.SHARDCTL_TEST_REQUIRE ?? '').split(',').includes('cluster')) throw new Error(`${missing} is required but not there`);
+  return `no ${missing} binary`;
+}
+
+export class ClusterLab {
+  readonly dir: string;
+  readonly peers: readonly [LabPeer, LabPeer, LabPeer];
+  /** Of what was started again: the lab does not know of it. */
+  readonly #again = new Map<string, number>();
+
+  static start(): ClusterLab {
+    const dir = mkdtempSync(join(tmpdir(), 'shardctl-lab-'));
+    // Test files run at the same time: each has ports of its own, below those that the system hands out.
+    const base = 13_000 + (process.pid % 380) * 50;
+    const { status, stderr } = spawnSync(LAB, ['up', dir, '3', String(base)], {
+      encoding: 'utf8',
+      env: { ...process.env, SHARDCTL_PEERS: BINARIES },
+    });
+    if (status !== 0) throw new Error(`the lab does not start: ${stderr}`);
+    const lab = new ClusterLab(dir);
+    // A test that is cut off leaves no daemons behind.
+    process.once('exit', () => lab.stop());
+    return lab;
+  }
+
+  private constructor(dir: string) {
+    this.dir = dir;
+    const { peers } = JSON.parse(readFileSync(join(dir, 'lab.json'), 'utf8')) as { peers: LabPeer[] };
+    this.peers = peers.map((peer) => ({ ...peer, kuboId: kuboIdIn(join(dir, `kubo${peer.name.slice(1)}`)) })) as [
+      LabPeer,
+      LabPeer,
+      LabPeer,
+    ];
+  }
+
+  stop(): void {
+    if (!existsSync(this.dir)) return;
+    spawnSync(LAB, ['down', this.dir]);
+    for (const pid of this.#again.values()) kill(pid, 'SIGKILL');
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Unpins everything and collects the garbage. */
+  async empty(): Promise<void> {
+    const [{ cluster }] = this.peers;
+    const lines = (await (await fetch(`${cluster}/allocations?filter=all`)).text()).split('\n').filter((line) => line !== '');
+    const cids = lines.map((line) => (JSON.parse(line) as { cid: string }).cid);
+    for (const cid of cids) await fetch(`${cluster}/pins/${cid}`, { method: 'DELETE' });
+    for (const peer of this.peers) {
+      await until(async () => {
+        const { Keys: keys = {} } = (await rpc(peer, 'pin/ls')) as { Keys?: Record<string, unknown> };
+        return cids.every((cid) => !(cid in keys));
+      });
+    }
+    await this.collectGarbage();
+  }
+
+  async collectGarbage(): Promise<void> {
+    await Promise.all(this.peers.map((peer) => rpc(peer, 'repo/gc', { silent: 'true' })));
+  }
+
+  /** Kills the Cluster daemon of a member. Its Kubo goes on. */
+  killMember(peer: LabPeer, signal: NodeJS.Signals = 'SIGKILL'): void {
+    kill(this.#again.get(peer.name) ?? peer.clusterPid, signal);
+  }
+
+  /** Starts the Cluster daemon of a member again, and waits until the others have its metrics. */
+  async startMember(peer: LabPeer): Promise<void> {
+    const log = openSync(join(this.dir, `${peer.name}.again.log`), 'a');
+    const env = { ...process.env, IPFS_CLUSTER_PATH: join(this.dir, `cluster${peer.name.slice(1)}`) };
+    const child = spawn(join(BINARIES, 'ipfs-cluster-service'), ['daemon'], { env, stdio: ['ignore', log, log] });
+    this.#again.set(peer.name, child.pid as number);
+    for (const metric of ['freespace', 'tag:group', 'tag:zone', 'ping']) {
+      for (const { cluster } of this.peers) {
+        await until(async () => {
+          const metrics = (await (await fetch(`${cluster}/monitor/metrics/${metric}`)).json()) as { valid: boolean }[] | null;
+          return metrics?.filter(({ valid }) => valid).length === this.peers.length;
+        });
+      }
+    }
+  }
+}
+
+/** One RPC call to a peer's Kubo; the answer as JSON, or as text when it is none. */
+export async function rpc(
+  { kubo }: Pick<LabPeer, 'kubo'>,
+  command: string,
+  query: Readonly<Record<string, string>> = {},
+): Promise<unknown> {
+  const response = await fetch(`${kubo}/api/v0/${command}?${new URLSearchParams(query)}`, { method: 'POST' });
+  const text = await response.text();
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Waits for something that the daemons do in their own time. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WAIT_MS;
+  for (;;) {
+    if (await isSo().catch(() => false)) return;
+    if (Date.now() > deadline) throw new Error(`still not so after ${WAIT_MS} ms: ${isSo}`);
+    await setTimeout(50);
+  }
+}
+
+function kuboIdIn(repo: string): string {
+  return (JSON.parse(readFileSync(join(repo, 'config'), 'utf8')) as { Identity: { PeerID: string } }).Identity.PeerID;
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It is gone already.
+  }
+}
