@@ -55,10 +55,10 @@ test('status tells who holds what by the word of the peers, and what is at risk'
   assert.equal(shards.length, total.shards);
   const missing = shards.filter(({ held }) => held === 1);
   assert.equal(missing.length, 1);
-  assert.deepEqual((missing[0]?.replicas as { peer: string; state: string }[]).map(({ peer, state }) => `${peer} ${state}`).sort(), [
-    'b missing',
-    'c held',
-  ]);
+  assert.deepEqual(
+    ((missing[0] as Line).replicas as { peer: string; state: string }[]).map(({ peer, state }) => `${peer} ${state}`).sort(),
+    ['b missing', 'c held'],
+  );
   assert.match(program.succeeds('status', ...TWICE).stdout, /at risk: 1 shard, .*`shardctl repair`/);
   renameSync(program.path('away.car'), program.path('b', 'shards', first));
   assert.match(program.succeeds('status', ...TWICE).stdout, /each on 2 or more peers/);
