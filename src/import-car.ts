@@ -12,6 +12,7 @@ import { decodeNode } from './dag/decode.ts';
 import { ShardctlError } from './errors.ts';
 import { writeHead } from './home/heads.ts';
 import { type BlockId, DIGEST_BYTES, DIRECTORY, type EntryCounts, FILE, RAW, type RepositoryRecord, type SnapshotRecord } from './model.ts';
+import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { liveBlocks } from './prune/live.ts';
 import type { PruneRun } from './prune/run.ts';
@@ -234,5 +235,6 @@ async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
   };
   await index.commit({ ...record, head: number }, snapshot);
   writeHead(heads, repository, snapshot.cid);
+  await pinHeads(run, repository);
   return snapshot;
 }

@@ -1,4 +1,4 @@
-/** The options as data: what they are called, what their values are, and what they mean. */
+/** What options there are, of all commands together, and what they mean. */
 export interface OptionSpec {
   readonly short?: string;
   /** How help names its value; absent on a switch. */
@@ -83,7 +83,7 @@ export const OPTIONS = {
   'token-file': { value: 'FILE', help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]' },
   gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },
   path: { value: 'PATH', help: 'where its directory is now' },
-  url: { value: 'URL', help: 'where the daemon answers now' },
+  url: { value: 'URL', help: 'where its daemon is now' },
   force: { help: 'although its replicas are needed: it is dead, and they are lost' },
   undo: { help: 'give it shards again' },
   gc: { help: 'ask daemons to collect the space of what was removed, now' },

@@ -28,9 +28,9 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
         // Those that a member of a Cluster gives itself are known when it has answered.
         tags: peer.tags,
         capacity: its.capacity ?? null,
-        reserve: peer.reserve ?? 0,
-        weight: peer.weight ?? 1,
-        drained: peer.drained ?? false,
+        reserve: its.reserve ?? 0,
+        weight: its.weight ?? 1,
+        drained: peer.drained === true,
         shards: shards.get(name) ?? 0,
       });
       try {

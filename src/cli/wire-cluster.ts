@@ -95,13 +95,6 @@ async function newCluster(home: HomePaths, { peers }: Config, said: NewCluster, 
   return { ...asked, members };
 }
 
-/** @throws ShardctlError `USAGE` when none of the members that are known answer at the new address */
-export async function assertSameCluster({ home }: Context, config: ClusterConfig): Promise<void> {
-  const answering = await membersOf(home, config);
-  if (answering.some(({ id }) => config.members.some((member) => member.id === id))) return;
-  throw new ShardctlError('USAGE', `${config.url} is not cluster "${config.name}": it has other members`);
-}
-
 /** @throws ShardctlError when another Kubo answers there than that of the member, or none does */
 async function withKubo(member: ClusterMemberConfig, url: string): Promise<ClusterMemberConfig> {
   const http = new HttpClient({ url, who: `the Kubo of "${member.name}"` });

@@ -44,12 +44,6 @@ export async function addKuboPeer(
   }
 }
 
-/** @throws ShardctlError `USAGE` when another daemon answers at the new address */
-export async function assertSameKubo({ home }: Context, { name, url, id, tokenFile }: KuboPeerConfig): Promise<void> {
-  const there = await KuboPeer.idAt({ url, token: tokenOf(home, name, tokenFile) });
-  if (there !== id) throw new ShardctlError('USAGE', `the Kubo at ${displayUrl(url)} is ${there}, and not peer "${name}", which is ${id}`);
-}
-
 /** As `addKuboPeer`, for one that holds shards already. Undefined when it is in the settings already. */
 export async function addKuboAt(context: Context, config: Config, url: string, name: string): Promise<KuboPeerConfig | undefined> {
   const tokenFile = context.args.text('token-file');

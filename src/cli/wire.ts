@@ -149,17 +149,24 @@ function freeName(config: Config, wish: string): string {
 }
 
 /**
- * A local peer as its changed settings say.
- * @throws ShardctlError when its directory is no peer, has another layout, or is another peer's
+ * Runs `work` on the peers of changed settings, which are not saved yet.
+ * @throws ShardctlError when one of them does not answer, or is another peer
  */
-export async function openPeer(home: HomePaths, config: Config, changed: LocalPeerConfig): Promise<Peer> {
-  const peer = new LocalPeer(localOptions(home, changed));
-  const id = await peer.id();
-  for (const other of config.peers) {
-    if (other.name !== changed.name && (await idOf(home, other)) === id)
-      throw new ShardctlError('USAGE', `${peerPath(home, changed)} is peer "${other.name}" already`);
-  }
-  return peer;
+export async function withChanged(
+  context: Context,
+  config: Config,
+  changed: PeerConfig,
+  work: (peers: ReadonlyMap<string, Peer>) => Promise<void>,
+): Promise<void> {
+  await withPeers(context, { ...config, peers: [changed] }, async (peers) => {
+    for (const peer of peers.values()) await peer.metric();
+    const id = await idOf(context.home, changed);
+    for (const other of config.peers) {
+      if (other.name !== changed.name && id !== undefined && (await idOf(context.home, other)) === id)
+        throw new ShardctlError('USAGE', `that is peer "${other.name}" already`);
+    }
+    await work(peers);
+  });
 }
 
 /** Two names for one directory would count as two replicas. */
@@ -213,7 +220,7 @@ async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { name: peer.name, path: peerPath(home, peer), layout: peer.layout, tags: peer.tags, capacity: peer.capacity };
+  return { ...peer, path: peerPath(home, peer) };
 }
 
 function lockWaitMs({ args }: Context): number {

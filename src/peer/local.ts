@@ -23,6 +23,9 @@ export interface LocalPeerOptions {
   /** Most bytes that its shards may take. */
   readonly capacity?: number | undefined;
   readonly tags?: Readonly<Record<string, string>>;
+  readonly reserve?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly drained?: boolean | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -38,6 +41,9 @@ export class LocalPeer implements Peer {
   readonly kind = 'local';
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
+  readonly reserve: number;
+  readonly weight: number;
+  readonly drained: boolean;
   readonly #options: LocalPeerOptions;
   #store: ShardStore | undefined;
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
@@ -48,6 +54,9 @@ export class LocalPeer implements Peer {
   constructor(options: LocalPeerOptions) {
     this.name = options.name;
     this.tags = options.tags ?? {};
+    this.reserve = options.reserve ?? 0;
+    this.weight = options.weight ?? 1;
+    this.drained = options.drained ?? false;
     this.#options = options;
   }
 

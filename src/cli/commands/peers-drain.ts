@@ -1,14 +1,12 @@
 /** `shardctl peers drain PEER`: everything on it goes elsewhere, and nothing new comes. */
 import { drain } from '../../drain.ts';
 import { EXIT } from '../../errors.ts';
-import type { Config } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Moved } from '../../move/run.ts';
 import { reclaim } from '../../reclaim.ts';
-import { usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { movedLines } from '../moved.ts';
-import { peersNamed, saveDrained } from '../peer-settings.ts';
+import { assertOnePeer, setDrained } from '../peer-settings.ts';
 import { answer } from '../results.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
 import { reading, type Session, writing } from '../wire.ts';
@@ -19,10 +17,15 @@ export async function run(context: Context): Promise<number> {
   const options = storingOptions(context);
   const dryRun = args.flag('dry-run');
   requireHome(home);
-  if (args.flag('undo')) return await setDrained(context, name, undefined);
+  const mark = (isDrained: boolean) => writing(context, async ({ config }) => setDrained(home, config, name, isDrained));
+  if (args.flag('undo')) {
+    await mark(false);
+    if (!quiet && !json) output.line(`peer ${name} is given shards again`);
+    return EXIT.done;
+  }
 
   const work = async (session: Session) => {
-    assertOnePeer(session.config);
+    assertOnePeer(session.config, name);
     const started = now();
     const moved: Moved = await drain({ ...(await storingRun(context, session, options)), dryRun }, name);
     const drained = session.peers.get(name);
@@ -38,21 +41,6 @@ export async function run(context: Context): Promise<number> {
   };
   if (dryRun) return await reading(context, work);
   // Remembered before anything moves: an update that comes in between must not put new shards there.
-  await setDrained(context, name, true);
+  await mark(true);
   return await writing(context, work);
-
-  function assertOnePeer(config: Config): void {
-    const names = peersNamed(config, name);
-    if (names.length === 1 && names[0] === name) return;
-    throw usage(`"${name}" stands for several peers: name one of ${names.join(', ')}`, args.command);
-  }
-
-  async function setDrained(of: Context, peer: string, drained: true | undefined): Promise<number> {
-    await writing(of, async ({ config }) => {
-      assertOnePeer(config);
-      saveDrained(home, config, peer, drained);
-    });
-    if (drained === undefined && !quiet && !json) output.line(`peer ${peer} is given shards again`);
-    return EXIT.done;
-  }
 }
