@@ -44,6 +44,8 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   large: { files: 6, size: () => 256 * MIB, perDirectory: [6, 6], scales: 'sizes' },
   /** Nearly nothing but names: what memory that grows with the number of files shows up on. */
   tiny100k: { files: 100_000, size: logNormal(300, 0.5), perDirectory: [200, 1000], scales: 'files' },
+  /** One directory, as npm's or a CPAN mirror's index is. */
+  wide: { files: 100_000, size: () => 20, perDirectory: [100_000, 100_000], scales: 'files' },
   tiny1m: { files: 1_000_000, size: logNormal(300, 0.5), perDirectory: [200, 1000], scales: 'files' },
 };
 

@@ -1,4 +1,4 @@
-/** `npm run bench -- add|memory`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
+/** `npm run bench -- add|update|memory`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,11 @@ import { type Corpus, corpusOf, warm } from './corpus.ts';
 import { machineOf, type Report, save, tableOf } from './report.ts';
 import { type Run, runRounds } from './rounds.ts';
 import { TOOLS, type Tool, versionOf } from './tools.ts';
+import { runUpdates, type Stored } from './update.ts';
 
 const BENCHES: Readonly<Record<string, { corpora: string; tools: string; rounds: string; again: boolean }>> = {
   add: { corpora: 'small,large', tools: TOOLS.map((tool) => tool.name).join(','), rounds: '3', again: true },
+  update: { corpora: 'small,tiny1m,wide', tools: 'shardctl,restic,rsync', rounds: '3', again: false },
   memory: { corpora: 'tiny100k,tiny1m', tools: 'shardctl', rounds: '1', again: false },
 };
 
@@ -54,9 +56,16 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     signal,
   };
   const runs: Run[] = [];
+  const stored: Stored[] = [];
   for (const corpus of corpora) {
     warm(corpus.dir);
-    runs.push(...(await runRounds(corpus, plan)));
+    if (name === 'update') {
+      const updates = await runUpdates(corpus, plan, values.work);
+      runs.push(...updates.runs);
+      stored.push(...updates.stored);
+    } else {
+      runs.push(...(await runRounds(corpus, plan)));
+    }
   }
   const report: Report = {
     bench: name,
@@ -66,6 +75,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     corpora: corpora.map(({ name, files, bytes }: Corpus) => ({ name, files, bytes })),
     tools: versions,
     runs,
+    ...(stored.length > 0 ? { stored } : {}),
   };
   console.log(tableOf(report));
   // A scaled run is a trial of the bench itself: nothing to compare with later.

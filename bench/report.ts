@@ -4,6 +4,7 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Corpus } from './corpus.ts';
 import type { Run } from './rounds.ts';
+import type { Stored } from './update.ts';
 
 const RESULTS = join(import.meta.dirname, '..', '..', 'bench', 'results');
 const TMPFS_MAGIC = 0x01021994;
@@ -30,6 +31,8 @@ export interface Report {
   /** Version of each tool that took part. */
   readonly tools: Readonly<Record<string, string>>;
   readonly runs: readonly Run[];
+  /** Of `update`. */
+  readonly stored?: readonly Stored[];
 }
 
 export function machineOf(dest: string): Machine {
@@ -45,16 +48,20 @@ export function machineOf(dest: string): Machine {
 }
 
 /** Markdown: a table for each corpus, tools in the order in which they ran, the first one as the measure of the others. */
-export function tableOf({ corpora, runs, machine }: Report): string {
+export function tableOf({ corpora, runs, machine, stored }: Report): string {
   const facts = `${machine.cores} cores, Node ${machine.node}, destination on ${machine.destination}, load ${machine.load} at the start`;
   return [
     facts,
-    ...corpora.map((corpus) =>
-      corpusTable(
-        corpus,
-        runs.filter((run) => run.corpus === corpus.name),
-      ),
-    ),
+    ...corpora.map((corpus) => {
+      const its = runs.filter((run) => run.corpus === corpus.name);
+      return stored === undefined
+        ? corpusTable(corpus, its)
+        : updateTable(
+            corpus,
+            its,
+            stored.filter((it) => it.corpus === corpus.name),
+          );
+    }),
   ].join('\n\n');
 }
 
@@ -86,15 +93,52 @@ function corpusTable(corpus: Report['corpora'][number], runs: readonly Run[]): s
     ];
   });
   const head = ['tool', 'seconds, median (range)', `of ${tools[0]}'s time`, 'files/s', 'MB/s', 'CPU s', 'peak MB', 'again, s'];
+  return markdown(corpus, head, rows);
+}
+
+/** A line for each edit: seconds of each tool, what they are of the others' time, and what shardctl stored. */
+function updateTable(corpus: Report['corpora'][number], runs: readonly Run[], stored: readonly Stored[]): string {
+  const tools = [...new Set(runs.map((run) => run.tool))];
+  const others = tools.filter((tool) => tool !== 'shardctl');
+  const rows = [...new Set(runs.map((run) => run.phase))].map((edit) => {
+    const seconds = (tool: string) => medianOf(runs, tool, edit, (run) => run.seconds) as number;
+    const its = stored.filter((it) => it.edit === edit);
+    const median = (value: (it: Stored) => number | undefined) => middleOf(its.flatMap((it) => value(it) ?? []));
+    const growth = median(({ newBytes, changedBytes }) => (changedBytes === 0 ? undefined : newBytes / changedBytes));
+    const peak = medianOf(runs, 'shardctl', edit, (run) => run.peakRssBytes) ?? 0;
+    return [
+      edit,
+      ...tools.map((tool) => seconds(tool).toFixed(3)),
+      ...others.map((tool) => `${(seconds('shardctl') / seconds(tool)).toFixed(2)} ×`),
+      median((it) => it.newBlocks) ?? '',
+      growth?.toFixed(2) ?? '',
+      median((it) => it.aloneSeconds)?.toFixed(3) ?? '',
+      Math.round(peak / 1e6),
+    ];
+  });
+  const head = [
+    'changed',
+    ...tools.map((tool) => `${tool}, s`),
+    ...others.map((tool) => `of ${tool}'s time`),
+    'new blocks',
+    'new bytes of changed bytes',
+    'adding those alone, s',
+    'peak MB',
+  ];
+  return markdown(corpus, head, rows);
+}
+
+function markdown(corpus: Report['corpora'][number], head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const title = `**${corpus.name}**: ${corpus.files.toLocaleString('en')} files, ${Math.round(corpus.bytes / 1e6).toLocaleString('en')} MB`;
   return `${title}\n\n${[head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')}`;
 }
 
 function medianOf(runs: readonly Run[], tool: string, phase: Run['phase'], value: (run: Run) => number): number | undefined {
-  const sorted = runs
-    .filter((run) => run.tool === tool && run.phase === phase)
-    .map(value)
-    .sort((a, b) => a - b);
+  return middleOf(runs.filter((run) => run.tool === tool && run.phase === phase).map(value));
+}
+
+function middleOf(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length === 0) return undefined;
   const middle = (sorted.length - 1) / 2;
   return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;

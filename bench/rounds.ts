@@ -9,8 +9,8 @@ import type { Tool } from './tools.ts';
 export interface Run extends Cost {
   readonly corpus: string;
   readonly tool: string;
-  /** The whole tree into an empty store, or the same command again with nothing changed. */
-  readonly phase: 'first' | 'again';
+  /** `first`: the whole tree into an empty store; `again`: with nothing changed; or what had changed. */
+  readonly phase: string;
   readonly round: number;
 }
 
@@ -50,7 +50,13 @@ async function takeTurn(corpus: Corpus, tool: Tool, round: number, { dest, again
   const run = async (phase: Run['phase']): Promise<Run> => {
     // What an earlier run left for the kernel to write must not be written at this one's expense.
     spawnSync('sync');
-    return { corpus: corpus.name, tool: tool.name, phase, round, ...(await measure(tool.first(corpus.dir, dest), log, signal)) };
+    return {
+      corpus: corpus.name,
+      tool: tool.name,
+      phase,
+      round,
+      ...(await measure((phase === 'first' ? tool.first : tool.again)(corpus.dir, dest), log, signal)),
+    };
   };
   if (tool.prepare !== undefined) await measure(tool.prepare(dest), log, signal);
   const first = await run('first');

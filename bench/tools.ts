@@ -15,6 +15,8 @@ export interface Tool {
   readonly first: (source: string, dest: string) => Command;
   /** True when the same command again is meant to be cheap: then that is measured, too. */
   readonly incremental: boolean;
+  /** The same once more, after the tree may have changed. */
+  readonly again: (source: string, dest: string) => Command;
 }
 
 export const SHARDCTL = join(import.meta.dirname, '..', '..', 'bin', 'shardctl.js');
@@ -26,6 +28,9 @@ const shardctl: Tool = {
     argv: [process.execPath, SHARDCTL, 'add', source, '--name', 'bench', '--home', join(dest, 'home'), '--quiet'],
   }),
   incremental: true,
+  again: (_, dest) => ({
+    argv: [process.execPath, SHARDCTL, 'update', 'bench', '--home', join(dest, 'home'), '--json'],
+  }),
 };
 
 const restic: Tool = {
@@ -34,6 +39,7 @@ const restic: Tool = {
   prepare: (dest) => resticCommand(dest, 'init'),
   first: (source, dest) => resticCommand(dest, 'backup', '--quiet', source),
   incremental: true,
+  again: (source, dest) => resticCommand(dest, 'backup', '--quiet', source),
 };
 
 const rsync: Tool = {
@@ -41,6 +47,7 @@ const rsync: Tool = {
   version: { argv: ['rsync', '--version'] },
   first: (source, dest) => ({ argv: ['rsync', '-a', `${source}/`, join(dest, 'copy')] }),
   incremental: true,
+  again: (source, dest) => ({ argv: ['rsync', '-a', '--delete', `${source}/`, join(dest, 'copy')] }),
 };
 
 export const TOOLS: readonly Tool[] = [shardctl, ipfs('pebble', 'pebbleds'), ipfs('flatfs', 'flatfs'), restic, rsync];
@@ -57,12 +64,17 @@ function ipfs(name: string, datastore: string): Tool {
   const built = join(process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers'), 'ipfs');
   const binary = existsSync(built) ? built : 'ipfs';
   const env = (dest: string) => ({ IPFS_PATH: join(dest, 'ipfs'), IPFS_TELEMETRY: 'off' });
+  const add = (source: string, dest: string): Command => ({
+    argv: [binary, 'add', '--offline', '-r', '--hidden', '-Q', source],
+    env: env(dest),
+  });
   return {
     name: `ipfs ${name}`,
     version: { argv: [binary, 'version'] },
     prepare: (dest) => ({ argv: [binary, 'init', `--profile=unixfs-v1-2025,${datastore}`], env: env(dest) }),
-    first: (source, dest) => ({ argv: [binary, 'add', '--offline', '-r', '--hidden', '-Q', source], env: env(dest) }),
+    first: add,
     incremental: false,
+    again: add,
   };
 }
 

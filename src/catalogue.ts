@@ -6,10 +6,12 @@ import type { Index } from './index-store/index.ts';
 import { leastReplicas, type PlacedShard, type Replication } from './model.ts';
 import { OpenShard, type SpooledShard } from './pack/open-shard.ts';
 import type { Peer } from './peer/peer.ts';
+import type { Transferring } from './place/placer.ts';
+import { putWithRetries } from './place/put.ts';
 import { SectionCursor } from './shard/car.ts';
 import { RunBuilder } from './shard/run.ts';
 
-export interface CatalogueRun {
+export interface CatalogueRun extends Pick<Transferring, 'throttle'> {
   readonly spool: string;
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
@@ -33,21 +35,27 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   const { cid, bytes, blocks: count, carPath, carBytes } = await sealCatalogue(run.spool, index.nextShardNumber(), blocks);
   await index.noteStray({ cid, peers: peerNames });
 
-  let failure: ShardctlError | undefined;
-  const holders: string[] = [];
-  for (const name of peerNames) {
+  const failures = new Map<string, ShardctlError>();
+  // All at once: one that is slow to answer does not keep the others, and members of one IPFS Cluster share an upload.
+  const putOn = async (name: string) => {
     try {
-      await peers
-        .get(name)
-        ?.put({ cid, label, bytes, blocks: count, carPath, carBytes }, { mayConsume: false, allocation: peerNames, signal });
-      holders.push(name);
+      const options = {
+        mayConsume: false,
+        allocation: peerNames,
+        signal,
+        ...(run.throttle === undefined ? {} : { throttle: run.throttle }),
+      };
+      await putWithRetries(peers.get(name) as Peer, { cid, label, bytes, blocks: count, carPath, carBytes }, options, run);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ShardctlError)) throw error;
-      failure = error;
+      failures.set(name, error);
       run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}` });
     }
-  }
+  };
+  await Promise.all(peerNames.map(putOn));
+  const holders = peerNames.filter((name) => !failures.has(name));
+  const [failure] = failures.values();
   rmSync(carPath, { force: true });
   const least = leastReplicas(run.replication, peers);
   if (holders.length < least)

@@ -11,6 +11,7 @@ import { leastReplicas, mostReplicas } from './model.ts';
 import { type Holding, heldBytes, holdingsOf } from './move/holdings.ts';
 import { Mover, type PlannedMove } from './move/mover.ts';
 import type { Moved, MoveRun } from './move/run.ts';
+import { pinHeads } from './pin-heads.ts';
 import { emptySpool } from './spool.ts';
 
 /**
@@ -35,6 +36,7 @@ export async function drain(run: MoveRun, name: string): Promise<Moved> {
   const mover = new Mover(run, ledger);
   await mover.moveAll(moves);
   await removeUnneeded(run, name, mover);
+  await pinHeads(run);
   const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
   return { dryRun, ...mover.counts, peers: compared(before, after) };
 }

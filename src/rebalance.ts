@@ -12,6 +12,7 @@ import { balance } from './move/balance.ts';
 import { type Holding, heldBytes, holdingsOf } from './move/holdings.ts';
 import { Mover, type PlannedMove } from './move/mover.ts';
 import type { Moved, MoveRun } from './move/run.ts';
+import { pinHeads } from './pin-heads.ts';
 import { emptySpool } from './spool.ts';
 
 /** @throws ShardctlError `TOO_FEW_PEERS` when fewer peers answer than a shard needs */
@@ -43,6 +44,7 @@ export async function rebalance(run: MoveRun): Promise<Moved> {
   const mover = new Mover(run, ledger);
   for (const { holding, to } of [...moves, ...copies]) if (to !== undefined) ledger.promise(to, holding.carBytes);
   await mover.moveAll([...moves, ...copies]);
+  await pinHeads(run);
   const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
   return { dryRun, ...mover.counts, peers: compared(before, after) };
 }

@@ -21,8 +21,8 @@ export interface VerifyOptions {
   readonly least?: number;
   /** Whether the index lists a block of a shard, by the digest at `at`. */
   readonly lists?: (shard: number, digests: Uint8Array, at: number) => boolean;
-  /** Read and hash every block; otherwise each replica is opened, which checks its size and its manifest. */
-  readonly readData: boolean;
+  /** Shards of which every block is read and hashed, on each peer; of the others each replica is opened, which checks its size and its manifest. */
+  readonly readData: ReadonlySet<string> | boolean;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }
@@ -68,7 +68,8 @@ export async function verify({ shards, peers, least = 0, lists, readData, emit, 
   return counts;
 
   async function verifyReplica(shard: ExpectedShard, peer: Peer, onDamage: (detail: string) => void): Promise<ShardContents | undefined> {
-    const checked = await checkReplica(shard, peer, { readData, onDamage, signal });
+    const isRead = typeof readData === 'boolean' ? readData : readData.has(shard.cid);
+    const checked = await checkReplica(shard, peer, { readData: isRead, onDamage, signal });
     if (checked.doubt !== undefined) doubts.set(peer.name, checked.doubt);
     counts.blocks += checked.blocks;
     counts.bytes += checked.bytes;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Args, parseCommandLine } from './args.ts';
-import { COMMANDS, COMMON, OPTIONS } from './spec.ts';
+import { OPTIONS } from './options.ts';
+import { COMMANDS, COMMON } from './spec.ts';
 
 function parse(...argv: string[]): Args {
   const parsed = parseCommandLine(argv);

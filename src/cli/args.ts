@@ -6,7 +6,8 @@
  */
 import { parseArgs } from 'node:util';
 import { ShardctlError } from '../errors.ts';
-import { COMMANDS, COMMON, type CommandSpec, OPTIONS, type OptionName, type OptionSpec } from './spec.ts';
+import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { COMMANDS, COMMON, type CommandSpec } from './spec.ts';
 
 interface Given {
   readonly name: OptionName;
@@ -81,7 +82,7 @@ function split(argv: readonly string[]): { words: string[]; given: Given[] } {
   const given: Given[] = [];
   try {
     // Node takes a value that begins with "-" for a forgotten one; -1 for a replication factor must be allowed.
-    const args = joinNegatives(argv);
+    const args = withValues(argv);
     for (const token of parseArgs({ args, options, allowPositionals: true, strict: true, tokens: true }).tokens) {
       if (token.kind === 'positional') words.push(token.value);
       if (token.kind === 'option') given.push({ name: token.name as OptionName, value: token.value });
@@ -93,10 +94,16 @@ function split(argv: readonly string[]): { words: string[]; given: Given[] } {
   return { words, given };
 }
 
-function joinNegatives(argv: readonly string[]): string[] {
+/** Options whose value may be left out; it is never the next argument. */
+const OPTIONAL = new Set(
+  Object.entries<OptionSpec>(OPTIONS).flatMap(([name, { isValueOptional }]) => (isValueOptional === true ? [`--${name}`] : [])),
+);
+
+function withValues(argv: readonly string[]): string[] {
   const out: string[] = [];
   for (const arg of argv) {
     if (/^-\d/.test(arg) && out.at(-1) === '--replication') out[out.length - 1] += `=${arg}`;
+    else if (OPTIONAL.has(arg)) out.push(`${arg}=`);
     else out.push(arg);
   }
   return out;

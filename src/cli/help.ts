@@ -1,6 +1,7 @@
 /** Help, laid out by yargs. Its sole owner: loaded only when somebody asks, see `args.ts`. */
 import yargs from 'yargs';
-import { COMMANDS, COMMON, type CommandSpec, OPTIONS, type OptionName, type OptionSpec } from './spec.ts';
+import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { COMMANDS, COMMON, type CommandSpec } from './spec.ts';
 
 /** @param columns width of the terminal */
 export async function helpText(command: CommandSpec | undefined, columns: number): Promise<string> {

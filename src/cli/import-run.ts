@@ -11,7 +11,7 @@ import { update } from '../update.ts';
 import type { Context } from './context.ts';
 import { countAhead } from './count-ahead.ts';
 import type { RunOptions } from './run-options.ts';
-import { throttleOf } from './transfer-options.ts';
+import { throttleAt } from './transfer-options.ts';
 import { peerPath, peersOrDefault, type Session } from './wire.ts';
 
 /** What is imported, and how. */
@@ -34,6 +34,7 @@ export async function importTree(context: Context, session: Session, request: Im
   const done = update({
     ...settingsOf(context, session.config, request, options),
     chunker: request.chunker,
+    throttle: await throttleAt(options.bwlimit, context),
     itemize: options.itemize,
     spool: context.home.spool,
     heads: context.home.heads,
@@ -79,7 +80,6 @@ function settingsOf(context: Context, config: Config, request: ImportRequest, op
     replication: options.replication ?? config.replication,
     allocateBy: options.allocateBy ?? config.allocateBy,
     transfers: options.transfers,
-    throttle: throttleOf(context),
     shardBytes: options.shardBytes ?? config.shardSize,
     signal: context.signal,
     now: context.now,

@@ -15,10 +15,16 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   forget: () => import('./commands/forget.ts'),
   prune: () => import('./commands/prune.ts'),
   recover: () => import('./commands/recover.ts'),
+  export: () => import('./commands/export.ts'),
+  'import-car': () => import('./commands/import-car.ts'),
+  rebalance: () => import('./commands/rebalance.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),
   'peers add cluster': () => import('./commands/peers-add-cluster.ts'),
   'peers add kubo': () => import('./commands/peers-add-kubo.ts'),
+  'peers set': () => import('./commands/peers-set.ts'),
+  'peers drain': () => import('./commands/peers-drain.ts'),
+  'peers rm': () => import('./commands/peers-rm.ts'),
 };
 
 /** @param words as in `spec.ts` */

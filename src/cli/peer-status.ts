@@ -28,6 +28,9 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
         // Those that a member of a Cluster gives itself are known when it has answered.
         tags: peer.tags,
         capacity: its.capacity ?? null,
+        reserve: its.reserve ?? 0,
+        weight: its.weight ?? 1,
+        drained: peer.drained === true,
         shards: shards.get(name) ?? 0,
       });
       try {
@@ -58,12 +61,13 @@ function whereOf(home: HomePaths, peer: PeerConfig, name: string) {
 
 /** @param long with kind, layout, tags and where it is */
 export function peerTable(statuses: readonly PeerStatus[], long: boolean): string[] {
-  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'WHERE'] : [])];
+  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'FILL', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'WHERE'] : [])];
   const rows = statuses.map((peer) => [
-    peer.name,
+    peer.drained ? `${peer.name} (drained)` : peer.name,
     String(peer.shards),
     peer.usedBytes === undefined ? '?' : formatSize(peer.usedBytes),
     peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes),
+    fillOf(peer),
     peer.capacity === null ? '-' : formatSize(peer.capacity),
     ...(long ? [peer.kind, peer.layout ?? '-', tagText(peer.tags), peer.path ?? peer.url ?? '-'] : []),
   ]);
@@ -71,7 +75,13 @@ export function peerTable(statuses: readonly PeerStatus[], long: boolean): strin
     ...(error === undefined ? [] : [`! ${error}`]),
     ...warnings.map((warning) => `! peer "${name}": ${warning}`),
   ]);
-  return [...table([head, ...rows], 'lrrrrllll'), ...notes];
+  return [...table([head, ...rows], 'lrrrrrllll'), ...notes];
+}
+
+/** Part of what shards may take that they do take. */
+function fillOf({ usedBytes, freeBytes }: PeerStatus): string {
+  if (usedBytes === undefined || freeBytes === undefined) return '?';
+  return usedBytes + freeBytes === 0 ? '-' : `${Math.round((usedBytes / (usedBytes + freeBytes)) * 100)}%`;
 }
 
 function tagText(tags: PeerStatus['tags']): string {

@@ -1,7 +1,11 @@
 /** What commands that only look answer: with `--json` one record a line, else text. The shapes are part of the interface. */
+import type { Exported } from '../export-car.ts';
+import type { ImportedCar } from '../import-car.ts';
+import type { Moved } from '../move/run.ts';
 import type { Pruned } from '../prune.ts';
 import type { Recovered } from '../recover.ts';
 import type { Repaired } from '../repair.ts';
+import type { Replica } from '../replica-status.ts';
 import type { Context } from './context.ts';
 
 export type Result =
@@ -22,6 +26,11 @@ export type Result =
       gateway?: string;
       tags: Readonly<Record<string, string>>;
       capacity: number | null;
+      /** Bytes that stay free on it. */
+      reserve: number;
+      weight: number;
+      /** Nothing new goes there. */
+      drained: boolean;
       shards: number;
       /** Absent when the peer does not answer: then `error` says why. */
       usedBytes?: number;
@@ -34,8 +43,35 @@ export type Result =
   | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
   | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }
-  | ({ type: 'pruned'; seconds: number } & Pruned)
+  /** `collected` names the peers that were asked for their space and gave it. */
+  | ({ type: 'pruned'; collected: readonly string[]; seconds: number } & Pruned)
+  /** What `peers drain` and `rebalance` did, or would do. */
+  | ({ type: 'moved-shards'; seconds: number } & Moved)
+  /** One shard (`shard` is its number) or catalogue (null) that a snapshot needs, by the word of its peers. */
+  | {
+      type: 'shard-status';
+      shard: number | null;
+      label: string;
+      cid: string;
+      bytes: number;
+      held: number;
+      least: number;
+      replicas: readonly Replica[];
+    }
+  /** All of these together: those held by fewer peers than `least` are at risk, those held by none are lost. */
+  | {
+      type: 'replication';
+      least: number;
+      shards: number;
+      bytes: number;
+      atRisk: number;
+      atRiskBytes: number;
+      lost: number;
+      lostBytes: number;
+    }
   | ({ type: 'repaired'; seconds: number } & Repaired)
+  | ({ type: 'exported'; file: string; seconds: number } & Exported)
+  | ({ type: 'imported-car'; seconds: number } & ImportedCar)
   | ({ type: 'recovered'; snapshot: string; seconds: number } & Recovered);
 
 export interface SnapshotResult {

@@ -3,7 +3,7 @@ import { type Policy, parseDuration } from '../forget.ts';
 import { parseSize } from '../home/sizes.ts';
 import { DEFAULT_MAX_UNUSED, type MaxUnused } from '../prune/plan.ts';
 import { type Args, usage } from './args.ts';
-import type { OptionName } from './spec.ts';
+import type { OptionName } from './options.ts';
 
 /** The policy of the `--keep-*` options; undefined when none is given. */
 export function policyOf(args: Args): Policy | undefined {

@@ -4,7 +4,7 @@ import type { MaxDelete } from '../deletions.ts';
 import type { Replication, Trust } from '../model.ts';
 import { replicationOf, sizeOf } from './add-options.ts';
 import { type Args, usage } from './args.ts';
-import { allocateByOf, transfersOf } from './transfer-options.ts';
+import { allocateByOf, bwlimitOf, transfersOf } from './transfer-options.ts';
 
 export interface RunOptions {
   /** As the settings say, if undefined. */
@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly replication: Replication | undefined;
   readonly allocateBy: readonly string[] | undefined;
   readonly transfers: number | undefined;
+  /** Bytes a second. */
+  readonly bwlimit: number | undefined;
   readonly trust: Trust;
   readonly maxDelete: MaxDelete | undefined;
   readonly itemize: boolean;
@@ -27,6 +29,7 @@ export function runOptions(args: Args): RunOptions {
     replication: replicationOf(args),
     allocateBy: allocateByOf(args),
     transfers: transfersOf(args),
+    bwlimit: bwlimitOf(args),
     trust: { ignoreCtime: args.flag('ignore-ctime'), ignoreInode: args.flag('ignore-inode'), checksum: args.flag('checksum') },
     maxDelete: maxDeleteOf(args),
     itemize: args.flag('itemize'),

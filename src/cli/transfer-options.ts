@@ -1,7 +1,6 @@
 /** Values of the options that say where shards go and how fast, checked. */
 import { allocatorsOf } from '../allocate/allocators.ts';
 import { ShardctlError } from '../errors.ts';
-import { limitedTo } from '../flow.ts';
 import { parseSize } from '../home/sizes.ts';
 import type { Throttle } from '../peer/peer.ts';
 import { type Args, usage } from './args.ts';
@@ -34,10 +33,15 @@ export function transfersOf(args: Args): number | undefined {
 }
 
 /** `--bwlimit`, as in rclone: bytes a second of all uploads together; undefined when there is no limit. */
-export function throttleOf({ args, now, signal }: Context): Throttle | undefined {
+export function bwlimitOf(args: Args): number | undefined {
   const text = args.text('bwlimit');
   if (text === undefined || text === 'off') return undefined;
   const bytes = parseSize(text.replace(/\/s$/, ''));
-  if (bytes !== undefined && bytes > 0) return limitedTo(bytes, signal, now);
+  if (bytes !== undefined && bytes > 0) return bytes;
   throw usage(`--bwlimit "${text}" is not a size a second, such as 10M or 500KB/s, or off`, args.command);
+}
+
+/** Loaded only where it is asked for: an update that finds nothing to do waits for nothing. */
+export async function throttleAt(bytesPerSecond: number | undefined, { now, signal }: Context): Promise<Throttle | undefined> {
+  return bytesPerSecond === undefined ? undefined : (await import('../flow.ts')).limitedTo(bytesPerSecond, signal, now);
 }

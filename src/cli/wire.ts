@@ -148,6 +148,27 @@ function freeName(config: Config, wish: string): string {
   return name;
 }
 
+/**
+ * Runs `work` on the peers of changed settings, which are not saved yet.
+ * @throws ShardctlError when one of them does not answer, or is another peer
+ */
+export async function withChanged(
+  context: Context,
+  config: Config,
+  changed: PeerConfig,
+  work: (peers: ReadonlyMap<string, Peer>) => Promise<void>,
+): Promise<void> {
+  await withPeers(context, { ...config, peers: [changed] }, async (peers) => {
+    for (const peer of peers.values()) await peer.metric();
+    const id = await idOf(context.home, changed);
+    for (const other of config.peers) {
+      if (other.name !== changed.name && id !== undefined && (await idOf(context.home, other)) === id)
+        throw new ShardctlError('USAGE', `that is peer "${other.name}" already`);
+    }
+    await work(peers);
+  });
+}
+
 /** Two names for one directory would count as two replicas. */
 async function idOf(home: HomePaths, peer: PeerConfig): Promise<string | undefined> {
   if (peer.kind !== 'local') return undefined;

@@ -40,7 +40,8 @@ interface Standing extends BalancedPeer {
 
 export function balance(request: BalanceRequest): BalanceMove[] {
   const shards = request.holdings.filter(({ isCatalogue }) => !isCatalogue);
-  const holders = new Map(shards.map((holding) => [holding, [...request.confirmed(holding)]]));
+  const first = new Map(shards.map((holding) => [holding, [...request.confirmed(holding)]]));
+  const holders = new Map(first);
   const standings = standingsOf(request, holders);
   const tags = spreadTags(request.allocateBy);
   const only = request.allocators.flatMap((allocator) => allocator.only ?? []);
@@ -48,11 +49,12 @@ export function balance(request: BalanceRequest): BalanceMove[] {
   const tagOf = (name: string, tag: string) => byName.get(name)?.tags[tag];
   /** Different values of each tag among the holders: what a move must not make fewer. */
   const spreadOf = (names: readonly string[]) => tags.map((tag) => new Set(names.map((name) => tagOf(name, tag))).size);
-  const moves: BalanceMove[] = [];
+  let moves = 0;
 
   const mayTake = (to: Standing, holding: Holding) =>
     !(holders.get(holding) as string[]).includes(to.name) &&
-    !holding.peers.includes(to.name) &&
+    // Where it should be and is not, or nobody knows, is for `repair` to mend.
+    (first.get(holding)?.includes(to.name) === true || !holding.peers.includes(to.name)) &&
     to.room - to.taken >= holding.carBytes &&
     (only.length === 0 || only.includes(to.name));
   const after = (holding: Holding, from: string, to: string) =>
@@ -62,7 +64,7 @@ export function balance(request: BalanceRequest): BalanceMove[] {
     from.used -= holding.carBytes;
     to.used += holding.carBytes;
     to.taken += holding.carBytes;
-    moves.push({ holding, from: from.name, to: to.name });
+    moves++;
   };
   const emptiest = (candidates: Standing[]) => candidates.sort((a, b) => a.used / a.target - b.used / b.target)[0];
 
@@ -78,22 +80,27 @@ export function balance(request: BalanceRequest): BalanceMove[] {
     }
   }
 
-  // Then the shares: from whoever has most too much to whoever has most too little, as long as both come closer to theirs.
-  for (const from of standings.toSorted((a, b) => b.used - b.target - (a.used - a.target))) {
-    for (const holding of shards) {
-      if (from.used - from.target <= holding.carBytes / 2) continue;
-      const names = holders.get(holding) as string[];
-      if (!names.includes(from.name)) continue;
-      const spread = spreadOf(names);
-      const fits = (to: Standing) =>
-        to.target - to.used > holding.carBytes / 2 &&
-        mayTake(to, holding) &&
-        compareSpread(spreadOf(after(holding, from.name, to.name)), spread) >= 0;
-      const to = emptiest(standings.filter(fits));
-      if (to !== undefined) move(holding, from, to);
+  const even = (closer: (from: Standing, to: Standing, bytes: number) => boolean) => {
+    for (const from of standings.toSorted((a, b) => b.used / b.target - a.used / a.target)) {
+      for (const holding of shards) {
+        const names = holders.get(holding) as string[];
+        const open = names.includes(from.name) ? standings.filter((to) => closer(from, to, holding.carBytes) && mayTake(to, holding)) : [];
+        if (open.length === 0) continue;
+        const spread = spreadOf(names);
+        const to = emptiest(open.filter((it) => compareSpread(spreadOf(after(holding, from.name, it.name)), spread) >= 0));
+        if (to !== undefined) move(holding, from, to);
+      }
     }
+  };
+  // Then the shares: from whoever has too much to whoever has too little, as long as both come closer to theirs.
+  even((from, to, bytes) => from.used - from.target > bytes / 2 && to.target - to.used > bytes / 2);
+  // Where rules keep a zone from its share of the whole, its peers still share what is in it evenly.
+  for (let before = -1; before !== moves; ) {
+    before = moves;
+    // The sum of used²/target falls with each such move: this ends.
+    even((from, to, bytes) => to.target > 0 && (to.used + bytes / 2) / to.target < (from.used - bytes / 2) / from.target);
   }
-  return joined(moves);
+  return differences(first, holders);
 }
 
 /** The first tag decides. */
@@ -102,15 +109,16 @@ function compareSpread(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-/** A replica that was moved twice moves once. */
-function joined(moves: readonly BalanceMove[]): BalanceMove[] {
-  const out: BalanceMove[] = [];
-  for (const move of moves) {
-    const before = out.findIndex(({ holding, to }) => holding === move.holding && to === move.from);
-    if (before < 0) out.push(move);
-    else out[before] = { ...move, from: (out[before] as BalanceMove).from };
+/** A replica that was moved twice moves once, and one that came back not at all. */
+function differences(before: ReadonlyMap<Holding, readonly string[]>, after: ReadonlyMap<Holding, readonly string[]>): BalanceMove[] {
+  const moves: BalanceMove[] = [];
+  for (const [holding, names] of before) {
+    const now = after.get(holding) ?? names;
+    const gained = now.filter((name) => !names.includes(name));
+    const lost = names.filter((name) => !now.includes(name));
+    for (const [i, from] of lost.entries()) moves.push({ holding, from, to: gained[i] as string });
   }
-  return out.filter(({ from, to }) => from !== to);
+  return moves;
 }
 
 function standingsOf({ peers, allocators }: BalanceRequest, holders: ReadonlyMap<Holding, readonly string[]>): Standing[] {

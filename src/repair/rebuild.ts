@@ -22,7 +22,7 @@ export interface RebuildOptions {
 export async function rebuild({ cid }: PlacedShard, { spool, number, from, signal }: RebuildOptions): Promise<SpooledShard | undefined> {
   const readers: ShardReader[] = [];
   for (const peer of from) {
-    const reader = await orDamaged(peer.open(cid));
+    const reader = (await orDamaged(peer.open(cid))) ?? (await orDamaged(peer.salvage?.(cid)));
     if (reader !== undefined) readers.push(reader);
   }
   const [first] = readers;
@@ -101,7 +101,7 @@ async function readFromAny(digest: Uint8Array, readers: readonly ShardReader[]):
 }
 
 /** Undefined when that replica cannot give it: another one may. */
-async function orDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
+async function orDamaged<T>(reading: Promise<T> | undefined): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {

@@ -22,6 +22,12 @@ export class Program {
   /** Where it runs. */
   readonly dir = mkdtempSync(join(tmpdir(), 'shardctl-program-'));
   readonly home = join(this.dir, 'home');
+  readonly #more: NodeJS.ProcessEnv;
+
+  /** @param env that it sees besides that of the test */
+  constructor(env: NodeJS.ProcessEnv = {}) {
+    this.#more = env;
+  }
 
   run(...argv: string[]): Finished {
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, encoding: 'utf8' });
@@ -72,7 +78,7 @@ export class Program {
   }
 
   get #env(): NodeJS.ProcessEnv {
-    return { ...process.env, SHARDCTL_HOME: this.home };
+    return { ...process.env, SHARDCTL_HOME: this.home, ...this.#more };
   }
 }
 

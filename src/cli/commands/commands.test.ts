@@ -86,7 +86,7 @@ test('status, snapshots, peers ls and verify agree on what is there', () => {
   const records = program.succeeds('status', '--json').lines.map((line) => JSON.parse(line) as { type: string });
   assert.deepEqual(
     records.map(({ type }) => type),
-    ['repository', 'peer-status', 'exit'],
+    ['repository', 'replication', 'peer-status', 'exit'],
   );
 });
 

@@ -2,37 +2,22 @@
 import { EXIT } from '../../errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { type Repaired, repair } from '../../repair.ts';
-import { replicationOf } from '../add-options.ts';
+import { usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
-import { allocateByOf, throttleOf, transfersOf } from '../transfer-options.ts';
+import { storingOptions, storingRun } from '../storing-run.ts';
 import { type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, home, json, now, output, quiet, reporter, signal } = context;
-  const replication = replicationOf(args);
-  const [allocateBy, transfers, throttle] = [allocateByOf(args), transfersOf(args), throttleOf(context)];
+  const { args, home, json, now, output, quiet } = context;
+  const options = storingOptions(context);
   const dryRun = args.flag('dry-run');
+  if (args.text('read-data')) throw usage('--read-data of a repair reads everything: it takes no part', args.command);
   requireHome(home);
-  const work = async ({ config, index, peers }: Session) => {
+  const work = async (session: Session) => {
     const started = now();
-    const repaired = await repair({
-      index,
-      peers,
-      replication: replication ?? config.replication,
-      allocateBy: allocateBy ?? config.allocateBy,
-      transfers,
-      throttle,
-      shardBytes: config.shardSize,
-      spool: home.spool,
-      heads: home.heads,
-      readData: args.flag('read-data'),
-      dryRun,
-      emit: (event) => reporter.event(event),
-      signal,
-      now,
-    });
+    const repaired = await repair({ ...(await storingRun(context, session, options)), readData: args.flag('read-data'), dryRun });
     const seconds = (now() - started) / 1000;
     for (const { what, snapshots } of repaired.lost) {
       output.note(`lost: ${what}, which ${snapshots.join(', ')} ${snapshots.length === 1 ? 'needs' : 'need'}`);

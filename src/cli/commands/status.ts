@@ -1,19 +1,25 @@
-/** `shardctl status`: repositories with their heads, and how full the peers are. */
+/** `shardctl status`: repositories with their heads, how the replicas stand by the word of the peers, and how full those are. */
 import { displayPath } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
+import type { Index } from '../../index-store/index.ts';
+import { replicasHeld, type ShardStatus, type ShardStatuses, shardStatuses } from '../../replica-status.ts';
+import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { peerStatuses, peerTable } from '../peer-status.ts';
+import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results.ts';
 import { snapshotResult } from '../snapshot-result.ts';
 import { table } from '../table.ts';
 import { reading } from '../wire.ts';
 
 type Repository = Extract<Result, { type: 'repository' }>;
+type Replication = Extract<Result, { type: 'replication' }>;
 
 export async function run(context: Context): Promise<number> {
+  const replication = replicationOf(context.args);
   return await reading(context, async (session) => {
-    const { index } = session;
+    const { config, index } = session;
     const repositories = index.repositories().map(({ name, source, head }): Repository => {
       const snapshot = index.snapshot(name, head);
       const shown = snapshot === undefined ? null : snapshotResult(snapshot, index);
@@ -23,10 +29,81 @@ export async function run(context: Context): Promise<number> {
       for (const { head } of repositories) if (head !== null) context.output.line(head.tree);
       return EXIT.done;
     }
-    const peers = await peerStatuses(context, session);
-    answer(context, [...repositories, ...peers], () => [...repositoryTable(repositories), '', ...peerTable(peers, false)]);
+    const [peers, statuses] = await Promise.all([
+      peerStatuses(context, session),
+      shardStatuses(index, session.peers, replication ?? config.replication),
+    ]);
+    const heads = repositories.map((repository) => ({
+      ...repository,
+      head: asHeld(repository, cidsOf(repository, index), statuses),
+    }));
+    const total = totalOf(statuses);
+    const shards = context.args.flag('shards') ? statuses.shards.map((shard) => resultOf(shard, statuses.least)) : [];
+    answer(context, [...heads, total, ...shards, ...peers], () => [
+      ...repositoryTable(heads),
+      '',
+      ...(shards.length > 0 ? [...shardTable(shards), ''] : []),
+      ...riskLines(total),
+      '',
+      ...peerTable(peers, false),
+    ]);
     return EXIT.done;
   });
+}
+
+/** The shards that a repository's head needs. */
+function cidsOf({ name, head }: Repository, index: Index): Set<string> {
+  const numbers = index.snapshot(name, head?.number ?? 0)?.shards ?? [];
+  return new Set(numbers.flatMap((number) => index.shard(number)?.cid ?? []));
+}
+
+/** The fewest peers that hold one of the head's shards now, whatever the index says. */
+function asHeld({ head }: Repository, cids: ReadonlySet<string>, { shards }: ShardStatuses): Repository['head'] {
+  if (head === null) return null;
+  const held = shards.filter(({ cid }) => cids.has(cid)).map(replicasHeld);
+  return { ...head, replicas: held.reduce((a, b) => Math.min(a, b), held[0] ?? head.replicas) };
+}
+
+function totalOf({ shards, least }: ShardStatuses): Replication {
+  const sum = (some: readonly ShardStatus[]) => some.reduce((bytes, shard) => bytes + shard.bytes, 0);
+  const atRisk = shards.filter((shard) => replicasHeld(shard) < least);
+  const lost = atRisk.filter((shard) => replicasHeld(shard) === 0);
+  return {
+    type: 'replication',
+    least,
+    shards: shards.length,
+    bytes: sum(shards),
+    atRisk: atRisk.length,
+    atRiskBytes: sum(atRisk),
+    lost: lost.length,
+    lostBytes: sum(lost),
+  };
+}
+
+function resultOf(shard: ShardStatus, least: number): Extract<Result, { type: 'shard-status' }> {
+  const { number, label, cid, bytes, replicas } = shard;
+  return { type: 'shard-status', shard: number ?? null, label, cid, bytes, held: replicasHeld(shard), least, replicas };
+}
+
+function shardTable(shards: readonly Extract<Result, { type: 'shard-status' }>[]): string[] {
+  const rows = shards.map(({ label, cid, bytes, held, least, replicas }) => [
+    label,
+    formatSize(bytes),
+    `${held}/${least}`,
+    replicas.map(({ peer, state }) => (state === 'held' ? peer : `${peer} (${state})`)).join(', ') || '-',
+    cid,
+  ]);
+  return table([['SHARD', 'SIZE', 'REPLICAS', 'PEERS', 'CID'], ...rows], 'lrrll');
+}
+
+function riskLines({ least, shards, bytes, atRisk, atRiskBytes, lost, lostBytes }: Replication): string[] {
+  if (shards === 0) return [];
+  const all = `${counted(shards, 'shard')}, ${formatSize(bytes)}`;
+  if (atRisk === 0) return [`${all}: each on ${least} or more peers`];
+  const none = lost === 0 ? '' : `, of these ${counted(lost, 'shard')}, ${formatSize(lostBytes)}, on none`;
+  return [
+    `${all}; at risk: ${counted(atRisk, 'shard')}, ${formatSize(atRiskBytes)}, on fewer than ${least} peers${none}: \`shardctl repair\``,
+  ];
 }
 
 function repositoryTable(repositories: readonly Repository[]): string[] {

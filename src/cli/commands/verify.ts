@@ -1,10 +1,12 @@
 /** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
+import { parseCid } from '../../dag/cid.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
-import { formatSize } from '../../home/sizes.ts';
+import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
 import { leastReplicas, type SnapshotRecord } from '../../model.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
 import { replicationOf } from '../add-options.ts';
+import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { resolveRef } from '../ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
@@ -14,13 +16,15 @@ import { reading } from '../wire.ts';
 export async function run(context: Context): Promise<number> {
   const { args, now, output, reporter, signal } = context;
   const replication = replicationOf(args);
+  chosenOf(args, []);
   return await reading(context, async ({ config, index, peers }) => {
     const [ref] = args.positionals;
     const snapshots = ref === undefined ? allSnapshots(index) : [resolveRef(ref, index).snapshot];
     const started = now();
-    const readData = args.flag('read-data');
+    const expected = [...shardsOf(snapshots, index)];
+    const readData = chosenOf(args, expected);
     const { shards, blocks, bytes, damaged } = await verify({
-      shards: shardsOf(snapshots, index),
+      shards: expected,
       peers,
       least: leastReplicas(replication ?? config.replication, peers),
       lists: (shard, digests, at) => index.lists(shard, digests, at),
@@ -34,7 +38,7 @@ export async function run(context: Context): Promise<number> {
     }
     if (!context.quiet || context.json) {
       answer(context, [{ type: 'verified', shards, blocks, bytes, damaged, seconds }], () => {
-        const read = readData ? `, ${counted(blocks, 'block')} read back, ${formatSize(bytes)}` : '';
+        const read = readText(readData, blocks, bytes);
         return [
           `${counted(shards, 'shard')} looked at${read}: ${damaged === 0 ? 'no damage' : `damage: ${damaged}`}, ${formatSeconds(seconds)}`,
         ];
@@ -42,6 +46,39 @@ export async function run(context: Context): Promise<number> {
     }
     return damaged === 0 ? EXIT.done : EXIT.damage;
   });
+}
+
+/**
+ * The shards that `--read-data` asks for: all (true), none (false), the Nth of T parts, or a random P %. As in restic, a
+ * shard is always in the same part, so that T runs have read everything; and a percentage is of other shards each time.
+ */
+function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<string> | boolean {
+  const text = args.text('read-data');
+  if (text === undefined || text === '') return text !== undefined;
+  const [, part, parts] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1];
+  const cids = [...new Set(shards.map(({ cid }) => cid))];
+  if (part !== undefined && Number(part) >= 1 && Number(part) <= Number(parts)) {
+    return new Set(cids.filter((cid) => Buffer.from(parseCid(cid).digest).readUInt32BE() % Number(parts) === Number(part) - 1));
+  }
+  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100) {
+    const count = Math.ceil((cids.length * Number(percent)) / 100);
+    return new Set(
+      cids
+        .map((cid) => ({ cid, at: Math.random() }))
+        .sort((a, b) => a.at - b.at)
+        .slice(0, count)
+        .map(({ cid }) => cid),
+    );
+  }
+  throw usage(`--read-data="${text}" is neither N/T, with N from 1 to T, nor a percentage such as 5%`, args.command);
+}
+
+function readText(readData: ReadonlySet<string> | boolean, blocks: number, bytes: number): string {
+  if (readData === false) return '';
+  return readData === true
+    ? `, ${counted(blocks, 'block')} read back, ${formatSize(bytes)}`
+    : `, ${formatCount(readData.size)} of them read back, ${formatSize(bytes)}`;
 }
 
 function allSnapshots(index: Index): SnapshotRecord[] {

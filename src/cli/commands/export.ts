@@ -1,0 +1,69 @@
+/** `shardctl export REF[/PATH] --car FILE`: a tree as one CAR, for whoever has IPFS and no shardctl, or no network. */
+import { existsSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { syncPath } from '../../durable.ts';
+import { EXIT, ioError, ShardctlError } from '../../errors.ts';
+import { type Exported, exportCar } from '../../export-car.ts';
+import { formatSize } from '../../home/sizes.ts';
+import { usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { withTree } from '../open-tree.ts';
+import { counted, formatSeconds } from '../reporter/text.ts';
+import { answer } from '../results.ts';
+
+type Write = (bytes: Buffer) => Promise<boolean>;
+
+export async function run(context: Context): Promise<number> {
+  const { args, cwd, json, now, output, quiet, reporter, signal } = context;
+  const file = args.text('car');
+  if (file === undefined || file === '') throw usage('--car FILE is missing', args.command);
+  const toStdout = file === '-';
+  if (toStdout && json) throw usage('--json cannot be combined with a CAR on stdout', args.command);
+  const path = resolve(cwd, file);
+  if (!toStdout && existsSync(path) && !args.flag('overwrite'))
+    throw new ShardctlError('USAGE', `${file} is there already`, { hint: 'say --overwrite to replace it' });
+  return await withTree(context, args.positionals[0] as string, async ({ root, path: inside, blocks, cidVersion }) => {
+    const started = now();
+    const exporting = (write: Write) =>
+      exportCar({ root, path: inside, cidVersion, blocks, write, emit: (event) => reporter.event(event), signal });
+    const toPipe: Write = async (bytes) => {
+      await output.bytes(bytes);
+      return !output.closed;
+    };
+    const done = toStdout ? await exporting(toPipe) : await intoFile(path, exporting);
+    const seconds = (now() - started) / 1000;
+    if (!toStdout && (!quiet || json)) {
+      answer(context, [{ type: 'exported', file: path, ...done, seconds }], () => [
+        `${counted(done.blocks, 'block')}, ${formatSize(done.bytes)} in ${file}, ${formatSeconds(seconds)}`,
+        `root ${done.root}`,
+      ]);
+    }
+    return EXIT.done;
+  });
+}
+
+/** It has its name only when it is complete. */
+async function intoFile(path: string, exporting: (write: Write) => Promise<Exported>): Promise<Exported> {
+  const fresh = `${path}.part`;
+  try {
+    const handle = await open(fresh, 'w');
+    let done: Exported;
+    try {
+      done = await exporting(async (bytes) => {
+        await handle.appendFile(bytes);
+        return true;
+      });
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, path);
+    await syncPath(dirname(path));
+    return done;
+  } catch (error) {
+    await rm(fresh, { force: true }).catch(() => {});
+    if (error instanceof Error && error.name === 'AbortError') throw error;
+    throw ioError(error, 'writing the CAR', path);
+  }
+}

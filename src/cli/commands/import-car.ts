@@ -1,0 +1,67 @@
+/** `shardctl import-car FILE`: a tree that came as a CAR becomes a snapshot of this home. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import process from 'node:process';
+import { PROFILES } from '../../dag/profile.ts';
+import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
+import { formatSize } from '../../home/sizes.ts';
+import { type ImportedCar, importCar } from '../../import-car.ts';
+import { usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import { checkRepositoryName } from '../ref.ts';
+import { counted, formatSeconds } from '../reporter/text.ts';
+import { answer } from '../results.ts';
+import { storingOptions, storingRun } from '../storing-run.ts';
+import { peersOrDefault, writing } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, cwd, json, now, output, quiet, version } = context;
+  const file = args.positionals[0] as string;
+  const name = args.text('name') ?? (file === '-' ? undefined : basename(file).replace(/\.car$/i, ''));
+  if (name === undefined) throw usage('a CAR from stdin needs a --name', args.command);
+  const repository = checkRepositoryName(name);
+  const options = storingOptions(context);
+  const path = resolve(cwd, file);
+  if (file !== '-') await assertFile(path, file);
+  const started = now();
+  const imported = await writing(context, async (session) => {
+    const peers = await peersOrDefault(context, session);
+    const run = await storingRun(context, { ...session, peers }, options);
+    const car = readable(file === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 }), file);
+    const profileOf = (cidVersion: 0 | 1) =>
+      Object.values(PROFILES).find((profile) => profile.cidVersion === cidVersion)?.name ?? session.config.profile;
+    return await importCar({ ...run, repository, car, name: file === '-' ? 'the CAR on stdin' : file, profileOf, toolVersion: version });
+  });
+  const seconds = (now() - started) / 1000;
+  if (args.flag('root-only') && !json) output.line(imported.tree);
+  if (!quiet || json) answer(context, [{ type: 'imported-car', ...imported, seconds }], () => lines(imported, seconds));
+  return EXIT.done;
+}
+
+async function* readable(stream: AsyncIterable<Uint8Array>, file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw ioError(error, 'reading the CAR', file);
+  }
+}
+
+async function assertFile(path: string, file: string): Promise<void> {
+  try {
+    if ((await stat(path)).isDirectory()) throw new ShardctlError('USAGE', `${file} is a directory`);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    throw new ShardctlError('SOURCE_MISSING', `there is no file ${file}`);
+  }
+}
+
+function lines(it: ImportedCar, seconds: number): string[] {
+  return [
+    `${it.repository}@${it.number}: ${it.unchanged ? 'nothing has changed' : 'imported'}, ${formatSeconds(seconds)}`,
+    `holds ${counted(it.files, 'file')}, ${formatSize(it.bytes)}, ${counted(it.directories, 'directory')}, ${counted(it.symlinks, 'symlink')}`,
+    `new ${counted(it.newBlocks, 'block')}, ${formatSize(it.newBytes)} in ${counted(it.newShards, 'shard')}`,
+    `root ${it.tree}`,
+    `snapshot ${it.snapshot}`,
+  ];
+}

@@ -1,0 +1,44 @@
+/** `shardctl peers rm PEER`: a peer is one no more. */
+import { EXIT, ShardctlError } from '../../errors.ts';
+import { peerNames } from '../../home/config.ts';
+import { requireHome } from '../../home/home.ts';
+import type { Peer } from '../../peer/peer.ts';
+import { release } from '../../release.ts';
+import { replicationOf } from '../add-options.ts';
+import type { Context } from '../context.ts';
+import { removePeer, settingsOf } from '../peer-settings.ts';
+import { counted } from '../reporter/text.ts';
+import { writing } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, home, json, output, quiet } = context;
+  const name = args.positionals[0] as string;
+  const replication = replicationOf(args);
+  requireHome(home);
+  const { replicas, tooFew, lost } = await writing(context, async ({ config, index, peers }) => {
+    const settings = settingsOf(config, name);
+    if (settings.kind === 'cluster' && settings.name !== name) await assertAway(peers.get(name), settings.name);
+    const run = { index, peers, replication: replication ?? config.replication, force: args.flag('force') };
+    const released = await release(run, settings.name === name ? peerNames(settings) : [name]);
+    removePeer(home, config, name);
+    return released;
+  });
+  if (quiet || json) return EXIT.done;
+  output.line(`peer ${name} is taken out${replicas === 0 ? '' : `: its replicas of ${counted(replicas, 'shard')} count no more`}`);
+  if (tooFew > 0) output.line(`${counted(tooFew, 'shard')} on too few peers: run \`shardctl repair\``);
+  if (lost > 0) output.line(`${counted(lost, 'shard')} on none: run \`shardctl repair\`, then \`shardctl add\` the source again`);
+  return EXIT.done;
+}
+
+/** A member that is in its Cluster would be taken in again by the next run. */
+async function assertAway(member: Peer | undefined, cluster: string): Promise<void> {
+  try {
+    await member?.metric();
+  } catch (error) {
+    if (error instanceof ShardctlError) return;
+    throw error;
+  }
+  throw new ShardctlError('USAGE', `${member?.name} is a member of the IPFS Cluster "${cluster}", and answers`, {
+    hint: 'remove it from the Cluster first (`ipfs-cluster-ctl peers rm`); to put nothing there, drain it',
+  });
+}

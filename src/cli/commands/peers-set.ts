@@ -1,0 +1,100 @@
+/** `shardctl peers set PEER`: another address, tags, or another share for a peer that is there. */
+import { resolve } from 'node:path';
+import { displayUrl } from '../../display.ts';
+import { EXIT, ShardctlError } from '../../errors.ts';
+import type { PeerConfig, PlacementConfig } from '../../home/config.ts';
+import { requireHome } from '../../home/home.ts';
+import type { Peer } from '../../peer/peer.ts';
+import { sizeOf, weightOf } from '../add-options.ts';
+import { type Args, usage } from '../args.ts';
+import type { Context } from '../context.ts';
+import type { OptionName } from '../options.ts';
+import { savePeer, settingsOf } from '../peer-settings.ts';
+import { isUrl, type Session, withChanged, writing } from '../wire.ts';
+
+const CHANGES: readonly OptionName[] = ['path', 'url', 'gateway', 'token-file', 'tag', 'capacity', 'reserve', 'weight'];
+
+export async function run(context: Context): Promise<number> {
+  const { args, home, json, output, quiet } = context;
+  const name = args.positionals[0] as string;
+  if (args.all(...CHANGES).length === 0) throw usage('nothing to set', args.command);
+  const share = shareOf(args);
+  requireHome(home);
+  await writing(context, async (session) => {
+    const before = settingsOf(session.config, name);
+    if (before.name !== name)
+      throw new ShardctlError('USAGE', `"${name}" is set up with its IPFS Cluster`, {
+        hint: `\`shardctl peers set ${before.name}\` changes all members`,
+      });
+    const moved = addressAfter(before, context);
+    const changed = { ...moved, ...share, tags: tagsAfter(before.tags, args) };
+    if (moved !== before) await withChanged(context, session.config, changed, (peers) => assertSame(context, session, peers));
+    savePeer(home, session.config, changed);
+  });
+  if (!quiet && !json) output.line(`peer ${name} is changed`);
+  return EXIT.done;
+}
+
+/** The settings with the new address, or the same ones when none is given. */
+function addressAfter(before: PeerConfig, { args, cwd }: Context): PeerConfig {
+  const [path, url, gateway, tokenFile] = [args.text('path'), args.text('url'), args.text('gateway'), args.text('token-file')];
+  if (before.kind === 'local') {
+    if (url !== undefined || gateway !== undefined || tokenFile !== undefined)
+      throw usage(`peer "${before.name}" is a directory: it has a --path alone`, args.command);
+    return path === undefined ? before : { ...before, path: resolve(cwd, path) };
+  }
+  if (path !== undefined) throw usage(`peer "${before.name}" is a daemon: it has a --url`, args.command);
+  for (const given of [url, gateway])
+    if (given !== undefined && !isUrl(given)) throw usage(`"${displayUrl(given)}" is not an http or https URL`, args.command);
+  if (url === undefined && gateway === undefined && tokenFile === undefined) return before;
+  return {
+    ...before,
+    ...(url === undefined ? {} : { url }),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(tokenFile === undefined ? {} : { tokenFile: resolve(cwd, tokenFile) }),
+  };
+}
+
+/** What is `none` goes back to its default. */
+function shareOf(args: Args): Pick<PlacementConfig, 'capacity' | 'reserve' | 'weight'> {
+  const given = <T>(name: 'capacity' | 'reserve' | 'weight', value: () => T | undefined) => {
+    const text = args.text(name);
+    return text === undefined ? {} : { [name]: text === 'none' ? undefined : value() };
+  };
+  return {
+    ...given('capacity', () => sizeOf(args, 'capacity')),
+    ...given('reserve', () => sizeOf(args, 'reserve')),
+    ...given('weight', () => weightOf(args)),
+  };
+}
+
+/** `KEY=VALUE` sets a tag, `KEY=` takes it away; the others stay. */
+function tagsAfter(before: PeerConfig['tags'], args: Args): Record<string, string> {
+  const tags = { ...before };
+  for (const { value } of args.all('tag')) {
+    const equals = value.indexOf('=');
+    if (equals < 1) throw usage(`--tag "${value}" is not KEY=VALUE`, args.command);
+    const key = value.slice(0, equals);
+    if (equals === value.length - 1) delete tags[key];
+    else tags[key] = value.slice(equals + 1);
+  }
+  return tags;
+}
+
+/** Shards are looked for where the settings say: another peer would look like a loss of all of them. */
+async function assertSame({ reporter }: Context, { index }: Session, peers: ReadonlyMap<string, Peer>): Promise<void> {
+  for (const [name, peer] of peers) {
+    const should = [...index.shards()].filter(({ peers: holders, state }) => holders.includes(name) && state !== 'sealed');
+    const cids = new Set<string>();
+    for await (const cid of peer.list()) cids.add(cid);
+    const there = should.filter(({ cid }) => cids.has(cid)).length;
+    if (should.length > 0 && there === 0) {
+      throw new ShardctlError('USAGE', `none of the ${should.length} shards that peer "${name}" should have is there`, {
+        hint: 'add it as a peer of its own with `shardctl peers add`, and take the other out with `shardctl peers rm`',
+      });
+    }
+    if (there === should.length) continue;
+    const message = `${should.length - there} of the ${should.length} shards that peer "${name}" should have are not there`;
+    reporter.event({ type: 'warning', message, hint: 'run `shardctl repair`' });
+  }
+}

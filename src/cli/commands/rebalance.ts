@@ -1,0 +1,26 @@
+/** `shardctl rebalance`: each peer gets its share, with as little movement as does. */
+import { EXIT } from '../../errors.ts';
+import { requireHome } from '../../home/home.ts';
+import { rebalance } from '../../rebalance.ts';
+import { reclaim } from '../../reclaim.ts';
+import type { Context } from '../context.ts';
+import { movedLines } from '../moved.ts';
+import { answer } from '../results.ts';
+import { storingOptions, storingRun } from '../storing-run.ts';
+import { reading, type Session, writing } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, home, json, now, quiet, reporter } = context;
+  const options = storingOptions(context);
+  const dryRun = args.flag('dry-run');
+  requireHome(home);
+  const work = async (session: Session) => {
+    const started = now();
+    const moved = await rebalance({ ...(await storingRun(context, session, options)), dryRun });
+    if (args.flag('gc') && !dryRun) await reclaim(session.peers, (event) => reporter.event(event));
+    const seconds = (now() - started) / 1000;
+    if (!quiet || json) answer(context, [{ type: 'moved-shards', ...moved, seconds }], () => movedLines(moved, seconds));
+    return moved.left > 0 ? EXIT.damage : EXIT.done;
+  };
+  return dryRun ? await reading(context, work) : await writing(context, work);
+}

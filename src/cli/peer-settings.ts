@@ -1,0 +1,48 @@
+/** Changes to the settings of peers that are there already. Must be called by the only writer. */
+import { ShardctlError } from '../errors.ts';
+import { type Config, type PeerConfig, peerNames } from '../home/config.ts';
+import { saveConfig } from '../home/config-file.ts';
+import type { HomePaths } from '../home/home.ts';
+
+/** The settings that stand for a peer: those of an IPFS Cluster stand for each of its members. @throws ShardctlError `NOT_FOUND` */
+export function settingsOf(config: Config, name: string): PeerConfig {
+  const found = config.peers.find((peer) => peer.name === name) ?? config.peers.find((peer) => peerNames(peer).includes(name));
+  if (found !== undefined) return found;
+  throw new ShardctlError('NOT_FOUND', `there is no peer "${name}"`, {
+    hint: `the peers are ${config.peers.flatMap(peerNames).join(', ') || 'none'}`,
+  });
+}
+
+/** @throws ShardctlError `NOT_FOUND`, or `USAGE` when it is an IPFS Cluster, and not one of its members */
+export function assertOnePeer(config: Config, name: string): void {
+  const names = peerNames(settingsOf(config, name));
+  if (names.includes(name)) return;
+  throw new ShardctlError('USAGE', `"${name}" is an IPFS Cluster`, { hint: `name one of its members: ${names.join(', ')}` });
+}
+
+export function setDrained(home: HomePaths, config: Config, name: string, isDrained: boolean): void {
+  assertOnePeer(config, name);
+  const drained = isDrained ? true : undefined;
+  const settings = settingsOf(config, name);
+  if (settings.kind !== 'cluster' || settings.name === name) {
+    savePeer(home, config, { ...settings, drained });
+    return;
+  }
+  const members = settings.members.map((member) => (member.name === name ? { ...member, drained } : member));
+  savePeer(home, config, { ...settings, members });
+}
+
+/** Puts `changed` in the place of the settings of its name; fields that are undefined go. */
+export function savePeer(home: HomePaths, config: Config, changed: PeerConfig): void {
+  saveConfig(home, { ...config, peers: config.peers.map((peer) => (peer.name === changed.name ? changed : peer)) });
+}
+
+/** Takes a peer out of the settings: a whole IPFS Cluster, or one member of it. */
+export function removePeer(home: HomePaths, config: Config, name: string): void {
+  const settings = settingsOf(config, name);
+  if (settings.kind === 'cluster' && settings.name !== name) {
+    savePeer(home, config, { ...settings, members: settings.members.filter((member) => member.name !== name) });
+  } else {
+    saveConfig(home, { ...config, peers: config.peers.filter((peer) => peer !== settings) });
+  }
+}

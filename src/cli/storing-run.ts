@@ -1,0 +1,46 @@
+/** What every command that puts shards on peers, or moves them, needs of the home and the command line. */
+import type { Replication } from '../model.ts';
+import type { PruneRun } from '../prune/run.ts';
+import { replicationOf, sizeOf } from './add-options.ts';
+import type { Context } from './context.ts';
+import { allocateByOf, bwlimitOf, throttleAt, transfersOf } from './transfer-options.ts';
+import type { Session } from './wire.ts';
+
+/** The options, checked: before a lock is taken. */
+export interface StoringOptions {
+  readonly replication: Replication | undefined;
+  readonly shardBytes: number | undefined;
+  readonly allocateBy: readonly string[] | undefined;
+  readonly transfers: number | undefined;
+  /** Bytes a second. */
+  readonly bwlimit: number | undefined;
+}
+
+/** @throws ShardctlError `USAGE` */
+export function storingOptions({ args }: Context): StoringOptions {
+  return {
+    replication: replicationOf(args),
+    shardBytes: sizeOf(args, 'shard-size'),
+    allocateBy: allocateByOf(args),
+    transfers: transfersOf(args),
+    bwlimit: bwlimitOf(args),
+  };
+}
+
+export async function storingRun(context: Context, { config, index, peers }: Session, options: StoringOptions): Promise<PruneRun> {
+  const { home, now, reporter, signal } = context;
+  return {
+    index,
+    peers,
+    replication: options.replication ?? config.replication,
+    allocateBy: options.allocateBy ?? config.allocateBy,
+    shardBytes: options.shardBytes ?? config.shardSize,
+    transfers: options.transfers,
+    throttle: await throttleAt(options.bwlimit, context),
+    spool: home.spool,
+    heads: home.heads,
+    emit: (event) => reporter.event(event),
+    signal,
+    now,
+  };
+}

@@ -1,0 +1,240 @@
+/**
+ * `import-car`: a tree that came as a CAR becomes a snapshot, its blocks packed and placed on this home's own peers.
+ *
+ *   read, hash → pack → allocate → place → walk → commit
+ *
+ * The file may come from a stranger: each block must have its hash, and the whole tree must be there before anything names it.
+ */
+import { Ledger } from './allocate/ledger.ts';
+import { placeCatalogue } from './catalogue.ts';
+import { cidText } from './dag/cid.ts';
+import { decodeNode } from './dag/decode.ts';
+import { ShardctlError } from './errors.ts';
+import { writeHead } from './home/heads.ts';
+import { type BlockId, DIGEST_BYTES, DIRECTORY, type EntryCounts, FILE, RAW, type RepositoryRecord, type SnapshotRecord } from './model.ts';
+import { pinHeads } from './pin-heads.ts';
+import { placedBlocks } from './placed-blocks.ts';
+import { liveBlocks } from './prune/live.ts';
+import type { PruneRun } from './prune/run.ts';
+import type { Blocks } from './read/block-source.ts';
+import { linksOf, readEntry, type TreeEntry } from './read/tree.ts';
+import { TreeCar } from './shard/car-file.ts';
+import { ownBlocks, RunBuilder } from './shard/run.ts';
+import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
+import { emptySpool } from './spool.ts';
+import { storing } from './storing.ts';
+
+/** Blocks are gathered into runs of this size. */
+const RUN_BYTES = 256 * 1024;
+
+export interface ImportCarRun extends PruneRun {
+  readonly repository: string;
+  readonly car: AsyncIterable<Uint8Array>;
+  /** What it is called in messages. */
+  readonly name: string;
+  /** CID profile of a repository that is new here, by the version of the tree's CID. */
+  readonly profileOf: (version: 0 | 1) => string;
+  readonly toolVersion: string;
+}
+
+export interface ImportedCar {
+  readonly repository: string;
+  readonly number: number;
+  readonly snapshot: string;
+  readonly tree: string;
+  /** The tree is the head's already: no new snapshot was made. */
+  readonly unchanged: boolean;
+  readonly files: number;
+  readonly directories: number;
+  readonly symlinks: number;
+  /** Of all files. */
+  readonly bytes: number;
+  readonly newBlocks: number;
+  readonly newBytes: number;
+  readonly newShards: number;
+}
+
+/** @throws ShardctlError `DAMAGE` when the CAR is none, or does not hold a whole tree: then nothing names what was placed, and `prune` frees it */
+export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
+  const { index, peers, emit, signal, repository } = run;
+  const car = await TreeCar.open(run.car, run.name);
+  const ledger = await Ledger.open(run);
+  emptySpool(run.spool);
+  const { packer, placer } = storing({ ...run, allocations: ledger, usable: () => true });
+  try {
+    const builder = new RunBuilder();
+    let count = 0;
+    for await (const { codec, digest, bytes } of car.blocks()) {
+      if (Buffer.compare(builder.add(bytes), digest) !== 0)
+        throw new ShardctlError('DAMAGE', `${run.name} holds bytes that are not those of ${cidText({ codec, digest }, 1)}`);
+      count++;
+      if (builder.length < RUN_BYTES) continue;
+      signal.throwIfAborted();
+      await packer.add(ownBlocks(builder.take()));
+      emit({ type: 'progress', label: 'import', done: count, total: 0, bytes: packer.newBytes });
+    }
+    await packer.add(ownBlocks(builder.take()));
+    await packer.seal();
+    await placer.drained();
+  } catch (error) {
+    await placer.drained().catch(() => {});
+    await packer.abandon();
+    emptySpool(run.spool);
+    throw error;
+  }
+
+  const blocks = placedBlocks(index, peers);
+  try {
+    const shards = await shardsOf(run, car.root, blocks);
+    const root = await readEntry(car.root, blocks);
+    if (root.kind !== DIRECTORY)
+      throw new ShardctlError('DAMAGE', `${run.name} holds a single file, not a tree`, { hint: '`ipfs add -rw` wraps it in a directory' });
+    const { counts, bytes } = await countEntries(root, blocks, signal);
+    const tree = cidText(car.root, car.root.version);
+    const known = index.repository(repository);
+    const parent = known === undefined ? undefined : index.snapshot(repository, known.head);
+    const fresh = { newBlocks: packer.newBlocks, newBytes: packer.newBytes, newShards: packer.sealed.length };
+    if (parent?.tree === tree && packer.sealed.length === 0) {
+      return { repository, number: parent.number, snapshot: parent.cid, tree, unchanged: true, ...counts, bytes, ...fresh };
+    }
+    const record: RepositoryRecord = known ?? {
+      name: repository,
+      source: '',
+      head: 0,
+      profile: run.profileOf(car.root.version),
+      chunker: undefined,
+      metadata: root.mode !== undefined || root.mtimeNs !== undefined,
+      filters: [],
+    };
+    const snapshot = await commit(run, {
+      record,
+      parent,
+      root,
+      treeBlock: Buffer.from(await blocks.read(car.root.digest)),
+      shards,
+      counts,
+      bytes,
+      tree,
+      ledger,
+    });
+    return { repository, number: snapshot.number, snapshot: snapshot.cid, tree, unchanged: false, ...counts, bytes, ...fresh };
+  } finally {
+    await blocks.close();
+  }
+}
+
+/** The shards that hold the whole tree. @throws ShardctlError `DAMAGE` when a block of it is in none */
+async function shardsOf({ index, emit, signal, name }: ImportCarRun, root: BlockId, blocks: Blocks): Promise<number[]> {
+  const incomplete = (what: string) =>
+    new ShardctlError('DAMAGE', `${name} does not hold its whole tree: ${what} is missing`, {
+      hint: 'export it again; `shardctl prune` frees what was placed of it',
+    });
+  try {
+    const digests = (await liveBlocks([root], { blocks, emit, signal })).digests();
+    const shards = new Set<number>();
+    for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+      const shard = index.shardOf(digests, at);
+      if (shard === undefined) throw incomplete(cidText({ codec: RAW, digest: digests.subarray(at, at + DIGEST_BYTES) }, 1));
+      shards.add(shard);
+    }
+    return [...shards].sort((a, b) => a - b);
+  } catch (error) {
+    if (error instanceof ShardctlError && error.code === 'NOT_FOUND') throw incomplete(error.message.replace(/ is in no shard.*/, ''));
+    throw error;
+  }
+}
+
+interface Counted {
+  readonly counts: EntryCounts;
+  readonly bytes: number;
+}
+
+/** Each directory once, however often it is in the tree: a stranger's may be in it more often than anybody can count. */
+async function countEntries(root: TreeEntry, blocks: Blocks, signal: AbortSignal): Promise<Counted> {
+  const known = new Map<string, Counted>();
+  const countIn = async (directory: TreeEntry): Promise<Counted> => {
+    const counts = { files: 0, directories: 1, symlinks: 0 };
+    let bytes = 0;
+    signal.throwIfAborted();
+    for (const link of await linksOf(directory, blocks)) {
+      const key = Buffer.from(link.digest).toString('latin1');
+      const entry = known.has(key) ? undefined : await readEntry(link, blocks);
+      if (entry === undefined || entry.kind === DIRECTORY) {
+        const below = known.get(key) ?? (await countIn(entry as TreeEntry));
+        known.set(key, below);
+        counts.files += below.counts.files;
+        counts.directories += below.counts.directories;
+        counts.symlinks += below.counts.symlinks;
+        bytes += below.bytes;
+      } else if (entry.kind === FILE) {
+        counts.files++;
+        bytes += entry.size;
+      } else counts.symlinks++;
+    }
+    return { counts, bytes };
+  };
+  const counted = await countIn(root);
+  const { files, directories, symlinks } = counted.counts;
+  if ([files, directories, symlinks, counted.bytes].every(Number.isSafeInteger)) return counted;
+  throw new ShardctlError('DAMAGE', 'the tree has more entries than anybody can count');
+}
+
+interface Commit {
+  readonly record: RepositoryRecord;
+  readonly parent: SnapshotRecord | undefined;
+  readonly root: TreeEntry;
+  readonly treeBlock: Buffer;
+  readonly shards: readonly number[];
+  readonly counts: EntryCounts;
+  readonly bytes: number;
+  readonly tree: string;
+  readonly ledger: Ledger;
+}
+
+async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
+  const { index, repository, heads } = run;
+  const { record, parent, root, treeBlock, shards, counts, bytes, tree, ledger } = it;
+  const number = (parent?.number ?? 0) + 1;
+  const { profile, metadata } = record;
+  const time = new Date(run.now()).toISOString();
+  const tool = `shardctl ${run.toolVersion}`;
+  const file: SnapshotFile = {
+    format: SNAPSHOT_FORMAT,
+    repository,
+    time,
+    parent: parent?.cid ?? null,
+    profile,
+    metadata,
+    counts,
+    bytes,
+    tool,
+  };
+  const links = shards.map((shard) => {
+    const known = index.shard(shard);
+    if (known === undefined) throw new Error(`shard ${shard} is not in the index`);
+    return known;
+  });
+  const dagSize = decodeNode(treeBlock).links.reduce((sum, link) => sum + link.dagSize, treeBlock.length);
+  const built = buildSnapshot(file, links, { codec: root.codec, digest: root.digest, dagSize }, treeBlock);
+  const peerNames = [...ledger.freeBytes().keys()];
+  const catalogue = await placeCatalogue(run, { label: `${repository} ${number} catalogue`, blocks: built.blocks, peerNames });
+  const snapshot: SnapshotRecord = {
+    repository,
+    number,
+    cid: built.cid,
+    tree,
+    parent: file.parent,
+    time,
+    counts,
+    bytes,
+    shards,
+    catalogue,
+    profile,
+    metadata,
+    tool,
+  };
+  await index.commit({ ...record, head: number }, snapshot);
+  writeHead(heads, repository, snapshot.cid);
+  await pinHeads(run, repository);
+  return snapshot;
+}

@@ -1,0 +1,61 @@
+/** `peers rm`: a peer whose replicas count no more. What lies on it stays there, and is nobody's. */
+import { ShardctlError } from './errors.ts';
+import { heldBy } from './held.ts';
+import type { Index } from './index-store/index.ts';
+import { leastReplicas, type Replication } from './model.ts';
+import { holdingsOf } from './move/holdings.ts';
+import type { Peer } from './peer/peer.ts';
+
+export interface ReleaseRun {
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly replication: Replication;
+  /** Let it go although its replicas are needed: it is dead. */
+  readonly force: boolean;
+}
+
+export interface Released {
+  /** Shards and catalogues of which it had a replica. */
+  readonly replicas: number;
+  /** Those of them that have too few replicas without it, and those that have none. */
+  readonly tooFew: number;
+  readonly lost: number;
+}
+
+/** @throws ShardctlError `TOO_FEW_PEERS` when it holds replicas that are needed, and without `force` */
+export async function release({ index, peers, replication, force }: ReleaseRun, names: readonly string[]): Promise<Released> {
+  const others = new Map([...peers].filter(([peer]) => !names.includes(peer)));
+  const held = await heldBy(others);
+  const least = leastReplicas(replication, others);
+  const affected = holdingsOf(index).filter(({ peers: holders }) => holders.some((name) => names.includes(name)));
+  const counts = { replicas: affected.length, tooFew: 0, lost: 0 };
+  for (const holding of affected) {
+    const replicas = holding.peers.filter((name) => held.get(name)?.has(holding.cid)).length;
+    if (replicas < least) counts.tooFew++;
+    if (replicas === 0) counts.lost++;
+  }
+  if (counts.tooFew > 0 && !force) {
+    throw new ShardctlError(
+      'TOO_FEW_PEERS',
+      `${names.join(', ')} holds replicas of ${counts.tooFew} shards that have fewer than ${least} without it`,
+      {
+        hint: `run \`shardctl peers drain ${names[0]}\` first; if it is dead, say --force, and then \`shardctl repair\``,
+      },
+    );
+  }
+  for (const { cid, peers: holders, ...users } of affected) {
+    await index.relocate(
+      cid,
+      users,
+      holders.filter((name) => !names.includes(name)),
+    );
+  }
+  // Dead shards, and what runs that died have left: it will not be asked to remove them.
+  for (const { number, cid, peers: holders, state } of [...index.shards()]) {
+    if (state !== 'sealed' || !holders.some((name) => names.includes(name))) continue;
+    const staying = holders.filter((name) => !names.includes(name));
+    await index.relocate(cid, { shards: [number], snapshots: [] }, staying);
+  }
+  for (const { cid, peers: holders } of index.strays()) if (holders.some((name) => names.includes(name))) await index.dropStray(cid, names);
+  return counts;
+}

@@ -1,0 +1,54 @@
+/** How the replicas of each shard stand, by the word of the peers themselves. */
+import { heldBy } from './held.ts';
+import type { Index } from './index-store/index.ts';
+import { leastReplicas, type Replication } from './model.ts';
+import { holdingsOf } from './move/holdings.ts';
+import type { Peer } from './peer/peer.ts';
+
+/** A peer that should hold a shard. `gone`: it is set up no more. */
+export interface Replica {
+  readonly peer: string;
+  readonly state: 'held' | 'missing' | 'silent' | 'gone';
+}
+
+/** A shard or a catalogue that a snapshot needs. */
+export interface ShardStatus {
+  /** Undefined on a catalogue. */
+  readonly number: number | undefined;
+  readonly label: string;
+  readonly cid: string;
+  readonly bytes: number;
+  readonly replicas: readonly Replica[];
+}
+
+export interface ShardStatuses {
+  readonly shards: readonly ShardStatus[];
+  /** Replicas that each shard must have. */
+  readonly least: number;
+}
+
+export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Peer>, replication: Replication): Promise<ShardStatuses> {
+  const held = await heldBy(peers);
+  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const named = new Set(snapshots.flatMap(({ shards }) => shards));
+  const stateOn = (peer: string, cid: string): Replica['state'] => {
+    if (!peers.has(peer)) return 'gone';
+    const cids = held.get(peer);
+    if (cids === undefined) return 'silent';
+    return cids.has(cid) ? 'held' : 'missing';
+  };
+  const shards = holdingsOf(index)
+    .filter(({ isCatalogue, shards: numbers }) => isCatalogue || numbers.some((number) => named.has(number)))
+    .map(({ cid, label, bytes, shards: [number], peers: holders }) => ({
+      number,
+      label,
+      cid,
+      bytes,
+      replicas: holders.map((peer) => ({ peer, state: stateOn(peer, cid) })),
+    }));
+  return { shards, least: leastReplicas(replication, peers) };
+}
+
+export function replicasHeld({ replicas }: ShardStatus): number {
+  return replicas.filter(({ state }) => state === 'held').length;
+}
