@@ -15,7 +15,7 @@ import { BoundedQueue } from '../flow.ts';
 import { leastReplicas, mostReplicas, type Replication, type ShardRecord, type Stray } from '../model.ts';
 import type { Peer, SealedShard, Throttle } from '../peer/peer.ts';
 import { Pace } from './pace.ts';
-import { type Putting, putWithRetries } from './put.ts';
+import { type Putting, putWithRetries, untilGivenUp } from './put.ts';
 
 /** Shards on their way at once. Two keep a disk busy; more only make it seek. */
 export const DEFAULT_TRANSFERS = 2;
@@ -207,10 +207,8 @@ export class Placer {
     let isDone = false;
     try {
       const options = { ...how, ...(throttle === undefined ? {} : { throttle }), signal: AbortSignal.any([signal, giveUp.signal]) };
-      await putWithRetries(peers.get(name) as Peer, job.sealed, options, {
-        emit,
-        ...(retryDelaysMs === undefined ? {} : { retryDelaysMs }),
-      });
+      const retrying = { emit, ...(retryDelaysMs === undefined ? {} : { retryDelaysMs }) };
+      await untilGivenUp(putWithRetries(peers.get(name) as Peer, job.sealed, options, retrying), giveUp.signal);
       isDone = true;
     } catch (error) {
       signal.throwIfAborted();
