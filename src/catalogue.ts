@@ -4,7 +4,7 @@ import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { Index } from './index-store/index.ts';
 import { leastReplicas, type PlacedShard, type Replication } from './model.ts';
-import { OpenShard } from './pack/open-shard.ts';
+import { OpenShard, type SpooledShard } from './pack/open-shard.ts';
 import type { Peer } from './peer/peer.ts';
 import type { Transferring } from './place/placer.ts';
 import { putWithRetries, untilGivenUp } from './place/put.ts';
@@ -39,13 +39,7 @@ function tooLate(): ShardctlError {
 /** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */
 export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNames }: Catalogue): Promise<PlacedShard> {
   const { index, peers, signal } = run;
-  const shard = new OpenShard(run.spool, index.nextShardNumber());
-  const builder = new RunBuilder();
-  for (const block of blocks) builder.add(block);
-  const sections = builder.take();
-  for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
-  void shard.write(sections);
-  const { cid, bytes, blocks: count, carPath, carBytes } = await shard.seal();
+  const { cid, bytes, blocks: count, carPath, carBytes } = await sealCatalogue(run.spool, index.nextShardNumber(), blocks);
   await index.noteStray({ cid, peers: peerNames });
 
   const least = leastReplicas(run.replication, peers);
@@ -80,4 +74,15 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   if (holders.length < least)
     throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
   return { cid, bytes, blocks: count, carBytes, peers: holders };
+}
+
+/** The catalogue of a snapshot's own blocks in the spool, under a number that no shard has there. */
+export function sealCatalogue(spool: string, number: number, blocks: readonly Buffer[]): Promise<SpooledShard> {
+  const shard = new OpenShard(spool, number);
+  const builder = new RunBuilder();
+  for (const block of blocks) builder.add(block);
+  const sections = builder.take();
+  for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
+  void shard.write(sections);
+  return shard.seal();
 }

@@ -1,5 +1,5 @@
 /** One replica of a shard, looked at: `verify` reports what is wrong with it, `repair` mends that. */
-import { ShardctlError } from './errors.ts';
+import { isShortage, ShardctlError } from './errors.ts';
 import type { PlacedShard } from './model.ts';
 import type { Peer, ShardContents, ShardReader } from './peer/peer.ts';
 
@@ -42,7 +42,7 @@ export async function checkReplica(shard: PlacedShard, peer: Peer, options: Chec
     }
     return { blocks, bytes, contents, ...doubt };
   } catch (error) {
-    if (signal.aborted || !(error instanceof ShardctlError)) throw error;
+    if (signal.aborted || !(error instanceof ShardctlError) || isShortage(error)) throw error;
     if (error.code === 'NOT_READABLE') return { blocks, bytes, contents, doubt: error.message };
     onDamage(error.message);
   } finally {

@@ -15,7 +15,7 @@ import type { Parent } from './parent.ts';
 import type { Pending } from './pending.ts';
 import { pinHeads } from './pin-heads.ts';
 import { repositoryRecord } from './remember.ts';
-import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
+import { buildSnapshot, snapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
 
 export interface Commit {
@@ -34,8 +34,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   const { run, parent, number, tree, tally } = it;
   const time = new Date(run.now()).toISOString();
   const counts = { files: tally.files, directories: tally.directories, symlinks: tally.symlinks };
-  const file: SnapshotFile = {
-    format: SNAPSHOT_FORMAT,
+  const file = snapshotFile({
     repository: run.repository,
     time,
     parent: parent?.snapshot.cid ?? null,
@@ -44,7 +43,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     counts,
     bytes: tally.bytes,
     tool: `shardctl ${run.toolVersion}`,
-  };
+  });
   const shards = shardsOf(it);
   const links = shards.map((shard) => {
     const record = run.index.shard(shard);
@@ -67,6 +66,8 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     shards,
     catalogue,
     profile: run.profile.name,
+    metadata: run.metadata,
+    tool: file.tool,
   };
   await run.index.commit(repositoryRecord(run, number), snapshot);
   writeHead(run.heads, run.repository, snapshot.cid);

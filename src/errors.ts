@@ -72,6 +72,14 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
+/** What this process has too little of: it says nothing about the file that was to be opened or read. */
+const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** Whether an error tells nothing about what it happened on: to take it for damage would be wrong. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(errnoOf(error instanceof ShardctlError ? error.cause : error) ?? '');
+}
+
 /** What a failed system call says, without the path, which the caller names in its own way. */
 export function reasonOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/, \w+ '.*$/s, '').replace(/, \w+$/, '');

@@ -1,5 +1,5 @@
 /** All waiting and all concurrency of the program: a bounded queue over p-queue, abortable sleep, a limit on bytes a second. */
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as timeout } from 'node:timers/promises';
 import PQueue from 'p-queue';
 
 /**
@@ -51,7 +51,7 @@ export class BoundedQueue {
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   try {
-    await setTimeout(ms, undefined, signal === undefined ? {} : { signal });
+    await timeout(ms, undefined, signal === undefined ? {} : { signal });
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   }

@@ -20,6 +20,8 @@ function snapshots(...times: string[]): SnapshotRecord[] {
     shards: [],
     catalogue: { cid: `catalogue${index}`, bytes: 0, blocks: 0, carBytes: 0, peers: [] },
     profile: 'unixfs-v1-2025',
+    metadata: true,
+    tool: 'shardctl test',
   }));
 }
 

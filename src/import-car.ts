@@ -230,6 +230,8 @@ async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
     shards,
     catalogue,
     profile,
+    metadata,
+    tool,
   };
   await index.commit({ ...record, head: number }, snapshot);
   writeHead(heads, repository, snapshot.cid);

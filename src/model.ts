@@ -146,6 +146,10 @@ export interface SnapshotRecord {
   /** The shard of the snapshot's own blocks; it has no number. */
   readonly catalogue: PlacedShard;
   readonly profile: string;
+  /** Whether mode and mtime are in the tree. */
+  readonly metadata: boolean;
+  /** The program that made it, as `snapshot.json` says: with it the catalogue can be made again from this record. */
+  readonly tool: string;
 }
 
 export interface EntryCounts {

@@ -70,13 +70,13 @@ export async function recover(run: RecoverRun): Promise<Recovered> {
     counts.bytes += contents?.bytes ?? 0;
     emit({ type: 'progress', label: 'recover', done: counts.shards, total: read.shards.length, bytes: counts.bytes });
   }
-  const { profile, metadata, parent, time, counts: entries, bytes } = read.file;
+  const { profile, metadata, parent, time, counts: entries, bytes, tool } = read.file;
   const number = 1;
   const tree = cidText(read.tree, PROFILES[profile]?.cidVersion ?? 1);
   const shards = read.shards.map((link) => link.number);
   await index.commit(
     { name: repository, source: run.source, head: number, profile, chunker: undefined, metadata, filters: [] },
-    { repository, number, cid: read.cid, tree, parent, time, counts: entries, bytes, shards, catalogue, profile },
+    { repository, number, cid: read.cid, tree, parent, time, counts: entries, bytes, shards, catalogue, profile, metadata, tool },
   );
   writeHead(run.heads, repository, read.cid);
   await pinHeads(run, repository);

@@ -155,6 +155,28 @@ test('a shard of which nothing is left is named with its snapshots; the next add
   await assertNoOrphans(home);
 });
 
+test('a catalogue of which nothing is left is made again from the index, for every snapshot; a dry run only says so', async () => {
+  writeFileSync(join(dir, 'more'), 'more');
+  await home.add(dir, TWICE);
+  const catalogues = await withIndex(home, async (index) => snapshotsOf(index).map(({ catalogue }) => catalogue.cid));
+  for (const peer of ['one', 'two']) {
+    for (const path of cars(peer)) if (catalogues.some((cid) => path.includes(cid))) rmSync(path);
+  }
+  assert.equal((await home.damage()).length, 2 * catalogues.length);
+  const planned = await repairHome({ dryRun: true });
+  assert.deepEqual([planned.mended, planned.lost, (await home.damage()).length], [2 * catalogues.length, [], 2 * catalogues.length]);
+  const { mended, lost } = await repairHome();
+  assert.deepEqual([mended, lost], [2 * catalogues.length, []]);
+  await assertWhole(home);
+  await assertNoOrphans(home);
+});
+
+test('a catalogue stays lost while the block of its tree cannot be had', async () => {
+  for (const peer of ['one', 'two']) for (const path of cars(peer)) rmSync(path);
+  const { lost } = await repairHome();
+  assert.equal(lost.filter(({ what }) => what.startsWith('catalogue')).length, 1);
+});
+
 test('a copy that cannot be written leaves the damaged one where it is, until another peer has taken its place', async () => {
   const [first] = cars('one') as [string];
   flip(first, 5000);

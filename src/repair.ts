@@ -7,6 +7,7 @@ import { DIGEST_BYTES, type ShardRecord, type SnapshotRecord } from './model.ts'
 import type { ShardContents } from './peer/peer.ts';
 import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
+import { catalogueAnew } from './repair/catalogue.ts';
 import { markLost, withoutLost } from './repair/lost.ts';
 import { ReplicaMender } from './repair/replicas.ts';
 import type { RepairRun } from './repair/run.ts';
@@ -72,7 +73,8 @@ export async function repair(run: RepairRun): Promise<Repaired> {
     signal.throwIfAborted();
     const what = `catalogue of ${nameOf(snapshot)} ${snapshot.catalogue.cid}`;
     const found = await mender.inspect(snapshot.catalogue, what);
-    const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found);
+    const makeAnew = () => catalogueAnew(run, snapshot);
+    const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, makeAnew);
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;

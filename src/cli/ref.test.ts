@@ -10,7 +10,7 @@ function snapshot(repository: string, number: number): SnapshotRecord {
     tree: `bafytree${repository}`,
     catalogue: { cid: 'bafycatalogue', bytes: 1, blocks: 1, carBytes: 1, peers: [] },
   };
-  return { repository, number, ...cids, parent: null, time: '', counts, bytes: 1, shards: [0], profile: '' };
+  return { repository, number, ...cids, parent: null, time: '', counts, bytes: 1, shards: [0], profile: '', metadata: true, tool: '' };
 }
 
 const repositories: Record<string, number[]> = { debian: [1, 2, 7], '007': [1], empty: [] };

@@ -18,7 +18,8 @@ export function writeHead(dir: string, repository: string, cid: string): void {
 
 export function readHead(dir: string, repository: string): string | undefined {
   try {
-    return readFileSync(pathOf(dir, repository), 'utf8').trim();
+    // A power cut may leave it empty on some file systems: the index knows better.
+    return readFileSync(pathOf(dir, repository), 'utf8').trim() || undefined;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;

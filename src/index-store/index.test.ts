@@ -42,6 +42,8 @@ const snapshot = (number: number, shards: number[]): SnapshotRecord => ({
   shards,
   catalogue: { cid: 'catalogue', bytes: 1, blocks: 1, carBytes: 1, peers: [] },
   profile: 'unixfs-v1-2025',
+  metadata: true,
+  tool: 'shardctl test',
 });
 const repository = (head: number): RepositoryRecord => ({
   name: 'r',

@@ -34,6 +34,8 @@ before(async () => {
     shards: Array.from({ length: 2000 }, (_, i) => i),
     catalogue: { cid: 'catalogue', ...sizes, peers: ['one'] },
     profile: 'unixfs-v1-2025',
+    metadata: true,
+    tool: 'shardctl test',
   };
   const repository = { name: 'r', source: '/r', head: 1, profile: 'unixfs-v1-2025', chunker: undefined, metadata: true, filters: [] };
   await index.commit(repository, snapshot);

@@ -62,6 +62,12 @@ export interface Peer {
    */
   open(cid: string): Promise<ShardReader>;
 
+  /**
+   * Opens what may be left of a shard whose pin is gone: its blocks stay until the next garbage collection. Throws as `open` does.
+   * Absent where a pin and its blocks go together.
+   */
+  salvage?(cid: string): Promise<ShardReader>;
+
   /** CIDs of all shards that are pinned here. */
   list(): AsyncIterable<string>;
 

@@ -1,5 +1,5 @@
 /** A whole CAR of a shard in the spool, made of what its replicas still have: each block from whichever gives it intact. */
-import { ShardctlError } from '../errors.ts';
+import { isShortage, ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES, type PlacedShard } from '../model.ts';
 import { OpenShard, type SpooledShard } from '../pack/open-shard.ts';
 import type { Peer, ReadBlock, ShardReader } from '../peer/peer.ts';
@@ -22,7 +22,7 @@ export interface RebuildOptions {
 export async function rebuild({ cid }: PlacedShard, { spool, number, from, signal }: RebuildOptions): Promise<SpooledShard | undefined> {
   const readers: ShardReader[] = [];
   for (const peer of from) {
-    const reader = await orDamaged(peer.open(cid));
+    const reader = (await orDamaged(peer.open(cid))) ?? (await orDamaged(peer.salvage?.(cid)));
     if (reader !== undefined) readers.push(reader);
   }
   const [first] = readers;
@@ -101,11 +101,11 @@ async function readFromAny(digest: Uint8Array, readers: readonly ShardReader[]):
 }
 
 /** Undefined when that replica cannot give it: another one may. */
-async function orDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
+async function orDamaged<T>(reading: Promise<T> | undefined): Promise<T | undefined> {
   try {
     return await reading;
   } catch (error) {
-    if (error instanceof ShardctlError) return undefined;
+    if (error instanceof ShardctlError && !isShortage(error)) return undefined;
     throw error;
   }
 }

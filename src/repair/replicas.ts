@@ -69,14 +69,23 @@ export class ReplicaMender {
     return { good, bad, away, contents };
   }
 
-  /** @param number of the CAR in the spool */
-  async mend(shard: PlacedShard, what: string, number: number, { good, bad, away }: Inspected): Promise<Mended> {
+  /**
+   * @param number of the CAR in the spool
+   * @param makeAnew gives the shard without any replica, where that can be done
+   */
+  async mend(
+    shard: PlacedShard,
+    what: string,
+    number: number,
+    { good, bad, away }: Inspected,
+    makeAnew: () => Promise<SpooledShard | undefined> = async () => undefined,
+  ): Promise<Mended> {
     const { index, peers, replication, dryRun, spool, signal, emit } = this.#run;
     const missing = Math.max(0, leastReplicas(replication, peers) - good.length - bad.length);
     const asIs = [...good, ...bad, ...away];
     if (bad.length === 0 && missing === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole' };
     const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
-    const whole = await rebuild(shard, { spool, number, from, signal });
+    const whole = (await rebuild(shard, { spool, number, from, signal })) ?? (await makeAnew());
     if (whole === undefined) return { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
     try {
       if (dryRun) return { mended: bad.length, added: missing, peers: asIs, verdict: 'whole' };

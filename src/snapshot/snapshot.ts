@@ -34,6 +34,12 @@ export interface SnapshotFile {
   readonly tool: string;
 }
 
+/** What `snapshot.json` says of a snapshot; the order of the fields is part of its CID. */
+export function snapshotFile(record: Omit<SnapshotFile, 'format'>): SnapshotFile {
+  const { repository, time, parent, profile, metadata, counts, bytes, tool } = record;
+  return { format: SNAPSHOT_FORMAT, repository, time, parent, profile, metadata, counts, bytes, tool };
+}
+
 /** A shard as the snapshot links it. */
 export interface ShardLink {
   readonly number: number;

@@ -5,8 +5,11 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** `kill` ends the process; the others are errnos. EMFILE fails what opens files, the others what writes. */
-export type FaultKind = 'kill' | 'ENOSPC' | 'EIO' | 'EMFILE';
+/**
+ * `kill` ends the process and the other signals ask it to stop, before the operation goes on; the rest are errnos. EMFILE fails
+ * what opens files, the others what writes.
+ */
+export type FaultKind = 'kill' | 'SIGINT' | 'SIGTERM' | 'ENOSPC' | 'EIO' | 'EMFILE';
 
 type Functions = Record<string, (...args: unknown[]) => unknown>;
 
@@ -43,6 +46,10 @@ function pass(name: string, isOpening: boolean): void {
   counted++;
   if (--armed.left !== 0) return;
   if (armed.kind === 'kill') process.kill(process.pid, 'SIGKILL');
+  if (armed.kind === 'SIGINT' || armed.kind === 'SIGTERM') {
+    process.kill(process.pid, armed.kind);
+    return;
+  }
   throw Object.assign(new Error(`${armed.kind}: injected, ${name}`), { code: armed.kind, syscall: name });
 }
 

@@ -1,6 +1,6 @@
 /** Real Kubo for tests: a binary, and throw-away datastores driven through its command line or as daemons. Nothing leaves the machine. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -89,9 +89,16 @@ export class KuboDaemon {
     for (const [key, value] of Object.entries({ ...addresses, ...settings })) repo.run(['config', '--json', key, JSON.stringify(value)]);
     const daemon = new KuboDaemon(repo, args);
     await daemon.start();
-    // Started again, it is where it was.
-    repo.run(['config', 'Addresses.API', readFileSync(join(dir, 'api'), 'utf8').trim()]);
+    daemon.#keepAddress();
     return daemon;
+  }
+
+  /** Started again, it is where it was. Not through `ipfs config`, which asks a daemon that may want credentials. */
+  #keepAddress(): void {
+    const file = join(this.repo.path, 'config');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { Addresses: { API: string } };
+    config.Addresses.API = readFileSync(join(this.repo.path, 'api'), 'utf8').trim();
+    writeFileSync(file, JSON.stringify(config));
   }
 
   /** URL of its RPC. */

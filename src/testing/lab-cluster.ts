@@ -23,12 +23,12 @@ export class NotingClient extends HttpClient {
 }
 
 /** Members `lab.c1` to `lab.c3`, which have met nothing yet. What is not read from a member's Kubo comes from whichever has it. */
-export function labCluster(lab: ClusterLab, withKubo: boolean) {
-  const http = new NotingClient({ url: lab.peers[0].cluster, who: 'the Cluster' });
+export function labCluster(lab: ClusterLab, withKubo: boolean, url: string = lab.peers[0].cluster) {
+  const http = new NotingClient({ url, who: 'the Cluster' });
   const members = lab.peers.map(({ name, clusterId, kuboId, kubo }) => ({
     id: clusterId,
     name: `lab.${name}`,
-    kubo: withKubo ? new KuboPeer({ name, url: kubo, id: kuboId, owner: 'test' }) : undefined,
+    kubo: withKubo ? new KuboPeer({ name, url: kubo, id: kuboId, owner: 'test', namesPins: false }) : undefined,
   }));
   const readers = lab.peers.map(({ kubo, name }) => new KuboRpc(new HttpClient({ url: kubo, who: name })));
   const gateway = (cid: string) => Promise.any(readers.map((kubo) => openShard(kubo, cid)));

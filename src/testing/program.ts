@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
+const FAULT = new URL('./fault.js', import.meta.url).href;
 const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 
 export interface Finished {
@@ -21,6 +22,12 @@ export class Program {
   /** Where it runs. */
   readonly dir = mkdtempSync(join(tmpdir(), 'shardctl-program-'));
   readonly home = join(this.dir, 'home');
+  readonly #more: NodeJS.ProcessEnv;
+
+  /** @param env that it sees besides that of the test */
+  constructor(env: NodeJS.ProcessEnv = {}) {
+    this.#more = env;
+  }
 
   run(...argv: string[]): Finished {
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, encoding: 'utf8' });
@@ -28,7 +35,23 @@ export class Program {
   }
 
   start(...argv: string[]): ChildProcess {
-    return spawn(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+    return this.startWith([], ...argv);
+  }
+
+  /** @param options of Node itself */
+  startWith(options: readonly string[], ...argv: string[]): ChildProcess {
+    return spawn(process.execPath, [...options, BIN, ...argv], { cwd: this.dir, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  /** @param fault for `testing/fault.ts`: what happens at the Nth writing operation, for example `SIGTERM:7` */
+  runWithFault(fault: string, ...argv: string[]): Finished {
+    const env = { ...this.#env, SHARDCTL_FAULT: fault };
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', FAULT, BIN, ...argv], {
+      cwd: this.dir,
+      env,
+      encoding: 'utf8',
+    });
+    return { code: status, stdout, stderr, lines: stdout.split('\n').slice(0, -1) };
   }
 
   succeeds(...argv: string[]): Finished {
@@ -55,7 +78,7 @@ export class Program {
   }
 
   get #env(): NodeJS.ProcessEnv {
-    return { ...process.env, SHARDCTL_HOME: this.home };
+    return { ...process.env, SHARDCTL_HOME: this.home, ...this.#more };
   }
 }
 

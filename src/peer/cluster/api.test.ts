@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { HttpClient } from '../http/client.ts';
@@ -114,6 +116,32 @@ describe('answers', () => {
       'replication-max': '2',
     });
   });
+});
+
+test('a server of its own certificate is trusted when that is given, and the right password gets in', async () => {
+  const key = (name: string) => readFileSync(new URL(`../../../../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
+  const secure = createSecureServer({ key: key('key'), cert: key('cert') }, (request, response) => {
+    const isIn = request.headers.authorization === `Basic ${Buffer.from('admin:secret').toString('base64')}`;
+    json(isIn ? ['ping'] : { code: 401, message: 'unauthorized: access denied' }, isIn ? 200 : 401)(request, response);
+  });
+  await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+  const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`;
+  const namesBy = async (options: { ca?: string; password?: string }) => {
+    const client = new HttpClient({ url, who: 'cluster "attic"', user: 'admin', ...options });
+    return await new ClusterApi(client).metricNames().finally(() => client.close());
+  };
+  try {
+    assert.deepEqual(await namesBy({ ca: key('cert'), password: 'secret' }), ['ping']);
+    await assert.rejects(namesBy({ password: 'secret' }), { code: 'TOO_FEW_PEERS', message: /cannot be trusted/ });
+    await assert.rejects(namesBy({ ca: key('cert'), password: 'wrong' }), (error: Error) => {
+      assert.match(error.message, /refuses our credentials: HTTP 401: unauthorized: access denied/);
+      assert.doesNotMatch(error.message, /wrong/);
+      return true;
+    });
+  } finally {
+    secure.closeAllConnections();
+    await new Promise((resolve) => secure.close(resolve));
+  }
 });
 
 describe('waiting for pins', () => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { ioError, ShardctlError } from '../../errors.ts';
 import { checkCar } from '../check-car.ts';
-import type { SealedShard } from '../peer.ts';
+import type { SealedShard, Throttle } from '../peer.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -17,9 +17,9 @@ export interface CarBody {
  * The CAR of the shard, read piece by piece.
  * @throws ShardctlError `DAMAGE` when the file is not the complete CAR of this shard
  */
-export async function shardBody(shard: SealedShard): Promise<CarBody> {
+export async function shardBody(shard: SealedShard, throttle: Throttle | undefined): Promise<CarBody> {
   await checkCar(shard.carPath, shard);
-  return multipart(shard.carBytes, () => piecesOf(shard));
+  return multipart(shard.carBytes, () => piecesOf(shard, throttle));
 }
 
 /** A CAR in memory. */
@@ -46,7 +46,7 @@ function multipart(bytes: number, content: () => AsyncIterable<Uint8Array>): Car
   };
 }
 
-async function* piecesOf({ carPath, label, carBytes }: SealedShard): AsyncIterable<Uint8Array> {
+async function* piecesOf({ carPath, label, carBytes }: SealedShard, throttle: Throttle | undefined): AsyncIterable<Uint8Array> {
   const handle = await open(carPath, 'r').catch((error: unknown) => {
     throw ioError(error, `reading ${label}`, carPath);
   });
@@ -56,6 +56,7 @@ async function* piecesOf({ carPath, label, carBytes }: SealedShard): AsyncIterab
       const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
       if (bytesRead === 0) throw new ShardctlError('DAMAGE', `the CAR of ${label} ends after ${at} of ${carBytes} bytes (${carPath})`);
       at += bytesRead;
+      await throttle?.(bytesRead);
       yield buffer.subarray(0, bytesRead);
     }
   } finally {

@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { DAG_PB, RAW } from '../../model.ts';
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from '../../testing/cluster.ts';
+import { FaultProxy } from '../../testing/fault-proxy.ts';
 import { labCluster } from '../../testing/lab-cluster.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { FederatedPeer } from './federated.ts';
@@ -212,6 +213,41 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       await again.put(shard, { mayConsume: false, replace: true, signal: never });
       assert.deepEqual(await (await again.open(shard.cid)).read(sha256(block)), Buffer.from(block));
       assert.deepEqual(await pinnedOn(), ['c1', 'c2']);
+    });
+
+    test('an upload of which nothing more was heard is looked for before it is sent again, one that broke off is sent again', async () => {
+      const proxy = await FaultProxy.start(lab.peers[0].cluster, (path, nth) =>
+        path === '/add' && nth === 0 ? { kind: 'swallow-answer' } : undefined,
+      );
+      try {
+        const uploads = () => proxy.seen.filter((line) => line.startsWith('POST /add')).length;
+        const swallowed = labCluster(lab, false, proxy.url);
+        await put([swallowed.c1, swallowed.c2]);
+        assert.deepEqual([uploads(), await pinnedOn()], [1, ['c1', 'c2']]);
+        await lab.empty();
+        const before = uploads();
+        proxy.rule = (path, nth) => (path === '/add' && nth === before ? { kind: 'cut-request', after: 100_000 } : undefined);
+        const cut = labCluster(lab, false, proxy.url);
+        await put([cut.c1, cut.c2]);
+        assert.deepEqual([uploads() - before, await pinnedOn()], [2, ['c1', 'c2']]);
+      } finally {
+        await proxy.stop();
+      }
+    });
+
+    test('a busy proxy is asked again, one that shows a web page is named', async () => {
+      const proxy = await FaultProxy.start(lab.peers[0].cluster, (path, nth) =>
+        path.startsWith('/pins/') && nth === 0 ? { kind: 'answer', status: 429, headers: { 'retry-after': '0' } } : undefined,
+      );
+      try {
+        const { c1 } = labCluster(lab, false, proxy.url);
+        await put([c1]);
+        assert.deepEqual(await pinnedOn(), ['c1']);
+        proxy.rule = () => ({ kind: 'answer', status: 200, headers: { 'content-type': 'text/html' }, body: '<title>Sign in</title>' });
+        await assert.rejects(c1.has(shard.cid), { code: 'TOO_FEW_PEERS', message: /the Cluster.*web page/ });
+      } finally {
+        await proxy.stop();
+      }
     });
 
     test('a member that is away says so, gets nothing, and does not stand in the way of the others', async () => {

@@ -48,12 +48,12 @@ export class FederatedPeer implements Peer {
     return { freeBytes: Math.max(0, Math.floor(room)), usedBytes, at: Math.max(...states.map(({ at }) => at)) || this.#cluster.now() };
   }
 
-  async put(shard: SealedShard, { replace = false, signal }: PutOptions): Promise<void> {
+  async put(shard: SealedShard, { replace = false, throttle, signal }: PutOptions): Promise<void> {
     signal.throwIfAborted();
     const cid = shardName(shard.cid);
     const { api, turns, usage, now } = this.#cluster;
     await turns.take(cid, async () => {
-      const car = await shardBody(shard);
+      const car = await shardBody(shard, throttle);
       const before = await api.pin(cid);
       if (!replace && before !== undefined && countPinned(await api.status(cid)) >= (await this.#least(cid))) return;
       const members = undefined;

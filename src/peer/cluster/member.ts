@@ -67,12 +67,12 @@ export class ClusterMemberPeer implements Peer {
     return { freeBytes: Math.max(0, room), usedBytes, at: at || this.#cluster.now() };
   }
 
-  async put(shard: SealedShard, { allocation = [], replace = false, signal }: PutOptions): Promise<void> {
+  async put(shard: SealedShard, { allocation = [], replace = false, throttle, signal }: PutOptions): Promise<void> {
     signal.throwIfAborted();
     shardName(shard.cid);
     const { uploads, ids } = this.#shared;
     const fellows = allocation.flatMap((name) => ids.get(name) ?? []);
-    await uploads.put(shard, this.#member.id, fellows, { replace, signal });
+    await uploads.put(shard, this.#member.id, fellows, { replace, throttle, signal });
   }
 
   async has(cid: string): Promise<boolean> {
@@ -84,6 +84,13 @@ export class ClusterMemberPeer implements Peer {
   async open(cid: string): Promise<ShardReader> {
     if (!(await this.has(cid))) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
+  }
+
+  /** A Cluster that loses its state, as by a power cut, leaves the pins of the members' Kubo as they are. */
+  async salvage(cid: string): Promise<ShardReader> {
+    const { kubo } = this.#member;
+    if (kubo?.salvage === undefined) return await this.#cluster.openElsewhere(shardName(cid), this.name);
+    return await kubo.salvage(cid);
   }
 
   async *list(): AsyncIterable<string> {

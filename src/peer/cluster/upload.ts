@@ -6,7 +6,8 @@
  */
 import { ShardctlError } from '../../errors.ts';
 import { sleep } from '../../flow.ts';
-import type { SealedShard } from '../peer.ts';
+import { checkCar } from '../check-car.ts';
+import type { SealedShard, Throttle } from '../peer.ts';
 import type { Pin } from './answers.ts';
 import { mayHaveActed } from './api.ts';
 import { shardBody } from './car-body.ts';
@@ -23,6 +24,7 @@ const LOOK_MS = 500;
 export interface UploadOptions {
   /** What is there is damaged. */
   readonly replace: boolean;
+  readonly throttle?: Throttle | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -52,7 +54,7 @@ export class Uploads {
     const { api, now } = this.#cluster;
     if (!options.replace && this.#done.get(shard.cid)?.has(id)) return;
     let job = this.#jobs.get(shard.cid);
-    if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options.replace);
+    if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options);
     const failure = (await join(job, options.signal)).get(id);
     if (failure !== undefined) throw failure;
     await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
@@ -65,10 +67,10 @@ export class Uploads {
     this.#done.get(cid)?.delete(id);
   }
 
-  #start(shard: SealedShard, members: ReadonlySet<string>, replace: boolean): Job {
+  #start(shard: SealedShard, members: ReadonlySet<string>, options: UploadOptions): Job {
     const giveUp = new AbortController();
-    const options = { replace, signal: giveUp.signal };
-    const sent = this.#cluster.turns.take(shard.cid, () => this.#send(shard, [...members], options));
+    const own = { ...options, signal: giveUp.signal };
+    const sent = this.#cluster.turns.take(shard.cid, () => this.#send(shard, [...members], own));
     const job = { members, sent, waiting: new Set<AbortSignal>(), giveUp };
     this.#jobs.set(shard.cid, job);
     const end = () => {
@@ -78,10 +80,11 @@ export class Uploads {
     return job;
   }
 
-  async #send(shard: SealedShard, members: readonly string[], { replace, signal }: UploadOptions): Promise<Failures> {
+  async #send(shard: SealedShard, members: readonly string[], options: UploadOptions): Promise<Failures> {
+    const { replace, throttle, signal } = options;
     const cluster = this.#cluster;
     const { api, metrics } = cluster;
-    await shardBody(shard);
+    await checkCar(shard.carPath, shard);
     const pin = await api.pin(shard.cid);
     const statuses = pin === undefined ? undefined : await api.status(shard.cid);
     const isThere = (id: string) => statuses?.get(id)?.status === PINNED;
@@ -100,11 +103,11 @@ export class Uploads {
             holders.filter((id) => !members.includes(id)),
           );
 
-    await Promise.all(well(members).map((id) => this.#import(shard, id, { replace, signal }, failures)));
+    await Promise.all(well(members).map((id) => this.#import(shard, id, options, failures)));
     const lacking = well(members).filter((id) => cluster.member(id)?.kubo === undefined && (replace || !isThere(id)));
     const target = () => (holders === 'everywhere' ? holders : [...others, ...well(members)]);
     const alone = holders !== 'everywhere' && lacking.length > 0 && sameMembers(lacking, target() as string[]);
-    if (lacking.length > 0) await this.#add(shard, lacking, { noPin: !alone, signal, before: pin }, failures);
+    if (lacking.length > 0) await this.#add(shard, lacking, { noPin: !alone, throttle, signal, before: pin }, failures);
     if (well(members).length === 0) return failures;
     const isSet = alone ? failures.size === 0 : members.every(isThere);
     if (!isSet) {
@@ -117,9 +120,11 @@ export class Uploads {
   }
 
   /** Gives the shard to the member's Kubo, if that is known. */
-  async #import(shard: SealedShard, id: string, { replace, signal }: UploadOptions, failures: Failures): Promise<void> {
+  async #import(shard: SealedShard, id: string, { replace, throttle, signal }: UploadOptions, failures: Failures): Promise<void> {
     try {
-      await this.#cluster.member(id)?.kubo?.put(shard, { mayConsume: false, replace, signal });
+      await this.#cluster
+        .member(id)
+        ?.kubo?.put(shard, { mayConsume: false, replace, ...(throttle === undefined ? {} : { throttle }), signal });
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ShardctlError) || error.code === 'DAMAGE') throw error;
@@ -131,7 +136,12 @@ export class Uploads {
   async #add(
     shard: SealedShard,
     members: readonly string[],
-    { noPin, signal, before }: { readonly noPin: boolean; readonly signal: AbortSignal; readonly before: Pin | undefined },
+    {
+      noPin,
+      throttle,
+      signal,
+      before,
+    }: Pick<UploadOptions, 'throttle' | 'signal'> & { readonly noPin: boolean; readonly before: Pin | undefined },
     failures: Failures,
   ): Promise<void> {
     const { api } = this.#cluster;
@@ -146,7 +156,7 @@ export class Uploads {
     };
     for (let attempt = 1; ; attempt++) {
       try {
-        const chosen = await api.add(await shardBody(shard), options);
+        const chosen = await api.add(await shardBody(shard, throttle), options);
         for (const id of members) if (!chosen.includes(id)) failures.set(id, cannotTake(this.#cluster, id));
         return;
       } catch (error) {

@@ -1,24 +1,30 @@
 /** A CAR into a Kubo daemon: one `dag/import` that pins its root, streamed from the file. */
 import { createReadStream } from 'node:fs';
-import { ioError, ShardctlError } from '../../errors.ts';
+import { errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import type { HttpError } from '../http/error.ts';
-import type { SealedShard } from '../peer.ts';
+import type { SealedShard, Throttle } from '../peer.ts';
 import type { KuboRpc } from './rpc.ts';
 import { watched } from './watch.ts';
 
-/** Pieces in which the CAR is read; two of them are in memory. */
+/** Pieces in which the CAR is read; two of them are in memory. Smaller ones where a slow line is to be filled evenly. */
 const PIECE_BYTES = 1024 * 1024;
+const THROTTLED_PIECE_BYTES = 64 * 1024;
 /** Any text that no CAR of ours begins a line with; the body's length is given, so a daemon looks for it only at the end. */
 const BOUNDARY = 'shardctl-7c1e63b5a0d94f52';
+
+export interface ImportOptions {
+  /** Milliseconds of silence after the last byte: a daemon that lacks a block looks for it in the network for ever, its pin lock held. */
+  readonly patienceMs: number;
+  readonly throttle?: Throttle | undefined;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Sends the shard and waits until the daemon says that its root is pinned: it reads every block before it says so. Kubo holds its
  * pin lock all the while, so that garbage collection cannot come in between; with `pin-roots=false` it would not.
- * @param patienceMs silence after the last byte was sent: a daemon that lacks a block looks for it in the network for ever, with
- * the lock in its hands
  * @throws HttpError when the outcome may be unknown (`mayHaveActed`), ShardctlError `DAMAGE` when the daemon refuses to pin
  */
-export async function importCar(rpc: KuboRpc, shard: SealedShard, patienceMs: number, signal: AbortSignal): Promise<void> {
+export async function importCar(rpc: KuboRpc, shard: SealedShard, { patienceMs, throttle, signal }: ImportOptions): Promise<void> {
   const head = Buffer.from(
     `--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="${shard.cid}.car"\r\ncontent-type: application/vnd.ipld.car\r\n\r\n`,
   );
@@ -31,7 +37,7 @@ export async function importCar(rpc: KuboRpc, shard: SealedShard, patienceMs: nu
         { 'pin-roots': true, stats: true },
         {
           headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
-          body: () => multipart(head, shard.carPath, tail),
+          body: () => multipart(head, piecesOf(shard.carPath, throttle), tail),
           bodyBytes: head.length + shard.carBytes + tail.length,
           idleMs: patienceMs,
           what,
@@ -62,14 +68,22 @@ interface ImportLine {
   readonly Message?: unknown;
 }
 
-async function* multipart(head: Buffer, carPath: string, tail: Buffer): AsyncGenerator<Buffer> {
+async function* multipart(head: Buffer, content: AsyncIterable<Buffer>, tail: Buffer): AsyncGenerator<Buffer> {
   yield head;
-  try {
-    for await (const piece of createReadStream(carPath, { highWaterMark: PIECE_BYTES })) yield piece as Buffer;
-  } catch (error) {
-    throw ioError(error, 'reading the CAR of a shard', carPath);
-  }
+  yield* content;
   yield tail;
+}
+
+async function* piecesOf(carPath: string, throttle: Throttle | undefined): AsyncGenerator<Buffer> {
+  const pieces = createReadStream(carPath, { highWaterMark: throttle === undefined ? PIECE_BYTES : THROTTLED_PIECE_BYTES });
+  try {
+    for await (const piece of pieces) {
+      await throttle?.((piece as Buffer).length);
+      yield piece as Buffer;
+    }
+  } catch (error) {
+    throw errnoOf(error) === undefined ? error : ioError(error, 'reading the CAR of a shard', carPath);
+  }
 }
 
 /** A block that is missing from the CAR: the daemon answers 200, and says this about the root. */

@@ -3,28 +3,18 @@
  * is there, and only a complete offline read says that it is whole (docs/design.md section 5).
  */
 import { ShardctlError } from '../../errors.ts';
-import { sleep } from '../../flow.ts';
 import type { Metric } from '../../model.ts';
 import { checkCar } from '../check-car.ts';
 import { HttpClient, type HttpClientOptions } from '../http/client.ts';
-import { HttpError } from '../http/error.ts';
-import { isIntact } from '../intact.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
-import { importCar } from './import.ts';
 import { openShard } from './reader.ts';
 import { pinRoots } from './roots.ts';
 import { KuboRpc } from './rpc.ts';
 import { watched } from './watch.ts';
+import { damageIn, ShardWriter } from './write.ts';
 
-/** A shard is sent this often before its peer is given up. */
-const IMPORTS = 3;
-const FIRST_PAUSE_MS = 1000;
-/** The manifest is mended first, where it is damaged, and then what it lists. */
-const MENDINGS = 3;
-/** Naming a pin reads the blocks again, which were written a moment ago. */
-const NAMING_IDLE_MS = 120_000;
 /** A slow disk, or a garbage collection that comes first, may take this long and is no failure. */
 const PATIENCE_MS = 60 * 60 * 1000;
 
@@ -40,6 +30,8 @@ export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
   readonly reserve?: number | undefined;
   readonly weight?: number | undefined;
   readonly drained?: boolean | undefined;
+  /** Pins get the labels of their shards, for which Kubo reads each shard once more. [true] */
+  readonly namesPins?: boolean;
   /** Milliseconds in which the daemon must have pinned what it was sent. [an hour] */
   readonly patienceMs?: number;
   /** Milliseconds since 1970. */
@@ -118,6 +110,11 @@ export class KuboPeer implements Peer {
     return await openShard(this.rpc, cid);
   }
 
+  async salvage(cid: string): Promise<ShardReader> {
+    await this.#identify();
+    return await openShard(this.rpc, shardName(cid));
+  }
+
   /** What else is pinned there and looks like a shard is listed, too: a pin does not tell. */
   async *list(): AsyncIterable<string> {
     await this.#identify();
@@ -127,11 +124,7 @@ export class KuboPeer implements Peer {
   /** Unpins. The space is freed by the daemon's garbage collection, when it likes or at `reclaim`. */
   async remove(cid: string): Promise<void> {
     await this.#identify();
-    try {
-      await this.rpc.http.json(this.rpc.call('pin/rm', { arg: shardName(cid) }, { what: `unpinning shard ${cid}` }));
-    } catch (error) {
-      if (!(error instanceof HttpError && /not pinned/.test(error.said))) throw error;
-    }
+    await this.rpc.unpin(shardName(cid), `unpinning shard ${cid}`);
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
@@ -161,76 +154,17 @@ export class KuboPeer implements Peer {
     return this.rpc.http.close();
   }
 
-  async #put(shard: SealedShard, { signal }: PutOptions): Promise<void> {
+  async #put(shard: SealedShard, { signal, throttle }: PutOptions): Promise<void> {
     signal.throwIfAborted();
     await checkCar(shard.carPath, shard);
     await this.#identify();
-    let failure: ShardctlError | undefined;
-    if (!(await this.rpc.isPinned(shard.cid))) {
-      try {
-        return await this.#claim(shard, () => this.#import(shard, true, signal));
-      } catch (error) {
-        // A block of it may lie there already, and be damaged.
-        failure = damageIn(error);
-      }
-    }
-    await this.#mend(shard, failure, signal);
-  }
-
-  /**
-   * A shard that is pinned already is whole when all of it reads back; else it is written once more. Kubo does not write a block that
-   * it has, be it the right one or not: the wrong ones go first.
-   * @param failure why it could not be imported
-   */
-  async #mend(shard: SealedShard, failure: ShardctlError | undefined, signal: AbortSignal): Promise<void> {
-    for (let round = 1; ; round++) {
-      const wrong: Uint8Array[] = [];
-      const whole = await isIntact(() => openShard(this.rpc, shard.cid, (digest) => wrong.push(digest)));
-      if (whole && (await this.rpc.isPinned(shard.cid))) return;
-      if (failure !== undefined && wrong.length === 0) throw failure;
-      if (round > MENDINGS) break;
-      signal.throwIfAborted();
-      await this.#clear(shard, wrong);
-      failure = await this.#import(shard, false, signal).then(() => undefined, damageIn);
-    }
-    throw new ShardctlError('DAMAGE', `${shard.label} (${shard.cid}) is still damaged on peer "${this.name}" after it was written anew`, {
-      hint: 'look at the log of the daemon, and check its disk',
-    });
-  }
-
-  /**
-   * Removes damaged blocks. The pin stays, with one exception: Kubo cannot remove any block while it cannot read the manifest of a
-   * pin, and what such a pin guards is in the CAR that is at hand.
-   */
-  async #clear(shard: SealedShard, wrong: readonly Uint8Array[]): Promise<void> {
+    const { patienceMs = PATIENCE_MS, namesPins = true } = this.#options;
+    const writer = new ShardWriter(this.rpc, { patienceMs, namesPins, throttle, signal });
+    if (await this.rpc.isPinned(shard.cid)) return await writer.mend(shard);
     try {
-      await this.rpc.removeBlocks(wrong);
+      await this.#claim(shard, () => writer.writeNew(shard));
     } catch (error) {
-      if (!(error instanceof HttpError) || error.status === undefined) throw error;
-      await this.remove(shard.cid);
-      await this.rpc.removeBlocks(wrong);
-    }
-  }
-
-  /**
-   * Sends the shard until it is pinned. An import whose answer counts every block is evidence that they are there; when its outcome
-   * is not known, the shard is asked, before it is sent again.
-   */
-  async #import(shard: SealedShard, isNew: boolean, signal: AbortSignal): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await importCar(this.rpc, shard, this.#options.patienceMs ?? PATIENCE_MS, signal);
-        if (isNew && attempt === 1) await this.#name(shard, signal);
-        if (await this.rpc.isPinned(shard.cid)) return;
-        throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" has lost the pin of ${shard.label} (${shard.cid})`, {
-          retryable: true,
-        });
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof ShardctlError) || !error.retryable || attempt === IMPORTS) throw error;
-        await sleep(FIRST_PAUSE_MS * attempt * attempt, signal);
-        if ((await this.rpc.isPinned(shard.cid)) && (await isIntact(() => openShard(this.rpc, shard.cid)))) return;
-      }
+      await writer.mend(shard, damageIn(error));
     }
   }
 
@@ -249,20 +183,6 @@ export class KuboPeer implements Peer {
       await work();
     } finally {
       this.#claimed -= shard.carBytes;
-    }
-  }
-
-  /**
-   * `dag/import` gives pins no name. `pin/add` does, but it drops the pin and walks the blocks before it pins again: under Kubo's pin
-   * lock, so that no garbage collection comes in between, and yet only for a shard that nobody counts on so far.
-   */
-  async #name({ cid, label }: SealedShard, signal: AbortSignal): Promise<void> {
-    try {
-      const query = { arg: cid, name: label };
-      await this.rpc.http.json(this.rpc.call('pin/add', query, { what: `naming ${label}`, idleMs: NAMING_IDLE_MS, signal }));
-    } catch (error) {
-      // Whether the pin is there is asked next, and all that matters.
-      if (!(error instanceof HttpError)) throw error;
     }
   }
 
@@ -286,10 +206,4 @@ export class KuboPeer implements Peer {
       { hint: 'if its datastore was made anew on purpose, change the ID in config.json and run `shardctl repair`' },
     );
   }
-}
-
-/** The error itself when it says that what came is not whole. @throws every other */
-function damageIn(error: unknown): ShardctlError {
-  if (error instanceof ShardctlError && error.code === 'DAMAGE') return error;
-  throw error;
 }

@@ -1,5 +1,5 @@
 /**
- * Kubo's RPC: the calls that only ask. Those that read blocks are offline: what they give is what this daemon has, not what it
+ * Kubo's RPC: the simple calls. Those that read blocks are offline: what they give is what this daemon has, not what it
  * could fetch from others, and a block that is missing is an answer at once and not a search of the network.
  */
 import { ShardctlError } from '../../errors.ts';
@@ -99,6 +99,15 @@ export class KuboRpc {
     } catch (error) {
       if (error instanceof HttpError && error.status === 500 && / is not pinned/.test(error.said)) return false;
       throw error;
+    }
+  }
+
+  /** Takes the recursive pin away. That there is none is a success. */
+  async unpin(cid: string, what: string): Promise<void> {
+    try {
+      await this.#object('pin/rm', { arg: cid }, what);
+    } catch (error) {
+      if (!(error instanceof HttpError && /not pinned/.test(error.said))) throw error;
     }
   }
 

@@ -1,0 +1,77 @@
+/** A run that is asked to stop does so in good order, wherever it is, and the next one goes on. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Program } from '../testing/program.ts';
+
+let program: Program;
+let source: string;
+/** The root of an undisturbed run. */
+let expected: string;
+before(async () => {
+  program = new Program();
+  source = program.path('mirror');
+  for (const folder of ['a', 'b/c', 'd']) {
+    mkdirSync(join(source, folder), { recursive: true });
+    for (let n = 0; n < 8; n++) writeFileSync(join(source, folder, `file${n}`), Buffer.alloc(20_000, `${folder}${n}`));
+  }
+  await sleep(50);
+  expected = program.succeeds('add', source, '-Q').lines[0] ?? '';
+});
+after(() => program.dispose());
+
+function fresh(): void {
+  rmSync(program.home, { recursive: true, force: true });
+}
+
+for (const [signal, exit] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const) {
+  test(`${signal} before any write, from the lock to the commit: exit ${exit}, no lock is left, and the next run goes on`, () => {
+    let stopped = 0;
+    let resumed = 0;
+    for (let nth = 4, isOver = false; !isOver; nth += 17) {
+      fresh();
+      const { code, stderr } = program.runWithFault(`${signal}:${nth}`, 'add', source, '--shard-size', '64KiB');
+      isOver = code === 0;
+      if (!isOver) {
+        stopped++;
+        assert.equal(code, exit, stderr);
+        assert.match(stderr, /^shardctl: (interrupted|terminated); run the same command again: it goes on where it stopped\n$/);
+      }
+      assert.deepEqual(readdirSync(join(program.home, 'lock')), [], `write ${nth}`);
+      const { stdout } = program.succeeds('add', source, '--shard-size', '64KiB', '--json');
+      const summary = JSON.parse(stdout.split('\n').find((line) => line.startsWith('{"type":"summary"')) ?? '') as Summary;
+      assert.equal(summary.tree, expected, `write ${nth}`);
+      if (summary.resumedFiles > 0) resumed++;
+    }
+    assert.ok(stopped > 5 && resumed > 2, `${stopped} were stopped, ${resumed} resumed`);
+  });
+}
+
+interface Summary {
+  readonly tree: string;
+  readonly resumedFiles: number;
+}
+
+test('a second signal ends a run at once that the first one cannot, and the lock goes all the same', async (t) => {
+  fresh();
+  program.succeeds('peers', 'add', 'local', 'disk');
+  // Where peers are on a disk that does not answer, a run cannot end in good order.
+  const stuck = new URL('../testing/stuck.js', import.meta.url).href;
+  const hanging = program.startWith(['--import', stuck], 'add', source, '--shard-size', '64KiB', '--json');
+  t.after(() => hanging.kill('SIGKILL'));
+  await new Promise<void>((resolve) => hanging.stdout?.on('data', (chunk) => String(chunk).includes('"sealed"') && resolve()));
+  hanging.kill('SIGINT');
+  await sleep(300);
+  assert.equal(hanging.exitCode, null);
+  hanging.kill('SIGINT');
+  const [code] = await once(hanging, 'exit');
+  assert.equal(code, 130);
+  assert.deepEqual(readdirSync(join(program.home, 'lock')), []);
+  assert.equal(program.succeeds('add', source, '--shard-size', '64KiB', '-Q').lines[0], expected);
+});
