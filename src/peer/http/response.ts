@@ -45,6 +45,13 @@ export class HttpResponse {
     if (said !== undefined && said !== '') throw this.#broken(said, { said, retryable: true });
   }
 
+  /** The whole body. */
+  async all(): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of this.bytes()) chunks.push(chunk);
+    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  }
+
   /** The whole body as text, at most `most` bytes of it. */
   async text(most = MAX_JSON_BYTES): Promise<string> {
     const chunks: Buffer[] = [];
