@@ -67,6 +67,7 @@ export class ReadAhead {
   }
 
   async #read(offset: number, length: number): Promise<Buffer | undefined> {
+    if (length === 0) return Buffer.alloc(0);
     try {
       const bytes = await this.#readRange(offset, length);
       if (bytes?.length === length) return bytes;
