@@ -133,6 +133,11 @@ export async function rpc(
   }
 }
 
+/** What the peer's Kubo has pinned, by CID. */
+export async function pinsOf(peer: LabPeer, type = 'recursive'): Promise<Record<string, unknown>> {
+  return ((await rpc(peer, 'pin/ls', { type })) as { Keys?: Record<string, unknown> }).Keys ?? {};
+}
+
 /** Waits for something that the daemons do in their own time. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + WAIT_MS;
