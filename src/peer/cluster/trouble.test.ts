@@ -97,7 +97,7 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
     test('a member that is away says so, gets nothing, and does not stand in the way of the others', async () => {
       const { c1, c3 } = world();
       await put([c1, c3]);
-      lab.killMember(lab.peers[2]);
+      await lab.killMember(lab.peers[2]);
       try {
         await until(
           async () => !(await (await fetch(`${lab.peers[0].cluster}/monitor/metrics/ping`)).text()).includes(lab.peers[2].clusterId),
