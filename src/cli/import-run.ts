@@ -41,6 +41,7 @@ export async function importTree(context: Context, session: Session, request: Im
     pending: context.home.pending,
     index: session.index,
     peers,
+    secondThread: context.secondThread,
     toolVersion: context.version,
     emit: counting?.emit ?? emit,
   });
