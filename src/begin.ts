@@ -51,5 +51,5 @@ async function sweepOf(run: IngestRun, parent: Parent | undefined, signal: Abort
   const { index, repository, source, filters, trust, metadata } = run;
   const before = index.repository(repository)?.filters ?? [];
   if (parent?.entries === undefined || trust.checksum || before.join('\n') !== filters.join('\n')) return undefined;
-  return await sweep({ entries: parent.entries, source, filters, trust, metadata, signal });
+  return await sweep({ entries: parent.entries, source, filters, trust, metadata, secondThread: run.secondThread, signal });
 }

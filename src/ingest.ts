@@ -31,6 +31,7 @@ import { remember } from './remember.ts';
 import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
+import type { SecondThread } from './scan/second-thread.ts';
 import { assertSameSource } from './scan/source.ts';
 import { walk } from './scan/walk.ts';
 import { emptySpool } from './spool.ts';
@@ -71,6 +72,8 @@ export interface IngestRun extends Transferring {
   /** Names of allocators, in the order in which they decide. */
   readonly allocateBy: readonly string[];
   readonly shardBytes: number;
+  /** For the sweep, where one is up already. */
+  readonly secondThread?: SecondThread | undefined;
   readonly toolVersion: string;
   readonly emit: Emit;
   readonly signal: AbortSignal;

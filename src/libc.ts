@@ -1,4 +1,5 @@
-/** Two system calls that Node lacks, through koffi. Sole owner of koffi: loaded on first use, and its absence is no error. */
+/** System calls that Node lacks, or has at a price, through koffi. Sole owner of koffi: loaded on first use, and its absence is no error. */
+import { createRequire } from 'node:module';
 import { platform } from 'node:os';
 
 export interface Libc {
@@ -38,4 +39,32 @@ async function bind(): Promise<Libc> {
   if (platform() !== 'linux') return libc;
   const syncfs = library.func('int syncfs(int fd)');
   return { ...libc, syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()) };
+}
+
+/** What the sweep asks a million times. */
+export interface LinuxCalls {
+  /** Looks at an entry of an open directory, without following a symlink. @param name ended by a zero byte @returns 0, or -1 */
+  statx(directory: number, name: Buffer, into: Buffer): number;
+  /** @returns bytes of records, 0 at the end, -1 on failure */
+  getdents(directory: number, into: Buffer, bytes: number): number;
+}
+
+const STATX_BASIC = 0x7ff;
+
+/** Undefined where koffi or the calls are missing: not Linux, an old glibc or kernel, or a sandbox that forbids them. */
+export function linuxCalls(): LinuxCalls | undefined {
+  if (platform() !== 'linux') return undefined;
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    const library = koffi.load(null);
+    const statx = library.func('int statx(int dirfd, uint8_t *name, int flags, uint mask, uint8_t *into)');
+    const getdents64 = library.func('int getdents64(int fd, uint8_t *into, uint64_t bytes)');
+    const calls: LinuxCalls = {
+      statx: (directory, name, into) => statx(directory, name, LINUX.noFollow, STATX_BASIC, into),
+      getdents: (directory, into, bytes) => getdents64(directory, into, bytes),
+    };
+    return calls.statx(LINUX.cwd, Buffer.from('/\0'), Buffer.alloc(256)) === 0 ? calls : undefined;
+  } catch {
+    return undefined;
+  }
 }

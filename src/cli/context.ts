@@ -1,5 +1,6 @@
 /** What every command gets: the command line, the surroundings, and where to write. */
 import type { HomePaths } from '../home/home.ts';
+import type { SecondThread } from '../scan/second-thread.ts';
 import type { Args } from './args.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter/reporter.ts';
@@ -19,6 +20,8 @@ export interface Context {
   /** Somebody watches bars on a terminal. */
   readonly watched: boolean;
   readonly signal: AbortSignal;
+  /** Of an update that has much to look at. */
+  readonly secondThread: SecondThread | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Called when the process ends, however it ends (SIGKILL excepted). */

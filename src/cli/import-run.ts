@@ -41,10 +41,13 @@ export async function importTree(context: Context, session: Session, request: Im
     pending: context.home.pending,
     index: session.index,
     peers,
+    secondThread: context.secondThread,
     toolVersion: context.version,
     emit: counting?.emit ?? emit,
   });
-  return await done.finally(() => counting?.stop());
+  const summary = await done.finally(() => counting?.stop());
+  if (context.args.flag('publish')) await (await import('./publish-head.ts')).publishAfter(context, session, summary);
+  return summary;
 }
 
 /** As much of a session as a plan needs. */

@@ -48,6 +48,8 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     for (const release of releases) release();
   });
   stopOnSignals(controller, args);
+  const home = homePaths({ flag: args.text('home'), variable: process.env.SHARDCTL_HOME, userHome: homedir(), cwd: process.cwd() });
+  const secondThread = args.command.words === 'update' ? (await import('./sweep-ahead.ts')).startAhead(home.index) : undefined;
   const command = await loadCommand(args.command.words);
   // What a stage drops while it is being stopped must not end in a stack trace.
   process.on('uncaughtException', (error) => {
@@ -56,7 +58,6 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     if (args.flag('verbose')) output.note(String(error.stack));
     process.exit(exit.code);
   });
-  const home = homePaths({ flag: args.text('home'), variable: process.env.SHARDCTL_HOME, userHome: homedir(), cwd: process.cwd() });
   try {
     const code = await command({
       args,
@@ -69,6 +70,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
       quiet: args.flag('quiet') || args.flag('root-only'),
       watched: isWatched(args, output),
       signal: controller.signal,
+      secondThread,
       now: Date.now,
       onExit: (release) => releases.push(release),
     });

@@ -79,6 +79,41 @@ export function pathAt(payload: Buffer, at: number): ByteString {
   return payload.toString('latin1', text, text + payload.readUInt32LE(at + 4));
 }
 
+/** A record whose names are bytes yet, and whose 64-bit columns are pairs of words, low first. */
+export interface RawRecord {
+  readonly count: number;
+  /** Where the names stand, one after the other from `namesAt`. */
+  readonly text: Buffer;
+  readonly namesAt: number;
+  readonly lengths: Uint8Array;
+  readonly kinds: Uint8Array;
+  readonly modes: Uint16Array;
+  readonly sizes: Float64Array;
+  readonly mtimes: Uint32Array;
+  readonly ctimes: Uint32Array;
+  readonly inodes: Uint32Array;
+  names(): readonly ByteString[];
+}
+
+export function rawAt(payload: Buffer, at: number): RawRecord {
+  const count = payload.readUInt32LE(at);
+  const { buffer } = payload;
+  const base = payload.byteOffset + at + RECORD_HEADER_BYTES;
+  return {
+    count,
+    text: payload,
+    namesAt: at + RECORD_HEADER_BYTES + count * HOT_ENTRY_BYTES + payload.readUInt32LE(at + 4),
+    sizes: new Float64Array(buffer, base, count),
+    mtimes: new Uint32Array(buffer, base + 8 * count, 2 * count),
+    ctimes: new Uint32Array(buffer, base + 16 * count, 2 * count),
+    inodes: new Uint32Array(buffer, base + 24 * count, 2 * count),
+    modes: new Uint16Array(buffer, base + 32 * count, count),
+    kinds: new Uint8Array(buffer, base + 34 * count, count),
+    lengths: new Uint8Array(buffer, base + 35 * count, count),
+    names: () => recordAt(payload, at, 0).names,
+  };
+}
+
 export function recordAt(payload: Buffer, at: number, ordinal: number): EntriesRecord {
   const count = payload.readUInt32LE(at);
   const text = at + RECORD_HEADER_BYTES + count * HOT_ENTRY_BYTES;

@@ -1,11 +1,12 @@
 /** Looks whether the directories of one block of the parent's entries are in the source as they were. Runs on any thread. */
-import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { NO_CTIME } from '../directory.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
-import { type EntriesRecord, type HotFile, recordAt } from '../index-store/hot-file.ts';
+import { type HotFile, pathAt, type RawRecord, rawAt } from '../index-store/hot-file.ts';
 import { type ByteString, DIRECTORY, type Trust } from '../model.ts';
 import type { Filter } from './filter.ts';
 import { kindOf } from './kinds.ts';
+import type { Look, Looker } from './look.ts';
 
 /** Nothing in the directory differs, as far as `compare` would look. */
 export const AS_IT_WAS = 0;
@@ -42,16 +43,16 @@ export interface SweepRules extends Trust {
   readonly metadata: boolean;
 }
 
-export function sweepBlock(hot: HotFile, payload: Buffer, rules: SweepRules): SweptBlock {
+export function sweepBlock(hot: HotFile, payload: Buffer, rules: SweepRules, looker: Looker): SweptBlock {
   const depths: number[] = [];
   const verdicts: number[] = [];
   const touched: Touched[] = [];
   for (let at = 0; at < payload.length; at = hot.endOf(payload, at)) {
-    const record = recordAt(payload, at, verdicts.length);
-    const stats = sweepDirectory(record, rules);
-    if (stats !== undefined && stats.length > 0) touched.push(touchedOf(verdicts.length, stats));
-    verdicts.push(stats === undefined ? TO_LIST : stats.length > 0 ? TOUCHED : AS_IT_WAS);
-    depths.push(depthOf(record.path));
+    const path = pathAt(payload, at);
+    const news = sweepDirectory(path, rawAt(payload, at), rules, looker);
+    if (news !== undefined && news.length > 0) touched.push(touchedOf(verdicts.length, news));
+    verdicts.push(news === undefined ? TO_LIST : news.length > 0 ? TOUCHED : AS_IT_WAS);
+    depths.push(depthOf(path));
   }
   return {
     depths: Uint16Array.from(depths),
@@ -60,68 +61,101 @@ export function sweepBlock(hot: HotFile, payload: Buffer, rules: SweepRules): Sw
   };
 }
 
-type NewStat = readonly [index: number, stat: BigIntStats];
+interface NewStat extends Look {
+  readonly index: number;
+}
 
 /** @returns what is new in the directory, or undefined when that cannot be said in stat data */
-function sweepDirectory(record: EntriesRecord, rules: SweepRules): NewStat[] | undefined {
-  const { source, metadata, ignoreCtime, ignoreInode } = rules;
-  const { path, names, kinds, modes, sizes, mtimes, ctimes, inodes } = record;
-  const prefix = path === '' ? `${source}/` : `${source}/${path}/`;
-  const news: NewStat[] = [];
+function sweepDirectory(path: ByteString, record: RawRecord, rules: SweepRules, looker: Looker): NewStat[] | undefined {
+  const prefix = path === '' ? `${rules.source}/` : `${rules.source}/${path}/`;
   try {
-    const listed = readdirSync(fsPath(prefix), 'latin1');
-    for (let i = 0; i < names.length; i++) {
-      const stat = lstatSync(fsPath(prefix + (names[i] as ByteString)), { bigint: true });
-      const mode = Number(stat.mode);
-      const kind = kindOf(mode);
-      if (kind !== kinds[i]) return undefined;
-      if (kind === DIRECTORY) {
-        // Its size, ctime and inode say nothing that its listing does not.
-        if (!metadata || ((mode & 0o7777) === modes[i] && stat.mtimeNs === mtimes[i])) continue;
-      } else if (
-        // Compared in place: a bigint in a variable is an object, and there are a million of them.
-        Number(stat.size) === sizes[i] &&
-        stat.mtimeNs === mtimes[i] &&
-        (stat.ctimeNs === ctimes[i] || (ignoreCtime && ctimes[i] !== NO_CTIME)) &&
-        (ignoreInode || stat.ino === inodes[i]) &&
-        (mode & 0o7777) === modes[i]
-      ) {
-        continue;
-      }
-      // Only what a column holds exactly can be handed on.
-      if (BigInt.asIntN(64, stat.mtimeNs) !== stat.mtimeNs) return undefined;
-      news.push([i, stat]);
-    }
+    const listed = looker.enter(prefix);
+    const news = sweepEntries(record, rules, looker);
     // Every name of the parent is there: as many as are listed, and there is no other.
-    if (listed.length !== names.length && !onlyExcluded(listed, record, prefix, rules)) return undefined;
+    if (news !== undefined && listed !== record.count && !onlyExcluded(path, prefix, record, rules)) return undefined;
+    return news;
   } catch {
     // Gone, or not to be looked at: the walk meets the same, and says what.
     return undefined;
+  } finally {
+    looker.leave();
+  }
+}
+
+function sweepEntries(record: RawRecord, { metadata, ignoreCtime, ignoreInode }: SweepRules, looker: Looker): NewStat[] | undefined {
+  const { count, text, namesAt, lengths, kinds, modes, sizes, mtimes, ctimes, inodes } = record;
+  const { seen } = looker;
+  const news: NewStat[] = [];
+  for (let i = 0, from = namesAt; i < count; i++) {
+    const to = from + (lengths[i] as number);
+    if (!looker.look(text, from, to)) return undefined;
+    from = to;
+    const kind = kindOf(seen.mode);
+    if (kind !== kinds[i]) return undefined;
+    const mtimeIsSame = isTime(mtimes, i, seen.mtimeSeconds, seen.mtimeNanoseconds);
+    const modeIsSame = (seen.mode & 0o7777) === modes[i];
+    if (kind === DIRECTORY) {
+      // Its size, ctime and inode say nothing that its listing does not.
+      if (!metadata || (modeIsSame && mtimeIsSame)) continue;
+    } else if (
+      seen.size === sizes[i] &&
+      mtimeIsSame &&
+      (ignoreCtime ? !isNoTime(ctimes, i) : isTime(ctimes, i, seen.ctimeSeconds, seen.ctimeNanoseconds)) &&
+      (ignoreInode || (inodes[2 * i] === seen.inodeLow && inodes[2 * i + 1] === seen.inodeHigh)) &&
+      modeIsSame
+    ) {
+      continue;
+    }
+    // Only what a column holds exactly can be handed on.
+    if (Math.abs(seen.mtimeSeconds) > MOST_SECONDS) return undefined;
+    news.push({ index: i, ...seen });
   }
   return news;
 }
 
+/** Seconds that fit into 64 bits of nanoseconds. */
+const MOST_SECONDS = 9_200_000_000;
+
+/**
+ * Whether a time of a column is this one, without a bigint: the low 32 bits are exact, and what a double says of the whole is
+ * off by less than 2^10 where another time with the same low bits would be off by 2^32.
+ */
+function isTime(column: Uint32Array, i: number, seconds: number, nanoseconds: number): boolean {
+  const low = column[2 * i] as number;
+  if (low !== (Math.imul(seconds, 1_000_000_000) + nanoseconds) >>> 0) return false;
+  const whole = ((column[2 * i + 1] as number) | 0) * 2 ** 32 + low;
+  return Math.abs(whole - (seconds * 1e9 + nanoseconds)) < 4096;
+}
+
+const [NO_CTIME_LOW, NO_CTIME_HIGH] = new Uint32Array(new BigInt64Array([NO_CTIME]).buffer) as unknown as [number, number];
+
+function isNoTime(column: Uint32Array, i: number): boolean {
+  return column[2 * i] === NO_CTIME_LOW && column[2 * i + 1] === NO_CTIME_HIGH;
+}
+
 /** Whether all that is listed and was not in the parent is left out by the rules, as it was then. */
-function onlyExcluded(listed: readonly ByteString[], { path, names }: EntriesRecord, prefix: string, { filter }: SweepRules): boolean {
+function onlyExcluded(path: ByteString, prefix: string, record: RawRecord, { filter }: SweepRules): boolean {
   if (filter.isEmpty) return false;
-  const known = new Set(names);
-  return listed.every(
-    (name) =>
-      known.has(name) || filter.excludes(joinBytes(path, name), kindOf(Number(lstatSync(fsPath(prefix + name)).mode)) === DIRECTORY),
+  const known = new Set(record.names());
+  return readdirSync(fsPath(prefix), 'latin1').every(
+    (name) => known.has(name) || filter.excludes(joinBytes(path, name), kindOf(lstatSync(fsPath(prefix + name)).mode) === DIRECTORY),
   );
 }
 
 function touchedOf(record: number, news: readonly NewStat[]): Touched {
-  const stats = news.map(([, stat]) => stat);
   return {
     record,
-    indexes: Uint32Array.from(news, ([index]) => index),
-    modes: Uint16Array.from(stats, ({ mode }) => Number(mode) & 0o7777),
-    sizes: Float64Array.from(stats, ({ size }) => Number(size)),
-    mtimes: BigInt64Array.from(stats, ({ mtimeNs }) => mtimeNs),
-    ctimes: BigInt64Array.from(stats, ({ ctimeNs }) => ctimeNs),
-    inodes: BigUint64Array.from(stats, ({ ino }) => ino),
+    indexes: Uint32Array.from(news, ({ index }) => index),
+    modes: Uint16Array.from(news, ({ mode }) => mode & 0o7777),
+    sizes: Float64Array.from(news, ({ size }) => size),
+    mtimes: BigInt64Array.from(news, (it) => nanoseconds(it.mtimeSeconds, it.mtimeNanoseconds)),
+    ctimes: BigInt64Array.from(news, (it) => nanoseconds(it.ctimeSeconds, it.ctimeNanoseconds)),
+    inodes: BigUint64Array.from(news, (it) => (BigInt(it.inodeHigh) << 32n) | BigInt(it.inodeLow)),
   };
+}
+
+function nanoseconds(seconds: number, more: number): bigint {
+  return BigInt(seconds) * 1_000_000_000n + BigInt(more);
 }
 
 function depthOf(path: ByteString): number {

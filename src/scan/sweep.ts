@@ -7,11 +7,12 @@
  * is as it was never becomes a `Directory`.
  */
 import { setImmediate } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
 import { damagedEntries } from '../index-store/entries-format.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { ByteString, Trust } from '../model.ts';
 import { compileFilter } from './filter.ts';
+import { makeLooker } from './look.ts';
+import { SecondThread } from './second-thread.ts';
 import { AS_IT_WAS, type SweptBlock, sweepBlock } from './sweep-block.ts';
 
 export interface SweepOptions {
@@ -22,21 +23,9 @@ export interface SweepOptions {
   readonly filters: readonly ByteString[];
   readonly trust: Trust;
   readonly metadata: boolean;
+  /** One that is there already. It stays its owner's. */
+  readonly secondThread?: SecondThread | undefined;
   readonly signal: AbortSignal;
-}
-
-/** What the second thread is told. */
-export interface SweepTask extends Omit<SweepOptions, 'entries' | 'signal'> {
-  readonly hotPath: string;
-  readonly offsets: readonly number[];
-  /** Shared: the next block that nobody has taken, and how many the second thread took. */
-  readonly next: Int32Array;
-}
-
-/** What it answers, for each block. */
-export interface SweepAnswer {
-  readonly block: number;
-  readonly found: SweptBlock;
 }
 
 /**
@@ -89,20 +78,24 @@ export class Sweep {
 
 /** @throws EntriesDamaged when the parent's entries cannot be read */
 export async function sweep(options: SweepOptions): Promise<Sweep> {
-  const { entries, source, filters, trust, metadata, signal } = options;
+  const { entries, source, filters, trust, metadata, secondThread, signal } = options;
   const { hot } = entries;
   const offsets = hot.offsets();
   const next = new Int32Array(new SharedArrayBuffer(8));
   const swept: (SweptBlock | undefined)[] = new Array(offsets.length).fill(undefined);
   const rules = { source, filter: compileFilter(filters), metadata, ...trust };
+  const looker = makeLooker();
   let memory = new ArrayBuffer(0);
   const look = (block: number) => {
     const read = hot.block(offsets[block] as number, memory);
     memory = read.memory;
-    swept[block] = sweepBlock(hot, read.payload, rules);
+    swept[block] = sweepBlock(hot, read.payload, rules, looker);
   };
   const task = { hotPath: hot.path, offsets, next, source, filters, trust, metadata };
-  const second = offsets.length < BLOCKS_FOR_TWO ? undefined : new SecondThread(task, swept);
+  const own = secondThread === undefined && offsets.length >= BLOCKS_FOR_TWO ? new SecondThread() : undefined;
+  const answered = (secondThread ?? own)?.help(task, (block, found) => {
+    swept[block] = found;
+  });
   try {
     let nextTurn = performance.now() + TURN_MS;
     for (let block = Atomics.add(next, 0, 1); block < offsets.length; block = Atomics.add(next, 0, 1)) {
@@ -112,41 +105,14 @@ export async function sweep(options: SweepOptions): Promise<Sweep> {
       signal.throwIfAborted();
       nextTurn = performance.now() + TURN_MS;
     }
-    await second?.done();
+    await answered?.();
     // What a thread that died had taken.
     for (let block = 0; block < swept.length; block++) if (swept[block] === undefined) look(block);
   } finally {
-    second?.stop();
+    own?.stop();
   }
   const found = new Sweep(swept as SweptBlock[]);
   // A file that was cut between two blocks looks complete by itself.
   if (found.directories !== entries.directories) throw damagedEntries(hot.path, 'directories are missing');
   return found;
-}
-
-/** Another thread that takes blocks as this one does, as soon as it is up. */
-class SecondThread {
-  readonly #worker: Worker;
-  readonly #next: Int32Array;
-  readonly #end: Promise<void>;
-
-  constructor(task: SweepTask, swept: (SweptBlock | undefined)[]) {
-    this.#next = task.next;
-    this.#worker = new Worker(new URL('./sweep-worker.js', import.meta.url), { workerData: task });
-    this.#worker.on('message', ({ block, found }: SweepAnswer) => {
-      swept[block] = found;
-    });
-    // It fails on what this thread will fail on too, when it looks at the block.
-    this.#worker.on('error', () => {});
-    this.#end = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
-  }
-
-  /** Resolves when it has answered for all that it took. One that came too late to take anything is not waited for. */
-  async done(): Promise<void> {
-    if (Atomics.load(this.#next, 1) > 0) await this.#end;
-  }
-
-  stop(): void {
-    void this.#worker.terminate();
-  }
 }

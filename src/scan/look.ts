@@ -1,0 +1,148 @@
+/**
+ * Stat data without an object an entry. Node's lstat makes a BigIntStats with four Dates each time: 3.0 µs an entry of a directory of
+ * 600, of which the kernel takes 1.2. `statx` through koffi, by name in an open directory, takes 1.65; measured on two cores.
+ */
+import { closeSync, constants, lstatSync, openSync, readdirSync } from 'node:fs';
+import { fsPath } from '../fs-path.ts';
+import { linuxCalls } from '../libc.ts';
+import type { ByteString } from '../model.ts';
+
+/** What was seen of the entry that was looked at last. Numbers, because a bigint is an object. */
+export interface Look {
+  mode: number;
+  size: number;
+  mtimeSeconds: number;
+  mtimeNanoseconds: number;
+  ctimeSeconds: number;
+  ctimeNanoseconds: number;
+  inodeLow: number;
+  inodeHigh: number;
+}
+
+export interface Looker {
+  readonly seen: Look;
+  /** Opens a directory. @returns how many entries it has @throws its errno */
+  enter(path: ByteString): number;
+  /** Looks at an entry of it, by name: the bytes of `names` from `from` to `to`. @returns false when it cannot be looked at */
+  look(names: Buffer, from: number, to: number): boolean;
+  leave(): void;
+}
+
+export function makeLooker(): Looker {
+  const calls = linuxCalls();
+  return calls === undefined ? new LstatLooker() : new StatxLooker(calls);
+}
+
+const nothing = (): Look => ({
+  mode: 0,
+  size: 0,
+  mtimeSeconds: 0,
+  mtimeNanoseconds: 0,
+  ctimeSeconds: 0,
+  ctimeNanoseconds: 0,
+  inodeLow: 0,
+  inodeHigh: 0,
+});
+
+/** Offsets in `struct statx`, which is the same on every architecture; see statx(2). In 32-bit words, but for the mode. */
+const STATX_BYTES = 256;
+const MODE_AT = 28;
+const INODE = 8;
+const SIZE = 10;
+const CTIME = 24;
+const MTIME = 28;
+
+/** In `struct linux_dirent64`: u64 inode, i64 offset, u16 bytes of the record, u8 type, name. */
+const RECORD_LENGTH_AT = 16;
+const NAME_AT = 19;
+const DOT = 0x2e;
+
+class StatxLooker implements Looker {
+  readonly seen = nothing();
+  readonly #calls: NonNullable<ReturnType<typeof linuxCalls>>;
+  readonly #statx = Buffer.alloc(STATX_BYTES);
+  readonly #words = new Uint32Array(this.#statx.buffer, this.#statx.byteOffset, STATX_BYTES / 4);
+  readonly #name = Buffer.alloc(256);
+  readonly #listing = Buffer.alloc(256 * 1024);
+  #directory = -1;
+
+  constructor(calls: NonNullable<ReturnType<typeof linuxCalls>>) {
+    this.#calls = calls;
+  }
+
+  enter(path: ByteString): number {
+    this.#directory = openSync(fsPath(path), constants.O_RDONLY | constants.O_DIRECTORY);
+    const listing = this.#listing;
+    let entries = 0;
+    for (;;) {
+      const bytes = this.#calls.getdents(this.#directory, listing, listing.length);
+      if (bytes < 0) throw new Error('getdents64 failed');
+      if (bytes === 0) return entries;
+      for (let at = 0; at < bytes; at += listing.readUInt16LE(at + RECORD_LENGTH_AT)) if (!isDots(listing, at + NAME_AT)) entries++;
+    }
+  }
+
+  look(names: Buffer, from: number, to: number): boolean {
+    const name = this.#name;
+    names.copy(name, 0, from, to);
+    name[to - from] = 0;
+    if (this.#calls.statx(this.#directory, name, this.#statx) !== 0) return false;
+    const words = this.#words;
+    const seen = this.seen;
+    seen.mode = this.#statx.readUInt16LE(MODE_AT);
+    seen.size = (words[SIZE + 1] as number) * 2 ** 32 + (words[SIZE] as number);
+    seen.mtimeSeconds = ((words[MTIME + 1] as number) | 0) * 2 ** 32 + (words[MTIME] as number);
+    seen.mtimeNanoseconds = words[MTIME + 2] as number;
+    seen.ctimeSeconds = ((words[CTIME + 1] as number) | 0) * 2 ** 32 + (words[CTIME] as number);
+    seen.ctimeNanoseconds = words[CTIME + 2] as number;
+    seen.inodeLow = words[INODE] as number;
+    seen.inodeHigh = words[INODE + 1] as number;
+    return true;
+  }
+
+  leave(): void {
+    if (this.#directory >= 0) closeSync(this.#directory);
+    this.#directory = -1;
+  }
+}
+
+/** Whether the name that begins there is `.` or `..`, which not every file system lists. */
+function isDots(listing: Buffer, at: number): boolean {
+  if (listing[at] !== DOT) return false;
+  return listing[at + 1] === 0 || (listing[at + 1] === DOT && listing[at + 2] === 0);
+}
+
+const NS_PER_SECOND = 1_000_000_000n;
+const WORD = 0xffff_ffffn;
+
+/** Where there is no koffi, or no Linux. */
+class LstatLooker implements Looker {
+  readonly seen = nothing();
+  #prefix: ByteString = '';
+
+  enter(path: ByteString): number {
+    this.#prefix = path;
+    return readdirSync(fsPath(path), 'latin1').length;
+  }
+
+  look(names: Buffer, from: number, to: number): boolean {
+    const stat = lstatSync(fsPath(this.#prefix + names.toString('latin1', from, to)), { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) return false;
+    const seen = this.seen;
+    seen.mode = Number(stat.mode);
+    seen.size = Number(stat.size);
+    [seen.mtimeSeconds, seen.mtimeNanoseconds] = split(stat.mtimeNs);
+    [seen.ctimeSeconds, seen.ctimeNanoseconds] = split(stat.ctimeNs);
+    seen.inodeLow = Number(stat.ino & WORD);
+    seen.inodeHigh = Number((stat.ino >> 32n) & WORD);
+    return true;
+  }
+
+  leave(): void {}
+}
+
+/** Seconds, and nanoseconds forward from them, also before 1970. */
+function split(ns: bigint): [number, number] {
+  const nanoseconds = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+  return [Number((ns - nanoseconds) / NS_PER_SECOND), Number(nanoseconds)];
+}
