@@ -7,7 +7,7 @@
  * block is new.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES } from '../model.ts';
@@ -33,7 +33,8 @@ export class BlockTable {
   /** @param options.dropTorn delete damaged runs rather than refuse the table: for `repair`, which then lists their blocks again */
   constructor(dir: string, readOnly: boolean, options: { dropTorn?: boolean } = {}) {
     this.#dir = dir;
-    if (!readOnly) mkdirSync(dir, { recursive: true });
+    // Lost with a power cut, it would take along the blocks of shards that the tables have by then.
+    if (!readOnly && mkdirSync(dir, { recursive: true }) !== undefined) syncDirectory(dirname(dir));
     for (const name of readdirSync(dir)) if (!readOnly && !name.endsWith(RUN)) rmSync(join(dir, name), { force: true });
     this.#runs = openRuns(dir, options.dropTorn === true);
     const last = this.#runs.at(-1);

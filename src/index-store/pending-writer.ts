@@ -97,16 +97,12 @@ export class PendingWriter {
 
   /** No shard is open: all blocks of the files so far are in shards that were met. Once these are placed, the files count. */
   cover(): void {
-    this.#writeRows(READ_ROWS, this.#read);
-    if (this.#reRooted !== undefined) this.#writeRows(RE_ROOTED_ROWS, this.#reRooted);
+    const frames = [...framesOf(READ_ROWS, this.#read), ...framesOf(RE_ROOTED_ROWS, this.#reRooted)];
     const needed = new Set([...this.#begun, ...this.#met]);
-    if (this.#uncovered)
-      this.#write(
-        jsonFrame(
-          SHARDS,
-          Array.from(needed, (shard): ShardName => [shard, this.#cidOf(shard)]),
-        ),
-      );
+    if (this.#uncovered || frames.length > 0) {
+      const names = Array.from(needed, (shard): ShardName => [shard, this.#cidOf(shard)]);
+      this.#write([...frames, jsonFrame(SHARDS, names)]);
+    }
     // A file that goes on needs the shards in which it began; if none ended here, it may have begun before.
     if (!this.#isMidFile) this.#begun = new Set();
     else this.#begun = this.#ended ? this.#met : needed;
@@ -132,23 +128,20 @@ export class PendingWriter {
     const rows = this.#reRooted !== undefined && kind === RE_ROOTED_ROWS ? this.#reRooted : this.#read;
     const ctime = ctimes[index] as bigint;
     rows.add(directory, index, this.#options.isRacy(ctime) ? NO_CTIME : ctime);
-    if (rows.isFull) this.#writeRows(kind, rows);
+    if (!rows.isFull) return;
+    this.#write(framesOf(kind, rows));
+    this.#uncovered = true;
   }
 
   #cidOf(shard: number): string {
     return this.#sealed.get(shard) ?? this.#options.cidOf(shard);
   }
 
-  #writeRows(kind: RowsKind, rows: PendingRows): void {
-    if (rows.isEmpty) return;
-    const payload = rows.take();
-    this.#write(encodeFrame(kind, payload));
-    this.#write(payload);
-    this.#uncovered = true;
-  }
-
-  #write(bytes: Uint8Array): void {
+  /** As one write, with the header if it is the first. */
+  #write(frames: readonly Uint8Array[]): void {
+    const isFirst = this.#fd === undefined;
     this.#fd ??= this.#create();
+    const bytes = Buffer.concat(isFirst ? [jsonFrame(HEADER, this.#header), ...frames] : frames);
     for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
   }
 
@@ -156,10 +149,15 @@ export class PendingWriter {
     const dir = dirname(this.#path);
     mkdirSync(dir, { recursive: true });
     const fd = openSync(this.#path, 'wx');
-    this.#fd = fd;
     this.#flushing = syncPath(dir);
     this.#flushing.catch(() => {});
-    this.#write(jsonFrame(HEADER, this.#header));
     return fd;
   }
+}
+
+/** Views: valid until the next row. */
+function framesOf(kind: RowsKind, rows: PendingRows | undefined): Uint8Array[] {
+  if (rows === undefined || rows.isEmpty) return [];
+  const payload = rows.take();
+  return [encodeFrame(kind, payload), payload];
 }
