@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { RESERVE_BYTES } from './allocate/allocators.ts';
 import type { Event } from './events.ts';
 import type { ShardRecord } from './model.ts';
 import { freshRoot, type Ran, TestHome } from './testing/run.ts';
@@ -240,3 +241,19 @@ async function asNobody<T>(work: () => Promise<T>): Promise<T> {
     process.seteuid?.(0);
   }
 }
+
+test('what fits nowhere is not read and packed to its end: the run stops while its first shard is still open, and nothing was sent', async () => {
+  const full = await TestHome.create({ one: { capacity: RESERVE_BYTES + 200_000 }, two: { capacity: RESERVE_BYTES + 900_000 } });
+  writeTree(dir, Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, Buffer.alloc(100_000, `${i} `)])));
+  const events: Event[] = [];
+  const twice = { replication: { min: 2, max: 2 } };
+  await assert.rejects(
+    full.add(dir, twice, (event) => void events.push(event)),
+    { code: 'NO_SPACE', message: /needs 2 peers with room: one has 19\d\.\d KiB to give/ },
+  );
+  assert.ok(!events.some(({ type }) => type === 'sealed' || type === 'placed'));
+  assert.deepEqual(readdirSync(join(full.dir, 'spool')), []);
+  // With shards that do fit, as many are placed as there is room for; the next run goes on from them.
+  await assert.rejects(full.add(dir, { ...twice, shardBytes: 110_000 }), { code: 'NO_SPACE' });
+  full.remove();
+});

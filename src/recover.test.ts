@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { profileOf } from './dag/profile.ts';
 import { LocalPeer } from './peer/local.ts';
 import { type Recovered, type RecoverRun, recover } from './recover.ts';
 import { assertNoOrphans, assertWhole, SHARD_BYTES, snapshotsOf, withIndex } from './testing/retention.ts';
@@ -123,4 +124,13 @@ test('an older snapshot is recovered as well as the newest', async () => {
   assert.equal(tree, old?.tree);
   await assertWhole(home);
   await assert.rejects(assertNoOrphans(home), 'the newer snapshot is on the peers too, and this home does not know it');
+});
+
+test('a repository with a chunker of its own is recovered under its own CIDs', async () => {
+  const profile = profileOf('unixfs-v0-2015', 'size-4096');
+  const { summary } = await first.add(source, { ...OPTIONS, repository: 'chunked', profile, chunker: 'size-4096' });
+  const { tree, repository } = await recoverHome({ snapshot: summary.snapshot });
+  assert.deepEqual([tree, repository], [summary.tree, 'chunked']);
+  const again = await home.add(source, { ...OPTIONS, repository: 'chunked', profile, chunker: 'size-4096' });
+  assert.deepEqual([again.summary.tree, again.summary.newBlocks], [summary.tree, 0]);
 });

@@ -4,7 +4,7 @@
  * checked where they are read.
  */
 import { cidText, parseCid } from './dag/cid.ts';
-import { PROFILES } from './dag/profile.ts';
+import { profileNamed } from './dag/profile.ts';
 import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { writeHead } from './home/heads.ts';
@@ -72,7 +72,7 @@ export async function recover(run: RecoverRun): Promise<Recovered> {
   }
   const { profile, metadata, parent, time, counts: entries, bytes, tool } = read.file;
   const number = 1;
-  const tree = cidText(read.tree, PROFILES[profile]?.cidVersion ?? 1);
+  const tree = cidText(read.tree, profileNamed(profile).cidVersion);
   const shards = read.shards.map((link) => link.number);
   await index.commit(
     { name: repository, source: run.source, head: number, profile, chunker: undefined, metadata, filters: [] },

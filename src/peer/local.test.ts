@@ -71,6 +71,24 @@ describe('local peer', () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
+  test('every byte that is copied passes the limit, and what is moved on its disk does not', async () => {
+    for (const layout of ['car', 'blockstore'] as const) {
+      const peer = await LocalPeer.create({ name: layout, path: join(dir, `limited-${layout}`), layout });
+      const shard = makeShard(dir, makeBlocks(40, 30_000, 77));
+      let passed = 0;
+      const throttle = async (bytes: number) => {
+        passed += bytes;
+      };
+      await peer.put(shard, { ...keep, throttle });
+      assert.ok(passed >= shard.bytes && passed <= shard.carBytes, `${layout}: ${passed} of ${shard.bytes}`);
+      if (layout === 'blockstore') continue;
+      const moved = makeShard(dir, makeBlocks(40, 30_000, 78));
+      passed = 0;
+      await peer.put(moved, { mayConsume: true, signal: never, throttle });
+      assert.equal(passed, 0);
+    }
+  });
+
   test('a CAR that may be consumed is moved, not copied, and nothing stays in tmp', async () => {
     const path = join(dir, 'moved');
     const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car' });

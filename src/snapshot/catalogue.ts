@@ -4,7 +4,7 @@
  */
 import { cidText } from '../dag/cid.ts';
 import { type DagNode, decodeNode, hamtEntryName, type Link } from '../dag/decode.ts';
-import { PROFILES } from '../dag/profile.ts';
+import { PROFILES, profileNamed } from '../dag/profile.ts';
 import { ShardctlError } from '../errors.ts';
 import { type BlockId, DAG_PB, RAW, type Root } from '../model.ts';
 import { type ShardLink, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot.ts';
@@ -95,12 +95,21 @@ function parse(cid: string, text: string): SnapshotFile {
     !Number.isNaN(Date.parse(time)) &&
     (parent === null || typeof parent === 'string') &&
     typeof profile === 'string' &&
-    Object.hasOwn(PROFILES, profile) &&
+    isProfile(profile) &&
     typeof metadata === 'boolean' &&
     typeof tool === 'string' &&
     [counts?.files, counts?.directories, counts?.symlinks, bytes].every((count) => Number.isSafeInteger(count));
   if (!known) throw damaged(cid, 'has a snapshot.json that says something else than a snapshot’s');
   return file as SnapshotFile;
+}
+
+function isProfile(name: string): boolean {
+  try {
+    return Object.hasOwn(PROFILES, name.split('+', 1)[0] as string) && profileNamed(name).name === name;
+  } catch (error) {
+    if (error instanceof ShardctlError) return false;
+    throw error;
+  }
 }
 
 function damaged(cid: string, why: string): ShardctlError {
