@@ -70,6 +70,11 @@ export const OPTIONS = {
   from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
 
+  // publish
+  publish: { help: "then point the repository's IPNS name at the new tree, as `shardctl publish` does" },
+  peer: { value: 'PEER', help: 'the Kubo daemon that is to publish [the one that has the key, else the first]' },
+  lifetime: { value: 'TIME', help: 'how long the name may be believed when its daemon is gone, for example 48h [as the daemon does]' },
+
   // peers
   reserve: { value: 'SIZE', help: 'bytes that stay free on it [16MiB]' },
   weight: { value: 'N', help: 'its part of the shards, for the allocator `weight` [1]' },

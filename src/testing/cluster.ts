@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url));
 const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
-const WAIT_MS = 60_000;
+/** A Cluster of which all members were started again takes half a minute to hear of all metrics on a busy machine. */
+const WAIT_MS = 120_000;
 
 export interface LabPeer {
   /** c1, c2, c3; their tag `zone` is z1, z2, z1. */
