@@ -30,7 +30,7 @@ export const OPTIONS = {
     value: 'LIST',
     help: 'how peers are chosen, in this order: tag:NAME, pinned-to:PEER+PEER, prefer:PEER+PEER, freespace, weight, most-free [freespace]',
   },
-  transfers: { value: 'N', help: 'shards on their way at once [2]' },
+  transfers: { value: 'N', help: 'shards on their way at once [2, or 4 when any of the peers is a daemon]' },
   bwlimit: { value: 'SIZE/s', help: 'upload no more than this a second, all peers together, for example 10M [off]' },
   exclude: { value: 'PATTERN', help: 'leave out what matches, as in rsync; the first rule that matches wins' },
   include: { value: 'PATTERN', help: 'keep what matches, although a later rule excludes it' },

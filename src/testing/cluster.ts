@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url));
 const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
-/** A Cluster of which all members were started again takes half a minute to hear of all metrics on a busy machine. */
+/** After a restart of all its members a Cluster takes half a minute to hear of all metrics, and three times that on a busy machine. */
 const WAIT_MS = 120_000;
 
 export interface LabPeer {

@@ -10,6 +10,7 @@ import type { ShardReader } from '../peer.ts';
 /** A gateway that must fetch a block from others first is silent meanwhile, and says 504 when it has not found it. */
 const IDLE_MS = 120_000;
 /** Gone, not to be had, not found in time. */
+const PARTIAL = 206;
 const NOT_THERE = new Set([404, 410, 412, 504]);
 
 /** @throws ShardctlError `DAMAGE` when the gateway does not give the whole manifest */
@@ -47,6 +48,17 @@ export class Gateway implements ShardSource {
       const chunks: Buffer[] = [];
       for await (const chunk of response.bytes()) chunks.push(chunk);
       return Buffer.concat(chunks);
+    });
+  }
+
+  async range(cid: string, offset: number, length: number): Promise<Buffer> {
+    const headers = { range: `bytes=${offset}-${offset + length - 1}` };
+    const request = { method: 'GET', path: `ipfs/${cid}`, headers, what: `reading ${cid}`, idleMs: IDLE_MS } as const;
+    return await this.http.whole(request, async (response) => {
+      if (response.status === PARTIAL) return await response.all();
+      // The whole shard is not what was asked for.
+      response.discard();
+      return Buffer.alloc(0);
     });
   }
 

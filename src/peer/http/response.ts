@@ -2,8 +2,8 @@
 import type { Dispatcher } from 'undici';
 import { answerError, type HttpError, type RequestNames, transportError } from './error.ts';
 
-/** Bytes that one JSON answer, or one line of a stream of them, may have. */
-const MAX_JSON_BYTES = 16 * 1024 * 1024;
+/** Bytes that an answer which is held whole, or one line of a stream of JSON, may have. */
+const MAX_BYTES = 16 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 export class HttpResponse {
@@ -45,8 +45,20 @@ export class HttpResponse {
     if (said !== undefined && said !== '') throw this.#broken(said, { said, retryable: true });
   }
 
+  /** The whole body. Throws `HttpError` when it is more than any block or part of a shard that is asked for. */
+  async all(): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of this.bytes()) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MAX_BYTES) throw this.#broken('the answer does not end', { retryable: false });
+    }
+    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  }
+
   /** The whole body as text, at most `most` bytes of it. */
-  async text(most = MAX_JSON_BYTES): Promise<string> {
+  async text(most = MAX_BYTES): Promise<string> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of this.bytes()) {
@@ -79,7 +91,7 @@ export class HttpResponse {
         if (line !== '') yield this.#parse(line);
       }
       rest = rest.subarray(from);
-      if (rest.length > MAX_JSON_BYTES) throw this.#broken('a line of the answer is too long');
+      if (rest.length > MAX_BYTES) throw this.#broken('a line of the answer is too long');
     }
     if (rest.toString('utf8').trim() !== '') throw this.#broken('the answer ends in the middle of a line');
   }

@@ -1,6 +1,6 @@
 /** What goes wrong on the way to a real daemon. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -180,5 +180,26 @@ rule('a daemon that is killed at some moment of an import, and comes back, has t
     await daemon.start();
     await put;
     assert.ok(await isWhole(peer, shard));
+  }
+});
+
+rule('blocks that are read one after the other come in runs, and a damaged one spoils no other', async ({ daemon, proxy, peer, shard }) => {
+  await peer.put(shard, keep);
+  const reader = await peer.open(shard.cid);
+  const before = proxy.seen.length;
+  // As a tree is read: what comes second in the shard is asked for first.
+  for (let i = 0; i < shard.blocks; i += 2) {
+    for (const block of [shard.data[i + 1], shard.data[i]] as [Buffer, Buffer]) {
+      assert.ok(Buffer.from((await reader.read(sha256(block))) as Uint8Array).equals(block));
+    }
+  }
+  assert.ok(proxy.seen.length - before < 12, `${proxy.seen.length - before} requests for ${shard.blocks} blocks of ${shard.bytes} bytes`);
+
+  const victim = shard.data[60] as Buffer;
+  writeFileSync(daemon.fileOf(victim), Buffer.alloc(victim.length));
+  const again = await peer.open(shard.cid);
+  for (const block of shard.data) {
+    if (block === victim) await assert.rejects(again.read(sha256(block)), { code: 'DAMAGE' });
+    else assert.ok(await again.read(sha256(block)));
   }
 });

@@ -88,6 +88,26 @@ async function damageOf(peer: KuboPeer, shard: TestShard): Promise<string[]> {
   return damage;
 }
 
+rule('blocks come from the gateway where there is one, and are right whatever it says', async ({ daemon, dir, t }) => {
+  const proxy = await FaultProxy.start(daemon.gateway);
+  t.after(() => proxy.stop());
+  const peer = await peerOn(daemon, { gateway: proxy.url });
+  const shard = makeShard(dir, [...makeBlocks(50, 20_000), Buffer.alloc(0)]);
+  await peer.put(shard, keep);
+  const readAll = async () => {
+    const reader = await peer.open(shard.cid);
+    for (const block of shard.data) assert.ok(Buffer.from((await reader.read(sha256(block))) as Uint8Array).equals(block));
+  };
+  await readAll();
+  assert.ok(proxy.count(`/ipfs/${shard.cid}`) > 0);
+  for (const body of ['short', '<html>', 'x'.repeat(3_000_000)]) {
+    for (const status of [200, 206, 500]) {
+      proxy.rule = () => ({ kind: 'answer', status, body });
+      await readAll();
+    }
+  }
+});
+
 rule('a shard is pinned under its label', async ({ daemon, peer, dir }) => {
   const shard = { ...makeShard(dir, makeBlocks(10, 4000)), label: 'debian 00000007' };
   await peer.put(shard, keep);

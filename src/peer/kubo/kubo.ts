@@ -5,11 +5,12 @@
 import { ShardctlError } from '../../errors.ts';
 import type { Metric } from '../../model.ts';
 import { checkCar } from '../check-car.ts';
+import { Gateway } from '../cluster/gateway.ts';
 import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
-import { openShard } from './reader.ts';
+import { openShard, type ShardSource } from './reader.ts';
 import { pinRoots } from './roots.ts';
 import { KuboRpc } from './rpc.ts';
 import { watched } from './watch.ts';
@@ -32,6 +33,8 @@ export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
   readonly drained?: boolean | undefined;
   /** Pins get the labels of their shards, for which Kubo reads each shard once more. [true] */
   readonly namesPins?: boolean;
+  /** URL of its gateway, from which blocks are read in runs. */
+  readonly gateway?: string | undefined;
   /** Milliseconds in which the daemon must have pinned what it was sent. [an hour] */
   readonly patienceMs?: number;
   /** Milliseconds since 1970. */
@@ -46,6 +49,7 @@ export class KuboPeer implements Peer {
   readonly weight: number;
   readonly drained: boolean;
   readonly rpc: KuboRpc;
+  readonly #gateway: Gateway | undefined;
   readonly #options: KuboPeerOptions;
   #identity: Promise<void> | undefined;
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
@@ -62,6 +66,8 @@ export class KuboPeer implements Peer {
     this.drained = options.drained ?? false;
     this.#options = options;
     this.rpc = new KuboRpc(new HttpClient({ ...options, who: `peer "${options.name}"` }));
+    if (options.gateway !== undefined)
+      this.#gateway = new Gateway(new HttpClient({ url: options.gateway, who: `the gateway of peer "${options.name}"` }));
   }
 
   /** The peer ID of whatever Kubo answers at a URL. @throws ShardctlError `TOO_FEW_PEERS` */
@@ -72,6 +78,18 @@ export class KuboPeer implements Peer {
     } finally {
       await http.close();
     }
+  }
+
+  /** What blocks are read from: runs of them from the gateway, if there is one; what is evidence, from the daemon itself. */
+  get #source(): ShardSource {
+    const [rpc, gateway] = [this.rpc, this.#gateway];
+    if (gateway === undefined) return rpc;
+    return {
+      http: rpc.http,
+      block: (cid, what) => rpc.block(cid, what),
+      exportCar: (cid, what) => rpc.exportCar(cid, what),
+      range: (cid, offset, length) => gateway.range(cid, offset, length),
+    };
   }
 
   async metric(): Promise<Metric> {
@@ -107,7 +125,7 @@ export class KuboPeer implements Peer {
     if (!(await this.has(cid))) {
       throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}" (${this.rpc.http.address})`);
     }
-    return await openShard(this.rpc, cid);
+    return await openShard(this.#source, cid);
   }
 
   async salvage(cid: string): Promise<ShardReader> {
@@ -150,8 +168,9 @@ export class KuboPeer implements Peer {
     return await announcementWarnings(this.rpc);
   }
 
-  close(): Promise<void> {
-    return this.rpc.http.close();
+  async close(): Promise<void> {
+    await this.#gateway?.http.close();
+    await this.rpc.http.close();
   }
 
   async #put(shard: SealedShard, { signal, throttle }: PutOptions): Promise<void> {

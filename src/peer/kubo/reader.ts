@@ -9,6 +9,7 @@ import { HttpError } from '../http/error.ts';
 import type { HttpResponse } from '../http/response.ts';
 import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
 import { carSections } from './car-sections.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 /** Nodes of a manifest that are asked for at once. */
 const MANIFEST_READS = 8;
@@ -20,6 +21,8 @@ export interface ShardSource {
   block(cid: string, what: string): Promise<Buffer | undefined>;
   /** The DAG below `cid` as a CAR; it may leave out what is missing. */
   exportCar(cid: string, what: string): Promise<HttpResponse>;
+  /** A part of a UnixFS file, not hashed. Absent where reading parts does not pay. */
+  range?(cid: string, offset: number, length: number): Promise<Buffer>;
 }
 
 /** Told of each block that is there and is not what its hash says. */
@@ -71,12 +74,15 @@ class KuboShardReader implements ShardReader {
   readonly #cid: string;
   readonly #manifest: Manifest;
   readonly #onWrong: OnWrong;
+  readonly #ahead: ReadAhead | undefined;
 
   constructor(rpc: ShardSource, cid: string, manifest: Manifest, onWrong: OnWrong) {
     this.#rpc = rpc;
     this.#cid = cid;
     this.#manifest = manifest;
     this.#onWrong = onWrong;
+    this.#ahead =
+      rpc.range === undefined ? undefined : new ReadAhead(manifest.lengths, (offset, length) => rpc.range?.(cid, offset, length));
   }
 
   get blocks(): number {
@@ -88,7 +94,11 @@ class KuboShardReader implements ShardReader {
   }
 
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
-    if (this.#manifest.blocks.get(digest) === undefined) return undefined;
+    const index = this.#manifest.blocks.get(digest);
+    if (index === undefined) return undefined;
+    // What is wrong with a block is said by itself, not by the run that it is in.
+    const ahead = await this.#ahead?.block(index);
+    if (ahead !== undefined && hashesTo(ahead, digest)) return ahead;
     const bytes = await this.#block(digest);
     if (typeof bytes === 'string') throw readError(new ShardctlError('DAMAGE', bytes), this.#rpc, this.#cid);
     return bytes;

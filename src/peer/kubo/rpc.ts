@@ -58,15 +58,17 @@ export class KuboRpc {
   /** @param cid of the block, or any other CID with its multihash @returns its bytes, not hashed; undefined when the daemon does not have it */
   async block(cid: string, what: string): Promise<Buffer | undefined> {
     try {
-      return await this.http.whole(this.call('block/get', { arg: cid, offline: true }, { what }), async (response) => {
-        const chunks: Buffer[] = [];
-        for await (const chunk of response.bytes()) chunks.push(chunk);
-        return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-      });
+      return await this.http.whole(this.call('block/get', { arg: cid, offline: true }, { what }), (response) => response.all());
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  /** A part of a UnixFS file, not hashed. Shorter than asked for where the file ends. */
+  range(cid: string, offset: number, length: number): Promise<Buffer> {
+    const request = this.call('cat', { arg: cid, offset, length, offline: true, progress: false }, { what: `reading ${cid}` });
+    return this.http.whole(request, (response) => response.all());
   }
 
   /**
