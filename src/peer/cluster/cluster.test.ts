@@ -85,11 +85,13 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
     });
 
     test('a pin removed behind the back of the Cluster is seen, and made again by a put', async () => {
-      const { c1, c2 } = world();
+      const { http, c1, c2 } = world();
       await put([c1, c2]);
       await rpc(lab.peers[1], 'pin/rm', { arg: shard.cid });
       assert.equal(await c2.has(shard.cid), false);
+      const asked = http.asked.length;
       assert.deepEqual([await listOf(c1), await listOf(c2)], [[shard.cid], []]);
+      assert.equal(http.asked.slice(asked).filter((line) => line === 'GET pins').length, 1, 'one answer is about all members');
       await assert.rejects(c2.open(shard.cid), { code: 'NOT_FOUND' });
       await world().c2.put(shard, { mayConsume: false, signal: never });
       assert.deepEqual(await pinnedOn(), ['c1', 'c2']);

@@ -4,13 +4,12 @@
  */
 import { ShardctlError } from '../../errors.ts';
 import type { Peer, ShardReader } from '../peer.ts';
-import { isShardName } from '../shard-name.ts';
 import type { ClusterApi } from './api.ts';
+import { Listing } from './listing.ts';
 import { Metrics } from './metrics.ts';
-import { isRoot, Roots } from './roots.ts';
+import { Roots } from './roots.ts';
 import { Turns } from './turns.ts';
 import { Usage } from './usage.ts';
-import { PINNED } from './watch.ts';
 
 /** Members of a Cluster that has just started hear of one another within this time. */
 const SETTLE_MS = 20_000;
@@ -52,6 +51,7 @@ export class Cluster {
   readonly metrics: Metrics;
   readonly turns = new Turns();
   readonly usage: Usage;
+  readonly listing: Listing;
   readonly roots: Roots;
   readonly now: () => number;
   readonly #members: ReadonlyMap<string, ClusterMember>;
@@ -64,6 +64,7 @@ export class Cluster {
     this.now = now;
     this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), settleMs, now });
     this.usage = new Usage(api);
+    this.listing = new Listing(api, now);
     this.roots = new Roots(api, this.turns, options.owner);
     this.#members = new Map(members.map((member) => [member.id, member]));
   }
@@ -75,14 +76,6 @@ export class Cluster {
   /** What people call a member: our name for it, or its ID. */
   nameOf(id: string): string {
     return this.#members.get(id)?.name ?? id;
-  }
-
-  /** CIDs of shards that are pinned on members that count, by those members' own word. */
-  async *pinned(counts: (id: string) => boolean): AsyncGenerator<string> {
-    for await (const { cid, metadata, peer_map } of this.api.pinned()) {
-      if (!isShardName(cid) || isRoot(metadata)) continue;
-      if (Object.entries(peer_map).some(([id, { status }]) => status === PINNED && counts(id))) yield cid;
-    }
   }
 
   /** Has every member collect garbage; whoever asks meanwhile waits for the same. */

@@ -51,7 +51,7 @@ export class FederatedPeer implements Peer {
   async put(shard: SealedShard, { replace = false, throttle, signal }: PutOptions): Promise<void> {
     signal.throwIfAborted();
     const cid = shardName(shard.cid);
-    const { api, turns, usage, now } = this.#cluster;
+    const { api, turns, usage, listing, now } = this.#cluster;
     await turns.take(cid, async () => {
       const car = await shardBody(shard, throttle);
       const before = await api.pin(cid);
@@ -70,6 +70,7 @@ export class FederatedPeer implements Peer {
       await api.add(car, { ...options, ...replication });
       await pinnedOnSome(api, cid, await this.#least(cid), { signal, now });
       await usage.changed(before, await api.pin(cid));
+      listing.changed();
     });
   }
 
@@ -85,17 +86,18 @@ export class FederatedPeer implements Peer {
     return kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await kubo.open(cid);
   }
 
-  list(): AsyncIterable<string> {
-    return this.#cluster.pinned(() => true);
+  async *list(): AsyncIterable<string> {
+    yield* await this.#cluster.listing.anywhere();
   }
 
   async remove(cid: string): Promise<void> {
-    const { api, turns, usage } = this.#cluster;
+    const { api, turns, usage, listing } = this.#cluster;
     await turns.take(shardName(cid), async () => {
       const pin = await api.pin(cid);
       if (pin === undefined || pin.mode === 'direct') return;
       await api.unpin(cid);
       await usage.changed(pin, undefined);
+      listing.changed();
     });
   }
 

@@ -95,7 +95,7 @@ export class ClusterMemberPeer implements Peer {
 
   async *list(): AsyncIterable<string> {
     await this.metric();
-    yield* this.#cluster.pinned((id) => id === this.#member.id);
+    yield* await this.#cluster.listing.of(this.#member.id);
   }
 
   async remove(cid: string): Promise<void> {

@@ -65,7 +65,7 @@ export async function setPin(cluster: Cluster, { cid, name, metadata, members }:
 
 /** Takes the shard from one member. Not being there is a success. @throws ShardctlError when another holder would lose it too */
 export async function dropPin(cluster: Cluster, cid: string, id: string): Promise<void> {
-  const { api, metrics, usage } = cluster;
+  const { api, metrics, usage, listing } = cluster;
   await cluster.turns.take(cid, async () => {
     const pin = await api.pin(cid);
     if (pin === undefined || pin.mode === 'direct') return;
@@ -76,6 +76,7 @@ export async function dropPin(cluster: Cluster, cid: string, id: string): Promis
     if (rest.length === 0) {
       await api.unpin(cid);
       await usage.changed(pin, undefined);
+      listing.changed();
       return;
     }
     const kept = await keepable(cluster, cid, rest);
@@ -92,5 +93,6 @@ export async function dropPin(cluster: Cluster, cid: string, id: string): Promis
     }
     await setPin(cluster, { cid, name: pin.name, metadata: pin.metadata, members: rest });
     await usage.changed(pin, { allocations: rest, metadata: pin.metadata });
+    listing.changed();
   });
 }

@@ -51,13 +51,14 @@ export class Uploads {
 
   /** Puts the shard on member `id`, and on the others of its allocation with it. */
   async put(shard: SealedShard, id: string, allocation: readonly string[], options: UploadOptions): Promise<void> {
-    const { api, now } = this.#cluster;
+    const { api, listing, now } = this.#cluster;
     if (!options.replace && this.#done.get(shard.cid)?.has(id)) return;
     let job = this.#jobs.get(shard.cid);
     if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options);
     const failure = (await join(job, options.signal)).get(id);
     if (failure !== undefined) throw failure;
     await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
+    listing.changed();
     const done = this.#done.get(shard.cid) ?? new Set();
     this.#done.set(shard.cid, done.add(id));
   }
