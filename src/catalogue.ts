@@ -7,7 +7,7 @@ import { leastReplicas, type PlacedShard, type Replication } from './model.ts';
 import { OpenShard, type SpooledShard } from './pack/open-shard.ts';
 import type { Peer } from './peer/peer.ts';
 import type { Transferring } from './place/placer.ts';
-import { putWithRetries } from './place/put.ts';
+import { putWithRetries, untilGivenUp } from './place/put.ts';
 import { SectionCursor } from './shard/car.ts';
 import { RunBuilder } from './shard/run.ts';
 
@@ -29,35 +29,48 @@ export interface Catalogue {
   readonly peerNames: readonly string[];
 }
 
+/** So long the others have when enough peers have taken a catalogue: one that hangs does not hold up the commit. */
+const PATIENCE_MS = 10_000;
+
+function tooLate(): ShardctlError {
+  return new ShardctlError('TOO_FEW_PEERS', 'it was not done when all others were; `shardctl rebalance` copies it there later');
+}
+
 /** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */
 export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNames }: Catalogue): Promise<PlacedShard> {
   const { index, peers, signal } = run;
   const { cid, bytes, blocks: count, carPath, carBytes } = await sealCatalogue(run.spool, index.nextShardNumber(), blocks);
   await index.noteStray({ cid, peers: peerNames });
 
+  const least = leastReplicas(run.replication, peers);
   const failures = new Map<string, ShardctlError>();
+  const late = new AbortController();
+  const options = {
+    mayConsume: false,
+    allocation: peerNames,
+    signal: AbortSignal.any([signal, late.signal]),
+    ...(run.throttle === undefined ? {} : { throttle: run.throttle }),
+  };
+  let patience: NodeJS.Timeout | undefined;
+  let taken = 0;
   // All at once: one that is slow to answer does not keep the others, and members of one IPFS Cluster share an upload.
   const putOn = async (name: string) => {
     try {
-      const options = {
-        mayConsume: false,
-        allocation: peerNames,
-        signal,
-        ...(run.throttle === undefined ? {} : { throttle: run.throttle }),
-      };
-      await putWithRetries(peers.get(name) as Peer, { cid, label, bytes, blocks: count, carPath, carBytes }, options, run);
-    } catch (error) {
+      const putting = putWithRetries(peers.get(name) as Peer, { cid, label, bytes, blocks: count, carPath, carBytes }, options, run);
+      await untilGivenUp(putting, late.signal);
+      if (++taken >= least) patience ??= setTimeout(() => late.abort(tooLate()), PATIENCE_MS);
+    } catch (thrown) {
       signal.throwIfAborted();
+      const error: unknown = late.signal.aborted ? late.signal.reason : thrown;
       if (!(error instanceof ShardctlError)) throw error;
       failures.set(name, error);
       run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}` });
     }
   };
-  await Promise.all(peerNames.map(putOn));
+  await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));
   const holders = peerNames.filter((name) => !failures.has(name));
   const [failure] = failures.values();
   rmSync(carPath, { force: true });
-  const least = leastReplicas(run.replication, peers);
   if (holders.length < least)
     throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
   return { cid, bytes, blocks: count, carBytes, peers: holders };

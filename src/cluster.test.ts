@@ -114,7 +114,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   test('a member killed: what it holds is named, an update goes on without it, and it comes back into use', async () => {
     setUp(...withKubo());
     add();
-    lab.killMember(lab.peers[0]);
+    await lab.killMember(lab.peers[0]);
     try {
       await until(
         async () => !(await (await fetch(`${lab.peers[1].cluster}/monitor/metrics/ping`)).text()).includes(lab.peers[0].clusterId),
@@ -158,7 +158,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   test('the whole Cluster killed straight after success: nothing is lost, or repair brings it back', async () => {
     setUp(...withKubo());
     add();
-    for (const peer of lab.peers) lab.killMember(peer);
+    await Promise.all(lab.peers.map((peer) => lab.killMember(peer)));
     await Promise.all(lab.peers.map((peer) => lab.startMember(peer)));
     // Killed within a minute or so, Cluster daemons have not yet written the newest pins to disk.
     if (program.run('verify').code !== 0) program.succeeds('repair', '--replication', '2');

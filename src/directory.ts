@@ -52,7 +52,7 @@ export interface BaseDirectory {
   /** Kinds of the entries of the parent's record. */
   readonly kinds: Uint8Array;
   /** Entries of the parent's record that are not here any more. */
-  readonly removed: number;
+  readonly removed: readonly ByteString[];
   /** How many entries the parent's record has. */
   readonly count: number;
 }
@@ -156,7 +156,7 @@ export class Directory {
     directory.inodes.set(record.inodes);
     directory.states.fill(SAME);
     const indexes = Int32Array.from(names, (_, i) => i);
-    directory.base = { ordinal, indexes, kinds: directory.kinds, removed: 0, count: names.length };
+    directory.base = { ordinal, indexes, kinds: directory.kinds, removed: [], count: names.length };
     return directory;
   }
 
@@ -181,7 +181,7 @@ export class Directory {
 
   /** Whether an entry of this directory, or anything below it, differs from the parent. Its own metadata are an entry's, one level up. */
   get differs(): boolean {
-    if (this.base === undefined || this.base.removed > 0) return true;
+    if (this.base === undefined || this.base.removed.length > 0) return true;
     for (let i = 0; i < this.count; i++) {
       const state = this.states[i];
       if (state === NEW || state === CHANGED || state === METADATA || (state === DROPPED && (this.base.indexes[i] as number) >= 0))

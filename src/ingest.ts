@@ -12,7 +12,7 @@ import { commit } from './commit.ts';
 import { compare } from './compare/compare.ts';
 import { resume } from './compare/resume.ts';
 import { takeOver } from './compare/take-over.ts';
-import { cidText } from './dag/cid.ts';
+import { cidText, parseCid } from './dag/cid.ts';
 import { Deletions, type MaxDelete } from './deletions.ts';
 import type { Emit, Summary } from './events.ts';
 import { importEntries } from './import/import.ts';
@@ -115,7 +115,8 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const imported = importEntries(resumed, { ...nodes, source, metadata, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
   const told = run.itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
-  const linked = link(told, { profile, metadata, root, rootDiffers: start.rootDiffers, base: parent?.entries?.another(), entries });
+  const before = { base: parent?.entries?.another(), treeBefore: parent?.entries && parseCid(parent.snapshot.tree), readNode };
+  const linked = link(told, { profile, metadata, root, rootDiffers: start.rootDiffers, ...before, entries });
 
   try {
     let step = await linked.next();

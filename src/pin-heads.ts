@@ -8,6 +8,9 @@ import type { Index } from './index-store/index.ts';
 import type { SnapshotRecord } from './model.ts';
 import type { Peer } from './peer/peer.ts';
 
+/** A peer that hangs does not hold up the end of a run. */
+const PATIENCE_MS = 10_000;
+
 export interface PinHeads {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
@@ -32,10 +35,16 @@ export async function pinHeads({ index, peers, emit }: PinHeads, repository?: st
 async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotRecord, emit: Emit): Promise<void> {
   // Both blocks are in the catalogue. A peer that does not hold it (any more) has nothing to be found for.
   const holds = catalogue.peers.includes(peer.name);
+  let patience: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    patience = setTimeout(() => reject(new ShardctlError('TOO_FEW_PEERS', 'it does not answer')), PATIENCE_MS);
+  });
   try {
-    await peer.pinRoots?.(repository, holds ? [cid, tree] : []);
+    await Promise.race([peer.pinRoots?.(repository, holds ? [cid, tree] : []), tooLate]);
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     if (holds) emit({ type: 'warning', message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}` });
+  } finally {
+    clearTimeout(patience);
   }
 }

@@ -12,8 +12,8 @@ import { type Allocator, allocatorsOf, type Candidate, type Chosen } from './all
 const REFRESH_MS = 10_000;
 /** A metric from longer ago says nothing about now. */
 const STALE_MS = 10 * 60_000;
-/** So long a refresh may hold a shard back; a later answer counts for the next one. */
-const REFRESH_PATIENCE_MS = 500;
+/** So long a peer that is asked for its metric may hold a shard back; a later answer counts for the next one. */
+const PATIENCE_MS = 500;
 
 export interface LedgerOptions {
   readonly peers: ReadonlyMap<string, Peer>;
@@ -150,8 +150,7 @@ export class Ledger {
     if (account === undefined) return;
     account.underWay -= bytes;
     account.arrived.push({ bytes, at: this.#options.now() });
-    await this.#ask(account.peer);
-    this.#tell(name);
+    await withPatience(this.#ask(account.peer).then(() => this.#tell(name)));
   }
 
   /** The peer does not get what it was promised. */
@@ -180,11 +179,7 @@ export class Ledger {
         for (const { name } of known) this.#tell(name);
       });
     }
-    if (this.#refreshing === undefined) return;
-    const patience = new AbortController();
-    const enough = sleep(REFRESH_PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {});
-    await Promise.race([this.#refreshing, enough]);
-    patience.abort();
+    if (this.#refreshing !== undefined) await withPatience(this.#refreshing);
   }
 
   async #ask(peer: Peer): Promise<{ peer: string; error: ShardctlError } | undefined> {
@@ -252,6 +247,12 @@ export class Ledger {
   #unusable(): Map<string, string> {
     return new Map([...this.#silent, ...[...this.#left].map((name): [string, string] => [name, 'failed'])]);
   }
+}
+
+async function withPatience(asking: Promise<void>): Promise<void> {
+  const patience = new AbortController();
+  const enough = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {});
+  await Promise.race([asking, enough]).finally(() => patience.abort());
 }
 
 /** A figure that cannot be is no figure. @throws ShardctlError `TOO_FEW_PEERS`: nobody knows what fits there */

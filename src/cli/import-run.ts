@@ -44,7 +44,9 @@ export async function importTree(context: Context, session: Session, request: Im
     toolVersion: context.version,
     emit: counting?.emit ?? emit,
   });
-  return await done.finally(() => counting?.stop());
+  const summary = await done.finally(() => counting?.stop());
+  if (context.args.flag('publish')) await (await import('./publish-head.ts')).publishAfter(context, session, summary);
+  return summary;
 }
 
 /** As much of a session as a plan needs. */

@@ -15,6 +15,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   forget: () => import('./commands/forget.ts'),
   prune: () => import('./commands/prune.ts'),
   recover: () => import('./commands/recover.ts'),
+  publish: () => import('./commands/publish.ts'),
   export: () => import('./commands/export.ts'),
   'import-car': () => import('./commands/import-car.ts'),
   rebalance: () => import('./commands/rebalance.ts'),

@@ -30,7 +30,7 @@ export const OPTIONS = {
     value: 'LIST',
     help: 'how peers are chosen, in this order: tag:NAME, pinned-to:PEER+PEER, prefer:PEER+PEER, freespace, weight, most-free [freespace]',
   },
-  transfers: { value: 'N', help: 'shards on their way at once [2]' },
+  transfers: { value: 'N', help: 'shards on their way at once [2, or 4 when any of the peers is a daemon]' },
   bwlimit: { value: 'SIZE/s', help: 'upload no more than this a second, all peers together, for example 10M [off]' },
   exclude: { value: 'PATTERN', help: 'leave out what matches, as in rsync; the first rule that matches wins' },
   include: { value: 'PATTERN', help: 'keep what matches, although a later rule excludes it' },
@@ -69,6 +69,11 @@ export const OPTIONS = {
   'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
   from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
+
+  // publish
+  publish: { help: "then point the repository's IPNS name at the new tree, as `shardctl publish` does" },
+  peer: { value: 'PEER', help: 'the Kubo daemon that is to publish [the one that has the key, else the first]' },
+  lifetime: { value: 'TIME', help: 'how long the name may be believed when its daemon is gone, for example 48h [as the daemon does]' },
 
   // peers
   reserve: { value: 'SIZE', help: 'bytes that stay free on it [16MiB]' },

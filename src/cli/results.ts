@@ -3,6 +3,7 @@ import type { Exported } from '../export-car.ts';
 import type { ImportedCar } from '../import-car.ts';
 import type { Moved } from '../move/run.ts';
 import type { Pruned } from '../prune.ts';
+import type { Published } from '../publish.ts';
 import type { Recovered } from '../recover.ts';
 import type { Repaired } from '../repair.ts';
 import type { Replica } from '../replica-status.ts';
@@ -39,6 +40,7 @@ export type Result =
       /** What is wrong with its own settings. */
       warnings?: readonly string[];
     }
+  | ({ type: 'published' } & Published)
   | { type: 'restored'; out: string; files: number; directories: number; symlinks: number; bytes: number; seconds: number }
   | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */

@@ -29,6 +29,7 @@ const RUN: readonly OptionName[] = [
   'shard-size',
   'replication',
   ...TRANSFER,
+  'publish',
   'metrics-file',
   'lock-wait',
 ];
@@ -132,6 +133,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'make a lost home anew from what its peers hold',
     options: ['from', 'token-file', 'name', 'source', 'lock-wait'],
     examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
+  },
+  {
+    words: 'publish',
+    arguments: ['NAME'],
+    summary: 'point an IPNS name at the newest tree of a repository, through a Kubo daemon',
+    options: ['peer', 'lifetime'],
+    examples: ['shardctl publish debian', 'shardctl publish debian --peer attic --lifetime 72h'],
   },
   {
     words: 'export',

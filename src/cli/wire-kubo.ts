@@ -8,6 +8,7 @@ import type { Config, KuboPeerConfig } from '../home/config.ts';
 import { saveConfig } from '../home/config-file.ts';
 import type { HomePaths } from '../home/home.ts';
 import { KuboPeer } from '../peer/kubo/kubo.ts';
+import { KuboNames } from '../peer/kubo/names.ts';
 import type { Context } from './context.ts';
 
 /** What a user says of a new peer; the daemon says the rest. */
@@ -51,6 +52,24 @@ export async function addKuboAt(context: Context, config: Config, url: string, n
   if (config.peers.some((other) => other.kind === 'kubo' && other.id === id)) return undefined;
   const file = tokenFile === undefined ? {} : { tokenFile: resolve(context.cwd, tokenFile) };
   return (await addKuboPeer(context, config, { kind: 'kubo', name, url, tags: {}, ...file })).peer;
+}
+
+/**
+ * Daemons that can publish names, by name of the peer.
+ * @param only this one @throws ShardctlError `NOT_FOUND` when it is no Kubo daemon
+ */
+export async function kuboNames(context: Context, { peers }: Config, only: string | undefined): Promise<Map<string, KuboNames>> {
+  const kubos = peers.filter((peer): peer is KuboPeerConfig => peer.kind === 'kubo' && (only === undefined || peer.name === only));
+  if (only !== undefined && kubos.length === 0) {
+    const known = peers.filter(({ kind }) => kind === 'kubo').map(({ name }) => name);
+    throw new ShardctlError('NOT_FOUND', `there is no Kubo daemon "${only}"`, { hint: `there is ${known.join(', ') || 'none'}` });
+  }
+  const names = new Map<string, KuboNames>();
+  for (const { name, url, tokenFile } of kubos) {
+    const token = tokenOf(context.home, name, tokenFile);
+    names.set(name, await KuboNames.connect({ url, who: `peer "${name}"`, token, signal: context.signal }));
+  }
+  return names;
 }
 
 /** From its file, else from the environment: `SHARDCTL_TOKEN_ATTIC` for peer "attic". */

@@ -87,11 +87,15 @@ function match({ options, kept }: Comparison, directory: Directory, record: Entr
   const { ordinal, names } = record;
   const count = names.length;
   const indexes = new Int32Array(directory.count).fill(-1);
-  let removed = 0;
+  const removed: ByteString[] = [];
+  const miss = (at: number) => {
+    removed.push(names[at] as ByteString);
+    remove(options, record, at);
+  };
   let j = 0;
   for (let i = 0; i < directory.count; i++) {
     const name = directory.names[i] as ByteString;
-    for (; j < count && (names[j] as ByteString) < name; j++, removed++) remove(options, record, j);
+    for (; j < count && (names[j] as ByteString) < name; j++) miss(j);
     if (names[j] !== name || directory.states[i] === DROPPED) continue;
     indexes[i] = j;
     if (directory.states[i] === UNREADABLE) {
@@ -102,7 +106,7 @@ function match({ options, kept }: Comparison, directory: Directory, record: Entr
     }
     j++;
   }
-  for (; j < count; j++, removed++) remove(options, record, j);
+  for (; j < count; j++) miss(j);
   directory.base = { ordinal, indexes, kinds: record.kinds.slice(), removed, count };
   settle(directory);
 }

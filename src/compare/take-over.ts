@@ -6,7 +6,7 @@
 import { CHANGED, CID_COLUMN_BYTES, type Directory, type FilledStep, isFilled, NEW, SAME } from '../directory.ts';
 import type { ColdRecord } from '../index-store/cold-file.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
-import type { Codec } from '../model.ts';
+import { type Codec, DIRECTORY } from '../model.ts';
 
 export async function* takeOver<Step extends { readonly kind: string }>(
   steps: AsyncIterable<Step | FilledStep>,
@@ -32,6 +32,9 @@ function adopt(directory: Directory, entries: EntriesReader): void {
       else directory.states[i] = NEW;
     } else if (directory.states[i] === SAME) {
       directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
+    } else if (directory.kinds[i] === DIRECTORY && base.kinds[at] === DIRECTORY && cold.cids[cid] !== 0) {
+      // What it was: "link" makes of it what it is.
+      directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
     } else if (directory.states[i] === CHANGED && sameCid(directory, i, cold, at)) {
       directory.states[i] = SAME;
       directory.refreshed++;
@@ -39,7 +42,6 @@ function adopt(directory: Directory, entries: EntriesReader): void {
   }
 }
 
-/** A subdirectory has no CID of its own yet, and so is never the same here. */
 function sameCid({ cids }: Directory, i: number, cold: ColdRecord, at: number): boolean {
   const from = i * CID_COLUMN_BYTES;
   return (

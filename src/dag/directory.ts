@@ -6,7 +6,7 @@
 import { CID_COLUMN_BYTES } from '../directory.ts';
 import { type ByteString, type CidProfile, type Codec, DAG_PB, type Metadata, type Root } from '../model.ts';
 import { type CidVersion, cidLength } from './cid.ts';
-import { buildHamt } from './hamt.ts';
+import { buildHamt, type HamtBefore } from './hamt.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
 import { fieldLength, writeVarintField } from './pb.ts';
 import { measureMetadata, TYPE, TYPE_BYTES, UNIXFS_DIRECTORY, writeMetadata } from './unixfs.ts';
@@ -24,12 +24,14 @@ export interface DirectoryLinks {
 /**
  * @param metadata mode and mtime of the directory, if they go into the DAG
  * @param emit takes each node, children before parents, and returns its digest
+ * @param before of a HAMT directory, if it is known
  */
 export function buildDirectory(
   links: DirectoryLinks,
   metadata: Metadata | undefined,
   profile: CidProfile,
   emit: (block: Buffer) => Uint8Array,
+  before?: HamtBefore,
 ): Root {
   const { cidVersion } = profile;
   const measured = measureMetadata(metadata);
@@ -38,7 +40,7 @@ export function buildDirectory(
   const blockBytes = linksBytes + fieldLength(dataLength);
   // IPIP-499: a directory of exactly the threshold is still plain (Kubo before 0.40 had >=).
   const estimate = profile.hamtEstimate === 'block' ? blockBytes : sumOfNamesAndCids(links, cidVersion);
-  if (estimate > profile.hamtThreshold) return buildHamt(links, measured, cidVersion, emit);
+  if (estimate > profile.hamtThreshold) return buildHamt(links, measured, cidVersion, emit, before);
 
   const node = new NodeWriter(linksBytes, dataLength, cidVersion);
   let dagSize = blockBytes;

@@ -10,26 +10,29 @@ import { CLOSE_NAMES, SAME_HASH_NAMES } from '../testing/golden-recipe.ts';
 import { cidText, sha256 } from './cid.ts';
 import { decodeNode, hamtEntryName } from './decode.ts';
 import { buildDirectory } from './directory.ts';
+import type { HamtBefore } from './hamt.ts';
 import { PROFILES } from './profile.ts';
 
 /** Every directory with an entry is a HAMT directory. */
 const PROFILE: CidProfile = { ...(PROFILES['unixfs-v1-2025'] as CidProfile), hamtThreshold: 10 };
 
 /** A HAMT directory of files that hold their own names. */
-function build(names: readonly ByteString[], metadata?: Metadata) {
+function build(names: readonly ByteString[], metadata?: Metadata, before?: HamtBefore, other: ReadonlySet<ByteString> = new Set()) {
   const sorted = [...names].sort();
   const cids = Buffer.alloc(names.length * CID_COLUMN_BYTES);
   for (const [i, name] of sorted.entries()) {
     cids[i * CID_COLUMN_BYTES] = RAW;
-    cids.set(sha256(Buffer.from(name, 'latin1')), i * CID_COLUMN_BYTES + 1);
+    cids.set(sha256(Buffer.from(`${other.has(name) ? 'other ' : ''}${name}`, 'latin1')), i * CID_COLUMN_BYTES + 1);
   }
   const blocks = new Map<string, Buffer>();
   const dagSizes = Float64Array.from(sorted, (name) => name.length);
-  const root = buildDirectory({ count: names.length, names: sorted, cids, dagSizes }, metadata, PROFILE, (block) => {
+  const links = { count: names.length, names: sorted, cids, dagSizes };
+  const emit = (block: Buffer) => {
     const digest = sha256(block);
     blocks.set(Buffer.from(digest).toString('hex'), block);
     return digest;
-  });
+  };
+  const root = buildDirectory(links, metadata, PROFILE, emit, before);
   const nodeOf = (digest: Uint8Array) => decodeNode(blocks.get(Buffer.from(digest).toString('hex')) as Buffer);
   return { root, blocks, nodeOf };
 }
@@ -128,3 +131,31 @@ function bitsOf(bitfield: Uint8Array): bigint {
 function slotsOf(linkNames: readonly ByteString[]): bigint {
   return linkNames.reduce((bits, name) => bits | (1n << BigInt(Number.parseInt(name.slice(0, 2), 16))), 0n);
 }
+
+test('made from what it was before, a HAMT directory has the root that it would have anew, and no node is made twice', () => {
+  const law = fc.property(byteNames, byteNames, fc.nat(600), fc.nat(600), (some, more, removed, altered) => {
+    const old = [...new Set(some)];
+    const gone = new Set(old.slice(0, removed % old.length));
+    const names = [...new Set([...old.filter((name) => !gone.has(name)), ...more])];
+    const other = new Set(names.slice(0, altered % 5));
+    const first = build(old, { mode: 0o755 });
+    const changed = [...gone, ...more, ...other];
+    const before = { root: first.nodeOf(first.root.digest), changed };
+    const made = build(names, { mode: 0o700 }, before, other);
+    const anew = build(names, { mode: 0o700 }, undefined, other);
+    assert.deepEqual(made.root, anew.root);
+    assert.ok([...made.blocks.keys()].every((key) => anew.blocks.has(key)));
+  });
+  fc.assert(law, { numRuns: 100 });
+});
+
+test('one name more among 100,000 makes a handful of nodes', () => {
+  const names = Array.from({ length: 100_000 }, (_, i) => `package-${i}_1.0_amd64.deb`);
+  const first = build(names);
+  const before = { root: first.nodeOf(first.root.digest), changed: ['new'] };
+  const { root, blocks } = build([...names, 'new'], undefined, before);
+  const fresh = [...blocks.keys()].filter((key) => !first.blocks.has(key));
+  assert.ok(fresh.length <= 4, `${fresh.length} are new`);
+  assert.ok(blocks.size < 300, `${blocks.size} of ${first.blocks.size} are made`);
+  assert.deepEqual(root, build([...names, 'new']).root);
+});

@@ -3,12 +3,13 @@
  * (its link's name: two hex digits, then the entry's name) or, when several entries share it, a node one level down (two
  * hex digits alone). Only the root carries the directory's metadata.
  */
-import { murmur364 } from '@multiformats/murmur3';
 import { CID_COLUMN_BYTES } from '../directory.ts';
 import { ShardctlError } from '../errors.ts';
 import { type ByteString, DAG_PB, type Root } from '../model.ts';
 import type { CidVersion } from './cid.ts';
+import type { DagNode } from './decode.ts';
 import type { DirectoryLinks } from './directory.ts';
+import { hashName } from './murmur.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
 import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';
 import {
@@ -29,14 +30,23 @@ const HASH_BYTES = 8;
 const PREFIXES: readonly ByteString[] = Array.from({ length: SLOTS }, (_, slot) => slot.toString(16).toUpperCase().padStart(2, '0'));
 
 const NO_METADATA = measureMetadata(undefined);
+const NOTHING_KEPT: ReadonlyMap<number, Slot> = new Map();
+
+/** The directory as it was: what hangs below a slot in which nothing differs need not be made again. */
+export interface HamtBefore {
+  readonly root: DagNode;
+  /** Names that are new, gone, or lead to something else: all of them. */
+  readonly changed: readonly ByteString[];
+}
 
 export function buildHamt(
   links: DirectoryLinks,
   metadata: EncodedMetadata,
   version: CidVersion,
   emit: (block: Buffer) => Uint8Array,
+  before?: HamtBefore,
 ): Root {
-  return new HamtBuilder(links, version, emit).node(0, links.count, 0, metadata);
+  return new HamtBuilder(links, version, emit, before).root(metadata);
 }
 
 /** A slot that is taken: by an entry of the directory, or by a node one level down. */
@@ -56,30 +66,41 @@ class HamtBuilder {
   /** Entries by hash, so that those of one node stand together. */
   readonly #order: Uint32Array;
 
-  constructor(links: DirectoryLinks, version: CidVersion, emit: (block: Buffer) => Uint8Array) {
+  /** What hangs below the root's slots in which nothing differs. */
+  readonly #kept: ReadonlyMap<number, Slot>;
+
+  constructor(links: DirectoryLinks, version: CidVersion, emit: (block: Buffer) => Uint8Array, before: HamtBefore | undefined) {
     this.#links = links;
     this.#version = version;
     this.#emit = emit;
-    this.#hashes = hashNames(links);
+    this.#hashes = hashNames(links.count, links.names);
+    this.#kept = before === undefined ? new Map() : keptSlots(before);
     const { high, low } = this.#hashes;
-    this.#order = Uint32Array.from({ length: links.count }, (_, i) => i);
+    const made: number[] = [];
+    for (let i = 0; i < links.count; i++) if (!this.#kept.has((high[i] as number) >>> 24)) made.push(i);
+    this.#order = Uint32Array.from(made);
     this.#order.sort((a, b) => (high[a] as number) - (high[b] as number) || (low[a] as number) - (low[b] as number));
   }
 
+  root(metadata: EncodedMetadata): Root {
+    return this.#node(0, this.#order.length, 0, metadata, this.#kept);
+  }
+
   /** Builds the node of the entries at `from`…`to` in the order, which share the first `depth` bytes of their hashes. */
-  node(from: number, to: number, depth: number, metadata: EncodedMetadata): Root {
+  #node(from: number, to: number, depth: number, metadata: EncodedMetadata, kept: ReadonlyMap<number, Slot>): Root {
     if (depth === HASH_BYTES) throw this.#collision(from, to);
-    const bitfield = new Uint8Array(SLOTS / 8);
-    const taken: Slot[] = [];
+    const slots = new Map(kept);
     for (let start = from; start < to; ) {
       const slot = this.#slotOf(start, depth);
       let end = start + 1;
       while (end < to && this.#slotOf(end, depth) === slot) end++;
-      // A big number whose lowest bit is slot 0.
-      (bitfield[bitfield.length - 1 - (slot >>> 3)] as number) |= 1 << (slot & 7);
-      taken.push(end - start === 1 ? this.#entry(start, slot) : this.#below(start, end, slot, depth));
+      slots.set(slot, end - start === 1 ? this.#entry(start, slot) : this.#below(start, end, slot, depth));
       start = end;
     }
+    const bitfield = new Uint8Array(SLOTS / 8);
+    // A big number whose lowest bit is slot 0.
+    for (const slot of slots.keys()) (bitfield[bitfield.length - 1 - (slot >>> 3)] as number) |= 1 << (slot & 7);
+    const taken = kept.size === 0 ? [...slots.values()] : [...slots.keys()].sort((a, b) => a - b).map((slot) => slots.get(slot) as Slot);
     return this.#encode(taken, bitfield.subarray(bitfield.findIndex((byte) => byte !== 0)), metadata);
   }
 
@@ -99,7 +120,7 @@ class HamtBuilder {
   }
 
   #below(from: number, to: number, slot: number, depth: number): Slot {
-    const { codec, digest, dagSize } = this.node(from, to, depth + 1, NO_METADATA);
+    const { codec, digest, dagSize } = this.#node(from, to, depth + 1, NO_METADATA, NOTHING_KEPT);
     return { codec, digests: digest, digestAt: 0, name: PREFIXES[slot] as ByteString, dagSize };
   }
 
@@ -138,18 +159,21 @@ interface Hashes {
   readonly low: Uint32Array;
 }
 
-function hashNames({ count, names }: DirectoryLinks): Hashes {
+function hashNames(count: number, names: readonly ByteString[]): Hashes {
   const high = new Uint32Array(count);
   const low = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    // Typed as perhaps a promise, because other hashes are one; this is computed on the spot.
-    const hash = murmur364.encode(Buffer.from(names[i] as ByteString, 'latin1')) as Uint8Array;
-    high[i] = word(hash, 0);
-    low[i] = word(hash, 4);
-  }
+  for (let i = 0; i < count; i++) hashName(names[i] as ByteString, high, low, i);
   return { high, low };
 }
 
-function word(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+/** The nodes below the old root's slots that no changed name belongs to; what is alone in its slot is quickly made again. */
+function keptSlots({ root, changed }: HamtBefore): Map<number, Slot> {
+  const kept = new Map<number, Slot>();
+  if (root.type !== 'hamt' || root.fanout !== SLOTS) return kept;
+  for (const { codec, digest, name, dagSize } of root.links) {
+    if (name.length === 2) kept.set(Number.parseInt(name, 16), { codec, digests: digest, digestAt: 0, name, dagSize });
+  }
+  const { high } = hashNames(changed.length, changed);
+  for (const hash of high) kept.delete(hash >>> 24);
+  return kept;
 }

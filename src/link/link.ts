@@ -6,11 +6,13 @@
  * A directory in which nothing differs keeps the CID that it has in the parent: nothing is encoded, nothing is hashed.
  */
 import { buildDirectory, type DirectoryLinks } from '../dag/directory.ts';
+import type { HamtBefore } from '../dag/hamt.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, type FilledStep, SAME, type WalkStep } from '../directory.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { EntriesWriter } from '../index-store/entries-writer.ts';
-import type { ByteString, CidProfile, Metadata, Root } from '../model.ts';
+import type { BlockId, ByteString, CidProfile, Metadata, Root } from '../model.ts';
 import { type BlocksStep, ownBlocks, RunBuilder } from '../shard/run.ts';
+import { hamtBefore, mayBeHamt } from './hamt-before.ts';
 
 export interface LinkOptions {
   readonly profile: CidProfile;
@@ -21,6 +23,10 @@ export interface LinkOptions {
   readonly rootDiffers: boolean;
   /** The parent snapshot's entries, for this stage alone. */
   readonly base: EntriesReader | undefined;
+  /** The root of the parent's tree. */
+  readonly treeBefore: BlockId | undefined;
+  /** A block of the parent's tree, by its digest. Throws ShardctlError when no peer gives it. */
+  readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
   /** Where this snapshot's entries go. */
   readonly entries: EntriesWriter;
 }
@@ -50,8 +56,10 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
     } else if (step.kind === 'filled') {
       options.entries.enter(step.directory);
     } else if (step.kind === 'leave') {
-      tree = close(step.directory, options, blocks);
-      options.entries.leave(step.directory);
+      const { directory } = step;
+      const before = mayBeHamt(directory) ? await hamtBefore(directory, options) : undefined;
+      tree = close(directory, options, blocks, before);
+      options.entries.leave(directory);
       if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());
     }
   }
@@ -60,26 +68,27 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
 }
 
 /** Encodes the directory if it differs, and tells its parent; returns the tree if this was its root and it differs. */
-function close(directory: Directory, options: LinkOptions, blocks: RunBuilder): Tree | undefined {
+function close(directory: Directory, options: LinkOptions, blocks: RunBuilder, before: HamtBefore | undefined): Tree | undefined {
   const { parent, indexInParent } = directory;
   if (parent === undefined) {
-    return directory.differs || options.rootDiffers ? encode(directory, options.root, options, blocks) : undefined;
+    return directory.differs || options.rootDiffers ? encode(directory, options.root, options, blocks, before) : undefined;
   }
   if (!directory.differs && parent.states[indexInParent] === SAME) return undefined;
   const metadata = { mode: parent.modes[indexInParent] as number, mtimeNs: parent.mtimeNs(indexInParent) };
-  const { codec, digest, dagSize } = encode(directory, metadata, options, blocks).root;
+  const { codec, digest, dagSize } = encode(directory, metadata, options, blocks, before).root;
   parent.setRoot(indexInParent, codec, digest, 0, dagSize);
   if (parent.states[indexInParent] === SAME) parent.states[indexInParent] = CHANGED;
   return undefined;
 }
 
-function encode(directory: Directory, metadata: Metadata, options: LinkOptions, blocks: RunBuilder): Tree {
+function encode(directory: Directory, metadata: Metadata, options: LinkOptions, blocks: RunBuilder, before: HamtBefore | undefined): Tree {
   let block: Buffer = Buffer.alloc(0);
-  const root = buildDirectory(linksOf(directory), options.metadata ? metadata : undefined, options.profile, (node) => {
+  const emit = (node: Buffer) => {
     // The root of a directory is emitted last.
     block = node;
     return blocks.add(node);
-  });
+  };
+  const root = buildDirectory(linksOf(directory), options.metadata ? metadata : undefined, options.profile, emit, before);
   return { root, block };
 }
 

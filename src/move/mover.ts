@@ -7,7 +7,7 @@ import type { Ledger } from '../allocate/ledger.ts';
 import { ShardctlError } from '../errors.ts';
 import { BoundedQueue } from '../flow.ts';
 import type { Peer } from '../peer/peer.ts';
-import { DEFAULT_TRANSFERS } from '../place/placer.ts';
+import { defaultTransfers } from '../place/placer.ts';
 import { putWithRetries } from '../place/put.ts';
 import { rebuild } from '../repair/rebuild.ts';
 import type { Holding } from './holdings.ts';
@@ -40,17 +40,17 @@ export class Mover {
   }
 
   async moveAll(moves: readonly PlannedMove[]): Promise<void> {
-    const { emit, signal, transfers = DEFAULT_TRANSFERS } = this.#run;
+    const { emit, signal, peers, transfers = defaultTransfers(peers) } = this.#run;
     const queue = new BoundedQueue(transfers, transfers + 1);
     let done = 0;
     // Replicas of one shard move one after the other: each changes the same records.
     const byHolding = new Map<Holding, PlannedMove[]>();
     for (const move of moves) byHolding.set(move.holding, [...(byHolding.get(move.holding) ?? []), move]);
     const each = async ([holding, steps]: [Holding, readonly PlannedMove[]]) => {
-      let { peers } = holding;
+      let holders = holding.peers;
       for (const step of steps) {
         signal.throwIfAborted();
-        peers = await this.#move({ ...step, holding: { ...holding, peers } });
+        holders = await this.#move({ ...step, holding: { ...holding, peers: holders } });
         emit({ type: 'progress', label: 'moving', done: ++done, total: moves.length, bytes: this.#counts.copiedBytes });
       }
     };

@@ -19,6 +19,20 @@ export interface Retrying {
   readonly retryDelaysMs?: readonly number[];
 }
 
+/**
+ * Waits for a put no longer than until it is given up, whatever it still has to settle with a peer that does not answer. Should the
+ * shard arrive there all the same, it is a stray: it was announced.
+ * @throws the signal's reason
+ */
+export async function untilGivenUp(putting: Promise<void>, givenUp: AbortSignal): Promise<void> {
+  let stop = () => {};
+  const end = new Promise<never>((_, reject) => {
+    stop = () => reject(givenUp.reason);
+    givenUp.addEventListener('abort', stop, { once: true });
+  });
+  await Promise.race([putting, end]).finally(() => givenUp.removeEventListener('abort', stop));
+}
+
 /** @throws what the last try failed with */
 export async function putWithRetries(peer: Peer, shard: SealedShard, options: PutOptions, retrying: Retrying): Promise<void> {
   const { emit, retryDelaysMs = RETRY_DELAYS_MS } = retrying;

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url));
 const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
-const WAIT_MS = 30_000;
+/** After a restart of all its members a Cluster takes half a minute to hear of all metrics, and three times that on a busy machine. */
+const WAIT_MS = 120_000;
 
 export interface LabPeer {
   /** c1, c2, c3; their tag `zone` is z1, z2, z1. */
@@ -96,9 +97,11 @@ export class ClusterLab {
     await Promise.all(this.peers.map((peer) => rpc(peer, 'repo/gc', { silent: 'true' })));
   }
 
-  /** Kills the Cluster daemon of a member. Its Kubo goes on. */
-  killMember(peer: LabPeer, signal: NodeJS.Signals = 'SIGKILL'): void {
-    kill(this.#again.get(peer.name) ?? peer.clusterPid, signal);
+  /** Kills the Cluster daemon of a member, and waits until it is gone: its datastore is locked until then. Its Kubo goes on. */
+  async killMember(peer: LabPeer, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const pid = this.#again.get(peer.name) ?? peer.clusterPid;
+    kill(pid, signal);
+    await until(async () => !isAlive(pid));
   }
 
   /** Starts the Cluster daemon of a member again, and waits until the others have its metrics. */
@@ -133,6 +136,11 @@ export async function rpc(
   }
 }
 
+/** What the peer's Kubo has pinned, by CID. */
+export async function pinsOf(peer: LabPeer, type = 'recursive'): Promise<Record<string, unknown>> {
+  return ((await rpc(peer, 'pin/ls', { type })) as { Keys?: Record<string, unknown> }).Keys ?? {};
+}
+
 /** Waits for something that the daemons do in their own time. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + WAIT_MS;
@@ -145,6 +153,15 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
 
 function kuboIdIn(repo: string): string {
   return (JSON.parse(readFileSync(join(repo, 'config'), 'utf8')) as { Identity: { PeerID: string } }).Identity.PeerID;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

@@ -44,3 +44,9 @@ export function labCluster(lab: ClusterLab, withKubo: boolean, url: string = lab
   const [c1, c2, c3] = memberPeers(cluster) as [ClusterMemberPeer, ClusterMemberPeer, ClusterMemberPeer];
   return { http, cluster, c1, c2, c3 };
 }
+
+export async function listOf(peer: { list(): AsyncIterable<string> }): Promise<string[]> {
+  const cids: string[] = [];
+  for await (const cid of peer.list()) cids.push(cid);
+  return cids;
+}

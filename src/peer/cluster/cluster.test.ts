@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { DAG_PB, RAW } from '../../model.ts';
-import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from '../../testing/cluster.ts';
-import { FaultProxy } from '../../testing/fault-proxy.ts';
-import { labCluster } from '../../testing/lab-cluster.ts';
+import { ClusterLab, pinsOf, rpc, until, withoutCluster } from '../../testing/cluster.ts';
+import { labCluster, listOf } from '../../testing/lab-cluster.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { FederatedPeer } from './federated.ts';
 import type { ClusterMemberPeer } from './member.ts';
@@ -39,7 +38,7 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       );
     const pinnedOn = async (): Promise<string[]> => {
       const found: string[] = [];
-      for (const peer of lab.peers) if (shard.cid in (await keysOf(peer))) found.push(peer.name);
+      for (const peer of lab.peers) if (shard.cid in (await pinsOf(peer))) found.push(peer.name);
       return found;
     };
     const allocation = async (cid: string) =>
@@ -130,19 +129,19 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       await c1.pinRoots('npm', [b]);
       for (const peer of lab.peers)
         await until(async () => {
-          const pins = await keysOf(peer, 'direct');
+          const pins = await pinsOf(peer, 'direct');
           return a in pins && b in pins;
         });
       await c1.pinRoots('debian', [c]);
       for (const peer of lab.peers) {
         await until(async () => {
-          const pins = await keysOf(peer, 'direct');
+          const pins = await pinsOf(peer, 'direct');
           return !(a in pins) && b in pins && c in pins;
         });
       }
       assert.deepEqual(await listOf(c1), [shard.cid], 'a root is no shard');
       await Promise.all([c1, c2, c3].map((peer) => peer.pinRoots('debian', [])));
-      for (const peer of lab.peers) await until(async () => !(c in (await keysOf(peer, 'direct'))));
+      for (const peer of lab.peers) await until(async () => !(c in (await pinsOf(peer, 'direct'))));
     });
 
     test('free space and tags are those of the member', async () => {
@@ -214,75 +213,5 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       assert.deepEqual(await (await again.open(shard.cid)).read(sha256(block)), Buffer.from(block));
       assert.deepEqual(await pinnedOn(), ['c1', 'c2']);
     });
-
-    test('an upload of which nothing more was heard is looked for before it is sent again, one that broke off is sent again', async () => {
-      const proxy = await FaultProxy.start(lab.peers[0].cluster, (path, nth) =>
-        path === '/add' && nth === 0 ? { kind: 'swallow-answer' } : undefined,
-      );
-      try {
-        const uploads = () => proxy.seen.filter((line) => line.startsWith('POST /add')).length;
-        const swallowed = labCluster(lab, false, proxy.url);
-        await put([swallowed.c1, swallowed.c2]);
-        assert.deepEqual([uploads(), await pinnedOn()], [1, ['c1', 'c2']]);
-        await lab.empty();
-        const before = uploads();
-        proxy.rule = (path, nth) => (path === '/add' && nth === before ? { kind: 'cut-request', after: 100_000 } : undefined);
-        const cut = labCluster(lab, false, proxy.url);
-        await put([cut.c1, cut.c2]);
-        assert.deepEqual([uploads() - before, await pinnedOn()], [2, ['c1', 'c2']]);
-      } finally {
-        await proxy.stop();
-      }
-    });
-
-    test('a busy proxy is asked again, one that shows a web page is named', async () => {
-      const proxy = await FaultProxy.start(lab.peers[0].cluster, (path, nth) =>
-        path.startsWith('/pins/') && nth === 0 ? { kind: 'answer', status: 429, headers: { 'retry-after': '0' } } : undefined,
-      );
-      try {
-        const { c1 } = labCluster(lab, false, proxy.url);
-        await put([c1]);
-        assert.deepEqual(await pinnedOn(), ['c1']);
-        proxy.rule = () => ({ kind: 'answer', status: 200, headers: { 'content-type': 'text/html' }, body: '<title>Sign in</title>' });
-        await assert.rejects(c1.has(shard.cid), { code: 'TOO_FEW_PEERS', message: /the Cluster.*web page/ });
-      } finally {
-        await proxy.stop();
-      }
-    });
-
-    test('a member that is away says so, gets nothing, and does not stand in the way of the others', async () => {
-      const { c1, c3 } = world();
-      await put([c1, c3]);
-      lab.killMember(lab.peers[2]);
-      try {
-        await until(
-          async () => !(await (await fetch(`${lab.peers[0].cluster}/monitor/metrics/ping`)).text()).includes(lab.peers[2].clusterId),
-        );
-        const now = world();
-        await assert.rejects(now.c3.metric(), { code: 'TOO_FEW_PEERS', retryable: true, message: /lab\.c3/ });
-        await assert.rejects(listOf(now.c3), { code: 'TOO_FEW_PEERS' });
-        await assert.rejects(now.c3.has(shard.cid), { code: 'TOO_FEW_PEERS' });
-        const other = makeShard(dir, makeBlocks(20, 5000, 2));
-        const allocation = ['lab.c2', 'lab.c3'];
-        const options = { mayConsume: false, allocation, signal: never };
-        const [well, ill] = await Promise.allSettled([now.c2.put(other, options), now.c3.put(other, options)]);
-        assert.equal(well.status, 'fulfilled');
-        assert.equal(ill.status === 'rejected' && ill.reason.code, 'TOO_FEW_PEERS');
-        await assert.rejects(now.c1.remove(shard.cid), { code: 'TOO_FEW_PEERS', message: /lab\.c3/ }, 'c3 would lose it too');
-      } finally {
-        await lab.startMember(lab.peers[2]);
-      }
-      assert.deepEqual(await pinnedOn(), ['c1', 'c3']);
-    });
   });
 });
-
-async function keysOf(peer: LabPeer, type = 'recursive'): Promise<Record<string, unknown>> {
-  return ((await rpc(peer, 'pin/ls', { type })) as { Keys?: Record<string, unknown> }).Keys ?? {};
-}
-
-async function listOf(peer: { list(): AsyncIterable<string> }): Promise<string[]> {
-  const cids: string[] = [];
-  for await (const cid of peer.list()) cids.push(cid);
-  return cids;
-}

@@ -1,0 +1,27 @@
+/** `shardctl publish NAME`: point the repository's IPNS name at the tree of its head. */
+import { EXIT, ShardctlError } from '../../errors.ts';
+import { requireHome } from '../../home/home.ts';
+import type { Context } from '../context.ts';
+import { publishHead } from '../publish-head.ts';
+import { answer } from '../results.ts';
+import { reading } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const repository = context.args.positionals[0] as string;
+  requireHome(context.home);
+  return await reading(context, async ({ config, index }) => {
+    const record = index.repository(repository);
+    const head = record === undefined ? undefined : index.snapshot(repository, record.head);
+    if (head === undefined) {
+      const known = index.repositories().map(({ name }) => name);
+      throw new ShardctlError('NOT_FOUND', `no repository "${repository}"`, { hint: `there is ${known.join(', ') || 'none yet'}` });
+    }
+    const published = await publishHead(context, config, head);
+    if (context.quiet && !context.json) return EXIT.done;
+    answer(context, [{ type: 'published', ...published }], () => [
+      `/ipns/${published.name} -> ${published.value}`,
+      `DNS: TXT record of _dnslink.<domain>: "${published.dnslink}"`,
+    ]);
+    return EXIT.done;
+  });
+}

@@ -1,0 +1,38 @@
+/** Publishing, wired: which daemons of the settings may have a repository's key. */
+import { ShardctlError } from '../errors.ts';
+import type { Summary } from '../events.ts';
+import type { Config } from '../home/config.ts';
+import type { SnapshotRecord } from '../model.ts';
+import { type Published, publish } from '../publish.ts';
+import { usage } from './args.ts';
+import type { Context } from './context.ts';
+import { answer } from './results.ts';
+import type { Session } from './wire.ts';
+
+/** @throws ShardctlError `USAGE`, `TOO_FEW_PEERS` */
+export async function publishHead(context: Context, config: Config, head: SnapshotRecord): Promise<Published> {
+  const { args } = context;
+  const lifetime = args.text('lifetime');
+  if (lifetime !== undefined && !/^\d+(\.\d+)?(s|m|h)$/.test(lifetime))
+    throw usage(`--lifetime "${lifetime}" is not a time such as 48h or 90m`, args.command);
+  const { kuboNames } = await import('./wire-kubo.ts');
+  return await publish({ head, lifetime, names: await kuboNames(context, config, args.text('peer')) });
+}
+
+/** As `publish`, after a run: also one that found nothing changed, whose predecessor may have failed at this. */
+export async function publishAfter(context: Context, { config, index }: Session, { repository, number }: Summary): Promise<void> {
+  const head = index.snapshot(repository, number) as SnapshotRecord;
+  try {
+    const published = await publishHead(context, config, head);
+    if (context.json || !context.quiet)
+      answer(context, [{ type: 'published', ...published }], () => [`/ipns/${published.name} -> ${published.value}`]);
+  } catch (error) {
+    if (!(error instanceof ShardctlError)) throw error;
+    const { code, message, hint, retryable } = error;
+    throw new ShardctlError(code, `${repository}@${number} is committed, but not published: ${message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      retryable,
+      cause: error,
+    });
+  }
+}

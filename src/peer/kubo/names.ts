@@ -1,0 +1,96 @@
+/** IPNS names that a Kubo daemon publishes: a key a repository. Owner of kubo-rpc-client, which takes a quarter of a second to load. */
+import { ShardctlError } from '../../errors.ts';
+
+export interface NamesOptions {
+  /** Of the daemon's RPC. */
+  readonly url: string;
+  /** How it is called in messages. */
+  readonly who: string;
+  readonly token?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface NamedRoot {
+  /** The IPNS name, without `/ipns/`. */
+  readonly name: string;
+  /** What it points to, as a path. */
+  readonly value: string;
+}
+
+type Client = ReturnType<typeof import('kubo-rpc-client')['create']>;
+
+/**
+ * The client composes a time-out into a signal that it does not pass on (7.1): the caller's is all there is, and publishing to
+ * the public DHT may take a minute.
+ */
+export class KuboNames {
+  readonly #client: Client;
+  readonly #options: NamesOptions;
+
+  static async connect(options: NamesOptions): Promise<KuboNames> {
+    const { create } = await import('kubo-rpc-client');
+    const { url, token } = options;
+    const address = new URL(url);
+    const credentials = address.username === '' ? undefined : `${address.username}:${address.password}`;
+    address.username = '';
+    address.password = '';
+    const authorization =
+      token !== undefined ? `Bearer ${token}` : credentials && `Basic ${Buffer.from(decodeURIComponent(credentials)).toString('base64')}`;
+    return new KuboNames(create({ url: address, ...(authorization ? { headers: { authorization } } : {}) }), options);
+  }
+
+  private constructor(client: Client, options: NamesOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /** Whether the daemon has a key of this name. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer */
+  async has(key: string): Promise<boolean> {
+    const keys = await this.#ask('asking for its keys', (options) => this.#client.key.list(options));
+    return keys.some(({ name }) => name === key);
+  }
+
+  /** Makes a key. Ed25519: its name fits into one label of a host name. */
+  async make(key: string): Promise<void> {
+    await this.#ask('making a key', (options) => this.#client.key.gen(key, { type: 'ed25519', ...options }));
+  }
+
+  /**
+   * Points the name of the key at a path.
+   * @param lifetime how long the record may be believed, for example `48h`; the daemon renews it while it runs
+   */
+  async publish(key: string, path: string, lifetime: string | undefined): Promise<NamedRoot> {
+    const { name, value } = await this.#ask('publishing', (options) =>
+      // `resolve` would look for the path in the network. A daemon that is offline keeps the record until it is not.
+      this.#client.name.publish(path, {
+        key,
+        resolve: false,
+        allowOffline: true,
+        ...(lifetime === undefined ? {} : { lifetime }),
+        ...options,
+      }),
+    );
+    return { name: name.replace('/ipns/', ''), value };
+  }
+
+  async #ask<T>(doing: string, ask: (options: { signal: AbortSignal }) => Promise<T>): Promise<T> {
+    const { signal, who } = this.#options;
+    try {
+      return await ask({ signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new ShardctlError('TOO_FEW_PEERS', `${who}: ${doing}: ${reasonOf(error)}`, {
+        hint: 'is the daemon running, and does it know other peers? Then run the same command again',
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+}
+
+/** What the daemon answered, or why it did not. Kubo's errors are one line; a proxy's may be a page. */
+function reasonOf(error: unknown): string {
+  const cause = (error as { cause?: { code?: unknown } }).cause?.code;
+  const text = typeof cause === 'string' ? cause : error instanceof Error ? error.message : String(error);
+  return (text.split('\n', 1)[0] as string).slice(0, 200);
+}

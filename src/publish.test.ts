@@ -1,0 +1,55 @@
+/** Publishing through a real Kubo: one key a repository, and the name follows the head. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { KuboDaemon, requireKubo } from './testing/kubo.ts';
+import { Program } from './testing/program.ts';
+import { writeTree } from './testing/tree.ts';
+
+let dir: string;
+let daemon: KuboDaemon | undefined;
+let program: Program;
+before(() => {
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-publish-'));
+  program = new Program();
+});
+after(async () => {
+  await daemon?.stop();
+  program.dispose();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('a name leads to the tree of the head, stays the same, and moves with update --publish', async (t) => {
+  if (!requireKubo(t)) return;
+  // Offline it keeps the records for itself: there is nobody to tell.
+  daemon = await KuboDaemon.start(join(dir, 'kubo'), {}, ['--offline']);
+  const source = writeTree(join(dir, 'source'), { a: 'one' });
+  program.succeeds('peers', 'add', 'kubo', daemon.url, '--name', 'attic');
+  const [tree] = program.succeeds('add', source, '--name', 'deb ian', '-Q').lines;
+  const { lines } = program.succeeds('publish', 'deb ian', '--lifetime', '48h');
+  const name = /^\/ipns\/(k51[a-z0-9]+) -> \/ipfs\/(.*)$/.exec(lines[0] ?? '')?.[1] as string;
+  assert.equal(lines[0], `/ipns/${name} -> /ipfs/${tree}`);
+  assert.match(lines[1] ?? '', new RegExp(`"dnslink=/ipns/${name}"`));
+  assert.equal(daemon.repo.text(['name', 'resolve', name]), `/ipfs/${tree}`);
+
+  writeFileSync(join(source, 'b'), 'two');
+  const updated = program.succeeds('update', 'deb ian', '--publish', '--json');
+  const published = updated.lines.map((line) => JSON.parse(line)).find(({ type }) => type === 'published');
+  const summary = updated.lines.map((line) => JSON.parse(line)).find(({ type }) => type === 'summary');
+  assert.deepEqual([published.name, published.value, published.peer], [name, `/ipfs/${summary.tree}`, 'attic']);
+  assert.notEqual(summary.tree, tree);
+  assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${summary.tree}`);
+  assert.equal(program.succeeds('update', 'deb ian', '--publish', '-q').stdout, '');
+});
+
+test('a name that cannot be published is an error of its own, after the snapshot is committed', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  await daemon.stop();
+  const stopped = program.run('publish', 'deb ian');
+  assert.deepEqual([stopped.code, /peer "attic": asking for its keys: .*ECONNREFUSED/.test(stopped.stderr)], [42, true], stopped.stderr);
+  assert.equal(program.run('publish', 'nothing').code, 40);
+  assert.equal(program.run('publish', 'deb ian', '--peer', 'nobody').code, 40);
+  assert.equal(program.run('publish', 'deb ian', '--lifetime', 'long').code, 2);
+});
