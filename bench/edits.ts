@@ -15,9 +15,20 @@ const ONE_IN = 100;
 export const EDITS: readonly Edit[] = [
   { name: 'nothing', apply: () => [] },
   {
-    name: '1 % rewritten',
+    name: '1 % rewritten, everywhere',
     apply: (tree, round) => {
       const changed = filesOf(tree).filter((_, i) => i % ONE_IN === round % ONE_IN);
+      for (const path of changed) rewrite(join(tree, path), round);
+      return changed;
+    },
+  },
+  {
+    // As a mirror changes: some packages have new versions, and the others stand still.
+    name: '1 % rewritten, together',
+    apply: (tree, round) => {
+      const files = filesOf(tree);
+      const count = Math.ceil(files.length / ONE_IN);
+      const changed = files.slice(round * count, (round + 1) * count);
       for (const path of changed) rewrite(join(tree, path), round);
       return changed;
     },

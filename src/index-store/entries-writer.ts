@@ -76,7 +76,9 @@ export class EntriesWriter {
     const { from, to, starts } = parent.coldFile.subtree(ordinal, directories);
     const shift = this.#cold.position - from;
     for (let i = 0; i < directories; i++) {
-      this.#offsets[this.#count()] = (starts[i] as number) + shift;
+      // Counting may move the offsets.
+      const copied = this.#count();
+      this.#offsets[copied] = (starts[i] as number) + shift;
       const record = parent.skip() as Buffer;
       const at = this.#reserve(record.length);
       record.copy(Buffer.from(this.#block, at));

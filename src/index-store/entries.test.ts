@@ -86,6 +86,41 @@ test('what is read is what was written, in walk order, without what was dropped'
   reader.close();
 });
 
+test('what is copied from the parent reads as it does there, in however many directories', () => {
+  const writer = new EntriesWriter(hot, cold, HEADER, never);
+  const names = Array.from({ length: 3000 }, (_, i) => `d${String(i).padStart(5, '0')}`);
+  const root = directory('', names);
+  writer.enter(root);
+  for (const [i, name] of names.entries()) {
+    const child = directory(name, ['a', 'b'].slice(0, i % 3), root);
+    writer.enter(child);
+    setRoots(child);
+    writer.leave(child);
+  }
+  setRoots(root);
+  writer.leave(root);
+  writer.finish();
+
+  const parent = EntriesReader.open(hot, cold);
+  const copy = { hot: join(dir, '2.hot'), cold: join(dir, '2.cold') };
+  const copier = new EntriesWriter(copy.hot, copy.cold, HEADER, never);
+  copier.enter(root);
+  const cursor = parent.another();
+  for (let i = 1; i <= names.length; i++) copier.copy(cursor, i, 1);
+  copier.leave(root);
+  copier.finish();
+  const copied = EntriesReader.open(copy.hot, copy.cold);
+  for (let record = parent.next(); record !== undefined; record = parent.next()) {
+    const other = copied.next();
+    assert.deepEqual([other?.path, other?.names, other?.inodes], [record.path, record.names, record.inodes]);
+    const [its, theirs] = [parent.cold(record.ordinal, record.names.length), copied.cold(record.ordinal, record.names.length)];
+    assert.deepEqual([[...theirs.cids], [...theirs.dagSizes]], [[...its.cids], [...its.dagSizes]]);
+  }
+  assert.equal(copied.next(), undefined);
+  parent.close();
+  copied.close();
+});
+
 test('a racy entry gets a ctime that no file has', () => {
   write((ctimeNs) => ctimeNs === 3n);
   const reader = EntriesReader.open(hot, cold);
