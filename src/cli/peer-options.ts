@@ -1,15 +1,29 @@
 /** What `peers add` takes for every kind of peer. */
-import type { PlacementConfig } from '../home/config.ts';
+import { displayUrl } from '../display.ts';
+import { PEER_NAME, type PlacementConfig } from '../home/config.ts';
 import { sizeOf, weightOf } from './add-options.ts';
 import { type Args, usage } from './args.ts';
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+import { isUrl } from './wire.ts';
 
 /** `--name`. @throws ShardctlError `USAGE` when it, or what stands for it, cannot be the name of a peer */
 export function peerName(args: Args, otherwise: string): string {
   const name = args.text('name') ?? otherwise;
-  if (NAME.test(name)) return name;
+  if (PEER_NAME.test(name)) return name;
   throw usage(`"${name}" cannot be the name of a peer; give one of letters, digits, ".", "_" and "-" with --name`, args.command);
+}
+
+/** The address that a daemon is set up by. @param example of one */
+export function daemonUrl(args: Args, example: string): string {
+  const url = args.positionals[0] as string;
+  if (isUrl(url)) return url;
+  throw usage(`"${displayUrl(url)}" is not an http or https URL, as ${example} is`, args.command);
+}
+
+/** `--gateway` */
+export function gatewayUrl(args: Args): string | undefined {
+  const gateway = args.text('gateway');
+  if (gateway === undefined || isUrl(gateway)) return gateway;
+  throw usage(`--gateway "${gateway}" is not an http or https URL`, args.command);
 }
 
 /** What every kind of peer may be given. */

@@ -1,11 +1,8 @@
 /** What `config.json` may say, and how a mistake in it is reported. Sole owner of zod for the home. */
 import { z } from 'zod';
 import { ShardctlError } from '../errors.ts';
-import { CONFIG_FORMAT, type Config, DEFAULT_CONFIG, DEFAULT_PROFILE, DEFAULT_SHARD_BYTES } from './config.ts';
+import { CONFIG_FORMAT, type Config, DEFAULT_CONFIG, DEFAULT_PROFILE, DEFAULT_SHARD_BYTES, PEER_NAME } from './config.ts';
 import { parseSize } from './sizes.ts';
-
-/** Names stand in messages, labels and file names. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 const size = z
   .union([z.int().positive(), z.string()], 'expected bytes as a number, or a size such as "500GB"')
@@ -22,7 +19,7 @@ const replication = z
   .strictObject({ min: count, max: count })
   .refine(({ min, max }) => max === -1 || (min !== -1 && min <= max), 'min is more than max');
 
-const name = z.string().regex(NAME, 'expected a name of letters, digits, ".", "_" and "-"');
+const name = z.string().regex(PEER_NAME, 'expected a name of letters, digits, ".", "_" and "-"');
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
 

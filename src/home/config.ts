@@ -8,6 +8,8 @@ const MIB = 1024 * 1024;
 export const DEFAULT_SHARD_BYTES = 128 * MIB;
 export const DEFAULT_PROFILE = 'unixfs-v1-2025';
 export const DEFAULT_PEER_NAME = 'local';
+/** Names of peers stand in messages, labels and file names. */
+export const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 export type PeerLayout = 'car' | 'blockstore';
 

@@ -115,13 +115,8 @@ export function rawAt(payload: Buffer, at: number): RawRecord {
 }
 
 export function recordAt(payload: Buffer, at: number, ordinal: number): EntriesRecord {
-  const count = payload.readUInt32LE(at);
-  const text = at + RECORD_HEADER_BYTES + count * HOT_ENTRY_BYTES;
-  const namesAt = text + payload.readUInt32LE(at + 4);
+  const { count, namesAt, lengths, kinds, modes, sizes, mtimes, ctimes, inodes } = rawAt(payload, at);
   const allNames = payload.toString('latin1', namesAt, namesAt + payload.readUInt32LE(at + 8));
-  const { buffer } = payload;
-  const base = payload.byteOffset + at + RECORD_HEADER_BYTES;
-  const lengths = new Uint8Array(buffer, base + 35 * count, count);
   const names: ByteString[] = new Array(count);
   for (let i = 0, from = 0; i < count; i++) {
     const to = from + (lengths[i] as number);
@@ -130,22 +125,15 @@ export function recordAt(payload: Buffer, at: number, ordinal: number): EntriesR
   }
   return {
     ordinal,
-    path: payload.toString('latin1', text, namesAt),
+    path: pathAt(payload, at),
     names,
-    sizes: new Float64Array(buffer, base, count),
-    mtimes: new BigInt64Array(buffer, base + 8 * count, count),
-    ctimes: new BigInt64Array(buffer, base + 16 * count, count),
-    inodes: new BigUint64Array(buffer, base + 24 * count, count),
-    modes: new Uint16Array(buffer, base + 32 * count, count),
-    kinds: new Uint8Array(buffer, base + 34 * count, count),
+    kinds,
+    modes,
+    sizes,
+    mtimes: new BigInt64Array(mtimes.buffer, mtimes.byteOffset, count),
+    ctimes: new BigInt64Array(ctimes.buffer, ctimes.byteOffset, count),
+    inodes: new BigUint64Array(inodes.buffer, inodes.byteOffset, count),
   };
-}
-
-/** Kinds and sizes of a record's entries. @param record its bytes */
-export function sizesOf(record: Buffer): Pick<EntriesRecord, 'kinds' | 'sizes'> {
-  const count = record.readUInt32LE(0);
-  const base = record.byteOffset + RECORD_HEADER_BYTES;
-  return { sizes: new Float64Array(record.buffer, base, count), kinds: new Uint8Array(record.buffer, base + 34 * count, count) };
 }
 
 /** @param textBytes of the path and all names */

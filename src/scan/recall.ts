@@ -2,7 +2,7 @@
 import { Directory, type ParentRecord, type Recalled, type SameSubtree } from '../directory.ts';
 import { keyOf } from '../fs-path.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
-import { sizesOf } from '../index-store/hot-file.ts';
+import { rawAt } from '../index-store/hot-file.ts';
 import { type ByteString, DIRECTORY, FILE } from '../model.ts';
 import type { Sweep } from './sweep.ts';
 import { AS_IT_WAS, TO_LIST, type Touched } from './sweep-block.ts';
@@ -39,7 +39,7 @@ export class Recall {
       end++;
     } while (end < this.#depths.length && (this.#depths[end] as number) > depth);
     const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
-    for (let i = ordinal; i < end; i++) count(sizesOf(this.#entries.skip() as Buffer), counts);
+    for (let i = ordinal; i < end; i++) count(rawAt(this.#entries.skip() as Buffer, 0), counts);
     return { ordinal, length: end - ordinal, ...counts };
   }
 
@@ -79,7 +79,7 @@ export class Recall {
   }
 }
 
-function count({ kinds, sizes }: ReturnType<typeof sizesOf>, counts: { -readonly [Count in keyof Counts]: number }): void {
+function count({ kinds, sizes }: Pick<ParentRecord, 'kinds' | 'sizes'>, counts: { -readonly [Count in keyof Counts]: number }): void {
   for (let i = 0; i < kinds.length; i++) {
     if (kinds[i] === FILE) {
       counts.files++;

@@ -1,12 +1,11 @@
 /** `shardctl peers add cluster URL`: set up the members of an IPFS Cluster as peers, or all of it as one. */
 import { resolve } from 'node:path';
-import { displayUrl } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { peerNames } from '../../home/config.ts';
 import { replicationOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
-import { commonOptions, peerName } from '../peer-options.ts';
+import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../peer-options.ts';
 import { hostOf, isUrl, writing } from '../wire.ts';
 import { addCluster, type NewCluster } from '../wire-cluster.ts';
 
@@ -20,10 +19,8 @@ export async function run(context: Context): Promise<number> {
 }
 
 function clusterOf(args: Args, cwd: string): NewCluster {
-  const url = args.positionals[0] as string;
-  if (!isUrl(url)) throw usage(`"${displayUrl(url)}" is not an http or https URL, as http://127.0.0.1:9094 is`, args.command);
-  const gateway = args.text('gateway');
-  if (gateway !== undefined && !isUrl(gateway)) throw usage(`--gateway "${gateway}" is not an http or https URL`, args.command);
+  const url = daemonUrl(args, 'http://127.0.0.1:9094');
+  const gateway = gatewayUrl(args);
   const federate = args.flag('federate');
   if (!federate && args.text('replication') !== undefined) {
     throw usage(

@@ -2,10 +2,10 @@
 import { resolve } from 'node:path';
 import { displayUrl } from '../../display.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
-import { type Args, usage } from '../args.ts';
+import type { Args } from '../args.ts';
 import type { Context } from '../context.ts';
-import { commonOptions, peerName } from '../peer-options.ts';
-import { hostOf, isUrl, writing } from '../wire.ts';
+import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../peer-options.ts';
+import { hostOf, writing } from '../wire.ts';
 import { addKuboPeer, type NewKuboPeer } from '../wire-kubo.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -23,10 +23,8 @@ export async function run(context: Context): Promise<number> {
 }
 
 function peerOf(args: Args, cwd: string): NewKuboPeer {
-  const url = args.positionals[0] as string;
-  if (!isUrl(url)) throw usage(`"${displayUrl(url)}" is not an http or https URL, as http://127.0.0.1:5001 is`, args.command);
-  const gateway = args.text('gateway');
-  if (gateway !== undefined && !isUrl(gateway)) throw usage(`--gateway "${gateway}" is not an http or https URL`, args.command);
+  const url = daemonUrl(args, 'http://127.0.0.1:5001');
+  const gateway = gatewayUrl(args);
   const tokenFile = args.text('token-file');
   return {
     kind: 'kubo',
