@@ -18,7 +18,7 @@ export interface Start {
   readonly holders: Holders;
   /** Its entries are the caller's to close. */
   readonly parent: Parent | undefined;
-  /** Undefined when nothing of the parent can be believed unseen. */
+  /** Undefined when nothing of the parent can be believed unseen. The caller's to close. */
   readonly sweep: Sweep | undefined;
 }
 

@@ -2,9 +2,10 @@
  * Counts what the source does not have any more, and stops a run that would delete too much: an unmounted disk looks like
  * a mirror of which everything was deleted.
  */
-import type { Directory, WalkStep } from './directory.ts';
+import type { Directory } from './directory.ts';
 import { ShardctlError } from './errors.ts';
 import type { SnapshotRecord } from './model.ts';
+import type { WalkStep } from './walk-step.ts';
 
 /** Most entries that one run may delete: as many, or that part of the parent's. */
 export type MaxDelete = { readonly entries: number } | { readonly percent: number };

@@ -3,7 +3,7 @@
  * fills the columns that are its own: `compare` the states, `import` the CIDs of files, `link` those of symlinks and
  * subdirectories. Columns, because a million entries as objects would be hundreds of megabytes of heap.
  */
-import { type ByteString, type Codec, DIGEST_BYTES, type EntryCounts, type EntryKind, type Root } from './model.ts';
+import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } from './model.ts';
 
 /** Bytes of one entry in the `cids` column: its codec, then its digest. */
 export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
@@ -11,8 +11,8 @@ export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
 /** A ctime that no file has (0 is what images and some FUSE file systems report): the entry is looked at again. */
 export const NO_CTIME = -(2n ** 63n);
 
-/** Bytes of one entry in all columns but the CIDs. */
-const COLUMN_BYTES = 36;
+/** Bytes of one entry's stat data. */
+const COLUMN_BYTES = 35;
 
 /** What the pipeline has to do about an entry. */
 export const NEW = 1;
@@ -57,39 +57,42 @@ export interface BaseDirectory {
   readonly count: number;
 }
 
-/** The parent snapshot's record of a directory, column by column. */
-export interface ParentRecord {
-  /** Position in walk order. */
-  readonly ordinal: number;
-  readonly path: ByteString;
-  readonly names: readonly ByteString[];
+/** The stat data of a directory's entries, in the order of their names. */
+export interface StatColumns {
   readonly kinds: Uint8Array;
+  /** Permission bits, 07777. */
   readonly modes: Uint16Array;
   readonly sizes: Float64Array;
+  /** Nanoseconds since 1970, modulo 2^64: enough to compare. */
   readonly mtimes: BigInt64Array;
   readonly ctimes: BigInt64Array;
   readonly inodes: BigUint64Array;
 }
 
-/** What is known of a directory without listing it. */
-export interface Recalled {
-  /** As the parent has it; valid until the walk goes on. */
-  readonly record: ParentRecord;
-  /** Positions of the entries whose stat data are not the parent's. */
-  readonly touched: Uint32Array;
-}
-
-/** A subtree of the parent in which nothing differs. */
-export interface SameSubtree extends EntryCounts {
-  /** Of its top, in walk order. */
+/** The parent snapshot's record of a directory, column by column. */
+export interface ParentRecord extends StatColumns {
+  /** Position in walk order. */
   readonly ordinal: number;
-  /** Directories in it, the top included. */
-  readonly length: number;
-  /** Bytes of its files. */
-  readonly bytes: number;
+  readonly path: ByteString;
+  readonly names: readonly ByteString[];
+  /** The same in memory of its own: all bytes of the record, and the columns as views of them. */
+  own(): { readonly bytes: Buffer; readonly columns: StatColumns };
 }
 
-export class Directory {
+function newColumns(count: number): StatColumns {
+  // One allocation, not six: most directories are small.
+  const memory = new ArrayBuffer(count * COLUMN_BYTES);
+  return {
+    sizes: new Float64Array(memory, 0, count),
+    mtimes: new BigInt64Array(memory, count * 8, count),
+    ctimes: new BigInt64Array(memory, count * 16, count),
+    inodes: new BigUint64Array(memory, count * 24, count),
+    modes: new Uint16Array(memory, count * 32, count),
+    kinds: new Uint8Array(memory, count * 34, count),
+  };
+}
+
+export class Directory implements StatColumns {
   /** Path from the root of the source; the root itself is ''. */
   readonly path: ByteString;
   readonly parent: Directory | undefined;
@@ -98,14 +101,13 @@ export class Directory {
   /** Entry names, sorted by bytes. */
   readonly names: readonly ByteString[];
   readonly kinds: Uint8Array;
-  /** Permission bits, 07777. */
   readonly modes: Uint16Array;
   readonly sizes: Float64Array;
-  /** Nanoseconds since 1970, modulo 2^64: enough to compare. `exactMtimes` has the few that do not fit (year 2262 and later). */
   readonly mtimes: BigInt64Array;
   readonly ctimes: BigInt64Array;
   readonly inodes: BigUint64Array;
   readonly states: Uint8Array;
+  /** The few times that do not fit into the column: of the year 2262 and later. */
   exactMtimes: Map<number, bigint> | undefined;
   /** Set by compare, a byte an entry. Made when the first difference is met. */
   differences: Uint8Array | undefined;
@@ -126,36 +128,40 @@ export class Directory {
   cids: Buffer | undefined;
   dagSizes: Float64Array | undefined;
 
-  constructor(path: ByteString, parent: Directory | undefined, indexInParent: number, names: readonly ByteString[], unreadable = false) {
+  /** The bytes of its record in the parent's entries, if the columns are views of them: names, and kinds, are the parent's. */
+  readonly record: Buffer | undefined;
+
+  constructor(
+    path: ByteString,
+    parent: Directory | undefined,
+    indexInParent: number,
+    names: readonly ByteString[],
+    unreadable = false,
+    inParent?: ReturnType<ParentRecord['own']>,
+  ) {
     const count = names.length;
     this.unreadable = unreadable;
     this.path = path;
     this.parent = parent;
     this.indexInParent = indexInParent;
     this.names = names;
-    // One allocation, not eight: most directories are small, and a no-op over a million files makes nothing but these.
-    const columns = new ArrayBuffer(count * COLUMN_BYTES);
-    this.sizes = new Float64Array(columns, 0, count);
-    this.mtimes = new BigInt64Array(columns, count * 8, count);
-    this.ctimes = new BigInt64Array(columns, count * 16, count);
-    this.inodes = new BigUint64Array(columns, count * 24, count);
-    this.modes = new Uint16Array(columns, count * 32, count);
-    this.kinds = new Uint8Array(columns, count * 34, count);
-    this.states = new Uint8Array(columns, count * 35, count).fill(NEW);
+    this.record = inParent?.bytes;
+    const { sizes, mtimes, ctimes, inodes, modes, kinds } = inParent?.columns ?? newColumns(count);
+    this.sizes = sizes;
+    this.mtimes = mtimes;
+    this.ctimes = ctimes;
+    this.inodes = inodes;
+    this.modes = modes;
+    this.kinds = kinds;
+    this.states = new Uint8Array(count).fill(inParent === undefined ? NEW : SAME);
   }
 
   /** A directory whose entries are all as the parent's record has them. */
   static asInParent(record: ParentRecord, parent: Directory | undefined, indexInParent: number): Directory {
-    const { ordinal, names } = record;
-    const directory = new Directory(record.path, parent, indexInParent, names);
-    directory.kinds.set(record.kinds);
-    directory.modes.set(record.modes);
-    directory.sizes.set(record.sizes);
-    directory.mtimes.set(record.mtimes);
-    directory.ctimes.set(record.ctimes);
-    directory.inodes.set(record.inodes);
-    directory.states.fill(SAME);
-    const indexes = Int32Array.from(names, (_, i) => i);
+    const { ordinal, path, names } = record;
+    const directory = new Directory(path, parent, indexInParent, names, false, record.own());
+    const indexes = new Int32Array(names.length);
+    for (let i = 0; i < indexes.length; i++) indexes[i] = i;
     directory.base = { ordinal, indexes, kinds: directory.kinds, removed: [], count: names.length };
     return directory;
   }
@@ -231,9 +237,23 @@ export class Directory {
   setRoot(index: number, codec: Codec, digest: Uint8Array, digestAt: number, dagSize: number): void {
     if (this.cids === undefined) this.cids = Buffer.alloc(this.count * CID_COLUMN_BYTES);
     if (this.dagSizes === undefined) this.dagSizes = new Float64Array(this.count);
-    this.cids[index * CID_COLUMN_BYTES] = codec;
-    this.cids.set(digest.subarray(digestAt, digestAt + DIGEST_BYTES), index * CID_COLUMN_BYTES + 1);
+    const at = index * CID_COLUMN_BYTES;
+    this.cids[at] = codec;
+    // Sooner done than a view is made of them.
+    for (let i = 0; i < DIGEST_BYTES; i++) this.cids[at + 1 + i] = digest[digestAt + i] as number;
     this.dagSizes[index] = dagSize;
+  }
+
+  /** All entries take their CIDs from the parent's record, but for those that have one already. */
+  takeRoots(cids: Buffer, dagSizes: Float64Array | Uint32Array): void {
+    const [own, ownSizes] = [this.cids, this.dagSizes];
+    this.cids = Buffer.from(cids);
+    this.dagSizes = new Float64Array(dagSizes);
+    if (own === undefined || ownSizes === undefined) return;
+    for (let i = 0; i < this.count; i++) {
+      const at = i * CID_COLUMN_BYTES;
+      if (own[at] !== 0) this.setRoot(i, own[at] as Codec, own, at + 1, ownSizes[i] as number);
+    }
   }
 
   rootOf(index: number): Root {
@@ -246,30 +266,3 @@ export class Directory {
     };
   }
 }
-
-/** All entries of a directory but its subdirectories have their CIDs. */
-export interface FilledStep {
-  readonly kind: 'filled';
-  readonly directory: Directory;
-}
-
-export function isFilled(step: { readonly kind: string }): step is FilledStep {
-  return step.kind === 'filled';
-}
-
-/** In the place of a subdirectory: nothing in it differs. */
-export interface SameStep {
-  readonly kind: 'same';
-  readonly subtree: SameSubtree;
-}
-
-export function isSame(step: { readonly kind: string }): step is SameStep {
-  return step.kind === 'same';
-}
-
-/** The walk as the stages pass it on: a directory is entered before and left after everything below it. */
-export type WalkStep =
-  /** `recalled`: it was not listed, because the sweep knows it; all that may differ in it is what was touched. */
-  | { readonly kind: 'enter'; readonly directory: Directory; readonly recalled?: Recalled }
-  | SameStep
-  | { readonly kind: 'leave'; readonly directory: Directory };

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
+import { SecondThread } from './scan/second-thread.ts';
 import { freshRoot, TestHome } from './testing/run.ts';
 import { applyEdit, edit, writeTree } from './testing/tree.ts';
 
@@ -22,6 +23,8 @@ afterEach(() => {
 
 /** Lets the clock move on: what was written a moment ago is racy, and looked at whatever the sweep says. */
 const tick = () => new Promise((resolve) => setTimeout(resolve, 30));
+
+const manyNames = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}-${'y'.repeat(150)}`, `${i}`]));
 
 /** Everything in a directory, with what would show that it was written to. */
 function stateOf(path: string): string[] {
@@ -104,6 +107,22 @@ test('with so many entries that two threads look at them, each kind of change is
   const { summary } = await home.add(dir);
   assert.notEqual(summary.tree, before.tree);
   assert.equal(summary.tree, await freshRoot(dir));
+});
+
+test('when the second thread dies, or never comes up, the first looks at everything', async () => {
+  for (let i = 0; i < 40; i++) writeTree(dir, { [`dir${i}`]: manyNames(300) });
+  await tick();
+  await home.add(dir);
+  await tick();
+  const dead = new SecondThread();
+  dead.stop();
+  assert.equal((await home.add(dir, { secondThread: dead })).summary.unchanged, true);
+  const dying = new SecondThread();
+  setImmediate(() => dying.stop());
+  assert.equal((await home.add(dir, { secondThread: dying })).summary.unchanged, true);
+  writeFileSync(join(dir, 'dir7', 'new'), 'new');
+  await tick();
+  assert.equal((await home.add(dir, { secondThread: dead })).summary.tree, await freshRoot(dir));
 });
 
 test('what is skipped is told of by each run, also when nothing else is there to tell', async () => {

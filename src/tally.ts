@@ -1,19 +1,8 @@
 /** Counts what passes by, for the summary and for whoever watches. */
-import {
-  CHANGED,
-  type Directory,
-  DROPPED,
-  type FilledStep,
-  isFilled,
-  isSame,
-  METADATA,
-  NEW,
-  SAME,
-  type SameSubtree,
-  type WalkStep,
-} from './directory.ts';
+import { CHANGED, type Directory, DROPPED, METADATA, NEW, SAME } from './directory.ts';
 import type { Emit, EntryProblem, Event } from './events.ts';
 import { DIRECTORY, FILE, SYMLINK } from './model.ts';
+import { type FilledStep, isFilled, isSame, type SameSubtree, type WalkStep } from './walk-step.ts';
 
 /** Progress is told this often at most. */
 const EVERY_MS = 100;

@@ -36,6 +36,7 @@ async function attempt(run: IngestRun): Promise<Summary> {
     const { ingest } = await import('./ingest.ts');
     return await ingest(run, start);
   } finally {
+    start.sweep?.close();
     start.parent?.entries?.close();
   }
 }

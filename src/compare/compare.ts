@@ -5,11 +5,12 @@
  *
  * Both sides come in walk order, so this is a merge: no lookup, no hash table, whatever the size of the repository.
  */
-import { type Directory, DROPPED, SAME, UNREADABLE, type WalkStep } from '../directory.ts';
+import { type Directory, DROPPED, SAME, UNREADABLE } from '../directory.ts';
 import { joinBytes, keyOf } from '../fs-path.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { EntriesRecord } from '../index-store/hot-file.ts';
 import { type ByteString, DIRECTORY, type EntryKind } from '../model.ts';
+import type { WalkStep } from '../walk-step.ts';
 import { Cursor } from './cursor.ts';
 import { type JudgeOptions, judge } from './judge.ts';
 import { keepSubtree } from './keep.ts';
@@ -36,6 +37,10 @@ export function* compare(
   const parent = new Cursor(base);
   const it: Comparison = { parent, options, kept: new Map() };
   for (const step of steps) {
+    if (step.kind === 'pause') {
+      yield step;
+      continue;
+    }
     if (step.kind === 'same') {
       const { ordinal, length } = step.subtree;
       yield* passOver(it, () => parent.isBeforeOrdinal(ordinal));

@@ -1,6 +1,7 @@
 /** The parent's subtree in the place of a directory that could not be looked at. */
-import { Directory, type WalkStep } from '../directory.ts';
+import { Directory } from '../directory.ts';
 import type { EntriesRecord } from '../index-store/hot-file.ts';
+import type { WalkStep } from '../walk-step.ts';
 import type { Cursor } from './cursor.ts';
 
 /**

@@ -3,10 +3,11 @@
  * take their CIDs from its pending entries and are not read again.
  * In, out: the walk with states. Holds: the pending records of one directory.
  */
-import { CHANGED, CID_COLUMN_BYTES, type Directory, METADATA, NEW, type WalkStep } from '../directory.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, METADATA, NEW } from '../directory.ts';
 import { keyOf } from '../fs-path.ts';
 import type { PendingRecord } from '../index-store/pending-reader.ts';
 import { type ByteString, type Codec, FILE } from '../model.ts';
+import type { WalkStep } from '../walk-step.ts';
 
 import { isSame, type JudgeOptions } from './judge.ts';
 

@@ -3,10 +3,11 @@
  * and came out the same (a racy file, a touched one in a tree without metadata) is the same.
  * In, out: the import steps. Holds: the CIDs of one directory of the parent.
  */
-import { CHANGED, CID_COLUMN_BYTES, type Directory, type FilledStep, isFilled, NEW, SAME } from '../directory.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, NEW, SAME } from '../directory.ts';
 import type { ColdRecord } from '../index-store/cold-file.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import { type Codec, DIRECTORY } from '../model.ts';
+import { type FilledStep, isFilled } from '../walk-step.ts';
 
 export async function* takeOver<Step extends { readonly kind: string }>(
   steps: AsyncIterable<Step | FilledStep>,
@@ -22,6 +23,8 @@ function adopt(directory: Directory, entries: EntriesReader): void {
   const { base } = directory;
   if (base === undefined) return;
   const cold = entries.cold(base.ordinal, base.count);
+  const areTaken = directory.record !== undefined;
+  if (areTaken) directory.takeRoots(cold.cids, cold.dagSizes);
   for (let i = 0; i < directory.count; i++) {
     const at = base.indexes[i] as number;
     if (at < 0) continue;
@@ -31,7 +34,7 @@ function adopt(directory: Directory, entries: EntriesReader): void {
       if (directory.kept) directory.drop(i);
       else directory.states[i] = NEW;
     } else if (directory.states[i] === SAME) {
-      directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
+      if (!areTaken) directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
     } else if (directory.kinds[i] === DIRECTORY && base.kinds[at] === DIRECTORY && cold.cids[cid] !== 0) {
       // What it was: "link" makes of it what it is.
       directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);

@@ -6,9 +6,10 @@
  * Workers finish in any order; what comes out is always in walk order, so that the same tree gives the same shards.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Directory, FilledStep, WalkStep } from '../directory.ts';
+import type { Directory } from '../directory.ts';
 import { type Codec, DIGEST_BYTES } from '../model.ts';
 import { type BlocksStep, type FinishedFiles, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
+import type { FilledStep, PAUSE, WalkStep } from '../walk-step.ts';
 import { importAgain } from './again.ts';
 import { importByContent } from './by-content.ts';
 import type { ImportContext } from './context.ts';
@@ -29,7 +30,7 @@ const TURN_MS = 50;
 
 type Task<Item, R> = Item & { readonly slab: number; readonly result: Promise<R> };
 type Ahead =
-  | Exclude<PlanItem, { kind: 'batch' | 'segment' }>
+  | Exclude<PlanItem, { kind: 'batch' | 'segment' } | typeof PAUSE>
   | Task<Extract<PlanItem, { kind: 'batch' }>, FilesResult>
   | Task<Extract<PlanItem, { kind: 'segment' }>, SegmentResult>;
 
@@ -77,6 +78,9 @@ async function* lookAhead(items: Iterator<PlanItem>, { pool, signal }: ImportCon
       const next = items.next();
       if (next.done === true) {
         done = true;
+      } else if (next.value.kind === 'pause') {
+        await setImmediate();
+        signal.throwIfAborted();
       } else {
         entries += entriesOf(next.value);
         ahead.push(start(next.value, pool));
@@ -102,7 +106,7 @@ function entriesOf(item: PlanItem | Ahead): number {
   return item.kind === 'enter' ? item.directory.count : 0;
 }
 
-function start(item: PlanItem, pool: ImportContext['pool']): Ahead {
+function start(item: Exclude<PlanItem, typeof PAUSE>, pool: ImportContext['pool']): Ahead {
   if (item.kind !== 'batch' && item.kind !== 'segment') return item;
   const slab = pool.takeSlab() as number;
   const task = item.kind === 'batch' ? item.batch.task(slab, false) : { ...item.task, slab };

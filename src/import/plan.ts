@@ -4,9 +4,10 @@
  *
  * A batch spans directories: many mirrors keep one or two files in each, and a task for each would cost more than the file.
  */
-import { CHANGED, type Directory, type FilledStep, NEW, type WalkStep } from '../directory.ts';
+import { CHANGED, type Directory, NEW } from '../directory.ts';
 import type { ByteString, CidProfile } from '../model.ts';
 import { FILE } from '../model.ts';
+import type { FilledStep, WalkStep } from '../walk-step.ts';
 import { entryPath } from './context.ts';
 import { LargeFile } from './large-file.ts';
 import { type ExpectedStats, FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_TASK, type SegmentTask, SLAB_BYTES } from './protocol.ts';
@@ -37,6 +38,10 @@ export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator
     entriesBehind = 0;
   }
   for (const step of steps) {
+    if (step.kind === 'pause') {
+      yield step;
+      continue;
+    }
     behind.push(step);
     if (step.kind === 'enter') {
       const { directory } = step;

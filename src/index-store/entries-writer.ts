@@ -57,8 +57,12 @@ export class EntriesWriter {
     this.#open.push({ ordinal: this.#directories, live });
     this.#count();
     // Making room may move the block.
-    const at = this.#reserve(bytesOf(directory, live));
-    writeRecord(this.#block, at, directory, live, this.#isRacy);
+    const { record } = directory;
+    const asIs = record !== undefined && live.length === directory.count;
+    const at = this.#reserve(asIs ? record.length : bytesOf(directory, live));
+    if (asIs) record.copy(Buffer.from(this.#block, at));
+    else writeRecord(this.#block, at, directory, live);
+    this.#markRacy(at + RECORD_HEADER_BYTES, live.length);
     if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
   }
 
@@ -125,6 +129,12 @@ export class EntriesWriter {
     return start;
   }
 
+  /** A racy entry is given a ctime that nothing has, so that the next run looks at it again (as git does with its index). */
+  #markRacy(columnsAt: number, count: number): void {
+    const ctimes = new BigInt64Array(this.#block, columnsAt + 16 * count, count);
+    for (let i = 0; i < count; i++) if (this.#isRacy(ctimes[i] as bigint)) ctimes[i] = NO_CTIME;
+  }
+
   #flushBlock(): void {
     if (this.#blockEnd === BLOCK_HEADER_BYTES) return;
     const block = Buffer.from(this.#block, 0, this.#blockEnd);
@@ -148,13 +158,7 @@ function bytesOf(directory: Directory, live: readonly number[]): number {
   return recordBytes(live.length, text);
 }
 
-function writeRecord(
-  block: ArrayBuffer,
-  start: number,
-  directory: Directory,
-  live: readonly number[],
-  isRacy: (ctimeNs: bigint) => boolean,
-): void {
+function writeRecord(block: ArrayBuffer, start: number, directory: Directory, live: readonly number[]): void {
   const count = live.length;
   const base = start + RECORD_HEADER_BYTES;
   const sizes = new Float64Array(block, base, count);
@@ -165,22 +169,32 @@ function writeRecord(
   const kinds = new Uint8Array(block, base + 34 * count, count);
   const lengths = new Uint8Array(block, base + 35 * count, count);
   const out = Buffer.from(block);
+  if (count === directory.count) {
+    sizes.set(directory.sizes);
+    mtimes.set(directory.mtimes);
+    ctimes.set(directory.ctimes);
+    inodes.set(directory.inodes);
+    modes.set(directory.modes);
+    kinds.set(directory.kinds);
+  } else {
+    for (let to = 0; to < count; to++) {
+      const i = live[to] as number;
+      sizes[to] = directory.sizes[i] as number;
+      mtimes[to] = directory.mtimes[i] as bigint;
+      ctimes[to] = directory.ctimes[i] as bigint;
+      inodes[to] = directory.inodes[i] as bigint;
+      modes[to] = directory.modes[i] as number;
+      kinds[to] = directory.kinds[i] as number;
+    }
+  }
   const pathAt = base + HOT_ENTRY_BYTES * count;
   const namesAt = pathAt + out.write(directory.path, pathAt, 'latin1');
   let at = namesAt;
   for (let to = 0; to < count; to++) {
-    const i = live[to] as number;
-    const ctime = directory.ctimes[i] as bigint;
-    sizes[to] = directory.sizes[i] as number;
-    mtimes[to] = directory.mtimes[i] as bigint;
-    // A racy entry is given a ctime that nothing has, so that the next run looks at it again (as git does with its index).
-    ctimes[to] = isRacy(ctime) ? NO_CTIME : ctime;
-    inodes[to] = directory.inodes[i] as bigint;
-    modes[to] = directory.modes[i] as number;
-    kinds[to] = directory.kinds[i] as number;
-    const name = directory.names[i] as string;
+    const name = directory.names[live[to] as number] as string;
     lengths[to] = name.length;
-    at += out.write(name, at, 'latin1');
+    // Names are short: a call of write costs more.
+    for (let c = 0; c < name.length; c++) out[at++] = name.charCodeAt(c);
   }
   out.writeUInt32LE(count, start);
   out.writeUInt32LE(directory.path.length, start + 4);
@@ -200,12 +214,18 @@ function writeCold(out: Buffer, directory: Directory, live: readonly number[], w
 function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: readonly number[], wide: boolean): void {
   if (cids === undefined || dagSizes === undefined) return;
   const cidsAt = live.length * (wide ? 8 : 4);
+  const areAll = live.length === states.length;
+  if (areAll) cids.copy(out, cidsAt);
   for (let to = 0; to < live.length; to++) {
     const i = live[to] as number;
-    // It vanished after `enter` had listed it: a codec of 0 says that it has no CID.
-    if (states[i] === DROPPED) continue;
+    const at = cidsAt + to * CID_COLUMN_BYTES;
+    if (states[i] === DROPPED) {
+      // It vanished after `enter` had listed it: a codec of 0 says that it has no CID.
+      out.fill(0, at, at + CID_COLUMN_BYTES);
+      continue;
+    }
     if (wide) out.writeDoubleLE(dagSizes[i] as number, to * 8);
     else out.writeUInt32LE(dagSizes[i] as number, to * 4);
-    cids.copy(out, cidsAt + to * CID_COLUMN_BYTES, i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
+    if (!areAll) cids.copy(out, at, i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
   }
 }

@@ -1,7 +1,7 @@
 /** The hot part of the entries, block by block: for the reader, which takes them in order, and for the sweep, which does not. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import type { ParentRecord } from '../directory.ts';
+import type { ParentRecord, StatColumns } from '../directory.ts';
 import type { ByteString } from '../model.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -115,18 +115,26 @@ export function rawAt(payload: Buffer, at: number): RawRecord {
 }
 
 export function recordAt(payload: Buffer, at: number, ordinal: number): EntriesRecord {
-  const { count, namesAt, lengths, kinds, modes, sizes, mtimes, ctimes, inodes } = rawAt(payload, at);
-  const allNames = payload.toString('latin1', namesAt, namesAt + payload.readUInt32LE(at + 8));
+  const { count, namesAt, lengths } = rawAt(payload, at);
+  const namesEnd = namesAt + payload.readUInt32LE(at + 8);
+  const allNames = payload.toString('latin1', namesAt, namesEnd);
   const names: ByteString[] = new Array(count);
   for (let i = 0, from = 0; i < count; i++) {
     const to = from + (lengths[i] as number);
     names[i] = allNames.slice(from, to);
     from = to;
   }
+  const own = () => {
+    const bytes = Buffer.from(new ArrayBuffer(pad8(namesEnd - at)));
+    payload.copy(bytes, 0, at);
+    return { bytes, columns: columnsAt(bytes, 0) };
+  };
+  return { ordinal, path: pathAt(payload, at), names, ...columnsAt(payload, at), own };
+}
+
+function columnsAt(payload: Buffer, at: number): StatColumns {
+  const { count, kinds, modes, sizes, mtimes, ctimes, inodes } = rawAt(payload, at);
   return {
-    ordinal,
-    path: pathAt(payload, at),
-    names,
     kinds,
     modes,
     sizes,

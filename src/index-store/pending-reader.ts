@@ -17,7 +17,7 @@ import {
 } from './pending-format.ts';
 
 /** Some files of one directory, by name. */
-export interface PendingRecord extends Omit<EntriesRecord, 'ordinal'> {
+export interface PendingRecord extends Omit<EntriesRecord, 'ordinal' | 'own'> {
   /** count × 33 bytes: codec, digest. */
   readonly cids: Buffer;
   readonly dagSizes: Float64Array;

@@ -3,15 +3,22 @@ import { decodeNode } from '../dag/decode.ts';
 import type { HamtBefore } from '../dag/hamt.ts';
 import { CID_COLUMN_BYTES, type Directory, SAME } from '../directory.ts';
 import { ShardctlError } from '../errors.ts';
-import type { BlockId, ByteString } from '../model.ts';
+import type { BlockId, ByteString, CidProfile } from '../model.ts';
 
 /** A smaller directory is made anew sooner than its old root comes from a peer. */
 const LEAST_ENTRIES = 1000;
 /** With more changes than one in so many entries, hardly a slot of the root has none. */
 const LEAST_ENTRIES_A_CHANGE = 16;
 
-export function mayBeHamt({ base, count }: Directory): boolean {
-  return base !== undefined && count >= LEAST_ENTRIES;
+/** A link takes this much at most besides its name: a CID of 36 bytes, a size of 8, their tags and lengths. */
+const LINK_BYTES = 56;
+
+/** Whether it may be large enough. The root of one that is not would be fetched for nothing, and with it its shard's manifest. */
+export function mayBeHamt({ base, count, names }: Directory, { hamtThreshold }: CidProfile): boolean {
+  if (base === undefined || count < LEAST_ENTRIES) return false;
+  let bytes = count * LINK_BYTES;
+  for (let i = 0; i < count && bytes <= hamtThreshold; i++) bytes += (names[i] as ByteString).length;
+  return bytes > hamtThreshold;
 }
 
 export interface HamtSource {

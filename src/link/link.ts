@@ -7,11 +7,12 @@
  */
 import { buildDirectory, type DirectoryLinks } from '../dag/directory.ts';
 import type { HamtBefore } from '../dag/hamt.ts';
-import { CHANGED, CID_COLUMN_BYTES, type Directory, type FilledStep, SAME, type WalkStep } from '../directory.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME } from '../directory.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { EntriesWriter } from '../index-store/entries-writer.ts';
 import type { BlockId, ByteString, CidProfile, Metadata, Root } from '../model.ts';
 import { type BlocksStep, ownBlocks, RunBuilder } from '../shard/run.ts';
+import type { FilledStep, WalkStep } from '../walk-step.ts';
 import { hamtBefore, mayBeHamt } from './hamt-before.ts';
 
 export interface LinkOptions {
@@ -57,7 +58,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
       options.entries.enter(step.directory);
     } else if (step.kind === 'leave') {
       const { directory } = step;
-      const before = mayBeHamt(directory) ? await hamtBefore(directory, options) : undefined;
+      const before = mayBeHamt(directory, options.profile) ? await hamtBefore(directory, options) : undefined;
       tree = close(directory, options, blocks, before);
       options.entries.leave(directory);
       if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());

@@ -147,6 +147,7 @@ export class Packer {
   }
 
   #write(run: Buffer, from: number, to: number, writes: Promise<void>[]): void {
-    if (to > from) writes.push((this.#open as OpenShard).write(run.subarray(from, to)));
+    const writing = to > from ? this.#open?.write(run.subarray(from, to)) : undefined;
+    if (writing !== undefined) writes.push(writing);
   }
 }

@@ -14,6 +14,7 @@ const COARSE = 2n * SECOND;
  */
 export function isRacyAt(startedMs: number): (ctimeNs: bigint) => boolean {
   const started = BigInt(Math.floor(startedMs)) * MILLISECOND;
+  const [coarse, tick] = [started - COARSE, started - TICK];
   // ctime, because every write sets it and nobody can set it back; an mtime may lie anywhere, also in the future.
-  return (ctimeNs) => ctimeNs >= started - (ctimeNs % SECOND === 0n ? COARSE : TICK);
+  return (ctimeNs) => ctimeNs >= coarse && (ctimeNs >= tick || ctimeNs % SECOND === 0n);
 }

@@ -1,9 +1,10 @@
 /** What the walk need not look at again: directories as the sweep found them. Asked in walk order. */
-import { Directory, type ParentRecord, type Recalled, type SameSubtree } from '../directory.ts';
+import { Directory, type ParentRecord } from '../directory.ts';
 import { keyOf } from '../fs-path.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import { rawAt } from '../index-store/hot-file.ts';
 import { type ByteString, DIRECTORY, FILE } from '../model.ts';
+import type { Recalled, SameSubtree } from '../walk-step.ts';
 import type { Sweep } from './sweep.ts';
 import { AS_IT_WAS, TO_LIST, type Touched } from './sweep-block.ts';
 
@@ -13,31 +14,24 @@ const NONE = new Uint32Array(0);
 
 export class Recall {
   readonly #entries: EntriesReader;
-  readonly #depths: Uint16Array;
-  readonly #verdicts: Uint8Array;
-  readonly #touched: ReturnType<Sweep['touched']>;
-  #nextTouched: { readonly ordinal: number; readonly touched: Touched } | undefined;
+  readonly #sweep: Sweep;
 
   /** @param entries the parent's, for this alone */
   constructor(entries: EntriesReader, sweep: Sweep) {
     this.#entries = entries;
-    const { depths, verdicts } = sweep.columns();
-    this.#depths = depths;
-    this.#verdicts = verdicts;
-    this.#touched = sweep.touched();
-    this.#nextTouched = this.#touched.next().value ?? undefined;
+    this.#sweep = sweep;
+  }
+
+  /** Looks, if need be, for about a turn. @returns whether it is known what to say of this directory; if not, ask again */
+  isReady(path: ByteString): boolean {
+    return !this.#isAt(path) || this.#endOfSame() !== 'unknown';
   }
 
   /** The directory and all that is below it, when nothing in there differs. */
   same(path: ByteString): SameSubtree | undefined {
-    if (!this.#isAt(path)) return undefined;
+    const end = this.#isAt(path) ? this.#endOfSame() : undefined;
+    if (typeof end !== 'number') return undefined;
     const { ordinal } = this.#entries;
-    const depth = this.#depths[ordinal] as number;
-    let end = ordinal;
-    do {
-      if (this.#verdicts[end] !== AS_IT_WAS) return undefined;
-      end++;
-    } while (end < this.#depths.length && (this.#depths[end] as number) > depth);
     const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
     for (let i = ordinal; i < end; i++) count(rawAt(this.#entries.skip() as Buffer, 0), counts);
     return { ordinal, length: end - ordinal, ...counts };
@@ -49,10 +43,10 @@ export class Recall {
     parent: Directory | undefined,
     indexInParent: number,
   ): (Recalled & { readonly directory: Directory }) | undefined {
-    if (!this.#isAt(path) || this.#verdicts[this.#entries.ordinal] === TO_LIST) return undefined;
+    if (!this.#isAt(path) || this.#sweep.verdict(this.#entries.ordinal) === TO_LIST) return undefined;
     const record = this.#entries.next() as ParentRecord;
     const directory = Directory.asInParent(record, parent, indexInParent);
-    const touched = this.#touchedOf(record.ordinal);
+    const touched = this.#sweep.touched(record.ordinal);
     for (const [at, i] of (touched?.indexes ?? NONE).entries()) {
       const { modes, sizes, mtimes, ctimes, inodes } = touched as Touched;
       directory.modes[i] = modes[at] as number;
@@ -72,10 +66,16 @@ export class Recall {
     return next === path;
   }
 
-  #touchedOf(ordinal: number): Touched | undefined {
-    while (this.#nextTouched !== undefined && this.#nextTouched.ordinal < ordinal)
-      this.#nextTouched = this.#touched.next().value ?? undefined;
-    return this.#nextTouched?.ordinal === ordinal ? this.#nextTouched.touched : undefined;
+  /** Where the next directory's subtree ends, if nothing in it differs. */
+  #endOfSame(): number | 'unknown' | undefined {
+    const sweep = this.#sweep;
+    const top = this.#entries.ordinal;
+    for (let end = top; ; end++) {
+      if (end === sweep.directories) return end;
+      if (!sweep.knows(end)) return 'unknown';
+      if (end > top && sweep.depth(end) <= sweep.depth(top)) return end;
+      if (sweep.verdict(end) !== AS_IT_WAS) return undefined;
+    }
   }
 }
 

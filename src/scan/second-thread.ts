@@ -2,7 +2,7 @@
  * Another thread that sweeps as this one does. Starting it takes as long as everything that comes before the sweep: who knows
  * early that there will be one starts it then.
  */
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Trust } from '../model.ts';
 import type { SweptBlock } from './sweep-block.ts';
 
@@ -17,37 +17,56 @@ export interface SweepTask {
   readonly metadata: boolean;
 }
 
+/** A task as it is sent, with the port for the answers. */
+export type SentTask = SweepTask & { readonly answers: MessagePort };
+
 /** What it answers for each block, and at the end of a task. */
 export type SweepAnswer = { readonly block: number; readonly found: SweptBlock } | 'done';
 
+export interface Help {
+  /** Takes the answers that are there, without waiting. */
+  receive(): void;
+  /** Resolves when all answers are taken; one that came too late to take any block is not waited for. */
+  answered(): Promise<void>;
+  /** No more answers are wanted. */
+  end(): void;
+}
+
 export class SecondThread {
   readonly #worker = new Worker(new URL('./sweep-worker.js', import.meta.url));
-  #answer: (answer: SweepAnswer) => void = () => {};
-  #isGone = false;
+  readonly #gone: Promise<void>;
 
   constructor() {
     this.#worker.unref();
-    this.#worker.on('message', (answer: SweepAnswer) => this.#answer(answer));
     // It fails on what this thread will fail on too, when it looks at the block.
     this.#worker.on('error', () => {});
-    this.#worker.once('exit', () => {
-      this.#isGone = true;
-      this.#answer('done');
-    });
+    this.#gone = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
   }
 
-  /** Lets it take blocks. @returns what to wait for before its answers are all there; one that came too late to take any is not waited for */
-  help(task: SweepTask, onBlock: (block: number, found: SweptBlock) => void): () => Promise<void> {
+  /** Lets it take blocks. */
+  help(task: SweepTask, onBlock: (block: number, found: SweptBlock) => void): Help {
+    const { port1: own, port2: answers } = new MessageChannel();
+    let finish = () => {};
     const done = new Promise<void>((resolve) => {
-      this.#answer = (answer) => (answer === 'done' ? resolve() : onBlock(answer.block, answer.found));
-      if (this.#isGone) resolve();
+      finish = resolve;
     });
-    this.#worker.postMessage(task);
-    return async () => {
-      if (Atomics.load(task.next, 1) === 0) return;
-      this.#worker.ref();
-      await done;
-      this.#worker.unref();
+    const take = (answer: SweepAnswer) => (answer === 'done' ? finish() : onBlock(answer.block, answer.found));
+    own.on('message', take);
+    own.unref();
+    this.#worker.postMessage({ ...task, answers } satisfies SentTask, [answers]);
+    return {
+      receive: () => {
+        for (let it = receiveMessageOnPort(own); it !== undefined; it = receiveMessageOnPort(own)) take(it.message as SweepAnswer);
+      },
+      answered: async () => {
+        if (Atomics.load(task.next, 1) === 0) return;
+        own.ref();
+        this.#worker.ref();
+        await Promise.race([done, this.#gone]);
+        this.#worker.unref();
+        own.unref();
+      },
+      end: () => own.close(),
     };
   }
 

@@ -3,13 +3,13 @@ import { parentPort } from 'node:worker_threads';
 import { HotFile } from '../index-store/hot-file.ts';
 import { compileFilter } from './filter.ts';
 import { makeLooker } from './look.ts';
-import type { SweepAnswer, SweepTask } from './second-thread.ts';
+import type { SentTask, SweepAnswer } from './second-thread.ts';
 import { sweepBlock } from './sweep-block.ts';
 
 const looker = makeLooker();
 let memory = new ArrayBuffer(0);
 
-parentPort?.on('message', ({ hotPath, offsets, next, source, filters, trust, metadata }: SweepTask) => {
+parentPort?.on('message', ({ hotPath, offsets, next, source, filters, trust, metadata, answers }: SentTask) => {
   const rules = { source, filter: compileFilter(filters), metadata, ...trust };
   const hot = new HotFile(hotPath);
   for (;;) {
@@ -19,8 +19,9 @@ parentPort?.on('message', ({ hotPath, offsets, next, source, filters, trust, met
     if (block >= offsets.length) break;
     const read = hot.block(offsets[block] as number, memory);
     memory = read.memory;
-    parentPort?.postMessage({ block, found: sweepBlock(hot, read.payload, rules, looker) } satisfies SweepAnswer);
+    answers.postMessage({ block, found: sweepBlock(hot, read.payload, rules, looker) } satisfies SweepAnswer);
   }
   hot.close();
-  parentPort?.postMessage('done' satisfies SweepAnswer);
+  answers.postMessage('done' satisfies SweepAnswer);
+  answers.close();
 });

@@ -4,115 +4,113 @@
  * Holds: a few bytes a directory, and the new stat data, 40 bytes an entry that has them.
  *
  * The parent is the best guess of what is there. So the work is known beforehand, block by block, and two threads can share it; what
- * is as it was never becomes a `Directory`.
+ * is as it was never becomes a `Directory`. Once something differs there is more to do than to look: this thread goes on with that,
+ * while the second sweeps ahead of it.
  */
 import { setImmediate } from 'node:timers/promises';
 import { damagedEntries } from '../index-store/entries-format.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
-import type { ByteString, Trust } from '../model.ts';
-import { compileFilter } from './filter.ts';
-import { makeLooker } from './look.ts';
-import { SecondThread } from './second-thread.ts';
-import { AS_IT_WAS, type SweptBlock, sweepBlock } from './sweep-block.ts';
+import { AS_IT_WAS, type Touched } from './sweep-block.ts';
+import { SharedBlocks, type SweepOptions } from './sweep-shared.ts';
 
-export interface SweepOptions {
-  /** The parent's. */
-  readonly entries: EntriesReader;
-  readonly source: ByteString;
-  /** Those that the parent was made by: what they exclude was excluded then. */
-  readonly filters: readonly ByteString[];
-  readonly trust: Trust;
-  readonly metadata: boolean;
-  /** One that is there already. It stays its owner's. */
-  readonly secondThread?: SecondThread | undefined;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Measured on two cores: the second thread is ready after 45 ms, in which the first looks at 15,000 entries; at 40,000 entries
- * the sweep takes 75 ms with it and 105 ms without.
- */
-const BLOCKS_FOR_TWO = 12;
 /** Nothing here waits: signals would not get their turn. */
 const TURN_MS = 50;
 
-/** What became of the parent's directories. */
+/** What became of the parent's directories. Asked in walk order. */
 export class Sweep {
-  readonly #blocks: readonly SweptBlock[];
+  readonly #entries: EntriesReader;
+  readonly #blocks: SharedBlocks;
+  /** Per directory in walk order, as far as `#known`. */
+  readonly #depths: Uint16Array;
+  readonly #verdicts: Uint8Array;
+  #known = 0;
+  #knownBlocks = 0;
+  #touched: { readonly ordinal: number; readonly touched: Touched }[] = [];
+  #isClean = true;
 
-  constructor(blocks: readonly SweptBlock[]) {
+  constructor(entries: EntriesReader, blocks: SharedBlocks) {
+    this.#entries = entries;
     this.#blocks = blocks;
+    this.#depths = new Uint16Array(entries.directories);
+    this.#verdicts = new Uint8Array(entries.directories);
   }
 
-  /** Nothing below the root differs. */
+  /** All was looked at, and nothing below the root differs. */
   get isClean(): boolean {
-    return this.#blocks.every(({ verdicts }) => verdicts === undefined);
+    return this.#isClean && this.#knownBlocks === this.#blocks.count;
   }
 
   get directories(): number {
-    return this.#blocks.reduce((sum, { depths }) => sum + depths.length, 0);
+    return this.#depths.length;
   }
 
-  /** Per directory in walk order: depth, verdict. */
-  columns(): { readonly depths: Uint16Array; readonly verdicts: Uint8Array } {
-    const depths = new Uint16Array(this.directories);
-    const verdicts = new Uint8Array(depths.length).fill(AS_IT_WAS);
-    let at = 0;
-    for (const block of this.#blocks) {
-      depths.set(block.depths, at);
-      if (block.verdicts !== undefined) verdicts.set(block.verdicts, at);
-      at += block.depths.length;
+  /** Looks, if need be, until this directory is known; for about a turn at most. @returns whether it is */
+  knows(ordinal: number): boolean {
+    for (const until = performance.now() + TURN_MS; ordinal >= this.#known; this.#join()) {
+      if (performance.now() >= until) return false;
     }
-    return { depths, verdicts };
+    return true;
   }
 
-  /** New stat data by directory, in walk order. */
-  *touched(): Generator<{ readonly ordinal: number; readonly touched: SweptBlock['touched'][number] }, void, void> {
-    let first = 0;
-    for (const { depths, touched } of this.#blocks) {
-      for (const it of touched) yield { ordinal: first + it.record, touched: it };
-      first += depths.length;
-    }
+  /** How deep a known directory is: its subtree ends before the next that is not deeper. */
+  depth(ordinal: number): number {
+    return this.#depths[ordinal] as number;
   }
-}
 
-/** @throws EntriesDamaged when the parent's entries cannot be read */
-export async function sweep(options: SweepOptions): Promise<Sweep> {
-  const { entries, source, filters, trust, metadata, secondThread, signal } = options;
-  const { hot } = entries;
-  const offsets = hot.offsets();
-  const next = new Int32Array(new SharedArrayBuffer(8));
-  const swept: (SweptBlock | undefined)[] = new Array(offsets.length).fill(undefined);
-  const rules = { source, filter: compileFilter(filters), metadata, ...trust };
-  const looker = makeLooker();
-  let memory = new ArrayBuffer(0);
-  const look = (block: number) => {
-    const read = hot.block(offsets[block] as number, memory);
-    memory = read.memory;
-    swept[block] = sweepBlock(hot, read.payload, rules, looker);
-  };
-  const task = { hotPath: hot.path, offsets, next, source, filters, trust, metadata };
-  const own = secondThread === undefined && offsets.length >= BLOCKS_FOR_TWO ? new SecondThread() : undefined;
-  const answered = (secondThread ?? own)?.help(task, (block, found) => {
-    swept[block] = found;
-  });
-  try {
+  verdict(ordinal: number): number {
+    return this.#verdicts[ordinal] as number;
+  }
+
+  /** New stat data of a known directory, if it has any. Those of the directories before it are forgotten. */
+  touched(ordinal: number): Touched | undefined {
+    const passed = this.#touched.findIndex((it) => it.ordinal >= ordinal);
+    this.#touched = passed < 0 ? [] : this.#touched.slice(passed);
+    return this.#touched[0]?.ordinal === ordinal ? this.#touched[0].touched : undefined;
+  }
+
+  /** Looks on until something differs. */
+  async untilDifferent(signal: AbortSignal): Promise<void> {
     let nextTurn = performance.now() + TURN_MS;
-    for (let block = Atomics.add(next, 0, 1); block < offsets.length; block = Atomics.add(next, 0, 1)) {
-      look(block);
+    while (!this.#blocks.isDifferent && this.#blocks.sweepNext()) {
       if (performance.now() < nextTurn) continue;
       await setImmediate();
       signal.throwIfAborted();
       nextTurn = performance.now() + TURN_MS;
     }
-    await answered?.();
-    // What a thread that died had taken.
-    for (let block = 0; block < swept.length; block++) if (swept[block] === undefined) look(block);
-  } finally {
-    own?.stop();
+    if (this.#blocks.isDifferent) return;
+    await this.#blocks.answered();
+    while (this.#knownBlocks < this.#blocks.count) this.#join();
   }
-  const found = new Sweep(swept as SweptBlock[]);
-  // A file that was cut between two blocks looks complete by itself.
-  if (found.directories !== entries.directories) throw damagedEntries(hot.path, 'directories are missing');
-  return found;
+
+  /** Nobody asks any more. */
+  close(): void {
+    this.#blocks.close();
+  }
+
+  #join(): void {
+    const { depths, verdicts, touched } = this.#blocks.swept(this.#knownBlocks++);
+    const after = this.#known + depths.length;
+    const isLast = this.#knownBlocks === this.#blocks.count;
+    // A file that was cut between two blocks looks complete by itself.
+    if (isLast ? after !== this.directories : after > this.directories)
+      throw damagedEntries(this.#entries.hot.path, 'directories are missing');
+    this.#depths.set(depths, this.#known);
+    if (verdicts === undefined) this.#verdicts.fill(AS_IT_WAS, this.#known, after);
+    else this.#verdicts.set(verdicts, this.#known);
+    if (verdicts !== undefined) this.#isClean = false;
+    for (const it of touched) this.#touched.push({ ordinal: this.#known + it.record, touched: it });
+    this.#known = after;
+  }
+}
+
+/** @throws EntriesDamaged when the parent's entries cannot be read; also later, when what comes is looked at */
+export async function sweep(options: SweepOptions & { readonly signal: AbortSignal }): Promise<Sweep> {
+  const found = new Sweep(options.entries, new SharedBlocks(options));
+  try {
+    await found.untilDifferent(options.signal);
+    return found;
+  } catch (error) {
+    found.close();
+    throw error;
+  }
 }

@@ -6,12 +6,13 @@
  * Synchronous on purpose: async fs is 2–8 times slower here, and listing is never what a run waits for.
  */
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
-import { Directory, DROPPED, type Recalled, SAME, UNREADABLE, type WalkStep } from '../directory.ts';
+import { Directory, DROPPED, SAME, UNREADABLE } from '../directory.ts';
 import { displayPath } from '../display.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import type { Emit, EntryProblem } from '../events.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
 import { type ByteString, DIRECTORY } from '../model.ts';
+import { PAUSE, type Recalled, type WalkStep } from '../walk-step.ts';
 import type { Filter } from './filter.ts';
 import { kindOf, specialOf } from './kinds.ts';
 import type { Recall } from './recall.ts';
@@ -20,13 +21,14 @@ import { sourceError } from './source.ts';
 export interface WalkOptions {
   readonly filter: Filter;
   /** What was seen of the source a moment ago. */
-  readonly recall?: Recall | undefined;
+  readonly recall?: Pick<Recall, 'isReady' | 'same' | 'directory'> | undefined;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }
 
 /** Whoever takes the steps sets the states of a directory's entries before asking for the next one: what differs is not passed over. */
 export function* walk(source: ByteString, options: WalkOptions): Generator<WalkStep, void, void> {
+  while (options.recall?.isReady('') === false) yield PAUSE;
   const known = options.recall?.directory('', undefined, -1);
   if (known !== undefined) {
     yield* visitRecalled(source, known.directory, known, options);
@@ -72,6 +74,7 @@ function* visitChildren(
   const { recall, emit } = options;
   for (const index of children) {
     const path = joinBytes(directory.path, directory.names[index] as ByteString);
+    while (recall?.isReady(path) === false) yield PAUSE;
     const subtree = directory.states[index] === SAME ? recall?.same(path) : undefined;
     if (subtree !== undefined) {
       yield { kind: 'same', subtree };
