@@ -23,9 +23,10 @@ export class ImportPool {
   readonly spareSlab = 0;
   readonly #slabs: readonly SharedArrayBuffer[];
   readonly #free: number[] = [];
-  readonly #start: () => PoolWorker[];
-  /** Started by the first task: a run that imports nothing needs none, and starting one costs tens of milliseconds of a core. */
-  #workers: PoolWorker[] | undefined;
+  readonly #most: number;
+  readonly #start: () => PoolWorker;
+  /** Started when a task finds the others at work: starting one costs tens of milliseconds of a core, and few changes need one, or none. */
+  readonly #workers: PoolWorker[] = [];
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
   #freed: (() => void) | undefined;
@@ -35,14 +36,16 @@ export class ImportPool {
     this.#slabs = Array.from({ length: workers * SLABS_PER_WORKER + 1 }, () => new SharedArrayBuffer(SLAB_BYTES));
     for (let slab = this.#slabs.length - 1; slab > this.spareSlab; slab--) this.#free.push(slab);
     const workerData: WorkerSetup = { ...setup, slabs: this.#slabs };
-    this.#start = () =>
-      Array.from({ length: workers }, (_, index) => {
-        const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
-        worker.on('message', (message: ResultMessage) => this.#settle(message));
-        worker.on('error', (error) => this.#fail(error));
-        worker.on('exit', (code) => this.#fail(new Error(`import worker ${index} ended with code ${code}`)));
-        return { worker, outstanding: 0 };
-      });
+    this.#most = workers;
+    this.#start = () => {
+      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+      worker.on('message', (message: ResultMessage) => this.#settle(message));
+      worker.on('error', (error) => this.#fail(error));
+      worker.on('exit', (code) => this.#fail(new Error(`an import worker ended with code ${code}`)));
+      const started = { worker, outstanding: 0 };
+      this.#workers.push(started);
+      return started;
+    };
   }
 
   /** A slab for the next task; undefined when all are in use. */
@@ -76,8 +79,7 @@ export class ImportPool {
 
   submit(task: Task): Promise<Result> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#workers ??= this.#start();
-    const chosen = this.#workers.reduce((least, worker) => (worker.outstanding < least.outstanding ? worker : least));
+    const chosen = this.#leastBusy();
     const id = this.#nextId++;
     chosen.outstanding++;
     return new Promise((resolve, reject) => {
@@ -87,9 +89,14 @@ export class ImportPool {
   }
 
   async close(): Promise<void> {
-    const workers = this.#workers ?? [];
-    for (const { worker } of workers) worker.removeAllListeners('exit');
-    await Promise.all(workers.map(({ worker }) => worker.terminate()));
+    for (const { worker } of this.#workers) worker.removeAllListeners('exit');
+    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
+  }
+
+  #leastBusy(): PoolWorker {
+    const [first, ...others] = this.#workers;
+    const least = first && others.reduce((a, b) => (b.outstanding < a.outstanding ? b : a), first);
+    return least === undefined || (least.outstanding > 0 && this.#workers.length < this.#most) ? this.#start() : least;
   }
 
   #settle({ id, result }: ResultMessage): void {
