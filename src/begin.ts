@@ -24,7 +24,7 @@ export interface Start {
 
 /** @throws ShardctlError when the source, or too many peers, cannot be reached */
 export async function begin(run: IngestRun): Promise<Start> {
-  const { index, source, signal, emit } = run;
+  const { index, source, emit } = run;
   const at = run.now();
   const root = statSource(source);
   const ledger = await Ledger.open(run);
@@ -33,7 +33,7 @@ export async function begin(run: IngestRun): Promise<Start> {
   const parent = parentOf({ ...run, emit, holders });
   try {
     const rootDiffers = rootDiffersFrom(parent, root, run.metadata);
-    return { at, root, rootDiffers, ledger, freeBefore, holders, parent, sweep: await sweepOf(run, parent, signal) };
+    return { at, root, rootDiffers, ledger, freeBefore, holders, parent, sweep: await sweepOf(run, parent) };
   } catch (error) {
     parent?.entries?.close();
     throw error;
@@ -46,10 +46,12 @@ function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata:
   return metadata && (before.rootMode !== root.mode || before.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
 }
 
-/** A parent that was made by other rules may hold what is excluded now. */
-async function sweepOf(run: IngestRun, parent: Parent | undefined, signal: AbortSignal): Promise<Sweep | undefined> {
-  const { index, repository, source, filters, trust, metadata } = run;
+type Swept = Pick<IngestRun, 'index' | 'repository' | 'source' | 'filters' | 'trust' | 'metadata' | 'secondThread' | 'signal'>;
+
+/** @returns undefined when nothing of the parent can be believed unseen: one that was made by other rules may hold what is excluded now */
+export async function sweepOf(run: Swept, parent: Parent | undefined): Promise<Sweep | undefined> {
+  const { index, repository, source, filters, trust, metadata, secondThread, signal } = run;
   const before = index.repository(repository)?.filters ?? [];
   if (parent?.entries === undefined || trust.checksum || before.join('\n') !== filters.join('\n')) return undefined;
-  return await sweep({ entries: parent.entries, source, filters, trust, metadata, secondThread: run.secondThread, signal });
+  return await sweep({ entries: parent.entries, source, filters, trust, metadata, secondThread, signal });
 }

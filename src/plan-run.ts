@@ -3,7 +3,9 @@
  *
  *   scan → compare → tell
  */
+import { setImmediate } from 'node:timers/promises';
 import { Ledger } from './allocate/ledger.ts';
+import { sweepOf } from './begin.ts';
 import { compare } from './compare/compare.ts';
 import { Deletions } from './deletions.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from './directory.ts';
@@ -16,9 +18,12 @@ import { type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
 import { parentOf } from './parent.ts';
 import type { Transferring } from './place/placer.ts';
 import { compileFilter } from './scan/filter.ts';
+import { Recall } from './scan/recall.ts';
 import { statSource } from './scan/source.ts';
+import type { Sweep } from './scan/sweep.ts';
 import { walk } from './scan/walk.ts';
 import { Tally } from './tally.ts';
+import type { SameSubtree } from './walk-step.ts';
 
 /** As much of a run as is planned. Changes are always told. */
 export type PlannedRun = Omit<
@@ -52,10 +57,17 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
     emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const counts = new Counts();
+  const sweep: Sweep | undefined = index === undefined ? undefined : await sweepOf({ ...run, index }, parent);
   try {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
-    const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), emit: tally.emit, signal }));
+    const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
+    const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), recall, emit: tally.emit, signal }));
     for (const step of compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved })) {
+      if (step.kind === 'pause') {
+        await setImmediate();
+        signal.throwIfAborted();
+      }
+      if (step.kind === 'same') counts.addSame(step.subtree);
       if (step.kind !== 'enter') continue;
       const { directory } = step;
       for (const change of changesOf(directory, { metadata, checksum: trust.checksum, imported: false }))
@@ -63,6 +75,7 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
       counts.add(directory);
     }
   } finally {
+    sweep?.close();
     parent?.entries?.close();
   }
   const placed = ledger === undefined ? undefined : placements(ledger, run, counts.readBytes);
@@ -95,6 +108,10 @@ class Counts {
   metadataEntries = 0;
   readFiles = 0;
   readBytes = 0;
+
+  addSame({ files, directories, symlinks }: SameSubtree): void {
+    this.entries += files + directories + symlinks;
+  }
 
   add({ states, differences, kinds, sizes, count }: Directory): void {
     for (let i = 0; i < count; i++) {
