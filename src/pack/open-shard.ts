@@ -28,9 +28,12 @@ export interface SpooledShard {
 /** Writes under way at once: one that the disk works on, and the next. */
 const MAX_WRITES = 2;
 
-/** A piece of a run that is smaller is copied, and written together with its neighbours: a touch of a million files makes a million of 200 bytes. */
-const SMALL_BYTES = 16 * 1024;
-const GATHERED_BYTES = 256 * 1024;
+/**
+ * A piece of a run that is smaller is copied, and written together with its neighbours: a touch of a million files makes a million of
+ * 200 bytes, and to wake a thread for a write costs more than to copy this much.
+ */
+const SMALL_BYTES = 512 * 1024;
+const GATHERED_BYTES = 1024 * 1024;
 
 export class OpenShard {
   readonly number: number;
