@@ -3,23 +3,20 @@ import assert from 'node:assert/strict';
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { RESERVE_BYTES } from './allocate/allocators.ts';
 import type { Event } from './events.ts';
 import type { ShardRecord } from './model.ts';
+import { beginEach } from './testing/each.ts';
 import { freshRoot, type Ran, TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
 
 let dir: string;
 let home: TestHome;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'shardctl-source-'));
-  home = await TestHome.create();
-});
-afterEach(() => {
-  home.remove();
-  rmSync(dir, { recursive: true, force: true });
+beginEach((its, itsHome) => {
+  dir = its;
+  home = itsHome;
 });
 
 const problems = ({ events }: Ran) => events.filter((event) => event.type === 'entry');

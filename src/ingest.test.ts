@@ -2,25 +2,19 @@ import assert from 'node:assert/strict';
 import { lstatSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import { NO_CTIME } from './directory.ts';
+import { beginEach, tick } from './testing/each.ts';
 import { freshRoot, TestHome } from './testing/run.ts';
 import { applyEdit, edit, writeTree } from './testing/tree.ts';
 
 let dir: string;
 let home: TestHome;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'shardctl-source-'));
-  home = await TestHome.create();
+beginEach((its, itsHome) => {
+  dir = its;
+  home = itsHome;
 });
-afterEach(() => {
-  home.remove();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-/** Lets the clock move on, so that what was just written is not racy. */
-const tick = () => new Promise((resolve) => setTimeout(resolve, 30));
 
 test('an add of the same tree makes no snapshot and stores no block', async () => {
   writeTree(dir, { 'a.txt': 'one', sub: { 'b.txt': 'two', empty: {} }, link: { link: 'a.txt' } });

@@ -4,25 +4,19 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import { SecondThread } from './scan/second-thread.ts';
+import { beginEach, tick } from './testing/each.ts';
 import { freshRoot, TestHome } from './testing/run.ts';
 import { applyEdit, edit, writeTree } from './testing/tree.ts';
 
 let dir: string;
 let home: TestHome;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'shardctl-source-'));
-  home = await TestHome.create();
+beginEach((its, itsHome) => {
+  dir = its;
+  home = itsHome;
 });
-afterEach(() => {
-  home.remove();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-/** Lets the clock move on: what was written a moment ago is racy, and looked at whatever the sweep says. */
-const tick = () => new Promise((resolve) => setTimeout(resolve, 30));
 
 const manyNames = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}-${'y'.repeat(150)}`, `${i}`]));
 

@@ -1,12 +1,12 @@
 /** What an update takes over, reads, refuses and tells: rules about whole runs. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
 import { profileOf } from './dag/profile.ts';
 import type { IngestRun } from './ingest.ts';
+import { beginEach, tick } from './testing/each.ts';
 import { TestHome } from './testing/run.ts';
 import { applyEdit, edit, writeTree } from './testing/tree.ts';
 
@@ -16,17 +16,10 @@ const IGNORE_CTIME = { trust: { ...TRUST, ignoreCtime: true } };
 
 let dir: string;
 let home: TestHome;
-beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'shardctl-source-'));
-  home = await TestHome.create();
+beginEach((its, itsHome) => {
+  dir = its;
+  home = itsHome;
 });
-afterEach(() => {
-  home.remove();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-/** Lets the clock move on, so that what was just written is not racy. */
-const tick = () => new Promise((resolve) => setTimeout(resolve, 30));
 
 /** The root that the tree has in an empty home. */
 async function freshRoot(options: Partial<IngestRun> = {}): Promise<string> {
