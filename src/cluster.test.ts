@@ -1,11 +1,12 @@
 /** The program and a real IPFS Cluster of three: placed, collected, read through each Kubo, and brought back after what goes wrong. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from './testing/cluster.ts';
 import { kuboBinary } from './testing/kubo.ts';
+import { listing } from './testing/listing.ts';
 import { Program } from './testing/program.ts';
 import { writeTree } from './testing/tree.ts';
 
@@ -58,13 +59,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
         return { cid, members: pinned.map(({ peername }) => peername).sort() };
       });
   }
-  function headOf(name: string): { readonly cid: string; readonly tree: string } {
-    const lines = program
-      .succeeds('status', '--json')
-      .lines.map((line) => JSON.parse(line) as { name?: string; head?: { cid: string; tree: string } });
-    return lines.find((line) => line.name === name)?.head as { cid: string; tree: string };
-  }
-  function readThrough({ kubo, name }: LabPeer, path: string): Map<string, unknown> {
+  function readThrough({ kubo, name }: LabPeer, path: string): Map<string, string> {
     const out = program.path(`through-${name}`);
     rmSync(out, { recursive: true, force: true });
     const api = `/ip4/127.0.0.1/tcp/${new URL(kubo).port}`;
@@ -81,7 +76,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.ok(placed.length >= 4, `${placed.length} shards`);
     for (const { members } of placed) assert.ok(members.length === 2 && members.includes('c2'), members.join());
     await lab.collectGarbage();
-    const { cid, tree } = headOf('mirror');
+    const { cid, tree } = program.head('mirror');
     for (const peer of lab.peers) {
       assert.deepEqual(readThrough(peer, `/ipfs/${cid}/tree`), listing(source));
       const direct = (await rpc(peer, 'pin/ls', { type: 'direct' })) as { Keys: object };
@@ -90,7 +85,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     program.succeeds('verify', '--read-data');
     writeFileSync(join(source, 'sub/new'), 'new');
     program.succeeds('update', 'mirror');
-    assert.notEqual(headOf('mirror').tree, tree);
+    assert.notEqual(program.head('mirror').tree, tree);
     const direct = (await rpc(lab.peers[0], 'pin/ls', { type: 'direct' })) as { Keys: object };
     assert.ok(!(tree in direct.Keys), 'a root that was replaced is not pinned any more');
   });
@@ -198,7 +193,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   test('a follower who pins the shards of a snapshot has all of it, when the Cluster is gone', async () => {
     setUp(...withKubo());
     add();
-    const { cid } = headOf('mirror');
+    const { cid } = program.head('mirror');
     // The recipe of docs/cluster.md, on a Kubo that is no peer of ours: here that of c3, which holds only a part.
     await rpc(lab.peers[2], 'pin/add', { arg: `/ipfs/${cid}/shards` });
     await rpc(lab.peers[2], 'pin/add', { arg: cid, recursive: 'false' });
@@ -210,16 +205,3 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.deepEqual(readThrough(lab.peers[2], `/ipfs/${cid}/tree`), listing(source));
   });
 });
-
-/** Kind, mode, time and content of everything below a directory. */
-function listing(root: string): Map<string, unknown> {
-  const names = ['', ...readdirSync(root, { recursive: true, encoding: 'utf8' })].sort();
-  return new Map(
-    names.map((name) => {
-      const path = join(root, name);
-      const stat = lstatSync(path, { bigint: true });
-      if (stat.isSymbolicLink()) return [name, [readlinkSync(path), stat.mtimeNs]];
-      return [name, [Number(stat.mode).toString(8), stat.mtimeNs, stat.isFile() ? readFileSync(path, 'latin1') : '']];
-    }),
-  );
-}

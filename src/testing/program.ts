@@ -69,6 +69,12 @@ export class Program {
     assert.equal(stdout, '');
   }
 
+  /** The newest snapshot of a repository. */
+  head(repository: string): { readonly cid: string; readonly tree: string } {
+    const lines = this.succeeds('status', '--json').lines.map((line) => JSON.parse(line) as { name?: string; head?: never });
+    return lines.find(({ name }) => name === repository)?.head as never;
+  }
+
   path(...parts: string[]): string {
     return join(this.dir, ...parts);
   }
