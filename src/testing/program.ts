@@ -4,6 +4,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
@@ -32,6 +34,22 @@ export class Program {
   run(...argv: string[]): Finished {
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, encoding: 'utf8' });
     return { code: status, stdout, stderr, lines: stdout.split('\n').slice(0, -1) };
+  }
+
+  /** As `run`, while the test goes on. @param onLine told of each line of stdout: with `--json`, of each event */
+  async follow(onLine: (line: string) => void, ...argv: string[]): Promise<Finished> {
+    const child = this.start(...argv);
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout as Readable })) {
+      lines.push(line);
+      onLine(line);
+    }
+    return { code: await ended, stdout: lines.map((line) => `${line}\n`).join(''), stderr, lines };
   }
 
   start(...argv: string[]): ChildProcess {
