@@ -119,6 +119,7 @@ export class ClusterLab {
       const { Addresses: addresses = [] } = (await rpc(other, 'id')) as { Addresses?: string[] };
       for (const arg of addresses) await rpc(peer, 'swarm/connect', { arg });
     }
+    await this.#untilHeard(['freespace']);
   }
 
   /** The Kubo of a member has nothing any more: same identity, same address, an empty datastore. */
@@ -152,11 +153,19 @@ export class ClusterLab {
     const env = { ...process.env, IPFS_CLUSTER_PATH: join(this.dir, `cluster${peer.name.slice(1)}`) };
     const child = spawn(join(BINARIES, 'ipfs-cluster-service'), ['daemon'], { env, stdio: ['ignore', log, log] });
     this.#again.set(peer.name, child.pid as number);
-    for (const metric of ['freespace', 'tag:group', 'tag:zone', 'ping']) {
+    await this.#untilHeard(['freespace', 'tag:group', 'tag:zone', 'ping']);
+  }
+
+  /** Every member has these metrics of all members, from now on: older ones may be about to end. */
+  async #untilHeard(metrics: readonly string[]): Promise<void> {
+    const now = Date.now() * 1e6;
+    for (const metric of metrics) {
       for (const { cluster } of this.peers) {
         await until(async () => {
-          const metrics = (await (await fetch(`${cluster}/monitor/metrics/${metric}`)).json()) as { valid: boolean }[] | null;
-          return metrics?.filter(({ valid }) => valid).length === this.peers.length;
+          const heard = (await (await fetch(`${cluster}/monitor/metrics/${metric}`)).json()) as
+            | { valid: boolean; received_at: number }[]
+            | null;
+          return heard?.filter(({ valid, received_at }) => valid && received_at > now).length === this.peers.length;
         });
       }
     }

@@ -73,8 +73,12 @@ export class Program {
   }
 
   succeeds(...argv: string[]): Finished {
+    return this.ends(0, ...argv);
+  }
+
+  ends(code: number, ...argv: string[]): Finished {
     const finished = this.run(...argv);
-    assert.equal(finished.code, 0, `${argv.join(' ')}: ${finished.stderr}`);
+    assert.equal(finished.code, code, `${argv.join(' ')}: ${finished.stderr}`);
     return finished;
   }
 

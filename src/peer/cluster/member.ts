@@ -113,7 +113,8 @@ export class ClusterMemberPeer implements Peer {
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
     const { cluster, ids } = this.#shared;
     await cluster.roots.pin(repository, cids, this.#member.id, ids.size);
-    for (const cid of cids) await pinnedOn(cluster.api, cid, this.#member.id, { stallMs: ROOTS_MS, now: cluster.now });
+    const options = { stallMs: ROOTS_MS, now: cluster.now };
+    await Promise.all(cids.map((cid) => pinnedOn(cluster.api, cid, this.#member.id, options)));
   }
 
   async reclaim(): Promise<void> {

@@ -14,7 +14,7 @@ const BUSY_MS = 10 * 60_000;
 /** What a member says that has lost its pin: it does nothing about that by itself for a quarter of an hour. */
 const LOST = 'unexpectedly_unpinned';
 /** It is normal for a moment after a pin was asked for. */
-const LOST_MS = 2000;
+const LOST_MS = 1000;
 /** Any other status is one between two: `unexpectedly_unpinned` is normal for some seconds, a member that restarts is a `cluster_error`. */
 const STALL_MS = 30_000;
 const FIRST_PAUSE_MS = 20;
