@@ -1,21 +1,18 @@
 /** The program and a real IPFS Cluster of three: placed, collected, read through each Kubo, and brought back after what goes wrong. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from './testing/cluster.ts';
+import { ClusterHome } from './testing/cluster-home.ts';
 import { kuboBinary } from './testing/kubo.ts';
-import { Program } from './testing/program.ts';
-import { writeTree } from './testing/tree.ts';
-
-interface Replica {
-  readonly cid: string;
-  readonly members: readonly string[];
-}
+import { listing } from './testing/listing.ts';
+import type { Program } from './testing/program.ts';
 
 describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   let lab: ClusterLab;
+  let home: ClusterHome;
   let program: Program;
   let source: string;
   before(() => {
@@ -23,20 +20,10 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   });
   after(() => lab.stop());
   beforeEach(async () => {
-    await lab.empty();
-    program = new Program();
-    source = writeTree(program.path('mirror'), {
-      pool: Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`package-${i}`, Buffer.alloc(30_000 + i, `${i} `)])),
-      link: { link: 'pool/package-1' },
-      sub: { empty: {}, '.hidden': 'x' },
-    });
+    home = await ClusterHome.create(lab);
+    ({ program, source } = home);
   });
-  afterEach(() => program.dispose());
-
-  function setUp(...options: string[]): void {
-    program.succeeds('peers', 'add', 'cluster', lab.peers[0].cluster, '--name', 'lab', ...options);
-  }
-  const withKubo = () => lab.peers.flatMap(({ name, kubo }) => ['--kubo', `${name}=${kubo}`]);
+  afterEach(() => home.dispose());
 
   /** Replicas come to lie in different zones, of which the lab has two: c2 is alone in its own. */
   function spreadOverZones(): void {
@@ -44,27 +31,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     const config = JSON.parse(readFileSync(file, 'utf8')) as object;
     writeFileSync(file, JSON.stringify({ ...config, allocateBy: ['tag:zone', 'freespace'] }));
   }
-  const add = (...options: string[]) => program.succeeds('add', source, '--shard-size', '512KiB', '--replication', '2', ...options);
-
-  async function replicas(): Promise<Replica[]> {
-    const lines = (await (await fetch(`${lab.peers[0].cluster}/pins?filter=pinned`)).text()).split('\n').filter((line) => line !== '');
-    const pins = lines.map(
-      (line) => JSON.parse(line) as { cid: string; name: string; peer_map: Record<string, { peername: string; status: string }> },
-    );
-    return pins
-      .filter(({ name }) => /^mirror \d{8}$/.test(name))
-      .map(({ cid, peer_map }) => {
-        const pinned = Object.values(peer_map).filter(({ status }) => status === 'pinned');
-        return { cid, members: pinned.map(({ peername }) => peername).sort() };
-      });
-  }
-  function headOf(name: string): { readonly cid: string; readonly tree: string } {
-    const lines = program
-      .succeeds('status', '--json')
-      .lines.map((line) => JSON.parse(line) as { name?: string; head?: { cid: string; tree: string } });
-    return lines.find((line) => line.name === name)?.head as { cid: string; tree: string };
-  }
-  function readThrough({ kubo, name }: LabPeer, path: string): Map<string, unknown> {
+  function readThrough({ kubo, name }: LabPeer, path: string): Map<string, string> {
     const out = program.path(`through-${name}`);
     rmSync(out, { recursive: true, force: true });
     const api = `/ip4/127.0.0.1/tcp/${new URL(kubo).port}`;
@@ -74,46 +41,43 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   }
 
   test('two replicas in two zones, garbage collected: the tree reads back through each Kubo, and its root alone is enough', async () => {
-    setUp(...withKubo());
+    home.setUp(...home.kubos);
     spreadOverZones();
-    add();
-    const placed = await replicas();
+    home.add();
+    const placed = await home.replicas();
     assert.ok(placed.length >= 4, `${placed.length} shards`);
     for (const { members } of placed) assert.ok(members.length === 2 && members.includes('c2'), members.join());
     await lab.collectGarbage();
-    const { cid, tree } = headOf('mirror');
+    const { cid, tree } = program.head('mirror');
     for (const peer of lab.peers) {
       assert.deepEqual(readThrough(peer, `/ipfs/${cid}/tree`), listing(source));
-      const direct = (await rpc(peer, 'pin/ls', { type: 'direct' })) as { Keys: object };
-      assert.deepEqual(Object.keys(direct.Keys).sort(), [cid, tree].sort());
+      assert.deepEqual(await home.rootsOn(peer), [cid, tree].sort());
     }
     program.succeeds('verify', '--read-data');
     writeFileSync(join(source, 'sub/new'), 'new');
     program.succeeds('update', 'mirror');
-    assert.notEqual(headOf('mirror').tree, tree);
-    const direct = (await rpc(lab.peers[0], 'pin/ls', { type: 'direct' })) as { Keys: object };
-    assert.ok(!(tree in direct.Keys), 'a root that was replaced is not pinned any more');
+    assert.notEqual(program.head('mirror').tree, tree);
+    assert.ok(!(await home.rootsOn(lab.peers[0])).includes(tree), 'a root that was replaced is not pinned any more');
   });
 
   test('by the REST API alone: stored and listed, not readable without a gateway, and readable with one', async () => {
-    setUp();
-    add();
-    assert.ok((await replicas()).every(({ members }) => members.length === 2));
+    home.setUp();
+    home.add();
+    assert.ok((await home.replicas()).every(({ members }) => members.length === 2));
     const { code, stderr } = program.run('verify', '--read-data');
     assert.equal(code, 0, stderr);
     assert.match(stderr, /lab\.c1 was taken at its word: nothing can be read from peer "lab\.c1"/);
     const get = program.run('get', 'mirror', '-o', 'copy');
     assert.equal(get.code, 42);
     assert.match(get.stderr, /^shardctl: .*the address of its Kubo is not known.*--kubo MEMBER=URL/m);
-    setUp('--gateway', lab.peers[2].gateway);
-    program.succeeds('get', 'mirror', '-o', 'copy');
-    assert.deepEqual(listing(program.path('copy')), listing(source));
+    home.setUp('--gateway', lab.peers[2].gateway);
+    assert.deepEqual(listing(home.got()), listing(source));
     assert.match(program.run('verify', '--read-data').stderr, /lab\.c1 was taken at its word: .*gateway/);
   });
 
   test('a member killed: what it holds is named, an update goes on without it, and it comes back into use', async () => {
-    setUp(...withKubo());
-    add();
+    home.setUp(...home.kubos);
+    home.add();
     await lab.killMember(lab.peers[0]);
     try {
       await until(
@@ -123,7 +87,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
       assert.equal(update.code, 42, update.stderr);
       assert.match(update.stderr, /cluster "lab" .* cannot be reached: connection refused/);
       // The members are asked through any one of them.
-      program.succeeds('peers', 'add', 'cluster', lab.peers[1].cluster, '--name', 'lab', ...withKubo());
+      program.succeeds('peers', 'add', 'cluster', lab.peers[1].cluster, '--name', 'lab', ...home.kubos);
       const { code, stdout, stderr } = program.run('verify');
       assert.equal(code, 44, stderr);
       assert.match(stdout + stderr, /lab\.c1.*does not answer/);
@@ -134,18 +98,17 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     }
     await until(async () => program.run('repair', '--replication', '2').code === 0);
     program.succeeds('verify', '--read-data', '--replication', '2');
-    program.succeeds('get', 'mirror', '-o', 'copy');
-    assert.deepEqual(listing(program.path('copy')), listing(source));
+    assert.deepEqual(listing(home.got()), listing(source));
   });
 
   test('a pin removed behind its back, and one that the Cluster forgot, are found by verify and brought back by repair', async () => {
-    setUp(...withKubo());
-    add();
-    const [first, second] = await replicas();
+    home.setUp(...home.kubos);
+    home.add();
+    const [first, second] = await home.replicas();
     assert.ok(first !== undefined && second !== undefined);
     await rpc(lab.peers.find(({ name }) => name === first.members[0]) as LabPeer, 'pin/rm', { arg: first.cid });
     await fetch(`${lab.peers[1].cluster}/pins/${second.cid}`, { method: 'DELETE' });
-    await until(async () => (await replicas()).every(({ cid }) => cid !== second.cid));
+    await until(async () => (await home.replicas()).every(({ cid }) => cid !== second.cid));
     const found = program.run('verify');
     assert.equal(found.code, 44, found.stderr);
     assert.match(found.stderr, new RegExp(`${first.cid} on lab\\.${first.members[0]}: .*not pinned`));
@@ -156,8 +119,8 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   });
 
   test('the whole Cluster killed straight after success: nothing is lost, or repair brings it back', async () => {
-    setUp(...withKubo());
-    add();
+    home.setUp(...home.kubos);
+    home.add();
     await Promise.all(lab.peers.map((peer) => lab.killMember(peer)));
     await Promise.all(lab.peers.map((peer) => lab.startMember(peer)));
     // Killed within a minute or so, Cluster daemons have not yet written the newest pins to disk.
@@ -166,9 +129,9 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
   });
 
   test('two repositories share shards: when one is gone, the other still reads', async () => {
-    setUp(...withKubo());
-    add();
-    add('--name', 'other');
+    home.setUp(...home.kubos);
+    home.add();
+    home.add('--name', 'other');
     writeFileSync(join(source, 'sub/new'), 'new');
     program.succeeds('update', 'mirror');
     program.succeeds('forget', 'mirror', '1');
@@ -184,21 +147,20 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
 
   test('the whole Cluster as one peer, beside a directory: a federation', async () => {
     program.succeeds('peers', 'add', 'local', program.path('disk'));
-    setUp('--federate', '--replication', '2', ...withKubo());
-    add();
-    const placed = await replicas();
+    home.setUp('--federate', '--replication', '2', ...home.kubos);
+    home.add();
+    const placed = await home.replicas();
     assert.ok(placed.length >= 4);
     for (const { members } of placed) assert.equal(members.length, 2);
     program.succeeds('verify', '--read-data', '--replication', '2');
     rmSync(program.path('disk'), { recursive: true });
-    program.succeeds('get', 'mirror', '-o', 'copy');
-    assert.deepEqual(listing(program.path('copy')), listing(source));
+    assert.deepEqual(listing(home.got()), listing(source));
   });
 
   test('a follower who pins the shards of a snapshot has all of it, when the Cluster is gone', async () => {
-    setUp(...withKubo());
-    add();
-    const { cid } = headOf('mirror');
+    home.setUp(...home.kubos);
+    home.add();
+    const { cid } = program.head('mirror');
     // The recipe of docs/cluster.md, on a Kubo that is no peer of ours: here that of c3, which holds only a part.
     await rpc(lab.peers[2], 'pin/add', { arg: `/ipfs/${cid}/shards` });
     await rpc(lab.peers[2], 'pin/add', { arg: cid, recursive: 'false' });
@@ -210,16 +172,3 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.deepEqual(readThrough(lab.peers[2], `/ipfs/${cid}/tree`), listing(source));
   });
 });
-
-/** Kind, mode, time and content of everything below a directory. */
-function listing(root: string): Map<string, unknown> {
-  const names = ['', ...readdirSync(root, { recursive: true, encoding: 'utf8' })].sort();
-  return new Map(
-    names.map((name) => {
-      const path = join(root, name);
-      const stat = lstatSync(path, { bigint: true });
-      if (stat.isSymbolicLink()) return [name, [readlinkSync(path), stat.mtimeNs]];
-      return [name, [Number(stat.mode).toString(8), stat.mtimeNs, stat.isFile() ? readFileSync(path, 'latin1') : '']];
-    }),
-  );
-}

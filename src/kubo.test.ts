@@ -1,22 +1,12 @@
 /** The last word: what a whole run stores, given to stock Kubo. */
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  lstatSync,
-  lutimesSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  utimesSync,
-} from 'node:fs';
+import { chmodSync, lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { CAR_HEADER_BYTES, SectionCursor } from './shard/car.ts';
 import { KuboRepo, requireKubo } from './testing/kubo.ts';
+import { listing } from './testing/listing.ts';
 import { type Ran, TestHome } from './testing/run.ts';
 import { type TreeSpec, writeTree } from './testing/tree.ts';
 
@@ -75,19 +65,6 @@ function carsOf(home: TestHome): string[] {
 
 const shardCids = ({ ran }: World): string[] => ran.events.flatMap((event) => (event.type === 'sealed' ? [event.cid] : []));
 
-/** Type, mode, mtime, content or target of every entry below a directory. */
-function listing(root: string, of: (path: string) => unknown): Map<string, unknown> {
-  const names = ['', ...(readdirSync(root, { recursive: true }) as string[])].sort();
-  return new Map(names.map((name) => [name, of(join(root, name))]));
-}
-
-function describe(path: string): unknown {
-  const stat = lstatSync(path, { bigint: true });
-  if (stat.isSymbolicLink()) return { target: readlinkSync(path), mtime: stat.mtimeNs };
-  const content = stat.isFile() ? readFileSync(path).toString('latin1') : undefined;
-  return { mode: (Number(stat.mode) & 0o7777).toString(8), mtime: stat.mtimeNs, content };
-}
-
 test('every CAR of a local peer goes into ipfs dag import as it is, and gc then loses nothing', async (t) => {
   if (!requireKubo(t)) return;
   const world = await setUp(t);
@@ -96,7 +73,7 @@ test('every CAR of a local peer goes into ipfs dag import as it is, and gc then 
   world.kubo.run(['repo', 'gc', '--quiet']);
   const out = join(world.home.dir, 'restored');
   world.kubo.run(['get', '--output', out, `/ipfs/${world.ran.summary.snapshot}/tree`]);
-  assert.deepEqual(listing(out, describe), listing(world.source, describe));
+  assert.deepEqual(listing(out), listing(world.source));
 });
 
 test('a pin of one shard keeps exactly its blocks and follows nothing', async (t) => {

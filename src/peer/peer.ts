@@ -68,6 +68,12 @@ export interface Peer {
    */
   salvage?(cid: string): Promise<ShardReader>;
 
+  /**
+   * Has the peer get a shard from fellows that have it, and resolves when it is pinned here: no byte of it passes by us. Slower than a
+   * put, and the peer's own word. Absent on peers that know nothing of one another.
+   */
+  fetch?(shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void>;
+
   /** CIDs of all shards that are pinned here. */
   list(): AsyncIterable<string>;
 

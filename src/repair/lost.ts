@@ -1,6 +1,6 @@
 /** Shards of which no whole copy is left: they stop counting, so that the next `add` stores their blocks again. */
 import { parseCid } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
+import { isShortage, ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES, type ShardRecord, type SnapshotRecord } from '../model.ts';
 import { placedBlocks } from '../placed-blocks.ts';
 import { liveBlocks } from '../prune/live.ts';
@@ -36,7 +36,7 @@ export async function withoutLost(run: RepairRun, snapshots: readonly SnapshotRe
   if (rewritten.length > 0) await index.replaceSnapshots(rewritten, []);
   return rewritten.length;
 
-  /** The shards that hold the whole tree; undefined when a block of it is in none. */
+  /** The shards that hold the whole tree; undefined when a block of it is in none, or that cannot be told. */
   async function shardsWith({ tree }: SnapshotRecord): Promise<number[] | undefined> {
     try {
       const digests = (await liveBlocks([parseCid(tree)], { blocks, emit, signal })).digests();
@@ -48,7 +48,8 @@ export async function withoutLost(run: RepairRun, snapshots: readonly SnapshotRe
       }
       return [...shards].sort((a, b) => a - b);
     } catch (error) {
-      if (error instanceof ShardctlError && error.code === 'NOT_FOUND') return undefined;
+      // What cannot be read now may be mended in a moment: the next repair looks again.
+      if (error instanceof ShardctlError && !isShortage(error) && !signal.aborted) return undefined;
       throw error;
     }
   }

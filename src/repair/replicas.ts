@@ -7,6 +7,7 @@ import { ShardctlError } from '../errors.ts';
 import { leastReplicas, type PlacedShard } from '../model.ts';
 import type { SpooledShard } from '../pack/open-shard.ts';
 import type { Peer, ShardContents } from '../peer/peer.ts';
+import { holdingsOf } from '../move/holdings.ts';
 import { putWithRetries } from '../place/put.ts';
 import { rebuild } from './rebuild.ts';
 import type { RepairRun } from './run.ts';
@@ -35,12 +36,16 @@ export interface Mended {
 export class ReplicaMender {
   readonly #run: RepairRun;
   readonly #away: ReadonlyMap<string, string>;
+  /** What pins are called, by CID. */
+  readonly #labels: ReadonlyMap<string, string>;
   #ledger: Ledger | undefined;
+  #isGone = false;
 
   /** @param away peers that do not answer, and why */
   constructor(run: RepairRun, away: ReadonlyMap<string, string>) {
     this.#run = run;
     this.#away = away;
+    this.#labels = new Map(holdingsOf(run.index).map(({ cid, label }) => [cid, label]));
   }
 
   async inspect(shard: PlacedShard, what: string): Promise<Inspected> {
@@ -86,13 +91,18 @@ export class ReplicaMender {
     if (bad.length === 0 && missing === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole' };
     const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
     const whole = (await rebuild(shard, { spool, number, from, signal })) ?? (await makeAnew());
-    if (whole === undefined) return { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
+    const isHopeless = whole === undefined && good.length === 0 && (dryRun || !this.#mayFetch(bad));
+    if (isHopeless) return { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
     try {
       if (dryRun) return { mended: bad.length, added: missing, peers: asIs, verdict: 'whole' };
-      const mended = await this.#putOn(bad, whole, what);
+      const giveTo = (names: readonly string[]) =>
+        whole === undefined ? this.#fetchOn(names, shard, what, good) : this.#putOn(names, whole, what);
+      const mended = await giveTo(bad);
       const holders = [...good, ...mended];
+      if (whole === undefined && holders.length === 0)
+        return { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
       const lacking = Math.max(0, leastReplicas(replication, peers) - holders.length);
-      const added = lacking === 0 ? [] : await this.#putOn(await this.#choose(shard, lacking, holders, asIs), whole, what);
+      const added = lacking === 0 ? [] : await giveTo(await this.#choose(shard, lacking, holders, asIs));
       holders.push(...added);
       const verdict = holders.length < leastReplicas(replication, peers) ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
@@ -102,7 +112,7 @@ export class ReplicaMender {
       const peersNow = [...holders, ...away, ...(verdict === 'whole' ? [] : unmended)].sort();
       return { mended: mended.length, added: added.length, peers: peersNow, verdict };
     } finally {
-      rmSync(whole.carPath, { force: true });
+      if (whole !== undefined) rmSync(whole.carPath, { force: true });
     }
   }
 
@@ -122,14 +132,43 @@ export class ReplicaMender {
 
   /** @returns the peers that have a whole copy now */
   async #putOn(names: readonly string[], whole: SpooledShard, what: string): Promise<string[]> {
-    const { peers, signal, emit, throttle } = this.#run;
+    const { signal, emit, throttle } = this.#run;
     const { cid, bytes, blocks, carPath, carBytes } = whole;
+    const shard = { cid, label: this.#labels.get(cid) ?? what, bytes, blocks, carPath, carBytes };
+    const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
+    return await this.#eachOf(names, what, (peer) => putWithRetries(peer, shard, options, { emit }));
+  }
+
+  /** Nobody who can be read has the shard. Those who have it by their own word may give it to others, and a datastore may still hold it. */
+  async #fetchOn(names: readonly string[], shard: PlacedShard, what: string, good: readonly string[]): Promise<string[]> {
+    const { signal } = this.#run;
+    const { cid, carBytes } = shard;
+    return await this.#eachOf(names, what, async (peer) => {
+      // What it has pinned it does not fetch: the damage stays.
+      if (peer.fetch === undefined || (await peer.has(cid))) throw new ShardctlError('DAMAGE', 'no whole copy can be read anywhere');
+      await peer.fetch({ cid, label: this.#labels.get(cid) ?? what, carBytes }, signal).catch((error: unknown) => {
+        this.#isGone ||= good.length === 0;
+        throw error;
+      });
+      const onDamage = (detail: string) => {
+        throw new ShardctlError('DAMAGE', detail);
+      };
+      await checkReplica(shard, peer, { readData: true, onDamage, signal });
+    });
+  }
+
+  /** A shard that is pinned nowhere is looked for in vain for minutes: where the first was not found, others are not looked for. */
+  #mayFetch(names: readonly string[]): boolean {
+    return !this.#isGone && names.some((name) => this.#run.peers.get(name)?.fetch !== undefined);
+  }
+
+  /** @returns those with whom it went well */
+  async #eachOf(names: readonly string[], what: string, give: (peer: Peer) => Promise<void>): Promise<string[]> {
+    const { peers, emit } = this.#run;
     const done: string[] = [];
     for (const name of names) {
       try {
-        const shard = { cid, label: what, bytes, blocks, carPath, carBytes };
-        const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
-        await putWithRetries(peers.get(name) as Peer, shard, options, { emit });
+        await give(peers.get(name) as Peer);
         done.push(name);
         emit({ type: 'mended', what, where: name });
       } catch (error) {

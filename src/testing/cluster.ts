@@ -1,6 +1,6 @@
 /** A real IPFS Cluster for tests: three members, each in front of a Kubo of its own, on loopback, started by `scripts/peers/lab`. */
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, copyFileSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -99,7 +99,50 @@ export class ClusterLab {
 
   /** Kills the Cluster daemon of a member, and waits until it is gone: its datastore is locked until then. Its Kubo goes on. */
   async killMember(peer: LabPeer, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    const pid = this.#again.get(peer.name) ?? peer.clusterPid;
+    await this.#kill(peer.name, peer.clusterPid, signal);
+  }
+
+  /** Kills the Kubo of a member, whose Cluster daemon goes on. */
+  async killKubo(peer: LabPeer, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.#kill(`kubo ${peer.name}`, peer.kuboPid, signal);
+  }
+
+  /** Starts the Kubo of a member again, where it was, among the others: the Cluster would introduce them half a minute later. */
+  async startKubo(peer: LabPeer): Promise<void> {
+    const repo = this.#repoOf(peer);
+    const log = openSync(join(this.dir, `kubo-${peer.name}.again.log`), 'a');
+    const child = spawn(join(BINARIES, 'ipfs'), ['daemon'], { env: { ...process.env, IPFS_PATH: repo }, stdio: ['ignore', log, log] });
+    this.#again.set(`kubo ${peer.name}`, child.pid as number);
+    await until(async () => (await fetch(`${peer.kubo}/api/v0/id`, { method: 'POST' })).ok);
+    for (const other of this.peers) {
+      if (other === peer) continue;
+      const { Addresses: addresses = [] } = (await rpc(other, 'id')) as { Addresses?: string[] };
+      for (const arg of addresses) await rpc(peer, 'swarm/connect', { arg });
+    }
+    await this.#untilHeard(['freespace']);
+  }
+
+  /** The Kubo of a member has nothing any more: same identity, same address, an empty datastore. */
+  async wipeKubo(peer: LabPeer): Promise<void> {
+    await this.killKubo(peer, 'SIGTERM');
+    const repo = this.#repoOf(peer);
+    const config = join(this.dir, `config-${peer.name}`);
+    copyFileSync(join(repo, 'config'), config);
+    rmSync(repo, { recursive: true });
+    const { status, stderr } = spawnSync(join(BINARIES, 'ipfs'), ['init', config], {
+      encoding: 'utf8',
+      env: { ...process.env, IPFS_PATH: repo },
+    });
+    if (status !== 0) throw new Error(`an empty datastore cannot be made: ${stderr}`);
+    await this.startKubo(peer);
+  }
+
+  #repoOf({ name }: LabPeer): string {
+    return join(this.dir, `kubo${name.slice(1)}`);
+  }
+
+  async #kill(what: string, first: number, signal: NodeJS.Signals): Promise<void> {
+    const pid = this.#again.get(what) ?? first;
     kill(pid, signal);
     await until(async () => !isAlive(pid));
   }
@@ -110,11 +153,19 @@ export class ClusterLab {
     const env = { ...process.env, IPFS_CLUSTER_PATH: join(this.dir, `cluster${peer.name.slice(1)}`) };
     const child = spawn(join(BINARIES, 'ipfs-cluster-service'), ['daemon'], { env, stdio: ['ignore', log, log] });
     this.#again.set(peer.name, child.pid as number);
-    for (const metric of ['freespace', 'tag:group', 'tag:zone', 'ping']) {
+    await this.#untilHeard(['freespace', 'tag:group', 'tag:zone', 'ping']);
+  }
+
+  /** Every member has these metrics of all members, from now on: older ones may be about to end. */
+  async #untilHeard(metrics: readonly string[]): Promise<void> {
+    const now = Date.now() * 1e6;
+    for (const metric of metrics) {
       for (const { cluster } of this.peers) {
         await until(async () => {
-          const metrics = (await (await fetch(`${cluster}/monitor/metrics/${metric}`)).json()) as { valid: boolean }[] | null;
-          return metrics?.filter(({ valid }) => valid).length === this.peers.length;
+          const heard = (await (await fetch(`${cluster}/monitor/metrics/${metric}`)).json()) as
+            | { valid: boolean; received_at: number }[]
+            | null;
+          return heard?.filter(({ valid, received_at }) => valid && received_at > now).length === this.peers.length;
         });
       }
     }

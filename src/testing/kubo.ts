@@ -1,10 +1,11 @@
 /** Real Kubo for tests: a binary, and throw-away datastores driven through its command line or as daemons. Nothing leaves the machine. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { base32 } from 'multiformats/bases/base32';
 import { sha256 } from '../dag/cid.ts';
 
@@ -59,6 +60,11 @@ export class KuboRepo {
     if (result.error !== undefined) throw result.error;
     if (result.status !== 0) throw new Error(`ipfs ${args.join(' ')}: exit code ${result.status}: ${result.stderr.toString()}`);
     return result.stdout;
+  }
+
+  /** As `run`, while others go on; what it says is dropped. */
+  async start(args: readonly string[]): Promise<void> {
+    await promisify(execFile)(kuboBinary() as string, args, { env: { ...process.env, IPFS_PATH: this.path } });
   }
 
   /** As `run`: standard output as text, without the newline at its end. */

@@ -4,6 +4,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
@@ -34,6 +36,22 @@ export class Program {
     return { code: status, stdout, stderr, lines: stdout.split('\n').slice(0, -1) };
   }
 
+  /** As `run`, while the test goes on. @param onLine told of each line of stdout: with `--json`, of each event */
+  async follow(onLine: (line: string) => void, ...argv: string[]): Promise<Finished> {
+    const child = this.start(...argv);
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout as Readable })) {
+      lines.push(line);
+      onLine(line);
+    }
+    return { code: await ended, stdout: lines.map((line) => `${line}\n`).join(''), stderr, lines };
+  }
+
   start(...argv: string[]): ChildProcess {
     return this.startWith([], ...argv);
   }
@@ -55,8 +73,12 @@ export class Program {
   }
 
   succeeds(...argv: string[]): Finished {
+    return this.ends(0, ...argv);
+  }
+
+  ends(code: number, ...argv: string[]): Finished {
     const finished = this.run(...argv);
-    assert.equal(finished.code, 0, `${argv.join(' ')}: ${finished.stderr}`);
+    assert.equal(finished.code, code, `${argv.join(' ')}: ${finished.stderr}`);
     return finished;
   }
 
@@ -67,6 +89,12 @@ export class Program {
     assert.match(stderr, line);
     assert.equal(actual, code, stderr);
     assert.equal(stdout, '');
+  }
+
+  /** The newest snapshot of a repository. */
+  head(repository: string): { readonly cid: string; readonly tree: string } {
+    const lines = this.succeeds('status', '--json').lines.map((line) => JSON.parse(line) as { name?: string; head?: never });
+    return lines.find(({ name }) => name === repository)?.head as never;
   }
 
   path(...parts: string[]): string {

@@ -59,14 +59,6 @@ function pinsOf({ repo }: KuboDaemon, type: 'recursive' | 'direct'): string[] {
     .sort();
 }
 
-function headOf(program: Program): { snapshot: string; tree: string } {
-  const lines = program
-    .succeeds('snapshots', '--json')
-    .lines.map((line) => JSON.parse(line) as { type: string; cid: string; tree: string; number: number });
-  const { cid, tree } = lines.filter(({ type }) => type === 'snapshot').reduce((a, b) => (a.number > b.number ? a : b));
-  return { snapshot: cid, tree };
-}
-
 /** Sizes, modes, mtimes and bytes. */
 function assertSame(a: string, b: string): void {
   const { status, stdout } = spawnSync('rsync', ['-ani', '--checksum', '--delete', `${a}/`, `${b}/`], { encoding: 'utf8' });
@@ -78,7 +70,7 @@ rule(
   'what was added is whole on each daemon after garbage collection, and reads back through its gateway and itself',
   async ({ program, attic, cellar, mirror }) => {
     program.succeeds('add', mirror, '--replication', '2');
-    const { tree, snapshot } = headOf(program);
+    const { tree, cid: snapshot } = program.head('mirror');
     for (const daemon of [attic, cellar]) {
       daemon.repo.run(['repo', 'gc', '-q']);
       const out = program.path(`get-${daemon === attic ? 'attic' : 'cellar'}`);
@@ -96,10 +88,10 @@ rule(
 
 rule('after an update the roots of the new head alone are pinned', ({ program, attic, mirror }) => {
   program.succeeds('add', mirror);
-  const before = headOf(program);
+  const before = program.head('mirror');
   writeFileSync(join(mirror, 'new'), 'new');
   program.succeeds('update');
-  const { tree, snapshot } = headOf(program);
+  const { tree, cid: snapshot } = program.head('mirror');
   assert.notEqual(tree, before.tree);
   assert.deepEqual(pinsOf(attic, 'direct'), [snapshot, tree].sort());
   attic.repo.run(['pin', 'rm', tree]);
@@ -115,7 +107,7 @@ rule('what somebody unpins, or removes under its pin, is found by verify and men
   program.succeeds('repair', '--replication', '2');
   program.succeeds('verify', '--read-data', '--replication', '2');
 
-  const { tree } = headOf(program);
+  const { tree } = program.head('mirror');
   const directory = cellar.repo.text(['resolve', '-r', `/ipfs/${tree}/dists`]).replace('/ipfs/', '');
   cellar.repo.run(['block', 'rm', directory]);
   program.succeeds('verify');
@@ -171,7 +163,7 @@ rule('prune unpins what no snapshot needs, and nothing that anybody else has pin
 
 rule('a lost home is recovered from a daemon by its URL', ({ program, attic, mirror }) => {
   program.succeeds('add', mirror, '--replication', '2');
-  const { snapshot } = headOf(program);
+  const { cid: snapshot } = program.head('mirror');
   const other = new Program();
   try {
     other.succeeds('recover', snapshot, '--from', attic.url);
@@ -247,6 +239,6 @@ test('a daemon that wants credentials gets them, from a file, the environment or
 
 /** CID of the first shard. */
 function shardOf(program: Program, { repo }: KuboDaemon): string {
-  const { snapshot } = headOf(program);
+  const { cid: snapshot } = program.head('mirror');
   return repo.text(['ls', '--resolve-type=false', '--size=false', `/ipfs/${snapshot}/shards`]).split(' ')[0] as string;
 }

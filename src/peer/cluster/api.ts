@@ -154,6 +154,12 @@ export class ClusterApi {
     (await this.#http.request({ method: 'POST', path: `pins/${cid}/recover`, what: `recovering ${cid}` })).discard();
   }
 
+  /** Has the members try again to pin whatever failed, or is not pinned any more. The answer lists it, and is not kept. */
+  async recoverAll(): Promise<void> {
+    const response = await this.#http.request({ method: 'POST', path: 'pins/recover', what: 'recovering what is not pinned', idleMs: 0 });
+    for await (const _ of response.bytes());
+  }
+
   /** Has every member collect garbage. The answer lists every block that went, and is not kept. */
   async collectGarbage(): Promise<void> {
     const response = await this.#http.request({ method: 'POST', path: 'ipfs/gc', what: 'collecting garbage', idleMs: 0 });

@@ -56,6 +56,7 @@ export class Cluster {
   readonly now: () => number;
   readonly #members: ReadonlyMap<string, ClusterMember>;
   #collecting: Promise<void> | undefined;
+  #recovering: Promise<void> | undefined;
 
   constructor(options: ClusterOptions) {
     const { api, members, now, settleMs = SETTLE_MS } = options;
@@ -76,6 +77,12 @@ export class Cluster {
   /** What people call a member: our name for it, or its ID. */
   nameOf(id: string): string {
     return this.#members.get(id)?.name ?? id;
+  }
+
+  /** Once a session: a member that lacks one shard lacks most, and fetches many at once. */
+  async recoverAll(): Promise<void> {
+    this.#recovering ??= this.api.recoverAll();
+    await this.#recovering;
   }
 
   /** Has every member collect garbage; whoever asks meanwhile waits for the same. */

@@ -4,8 +4,8 @@ import type { Metric } from '../../model.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
-import { dropPin } from './pins.ts';
-import { Uploads } from './upload.ts';
+import { addPin, dropPin } from './pins.ts';
+import { metadataOf, Uploads } from './upload.ts';
 import { PINNED, pinnedOn } from './watch.ts';
 
 /** The two blocks are on every member, in the catalogue: a member that has not pinned them by then lacks them. */
@@ -93,6 +93,13 @@ export class ClusterMemberPeer implements Peer {
     return await kubo.salvage(cid);
   }
 
+  async fetch(shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void> {
+    shardName(shard.cid);
+    await addPin(this.#cluster, { cid: shard.cid, name: shard.label, metadata: metadataOf(shard) }, this.#member.id, signal);
+    await pinnedOn(this.#cluster.api, shard.cid, this.#member.id, { signal, now: this.#cluster.now });
+    this.#cluster.listing.changed();
+  }
+
   async *list(): AsyncIterable<string> {
     await this.metric();
     yield* await this.#cluster.listing.of(this.#member.id);
@@ -106,7 +113,8 @@ export class ClusterMemberPeer implements Peer {
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
     const { cluster, ids } = this.#shared;
     await cluster.roots.pin(repository, cids, this.#member.id, ids.size);
-    for (const cid of cids) await pinnedOn(cluster.api, cid, this.#member.id, { stallMs: ROOTS_MS, now: cluster.now });
+    const options = { stallMs: ROOTS_MS, now: cluster.now };
+    await Promise.all(cids.map((cid) => pinnedOn(cluster.api, cid, this.#member.id, options)));
   }
 
   async reclaim(): Promise<void> {

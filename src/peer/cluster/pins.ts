@@ -63,6 +63,39 @@ export async function setPin(cluster: Cluster, { cid, name, metadata, members }:
   return members.filter((id) => !kept.includes(id));
 }
 
+/** Has one more member pin the shard, which it fetches from the others, or finds in its datastore. One that should have it tries again. */
+export async function addPin(cluster: Cluster, shard: Omit<WantedPin, 'members'>, id: string, signal: AbortSignal): Promise<void> {
+  const { api, metrics, usage, turns } = cluster;
+  await turns.take(shard.cid, async () => {
+    const pin = await api.pin(shard.cid);
+    const holders = holdersOf(pin);
+    if (holders === 'everywhere' || holders.includes(id)) {
+      await api.recover(shard.cid);
+      return await cluster.recoverAll();
+    }
+    if (!canBeAllocated(await metrics.of(id))) throw cannotTake(cluster, id);
+    const members = [...(await keepable(cluster, shard.cid, holders)), id];
+    if ((await setPin(cluster, { ...shard, ...nameOf(pin), members }, signal)).includes(id)) throw cannotTake(cluster, id);
+    await usage.changed(pin, { allocations: members, metadata: shard.metadata });
+  });
+}
+
+/** The name that a pin has already stays. */
+function nameOf(pin: Pin | undefined): { name?: string } {
+  return pin === undefined ? {} : { name: pin.name };
+}
+
+export function cannotTake(cluster: Cluster, id: string): ShardctlError {
+  return new ShardctlError(
+    'TOO_FEW_PEERS',
+    `the Cluster allocates nothing to peer "${cluster.nameOf(id)}" now: it has no valid metrics of it`,
+    {
+      hint: 'the member is down, full, or has only just started',
+      retryable: true,
+    },
+  );
+}
+
 /** Takes the shard from one member. Not being there is a success. @throws ShardctlError when another holder would lose it too */
 export async function dropPin(cluster: Cluster, cid: string, id: string): Promise<void> {
   const { api, metrics, usage, listing } = cluster;

@@ -12,7 +12,7 @@ import type { Pin } from './answers.ts';
 import { mayHaveActed } from './api.ts';
 import { shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
-import { canBeAllocated, holdersOf, keepable, sameMembers, setPin } from './pins.ts';
+import { canBeAllocated, cannotTake, holdersOf, keepable, sameMembers, setPin } from './pins.ts';
 import { sizeMetadata } from './usage.ts';
 import { PINNED, pinnedOn } from './watch.ts';
 
@@ -112,7 +112,7 @@ export class Uploads {
     if (well(members).length === 0) return failures;
     const isSet = alone ? failures.size === 0 : members.every(isThere);
     if (!isSet) {
-      const wanted = { cid: shard.cid, name: shard.label, metadata: metadataOf(shard), members: target() };
+      const wanted = { cid: shard.cid, name: pin?.name ?? shard.label, metadata: metadataOf(shard), members: target() };
       for (const id of await setPin(cluster, wanted, signal)) failures.set(id, cannotTake(cluster, id));
     }
     const allocations = holders === 'everywhere' ? [] : [...others, ...well(members)];
@@ -147,7 +147,8 @@ export class Uploads {
   ): Promise<void> {
     const { api } = this.#cluster;
     const options = {
-      name: shard.label,
+      // Whoever put it first has named it.
+      name: before?.name ?? shard.label,
       metadata: metadataOf(shard),
       members,
       noPin,
@@ -199,17 +200,6 @@ async function join(job: Job, signal: AbortSignal): Promise<Failures> {
   }
 }
 
-export function metadataOf({ carBytes }: SealedShard): Record<string, string> {
+export function metadataOf({ carBytes }: Pick<SealedShard, 'carBytes'>): Record<string, string> {
   return sizeMetadata(carBytes);
-}
-
-function cannotTake(cluster: Cluster, id: string): ShardctlError {
-  return new ShardctlError(
-    'TOO_FEW_PEERS',
-    `the Cluster allocates nothing to peer "${cluster.nameOf(id)}" now: it has no valid metrics of it`,
-    {
-      hint: 'the member is down, full, or has only just started',
-      retryable: true,
-    },
-  );
 }

@@ -11,6 +11,10 @@ const UNDER_WAY = new Set(['pinning', 'pin_queued', 'queued']);
 
 /** A member may queue many pins, or fetch a shard from another one. Kubo gives up on a pin that makes no progress after 2 minutes, which is a `pin_error`. */
 const BUSY_MS = 10 * 60_000;
+/** What a member says that has lost its pin: it does nothing about that by itself for a quarter of an hour. */
+const LOST = 'unexpectedly_unpinned';
+/** It is normal for a moment after a pin was asked for. */
+const LOST_MS = 1000;
 /** Any other status is one between two: `unexpectedly_unpinned` is normal for some seconds, a member that restarts is a `cluster_error`. */
 const STALL_MS = 30_000;
 const FIRST_PAUSE_MS = 20;
@@ -23,18 +27,20 @@ export interface WatchOptions {
   readonly now: () => number;
 }
 
+type Verdict = boolean | { readonly why: string };
+
 /** @returns when `enough` says so @throws ShardctlError `TOO_FEW_PEERS`, retryable, when `failure` names one, or nothing happens any more */
 async function watch(
   api: ClusterApi,
   cid: string,
   { signal, stallMs = STALL_MS, now }: WatchOptions,
-  enough: (statuses: ReadonlyMap<string, MemberStatus>) => boolean | { readonly why: string },
+  enough: (statuses: ReadonlyMap<string, MemberStatus>) => Verdict | Promise<Verdict>,
 ): Promise<void> {
   let seen = '';
   let since = now();
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, pause * 1.5)) {
     const statuses = await api.status(cid);
-    const verdict = enough(statuses);
+    const verdict = await enough(statuses);
     if (verdict === true) return;
     if (verdict !== false) throw failed(api, cid, verdict.why);
     const texts = [...statuses.values()].map(({ status }) => status);
@@ -50,9 +56,15 @@ async function watch(
 
 /** Waits until this member has pinned the CID. @throws ShardctlError `TOO_FEW_PEERS`, retryable */
 export async function pinnedOn(api: ClusterApi, cid: string, id: string, options: WatchOptions): Promise<void> {
-  await watch(api, cid, options, (statuses) => {
+  const since = options.now();
+  let asked = false;
+  await watch(api, cid, options, async (statuses) => {
     const its = statuses.get(id);
     if (its === undefined) return false;
+    if (its.status === LOST && !asked && options.now() - since > LOST_MS) {
+      asked = true;
+      await api.recover(cid);
+    }
     return its.status === PINNED || (FAILED.has(its.status) ? { why: reason(its) } : false);
   });
 }
