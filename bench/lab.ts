@@ -46,7 +46,7 @@ export async function startLab(dir: string, { members, cluster }: LabSize): Prom
 }
 
 /** User and system time of a process: fields 14 and 15 of proc(5), counted after the command's name, which may hold spaces. */
-function cpuSecondsOf(pid: number): number {
+export function cpuSecondsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }

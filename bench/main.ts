@@ -1,10 +1,11 @@
-/** `npm run bench -- add|update|memory|peers`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
+/** `npm run bench -- add|update|memory|peers|get`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CONTESTANTS } from './contestants.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
+import { GETTERS, runGets } from './get.ts';
 import { runPeers } from './peers.ts';
 import { quietlyWith } from './quiet.ts';
 import { machineOf, type Report, save, tableOf } from './report.ts';
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, { corpora: string; tools: string; rounds:
   update: { corpora: 'small,tiny1m,wide', tools: 'shardctl,restic,rsync', rounds: '3', again: false },
   memory: { corpora: 'tiny100k,tiny1m', tools: 'shardctl', rounds: '1', again: false },
   peers: { corpora: 'small,large', tools: CONTESTANTS.map(({ name }) => name).join(','), rounds: '3', again: false },
+  get: { corpora: 'small,large', tools: GETTERS.map(({ name }) => name).join(','), rounds: '3', again: false },
 };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--lock FILE]`;
@@ -45,7 +47,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const scale = Number(values.scale);
   const log = (line: string) => console.error(line);
   const asked = values.tools.split(',');
-  const versions = present(name === 'peers' ? CONTESTANTS : TOOLS, asked, log);
+  const versions = present(name === 'peers' ? CONTESTANTS : name === 'get' ? GETTERS : TOOLS, asked, log);
   const isPresent = (it: { readonly name: string }) => versions[it.name] !== undefined;
   if (Object.keys(versions).length === 0) {
     log('nothing to measure');
@@ -72,6 +74,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       const updates = await runUpdates(corpus, plan, values.work);
       runs.push(...updates.runs);
       stored.push(...updates.stored);
+    } else if (name === 'get') {
+      runs.push(...(await runGets(corpus, GETTERS.filter(isPresent), plan)));
     } else {
       runs.push(...(await (name === 'peers' ? runPeers : runRounds)(corpus, plan)));
     }

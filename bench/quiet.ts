@@ -1,5 +1,5 @@
 /** Keeps measurements apart from other work on the machine that holds the same lock. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 export type Quietly = <T>(work: () => Promise<T>) => Promise<T>;
@@ -10,7 +10,9 @@ export function quietlyWith(lock: string | undefined): Quietly {
   return async (work) => {
     // `cat` ends with its input, and the lock with it.
     const holder = spawn('flock', ['-x', lock, 'sh', '-c', 'echo locked; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(holder.stdout, 'data');
+    const lost = ended(holder);
+    lost.catch(() => {});
+    await Promise.race([once(holder.stdout, 'data'), lost]);
     try {
       return await work();
     } finally {
@@ -18,4 +20,9 @@ export function quietlyWith(lock: string | undefined): Quietly {
       await once(holder, 'exit');
     }
   };
+}
+
+async function ended(holder: ChildProcess): Promise<never> {
+  const [code] = await once(holder, 'exit');
+  throw new Error(`flock ended with ${code} before it had the lock`);
 }

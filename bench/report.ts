@@ -54,7 +54,7 @@ export function tableOf({ bench, corpora, runs, machine, stored }: Report): stri
     facts,
     ...corpora.map((corpus) => {
       const its = runs.filter((run) => run.corpus === corpus.name);
-      if (bench === 'peers') return groupTables(corpus, its);
+      if (bench === 'peers' || bench === 'get') return groupTables(corpus, its);
       return stored === undefined
         ? corpusTable(corpus, its)
         : updateTable(
