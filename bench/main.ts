@@ -1,9 +1,13 @@
-/** `npm run bench -- add|update|memory`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
+/** `npm run bench -- add|update|memory|peers|get`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CONTESTANTS } from './contestants.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
+import { GETTERS, runGets } from './get.ts';
+import { runPeers } from './peers.ts';
+import { quietlyWith } from './quiet.ts';
 import { machineOf, type Report, save, tableOf } from './report.ts';
 import { type Run, runRounds } from './rounds.ts';
 import { TOOLS, type Tool, versionOf } from './tools.ts';
@@ -13,9 +17,11 @@ const BENCHES: Readonly<Record<string, { corpora: string; tools: string; rounds:
   add: { corpora: 'small,large', tools: TOOLS.map((tool) => tool.name).join(','), rounds: '3', again: true },
   update: { corpora: 'small,tiny1m,wide', tools: 'shardctl,restic,rsync', rounds: '3', again: false },
   memory: { corpora: 'tiny100k,tiny1m', tools: 'shardctl', rounds: '1', again: false },
+  peers: { corpora: 'small,large', tools: CONTESTANTS.map(({ name }) => name).join(','), rounds: '3', again: false },
+  get: { corpora: 'small,large', tools: GETTERS.map(({ name }) => name).join(','), rounds: '3', again: false },
 };
 
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X]`;
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--lock FILE]`;
 
 /** @returns the exit code */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -35,12 +41,15 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       dest: string('/dev/shm'),
       work: string(process.env.SHARDCTL_BENCH ?? join(homedir(), '.cache', 'shardctl-bench')),
       scale: string('1'),
+      lock: { type: 'string' },
     },
   });
   const scale = Number(values.scale);
   const log = (line: string) => console.error(line);
-  const { tools, versions } = present(values.tools.split(','), log);
-  if (tools.length === 0) {
+  const asked = values.tools.split(',');
+  const versions = present(name === 'peers' ? CONTESTANTS : name === 'get' ? GETTERS : TOOLS, asked, log);
+  const isPresent = (it: { readonly name: string }) => versions[it.name] !== undefined;
+  if (Object.keys(versions).length === 0) {
     log('nothing to measure');
     return 1;
   }
@@ -48,7 +57,9 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const corpora = values.corpora.split(',').map((corpus) => corpusOf(corpus, scale, values.work, log));
   const machine = machineOf(values.dest);
   const plan = {
-    tools,
+    tools: TOOLS.filter(isPresent),
+    contestants: CONTESTANTS.filter(isPresent),
+    quietly: quietlyWith(values.lock),
     rounds: Number(values.rounds),
     again: bench.again,
     dest: join(values.dest, `shardctl-bench-${process.pid}`),
@@ -63,8 +74,10 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       const updates = await runUpdates(corpus, plan, values.work);
       runs.push(...updates.runs);
       stored.push(...updates.stored);
+    } else if (name === 'get') {
+      runs.push(...(await runGets(corpus, GETTERS.filter(isPresent), plan)));
     } else {
-      runs.push(...(await runRounds(corpus, plan)));
+      runs.push(...(await (name === 'peers' ? runPeers : runRounds)(corpus, plan)));
     }
   }
   const report: Report = {
@@ -83,18 +96,20 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   return 0;
 }
 
-/** The tools that are installed, of those that were asked for; the others are named and left out. */
-function present(names: readonly string[], log: (line: string) => void): { tools: Tool[]; versions: Record<string, string> } {
+/** Versions of the tools that are installed, of those that were asked for; the others are named and left out. */
+function present(
+  all: readonly Pick<Tool, 'name' | 'version'>[],
+  names: readonly string[],
+  log: (line: string) => void,
+): Record<string, string> {
   const versions: Record<string, string> = {};
-  const tools = TOOLS.filter((tool) => {
-    if (!names.includes(tool.name)) return false;
-    const version = versionOf(tool);
-    if (version === undefined) log(`${tool.name} is not installed: left out`);
-    else versions[tool.name] = version;
-    return version !== undefined;
-  });
-  for (const name of names) if (!TOOLS.some((tool) => tool.name === name)) log(`there is no tool "${name}": left out`);
-  return { tools, versions };
+  for (const name of names) {
+    const tool = all.find((it) => it.name === name);
+    const version = tool && versionOf(tool);
+    if (version === undefined) log(tool === undefined ? `there is no tool "${name}": left out` : `${name} is not installed: left out`);
+    else versions[name] = version;
+  }
+  return versions;
 }
 
 const controller = new AbortController();

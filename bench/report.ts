@@ -48,12 +48,13 @@ export function machineOf(dest: string): Machine {
 }
 
 /** Markdown: a table for each corpus, tools in the order in which they ran, the first one as the measure of the others. */
-export function tableOf({ corpora, runs, machine, stored }: Report): string {
+export function tableOf({ bench, corpora, runs, machine, stored }: Report): string {
   const facts = `${machine.cores} cores, Node ${machine.node}, destination on ${machine.destination}, load ${machine.load} at the start`;
   return [
     facts,
     ...corpora.map((corpus) => {
       const its = runs.filter((run) => run.corpus === corpus.name);
+      if (bench === 'peers' || bench === 'get') return groupTables(corpus, its);
       return stored === undefined
         ? corpusTable(corpus, its)
         : updateTable(
@@ -94,6 +95,33 @@ function corpusTable(corpus: Report['corpora'][number], runs: readonly Run[]): s
   });
   const head = ['tool', 'seconds, median (range)', `of ${tools[0]}'s time`, 'files/s', 'MB/s', 'CPU s', 'peak MB', 'again, s'];
   return markdown(corpus, head, rows);
+}
+
+/** A table for each group of contestants, the first of a group as the measure of the others in it. */
+function groupTables(corpus: Report['corpora'][number], runs: readonly Run[]): string {
+  const tables = [...new Set(runs.map((run) => run.phase))].map((group) => {
+    const tools = [...new Set(runs.filter((run) => run.phase === group).map((run) => run.tool))];
+    const of = (tool: string, value: (run: Run) => number) => medianOf(runs, tool, group, value) as number;
+    const rows = tools.map((tool) => {
+      const all = runs.filter((run) => run.tool === tool).map((run) => run.seconds);
+      const seconds = of(tool, (run) => run.seconds);
+      return [
+        tool,
+        `${seconds.toFixed(2)} (${Math.min(...all).toFixed(2)}–${Math.max(...all).toFixed(2)})`,
+        `${(seconds / of(tools[0] as string, (run) => run.seconds)).toFixed(2)} ×`,
+        Math.round(corpus.bytes / 1e6 / seconds).toLocaleString('en'),
+        of(tool, (run) => run.userSeconds + run.systemSeconds).toFixed(2),
+        of(tool, (run) => run.daemonSeconds ?? 0).toFixed(2),
+        Math.round(of(tool, (run) => run.peakRssBytes) / 1e6),
+      ];
+    });
+    return markdown(
+      corpus,
+      [group, 'seconds, median (range)', "of the first's time", 'MB/s', 'its CPU s', 'CPU s of daemons', 'peak MB'],
+      rows,
+    );
+  });
+  return tables.join('\n\n');
 }
 
 /** A line for each edit: seconds of each tool, what they are of the others' time, and what shardctl stored. */

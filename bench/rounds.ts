@@ -12,6 +12,8 @@ export interface Run extends Cost {
   /** `first`: the whole tree into an empty store; `again`: with nothing changed; or what had changed. */
   readonly phase: string;
   readonly round: number;
+  /** Processor time that daemons took meanwhile. */
+  readonly daemonSeconds?: number;
 }
 
 export interface Plan {

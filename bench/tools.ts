@@ -53,7 +53,7 @@ const rsync: Tool = {
 export const TOOLS: readonly Tool[] = [shardctl, ipfs('pebble', 'pebbleds'), ipfs('flatfs', 'flatfs'), restic, rsync];
 
 /** First line of the tool's answer to the version question; undefined when it is not installed. */
-export function versionOf({ version }: Tool): string | undefined {
+export function versionOf({ version }: Pick<Tool, 'version'>): string | undefined {
   const [file, ...args] = version.argv;
   const { status, stdout } = spawnSync(file, args, { encoding: 'utf8' });
   return status === 0 ? (stdout.split('\n', 1)[0] as string).trim() : undefined;

@@ -5,6 +5,7 @@ import { get } from '../../get.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { usage } from '../args.ts';
 import type { Context } from '../context.ts';
+import { collectLess } from '../heap.ts';
 import { withTree } from '../open-tree.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
@@ -14,6 +15,7 @@ export async function run(context: Context): Promise<number> {
   const target = args.text('output');
   if (target === undefined || target === '') throw usage('--output OUT is missing', args.command);
   const out = resolve(cwd, target);
+  collectLess();
   return await withTree(context, args.positionals[0] as string, async ({ snapshot, root, path, blocks }) => {
     const started = now();
     const done = await get({ root, path, out, blocks, emit: (event) => reporter.event(event), signal, overwrite: args.flag('overwrite') });

@@ -51,15 +51,12 @@ export class Gateway implements ShardSource {
     });
   }
 
-  async range(cid: string, offset: number, length: number): Promise<Buffer> {
+  async *range(cid: string, offset: number, length: number): AsyncGenerator<Buffer> {
     const headers = { range: `bytes=${offset}-${offset + length - 1}` };
-    const request = { method: 'GET', path: `ipfs/${cid}`, headers, what: `reading ${cid}`, idleMs: IDLE_MS } as const;
-    return await this.http.whole(request, async (response) => {
-      if (response.status === PARTIAL) return await response.all();
-      // The whole shard is not what was asked for.
-      response.discard();
-      return Buffer.alloc(0);
-    });
+    const response = await this.http.request({ method: 'GET', path: `ipfs/${cid}`, headers, what: `reading ${cid}`, idleMs: IDLE_MS });
+    if (response.status === PARTIAL) yield* response.bytes();
+    // The whole shard is not what was asked for.
+    else response.discard();
   }
 
   exportCar(cid: string, what: string): Promise<HttpResponse> {

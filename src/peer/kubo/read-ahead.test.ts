@@ -1,21 +1,37 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
+import { ShardctlError } from '../../errors.ts';
 import { ReadAhead } from './read-ahead.ts';
 
-/** A shard's file in which every byte tells its offset, and the ranges that were asked for. */
-function fileOf(lengths: readonly number[]) {
-  const bytes = Buffer.from(Array.from({ length: lengths.reduce((sum, length) => sum + length, 0) }, (_, at) => at % 251));
+const MIB = 1024 * 1024;
+const PIECE_BYTES = 100_000;
+
+/** A shard's file in which every byte tells its offset, the ranges that were asked for, and how many bytes of them were taken. */
+function fileOf(lengths: readonly number[], breaks: (from: number, to: number) => boolean = () => false) {
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const bytes = Buffer.alloc(total, Buffer.from(Array.from({ length: 251 }, (_, at) => at)));
   const ranges: [number, number][] = [];
-  const ahead = new ReadAhead(lengths, async (offset, length) => {
+  const taken = { bytes: 0 };
+  const ahead = new ReadAhead(lengths, async function* (offset, length) {
     ranges.push([offset, length]);
-    return bytes.subarray(offset, offset + length);
+    for (let at = offset; at < offset + length; at += PIECE_BYTES) {
+      const end = Math.min(at + PIECE_BYTES, offset + length);
+      if (breaks(at, end)) throw new ShardctlError('TOO_FEW_PEERS', 'cut off');
+      taken.bytes += end - at;
+      yield bytes.subarray(at, end);
+    }
   });
   const block = (index: number) => {
     const offset = lengths.slice(0, index).reduce((sum, length) => sum + length, 0);
     return bytes.subarray(offset, offset + (lengths[index] as number));
   };
-  return { ahead, ranges, block };
+  return { ahead, ranges, taken, block };
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 100; turn++) await setImmediate();
 }
 
 test('whatever is read in whatever order is the right part of the file', async () => {
@@ -36,19 +52,64 @@ test('whatever is read in whatever order is the right part of the file', async (
   );
 });
 
-test('a tree in the order of its shard is read once, in runs', async () => {
-  const { ahead, ranges } = fileOf(Array.from({ length: 2000 }, () => 5000));
+test('a tree in the order of its shard is read once, in stretches that grow', async () => {
+  const { ahead, ranges, taken } = fileOf(Array.from({ length: 4000 }, () => 10_000));
   await ahead.block(0);
-  for (let i = 0; i < 2000; i += 2) for (const index of [i + 1, i]) await ahead.block(index);
-  assert.ok(ranges.length <= 11);
-  assert.equal(new Set(ranges.map(([offset]) => offset)).size, ranges.length);
+  let alone = 0;
+  for (let i = 0; i < 4000; i += 2) for (const index of [i + 1, i]) if ((await ahead.block(index)) === undefined) alone++;
+  assert.equal(alone, 0);
+  assert.ok(ranges.length <= 7, `${ranges.length} questions`);
+  assert.equal(taken.bytes, 40_000_000);
+});
+
+test('a directory that stands behind what is in it is read by itself, and moves nothing', async () => {
+  const { ahead, ranges } = fileOf(Array.from({ length: 3000 }, () => 20_000));
+  let alone = 0;
+  for (let i = 0; i < 2400; i++) {
+    if (i % 300 === 0) await ahead.block(i + 599);
+    if ((await ahead.block(i)) === undefined) alone++;
+  }
+  assert.ok(alone <= 1 + 2400 / 300, `${alone} blocks`);
+  assert.ok(ranges.length <= 8, `${ranges.length} questions`);
+});
+
+test('no more comes in than a few megabytes ahead of what is used', async () => {
+  const { ahead, taken } = fileOf(Array.from({ length: 200 }, () => MIB));
+  for (let i = 0; i < 70; i++) await ahead.block(i);
+  await settled();
+  assert.ok(taken.bytes <= 82 * MIB, `${taken.bytes} bytes`);
+  const before = taken.bytes;
+  ahead.close();
+  await settled();
+  assert.equal(taken.bytes, before);
+});
+
+test('a stretch that breaks off costs the blocks that had not come, and the next one is asked for', async () => {
+  const { ahead, ranges } = fileOf(
+    Array.from({ length: 60 }, () => MIB),
+    (from, to) => from <= 20.5 * MIB && 20.5 * MIB < to,
+  );
+  const alone: number[] = [];
+  for (let i = 0; i < 60; i++) if ((await ahead.block(i)) === undefined) alone.push(i);
+  assert.deepEqual(alone, [0, 20]);
+  assert.ok(ranges.length <= 11, `${ranges.length} questions`);
+});
+
+test('whoever gives nothing is not asked again', async () => {
+  const { ahead, ranges } = fileOf(
+    Array.from({ length: 60 }, () => MIB),
+    () => true,
+  );
+  for (let i = 0; i < 60; i++) assert.equal(await ahead.block(i), undefined);
+  assert.ok(ranges.length <= 2);
 });
 
 test('blocks from everywhere are not worth a run each', async () => {
-  const { ahead, ranges } = fileOf(Array.from({ length: 4000 }, () => 20_000));
+  const { ahead, ranges, taken } = fileOf(Array.from({ length: 4000 }, () => 20_000));
   for (let i = 0; i < 500; i++) await ahead.block((i * 1500) % 4000);
   assert.equal(ranges.length, 0);
   // Near each other, and yet no two of a run.
   for (let i = 0; i < 60; i++) await ahead.block(i * 60);
-  assert.ok(ranges.length <= 12);
+  await settled();
+  assert.ok(taken.bytes <= 20 * MIB, `${taken.bytes} bytes`);
 });

@@ -1,20 +1,21 @@
 /**
- * Reads blocks in runs rather than one by one: a shard is a file, and a block's offset in it is the sum of the lengths before it.
- * A tree is read in about the order in which it was packed, so who asks for a block asks for its neighbours next.
+ * Reads blocks in stretches rather than one by one: a shard is a file, and a block's offset in it is the sum of the lengths before it.
+ * A tree is read in about the order in which it was packed, so who asks for a block asks for its neighbours next. Each question costs
+ * a daemon a seek through the manifest, about as much as reading a megabyte: who goes on gets twice as much with each.
  */
-import { ShardctlError } from '../../errors.ts';
+import { type ReadRange, Stretch, WINDOW } from './stretch.ts';
 
-/** Bytes of a run: some dozens of small files for the price of one answer. */
+/** Bytes that come in, and are kept, together. */
 const RUN_BYTES = 1024 * 1024;
 /** How far two reads may be apart, in blocks, and still be neighbours: a file's root comes after its leaves, and is read before them. */
 const NEAR = 64;
-const RUNS_KEPT = 4;
+/** Blocks in turn that are near each other and beyond what is being read: whoever asks for them has gone on without the blocks between. */
+const MOST_MISSED = 4;
+/** Runs before the end of a stretch at which the next one is asked for. */
+const EARLY = 2;
 /** Whoever uses less than a fourth of what was read ahead for him, after so much, reads in another order. */
 const TRIAL_BYTES = 8 * RUN_BYTES;
 const LEAST_USE = 4;
-
-/** Gives `length` bytes of the shard's file from `offset` on; nothing is hashed. */
-export type ReadRange = (offset: number, length: number) => Promise<Buffer> | undefined;
 
 export class ReadAhead {
   readonly #readRange: ReadRange;
@@ -22,10 +23,12 @@ export class ReadAhead {
   readonly #offsets: Float64Array;
   /** The first block of each run, and the number of blocks. Every block is in one run, always the same. */
   readonly #firsts: readonly number[];
-  /** By number; undefined what could not be read whole. The most recently used last. */
-  readonly #runs = new Map<number, Promise<Buffer | undefined>>();
+  /** They follow each other: the first of them is being read. */
+  #stretches: Stretch[] = [];
   #last: number | undefined;
+  #missed = 0;
   #isOff = false;
+  /** Of stretches that are over. */
   #readBytes = 0;
   #usedBytes = 0;
 
@@ -47,16 +50,23 @@ export class ReadAhead {
     const isNear = this.#last !== undefined && Math.abs(index - this.#last) <= NEAR;
     this.#last = index;
     const number = this.#runOf(index);
-    const run = this.#runs.get(number) ?? (isNear ? this.#read(number) : undefined);
-    if (run === undefined) return undefined;
-    this.#runs.delete(number);
-    this.#runs.set(number, run);
-    const [from, to] = [this.#firsts[number] as number, this.#firsts[number + 1] as number];
-    if (isNear && index * 2 >= from + to && number + 2 < this.#firsts.length && !this.#runs.has(number + 1)) void this.#read(number + 1);
-    const [start, end] = [this.#offset(index), this.#offset(index + 1)];
-    const bytes = (await run)?.subarray(start - this.#offset(from), end - this.#offset(from));
+    const stretch = this.#stretchOf(number, isNear);
+    const run = stretch?.run(number);
+    this.#missed = run === undefined && isNear ? this.#missed + 1 : 0;
+    if (stretch === undefined || run === undefined) return undefined;
+    if (number > stretch.first + WINDOW && stretch !== this.#stretches[0]) this.#end(this.#stretches.shift() as Stretch);
+    if (isNear && number + EARLY >= stretch.end && stretch === this.#stretches.at(-1)) this.#goOn(stretch);
+    const [start, end, from] = [this.#offset(index), this.#offset(index + 1), this.#offset(this.#firsts[number] as number)];
+    const bytes = (await run)?.subarray(start - from, end - from);
     this.#usedBytes += bytes?.length ?? 0;
+    // Not asked again where nothing came at all: it may take its time over failing.
+    if (bytes === undefined && stretch.readBytes === 0) this.#isOff = true;
     return bytes;
+  }
+
+  /** Lets go of what was asked for. */
+  close(): void {
+    for (const stretch of this.#stretches.splice(0)) this.#end(stretch);
   }
 
   #offset(index: number): number {
@@ -73,31 +83,33 @@ export class ReadAhead {
     return low;
   }
 
-  #read(number: number): Promise<Buffer | undefined> | undefined {
-    if (this.#readBytes > TRIAL_BYTES && this.#usedBytes * LEAST_USE < this.#readBytes) this.#isOff = true;
-    if (this.#isOff) return undefined;
-    const start = this.#offset(this.#firsts[number] as number);
-    const length = this.#offset(this.#firsts[number + 1] as number) - start;
-    this.#readBytes += length;
-    const run = this.#range(start, length);
-    this.#runs.set(number, run);
-    for (const oldest of this.#runs.keys()) {
-      if (this.#runs.size <= RUNS_KEPT) break;
-      this.#runs.delete(oldest);
-    }
-    return run;
+  /** The stretch that a run is in, begun there when it is somewhere else in the shard. */
+  #stretchOf(number: number, isNear: boolean): Stretch | undefined {
+    const stretch = this.#stretches.find(({ first, end }) => first <= number && number < end);
+    if (!isNear || (stretch !== undefined && this.#missed < MOST_MISSED)) return stretch;
+    this.close();
+    return this.#open(number, 1);
   }
 
-  async #range(offset: number, length: number): Promise<Buffer | undefined> {
-    if (length === 0) return Buffer.alloc(0);
-    try {
-      const bytes = await this.#readRange(offset, length);
-      if (bytes?.length === length) return bytes;
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-    }
-    // Not asked again: it may take its time over failing.
-    this.#isOff = true;
-    return undefined;
+  /** Twice as far as so far. */
+  #goOn({ first, end }: Stretch): void {
+    if (end < this.#firsts.length - 1) this.#open(end, 2 * (end - first));
+  }
+
+  #end(stretch: Stretch): void {
+    stretch.close();
+    this.#readBytes += stretch.readBytes;
+  }
+
+  #open(first: number, runs: number): Stretch | undefined {
+    const readBytes = this.#stretches.reduce((sum, stretch) => sum + stretch.readBytes, this.#readBytes);
+    if (readBytes > TRIAL_BYTES && this.#usedBytes * LEAST_USE < readBytes) this.#isOff = true;
+    if (this.#isOff) return undefined;
+    const bounds = this.#firsts.slice(first, first + runs + 1).map((index) => this.#offset(index));
+    const sizes = bounds.slice(1).map((end, at) => end - (bounds[at] as number));
+    const [start, end] = [bounds[0] as number, bounds.at(-1) as number];
+    const stretch = new Stretch(first, sizes, this.#readRange(start, end - start));
+    this.#stretches.push(stretch);
+    return stretch;
   }
 }

@@ -21,8 +21,8 @@ export interface ShardSource {
   block(cid: string, what: string): Promise<Buffer | undefined>;
   /** The DAG below `cid` as a CAR; it may leave out what is missing. */
   exportCar(cid: string, what: string): Promise<HttpResponse>;
-  /** A part of a UnixFS file, not hashed. Absent where reading parts does not pay. */
-  range?(cid: string, offset: number, length: number): Promise<Buffer>;
+  /** A part of a UnixFS file as it comes in, not hashed; nothing, or less, where that fails. */
+  range(cid: string, offset: number, length: number): AsyncIterable<Buffer>;
 }
 
 /** Told of each block that is there and is not what its hash says. */
@@ -74,15 +74,14 @@ class KuboShardReader implements ShardReader {
   readonly #cid: string;
   readonly #manifest: Manifest;
   readonly #onWrong: OnWrong;
-  readonly #ahead: ReadAhead | undefined;
+  readonly #ahead: ReadAhead;
 
   constructor(rpc: ShardSource, cid: string, manifest: Manifest, onWrong: OnWrong) {
     this.#rpc = rpc;
     this.#cid = cid;
     this.#manifest = manifest;
     this.#onWrong = onWrong;
-    this.#ahead =
-      rpc.range === undefined ? undefined : new ReadAhead(manifest.lengths, (offset, length) => rpc.range?.(cid, offset, length));
+    this.#ahead = new ReadAhead(manifest.lengths, (offset, length) => rpc.range(cid, offset, length));
   }
 
   get blocks(): number {
@@ -97,7 +96,7 @@ class KuboShardReader implements ShardReader {
     const index = this.#manifest.blocks.get(digest);
     if (index === undefined) return undefined;
     // What is wrong with a block is said by itself, not by the run that it is in.
-    const ahead = await this.#ahead?.block(index);
+    const ahead = await this.#ahead.block(index);
     if (ahead !== undefined && hashesTo(ahead, digest)) return ahead;
     const bytes = await this.#block(digest);
     if (typeof bytes === 'string') throw readError(new ShardctlError('DAMAGE', bytes), this.#rpc, this.#cid);
@@ -122,7 +121,9 @@ class KuboShardReader implements ShardReader {
     yield* this.#oneByOne(next, count, onDamage);
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#ahead.close();
+  }
 
   /** The sections of the whole shard; it ends early where the daemon says that it cannot go on, because one block was enough for that. */
   async *#stream() {

@@ -65,10 +65,10 @@ export class KuboRpc {
     }
   }
 
-  /** A part of a UnixFS file, not hashed. Shorter than asked for where the file ends. */
-  range(cid: string, offset: number, length: number): Promise<Buffer> {
+  /** A part of a UnixFS file as it comes in, not hashed. Shorter than asked for where the file ends. */
+  async *range(cid: string, offset: number, length: number): AsyncGenerator<Buffer> {
     const request = this.call('cat', { arg: cid, offset, length, offline: true, progress: false }, { what: `reading ${cid}` });
-    return this.http.whole(request, (response) => response.all());
+    yield* (await this.http.request(request)).bytes();
   }
 
   /**

@@ -1,0 +1,137 @@
+/** `npm run bench -- get`: a tree back from a Kubo daemon that holds it, beside the daemon's own `get` and a download of the same files over plain HTTP. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { apiOf, binary } from './contestants.ts';
+import type { Corpus } from './corpus.ts';
+import { cpuSecondsOf, type Lab, type LabMember, startLab } from './lab.ts';
+import { type Command, measure } from './measure.ts';
+import type { PeersPlan } from './peers.ts';
+import type { Run } from './rounds.ts';
+import { SHARDCTL } from './tools.ts';
+
+/** Requests that curl has under way at once. */
+const PARALLEL = 8;
+
+/** Where everything is that a getter may read from. */
+interface Stage {
+  readonly dest: string;
+  readonly member: LabMember;
+  /** CID of the tree's root. */
+  readonly tree: string;
+  /** List of all files for curl, to be written below `out`. */
+  readonly list: string;
+  readonly out: string;
+}
+
+export interface Getter {
+  readonly name: string;
+  readonly version: Command;
+  readonly command: (stage: Stage) => Command;
+}
+
+export const GETTERS: readonly Getter[] = [
+  {
+    name: 'shardctl get',
+    version: { argv: [process.execPath, SHARDCTL, '--version'] },
+    command: ({ dest, out }) => shardctl(join(dest, 'home'), 'get', 'bench', '-o', out),
+  },
+  {
+    name: 'shardctl get by gateway',
+    version: { argv: [process.execPath, SHARDCTL, '--version'] },
+    command: ({ dest, out }) => shardctl(join(dest, 'home-gateway'), 'get', 'bench', '-o', out),
+  },
+  {
+    name: 'ipfs get',
+    version: { argv: [binary('ipfs'), 'version'] },
+    command: ({ member, tree, out }) => ({ argv: [binary('ipfs'), ...apiOf(member), 'get', '-o', out, tree] }),
+  },
+  {
+    name: 'curl over plain HTTP',
+    version: { argv: ['curl', '--version'] },
+    command: ({ list }) => ({
+      argv: ['curl', '--silent', '--fail', '--parallel', '--parallel-max', String(PARALLEL), '--remote-time', '--config', list],
+    }),
+  },
+];
+
+export async function runGets(corpus: Corpus, getters: readonly Getter[], plan: PeersPlan): Promise<Run[]> {
+  const { dest, signal, quietly } = plan;
+  const runs: Run[] = [];
+  const log = join(dest, 'log');
+  mkdirSync(dest, { recursive: true });
+  const server = spawn(process.execPath, [join(import.meta.dirname, 'static.js'), corpus.dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let lab: Lab | undefined;
+  try {
+    const [said] = await once(server.stdout, 'data');
+    lab = await startLab(join(dest, 'lab'), { members: 1, cluster: false });
+    const stage = await prepare(corpus, lab.members[0] as LabMember, String(said).trim(), plan);
+    for (let round = 1; round <= plan.rounds; round++) {
+      for (const { name, command } of getters) {
+        const run = await quietly(async () => {
+          spawnSync('sync');
+          const before = servingSeconds(lab as Lab, server);
+          const cost = await measure(command(stage), log, signal);
+          return {
+            corpus: corpus.name,
+            tool: name,
+            phase: 'get',
+            round,
+            ...cost,
+            daemonSeconds: servingSeconds(lab as Lab, server) - before,
+          };
+        });
+        assertWhole(corpus, stage.out, name);
+        rmSync(stage.out, { recursive: true, force: true });
+        runs.push(run);
+        plan.log(
+          `${corpus.name} round ${round}  ${name}: ${run.seconds.toFixed(2)} s, server ${run.daemonSeconds.toFixed(2)} s of processor time`,
+        );
+      }
+    }
+  } finally {
+    server.kill();
+    await lab?.stop();
+    rmSync(dest, { recursive: true, force: true });
+  }
+  return runs;
+}
+
+/** Has the tree in the daemon, known to two homes: one reads by its RPC, the other by its gateway. */
+async function prepare(corpus: Corpus, member: LabMember, url: string, { dest, signal }: PeersPlan): Promise<Stage> {
+  const log = join(dest, 'log');
+  for (const [home, options] of [
+    ['home', []],
+    ['home-gateway', ['--gateway', member.gateway]],
+  ] as const) {
+    await measure(shardctl(join(dest, home), 'peers', 'add', 'kubo', member.kubo, '--name', member.name, ...options), log, signal);
+    await measure(shardctl(join(dest, home), 'add', corpus.dir, '--name', 'bench', '--root-only'), log, signal);
+  }
+  const tree = readFileSync(log, 'utf8').trim();
+  const out = join(dest, 'out');
+  const list = join(dest, 'files');
+  const files = filesBelow(corpus.dir);
+  writeFileSync(list, files.map((path) => `url = "${url}/${path}"\noutput = "${join(out, path)}"\ncreate-dirs\n`).join('next\n'));
+  return { dest, member, tree, list, out };
+}
+
+function shardctl(home: string, ...args: readonly string[]): Command {
+  return { argv: [process.execPath, SHARDCTL, ...args, '--home', home, '--quiet'] };
+}
+
+/** What came short would have been quick. */
+function assertWhole(corpus: Corpus, out: string, name: string): void {
+  const files = filesBelow(out).length;
+  if (files !== corpus.files) throw new Error(`${name} gave ${files} of ${corpus.files} files`);
+}
+
+function filesBelow(dir: string, below = ''): string[] {
+  return readdirSync(join(dir, below), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? filesBelow(dir, join(below, entry.name)) : [join(below, entry.name)],
+  );
+}
+
+function servingSeconds(lab: Lab, server: ChildProcess): number {
+  return lab.cpuSeconds() + cpuSecondsOf(server.pid as number);
+}

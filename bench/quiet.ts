@@ -1,0 +1,28 @@
+/** Keeps measurements apart from other work on the machine that holds the same lock. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+export type Quietly = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** @param lock a file, held exclusively (flock) during each piece of work; none when undefined */
+export function quietlyWith(lock: string | undefined): Quietly {
+  if (lock === undefined) return (work) => work();
+  return async (work) => {
+    // `cat` ends with its input, and the lock with it.
+    const holder = spawn('flock', ['-x', lock, 'sh', '-c', 'echo locked; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const lost = ended(holder);
+    lost.catch(() => {});
+    await Promise.race([once(holder.stdout, 'data'), lost]);
+    try {
+      return await work();
+    } finally {
+      holder.stdin.end();
+      await once(holder, 'exit');
+    }
+  };
+}
+
+async function ended(holder: ChildProcess): Promise<never> {
+  const [code] = await once(holder, 'exit');
+  throw new Error(`flock ended with ${code} before it had the lock`);
+}
