@@ -92,6 +92,14 @@ function newColumns(count: number): StatColumns {
   };
 }
 
+let counted = new Uint32Array(0);
+
+/** 0…count−1: one list for all directories. */
+function positions(count: number): Uint32Array {
+  if (counted.length < count) counted = Uint32Array.from({ length: Math.max(count, 2 * counted.length) }, (_, i) => i);
+  return counted.subarray(0, count);
+}
+
 export class Directory implements StatColumns {
   /** Path from the root of the source; the root itself is ''. */
   readonly path: ByteString;
@@ -196,11 +204,14 @@ export class Directory implements StatColumns {
     return false;
   }
 
-  /** Positions of the entries that are in the snapshot. */
-  live(): number[] {
-    const live: number[] = [];
-    for (let i = 0; i < this.count; i++) if (this.states[i] !== DROPPED) live.push(i);
-    return live;
+  /** Positions of the entries that are in the snapshot: mostly all of them. */
+  live(): Uint32Array {
+    const { states, count } = this;
+    if (!states.includes(DROPPED)) return positions(count);
+    const live = new Uint32Array(count);
+    let length = 0;
+    for (let i = 0; i < count; i++) if (states[i] !== DROPPED) live[length++] = i;
+    return live.subarray(0, length);
   }
 
   /** The snapshot goes without this entry. */

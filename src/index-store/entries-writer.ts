@@ -25,7 +25,7 @@ const PIECE_BYTES = 256 * 1024;
 interface OpenDirectory {
   readonly ordinal: number;
   /** Positions of its entries that are in the snapshot. */
-  readonly live: readonly number[];
+  readonly live: Uint32Array;
 }
 
 export class EntriesWriter {
@@ -152,13 +152,13 @@ function grown(memory: ArrayBuffer, bytes: number): ArrayBuffer {
   return larger;
 }
 
-function bytesOf(directory: Directory, live: readonly number[]): number {
+function bytesOf(directory: Directory, live: Uint32Array): number {
   let text = directory.path.length;
   for (const i of live) text += (directory.names[i] as string).length;
   return recordBytes(live.length, text);
 }
 
-function writeRecord(block: ArrayBuffer, start: number, directory: Directory, live: readonly number[]): void {
+function writeRecord(block: ArrayBuffer, start: number, directory: Directory, live: Uint32Array): void {
   const count = live.length;
   const base = start + RECORD_HEADER_BYTES;
   const sizes = new Float64Array(block, base, count);
@@ -203,7 +203,7 @@ function writeRecord(block: ArrayBuffer, start: number, directory: Directory, li
   out.fill(0, at, start + pad8(at - start));
 }
 
-function writeCold(out: Buffer, directory: Directory, live: readonly number[], wide: boolean): void {
+function writeCold(out: Buffer, directory: Directory, live: Uint32Array, wide: boolean): void {
   const columns = out.subarray(COLD_HEADER_BYTES);
   columns.fill(0);
   writeCids(columns, directory, live, wide);
@@ -211,7 +211,7 @@ function writeCold(out: Buffer, directory: Directory, live: readonly number[], w
   out.writeUInt32LE(crc32(columns), 4);
 }
 
-function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: readonly number[], wide: boolean): void {
+function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: Uint32Array, wide: boolean): void {
   if (cids === undefined || dagSizes === undefined) return;
   const cidsAt = live.length * (wide ? 8 : 4);
   const areAll = live.length === states.length;

@@ -106,7 +106,7 @@ function linksOf(directory: Directory): DirectoryLinks {
   }
   return {
     count,
-    names: live.map((i) => directory.names[i] as ByteString),
+    names: Array.from(live, (i) => directory.names[i] as ByteString),
     cids: liveCids,
     dagSizes: Float64Array.from(live, (i) => dagSizes[i] as number),
   };
