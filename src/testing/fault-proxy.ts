@@ -27,6 +27,8 @@ export type FaultRule = (path: string, nth: number) => Fault | undefined;
 export class FaultProxy {
   /** Method and path with query of every request that came. */
   readonly seen: string[] = [];
+  /** Names of the files in uploads that the daemon took, and said so. */
+  readonly taken: string[] = [];
   rule: FaultRule = () => undefined;
   readonly #server: Server;
   readonly #target: string;
@@ -82,7 +84,9 @@ export class FaultProxy {
     answered.catch(() => {});
     const gone = new Promise((resolve) => onward.once('close', resolve));
     let sent = 0;
+    let file: string | undefined;
     for await (const chunk of request) {
+      if (sent === 0) file = /filename="([^"]+)"/.exec((chunk as Buffer).toString('latin1', 0, 1000))?.[1];
       sent += (chunk as Buffer).length;
       if (fault?.kind === 'cut-request' && sent > fault.after) {
         request.socket.resetAndDestroy();
@@ -105,6 +109,7 @@ export class FaultProxy {
       if (piece.length >= room) return void response.write(piece.subarray(0, room), () => request.socket.destroy());
       response.write(piece);
     }
+    if (file !== undefined && answer.statusCode === 200) this.taken.push(file);
     response.addTrailers(answer.trailers as Record<string, string>);
     response.end();
   }
