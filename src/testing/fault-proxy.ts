@@ -100,7 +100,9 @@ export class FaultProxy {
       for await (const _ of answer);
       return void request.socket.resetAndDestroy();
     }
-    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    const { trailer, ...headers } = answer.headers;
+    // Node refuses to announce trailers where there is no body: a Cluster does for an empty list.
+    response.writeHead(answer.statusCode ?? 500, answer.statusCode === 204 ? headers : answer.headers);
     let received = 0;
     for await (const chunk of answer) {
       const piece = chunk as Buffer;
