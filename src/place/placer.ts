@@ -110,6 +110,8 @@ export class Placer {
   readonly #transfers: number;
   readonly #pace: Pace;
   readonly #jobs = new Set<Job>();
+  /** Peers that failed. */
+  readonly #left = new Set<string>();
   #draining = false;
   #ticking: NodeJS.Timeout | undefined;
   /** Bytes that each peer was given in this run. */
@@ -152,14 +154,26 @@ export class Placer {
         failure = failed;
         names = job.substitutes.length > 0 ? job.substitutes.splice(0) : this.#substitutes(job, failure);
       }
+      if (job.holders.length < leastReplicas(replication, peers)) throw failure;
+    } catch (error) {
+      this.#tellMissing(job);
+      throw error;
     } finally {
       this.#end(job);
     }
     const { holders } = job;
-    if (holders.length < leastReplicas(replication, peers)) throw failure;
     await record({ number, cid, bytes, blocks, dagSize, carBytes, state: 'placed', peers: holders.sort() }, shard.digests);
     await rm(carPath, { force: true });
     emit({ type: 'placed', shard: number, cid, bytes, peers: holders });
+  }
+
+  /** The run ends with what went wrong with one shard; others may be under way, and each is named. */
+  #tellMissing({ shard: { number, cid }, holders }: Job): void {
+    const { replication, peers, signal, emit } = this.#options;
+    if (signal.aborted) return;
+    const where = holders.length === 0 ? '' : ` (${holders.join(', ')})`;
+    const message = `shard ${number} is on ${holders.length} of ${leastReplicas(replication, peers)} peers${where}: ${cid}`;
+    emit({ type: 'warning', message });
   }
 
   #allocate({ shard, holders, tried }: Job, replication: Replication): string[] {
@@ -229,7 +243,10 @@ export class Placer {
         emit({ type: 'warning', message: reason.message, ...hint });
       } else {
         allocations.leave(name);
-        emit({ type: 'warning', message: `peer ${name} is left out for the rest of this run: ${reason.message}`, ...hint });
+        // Several shards may have been on their way there.
+        if (!this.#left.has(name))
+          emit({ type: 'warning', message: `peer ${name} is left out for the rest of this run: ${reason.message}`, ...hint });
+        this.#left.add(name);
       }
       return { error: reason };
     } finally {

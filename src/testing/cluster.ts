@@ -11,6 +11,9 @@ const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardc
 /** After a restart of all its members a Cluster takes half a minute to hear of all metrics, and three times that on a busy machine. */
 const WAIT_MS = 120_000;
 
+/** Without a byte in it. */
+const EMPTY_BLOCK = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
+
 export interface LabPeer {
   /** c1, c2, c3; their tag `zone` is z1, z2, z1. */
   readonly name: string;
@@ -154,6 +157,17 @@ export class ClusterLab {
     const child = spawn(join(BINARIES, 'ipfs-cluster-service'), ['daemon'], { env, stdio: ['ignore', log, log] });
     this.#again.set(peer.name, child.pid as number);
     await this.#untilHeard(['freespace', 'tag:group', 'tag:zone', 'ping']);
+    await this.#catchUp(peer);
+  }
+
+  /** A member that was killed does not know its last pins until it hears from the others: after a minute or two, or when something changes. */
+  async #catchUp(peer: LabPeer): Promise<void> {
+    const [{ cluster }] = this.peers.filter((other) => other !== peer) as [LabPeer];
+    const isSame = async () => new Set(await Promise.all(this.peers.map(stateOf))).size === 1;
+    await fetch(`${cluster}/pins/ipfs/${EMPTY_BLOCK}?mode=direct`, { method: 'POST' });
+    await until(isSame);
+    await fetch(`${cluster}/pins/${EMPTY_BLOCK}`, { method: 'DELETE' });
+    await until(isSame);
   }
 
   /** Every member has these metrics of all members, from now on: older ones may be about to end. */
@@ -185,6 +199,15 @@ export async function rpc(
   } catch {
     return text;
   }
+}
+
+/** CIDs that the Cluster wants pinned, as this member knows it. */
+async function stateOf({ cluster }: LabPeer): Promise<string> {
+  const lines = (await (await fetch(`${cluster}/allocations`)).text()).split('\n').filter((line) => line !== '');
+  return lines
+    .map((line) => (JSON.parse(line) as { cid: string }).cid)
+    .sort()
+    .join();
 }
 
 /** What the peer's Kubo has pinned, by CID. */

@@ -27,6 +27,8 @@ export type FaultRule = (path: string, nth: number) => Fault | undefined;
 export class FaultProxy {
   /** Method and path with query of every request that came. */
   readonly seen: string[] = [];
+  /** Names of the files in uploads that the daemon took, and said so. */
+  readonly taken: string[] = [];
   rule: FaultRule = () => undefined;
   readonly #server: Server;
   readonly #target: string;
@@ -82,7 +84,9 @@ export class FaultProxy {
     answered.catch(() => {});
     const gone = new Promise((resolve) => onward.once('close', resolve));
     let sent = 0;
+    let file: string | undefined;
     for await (const chunk of request) {
+      if (sent === 0) file = /filename="([^"]+)"/.exec((chunk as Buffer).toString('latin1', 0, 1000))?.[1];
       sent += (chunk as Buffer).length;
       if (fault?.kind === 'cut-request' && sent > fault.after) {
         request.socket.resetAndDestroy();
@@ -96,7 +100,9 @@ export class FaultProxy {
       for await (const _ of answer);
       return void request.socket.resetAndDestroy();
     }
-    response.writeHead(answer.statusCode ?? 500, answer.headers);
+    const { trailer, ...headers } = answer.headers;
+    // Node refuses to announce trailers where there is no body: a Cluster does for an empty list.
+    response.writeHead(answer.statusCode ?? 500, answer.statusCode === 204 ? headers : answer.headers);
     let received = 0;
     for await (const chunk of answer) {
       const piece = chunk as Buffer;
@@ -105,6 +111,7 @@ export class FaultProxy {
       if (piece.length >= room) return void response.write(piece.subarray(0, room), () => request.socket.destroy());
       response.write(piece);
     }
+    if (file !== undefined && answer.statusCode === 200) this.taken.push(file);
     response.addTrailers(answer.trailers as Record<string, string>);
     response.end();
   }
