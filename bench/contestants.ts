@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { LabMember, LabSize } from './lab.ts';
+import type { LineOptions } from './line.ts';
 import type { Command } from './measure.ts';
 import { SHARDCTL } from './tools.ts';
 
@@ -12,6 +13,8 @@ export interface Contestant {
   readonly group: string;
   readonly version: Command;
   readonly lab: LabSize;
+  /** What lies in front of the RPC of the last member's Kubo. */
+  readonly line?: LineOptions;
   /** Not timed. */
   readonly prepare: (members: readonly LabMember[], dest: string) => readonly Command[];
   /** Takes the whole tree `source` into the daemons. */
@@ -45,6 +48,14 @@ export const CONTESTANTS: readonly Contestant[] = [
   clusterAdd('ipfs-cluster-ctl add -r --wait', ['--wait']),
   clusterAdd('ipfs-cluster-ctl add -r --local --wait', ['--local', '--wait']),
 ];
+
+const SLOW = 'three Kubo, one behind a line of 1 MB/s';
+
+/** Memory must not grow with the tree while one of the peers is slow. */
+export const SLOWED: readonly Contestant[] = [
+  shardctl('shardctl', SLOW, THREE),
+  shardctl('shardctl --replication 2', SLOW, THREE, ['--replication', '2']),
+].map((contestant) => ({ ...contestant, line: { bytesPerSecond: 1e6 } }));
 
 function shardctl(name: string, group: string, lab: LabSize, options: readonly string[] = [], kubosKnown = false): Contestant {
   const command = (dest: string, ...args: string[]): Command => ({

@@ -40,6 +40,7 @@ const MIB = 1024 * 1024;
 const RECIPES: Readonly<Record<string, Recipe>> = {
   /** A package mirror: about 1.1 GB, the median file 10 KiB. */
   small: { files: 40_000, size: logNormal(10 * 1024, 1.4), perDirectory: [200, 1000], scales: 'files' },
+  small10k: { files: 10_000, size: logNormal(10 * 1024, 1.4), perDirectory: [200, 1000], scales: 'files' },
   /** Few huge files, as installation images. */
   large: { files: 6, size: () => 256 * MIB, perDirectory: [6, 6], scales: 'sizes' },
   /** Nearly nothing but names: what memory that grows with the number of files shows up on. */

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { apiOf, binary } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
 import { cpuSecondsOf, type Lab, type LabMember, startLab } from './lab.ts';
+import { type Line, lineTo } from './line.ts';
 import { type Command, measure } from './measure.ts';
-import type { PeersPlan } from './peers.ts';
+import type { TurnPlan } from './peers.ts';
 import type { Run } from './rounds.ts';
 import { SHARDCTL } from './tools.ts';
 
@@ -56,17 +57,28 @@ export const GETTERS: readonly Getter[] = [
   },
 ];
 
-export async function runGets(corpus: Corpus, getters: readonly Getter[], plan: PeersPlan): Promise<Run[]> {
+/** @param delayMs how far away the daemon and the server are, one way */
+export async function runGets(corpus: Corpus, getters: readonly Getter[], delayMs: number, plan: TurnPlan): Promise<Run[]> {
   const { dest, signal, quietly } = plan;
+  const phase = delayMs === 0 ? 'get' : `get, ${2 * delayMs} ms there and back`;
   const runs: Run[] = [];
   const log = join(dest, 'log');
   mkdirSync(dest, { recursive: true });
   const server = spawn(process.execPath, [join(import.meta.dirname, 'static.js'), corpus.dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines: Line[] = [];
+  const distant = async (url: string) => {
+    if (delayMs === 0) return url;
+    const line = await lineTo(url, { delayMs });
+    lines.push(line);
+    return line.url;
+  };
   let lab: Lab | undefined;
   try {
     const [said] = await once(server.stdout, 'data');
     lab = await startLab(join(dest, 'lab'), { members: 1, cluster: false });
-    const stage = await prepare(corpus, lab.members[0] as LabMember, String(said).trim(), plan);
+    const near = lab.members[0] as LabMember;
+    const member = { ...near, kubo: await distant(near.kubo), gateway: await distant(near.gateway) };
+    const stage = await prepare(corpus, member, await distant(String(said).trim()), plan);
     for (let round = 1; round <= plan.rounds; round++) {
       for (const { name, command } of getters) {
         const run = await quietly(async () => {
@@ -76,7 +88,7 @@ export async function runGets(corpus: Corpus, getters: readonly Getter[], plan: 
           return {
             corpus: corpus.name,
             tool: name,
-            phase: 'get',
+            phase,
             round,
             ...cost,
             daemonSeconds: servingSeconds(lab as Lab, server) - before,
@@ -92,6 +104,7 @@ export async function runGets(corpus: Corpus, getters: readonly Getter[], plan: 
     }
   } finally {
     server.kill();
+    for (const line of lines) await line.close();
     await lab?.stop();
     rmSync(dest, { recursive: true, force: true });
   }
@@ -99,7 +112,7 @@ export async function runGets(corpus: Corpus, getters: readonly Getter[], plan: 
 }
 
 /** Has the tree in the daemon, known to two homes: one reads by its RPC, the other by its gateway. */
-async function prepare(corpus: Corpus, member: LabMember, url: string, { dest, signal }: PeersPlan): Promise<Stage> {
+async function prepare(corpus: Corpus, member: LabMember, url: string, { dest, signal }: TurnPlan): Promise<Stage> {
   const log = join(dest, 'log');
   for (const [home, options] of [
     ['home', []],

@@ -4,8 +4,8 @@ import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'peers', 'lab');
-/** Away from what `scripts/peers/lab` takes by itself. */
-const PORT = 25_000;
+/** Away from what `scripts/peers/lab` takes by itself, and from other benches. */
+const PORT = 10_000 + (process.pid % 100) * 100;
 const TICKS_A_SECOND = 100;
 
 export interface LabMember {

@@ -1,27 +1,70 @@
-/** `npm run bench -- add|update|memory|peers|get`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
+/** `npm run bench -- add|update|memory|peers|slow|get`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { CONTESTANTS } from './contestants.ts';
+import { CONTESTANTS, type Contestant, SLOWED } from './contestants.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
 import { GETTERS, runGets } from './get.ts';
-import { runPeers } from './peers.ts';
+import { runPeers, type TurnPlan } from './peers.ts';
 import { quietlyWith } from './quiet.ts';
 import { machineOf, type Report, save, tableOf } from './report.ts';
 import { type Run, runRounds } from './rounds.ts';
 import { TOOLS, type Tool, versionOf } from './tools.ts';
 import { runUpdates, type Stored } from './update.ts';
 
-const BENCHES: Readonly<Record<string, { corpora: string; tools: string; rounds: string; again: boolean }>> = {
-  add: { corpora: 'small,large', tools: TOOLS.map((tool) => tool.name).join(','), rounds: '3', again: true },
-  update: { corpora: 'small,tiny1m,wide', tools: 'shardctl,restic,rsync', rounds: '3', again: false },
-  memory: { corpora: 'tiny100k,tiny1m', tools: 'shardctl', rounds: '1', again: false },
-  peers: { corpora: 'small,large', tools: CONTESTANTS.map(({ name }) => name).join(','), rounds: '3', again: false },
-  get: { corpora: 'small,large', tools: GETTERS.map(({ name }) => name).join(','), rounds: '3', again: false },
+interface Options {
+  readonly work: string;
+  readonly delayMs: number;
+}
+
+interface Bench {
+  /** All that may take part. */
+  readonly of: readonly Pick<Tool, 'name' | 'version'>[];
+  /** Those that do when nothing else is asked for. [all] */
+  readonly tools?: string;
+  readonly corpora: string;
+  readonly rounds: string;
+  readonly run: (corpus: Corpus, names: readonly string[], plan: TurnPlan, options: Options) => Promise<Results>;
+}
+
+interface Results {
+  readonly runs: readonly Run[];
+  readonly stored?: readonly Stored[];
+}
+
+const those = <T extends { readonly name: string }>(all: readonly T[], names: readonly string[]) =>
+  all.filter(({ name }) => names.includes(name));
+
+const onTools =
+  (again: boolean): Bench['run'] =>
+  async (corpus, names, plan) => ({ runs: await runRounds(corpus, { ...plan, tools: those(TOOLS, names), again }) });
+
+const onPeers =
+  (contestants: readonly Contestant[]): Bench['run'] =>
+  async (corpus, names, plan) => ({ runs: await runPeers(corpus, those(contestants, names), plan) });
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  add: { of: TOOLS, corpora: 'small,large', rounds: '3', run: onTools(true) },
+  update: {
+    of: TOOLS,
+    tools: 'shardctl,restic,rsync',
+    corpora: 'small,tiny1m,wide',
+    rounds: '3',
+    run: (corpus, names, plan, { work }) => runUpdates(corpus, { ...plan, tools: those(TOOLS, names), again: false }, work),
+  },
+  memory: { of: TOOLS, tools: 'shardctl', corpora: 'tiny100k,tiny1m', rounds: '1', run: onTools(false) },
+  peers: { of: CONTESTANTS, corpora: 'small,large', rounds: '3', run: onPeers(CONTESTANTS) },
+  slow: { of: SLOWED, corpora: 'small10k,small', rounds: '1', run: onPeers(SLOWED) },
+  get: {
+    of: GETTERS,
+    corpora: 'small,large',
+    rounds: '3',
+    run: async (corpus, names, plan, { delayMs }) => ({ runs: await runGets(corpus, those(GETTERS, names), delayMs, plan) }),
+  },
 };
 
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--lock FILE]`;
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--lock FILE] [--delay MS]`;
 
 /** @returns the exit code */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -37,19 +80,19 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     options: {
       rounds: string(bench.rounds),
       corpora: string(bench.corpora),
-      tools: string(bench.tools),
+      tools: string(bench.tools ?? bench.of.map((tool) => tool.name).join(',')),
       dest: string('/dev/shm'),
       work: string(process.env.SHARDCTL_BENCH ?? join(homedir(), '.cache', 'shardctl-bench')),
       scale: string('1'),
       lock: { type: 'string' },
+      delay: string('0'),
     },
   });
   const scale = Number(values.scale);
   const log = (line: string) => console.error(line);
-  const asked = values.tools.split(',');
-  const versions = present(name === 'peers' ? CONTESTANTS : name === 'get' ? GETTERS : TOOLS, asked, log);
-  const isPresent = (it: { readonly name: string }) => versions[it.name] !== undefined;
-  if (Object.keys(versions).length === 0) {
+  const versions = present(bench.of, values.tools.split(','), log);
+  const names = Object.keys(versions);
+  if (names.length === 0) {
     log('nothing to measure');
     return 1;
   }
@@ -57,37 +100,26 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const corpora = values.corpora.split(',').map((corpus) => corpusOf(corpus, scale, values.work, log));
   const machine = machineOf(values.dest);
   const plan = {
-    tools: TOOLS.filter(isPresent),
-    contestants: CONTESTANTS.filter(isPresent),
     quietly: quietlyWith(values.lock),
     rounds: Number(values.rounds),
-    again: bench.again,
     dest: join(values.dest, `shardctl-bench-${process.pid}`),
     log,
     signal,
   };
-  const runs: Run[] = [];
-  const stored: Stored[] = [];
+  const results: Results[] = [];
   for (const corpus of corpora) {
     warm(corpus.dir);
-    if (name === 'update') {
-      const updates = await runUpdates(corpus, plan, values.work);
-      runs.push(...updates.runs);
-      stored.push(...updates.stored);
-    } else if (name === 'get') {
-      runs.push(...(await runGets(corpus, GETTERS.filter(isPresent), plan)));
-    } else {
-      runs.push(...(await (name === 'peers' ? runPeers : runRounds)(corpus, plan)));
-    }
+    results.push(await bench.run(corpus, names, plan, { work: values.work, delayMs: Number(values.delay) }));
   }
+  const stored = results.flatMap((result) => result.stored ?? []);
   const report: Report = {
-    bench: name,
+    bench: values.delay === '0' ? name : `${name}-${2 * Number(values.delay)}ms`,
     time: new Date().toISOString(),
     machine,
     scale,
     corpora: corpora.map(({ name, files, bytes }: Corpus) => ({ name, files, bytes })),
     tools: versions,
-    runs,
+    runs: results.flatMap(({ runs }) => runs),
     ...(stored.length > 0 ? { stored } : {}),
   };
   console.log(tableOf(report));

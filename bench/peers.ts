@@ -1,23 +1,23 @@
-/** `npm run bench -- peers`: a whole tree into real daemons, fresh ones for each turn. They take part in what is measured: client and daemons share the cores. */
+/** `npm run bench -- peers|slow`: a whole tree into real daemons, fresh ones for each turn. They take part in what is measured: client and daemons share the cores. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contestant } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
-import { startLab } from './lab.ts';
+import { type LabMember, startLab } from './lab.ts';
+import { lineTo } from './line.ts';
 import { measure } from './measure.ts';
 import type { Quietly } from './quiet.ts';
 import type { Plan, Run } from './rounds.ts';
 
-export interface PeersPlan extends Omit<Plan, 'tools' | 'again'> {
-  readonly contestants: readonly Contestant[];
+export interface TurnPlan extends Omit<Plan, 'tools' | 'again'> {
   readonly quietly: Quietly;
 }
 
-export async function runPeers(corpus: Corpus, plan: PeersPlan): Promise<Run[]> {
+export async function runPeers(corpus: Corpus, contestants: readonly Contestant[], plan: TurnPlan): Promise<Run[]> {
   const runs: Run[] = [];
   for (let round = 1; round <= plan.rounds; round++) {
-    for (const contestant of plan.contestants) {
+    for (const contestant of contestants) {
       const run = await takeTurn(corpus, contestant, round, plan);
       runs.push(run);
       plan.log(
@@ -28,20 +28,24 @@ export async function runPeers(corpus: Corpus, plan: PeersPlan): Promise<Run[]> 
   return runs;
 }
 
-async function takeTurn(corpus: Corpus, contestant: Contestant, round: number, { dest, signal, quietly }: PeersPlan): Promise<Run> {
+async function takeTurn(corpus: Corpus, contestant: Contestant, round: number, { dest, signal, quietly }: TurnPlan): Promise<Run> {
   mkdirSync(dest, { recursive: true });
   const log = join(dest, 'log');
   const lab = await startLab(join(dest, 'lab'), contestant.lab);
+  const last = lab.members.at(-1) as LabMember;
+  const line = contestant.line && (await lineTo(last.kubo, contestant.line));
+  const members = line === undefined ? lab.members : [...lab.members.slice(0, -1), { ...last, kubo: line.url }];
   try {
-    for (const command of contestant.prepare(lab.members, dest)) await measure(command, log, signal);
+    for (const command of contestant.prepare(members, dest)) await measure(command, log, signal);
     return await quietly(async () => {
       spawnSync('sync');
       const before = lab.cpuSeconds();
-      const cost = await measure(contestant.timed(lab.members, dest, corpus.dir), log, signal);
+      const cost = await measure(contestant.timed(members, dest, corpus.dir), log, signal);
       const daemonSeconds = lab.cpuSeconds() - before;
       return { corpus: corpus.name, tool: contestant.name, phase: contestant.group, round, ...cost, daemonSeconds };
     });
   } finally {
+    await line?.close();
     await lab.stop();
     rmSync(dest, { recursive: true, force: true });
   }

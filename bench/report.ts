@@ -48,13 +48,13 @@ export function machineOf(dest: string): Machine {
 }
 
 /** Markdown: a table for each corpus, tools in the order in which they ran, the first one as the measure of the others. */
-export function tableOf({ bench, corpora, runs, machine, stored }: Report): string {
+export function tableOf({ corpora, runs, machine, stored }: Report): string {
   const facts = `${machine.cores} cores, Node ${machine.node}, destination on ${machine.destination}, load ${machine.load} at the start`;
   return [
     facts,
     ...corpora.map((corpus) => {
       const its = runs.filter((run) => run.corpus === corpus.name);
-      if (bench === 'peers' || bench === 'get') return groupTables(corpus, its);
+      if (its.some((run) => run.daemonSeconds !== undefined)) return groupTables(corpus, its);
       return stored === undefined
         ? corpusTable(corpus, its)
         : updateTable(

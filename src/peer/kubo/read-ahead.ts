@@ -1,9 +1,9 @@
 /**
  * Reads blocks in stretches rather than one by one: a shard is a file, and a block's offset in it is the sum of the lengths before it.
  * A tree is read in about the order in which it was packed, so who asks for a block asks for its neighbours next. Each question costs
- * a daemon a seek through the manifest, about as much as reading a megabyte: who goes on gets twice as much with each.
+ * a daemon a seek through the manifest, about as much as reading a megabyte: whoever goes on gets twice as much with each.
  */
-import { type ReadRange, Stretch, WINDOW } from './stretch.ts';
+import { BEHIND, type ReadRange, Stretch } from './stretch.ts';
 
 /** Bytes that come in, and are kept, together. */
 const RUN_BYTES = 1024 * 1024;
@@ -11,8 +11,8 @@ const RUN_BYTES = 1024 * 1024;
 const NEAR = 64;
 /** Blocks in turn that are near each other and beyond what is being read: whoever asks for them has gone on without the blocks between. */
 const MOST_MISSED = 4;
-/** Runs before the end of a stretch at which the next one is asked for. */
-const EARLY = 2;
+/** Runs of a stretch, at most. The next one comes in while it is read: one stream alone keeps neither a daemon nor its reader busy. */
+const MOST_RUNS = 16;
 /** Whoever uses less than a fourth of what was read ahead for him, after so much, reads in another order. */
 const TRIAL_BYTES = 8 * RUN_BYTES;
 const LEAST_USE = 4;
@@ -54,8 +54,8 @@ export class ReadAhead {
     const run = stretch?.run(number);
     this.#missed = run === undefined && isNear ? this.#missed + 1 : 0;
     if (stretch === undefined || run === undefined) return undefined;
-    if (number > stretch.first + WINDOW && stretch !== this.#stretches[0]) this.#end(this.#stretches.shift() as Stretch);
-    if (isNear && number + EARLY >= stretch.end && stretch === this.#stretches.at(-1)) this.#goOn(stretch);
+    if (number > stretch.first + BEHIND && stretch !== this.#stretches[0]) this.#end(this.#stretches.shift() as Stretch);
+    if (isNear && stretch === this.#stretches.at(-1)) this.#goOn(stretch);
     const [start, end, from] = [this.#offset(index), this.#offset(index + 1), this.#offset(this.#firsts[number] as number)];
     const bytes = (await run)?.subarray(start - from, end - from);
     this.#usedBytes += bytes?.length ?? 0;
@@ -93,7 +93,7 @@ export class ReadAhead {
 
   /** Twice as far as so far. */
   #goOn({ first, end }: Stretch): void {
-    if (end < this.#firsts.length - 1) this.#open(end, 2 * (end - first));
+    if (end < this.#firsts.length - 1) this.#open(end, Math.min(MOST_RUNS, 2 * (end - first)));
   }
 
   #end(stretch: Stretch): void {
@@ -102,8 +102,8 @@ export class ReadAhead {
   }
 
   #open(first: number, runs: number): Stretch | undefined {
-    const readBytes = this.#stretches.reduce((sum, stretch) => sum + stretch.readBytes, this.#readBytes);
-    if (readBytes > TRIAL_BYTES && this.#usedBytes * LEAST_USE < readBytes) this.#isOff = true;
+    const bytes = this.#stretches.reduce((sum, stretch) => sum + stretch.bytes, this.#readBytes);
+    if (bytes > TRIAL_BYTES && this.#usedBytes * LEAST_USE < bytes) this.#isOff = true;
     if (this.#isOff) return undefined;
     const bounds = this.#firsts.slice(first, first + runs + 1).map((index) => this.#offset(index));
     const sizes = bounds.slice(1).map((end, at) => end - (bounds[at] as number));

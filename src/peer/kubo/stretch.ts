@@ -1,8 +1,12 @@
 /** A part of a shard's file as it comes in, run by run, no faster than it is used. */
 import { ShardctlError } from '../../errors.ts';
 
-/** Runs that may wait to be asked for; as many are kept behind the furthest that was. */
-export const WINDOW = 4;
+/** Runs that may wait to be asked for. */
+const AHEAD = 8;
+/** Runs that are kept behind the furthest that was asked for. */
+export const BEHIND = 4;
+/** How far ahead somebody may look who means to go on from there. */
+const STEP = 4;
 
 /** Gives `length` bytes of the shard's file from `offset` on, or fewer where that fails; nothing is hashed. */
 export type ReadRange = (offset: number, length: number) => AsyncIterable<Buffer>;
@@ -18,13 +22,16 @@ export class Stretch {
   #wake = () => {};
   #isOver = false;
   #bug: { readonly error: unknown } | undefined;
-  /** Bytes of runs that came in whole. */
+  /** Bytes of all its runs. */
+  readonly bytes: number;
+  /** Of those that came in whole. */
   readBytes = 0;
 
   /** @param sizes of its runs @param content all of them, one after the other */
   constructor(first: number, sizes: readonly number[], content: AsyncIterable<Buffer>) {
     this.first = first;
     this.end = first + sizes.length;
+    this.bytes = sizes.reduce((sum, size) => sum + size, 0);
     this.#asked = first;
     for (const _ of sizes) this.#runs.push(new Promise((resolve) => this.#arrived.push(resolve)));
     void this.#fill(sizes, content);
@@ -36,12 +43,12 @@ export class Stretch {
    */
   run(number: number): Promise<Buffer | undefined> | undefined {
     if (this.#bug !== undefined) throw this.#bug.error;
-    if (number > this.#asked + WINDOW) return undefined;
+    if (number > this.#asked + STEP) return undefined;
     if (number > this.#asked) {
       this.#asked = number;
       this.#wake();
     }
-    for (let old = this.#asked - WINDOW - 1; old >= this.first && this.#runs[old - this.first] !== undefined; old--)
+    for (let old = this.#asked - BEHIND - 1; old >= this.first && this.#runs[old - this.first] !== undefined; old--)
       this.#runs[old - this.first] = undefined;
     return this.#runs[number - this.first];
   }
@@ -68,7 +75,7 @@ export class Stretch {
           if (next < sizes.length) run = Buffer.allocUnsafe(sizes[next] as number);
           at = 0;
         }
-        while (!this.#isOver && next < sizes.length && this.first + next > this.#asked + WINDOW)
+        while (!this.#isOver && next < sizes.length && this.first + next > this.#asked + AHEAD)
           await new Promise<void>((wake) => (this.#wake = wake));
         if (this.#isOver) break;
       }
