@@ -66,28 +66,21 @@ describe('what an IPFS Cluster has lost', { skip: withoutCluster() }, () => {
     }
   });
 
-  for (const [how, options] of Object.entries(ways)) {
-    test(`members ${how}: garbage that is collected without a pause during a whole add takes nothing of it`, async () => {
-      home.setUp(...options());
-      let adding = true;
-      const collections = lab.peers.map((peer) => collect(peer));
-      const { code, stderr } = await home.program.follow(() => {}, 'add', home.source, '--shard-size', '128KiB', '--replication', '2');
-      adding = false;
-      const counts = await Promise.all(collections);
-      assert.equal(code, 0, stderr);
-      assert.ok(
-        counts.every((count) => count > 3),
-        `${counts}`,
-      );
-      await lab.collectGarbage();
-      home.setUp(...home.kubos);
-      home.program.succeeds('verify', '--read-data', '--replication', '2');
-
-      async function collect(peer: LabPeer): Promise<number> {
-        let count = 0;
-        for (; adding; count++) await rpc(peer, 'repo/gc', { silent: 'true' });
-        return count;
-      }
-    });
-  }
+  // By the REST API alone blocks lie unpinned while a shard is under way: garbage is not to be collected then.
+  test('members whose Kubo are known: garbage that is collected without a pause during a whole add takes nothing of it', async () => {
+    home.setUp(...home.kubos);
+    let adding = true;
+    const collect = async (peer: LabPeer): Promise<number> => {
+      let count = 0;
+      for (; adding; count++) await rpc(peer, 'repo/gc', { silent: 'true' });
+      return count;
+    };
+    const collections = lab.peers.map(collect);
+    const { code, stderr } = await home.program.follow(() => {}, 'add', home.source, '--shard-size', '256KiB', '--replication', '2');
+    adding = false;
+    for (const count of await Promise.all(collections)) assert.ok(count > 3, `${count} collections`);
+    assert.equal(code, 0, stderr);
+    await lab.collectGarbage();
+    home.program.succeeds('verify', '--read-data', '--replication', '2');
+  });
 });

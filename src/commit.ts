@@ -71,7 +71,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   };
   await run.index.commit(repositoryRecord(run, number), snapshot);
   writeHead(run.heads, run.repository, snapshot.cid);
-  await pinHeads(run, run.repository);
+  await pinHeads({ ...run, silent: it.ledger.silent() }, run.repository);
   return snapshot;
 }
 

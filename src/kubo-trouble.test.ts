@@ -38,6 +38,19 @@ describe('placing on three Kubo daemons', { concurrency: 4 }, () => {
     await isComplete(trio);
   });
 
+  rule('a daemon that is frozen before the run holds it up for seconds and no longer', async (trio) => {
+    const [a] = trio.peers;
+    a.daemon.freeze();
+    const from = Date.now();
+    const added = await trio.add();
+    assert.equal(added.code, 0, added.stderr);
+    assert.ok(Date.now() - from < 30_000, `${Date.now() - from} ms`);
+    assert.match(saidBy(added), /peer a is left out: it has not answered/);
+    await a.daemon.stop('SIGKILL');
+    await a.daemon.start();
+    await isComplete(trio);
+  });
+
   const html = { 'content-type': 'text/html' };
   const faults: Record<string, Fault> = {
     'resets connections': { kind: 'reset' },

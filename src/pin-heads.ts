@@ -15,6 +15,8 @@ export interface PinHeads {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly emit: Emit;
+  /** Names of peers that are known not to answer: the next run has them pin. */
+  readonly silent?: ReadonlySet<string>;
 }
 
 /**
@@ -22,8 +24,8 @@ export interface PinHeads {
  * has left undone, and what a peer that is away misses, the next one does.
  * @param repository only this one
  */
-export async function pinHeads({ index, peers, emit }: PinHeads, repository?: string): Promise<void> {
-  const able = [...peers.values()].filter((peer) => peer.pinRoots !== undefined);
+export async function pinHeads({ index, peers, emit, silent }: PinHeads, repository?: string): Promise<void> {
+  const able = [...peers.values()].filter((peer) => peer.pinRoots !== undefined && silent?.has(peer.name) !== true);
   if (able.length === 0) return;
   const names = repository === undefined ? index.repositories().map(({ name }) => name) : [repository];
   for (const name of names) {

@@ -155,6 +155,31 @@ test('a shard of which nothing is left is named with its snapshots; the next add
   await assertNoOrphans(home);
 });
 
+test('a shard that a peer says it has, and that nobody can read, is not lost; a fellow that can fetch it gets it', async () => {
+  const [one, two] = [home.peers.get('one') as Peer, home.peers.get('two') as Peer];
+  const [first] = cars('two') as [string];
+  const copy = readFileSync(first);
+  rmSync(first);
+  one.open = async () => {
+    throw new ShardctlError('NOT_READABLE', 'no way to its bytes');
+  };
+  const { mended, lost, tooFew } = await repairHome();
+  assert.deepEqual([mended, lost, tooFew], [0, [], 1]);
+  assert.equal((await home.add(dir, TWICE)).summary.newBytes, 0, 'nothing is stored again');
+
+  const asked: string[] = [];
+  two.fetch = async ({ cid }) => {
+    asked.push(cid);
+    writeFileSync(first, copy);
+  };
+  const again = await repairHome();
+  assert.deepEqual([again.mended, again.lost, again.tooFew], [1, [], 0]);
+  assert.deepEqual(
+    asked.map((cid) => first.includes(cid)),
+    [true],
+  );
+});
+
 test('a catalogue of which nothing is left is made again from the index, for every snapshot; a dry run only says so', async () => {
   writeFileSync(join(dir, 'more'), 'more');
   await home.add(dir, TWICE);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { ShardctlError } from '../errors.ts';
 import type { Event } from '../events.ts';
 import type { Metric } from '../model.ts';
@@ -145,6 +146,28 @@ test('a peer that hangs when it is asked does not hold a shard back for long', a
   world.now += 60_000;
   await ledger.refresh();
   assert.equal(ledger.allocate(shard('one')).length, 1);
+});
+
+test('a peer that hangs at the start is waited for while it is needed, else it joins in when it answers', async () => {
+  const world = new World();
+  const slow = () => {
+    const peer = new FakePeer('slow', GIB);
+    let answer = () => {};
+    peer.metric = () => new Promise((resolve) => (answer = () => resolve({ freeBytes: GIB, usedBytes: 0, at: 0 })));
+    return { peer, answer: () => answer() };
+  };
+  const [one, two] = [slow(), slow()];
+  const ledger = await world.open([new FakePeer('a', GIB), one.peer], { startMs: 10 });
+  assert.match(JSON.stringify(world.events), /peer slow is left out: it has not answered/);
+  assert.deepEqual([...ledger.silent()], ['slow']);
+  one.answer();
+  await setImmediate();
+  assert.deepEqual([[...ledger.silent()], ledger.freeBytes().size], [[], 2]);
+
+  const needed = world.open([new FakePeer('a', GIB), two.peer], { startMs: 10, replication: { min: 2, max: 2 } });
+  assert.equal(await Promise.race([needed, setTimeout(50, 'waiting')]), 'waiting');
+  two.answer();
+  assert.equal((await needed).freeBytes().size, 2);
 });
 
 test('a figure that cannot be, or is from long ago, is none; less than nothing is nothing', async () => {

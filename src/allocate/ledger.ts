@@ -7,11 +7,11 @@ import { leastReplicas, type Metric, mostReplicas, type Replication } from '../m
 import type { Peer } from '../peer/peer.ts';
 import { allocate, largestShard, shortage } from './allocate.ts';
 import { type Allocator, allocatorsOf, type Candidate, type Chosen } from './allocators.ts';
+import { validMetric } from './valid-metric.ts';
 
 /** Metrics that are older are asked for again before the next shard is allocated: others fill the peers too. */
 const REFRESH_MS = 10_000;
-/** A metric from longer ago says nothing about now. */
-const STALE_MS = 10 * 60_000;
+const START_MS = 5_000;
 /** So long a peer that is asked for its metric may hold a shard back; a later answer counts for the next one. */
 const PATIENCE_MS = 500;
 
@@ -23,6 +23,8 @@ export interface LedgerOptions {
   readonly emit: Emit;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** So long one that does not answer may hold up the start of a run, when there are enough others. [5 s] */
+  readonly startMs?: number;
 }
 
 export interface LedgerRequest {
@@ -37,6 +39,11 @@ export interface LedgerRequest {
   readonly except?: ReadonlySet<string>;
   /** Peers that take much longer than the others. */
   readonly lagging?: ReadonlySet<string>;
+}
+
+interface Unanswered {
+  readonly peer: string;
+  readonly error: ShardctlError;
 }
 
 interface Account {
@@ -72,13 +79,13 @@ export class Ledger {
   static async open(options: LedgerOptions): Promise<Ledger> {
     const ledger = new Ledger(options);
     const takers = [...options.peers.values()].filter(({ drained }) => drained !== true);
-    const failures = (await Promise.all(takers.map((peer) => ledger.#ask(peer)))).filter((error) => error !== undefined);
+    const least = leastReplicas(options.replication, options.peers);
+    const failures = await ledger.#askFirst(takers, least);
     for (const peer of takers) ledger.#tell(peer.name);
     for (const { peer, error } of failures) {
       const hint = error.hint === undefined ? {} : { hint: error.hint };
       options.emit({ type: 'warning', message: `peer ${peer} is left out: ${error.message}`, ...hint });
     }
-    const least = leastReplicas(options.replication, options.peers);
     const answering = ledger.#answering().length;
     if (answering >= least) return ledger;
     const drained = options.peers.size - takers.length;
@@ -87,6 +94,39 @@ export class Ledger {
     throw new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but ${reasons.join('; ')}`, {
       hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
     });
+  }
+
+  /** Asks them all; whoever takes long while enough others have answered joins in when it does. @returns those that did not answer */
+  async #askFirst(takers: readonly Peer[], least: number): Promise<Unanswered[]> {
+    const { startMs = START_MS } = this.#options;
+    const failures: Unanswered[] = [];
+    const waiting = new Set(takers);
+    let isLate = false;
+    let isOver = false;
+    await new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (waiting.size === 0 || (isLate && this.#answering().length >= least)) resolve();
+      };
+      const patience = setTimeout(() => {
+        isLate = true;
+        look();
+      }, startMs);
+      const asked = takers.map(async (peer) => {
+        const failure = await this.#ask(peer);
+        waiting.delete(peer);
+        if (failure !== undefined && !isOver) failures.push(failure);
+        look();
+      });
+      Promise.all(asked)
+        .then(look, reject)
+        .finally(() => clearTimeout(patience));
+    });
+    isOver = true;
+    for (const { name } of waiting) {
+      this.#silent.set(name, 'does not answer');
+      failures.push({ peer: name, error: new ShardctlError('TOO_FEW_PEERS', `it has not answered for ${startMs / 1000} s`) });
+    }
+    return failures;
   }
 
   private constructor(options: LedgerOptions) {
@@ -103,6 +143,11 @@ export class Ledger {
   /** Free bytes of each peer that answers, as last heard. */
   freeBytes(): Map<string, number> {
     return new Map(this.#answering().map(({ peer, metric }) => [peer.name, metric.freeBytes]));
+  }
+
+  /** Names of peers that did not answer when they were asked last. */
+  silent(): ReadonlySet<string> {
+    return new Set(this.#silent.keys());
   }
 
   /** Chooses peers for a shard and debits them. @throws ShardctlError `TOO_FEW_PEERS`, `NO_SPACE` */
@@ -182,7 +227,7 @@ export class Ledger {
     if (this.#refreshing !== undefined) await withPatience(this.#refreshing);
   }
 
-  async #ask(peer: Peer): Promise<{ peer: string; error: ShardctlError } | undefined> {
+  async #ask(peer: Peer): Promise<Unanswered | undefined> {
     try {
       const metric = validMetric(peer, await peer.metric(), this.#options.now());
       this.#silent.delete(peer.name);
@@ -253,21 +298,4 @@ async function withPatience(asking: Promise<void>): Promise<void> {
   const patience = new AbortController();
   const enough = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {});
   await Promise.race([asking, enough]).finally(() => patience.abort());
-}
-
-/** A figure that cannot be is no figure. @throws ShardctlError `TOO_FEW_PEERS`: nobody knows what fits there */
-function validMetric(peer: Peer, { freeBytes, usedBytes, at }: Metric, now: number): Metric {
-  if (!Number.isFinite(freeBytes) || freeBytes > Number.MAX_SAFE_INTEGER) {
-    throw new ShardctlError('TOO_FEW_PEERS', `peer "${peer.name}" says that ${freeBytes} bytes are free, which cannot be`, {
-      hint: 'give it a --capacity with `shardctl peers set`',
-    });
-  }
-  if (now - at > STALE_MS) {
-    throw new ShardctlError(
-      'TOO_FEW_PEERS',
-      `peer "${peer.name}" has not said for ${Math.round((now - at) / 60_000)} minutes what is free on it`,
-    );
-  }
-  // Less than nothing is what a peer says that holds more than it should. A clock that is ahead must not cover what comes later.
-  return { freeBytes: Math.max(0, freeBytes), usedBytes, at: Number.isFinite(at) ? Math.min(at, now) : now };
 }

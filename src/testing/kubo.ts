@@ -131,6 +131,11 @@ export class KuboDaemon {
     }
   }
 
+  /** Takes no heed of anything from now on, and keeps its connections. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
   /** Ends it, and resolves when it is gone. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#process;
