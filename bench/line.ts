@@ -52,7 +52,10 @@ function carrier({ bytesPerSecond = Number.POSITIVE_INFINITY, delayMs = 0 }: Lin
     let underWay = 0;
     let resumeAt = 0;
     const goOn = () => {
-      if (underWay < MOST_UNDER_WAY && performance.now() >= resumeAt) from.resume();
+      // A timer may fire a moment early.
+      const early = resumeAt - performance.now();
+      if (early > 0) setTimeout(goOn, early + 1);
+      else if (underWay < MOST_UNDER_WAY) from.resume();
     };
     from.on('data', (piece: Buffer) => {
       const now = performance.now();
@@ -61,13 +64,14 @@ function carrier({ bytesPerSecond = Number.POSITIVE_INFINITY, delayMs = 0 }: Lin
       if (freeAt > now) {
         resumeAt = freeAt;
         from.pause();
-        setTimeout(goOn, freeAt - now + 1);
+        goOn();
       }
       if (underWay >= MOST_UNDER_WAY) from.pause();
       const arrive = () =>
         to.write(piece, () => {
+          const wasFull = underWay >= MOST_UNDER_WAY;
           underWay -= piece.length;
-          goOn();
+          if (wasFull) goOn();
         });
       if (delayMs === 0) arrive();
       else setTimeout(arrive, delayMs);
