@@ -59,7 +59,7 @@ export const GETTERS: readonly Getter[] = [
 
 /** @param delayMs how far away the daemon and the server are, one way */
 export async function runGets(corpus: Corpus, getters: readonly Getter[], delayMs: number, plan: TurnPlan): Promise<Run[]> {
-  const { dest, signal, quietly } = plan;
+  const { dest, signal } = plan;
   const phase = delayMs === 0 ? 'get' : `get, ${2 * delayMs} ms there and back`;
   const runs: Run[] = [];
   const log = join(dest, 'log');
@@ -81,19 +81,11 @@ export async function runGets(corpus: Corpus, getters: readonly Getter[], delayM
     const stage = await prepare(corpus, member, await distant(String(said).trim()), plan);
     for (let round = 1; round <= plan.rounds; round++) {
       for (const { name, command } of getters) {
-        const run = await quietly(async () => {
-          spawnSync('sync');
-          const before = servingSeconds(lab as Lab, server);
-          const cost = await measure(command(stage), log, signal);
-          return {
-            corpus: corpus.name,
-            tool: name,
-            phase,
-            round,
-            ...cost,
-            daemonSeconds: servingSeconds(lab as Lab, server) - before,
-          };
-        });
+        spawnSync('sync');
+        const before = servingSeconds(lab, server);
+        const cost = await measure(command(stage), log, signal);
+        const daemonSeconds = servingSeconds(lab, server) - before;
+        const run = { corpus: corpus.name, tool: name, phase, round, ...cost, daemonSeconds };
         assertWhole(corpus, stage.out, name);
         rmSync(stage.out, { recursive: true, force: true });
         runs.push(run);

@@ -7,7 +7,6 @@ import { CONTESTANTS, type Contestant, SLOWED } from './contestants.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
 import { GETTERS, runGets } from './get.ts';
 import { runPeers, type TurnPlan } from './peers.ts';
-import { quietlyWith } from './quiet.ts';
 import { machineOf, type Report, save, tableOf } from './report.ts';
 import { type Run, runRounds } from './rounds.ts';
 import { TOOLS, type Tool, versionOf } from './tools.ts';
@@ -64,7 +63,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   },
 };
 
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--lock FILE] [--delay MS]`;
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--delay MS]`;
 
 /** @returns the exit code */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -84,7 +83,6 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       dest: string('/dev/shm'),
       work: string(process.env.SHARDCTL_BENCH ?? join(homedir(), '.cache', 'shardctl-bench')),
       scale: string('1'),
-      lock: { type: 'string' },
       delay: string('0'),
     },
   });
@@ -100,7 +98,6 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const corpora = values.corpora.split(',').map((corpus) => corpusOf(corpus, scale, values.work, log));
   const machine = machineOf(values.dest);
   const plan = {
-    quietly: quietlyWith(values.lock),
     rounds: Number(values.rounds),
     dest: join(values.dest, `shardctl-bench-${process.pid}`),
     log,

@@ -7,12 +7,9 @@ import type { Corpus } from './corpus.ts';
 import { type LabMember, startLab } from './lab.ts';
 import { lineTo } from './line.ts';
 import { measure } from './measure.ts';
-import type { Quietly } from './quiet.ts';
 import type { Plan, Run } from './rounds.ts';
 
-export interface TurnPlan extends Omit<Plan, 'tools' | 'again'> {
-  readonly quietly: Quietly;
-}
+export type TurnPlan = Omit<Plan, 'tools' | 'again'>;
 
 export async function runPeers(corpus: Corpus, contestants: readonly Contestant[], plan: TurnPlan): Promise<Run[]> {
   const runs: Run[] = [];
@@ -28,7 +25,7 @@ export async function runPeers(corpus: Corpus, contestants: readonly Contestant[
   return runs;
 }
 
-async function takeTurn(corpus: Corpus, contestant: Contestant, round: number, { dest, signal, quietly }: TurnPlan): Promise<Run> {
+async function takeTurn(corpus: Corpus, contestant: Contestant, round: number, { dest, signal }: TurnPlan): Promise<Run> {
   mkdirSync(dest, { recursive: true });
   const log = join(dest, 'log');
   const lab = await startLab(join(dest, 'lab'), contestant.lab);
@@ -37,13 +34,11 @@ async function takeTurn(corpus: Corpus, contestant: Contestant, round: number, {
   const members = line === undefined ? lab.members : [...lab.members.slice(0, -1), { ...last, kubo: line.url }];
   try {
     for (const command of contestant.prepare(members, dest)) await measure(command, log, signal);
-    return await quietly(async () => {
-      spawnSync('sync');
-      const before = lab.cpuSeconds();
-      const cost = await measure(contestant.timed(members, dest, corpus.dir), log, signal);
-      const daemonSeconds = lab.cpuSeconds() - before;
-      return { corpus: corpus.name, tool: contestant.name, phase: contestant.group, round, ...cost, daemonSeconds };
-    });
+    spawnSync('sync');
+    const before = lab.cpuSeconds();
+    const cost = await measure(contestant.timed(members, dest, corpus.dir), log, signal);
+    const daemonSeconds = lab.cpuSeconds() - before;
+    return { corpus: corpus.name, tool: contestant.name, phase: contestant.group, round, ...cost, daemonSeconds };
   } finally {
     await line?.close();
     await lab.stop();
