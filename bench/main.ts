@@ -100,7 +100,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const corpora = values.corpora.split(',').map((corpus) => corpusOf(corpus, scale, values.work, log));
   const machine = machineOf(values.dest);
   const plan = {
-    quietly: quietlyWith(values.lock),
+    quietly: quietlyWith(values.lock, signal),
     rounds: Number(values.rounds),
     dest: join(values.dest, `shardctl-bench-${process.pid}`),
     log,
