@@ -18,7 +18,7 @@ export function plainReporter(output: Output, verbose: boolean, now: () => numbe
       // Another repository may follow, and begins anew.
       if (event.type === 'summary' || event.type === 'failed') {
         standing = new Standing(now);
-      } else if (now() - last >= EVERY_MS) {
+      } else if (standing.hasCounts && now() - last >= EVERY_MS) {
         last = now();
         output.note(standing.step === undefined ? progressLine(standing) : stepLine(standing.step));
       }

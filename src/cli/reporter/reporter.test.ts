@@ -102,6 +102,15 @@ test('plain: how far it is once in ten seconds, with a remaining time only when 
   ]);
 });
 
+test('plain: nothing is said of files where no source is scanned', () => {
+  const { stderr, clock, feed } = rig((output, clock) => plainReporter(output, false, clock.now));
+  clock.ms = 10_000;
+  feed({ type: 'placed', shard: 3, cid: 'bafyshard', bytes: MIB, peers: ['a'] });
+  assert.equal(stderr.text, '');
+  feed({ type: 'progress', label: 'shards', done: 2, total: 5, bytes: 0 });
+  assert.deepEqual(stderr.lines, ['shards: 2/5']);
+});
+
 test('plain: with -v each shard has its line', () => {
   const { stderr, feed } = rig((output, clock) => plainReporter(output, true, clock.now));
   feed(

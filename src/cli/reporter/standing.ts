@@ -21,6 +21,8 @@ export class Standing {
   placed = 0;
   readonly peers = new Map<string, PeerFill>();
   step: { label: string; done: number; total: number; bytes: number } | undefined;
+  /** Whether anything was counted: a `repair` scans no source. */
+  hasCounts = false;
 
   readonly #now: () => number;
   #bytesPerMs = 0;
@@ -36,6 +38,7 @@ export class Standing {
     switch (event.type) {
       case 'scan':
         this.scanned = event;
+        this.hasCounts = true;
         break;
       case 'import':
         this.imported = event;
@@ -52,6 +55,7 @@ export class Standing {
         break;
       case 'progress':
         this.step = event;
+        this.hasCounts = true;
         this.#measure(event.bytes);
         break;
       default:
