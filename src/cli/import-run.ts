@@ -41,7 +41,6 @@ export async function importTree(context: Context, session: Session, request: Im
     pending: context.home.pending,
     index: session.index,
     peers,
-    secondThread: context.secondThread,
     toolVersion: context.version,
     emit: counting?.emit ?? emit,
   });
@@ -84,6 +83,7 @@ function settingsOf(context: Context, config: Config, request: ImportRequest, op
     allocateBy: options.allocateBy ?? config.allocateBy,
     transfers: options.transfers,
     shardBytes: options.shardBytes ?? config.shardSize,
+    secondThread: context.secondThread,
     signal: context.signal,
     now: context.now,
   };
