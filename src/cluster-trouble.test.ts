@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, withoutCluster } from './testing/cluster.ts';
 import { ClusterHome } from './testing/cluster-home.ts';
-import { type Fault, FaultProxy } from './testing/fault-proxy.ts';
+import { FaultProxy, uploadFaults } from './testing/fault-proxy.ts';
 import type { Finished } from './testing/program.ts';
 
 const ADD = '/add';
@@ -90,14 +90,7 @@ describe('placing on an IPFS Cluster', { skip: withoutCluster() }, () => {
     });
   }
 
-  const html = { 'content-type': 'text/html' };
-  const faults: Record<string, Fault> = {
-    'resets connections': { kind: 'reset' },
-    'cuts them in the middle': { kind: 'cut-request', after: 100_000 },
-    'says 500': { kind: 'answer', status: 500, body: '{"code":500,"message":"oops"}' },
-    'says 429 and when to come again': { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
-    'shows a web page': { kind: 'answer', status: 200, headers: html, body: '<title>Sign in</title>' },
-  };
+  const faults = uploadFaults(100_000, '{"code":500,"message":"oops"}');
   for (const [what, fault] of Object.entries(faults)) {
     test(`a proxy that ${what} for some uploads: the run ends well, or names each shard that is missing and the next one ends well`, async () => {
       await succeeds('peers', 'add', 'cluster', proxy.url, '--name', 'lab');

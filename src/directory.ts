@@ -168,8 +168,7 @@ export class Directory implements StatColumns {
   static asInParent(record: ParentRecord, parent: Directory | undefined, indexInParent: number): Directory {
     const { ordinal, path, names } = record;
     const directory = new Directory(path, parent, indexInParent, names, false, record.own());
-    const indexes = new Int32Array(names.length);
-    for (let i = 0; i < indexes.length; i++) indexes[i] = i;
+    const indexes = new Int32Array(positions(names.length));
     directory.base = { ordinal, indexes, kinds: directory.kinds, removed: [], count: names.length };
     return directory;
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { RESERVE_BYTES } from './allocate/allocators.ts';
-import type { Fault } from './testing/fault-proxy.ts';
+import { type Fault, uploadFaults } from './testing/fault-proxy.ts';
 import { requireKubo } from './testing/kubo.ts';
 import { IMPORT, KuboTrio, saidBy } from './testing/kubo-trio.ts';
 
@@ -51,15 +51,7 @@ describe('placing on three Kubo daemons', { concurrency: 4 }, () => {
     await isComplete(trio);
   });
 
-  const html = { 'content-type': 'text/html' };
-  const faults: Record<string, Fault> = {
-    'resets connections': { kind: 'reset' },
-    'cuts them in the middle': { kind: 'cut-request', after: 200_000 },
-    'says 500': { kind: 'answer', status: 500, body: '{"Message":"oops"}' },
-    'says 429 and when to come again': { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
-    'shows a web page': { kind: 'answer', status: 200, headers: html, body: '<title>Sign in</title>' },
-    hangs: { kind: 'hang' },
-  };
+  const faults: Record<string, Fault> = { ...uploadFaults(200_000, '{"Message":"oops"}'), hangs: { kind: 'hang' } };
   for (const [what, fault] of Object.entries(faults)) {
     rule(`a proxy that ${what} from the third import on: the run names its peer, and ends well without it`, async (trio) => {
       const [{ proxy }] = trio.peers;

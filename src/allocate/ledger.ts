@@ -11,6 +11,7 @@ import { validMetric } from './valid-metric.ts';
 
 /** Metrics that are older are asked for again before the next shard is allocated: others fill the peers too. */
 const REFRESH_MS = 10_000;
+/** A daemon that only wakes up answers within that; the HTTP client gives up on one that is frozen after a minute. */
 const START_MS = 5_000;
 /** So long a peer that is asked for its metric may hold a shard back; a later answer counts for the next one. */
 const PATIENCE_MS = 500;
@@ -100,29 +101,20 @@ export class Ledger {
   async #askFirst(takers: readonly Peer[], least: number): Promise<Unanswered[]> {
     const { startMs = START_MS } = this.#options;
     const failures: Unanswered[] = [];
-    const waiting = new Set(takers);
-    let isLate = false;
-    let isOver = false;
-    await new Promise<void>((resolve, reject) => {
-      const look = () => {
-        if (waiting.size === 0 || (isLate && this.#answering().length >= least)) resolve();
-      };
-      const patience = setTimeout(() => {
+    const waiting = new Map(takers.map((peer) => [peer, this.#ask(peer).then((failure) => ({ peer, failure }))]));
+    const patience = new AbortController();
+    const late = sleep(startMs, 'late' as const, { signal: patience.signal }).catch(() => 'late' as const);
+    for (let isLate = false; waiting.size > 0 && !(isLate && this.#answering().length >= least); ) {
+      const next = await Promise.race([...waiting.values(), ...(isLate ? [] : [late])]);
+      if (next === 'late') {
         isLate = true;
-        look();
-      }, startMs);
-      const asked = takers.map(async (peer) => {
-        const failure = await this.#ask(peer);
-        waiting.delete(peer);
-        if (failure !== undefined && !isOver) failures.push(failure);
-        look();
-      });
-      Promise.all(asked)
-        .then(look, reject)
-        .finally(() => clearTimeout(patience));
-    });
-    isOver = true;
-    for (const { name } of waiting) {
+      } else {
+        waiting.delete(next.peer);
+        if (next.failure !== undefined) failures.push(next.failure);
+      }
+    }
+    patience.abort();
+    for (const { name } of waiting.keys()) {
       this.#silent.set(name, 'does not answer');
       failures.push({ peer: name, error: new ShardctlError('TOO_FEW_PEERS', `it has not answered for ${startMs / 1000} s`) });
     }
@@ -206,11 +198,13 @@ export class Ledger {
     account.given -= bytes;
   }
 
-  /** The peer failed: it gets nothing more in this run. */
-  leave(name: string): void {
+  /** The peer failed: it gets nothing more in this run. @returns false when that was so already */
+  leave(name: string): boolean {
+    if (this.#left.has(name)) return false;
     this.#left.add(name);
     this.#accounts.delete(name);
     this.#silent.delete(name);
+    return true;
   }
 
   /** Asks all peers again when their metrics are old. Those that did not answer before and do so now join in. */

@@ -39,7 +39,20 @@ function setRoots(it: Directory): void {
   for (let i = 0; i < it.count; i++) it.setRoot(i, DAG_PB, Buffer.alloc(32, i + 1), 0, 1000 + i);
 }
 
-/** A root with two subdirectories, written as the walk goes: entered top down, left bottom up. */
+/** As the walk goes: entered top down, left bottom up. */
+function writeAll(writer: EntriesWriter, root: Directory, children: readonly Directory[]): void {
+  writer.enter(root);
+  for (const child of children) {
+    writer.enter(child);
+    setRoots(child);
+    writer.leave(child);
+  }
+  setRoots(root);
+  writer.leave(root);
+  writer.finish();
+}
+
+/** A root with two subdirectories. */
 function write(isRacy: (ctimeNs: bigint) => boolean = never): Directory[] {
   const writer = new EntriesWriter(hot, cold, HEADER, isRacy);
   const root = directory('', ['a', 'gro\xdf', 'z']);
@@ -50,15 +63,7 @@ function write(isRacy: (ctimeNs: bigint) => boolean = never): Directory[] {
   );
   const empty = directory('z', [], root);
   root.states[1] = DROPPED;
-  writer.enter(root);
-  for (const child of [many, empty]) {
-    writer.enter(child);
-    setRoots(child);
-    writer.leave(child);
-  }
-  setRoots(root);
-  writer.leave(root);
-  writer.finish();
+  writeAll(writer, root, [many, empty]);
   return [root, many, empty];
 }
 
@@ -90,16 +95,11 @@ test('what is copied from the parent reads as it does there, in however many dir
   const writer = new EntriesWriter(hot, cold, HEADER, never);
   const names = Array.from({ length: 3000 }, (_, i) => `d${String(i).padStart(5, '0')}`);
   const root = directory('', names);
-  writer.enter(root);
-  for (const [i, name] of names.entries()) {
-    const child = directory(name, ['a', 'b'].slice(0, i % 3), root);
-    writer.enter(child);
-    setRoots(child);
-    writer.leave(child);
-  }
-  setRoots(root);
-  writer.leave(root);
-  writer.finish();
+  writeAll(
+    writer,
+    root,
+    names.map((name, i) => directory(name, ['a', 'b'].slice(0, i % 3), root)),
+  );
 
   const parent = EntriesReader.open(hot, cold);
   const copy = { hot: join(dir, '2.hot'), cold: join(dir, '2.cold') };

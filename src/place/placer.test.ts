@@ -74,7 +74,7 @@ function world(
       },
       arrived: async () => {},
       release() {},
-      leave: (name) => void failed.add(name),
+      leave: (name) => !failed.has(name) && failed.add(name) !== undefined,
     },
     emit: (event) => void events.push(event),
     signal: new AbortController().signal,

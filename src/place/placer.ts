@@ -63,7 +63,7 @@ export interface Allocations {
   /** The peer does not get what it was promised. */
   release(name: string, bytes: number): void;
   /** The peer failed: it gets nothing more in this run. */
-  leave(name: string): void;
+  leave(name: string): boolean;
 }
 
 /** How uploads go about it. */
@@ -110,8 +110,6 @@ export class Placer {
   readonly #transfers: number;
   readonly #pace: Pace;
   readonly #jobs = new Set<Job>();
-  /** Peers that failed. */
-  readonly #left = new Set<string>();
   #draining = false;
   #ticking: NodeJS.Timeout | undefined;
   /** Bytes that each peer was given in this run. */
@@ -242,11 +240,9 @@ export class Placer {
       if (giveUp.signal.aborted) {
         emit({ type: 'warning', message: reason.message, ...hint });
       } else {
-        allocations.leave(name);
         // Several shards may have been on their way there.
-        if (!this.#left.has(name))
+        if (allocations.leave(name))
           emit({ type: 'warning', message: `peer ${name} is left out for the rest of this run: ${reason.message}`, ...hint });
-        this.#left.add(name);
       }
       return { error: reason };
     } finally {

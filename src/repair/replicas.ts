@@ -91,16 +91,15 @@ export class ReplicaMender {
     if (bad.length === 0 && missing === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole' };
     const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
     const whole = (await rebuild(shard, { spool, number, from, signal })) ?? (await makeAnew());
-    const isHopeless = whole === undefined && good.length === 0 && (dryRun || !this.#mayFetch(bad));
-    if (isHopeless) return { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
+    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
+    if (whole === undefined && good.length === 0 && (dryRun || !this.#mayFetch(bad))) return hopeless;
     try {
       if (dryRun) return { mended: bad.length, added: missing, peers: asIs, verdict: 'whole' };
       const giveTo = (names: readonly string[]) =>
         whole === undefined ? this.#fetchOn(names, shard, what, good) : this.#putOn(names, whole, what);
       const mended = await giveTo(bad);
       const holders = [...good, ...mended];
-      if (whole === undefined && holders.length === 0)
-        return { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
+      if (whole === undefined && holders.length === 0) return hopeless;
       const lacking = Math.max(0, leastReplicas(replication, peers) - holders.length);
       const added = lacking === 0 ? [] : await giveTo(await this.#choose(shard, lacking, holders, asIs));
       holders.push(...added);

@@ -21,6 +21,18 @@ export type Fault =
   /** No answer, ever. */
   | { readonly kind: 'hang' };
 
+/** What goes wrong with uploads, by what the proxy does. @param after bytes of one that have gone @param body of the daemon's own 500 */
+export function uploadFaults(after: number, body: string): Record<string, Fault> {
+  const html = { 'content-type': 'text/html' };
+  return {
+    'resets connections': { kind: 'reset' },
+    'cuts them in the middle': { kind: 'cut-request', after },
+    'says 500': { kind: 'answer', status: 500, body },
+    'says 429 and when to come again': { kind: 'answer', status: 429, headers: { 'retry-after': '1' } },
+    'shows a web page': { kind: 'answer', status: 200, headers: html, body: '<title>Sign in</title>' },
+  };
+}
+
 /** @param path without its query @param nth how many requests for this path there were before */
 export type FaultRule = (path: string, nth: number) => Fault | undefined;
 

@@ -14,15 +14,15 @@ const SMOOTHING_MS = 10_000;
 /** Speed is not worth telling before this much of it was seen. */
 const WARM_UP_MS = 1_000;
 
+const NOTHING_YET = { files: 0, bytes: 0, done: false };
+
 export class Standing {
-  scanned = { files: 0, bytes: 0, done: false };
+  scanned = NOTHING_YET;
   imported = { files: 0, bytes: 0 };
   sealed = 0;
   placed = 0;
   readonly peers = new Map<string, PeerFill>();
   step: { label: string; done: number; total: number; bytes: number } | undefined;
-  /** Whether anything was counted: a `repair` scans no source. */
-  hasCounts = false;
 
   readonly #now: () => number;
   #bytesPerMs = 0;
@@ -34,11 +34,15 @@ export class Standing {
     this.#now = now;
   }
 
+  /** Whether anything was counted: a `repair` scans no source. */
+  get hasCounts(): boolean {
+    return this.step !== undefined || this.scanned !== NOTHING_YET;
+  }
+
   take(event: Event): void {
     switch (event.type) {
       case 'scan':
         this.scanned = event;
-        this.hasCounts = true;
         break;
       case 'import':
         this.imported = event;
@@ -55,7 +59,6 @@ export class Standing {
         break;
       case 'progress':
         this.step = event;
-        this.hasCounts = true;
         this.#measure(event.bytes);
         break;
       default:
