@@ -170,6 +170,10 @@ export interface RepositoryRecord {
   readonly metadata: boolean;
   /** rsync-style rules, see `scan/filter.ts`. */
   readonly filters: readonly ByteString[];
+  /** Replicas of each shard that its snapshots need, as `add` was told; absent for the home's own setting. */
+  readonly replication?: Replication;
+  /** Names of allocators, in the order in which they decide, as `add` was told; absent for the home's own setting. */
+  readonly allocateBy?: readonly string[];
 }
 
 /** How far stat data are believed. With nothing set, a content is the same only if all of them are. */

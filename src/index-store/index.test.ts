@@ -7,7 +7,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { open } from 'lmdb';
 import { DigestMap } from '../digest-map.ts';
 import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../model.ts';
-import { INDEX_FORMAT, Index } from './index.ts';
+import { INDEX_FORMAT } from './format.ts';
+import { Index } from './index.ts';
 
 let dir: string;
 let index: Index;

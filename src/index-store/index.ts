@@ -13,12 +13,11 @@ import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
+import { bringUpToDate, formatOf, INDEX_FORMAT } from './format.ts';
+
 import { assertRoom } from './room.ts';
 import { dropStanding, readStanding, type Standing, writeStanding } from './standing.ts';
 import { Tables } from './tables.ts';
-
-/** Format of the index as a whole. A newer one is refused; an older one will be migrated. */
-export const INDEX_FORMAT = 1;
 
 export interface IndexOptions {
   readonly readOnly?: boolean;
@@ -163,22 +162,7 @@ export class Index {
    * stray's holders.
    */
   async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
-    await this.#change(({ shards, snapshots, strays }) => {
-      const before: string[] = [];
-      for (const number of users.shards) {
-        const shard = shards.get(number);
-        if (shard?.cid !== cid) continue;
-        before.push(...shard.peers);
-        void shards.put(number, { ...shard, peers });
-      }
-      for (const key of users.snapshots) {
-        const snapshot = snapshots.get(key);
-        if (snapshot?.catalogue.cid !== cid) continue;
-        before.push(...snapshot.catalogue.peers);
-        void snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
-      }
-      strays.settle({ cid, peers }, before);
-    });
+    await this.#change((tables) => tables.relocate(cid, users, peers));
     this.#placed = undefined;
   }
 
@@ -282,17 +266,11 @@ export class Index {
   }
 
   async #checkFormat(): Promise<void> {
-    const found = this.#tables.meta.get('format');
-    if (found === undefined && this.#options.readOnly !== true) {
-      await this.#change(({ meta }) => void meta.put('format', INDEX_FORMAT));
-      // A new index: its files are durable one by one, its directories only now.
-      for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
-    }
-    if (found !== undefined && found > INDEX_FORMAT) {
-      throw new ShardctlError('NEWER_FORMAT', `the index at ${this.#dir} has format ${found}; this shardctl knows ${INDEX_FORMAT}`, {
-        hint: 'use the newer shardctl that wrote it',
-      });
-    }
+    const found = formatOf(this.#tables, this.#dir);
+    if (found === INDEX_FORMAT || this.#options.readOnly === true) return;
+    await this.#change((tables) => bringUpToDate(tables, found));
+    // A new index: its files are durable one by one, its directories only now.
+    for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
   }
 
   #opening<T>(open: () => T): T {

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
-import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../model.ts';
+import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../model.ts';
 import type { Standing } from './standing.ts';
 import { Strays } from './strays.ts';
 import { assertSound } from './tables-check.ts';
@@ -44,5 +44,23 @@ export class Tables {
     // What is lost does not come back by being named.
     if (shard !== undefined && (shard.state !== 'lost' || state === 'sealed') && shard.state !== state)
       void this.shards.put(number, { ...shard, state });
+  }
+
+  /** Within a transaction: other peers hold a shard now. Each record of it says so, and those that held it before become a stray's holders. */
+  relocate(cid: string, users: ShardUsers, peers: readonly string[]): void {
+    const before: string[] = [];
+    for (const number of users.shards) {
+      const shard = this.shards.get(number);
+      if (shard?.cid !== cid) continue;
+      before.push(...shard.peers);
+      void this.shards.put(number, { ...shard, peers });
+    }
+    for (const key of users.snapshots) {
+      const snapshot = this.snapshots.get(key);
+      if (snapshot?.catalogue.cid !== cid) continue;
+      before.push(...snapshot.catalogue.peers);
+      void this.snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
+    }
+    this.strays.settle({ cid, peers }, before);
   }
 }
