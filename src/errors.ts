@@ -7,6 +7,7 @@ export const EXIT = {
   done: 0,
   bug: 1,
   usage: 2,
+  /** Of the source, or of a tree that is restored: some entries; all others are done. */
   unreadable: 23,
   unstable: 24,
   maxDelete: 25,
@@ -27,6 +28,8 @@ const EXIT_OF = {
   SOURCE_UNREADABLE: EXIT.notFound,
   HOME_IN_SOURCE: EXIT.usage,
   MAX_DELETE: EXIT.maxDelete,
+  /** Entries that cannot be made where a tree is restored; the rest is there. */
+  NOT_WRITTEN: EXIT.unreadable,
   NOT_FOUND: EXIT.notFound,
   LOCKED: EXIT.locked,
   TOO_FEW_PEERS: EXIT.tooFewPeers,
@@ -77,7 +80,8 @@ const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /** Whether an error tells nothing about what it happened on: to take it for damage would be wrong. */
 export function isShortage(error: unknown): boolean {
-  return SHORTAGES.has(errnoOf(error instanceof ShardctlError ? error.cause : error) ?? '');
+  if (error instanceof ShardctlError) return isShortage(error.cause);
+  return SHORTAGES.has(errnoOf(error) ?? '');
 }
 
 /** What a failed system call says, without the path, which the caller names in its own way. */

@@ -6,6 +6,9 @@
 /** Why an entry of the source is not, or not quite, in the snapshot. */
 export type EntryProblem = 'unreadable' | 'vanished' | 'changed' | 'special';
 
+/** Why an entry of a tree was not restored: none of its copies is intact, they are on peers that do not answer, or it cannot be made there. */
+export type RestoreProblem = 'damaged' | 'away' | 'unwritable';
+
 export type Event =
   /** The scan has come this far: totals so far, `done` when they are final. */
   | { type: 'scan'; files: number; directories: number; symlinks: number; bytes: number; done: boolean }
@@ -23,6 +26,8 @@ export type Event =
   | { type: 'retry'; peer: string; what: string; seconds: number; reason: string }
   /** Something that the user should know and that does not stop the run. */
   | { type: 'warning'; message: string; hint?: string }
+  /** `get` goes on without this entry, and without what is below it. The first of each kind are named. `path` is escaped for display. */
+  | { type: 'not-restored'; problem: RestoreProblem; path: string; detail: string }
   /** One finding of `verify`. */
   | { type: 'damage'; what: string; where: string; detail: string }
   /** `repair` has written a whole copy of a shard to a peer. */

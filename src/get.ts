@@ -3,14 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { displayPath } from './display.ts';
-import { errnoOf, ShardctlError } from './errors.ts';
+import { type ErrorCode, errnoOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { joinBytes, toBytes } from './fs-path.ts';
 import { loadLibc } from './libc.ts';
-import { type BlockId, type ByteString, DIRECTORY, FILE } from './model.ts';
+import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
 import type { Blocks } from './read/block-source.ts';
 import { Destination } from './read/destination.ts';
-import { dataOf, linksOf, readEntry, resolve, type TreeEntry } from './read/tree.ts';
+import { isPlaceFailing, NotRestored, type RestoreProblems } from './read/not-restored.ts';
+import { dataOf, linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from './read/tree.ts';
 
 export interface GetOptions {
   readonly root: BlockId;
@@ -30,6 +31,10 @@ export interface GetSummary {
   readonly directories: number;
   readonly symlinks: number;
   readonly bytes: number;
+  /** Entries that are not there, nor what is below them. */
+  readonly problems: RestoreProblems;
+  /** What to end with when there are any. */
+  readonly failure: ShardctlError | undefined;
 }
 
 /** Entries and bytes between two turns of the event loop, at which a signal is heard and progress is told. */
@@ -37,43 +42,55 @@ const TURN_ENTRIES = 256;
 const TURN_BYTES = 32 * 1024 * 1024;
 
 /**
- * Holds one leaf, and the names of the directories on the way to it.
- * @throws ShardctlError `USAGE` when `out` is taken, `DAMAGE` when a block cannot be read, `NO_SPACE`, `IO`; what was restored stays
+ * Holds one leaf, and the names of the directories on the way to it. An entry that cannot be brought back, or cannot be made
+ * there, is named, and everything else is restored.
+ * @throws ShardctlError `USAGE` when `out` is taken, `NO_SPACE` or `IO` when the place fails, `DAMAGE` or `TOO_FEW_PEERS` when
+ * nothing can be restored; what was restored stays
  */
 export async function get(options: GetOptions): Promise<GetSummary> {
   const { root, path, out, blocks, emit, signal, overwrite = false } = options;
   const destination = new Destination({ libc: await loadLibc(), overwrite, emit });
   const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
+  const top = toBytes(out);
+  const notRestored = new NotRestored(emit, () => destination.isStillThere());
   let entries = 0;
   let turnAt = { entries: TURN_ENTRIES, bytes: TURN_BYTES };
-  let current: ByteString = toBytes(out);
+  let current = top;
 
   const entry = await resolve(root, path, blocks);
   try {
-    if (!overwrite && destination.isTaken(current, entry.kind === DIRECTORY)) throw taken(out);
+    if (!overwrite && destination.isTaken(top, entry.kind === DIRECTORY)) throw taken(out);
     mkdirSync(dirname(out), { recursive: true });
-    await restore(current, entry, true);
+    await restore(top, entry, true);
     tell();
   } catch (error) {
-    throw signal.aborted ? error : failure(error, current, out);
+    throw signal.aborted ? error : failure(error, current, out, entry.kind);
   }
-  return counts;
+  return { ...counts, problems: notRestored.counts, failure: notRestored.failure(out) };
 
   async function restore(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {
     current = at;
     await turn();
     if (entry.kind === FILE) await restoreFile(at, entry);
-    else if (entry.kind === DIRECTORY) {
-      destination.enterDirectory(at, entry, isRoot);
-      for (const link of await linksOf(entry, blocks)) await restore(joinBytes(at, link.name), await readEntry(link, blocks), false);
-      current = at;
-      destination.leaveDirectory(at, entry);
-      counts.directories++;
-    } else {
+    else if (entry.kind === DIRECTORY) await restoreDirectory(at, entry, isRoot);
+    else {
       destination.createSymlink(at, entry.target ?? new Uint8Array(0), entry);
       counts.symlinks++;
     }
     entries++;
+  }
+
+  async function restoreDirectory(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {
+    destination.enterDirectory(at, entry, isRoot);
+    const links = await attempt(at, () => linksOf(entry, blocks, (error) => note(at, error)));
+    for (const link of links ?? []) await restoreBelow(joinBytes(at, link.name), link);
+    current = at;
+    destination.leaveDirectory(at, entry);
+    counts.directories++;
+  }
+
+  async function restoreBelow(at: ByteString, link: TreeLink): Promise<void> {
+    await attempt(at, async () => restore(at, await readEntry(link, blocks), false));
   }
 
   async function restoreFile(at: ByteString, entry: TreeEntry): Promise<void> {
@@ -84,12 +101,27 @@ export async function get(options: GetOptions): Promise<GetSummary> {
         counts.bytes += bytes.length;
         if (counts.bytes >= turnAt.bytes) await turn();
       }
+      destination.finishFile(file, entry);
     } catch (error) {
       destination.dropFile(file);
       throw error;
     }
-    destination.finishFile(file, entry);
     counts.files++;
+  }
+
+  async function attempt<T>(at: ByteString, work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      note(at, error);
+      return undefined;
+    }
+  }
+
+  /** @throws the error itself when the run cannot go on */
+  function note(at: ByteString, error: unknown): void {
+    if (signal.aborted) throw error;
+    notRestored.note(at, error);
   }
 
   async function turn(): Promise<void> {
@@ -112,13 +144,19 @@ function taken(out: string): ShardctlError {
   });
 }
 
-function failure(error: unknown, at: ByteString, out: string): unknown {
+function failure(error: unknown, at: ByteString, out: string, kind: EntryKind): unknown {
   if (error instanceof ShardctlError && error.code === 'USAGE') return error;
   const errno = errnoOf(error);
   if (!(error instanceof ShardctlError) && errno === undefined) return error;
-  const code = error instanceof ShardctlError ? error.code : errno === 'ENOSPC' || errno === 'EDQUOT' ? 'NO_SPACE' : 'IO';
+  const code = error instanceof ShardctlError ? error.code : codeOf(errno ?? '', kind);
   return new ShardctlError(code, `restoring "${displayPath(at)}" failed: ${(error as Error).message}`, {
     hint: `what was restored so far is in ${out}; run the command again with --overwrite to finish it`,
     cause: error,
   });
+}
+
+function codeOf(errno: string, kind: EntryKind): ErrorCode {
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return 'NO_SPACE';
+  // An OUT in which nothing can be made is a fault of the place; a single symlink that it refuses is not.
+  return kind === DIRECTORY || isPlaceFailing(errno) ? 'IO' : 'NOT_WRITTEN';
 }

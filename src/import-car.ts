@@ -16,7 +16,7 @@ import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { liveBlocks } from './prune/live.ts';
 import type { PruneRun } from './prune/run.ts';
-import type { Blocks } from './read/block-source.ts';
+import { type Blocks, UnlistedBlock } from './read/block-source.ts';
 import { linksOf, readEntry, type TreeEntry } from './read/tree.ts';
 import { TreeCar } from './shard/car-file.ts';
 import { ownBlocks, RunBuilder } from './shard/run.ts';
@@ -139,7 +139,7 @@ async function shardsOf({ index, emit, signal, name }: ImportCarRun, root: Block
     }
     return [...shards].sort((a, b) => a - b);
   } catch (error) {
-    if (error instanceof ShardctlError && error.code === 'NOT_FOUND') throw incomplete(error.message.replace(/ is in no shard.*/, ''));
+    if (error instanceof UnlistedBlock) throw incomplete(error.message.replace(/ is in no shard.*/, ''));
     throw error;
   }
 }

@@ -5,8 +5,9 @@ import { BlockSource } from './read/block-source.ts';
 
 /** @param onTrouble told once of each replica that could not be read; the caller closes the source */
 export function placedBlocks(index: Index, peers: ReadonlyMap<string, Peer>, onTrouble?: (message: string) => void): BlockSource {
-  const locate = (digest: Uint8Array) => {
-    const number = index.shardOf(digest);
+  const locate = (digest: Uint8Array, except: ReadonlySet<string>) => {
+    const isOther = (shard: number) => !except.has(index.shard(shard)?.cid ?? '');
+    const number = index.shardOf(digest, 0, except.size === 0 ? undefined : isOther);
     return number === undefined ? undefined : index.shard(number);
   };
   return new BlockSource({ locate, peers, ...(onTrouble === undefined ? {} : { onTrouble }) });

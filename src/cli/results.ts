@@ -4,6 +4,7 @@ import type { ImportedCar } from '../import-car.ts';
 import type { Moved } from '../move/run.ts';
 import type { Pruned } from '../prune.ts';
 import type { Published } from '../publish.ts';
+import type { RestoreProblems } from '../read/not-restored.ts';
 import type { Recovered } from '../recover.ts';
 import type { Repaired } from '../repair.ts';
 import type { Replica } from '../replica-status.ts';
@@ -41,7 +42,17 @@ export type Result =
       warnings?: readonly string[];
     }
   | ({ type: 'published' } & Published)
-  | { type: 'restored'; out: string; files: number; directories: number; symlinks: number; bytes: number; seconds: number }
+  /** `problems` counts the entries that are not there; each of the first was an event. */
+  | {
+      type: 'restored';
+      out: string;
+      files: number;
+      directories: number;
+      symlinks: number;
+      bytes: number;
+      problems: RestoreProblems;
+      seconds: number;
+    }
   | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
   | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }

@@ -75,7 +75,7 @@ test('without an intact replica the error names the block, the shard and what ea
   const away = { a: new FakePeer({ open: 'TOO_FEW_PEERS' }) };
   await assert.rejects(sourceOf(away).read(digestOf(1)), { code: 'TOO_FEW_PEERS' });
   const nowhere = new BlockSource({ locate: () => undefined, peers: new Map() });
-  await assert.rejects(nowhere.read(sha256(Buffer.from('x'))), { code: 'NOT_FOUND' });
+  await assert.rejects(nowhere.read(sha256(Buffer.from('x'))), { code: 'DAMAGE', message: /in no shard of this home/ });
   const unknown = new BlockSource({ locate: () => ({ cid: 'shard 1', peers: ['gone'] }), peers: new Map() });
   await assert.rejects(unknown.read(digestOf(1)), { code: 'TOO_FEW_PEERS', message: /"gone" is not configured/ });
 });
@@ -107,4 +107,25 @@ test('a shard that is read again and again is opened once', async () => {
   }
   assert.equal(peer.opens, 29);
   await source.close();
+});
+
+test('a block that is damaged in one shard comes from another shard that has it', async () => {
+  const peers = { bad: new FakePeer({ read: 'DAMAGE' }), good: new FakePeer() };
+  const places = [
+    { cid: 'old', peers: ['bad'] },
+    { cid: 'new', peers: ['good'] },
+  ];
+  const source = new BlockSource({
+    locate: (_, except) => places.find(({ cid }) => !except.has(cid)),
+    peers: new Map(Object.entries(peers).map(([name, peer]) => [name, peer.asPeer])),
+  });
+  assert.equal(String(await source.read(digestOf(1))), 'new');
+  await source.close();
+});
+
+test('a peer that falls silent again and again is not waited for with each block', async () => {
+  const peer = new FakePeer({ open: 'TOO_FEW_PEERS' });
+  const source = sourceOf({ peer });
+  for (let shard = 0; shard < 20; shard++) await assert.rejects(source.read(digestOf(shard)), { code: 'TOO_FEW_PEERS' });
+  assert.equal(peer.opens, 3);
 });

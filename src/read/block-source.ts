@@ -10,18 +10,33 @@ export interface BlockPlace {
   readonly peers: readonly string[];
 }
 
+/** A block that no shard here lists. */
+export class UnlistedBlock extends ShardctlError {
+  constructor(digest: Uint8Array) {
+    super('DAMAGE', `block ${blockText(digest)} is in no shard of this home`, {
+      hint: '`shardctl repair` lists again what the shards hold; what none of them holds comes back with `shardctl add` of the source',
+    });
+  }
+}
+
 /** What the reading side needs of blocks. */
 export interface Blocks {
-  /** The block, hashed. Throws `NOT_FOUND` when no shard here has it, `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it intact. */
+  /** The block, hashed. Throws `UnlistedBlock` when no shard here has it, `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it intact. */
   read(digest: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface BlockSourceOptions {
-  readonly locate: (digest: Uint8Array) => BlockPlace | undefined;
+  /** A place of the block other than the shards in `except`: a block that was damaged and stored again is in two. */
+  readonly locate: (digest: Uint8Array, except: ReadonlySet<string>) => BlockPlace | undefined;
   readonly peers: ReadonlyMap<string, Peer>;
   /** Told once of each replica that could not be read while another one could be tried. */
   readonly onTrouble?: (message: string) => void;
 }
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** So often in a row a peer may fall silent before it is not asked again: each time costs a time limit, and there may be a million blocks. */
+const MOST_SILENCES = 3;
 
 /** Shards kept open. A tree is read in the order in which it was packed, so a few are enough; each holds 100 bytes a block. */
 const MOST_OPEN = 8;
@@ -38,6 +53,8 @@ export class BlockSource implements Blocks {
   readonly #open = new Map<string, OpenShard>();
   /** Replicas that could not be opened, and why: not tried again for each of their blocks. */
   readonly #failed = new Map<string, ShardctlError>();
+  /** By peer: how often in a row it did not answer, and what came of the last time. */
+  readonly #silences = new Map<string, { readonly times: number; readonly error: ShardctlError }>();
   readonly #reported = new Set<string>();
 
   constructor(options: BlockSourceOptions) {
@@ -45,19 +62,24 @@ export class BlockSource implements Blocks {
   }
 
   async read(digest: Uint8Array): Promise<Uint8Array> {
-    const place = this.#options.locate(digest);
-    if (place === undefined) throw new ShardctlError('NOT_FOUND', `block ${blockText(digest)} is in no shard of this home`);
+    let place = this.#options.locate(digest, NONE);
+    if (place === undefined) throw new UnlistedBlock(digest);
+    const first = place;
+    const tried = new Set<string>();
     const failures: { peer: string; error: ShardctlError }[] = [];
-    for (const peer of place.peers) {
-      try {
-        return await this.#readFrom(peer, place.cid, digest);
-      } catch (error) {
-        if (!(error instanceof ShardctlError)) throw error;
-        failures.push({ peer, error });
-        this.#report(peer, place, error);
+    for (; place !== undefined && !tried.has(place.cid); place = this.#options.locate(digest, tried)) {
+      tried.add(place.cid);
+      for (const peer of place.peers) {
+        try {
+          return await this.#readFrom(peer, place.cid, digest);
+        } catch (error) {
+          if (!(error instanceof ShardctlError)) throw error;
+          failures.push({ peer, error });
+          this.#report(peer, place, error);
+        }
       }
     }
-    throw unreadable(digest, place, failures);
+    throw unreadable(digest, first, failures);
   }
 
   async close(): Promise<void> {
@@ -68,16 +90,26 @@ export class BlockSource implements Blocks {
 
   async #readFrom(peer: string, cid: string, digest: Uint8Array): Promise<Uint8Array> {
     const key = `${peer} ${cid}`;
-    const failure = this.#failed.get(key);
+    const failure = this.#failed.get(key) ?? this.#silenceOf(peer);
     if (failure !== undefined) throw failure;
     const shard = this.#acquire(key, peer, cid);
     try {
       const block = await (await shard.reader).read(digest);
+      this.#silences.delete(peer);
       if (block === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
       return block;
+    } catch (error) {
+      if (error instanceof ShardctlError && error.code === 'TOO_FEW_PEERS')
+        this.#silences.set(peer, { times: (this.#silences.get(peer)?.times ?? 0) + 1, error });
+      throw error;
     } finally {
       shard.users--;
     }
+  }
+
+  #silenceOf(peer: string): ShardctlError | undefined {
+    const silence = this.#silences.get(peer);
+    return silence !== undefined && silence.times >= MOST_SILENCES ? silence.error : undefined;
   }
 
   #acquire(key: string, peer: string, cid: string): OpenShard {

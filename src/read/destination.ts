@@ -2,6 +2,7 @@
  * The writing side of `get`: files, directories and symlinks on disk, with mode and mtime. Synchronous calls, because
  * creating a small file costs less than a trip through the thread pool. Nothing is ever written through a symlink.
  */
+import { randomUUID } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
@@ -12,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeSync,
@@ -41,11 +43,16 @@ export interface DestinationOptions {
 export interface OpenFile {
   readonly fd: number;
   readonly path: ByteString;
+  /** What is there under the name that it will have: it goes only when this one is complete. */
+  readonly replaces: ByteString | undefined;
+  isOpen: boolean;
 }
 
 export class Destination {
   readonly #options: DestinationOptions;
   readonly #warned = new Set<string>();
+  /** The directory that everything goes into, once it is entered. */
+  #top: { readonly path: ByteString; readonly dev: number; readonly ino: number } | undefined;
 
   constructor(options: DestinationOptions) {
     this.#options = options;
@@ -63,9 +70,20 @@ export class Destination {
     }
   }
 
+  /** Whether the directory that everything goes into is where it was: its disk may have been unmounted, or somebody has moved it away. */
+  isStillThere(): boolean {
+    if (this.#top === undefined) return true;
+    try {
+      const { dev, ino } = lstatSync(fsPath(this.#top.path));
+      return dev === this.#top.dev && ino === this.#top.ino;
+    } catch {
+      return false;
+    }
+  }
+
   createFile(path: ByteString, metadata: Metadata): OpenFile {
     const mode = metadata.mode === undefined ? 0o666 : PRIVATE_FILE;
-    return { fd: this.#replacing(path, () => openSync(fsPath(path), NEW_FILE, mode)), path };
+    return this.#making(path, (at, replaces) => ({ fd: openSync(fsPath(at), NEW_FILE, mode), path: at, replaces, isOpen: true }));
   }
 
   write({ fd }: OpenFile, bytes: Uint8Array): void {
@@ -73,41 +91,54 @@ export class Destination {
   }
 
   /** After the data: writing to a file clears its setuid bit and moves its mtime. */
-  finishFile({ fd, path }: OpenFile, { mode, mtimeNs }: Metadata): void {
-    try {
-      if (mode !== undefined) this.#tolerate('modes', () => fchmodSync(fd, mode));
-    } finally {
-      closeSync(fd);
-    }
-    this.#setMtime(path, mtimeNs);
+  finishFile(file: OpenFile, { mode, mtimeNs }: Metadata): void {
+    if (mode !== undefined) this.#tolerate('modes', () => fchmodSync(file.fd, mode));
+    file.isOpen = false;
+    closeSync(file.fd);
+    this.#setMtime(file.path, mtimeNs);
+    if (file.replaces !== undefined) renameSync(fsPath(file.path), fsPath(file.replaces));
   }
 
   /** Half a file must not look like a whole one. */
-  dropFile({ fd, path }: OpenFile): void {
-    closeSync(fd);
+  dropFile({ fd, path, isOpen }: OpenFile): void {
+    if (isOpen) closeSync(fd);
     rmSync(fsPath(path), { force: true });
   }
 
   createSymlink(path: ByteString, target: Uint8Array, { mtimeNs }: Metadata): void {
-    this.#replacing(path, () => symlinkSync(Buffer.from(target), fsPath(path)));
-    this.#setMtime(path, mtimeNs);
+    // Node refuses these in words of its own; the system call could not even be told of the bytes after it.
+    if (target.includes(0)) throw Object.assign(new Error('EINVAL: the target of a symlink cannot hold a zero byte'), { code: 'EINVAL' });
+    this.#making(path, (at, replaces) => {
+      symlinkSync(Buffer.from(target), fsPath(at));
+      this.#setMtime(at, mtimeNs);
+      if (replaces !== undefined) renameSync(fsPath(at), fsPath(replaces));
+    });
   }
 
-  /** Makes a directory that can be written to, whatever mode it will have. @param mayBeThere it is the root, and empty */
-  enterDirectory(path: ByteString, metadata: Metadata, mayBeThere: boolean): void {
+  /** Makes a directory that can be written to, whatever mode it will have. @param isTop it is what everything goes into: if it is there, it is empty */
+  enterDirectory(path: ByteString, metadata: Metadata, isTop: boolean): void {
+    this.#makeDirectory(path, metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY, isTop);
+    if (!isTop) return;
+    const { dev, ino } = lstatSync(fsPath(path));
+    this.#top = { path, dev, ino };
+  }
+
+  #makeDirectory(path: ByteString, newMode: number, mayBeThere: boolean): void {
     try {
-      mkdirSync(fsPath(path), metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY);
+      mkdirSync(fsPath(path), newMode);
       return;
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
     const { mode } = lstatSync(fsPath(path));
     const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
-    if (isDirectory && (this.#options.overwrite || mayBeThere)) {
-      if ((mode & PRIVATE_DIRECTORY) !== PRIVATE_DIRECTORY) chmodSync(fsPath(path), (mode & 0o7777) | PRIVATE_DIRECTORY);
-      return;
+    if (!isDirectory || !(this.#options.overwrite || mayBeThere)) {
+      this.#assertReplaceable(path);
+      rmSync(fsPath(path), { force: true });
+      mkdirSync(fsPath(path), newMode);
+    } else if ((mode & PRIVATE_DIRECTORY) !== PRIVATE_DIRECTORY) {
+      chmodSync(fsPath(path), (mode & 0o7777) | PRIVATE_DIRECTORY);
     }
-    this.#replacing(path, () => mkdirSync(fsPath(path), metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY));
   }
 
   /** After everything below it: each new entry moves the directory's mtime, and its mode may forbid them. */
@@ -116,20 +147,26 @@ export class Destination {
     this.#setMtime(path, mtimeNs);
   }
 
-  #replacing<T>(path: ByteString, make: () => T): T {
+  /**
+   * Makes a file or a symlink. Where there is one already, the new one is made beside it: the old one may be all that its owner
+   * has, when this one turns out to be damaged.
+   */
+  #making<T>(path: ByteString, make: (at: ByteString, replaces: ByteString | undefined) => T): T {
     try {
-      return make();
+      return make(path, undefined);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
+    this.#assertReplaceable(path);
+    return make(`${path.slice(0, path.lastIndexOf('/') + 1)}.shardctl-${randomUUID()}`, path);
+  }
+
+  #assertReplaceable(path: ByteString): void {
     const isDirectory = lstatSync(fsPath(path)).isDirectory();
-    if (!this.#options.overwrite || isDirectory) {
-      throw new ShardctlError('USAGE', `"${displayPath(path)}" is in the way${isDirectory ? ': it is a directory' : ''}`, {
-        hint: isDirectory ? 'a directory is never replaced: move it away' : 'give another OUT, or --overwrite',
-      });
-    }
-    rmSync(fsPath(path), { force: true });
-    return make();
+    if (this.#options.overwrite && !isDirectory) return;
+    throw new ShardctlError('USAGE', `"${displayPath(path)}" is in the way${isDirectory ? ': it is a directory' : ''}`, {
+      hint: isDirectory ? 'a directory is never replaced: move it away' : 'give another OUT, or --overwrite',
+    });
   }
 
   #setMtime(path: ByteString, mtimeNs: bigint | undefined): void {

@@ -75,10 +75,13 @@ export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): 
   return entry;
 }
 
-/** What a directory holds, sorted by the bytes of the names. Holds all its links; the entries behind them are not read. */
-export async function linksOf(directory: TreeEntry, blocks: Blocks): Promise<readonly TreeLink[]> {
+/**
+ * What a directory holds, sorted by the bytes of the names. Holds all its links; the entries behind them are not read.
+ * @param onLost told of each part of a HAMT directory that cannot be read, and then the other parts are all there is; without it, that is thrown
+ */
+export async function linksOf(directory: TreeEntry, blocks: Blocks, onLost?: (error: unknown) => void): Promise<readonly TreeLink[]> {
   const links: TreeLink[] = [];
-  await gather(directory, nodeOf(directory), blocks, links, 0);
+  await gather(directory, nodeOf(directory), { blocks, links, onLost }, 0);
   links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   let before: ByteString | undefined;
   for (const { name } of links) {
@@ -90,7 +93,14 @@ export async function linksOf(directory: TreeEntry, blocks: Blocks): Promise<rea
   return links;
 }
 
-async function gather(id: BlockId, node: DagNode, blocks: Blocks, links: TreeLink[], depth: number): Promise<void> {
+interface Gathering {
+  readonly blocks: Blocks;
+  readonly links: TreeLink[];
+  readonly onLost: ((error: unknown) => void) | undefined;
+}
+
+async function gather(id: BlockId, node: DagNode, gathering: Gathering, depth: number): Promise<void> {
+  const { blocks, links, onLost } = gathering;
   if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
   if (node.type === 'directory') {
     for (const link of node.links) links.push(link);
@@ -99,8 +109,16 @@ async function gather(id: BlockId, node: DagNode, blocks: Blocks, links: TreeLin
   if (node.type !== 'hamt') throw damaged(id, 'is not a part of a directory');
   for (const link of node.links) {
     const name = hamtEntryName(link.name, node.fanout);
-    if (name !== undefined) links.push({ ...link, name });
-    else await gather(link, decodeNode(await blocks.read(link.digest)), blocks, links, depth + 1);
+    if (name !== undefined) {
+      links.push({ ...link, name });
+      continue;
+    }
+    try {
+      await gather(link, decodeNode(await blocks.read(link.digest)), gathering, depth + 1);
+    } catch (error) {
+      if (onLost === undefined) throw error;
+      onLost(error);
+    }
   }
 }
 

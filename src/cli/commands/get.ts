@@ -20,15 +20,16 @@ export async function run(context: Context): Promise<number> {
     const started = now();
     const done = await get({ root, path, out, blocks, emit: (event) => reporter.event(event), signal, overwrite: args.flag('overwrite') });
     const seconds = (now() - started) / 1000;
-    const { files, directories, symlinks, bytes } = done;
+    const { files, directories, symlinks, bytes, problems, failure } = done;
     if (args.flag('root-only') && !context.json) output.line(snapshot.tree);
     if (!context.quiet || context.json) {
-      answer(context, [{ type: 'restored', out, files, directories, symlinks, bytes, seconds }], () => {
+      answer(context, [{ type: 'restored', out, files, directories, symlinks, bytes, problems, seconds }], () => {
         const rate = seconds > 0 ? `, ${formatSize(bytes / seconds)}/s` : '';
         const what = `${counted(files, 'file')}, ${counted(directories, 'directory')}, ${counted(symlinks, 'symlink')}, ${formatSize(bytes)}`;
         return [`${what} in ${target}, ${formatSeconds(seconds)}${rate}`];
       });
     }
+    if (failure !== undefined) throw failure;
     return EXIT.done;
   });
 }

@@ -17,6 +17,8 @@ export function problemLine(event: Event): string | undefined {
       return `${PROBLEMS[event.problem]}: ${event.path}: ${event.detail}${event.kept ? ' (the version of the last snapshot stays)' : ''}`;
     case 'warning':
       return `warning: ${event.message}${event.hint === undefined ? '' : `; ${event.hint}`}`;
+    case 'not-restored':
+      return `not restored: ${event.path}: ${event.detail}`;
     case 'damage':
       return `damage: ${event.what} on ${event.where}: ${event.detail}`;
     case 'mended':
