@@ -6,8 +6,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** A path for people and logs: UTF-8 as it is, control characters, backslashes and stray bytes as `\n` or `\xDF`. */
 export function displayPath(path: ByteString): string {
   const plain = utf8OrUndefined(path);
-  if (plain === undefined) return escaped(path, /[^\x20-\x7e]|\\/g);
-  return escaped(plain, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu);
+  return plain === undefined ? escaped(path, /[^\x20-\x7e]|\\/g) : displayText(plain);
+}
+
+/** Text that came from elsewhere: what would move a terminal's cursor, or hide or turn round what stands beside it, is escaped. */
+export function displayText(text: string): string {
+  return escaped(text, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu);
 }
 
 function utf8OrUndefined(path: ByteString): string | undefined {

@@ -1,149 +1,147 @@
 /**
- * `recover`: a lost home made anew from what its peers hold, starting from nothing but a snapshot's CID. Reads manifests and
- * the snapshot's own blocks, no file data. Everything it reads may come from a stranger: hashes, sizes, names and counts are
- * checked where they are read.
+ * `recover`: a lost home made anew from what its peers hold. Nothing else is needed, not even a snapshot's CID: the peers are
+ * looked through for snapshots, and those that are wanted come back with their history.
+ *
+ *   what the peers list → snapshots → shards (manifests only, no file data) → records, the head last
  */
-import { cidText, parseCid } from './dag/cid.ts';
-import { profileNamed } from './dag/profile.ts';
 import { ShardctlError } from './errors.ts';
-import type { Emit } from './events.ts';
 import { writeHead } from './home/heads.ts';
-import type { Index } from './index-store/index.ts';
-import { type BlockId, type ByteString, DIGEST_BYTES, type PlacedShard } from './model.ts';
-import type { Peer, ShardContents, ShardReader } from './peer/peer.ts';
 import { pinHeads } from './pin-heads.ts';
-import { type ReadSnapshot, readSnapshot } from './snapshot/catalogue.ts';
-import type { ShardLink } from './snapshot/snapshot.ts';
+import { choose, cidOf, type History, newestFirst } from './recover/choose.ts';
+import type { RecoverRun, Search } from './recover/run.ts';
+import { type FoundSnapshot, type Held, holdersIn, listAll, survey } from './recover/survey.ts';
+import { recordOf, type TakenShards, takeShards, treeText } from './recover/take.ts';
+import { checkRepositoryName } from './repository-name.ts';
 
-export interface RecoverRun {
-  /** CID of the snapshot directory. */
-  readonly snapshot: string;
-  /** Name of the repository, if not the one that the snapshot says. */
-  readonly name: string | undefined;
-  /** Where the repository is to be updated from; empty when nobody knows any more. */
-  readonly source: ByteString;
-  readonly index: Index;
-  readonly peers: ReadonlyMap<string, Peer>;
-  readonly heads: string;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-}
-
-export interface Recovered {
+/** A snapshot that peers hold, as a listing tells of it. */
+export interface Recoverable {
   readonly repository: string;
-  readonly number: number;
+  readonly snapshot: string;
   readonly tree: string;
-  readonly shards: number;
-  readonly blocks: number;
-  /** Bytes of the blocks of all shards. */
+  /** RFC 3339. */
+  readonly time: string;
+  readonly files: number;
+  /** Bytes of all files. */
   readonly bytes: number;
-  /** Shards that none of the peers holds: files are missing, and `verify` names the shards until they are there again. */
-  readonly missing: readonly { readonly number: number; readonly cid: string }[];
+  readonly shards: number;
+  /** Shards of which none of these peers has a copy. */
+  readonly missing: number;
+  /** Names of the peers that hold its catalogue. */
+  readonly peers: readonly string[];
 }
 
-/** @throws ShardctlError `NOT_FOUND` when no peer has the snapshot, `USAGE` when the home has something else of these names */
-export async function recover(run: RecoverRun): Promise<Recovered> {
-  const { index, emit, signal } = run;
-  const root = parseCid(run.snapshot);
-  const { read, catalogue } = await findSnapshot(run, root);
-  const repository = run.name ?? read.file.repository;
-  if (index.repository(repository) !== undefined) {
-    throw new ShardctlError('USAGE', `there is a repository ${repository} in this home already`, {
-      hint: 'recover into another home with --home, or under another name with --name',
-    });
-  }
-  for (const { number, cid } of read.shards) {
-    const known = index.shard(number);
-    if (known !== undefined && known.cid !== cid) {
-      throw new ShardctlError('USAGE', `this home has another shard ${number} already`, { hint: 'recover into a new home with --home' });
-    }
-  }
-
-  const missing: ShardLink[] = [];
-  const counts = { shards: 0, blocks: 0, bytes: 0 };
-  for (const link of read.shards) {
-    signal.throwIfAborted();
-    const contents = await recoverShard(run, link);
-    if (contents === undefined) missing.push(link);
-    counts.shards++;
-    counts.blocks += contents?.lengths.length ?? 0;
-    counts.bytes += contents?.bytes ?? 0;
-    emit({ type: 'progress', label: 'recover', done: counts.shards, total: read.shards.length, bytes: counts.bytes });
-  }
-  const { profile, metadata, parent, time, counts: entries, bytes, tool } = read.file;
-  const number = 1;
-  const tree = cidText(read.tree, profileNamed(profile).cidVersion);
-  const shards = read.shards.map((link) => link.number);
-  await index.commit(
-    { name: repository, source: run.source, head: number, profile, chunker: undefined, metadata, filters: [] },
-    { repository, number, cid: read.cid, tree, parent, time, counts: entries, bytes, shards, catalogue, profile, metadata, tool },
-  );
-  writeHead(run.heads, repository, read.cid);
-  await pinHeads(run, repository);
-  return { repository, number, tree, ...counts, missing: missing.map(({ number: shard, cid }) => ({ number: shard, cid })) };
+/** What came back of one repository. */
+export interface Recovered extends TakenShards {
+  readonly repository: string;
+  /** Snapshots; the newest is the head, under the number of them all. */
+  readonly number: number;
+  readonly snapshot: string;
+  readonly tree: string;
 }
 
-/** The snapshot's root is the first block of its catalogue, and that is a shard like any other. */
-async function findSnapshot(run: RecoverRun, root: BlockId): Promise<{ read: ReadSnapshot; catalogue: PlacedShard }> {
-  const seen = new Set<string>();
-  for (const peer of run.peers.values()) {
-    for await (const cid of peer.list()) {
-      run.signal.throwIfAborted();
-      if (seen.has(cid)) continue;
-      const reader = await openOn(run, peer, cid);
-      if (reader === undefined) continue;
-      seen.add(cid);
-      run.emit({ type: 'progress', label: 'looking for the snapshot', done: seen.size, total: 0, bytes: 0 });
-      try {
-        const contents = reader.contents();
-        if (Buffer.compare(contents.digests.subarray(0, DIGEST_BYTES), root.digest) !== 0) continue;
-        const read = await readSnapshot(root, (digest) => reader.read(digest));
-        const { bytes, carBytes, lengths } = contents;
-        return { read, catalogue: { cid, bytes, carBytes, blocks: lengths.length, peers: await holders(run, cid) } };
-      } finally {
-        await reader.close();
-      }
-    }
-  }
-  throw new ShardctlError('NOT_FOUND', `snapshot ${run.snapshot} is on none of these peers: ${[...run.peers.keys()].join(', ')}`, {
-    hint: 'name every peer that the home had with --from; `heads/` of an old home, or a log, has the CID',
+/** Every snapshot on the peers, newest first. Writes nothing. */
+export async function recoverable(search: Search): Promise<Recoverable[]> {
+  const held = await listAll(search);
+  const found = await survey(search, held);
+  return found.sort(newestFirst).map((snapshot) => {
+    const { read, catalogue } = snapshot;
+    const { repository, time, counts, bytes } = read.file;
+    const known = { repository, snapshot: read.cid, tree: treeText(read), time, files: counts.files, bytes };
+    return { ...known, shards: read.shards.length, missing: missingIn(held, snapshot), peers: catalogue.peers };
   });
 }
 
-/** @returns what the shard holds; undefined when no peer has it */
-async function recoverShard(run: RecoverRun, { number, cid, dagSize }: ShardLink): Promise<ShardContents | undefined> {
-  const peers = await holders(run, cid);
-  for (const name of peers) {
-    const reader = await openOn(run, run.peers.get(name) as Peer, cid);
-    if (reader === undefined) continue;
-    try {
-      const contents = reader.contents();
-      const { digests, lengths, bytes, carBytes } = contents;
-      const shard = { number, cid, bytes, blocks: lengths.length, dagSize: contents.dagSize, carBytes, peers, state: 'placed' } as const;
-      if (run.index.shard(number)?.state !== 'committed') await run.index.addPlaced(shard, { digests: () => digests });
-      return contents;
-    } finally {
-      await reader.close();
-    }
+/**
+ * @returns what came back, by the repositories' names
+ * @throws ShardctlError `NOT_FOUND` when something wanted is on none of the peers, `USAGE` when the home has something else of that
+ * name or number, `DAMAGE` when a snapshot bears a name that no repository may have; nothing of the repository concerned is recorded then
+ */
+export async function recover(run: RecoverRun): Promise<Recovered[]> {
+  const held = await listAll(run);
+  const found = await survey(run, held, isEnoughFor(run.wanted));
+  const histories = choose(found, run.wanted, (snapshot) => missingIn(held, snapshot));
+  if (histories.length === 0) {
+    throw new ShardctlError('NOT_FOUND', `there is no snapshot on these peers: ${[...run.peers.keys()].join(', ')}`, {
+      hint: 'name every peer that the home had with --from',
+    });
   }
-  run.emit({ type: 'damage', what: `shard ${number} ${cid}`, where: 'all peers', detail: 'no peer has a copy that can be opened' });
-  await run.index.updateShards([{ number, cid, bytes: 0, blocks: 0, dagSize, carBytes: 0, peers, state: 'lost' }]);
-  return undefined;
+  if (run.name !== undefined && histories.length > 1) {
+    throw new ShardctlError('USAGE', `--name is for one repository, and this would recover ${histories.length}`, {
+      hint: 'name one of them, or the CID of a snapshot',
+    });
+  }
+  const all = histories.map((history) => ({ ...history, repository: nameFor(run, history) }));
+  assertFree(run, all);
+  const recovered: Recovered[] = [];
+  for (const history of all) recovered.push(await recoverOne(run, held, history));
+  return recovered;
 }
 
-async function holders({ peers }: RecoverRun, cid: string): Promise<string[]> {
-  const names: string[] = [];
-  for (const [name, peer] of peers) if (await peer.has(cid)) names.push(name);
-  return names.sort();
+/** Where only CIDs of snapshots or trees are wanted, looking ends with the last of them. Of a repository there may always be one more. */
+function isEnoughFor(wanted: readonly string[] | undefined): (found: FoundSnapshot) => boolean {
+  const missing = new Set(wanted?.map((one) => cidOf(one) ?? one));
+  return (found) => {
+    for (const one of missing) if (found.read.cid === one) missing.delete(one);
+    return wanted !== undefined && missing.size === 0;
+  };
 }
 
-/** Undefined when what is there cannot be opened: another peer may have a whole copy. */
-async function openOn({ emit }: RecoverRun, peer: Peer, cid: string): Promise<ShardReader | undefined> {
+function nameFor({ name }: RecoverRun, { repository }: History): string {
+  if (name !== undefined) return name;
   try {
-    return await peer.open(cid);
+    return checkRepositoryName(repository);
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
-    emit({ type: 'warning', message: `peer ${peer.name}: ${error.message}` });
-    return undefined;
+    throw new ShardctlError('DAMAGE', `a snapshot bears a name that no repository may have: ${error.message}`, {
+      hint: 'give its CID, and a name of your own with --name',
+    });
   }
+}
+
+/** A number stands for one shard in a home, and two homes that share a peer have given the same numbers to different shards. */
+function assertFree({ index }: RecoverRun, histories: readonly History[]): void {
+  const numbers = new Map<number, string>();
+  for (const { repository, snapshots } of histories) {
+    if (index.repository(repository) !== undefined) {
+      throw new ShardctlError('USAGE', `there is a repository ${repository} in this home already`, {
+        hint: 'recover into another home with --home, or under another name with --name',
+      });
+    }
+    for (const { number, cid } of snapshots.flatMap(({ read }) => read.shards)) {
+      const known = index.shard(number)?.cid ?? numbers.get(number) ?? cid;
+      if (known !== cid) {
+        throw new ShardctlError(
+          'USAGE',
+          `${repository} has another shard ${number} than a repository of this home: they come from two homes`,
+          {
+            hint: 'recover what each of them had into a home of its own, by the CIDs of its snapshots and with --home',
+          },
+        );
+      }
+      numbers.set(number, cid);
+    }
+  }
+}
+
+async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }: History): Promise<Recovered> {
+  const { index, heads, source, headOf } = run;
+  const taken = await takeShards(run, held, snapshots);
+  // Where the head is known it stays the head, although a snapshot that was forgotten since may be newer by its clock.
+  const known = headOf(repository);
+  const head = snapshots.find(({ read }) => read.cid === known) ?? (snapshots.at(-1) as FoundSnapshot);
+  const inOrder = [...snapshots.filter((snapshot) => snapshot !== head), head];
+  const records = inOrder.map((snapshot, at) => recordOf(snapshot, repository, at + 1));
+  const last = records.at(-1);
+  if (last === undefined) throw new Error('a repository without a snapshot');
+  const { profile, metadata, cid, tree, number } = last;
+  // The repository comes into being with its head: a run that dies before that has recorded nothing that anybody sees.
+  await index.replaceSnapshots(records.slice(0, -1), []);
+  await index.commit({ name: repository, source, head: number, profile, chunker: undefined, metadata, filters: [] }, last);
+  writeHead(heads, repository, cid);
+  await pinHeads(run, repository);
+  return { repository, number, snapshot: cid, tree, ...taken };
+}
+
+function missingIn(held: Held, { read }: FoundSnapshot): number {
+  return read.shards.filter(({ cid }) => holdersIn(held, cid).length === 0).length;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SnapshotRecord } from '../model.ts';
-import { checkRepositoryName, resolveRef, type Snapshots } from './ref.ts';
+import { resolveRef, type Snapshots } from './ref.ts';
 
 function snapshot(repository: string, number: number): SnapshotRecord {
   const counts = { files: 1, directories: 1, symlinks: 0 };
@@ -51,11 +51,4 @@ test('what is not there is named, with where to look', () => {
   for (const [text, message, hint] of cases)
     assert.throws(() => resolveRef(text, index), { code: 'NOT_FOUND', exitCode: 40, message, hint });
   assert.throws(() => resolveRef('/etc', index), { code: 'USAGE' });
-});
-
-test('a name that a reference could not tell apart is refused', () => {
-  for (const name of ['debian', '007', 'a b', 'ünïcode', '.hidden']) assert.equal(checkRepositoryName(name), name);
-  for (const name of ['', '.', '..', 'a/b', 'a@7', '-q', 'a\nb', '\uFFFD', 'x'.repeat(241), 'ü'.repeat(41)]) {
-    assert.throws(() => checkRepositoryName(name), { code: 'USAGE', hint: /--name/ }, name);
-  }
 });

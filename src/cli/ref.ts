@@ -16,18 +16,6 @@ export interface Found {
   readonly path: ByteString;
 }
 
-/** Names become file names in the index, percent-encoded, and those end at 255 bytes. */
-const MOST_ENCODED_NAME = 240;
-
-/** A repository's name stands in references, labels and messages. Throws `USAGE` when it cannot. */
-export function checkRepositoryName(name: string): string {
-  const bad = name === '' || name === '.' || name === '..' || /[/@\p{Cc}\p{Cf}\uFFFD]/u.test(name) || name.startsWith('-');
-  if (!bad && encodeURIComponent(name).length <= MOST_ENCODED_NAME) return name;
-  throw new ShardctlError('USAGE', `"${name}" cannot be the name of a repository`, {
-    hint: 'give a short one with --name, without "/", "@" and control characters',
-  });
-}
-
 /**
  * Bytes that are not UTF-8 do not survive Node's argv: such a path is reached by listing its directory, or with `get`.
  * @throws ShardctlError `NOT_FOUND` when no snapshot goes by that name

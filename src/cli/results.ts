@@ -5,7 +5,7 @@ import type { Moved } from '../move/run.ts';
 import type { Pruned } from '../prune.ts';
 import type { Published } from '../publish.ts';
 import type { RestoreProblems } from '../read/not-restored.ts';
-import type { Recovered } from '../recover.ts';
+import type { Recoverable, Recovered } from '../recover.ts';
 import type { Repaired } from '../repair.ts';
 import type { Replica } from '../replica-status.ts';
 import type { Context } from './context.ts';
@@ -85,7 +85,10 @@ export type Result =
   | ({ type: 'repaired'; seconds: number } & Repaired)
   | ({ type: 'exported'; file: string; seconds: number } & Exported)
   | ({ type: 'imported-car'; seconds: number } & ImportedCar)
-  | ({ type: 'recovered'; snapshot: string; seconds: number } & Recovered);
+  /** A snapshot that peers hold, as `recover` lists it. */
+  | ({ type: 'recoverable' } & Recoverable)
+  /** One repository that came back. */
+  | ({ type: 'recovered'; seconds: number } & Recovered);
 
 export interface SnapshotResult {
   readonly number: number;

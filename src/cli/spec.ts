@@ -129,10 +129,14 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     words: 'recover',
-    arguments: ['SNAPSHOT'],
-    summary: 'make a lost home anew from what its peers hold',
-    options: ['from', 'token-file', 'name', 'source', 'lock-wait'],
-    examples: ['shardctl recover bafybei… --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian'],
+    arguments: ['[NAME|CID…]'],
+    summary: 'make a lost home anew from what its peers hold; without a name, list what is there',
+    options: ['from', 'all', 'token-file', 'name', 'source', 'lock-wait'],
+    examples: [
+      'shardctl recover --from /mnt/disk1 --from /mnt/disk2',
+      'shardctl recover debian --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian',
+      'shardctl recover bafybei… --from http://127.0.0.1:5001',
+    ],
   },
   {
     words: 'publish',

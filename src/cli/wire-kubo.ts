@@ -29,7 +29,7 @@ export async function addKuboPeer(
   peer: NewKuboPeer,
 ): Promise<{ readonly peer: KuboPeerConfig; readonly warnings: readonly string[] }> {
   const { home } = context;
-  const owner = randomBytes(4).toString('hex');
+  const owner = newOwner();
   const id = await KuboPeer.idAt({ url: peer.url, token: tokenOf(home, peer.name, peer.tokenFile) });
   const known = config.peers.find((other) => other.kind === 'kubo' && other.id === id);
   if (known !== undefined) throw new ShardctlError('USAGE', `the Kubo at ${displayUrl(peer.url)} is peer "${known.name}" already (${id})`);
@@ -47,11 +47,17 @@ export async function addKuboPeer(
 
 /** As `addKuboPeer`, for one that holds shards already. Undefined when it is in the settings already. */
 export async function addKuboAt(context: Context, config: Config, url: string, name: string): Promise<KuboPeerConfig | undefined> {
+  const found = await kuboAt(context, config, url, name);
+  return found && (await addKuboPeer(context, config, found)).peer;
+}
+
+/** The daemon at a URL, by a name and with the token that the command line gives; undefined when it is in the settings already. */
+export async function kuboAt(context: Context, config: Config, url: string, name: string): Promise<KuboPeerConfig | undefined> {
   const tokenFile = context.args.text('token-file');
   const id = await KuboPeer.idAt({ url, token: tokenOf(context.home, name, tokenFile) });
   if (config.peers.some((other) => other.kind === 'kubo' && other.id === id)) return undefined;
   const file = tokenFile === undefined ? {} : { tokenFile: resolve(context.cwd, tokenFile) };
-  return (await addKuboPeer(context, config, { kind: 'kubo', name, url, tags: {}, ...file })).peer;
+  return { kind: 'kubo', name, url, id, owner: newOwner(), tags: {}, ...file };
 }
 
 /**
@@ -70,6 +76,11 @@ export async function kuboNames(context: Context, { peers }: Config, only: strin
     names.set(name, await KuboNames.connect({ url, who: `peer "${name}"`, token, signal: context.signal }));
   }
   return names;
+}
+
+/** Tells this home's root pins on a daemon from another's. */
+function newOwner(): string {
+  return randomBytes(4).toString('hex');
 }
 
 /** From its file, else from the environment: `SHARDCTL_TOKEN_ATTIC` for peer "attic". */

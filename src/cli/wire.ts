@@ -121,13 +121,36 @@ export async function withPeersAt<T>(
   return await withPeers(context, config, (peers) => work({ ...session, config, peers }));
 }
 
+/**
+ * Runs `work` on the peers of the home and on those at these places, as `withPeersAt` does; neither settings nor home are written,
+ * and there need not be a home.
+ */
+export async function lookingAt<T>(
+  context: Context,
+  places: readonly string[],
+  work: (peers: ReadonlyMap<string, Peer>) => Promise<T>,
+): Promise<T> {
+  let config = (await loadConfig(context.home, context.version)) ?? DEFAULT_CONFIG;
+  for (const place of places) {
+    const peer = isUrl(place)
+      ? await (await import('./wire-kubo.ts')).kuboAt(context, config, place, freeName(config, hostOf(place)))
+      : await localAt(context, config, place);
+    if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
+  }
+  return await withPeers(context, config, work);
+}
+
 /** Undefined when it is in the settings already. */
-async function addLocalAt({ home }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
+async function addLocalAt(context: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
+  const peer = await localAt(context, config, path);
+  if (peer !== undefined) await addLocalPeer(context.home, config, peer);
+  return peer;
+}
+
+async function localAt({ home }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
   if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
   const layout = await LocalPeer.layoutAt(path);
-  const peer: LocalPeerConfig = { kind: 'local', name: freeName(config, basename(path)), path, layout, tags: {} };
-  await addLocalPeer(home, config, peer);
-  return peer;
+  return { kind: 'local', name: freeName(config, basename(path)), path, layout, tags: {} };
 }
 
 export function isUrl(place: string): boolean {

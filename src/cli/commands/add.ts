@@ -8,12 +8,12 @@ import { fsPath, toBytes } from '../../fs-path.ts';
 import { type Config, DEFAULT_PROFILE } from '../../home/config.ts';
 import type { Index } from '../../index-store/index.ts';
 import type { ByteString } from '../../model.ts';
+import { checkRepositoryName } from '../../repository-name.ts';
 import { statSource } from '../../scan/source.ts';
 import { readFilters } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { exitCodeOf, importTree, planTree, refuseOurs } from '../import-run.ts';
 import { withMetrics } from '../metrics-file.ts';
-import { checkRepositoryName } from '../ref.ts';
 import { runOptions } from '../run-options.ts';
 import { planning, writing } from '../wire.ts';
 

@@ -1,0 +1,25 @@
+/** What `recover` is given. */
+import type { Emit } from '../events.ts';
+import type { Index } from '../index-store/index.ts';
+import type { ByteString } from '../model.ts';
+import type { Peer } from '../peer/peer.ts';
+
+/** Where snapshots are looked for. */
+export interface Search {
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+export interface RecoverRun extends Search {
+  /** CIDs of snapshots or of their trees, and names of repositories, of which the whole history is meant; undefined for all there is. */
+  readonly wanted: readonly string[] | undefined;
+  /** Name of the repository, if not the one that its snapshots say: only where one repository is recovered. */
+  readonly name: string | undefined;
+  /** Where it is to be updated from; empty when nobody knows any more. */
+  readonly source: ByteString;
+  /** The head of a repository by its name, where something outlived the index that says so. */
+  readonly headOf: (repository: string) => string | undefined;
+  readonly index: Index;
+  readonly heads: string;
+}
