@@ -11,6 +11,9 @@ export type ByteString = string;
 /** Every block is addressed by sha2-256: 32 bytes. */
 export const DIGEST_BYTES = 32;
 
+/** Blocks that a shard may have: a bound on what a stranger's manifest makes us hold. Our own shards are sealed long before. */
+export const MAX_SHARD_BLOCKS = 2 ** 24;
+
 /** Multicodec of a block whose bytes are data. */
 export const RAW = 0x55;
 /** Multicodec of a block that is a dag-pb node. */

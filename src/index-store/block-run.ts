@@ -4,16 +4,13 @@
  *   pages    4096 bytes: 170 records of 24 bytes (20 bytes of digest, u32 shard), sorted by digest; zero padding; u32 crc32
  *   fence    u32 per page: the first four bytes of its first digest, big-endian value
  *   footer   u32 records, u32 pages, u32 crc32 of the fence, 4 bytes magic
- *
- * 160 bits of a digest tell blocks apart: whoever wants two with the same 160 bits pays 2^80 hashes.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { ShardctlError } from '../errors.ts';
 import { BlockFilter } from './block-filter.ts';
+import { comparePrefixes, PREFIX_BYTES, RECORD_BYTES } from './block-records.ts';
 
-export const PREFIX_BYTES = 20;
-export const RECORD_BYTES = PREFIX_BYTES + 4;
 const PAGE_BYTES = 4096;
 /** Of a page without its checksum. */
 const PAGE_DATA_BYTES = PAGE_BYTES - 4;
@@ -63,13 +60,12 @@ export class BlockRun {
   /** The first shard that has the digest standing at `at` and is `usable`; a crash may have left a record that is not. */
   get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
     if (this.#filter?.mayHave(digest, at) === false) return undefined;
-    for (
-      let page = this.#firstPageFor(digest, at), from = this.#lowerBound(page, digest, at);
-      page < this.#fence.length;
-      page++, from = 0
-    ) {
+    const key = readKey(digest, at);
+    // Records of one digest may go on over any number of pages, and others with the same key may come before or after them.
+    for (let page = this.#firstPageFor(key); page < this.#fence.length && (this.#fence[page] as number) <= key; page++) {
       this.#load(page);
-      for (let record = from; record < this.#recordsOn(page); record++) {
+      const count = this.#recordsOn(page);
+      for (let record = this.#lowerBound(count, digest, at); record < count; record++) {
         if (comparePrefixes(this.#page, record * RECORD_BYTES, digest, at) !== 0) return undefined;
         const shard = this.#page.readUInt32LE(record * RECORD_BYTES + PREFIX_BYTES);
         if (usable(shard)) return shard;
@@ -105,9 +101,8 @@ export class BlockRun {
     return Math.min(PAGE_RECORDS, this.records - page * PAGE_RECORDS);
   }
 
-  /** The last page that begins before the digest: its first record, if it has any, is there or opens the next page. */
-  #firstPageFor(digest: Uint8Array, at: number): number {
-    const key = readKey(digest, at);
+  /** The last page that begins before the key, as its last records may have that key; else the first page. */
+  #firstPageFor(key: number): number {
     let low = 0;
     let high = this.#fence.length;
     while (low < high) {
@@ -118,11 +113,10 @@ export class BlockRun {
     return Math.max(0, low - 1);
   }
 
-  /** Position on the page of the first record that is not before the digest. */
-  #lowerBound(page: number, digest: Uint8Array, at: number): number {
-    this.#load(page);
+  /** Of the `count` records on the loaded page, the position of the first that is not before the digest. */
+  #lowerBound(count: number, digest: Uint8Array, at: number): number {
     let low = 0;
-    let high = this.#recordsOn(page);
+    let high = count;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (comparePrefixes(this.#page, middle * RECORD_BYTES, digest, at) < 0) low = middle + 1;
@@ -212,12 +206,4 @@ export class BlockRunWriter {
 function readKey(bytes: Uint8Array, at: number): number {
   const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
   return high * 65536 + (((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
-}
-
-export function comparePrefixes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
-  for (let i = 0; i < PREFIX_BYTES; i++) {
-    const difference = (a[aAt + i] as number) - (b[bAt + i] as number);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }

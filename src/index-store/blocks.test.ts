@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import fc from 'fast-check';
+import { COLLIDING, digestsOf, eachDigest, someColliding } from '../testing/colliding.ts';
+import { PREFIX_BYTES } from './block-records.ts';
 import { BlockTable } from './blocks.ts';
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
@@ -60,6 +63,47 @@ test('a record of a shard that does not count hides no other record of the same 
   table.close();
 });
 
+test('the table answers as a map does: across merges, reopenings and dropped shards, for each set of usable shards', () => {
+  const step = fc.record({ pick: someColliding, drop: fc.option(fc.nat(40)), reopen: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 20 }), fc.nat(7), (steps, salt) => {
+      const path = mkdtempSync(join(dir, 'law-'));
+      const model = new Map<string, Set<number>>();
+      const there = new Set<number>();
+      let table = new BlockTable(path, false);
+      for (const [shard, { pick, drop, reopen }] of steps.entries()) {
+        there.add(shard);
+        table.add(shard, digestsOf(pick), () => there);
+        for (const digest of eachDigest(digestsOf(pick))) {
+          const prefix = digest.toString('hex', 0, PREFIX_BYTES);
+          model.set(prefix, (model.get(prefix) ?? new Set()).add(shard));
+        }
+        if (drop !== null) there.delete(drop);
+        if (!reopen) continue;
+        table.close();
+        table = new BlockTable(path, false);
+      }
+      const isUsable = (shard: number) => there.has(shard) && (shard + salt) % 3 !== 0;
+      for (const digest of COLLIDING) {
+        const found = table.get(digest, 0, isUsable);
+        const right = [...(model.get(digest.toString('hex', 0, PREFIX_BYTES)) ?? [])].filter(isUsable);
+        assert.ok(found === undefined ? right.length === 0 : right.includes(found), `${digest.toString('hex')}: ${found} of ${right}`);
+      }
+      table.close();
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('a table whose blocks were all dropped in a merge has none, and takes new ones', () => {
+  const table = new BlockTable(dir, false);
+  for (let shard = 0; shard < 8; shard++) table.add(shard, digests(shard * 10, shard * 10 + 10), () => new Set());
+  for (let n = 0; n < 80; n++) assert.equal(table.get(digestOf(n), 0, any), undefined);
+  table.add(8, digests(0, 10), all);
+  assert.equal(table.get(digestOf(3), 0, any), 8);
+  table.close();
+});
+
 test('half-written runs of a killed run are dropped, and a torn run is refused by name', () => {
   const table = new BlockTable(dir, false);
   table.add(0, digests(0, 1000), all);
@@ -70,6 +114,9 @@ test('half-written runs of a killed run are dropped, and a torn run is refused b
   reopened.close();
   const [run] = readdirSync(dir) as [string];
   assert.equal(readdirSync(dir).length, 1);
+  writeFileSync(join(dir, 'notes.txt'), "somebody's own");
+  new BlockTable(dir, false).close();
+  assert.ok(readdirSync(dir).includes('notes.txt'), 'what is not ours stays');
   truncateSync(join(dir, run), statSync(join(dir, run)).size - 3);
   assert.throws(() => new BlockTable(dir, false), { code: 'DAMAGE', message: new RegExp(run) });
 });

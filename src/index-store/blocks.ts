@@ -4,15 +4,16 @@
  *
  * Not LMDB: with one key a block it took 98 bytes and 4.9 µs a block at two million (random inserts touch every page), and
  * its mapped pages count as memory. This takes 24.1 bytes and 1.4 µs a block to add, merges included, and 0.5 µs to find that a
- * block is new.
+ * block is new. Nor LevelDB (classic-level), which is such a tree already and has had many eyes on it: measured, it was 1.3 to 11
+ * times slower and took 1.6 times the bytes. So the structure is ours, and has laws that hold it against a plain map.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
-import { DIGEST_BYTES } from '../model.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
-import { BlockRun, BlockRunWriter, comparePrefixes, PREFIX_BYTES, RECORD_BYTES } from './block-run.ts';
+import { comparePrefixes, PREFIX_BYTES, RECORD_BYTES, sortedRecords } from './block-records.ts';
+import { BlockRun, BlockRunWriter } from './block-run.ts';
 
 const RUN = '.run';
 /** Runs of about one size that are merged into one. */
@@ -35,7 +36,7 @@ export class BlockTable {
     this.#dir = dir;
     // Lost with a power cut, it would take along the blocks of shards that the tables have by then.
     if (!readOnly && mkdirSync(dir, { recursive: true }) !== undefined) syncDirectory(dirname(dir));
-    for (const name of readdirSync(dir)) if (!readOnly && !name.endsWith(RUN)) rmSync(join(dir, name), { force: true });
+    for (const name of readdirSync(dir)) if (!readOnly && name.endsWith(`${RUN}.tmp`)) rmSync(join(dir, name), { force: true });
     this.#runs = openRuns(dir, options.dropTorn === true);
     const last = this.#runs.at(-1);
     this.#nextId = last === undefined ? 0 : Number.parseInt(basename(last.path), 10) + 1;
@@ -150,39 +151,6 @@ function groupByTier(runs: readonly BlockRun[]): Map<number, BlockRun[]> {
     else group.push(run);
   }
   return tiers;
-}
-
-/**
- * Records of a shard's blocks, sorted by digest. Sorting numbers natively is ten times faster than sorting with a
- * comparison in JS: a number holds the first 32 bits of a digest and its position, and the rare ties are put right after.
- */
-function sortedRecords(shard: number, digests: Buffer): Buffer {
-  const count = digests.length / DIGEST_BYTES;
-  const keys = new Float64Array(count);
-  for (let i = 0; i < count; i++) keys[i] = digests.readUInt32BE(i * DIGEST_BYTES) * POSITIONS + i;
-  keys.sort();
-  const order = Uint32Array.from(keys, (key) => key % POSITIONS);
-  for (let i = 1; i < count; i++) {
-    for (let j = i; j > 0 && comparePrefixes(digests, at(order, j - 1), digests, at(order, j)) > 0; j--) {
-      const swapped = order[j] as number;
-      order[j] = order[j - 1] as number;
-      order[j - 1] = swapped;
-    }
-  }
-  const records = Buffer.alloc(count * RECORD_BYTES);
-  for (let i = 0; i < count; i++) {
-    digests.copy(records, i * RECORD_BYTES, at(order, i), at(order, i) + PREFIX_BYTES);
-    records.writeUInt32LE(shard, i * RECORD_BYTES + PREFIX_BYTES);
-  }
-  return records;
-}
-
-/** Positions that fit beside 32 bits in a double. */
-const POSITIONS = 2 ** 21;
-
-/** Where the digest that is `i`th in order stands. */
-function at(order: Uint32Array, i: number): number {
-  return (order[i] as number) * DIGEST_BYTES;
 }
 
 /** Merges runs, record by record. A block that stands in several shards keeps a record for each; those of dropped shards go. */

@@ -8,16 +8,13 @@ import { decodeNode } from '../dag/decode.ts';
 import { encodeFileNode, type FileChild } from '../dag/file.ts';
 import { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
-import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
+import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, MAX_SHARD_BLOCKS, RAW } from '../model.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, sectionHeaderBytes } from './car.ts';
 
 const MAX_LINKS = 1024;
 
 /** 1024⁴ blocks are more than a shard can have; a manifest that is deeper was not made by us. */
 const MAX_DEPTH = 4;
-
-/** Blocks that a shard may have: a bound on what a stranger's manifest makes us hold. */
-const MAX_BLOCKS = 1 << 24;
 
 /** The open node of one level: its children in columns, so that a block costs no object. */
 class OpenNode {
@@ -157,7 +154,7 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
       const size = node.blockSizes[index] as number;
       const below = link.codec === RAW ? undefined : await readChild(link.digest, depth + 1, bad);
       if (below === undefined) {
-        if (blocks.size === MAX_BLOCKS) throw bad('lists more blocks than a shard may have');
+        if (blocks.size === MAX_SHARD_BLOCKS) throw bad('lists more blocks than a shard may have');
         if (link.dagSize !== size || size > MAX_BLOCK_BYTES) throw bad(`claims ${size} bytes for a block`);
         if (!blocks.add(link.digest, 0, lengths.push(size) - 1))
           throw bad(`lists block ${cidText({ codec: RAW, digest: link.digest }, 1)} twice`);
