@@ -120,11 +120,11 @@ export async function refreshed(home: HomePaths, config: ClusterConfig, peers: r
   return members.length === config.members.length ? config : { ...config, members };
 }
 
-/** Members that answer now. One that does not has no name yet. */
+/** Members that are there now. */
 async function membersOf(home: HomePaths, config: ClusterConfig): Promise<Member[]> {
   const api = new ClusterApi(clientOf(home, config));
   try {
-    return (await api.members()).filter(({ peername }) => peername !== '');
+    return await api.members();
   } finally {
     await api.close();
   }
@@ -133,11 +133,11 @@ async function membersOf(home: HomePaths, config: ClusterConfig): Promise<Member
 function withNew(config: ClusterConfig, answering: readonly Member[], taken: ReadonlySet<string>): ClusterMemberConfig[] {
   const members = [...config.members];
   const names = new Set([...taken, ...members.map(({ name }) => name)]);
-  for (const { id, peername, ipfs } of answering) {
+  for (const { id, peername, kuboId } of answering) {
     if (members.some((member) => member.id === id)) continue;
     const name = nameFor(`${config.name}.${peername}`, names);
     names.add(name);
-    members.push({ id, name, ...(ipfs.id === '' ? {} : { kuboId: ipfs.id }) });
+    members.push({ id, name, ...(kuboId === '' ? {} : { kuboId }) });
   }
   return members;
 }

@@ -11,13 +11,18 @@ const metadata = z
   .nullish()
   .transform((map) => map ?? {});
 
-/** A line of `/peers`. A member that cannot be asked has an error, and no name. */
-export const member = z.object({
+/** A line of `/peers`: what a member says when it is asked. One that cannot be asked has an error, one whose Kubo does not answer has that. */
+export const identity = z.object({
   id: z.string(),
-  peername: z.string(),
-  /** Its Kubo; the ID is empty when that does not answer. */
-  ipfs: z.object({ id: z.string() }).default({ id: '' }),
+  error: z.string().default(''),
+  ipfs: z.object({ error: z.string().default('') }).default({ error: '' }),
 });
+
+/** What a member says of itself with each ping: its name, and the ID of its Kubo as it last was. */
+export const ping = z.object({ peer_name: z.string().default(''), ipfs_id: z.string().default('') });
+
+/** `/health/graph`: whether the member that is asked takes changes to the pins from the others. */
+export const graph = z.object({ cluster_trust_links: z.record(z.string(), z.boolean()) });
 
 /**
  * `/monitor/metrics/{name}` gives the newest metric of each member, without those that are not valid any more. Times are
@@ -60,7 +65,15 @@ export const globalStatus = z.object({
 
 export const added = z.object({ cid: z.string(), allocations: texts });
 
-export type Member = z.output<typeof member>;
+/** A member as it names itself. */
+export interface Member {
+  readonly id: string;
+  readonly peername: string;
+  /** Peer ID of its Kubo, as it last answered; empty when it never did. */
+  readonly kuboId: string;
+}
+
+export type Identity = z.output<typeof identity>;
 export type ClusterMetric = z.output<typeof metrics>[number];
 export type Pin = z.output<typeof pin>;
 export type GlobalStatus = z.output<typeof globalStatus>;

@@ -69,6 +69,18 @@ describe('answers', () => {
     assert.deepEqual(await all(api.pins()), [{ ...pin, allocations: [], metadata: {} }]);
   });
 
+  test('the members are those whose pings count, by the names in them, whether their Kubo answers or not', async () => {
+    const pings = { a: '{"peer_name":"c1","ipfs_id":"k1"}', b: '{"peer_name":"c2"}', met: '', odd: '[1]' };
+    routes['/monitor/metrics/ping'] = json([
+      ...Object.entries(pings).map(([peer, value]) => ({ name: 'ping', peer, value, valid: true, received_at: 1 })),
+      { name: 'ping', peer: 'gone', value: '{"peer_name":"c3"}', valid: false, received_at: 1 },
+    ]);
+    assert.deepEqual(await api.members(), [
+      { id: 'a', peername: 'c1', kuboId: 'k1' },
+      { id: 'b', peername: 'c2', kuboId: '' },
+    ]);
+  });
+
   test('a list that breaks off, by its trailer or in the middle of a line, is a failure', async () => {
     routes['/allocations'] = (_, response) => {
       response.writeHead(200, { trailer: 'X-Stream-Error' });

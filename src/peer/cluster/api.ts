@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import { ShardctlError } from '../../errors.ts';
-import type { HttpClient, HttpRequest } from '../http/client.ts';
+import { type HttpClient, type HttpRequest, PROMPT_MS } from '../http/client.ts';
 import { HttpError } from '../http/error.ts';
 import {
   added,
@@ -12,14 +12,20 @@ import {
   type ClusterMetric,
   type GlobalStatus,
   globalStatus,
+  graph,
+  type Identity,
+  identity,
   type Member,
-  member,
   metricNames,
   metrics,
   type Pin,
   pin,
+  ping,
 } from './answers.ts';
 import type { CarBody } from './car-body.ts';
+
+/** The metric that says that a member is there. */
+export const PING = 'ping';
 
 /** How a CID is to be pinned. Name and metadata replace what was there, so each request says them all. */
 export interface PinOptions {
@@ -53,20 +59,43 @@ export class ClusterApi {
     return this.#http.close();
   }
 
-  /** The members that the Cluster knows now; one that is away may be missing. */
+  /**
+   * The members whose pings still count, by what these say: one that hangs holds nothing up, and one whose Kubo is down is there as well.
+   * One that is away, or of which only the address is known yet, is missing.
+   */
   async members(): Promise<Member[]> {
-    return await this.#lines('peers', member, { what: 'listing the members' });
+    const pings = await this.metrics(PING);
+    return pings
+      .filter(({ valid }) => valid)
+      .map(({ peer, value }) => {
+        const { peer_name: peername, ipfs_id: kuboId } = ping.safeParse(parsed(value)).data ?? { peer_name: '', ipfs_id: '' };
+        return { id: peer, peername, kuboId };
+      })
+      .filter(({ peername }) => peername !== '');
   }
 
-  /** Names of metrics that members send. */
+  /** What the members say when they are asked, each as its answer comes. One that hangs is given up with the rest of the answer. */
+  identities(): AsyncGenerator<Identity> {
+    return this.#stream({ method: 'GET', path: 'peers', what: 'asking the members', idleMs: PROMPT_MS }, identity);
+  }
+
+  /** IDs of the members that may change the pins, by the word of the one that is asked: all of them when it trusts anybody. */
+  async trusted(): Promise<Set<string>> {
+    const what = 'asking whom it trusts';
+    const { cluster_trust_links: links } = this.#check(graph, await this.#http.json({ method: 'GET', path: 'health/graph', what }));
+    return new Set(Object.keys(links).filter((id) => links[id]));
+  }
+
+  /** Names of metrics that members send. The member that is asked has them in memory. */
   async metricNames(): Promise<string[]> {
-    return this.#check(metricNames, await this.#http.json({ method: 'GET', path: 'monitor/metrics', what: 'asking for the metrics' }));
+    const request: HttpRequest = { method: 'GET', path: 'monitor/metrics', what: 'asking for the metrics', idleMs: PROMPT_MS };
+    return this.#check(metricNames, await this.#http.json(request));
   }
 
   /** The newest metric of each member that sends it. */
   async metrics(name: string): Promise<ClusterMetric[]> {
     const path = `monitor/metrics/${encodeURIComponent(name)}`;
-    return this.#check(metrics, await this.#http.json({ method: 'GET', path, what: `asking for the metric ${name}` }));
+    return this.#check(metrics, await this.#http.json({ method: 'GET', path, what: `asking for the metric ${name}`, idleMs: PROMPT_MS }));
   }
 
   /** IDs of members whose pings have stopped. */
@@ -166,14 +195,6 @@ export class ClusterApi {
     for await (const _ of response.bytes());
   }
 
-  async #lines<T extends z.ZodType>(path: string, schema: T, request: { readonly what: string }): Promise<z.output<T>[]> {
-    return await this.#http.whole({ method: 'GET', path, ...request }, async (response) => {
-      const all: z.output<T>[] = [];
-      for await (const line of response.lines()) all.push(this.#check(schema, line));
-      return all;
-    });
-  }
-
   async *#stream<T extends z.ZodType>(request: HttpRequest, schema: T): AsyncGenerator<z.output<T>> {
     const response = await this.#http.request(request);
     for await (const line of response.lines()) yield this.#check(schema, line);
@@ -202,6 +223,15 @@ function pinQuery({ name, metadata, members, replication }: PinOptions): Record<
   }
   if (replication !== undefined) return { ...query, 'replication-min': replication.min, 'replication-max': replication.max };
   return query;
+}
+
+/** JSON within JSON. What is none is nothing. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the request may have had its effect although it failed. */

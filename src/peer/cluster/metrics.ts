@@ -3,13 +3,12 @@
  * has, knows only its own for up to half a minute: absent is not infinite, and not zero either, so the first to ask waits.
  */
 import { sleep } from '../../flow.ts';
-import type { ClusterApi } from './api.ts';
+import { type ClusterApi, PING } from './api.ts';
 
 /** Every put asks anew what its peer can take; within this time the answer is the same. */
 const FRESH_MS = 500;
 const POLL_MS = 500;
 const FREE_SPACE = 'freespace';
-const PING = 'ping';
 const TAG = 'tag:';
 
 /** A member as its metrics show it. */

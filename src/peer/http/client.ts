@@ -9,12 +9,14 @@ import type { Agent, Dispatcher } from 'undici';
 import { ShardctlError } from '../../errors.ts';
 import { sleep } from '../../flow.ts';
 import { type Address, type Credentials, parseAddress } from './address.ts';
-import { answerError, HttpError, type RequestNames, statusError, transportError } from './error.ts';
+import { answerError, HttpError, isSilence, type RequestNames, statusError, transportError } from './error.ts';
 import { HttpResponse, isHtml } from './response.ts';
 
 const CONNECT_MS = 10_000;
 /** Silence after which a server that has only to look something up is taken for dead. */
 const IDLE_MS = 60_000;
+/** What a daemon has in memory it gives at once, also under load; one that is frozen takes connections and never answers. */
+export const PROMPT_MS = 5_000;
 const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 250;
 /** A server that asks for more patience than this gets its answer: no. */
@@ -64,6 +66,8 @@ export class HttpClient {
   readonly #server: Address;
   readonly #ca: string | undefined;
   #agent: Promise<Agent> | undefined;
+  /** It was silent for as long as a request allowed: until it is heard again, no other waits that long. */
+  #hangs = false;
 
   /** Connects to nothing yet. @throws ShardctlError `USAGE` when the URL is none */
   constructor({ url, who, ca, ...credentials }: HttpClientOptions) {
@@ -117,15 +121,18 @@ export class HttpClient {
   }
 
   async #attempt(request: HttpRequest): Promise<{ response?: HttpResponse; error?: unknown; waitMs?: number }> {
-    const idleMs = request.idleMs ?? IDLE_MS;
+    const asked = request.idleMs ?? IDLE_MS;
+    const idleMs = this.#hangs && asked > 0 ? Math.min(asked, PROMPT_MS) : asked;
     const names: RequestNames = { who: this.who, what: request.what, address: this.address };
     let data: Dispatcher.ResponseData;
     try {
       data = await this.#send(request, idleMs);
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason;
+      this.#hangs = isSilence(error);
       return { error: error instanceof ShardctlError ? error : transportError(names, error, idleMs) };
     }
+    this.#hangs = false;
     const response = new HttpResponse(data, names, idleMs, request.signal);
     if (response.status < 300 || request.accept?.includes(response.status)) return { response };
     const said = await this.#said(response);

@@ -60,6 +60,12 @@ export function statusError({ who, what, address }: RequestNames, status: number
       hint: 'free some space there or add a peer with `shardctl peers add`',
     });
   }
+  if (status === 413) {
+    return new HttpError('TOO_FEW_PEERS', `${who} (${address}) takes no upload of this size, ${what}: ${detail}`, {
+      ...details,
+      hint: 'a proxy in front of it limits them: for nginx, set `client_max_body_size 0;` and `proxy_request_buffering off;` there',
+    });
+  }
   return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${detail}`, details);
 }
 
@@ -91,7 +97,7 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
       cause: error,
     });
   }
-  const silent = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+  const silent = isSilence(error);
   const why = silent ? `no sign of life for ${Math.round(idleMs / 1000)} s` : (BROKEN[code] ?? messageOf(error));
   return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${why}`, {
     mayHaveActed: true,
@@ -99,6 +105,11 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
     retryable: !silent,
     cause: error,
   });
+}
+
+/** Whether the server took the request, and was not heard of any more. */
+export function isSilence(error: unknown): boolean {
+  return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' || codeOf(error) === 'UND_ERR_BODY_TIMEOUT';
 }
 
 /** Failures before a byte of the request was sent. */

@@ -212,4 +212,22 @@ describe('http', () => {
     await assert.rejects(lines.next(), reason);
     await assert.rejects(client.request({ ...get, signal: reading.signal }), reason);
   });
+
+  test('a server that was silent for as long as one request allowed is not given that long again, until it is heard', async () => {
+    handler = () => {};
+    assert.match((await failure(client.json({ ...get, idleMs: 50 }))).message, /no sign of life for 0 s/);
+    assert.match((await failure(client.json({ ...get, idleMs: 3_600_000 }))).message, /no sign of life for 5 s/);
+    handler = (_, response) => response.end('{}');
+    await client.json(get);
+    handler = (_, response) => void setTimeout(() => response.end('{}'), 6_000);
+    assert.deepEqual(await client.json({ ...get, idleMs: 60_000 }), {});
+  });
+
+  test('an upload that a proxy finds too large names the setting of the proxy', async () => {
+    handler = (_, response) => response.writeHead(413, { 'content-type': 'text/html' }).end('<title>413 Request Entity Too Large</title>');
+    const error = await failure(client.request(post('a shard')));
+    assert.equal(error.code, 'TOO_FEW_PEERS');
+    assert.match(error.message, /sending: HTTP 413: a web page, "413 Request Entity Too Large"/);
+    assert.match(error.hint ?? '', /client_max_body_size/);
+  });
 });

@@ -3,7 +3,7 @@
  * could fetch from others, and a block that is missing is an answer at once and not a search of the network.
  */
 import { ShardctlError } from '../../errors.ts';
-import type { HttpClient, HttpRequest } from '../http/client.ts';
+import { type HttpClient, type HttpRequest, PROMPT_MS } from '../http/client.ts';
 import { answerError, HttpError } from '../http/error.ts';
 import type { HttpResponse } from '../http/response.ts';
 
@@ -32,7 +32,7 @@ export class KuboRpc {
 
   /** The daemon's peer ID and program. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or is no Kubo */
   async id(): Promise<{ readonly id: string; readonly agent: string }> {
-    const { ID: id, AgentVersion: agent } = await this.#object('id', {}, 'asking for its ID');
+    const { ID: id, AgentVersion: agent } = await this.#object('id', {}, 'asking for its ID', PROMPT_MS);
     if (typeof id === 'string' && id !== '') return { id, agent: String(agent ?? '') };
     throw this.#senseless('no peer ID');
   }
@@ -123,8 +123,13 @@ export class KuboRpc {
     }
   }
 
-  async #object(command: string, query: NonNullable<HttpRequest['query']>, what: string): Promise<Record<string, unknown>> {
-    const answer = await this.http.json(this.call(command, query, { what }));
+  async #object(
+    command: string,
+    query: NonNullable<HttpRequest['query']>,
+    what: string,
+    idleMs?: number,
+  ): Promise<Record<string, unknown>> {
+    const answer = await this.http.json(this.call(command, query, { what, ...(idleMs === undefined ? {} : { idleMs }) }));
     if (typeof answer === 'object' && answer !== null) return answer as Record<string, unknown>;
     throw this.#senseless(`${JSON.stringify(answer)} to ${command}`);
   }
