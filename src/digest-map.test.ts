@@ -24,6 +24,22 @@ test('a digest map holds exactly what was added, in the order of adding, and nev
   );
 });
 
+test('the value of a digest can be set again, and nothing else changes', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(2000), { maxLength: 4000 }), (numbers) => {
+      const map = new DigestMap();
+      const model = new Map<number, number>();
+      for (const [value, n] of numbers.entries()) {
+        map.set(digestOf(n), 0, value);
+        model.set(n, value);
+      }
+      assert.deepEqual([...map.values()], [...model.values()]);
+      assert.deepEqual(Buffer.concat([...model.keys()].map(digestOf)), Buffer.from(map.digests()));
+    }),
+    { numRuns: 20 },
+  );
+});
+
 test('digests are read at the offset where they stand', () => {
   const map = new DigestMap();
   const bytes = Buffer.concat([Buffer.alloc(5), digestOf(1)]);

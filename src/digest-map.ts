@@ -34,6 +34,13 @@ export class DigestMap {
     return true;
   }
 
+  /** Sets the value of the digest that stands at `at` in `bytes`, be it here already or not. */
+  set(bytes: Uint8Array, at: number, value: number): void {
+    const entry = this.#slots[this.#slotOf(bytes, at)] as number;
+    if (entry < 0) this.add(bytes, at, value);
+    else this.#values[entry] = value;
+  }
+
   /** Digests in the order in which they were added, 32 bytes each, back to back. A view: valid until the next `add`. */
   digests(): Buffer {
     return this.#digests.subarray(0, this.#size * DIGEST_BYTES);

@@ -3,17 +3,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { parseCid, sha256 } from './dag/cid.ts';
+import { sha256 } from './dag/cid.ts';
 import { profileOf } from './dag/profile.ts';
-import { exportCar } from './export-car.ts';
-import { type ImportedCar, importCar } from './import-car.ts';
 import { RAW } from './model.ts';
-import { placedBlocks } from './placed-blocks.ts';
 import { TreeCar, treeCarHeader, treeSectionHead } from './shard/car-file.ts';
 import { KuboRepo, requireKubo } from './testing/kubo.ts';
-import { assertNoOrphans, assertWhole, pruneHome, pruneRun, SHARD_BYTES, withIndex } from './testing/retention.ts';
+import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from './testing/retention.ts';
 import { TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
+import { exportedCar, importedCar, inPieces } from './testing/tree-car.ts';
 
 /** A file in many blocks, one content twice, a HAMT directory, a symlink. */
 const TREE = {
@@ -38,37 +36,9 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** The CAR of the newest snapshot's tree. */
-function exported(from = home, path = ''): Promise<Buffer> {
-  return withIndex(from, async (index) => {
-    const tree = parseCid(index.snapshot('test', index.repository('test')?.head ?? 0)?.tree ?? '');
-    const blocks = placedBlocks(index, from.peers);
-    const pieces: Buffer[] = [];
-    const write = async (bytes: Buffer) => pieces.push(bytes) > 0;
-    const signal = new AbortController().signal;
-    await exportCar({ root: tree, path, cidVersion: tree.version, blocks, write, emit: () => {}, signal }).finally(() => blocks.close());
-    return Buffer.concat(pieces);
-  });
-}
-
-/** @param pieceBytes how the CAR comes in */
-async function* inPieces(car: Buffer, pieceBytes: number): AsyncGenerator<Buffer> {
-  for (let at = 0; at < car.length; at += pieceBytes) yield car.subarray(at, at + pieceBytes);
-}
-
-function imported(car: Buffer, pieceBytes = 65_536): Promise<ImportedCar> {
-  const profileName = (version: 0 | 1) => (version === 0 ? 'unixfs-v0-2015' : 'unixfs-v1-2025');
-  return withIndex(other, (index) =>
-    importCar({
-      ...pruneRun(other, index, { replication: { min: 2, max: 2 } }),
-      repository: 'test',
-      car: inPieces(car, pieceBytes),
-      name: 'tree.car',
-      profileOf: profileName,
-      toolVersion: 'test',
-    }),
-  );
-}
+const exported = (from = home, path = '') => exportedCar(from, path);
+const imported = (car: Buffer, pieceBytes?: number) =>
+  importedCar(other, car, { replicas: 2, ...(pieceBytes === undefined ? {} : { pieceBytes }) });
 
 test('a tree comes back whole in another home, from a CAR that holds each block once, whatever pieces it comes in', async () => {
   const { summary } = await home.add(join(dir, 'source'), { shardBytes: SHARD_BYTES * 8 });

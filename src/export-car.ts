@@ -1,10 +1,11 @@
 /**
- * `export --car`: a tree as one CARv1 whose root is the tree's, parents before children and each block once: what
- * `ipfs dag import` takes, and `import-car`. Streams; holds 44 to 88 bytes a block, to know which are written already.
+ * `export --car`: a tree as one CARv1 whose root is the tree's, parents before children and each block once under each CID
+ * that links to it: what `ipfs dag import` takes, and `import-car`. Streams; holds 44 to 88 bytes a block, to know which are
+ * written already.
  */
+import { BlockSet } from './block-set.ts';
 import { type CidVersion, cidText, parseCid } from './dag/cid.ts';
 import { decodeNode, type Link } from './dag/decode.ts';
-import { DigestMap } from './digest-map.ts';
 import type { Emit } from './events.ts';
 import { type BlockId, type ByteString, RAW } from './model.ts';
 import type { Blocks } from './read/block-source.ts';
@@ -38,13 +39,13 @@ export interface Exported {
 export async function exportCar({ root: tree, path, cidVersion, blocks, write, emit, signal }: ExportRun): Promise<Exported> {
   const { codec, digest } = await resolve(tree, path, blocks);
   const root = parseCid(cidText({ codec, digest }, cidVersion));
-  const written = new DigestMap();
+  const written = new BlockSet();
   const waiting: Pick<Link, 'codec' | 'digest'>[] = [root];
   let pieces: Buffer[] = [treeCarHeader(root, cidVersion)];
   let gathered = pieces[0]?.length ?? 0;
   let bytes = 0;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    if (!written.add(next.digest, 0, 0)) continue;
+    if (!written.add(next)) continue;
     signal.throwIfAborted();
     const block = await blocks.read(next.digest);
     const head = treeSectionHead(next, block.length, cidVersion);

@@ -157,7 +157,8 @@ async function countEntries(root: TreeEntry, blocks: Blocks, signal: AbortSignal
     let bytes = 0;
     signal.throwIfAborted();
     for (const link of await linksOf(directory, blocks)) {
-      const key = Buffer.from(link.digest).toString('latin1');
+      // With the codec: a file may hold the very bytes of a directory's node.
+      const key = `${link.codec} ${Buffer.from(link.digest).toString('latin1')}`;
       const entry = known.has(key) ? undefined : await readEntry(link, blocks);
       if (entry === undefined || entry.kind === DIRECTORY) {
         const below = known.get(key) ?? (await countIn(entry as TreeEntry));

@@ -1,7 +1,8 @@
 /** Which blocks retained snapshots reach: walked from the roots of their trees, each subtree once. Holds 44 to 88 bytes a block. */
 import { setImmediate } from 'node:timers/promises';
+import { BlockSet } from '../block-set.ts';
 import { decodeNode, type Link } from '../dag/decode.ts';
-import { DigestMap } from '../digest-map.ts';
+import type { DigestMap } from '../digest-map.ts';
 import type { Emit } from '../events.ts';
 import { type BlockId, DIGEST_BYTES, RAW, type ShardRecord } from '../model.ts';
 import type { ShardContents } from '../peer/peer.ts';
@@ -18,13 +19,13 @@ export interface LiveOptions {
 
 /** @throws ShardctlError `DAMAGE` when a node cannot be read: then nobody knows what is below it */
 export async function liveBlocks(trees: Iterable<BlockId>, { blocks, emit, signal }: LiveOptions): Promise<DigestMap> {
-  const live = new DigestMap();
+  const met = new BlockSet();
   let nodes = 0;
   let bytes = 0;
   for (const tree of trees) {
     const waiting: Pick<Link, 'codec' | 'digest'>[] = [tree];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      if (!live.add(next.digest, 0, 0) || next.codec === RAW) continue;
+      if (!met.add(next) || next.codec === RAW) continue;
       const block = await blocks.read(next.digest);
       // Last in, first out: reversed, nodes are read in the order in which they were packed.
       for (const link of decodeNode(block).links.toReversed()) waiting.push(link);
@@ -35,7 +36,7 @@ export async function liveBlocks(trees: Iterable<BlockId>, { blocks, emit, signa
       signal.throwIfAborted();
     }
   }
-  return live;
+  return met.digests;
 }
 
 /** A shard, and how much of it some retained snapshot reaches. */

@@ -62,7 +62,7 @@ export async function assertWhole(home: TestHome): Promise<void> {
 }
 
 /** The root of the tree as `get` restores it. */
-async function restoredRoot(home: TestHome, index: Index, { tree, shards }: SnapshotRecord): Promise<string> {
+async function restoredRoot(home: TestHome, index: Index, { tree, shards, metadata }: SnapshotRecord): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), 'shardctl-restored-'));
   const locate = (digest: Uint8Array) => {
     const number = shards.find((shard) => index.lists(shard, digest));
@@ -73,7 +73,7 @@ async function restoredRoot(home: TestHome, index: Index, { tree, shards }: Snap
     const out = join(dir, 'out');
     const signal = new AbortController().signal;
     await get({ root: parseCid(tree), path: '', out, blocks, emit: () => {}, signal });
-    return cidText(await treeRoot(toBytes(out), { profile: profileOf('unixfs-v1-2025'), metadata: true }), 1);
+    return cidText(await treeRoot(toBytes(out), { profile: profileOf('unixfs-v1-2025'), metadata }), 1);
   } finally {
     await blocks.close();
     rmSync(dir, { recursive: true, force: true });

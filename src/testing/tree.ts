@@ -33,7 +33,7 @@ export function writeTree(dir: string, spec: TreeSpec): string {
 
 /** One change to a tree. Paths are small numbers, so that edits meet each other. */
 export type Edit =
-  | { readonly kind: 'write'; readonly path: string; readonly content: string }
+  | { readonly kind: 'write'; readonly path: string; readonly content: string | Buffer }
   | { readonly kind: 'append'; readonly path: string }
   | { readonly kind: 'truncate'; readonly path: string }
   | { readonly kind: 'mkdir'; readonly path: string }

@@ -1,0 +1,40 @@
+/** For tests: a home's newest tree as a CAR, and a CAR into another home. */
+import { parseCid } from '../dag/cid.ts';
+import { exportCar } from '../export-car.ts';
+import { type ImportedCar, importCar } from '../import-car.ts';
+import { placedBlocks } from '../placed-blocks.ts';
+import { pruneRun, withIndex } from './retention.ts';
+import type { TestHome } from './run.ts';
+
+/** The CAR of the newest snapshot's tree, or of what is at `path` in it. */
+export function exportedCar(home: TestHome, path = ''): Promise<Buffer> {
+  return withIndex(home, async (index) => {
+    const tree = parseCid(index.snapshot('test', index.repository('test')?.head ?? 0)?.tree ?? '');
+    const blocks = placedBlocks(index, home.peers);
+    const pieces: Buffer[] = [];
+    const write = async (bytes: Buffer) => pieces.push(bytes) > 0;
+    const signal = new AbortController().signal;
+    await exportCar({ root: tree, path, cidVersion: tree.version, blocks, write, emit: () => {}, signal }).finally(() => blocks.close());
+    return Buffer.concat(pieces);
+  });
+}
+
+/** @param pieceBytes how the CAR comes in */
+export async function* inPieces(car: Buffer, pieceBytes: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < car.length; at += pieceBytes) yield car.subarray(at, at + pieceBytes);
+}
+
+/** The CAR as the next snapshot of the repository `test`, on as many peers as `replicas` says. */
+export function importedCar(home: TestHome, car: Buffer, { replicas = 1, pieceBytes = 65_536 } = {}): Promise<ImportedCar> {
+  const profileName = (version: 0 | 1) => (version === 0 ? 'unixfs-v0-2015' : 'unixfs-v1-2025');
+  return withIndex(home, (index) =>
+    importCar({
+      ...pruneRun(home, index, { replication: { min: replicas, max: replicas } }),
+      repository: 'test',
+      car: inPieces(car, pieceBytes),
+      name: 'tree.car',
+      profileOf: profileName,
+      toolVersion: 'test',
+    }),
+  );
+}
