@@ -29,7 +29,7 @@ export async function begin(run: IngestRun): Promise<Start> {
   const root = statSource(source);
   const ledger = await Ledger.open(run);
   const freeBefore = ledger.freeBytes();
-  const holders = await Holders.load(index, run.peers, freeBefore.keys());
+  const holders = await Holders.load(index, run.peers, ledger.silent());
   const parent = parentOf({ ...run, emit, holders });
   try {
     const rootDiffers = rootDiffersFrom(parent, root, run.metadata);

@@ -5,6 +5,7 @@
 import type { Ledger } from './allocate/ledger.ts';
 import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
+import { ShardctlError } from './errors.ts';
 import type { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
 import type { IngestRun } from './ingest.ts';
@@ -50,7 +51,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
-  checkReplicas(it, links);
+  await checkReplicas(it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
   const peerNames = [...it.ledger.freeBytes().keys()];
   const catalogue = await placeCatalogue(run, { label: `${run.repository} ${number} catalogue`, blocks: built.blocks, peerNames });
@@ -75,12 +76,26 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   return snapshot;
 }
 
-/** What this run did not place itself was placed before, by other settings: too few replicas (invariant I2) must not go unnoticed. */
-function checkReplicas({ run: { peers, replication, emit }, holders, packer }: Commit, shards: readonly ShardRecord[]): void {
+/**
+ * Too few replicas (invariant I2) must not go unnoticed: of what was placed before, by other settings, and of what this run placed on
+ * a peer that has failed since. @throws ShardctlError `TOO_FEW_PEERS` when a shard is on no peer any more: the head would name it
+ */
+async function checkReplicas(
+  { run: { peers, replication, emit }, ledger, holders }: Commit,
+  shards: readonly ShardRecord[],
+): Promise<void> {
+  await holders.askAgain([...ledger.failed(), ...ledger.silent()]);
+  const gone = shards.filter((shard) => holders.of(shard).length === 0).map(({ number }) => number);
+  if (gone.length > 0) {
+    const where = holders.silentOf(gone);
+    const why = where.length === 0 ? 'are on no peer any more' : `are only on ${where.join(', ')}, which cannot be reached any more`;
+    throw new ShardctlError('TOO_FEW_PEERS', `${gone.length} of ${shards.length} shards ${why}`, {
+      hint: 'run the same command again: it goes on where it stopped, and stores elsewhere what cannot be reached',
+    });
+  }
   const least = leastReplicas(replication, peers);
-  const own = new Set(packer.sealed);
-  const thin = shards.filter((shard) => !own.has(shard.number) && holders.of(shard).length < least).length;
-  if (thin > 0) emit({ type: 'warning', message: `${thin} of ${shards.length} shards, placed before, have fewer than ${least} replicas` });
+  const thin = shards.filter((shard) => holders.of(shard).length < least).length;
+  if (thin > 0) emit({ type: 'warning', message: `${thin} of ${shards.length} shards have fewer than ${least} replicas` });
 }
 
 /** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */

@@ -6,9 +6,9 @@ import type { Peer } from './peer/peer.ts';
 export async function heldBy(
   peers: ReadonlyMap<string, Peer>,
   onSilent: (name: string, error: ShardctlError) => void = () => {},
-): Promise<Map<string, ReadonlySet<string>>> {
+): Promise<Map<string, Set<string>>> {
   const lists = await Promise.all(
-    [...peers].map(async ([name, peer]): Promise<[string, ReadonlySet<string>] | undefined> => {
+    [...peers].map(async ([name, peer]): Promise<[string, Set<string>] | undefined> => {
       const cids = new Set<string>();
       try {
         for await (const cid of peer.list()) cids.add(cid);

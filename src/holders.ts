@@ -1,21 +1,24 @@
 /** Which shards are on peers that answer now, by the peers' own word. What nobody has is not there, whatever the index says. */
 import { ShardctlError } from './errors.ts';
+import { sleep } from './flow.ts';
 import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
 import type { ShardRecord } from './model.ts';
 import type { Peer } from './peer/peer.ts';
 
+/** So long a peer that failed has for its list: a run that comes to its end does not wait for one that is frozen. */
+const PATIENCE_MS = 20_000;
+
 export class Holders {
   readonly #index: Index;
   readonly #peers: ReadonlyMap<string, Peer>;
   /** Shards by peer, for those that answered. */
-  readonly #held = new Map<string, ReadonlySet<string>>();
+  readonly #held = new Map<string, Set<string>>();
 
-  /** Asks each of the peers that answer for its list. @param answering names of peers */
-  static async load(index: Index, peers: ReadonlyMap<string, Peer>, answering: Iterable<string>): Promise<Holders> {
+  /** Asks the peers for their lists, those that are being drained too. @param silent names of those that need not be asked */
+  static async load(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlySet<string>): Promise<Holders> {
     const holders = new Holders(index, peers);
-    const asked = new Map([...answering].map((name) => [name, peers.get(name) as Peer]));
-    for (const [name, cids] of await heldBy(asked)) holders.#held.set(name, cids);
+    await holders.#ask([...peers.keys()].filter((name) => !silent.has(name)));
     return holders;
   }
 
@@ -27,6 +30,23 @@ export class Holders {
   /** Peers that have the shard. */
   of(shard: ShardRecord): string[] {
     return shard.peers.filter((name) => this.#held.get(name)?.has(shard.cid));
+  }
+
+  /** A shard of this very run: its peers were seen to have it a moment ago, after their lists were read. */
+  placed({ cid, peers }: ShardRecord): void {
+    for (const name of peers) {
+      const held = this.#held.get(name) ?? new Set<string>();
+      this.#held.set(name, held.add(cid));
+    }
+  }
+
+  /** Asks peers again that failed since: what they do not list now, or not in time, is not there. */
+  async askAgain(names: Iterable<string>): Promise<void> {
+    const asked = [...names].filter((name) => this.#held.delete(name));
+    if (asked.length === 0) return;
+    const patience = new AbortController();
+    const late = sleep(PATIENCE_MS, patience.signal).catch(() => {});
+    await Promise.race([this.#ask(asked), late]).finally(() => patience.abort());
   }
 
   readonly isHeld = (number: number): boolean => {
@@ -41,9 +61,8 @@ export class Holders {
    */
   lost(shards: readonly number[]): number[] {
     const missing = shards.filter((number) => !this.isHeld(number));
-    const silent = new Set(missing.flatMap((number) => this.#index.shard(number)?.peers ?? []).filter((name) => this.#isSilent(name)));
-    if (silent.size === 0) return missing;
-    const names = [...silent].join(', ');
+    const names = this.silentOf(missing).join(', ');
+    if (names === '') return missing;
     throw new ShardctlError(
       'TOO_FEW_PEERS',
       `${missing.length} shards of the last snapshot are only on ${names}, which cannot be reached`,
@@ -51,6 +70,17 @@ export class Holders {
         hint: 'mount or repair it, then run the same command again; or take it out of config.json, and what it had is stored again elsewhere',
       },
     );
+  }
+
+  /** Peers that should have some of the shards and do not answer. */
+  silentOf(shards: readonly number[]): string[] {
+    const names = shards.flatMap((number) => this.#index.shard(number)?.peers ?? []);
+    return [...new Set(names)].filter((name) => this.#isSilent(name));
+  }
+
+  async #ask(names: Iterable<string>): Promise<void> {
+    const asked = new Map([...names].map((name) => [name, this.#peers.get(name) as Peer]));
+    for (const [name, cids] of await heldBy(asked)) this.#held.set(name, cids);
   }
 
   #isSilent(name: string): boolean {

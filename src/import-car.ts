@@ -10,6 +10,7 @@ import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
 import { ShardctlError } from './errors.ts';
+import { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
 import { type BlockId, DIGEST_BYTES, DIRECTORY, type EntryCounts, FILE, RAW, type RepositoryRecord, type SnapshotRecord } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
@@ -60,7 +61,8 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const car = await TreeCar.open(run.car, run.name);
   const ledger = await Ledger.open(run);
   emptySpool(run.spool);
-  const { packer, placer } = storing({ ...run, allocations: ledger, usable: () => true });
+  const holders = await Holders.load(index, peers, ledger.silent());
+  const { packer, placer } = storing({ ...run, allocations: ledger, holders });
   try {
     const builder = new RunBuilder();
     let count = 0;
@@ -85,7 +87,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
 
   const blocks = placedBlocks(index, peers);
   try {
-    const shards = await shardsOf(run, car.root, blocks);
+    const shards = await shardsOf(run, car.root, { blocks, holders });
     const root = await readEntry(car.root, blocks);
     if (root.kind !== DIRECTORY)
       throw new ShardctlError('DAMAGE', `${run.name} holds a single file, not a tree`, { hint: '`ipfs add -rw` wraps it in a directory' });
@@ -124,7 +126,11 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
 }
 
 /** The shards that hold the whole tree. @throws ShardctlError `DAMAGE` when a block of it is in none */
-async function shardsOf({ index, emit, signal, name }: ImportCarRun, root: BlockId, blocks: Blocks): Promise<number[]> {
+async function shardsOf(
+  { index, emit, signal, name }: ImportCarRun,
+  root: BlockId,
+  { blocks, holders }: { readonly blocks: Blocks; readonly holders: Holders },
+): Promise<number[]> {
   const incomplete = (what: string) =>
     new ShardctlError('DAMAGE', `${name} does not hold its whole tree: ${what} is missing`, {
       hint: 'export it again; `shardctl prune` frees what was placed of it',
@@ -133,7 +139,7 @@ async function shardsOf({ index, emit, signal, name }: ImportCarRun, root: Block
     const digests = (await liveBlocks([root], { blocks, emit, signal })).digests();
     const shards = new Set<number>();
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
-      const shard = index.shardOf(digests, at);
+      const shard = index.shardOf(digests, at, holders.isHeld);
       if (shard === undefined) throw incomplete(cidText({ codec: RAW, digest: digests.subarray(at, at + DIGEST_BYTES) }, 1));
       shards.add(shard);
     }

@@ -92,7 +92,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
 
   const isRacy = isRacyAt(start.at);
   const pending = new Pending({ ...run, holders, parent, isRacy });
-  const { packer, placer } = storing({ ...run, allocations: ledger, usable: holders.isHeld, pending: pending.writer, emit });
+  const { packer, placer } = storing({ ...run, allocations: ledger, holders, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,

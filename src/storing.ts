@@ -1,5 +1,6 @@
 /** Packing and placing as one: what `add` and `prune` do with the blocks that they make. */
 import type { Emit } from './events.ts';
+import type { Holders } from './holders.ts';
 import type { Index } from './index-store/index.ts';
 import type { PendingWriter } from './index-store/pending-writer.ts';
 import type { Replication } from './model.ts';
@@ -16,8 +17,10 @@ export interface StoringOptions extends Transferring {
   readonly allocations: Allocations & { roomFor(bytes: number, replication: Replication): number };
   readonly replication: Replication;
   readonly shardBytes: number;
-  /** Whether a shard may be counted on for blocks that it holds already. */
-  readonly usable: (shard: number) => boolean;
+  /** Who says which shards are there: only these are counted on for blocks that they hold already. Learns of each that is placed. */
+  readonly holders: Holders;
+  /** Shards that are on their way out, and not to be counted on. */
+  readonly leaving?: ReadonlySet<number>;
   /** Where the files are noted that the shards hold; undefined when they come from no source. */
   readonly pending?: PendingWriter;
   readonly emit: Emit;
@@ -28,8 +31,9 @@ export interface StoringOptions extends Transferring {
 
 /** A packer whose sealed shards go to the placer, and into the index when they are placed. */
 export function storing(options: StoringOptions): { readonly packer: Packer; readonly placer: Placer } {
-  const { repository, index, spool, peers, allocations, replication, shardBytes, usable, pending, emit, signal, transfers, throttle, now } =
-    options;
+  const { repository, index, spool, peers, allocations, replication, shardBytes, holders, leaving, pending, emit, signal } = options;
+  const { transfers, throttle, now } = options;
+  const usable = (shard: number) => leaving?.has(shard) !== true && holders.isHeld(shard);
   const placer = new Placer({
     repository,
     peers,
@@ -43,6 +47,8 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     announce: (stray) => index.noteStray(stray),
     record: async (shard, digests) => {
       await index.addPlaced(shard, digests);
+      // Before the packer forgets its blocks: from here on the index must find them.
+      holders.placed(shard);
       packer.placed(shard.number);
       await pending?.placed(shard.number);
     },

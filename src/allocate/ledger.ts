@@ -142,6 +142,11 @@ export class Ledger {
     return new Set(this.#silent.keys());
   }
 
+  /** Names of peers that failed to take a shard. */
+  failed(): ReadonlySet<string> {
+    return this.#left;
+  }
+
   /** Chooses peers for a shard and debits them. @throws ShardctlError `TOO_FEW_PEERS`, `NO_SPACE` */
   allocate({ cid, bytes, replication, holders = [], except, lagging }: LedgerRequest): string[] {
     this.#setPhases(cid);

@@ -56,7 +56,7 @@ export class Packer {
     this.#nextNumber = options.firstNumber;
   }
 
-  /** Shards that were there before and hold blocks of this run. */
+  /** Shards that hold blocks which came again: sealed before, or in this run. */
   get reusedShards(): ReadonlySet<number> {
     return this.#reused;
   }

@@ -4,6 +4,7 @@
  */
 import type { Ledger } from '../allocate/ledger.ts';
 import type { DigestMap } from '../digest-map.ts';
+import { Holders } from '../holders.ts';
 import { DIGEST_BYTES, type Replication } from '../model.ts';
 import type { BlockSource } from '../read/block-source.ts';
 import { ownBlocks, RunBuilder } from '../shard/run.ts';
@@ -33,12 +34,14 @@ export interface Repacked {
 
 export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledger }: RepackOptions): Promise<Repacked> {
   const { index, peers, emit, signal } = run;
+  const holders = await Holders.load(index, peers, ledger.silent());
   const { packer, placer } = storing({
     ...run,
     repository: 'repacked',
     allocations: ledger,
     replication: asManyAs(thin, run),
-    usable: (shard) => !leaving.has(shard),
+    holders,
+    leaving,
   });
 
   // In the order of their numbers: what was packed together stays together.
@@ -70,7 +73,7 @@ export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledge
   for (const { shard } of inOrder) {
     const found = new Set<number>();
     for (const digest of liveDigests((await contentsOn(shard, peers)).digests, live)) {
-      const target = index.shardOf(digest, 0, (shard) => !leaving.has(shard));
+      const target = index.shardOf(digest, 0, (number) => !leaving.has(number) && holders.isHeld(number));
       if (target === undefined) throw new Error(`a block of shard ${shard.number} was not copied`);
       found.add(target);
     }
