@@ -1,7 +1,7 @@
 /**
  * `prune`: frees the space of what no retained snapshot needs, of any repository.
  *
- *   what is live → plan → repack → new snapshot directories → one transaction → heads → peers → records
+ *   what is live → plan → second look → repack → new snapshot directories → one transaction → heads → peers → records
  *
  * Up to the transaction nothing is lost that was there before; after it, what goes is what nothing names any more. A run
  * that dies anywhere leaves something that the next one finds again, because what it puts on peers is noted first.
@@ -21,7 +21,8 @@ import { removeUnneeded } from './prune/remove.ts';
 import { type Repacked, repack } from './prune/repack.ts';
 import { rewriteSnapshot } from './prune/rewrite.ts';
 import type { PruneRun } from './prune/run.ts';
-import type { BlockSource } from './read/block-source.ts';
+import { assertCopied, assertKept, type Leaving, type ToCopy } from './prune/second-look.ts';
+import { type BlockSource, UnlistedBlock } from './read/block-source.ts';
 import { emptySpool } from './spool.ts';
 
 export interface PruneOptions extends PruneLimits {
@@ -51,7 +52,7 @@ export interface Pruned {
   readonly left: number;
 }
 
-/** @throws ShardctlError `DAMAGE` when a tree cannot be read whole: nothing is removed then */
+/** @throws ShardctlError `DAMAGE` when a tree cannot be read whole, or would not be whole any more: nothing is removed then */
 export async function prune(run: PruneRun, options: PruneOptions): Promise<Pruned> {
   const { index, peers } = run;
   const blocks = placedBlocks(index, peers, (message) => run.emit({ type: 'warning', message }));
@@ -60,15 +61,23 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     const live = await liveBlocks(
       snapshots.map(({ tree }) => parseCid(tree)),
       { ...run, blocks },
-    );
+    ).catch(async (error: unknown) => {
+      // Which snapshot lacks what is for the second look to say.
+      if (error instanceof UnlistedBlock) await assertKept(run, snapshots, NONE_LEAVING, blocks);
+      throw error;
+    });
     const uses = await usesOf(run, snapshots, live);
     const plan = planPrune({ shards: index.shards(), snapshots, strays: index.strays(), uses }, options);
-    const leaving = new Set([...plan.dead, ...plan.repack.map(({ shard }) => shard)].map(({ number }) => number));
-    const affected = snapshots.filter(({ shards }) => shards.some((number) => leaving.has(number)));
+    const leaving: Leaving = {
+      dead: new Set(plan.dead.map(({ number }) => number)),
+      thin: new Set(plan.repack.map(({ shard }) => shard.number)),
+    };
+    const toCopy = await assertKept(run, snapshots, leaving, blocks);
+    const affected = snapshots.filter(({ shards }) => shards.some((number) => leaving.dead.has(number) || leaving.thin.has(number)));
     if (options.dryRun) return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, left: 0 });
 
     emptySpool(run.spool);
-    const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, affected, blocks });
+    const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, toCopy, affected, blocks });
     await blocks.close();
     refreshHeads(run);
     await pinHeads(run);
@@ -78,6 +87,8 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     await blocks.close();
   }
 }
+
+const NONE_LEAVING: Leaving = { dead: new Set(), thin: new Set() };
 
 /** How much of each shard that a snapshot names is in use. */
 async function usesOf(
@@ -100,27 +111,36 @@ async function usesOf(
 interface Replacing {
   readonly plan: PrunePlan;
   readonly live: DigestMap;
-  readonly leaving: ReadonlySet<number>;
+  readonly leaving: Leaving;
+  readonly toCopy: ToCopy;
   /** Snapshots that name a leaving shard. */
   readonly affected: readonly SnapshotRecord[];
   readonly blocks: BlockSource;
 }
 
-async function replaceShards(run: PruneRun, { plan, live, leaving, affected, blocks }: Replacing): Promise<Repacked> {
+async function replaceShards(run: PruneRun, { plan, live, leaving, toCopy, affected, blocks }: Replacing): Promise<Repacked> {
   const ledger = await Ledger.open(run);
-  const repacked = await repack(run, { thin: plan.repack, live, leaving, blocks, ledger });
-  const rewritten: SnapshotRecord[] = [];
+  const gone = new Set([...leaving.dead, ...leaving.thin]);
+  const repacked = await repack(run, { thin: plan.repack, live, leaving: gone, blocks, ledger });
+  const after = new Map<SnapshotRecord, readonly number[]>();
   for (const snapshot of affected) {
-    run.signal.throwIfAborted();
     const shards = new Set<number>();
     for (const number of snapshot.shards) {
-      if (!leaving.has(number)) shards.add(number);
+      if (!gone.has(number)) shards.add(number);
       for (const target of repacked.targets.get(number) ?? []) shards.add(target);
     }
-    const inOrder = [...shards].sort((a, b) => a - b);
-    rewritten.push(await rewriteSnapshot(run, snapshot, inOrder, [...ledger.freeBytes().keys()]));
+    after.set(
+      snapshot,
+      [...shards].sort((a, b) => a - b),
+    );
   }
-  await run.index.replaceSnapshots(rewritten, leaving);
+  assertCopied(run, toCopy, after, leaving);
+  const rewritten: SnapshotRecord[] = [];
+  for (const [snapshot, shards] of after) {
+    run.signal.throwIfAborted();
+    rewritten.push(await rewriteSnapshot(run, snapshot, shards, [...ledger.freeBytes().keys()]));
+  }
+  await run.index.replaceSnapshots(rewritten, gone);
   return repacked;
 }
 
