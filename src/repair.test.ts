@@ -57,7 +57,7 @@ test('an intact home needs no repair, and nothing is written', async () => {
   const { shards, lost, ...counts } = await repairHome();
   assert.ok(shards > 2);
   assert.deepEqual(lost, []);
-  assert.deepEqual(counts, { dryRun: false, mended: 0, added: 0, relisted: 0, rewritten: 0, tooFew: 0 });
+  assert.deepEqual(counts, { dryRun: false, mended: 0, added: 0, runs: 0, relisted: 0, rewritten: 0, tooFew: 0 });
 });
 
 test('a missing shard, a flipped bit, a cut CAR and a lost catalogue are mended from the other peer', async () => {
@@ -125,7 +125,7 @@ test('lost and torn runs of the block table are rebuilt from the manifests', asy
   truncateSync(join(runs, torn), 50);
   rmSync(join(runs, gone));
   await withIndex(home, async (damaged) => assert.throws(() => damaged.shardOf(Buffer.alloc(32)), { code: 'DAMAGE' }));
-  const index = await Index.open(join(home.dir, 'index'), { dropTorn: true });
+  const index = await Index.open(join(home.dir, 'index'), { checkBlocks: true });
   const run = { ...pruneRun(home, index), readData: false, dryRun: false };
   const { relisted } = await repair(run);
   await index.close();

@@ -3,11 +3,11 @@
  * damaged one goes; what cannot be mended is named, and nothing else changes.
  */
 import { ShardctlError } from './errors.ts';
-import { DIGEST_BYTES, type ShardRecord, type SnapshotRecord } from './model.ts';
-import type { ShardContents } from './peer/peer.ts';
+import type { ShardRecord, SnapshotRecord } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
 import { catalogueAnew } from './repair/catalogue.ts';
+import { mendBlockTable, relist, relistUncommitted } from './repair/listing.ts';
 import { markLost, withoutLost } from './repair/lost.ts';
 import { ReplicaMender } from './repair/replicas.ts';
 import type { RepairRun } from './repair/run.ts';
@@ -21,6 +21,8 @@ export interface Repaired {
   readonly mended: number;
   /** Replicas placed on further peers, because there were too few. */
   readonly added: number;
+  /** Damaged files of the block table. */
+  readonly runs: number;
   /** Blocks that the index did not list. */
   readonly relisted: number;
   /** Snapshots that named a lost shard and do not need it any more. */
@@ -34,6 +36,7 @@ export interface Repaired {
 export async function repair(run: RepairRun): Promise<Repaired> {
   const { index, dryRun, emit, signal } = run;
   if (!dryRun) emptySpool(run.spool);
+  const runs = mendBlockTable(run);
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const mender = new ReplicaMender(run, await peersAway(run));
   const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
@@ -83,12 +86,13 @@ export async function repair(run: RepairRun): Promise<Repaired> {
       await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);
     emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
   }
+  counts.relisted += await relistUncommitted(run, new Set(numbers));
   if (!dryRun) {
     if (lostShards.length > 0) await markLost(run, lostShards);
     refreshHeads(run);
     await pinHeads(run);
   }
-  return { dryRun, ...counts, rewritten, lost };
+  return { dryRun, ...counts, runs, rewritten, lost };
 }
 
 /** Peers that should hold something and do not answer: one finding each. */
@@ -104,18 +108,6 @@ async function peersAway({ peers, emit }: RepairRun): Promise<Map<string, string
     }
   }
   return away;
-}
-
-/** Puts blocks that the block table lacks back into it; returns how many. */
-function relist({ index, dryRun, emit }: RepairRun, { number }: ShardRecord, what: string, { digests }: ShardContents): number {
-  const missing: Buffer[] = [];
-  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
-    if (!index.lists(number, digests, at)) missing.push(digests.subarray(at, at + DIGEST_BYTES));
-  }
-  if (missing.length === 0) return 0;
-  emit({ type: 'damage', what, where: 'the index', detail: `${missing.length} of its blocks are not listed` });
-  if (!dryRun) index.relist(number, Buffer.concat(missing));
-  return missing.length;
 }
 
 function nameOf({ repository, number }: SnapshotRecord): string {

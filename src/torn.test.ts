@@ -1,6 +1,6 @@
-/** Files cut short, as a power cut or a broken disk leaves them: found, named, and mended by the documented command. */
+/** Files cut short, or with a bit flipped, as a power cut or a broken disk leaves them: found, named, and mended by the documented command. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -34,6 +34,18 @@ function mend(index: Index) {
   return repair({ ...pruneRun(home, index, { replication: TWICE }), readData: true, dryRun: false });
 }
 
+/** As the command does it. */
+async function repairHome() {
+  const index = await Index.open(join(home.dir, 'index'), { checkBlocks: true });
+  return await mend(index).finally(() => index.close());
+}
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] as number) ^ (1 << (at % 8));
+  writeFileSync(path, bytes);
+}
+
 test('a CAR that is cut anywhere, down to nothing, is found and mended from the other peer', async () => {
   for (const car of filesIn(join(home.dir, 'peers', 'one'), '.car')) {
     const { size } = statSync(car);
@@ -54,11 +66,33 @@ test('a run of the block table that is cut anywhere is refused by name, and repa
     truncateSync(run, at < 0 ? size + at : at < 1 ? Math.floor(size * at) : at);
     const lookUp = withIndex(home, async (index) => index.shardOf(Buffer.alloc(32)));
     await assert.rejects(lookUp, { code: 'DAMAGE', hint: /shardctl repair/ });
-    const index = await Index.open(join(home.dir, 'index'), { dropTorn: true });
-    const { relisted, lost } = await mend(index).finally(() => index.close());
-    assert.ok(relisted > 0);
-    assert.deepEqual(lost, []);
+    const { runs, relisted, lost } = await repairHome();
+    assert.deepEqual([runs, relisted > 0, lost], [1, at >= 0, []], `cut at ${at}`);
     await assertWhole(home);
+  }
+});
+
+test('a run of the block table that is gone is listed again by repair', async () => {
+  const runs = join(home.dir, 'index', 'blocks');
+  for (const gone of [filesIn(runs, '.run')[0] as string, runs]) {
+    rmSync(gone, { recursive: true });
+    assert.ok((await repairHome()).relisted > 0, gone);
+    assert.equal((await repairHome()).relisted, 0);
+    await assertWhole(home);
+    assert.equal((await home.add(source, { replication: TWICE })).summary.newBlocks, 0);
+  }
+});
+
+test('a flipped bit anywhere in the entries costs no more than time', async () => {
+  const { summary: first } = await home.add(source, { replication: TWICE, shardBytes: SHARD_BYTES });
+  for (const name of ['1.hot', '1.cold']) {
+    const path = join(home.dir, 'index', 'entries', 'test', name);
+    const before = readFileSync(path);
+    for (let at = 0; at < before.length; at += 29) {
+      flip(path, at);
+      const { summary } = await home.add(source, { replication: TWICE, shardBytes: SHARD_BYTES });
+      assert.deepEqual([summary.tree, summary.newBlocks], [first.tree, 0], `${name} at ${at}`);
+    }
   }
 });
 

@@ -6,7 +6,7 @@ import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, t
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
 import { acquireLock } from '../home/lock.ts';
-import { Index } from '../index-store/index.ts';
+import { Index, type IndexOptions } from '../index-store/index.ts';
 import { LocalPeer } from '../peer/local.ts';
 import type { Peer } from '../peer/peer.ts';
 import { usage } from './args.ts';
@@ -22,7 +22,11 @@ export interface Session {
 }
 
 /** Runs `work` on the home, which other runs may read and change meanwhile. */
-export async function reading<T>(context: Context, work: (session: Session) => Promise<T>): Promise<T> {
+export async function reading<T>(
+  context: Context,
+  work: (session: Session) => Promise<T>,
+  options: Pick<IndexOptions, 'checkBlocks'> = {},
+): Promise<T> {
   const { home } = context;
   requireHome(home);
   const config = (await loadConfig(home, context.version)) ?? DEFAULT_CONFIG;
@@ -31,7 +35,7 @@ export async function reading<T>(context: Context, work: (session: Session) => P
       hint: 'run `shardctl add DIR` for each repository again: it makes a new one, and what is on the peers stays where it is',
     });
   }
-  return await withSession(context, config, await Index.open(home.index, { readOnly: true }), work);
+  return await withSession(context, config, await Index.open(home.index, { ...options, readOnly: true }), work);
 }
 
 /** Runs `work` on what is there, be it nothing yet: a dry run makes no home. */
@@ -49,7 +53,7 @@ export async function planning<T>(
 export async function writing<T>(
   context: Context,
   work: (session: Session) => Promise<T>,
-  options: { readonly dropTorn?: boolean } = {},
+  options: Pick<IndexOptions, 'checkBlocks'> = {},
 ): Promise<T> {
   return await locked(context, async (config) => withSession(context, config, await Index.open(context.home.index, options), work));
 }

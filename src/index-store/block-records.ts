@@ -40,6 +40,11 @@ function at(order: Uint32Array, i: number): number {
   return (order[i] as number) * DIGEST_BYTES;
 }
 
+/** The shard of the record at `at`. */
+export function shardAt(records: Buffer, at: number): number {
+  return records.readUInt32LE(at + PREFIX_BYTES);
+}
+
 export function comparePrefixes(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
   for (let i = 0; i < PREFIX_BYTES; i++) {
     const difference = (a[aAt + i] as number) - (b[bAt + i] as number);

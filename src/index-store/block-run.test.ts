@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { COLLIDING, digestsOf, type Pick, someColliding } from '../testing/colliding.ts';
 import { PREFIX_BYTES, RECORD_BYTES, sortedRecords } from './block-records.ts';
-import { BlockRun, BlockRunWriter } from './block-run.ts';
+import { BlockRun, BlockRunWriter, soundPages } from './block-run.ts';
 
 let dir: string;
 before(() => {
@@ -20,7 +20,7 @@ interface Row {
   readonly shard: number;
 }
 
-const picks = fc.array(someColliding, { maxLength: 4 });
+const picks = fc.array(someColliding, { minLength: 1, maxLength: 4 }).filter((all) => all.some(({ count }) => count > 0));
 
 /** Rows of several shards in the order of a run: by digest, and of one digest as they come. */
 function rowsOfAll(all: readonly Pick[]): Row[] {
@@ -40,7 +40,7 @@ function written(all: readonly Row[]): BlockRun {
   const path = join(dir, 'a.run');
   const writer = new BlockRunWriter(path);
   for (const { record } of all) writer.add(record, 0);
-  writer.finish();
+  assert.equal(writer.finish(), true);
   return new BlockRun(path);
 }
 
@@ -68,7 +68,7 @@ test('the records of a run come out as they went in', () => {
       const all = rowsOfAll(shards);
       const run = written(all);
       assert.equal(run.records, all.length);
-      const out = [...run.chunks()].map((chunk) => Buffer.from(chunk));
+      const out = Array.from(run.chunks(), (chunk) => Buffer.from(chunk));
       assert.deepEqual(Buffer.concat(out), Buffer.concat(all.map(({ record }) => record)));
       run.close();
     }),
@@ -92,3 +92,49 @@ test('one digest in more shards than a page has records is found in each of them
   );
   run.close();
 });
+
+test('a run without records is no file', () => {
+  const path = join(dir, 'empty.run');
+  assert.equal(new BlockRunWriter(path).finish(), false);
+  assert.deepEqual(
+    readdirSync(dir).filter((name) => name.startsWith('empty')),
+    [],
+  );
+});
+
+test('a flipped bit anywhere is damage, and every page but its own can still be had', () => {
+  const all = rowsOfAll([{ from: 0, count: 500, step: 1 }]);
+  const { path } = written(all);
+  const good = readFileSync(path);
+  for (let at = 0; at < good.length; at++) {
+    const bytes = Buffer.from(good);
+    bytes[at] = (bytes[at] as number) ^ (1 << (at % 8));
+    writeFileSync(path, bytes);
+    assert.throws(() => checked(path), { code: 'DAMAGE', hint: /shardctl repair/ }, `byte ${at}`);
+    if (at % 61 !== 0) continue;
+    const kept = Buffer.concat(Array.from(soundPages(path), (page) => Buffer.from(page)));
+    const page = Math.floor(at / 4096);
+    const left = all.filter((_, i) => Math.floor(i / 170) !== page);
+    assert.deepEqual(kept, Buffer.concat(left.map(({ record }) => record)), `byte ${at}`);
+  }
+});
+
+test('pages that have changed places are damage', () => {
+  const { path } = written(rowsOfAll([{ from: 0, count: 500, step: 1 }]));
+  const bytes = readFileSync(path);
+  const first = Buffer.from(bytes.subarray(0, 4096));
+  bytes.copyWithin(0, 4096, 8192);
+  first.copy(bytes, 4096);
+  writeFileSync(path, bytes);
+  assert.throws(() => checked(path), { code: 'DAMAGE' });
+  assert.equal([...soundPages(path)].length, 2, 'of two that are in the wrong order, the first is taken');
+});
+
+function checked(path: string): void {
+  const run = new BlockRun(path);
+  try {
+    run.check();
+  } finally {
+    run.close();
+  }
+}

@@ -5,11 +5,11 @@
  *   fence    u32 per page: the first four bytes of its first digest, big-endian value
  *   footer   u32 records, u32 pages, u32 crc32 of the fence, 4 bytes magic
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { ShardctlError } from '../errors.ts';
 import { BlockFilter } from './block-filter.ts';
-import { comparePrefixes, PREFIX_BYTES, RECORD_BYTES } from './block-records.ts';
+import { comparePrefixes, PREFIX_BYTES, RECORD_BYTES, shardAt } from './block-records.ts';
 
 const PAGE_BYTES = 4096;
 /** Of a page without its checksum. */
@@ -18,6 +18,7 @@ const PAGE_RECORDS = Math.floor(PAGE_DATA_BYTES / RECORD_BYTES);
 const FOOTER_BYTES = 16;
 const MAGIC = 0x6e75_7273;
 const PAGES_PER_READ = 64;
+const NO_PREFIX = Buffer.alloc(PREFIX_BYTES);
 
 export class BlockRun {
   readonly path: string;
@@ -28,7 +29,7 @@ export class BlockRun {
   #pageNumber = -1;
   #filter: BlockFilter | undefined;
 
-  /** @throws ShardctlError `DAMAGE` when the file is not a whole run */
+  /** @throws ShardctlError `DAMAGE` when the file is not a whole run; its pages are looked at when they are needed */
   constructor(path: string) {
     this.path = path;
     this.#fd = openSync(path, 'r');
@@ -38,13 +39,20 @@ export class BlockRun {
     const pages = footer.readUInt32LE(4);
     const fence = Buffer.from(new ArrayBuffer(pages <= size / PAGE_BYTES ? pages * 4 : 0));
     readSync(this.#fd, fence, 0, fence.length, pages * PAGE_BYTES);
-    const whole = footer.readUInt32LE(12) === MAGIC && size === pages * PAGE_BYTES + pages * 4 + FOOTER_BYTES;
-    if (!whole || crc32(fence) !== footer.readUInt32LE(8)) {
+    const isWhole = footer.readUInt32LE(12) === MAGIC && size === pages * PAGE_BYTES + pages * 4 + FOOTER_BYTES;
+    const isFilled = Math.ceil(footer.readUInt32LE(0) / PAGE_RECORDS) === pages;
+    if (!isWhole || !isFilled || crc32(fence) !== footer.readUInt32LE(8)) {
       closeSync(this.#fd);
       throw damaged(path, 'it is torn');
     }
     this.records = footer.readUInt32LE(0);
     this.#fence = new Uint32Array(fence.buffer, fence.byteOffset, pages);
+  }
+
+  /** Looks at every page. @throws ShardctlError `DAMAGE` when one is not as it was written */
+  check(): void {
+    const chunks = this.chunks();
+    while (chunks.next().done !== true);
   }
 
   /** Puts a filter in front of the lookups. @param bitsPerBlock with fewer than four it would let nearly everything through */
@@ -67,7 +75,7 @@ export class BlockRun {
       const count = this.#recordsOn(page);
       for (let record = this.#lowerBound(count, digest, at); record < count; record++) {
         if (comparePrefixes(this.#page, record * RECORD_BYTES, digest, at) !== 0) return undefined;
-        const shard = this.#page.readUInt32LE(record * RECORD_BYTES + PREFIX_BYTES);
+        const shard = shardAt(this.#page, record * RECORD_BYTES);
         if (usable(shard)) return shard;
       }
     }
@@ -84,7 +92,7 @@ export class BlockRun {
       readSync(this.#fd, bytes, 0, count * PAGE_BYTES, first * PAGE_BYTES);
       let length = 0;
       for (let page = 0; page < count; page++) {
-        this.#check(bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES));
+        this.#check(bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), first + page);
         const used = this.#recordsOn(first + page) * RECORD_BYTES;
         bytes.copy(out, length, page * PAGE_BYTES, page * PAGE_BYTES + used);
         length += used;
@@ -129,15 +137,45 @@ export class BlockRun {
     if (this.#pageNumber === page) return;
     this.#pageNumber = -1;
     readSync(this.#fd, this.#page, 0, PAGE_BYTES, page * PAGE_BYTES);
-    this.#check(this.#page);
+    this.#check(this.#page, page);
     this.#pageNumber = page;
   }
 
   /** A wrong record would send a reader to the wrong shard, or a block to none. */
-  #check(page: Buffer): void {
-    if (crc32(page.subarray(0, PAGE_DATA_BYTES)) !== page.readUInt32LE(PAGE_DATA_BYTES))
-      throw damaged(this.path, 'a page has a wrong checksum');
+  #check(page: Buffer, number: number): void {
+    if (!isSound(page)) throw damaged(this.path, `page ${number} has a wrong checksum`);
+    if (readKey(page, 0) !== this.#fence[number]) throw damaged(this.path, `page ${number} stands in the place of another`);
+    // The footer's count has no checksum: it must end where the padding begins.
+    if (number === this.#fence.length - 1 && recordsOf(page) !== this.#recordsOn(number)) throw damaged(this.path, 'its count is wrong');
   }
+}
+
+/** Of a damaged run, the records on each page that is as it was written; in order. Each view is valid until the next step. */
+export function* soundPages(path: string): Generator<Buffer> {
+  const fd = openSync(path, 'r');
+  try {
+    const page = Buffer.alloc(PAGE_BYTES);
+    const last = Buffer.alloc(PREFIX_BYTES);
+    for (let at = 0; readSync(fd, page, 0, PAGE_BYTES, at) === PAGE_BYTES; at += PAGE_BYTES) {
+      if (!isSound(page) || comparePrefixes(page, 0, last, 0) < 0) continue;
+      const records = page.subarray(0, recordsOf(page) * RECORD_BYTES);
+      records.copy(last, 0, records.length - RECORD_BYTES);
+      yield records;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function isSound(page: Buffer): boolean {
+  return crc32(page.subarray(0, PAGE_DATA_BYTES)) === page.readUInt32LE(PAGE_DATA_BYTES);
+}
+
+/** How many records stand before the padding: no digest begins with 160 zero bits. */
+function recordsOf(page: Buffer): number {
+  let count = PAGE_RECORDS;
+  while (count > 1 && comparePrefixes(page, (count - 1) * RECORD_BYTES, NO_PREFIX, 0) === 0) count--;
+  return count;
 }
 
 function damaged(path: string, what: string): ShardctlError {
@@ -171,7 +209,13 @@ export class BlockRunWriter {
     if (++this.#pagesBuffered === PAGES_PER_READ) this.#flush();
   }
 
-  finish(): void {
+  /** @returns false when nothing was added: then there is no run */
+  finish(): boolean {
+    if (this.#records === 0) {
+      closeSync(this.#fd);
+      rmSync(`${this.#path}.tmp`);
+      return false;
+    }
     if (this.#onPage > 0) this.#pagesBuffered++;
     this.#flush();
     const fence = Buffer.from(Uint32Array.from(this.#fence).buffer);
@@ -185,6 +229,7 @@ export class BlockRunWriter {
     fsyncSync(this.#fd);
     closeSync(this.#fd);
     renameSync(`${this.#path}.tmp`, this.#path);
+    return true;
   }
 
   #flush(): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -23,7 +23,7 @@ afterEach(() => rmSync(dir, { recursive: true }));
 test('every block is found in its shard and no other block is found, also across merges and a reopening', () => {
   const perShard = 700;
   const shards = 70; // more than eight runs of eight: two tiers
-  let table = new BlockTable(dir, false);
+  let table = new BlockTable(dir);
   for (let shard = 0; shard < shards; shard++) table.add(shard, digests(shard * perShard, (shard + 1) * perShard), all);
   const check = () => {
     for (let n = 0; n < shards * perShard; n += 13) assert.equal(table.get(digestOf(n), 0, any), Math.floor(n / perShard));
@@ -32,13 +32,13 @@ test('every block is found in its shard and no other block is found, also across
   check();
   assert.ok(readdirSync(dir).length < 16, 'runs are merged');
   table.close();
-  table = new BlockTable(dir, true);
+  table = new BlockTable(dir, { readOnly: true });
   check();
   table.close();
 });
 
 test('a block takes 24 bytes on disk, and little more', () => {
-  const table = new BlockTable(dir, false);
+  const table = new BlockTable(dir);
   table.add(0, digests(0, 50_000), all);
   table.close();
   const bytes = readdirSync(dir).reduce((sum, name) => sum + statSync(join(dir, name)).size, 0);
@@ -46,7 +46,7 @@ test('a block takes 24 bytes on disk, and little more', () => {
 });
 
 test('a record of a shard that does not count hides no other record of the same block', () => {
-  const table = new BlockTable(dir, false);
+  const table = new BlockTable(dir);
   for (let shard = 0; shard < 9; shard++) table.add(shard, digests(0, 10), all);
   assert.equal(
     table.get(digestOf(3), 0, (shard) => shard === 5),
@@ -70,7 +70,7 @@ test('the table answers as a map does: across merges, reopenings and dropped sha
       const path = mkdtempSync(join(dir, 'law-'));
       const model = new Map<string, Set<number>>();
       const there = new Set<number>();
-      let table = new BlockTable(path, false);
+      let table = new BlockTable(path);
       for (const [shard, { pick, drop, reopen }] of steps.entries()) {
         there.add(shard);
         table.add(shard, digestsOf(pick), () => there);
@@ -81,7 +81,7 @@ test('the table answers as a map does: across merges, reopenings and dropped sha
         if (drop !== null) there.delete(drop);
         if (!reopen) continue;
         table.close();
-        table = new BlockTable(path, false);
+        table = new BlockTable(path);
       }
       const isUsable = (shard: number) => there.has(shard) && (shard + salt) % 3 !== 0;
       for (const digest of COLLIDING) {
@@ -96,7 +96,7 @@ test('the table answers as a map does: across merges, reopenings and dropped sha
 });
 
 test('a table whose blocks were all dropped in a merge has none, and takes new ones', () => {
-  const table = new BlockTable(dir, false);
+  const table = new BlockTable(dir);
   for (let shard = 0; shard < 8; shard++) table.add(shard, digests(shard * 10, shard * 10 + 10), () => new Set());
   for (let n = 0; n < 80; n++) assert.equal(table.get(digestOf(n), 0, any), undefined);
   table.add(8, digests(0, 10), all);
@@ -104,19 +104,62 @@ test('a table whose blocks were all dropped in a merge has none, and takes new o
   table.close();
 });
 
+test('damaged runs are refused or set aside; mended, they have all but the bad pages, which can be listed again', () => {
+  const table = new BlockTable(dir);
+  for (let shard = 0; shard < 3; shard++) table.add(shard, digests(shard * 1000, (shard + 1) * 1000), all);
+  table.close();
+  const [path] = readdirSync(dir).map((name) => join(dir, name)) as [string];
+  const bytes = readFileSync(path);
+  bytes[5000] = (bytes[5000] as number) ^ 1;
+  writeFileSync(path, bytes);
+
+  const refusing = new BlockTable(dir);
+  assert.throws(() => Array.from({ length: 1000 }, (_, n) => refusing.get(digestOf(n), 0, any)), { code: 'DAMAGE', message: /page 1 / });
+  refusing.close();
+  const aside = new BlockTable(dir, { checkBlocks: true });
+  assert.deepEqual(
+    aside.damaged.map((run) => run.path),
+    [path],
+  );
+  const lost = () => Array.from({ length: 3000 }, (_, n) => n).filter((n) => aside.get(digestOf(n), 0, any) !== Math.floor(n / 1000));
+  assert.equal(lost().length, 1000, 'the others are in use');
+  aside.mend(all);
+  assert.deepEqual([aside.damaged, lost().length], [[], 170]);
+  aside.add(0, Buffer.concat(lost().map(digestOf)), all);
+  assert.deepEqual(lost(), []);
+  aside.close();
+  const again = new BlockTable(dir, { checkBlocks: true });
+  assert.deepEqual(again.damaged, []);
+  again.close();
+});
+
+test('a run of which nothing is left goes, and the numbers of runs go on', () => {
+  const table = new BlockTable(dir);
+  table.add(0, digests(0, 10), all);
+  table.close();
+  const [name] = readdirSync(dir) as [string];
+  writeFileSync(join(dir, name), '');
+  const mending = new BlockTable(dir, { checkBlocks: true });
+  mending.mend(all);
+  assert.deepEqual(readdirSync(dir), []);
+  mending.add(0, digests(0, 10), all);
+  assert.notDeepEqual(readdirSync(dir), [name]);
+  mending.close();
+});
+
 test('half-written runs of a killed run are dropped, and a torn run is refused by name', () => {
-  const table = new BlockTable(dir, false);
+  const table = new BlockTable(dir);
   table.add(0, digests(0, 1000), all);
   table.close();
   appendFileSync(join(dir, '0000000007.run.tmp'), 'half');
-  const reopened = new BlockTable(dir, false);
+  const reopened = new BlockTable(dir);
   assert.equal(reopened.get(digestOf(5), 0, any), 0);
   reopened.close();
   const [run] = readdirSync(dir) as [string];
   assert.equal(readdirSync(dir).length, 1);
   writeFileSync(join(dir, 'notes.txt'), "somebody's own");
-  new BlockTable(dir, false).close();
+  new BlockTable(dir).close();
   assert.ok(readdirSync(dir).includes('notes.txt'), 'what is not ours stays');
   truncateSync(join(dir, run), statSync(join(dir, run)).size - 3);
-  assert.throws(() => new BlockTable(dir, false), { code: 'DAMAGE', message: new RegExp(run) });
+  assert.throws(() => new BlockTable(dir), { code: 'DAMAGE', message: new RegExp(run) });
 });

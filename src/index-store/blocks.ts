@@ -8,12 +8,12 @@
  * times slower and took 1.6 times the bytes. So the structure is ours, and has laws that hold it against a plain map.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
-import { comparePrefixes, PREFIX_BYTES, RECORD_BYTES, sortedRecords } from './block-records.ts';
-import { BlockRun, BlockRunWriter } from './block-run.ts';
+import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './block-records.ts';
+import { BlockRun, BlockRunWriter, soundPages } from './block-run.ts';
 
 const RUN = '.run';
 /** Runs of about one size that are merged into one. */
@@ -25,21 +25,54 @@ const LOOKUPS_BEFORE_FILTERS = 256;
 /** For all filters together: full size up to 22 million blocks, then thinner, and above 67 million none. */
 const FILTER_BYTES = 32 * 1024 * 1024;
 
+/** A run that is not as it was written. */
+export interface DamagedRun {
+  readonly path: string;
+  readonly problem: string;
+}
+
 export class BlockTable {
   readonly #dir: string;
   readonly #runs: BlockRun[];
+  readonly #damaged: DamagedRun[] = [];
   #lookups = 0;
   #nextId: number;
 
-  /** @param options.dropTorn delete damaged runs rather than refuse the table: for `repair`, which then lists their blocks again */
-  constructor(dir: string, readOnly: boolean, options: { dropTorn?: boolean } = {}) {
+  /**
+   * @param options.checkBlocks look at every page, and go on without the runs that are damaged
+   * @throws ShardctlError `DAMAGE` when a run is torn, unless it is set aside
+   */
+  constructor(dir: string, { readOnly = false, checkBlocks = false }: { readOnly?: boolean; checkBlocks?: boolean } = {}) {
     this.#dir = dir;
     // Lost with a power cut, it would take along the blocks of shards that the tables have by then.
     if (!readOnly && mkdirSync(dir, { recursive: true }) !== undefined) syncDirectory(dirname(dir));
-    for (const name of readdirSync(dir)) if (!readOnly && name.endsWith(`${RUN}.tmp`)) rmSync(join(dir, name), { force: true });
-    this.#runs = openRuns(dir, options.dropTorn === true);
-    const last = this.#runs.at(-1);
-    this.#nextId = last === undefined ? 0 : Number.parseInt(basename(last.path), 10) + 1;
+    const names = namesIn(dir);
+    for (const name of names) if (!readOnly && name.endsWith(`${RUN}.tmp`)) rmSync(join(dir, name), { force: true });
+    this.#runs = openRuns(dir, checkBlocks ? this.#damaged : undefined);
+    this.#nextId = 1 + Math.max(-1, ...names.map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger));
+  }
+
+  /** Runs that were set aside. */
+  get damaged(): readonly DamagedRun[] {
+    return this.#damaged;
+  }
+
+  /**
+   * Puts runs in the places of the damaged ones, with what is still good of them. The blocks of their bad pages are listed in no
+   * run then, until the caller lists them again.
+   * @param shards the shards that there are
+   */
+  mend(shards: () => ReadonlySet<number>): void {
+    const there = shards();
+    for (const { path: damaged } of this.#damaged.splice(0)) {
+      this.#write((writer) => {
+        for (const page of soundPages(damaged)) {
+          for (let at = 0; at < page.length; at += RECORD_BYTES) if (there.has(shardAt(page, at))) writer.add(page, at);
+        }
+      });
+      rmSync(damaged);
+    }
+    this.#mergeTiers(shards);
   }
 
   /** A usable shard that has the digest standing at `at`. */
@@ -60,21 +93,14 @@ export class BlockTable {
    */
   add(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): void {
     const sorted = sortedRecords(shard, digests);
-    const path = this.#nextPath();
-    const writer = new BlockRunWriter(path);
-    for (let at = 0; at < sorted.length; at += RECORD_BYTES) writer.add(sorted, at);
-    writer.finish();
-    syncDirectory(this.#dir);
-    this.#open(path);
+    this.#write((writer) => {
+      for (let at = 0; at < sorted.length; at += RECORD_BYTES) writer.add(sorted, at);
+    });
     this.#mergeTiers(shards);
   }
 
   close(): void {
     for (const run of this.#runs) run.close();
-  }
-
-  #nextPath(): string {
-    return join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`);
   }
 
   /** Gives a run its filter if this table is being looked up in earnest. */
@@ -95,49 +121,68 @@ export class BlockTable {
   }
 
   #merge(runs: readonly BlockRun[], shards: ReadonlySet<number>): void {
-    const path = this.#nextPath();
-    const writer = new BlockRunWriter(path);
-    mergeInto(runs, writer, shards);
-    writer.finish();
-    syncDirectory(this.#dir);
+    this.#write((writer) => mergeInto(runs, writer, shards));
     // A crash here leaves merged and unmerged runs side by side: they say the same.
     for (const run of runs) {
       run.close();
       this.#runs.splice(this.#runs.indexOf(run), 1);
       rmSync(run.path);
     }
-    this.#open(path);
   }
 
-  #open(path: string): void {
+  /** One more run, if there is anything to write; durable before it is used. */
+  #write(fill: (writer: BlockRunWriter) => void): void {
+    const path = join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`);
+    const writer = new BlockRunWriter(path);
+    fill(writer);
+    if (!writer.finish()) return;
+    syncDirectory(this.#dir);
     const run = new BlockRun(path);
     this.#runs.push(run);
     this.#addFilter(run);
   }
 }
 
-/** Opens all runs, oldest first. Somebody else may be merging them: a run that went away meanwhile is in one that came. */
-function openRuns(dir: string, dropTorn: boolean, attempts = 5): BlockRun[] {
+/** Without the directory there is no run. */
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir).sort();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/**
+ * Opens all runs, oldest first. Somebody else may be merging them: a run that went away meanwhile is in one that came.
+ * @param damaged takes the damaged ones, if they are not to be an error
+ */
+function openRuns(dir: string, damaged: DamagedRun[] | undefined, attempts = 5): BlockRun[] {
   const runs: BlockRun[] = [];
   try {
-    for (const name of readdirSync(dir).sort()) {
-      const run = name.endsWith(RUN) ? openRun(join(dir, name), dropTorn) : undefined;
+    for (const name of namesIn(dir)) {
+      const run = name.endsWith(RUN) ? openRun(join(dir, name), damaged) : undefined;
       if (run !== undefined) runs.push(run);
     }
     return runs;
   } catch (error) {
     for (const run of runs) run.close();
-    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openRuns(dir, dropTorn, attempts - 1);
+    damaged?.splice(0);
+    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openRuns(dir, damaged, attempts - 1);
     throw error;
   }
 }
 
-function openRun(path: string, dropTorn: boolean): BlockRun | undefined {
+function openRun(path: string, damaged: DamagedRun[] | undefined): BlockRun | undefined {
+  let run: BlockRun | undefined;
   try {
-    return new BlockRun(path);
+    run = new BlockRun(path);
+    if (damaged !== undefined) run.check();
+    return run;
   } catch (error) {
-    if (!dropTorn || !(error instanceof ShardctlError && error.code === 'DAMAGE')) throw error;
-    rmSync(path);
+    if (damaged === undefined || !(error instanceof ShardctlError && error.code === 'DAMAGE')) throw error;
+    run?.close();
+    damaged.push({ path, problem: error.message });
     return undefined;
   }
 }
@@ -160,7 +205,7 @@ function mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter, shards: Re
     let least = 0;
     for (let i = 1; i < heads.length; i++) if ((heads[i] as Head).compare(heads[least] as Head) < 0) least = i;
     const head = heads[least] as Head;
-    if (shards.has(head.bytes.readUInt32LE(head.at + PREFIX_BYTES))) writer.add(head.bytes, head.at);
+    if (shards.has(shardAt(head.bytes, head.at))) writer.add(head.bytes, head.at);
     if (!head.advance()) heads.splice(least, 1);
   }
 }

@@ -61,14 +61,8 @@ export function encodeHeader(part: keyof typeof MAGIC, header: EntriesHeader): B
 
 export function decodeHeader(part: keyof typeof MAGIC, bytes: Buffer, path: string): EntriesHeader {
   if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, 8) !== MAGIC[part]) throw damagedEntries(path, 'not an entries file');
-  const version = bytes.readUInt32LE(8);
-  if (version > ENTRIES_VERSION) {
-    throw new ShardctlError('NEWER_FORMAT', `${path} has format ${version}; this shardctl knows ${ENTRIES_VERSION}`, {
-      hint: 'use the newer shardctl that wrote it',
-    });
-  }
-  // Version 1 took four bytes an entry more. Nothing but time is lost with it.
-  if (version < ENTRIES_VERSION) throw damagedEntries(path, 'an earlier version wrote it');
+  // Of an earlier or later version, or a flipped bit: nothing but time is lost with it.
+  if (bytes.readUInt32LE(8) !== ENTRIES_VERSION) throw damagedEntries(path, 'it has another format');
   return { rootMode: bytes.readUInt32LE(12), rootMtime: bytes.readBigInt64LE(16), pair: bytes.readBigUInt64LE(24) };
 }
 

@@ -8,21 +8,20 @@ import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord, Stray } from '../model.ts';
-import { BlockTable } from './blocks.ts';
+import { BlockTable, type DamagedRun } from './blocks.ts';
 import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
 import { bringUpToDate, formatOf, INDEX_FORMAT } from './format.ts';
-
 import { assertRoom } from './room.ts';
 import { dropStanding, readStanding, type Standing, writeStanding } from './standing.ts';
 import { Tables } from './tables.ts';
 
 export interface IndexOptions {
   readonly readOnly?: boolean;
-  /** Delete damaged runs of the block table instead of refusing it. */
-  readonly dropTorn?: boolean;
+  /** Look at the whole block table, and go on without its damaged runs: `damagedRuns` tells them. */
+  readonly checkBlocks?: boolean;
 }
 
 export class Index {
@@ -46,7 +45,7 @@ export class Index {
       index.#opening(() => mkdirSync(join(dir, 'entries'), { recursive: true }));
       assertRoom(dir);
     }
-    if (existsSync(join(dir, 'tables')) && options.dropTorn !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
+    if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
     try {
       if (index.#standing === undefined) await index.#checkFormat();
     } catch (error) {
@@ -110,6 +109,16 @@ export class Index {
   /** Lists the blocks of a shard (again): for `repair`. @param digests 32 bytes each */
   relist(shard: number, digests: Buffer): void {
     this.#blocks.add(shard, digests, this.#numbers);
+  }
+
+  /** Runs of the block table that `checkBlocks` found damaged. */
+  damagedRuns(): readonly DamagedRun[] {
+    return [...this.#blocks.damaged];
+  }
+
+  /** Keeps what is good of the damaged runs. What is not must be listed again, from the shards. */
+  mendRuns(): void {
+    this.#blocks.mend(this.#numbers);
   }
 
   /**
@@ -247,9 +256,7 @@ export class Index {
   }
 
   readonly #isPlaced = (shard: number): boolean => {
-    this.#placed ??= new Set(
-      [...this.shards()].filter(({ state }) => state === 'placed' || state === 'committed').map(({ number }) => number),
-    );
+    this.#placed ??= new Set([...this.shards()].flatMap((it) => (it.state === 'placed' || it.state === 'committed' ? it.number : [])));
     return this.#placed.has(shard);
   };
 
@@ -261,7 +268,7 @@ export class Index {
   }
 
   get #blocks(): BlockTable {
-    this.#openBlocks ??= this.#opening(() => new BlockTable(join(this.#dir, 'blocks'), this.#options.readOnly === true, this.#options));
+    this.#openBlocks ??= this.#opening(() => new BlockTable(join(this.#dir, 'blocks'), this.#options));
     return this.#openBlocks;
   }
 

@@ -26,14 +26,15 @@ export async function run(context: Context): Promise<number> {
     return repaired.lost.length > 0 || repaired.tooFew > 0 ? EXIT.damage : EXIT.done;
   };
   // Also a dry run puts blocks together in the spool, to see whether they make whole shards: no other run may use it then.
-  return await writing(context, work, { dropTorn: !dryRun });
+  return await writing(context, work, { checkBlocks: true });
 }
 
-function lines({ dryRun, shards, mended, added, relisted, rewritten, tooFew, lost }: Repaired, seconds: number): string[] {
+function lines({ dryRun, shards, mended, added, relisted, rewritten, runs, tooFew, lost }: Repaired, seconds: number): string[] {
   const done = dryRun ? 'to be ' : '';
   const out = [`${counted(shards, 'shard')} looked at, ${formatSeconds(seconds)}`];
   if (mended > 0) out.push(`${done}mended: ${counted(mended, 'replica')}`);
   if (added > 0) out.push(`${done}added: ${counted(added, 'replica')}`);
+  if (runs > 0) out.push(`${done}made anew: ${counted(runs, 'file')} of the block table`);
   if (relisted > 0) out.push(`${done}listed again: ${counted(relisted, 'block')}`);
   if (rewritten > 0) out.push(`${counted(rewritten, 'snapshot')} got a new CID: no lost shard is needed any more`);
   if (tooFew > 0) out.push(`${counted(tooFew, 'shard')} still on too few peers: bring a peer back or add one, then repair again`);

@@ -11,13 +11,13 @@ import type { Context } from '../context.ts';
 import { resolveRef } from '../ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
-import { reading } from '../wire.ts';
+import { reading, type Session } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, now, output, reporter, signal } = context;
   const replication = replicationOf(args);
   chosenOf(args, []);
-  return await reading(context, async ({ config, index, peers }) => {
+  const work = async ({ config, index, peers }: Session): Promise<number> => {
     const [ref] = args.positionals;
     const snapshots = ref === undefined ? allSnapshots(index) : [resolveRef(ref, index).snapshot];
     const started = now();
@@ -27,6 +27,7 @@ export async function run(context: Context): Promise<number> {
       shards: expected,
       peers,
       least: leastReplicas(replication ?? config.replication, peers),
+      damagedRuns: index.damagedRuns(),
       lists: (shard, digests, at) => index.lists(shard, digests, at),
       readData,
       emit: (event) => reporter.event(event),
@@ -45,7 +46,8 @@ export async function run(context: Context): Promise<number> {
       });
     }
     return damaged === 0 ? EXIT.done : EXIT.damage;
-  });
+  };
+  return await reading(context, work, { checkBlocks: true });
 }
 
 /**
