@@ -1,8 +1,9 @@
-/** `npm run bench -- add|update|memory|peers|slow|get`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
+/** `npm run bench -- add|update|memory|peers|slow|get|blocks`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { runBlocks } from './blocks.ts';
 import { CONTESTANTS, type Contestant, SLOWED } from './contestants.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
 import { GETTERS, runGets } from './get.ts';
@@ -63,11 +64,14 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   },
 };
 
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--delay MS]`;
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--delay MS]
+       npm run bench -- blocks [--count N] [--dest DIR]`;
 
 /** @returns the exit code */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   const [name, ...rest] = args;
+  const log = (line: string) => console.error(line);
+  if (name === 'blocks') return runBlocks(rest, log);
   const bench = BENCHES[name ?? ''];
   if (name === undefined || bench === undefined) {
     console.error(USAGE);
@@ -87,7 +91,6 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     },
   });
   const scale = Number(values.scale);
-  const log = (line: string) => console.error(line);
   const versions = present(bench.of, values.tools.split(','), log);
   const names = Object.keys(versions);
   if (names.length === 0) {

@@ -67,7 +67,7 @@ export function tableOf({ corpora, runs, machine, stored }: Report): string {
 }
 
 /** Saves the report as `bench/results/<day>-<bench>-<destination>.json`; returns the name of the file. */
-export function save(report: Report): string {
+export function save(report: Pick<Report, 'bench' | 'time' | 'machine'>): string {
   mkdirSync(RESULTS, { recursive: true });
   const name = `${report.time.slice(0, 10)}-${report.bench}-${report.machine.destination}.json`;
   writeFileSync(join(RESULTS, name), `${JSON.stringify(report, null, 1)}\n`);

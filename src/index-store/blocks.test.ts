@@ -6,8 +6,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
 import { COLLIDING, digestsOf, eachDigest, someColliding } from '../testing/colliding.ts';
+import { answersOf } from '../testing/counted-blocks.ts';
 import { PREFIX_BYTES } from './block-records.ts';
 import { BlockTable } from './blocks.ts';
+
+/** More of them with `SHARDCTL_TEST_BLOCKS`: docs/development.md. */
+const COUNTED_BLOCKS = Number(process.env.SHARDCTL_TEST_BLOCKS ?? 600_000);
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
 const digests = (from: number, to: number): Buffer => Buffer.concat(Array.from({ length: to - from }, (_, i) => digestOf(from + i)));
@@ -35,6 +39,10 @@ test('every block is found in its shard and no other block is found, also across
   table = new BlockTable(dir, { readOnly: true });
   check();
   table.close();
+});
+
+test(`of ${COUNTED_BLOCKS} blocks each is found in its shard, and as many others are not`, () => {
+  assert.deepEqual(answersOf(dir, COUNTED_BLOCKS).wrong, []);
 });
 
 test('a block takes 24 bytes on disk, and little more', () => {
