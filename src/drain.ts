@@ -89,7 +89,7 @@ async function removeUnneeded({ index }: MoveRun, name: string, mover: Mover): P
 /** The report of a dry run. */
 export function planned(moves: readonly PlannedMove[], before: ReadonlyMap<string, number>): Moved {
   const after = new Map(before);
-  const counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, left: 0 };
+  const counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, kept: 0, left: 0 };
   for (const { holding, from, to } of moves) {
     if (to !== undefined) {
       counts.copied++;

@@ -123,6 +123,14 @@ export interface ShardRecord extends PlacedShard {
   readonly state: ShardState;
 }
 
+/** A home, as others see it on a peer that they share: its ID, and where it is, for people. */
+export interface Owner {
+  readonly id: string;
+  /** Name of its machine. */
+  readonly host: string;
+  readonly path: string;
+}
+
 /** What may be on peers although no snapshot needs it: `prune` removes it. */
 export interface Stray {
   /** CID of a shard or a catalogue. */

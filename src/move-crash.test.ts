@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { LocalPeer } from './peer/local.ts';
 import { drainHome, rebalanceHome, wholeCopies } from './testing/moving.ts';
+import { TEST_OWNER } from './testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES } from './testing/retention.ts';
 import { TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
@@ -28,7 +29,7 @@ before(async () => {
   );
   template = await TestHome.create({ one: {}, two: {} });
   await template.add(source, { ...TWICE, shardBytes: SHARD_BYTES });
-  await LocalPeer.create({ name: 'three', path: join(template.dir, 'peers', 'three'), layout: 'car' });
+  await LocalPeer.create({ owner: TEST_OWNER, name: 'three', path: join(template.dir, 'peers', 'three'), layout: 'car' });
 });
 after(() => {
   template.remove();

@@ -10,6 +10,7 @@ import { holdingsOf } from './move/holdings.ts';
 import { LocalPeer } from './peer/local.ts';
 import type { Peer } from './peer/peer.ts';
 import { drainHome, rebalanceHome, wholeCopies } from './testing/moving.ts';
+import { TEST_OWNER } from './testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from './testing/retention.ts';
 import { TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
@@ -32,7 +33,7 @@ afterEach(() => {
 });
 
 async function join3(name = 'three', tags: Record<string, string> = {}): Promise<void> {
-  home.peers.set(name, await LocalPeer.create({ name, path: join(home.dir, 'peers', name), layout: 'car', tags }));
+  home.peers.set(name, await LocalPeer.create({ owner: TEST_OWNER, name, path: join(home.dir, 'peers', name), layout: 'car', tags }));
 }
 
 async function heldOn(name: string): Promise<string[]> {
@@ -70,7 +71,10 @@ test('a drained peer has nothing left, every shard has as many replicas as befor
 test('a drain that finds no place moves nothing, and says what each peer lacks', async () => {
   // Room for two shards or so beyond what is never planned with.
   const capacity = RESERVE_BYTES + 100_000;
-  home.peers.set('three', await LocalPeer.create({ name: 'three', path: join(home.dir, 'peers', 'three'), layout: 'car', capacity }));
+  home.peers.set(
+    'three',
+    await LocalPeer.create({ owner: TEST_OWNER, name: 'three', path: join(home.dir, 'peers', 'three'), layout: 'car', capacity }),
+  );
   const before = await holdings();
   await assert.rejects(drainHome(home, 'one', TWICE), { code: 'NO_SPACE', message: /of peer one find no place.*three has/ });
   assert.deepEqual(await holdings(), before);

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import type { Event } from './events.ts';
 import { LocalPeer } from './peer/local.ts';
 import { beginEach, tick } from './testing/each.ts';
+import { TEST_OWNER } from './testing/owner.ts';
 import { freshRoot, type Ran, TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
 
@@ -70,7 +71,10 @@ test('a shard that has a replica less, because a peer was lost after it was plac
 test('an update goes on while a peer is being drained: what it still has counts', async () => {
   await three.add(dir, { shardBytes: 64 * KIB });
   await tick();
-  three.peers.set('one', new LocalPeer({ name: 'one', path: join(three.dir, 'peers', 'one'), layout: 'car', drained: true }));
+  three.peers.set(
+    'one',
+    new LocalPeer({ owner: TEST_OWNER, name: 'one', path: join(three.dir, 'peers', 'one'), layout: 'car', drained: true }),
+  );
   writeFileSync(join(dir, 'new'), 'new');
   const { summary } = await three.add(dir, { shardBytes: 64 * KIB });
   assert.equal(summary.newBlocks, 3);

@@ -50,6 +50,8 @@ export interface Pruned {
   readonly unusedBytes: number;
   /** What a peer that does not answer still holds; the next run tries again. */
   readonly left: number;
+  /** Copies that peers keep because other homes count on them. */
+  readonly kept: number;
 }
 
 /** @throws ShardctlError `DAMAGE` when a tree cannot be read whole, or would not be whole any more: nothing is removed then */
@@ -74,15 +76,14 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     };
     const toCopy = await assertKept(run, snapshots, leaving, blocks);
     const affected = snapshots.filter(({ shards }) => shards.some((number) => leaving.dead.has(number) || leaving.thin.has(number)));
-    if (options.dryRun) return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, left: 0 });
+    if (options.dryRun) return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, left: 0, kept: 0 });
 
     emptySpool(run.spool);
     const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, toCopy, affected, blocks });
     await blocks.close();
     refreshHeads(run);
     await pinHeads(run);
-    const left = await removeUnneeded(run);
-    return report(plan, { dryRun: false, rewritten: affected.length, repacked, left });
+    return report(plan, { dryRun: false, rewritten: affected.length, repacked, ...(await removeUnneeded(run)) });
   } finally {
     await blocks.close();
   }
@@ -149,9 +150,13 @@ interface Outcome {
   readonly rewritten: number;
   readonly repacked: Repacked | undefined;
   readonly left: number;
+  readonly kept: number;
 }
 
-function report({ dead, repack: thin, strays, unusedBytes, needed }: PrunePlan, { dryRun, rewritten, repacked, left }: Outcome): Pruned {
+function report(
+  { dead, repack: thin, strays, unusedBytes, needed }: PrunePlan,
+  { dryRun, rewritten, repacked, left, kept }: Outcome,
+): Pruned {
   // Two records may stand for one shard (a run died between putting and recording it): its space is there once.
   const gone = new Map<string, ShardRecord>();
   for (const shard of dead) if (!needed.has(shard.cid)) gone.set(shard.cid, shard);
@@ -170,6 +175,7 @@ function report({ dead, repack: thin, strays, unusedBytes, needed }: PrunePlan, 
     rewrittenSnapshots: rewritten,
     unusedBytes,
     left,
+    kept,
   };
 }
 

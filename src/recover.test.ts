@@ -15,6 +15,7 @@ import type { RecoverRun } from './recover/run.ts';
 import { type Recovered, recover, recoverable } from './recover.ts';
 import { readSnapshot } from './snapshot/catalogue.ts';
 import { buildSnapshot } from './snapshot/snapshot.ts';
+import { TEST_OWNER } from './testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from './testing/retention.ts';
 import { type Ran, TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
@@ -36,7 +37,7 @@ beforeEach(async () => {
   first = await TestHome.create({});
   home = await TestHome.create({});
   for (const name of ['one', 'two']) {
-    const peer = await LocalPeer.create({ name, path: join(dir, name), layout: name === 'one' ? 'car' : 'blockstore' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name, path: join(dir, name), layout: name === 'one' ? 'car' : 'blockstore' });
     first.peers.set(name, peer);
     home.peers.set(name, peer);
   }

@@ -72,9 +72,28 @@ export async function recover(run: RecoverRun): Promise<Recovered[]> {
   }
   const all = histories.map((history) => ({ ...history, repository: nameFor(run, history) }));
   assertFree(run, all);
+  const marked = await markAll(run, held, all);
   const recovered: Recovered[] = [];
-  for (const history of all) recovered.push(await recoverOne(run, held, history));
+  for (const history of all) recovered.push(await recoverOne(run, marked, history));
   return recovered;
+}
+
+/**
+ * Marks as this home's own what it is about to count on: the home that put it may be alive, and remove it at this moment.
+ * @returns what the peers hold now that it is marked
+ */
+async function markAll(run: RecoverRun, held: Held, histories: readonly History[]): Promise<Held> {
+  const snapshots = histories.flatMap((history) => history.snapshots);
+  const wanted = new Set(snapshots.flatMap(({ read, catalogue }) => [catalogue.cid, ...read.shards.map(({ cid }) => cid)]));
+  for (const [name, cids] of held) {
+    try {
+      await run.peers.get(name)?.hold?.([...wanted].filter((cid) => cids.has(cid)));
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      run.emit({ type: 'warning', message: `peer ${name} does not know yet what this home needs there: ${error.message}` });
+    }
+  }
+  return await listAll({ ...run, peers: new Map([...run.peers].filter(([name]) => held.has(name))) });
 }
 
 /** Where only CIDs of snapshots or trees are wanted, looking ends with the last of them. Of a repository there may always be one more. */
@@ -130,7 +149,7 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
   const known = headOf(repository);
   const head = snapshots.find(({ read }) => read.cid === known) ?? (snapshots.at(-1) as FoundSnapshot);
   const inOrder = [...snapshots.filter((snapshot) => snapshot !== head), head];
-  const records = inOrder.map((snapshot, at) => recordOf(snapshot, repository, at + 1));
+  const records = inOrder.map((snapshot, at) => recordOf(withHolders(held, snapshot), repository, at + 1));
   const last = records.at(-1);
   if (last === undefined) throw new Error('a repository without a snapshot');
   const { profile, metadata, cid, tree, number } = last;
@@ -140,6 +159,10 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
   writeHead(heads, repository, cid);
   await pinHeads(run, repository);
   return { repository, number, snapshot: cid, tree, ...taken };
+}
+
+function withHolders(held: Held, { read, catalogue }: FoundSnapshot): FoundSnapshot {
+  return { read, catalogue: { ...catalogue, peers: holdersIn(held, catalogue.cid) } };
 }
 
 function missingIn(held: Held, { read }: FoundSnapshot): number {

@@ -10,6 +10,7 @@ import { LocalPeer } from './peer/local.ts';
 import type { Peer } from './peer/peer.ts';
 import type { RepairRun } from './repair/run.ts';
 import { type Repaired, repair } from './repair.ts';
+import { TEST_OWNER } from './testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneHome, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from './testing/retention.ts';
 import { TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
@@ -214,7 +215,7 @@ test('a copy that cannot be written leaves the damaged one where it is, until an
   assert.deepEqual(readFileSync(first), before);
   assert.equal((await home.damage()).length, 1, 'it is still on record');
 
-  const three = await LocalPeer.create({ name: 'three', path: join(home.dir, 'peers', 'three'), layout: 'car' });
+  const three = await LocalPeer.create({ owner: TEST_OWNER, name: 'three', path: join(home.dir, 'peers', 'three'), layout: 'car' });
   home.peers.set('three', three);
   const again = await repairHome();
   assert.deepEqual([again.added, again.tooFew], [1, 0]);

@@ -3,6 +3,7 @@
  * damaged one goes; what cannot be mended is named, and nothing else changes.
  */
 import { ShardctlError } from './errors.ts';
+import { markHoldings } from './mark-holdings.ts';
 import type { ShardRecord, SnapshotRecord } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
@@ -38,7 +39,14 @@ export async function repair(run: RepairRun): Promise<Repaired> {
   if (!dryRun) emptySpool(run.spool);
   const runs = mendBlockTable(run);
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
-  const mender = new ReplicaMender(run, await peersAway(run));
+  const away = await peersAway(run);
+  // Marks may be lost as anything else may, and one that is there costs nothing.
+  if (!dryRun)
+    await markHoldings(
+      run,
+      [...run.peers.keys()].filter((name) => !away.has(name)),
+    );
+  const mender = new ReplicaMender(run, away);
   const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
   const lost: { what: string; snapshots: string[] }[] = [];
   const lostShards: ShardRecord[] = [];

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import type { Event } from './events.ts';
 import { LocalPeer } from './peer/local.ts';
 import type { Peer } from './peer/peer.ts';
+import { TEST_OWNER } from './testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from './testing/shards.ts';
 import { type ExpectedShard, type Verified, verify } from './verify.ts';
 
@@ -20,7 +21,7 @@ beforeEach(async () => {
   peers = new Map();
   shards = [1, 2, 3].map((seed) => makeShard(dir, makeBlocks(20, 3000, seed)));
   for (const name of ['one', 'two']) {
-    const peer = await LocalPeer.create({ name, path: join(dir, name), layout: 'car' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name, path: join(dir, name), layout: 'car' });
     peers.set(name, peer);
     for (const shard of shards) await peer.put(shard, { mayConsume: false, signal: new AbortController().signal });
   }

@@ -3,15 +3,16 @@ import { formatSize } from '../home/sizes.ts';
 import type { Moved } from '../move/run.ts';
 import { counted, formatSeconds } from './reporter/text.ts';
 
-export function movedLines({ dryRun, copied, copiedBytes, removed, removedBytes, left, peers }: Moved, seconds: number): string[] {
+export function movedLines({ dryRun, copied, copiedBytes, removed, removedBytes, kept, left, peers }: Moved, seconds: number): string[] {
   const would = dryRun ? 'to be ' : '';
   const out = [
     `${would}copied: ${counted(copied, 'shard')}, ${formatSize(copiedBytes)}`,
     `${would}removed: ${counted(removed, 'shard')}, ${formatSize(removedBytes)}`,
     ...peers.map(({ name, before, after }) => `peer ${name}: ${formatSize(before)} → ${formatSize(after)}`),
   ];
+  if (kept > 0) out.push(`kept for other homes: ${counted(kept, 'copy')}`);
   if (left > 0) out.push(`${counted(left, 'shard')} could not be moved: mend what is named above, then run it again`);
-  if (copied === 0 && removed === 0 && left === 0) return [`nothing to move${dryRun ? '' : `, ${formatSeconds(seconds)}`}`];
+  if (copied === 0 && removed === 0 && kept === 0 && left === 0) return [`nothing to move${dryRun ? '' : `, ${formatSeconds(seconds)}`}`];
   if (!dryRun) out.push(`took ${formatSeconds(seconds)}`);
   return out;
 }

@@ -1,12 +1,15 @@
 /** The composition root: opens the home, its settings, the index and the peers. Only importer of adapters. */
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
 import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig, peerNames } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
+import { type HomeIdentity, readIdentity, rememberMarked, settleIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
 import { Index, type IndexOptions } from '../index-store/index.ts';
+import type { Owner } from '../model.ts';
 import { LocalPeer } from '../peer/local.ts';
 import type { Peer } from '../peer/peer.ts';
 import { usage } from './args.ts';
@@ -55,11 +58,25 @@ export async function writing<T>(
   work: (session: Session) => Promise<T>,
   options: Pick<IndexOptions, 'checkBlocks'> = {},
 ): Promise<T> {
-  return await locked(context, async (config) => withSession(context, config, await Index.open(context.home.index, options), work));
+  return await locked(context, async (config, identity) =>
+    withSession(context, config, await Index.open(context.home.index, options), async (session) => {
+      await markWhatIsHeld(context, session, identity);
+      return await work(session);
+    }),
+  );
+}
+
+/** What this home holds is marked on each of its peers, once, before anything else is done. Reads nothing where all of them are known to have it. */
+async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Session, identity: HomeIdentity): Promise<void> {
+  const names = [...peers.keys()].filter((name) => !identity.marked.includes(name));
+  if (names.length === 0) return;
+  const { markHoldings } = await import('../mark-holdings.ts');
+  const done = await markHoldings({ index, peers, emit: (event) => reporter.event(event) }, names);
+  if (done.length > 0) await rememberMarked(home, identity, [...identity.marked.filter((name) => peers.has(name)), ...done]);
 }
 
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
-async function locked<T>(context: Context, work: (config: Config) => Promise<T>): Promise<T> {
+async function locked<T>(context: Context, work: (config: Config, identity: HomeIdentity) => Promise<T>): Promise<T> {
   const { home, version } = context;
   const waitMs = lockWaitMs(context);
   ensureHome(home);
@@ -76,10 +93,22 @@ async function locked<T>(context: Context, work: (config: Config) => Promise<T>)
   try {
     const config = await loadConfig(home, version);
     if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
-    return await work(await withNewMembers(home, config ?? DEFAULT_CONFIG));
+    const { identity, came } = await settleIdentity(home, hostname());
+    if (came === 'copied') tellOfCopy(context, identity);
+    return await work(await withNewMembers(home, config ?? DEFAULT_CONFIG), identity);
   } finally {
     lock.release();
   }
+}
+
+function tellOfCopy({ reporter }: Context, { id, copyOf }: HomeIdentity): void {
+  const message = `this home is a copy of home ${copyOf?.id} (${copyOf?.host}:${copyOf?.path}): it is home ${id} from now on, and what it holds is marked as its own`;
+  reporter.event({ type: 'warning', message });
+}
+
+/** This home, as its peers know it. One that an earlier version made and that was only read since has no ID yet, and marks nothing. */
+function ownerOf(home: HomePaths): Owner {
+  return readIdentity(home) ?? { id: '', host: hostname(), path: home.dir };
 }
 
 /** Takes in members that have joined a Cluster since. */
@@ -214,7 +243,9 @@ export async function peersOrDefault(context: Context, session: Session): Promis
   const path = relative(home.dir, join(home.peers, DEFAULT_PEER_NAME));
   const peer = await addLocalPeer(home, session.config, { kind: 'local', name: DEFAULT_PEER_NAME, path, layout: 'car', tags: {} });
   if (context.args.flag('verbose')) output.note(`no peers are set up: storing in ${resolve(home.dir, path)}`);
-  return new Map([[peer.name, peer]]);
+  const peers = new Map([[peer.name, peer]]);
+  await markWhatIsHeld(context, { ...session, peers }, (await settleIdentity(home, hostname())).identity);
+  return peers;
 }
 
 /** Directory of a configured peer. */
@@ -247,7 +278,7 @@ async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { ...peer, path: peerPath(home, peer) };
+  return { ...peer, path: peerPath(home, peer), owner: ownerOf(home) };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -10,6 +10,8 @@ export interface HomePaths {
   readonly config: string;
   /** The last validated settings: a cache of `config`, see `home/config-file.ts`. */
   readonly configCache: string;
+  /** Which home this is, see `home/identity.ts`. */
+  readonly identity: string;
   /** Directory of the run locks, see `home/lock.ts`. */
   readonly locks: string;
   /** A file per repository with the CID of its newest snapshot: what outlives a lost index. */
@@ -40,6 +42,7 @@ export function homePaths(choice: HomeChoice): HomePaths {
     dir,
     config: join(dir, 'config.json'),
     configCache: join(dir, 'config.checked.json'),
+    identity: join(dir, 'home.json'),
     locks: join(dir, 'lock'),
     heads: join(dir, 'heads'),
     index: join(dir, 'index'),

@@ -11,7 +11,7 @@ import { defaultTransfers } from '../place/placer.ts';
 import { putWithRetries } from '../place/put.ts';
 import { rebuild } from '../repair/rebuild.ts';
 import type { Holding } from './holdings.ts';
-import type { MoveRun } from './run.ts';
+import type { Moved, MoveRun } from './run.ts';
 
 /** One holding, and where it is to go. */
 export interface PlannedMove {
@@ -27,7 +27,7 @@ export class Mover {
   readonly #run: MoveRun;
   readonly #ledger: Ledger;
   #spooled: number;
-  readonly #counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, left: 0 };
+  readonly #counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, kept: 0, left: 0 };
 
   constructor(run: MoveRun, ledger: Ledger) {
     this.#run = run;
@@ -35,7 +35,7 @@ export class Mover {
     this.#spooled = run.index.nextShardNumber();
   }
 
-  get counts(): Readonly<{ copied: number; copiedBytes: number; removed: number; removedBytes: number; left: number }> {
+  get counts(): Omit<Moved, 'dryRun' | 'peers'> {
     return this.#counts;
   }
 
@@ -93,13 +93,17 @@ export class Mover {
     return peers;
   }
 
-  /** Takes away what is recorded as not needed there; a peer that does not answer keeps it until the next run. */
+  /**
+   * Takes away what is recorded as not needed there; a peer that does not answer keeps it until the next run.
+   * @returns whether its space is free: what another home has marked stays
+   */
   async removeFrom(cid: string, name: string): Promise<boolean> {
     const { index, peers, emit } = this.#run;
     try {
-      await peers.get(name)?.remove(cid);
+      const isKept = (await peers.get(name)?.remove(cid)) === 'kept';
       await index.dropStray(cid, [name]);
-      return true;
+      if (isKept) this.#counts.kept++;
+      return !isKept;
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       emit({ type: 'warning', message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}` });

@@ -25,6 +25,8 @@ export interface Moved {
   /** Copies taken away, or to be taken away, and their bytes. */
   readonly removed: number;
   readonly removedBytes: number;
+  /** Copies that are this home's no more, and that peers keep because other homes count on them. */
+  readonly kept: number;
   /** Shards and catalogues that stay where they are although they should not: run again when what is named has been mended. */
   readonly left: number;
   /** Bytes that this home has on each peer, before and after. */

@@ -1,32 +1,27 @@
 /**
- * Layout `blockstore`: `blocks/` is a blockstore-fs directory with its defaults, which Helia or the library itself opens;
- * `pins/<cid>` says which shards it holds. Sole owner of blockstore-fs. Its files are named by multihash, so a block
- * stored under its raw alias is found under its real CID too, and one that two shards share is there once.
+ * Layout `blockstore`: `blocks/` is a blockstore-fs directory (`block-files.ts`), which Helia or the library itself opens;
+ * `pins/<cid>` says which shards it holds. Blocks are shared by shards, and so by the homes that use the peer: a removal goes by what all
+ * pins need, looks at them again when the blocks are out of the way, and whoever puts looks again after his pin is there.
  */
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FsBlockstore } from 'blockstore-fs';
-import { NextToLast } from 'blockstore-fs/sharding';
-import { CID } from 'multiformats/cid';
-import { create as createDigest } from 'multiformats/hashes/digest';
-import { cidText, parseCid, sha256 } from '../dag/cid.ts';
+import { cidText, parseCid } from '../dag/cid.ts';
 import { DigestMap } from '../digest-map.ts';
 import { syncPath, writeDurably } from '../durable.ts';
-import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import { BoundedQueue } from '../flow.ts';
-import { loadLibc } from '../libc.ts';
-import { type Codec, DIGEST_BYTES, RAW } from '../model.ts';
-import { sectionsOf } from '../shard/car-stream.ts';
+import { ShardctlError } from '../errors.ts';
+import { DIGEST_BYTES, RAW } from '../model.ts';
 import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
+import { BlockFiles } from './block-files.ts';
+import { ifThere, namesIn, renameIfThere } from './if-there.ts';
+import type { Marks } from './marks.ts';
 import type { ReadBlock, SealedShard, ShardContents, ShardReader } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
 
-const SHA2_256 = 0x12;
-/** Files written side by side: creating one waits for four threads of the pool, not for the disk. */
-const PUTS_AT_ONCE = 16;
 /** A pin whose blocks are being deleted. */
 const REMOVING = '.removing';
+/** A put that others' removals get in the way of is written again this often. */
+const WRITES = 5;
 
 interface Pin {
   readonly blocks: number;
@@ -34,19 +29,17 @@ interface Pin {
 }
 
 export class BlockStore implements ShardStore {
-  readonly #blocks: string;
   readonly #pins: string;
-  readonly #store: FsBlockstore;
-  readonly #naming = new NextToLast();
+  readonly #files: BlockFiles;
+  readonly #marks: Marks;
   #used: Promise<number> | undefined;
-  /** One change at a time: a removal must not take a block that a put counts on. */
-  #changes: Promise<unknown>;
+  /** One change of this run at a time. */
+  #changes: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string) {
-    this.#blocks = join(path, 'blocks');
+  constructor(path: string, marks: Marks) {
     this.#pins = join(path, 'pins');
-    this.#store = new FsBlockstore(this.#blocks, { createIfMissing: false });
-    this.#changes = Promise.resolve();
+    this.#files = new BlockFiles(path);
+    this.#marks = marks;
   }
 
   /** Sum of the pinned shards' CARs: a block that two of them share counts twice, and what a filesystem adds to a small file does not. */
@@ -56,12 +49,7 @@ export class BlockStore implements ShardStore {
   }
 
   async sizeOf(cid: string): Promise<number | undefined> {
-    try {
-      return parsePin(await readFile(this.#pinOf(cid), 'utf8'))?.carBytes;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    return (await this.#pinned(cid)) ?? ((await this.#bringBack(cid)) ? await this.#pinned(cid) : undefined);
   }
 
   put(shard: SealedShard, { beforeCopy, ...how }: StorePut): Promise<void> {
@@ -69,136 +57,145 @@ export class BlockStore implements ShardStore {
       await this.usedBytes();
       await beforeCopy();
       await this.#finishRemovals();
-      await this.#writeBlocks(shard, how);
-      await this.#flush(shard);
-      // The blocks are judged as they will be read: from here on the pin says that they are all here.
-      const { lengths } = await this.#manifestOf(shard.cid);
-      if (lengths.length !== shard.blocks) {
-        throw new ShardctlError('DAMAGE', `${shard.carPath} lists ${lengths.length} blocks, not ${shard.blocks} (${shard.label})`);
+      const replaced = (await this.#pinned(shard.cid)) ?? 0;
+      for (let write = 1; ; write++) {
+        await this.#files.write(shard, how);
+        // The blocks are judged as they will be read: from here on the pin says that they are all here.
+        const manifest = await this.#manifestOf(shard.cid);
+        if (manifest.lengths.length !== shard.blocks) {
+          throw new ShardctlError(
+            'DAMAGE',
+            `${shard.carPath} lists ${manifest.lengths.length} blocks, not ${shard.blocks} (${shard.label})`,
+          );
+        }
+        const pin: Pin = { blocks: shard.blocks, carBytes: shard.carBytes };
+        await writeDurably(this.#pinOf(shard.cid), `${JSON.stringify(pin)}\n`);
+        // Another home's removal that did not see the pin yet may have taken blocks that were here when they were to be written.
+        if (await this.#files.restore(digestsOf(manifest.blocks, manifest.nodes))) break;
+        if (write === WRITES) throw new ShardctlError('IO', `blocks of ${shard.label} (${shard.cid}) go as fast as they are written`);
       }
-      const replaced = (await this.sizeOf(shard.cid)) ?? 0;
-      const pin: Pin = { blocks: shard.blocks, carBytes: shard.carBytes };
-      await writeDurably(this.#pinOf(shard.cid), `${JSON.stringify(pin)}\n`);
       this.#addUsed(shard.carBytes - replaced);
     });
   }
 
-  flush(): Promise<void> {
-    return syncPath(this.#pins);
+  async confirm(cid: string): Promise<boolean> {
+    await syncPath(this.#pins);
+    // Blocks may have been read from where a removal had put them aside.
+    return (await this.#isWhole(cid)) && (await this.sizeOf(cid)) !== undefined;
   }
 
   async open(cid: string): Promise<ShardReader> {
     if ((await this.sizeOf(cid)) === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
-    return new BlockShardReader(cid, await this.#manifestOf(cid), (digest) => this.#read(digest));
+    return new BlockShardReader(cid, await this.#manifestOf(cid), (digest) => this.#files.read(digest));
   }
 
   async *list(): AsyncIterable<string> {
-    for (const name of (await readdir(this.#pins)).sort()) {
-      if (isShardName(name)) yield name;
-    }
+    for (const cid of await this.#removing()) await this.#bringBack(cid);
+    yield* await this.#allPinned();
   }
 
-  remove(cid: string): Promise<void> {
+  remove(cid: string): Promise<'removed' | 'kept'> {
     return this.#alone(async () => {
       await this.usedBytes();
-      const bytes = await this.sizeOf(cid);
+      const bytes = await this.#pinned(cid);
       if (bytes !== undefined) {
-        await rename(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
+        await renameIfThere(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
         await syncPath(this.#pins);
+        // Another home may have marked it and seen its pin meanwhile.
+        if (await this.#marks.isMarked(cid)) {
+          await renameIfThere(this.#pinOf(cid) + REMOVING, this.#pinOf(cid));
+          await syncPath(this.#pins);
+          return 'kept';
+        }
         this.#addUsed(-bytes);
       }
       await this.#finishRemovals();
+      return 'removed';
     });
-  }
-
-  async #writeBlocks(shard: SealedShard, { signal, throttle }: Pick<StorePut, 'signal' | 'throttle'>): Promise<void> {
-    for await (const sections of sectionsOf(shard.carPath)) {
-      signal.throwIfAborted();
-      await throttle?.(sections.reduce((sum, { data }) => sum + data.length, 0));
-      for (const { digest, data } of sections) {
-        if (Buffer.compare(sha256(data), digest) !== 0) {
-          throw new ShardctlError('DAMAGE', `block ${cidText({ codec: RAW, digest }, 1)} of ${shard.carPath} does not have its hash`);
-        }
-      }
-      const puts = new BoundedQueue(PUTS_AT_ONCE, 2 * PUTS_AT_ONCE);
-      for (const { codec, digest, data } of sections) await puts.add(() => this.#write(toCid(codec, digest), data));
-      await puts.drained();
-    }
-  }
-
-  async #write(cid: CID, data: Uint8Array): Promise<void> {
-    try {
-      await this.#store.put(cid, data);
-    } catch (error) {
-      throw errnoInside(error);
-    }
-  }
-
-  /** blockstore-fs renames into place but never flushes: one flush of the filesystem costs less than one a block. */
-  async #flush(shard: SealedShard): Promise<void> {
-    const libc = await loadLibc();
-    const folder = await open(this.#blocks, 'r');
-    try {
-      if (libc?.syncFilesystem?.(folder.fd) === 0) return;
-    } finally {
-      await folder.close();
-    }
-    const folders = new Set<string>([this.#blocks]);
-    for await (const sections of sectionsOf(shard.carPath)) {
-      for (const { digest } of sections) {
-        const { dir, file } = this.#naming.encode(toCid(RAW, digest));
-        await syncPath(join(this.#blocks, dir, file));
-        folders.add(join(this.#blocks, dir));
-      }
-    }
-    for (const path of folders) await syncPath(path);
   }
 
   /** Deletes the blocks of removed shards that no pinned one needs; also those of a run that died in between. */
   async #finishRemovals(): Promise<void> {
-    for (const name of await readdir(this.#pins)) {
-      if (!name.endsWith(REMOVING) || !isShardName(name.slice(0, -REMOVING.length))) continue;
-      await this.#deleteBlocksOf(name.slice(0, -REMOVING.length));
-      await rm(join(this.#pins, name), { force: true });
+    const removing = await this.#removing();
+    if (removing.length === 0) await this.#files.restoreAll();
+    for (const cid of removing) {
+      if (await this.#bringBack(cid)) continue;
+      await this.#deleteBlocksOf(cid);
+      await rm(this.#pinOf(cid) + REMOVING, { force: true });
+    }
+  }
+
+  /**
+   * Puts back what a home has marked and a run that died was about to remove, if all of it is still there. The pin comes first: who
+   * is deleting the blocks at this moment sees it, or this sees that they are gone.
+   */
+  async #bringBack(cid: string): Promise<boolean> {
+    const removing = this.#pinOf(cid) + REMOVING;
+    if ((await ifThere(readFile(removing))) === undefined || !(await this.#marks.isMarked(cid))) return false;
+    if (!(await renameIfThere(removing, this.#pinOf(cid)))) return false;
+    if (await this.#isWhole(cid)) {
+      await syncPath(this.#pins);
+      return true;
+    }
+    await renameIfThere(this.#pinOf(cid), removing);
+    return false;
+  }
+
+  async #isWhole(cid: string): Promise<boolean> {
+    try {
+      const { blocks, nodes } = await this.#manifestOf(cid);
+      return await this.#files.restore(digestsOf(blocks, nodes));
+    } catch (error) {
+      if (error instanceof ShardctlError && error.code === 'DAMAGE') return false;
+      throw error;
     }
   }
 
   async #deleteBlocksOf(cid: string): Promise<void> {
-    const needed = new DigestMap();
-    let removed: Manifest;
     try {
-      removed = await this.#manifestOf(cid);
-      for await (const other of this.list()) {
-        const { blocks, nodes } = await this.#manifestOf(other);
-        for (const digest of digestsOf(blocks, nodes)) needed.add(digest, 0, 0);
-      }
+      const { blocks, nodes } = await this.#manifestOf(cid);
+      const pinned = await this.#allPinned();
+      const needed = await this.#neededBy(pinned);
+      const going = [...digestsOf(blocks, nodes)].filter((digest) => needed.get(digest) === undefined);
+      await this.#files.putAside(going);
+      const late = await this.#neededBy((await this.#allPinned()).filter((other) => !pinned.includes(other)));
+      await this.#files.restore(going.filter((digest) => late.get(digest) !== undefined));
+      await this.#files.discard(going);
     } catch (error) {
       // Without all manifests nobody knows what is still needed: rather leave too much than delete too much.
-      if (error instanceof ShardctlError && error.code === 'DAMAGE') return;
-      throw error;
+      if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE') throw error;
+      await this.#files.restoreAll();
     }
-    for (const digest of digestsOf(removed.blocks, removed.nodes)) {
-      if (needed.get(digest) === undefined) await this.#store.delete(toCid(RAW, digest));
+  }
+
+  async #neededBy(cids: readonly string[]): Promise<DigestMap> {
+    const needed = new DigestMap();
+    for (const cid of cids) {
+      const { blocks, nodes } = await this.#manifestOf(cid);
+      for (const digest of digestsOf(blocks, nodes)) needed.add(digest, 0, 0);
     }
+    return needed;
   }
 
   #manifestOf(cid: string): Promise<Manifest> {
-    return readManifest(parseCid(cid), (digest) => this.#read(digest));
+    return readManifest(parseCid(cid), (digest) => this.#files.read(digest));
   }
 
-  /** The block, hashed; undefined when it is not here. Read directly: the library opens a stream for each block. */
-  async #read(digest: Uint8Array): Promise<Uint8Array | undefined> {
-    const { dir, file } = this.#naming.encode(toCid(RAW, digest));
-    const path = join(this.#blocks, dir, file);
-    let bytes: Buffer;
-    try {
-      bytes = await readFile(path);
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw ioError(error, 'reading a block', path);
-    }
-    if (Buffer.compare(sha256(bytes), digest) !== 0) throw new ShardctlError('DAMAGE', `${path} does not have its hash`);
-    return bytes;
+  /** Bytes of the CAR of a shard whose pin is here. */
+  async #pinned(cid: string): Promise<number | undefined> {
+    const text = await ifThere(readFile(this.#pinOf(cid), 'utf8'));
+    return text === undefined ? undefined : parsePin(text)?.carBytes;
+  }
+
+  async #allPinned(): Promise<string[]> {
+    // A directory that is gone is no empty one: its disk is.
+    return (await readdir(this.#pins)).filter(isShardName).sort();
+  }
+
+  /** Shards whose removal has begun. */
+  async #removing(): Promise<string[]> {
+    const names = (await namesIn(this.#pins)).filter((name) => name.endsWith(REMOVING));
+    return names.map((name) => name.slice(0, -REMOVING.length)).filter(isShardName);
   }
 
   #pinOf(cid: string): string {
@@ -207,7 +204,7 @@ export class BlockStore implements ShardStore {
 
   async #sumSizes(): Promise<number> {
     let bytes = 0;
-    for await (const cid of this.list()) bytes += (await this.sizeOf(cid)) ?? 0;
+    for await (const cid of this.list()) bytes += (await this.#pinned(cid)) ?? 0;
     return bytes;
   }
 
@@ -215,7 +212,7 @@ export class BlockStore implements ShardStore {
     this.#used = this.usedBytes().then((used) => used + bytes);
   }
 
-  #alone(change: () => Promise<void>): Promise<void> {
+  #alone<T>(change: () => Promise<T>): Promise<T> {
     const result = this.#changes.then(change);
     this.#changes = result.catch(() => {});
     return result;
@@ -269,10 +266,6 @@ function* digestsOf(...maps: readonly DigestMap[]): Iterable<Uint8Array> {
   }
 }
 
-function toCid(codec: Codec, digest: Uint8Array): CID {
-  return CID.createV1(codec, createDigest(SHA2_256, digest));
-}
-
 function parsePin(text: string): Pin | undefined {
   try {
     const { carBytes } = JSON.parse(text) as Partial<Pin>;
@@ -280,10 +273,4 @@ function parsePin(text: string): Pin | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** blockstore-fs gives its failures as text alone: the errno stands in it. */
-function errnoInside(error: unknown): unknown {
-  const errno = error instanceof Error ? /\b(E[A-Z]{2,}): /.exec(error.message)?.[1] : undefined;
-  return errno === undefined ? error : Object.assign(new Error((error as Error).message, { cause: error }), { code: errno });
 }

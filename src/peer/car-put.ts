@@ -69,8 +69,9 @@ export async function moveCar(carPath: string, path: string): Promise<boolean> {
 /**
  * Removes what runs that died have left in `tmp`. Another home may be writing here at this moment: what was written to
  * lately stays, by the clock of the filesystem, which alone is the same for both.
+ * @param isWanted whether a file is needed, however old it is
  */
-export async function sweepTemporary(folder: string): Promise<void> {
+export async function sweepTemporary(folder: string, isWanted: (name: string) => Promise<boolean>): Promise<void> {
   const probe = join(folder, randomUUID());
   await writeFile(probe, '');
   const { mtimeMs: now } = await stat(probe);
@@ -78,6 +79,6 @@ export async function sweepTemporary(folder: string): Promise<void> {
   for (const file of await readdir(folder)) {
     const path = join(folder, file);
     const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? now;
-    if (now - written > ABANDONED_MS) await rm(path, { force: true });
+    if (now - written > ABANDONED_MS && !(await isWanted(file))) await rm(path, { force: true });
   }
 }

@@ -4,23 +4,29 @@
  *
  * What writes and reads CARs is loaded when it is needed: an update that finds nothing to do only lists them.
  */
+import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDirectory, syncPath } from '../durable.ts';
-import { errnoOf } from '../errors.ts';
+import { ifThere, namesIn, renameIfThere } from './if-there.ts';
+import type { Marks } from './marks.ts';
 import type { SealedShard, ShardReader } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
 
 const EXTENSION = '.car';
+/** Begins the names of files in `tmp` that were shards a moment ago: `leaving.<cid>.<something>`. */
+const LEAVING = 'leaving.';
 
 export class CarStore implements ShardStore {
   readonly #path: string;
+  readonly #marks: Marks;
   #used: Promise<number> | undefined;
   #swept: Promise<void> | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, marks: Marks) {
     this.#path = path;
+    this.#marks = marks;
   }
 
   usedBytes(): Promise<number> {
@@ -29,12 +35,9 @@ export class CarStore implements ShardStore {
   }
 
   async sizeOf(cid: string): Promise<number | undefined> {
-    try {
-      return (await stat(this.#pathOf(cid))).size;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    const path = this.#pathOf(cid);
+    const found = (await ifThere(stat(path))) ?? ((await this.#bringBack(cid)) ? await ifThere(stat(path)) : undefined);
+    return found?.size;
   }
 
   async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
@@ -47,7 +50,7 @@ export class CarStore implements ShardStore {
     if (!mayConsume || !(await moveCar(shard.carPath, path))) {
       await beforeCopy();
       const temporary = join(this.#path, 'tmp');
-      this.#swept ??= sweepTemporary(temporary);
+      this.#swept ??= this.#bringBack().then(() => sweepTemporary(temporary, (name) => this.#isWanted(name)));
       await this.#swept;
       await copyCar(shard, { temporary, path, signal, throttle });
     }
@@ -55,8 +58,9 @@ export class CarStore implements ShardStore {
     this.#addUsed(shard.carBytes - replaced);
   }
 
-  flush(cid: string): Promise<void> {
-    return syncPath(dirname(this.#pathOf(cid)));
+  async confirm(cid: string): Promise<boolean> {
+    await syncPath(dirname(this.#pathOf(cid)));
+    return (await this.sizeOf(cid)) !== undefined;
   }
 
   async open(cid: string): Promise<ShardReader> {
@@ -65,6 +69,7 @@ export class CarStore implements ShardStore {
   }
 
   async *list(): AsyncIterable<string> {
+    await this.#bringBack();
     for (const folder of (await readdir(join(this.#path, 'shards'))).sort()) {
       for (const file of (await readdir(join(this.#path, 'shards', folder))).sort()) {
         const cid = file.slice(0, -EXTENSION.length);
@@ -73,14 +78,48 @@ export class CarStore implements ShardStore {
     }
   }
 
-  async remove(cid: string): Promise<void> {
+  /**
+   * Out of sight first, then a last look at the marks: another home may have marked the shard and seen it there meanwhile, and it
+   * counts on it from then on.
+   */
+  async remove(cid: string): Promise<'removed' | 'kept'> {
     const path = this.#pathOf(cid);
     await this.usedBytes();
     const bytes = await this.sizeOf(cid);
-    if (bytes === undefined) return;
-    await rm(path, { force: true });
+    if (bytes === undefined) return 'removed';
+    const aside = join(this.#path, 'tmp', `${LEAVING}${cid}.${randomUUID()}`);
+    await makeDirectory(dirname(aside));
+    await renameIfThere(path, aside);
+    if (await this.#marks.isMarked(cid)) {
+      await renameIfThere(aside, path);
+      await syncPath(dirname(path));
+      return 'kept';
+    }
+    await rm(aside, { force: true });
     await syncPath(dirname(path));
     this.#addUsed(-bytes);
+    return 'removed';
+  }
+
+  /**
+   * Puts back what a home has marked and a run that died was about to remove. Whoever is removing it at this moment would do the same.
+   * @param cid only this shard @returns whether anything was put back
+   */
+  async #bringBack(cid = ''): Promise<boolean> {
+    let isBack = false;
+    for (const name of await namesIn(join(this.#path, 'tmp'))) {
+      if (!name.startsWith(`${LEAVING}${cid}`)) continue;
+      const path = this.#pathOf(shardOf(name));
+      if (!(await this.#isWanted(name)) || !(await renameIfThere(join(this.#path, 'tmp', name), path))) continue;
+      await syncPath(dirname(path));
+      isBack = true;
+    }
+    return isBack;
+  }
+
+  /** Whether this file in `tmp` is a shard that a home counts on. */
+  async #isWanted(name: string): Promise<boolean> {
+    return isLeaving(name) && (await this.#marks.isMarked(shardOf(name)));
   }
 
   /** As flatfs: the last character of a CID has only eight values, the two before it spread evenly. */
@@ -98,4 +137,12 @@ export class CarStore implements ShardStore {
   #addUsed(bytes: number): void {
     this.#used = this.usedBytes().then((used) => used + bytes);
   }
+}
+
+function isLeaving(name: string): boolean {
+  return name.startsWith(LEAVING) && isShardName(shardOf(name));
+}
+
+function shardOf(name: string): string {
+  return name.split('.', 2)[1] ?? '';
 }

@@ -5,11 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { sha256 } from '../dag/cid.ts';
+import { bytesOf, cidsOf, scanOf } from '../testing/peer-reading.ts';
 import { makeBlocks, makeShard, type TestShard } from '../testing/shards.ts';
+import { sharingRules } from './contract-sharing.ts';
 import type { Peer } from './peer.ts';
 
 export interface PeerUnderTest {
   readonly peer: Peer;
+  /** The same peer, as another home has it. */
+  readonly other?: Peer;
   /** Changes one byte in the middle of a block that the peer stores, behind its back. */
   readonly flip: (shard: TestShard, block: Uint8Array) => Promise<void>;
   /** Makes a stored block shorter or unreadable, behind the peer's back. */
@@ -202,28 +206,7 @@ export function peerContract(
       assert.ok(after.freeBytes > 0);
       assert.ok(after.at > 0);
     });
+
+    sharingRules(rule);
   });
-}
-
-async function cidsOf(peer: Peer): Promise<string[]> {
-  const cids: string[] = [];
-  for await (const cid of peer.list()) cids.push(cid);
-  return cids;
-}
-
-async function scanOf(peer: Peer, shard: TestShard): Promise<{ blocks: string[]; damage: string[] }> {
-  const damage: string[] = [];
-  const blocks: string[] = [];
-  const reader = await peer.open(shard.cid);
-  for await (const { digest, bytes } of reader.scan((detail) => damage.push(detail))) {
-    assert.deepEqual(bytesOf(sha256(bytes)), bytesOf(digest));
-    blocks.push(bytesOf(digest).toString());
-  }
-  await reader.close();
-  return { blocks, damage };
-}
-
-function bytesOf(bytes: Uint8Array | undefined): Uint8Array {
-  assert.ok(bytes);
-  return new Uint8Array(bytes);
 }

@@ -21,6 +21,7 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { sha256 } from '../dag/cid.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
+import { OTHER_OWNER, TEST_OWNER } from '../testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from '../testing/shards.ts';
 import { peerContract } from './contract.ts';
 import { LocalPeer } from './local.ts';
@@ -46,7 +47,8 @@ function change(path: string, at: number): void {
 peerContract('local, one CAR a shard', async (dir) => {
   const path = join(dir, 'peer');
   return {
-    peer: await LocalPeer.create({ name: 'disk1', path, layout: 'car' }),
+    peer: await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' }),
+    other: new LocalPeer({ owner: OTHER_OWNER, name: 'shared', path, layout: 'car' }),
     flip: async (shard, block) => {
       const at = readFileSync(carIn(path, shard)).indexOf(block);
       change(carIn(path, shard), at + (block.length >> 1));
@@ -58,7 +60,8 @@ peerContract('local, one CAR a shard', async (dir) => {
 peerContract('local, blockstore-fs', async (dir) => {
   const path = join(dir, 'peer');
   return {
-    peer: await LocalPeer.create({ name: 'disk1', path, layout: 'blockstore' }),
+    peer: await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'blockstore' }),
+    other: new LocalPeer({ owner: OTHER_OWNER, name: 'shared', path, layout: 'blockstore' }),
     flip: async (_shard, block) => change(blockIn(path, block), block.length >> 1),
     cut: async (_shard, block) => truncateSync(blockIn(path, block), 1),
   };
@@ -73,7 +76,7 @@ describe('local peer', () => {
 
   test('every byte that is copied passes the limit, and what is moved on its disk does not', async () => {
     for (const layout of ['car', 'blockstore'] as const) {
-      const peer = await LocalPeer.create({ name: layout, path: join(dir, `limited-${layout}`), layout });
+      const peer = await LocalPeer.create({ owner: TEST_OWNER, name: layout, path: join(dir, `limited-${layout}`), layout });
       const shard = makeShard(dir, makeBlocks(40, 30_000, 77));
       let passed = 0;
       const throttle = async (bytes: number) => {
@@ -91,7 +94,7 @@ describe('local peer', () => {
 
   test('a CAR that may be consumed is moved, not copied, and nothing stays in tmp', async () => {
     const path = join(dir, 'moved');
-    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
     const shard = makeShard(dir, makeBlocks(10, 4000));
     const { ino } = statSync(shard.carPath);
     await peer.put(shard, { mayConsume: true, signal: never });
@@ -102,7 +105,7 @@ describe('local peer', () => {
 
   test('a peer whose directory is gone is named with a hint, and never made again', async () => {
     const path = join(dir, 'unmounted');
-    const options = { name: 'disk7', path, layout: 'car' } as const;
+    const options = { owner: TEST_OWNER, name: 'disk7', path, layout: 'car' } as const;
     await LocalPeer.create(options);
     renameSync(path, `${path}.elsewhere`);
     mkdirSync(path);
@@ -124,7 +127,7 @@ describe('local peer', () => {
 
   test('a shard over the capacity is refused with what is free and needed, before any byte is copied', async () => {
     const path = join(dir, 'small');
-    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car', capacity: 30_000 });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car', capacity: 30_000 });
     const first = makeShard(dir, [Buffer.alloc(20_000, 1)]);
     const second = makeShard(dir, [Buffer.alloc(20_000, 2)]);
     await peer.put(first, keep);
@@ -141,7 +144,13 @@ describe('local peer', () => {
 
   test('two shards put at once share the capacity: only one fits', async () => {
     for (const layout of ['car', 'blockstore'] as const) {
-      const peer = await LocalPeer.create({ name: 'disk1', path: join(dir, `both-${layout}`), layout, capacity: 30_000 });
+      const peer = await LocalPeer.create({
+        owner: TEST_OWNER,
+        name: 'disk1',
+        path: join(dir, `both-${layout}`),
+        layout,
+        capacity: 30_000,
+      });
       const shards = [makeShard(dir, [Buffer.alloc(20_000, 1)]), makeShard(dir, [Buffer.alloc(20_000, 2)])];
       const results = await Promise.allSettled(shards.map((shard) => peer.put(shard, keep)));
       assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1, layout);
@@ -150,7 +159,7 @@ describe('local peer', () => {
 
   test('used bytes are those of all shards that are there when the peer is opened', async () => {
     for (const layout of ['car', 'blockstore'] as const) {
-      const options = { name: 'disk1', path: join(dir, `used-${layout}`), layout };
+      const options = { owner: TEST_OWNER, name: 'disk1', path: join(dir, `used-${layout}`), layout };
       const peer = await LocalPeer.create(options);
       const shards = [1, 2, 3].map((seed) => makeShard(dir, makeBlocks(5, 3000, seed)));
       await Promise.all(shards.map((shard) => peer.put(shard, keep)));
@@ -162,29 +171,29 @@ describe('local peer', () => {
 
   test('what a dead run left in tmp is removed, what another run is writing stays', async () => {
     const path = join(dir, 'leftovers');
-    await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
     const [dead, alive] = [join(path, 'tmp', 'dead.car'), join(path, 'tmp', 'alive.car')];
     writeFileSync(dead, 'x');
     writeFileSync(alive, 'x');
     const hourAgo = statSync(alive).mtimeMs / 1000 - 3600;
     utimesSync(dead, hourAgo, hourAgo);
-    const peer = new LocalPeer({ name: 'disk1', path, layout: 'car' });
+    const peer = new LocalPeer({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
     await peer.put(makeShard(dir, makeBlocks(3, 100)), keep);
     assert.deepEqual(readdirSync(join(path, 'tmp')), ['alive.car']);
   });
 
   test('a peer keeps its identity when it is set up again, and its layout cannot change', async () => {
     const path = join(dir, 'again');
-    const peer = await LocalPeer.create({ name: 'a', path, layout: 'car' });
-    assert.equal(await (await LocalPeer.create({ name: 'b', path, layout: 'car' })).id(), await peer.id());
-    await assert.rejects(LocalPeer.create({ name: 'c', path, layout: 'blockstore' }), { code: 'BAD_CONFIG' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'a', path, layout: 'car' });
+    assert.equal(await (await LocalPeer.create({ owner: TEST_OWNER, name: 'b', path, layout: 'car' })).id(), await peer.id());
+    await assert.rejects(LocalPeer.create({ owner: TEST_OWNER, name: 'c', path, layout: 'blockstore' }), { code: 'BAD_CONFIG' });
   });
 
   test('a newer format is refused, a peer.json that says nothing is damage', async () => {
     const path = join(dir, 'newer');
-    const options = { name: 'disk1', path, layout: 'car' } as const;
+    const options = { owner: TEST_OWNER, name: 'disk1', path, layout: 'car' } as const;
     await LocalPeer.create(options);
-    writeFileSync(join(path, 'peer.json'), '{"format":2,"layout":"packs","id":"x"}');
+    writeFileSync(join(path, 'peer.json'), '{"format":3,"layout":"packs","id":"x"}');
     await assert.rejects(new LocalPeer(options).metric(), { code: 'NEWER_FORMAT' });
     writeFileSync(join(path, 'peer.json'), '{');
     await assert.rejects(new LocalPeer(options).metric(), { code: 'DAMAGE' });
@@ -192,7 +201,7 @@ describe('local peer', () => {
 
   test('every single changed byte outside the blocks of a CAR is found', async () => {
     const path = join(dir, 'frames');
-    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
     const shard = makeShard(dir, makeBlocks(3, 30));
     await peer.put(shard, keep);
     for (let at = 0; at < shard.carBytes; at++) {
@@ -213,7 +222,7 @@ describe('local peer', () => {
 
   test('a CAR cut anywhere is damage, never a shorter shard', async () => {
     const path = join(dir, 'cuts');
-    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'car' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
     const shard = makeShard(dir, makeBlocks(3, 30));
     await peer.put(shard, keep);
     for (let length = shard.carBytes - 1; length >= 0; length--) {
@@ -223,7 +232,7 @@ describe('local peer', () => {
   });
 
   test('a manifest larger than the first read at the tail is found', async () => {
-    const peer = await LocalPeer.create({ name: 'disk1', path: join(dir, 'large'), layout: 'car' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path: join(dir, 'large'), layout: 'car' });
     const shard = makeShard(dir, makeBlocks(9000, 16));
     await peer.put(shard, keep);
     const reader = await peer.open(shard.cid);
@@ -233,7 +242,7 @@ describe('local peer', () => {
   });
 
   test('a reader that was closed reads no other file by mistake', async () => {
-    const peer = await LocalPeer.create({ name: 'disk1', path: join(dir, 'closed'), layout: 'car' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path: join(dir, 'closed'), layout: 'car' });
     const shard = makeShard(dir, makeBlocks(3, 100));
     await peer.put(shard, keep);
     const reader = await peer.open(shard.cid);
@@ -253,7 +262,7 @@ describe('local peer', () => {
 
   test('blockstore-fs itself finds a block under its raw alias and under its real CID', async () => {
     const path = join(dir, 'library');
-    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'blockstore' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'blockstore' });
     const node = Buffer.from('0a020801', 'hex'); // an empty UnixFS directory
     const shard = makeShard(dir, [node, Buffer.from('data')]);
     await peer.put(shard, keep);
@@ -269,7 +278,7 @@ describe('local peer', () => {
 
   test('removing the last shard that needs a block removes its file', async () => {
     const path = join(dir, 'emptied');
-    const peer = await LocalPeer.create({ name: 'disk1', path, layout: 'blockstore' });
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'blockstore' });
     const shards = [makeShard(dir, makeBlocks(10, 100)), makeShard(dir, makeBlocks(20, 100))];
     for (const shard of shards) await peer.put(shard, keep);
     for (const shard of shards) await peer.remove(shard.cid);

@@ -1,25 +1,30 @@
 /** The local peer: a directory on this machine. What is common to its two layouts: identity, space, errors. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, stat, statfs } from 'node:fs/promises';
+import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, writeDurably } from '../durable.ts';
-import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { Metric } from '../model.ts';
+import { makeDirectory } from '../durable.ts';
+import { ioError, ShardctlError } from '../errors.ts';
+import type { Metric, Owner } from '../model.ts';
 import { CarStore } from './car-store.ts';
 import { isIntact } from './intact.ts';
-import type { Peer, PutOptions, SealedShard, ShardReader } from './peer.ts';
+import { PEER_FORMAT, type PeerIdentity, type PeerLayout, readIdentity, writeIdentity } from './local-identity.ts';
+import { Marks } from './marks.ts';
+import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from './peer.ts';
+import { shardName } from './shard-name.ts';
 import type { ShardStore } from './store.ts';
 
-/** Format of a local peer's directory as this version writes it. */
-const FORMAT = 1;
-
-export type PeerLayout = 'car' | 'blockstore';
+const FOLDERS: Readonly<Record<PeerLayout, readonly string[]>> = {
+  car: ['shards', 'tmp', 'owners'],
+  blockstore: ['blocks', 'pins', 'owners'],
+};
 
 export interface LocalPeerOptions {
   readonly name: string;
   /** The peer's directory, absolute. */
   readonly path: string;
   readonly layout: PeerLayout;
+  /** The home whose shards are marked as its own. */
+  readonly owner: Owner;
   /** Most bytes that its shards may take. */
   readonly capacity?: number | undefined;
   readonly tags?: Readonly<Record<string, string>>;
@@ -30,13 +35,6 @@ export interface LocalPeerOptions {
   readonly now?: () => number;
 }
 
-/** `peer.json`: what tells a peer's directory from an empty mount point. */
-interface Identity {
-  readonly format: number;
-  readonly layout: PeerLayout;
-  readonly id: string;
-}
-
 export class LocalPeer implements Peer {
   readonly kind = 'local';
   readonly name: string;
@@ -45,10 +43,11 @@ export class LocalPeer implements Peer {
   readonly weight: number;
   readonly drained: boolean;
   readonly #options: LocalPeerOptions;
+  readonly #marks: Marks;
   #store: ShardStore | undefined;
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
   #claimed = 0;
-  #identity: Identity | undefined;
+  #identity: PeerIdentity | undefined;
 
   /** Touches nothing yet: a directory that is not there (a disk not mounted) shows when the peer is first used. */
   constructor(options: LocalPeerOptions) {
@@ -58,6 +57,7 @@ export class LocalPeer implements Peer {
     this.weight = options.weight ?? 1;
     this.drained = options.drained ?? false;
     this.#options = options;
+    this.#marks = new Marks(options.path, options.owner);
   }
 
   /**
@@ -70,10 +70,7 @@ export class LocalPeer implements Peer {
       await mkdir(options.path, { recursive: true });
       if ((await readIdentity(options)) === undefined) {
         for (const folder of FOLDERS[options.layout]) await makeDirectory(join(options.path, folder));
-        await writeDurably(
-          join(options.path, 'peer.json'),
-          `${JSON.stringify({ format: FORMAT, layout: options.layout, id: randomUUID() })}\n`,
-        );
+        await writeIdentity(options.path, { layout: options.layout, id: randomUUID() });
       }
     } catch (error) {
       throw ioError(error, `setting up peer "${options.name}"`, options.path);
@@ -84,7 +81,7 @@ export class LocalPeer implements Peer {
 
   /** The layout of a directory that is a peer already. @throws ShardctlError `TOO_FEW_PEERS` when it is none */
   static async layoutAt(path: string): Promise<PeerLayout> {
-    let identity: Identity | undefined;
+    let identity: PeerIdentity | undefined;
     try {
       identity = await readIdentity({ name: path, path });
     } catch (error) {
@@ -117,11 +114,12 @@ export class LocalPeer implements Peer {
         throw new ShardctlError('DAMAGE', `the CAR of ${shard.label} has ${carBytes} bytes, not ${shard.carBytes} (${shard.carPath})`);
       }
       const store = await this.#layout();
-      if (options.replace !== true && (await store.sizeOf(shard.cid)) === carBytes) {
-        if (await isIntact(() => store.open(shard.cid))) return await store.flush(shard.cid);
-        await store.remove(shard.cid);
-      }
-      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - (await store.usedBytes()) - this.#claimed;
+      // Marked first: from then on nobody takes away what is found here.
+      await this.#hold([shard.cid]);
+      const size = await store.sizeOf(shard.cid);
+      if (options.replace !== true && size === carBytes && (await this.#isWhole(store, shard.cid))) return;
+      const used = (await store.usedBytes()) - (size ?? 0) + this.#claimed;
+      const room = (this.#options.capacity ?? Number.POSITIVE_INFINITY) - used;
       if (room < carBytes) throw this.#full(shard, room, 'capacity');
       this.#claimed += carBytes;
       try {
@@ -132,10 +130,15 @@ export class LocalPeer implements Peer {
     });
   }
 
+  async #isWhole(store: ShardStore, cid: string): Promise<boolean> {
+    return (await isIntact(() => store.open(cid))) && (await store.confirm(cid));
+  }
+
   /** Loading blockstore-fs takes 50 ms: only those who use it pay for it. */
   async #layout(): Promise<ShardStore> {
     const { layout, path } = this.#options;
-    this.#store ??= layout === 'car' ? new CarStore(path) : new (await import('./blockstore.ts')).BlockStore(path);
+    this.#store ??=
+      layout === 'car' ? new CarStore(path, this.#marks) : new (await import('./blockstore.ts')).BlockStore(path, this.#marks);
     return this.#store;
   }
 
@@ -156,8 +159,41 @@ export class LocalPeer implements Peer {
     }
   }
 
-  async remove(cid: string): Promise<void> {
-    await this.#guard(`removing shard ${cid}`, async () => (await this.#layout()).remove(cid));
+  async hold(cids: readonly string[]): Promise<void> {
+    await this.#guard('marking shards', () => this.#hold(cids));
+  }
+
+  async remove(cid: string, owner?: string): Promise<'removed' | 'kept'> {
+    return await this.#guard(`removing shard ${cid}`, async () => {
+      shardName(cid);
+      await this.#bringUpToDate();
+      await this.#marks.release(cid, owner);
+      if (await this.#marks.isMarked(cid)) return 'kept';
+      return await (await this.#layout()).remove(cid);
+    });
+  }
+
+  async owners(): Promise<readonly PeerOwner[]> {
+    return await this.#guard('asking who is here', () => this.#marks.owners());
+  }
+
+  async *marks(): AsyncIterable<Mark> {
+    await this.id();
+    yield* this.#marks.all();
+  }
+
+  async #hold(cids: readonly string[]): Promise<void> {
+    await this.#bringUpToDate();
+    await this.#marks.hold(cids, (this.#options.now ?? Date.now)());
+  }
+
+  /** A peer without marks, as earlier versions made it, gets a place for them, and a format that keeps those versions away. */
+  async #bringUpToDate(): Promise<void> {
+    await this.id();
+    const identity = this.#identity as PeerIdentity;
+    if (identity.format === PEER_FORMAT) return;
+    await makeDirectory(join(this.#options.path, 'owners'));
+    this.#identity = await writeIdentity(this.#options.path, identity);
   }
 
   async #guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
@@ -196,9 +232,9 @@ export class LocalPeer implements Peer {
     );
   }
 
-  async #identify(): Promise<Identity> {
+  async #identify(): Promise<PeerIdentity> {
     const { name, path, layout } = this.#options;
-    let identity: Identity | undefined;
+    let identity: PeerIdentity | undefined;
     try {
       identity = await readIdentity(this.#options);
     } catch (error) {
@@ -216,40 +252,5 @@ export class LocalPeer implements Peer {
       });
     }
     return identity;
-  }
-}
-
-const FOLDERS: Readonly<Record<PeerLayout, readonly string[]>> = { car: ['shards', 'tmp'], blockstore: ['blocks', 'pins'] };
-
-async function readIdentity({ name, path }: Pick<LocalPeerOptions, 'name' | 'path'>): Promise<Identity | undefined> {
-  const file = join(path, 'peer.json');
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
-    throw error;
-  }
-  const identity = parseIdentity(text);
-  if (identity === undefined) {
-    throw new ShardctlError('DAMAGE', `${file} does not describe a peer`, { hint: `is ${path} the directory of peer "${name}"?` });
-  }
-  if (identity.format > FORMAT) {
-    throw new ShardctlError('NEWER_FORMAT', `${file} has format ${identity.format}; this shardctl reads up to format ${FORMAT}`, {
-      hint: 'a newer shardctl made this peer: install that version or a later one',
-    });
-  }
-  return identity;
-}
-
-function parseIdentity(text: string): Identity | undefined {
-  try {
-    const { format, layout, id } = JSON.parse(text) as Partial<Identity>;
-    if (typeof format !== 'number' || typeof id !== 'string') return undefined;
-    // A newer format may know more layouts: let its number speak first.
-    if (format <= FORMAT && layout !== 'car' && layout !== 'blockstore') return undefined;
-    return { format, layout: layout as PeerLayout, id };
-  } catch {
-    return undefined;
   }
 }

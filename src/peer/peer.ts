@@ -1,5 +1,5 @@
 /** The seam behind which shards are stored: a local directory, a Kubo daemon, a member of an IPFS Cluster. */
-import type { Metric } from '../model.ts';
+import type { Metric, Owner } from '../model.ts';
 
 /** A sealed shard waiting in the spool: one complete CARv1 whose root is the shard's UnixFS file. */
 export interface SealedShard {
@@ -29,6 +29,19 @@ export interface PutOptions {
   readonly signal: AbortSignal;
 }
 
+/** A home that has marked shards on a peer. Where it is may not be known. */
+export interface PeerOwner extends Partial<Omit<Owner, 'id'>>, Pick<Owner, 'id'> {
+  /** When it was last heard of there, RFC 3339. */
+  readonly seen?: string;
+}
+
+/** A home counts on this shard. */
+export interface Mark {
+  readonly cid: string;
+  /** ID of the home. */
+  readonly owner: string;
+}
+
 /** @param bytes about to be sent */
 export type Throttle = (bytes: number) => Promise<void>;
 
@@ -48,7 +61,7 @@ export interface Peer {
   metric(): Promise<Metric>;
 
   /**
-   * Stores every block of the shard and pins it. Resolves only when both are durable and the pin was seen to hold
+   * Marks the shard as this home's own, stores every block of it and pins it. Resolves only when both are durable and the pin was seen to hold
    * (invariants I3 and I4 of docs/design.md). Putting a shard that is already there is a cheap success.
    */
   put(shard: SealedShard, options: PutOptions): Promise<void>;
@@ -77,8 +90,25 @@ export interface Peer {
   /** CIDs of all shards that are pinned here. */
   list(): AsyncIterable<string>;
 
-  /** Unpins the shard and frees its space where that is the peer's own business. Removing what is not there is a success. */
-  remove(cid: string): Promise<void>;
+  /**
+   * Marks shards as this home's own, durably. Whoever counts on a shard that he has not put marks it first, and then looks whether it is
+   * there: what was there before may just be going.
+   */
+  hold?(cids: readonly string[]): Promise<void>;
+
+  /**
+   * Takes this home's mark from the shard. When no other home has marked it, it is unpinned, and its space freed where that is the peer's
+   * own business. Removing what is not there is a success.
+   * @param owner in whose place this is done: a home that is said to be dead
+   * @returns whether the peer keeps the shard, because other homes count on it
+   */
+  remove(cid: string, owner?: string): Promise<'removed' | 'kept'>;
+
+  /** The homes that have marked shards here, this one among them. */
+  owners?(): Promise<readonly PeerOwner[]>;
+
+  /** All marks of all homes. */
+  marks?(): AsyncIterable<Mark>;
 
   /**
    * Pins single blocks of shards that are here by themselves, and nothing below them: who knows only a tree's root then finds

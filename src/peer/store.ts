@@ -17,9 +17,13 @@ export interface ShardStore {
   /** Bytes of this shard's CAR when it is here whole, as far as can be told without reading it. */
   sizeOf(cid: string): Promise<number | undefined>;
   put(shard: SealedShard, options: StorePut): Promise<void>;
-  /** Makes durable that a shard which is here is here: a run may have died between its last two steps. */
-  flush(cid: string): Promise<void>;
+  /**
+   * Makes durable that a shard which is here is here: a run may have died between its last two steps.
+   * @returns whether it is here still, all of it in its place
+   */
+  confirm(cid: string): Promise<boolean>;
   open(cid: string): Promise<ShardReader>;
   list(): AsyncIterable<string>;
-  remove(cid: string): Promise<void>;
+  /** Takes a shard away that nobody has marked; it stays when somebody has by the time that it is out of sight. */
+  remove(cid: string): Promise<'removed' | 'kept'>;
 }

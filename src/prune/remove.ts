@@ -1,12 +1,18 @@
 /**
  * Takes from the peers what the index says no snapshot needs: shards that none names, and strays. What this home does not
- * know is never touched: another home may use the same peer.
+ * know is never touched, and what another home has marked stays: both may use the same peer.
  */
 import { ShardctlError } from '../errors.ts';
 import type { PruneRun } from './run.ts';
 
-/** @returns how many shards and strays stay because a peer does not answer; their records stay too */
-export async function removeUnneeded(run: PruneRun): Promise<number> {
+export interface Removal {
+  /** Shards and strays that stay because a peer does not answer; their records stay too. */
+  readonly left: number;
+  /** Copies that stay because other homes count on them. */
+  readonly kept: number;
+}
+
+export async function removeUnneeded(run: PruneRun): Promise<Removal> {
   const { index, emit, signal } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const named = new Set(snapshots.flatMap(({ shards }) => shards));
@@ -26,9 +32,10 @@ export async function removeUnneeded(run: PruneRun): Promise<number> {
   const strays = index.strays();
   let done = 0;
   let left = 0;
+  let kept = 0;
   for (const { number, cid, peers } of dead) await removeOne(cid, peers, () => index.dropShard(number));
   for (const { cid, peers } of strays) await removeOne(cid, peers, () => index.dropStray(cid));
-  return left;
+  return { left, kept };
 
   async function removeOne(cid: string, holders: readonly string[], forget: () => Promise<void>): Promise<void> {
     signal.throwIfAborted();
@@ -47,7 +54,7 @@ export async function removeUnneeded(run: PruneRun): Promise<number> {
       if (peer === undefined) continue;
       try {
         if (unreachable.has(name)) gone = false;
-        else await peer.remove(cid);
+        else if ((await peer.remove(cid)) === 'kept') kept++;
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
         gone = false;

@@ -12,6 +12,7 @@ import { LocalPeer } from '../peer/local.ts';
 import type { Peer } from '../peer/peer.ts';
 import { update } from '../update.ts';
 import { verify } from '../verify.ts';
+import { TEST_OWNER } from './owner.ts';
 
 export interface Ran {
   readonly summary: Summary;
@@ -27,7 +28,10 @@ export class TestHome {
   ): Promise<TestHome> {
     const home = new TestHome(mkdtempSync(join(tmpdir(), 'shardctl-home-')));
     for (const [name, { capacity, tags = {} }] of Object.entries(peers)) {
-      home.peers.set(name, await LocalPeer.create({ name, path: join(home.dir, 'peers', name), layout: 'car', tags, capacity }));
+      home.peers.set(
+        name,
+        await LocalPeer.create({ owner: TEST_OWNER, name, path: join(home.dir, 'peers', name), layout: 'car', tags, capacity }),
+      );
     }
     return home;
   }
@@ -35,7 +39,8 @@ export class TestHome {
   /** A home that is there already, with the peers of these names. */
   static at(dir: string, peers: readonly string[]): TestHome {
     const home = new TestHome(dir);
-    for (const name of peers) home.peers.set(name, new LocalPeer({ name, path: join(dir, 'peers', name), layout: 'car' }));
+    for (const name of peers)
+      home.peers.set(name, new LocalPeer({ owner: TEST_OWNER, name, path: join(dir, 'peers', name), layout: 'car' }));
     return home;
   }
 

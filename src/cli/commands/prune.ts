@@ -42,6 +42,7 @@ function lines(pruned: Pruned, collected: readonly string[], seconds: number): s
       `${counted(pruned.rewrittenSnapshots, 'snapshot')} ${pruned.dryRun ? 'to get' : 'got'} a new CID: the trees are the same, the shards are others`,
     );
   if (collected.length > 0) out.push(`space collected on ${collected.join(', ')}`);
+  if (pruned.kept > 0) out.push(`kept for other homes: ${counted(pruned.kept, 'copy')}`);
   if (pruned.left > 0) out.push(`${counted(pruned.left, 'shard')} could not be removed: run prune again when the peers are back`);
   if (!pruned.dryRun) out.push(`took ${formatSeconds(seconds)}`);
   return out;

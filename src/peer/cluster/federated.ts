@@ -90,7 +90,7 @@ export class FederatedPeer implements Peer {
     yield* await this.#cluster.listing.anywhere();
   }
 
-  async remove(cid: string): Promise<void> {
+  async remove(cid: string): Promise<'removed' | 'kept'> {
     const { api, turns, usage, listing } = this.#cluster;
     await turns.take(shardName(cid), async () => {
       const pin = await api.pin(cid);
@@ -99,6 +99,7 @@ export class FederatedPeer implements Peer {
       await usage.changed(pin, undefined);
       listing.changed();
     });
+    return 'removed';
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {

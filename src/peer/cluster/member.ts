@@ -105,9 +105,10 @@ export class ClusterMemberPeer implements Peer {
     yield* await this.#cluster.listing.of(this.#member.id);
   }
 
-  async remove(cid: string): Promise<void> {
+  async remove(cid: string): Promise<'removed' | 'kept'> {
     await dropPin(this.#cluster, shardName(cid), this.#member.id);
     this.#shared.uploads.forget(cid, this.#member.id);
+    return 'removed';
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {

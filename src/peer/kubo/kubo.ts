@@ -140,9 +140,10 @@ export class KuboPeer implements Peer {
   }
 
   /** Unpins. The space is freed by the daemon's garbage collection, when it likes or at `reclaim`. */
-  async remove(cid: string): Promise<void> {
+  async remove(cid: string): Promise<'removed' | 'kept'> {
     await this.#identify();
     await this.rpc.unpin(shardName(cid), `unpinning shard ${cid}`);
+    return 'removed';
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {

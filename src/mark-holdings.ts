@@ -1,0 +1,34 @@
+/**
+ * Marks what this home holds as its own on its peers: a home that an earlier version made, or that is a copy of another, has done so
+ * nowhere yet. A shard that no home has marked may go with the next `prune` of any of them.
+ */
+import { ShardctlError } from './errors.ts';
+import type { Emit } from './events.ts';
+import type { Index } from './index-store/index.ts';
+import { holdingsOf } from './move/holdings.ts';
+import type { Peer } from './peer/peer.ts';
+
+export interface MarkRun {
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly emit: Emit;
+}
+
+/** @param names of the peers @returns those on which all is marked now; one that does not answer is for the next run */
+export async function markHoldings({ index, peers, emit }: MarkRun, names: readonly string[]): Promise<string[]> {
+  const holdings = holdingsOf(index);
+  const done = await Promise.all(
+    names.map(async (name) => {
+      const cids = holdings.filter((holding) => holding.peers.includes(name)).map(({ cid }) => cid);
+      try {
+        if (cids.length > 0) await peers.get(name)?.hold?.(cids);
+        return [name];
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        emit({ type: 'warning', message: `peer ${name} does not know yet what this home needs there: ${error.message}` });
+        return [];
+      }
+    }),
+  );
+  return done.flat();
+}
