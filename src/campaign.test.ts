@@ -1,0 +1,25 @@
+/**
+ * The campaign (src/testing/campaign): whatever operators, crashes and disks do to homes that share peers, nothing that is retained
+ * is ever lost.
+ *
+ * `SHARDCTL_CAMPAIGN_SEED`, `_ROUNDS`, `_SECONDS` and `_DIR` say which one, how long and where: docs/development.md.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runCampaign } from './testing/campaign/campaign.ts';
+
+const { SHARDCTL_CAMPAIGN_SEED: seed, SHARDCTL_CAMPAIGN_ROUNDS: rounds, SHARDCTL_CAMPAIGN_SECONDS: seconds } = process.env;
+
+test('after any round of a campaign every retained snapshot of every home is there and comes back as it was', async (t) => {
+  const dir = mkdtempSync(join(process.env.SHARDCTL_CAMPAIGN_DIR ?? tmpdir(), 'shardctl-campaign-'));
+  const tally = await runCampaign({
+    seed: Number(seed ?? Date.now() % 1_000_000),
+    rounds: Number(rounds ?? 200),
+    seconds: Number(seconds ?? 160),
+    dir,
+  });
+  t.diagnostic(JSON.stringify(tally));
+  rmSync(dir, { recursive: true });
+});

@@ -1,0 +1,106 @@
+/** What an operator does to a home, one command each, and what is known of the home afterwards. */
+import type { Home, Repository } from './home.ts';
+import type { Frozen } from './source.ts';
+import type { Outcome, World } from './world.ts';
+
+export interface Deed {
+  readonly home: Home;
+  readonly argv: readonly string[];
+  /** Exit codes that are right as things are. */
+  readonly allowed: readonly number[];
+  /** Takes down what has been done. */
+  readonly done?: (outcome: Outcome) => void;
+  /** Finds out how far a run came that was killed. */
+  readonly cutShort?: () => void;
+}
+
+/** Codes of a run which is told that a peer that it would need does not answer. */
+const orTooFewPeers = (world: World, home: Home): number[] => (world.stateFor(home) === 'away' ? [0, 42] : [0]);
+
+/** The source is edited most of the times; sometimes there is nothing to do. */
+export async function updateDeed(world: World): Promise<Deed> {
+  const { random } = world;
+  const home = random.pick(world.homes);
+  const repository = random.pick([...home.repositories.values()]);
+  if (random.chance(0.9)) for (const line of await repository.source.edit()) world.note(`  ${repository.source.dir}: ${line}`);
+  const add = random.chance(0.15);
+  const argv = add ? home.addCommand(repository.name, repository.source) : home.updateCommand(repository);
+  if (random.chance(0.1)) argv.push('--checksum');
+  return updating(home, repository, argv, await repository.source.frozen());
+}
+
+export function updating(home: Home, repository: Repository, argv: readonly string[], frozen: Frozen): Deed {
+  return {
+    home,
+    argv,
+    allowed: [0],
+    done: (outcome) => home.committed(repository, frozen, outcome),
+    cutShort: () => home.reconcile({ committed: new Map([[repository.name, frozen]]) }),
+  };
+}
+
+export async function updateAllDeed(world: World): Promise<Deed> {
+  const home = world.random.pick(world.homes);
+  const frozen = new Map<string, Frozen>();
+  for (const { name, source } of home.repositories.values()) frozen.set(name, await source.frozen());
+  return {
+    home,
+    argv: ['update', '--all', '--shard-size', '64KiB', '--max-delete', 'none'],
+    allowed: [0],
+    done: (outcome) => {
+      for (const repository of home.repositories.values()) home.committed(repository, frozen.get(repository.name) as Frozen, outcome);
+    },
+    cutShort: () => home.reconcile({ committed: frozen }),
+  };
+}
+
+/** Some by number, or all but the newest. With nothing that may go it is an update. */
+export async function forgetDeed(world: World): Promise<Deed> {
+  const { random } = world;
+  const home = random.pick(world.homes);
+  const able = [...home.repositories.values()].filter(({ kept }) => kept.size > 1);
+  if (able.length === 0) return updateDeed(world);
+  const { name, kept } = random.pick(able);
+  const old = [...kept.keys()].sort((a, b) => a - b).slice(0, -1);
+  const last = random.between(1, old.length);
+  const byNumber = random.chance(0.6);
+  const gone = new Set(byNumber ? random.some(old, random.between(1, old.length)) : old.slice(0, old.length + 1 - last));
+  return {
+    home,
+    argv: ['forget', name, ...(byNumber ? [...gone].map(String) : ['--keep-last', `${last}`])],
+    allowed: [0],
+    done: () => {
+      for (const number of gone) kept.delete(number);
+    },
+    cutShort: () => home.reconcile({ forgotten: new Map([[name, gone]]) }),
+  };
+}
+
+export function pruneDeed(world: World): Deed {
+  const { random } = world;
+  const home = random.pick(world.homes);
+  const argv = ['prune', '--shard-size', '64KiB'];
+  if (random.chance(0.7)) argv.push('--max-unused', random.pick(['0', '5%', '20%', 'unlimited']));
+  if (random.chance(0.2)) argv.push('--max-repack', '100KB');
+  return { home, argv, allowed: orTooFewPeers(world, home), cutShort: () => home.reconcile() };
+}
+
+export function rebalanceDeed(world: World): Deed {
+  const home = world.random.pick(world.homes);
+  return { home, argv: ['rebalance'], allowed: orTooFewPeers(world, home) };
+}
+
+export function repairDeed(world: World, home = world.random.pick(world.homes)): Deed {
+  const argv = world.random.chance(0.5) ? ['repair', '--read-data'] : ['repair'];
+  return { home, argv, allowed: orTooFewPeers(world, home) };
+}
+
+/** Everything on a peer moves elsewhere. */
+export function drainDeed(world: World, home: Home, peer: string): Deed {
+  return { home, argv: ['peers', 'drain', peer], allowed: orTooFewPeers(world, home) };
+}
+
+export function perform(world: World, deed: Deed): void {
+  const outcome = world.run(deed.home, deed.allowed, deed.argv);
+  deed.done?.(outcome);
+}

@@ -1,0 +1,92 @@
+/** What a campaign knows of a home: its peers, its repositories, and each snapshot that it has to keep. */
+import { join } from 'node:path';
+import type { Frozen, Source } from './source.ts';
+import type { Outcome, World } from './world.ts';
+
+export const REPLICAS = 2;
+const CAPACITY = ['--capacity', '1GB'];
+/** Small, so that a few edits fill several, and leave some thin. */
+const SHARD_SIZE = ['--shard-size', '64KiB'];
+
+export interface Repository {
+  readonly name: string;
+  readonly source: Source;
+  /** By number: what is retained. */
+  readonly kept: Map<number, Frozen>;
+}
+
+export class Home {
+  readonly name: string;
+  readonly dir: string;
+  /** Names of those in its settings. */
+  readonly peers = new Set<string>();
+  /** By name. */
+  readonly repositories = new Map<string, Repository>();
+  readonly #world: World;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.name = name;
+    this.dir = join(world.dir, 'homes', name);
+  }
+
+  addPeer(name: string, layout: 'car' | 'blockstore'): void {
+    this.#world.run(this, [0], ['peers', 'add', 'local', this.#world.peerDir(name), '--name', name, '--layout', layout, ...CAPACITY]);
+    this.peers.add(name);
+  }
+
+  /** The command that makes the repository, and that brings a recovered one back to its settings. */
+  addCommand(name: string, source: Source): string[] {
+    return ['add', source.dir, '--name', name, '--replication', `${REPLICAS}`, ...SHARD_SIZE, ...source.flags, '--max-delete', 'none'];
+  }
+
+  updateCommand({ name }: Repository): string[] {
+    return ['update', name, ...SHARD_SIZE, '--max-delete', 'none'];
+  }
+
+  /** Takes down what an `add` or `update` says that it has committed. @param frozen the source as it is */
+  committed(repository: Repository, frozen: Frozen, outcome: Outcome): void {
+    const summary = outcome.events.find(({ type, repository: of }) => type === 'summary' && of === repository.name);
+    if (summary === undefined) throw new Error(`${repository.name} in home ${this.name}: no summary`);
+    const { number, tree } = summary as { number: number; tree: string };
+    if (tree !== frozen.tree)
+      throw new Error(`${repository.name}@${number} in home ${this.name} has root ${tree}, its source ${frozen.tree}`);
+    this.#keep(repository, number, frozen);
+  }
+
+  /**
+   * Compares what the home lists with what it must keep.
+   * @param maybe what a run that was killed may have committed, or else may have forgotten, by repository
+   */
+  reconcile(
+    maybe: { readonly committed?: ReadonlyMap<string, Frozen>; readonly forgotten?: ReadonlyMap<string, ReadonlySet<number>> } = {},
+  ): void {
+    const { events } = this.#world.run(this, [0], ['snapshots']);
+    const listed = events.filter(({ type }) => type === 'snapshot') as unknown as { repository: string; number: number; tree: string }[];
+    for (const repository of this.repositories.values()) {
+      const here = new Map(listed.filter((one) => one.repository === repository.name).map(({ number, tree }) => [number, tree]));
+      const mayGo = maybe.forgotten?.get(repository.name);
+      for (const [number, { tree }] of repository.kept) {
+        const found = here.get(number);
+        here.delete(number);
+        if (found === tree) continue;
+        if (found === undefined && mayGo?.has(number)) repository.kept.delete(number);
+        else throw new Error(`${repository.name}@${number} in home ${this.name} is ${found ?? 'gone'}, and should be ${tree}`);
+      }
+      const mayCome = maybe.committed?.get(repository.name);
+      for (const [number, tree] of here) {
+        if (tree !== mayCome?.tree) throw new Error(`${repository.name}@${number} in home ${this.name}: nobody made this snapshot`);
+        this.#keep(repository, number, mayCome);
+      }
+    }
+  }
+
+  #keep({ name, kept }: Repository, number: number, frozen: Frozen): void {
+    const before = kept.get(number);
+    if (before !== undefined && before.tree !== frozen.tree)
+      throw new Error(`${name}@${number} in home ${this.name} was ${before.tree} and is ${frozen.tree} now`);
+    const newest = Math.max(0, ...kept.keys());
+    if (before === undefined && number <= newest) throw new Error(`${name}@${number} in home ${this.name} comes after @${newest}`);
+    kept.set(number, frozen);
+  }
+}

@@ -1,0 +1,79 @@
+/** What must hold after each round of a campaign, whatever was done. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Home, Repository } from './home.ts';
+import { REPLICAS } from './home.ts';
+import { blocksAt } from './peer-blocks.ts';
+import type { World } from './world.ts';
+
+/**
+ * Each block of each retained snapshot lies on as many peers of its home as there should be replicas; one less where a peer is
+ * damaged. A peer that is away still has what it had, but nobody may depend on it.
+ * @throws Error that names the first blocks for which that is not so
+ */
+export function assertBlocksHeld(world: World): void {
+  const held = new Map([...world.peers.keys()].map((name) => [name, blocksAt(world.peerDirNow(name))]));
+  const missing: string[] = [];
+  for (const home of world.homes) {
+    const state = world.stateFor(home);
+    const peers = [...home.peers].map((name) => ({ name, blocks: held.get(name) as Set<string> }));
+    for (const { name, kept } of home.repositories.values()) {
+      for (const [number, { digests }] of kept) {
+        let short = 0;
+        let lost = 0;
+        for (const digest of digests) {
+          const holders = peers.filter(({ blocks }) => blocks.has(digest));
+          const reachable = holders.filter((peer) => peer.name !== world.ill).length;
+          if (reachable === 0) lost++;
+          else if (holders.length < (state === 'damaged' ? REPLICAS - 1 : REPLICAS)) short++;
+        }
+        const what = `${name}@${number} of home ${home.name}, of ${digests.size} blocks`;
+        if (lost > 0) missing.push(`${what}: ${lost} are on no peer that is well`);
+        if (short > 0) missing.push(`${what}: ${short} are on fewer than ${REPLICAS} peers`);
+      }
+    }
+  }
+  if (missing.length > 0) throw new Error(`blocks are missing:\n${missing.join('\n')}`);
+}
+
+/** A retained snapshot comes back as it was frozen. @throws Error that names the first differences */
+export function assertReadsBack(world: World, home: Home, { name, source, kept }: Repository, number: number): void {
+  const out = join(world.dir, 'out');
+  rmSync(out, { recursive: true, force: true });
+  world.run(home, [0], ['get', `${name}@${number}`, '-o', out]);
+  world.tally.reads++;
+  const expected = kept.get(number)?.entries ?? new Map<string, string>();
+  const actual = source.looks(out);
+  const differences = [...new Set([...expected.keys(), ...actual.keys()])].filter((path) => expected.get(path) !== actual.get(path));
+  if (differences.length > 0) {
+    const lines = differences.slice(0, 5).map((path) => `${JSON.stringify(path)}: ${expected.get(path)} came back as ${actual.get(path)}`);
+    throw new Error(`${name}@${number} of home ${home.name} comes back with ${differences.length} differences:\n${lines.join('\n')}`);
+  }
+  rmSync(out, { recursive: true, force: true });
+}
+
+/** A part of the laws, chosen at random, for what it costs. */
+export function assertSome(world: World): void {
+  const { random } = world;
+  assertBlocksHeld(world);
+  const home = random.pick(world.homes);
+  const repository = random.pick([...home.repositories.values()]);
+  if (random.chance(0.5)) assertReadsBack(world, home, repository, random.pick([...repository.kept.keys()]));
+  if (random.chance(0.3)) assertVerified(world, random.pick(world.homes));
+}
+
+/** All of them. */
+export function assertAll(world: World): void {
+  assertBlocksHeld(world);
+  for (const home of world.homes) {
+    home.reconcile();
+    assertVerified(world, home);
+    for (const repository of home.repositories.values())
+      for (const number of repository.kept.keys()) assertReadsBack(world, home, repository, number);
+  }
+}
+
+/** `verify` finds nothing, unless there is something to be found. */
+function assertVerified(world: World, home: Home): void {
+  world.run(home, world.stateFor(home) === 'well' ? [0] : [0, 42, 44], ['verify', '--read-data']);
+}

@@ -1,0 +1,110 @@
+/** A mirror as a campaign edits it, and what a snapshot of it must give back for as long as it is kept. */
+import { lstatSync, lutimesSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { cidText, sha256 } from '../../dag/cid.ts';
+import { profileOf } from '../../dag/profile.ts';
+import { toBytes } from '../../fs-path.ts';
+import type { CidProfile } from '../../model.ts';
+import { listing } from '../listing.ts';
+import { treeRoot } from '../tree-root.ts';
+import { editOnce, pathsOf, shortened } from './edits.ts';
+import type { Random } from './random.ts';
+
+/** Small, so that a file of some KiB has several blocks. */
+const CHUNK_BYTES = 4096;
+/** Times are given by count: the same seed makes the same nodes, and so the same shards. */
+const FIRST_SECOND = 1_600_000_000;
+
+/** A tree as it was at one time. */
+export interface Frozen {
+  /** CID of its root, computed without the pipeline. */
+  readonly tree: string;
+  /** Kind, mode, time and content of each entry. */
+  readonly entries: ReadonlyMap<string, string>;
+  /** Of all its blocks, in hex. */
+  readonly digests: ReadonlySet<string>;
+}
+
+export class Source {
+  readonly dir: string;
+  readonly metadata: boolean;
+  /** What `add` is given besides the directory and its name. */
+  readonly flags: readonly string[];
+  readonly #random: Random;
+  readonly #profile: CidProfile = profileOf('unixfs-v1-2025', `size-${CHUNK_BYTES}`);
+  #seconds = FIRST_SECOND;
+
+  constructor(dir: string, random: Random, metadata: boolean) {
+    this.dir = dir;
+    this.metadata = metadata;
+    this.flags = ['--chunker', `size-${CHUNK_BYTES}`, ...(metadata ? [] : ['--no-metadata'])];
+    this.#random = random;
+    mkdirSync(join(dir, 'pool', 'deep'), { recursive: true });
+    for (let i = 0; i < 12; i++) writeFileSync(join(dir, i % 2 ? 'pool' : '', `file-${i}`), random.bytes(random.mostlySmall(1, 40_000)));
+    writeFileSync(join(dir, 'pool', 'deep', 'file'), random.bytes(20_000));
+    this.#stamp();
+  }
+
+  async frozen(): Promise<Frozen> {
+    const digests = new Set<string>();
+    const tree = await this.#root(this.dir, (block) => {
+      const digest = sha256(block);
+      digests.add(Buffer.from(digest).toString('hex'));
+      return digest;
+    });
+    return { tree, entries: this.looks(this.dir), digests };
+  }
+
+  /** What of `dir` a snapshot of this source brings back. */
+  looks(dir: string): Map<string, string> {
+    const entries = listing(dir);
+    if (this.metadata) return entries;
+    const withoutMetadata = (entry: string) =>
+      entry.startsWith('symlink') ? entry.replace(/ -?\d+/, '') : entry.replace(/^\d+ -?\d+ /, '');
+    return new Map([...entries].map(([path, entry]) => [path, withoutMetadata(entry)]));
+  }
+
+  /** Some edits, so that some meet each other. @returns what was done, a line each */
+  async edit(): Promise<string[]> {
+    const done = Array.from({ length: this.#random.mostlySmall(1, 6) }, () => editOnce(this.dir, this.#random));
+    this.#stamp();
+    if (this.#random.chance(0.3)) {
+      done.push(await this.#storeBlock());
+      this.#stamp();
+    }
+    return done;
+  }
+
+  /** A file whose bytes are a node of the tree itself: the one block stands in it as a leaf and as a node. */
+  async #storeBlock(): Promise<string> {
+    const { files, directories } = pathsOf(this.dir);
+    const random = this.#random;
+    const below = directories.slice(1);
+    const of = below.length > 0 && (files.length === 0 || random.chance(0.7)) ? random.pick(below) : random.pick(files);
+    let node: Uint8Array = Buffer.alloc(0);
+    await this.#root(of, (block) => {
+      // The last one is its root. One of those below will do as well.
+      if (random.chance(0.9)) node = block;
+      return sha256(block);
+    });
+    // Above `of` it changes only the nodes above it.
+    const at = random.chance(0.8) ? this.dir : dirname(of);
+    const path = join(at, `${random.pick(['!', '~'])}block-${random.below(20)}`);
+    writeFileSync(path, node);
+    return `${shortened(this.dir, path)} holds the node of ${shortened(this.dir, of)}`;
+  }
+
+  async #root(path: string, emit: (block: Buffer) => Uint8Array): Promise<string> {
+    return cidText(await treeRoot(toBytes(path), { profile: this.#profile, metadata: this.metadata, emit }), 1);
+  }
+
+  /** What has a time of the real clock gets one by count. */
+  #stamp(): void {
+    const { files, directories, others } = pathsOf(this.dir);
+    for (const path of [...files, ...others, ...directories]) {
+      if (lstatSync(path).mtimeMs < Date.UTC(2026, 0)) continue;
+      this.#seconds++;
+      lutimesSync(path, this.#seconds, this.#seconds);
+    }
+  }
+}
