@@ -1,5 +1,5 @@
 /** What an operator does to a home, one command each, and what is known of the home afterwards. */
-import type { Home, Repository } from './home.ts';
+import { ASKED, type Home, type Repository } from './home.ts';
 import type { Frozen } from './source.ts';
 import type { Outcome, World } from './world.ts';
 
@@ -45,7 +45,7 @@ export async function updateAllDeed(world: World): Promise<Deed> {
   for (const { name, source } of home.repositories.values()) frozen.set(name, await source.frozen());
   return {
     home,
-    argv: ['update', '--all', '--shard-size', '64KiB', '--max-delete', 'none'],
+    argv: ['update', '--all', ...ASKED, '--shard-size', '64KiB', '--max-delete', 'none'],
     allowed: [0],
     done: (outcome) => {
       for (const repository of home.repositories.values()) home.committed(repository, frozen.get(repository.name) as Frozen, outcome);
@@ -79,7 +79,7 @@ export async function forgetDeed(world: World): Promise<Deed> {
 export function pruneDeed(world: World): Deed {
   const { random } = world;
   const home = random.pick(world.homes);
-  const argv = ['prune', '--shard-size', '64KiB'];
+  const argv = ['prune', ...ASKED, '--shard-size', '64KiB'];
   if (random.chance(0.7)) argv.push('--max-unused', random.pick(['0', '5%', '20%', 'unlimited']));
   if (random.chance(0.2)) argv.push('--max-repack', '100KB');
   return { home, argv, allowed: orTooFewPeers(world, home), cutShort: () => home.reconcile() };
@@ -87,17 +87,17 @@ export function pruneDeed(world: World): Deed {
 
 export function rebalanceDeed(world: World): Deed {
   const home = world.random.pick(world.homes);
-  return { home, argv: ['rebalance'], allowed: orTooFewPeers(world, home) };
+  return { home, argv: ['rebalance', ...ASKED], allowed: orTooFewPeers(world, home) };
 }
 
 export function repairDeed(world: World, home = world.random.pick(world.homes)): Deed {
-  const argv = world.random.chance(0.5) ? ['repair', '--read-data'] : ['repair'];
+  const argv = world.random.chance(0.5) ? ['repair', '--read-data', ...ASKED] : ['repair', ...ASKED];
   return { home, argv, allowed: orTooFewPeers(world, home) };
 }
 
 /** Everything on a peer moves elsewhere. */
 export function drainDeed(world: World, home: Home, peer: string): Deed {
-  return { home, argv: ['peers', 'drain', peer], allowed: orTooFewPeers(world, home) };
+  return { home, argv: ['peers', 'drain', peer, ...ASKED], allowed: orTooFewPeers(world, home) };
 }
 
 export function perform(world: World, deed: Deed): void {

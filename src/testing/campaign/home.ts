@@ -4,6 +4,8 @@ import type { Frozen, Source } from './source.ts';
 import type { Outcome, World } from './world.ts';
 
 export const REPLICAS = 2;
+/** Said to each command that stores, moves or judges shards. */
+export const ASKED = ['--replication', `${REPLICAS}`];
 const CAPACITY = ['--capacity', '1GB'];
 /** Small, so that a few edits fill several, and leave some thin. */
 const SHARD_SIZE = ['--shard-size', '64KiB'];
@@ -37,11 +39,11 @@ export class Home {
 
   /** The command that makes the repository, and that brings a recovered one back to its settings. */
   addCommand(name: string, source: Source): string[] {
-    return ['add', source.dir, '--name', name, '--replication', `${REPLICAS}`, ...SHARD_SIZE, ...source.flags, '--max-delete', 'none'];
+    return ['add', source.dir, '--name', name, ...ASKED, ...SHARD_SIZE, ...source.flags, '--max-delete', 'none'];
   }
 
   updateCommand({ name }: Repository): string[] {
-    return ['update', name, ...SHARD_SIZE, '--max-delete', 'none'];
+    return ['update', name, ...ASKED, ...SHARD_SIZE, '--max-delete', 'none'];
   }
 
   /** Takes down what an `add` or `update` says that it has committed. @param frozen the source as it is */

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home, Repository } from './home.ts';
-import { REPLICAS } from './home.ts';
+import { ASKED, REPLICAS } from './home.ts';
 import { blocksAt } from './peer-blocks.ts';
 import type { World } from './world.ts';
 
@@ -75,5 +75,5 @@ export function assertAll(world: World): void {
 
 /** `verify` finds nothing, unless there is something to be found. */
 function assertVerified(world: World, home: Home): void {
-  world.run(home, world.stateFor(home) === 'well' ? [0] : [0, 42, 44], ['verify', '--read-data']);
+  world.run(home, world.stateFor(home) === 'well' ? [0] : [0, 42, 44], ['verify', '--read-data', ...ASKED]);
 }

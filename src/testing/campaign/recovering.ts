@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { perform, updating } from './deeds.ts';
-import type { Home, Repository } from './home.ts';
+import { ASKED, type Home, type Repository } from './home.ts';
 import { assertAll } from './laws.ts';
 import type { World } from './world.ts';
 
@@ -32,6 +32,6 @@ export async function recoverHeads(world: World, home: Home, heads: readonly Hea
     perform(world, updating(home, repository, home.addCommand(name, source), await source.frozen()));
   }
   for (const peer of home.peers) world.run(home, [0], ['peers', 'set', peer, '--capacity', '1GB']);
-  world.run(home, [0], ['repair']);
+  world.run(home, [0], ['repair', ...ASKED]);
   assertAll(world);
 }

@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type Deed, drainDeed, forgetDeed, perform, pruneDeed, rebalanceDeed, repairDeed, updateAllDeed, updateDeed } from './deeds.ts';
-import type { Home } from './home.ts';
+import { ASKED, type Home } from './home.ts';
 import { assertAll, assertBlocksHeld } from './laws.ts';
 import { dataFiles } from './peer-blocks.ts';
 import { headOf, recoverHeads } from './recovering.ts';
@@ -46,7 +46,7 @@ function undrain(world: World, home: Home, peer: string): void {
     world.run(home, [0], ['peers', 'drain', peer, '--undo']);
     return;
   }
-  world.run(home, [0], ['peers', 'rm', peer]);
+  world.run(home, [0], ['peers', 'rm', peer, ...ASKED]);
   home.peers.delete(peer);
   assertBlocksHeld(world);
   if (world.random.chance(0.5)) perform(world, pruneDeed(world));
@@ -68,7 +68,7 @@ async function killRound(world: World): Promise<void> {
     { weight: 3, choose: () => rebalanceDeed(world) },
   ]);
   const deed: Deed = await choose();
-  const kill = random.chance(0.7) ? { write: random.mostlySmall(1, 300) } : { ms: random.between(100, 900) };
+  const kill = random.chance(0.7) ? { write: random.mostlySmall(1, 100) } : { percent: random.between(30, 110) };
   const outcome = world.run(deed.home, deed.allowed, deed.argv, kill);
   if (outcome.code !== undefined) {
     deed.done?.(outcome);
@@ -116,7 +116,7 @@ export function recoverPeer(world: World, peer: string): void {
     world.note(`  ${peer} is back`);
   }
   world.peers.set(peer, 'well');
-  for (const home of world.homes) if (home.peers.has(peer)) world.run(home, [0], ['repair', '--read-data']);
+  for (const home of world.homes) if (home.peers.has(peer)) world.run(home, [0], ['repair', '--read-data', ...ASKED]);
   assertAll(world);
 }
 
@@ -127,9 +127,9 @@ async function lostPeerRound(world: World): Promise<void> {
   world.note(`  the disk of ${peer} is dead`);
   const concerned = world.homes.filter((home) => home.peers.has(peer));
   for (const home of concerned) {
-    world.run(home, [0], ['peers', 'rm', peer, '--force']);
+    world.run(home, [0], ['peers', 'rm', peer, '--force', ...ASKED]);
     home.peers.delete(peer);
-    world.run(home, [0], ['repair']);
+    world.run(home, [0], ['repair', ...ASKED]);
   }
   assertBlocksHeld(world);
   for (const home of concerned) home.addPeer(peer, world.layouts.get(peer) ?? 'car');

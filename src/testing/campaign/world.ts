@@ -11,8 +11,11 @@ const FAULT = new URL('../fault.js', import.meta.url).href;
 /** No command takes this long, however busy the machine is: one that does hangs. */
 const HANGS_AFTER_MS = 300_000;
 
-/** When a command is killed: before its Nth write, or some time after its start. */
-export type Kill = { readonly write: number } | { readonly ms: number };
+/** Events that say why a command ended as it did. */
+const TELLING = new Set(['damage', 'warning', 'exit']);
+
+/** When a command is killed: before its Nth write, or after a part of the time that the last one of its name took. */
+export type Kill = { readonly write: number } | { readonly percent: number };
 
 /** Whether a peer's directory can be reached, and whether everything in it is as it was written. */
 export type PeerState = 'well' | 'away' | 'damaged';
@@ -35,6 +38,8 @@ export class World {
   /** For how many rounds more a peer stays ill. */
   illForRounds = 0;
   #recent: string[] = [];
+  /** Milliseconds that the last command of a name took. */
+  readonly #took = new Map<string, number>();
 
   constructor(dir: string, random: Random) {
     this.dir = dir;
@@ -86,39 +91,45 @@ export class World {
    * @throws Error for any other
    */
   run(home: Home, allowed: readonly number[], argv: readonly string[], kill?: Kill): Outcome {
-    const preload = kill !== undefined && 'write' in kill ? ['--import', FAULT] : [];
-    const env = { ...process.env, SHARDCTL_HOME: home.dir, SHARDCTL_FAULT: kill && 'write' in kill ? `kill:${kill.write}` : '' };
+    const words = argv[0] === 'peers' ? `peers ${argv[1]}` : `${argv[0]}`;
+    const killAfterMs = kill !== undefined && 'percent' in kill ? ((this.#took.get(words) ?? 500) * kill.percent) / 100 : undefined;
+    const writes = kill !== undefined && 'write' in kill ? kill.write : undefined;
     const started = performance.now();
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...preload, BIN, ...argv, '--json'], {
-      cwd: this.dir,
-      env,
-      encoding: 'utf8',
-      timeout: kill !== undefined && 'ms' in kill ? kill.ms : HANGS_AFTER_MS,
-      killSignal: 'SIGKILL',
-      maxBuffer: 1 << 30,
-    });
-    const seconds = ((performance.now() - started) / 1000).toFixed(2);
-    this.tally.commands++;
+    const { status, signal, stdout, stderr } = spawnSync(
+      process.execPath,
+      [...(writes === undefined ? [] : ['--import', FAULT]), BIN, ...argv, '--json'],
+      {
+        cwd: this.dir,
+        env: { ...process.env, SHARDCTL_HOME: home.dir, SHARDCTL_FAULT: `kill:${writes}` },
+        encoding: 'utf8',
+        timeout: Math.ceil(killAfterMs ?? HANGS_AFTER_MS),
+        killSignal: 'SIGKILL',
+        maxBuffer: 1 << 30,
+      },
+    );
+    const took = performance.now() - started;
     const killed = signal === 'SIGKILL' && kill !== undefined;
+    this.tally.commands++;
     if (killed) this.tally.kills++;
+    else this.#took.set(words, took);
     const events = parsed(stdout);
-    const told = events.filter(({ type }) => type === 'damage' || type === 'warning' || type === 'exit').slice(-6);
-    const ending = killed
-      ? `killed (${'write' in kill ? `before write ${kill.write}` : `after ${kill.ms} ms`})`
-      : `exit ${status ?? signal}`;
-    this.note(`  $ SHARDCTL_HOME=${home.dir} shardctl ${argv.map(quoted).join(' ')}   # ${ending}, ${seconds} s`);
-    if (status !== 0 && !killed) for (const event of told) this.note(`      ${JSON.stringify(event)}`);
+    const command = `shardctl ${argv.map(quoted).join(' ')}`;
+    const end = killed ? `killed${writes === undefined ? '' : ` before write ${writes}`}` : `exit ${status ?? signal}`;
+    this.note(`  $ SHARDCTL_HOME=${home.dir} ${command}   # ${end}, ${(took / 1000).toFixed(2)} s`);
     if (killed) return { code: undefined, events };
-    if (signal !== null) throw new Error(`\`shardctl ${argv.join(' ')}\` did not end by itself: ${signal} after ${seconds} s`);
-    if (!allowed.includes(status as number))
-      throw new Error(`\`shardctl ${argv.join(' ')}\` in ${home.dir} ends with ${status}, not ${allowed.join(' or ')}\n${stderr}`);
-    return { code: status as number, events };
+    if (status !== 0)
+      for (const event of events.filter(({ type }) => TELLING.has(type as string)).slice(-6)) this.note(`      ${JSON.stringify(event)}`);
+    if (status === null || !allowed.includes(status))
+      throw new Error(`\`${command}\` in ${home.dir} ends with ${status ?? signal}, not ${allowed.join(' or ')}\n${stderr}`);
+    return { code: status, events };
   }
 }
 
+/** Of a run that was killed the last line may be half a line. */
 function parsed(stdout: string): Record<string, unknown>[] {
   return stdout
     .split('\n')
+    .slice(0, -1)
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
