@@ -6,7 +6,8 @@ import type { PendingWriter } from './index-store/pending-writer.ts';
 import type { Replication } from './model.ts';
 import { Packer } from './pack/packer.ts';
 import type { Peer } from './peer/peer.ts';
-import { type Allocations, Placer, type Transferring } from './place/placer.ts';
+import type { Allocations } from './place/needs.ts';
+import { Placer, type Transferring } from './place/placer.ts';
 
 export interface StoringOptions extends Transferring {
   /** What people see of the shards on a peer. */

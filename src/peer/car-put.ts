@@ -54,10 +54,14 @@ async function copySlowly(from: string, to: string, throttle: Throttle): Promise
   }
 }
 
-/** Moves the CAR if it is on the same filesystem. Flushed first: a name must never appear before its content. */
-export async function moveCar(carPath: string, path: string): Promise<boolean> {
+/**
+ * Moves the CAR if it is on the same filesystem. Flushed first: a name must never appear before its content. A flush that took so
+ * long that the put was given up leaves the file where it is: another peer reads it now.
+ */
+export async function moveCar(carPath: string, path: string, signal: AbortSignal): Promise<boolean> {
   try {
     await syncPath(carPath);
+    signal.throwIfAborted();
     await rename(carPath, path);
     return true;
   } catch (error) {

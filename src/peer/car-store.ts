@@ -47,7 +47,7 @@ export class CarStore implements ShardStore {
     await makeDirectory(dirname(path));
     const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([import('./car-put.ts'), import('./check-car.ts')]);
     await checkCar(shard.carPath, shard);
-    if (!mayConsume || !(await moveCar(shard.carPath, path))) {
+    if (!mayConsume || !(await moveCar(shard.carPath, path, signal))) {
       await beforeCopy();
       const temporary = join(this.#path, 'tmp');
       this.#swept ??= this.#bringBack().then(() => sweepTemporary(temporary, (name) => this.#isWanted(name)));

@@ -9,10 +9,10 @@ function world() {
 
 test('a peer lags that takes four times as long as the others would, by their bytes a second', () => {
   const { clock, pace } = world();
-  const done = pace.begin('fast', 1_000);
+  const done = pace.begin('fast', { bytes: 1_000, blocks: 1 });
   clock.now = 1_000;
   pace.end(done, true);
-  const slow = pace.begin('slow', 2_000);
+  const slow = pace.begin('slow', { bytes: 2_000, blocks: 1 });
   clock.now = 1_000 + 8_000;
   assert.equal(pace.isLagging(slow), false);
   clock.now += 1;
@@ -23,10 +23,10 @@ test('a peer lags that takes four times as long as the others would, by their by
 
 test('nobody lags within the patience, however fast the others are', () => {
   const { clock, pace } = world();
-  const fast = pace.begin('fast', 1_000);
+  const fast = pace.begin('fast', { bytes: 1_000, blocks: 1 });
   clock.now = 1;
   pace.end(fast, true);
-  const other = pace.begin('other', 1_000);
+  const other = pace.begin('other', { bytes: 1_000, blocks: 1 });
   clock.now = 2_001;
   assert.equal(pace.isLagging(other), false);
   clock.now = 2_002;
@@ -35,7 +35,7 @@ test('nobody lags within the patience, however fast the others are', () => {
 
 test('while nobody else has shown how fast a peer can be, patience is longer', () => {
   const { clock, pace } = world();
-  const first = pace.begin('only', 1_000);
+  const first = pace.begin('only', { bytes: 1_000, blocks: 1 });
   clock.now = 20_000;
   assert.equal(pace.isLagging(first), false);
   clock.now = 20_001;
@@ -44,8 +44,20 @@ test('while nobody else has shown how fast a peer can be, patience is longer', (
 
 test('an upload that failed says nothing of how fast its peer is', () => {
   const { clock, pace } = world();
-  pace.end(pace.begin('broken', 1_000_000), false);
-  const upload = pace.begin('other', 1);
+  pace.end(pace.begin('broken', { bytes: 1_000_000, blocks: 1 }), false);
+  const upload = pace.begin('other', { bytes: 1, blocks: 1 });
   clock.now = 10_000;
   assert.equal(pace.isLagging(upload), false);
+});
+
+test('a shard of many small blocks may take as long as that many blocks took the others', () => {
+  const { clock, pace } = world();
+  const few = pace.begin('other', { bytes: 1_000_000, blocks: 10 });
+  clock.now = 1_000;
+  pace.end(few, true);
+  const many = pace.begin('peer', { bytes: 1_000_000, blocks: 1_000 });
+  clock.now = 1_000 + 400_000;
+  assert.equal(pace.isLagging(many), false);
+  clock.now += 1;
+  assert.equal(pace.isLagging(many), true);
 });

@@ -8,7 +8,8 @@ import { ShardctlError } from '../errors.ts';
 import type { Event } from '../events.ts';
 import type { Replication, ShardRecord } from '../model.ts';
 import type { Peer, PutOptions, SealedShard } from '../peer/peer.ts';
-import { type PlaceableShard, type PlaceOptions, Placer } from './placer.ts';
+import type { PlaceableShard } from './needs.ts';
+import { type PlaceOptions, Placer } from './placer.ts';
 
 let dir: string;
 beforeEach(() => {

@@ -3,15 +3,8 @@ import { ShardctlError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { sleep } from '../flow.ts';
 import type { Peer, PutOptions, SealedShard } from '../peer/peer.ts';
-import type { Upload } from './pace.ts';
 
 const RETRY_DELAYS_MS: readonly number[] = [500, 2_000, 8_000];
-
-/** A put under way, and the means to end it. */
-export interface Putting {
-  readonly upload: Upload;
-  readonly giveUp: AbortController;
-}
 
 export interface Retrying {
   readonly emit: Emit;
