@@ -71,7 +71,11 @@ export class Uploads {
   #start(shard: SealedShard, members: ReadonlySet<string>, options: UploadOptions): Job {
     const giveUp = new AbortController();
     const own = { ...options, signal: giveUp.signal };
-    const sent = this.#cluster.turns.take(shard.cid, () => this.#send(shard, [...members], own));
+    const sent = this.#cluster.turns.take(shard.cid, async () => {
+      // Others had the turn before, and nobody may wait for it any more.
+      giveUp.signal.throwIfAborted();
+      return await this.#send(shard, [...members], own);
+    });
     const job = { members, sent, waiting: new Set<AbortSignal>(), giveUp };
     this.#jobs.set(shard.cid, job);
     const end = () => {
