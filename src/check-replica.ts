@@ -23,7 +23,7 @@ export interface CheckedReplica {
 const SECOND_HAND = 'its shards were read through a gateway, which may have them from other peers';
 
 /** Damage is reported, not thrown. */
-export async function checkReplica(shard: PlacedShard, peer: Peer, options: CheckOptions): Promise<CheckedReplica> {
+export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, peer: Peer, options: CheckOptions): Promise<CheckedReplica> {
   const { readData, onDamage, signal } = options;
   let reader: ShardReader | undefined;
   let contents: ShardContents | undefined;
@@ -34,6 +34,8 @@ export async function checkReplica(shard: PlacedShard, peer: Peer, options: Chec
     contents = reader.contents();
     if (reader.blocks !== shard.blocks) onDamage(`has ${reader.blocks} blocks, not ${shard.blocks}`);
     const doubt = reader.isSecondHand === true ? { doubt: SECOND_HAND } : {};
+    // A scan says so itself.
+    if (!readData && reader.damage !== undefined) onDamage(reader.damage);
     if (!readData) return { blocks: reader.blocks, bytes, contents, ...doubt };
     for await (const block of reader.scan(onDamage)) {
       blocks++;

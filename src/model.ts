@@ -1,5 +1,5 @@
 /**
- * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, and does nothing but count replicas.
+ * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, and does next to nothing.
  *
  * Names of files are *bytes* on Unix, and old mirrors hold names that are not UTF-8. They travel as "byte strings":
  * JS strings whose char codes are the bytes (latin1), so that comparing two of them compares bytes and nothing is lost.
@@ -121,6 +121,19 @@ export interface ShardRecord extends PlacedShard {
   /** Bytes of its blocks and its manifest: the Tsize of a link to it. */
   readonly dagSize: number;
   readonly state: ShardState;
+  /**
+   * Digests, in hex, of its blocks that no replica had intact when it was last read. They are not counted on, and so stored again;
+   * all others are. Absent when it was whole, and never longer than MOST_BAD_BLOCKS: beyond that the shard is `lost`.
+   */
+  readonly bad?: readonly string[];
+}
+
+/** More of them are not worth to be told apart: the record is read with every run. */
+export const MOST_BAD_BLOCKS = 4096;
+
+/** Whether the last reading found that something of it cannot be had: only another reading can say that it is whole again. */
+export function hasLoss({ state, bad }: Pick<ShardRecord, 'state' | 'bad'>): boolean {
+  return state === 'lost' || bad !== undefined;
 }
 
 /** A home, as others see it on a peer that they share: its ID, and where it is, for people. */

@@ -6,7 +6,7 @@ import { PendingFiles } from './index-store/pending-files.ts';
 import { PENDING_VERSION, type PendingHeader, RE_ROOTED_ROWS, READ_ROWS, type ShardName } from './index-store/pending-format.ts';
 import { PendingReader } from './index-store/pending-reader.ts';
 import { PendingWriter } from './index-store/pending-writer.ts';
-import type { ByteString, CidProfile, ShardRecord } from './model.ts';
+import { type ByteString, type CidProfile, hasLoss, type ShardRecord } from './model.ts';
 import type { Parent } from './parent.ts';
 
 export interface PendingOptions {
@@ -44,7 +44,7 @@ export class Pending {
     };
     const isThere = ([number, cid]: ShardName) => {
       const shard = index.shard(number);
-      return shard?.cid === cid && (shard.state === 'placed' || shard.state === 'committed') && holders.isHeld(number);
+      return shard?.cid === cid && shard.state !== 'sealed' && !hasLoss(shard) && holders.isHeld(number);
     };
     this.#files = new PendingFiles(pending, repository);
     this.#readers = this.#files.paths().map((path) => new PendingReader(path, isThere));

@@ -14,6 +14,7 @@ import type { ShardRecord, SnapshotRecord } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { contentsOn } from './prune/contents.ts';
+import { liveLossOf } from './prune/damaged.ts';
 import { refreshHeads } from './prune/heads.ts';
 import { liveBlocks, type ShardUse, useOf } from './prune/live.ts';
 import { type PruneLimits, type PrunePlan, planPrune } from './prune/plan.ts';
@@ -83,7 +84,7 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     await blocks.close();
     refreshHeads(run);
     await pinHeads(run);
-    return report(plan, { dryRun: false, rewritten: affected.length, repacked, ...(await removeUnneeded(run)) });
+    return report(plan, { dryRun: false, rewritten: affected.length, repacked, ...(await removeUnneeded(run, live)) });
   } finally {
     await blocks.close();
   }
@@ -97,17 +98,24 @@ async function usesOf(
   snapshots: readonly SnapshotRecord[],
   live: DigestMap,
 ): Promise<ShardUse[]> {
-  const numbers = [...new Set(snapshots.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
+  // Grows by shards that have what is lost of others.
+  const numbers = new Set(snapshots.flatMap(({ shards }) => shards).sort((a, b) => a - b));
   const uses: ShardUse[] = [];
   for (const number of numbers) {
     signal.throwIfAborted();
     const shard = index.shard(number);
     if (shard === undefined || shard.state === 'lost') throw unsound(number);
-    uses.push(useOf(shard, await contentsOn(shard, peers), live));
-    emit({ type: 'progress', label: 'measuring shards', done: uses.length, total: numbers.length, bytes: 0 });
+    const { nowhere, elsewhere } = liveLossOf(shard, index, live);
+    for (const other of elsewhere) numbers.add(other);
+    if (nowhere > 0)
+      emit({ type: 'warning', message: `${nowhere} blocks of shard ${number} are lost: it stays as it is`, hint: LOST_HINT });
+    uses.push({ ...useOf(shard, await contentsOn(shard, peers), live), lostBlocks: nowhere });
+    emit({ type: 'progress', label: 'measuring shards', done: uses.length, total: numbers.size, bytes: 0 });
   }
   return uses;
 }
+
+const LOST_HINT = '`shardctl add` the source again, then `shardctl repair`';
 
 interface Replacing {
   readonly plan: PrunePlan;
@@ -181,6 +189,6 @@ function report(
 
 function unsound(number: number): ShardctlError {
   return new ShardctlError('DAMAGE', `shard ${number}, which a snapshot names, is not whole: nothing is removed`, {
-    hint: 'run `shardctl repair` first',
+    hint: 'run `shardctl repair`; what stays lost comes back with `shardctl add` of the source and another repair, or goes with the snapshots: `shardctl forget`',
   });
 }

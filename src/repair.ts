@@ -4,12 +4,12 @@
  */
 import { ShardctlError } from './errors.ts';
 import { markHoldings } from './mark-holdings.ts';
-import type { ShardRecord, SnapshotRecord } from './model.ts';
+import { DIGEST_BYTES, hasLoss, type SnapshotRecord } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
 import { catalogueAnew } from './repair/catalogue.ts';
 import { mendBlockTable, relist, relistUncommitted } from './repair/listing.ts';
-import { markLost, withoutLost } from './repair/lost.ts';
+import { type LossFound, noteLosses, withoutLoss, withoutLost } from './repair/lost.ts';
 import { ReplicaMender } from './repair/replicas.ts';
 import type { RepairRun } from './repair/run.ts';
 import { emptySpool } from './spool.ts';
@@ -31,29 +31,44 @@ export interface Repaired {
   /** Shards and catalogues that have fewer good replicas than they must, until a peer is back or there is room. */
   readonly tooFew: number;
   /** Shards and catalogues of which no whole copy is left, and the snapshots that need them. */
-  readonly lost: readonly { readonly what: string; readonly snapshots: readonly string[] }[];
+  readonly lost: readonly Lost[];
+}
+
+export interface Lost {
+  readonly what: string;
+  readonly snapshots: readonly string[];
+  /** Blocks that nobody has; all others can be read. Undefined when nobody knows what else was in it. */
+  readonly blocks?: number;
 }
 
 export async function repair(run: RepairRun): Promise<Repaired> {
-  const { index, dryRun, emit, signal } = run;
-  if (!dryRun) emptySpool(run.spool);
+  if (!run.dryRun) emptySpool(run.spool);
   const runs = mendBlockTable(run);
-  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const away = await peersAway(run);
   // Marks may be lost as anything else may, and one that is there costs nothing.
-  if (!dryRun)
+  if (!run.dryRun)
     await markHoldings(
       run,
       [...run.peers.keys()].filter((name) => !away.has(name)),
     );
   const mender = new ReplicaMender(run, away);
-  const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
-  const lost: { what: string; snapshots: string[] }[] = [];
-  const lostShards: ShardRecord[] = [];
-  const rewritten = dryRun ? 0 : await withoutLost(run, snapshots);
+  try {
+    return await repairWith(run, mender, runs);
+  } finally {
+    await mender.close();
+  }
+}
 
-  // The records may have changed a moment ago.
-  const retained = index.repositories().flatMap(({ name }) => index.snapshots(name));
+async function repairWith(run: RepairRun, mender: ReplicaMender, runs: Repaired['runs']): Promise<Repaired> {
+  const { index, dryRun, readData, emit, signal } = run;
+  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
+  const lost: Lost[] = [];
+  const losses: LossFound[] = [];
+  const rewritten = await withoutLost(run, snapshots);
+
+  const anew = new Map(rewritten.map((snapshot) => [nameOf(snapshot), snapshot]));
+  const retained = snapshots.map((snapshot) => anew.get(nameOf(snapshot)) ?? snapshot);
   const numbers = [...new Set(retained.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
   const total = numbers.length + retained.length;
   for (const number of numbers) {
@@ -65,18 +80,24 @@ export async function repair(run: RepairRun): Promise<Repaired> {
       lost.push({ what, snapshots: users });
       continue;
     }
-    const found = await mender.inspect(shard, what);
-    const { mended, added, peers, verdict } = await mender.mend(shard, what, number, found);
+    // A loss that nobody looks at again would show for ever, and one that is dropped unread would hide.
+    const found = await mender.inspect(shard, what, readData || hasLoss(shard));
+    const { mended, added, peers, verdict, isProven, lacking } = await mender.mend(shard, what, number, found);
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
     if (verdict === 'lost') {
-      lost.push({ what, snapshots: users });
-      lostShards.push(shard);
-    } else {
-      if (found.contents !== undefined) counts.relisted += relist(run, shard, what, found.contents);
-      const state = shard.state === 'lost' ? 'committed' : shard.state;
-      if (!dryRun && (state !== shard.state || !sameNames(peers, shard.peers))) await index.updateShards([{ ...shard, peers, state }]);
+      lost.push({ what, snapshots: users, ...(lacking === undefined ? {} : { blocks: lacking.length / DIGEST_BYTES }) });
+      losses.push({ shard, lacking });
+    } else if (hasLoss(shard) && !isProven && verdict === 'whole') {
+      emit({ type: 'damage', what, where: 'the index', detail: NOTED_LOSS });
+      counts.tooFew++;
+    }
+    if (found.contents !== undefined) counts.relisted += relist(run, shard, what, found.contents);
+    if (verdict !== 'lost' && !dryRun) {
+      const now = isProven ? withoutLoss(shard) : shard;
+      if (now.state !== shard.state || shard.bad !== now.bad || !sameNames(peers, shard.peers))
+        await index.updateShards([{ ...now, peers }]);
     }
     emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
   }
@@ -96,12 +117,15 @@ export async function repair(run: RepairRun): Promise<Repaired> {
   }
   counts.relisted += await relistUncommitted(run, new Set(numbers));
   if (!dryRun) {
-    if (lostShards.length > 0) await markLost(run, lostShards);
+    await noteLosses(run, losses);
     refreshHeads(run);
     await pinHeads(run);
   }
-  return { dryRun, ...counts, runs, rewritten, lost };
+  return { dryRun, ...counts, runs, rewritten: rewritten.length, lost };
 }
+
+/** Of a shard that could not be had whole when it was last read. */
+const NOTED_LOSS = 'a part of it was lost when it was last read, and no copy can be read to its end now';
 
 /** Peers that should hold something and do not answer: one finding each. */
 async function peersAway({ peers, emit }: RepairRun): Promise<Map<string, string>> {

@@ -1,7 +1,7 @@
 /** How the replicas of each shard stand, by the word of the peers themselves. */
 import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
-import { leastReplicas, type Replication } from './model.ts';
+import { leastReplicas, type Replication, type ShardRecord } from './model.ts';
 import { holdingsOf } from './move/holdings.ts';
 import type { Peer } from './peer/peer.ts';
 
@@ -19,6 +19,8 @@ export interface ShardStatus {
   readonly cid: string;
   readonly bytes: number;
   readonly replicas: readonly Replica[];
+  /** What was found lost of it when it was last read: so many blocks, or (`lost`) nobody knows how much. Absent when nothing was. */
+  readonly lost?: number | 'unknown';
 }
 
 export interface ShardStatuses {
@@ -45,8 +47,14 @@ export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Pee
       cid,
       bytes,
       replicas: holders.map((peer) => ({ peer, state: stateOn(peer, cid) })),
+      ...lossOf(number === undefined ? undefined : index.shard(number)),
     }));
   return { shards, least: leastReplicas(replication, peers) };
+}
+
+function lossOf(shard: ShardRecord | undefined): Pick<ShardStatus, 'lost'> {
+  if (shard?.state === 'lost') return { lost: 'unknown' };
+  return shard?.bad === undefined ? {} : { lost: shard.bad.length };
 }
 
 export function replicasHeld({ replicas }: ShardStatus): number {

@@ -71,7 +71,7 @@ test('a missing, a cut and a flipped replica are each found, with peer and shard
   events = [];
   const { damaged, blocks } = await run(true);
   assert.equal(damaged, 3);
-  assert.equal(blocks, 120 - 20 - 20 - 1);
+  assert.equal(blocks, 120 - 20 - 1, 'the blocks before the cut are all there');
   assert.deepEqual(
     findings().map(({ what, where }) => `${what} on ${where}`),
     [`shard 0 ${missing.cid} on one`, `shard 1 ${cut.cid} on two`, `shard 2 ${flipped.cid} on one`],

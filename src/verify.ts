@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { checkReplica } from './check-replica.ts';
 import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
-import { DIGEST_BYTES, type PlacedShard } from './model.ts';
+import { DIGEST_BYTES, type PlacedShard, type ShardRecord } from './model.ts';
 import type { Peer, ShardContents } from './peer/peer.ts';
 
 /** A shard that should be there, and what to call it. */
@@ -11,6 +11,9 @@ export interface ExpectedShard extends PlacedShard {
   readonly label: string;
   /** Absent on a catalogue, whose blocks the index does not list. */
   readonly number?: number;
+  /** What `repair` has found lost of it: see ShardRecord. */
+  readonly state?: ShardRecord['state'];
+  readonly bad?: readonly string[];
 }
 
 export interface VerifyOptions {
@@ -55,15 +58,20 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     const what = `${shard.label} ${shard.cid}`;
     if (shard.peers.length < least) found(what, shard.peers.join(', '), `has ${shard.peers.length} of ${least} replicas`);
     let unlisted: number | undefined;
+    let isProven = false;
     for (const name of shard.peers) {
       const peer = peers.get(name);
       if (peer === undefined || lost.has(name)) continue;
       signal.throwIfAborted();
       // Local reads never wait for the event loop: without this, Ctrl-C would not be heard.
       await setImmediate();
-      const contents = await verifyReplica(shard, peer, (detail) => found(what, name, detail));
+      const before = counts.damaged;
+      const { contents, isRead } = await verifyReplica(shard, peer, (detail) => found(what, name, detail));
+      isProven ||= isRead && counts.damaged === before;
       if (contents !== undefined) unlisted ??= unlistedBlocks(shard, contents);
     }
+    const loss = lossOf(shard);
+    if (loss !== undefined && !isProven) found(what, 'the index', loss);
     if (unlisted !== undefined && unlisted > 0) found(what, 'the index', `${unlisted} of its blocks are not listed`);
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
@@ -71,13 +79,17 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   for (const [name, doubt] of doubts) emit({ type: 'warning', message: `peer ${name} was taken at its word: ${doubt}` });
   return counts;
 
-  async function verifyReplica(shard: ExpectedShard, peer: Peer, onDamage: (detail: string) => void): Promise<ShardContents | undefined> {
+  async function verifyReplica(
+    shard: ExpectedShard,
+    peer: Peer,
+    onDamage: (detail: string) => void,
+  ): Promise<{ readonly contents: ShardContents | undefined; readonly isRead: boolean }> {
     const isRead = typeof readData === 'boolean' ? readData : readData.has(shard.cid);
     const checked = await checkReplica(shard, peer, { readData: isRead, onDamage, signal });
     if (checked.doubt !== undefined) doubts.set(peer.name, checked.doubt);
     counts.blocks += checked.blocks;
     counts.bytes += checked.bytes;
-    return checked.contents;
+    return { contents: checked.contents, isRead: isRead && checked.doubt === undefined };
   }
 
   function unlistedBlocks({ number }: ExpectedShard, { digests }: ShardContents): number | undefined {
@@ -86,6 +98,12 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) if (!lists(number, digests, at)) count++;
     return count;
   }
+}
+
+/** What was found lost when the shard was last read: only another reading can tell otherwise, and only `repair` forgets it. */
+function lossOf({ state, bad }: ExpectedShard): string | undefined {
+  if (state === 'lost') return 'most of it, or the list of what it held, was lost when it was last read: `shardctl repair`';
+  return bad === undefined ? undefined : `${bad.length} of its blocks were lost when it was last read: \`shardctl repair\``;
 }
 
 /** Peers that should hold shards and do not answer: one finding each, not one for each of their shards. */

@@ -70,6 +70,8 @@ export type Result =
       held: number;
       least: number;
       replicas: readonly Replica[];
+      /** Blocks of it that were lost when it was last read, or `unknown`; absent when none were. */
+      lost?: number | 'unknown';
     }
   /** All of these together: those held by fewer peers than `least` are at risk, those held by none are lost. */
   | {
@@ -81,6 +83,8 @@ export type Result =
       atRiskBytes: number;
       lost: number;
       lostBytes: number;
+      /** Shards of which something was lost when they were last read: what is left of them is read as ever. */
+      damaged: number;
     }
   | ({ type: 'repaired'; seconds: number } & Repaired)
   | ({ type: 'exported'; file: string; seconds: number } & Exported)

@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord, Stray } from '../model.ts';
+import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type SnapshotRecord, type Stray } from '../model.ts';
 import { BlockTable, type DamagedRun } from './blocks.ts';
+import { CountedBlocks } from './counted-blocks.ts';
 import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
@@ -32,8 +33,8 @@ export class Index {
   #standing: Standing | undefined;
   #openTables: Tables | undefined;
   #openBlocks: BlockTable | undefined;
-  /** Numbers of the shards that count, once they are asked for. */
-  #placed: Set<number> | undefined;
+  /** What can be counted on, once that is asked for. */
+  #countedBlocks: CountedBlocks | undefined;
 
   /**
    * Opens the index, and makes it unless `readOnly`.
@@ -96,9 +97,17 @@ export class Index {
     return Math.max(last + 1, this.#tables.meta.get('nextShard') ?? 0);
   }
 
-  /** A placed and `usable` shard that holds a block, by the digest that stands at `at`. */
+  /** A placed and `usable` shard that holds a block, as far as is known intact, by the digest that stands at `at`. */
   shardOf(digest: Uint8Array, at = 0, usable: (shard: number) => boolean = () => true): number | undefined {
-    return this.#blocks.get(digest, at, (shard) => this.#isPlaced(shard) && usable(shard));
+    return this.#blocks.get(digest, at, (shard) => this.#counted.isIn(shard, digest, at) && usable(shard));
+  }
+
+  /** A shard in which a block may be, although nobody counts on that: a damaged or a lost one. */
+  damagedShardOf(digest: Uint8Array, usable: (shard: number) => boolean): number | undefined {
+    return this.#blocks.get(digest, 0, (number) => {
+      const shard = this.shard(number);
+      return shard !== undefined && hasLoss(shard) && usable(number);
+    });
   }
 
   /** Whether the block table has this block in this very shard. */
@@ -133,7 +142,7 @@ export class Index {
     });
     this.#blocks.add(shard.number, digests.digests(), this.#numbers);
     await this.#change((tables) => void tables.shards.put(shard.number, shard));
-    this.#placed?.add(shard.number);
+    this.#countedBlocks?.add(shard.number);
   }
 
   /**
@@ -172,7 +181,7 @@ export class Index {
    */
   async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
     await this.#change((tables) => tables.relocate(cid, users, peers));
-    this.#placed = undefined;
+    this.#countedBlocks = undefined;
   }
 
   /** Forgets snapshots, all or none; their catalogues become strays. */
@@ -201,7 +210,7 @@ export class Index {
       }
       for (const number of dead) tables.setState(number, 'sealed');
     });
-    this.#placed = undefined;
+    this.#countedBlocks = undefined;
   }
 
   /** Drops the record of a shard that is on no peer any more; its number is never given out again. */
@@ -210,7 +219,7 @@ export class Index {
       void tables.meta.put('nextShard', this.nextShardNumber());
       void tables.shards.remove(number);
     });
-    this.#placed = undefined;
+    this.#countedBlocks = undefined;
   }
 
   /** Replaces what is known of shards that are there: other peers, another state. */
@@ -221,7 +230,7 @@ export class Index {
         tables.strays.settle(shard);
       }
     });
-    this.#placed = undefined;
+    this.#countedBlocks = undefined;
   }
 
   /** Remembers a repository's settings without a new snapshot. */
@@ -255,10 +264,10 @@ export class Index {
     this.#entries.drop(repository, number);
   }
 
-  readonly #isPlaced = (shard: number): boolean => {
-    this.#placed ??= new Set([...this.shards()].flatMap((it) => (it.state === 'placed' || it.state === 'committed' ? it.number : [])));
-    return this.#placed.has(shard);
-  };
+  get #counted(): CountedBlocks {
+    this.#countedBlocks ??= new CountedBlocks(this.shards());
+    return this.#countedBlocks;
+  }
 
   readonly #numbers = (): ReadonlySet<number> => new Set(this.#tables.shards.getKeys());
 

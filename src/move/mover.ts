@@ -117,8 +117,8 @@ export class Mover {
     const { index, peers, spool, signal, emit, throttle } = this.#run;
     const { cid, label, carBytes } = holding;
     const sources = confirmed.map((name) => peers.get(name)).filter((peer) => peer !== undefined);
-    const whole = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
-    if (whole === undefined) {
+    const rebuilt = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
+    if (rebuilt.kind !== 'whole') {
       this.#ledger.release(first, carBytes);
       emit({
         type: 'damage',
@@ -128,6 +128,7 @@ export class Mover {
       });
       return undefined;
     }
+    const whole = rebuilt.shard;
     const tried = new Set(from === undefined ? [] : [from]);
     const shard = { cid, label, bytes: whole.bytes, blocks: whole.blocks, carPath: whole.carPath, carBytes: whole.carBytes };
     try {

@@ -5,16 +5,16 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cidText, parseCid } from '../dag/cid.ts';
+import { parseCid } from '../dag/cid.ts';
 import { DigestMap } from '../digest-map.ts';
 import { syncPath, writeDurably } from '../durable.ts';
 import { ShardctlError } from '../errors.ts';
-import { DIGEST_BYTES, RAW } from '../model.ts';
 import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
 import { BlockFiles } from './block-files.ts';
+import { BlockShardReader, digestsOf, SalvagedBlocks } from './blockstore-reader.ts';
 import { ifThere, namesIn, renameIfThere } from './if-there.ts';
 import type { Marks } from './marks.ts';
-import type { ReadBlock, SealedShard, ShardContents, ShardReader } from './peer.ts';
+import type { SealedShard, ShardReader } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
 
@@ -85,8 +85,16 @@ export class BlockStore implements ShardStore {
   }
 
   async open(cid: string): Promise<ShardReader> {
-    if ((await this.sizeOf(cid)) === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
-    return new BlockShardReader(cid, await this.#manifestOf(cid), (digest) => this.#files.read(digest));
+    const carBytes = await this.sizeOf(cid);
+    if (carBytes === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
+    const manifest = await this.#manifestOf(cid);
+    const damage = carBytes === contentsOf(manifest).carBytes ? undefined : `its pin is damaged (${this.#pinOf(cid)})`;
+    return new BlockShardReader(cid, manifest, (digest) => this.#files.read(digest), damage);
+  }
+
+  /** Blocks are files of their own: each is found by its digest, whatever shards say that it is theirs. */
+  async salvage(cid: string): Promise<ShardReader> {
+    return new SalvagedBlocks(cid, (digest) => this.#files.read(digest));
   }
 
   async *list(): AsyncIterable<string> {
@@ -184,7 +192,8 @@ export class BlockStore implements ShardStore {
   /** Bytes of the CAR of a shard whose pin is here. */
   async #pinned(cid: string): Promise<number | undefined> {
     const text = await ifThere(readFile(this.#pinOf(cid), 'utf8'));
-    return text === undefined ? undefined : parsePin(text)?.carBytes;
+    // A pin that cannot be read is one all the same: its shard is here, and is written again where it is put.
+    return text === undefined ? undefined : (parsePin(text)?.carBytes ?? 0);
   }
 
   async #allPinned(): Promise<string[]> {
@@ -216,53 +225,6 @@ export class BlockStore implements ShardStore {
     const result = this.#changes.then(change);
     this.#changes = result.catch(() => {});
     return result;
-  }
-}
-
-class BlockShardReader implements ShardReader {
-  readonly #cid: string;
-  readonly #manifest: Manifest;
-  readonly #load: (digest: Uint8Array) => Promise<Uint8Array | undefined>;
-
-  constructor(cid: string, manifest: Manifest, load: (digest: Uint8Array) => Promise<Uint8Array | undefined>) {
-    this.#cid = cid;
-    this.#manifest = manifest;
-    this.#load = load;
-  }
-
-  get blocks(): number {
-    return this.#manifest.lengths.length;
-  }
-
-  contents(): ShardContents {
-    return contentsOf(this.#manifest);
-  }
-
-  async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
-    if (this.#manifest.blocks.get(digest) === undefined) return undefined;
-    const bytes = await this.#load(digest);
-    if (bytes === undefined)
-      throw new ShardctlError('DAMAGE', `block ${cidText({ codec: RAW, digest }, 1)} of shard ${this.#cid} is missing`);
-    return bytes;
-  }
-
-  async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
-    for (const digest of digestsOf(this.#manifest.blocks)) {
-      const bytes = await this.read(digest).catch((error: unknown) => {
-        if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE') throw error;
-        onDamage(error.message);
-      });
-      if (bytes !== undefined) yield { digest, bytes };
-    }
-  }
-
-  async close(): Promise<void> {}
-}
-
-function* digestsOf(...maps: readonly DigestMap[]): Iterable<Uint8Array> {
-  for (const map of maps) {
-    const digests = map.digests();
-    for (let at = 0; at < digests.length; at += DIGEST_BYTES) yield digests.subarray(at, at + DIGEST_BYTES);
   }
 }
 

@@ -2,240 +2,134 @@
  * Reads a shard from its CAR file. There is no index beside it: the blocks lie in the order in which the manifest lists
  * them, so the manifest at the file's end says where each one is. Opening costs two or three reads, however large the
  * shard; every block is hashed as it is read.
+ *
+ * The manifest is a function of the blocks. Where it is damaged and they are not, it is made again from them; the file is
+ * then read once to its end.
  */
-import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { CID_V1_BYTES, cidText, parseCid, sha256 } from '../dag/cid.ts';
-import { decodeNode } from '../dag/decode.ts';
-import { DigestMap } from '../digest-map.ts';
-import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import { DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
-import { CAR_HEADER_BYTES, readCarHeader, SectionCursor, sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
+import { cidText, parseCid, sha256 } from '../dag/cid.ts';
+import { ShardctlError } from '../errors.ts';
+import { DIGEST_BYTES, RAW } from '../model.ts';
+import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
 import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
+import { type CarFile, openFile, readError } from './car-bytes.ts';
+import { findManifest } from './car-manifest.ts';
+import { type FoundBlocks, findBlocks } from './car-salvage.ts';
 import type { ReadBlock, ShardContents, ShardReader } from './peer.ts';
 
-/** The manifest takes about 45 bytes a block: this holds that of a shard of ordinary files. */
-const FIRST_TAIL_BYTES = 256 * 1024;
-const TAIL_GROWTH = 8;
 /** Sequential reads of a scan; two of the largest sections fit. */
 const WINDOW_BYTES = 4 * 1024 * 1024 + 4096;
-const MAX_MANIFEST_HEIGHT = 4;
-/** A node of 1024 links is under 64 KiB. */
-const MAX_NODE_VARINT_BYTES = 3;
 
-const readAsync = promisify(read);
-
-/** @throws ShardctlError `NOT_FOUND`, or `DAMAGE` when the file is not the complete CAR of this shard */
+/** @throws ShardctlError `NOT_FOUND`, or `DAMAGE` when what this shard holds can be told neither by its manifest nor by its blocks */
 export async function openCar(path: string, cid: string): Promise<ShardReader> {
   const file = openFile(path, cid);
+  const root = parseCid(cid);
   try {
-    const root = parseCid(cid);
-    if (!sameDigest(readCarHeader(file.bytes(0, CAR_HEADER_BYTES)).digest, root.digest))
-      throw new ShardctlError('DAMAGE', 'it is another shard');
-    const { nodes, blocksEnd } = findManifest(file, root.digest);
-    const manifest = await readManifest(root, nodes);
-    const starts = sectionStarts(manifest);
-    if (starts.at(-1) !== blocksEnd) throw new ShardctlError('DAMAGE', `its blocks end at ${blocksEnd}, not at ${starts.at(-1)}`);
-    return new CarShardReader(path, cid, file, manifest, starts);
+    return await byManifest(path, cid, file);
+  } catch (error) {
+    try {
+      const found = isDamage(error) ? await findBlocks(file, root) : undefined;
+      if (found?.manifest !== undefined)
+        return new CarShardReader({ path, cid, file, manifest: found.manifest, dataAt: found.dataAt, damage: messageOf(error) });
+    } catch {
+      // What was wrong at first is said.
+    }
+    file.close();
+    throw readError(error, cid, path);
+  }
+}
+
+/** Opens what is left of a CAR that `openCar` refuses: the blocks in it, whatever others there were. */
+export async function salvageCar(path: string, cid: string): Promise<ShardReader> {
+  const file = openFile(path, cid);
+  try {
+    return new SalvagedReader(path, cid, file, await findBlocks(file, parseCid(cid)));
   } catch (error) {
     file.close();
     throw readError(error, cid, path);
   }
 }
 
-function openFile(path: string, cid: string): CarFile {
-  try {
-    return new CarFile(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
-    throw ioError(error, `opening shard ${cid}`, path);
-  }
+async function byManifest(path: string, cid: string, file: CarFile): Promise<ShardReader> {
+  const root = parseCid(cid);
+  const { nodes, blocksEnd } = findManifest(file, root.digest);
+  const manifest = await readManifest(root, nodes);
+  const { dataAt, end } = placesOf(manifest);
+  if (end !== blocksEnd) throw new ShardctlError('DAMAGE', `its blocks end at ${blocksEnd}, not at ${end}`);
+  // The root stands in the file's last section too, so nothing hangs on the header.
+  const damage = carHeader(root).equals(file.bytes(0, CAR_HEADER_BYTES)) ? undefined : 'its header is damaged';
+  return new CarShardReader({ path, cid, file, manifest, dataAt, damage });
 }
 
-function readError(error: unknown, cid: string, path: string): ShardctlError {
-  if (!(error instanceof ShardctlError)) return ioError(error, `reading shard ${cid}`, path);
-  return new ShardctlError('DAMAGE', `shard ${cid} is damaged (${path}): ${error.message}`, { cause: error });
+function isDamage(error: unknown): boolean {
+  return error instanceof ShardctlError && error.code === 'DAMAGE';
 }
 
-/** A file read by offset. */
-class CarFile {
-  readonly size: number;
-  #fd: number | undefined;
-
-  constructor(path: string) {
-    this.#fd = openSync(path, 'r');
-    this.size = fstatSync(this.#fd).size;
-  }
-
-  /** Synchronous, because a block of an ordinary size is in the page cache or one seek away. A read past the end is damage. */
-  bytes(at: number, length: number): Buffer {
-    const bytes = Buffer.allocUnsafe(length);
-    for (let done = 0; done < length; ) {
-      const got = readSync(this.#open(), bytes, done, length - done, at + done);
-      if (got === 0) throw new ShardctlError('DAMAGE', `it ends after ${at + done} bytes`);
-      done += got;
-    }
-    return bytes;
-  }
-
-  /** Fills the window from offset `at`; returns how many bytes there were. */
-  async fill(window: Buffer, at: number): Promise<number> {
-    let done = 0;
-    while (done < window.length) {
-      const { bytesRead } = await readAsync(this.#open(), window, done, window.length - done, at + done);
-      if (bytesRead === 0) break;
-      done += bytesRead;
-    }
-    return done;
-  }
-
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-
-  /** Never a closed descriptor: its number may be another file's by now. */
-  #open(): number {
-    if (this.#fd === undefined) throw new Error('the shard was closed');
-    return this.#fd;
-  }
+function messageOf(error: unknown): string {
+  return (error as Error).message;
 }
 
-interface ManifestPlace {
-  readonly nodes: (digest: Uint8Array) => Uint8Array | undefined;
-  /** Offset at which the last block ends and the manifest begins. */
-  readonly blocksEnd: number;
-}
-
-/**
- * Finds the manifest by its root, which is the last section: nodes come before the nodes that link to them, so the
- * leftmost of the lowest level is the first section after the blocks.
- */
-function findManifest(file: CarFile, rootDigest: Uint8Array): ManifestPlace {
-  for (let tailBytes = FIRST_TAIL_BYTES; ; tailBytes *= TAIL_GROWTH) {
-    const tailAt = Math.max(0, file.size - tailBytes);
-    const tail = file.bytes(tailAt, file.size - tailAt);
-    const root = findSection(tail, rootDigest, tail.length);
-    if (root?.end !== tail.length) throw new ShardctlError('DAMAGE', 'its manifest is cut or changed');
-    const first = leftmostNode(tail, root);
-    if (first !== undefined) return { nodes: nodesFrom(tail, first), blocksEnd: tailAt + first };
-    if (tailAt === 0) throw new ShardctlError('DAMAGE', 'a part of its manifest is missing or changed');
-  }
-}
-
-function leftmostNode(tail: Buffer, root: SectionCursor): number | undefined {
-  let section: SectionCursor | undefined = root;
-  for (let height = 0; height < MAX_MANIFEST_HEIGHT && section !== undefined; height++) {
-    const child = decodeNode(tail.subarray(section.dataAt, section.end)).links[0];
-    if (child === undefined || child.codec === RAW) return section.start;
-    section = findSection(tail, child.digest, section.start);
-  }
-  return undefined;
-}
-
-/** The last section before `before` that holds the node with this digest. Links hold the same bytes as section headers: the hash tells. */
-function findSection(tail: Buffer, digest: Uint8Array, before: number): SectionCursor | undefined {
-  for (let at = before; at > 0; ) {
-    at = tail.lastIndexOf(digest, at - 1);
-    if (at < 0) return undefined;
-    const cidAt = at + DIGEST_BYTES - CID_V1_BYTES;
-    for (let varint = 1; varint <= MAX_NODE_VARINT_BYTES; varint++) {
-      const section = sectionAt(tail, cidAt - varint, before);
-      if (section?.digestAt === at && sameDigest(sha256(tail.subarray(section.dataAt, section.end)), digest)) return section;
-    }
-  }
-  return undefined;
-}
-
-function sectionAt(tail: Buffer, start: number, limit: number): SectionCursor | undefined {
-  if (start < 0) return undefined;
-  const cursor = new SectionCursor(tail, start, limit);
-  try {
-    return cursor.next() ? cursor : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function nodesFrom(tail: Buffer, first: number): (digest: Uint8Array) => Uint8Array | undefined {
-  const places = new DigestMap();
-  const ends: number[] = [];
-  const starts: number[] = [];
-  const cursor = new SectionCursor(tail, first);
-  while (cursor.next()) {
-    if (cursor.codec !== DAG_PB) throw new ShardctlError('DAMAGE', 'blocks come after its manifest');
-    places.add(tail, cursor.digestAt, starts.length);
-    starts.push(cursor.dataAt);
-    ends.push(cursor.end);
-  }
-  if (cursor.torn) throw new ShardctlError('DAMAGE', 'its last section is cut');
-  return (digest) => {
-    const place = places.get(digest);
-    if (place === undefined) return undefined;
-    const bytes = tail.subarray(starts[place], ends[place]);
-    return sameDigest(sha256(bytes), digest) ? bytes : undefined;
-  };
-}
-
-/** Where each block's section begins, and where the last one ends. */
-function sectionStarts(manifest: Manifest): Float64Array {
-  const starts = new Float64Array(manifest.lengths.length + 1);
+/** Where the bytes of each block begin, and where the last one's end. */
+function placesOf(manifest: Manifest): { readonly dataAt: Float64Array; readonly end: number } {
+  const dataAt = new Float64Array(manifest.lengths.length);
   let at = CAR_HEADER_BYTES;
   for (const [index, length] of manifest.lengths.entries()) {
-    starts[index] = at;
+    dataAt[index] = at + sectionHeaderBytes(length);
     at += sectionHeaderBytes(length) + length;
   }
-  starts[manifest.lengths.length] = at;
-  return starts;
+  return { dataAt, end: at };
+}
+
+interface OpenedCar {
+  readonly path: string;
+  readonly cid: string;
+  readonly file: CarFile;
+  readonly manifest: Manifest;
+  /** Where the bytes of each block begin. */
+  readonly dataAt: Float64Array;
+  readonly damage: string | undefined;
 }
 
 class CarShardReader implements ShardReader {
-  readonly #path: string;
-  readonly #cid: string;
-  readonly #file: CarFile;
-  readonly #manifest: Manifest;
-  readonly #starts: Float64Array;
+  readonly damage: string | undefined;
+  readonly #car: OpenedCar;
 
-  constructor(path: string, cid: string, file: CarFile, manifest: Manifest, starts: Float64Array) {
-    this.#path = path;
-    this.#cid = cid;
-    this.#file = file;
-    this.#manifest = manifest;
-    this.#starts = starts;
+  constructor(car: OpenedCar) {
+    this.damage = car.damage;
+    this.#car = car;
   }
 
   get blocks(): number {
-    return this.#manifest.lengths.length;
+    return this.#car.manifest.lengths.length;
   }
 
   contents(): ShardContents {
-    return contentsOf(this.#manifest);
+    return contentsOf(this.#car.manifest);
   }
 
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
-    const index = this.#manifest.blocks.get(digest);
+    const { path, cid, file, manifest, dataAt } = this.#car;
+    const index = manifest.blocks.get(digest);
     if (index === undefined) return undefined;
-    const length = this.#manifest.lengths[index] as number;
     try {
-      const bytes = this.#file.bytes((this.#starts[index + 1] as number) - length, length);
-      if (!sameDigest(sha256(bytes), digest)) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} does not have its hash`);
-      return bytes;
+      return blockAt(file, dataAt[index] as number, manifest.lengths[index] as number, digest);
     } catch (error) {
-      throw readError(error, this.#cid, this.#path);
+      throw readError(error, cid, path);
     }
   }
 
   /** The bytes of a block are a view: valid until the next one is asked for. */
   async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
-    const digests = this.#manifest.blocks.digests();
+    const { manifest, dataAt } = this.#car;
+    if (this.damage !== undefined) onDamage(this.damage);
+    const digests = manifest.blocks.digests();
     const window = Buffer.allocUnsafe(WINDOW_BYTES);
     const frame = Buffer.allocUnsafe(sectionHeaderBytes(WINDOW_BYTES));
     let from = 0;
     let to = 0;
-    // Each block's place follows from the manifest, so one that is damaged does not hide those after it.
-    for (const [index, length] of this.#manifest.lengths.entries()) {
-      const start = this.#starts[index] as number;
-      const end = this.#starts[index + 1] as number;
+    // Each block's place is known, so one that is damaged does not hide those after it.
+    for (const [index, length] of manifest.lengths.entries()) {
+      const start = (dataAt[index] as number) - sectionHeaderBytes(length);
+      const end = (dataAt[index] as number) + length;
       if (end > to) {
         from = start;
         to = start + (await this.#fill(window, start));
@@ -245,23 +139,80 @@ class CarShardReader implements ShardReader {
       const frameBytes = writeSectionHeader(frame, 0, RAW, digest, 0, length);
       if (end > to) onDamage(`block ${blockText(digest)}: the file ends before it`);
       else if (!sameDigest(sha256(bytes), digest)) onDamage(`block ${blockText(digest)} does not have its hash`);
-      else if (window.compare(frame, 0, frameBytes, start - from, end - from - length) !== 0) {
-        onDamage(`block ${blockText(digest)} is intact, but the CAR section around it is not`);
-      } else yield { digest, bytes };
+      else {
+        if (window.compare(frame, 0, frameBytes, start - from, end - from - length) !== 0)
+          onDamage(`block ${blockText(digest)} is intact, but the CAR section around it is not`);
+        yield { digest, bytes };
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#car.file.close();
+  }
+
+  async #fill(window: Buffer, at: number): Promise<number> {
+    const { path, cid, file } = this.#car;
+    try {
+      return await file.fill(window, at);
+    } catch (error) {
+      throw readError(error, cid, path);
+    }
+  }
+}
+
+/** The blocks that were found in a file of which nobody knows what else was in it. */
+class SalvagedReader implements ShardReader {
+  readonly damage = 'what it holds is not known any more';
+  readonly #path: string;
+  readonly #cid: string;
+  readonly #file: CarFile;
+  readonly #found: FoundBlocks;
+
+  constructor(path: string, cid: string, file: CarFile, found: FoundBlocks) {
+    this.#path = path;
+    this.#cid = cid;
+    this.#file = file;
+    this.#found = found;
+  }
+
+  get blocks(): number {
+    return this.#found.blocks.size;
+  }
+
+  contents(): never {
+    throw new ShardctlError('DAMAGE', `shard ${this.#cid} is damaged (${this.#path}): ${this.damage}`);
+  }
+
+  async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    const { blocks, dataAt, lengths } = this.#found;
+    const index = blocks.get(digest);
+    if (index === undefined) return undefined;
+    try {
+      return blockAt(this.#file, dataAt[index] as number, lengths[index] as number, digest);
+    } catch (error) {
+      throw readError(error, this.#cid, this.#path);
+    }
+  }
+
+  async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
+    onDamage(this.damage);
+    const digests = Buffer.from(this.#found.blocks.digests());
+    for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+      const digest = digests.subarray(at, at + DIGEST_BYTES);
+      yield { digest, bytes: (await this.read(digest)) as Uint8Array };
     }
   }
 
   async close(): Promise<void> {
     this.#file.close();
   }
+}
 
-  async #fill(window: Buffer, at: number): Promise<number> {
-    try {
-      return await this.#file.fill(window, at);
-    } catch (error) {
-      throw readError(error, this.#cid, this.#path);
-    }
-  }
+function blockAt(file: CarFile, at: number, length: number, digest: Uint8Array): Buffer {
+  const bytes = file.bytes(at, length);
+  if (!sameDigest(sha256(bytes), digest)) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} does not have its hash`);
+  return bytes;
 }
 
 function blockText(digest: Uint8Array): string {

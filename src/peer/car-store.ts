@@ -68,6 +68,11 @@ export class CarStore implements ShardStore {
     return await openCar(this.#pathOf(cid), cid);
   }
 
+  async salvage(cid: string): Promise<ShardReader> {
+    const { salvageCar } = await import('./car-reader.ts');
+    return await salvageCar(this.#pathOf(cid), cid);
+  }
+
   async *list(): AsyncIterable<string> {
     await this.#bringBack();
     for (const folder of (await readdir(join(this.#path, 'shards'))).sort()) {

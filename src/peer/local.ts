@@ -150,6 +150,10 @@ export class LocalPeer implements Peer {
     return this.#guard(`opening shard ${cid}`, async () => (await this.#layout()).open(cid));
   }
 
+  async salvage(cid: string): Promise<ShardReader> {
+    return this.#guard(`opening what is left of shard ${cid}`, async () => (await this.#layout()).salvage(cid));
+  }
+
   async *list(): AsyncIterable<string> {
     await this.id();
     try {

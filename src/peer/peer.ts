@@ -76,8 +76,8 @@ export interface Peer {
   open(cid: string): Promise<ShardReader>;
 
   /**
-   * Opens what may be left of a shard whose pin is gone: its blocks stay until the next garbage collection. Throws as `open` does.
-   * Absent where a pin and its blocks go together.
+   * Opens what may be left of a shard that cannot be opened: its pin is gone, and its blocks stay until the next garbage collection;
+   * or its manifest is damaged, and then `contents` throws. Throws as `open` does. Absent where nothing is left then.
    */
   salvage?(cid: string): Promise<ShardReader>;
 
@@ -149,6 +149,8 @@ export interface ShardContents {
 export interface ShardReader {
   /** What is read may come from another peer: it is right, and no evidence that this peer has it. */
   readonly isSecondHand?: boolean;
+  /** What is damaged although every block may be there and be read: the manifest was made again from the blocks, or the like. */
+  readonly damage?: string | undefined;
   /** Blocks in the shard, manifest not counted. */
   readonly blocks: number;
   contents(): ShardContents;

@@ -23,6 +23,8 @@ export interface ShardStore {
    */
   confirm(cid: string): Promise<boolean>;
   open(cid: string): Promise<ShardReader>;
+  /** Opens what is left of a shard that cannot be opened: good blocks, and no word on what others there were. */
+  salvage(cid: string): Promise<ShardReader>;
   list(): AsyncIterable<string>;
   /** Takes a shard away that nobody has marked; it stays when somebody has by the time that it is out of sight. */
   remove(cid: string): Promise<'removed' | 'kept'>;

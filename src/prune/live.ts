@@ -44,6 +44,8 @@ export interface ShardUse {
   readonly shard: ShardRecord;
   readonly usedBlocks: number;
   readonly usedBytes: number;
+  /** Blocks in use that are lost, here and everywhere: it stays as it is. */
+  readonly lostBlocks?: number;
 }
 
 export function useOf(shard: ShardRecord, { digests, lengths }: ShardContents, live: DigestMap): ShardUse {

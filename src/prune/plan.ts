@@ -30,7 +30,7 @@ export interface PruneState {
   readonly shards: Iterable<ShardRecord>;
   readonly snapshots: readonly SnapshotRecord[];
   readonly strays: readonly Stray[];
-  /** Every shard that a snapshot names. */
+  /** Every shard that a snapshot names, and those that have what is lost of these. */
   readonly uses: readonly ShardUse[];
 }
 
@@ -52,7 +52,9 @@ function chooseThin(uses: readonly ShardUse[], { maxUnused, maxRepack }: PruneLi
   let unusedBytes = uses.reduce((sum, use) => sum + unusedOf(use), 0);
   let budget = maxRepack;
   const repack: ShardUse[] = [];
-  const thinnest = uses.filter((use) => unusedOf(use) > 0).sort((a, b) => shareUsed(a) - shareUsed(b) || a.shard.number - b.shard.number);
+  const thinnest = uses
+    .filter((use) => unusedOf(use) > 0 && (use.lostBlocks ?? 0) === 0)
+    .sort((a, b) => shareUsed(a) - shareUsed(b) || a.shard.number - b.shard.number);
   for (const use of thinnest) {
     if (unusedBytes <= allowed || use.usedBytes > budget) break;
     repack.push(use);

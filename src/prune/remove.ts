@@ -1,8 +1,10 @@
 /**
- * Takes from the peers what the index says no snapshot needs: shards that none names, and strays. What this home does not
- * know is never touched, and what another home has marked stays: both may use the same peer.
+ * Takes from the peers what the index says no snapshot needs: shards that none names, unless they have what is lost of one that is
+ * named, and strays. What this home does not know is never touched, and what another home has marked stays: both may use the same peer.
  */
+import type { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
+import { liveLossOf } from './damaged.ts';
 import type { PruneRun } from './run.ts';
 
 export interface Removal {
@@ -12,10 +14,15 @@ export interface Removal {
   readonly kept: number;
 }
 
-export async function removeUnneeded(run: PruneRun): Promise<Removal> {
+/** @param live what retained snapshots reach */
+export async function removeUnneeded(run: PruneRun, live: DigestMap): Promise<Removal> {
   const { index, emit, signal } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const named = new Set(snapshots.flatMap(({ shards }) => shards));
+  for (const number of [...named]) {
+    const shard = index.shard(number);
+    if (shard !== undefined) for (const other of liveLossOf(shard, index, live).elsewhere) named.add(other);
+  }
   const dead = [...index.shards()].filter(({ number }) => !named.has(number));
   // Not counted any more, and durably so, before the first byte goes.
   await index.replaceSnapshots(

@@ -5,6 +5,7 @@
 import { cidText, parseCid } from '../dag/cid.ts';
 import { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
+import type { Index } from '../index-store/index.ts';
 import { DIGEST_BYTES, RAW, type SnapshotRecord } from '../model.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { gapsText, Wholeness } from '../wholeness.ts';
@@ -31,7 +32,7 @@ export async function assertKept(
   blocks: Blocks,
 ): Promise<ToCopy> {
   const { index } = run;
-  const wholeness = new Wholeness({ ...run, blocks });
+  const wholeness = new Wholeness({ ...run, index: { shardOf: (digest, at, usable) => shardOf(index, dead, digest, at, usable) }, blocks });
   const toCopy = new Map<number, DigestMap>();
   for (const snapshot of snapshots) {
     const named = new Set(snapshot.shards.filter((number) => !dead.has(number)));
@@ -45,6 +46,22 @@ export async function assertKept(
     if (gaps.missing > 0) throw refusal(snapshot, gapsText(gaps));
   }
   return toCopy;
+}
+
+/**
+ * What is lost in a shard that stays is no loss of this run, unless what goes could have healed it: then it is as if no shard had it.
+ */
+function shardOf(
+  index: Index,
+  dead: ReadonlySet<number>,
+  digest: Uint8Array,
+  at = 0,
+  usable: (shard: number) => boolean = () => true,
+): number | undefined {
+  const intact = index.shardOf(digest, at, usable);
+  if (intact !== undefined) return intact;
+  const isHealedByDead = index.shardOf(digest, at) !== undefined && index.shardOf(digest, at, (shard) => !dead.has(shard)) === undefined;
+  return isHealedByDead ? undefined : index.damagedShardOf(digest.subarray(at, at + DIGEST_BYTES), usable);
 }
 
 /** After copying. @param after the snapshots that named a leaving shard, as they are to be @throws ShardctlError `DAMAGE` */

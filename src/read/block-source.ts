@@ -61,11 +61,12 @@ export class BlockSource implements Blocks {
     this.#options = options;
   }
 
-  async read(digest: Uint8Array): Promise<Uint8Array> {
-    let place = this.#options.locate(digest, NONE);
+  /** @param except CIDs of shards that it must not come from */
+  async read(digest: Uint8Array, except: ReadonlySet<string> = NONE): Promise<Uint8Array> {
+    let place = this.#options.locate(digest, except);
     if (place === undefined) throw new UnlistedBlock(digest);
     const first = place;
-    const tried = new Set<string>();
+    const tried = new Set(except);
     const failures: { peer: string; error: ShardctlError }[] = [];
     for (; place !== undefined && !tried.has(place.cid); place = this.#options.locate(digest, tried)) {
       tried.add(place.cid);
@@ -127,11 +128,23 @@ export class BlockSource implements Blocks {
     try {
       const peer = this.#options.peers.get(name);
       if (peer === undefined) throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not configured`);
-      return await peer.open(cid);
+      return await this.#openOrSalvage(peer, cid);
     } catch (error) {
       this.#open.delete(key);
       if (error instanceof ShardctlError) this.#failed.set(key, error);
       throw error;
+    }
+  }
+
+  async #openOrSalvage(peer: Peer, cid: string): Promise<ShardReader> {
+    try {
+      return await peer.open(cid);
+    } catch (error) {
+      if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE' || peer.salvage === undefined) throw error;
+      this.#options.onTrouble?.(`peer "${peer.name}": ${error.message}`);
+      return await peer.salvage(cid).catch(() => {
+        throw error;
+      });
     }
   }
 

@@ -15,39 +15,54 @@ export interface RebuildOptions {
   readonly number: number;
   /** Those whose replica was found good come first. */
   readonly from: readonly Peer[];
+  /** What no replica gives may be in another shard. */
+  readonly elsewhere?: (digest: Uint8Array) => Promise<Uint8Array>;
   readonly signal: AbortSignal;
 }
 
-/** @returns the spooled shard, or undefined when the replicas together do not have every block */
-export async function rebuild({ cid }: PlacedShard, { spool, number, from, signal }: RebuildOptions): Promise<SpooledShard | undefined> {
+/** What came of it: the shard in the spool, the blocks that nobody has (32 bytes each), or not even a list of its blocks. */
+export type Rebuilt =
+  | { readonly kind: 'whole'; readonly shard: SpooledShard }
+  | { readonly kind: 'lacking'; readonly digests: Buffer }
+  | { readonly kind: 'unknown' };
+
+export async function rebuild({ cid }: PlacedShard, options: RebuildOptions): Promise<Rebuilt> {
+  const { spool, number, from, elsewhere, signal } = options;
   const readers: ShardReader[] = [];
   for (const peer of from) {
     const reader = (await orDamaged(peer.open(cid))) ?? (await orDamaged(peer.salvage?.(cid)));
     if (reader !== undefined) readers.push(reader);
   }
+  const digests = await digestsOf(readers);
   const [first] = readers;
-  if (first === undefined) return undefined;
+  if (first === undefined || digests === undefined) {
+    for (const reader of readers) await reader.close();
+    return { kind: 'unknown' };
+  }
   const shard = new OpenShard(spool, number);
   const stream = new BlockStream(first);
+  const lacking: Buffer[] = [];
   try {
-    const { digests } = first.contents();
     const builder = new RunBuilder();
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       const digest = digests.subarray(at, at + DIGEST_BYTES);
-      const block = (await stream.take(digest)) ?? (await readFromAny(digest, readers));
-      if (block === undefined) {
-        await shard.abandon();
-        return undefined;
-      }
+      const block = (await stream.take(digest)) ?? (await readFromAny(digest, readers)) ?? (await orDamaged(elsewhere?.(digest)));
+      if (block === undefined) lacking.push(digest);
+      // The others are looked for all the same: what is lacking is to be known in full.
+      if (block === undefined || lacking.length > 0) continue;
       builder.add(Buffer.from(block.buffer, block.byteOffset, block.length));
       if (builder.length < RUN_BYTES) continue;
       signal.throwIfAborted();
       await write(shard, builder.take());
     }
+    if (lacking.length > 0) {
+      await shard.abandon();
+      return { kind: 'lacking', digests: Buffer.concat(lacking) };
+    }
     await write(shard, builder.take());
     const sealed = await shard.seal();
     if (sealed.cid !== cid) throw new Error(`the blocks of ${cid} make ${sealed.cid}`);
-    return sealed;
+    return { kind: 'whole', shard: sealed };
   } catch (error) {
     await shard.abandon();
     throw error;
@@ -55,6 +70,15 @@ export async function rebuild({ cid }: PlacedShard, { spool, number, from, signa
     await stream.end();
     for (const reader of readers) await reader.close();
   }
+}
+
+/** What the shard holds, from the first of its replicas that knows it. */
+async function digestsOf(readers: readonly ShardReader[]): Promise<Buffer | undefined> {
+  for (const reader of readers) {
+    const contents = await orDamaged((async () => reader.contents())());
+    if (contents !== undefined) return contents.digests;
+  }
+  return undefined;
 }
 
 /** The blocks of one replica front to back, which is much faster than one by one; what it skips is for others to give. */

@@ -9,6 +9,8 @@ import { holdingsOf } from '../move/holdings.ts';
 import type { SpooledShard } from '../pack/open-shard.ts';
 import type { Peer, ShardContents } from '../peer/peer.ts';
 import { putWithRetries } from '../place/put.ts';
+import { placedBlocks } from '../placed-blocks.ts';
+import type { BlockSource } from '../read/block-source.ts';
 import { rebuild } from './rebuild.ts';
 import type { RepairRun } from './run.ts';
 
@@ -22,6 +24,8 @@ export interface Inspected {
   readonly away: string[];
   /** What the shard holds, if any replica can be opened. */
   readonly contents: ShardContents | undefined;
+  /** A whole replica was read to its end. */
+  readonly isProven: boolean;
 }
 
 export interface Mended {
@@ -30,7 +34,12 @@ export interface Mended {
   readonly added: number;
   /** Peers that hold the shard, or will again when they answer. */
   readonly peers: readonly string[];
+  /** `lost`: no peer has a whole copy, and none is away that may have one. */
   readonly verdict: 'whole' | 'too few' | 'lost';
+  /** A whole copy was read to its end, or written and read back: whatever was wrong with the shard is not any more. */
+  readonly isProven: boolean;
+  /** Blocks that nobody has, 32 bytes each; undefined when there are none, or nobody knows what the shard held. */
+  readonly lacking?: Buffer | undefined;
 }
 
 export class ReplicaMender {
@@ -38,6 +47,7 @@ export class ReplicaMender {
   readonly #away: ReadonlyMap<string, string>;
   /** What pins are called, by CID. */
   readonly #labels: ReadonlyMap<string, string>;
+  readonly #blocks: BlockSource;
   #ledger: Ledger | undefined;
   #isGone = false;
 
@@ -46,14 +56,21 @@ export class ReplicaMender {
     this.#run = run;
     this.#away = away;
     this.#labels = new Map(holdingsOf(run.index).map(({ cid, label }) => [cid, label]));
+    this.#blocks = placedBlocks(run.index, run.peers);
   }
 
-  async inspect(shard: PlacedShard, what: string): Promise<Inspected> {
-    const { peers, readData, signal, emit } = this.#run;
+  async close(): Promise<void> {
+    await this.#blocks.close();
+  }
+
+  /** @param readData read every block, whatever the run was told */
+  async inspect(shard: PlacedShard, what: string, readData = this.#run.readData): Promise<Inspected> {
+    const { peers, signal, emit } = this.#run;
     const good: string[] = [];
     const bad: string[] = [];
     const away: string[] = [];
     let contents: ShardContents | undefined;
+    let isProven = false;
     for (const name of shard.peers) {
       const peer = peers.get(name);
       // One that is not set up any more holds nothing for this home.
@@ -69,9 +86,10 @@ export class ReplicaMender {
       };
       const checked = await checkReplica(shard, peer, { readData, onDamage, signal });
       contents ??= checked.contents;
+      isProven ||= readData && !damaged && checked.doubt === undefined;
       (damaged ? bad : good).push(name);
     }
-    return { good, bad, away, contents };
+    return { good, bad, away, contents, isProven };
   }
 
   /**
@@ -82,26 +100,32 @@ export class ReplicaMender {
     shard: PlacedShard,
     what: string,
     number: number,
-    { good, bad, away }: Inspected,
+    { good, bad, away, isProven }: Inspected,
     makeAnew: () => Promise<SpooledShard | undefined> = async () => undefined,
   ): Promise<Mended> {
     const { index, peers, replication, dryRun, spool, signal, emit } = this.#run;
     const missing = Math.max(0, leastReplicas(replication, peers) - good.length - bad.length);
     const asIs = [...good, ...bad, ...away];
-    if (bad.length === 0 && missing === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole' };
+    if (bad.length === 0 && missing === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isProven };
     const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
-    const whole = (await rebuild(shard, { spool, number, from, signal })) ?? (await makeAnew());
-    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict: away.length > 0 ? 'too few' : 'lost' };
+    const elsewhere = (digest: Uint8Array) => this.#blocks.read(digest, new Set([shard.cid]));
+    const rebuilt = await rebuild(shard, { spool, number, from, elsewhere, signal });
+    const whole = rebuilt.kind === 'whole' ? rebuilt.shard : await makeAnew();
+    const lacking = rebuilt.kind === 'lacking' ? rebuilt.digests : undefined;
+    const verdict = away.length > 0 ? 'too few' : 'lost';
+    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isProven: false, lacking };
     if (whole === undefined && good.length === 0 && (dryRun || !this.#mayFetch(bad))) return hopeless;
+    // Those that were not read were taken for good until now.
+    if (lacking !== undefined && !isProven && away.length === 0 && !this.#mayFetch(asIs)) return hopeless;
     try {
-      if (dryRun) return { mended: bad.length, added: missing, peers: asIs, verdict: 'whole' };
+      if (dryRun) return { mended: bad.length, added: missing, peers: asIs, verdict: 'whole', isProven: true };
       const giveTo = (names: readonly string[]) =>
         whole === undefined ? this.#fetchOn(names, shard, what, good) : this.#putOn(names, whole, what);
       const mended = await giveTo(bad);
       const holders = [...good, ...mended];
       if (whole === undefined && holders.length === 0) return hopeless;
-      const lacking = Math.max(0, leastReplicas(replication, peers) - holders.length);
-      const added = lacking === 0 ? [] : await giveTo(await this.#choose(shard, lacking, holders, asIs));
+      const fewer = Math.max(0, leastReplicas(replication, peers) - holders.length);
+      const added = fewer === 0 ? [] : await giveTo(await this.#choose(shard, fewer, holders, asIs));
       holders.push(...added);
       const verdict = holders.length < leastReplicas(replication, peers) ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
@@ -109,7 +133,13 @@ export class ReplicaMender {
       const unmended = bad.filter((name) => !mended.includes(name));
       if (verdict === 'whole' && unmended.length > 0) await index.noteStray({ cid: shard.cid, peers: unmended });
       const peersNow = [...holders, ...away, ...(verdict === 'whole' ? [] : unmended)].sort();
-      return { mended: mended.length, added: added.length, peers: peersNow, verdict };
+      return {
+        mended: mended.length,
+        added: added.length,
+        peers: peersNow,
+        verdict,
+        isProven: isProven || mended.length + added.length > 0,
+      };
     } finally {
       if (whole !== undefined) rmSync(whole.carPath, { force: true });
     }
@@ -135,7 +165,18 @@ export class ReplicaMender {
     const { cid, bytes, blocks, carPath, carBytes } = whole;
     const shard = { cid, label: this.#labels.get(cid) ?? what, bytes, blocks, carPath, carBytes };
     const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
-    return await this.#eachOf(names, what, (peer) => putWithRetries(peer, shard, options, { emit }));
+    return await this.#eachOf(names, what, async (peer) => {
+      await putWithRetries(peer, shard, options, { emit });
+      await this.#readBack(whole, peer);
+    });
+  }
+
+  /** Disks that have lost a block once may lose the next. */
+  async #readBack(shard: Omit<PlacedShard, 'peers'>, peer: Peer): Promise<void> {
+    const onDamage = (detail: string) => {
+      throw new ShardctlError('DAMAGE', detail);
+    };
+    await checkReplica(shard, peer, { readData: true, onDamage, signal: this.#run.signal });
   }
 
   /** Nobody who can be read has the shard. Those who have it by their own word may give it to others, and a datastore may still hold it. */
@@ -149,10 +190,7 @@ export class ReplicaMender {
         this.#isGone ||= good.length === 0;
         throw error;
       });
-      const onDamage = (detail: string) => {
-        throw new ShardctlError('DAMAGE', detail);
-      };
-      await checkReplica(shard, peer, { readData: true, onDamage, signal });
+      await this.#readBack(shard, peer);
     });
   }
 

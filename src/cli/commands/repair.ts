@@ -19,8 +19,9 @@ export async function run(context: Context): Promise<number> {
     const started = now();
     const repaired = await repair({ ...(await storingRun(context, session, options)), readData: args.flag('read-data'), dryRun });
     const seconds = (now() - started) / 1000;
-    for (const { what, snapshots } of repaired.lost) {
-      output.note(`lost: ${what}, which ${snapshots.join(', ')} ${snapshots.length === 1 ? 'needs' : 'need'}`);
+    for (const { what, snapshots, blocks } of repaired.lost) {
+      const part = blocks === undefined ? '' : `${counted(blocks, 'block')} of `;
+      output.note(`lost: ${part}${what}, which ${snapshots.join(', ')} ${snapshots.length === 1 ? 'needs' : 'need'}`);
     }
     if (!quiet || json) answer(context, [{ type: 'repaired', ...repaired, seconds }], () => lines(repaired, seconds));
     return repaired.lost.length > 0 || repaired.tooFew > 0 ? EXIT.damage : EXIT.done;
@@ -39,7 +40,9 @@ function lines({ dryRun, shards, mended, added, relisted, rewritten, runs, tooFe
   if (rewritten > 0) out.push(`${counted(rewritten, 'snapshot')} got a new CID: no lost shard is needed any more`);
   if (tooFew > 0) out.push(`${counted(tooFew, 'shard')} still on too few peers: bring a peer back or add one, then repair again`);
   if (lost.length > 0)
-    out.push(`${counted(lost.length, 'shard')} lost: \`shardctl add\` the source again to store the blocks anew, then repair again`);
+    out.push(
+      `something of ${counted(lost.length, 'shard')} lost, and all else can be read: \`shardctl add\` the source again to store it anew, then repair again`,
+    );
   if (out.length === 1) out.push('nothing to mend');
   return out;
 }

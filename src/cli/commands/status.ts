@@ -44,6 +44,7 @@ export async function run(context: Context): Promise<number> {
       '',
       ...(shards.length > 0 ? [...shardTable(shards), ''] : []),
       ...riskLines(total),
+      ...damageLines(total),
       '',
       ...peerTable(peers, false),
     ]);
@@ -77,12 +78,23 @@ function totalOf({ shards, least }: ShardStatuses): Replication {
     atRiskBytes: sum(atRisk),
     lost: lost.length,
     lostBytes: sum(lost),
+    damaged: shards.filter((shard) => shard.lost !== undefined).length,
   };
 }
 
 function resultOf(shard: ShardStatus, least: number): Extract<Result, { type: 'shard-status' }> {
-  const { number, label, cid, bytes, replicas } = shard;
-  return { type: 'shard-status', shard: number ?? null, label, cid, bytes, held: replicasHeld(shard), least, replicas };
+  const { number, label, cid, bytes, replicas, lost } = shard;
+  return {
+    type: 'shard-status',
+    shard: number ?? null,
+    label,
+    cid,
+    bytes,
+    held: replicasHeld(shard),
+    least,
+    replicas,
+    ...(lost === undefined ? {} : { lost }),
+  };
 }
 
 function shardTable(shards: readonly Extract<Result, { type: 'shard-status' }>[]): string[] {
@@ -94,6 +106,13 @@ function shardTable(shards: readonly Extract<Result, { type: 'shard-status' }>[]
     cid,
   ]);
   return table([['SHARD', 'SIZE', 'REPLICAS', 'PEERS', 'CID'], ...rows], 'lrrll');
+}
+
+function damageLines({ damaged }: Replication): string[] {
+  if (damaged === 0) return [];
+  return [
+    `damaged: ${counted(damaged, 'shard')}, of which no whole copy was found when last read; the rest can be read: \`shardctl add\` the source again, then \`shardctl repair\``,
+  ];
 }
 
 function riskLines({ least, shards, bytes, atRisk, atRiskBytes, lost, lostBytes }: Replication): string[] {
