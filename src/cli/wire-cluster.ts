@@ -156,7 +156,12 @@ function clientOf(home: HomePaths, { name, url, user, passwordFile, tokenFile, c
 /** Pins have their names in the Cluster. */
 function memberOf({ id, name, kubo, kuboId, drained }: ClusterMemberConfig, owner: string, now: () => number): ClusterMember {
   if (kubo === undefined || kuboId === undefined) return { id, name, drained };
-  return { id, name, drained, kubo: new KuboPeer({ name, url: kubo, id: kuboId, owner, namesPins: false, now }) };
+  return {
+    id,
+    name,
+    drained,
+    kubo: new KuboPeer({ name, who: `the Kubo of "${name}"`, url: kubo, id: kuboId, owner, namesPins: false, now }),
+  };
 }
 
 function readerOf({ name, gateway }: ClusterConfig) {

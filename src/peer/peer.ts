@@ -87,6 +87,12 @@ export interface Peer {
    */
   fetch?(shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void>;
 
+  /**
+   * Asked of a peer that does not answer, when others were given the shard: whether it will still have it when it is back. Absent where
+   * nobody but the peer itself takes anything from it.
+   */
+  keeps?(cid: string): Promise<boolean>;
+
   /** CIDs of all shards that are pinned here. */
   list(): AsyncIterable<string>;
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { HttpClient } from '../http/client.ts';
 import { ClusterApi } from './api.ts';
 import { bufferBody } from './car-body.ts';
+import type { Health } from './health.ts';
 import { Metrics } from './metrics.ts';
 import { pinnedOn, pinnedOnSome } from './watch.ts';
 
@@ -231,7 +232,9 @@ describe('metrics', () => {
       );
     }
   }
-  const metricsOf = (expected: string[], settleMs = 0) => new Metrics({ api, expected, settleMs, now: () => 1795262960000 });
+  const well = { ailing: async () => new Map() };
+  const metricsOf = (expected: string[], settleMs = 0, health: Pick<Health, 'ailing'> = well) =>
+    new Metrics({ api, expected, health, settleMs, now: () => 1795262960000 });
 
   test('free space, tags and signs of life come from three kinds of metrics', async () => {
     heard({ freespace: { a: '1000', b: '2000' }, ping: { a: '', b: '' }, 'tag:zone': { a: 'z1' }, 'tag:group': { a: 'default' } });
@@ -266,5 +269,24 @@ describe('metrics', () => {
       json(null)(request, response);
     });
     assert.equal((await metricsOf(['a', 'late'], 60_000).of('late')).freeBytes, 2);
+  });
+
+  test('a member that sends pings and ails is not alive; one of somebody else is asked when it says nothing of its space', async () => {
+    heard({ freespace: { ours: '1', ill: '1', theirs: '1' }, ping: { ours: '', ill: '', theirs: '', full: '' } });
+    let about: readonly string[] = [];
+    const ailment = { why: 'its Kubo does not answer', hangs: false };
+    const ailing = async (ids: readonly string[]) => {
+      about = ids;
+      return new Map([['ill', ailment]]);
+    };
+    const states = await metricsOf(['ours', 'ill'], 0, { ailing }).all();
+    assert.deepEqual([...about].sort(), ['full', 'ill', 'ours']);
+    assert.deepEqual([...states].map(([id, { alive }]) => [id, alive]).sort(), [
+      ['full', true],
+      ['ill', false],
+      ['ours', true],
+      ['theirs', true],
+    ]);
+    assert.deepEqual(states.get('ill')?.ailment, ailment);
   });
 });

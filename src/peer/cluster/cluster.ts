@@ -3,8 +3,9 @@
  * shard, so putting it on one member and taking it from another are changes to one thing: those take turns (`turns`).
  */
 import { ShardctlError } from '../../errors.ts';
-import type { Peer, ShardReader } from '../peer.ts';
+import type { ShardReader } from '../peer.ts';
 import type { ClusterApi } from './api.ts';
+import { Health, type MemberKubo } from './health.ts';
 import { Listing } from './listing.ts';
 import { Metrics } from './metrics.ts';
 import { Roots } from './roots.ts';
@@ -20,7 +21,7 @@ export interface ClusterMember {
   /** As a peer of ours. */
   readonly name: string;
   /** Its Kubo, when the address is known: shards go there at twice the speed, whatever garbage it collects, and are read from there. */
-  readonly kubo?: Peer | undefined;
+  readonly kubo?: MemberKubo | undefined;
   readonly drained?: boolean | undefined;
 }
 
@@ -63,9 +64,11 @@ export class Cluster {
     this.options = options;
     this.api = api;
     this.now = now;
-    this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), settleMs, now });
+    const kubos = new Map(members.flatMap(({ id, kubo }) => (kubo === undefined ? [] : [[id, kubo] as const])));
+    const health = new Health({ api, kubos, now });
+    this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), health, settleMs, now });
     this.usage = new Usage(api);
-    this.listing = new Listing(api, now);
+    this.listing = new Listing({ api, metrics: this.metrics, kubos, nameOf: (id) => this.nameOf(id), now });
     this.roots = new Roots(api, this.turns, options.owner);
     this.#members = new Map(members.map((member) => [member.id, member]));
   }
@@ -79,8 +82,14 @@ export class Cluster {
     return this.#members.get(id)?.name ?? id;
   }
 
+  /** Whether a member sends pings and cannot be counted on: the Cluster is slow to answer whatever it has to ask that one about. */
+  async ails(): Promise<boolean> {
+    return [...(await this.metrics.all()).values()].some(({ ailment }) => ailment !== undefined);
+  }
+
   /** Once a session: a member that lacks one shard lacks most, and fetches many at once. */
   async recoverAll(): Promise<void> {
+    if (await this.ails()) return;
     this.#recovering ??= this.api.recoverAll();
     await this.#recovering;
   }

@@ -87,7 +87,7 @@ export class FederatedPeer implements Peer {
   }
 
   async *list(): AsyncIterable<string> {
-    yield* await this.#cluster.listing.anywhere();
+    yield* (await this.#cluster.listing.anywhere()).keys();
   }
 
   async remove(cid: string): Promise<'removed' | 'kept'> {

@@ -2,71 +2,149 @@
  * What is pinned where, asked once for all members: each run asks every one of them for its list, one after the other, and the
  * Cluster's answer is about all of them each time.
  */
+import { ShardctlError } from '../../errors.ts';
 import { isShardName } from '../shard-name.ts';
 import type { ClusterApi } from './api.ts';
+import type { MemberKubo } from './health.ts';
+import type { Metrics } from './metrics.ts';
+import { holdersOf } from './pins.ts';
 import { isRoot } from './roots.ts';
 import { PINNED } from './watch.ts';
 
-/** Lists that are asked for within this time are parts of one answer. */
+/** Lists that are asked for within this time are parts of one answer; so long, or so many times what the answer took. */
 const FRESH_MS = 2000;
+const FRESH_TIMES = 20;
 
-/** CIDs of shards, by ID of the member that says it has them. */
-type Lists = ReadonlyMap<string, readonly string[]>;
+/** CIDs of shards, by ID of the member that has them; a text says why a member's are not known. */
+type Lists = Map<string, Set<string> | string>;
+
+export interface ListingOptions {
+  readonly api: ClusterApi;
+  readonly metrics: Metrics;
+  /** By ID of the member, where the address is known. */
+  readonly kubos: ReadonlyMap<string, MemberKubo>;
+  /** What people call a member. */
+  readonly nameOf: (id: string) => string;
+  readonly now: () => number;
+}
 
 export class Listing {
-  readonly #api: ClusterApi;
-  readonly #now: () => number;
+  readonly #options: ListingOptions;
   #lists: Promise<Lists> | undefined;
-  /** When they were here. */
-  #at = Number.POSITIVE_INFINITY;
+  /** The lists, and until when they count. */
+  #read: { readonly lists: Lists; readonly until: number } | undefined;
 
-  constructor(api: ClusterApi, now: () => number) {
-    this.#api = api;
-    this.#now = now;
+  constructor(options: ListingOptions) {
+    this.#options = options;
   }
 
-  /** CIDs of shards on one member. */
-  async of(id: string): Promise<readonly string[]> {
-    return (await this.#all()).get(id) ?? [];
+  /** CIDs of shards on one member. @throws ShardctlError `TOO_FEW_PEERS` when that cannot be told now */
+  async of(id: string): Promise<ReadonlySet<string>> {
+    const list = (await this.#all()).get(id) ?? new Set();
+    if (typeof list !== 'string') return list;
+    throw new ShardctlError('TOO_FEW_PEERS', `what peer "${this.#options.nameOf(id)}" holds is not known: ${list}`, {
+      hint: 'the other members drop one that hangs within half a minute: then run the same command again',
+      retryable: true,
+    });
   }
 
-  /** CIDs of shards on any member, each once. */
-  async anywhere(): Promise<ReadonlySet<string>> {
-    return new Set([...(await this.#all()).values()].flat());
+  /** IDs of members that are known to have a shard. */
+  async holders(cid: string): Promise<ReadonlySet<string>> {
+    return new Set([...(await this.#all())].flatMap(([id, list]) => (typeof list !== 'string' && list.has(cid) ? [id] : [])));
   }
 
-  /** A pin was made or removed: the next list is a new one. */
+  /** CIDs of shards on any member, and how many members have each. */
+  async anywhere(): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    for (const list of (await this.#all()).values()) {
+      if (typeof list !== 'string') for (const cid of list) counts.set(cid, (counts.get(cid) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** A member was seen to have a shard from now on, or no more. */
+  saw(cid: string, id: string, isThere: boolean): void {
+    const list = this.#read?.lists.get(id) ?? new Set();
+    if (this.#read === undefined) this.changed();
+    else if (typeof list !== 'string') {
+      this.#read.lists.set(id, list);
+      if (isThere) list.add(cid);
+      else list.delete(cid);
+    }
+  }
+
+  /** Pins were made or removed: the next list is a new one. */
   changed(): void {
     this.#lists = undefined;
-    this.#at = Number.POSITIVE_INFINITY;
+    this.#read = undefined;
   }
 
   async #all(): Promise<Lists> {
-    if (this.#now() - this.#at > FRESH_MS) this.changed();
-    const lists = this.#lists ?? this.#read();
-    this.#lists = lists;
+    const { now } = this.#options;
+    if (this.#read !== undefined && now() > this.#read.until) this.changed();
+    const asked = now();
+    const pending = this.#lists ?? this.#ask();
+    this.#lists = pending;
     try {
-      const read = await lists;
-      if (this.#lists === lists && this.#at === Number.POSITIVE_INFINITY) this.#at = this.#now();
-      return read;
+      const lists = await pending;
+      // Unless something has changed meanwhile.
+      if (this.#lists === pending) this.#read ??= { lists, until: now() + Math.max(FRESH_MS, FRESH_TIMES * (now() - asked)) };
+      return lists;
     } catch (error) {
       // Whoever asks next asks anew.
-      if (this.#lists === lists) this.changed();
+      if (this.#lists === pending) this.changed();
       throw error;
     }
   }
 
-  async #read(): Promise<Lists> {
-    const lists = new Map<string, string[]>();
-    for await (const { cid, metadata, peer_map } of this.#api.pinned()) {
-      if (!isShardName(cid) || isRoot(metadata)) continue;
-      for (const [id, { status }] of Object.entries(peer_map)) {
-        if (status !== PINNED) continue;
-        const list = lists.get(id) ?? [];
+  async #ask(): Promise<Lists> {
+    const states = await this.#options.metrics.all();
+    const [hanging] = [...states].find(([, { ailment }]) => ailment?.hangs === true) ?? [];
+    return hanging === undefined ? await this.#byCluster() : await this.#byKubos(hanging);
+  }
+
+  /** The Cluster asks every member for all it has, and answers when the last of them has. */
+  async #byCluster(): Promise<Lists> {
+    const lists = new Map<string, Set<string> | string>();
+    for await (const { cid, metadata, peer_map } of this.#options.api.pinned()) {
+      for (const [id, { status, error }] of Object.entries(peer_map)) {
+        // Says the same of each pin: the member could not be asked.
+        if (status === 'cluster_error') lists.set(id, error);
+        if (status !== PINNED || !isShardName(cid) || isRoot(metadata)) continue;
+        const list = lists.get(id) ?? new Set();
         lists.set(id, list);
-        list.push(cid);
+        if (typeof list !== 'string') list.add(cid);
       }
     }
     return lists;
+  }
+
+  /** While a member hangs the Cluster answers nothing about any: what it wants where is held against what each Kubo has. */
+  async #byKubos(hanging: string): Promise<Lists> {
+    const { api, metrics, kubos, nameOf } = this.#options;
+    const states = await metrics.all();
+    const wanted = new Map([...states.keys()].map((id) => [id, new Set<string>()]));
+    for await (const pin of api.pins()) {
+      if (!isShardName(pin.cid) || isRoot(pin.metadata) || pin.mode === 'direct') continue;
+      const holders = holdersOf(pin);
+      for (const id of holders === 'everywhere' ? wanted.keys() : holders) wanted.get(id)?.add(pin.cid);
+    }
+    const unknown = `its Cluster waits for ${nameOf(hanging)}, which hangs`;
+    return new Map(
+      await Promise.all(
+        [...wanted].map(async ([id, cids]): Promise<[string, Set<string> | string]> => {
+          const kubo = kubos.get(id);
+          if (kubo === undefined || states.get(id)?.alive !== true) return [id, states.get(id)?.ailment?.why ?? unknown];
+          try {
+            const list = new Set<string>();
+            for await (const cid of kubo.list()) if (cids.has(cid)) list.add(cid);
+            return [id, list];
+          } catch (error) {
+            if (error instanceof ShardctlError) return [id, error.message];
+            throw error;
+          }
+        }),
+      ),
+    );
   }
 }

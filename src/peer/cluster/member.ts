@@ -4,7 +4,8 @@ import type { Metric } from '../../model.ts';
 import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
-import { addPin, dropPin } from './pins.ts';
+import type { MemberState } from './metrics.ts';
+import { addPin, dropPin, holdersOf } from './pins.ts';
 import { metadataOf, Uploads } from './upload.ts';
 import { PINNED, pinnedOn } from './watch.ts';
 
@@ -53,13 +54,7 @@ export class ClusterMemberPeer implements Peer {
 
   /** A member that is full says nothing of its space: it has none to give, and what it holds still counts. */
   async metric(): Promise<Metric> {
-    const { alive, freeBytes = 0, at, tags } = await this.#cluster.metrics.of(this.#member.id);
-    if (!alive) {
-      throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" does not answer the other members of its Cluster`, {
-        hint: 'is it running? If it is gone for good, remove the peer with `shardctl peers rm`',
-        retryable: true,
-      });
-    }
+    const { freeBytes = 0, at, tags } = await this.#state();
     this.#tags = tags;
     const usedBytes = await this.#cluster.usage.of(this.#member.id);
     const { capacity } = this.#cluster.options;
@@ -76,13 +71,18 @@ export class ClusterMemberPeer implements Peer {
   }
 
   async has(cid: string): Promise<boolean> {
+    // The Cluster asks each holder of the shard, and waits for those that do not answer.
+    if (await this.#cluster.ails()) return (await this.#cluster.listing.of(this.#member.id)).has(shardName(cid));
     const its = (await this.#cluster.api.status(shardName(cid))).get(this.#member.id);
     if (its?.status !== 'cluster_error') return its?.status === PINNED;
     throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" does not answer its Cluster: ${its.error}`, { retryable: true });
   }
 
+  /** Believes the list of all that is pinned, as far as it says yes: one question for all shards. */
   async open(cid: string): Promise<ShardReader> {
-    if (!(await this.has(cid))) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
+    await this.#state();
+    const isListed = (await this.#cluster.listing.of(this.#member.id)).has(shardName(cid));
+    if (!isListed && !(await this.has(cid))) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
   }
 
@@ -97,7 +97,7 @@ export class ClusterMemberPeer implements Peer {
     shardName(shard.cid);
     await addPin(this.#cluster, { cid: shard.cid, name: shard.label, metadata: metadataOf(shard) }, this.#member.id, signal);
     await pinnedOn(this.#cluster.api, shard.cid, this.#member.id, { signal, now: this.#cluster.now });
-    this.#cluster.listing.changed();
+    this.#cluster.listing.saw(shard.cid, this.#member.id, true);
   }
 
   async *list(): AsyncIterable<string> {
@@ -111,9 +111,18 @@ export class ClusterMemberPeer implements Peer {
     return 'removed';
   }
 
+  /** The Cluster forgets a holder that does not answer when it gives the shard to others, and has it unpin when it is back. */
+  async keeps(cid: string): Promise<boolean> {
+    const holders = holdersOf(await this.#cluster.api.pin(shardName(cid)));
+    return holders === 'everywhere' || holders.includes(this.#member.id);
+  }
+
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
+    await this.#state();
     const { cluster, ids } = this.#shared;
     await cluster.roots.pin(repository, cids, this.#member.id, ids.size);
+    // They are pinned on every member, so that whoever asks about them waits for one that ails: the next run looks.
+    if (await cluster.ails()) return;
     const options = { stallMs: ROOTS_MS, now: cluster.now };
     await Promise.all(cids.map((cid) => pinnedOn(cluster.api, cid, this.#member.id, options)));
   }
@@ -125,6 +134,17 @@ export class ClusterMemberPeer implements Peer {
 
   async close(): Promise<void> {
     await this.#cluster.close();
+  }
+
+  /** @throws ShardctlError `TOO_FEW_PEERS` when it cannot be counted on */
+  async #state(): Promise<MemberState> {
+    const state = await this.#cluster.metrics.of(this.#member.id);
+    if (state.alive) return state;
+    const why = state.ailment === undefined ? ' does not answer the other members of its Cluster' : `: ${state.ailment.why}`;
+    throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}"${why}`, {
+      hint: `start it again; if it is gone for good: \`shardctl peers rm ${this.name} --force\`, then \`shardctl repair\``,
+      retryable: true,
+    });
   }
 
   get #cluster(): Cluster {

@@ -4,6 +4,7 @@
  */
 import { sleep } from '../../flow.ts';
 import { type ClusterApi, PING } from './api.ts';
+import type { Ailment, Health } from './health.ts';
 
 /** Every put asks anew what its peer can take; within this time the answer is the same. */
 const FRESH_MS = 500;
@@ -11,10 +12,12 @@ const POLL_MS = 500;
 const FREE_SPACE = 'freespace';
 const TAG = 'tag:';
 
-/** A member as its metrics show it. */
+/** A member as its metrics show it, and as it answers. */
 export interface MemberState {
-  /** It has sent a ping that still counts. */
+  /** It has sent a ping that still counts, and answers, and so does its Kubo. */
   readonly alive: boolean;
+  /** Why it is not alive although it sends pings. */
+  readonly ailment?: Ailment;
   /** Bytes; undefined when it says nothing valid: it is full, or has only just started. The Cluster allocates it nothing then. */
   readonly freeBytes: number | undefined;
   /** Milliseconds since 1970 at which the REST peer heard it. */
@@ -28,6 +31,7 @@ export interface MetricsOptions {
   readonly api: ClusterApi;
   /** IDs of the members that are expected. */
   readonly expected: readonly string[];
+  readonly health: Pick<Health, 'ailing'>;
   /** Longest wait for the metrics of those, when first asked. */
   readonly settleMs: number;
   readonly now: () => number;
@@ -51,7 +55,7 @@ export class Metrics {
   async all(): Promise<Map<string, MemberState>> {
     const now = this.#options.now();
     if (this.#last === undefined || now - this.#last.at > FRESH_MS) {
-      const states = this.#settled ? this.#read() : this.#settle();
+      const states = (this.#settled ? this.#read() : this.#settle()).then((heard) => this.#withHealth(heard));
       // A failure is not remembered: the next to ask tries again.
       states.catch(() => {
         this.#last = undefined;
@@ -59,6 +63,18 @@ export class Metrics {
       this.#last = { at: now, states };
     }
     return await this.#last.states;
+  }
+
+  /** A member that says nothing of its space is full, or its Kubo is down: those of somebody else are asked as well. */
+  async #withHealth(states: Map<string, MemberState>): Promise<Map<string, MemberState>> {
+    const { expected, health } = this.#options;
+    const asked = [...states].filter(([id, { alive, freeBytes }]) => alive && (freeBytes === undefined || expected.includes(id)));
+    const ailing = await health.ailing(asked.map(([id]) => id));
+    for (const [id, state] of asked) {
+      const ailment = ailing.get(id);
+      if (ailment !== undefined) states.set(id, { ...state, alive: false, ailment });
+    }
+    return states;
   }
 
   async #settle(): Promise<Map<string, MemberState>> {

@@ -109,7 +109,7 @@ export async function dropPin(cluster: Cluster, cid: string, id: string): Promis
     if (rest.length === 0) {
       await api.unpin(cid);
       await usage.changed(pin, undefined);
-      listing.changed();
+      listing.saw(cid, id, false);
       return;
     }
     const kept = await keepable(cluster, cid, rest);
@@ -126,6 +126,6 @@ export async function dropPin(cluster: Cluster, cid: string, id: string): Promis
     }
     await setPin(cluster, { cid, name: pin.name, metadata: pin.metadata, members: rest });
     await usage.changed(pin, { allocations: rest, metadata: pin.metadata });
-    listing.changed();
+    listing.saw(cid, id, false);
   });
 }

@@ -14,7 +14,7 @@ import { shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
 import { canBeAllocated, cannotTake, holdersOf, keepable, sameMembers, setPin } from './pins.ts';
 import { sizeMetadata } from './usage.ts';
-import { PINNED, pinnedOn } from './watch.ts';
+import { pinnedOn } from './watch.ts';
 
 const ATTEMPTS = 3;
 /** A request that broke off may still be at work: how often, and after how long, it is looked for before it is sent again. */
@@ -58,7 +58,7 @@ export class Uploads {
     const failure = (await join(job, options.signal)).get(id);
     if (failure !== undefined) throw failure;
     await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
-    listing.changed();
+    listing.saw(shard.cid, id, true);
     const done = this.#done.get(shard.cid) ?? new Set();
     this.#done.set(shard.cid, done.add(id));
   }
@@ -91,8 +91,8 @@ export class Uploads {
     const { api, metrics } = cluster;
     await checkCar(shard.carPath, shard);
     const pin = await api.pin(shard.cid);
-    const statuses = pin === undefined ? undefined : await api.status(shard.cid);
-    const isThere = (id: string) => statuses?.get(id)?.status === PINNED;
+    const there = pin === undefined ? new Set<string>() : await cluster.listing.holders(shard.cid);
+    const isThere = (id: string) => there.has(id);
     const failures: Failures = new Map();
     const well = (ids: readonly string[]) => ids.filter((id) => !failures.has(id));
 

@@ -12,7 +12,6 @@ import { type Address, type Credentials, parseAddress } from './address.ts';
 import { answerError, HttpError, isSilence, type RequestNames, statusError, transportError } from './error.ts';
 import { HttpResponse, isHtml } from './response.ts';
 
-const CONNECT_MS = 10_000;
 /** Silence after which a server that has only to look something up is taken for dead. */
 const IDLE_MS = 60_000;
 /** What a daemon has in memory it gives at once, also under load; one that is frozen takes connections and never answers. */
@@ -179,7 +178,7 @@ export class HttpClient {
   #load(): Promise<Agent> {
     this.#agent ??= (async () => {
       const { Agent } = await import('undici');
-      return new Agent({ connect: { timeout: CONNECT_MS, ...(this.#ca === undefined ? {} : { ca: this.#ca }) } });
+      return new Agent({ connect: { timeout: PROMPT_MS, ...(this.#ca === undefined ? {} : { ca: this.#ca }) } });
     })();
     return this.#agent;
   }

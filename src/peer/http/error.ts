@@ -85,7 +85,8 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
   if (never !== undefined) {
     return new HttpError('TOO_FEW_PEERS', `${who} (${address}) cannot be reached: ${never}`, {
       mayHaveActed: false,
-      retryable: true,
+      // To take no connection for so long once is enough.
+      retryable: !NO_CONNECTION.has(code),
       hint: 'is it running, and is the URL right? If it is gone for good, remove the peer with `shardctl peers rm`',
       cause: error,
     });
@@ -111,6 +112,8 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
 export function isSilence(error: unknown): boolean {
   return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' || codeOf(error) === 'UND_ERR_BODY_TIMEOUT';
 }
+
+const NO_CONNECTION = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']);
 
 /** Failures before a byte of the request was sent. */
 const NEVER_SENT: Readonly<Record<string, string>> = {

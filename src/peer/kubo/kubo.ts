@@ -21,6 +21,8 @@ const PATIENCE_MS = 60 * 60 * 1000;
 
 export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
   readonly name: string;
+  /** What errors call the daemon. [peer "name"] */
+  readonly who?: string;
   /** The daemon's peer ID: another daemon at its address is not this peer. */
   readonly id: string;
   /** Tells this home's pins of roots from another's on the same daemon. */
@@ -65,7 +67,7 @@ export class KuboPeer implements Peer {
     this.weight = options.weight ?? 1;
     this.drained = options.drained ?? false;
     this.#options = options;
-    this.rpc = new KuboRpc(new HttpClient({ ...options, who: `peer "${options.name}"` }));
+    this.rpc = new KuboRpc(new HttpClient({ ...options, who: options.who ?? `peer "${options.name}"` }));
     if (options.gateway !== undefined)
       this.#gateway = new Gateway(new HttpClient({ url: options.gateway, who: `the gateway of peer "${options.name}"` }));
   }
@@ -114,6 +116,12 @@ export class KuboPeer implements Peer {
     } finally {
       if (this.#puts.get(shard.cid) === put) this.#puts.delete(shard.cid);
     }
+  }
+
+  /** Asks now whether it is there, whatever it said before. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or another daemon does */
+  async answers(): Promise<void> {
+    this.#identity = undefined;
+    await this.#identify();
   }
 
   async has(cid: string): Promise<boolean> {
