@@ -18,6 +18,8 @@ export interface CheckedReplica {
   readonly contents: ShardContents | undefined;
   /** Why this is no evidence: its bytes cannot be had from this very peer. */
   readonly doubt?: string;
+  /** Why the peer does not answer any more: that says nothing about the replica. */
+  readonly silence?: string;
 }
 
 const SECOND_HAND = 'its shards were read through a gateway, which may have them from other peers';
@@ -46,9 +48,28 @@ export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, p
   } catch (error) {
     if (signal.aborted || !(error instanceof ShardctlError) || isShortage(error)) throw error;
     if (error.code === 'NOT_READABLE') return { blocks, bytes, contents, doubt: error.message };
+    const silence = error.code === 'TOO_FEW_PEERS' ? await silenceOf(peer) : undefined;
+    if (silence !== undefined) return { blocks, bytes, contents, silence };
     onDamage(error.message);
   } finally {
     await reader?.close();
   }
   return { blocks, bytes, contents };
+}
+
+/** Why a peer does not answer; undefined when it does. */
+export async function silenceOf(peer: Peer): Promise<string | undefined> {
+  try {
+    await peer.metric();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ShardctlError) return error.message;
+    throw error;
+  }
+}
+
+/** Those of the peers that do not answer, and why, by name. All are asked at once: they take as long as the slowest. */
+export async function silencesOf(peers: Iterable<Peer>): Promise<Map<string, string>> {
+  const silences = await Promise.all([...peers].map(async (peer) => [peer.name, await silenceOf(peer)] as const));
+  return new Map(silences.flatMap(([name, silence]) => (silence === undefined ? [] : [[name, silence]])));
 }

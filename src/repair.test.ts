@@ -218,7 +218,7 @@ test('a copy that cannot be written leaves the damaged one where it is, until an
   const three = await LocalPeer.create({ owner: TEST_OWNER, name: 'three', path: join(home.dir, 'peers', 'three'), layout: 'car' });
   home.peers.set('three', three);
   const again = await repairHome();
-  assert.deepEqual([again.added, again.tooFew], [1, 0]);
+  assert.deepEqual([again.added, again.tooFew], [2, 0], 'the shard, and the catalogue, which every peer is to have');
   await assertWhole(home);
   await pruneHome(home, { replication: TWICE.replication });
   await assertNoOrphans(home);

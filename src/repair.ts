@@ -2,7 +2,7 @@
  * `repair`: mends what `verify` finds, shard by shard, from what other replicas have. A good copy is complete before the
  * damaged one goes; what cannot be mended is named, and nothing else changes.
  */
-import { ShardctlError } from './errors.ts';
+import { silencesOf } from './check-replica.ts';
 import { markHoldings } from './mark-holdings.ts';
 import { DIGEST_BYTES, hasLoss, type SnapshotRecord } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
@@ -105,8 +105,10 @@ async function repairWith(run: RepairRun, mender: ReplicaMender, runs: Repaired[
     signal.throwIfAborted();
     const what = `catalogue of ${nameOf(snapshot)} ${snapshot.catalogue.cid}`;
     const found = await mender.inspect(snapshot.catalogue, what);
-    const makeAnew = () => catalogueAnew(run, snapshot);
-    const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, makeAnew);
+    const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
+      everywhere: true,
+      makeAnew: () => catalogueAnew(run, snapshot),
+    });
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
@@ -119,7 +121,7 @@ async function repairWith(run: RepairRun, mender: ReplicaMender, runs: Repaired[
   if (!dryRun) {
     await noteLosses(run, losses);
     refreshHeads(run);
-    await pinHeads(run);
+    await pinHeads({ ...run, silent: mender.away });
   }
   return { dryRun, ...counts, runs, rewritten: rewritten.length, lost };
 }
@@ -128,18 +130,10 @@ async function repairWith(run: RepairRun, mender: ReplicaMender, runs: Repaired[
 const NOTED_LOSS = 'a part of it was lost when it was last read, and no copy can be read to its end now';
 
 /** Peers that should hold something and do not answer: one finding each. */
-async function peersAway({ peers, emit }: RepairRun): Promise<Map<string, string>> {
-  const away = new Map<string, string>();
-  for (const [name, peer] of peers) {
-    try {
-      await peer.metric();
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-      away.set(name, error.message);
-      emit({ type: 'damage', what: 'all its shards', where: name, detail: error.message });
-    }
-  }
-  return away;
+async function peersAway({ peers, emit }: RepairRun): Promise<Set<string>> {
+  const silences = await silencesOf(peers.values());
+  for (const [name, detail] of silences) emit({ type: 'damage', what: 'all its shards', where: name, detail });
+  return new Set(silences.keys());
 }
 
 function nameOf({ repository, number }: SnapshotRecord): string {

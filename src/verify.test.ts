@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { ShardctlError } from './errors.ts';
 import type { Event } from './events.ts';
 import { LocalPeer } from './peer/local.ts';
 import type { Peer } from './peer/peer.ts';
@@ -87,6 +88,27 @@ test('a peer that is away, or not configured any more, is one finding', async ()
   );
   peers.delete('two');
   assert.equal((await run(false)).damaged, 1);
+});
+
+test('a peer that falls silent on the way is one finding, and is not asked about the rest of its shards', async () => {
+  const two = peers.get('two') as Peer;
+  const [open, metric] = [two.open.bind(two), two.metric.bind(two)];
+  const silence = new ShardctlError('TOO_FEW_PEERS', 'no sign of life');
+  let opened = 0;
+  two.open = async (cid) => {
+    if (++opened > 1) throw silence;
+    return await open(cid);
+  };
+  two.metric = async () => {
+    if (opened > 1) throw silence;
+    return await metric();
+  };
+  assert.equal((await run(false)).damaged, 1);
+  assert.deepEqual(
+    findings().map(({ what, where, detail }) => [what, where, detail]),
+    [['3 shards', 'two', 'no sign of life']],
+  );
+  assert.equal(opened, 2);
 });
 
 test('a shard with another number of blocks than was recorded is a finding', async () => {

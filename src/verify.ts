@@ -1,7 +1,6 @@
 /** `verify`: whether the peers hold what the snapshots name. Goes through everything, and reports each finding as an event. */
 import { setImmediate } from 'node:timers/promises';
-import { checkReplica } from './check-replica.ts';
-import { ShardctlError } from './errors.ts';
+import { checkReplica, silencesOf } from './check-replica.ts';
 import type { Emit } from './events.ts';
 import { DIGEST_BYTES, type PlacedShard, type ShardRecord } from './model.ts';
 import type { Peer, ShardContents } from './peer/peer.ts';
@@ -51,8 +50,20 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   };
   for (const { problem } of damagedRuns) found('the block table', 'the index', problem);
   const doubts = new Map<string, string>();
-  const lost = await unreachable(all, peers);
-  for (const [name, { why, shards: held }] of lost) found(`${held} shards`, name, why);
+  const held = new Map<string, number>();
+  for (const name of all.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
+  const silent = new Set<string>();
+  /** One finding for all its shards, not one for each. */
+  const isSilent = (name: string, why: string) => {
+    silent.add(name);
+    found(`${held.get(name)} shards`, name, why);
+  };
+  const asked = [...held.keys()].flatMap((name) => peers.get(name) ?? []);
+  const silences = await silencesOf(asked);
+  for (const name of held.keys()) {
+    const why = peers.has(name) ? silences.get(name) : `peer "${name}" is not configured any more`;
+    if (why !== undefined) isSilent(name, why);
+  }
 
   for (const shard of all) {
     const what = `${shard.label} ${shard.cid}`;
@@ -61,7 +72,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     let isProven = false;
     for (const name of shard.peers) {
       const peer = peers.get(name);
-      if (peer === undefined || lost.has(name)) continue;
+      if (peer === undefined || silent.has(name)) continue;
       signal.throwIfAborted();
       // Local reads never wait for the event loop: without this, Ctrl-C would not be heard.
       await setImmediate();
@@ -86,6 +97,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   ): Promise<{ readonly contents: ShardContents | undefined; readonly isRead: boolean }> {
     const isRead = typeof readData === 'boolean' ? readData : readData.has(shard.cid);
     const checked = await checkReplica(shard, peer, { readData: isRead, onDamage, signal });
+    if (checked.silence !== undefined) isSilent(peer.name, checked.silence);
     if (checked.doubt !== undefined) doubts.set(peer.name, checked.doubt);
     counts.blocks += checked.blocks;
     counts.bytes += checked.bytes;
@@ -104,25 +116,4 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
 function lossOf({ state, bad }: ExpectedShard): string | undefined {
   if (state === 'lost') return 'most of it, or the list of what it held, was lost when it was last read: `shardctl repair`';
   return bad === undefined ? undefined : `${bad.length} of its blocks were lost when it was last read: \`shardctl repair\``;
-}
-
-/** Peers that should hold shards and do not answer: one finding each, not one for each of their shards. */
-async function unreachable(
-  shards: readonly ExpectedShard[],
-  peers: ReadonlyMap<string, Peer>,
-): Promise<Map<string, { why: string; shards: number }>> {
-  const held = new Map<string, number>();
-  for (const name of shards.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
-  const lost = new Map<string, { why: string; shards: number }>();
-  for (const [name, count] of held) {
-    try {
-      const peer = peers.get(name);
-      if (peer === undefined) throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not configured any more`);
-      await peer.metric();
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-      lost.set(name, { why: error.message, shards: count });
-    }
-  }
-  return lost;
 }

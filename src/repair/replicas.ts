@@ -42,25 +42,37 @@ export interface Mended {
   readonly lacking?: Buffer | undefined;
 }
 
+export interface MendOptions {
+  /** Every peer that answers and is not drained is to have it, and not only as many as a shard needs: it is a catalogue. */
+  readonly everywhere?: boolean;
+  /** Gives the shard without any replica, where that can be done. */
+  readonly makeAnew?: () => Promise<SpooledShard | undefined>;
+}
+
 export class ReplicaMender {
   readonly #run: RepairRun;
-  readonly #away: ReadonlyMap<string, string>;
+  readonly #away: Set<string>;
   /** What pins are called, by CID. */
   readonly #labels: ReadonlyMap<string, string>;
   readonly #blocks: BlockSource;
   #ledger: Ledger | undefined;
   #isGone = false;
 
-  /** @param away peers that do not answer, and why */
-  constructor(run: RepairRun, away: ReadonlyMap<string, string>) {
+  /** @param away names of peers that do not answer */
+  constructor(run: RepairRun, away: ReadonlySet<string>) {
     this.#run = run;
-    this.#away = away;
+    this.#away = new Set(away);
     this.#labels = new Map(holdingsOf(run.index).map(({ cid, label }) => [cid, label]));
     this.#blocks = placedBlocks(run.index, run.peers);
   }
 
   async close(): Promise<void> {
     await this.#blocks.close();
+  }
+
+  /** Peers that do not answer, or not any more. */
+  get away(): ReadonlySet<string> {
+    return this.#away;
   }
 
   /** @param readData read every block, whatever the run was told */
@@ -86,27 +98,31 @@ export class ReplicaMender {
       };
       const checked = await checkReplica(shard, peer, { readData, onDamage, signal });
       contents ??= checked.contents;
+      if (checked.silence !== undefined) {
+        emit({ type: 'damage', what: 'all its shards', where: name, detail: checked.silence });
+        this.#away.add(name);
+        away.push(name);
+        continue;
+      }
       isProven ||= readData && !damaged && checked.doubt === undefined;
       (damaged ? bad : good).push(name);
     }
     return { good, bad, away, contents, isProven };
   }
 
-  /**
-   * @param number of the CAR in the spool
-   * @param makeAnew gives the shard without any replica, where that can be done
-   */
+  /** @param number of the CAR in the spool */
   async mend(
     shard: PlacedShard,
     what: string,
     number: number,
     { good, bad, away, isProven }: Inspected,
-    makeAnew: () => Promise<SpooledShard | undefined> = async () => undefined,
+    { everywhere = false, makeAnew = async () => undefined }: MendOptions = {},
   ): Promise<Mended> {
     const { index, peers, replication, dryRun, spool, signal, emit } = this.#run;
     const missing = Math.max(0, leastReplicas(replication, peers) - good.length - bad.length);
     const asIs = [...good, ...bad, ...away];
-    if (bad.length === 0 && missing === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isProven };
+    const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
+    if (bad.length === 0 && missing === 0 && others.length === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isProven };
     const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
     const elsewhere = (digest: Uint8Array) => this.#blocks.read(digest, new Set([shard.cid]));
     const rebuilt = await rebuild(shard, { spool, number, from, elsewhere, signal });
@@ -118,21 +134,25 @@ export class ReplicaMender {
     // Those that were not read were taken for good until now.
     if (lacking !== undefined && !isProven && away.length === 0 && !this.#mayFetch(asIs)) return hopeless;
     try {
-      if (dryRun) return { mended: bad.length, added: missing, peers: asIs, verdict: 'whole', isProven: true };
+      const planned = Math.max(missing, others.length);
+      if (dryRun) return { mended: bad.length, added: planned, peers: asIs, verdict: 'whole', isProven: true };
       const giveTo = (names: readonly string[]) =>
         whole === undefined ? this.#fetchOn(names, shard, what, good) : this.#putOn(names, whole, what);
       const mended = await giveTo(bad);
       const holders = [...good, ...mended];
       if (whole === undefined && holders.length === 0) return hopeless;
       const fewer = Math.max(0, leastReplicas(replication, peers) - holders.length);
-      const added = fewer === 0 ? [] : await giveTo(await this.#choose(shard, fewer, holders, asIs));
+      if (others.length > 0) await index.noteStray({ cid: shard.cid, peers: others });
+      const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, fewer, holders, asIs);
+      const added = await giveTo(chosen);
       holders.push(...added);
       const verdict = holders.length < leastReplicas(replication, peers) ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
       // A damaged copy that could not be replaced: tried again next time, or `prune` takes it away when others have taken its place.
       const unmended = bad.filter((name) => !mended.includes(name));
       if (verdict === 'whole' && unmended.length > 0) await index.noteStray({ cid: shard.cid, peers: unmended });
-      const peersNow = [...holders, ...away, ...(verdict === 'whole' ? [] : unmended)].sort();
+      const returning = mended.length + added.length === 0 ? away : await this.#keeping(shard, away);
+      const peersNow = [...holders, ...returning, ...(verdict === 'whole' ? [] : unmended)].sort();
       return {
         mended: mended.length,
         added: added.length,
@@ -143,6 +163,25 @@ export class ReplicaMender {
     } finally {
       if (whole !== undefined) rmSync(whole.carPath, { force: true });
     }
+  }
+
+  /** Peers that can be given something. */
+  #takers(): string[] {
+    return [...this.#run.peers.values()].filter(({ name, drained }) => drained !== true && !this.#away.has(name)).map(({ name }) => name);
+  }
+
+  /** Those of the peers that do not answer which will have the shard when they do. */
+  async #keeping({ cid }: PlacedShard, away: readonly string[]): Promise<string[]> {
+    const keeping: string[] = [];
+    for (const name of away) {
+      try {
+        if ((await this.#run.peers.get(name)?.keeps?.(cid)) !== false) keeping.push(name);
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        keeping.push(name);
+      }
+    }
+    return keeping;
   }
 
   async #choose(shard: PlacedShard, lacking: number, holders: readonly string[], except: readonly string[]): Promise<string[]> {
