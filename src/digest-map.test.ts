@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DigestMap } from './digest-map.ts';
+import { COLLIDING, digestsOf, eachDigest, someColliding } from './testing/colliding.ts';
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
 
@@ -37,6 +38,25 @@ test('the value of a digest can be set again, and nothing else changes', () => {
       assert.deepEqual(Buffer.concat([...model.keys()].map(digestOf)), Buffer.from(map.digests()));
     }),
     { numRuns: 20 },
+  );
+});
+
+test('so it is with digests of which many begin alike, at whatever offset they stand', () => {
+  fc.assert(
+    fc.property(fc.array(someColliding, { maxLength: 6 }), fc.nat(40), (picks, at) => {
+      const map = new DigestMap();
+      const model = new Map<string, number>();
+      for (const digest of picks.flatMap((pick) => [...eachDigest(digestsOf(pick))])) {
+        const bytes = Buffer.concat([Buffer.alloc(at, 7), digest]);
+        const key = digest.toString('hex');
+        assert.equal(map.add(bytes, at, model.size), !model.has(key));
+        if (!model.has(key)) model.set(key, model.size);
+      }
+      for (const digest of COLLIDING) assert.equal(map.get(digest), model.get(digest.toString('hex')));
+      assert.equal(map.digests().toString('hex'), [...model.keys()].join(''));
+      assert.deepEqual([...map.values()], [...model.values()]);
+    }),
+    { numRuns: 30 },
   );
 });
 
