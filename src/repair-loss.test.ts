@@ -129,3 +129,16 @@ test('prune loses nothing more: neither what is left of a damaged shard, nor wha
   assert.deepEqual([(await repairHome()).lost, await losses()], [[], []]);
   await assertWhole(home);
 });
+
+test('a peer whose peer.json is damaged is mended first, and nothing of it is placed elsewhere', async () => {
+  const file = join(home.dir, 'peers', 'local', 'peer.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"format":2', '"format":3'));
+  home = TestHome.at(home.dir, ['local']);
+  const planned = await repairHome({ dryRun: true });
+  assert.deepEqual([planned.identities, planned.lost, planned.tooFew], [1, [], 0]);
+  home = TestHome.at(home.dir, ['local']);
+  const { identities, mended, added, lost } = await repairHome();
+  assert.deepEqual([identities, mended, added, lost], [1, 0, 0, []]);
+  assert.equal((await repairHome()).identities, 0);
+  await assertWhole(home);
+});

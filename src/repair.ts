@@ -22,6 +22,8 @@ export interface Repaired {
   readonly mended: number;
   /** Replicas placed on further peers, because there were too few. */
   readonly added: number;
+  /** Peers whose `peer.json` was damaged. */
+  readonly identities: number;
   /** Damaged files of the block table. */
   readonly runs: number;
   /** Blocks that the index did not list. */
@@ -44,6 +46,7 @@ export interface Lost {
 export async function repair(run: RepairRun): Promise<Repaired> {
   if (!run.dryRun) emptySpool(run.spool);
   const runs = mendBlockTable(run);
+  const identities = await mendIdentities(run);
   const away = await peersAway(run);
   // Marks may be lost as anything else may, and one that is there costs nothing.
   if (!run.dryRun)
@@ -53,13 +56,13 @@ export async function repair(run: RepairRun): Promise<Repaired> {
     );
   const mender = new ReplicaMender(run, away);
   try {
-    return await repairWith(run, mender, runs);
+    return { ...(await repairWith(run, mender)), identities, runs };
   } finally {
     await mender.close();
   }
 }
 
-async function repairWith(run: RepairRun, mender: ReplicaMender, runs: Repaired['runs']): Promise<Repaired> {
+async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<Repaired, 'identities' | 'runs'>> {
   const { index, dryRun, readData, emit, signal } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
@@ -123,11 +126,24 @@ async function repairWith(run: RepairRun, mender: ReplicaMender, runs: Repaired[
     refreshHeads(run);
     await pinHeads({ ...run, silent: mender.away });
   }
-  return { dryRun, ...counts, runs, rewritten: rewritten.length, lost };
+  return { dryRun, ...counts, rewritten: rewritten.length, lost };
 }
 
 /** Of a shard that could not be had whole when it was last read. */
 const NOTED_LOSS = 'a part of it was lost when it was last read, and no copy can be read to its end now';
+
+/** First of all: a peer that is refused for its damaged `peer.json` would pass for one that is away. */
+async function mendIdentities({ peers, dryRun, emit }: RepairRun): Promise<number> {
+  let mended = 0;
+  for (const [name, peer] of peers) {
+    const wrong = await peer.mendIdentity?.(dryRun);
+    if (wrong === undefined) continue;
+    mended++;
+    emit({ type: 'damage', what: 'the peer itself', where: name, detail: wrong });
+    if (!dryRun) emit({ type: 'mended', what: 'peer.json', where: name });
+  }
+  return mended;
+}
 
 /** Peers that should hold something and do not answer: one finding each. */
 async function peersAway({ peers, emit }: RepairRun): Promise<Set<string>> {

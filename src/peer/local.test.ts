@@ -189,16 +189,6 @@ describe('local peer', () => {
     await assert.rejects(LocalPeer.create({ owner: TEST_OWNER, name: 'c', path, layout: 'blockstore' }), { code: 'BAD_CONFIG' });
   });
 
-  test('a newer format is refused, a peer.json that says nothing is damage', async () => {
-    const path = join(dir, 'newer');
-    const options = { owner: TEST_OWNER, name: 'disk1', path, layout: 'car' } as const;
-    await LocalPeer.create(options);
-    writeFileSync(join(path, 'peer.json'), '{"format":3,"layout":"packs","id":"x"}');
-    await assert.rejects(new LocalPeer(options).metric(), { code: 'NEWER_FORMAT' });
-    writeFileSync(join(path, 'peer.json'), '{');
-    await assert.rejects(new LocalPeer(options).metric(), { code: 'DAMAGE' });
-  });
-
   test('every single changed byte outside the blocks of a CAR is found', async () => {
     const path = join(dir, 'frames');
     const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });

@@ -7,7 +7,7 @@ import { ioError, ShardctlError } from '../errors.ts';
 import type { Metric, Owner } from '../model.ts';
 import { CarStore } from './car-store.ts';
 import { isIntact } from './intact.ts';
-import { PEER_FORMAT, type PeerIdentity, type PeerLayout, readIdentity, writeIdentity } from './local-identity.ts';
+import { layoutIn, PEER_FORMAT, type PeerIdentity, type PeerLayout, readIdentity, writeIdentity } from './local-identity.ts';
 import { Marks } from './marks.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from './peer.ts';
 import { shardName } from './shard-name.ts';
@@ -68,10 +68,7 @@ export class LocalPeer implements Peer {
     const peer = new LocalPeer(options);
     try {
       await mkdir(options.path, { recursive: true });
-      if ((await readIdentity(options)) === undefined) {
-        for (const folder of FOLDERS[options.layout]) await makeDirectory(join(options.path, folder));
-        await writeIdentity(options.path, { layout: options.layout, id: randomUUID() });
-      }
+      if ((await peer.mendIdentity()) === undefined && (await readIdentity(options)) === undefined) await writeAnew(options);
     } catch (error) {
       throw ioError(error, `setting up peer "${options.name}"`, options.path);
     }
@@ -81,13 +78,14 @@ export class LocalPeer implements Peer {
 
   /** The layout of a directory that is a peer already. @throws ShardctlError `TOO_FEW_PEERS` when it is none */
   static async layoutAt(path: string): Promise<PeerLayout> {
-    let identity: PeerIdentity | undefined;
     try {
-      identity = await readIdentity({ name: path, path });
+      const identity = await readIdentity({ name: path, path });
+      if (identity !== undefined) return identity.layout;
     } catch (error) {
+      const evident = isDamaged(error) ? await layoutIn(path) : undefined;
+      if (evident !== undefined) return evident;
       throw ioError(error, 'opening the peer', path);
     }
-    if (identity !== undefined) return identity.layout;
     throw new ShardctlError('TOO_FEW_PEERS', `${path} is not a peer: it has no peer.json`, { hint: 'is its disk mounted?' });
   }
 
@@ -95,6 +93,23 @@ export class LocalPeer implements Peer {
   async id(): Promise<string> {
     this.#identity ??= await this.#identify();
     return this.#identity.id;
+  }
+
+  /**
+   * Where `peer.json` is there and damaged, and so is the folder of the layout that the settings name, it is written again; a directory
+   * without one may be an empty mount point, and is left alone.
+   * @param isDryRun only take it for what it will be @returns what was wrong
+   */
+  async mendIdentity(isDryRun = false): Promise<string | undefined> {
+    try {
+      await readIdentity(this.#options);
+      return undefined;
+    } catch (error) {
+      const { path, layout } = this.#options;
+      if (!isDamaged(error) || (await layoutIn(path)) !== layout) return undefined;
+      this.#identity = isDryRun ? { format: PEER_FORMAT, layout, id: '' } : await writeAnew(this.#options);
+      return error.message;
+    }
   }
 
   async metric(): Promise<Metric> {
@@ -242,6 +257,11 @@ export class LocalPeer implements Peer {
     try {
       identity = await readIdentity(this.#options);
     } catch (error) {
+      if (isDamaged(error) && (await layoutIn(path)) !== layout) {
+        throw new ShardctlError('DAMAGE', `${join(path, 'peer.json')} is damaged, and there are no shards of layout ${layout} beside it`, {
+          hint: `is ${path} the directory of peer "${name}"? If it is gone for good, remove the peer with \`shardctl peers rm ${name}\``,
+        });
+      }
       throw ioError(error, `opening peer "${name}"`, path);
     }
     if (identity === undefined) {
@@ -257,4 +277,14 @@ export class LocalPeer implements Peer {
     }
     return identity;
   }
+}
+
+function isDamaged(error: unknown): error is ShardctlError {
+  return error instanceof ShardctlError && error.code === 'DAMAGE';
+}
+
+/** The ID is new too: all it is for is to tell two names of one directory. */
+async function writeAnew({ path, layout }: LocalPeerOptions): Promise<PeerIdentity> {
+  for (const folder of FOLDERS[layout]) await makeDirectory(join(path, folder));
+  return await writeIdentity(path, { layout, id: randomUUID() });
 }

@@ -128,6 +128,12 @@ export interface Peer {
   /** What about the peer's own settings keeps it from serving what it holds, one line each. Absent where there is nothing to set. */
   warnings?(): Promise<readonly string[]>;
 
+  /**
+   * Where what tells the peer from another is damaged, and it is evidently this one, writes that again. @param isDryRun only take it for
+   * what it will be @returns what was wrong. Absent where that is somebody else's to keep.
+   */
+  mendIdentity?(isDryRun: boolean): Promise<string | undefined>;
+
   /** Lets go of connections. */
   close?(): Promise<void>;
 }
