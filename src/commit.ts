@@ -10,11 +10,12 @@ import type { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
 import type { IngestRun } from './ingest.ts';
 import type { Tree } from './link/link.ts';
-import { leastReplicas, type ShardRecord, type SnapshotRecord } from './model.ts';
+import type { ShardRecord, SnapshotRecord } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
 import type { Pending } from './pending.ts';
 import { pinHeads } from './pin-heads.ts';
+import { raise } from './raise.ts';
 import { repositoryRecord } from './remember.ts';
 import { buildSnapshot, snapshotFile } from './snapshot/snapshot.ts';
 import type { Tally } from './tally.ts';
@@ -51,7 +52,8 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
-  await checkReplicas(it, links);
+  await assertThere(it, links);
+  await raise(run, it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
   const peerNames = [...it.ledger.freeBytes().keys()];
   const catalogue = await placeCatalogue(run, { label: `${run.repository} ${number} catalogue`, blocks: built.blocks, peerNames });
@@ -77,25 +79,18 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
 }
 
 /**
- * Too few replicas (invariant I2) must not go unnoticed: of what was placed before, by other settings, and of what this run placed on
- * a peer that has failed since. @throws ShardctlError `TOO_FEW_PEERS` when a shard is on no peer any more: the head would name it
+ * A peer may have failed since the run has placed shards there. @throws ShardctlError `TOO_FEW_PEERS` when a shard is on no peer any
+ * more: the head would name it
  */
-async function checkReplicas(
-  { run: { peers, replication, emit }, ledger, holders }: Commit,
-  shards: readonly ShardRecord[],
-): Promise<void> {
+async function assertThere({ ledger, holders }: Commit, shards: readonly ShardRecord[]): Promise<void> {
   await holders.askAgain([...ledger.failed(), ...ledger.silent()]);
   const gone = shards.filter((shard) => holders.of(shard).length === 0).map(({ number }) => number);
-  if (gone.length > 0) {
-    const where = holders.silentOf(gone);
-    const why = where.length === 0 ? 'are on no peer any more' : `are only on ${where.join(', ')}, which cannot be reached any more`;
-    throw new ShardctlError('TOO_FEW_PEERS', `${gone.length} of ${shards.length} shards ${why}`, {
-      hint: 'run the same command again: it goes on where it stopped, and stores elsewhere what cannot be reached',
-    });
-  }
-  const least = leastReplicas(replication, peers);
-  const thin = shards.filter((shard) => holders.of(shard).length < least).length;
-  if (thin > 0) emit({ type: 'warning', message: `${thin} of ${shards.length} shards have fewer than ${least} replicas` });
+  if (gone.length === 0) return;
+  const where = holders.silentOf(gone);
+  const why = where.length === 0 ? 'are on no peer any more' : `are only on ${where.join(', ')}, which cannot be reached any more`;
+  throw new ShardctlError('TOO_FEW_PEERS', `${gone.length} of ${shards.length} shards ${why}`, {
+    hint: 'run the same command again: it goes on where it stopped, and stores elsewhere what cannot be reached',
+  });
 }
 
 /** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */

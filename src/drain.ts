@@ -26,7 +26,8 @@ export async function drain(run: MoveRun, name: string): Promise<Moved> {
       hint: `bring it back; if it is gone for good, say \`shardctl peers rm ${name} --force\` and then \`shardctl repair\``,
     });
   });
-  const ledger = await Ledger.open({ ...run, replication: { min: 1, max: 1 } });
+  // Each shard is allocated by its own rules.
+  const ledger = await Ledger.open({ ...run, ...run.demands.of([]), replication: { min: 1, max: 1 } });
   const holdings = holdingsOf(index);
   const moves = plan(run, name, { ledger, held, holdings });
   const before = heldBytes(holdings, ({ peers: holders }) => holders);
@@ -47,17 +48,18 @@ interface Known {
   readonly holdings: readonly Holding[];
 }
 
-function plan({ peers, replication }: MoveRun, name: string, { ledger, held, holdings }: Known): PlannedMove[] {
-  const [least, most] = [leastReplicas(replication, peers), mostReplicas(replication, peers)];
+function plan({ peers, demands }: MoveRun, name: string, { ledger, held, holdings }: Known): PlannedMove[] {
   const homeless: ShardctlError[] = [];
   const moves: PlannedMove[] = [];
   for (const holding of holdings.filter((it) => it.peers.includes(name))) {
     const confirmed = holding.peers.filter((peer) => held.get(peer)?.has(holding.cid));
     const others = confirmed.filter((peer) => peer !== name);
+    const { replication, allocateBy } = demands.ofUsers(holding);
+    const [least, most] = [leastReplicas(replication, peers), mostReplicas(replication, peers)];
     let to: string | undefined;
     if (others.length < most) {
       try {
-        const request = { cid: holding.cid, bytes: holding.carBytes, replication: { min: 1, max: 1 } };
+        const request = { cid: holding.cid, bytes: holding.carBytes, replication: { min: 1, max: 1 }, allocateBy };
         const holders = holding.peers.filter((peer) => peer !== name);
         to = ledger.allocate({ ...request, holders, except: new Set([name]) })[0];
       } catch (error) {
@@ -65,7 +67,7 @@ function plan({ peers, replication }: MoveRun, name: string, { ledger, held, hol
         if (others.length < least) homeless.push(error);
       }
     }
-    moves.push({ holding, confirmed, from: name, to });
+    moves.push({ holding, confirmed, from: name, to, allocateBy });
   }
   const [first] = homeless;
   if (first === undefined) return moves;

@@ -3,7 +3,7 @@ import { ShardctlError } from './errors.ts';
 import { sleep } from './flow.ts';
 import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
-import type { ShardRecord } from './model.ts';
+import type { PlacedShard } from './model.ts';
 import type { Peer } from './peer/peer.ts';
 
 /** So long a peer that failed has for its list: a run that comes to its end does not wait for one that is frozen. */
@@ -28,12 +28,18 @@ export class Holders {
   }
 
   /** Peers that have the shard. */
-  of(shard: ShardRecord): string[] {
+  of(shard: PlacedShard): string[] {
     return shard.peers.filter((name) => this.#held.get(name)?.has(shard.cid));
   }
 
-  /** A shard of this very run: its peers were seen to have it a moment ago, after their lists were read. */
-  placed({ cid, peers }: ShardRecord): void {
+  /** Its replicas: on peers that have it, and on those that do not answer now and should have it. */
+  replicas(number: number): number {
+    const { cid, peers = [] } = this.#index.shard(number) ?? {};
+    return peers.filter((name) => this.#isSilent(name) || this.#held.get(name)?.has(cid as string) === true).length;
+  }
+
+  /** These peers were seen to have it a moment ago, after their lists were read. */
+  placed({ cid, peers }: Pick<PlacedShard, 'cid' | 'peers'>): void {
     for (const name of peers) {
       const held = this.#held.get(name) ?? new Set<string>();
       this.#held.set(name, held.add(cid));

@@ -9,14 +9,27 @@ import { Ledger } from './allocate/ledger.ts';
 import { placeCatalogue } from './catalogue.ts';
 import { cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
+import { asksOtherwise, type Demand } from './demand.ts';
 import { ShardctlError } from './errors.ts';
 import { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
-import { type BlockId, DIGEST_BYTES, DIRECTORY, type EntryCounts, FILE, RAW, type RepositoryRecord, type SnapshotRecord } from './model.ts';
+import {
+  type BlockId,
+  DIGEST_BYTES,
+  DIRECTORY,
+  type EntryCounts,
+  FILE,
+  leastReplicas,
+  RAW,
+  type RepositoryRecord,
+  type ShardRecord,
+  type SnapshotRecord,
+} from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { liveBlocks } from './prune/live.ts';
 import type { PruneRun } from './prune/run.ts';
+import { raise } from './raise.ts';
 import { type Blocks, UnlistedBlock } from './read/block-source.ts';
 import { linksOf, readEntry, type TreeEntry } from './read/tree.ts';
 import { TreeCar } from './shard/car-file.ts';
@@ -28,8 +41,10 @@ import { storing } from './storing.ts';
 /** Blocks are gathered into runs of this size. */
 const RUN_BYTES = 256 * 1024;
 
-export interface ImportCarRun extends PruneRun {
+export interface ImportCarRun extends PruneRun, Demand {
   readonly repository: string;
+  /** What the repository asks for itself, and is remembered by. */
+  readonly ownDemand: Partial<Demand>;
   readonly car: AsyncIterable<Uint8Array>;
   /** What it is called in messages. */
   readonly name: string;
@@ -57,12 +72,15 @@ export interface ImportedCar {
 
 /** @throws ShardctlError `DAMAGE` when the CAR is none, or does not hold a whole tree: then nothing names what was placed, and `prune` frees it */
 export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
-  const { index, peers, emit, signal, repository } = run;
+  const { index, peers, emit, signal, repository, ownDemand } = run;
   const car = await TreeCar.open(run.car, run.name);
   const ledger = await Ledger.open(run);
   emptySpool(run.spool);
   const holders = await Holders.load(index, peers, ledger.silent());
-  const { packer, placer } = storing({ ...run, allocations: ledger, holders });
+  if (asksOtherwise(run)) await raise(run, { ledger, holders }, headShards(run));
+  const isEnough = enough(run);
+  const usable = (shard: number) => isEnough(shard) && holders.isHeld(shard);
+  const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable });
   try {
     const builder = new RunBuilder();
     let count = 0;
@@ -87,7 +105,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
 
   const blocks = placedBlocks(index, peers);
   try {
-    const shards = await shardsOf(run, car.root, { blocks, holders });
+    const shards = await shardsOf(run, car.root, { blocks, usable });
     const root = await readEntry(car.root, blocks);
     if (root.kind !== DIRECTORY)
       throw new ShardctlError('DAMAGE', `${run.name} holds a single file, not a tree`, { hint: '`ipfs add -rw` wraps it in a directory' });
@@ -96,10 +114,11 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
     const known = index.repository(repository);
     const parent = known === undefined ? undefined : index.snapshot(repository, known.head);
     const fresh = { newBlocks: packer.newBlocks, newBytes: packer.newBytes, newShards: packer.sealed.length };
-    if (parent?.tree === tree && packer.sealed.length === 0) {
+    if (known !== undefined && parent?.tree === tree && packer.sealed.length === 0) {
+      if (JSON.stringify({ ...known, ...ownDemand }) !== JSON.stringify(known)) await index.saveRepository({ ...known, ...ownDemand });
       return { repository, number: parent.number, snapshot: parent.cid, tree, unchanged: true, ...counts, bytes, ...fresh };
     }
-    const record: RepositoryRecord = known ?? {
+    const record: RepositoryRecord = {
       name: repository,
       source: '',
       head: 0,
@@ -107,6 +126,8 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       chunker: undefined,
       metadata: root.mode !== undefined || root.mtimeNs !== undefined,
       filters: [],
+      ...known,
+      ...ownDemand,
     };
     const snapshot = await commit(run, {
       record,
@@ -125,11 +146,28 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   }
 }
 
+function headShards({ index, repository }: ImportCarRun): ShardRecord[] {
+  const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
+  return (head?.shards ?? []).map((number) => index.shard(number)).filter((shard) => shard !== undefined);
+}
+
+/** What was placed for less than the repository asks for holds nothing for it: its blocks are stored again. */
+function enough({ index, peers, replication }: ImportCarRun): (shard: number) => boolean {
+  const least = leastReplicas(replication, peers);
+  const known = new Map<number, boolean>();
+  return (number) => {
+    // Asked for each block; the record of a shard is made when it has all its replicas.
+    const answer = known.get(number) ?? (index.shard(number)?.peers ?? []).filter((name) => peers.has(name)).length >= least;
+    known.set(number, answer);
+    return answer;
+  };
+}
+
 /** The shards that hold the whole tree. @throws ShardctlError `DAMAGE` when a block of it is in none */
 async function shardsOf(
   { index, emit, signal, name }: ImportCarRun,
   root: BlockId,
-  { blocks, holders }: { readonly blocks: Blocks; readonly holders: Holders },
+  { blocks, usable }: { readonly blocks: Blocks; readonly usable: (shard: number) => boolean },
 ): Promise<number[]> {
   const incomplete = (what: string) =>
     new ShardctlError('DAMAGE', `${name} does not hold its whole tree: ${what} is missing`, {
@@ -139,7 +177,7 @@ async function shardsOf(
     const digests = (await liveBlocks([root], { blocks, emit, signal })).digests();
     const shards = new Set<number>();
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
-      const shard = index.shardOf(digests, at, holders.isHeld);
+      const shard = index.shardOf(digests, at, usable);
       if (shard === undefined) throw incomplete(cidText({ codec: RAW, digest: digests.subarray(at, at + DIGEST_BYTES) }, 1));
       shards.add(shard);
     }

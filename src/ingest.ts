@@ -14,13 +14,14 @@ import { resume } from './compare/resume.ts';
 import { takeOver } from './compare/take-over.ts';
 import { cidText, parseCid } from './dag/cid.ts';
 import { Deletions, type MaxDelete } from './deletions.ts';
+import type { Demand } from './demand.ts';
 import type { Emit, Summary } from './events.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
 import type { Index } from './index-store/index.ts';
 import { changeOf, DELETED, itemized, rootChange } from './itemize.ts';
 import { link } from './link/link.ts';
-import type { ByteString, CidProfile, EntryKind, Replication, SnapshotRecord, Trust } from './model.ts';
+import { type ByteString, type CidProfile, type EntryKind, leastReplicas, type SnapshotRecord, type Trust } from './model.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Parent } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
@@ -44,7 +45,7 @@ import { Tally } from './tally.ts';
  */
 const IMPORT_WORKERS = 2;
 
-export interface IngestRun extends Transferring {
+export interface IngestRun extends Transferring, Demand {
   readonly repository: string;
   /** Absolute path of the directory to import. */
   readonly source: ByteString;
@@ -68,9 +69,8 @@ export interface IngestRun extends Transferring {
   readonly pending: string;
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly replication: Replication;
-  /** Names of allocators, in the order in which they decide. */
-  readonly allocateBy: readonly string[];
+  /** What the repository asks for itself, and is remembered by; `replication` and `allocateBy` are that, or else the home's. */
+  readonly ownDemand: Partial<Demand>;
   readonly shardBytes: number;
   /** For the sweep, where one is up already. */
   readonly secondThread?: SecondThread | undefined;
@@ -91,8 +91,13 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
   const isRacy = isRacyAt(start.at);
-  const pending = new Pending({ ...run, holders, parent, isRacy });
-  const { packer, placer } = storing({ ...run, allocations: ledger, holders, pending: pending.writer, emit });
+  // A shard that another repository placed for less than this one asks for holds nothing for it: the block is stored again, which
+  // costs its own bytes and needs no reading, while another replica of that shard may cost a hundred megabytes for one licence text.
+  const least = leastReplicas(run.replication, run.peers);
+  const named = new Set(parent?.snapshot.shards);
+  const usable = (number: number) => named.has(number) || holders.replicas(number) >= least;
+  const pending = new Pending({ ...run, holders, usable, parent, isRacy });
+  const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,
@@ -136,7 +141,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
     const unchanged = tree === undefined || isSame;
     const snapshot = unchanged
-      ? await settle(run, parent as Parent, number, tally.changes)
+      ? await settle(run, start, number, tally.changes)
       : await commit({ run, parent, number, tree, tally, packer, ledger, holders, pending });
     pending.drop();
     return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, start });
@@ -155,11 +160,12 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
 }
 
 /** The tree is the parent's: no new snapshot. Stat data may still have changed, and are what the next run compares with. */
-async function settle(run: IngestRun, parent: Parent, number: number, changes: number): Promise<SnapshotRecord> {
+async function settle(run: IngestRun, start: Start, number: number, changes: number): Promise<SnapshotRecord> {
   const { index, repository } = run;
+  const parent = start.parent as Parent;
   if (changes > 0 || parent.entries === undefined) index.moveEntries(repository, number, parent.snapshot.number);
   else index.dropEntries(repository, number);
-  await remember(run, parent.snapshot);
+  await remember(run, parent.snapshot, start);
   return parent.snapshot;
 }
 

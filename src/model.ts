@@ -88,6 +88,21 @@ function takers(peers: CountedPeers): number {
   return [...peers.values()].filter(({ drained }) => drained !== true).length;
 }
 
+/**
+ * What a repository was once told, seen from what it has: at least half of its bytes are on so many peers. Undefined for one peer,
+ * which nobody need have asked for.
+ */
+export function replicationSeen(shards: readonly Pick<PlacedShard, 'bytes' | 'peers'>[]): Replication | undefined {
+  const total = shards.reduce((sum, { bytes }) => sum + bytes, 0);
+  let bytes = 0;
+  for (const shard of shards.toSorted((a, b) => b.peers.length - a.peers.length)) {
+    bytes += shard.bytes;
+    const count = shard.peers.length;
+    if (bytes * 2 >= total) return count > 1 ? { min: count, max: count } : undefined;
+  }
+  return undefined;
+}
+
 /** What a peer says it can take, and when it said so. */
 export interface Metric {
   readonly freeBytes: number;

@@ -18,6 +18,8 @@ export interface PendingOptions {
   readonly pending: string;
   readonly index: Index;
   readonly holders: Holders;
+  /** Whether a shard may be counted on for what it holds, if it is there. */
+  readonly usable: (shard: number) => boolean;
   readonly parent: Parent | undefined;
   /** Whether a file with this ctime may still change within the clock tick in which it was scanned. */
   readonly isRacy: (ctimeNs: bigint) => boolean;
@@ -33,7 +35,7 @@ export class Pending {
   readonly #readers: readonly PendingReader[];
 
   constructor(options: PendingOptions) {
-    const { repository, source, profile, metadata, pending, index, holders, parent, isRacy } = options;
+    const { repository, source, profile, metadata, pending, index, holders, usable, parent, isRacy } = options;
     const header: PendingHeader = {
       version: PENDING_VERSION,
       source,
@@ -44,7 +46,7 @@ export class Pending {
     };
     const isThere = ([number, cid]: ShardName) => {
       const shard = index.shard(number);
-      return shard?.cid === cid && shard.state !== 'sealed' && !hasLoss(shard) && holders.isHeld(number);
+      return shard?.cid === cid && shard.state !== 'sealed' && !hasLoss(shard) && usable(number) && holders.isHeld(number);
     };
     this.#files = new PendingFiles(pending, repository);
     this.#readers = this.#files.paths().map((path) => new PendingReader(path, isThere));

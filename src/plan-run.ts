@@ -28,7 +28,7 @@ import type { SameSubtree } from './walk-step.ts';
 /** As much of a run as is planned. Changes are always told. */
 export type PlannedRun = Omit<
   IngestRun,
-  'index' | 'spool' | 'heads' | 'pending' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring
+  'index' | 'ownDemand' | 'spool' | 'heads' | 'pending' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring
 > & {
   /** Undefined while there is none: then everything is new. */
   readonly index: Index | undefined;

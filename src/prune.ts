@@ -128,9 +128,10 @@ interface Replacing {
 }
 
 async function replaceShards(run: PruneRun, { plan, live, leaving, toCopy, affected, blocks }: Replacing): Promise<Repacked> {
-  const ledger = await Ledger.open(run);
+  const demand = run.demands.of(affected.map(({ repository }) => repository));
+  const ledger = await Ledger.open({ ...run, ...demand });
   const gone = new Set([...leaving.dead, ...leaving.thin]);
-  const repacked = await repack(run, { thin: plan.repack, live, leaving: gone, blocks, ledger });
+  const repacked = await repack(run, { thin: plan.repack, live, leaving: gone, blocks, ledger, replication: demand.replication });
   const after = new Map<SnapshotRecord, readonly number[]>();
   for (const snapshot of affected) {
     const shards = new Set<number>();

@@ -17,9 +17,11 @@ import { emptySpool } from './spool.ts';
 
 /** @throws ShardctlError `TOO_FEW_PEERS` when fewer peers answer than a shard needs */
 export async function rebalance(run: MoveRun): Promise<Moved> {
-  const { index, peers, dryRun } = run;
+  const { index, peers, demands, dryRun } = run;
   const held = await heldBy(peers);
-  const ledger = await Ledger.open(run);
+  const all = demands.of(index.repositories().map(({ name }) => name));
+  const allocateBy = (holding: Holding) => demands.ofUsers(holding).allocateBy;
+  const ledger = await Ledger.open({ ...run, ...all });
   const holdings = holdingsOf(index);
   const confirmed = (holding: Holding) => holding.peers.filter((name) => held.get(name)?.has(holding.cid));
   const free = new Map([...ledger.freeBytes()].filter(([name]) => held.has(name)));
@@ -30,13 +32,15 @@ export async function rebalance(run: MoveRun): Promise<Moved> {
       const { tags = {}, reserve = 0, weight = 1 } = peers.get(name) ?? {};
       return { name, tags, weight, room: freeBytes - Math.max(RESERVE_BYTES, reserve) };
     }),
-    allocateBy: run.allocateBy,
-    allocators: allocatorsOf(run.allocateBy),
-  }).map(({ holding, from, to }): PlannedMove => ({ holding, confirmed: confirmed(holding), from, to }));
+    allocateBy,
+    byWeight: allocatorsOf(all.allocateBy).find(({ kind }) => kind === 'share')?.byWeight === true,
+  }).map(({ holding, from, to }): PlannedMove => ({ holding, confirmed: confirmed(holding), from, to, allocateBy: allocateBy(holding) }));
   const copies = holdings
     .filter(({ isCatalogue }) => isCatalogue)
     .flatMap((holding) => [...free.keys()].filter((name) => !holding.peers.includes(name)).map((to) => ({ holding, to })))
-    .map(({ holding, to }): PlannedMove => ({ holding, confirmed: confirmed(holding), from: undefined, to }));
+    .map(
+      ({ holding, to }): PlannedMove => ({ holding, confirmed: confirmed(holding), from: undefined, to, allocateBy: allocateBy(holding) }),
+    );
   const before = heldBytes(holdings, ({ peers: holders }) => holders);
   if (dryRun) return planned([...moves, ...copies], before);
 

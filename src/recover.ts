@@ -6,6 +6,7 @@
  */
 import { ShardctlError } from './errors.ts';
 import { writeHead } from './home/heads.ts';
+import { replicationSeen } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { choose, cidOf, type History, newestFirst } from './recover/choose.ts';
 import type { RecoverRun, Search } from './recover/run.ts';
@@ -155,7 +156,10 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
   const { profile, metadata, cid, tree, number } = last;
   // The repository comes into being with its head: a run that dies before that has recorded nothing that anybody sees.
   await index.replaceSnapshots(records.slice(0, -1), []);
-  await index.commit({ name: repository, source, head: number, profile, chunker: undefined, metadata, filters: [] }, last);
+  // Nobody says any more how many replicas were asked for: what is there is not to become less with the next update or drain.
+  const replication = replicationSeen(last.shards.flatMap((shard) => index.shard(shard) ?? []));
+  const told = replication === undefined ? {} : { replication };
+  await index.commit({ name: repository, source, head: number, profile, chunker: undefined, metadata, filters: [], ...told }, last);
   writeHead(heads, repository, cid);
   await pinHeads(run, repository);
   return { repository, number, snapshot: cid, tree, ...taken };

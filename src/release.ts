@@ -1,15 +1,16 @@
 /** `peers rm`: a peer whose replicas count no more. What lies on it stays there, and is nobody's. */
+import type { Demands } from './demand.ts';
 import { ShardctlError } from './errors.ts';
 import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
-import { leastReplicas, type Replication } from './model.ts';
+import { leastReplicas } from './model.ts';
 import { holdingsOf } from './move/holdings.ts';
 import type { Peer } from './peer/peer.ts';
 
 export interface ReleaseRun {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly replication: Replication;
+  readonly demands: Demands;
   /** Let it go although its replicas are needed: it is dead. */
   readonly force: boolean;
 }
@@ -23,25 +24,20 @@ export interface Released {
 }
 
 /** @throws ShardctlError `TOO_FEW_PEERS` when it holds replicas that are needed, and without `force` */
-export async function release({ index, peers, replication, force }: ReleaseRun, names: readonly string[]): Promise<Released> {
+export async function release({ index, peers, demands, force }: ReleaseRun, names: readonly string[]): Promise<Released> {
   const others = new Map([...peers].filter(([peer]) => !names.includes(peer)));
   const held = await heldBy(others);
-  const least = leastReplicas(replication, others);
   const affected = holdingsOf(index).filter(({ peers: holders }) => holders.some((name) => names.includes(name)));
   const counts = { replicas: affected.length, tooFew: 0, lost: 0 };
   for (const holding of affected) {
     const replicas = holding.peers.filter((name) => held.get(name)?.has(holding.cid)).length;
-    if (replicas < least) counts.tooFew++;
+    if (replicas < leastReplicas(demands.ofUsers(holding).replication, others)) counts.tooFew++;
     if (replicas === 0) counts.lost++;
   }
   if (counts.tooFew > 0 && !force) {
-    throw new ShardctlError(
-      'TOO_FEW_PEERS',
-      `${names.join(', ')} holds replicas of ${counts.tooFew} shards that have fewer than ${least} without it`,
-      {
-        hint: `run \`shardctl peers drain ${names[0]}\` first; if it is dead, say --force, and then \`shardctl repair\``,
-      },
-    );
+    throw new ShardctlError('TOO_FEW_PEERS', `${names.join(', ')} holds replicas of ${counts.tooFew} shards that have too few without it`, {
+      hint: `run \`shardctl peers drain ${names[0]}\` first; if it is dead, say --force, and then \`shardctl repair\``,
+    });
   }
   for (const { cid, peers: holders, ...users } of affected) {
     await index.relocate(

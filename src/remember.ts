@@ -1,20 +1,32 @@
 /** What a repository is known by, whether or not there is a new snapshot of it. */
+import type { Start } from './begin.ts';
+import { asksOtherwise } from './demand.ts';
 import { writeHead } from './home/heads.ts';
 import type { IngestRun } from './ingest.ts';
 import type { RepositoryRecord, SnapshotRecord } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 
 /**
- * Nothing differed, but the repository may come from elsewhere now, by other rules; and a crash may have kept the head's text back.
- * @param silent peers that are not asked to pin its roots
+ * Nothing differed, but the repository may come from elsewhere now, by other rules, or ask for more; and a crash may have kept the
+ * head's text back.
  */
-export async function remember(run: IngestRun, head: SnapshotRecord, silent: ReadonlySet<string> = new Set()): Promise<void> {
+export async function remember(
+  run: IngestRun,
+  head: SnapshotRecord,
+  { ledger, holders }: Pick<Start, 'ledger' | 'holders'>,
+): Promise<void> {
+  if (asksOtherwise(run)) {
+    const shards = head.shards.map((number) => run.index.shard(number)).filter((shard) => shard !== undefined);
+    // Before it is remembered: a run that dies in between does it again when it is told again.
+    await (await import('./raise.ts')).raise(run, { ledger, holders }, shards);
+  }
   const record = repositoryRecord(run, head.number);
   if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
   writeHead(run.heads, run.repository, head.cid);
-  await pinHeads({ ...run, silent }, run.repository);
+  await pinHeads({ ...run, silent: ledger.silent() }, run.repository);
 }
 
-export function repositoryRecord({ repository, source, profile, chunker, metadata, filters }: IngestRun, head: number): RepositoryRecord {
-  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters };
+export function repositoryRecord(run: IngestRun, head: number): RepositoryRecord {
+  const { repository, source, profile, chunker, metadata, filters, ownDemand } = run;
+  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters, ...ownDemand };
 }

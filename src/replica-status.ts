@@ -1,7 +1,8 @@
 /** How the replicas of each shard stand, by the word of the peers themselves. */
+import type { Demands } from './demand.ts';
 import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
-import { leastReplicas, type Replication, type ShardRecord } from './model.ts';
+import { leastReplicas, type ShardRecord } from './model.ts';
 import { holdingsOf } from './move/holdings.ts';
 import type { Peer } from './peer/peer.ts';
 
@@ -21,15 +22,11 @@ export interface ShardStatus {
   readonly replicas: readonly Replica[];
   /** What was found lost of it when it was last read: so many blocks, or (`lost`) nobody knows how much. Absent when nothing was. */
   readonly lost?: number | 'unknown';
-}
-
-export interface ShardStatuses {
-  readonly shards: readonly ShardStatus[];
-  /** Replicas that each shard must have. */
+  /** Replicas that it must have, for the repositories that need it. */
   readonly least: number;
 }
 
-export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Peer>, replication: Replication): Promise<ShardStatuses> {
+export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Peer>, demands: Demands): Promise<ShardStatus[]> {
   const held = await heldBy(peers);
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const named = new Set(snapshots.flatMap(({ shards }) => shards));
@@ -39,17 +36,17 @@ export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Pee
     if (cids === undefined) return 'silent';
     return cids.has(cid) ? 'held' : 'missing';
   };
-  const shards = holdingsOf(index)
+  return holdingsOf(index)
     .filter(({ isCatalogue, shards: numbers }) => isCatalogue || numbers.some((number) => named.has(number)))
-    .map(({ cid, label, bytes, shards: [number], peers: holders }) => ({
-      number,
-      label,
-      cid,
-      bytes,
-      replicas: holders.map((peer) => ({ peer, state: stateOn(peer, cid) })),
-      ...lossOf(number === undefined ? undefined : index.shard(number)),
+    .map((holding) => ({
+      number: holding.shards[0],
+      label: holding.label,
+      cid: holding.cid,
+      bytes: holding.bytes,
+      replicas: holding.peers.map((peer) => ({ peer, state: stateOn(peer, holding.cid) })),
+      least: leastReplicas(demands.ofUsers(holding).replication, peers),
+      ...lossOf(holding.shards[0] === undefined ? undefined : index.shard(holding.shards[0])),
     }));
-  return { shards, least: leastReplicas(replication, peers) };
 }
 
 function lossOf(shard: ShardRecord | undefined): Pick<ShardStatus, 'lost'> {

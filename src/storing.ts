@@ -20,8 +20,8 @@ export interface StoringOptions extends Transferring {
   readonly shardBytes: number;
   /** Who says which shards are there: only these are counted on for blocks that they hold already. Learns of each that is placed. */
   readonly holders: Holders;
-  /** Shards that are on their way out, and not to be counted on. */
-  readonly leaving?: ReadonlySet<number>;
+  /** Which of them may be counted on, if not all. */
+  readonly usable?: (shard: number) => boolean;
   /** Where the files are noted that the shards hold; undefined when they come from no source. */
   readonly pending?: PendingWriter;
   readonly emit: Emit;
@@ -32,9 +32,8 @@ export interface StoringOptions extends Transferring {
 
 /** A packer whose sealed shards go to the placer, and into the index when they are placed. */
 export function storing(options: StoringOptions): { readonly packer: Packer; readonly placer: Placer } {
-  const { repository, index, spool, peers, allocations, replication, shardBytes, holders, leaving, pending, emit, signal } = options;
-  const { transfers, throttle, now } = options;
-  const usable = (shard: number) => leaving?.has(shard) !== true && holders.isHeld(shard);
+  const { repository, index, spool, peers, allocations, replication, shardBytes, holders, pending, emit, signal } = options;
+  const { transfers, throttle, now, usable = () => true } = options;
   const placer = new Placer({
     repository,
     peers,
@@ -59,7 +58,7 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     spool,
     firstNumber: index.nextShardNumber(),
     roomFor: (bytes) => allocations.roomFor(bytes, replication),
-    shardOf: (digest, at) => index.shardOf(digest, at, usable),
+    shardOf: (digest, at) => index.shardOf(digest, at, (shard) => usable(shard) && holders.isHeld(shard)),
     onPacked: ({ finished }, bytes) => {
       if (finished !== undefined) pending?.add(finished, bytes);
       if (!packer.isOpen) pending?.cover();

@@ -42,11 +42,12 @@ async function attempt(run: IngestRun): Promise<Summary> {
 }
 
 /** Nothing differs, and nothing is written, unless the repository comes from elsewhere now. */
-async function leaveAsItIs(run: IngestRun, { at, root, parent, freeBefore, ledger }: Start): Promise<Summary> {
+async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
+  const { at, root, parent, freeBefore } = start;
   const head = (parent as Parent).snapshot;
   run.signal.throwIfAborted();
   assertSameSource(run.source, root);
-  await remember(run, head, ledger.silent());
+  await remember(run, head, start);
   const { files, directories, symlinks } = head.counts;
   run.emit({ type: 'scan', files, directories, symlinks, bytes: head.bytes, done: true });
   run.emit({ type: 'import', files, bytes: head.bytes, unchanged: files });

@@ -13,14 +13,14 @@ export interface ExpectedShard extends PlacedShard {
   /** What `repair` has found lost of it: see ShardRecord. */
   readonly state?: ShardRecord['state'];
   readonly bad?: readonly string[];
+  /** Fewest replicas that it must have. */
+  readonly least?: number;
 }
 
 export interface VerifyOptions {
   /** The shards of the snapshots and their catalogues, each once. */
   readonly shards: Iterable<ExpectedShard>;
   readonly peers: ReadonlyMap<string, Peer>;
-  /** Fewest replicas that each shard must have. */
-  readonly least?: number;
   /** What is wrong with files of the block table. */
   readonly damagedRuns?: readonly { readonly problem: string }[];
   /** Whether the index lists a block of a shard, by the digest at `at`; not asked while files of the block table are damaged. */
@@ -41,7 +41,7 @@ export interface Verified {
 }
 
 export async function verify(options: VerifyOptions): Promise<Verified> {
-  const { shards, peers, least = 0, damagedRuns = [], lists, readData, emit, signal } = options;
+  const { shards, peers, damagedRuns = [], lists, readData, emit, signal } = options;
   const all = [...shards];
   const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0 };
   const found = (what: string, where: string, detail: string) => {
@@ -67,6 +67,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
 
   for (const shard of all) {
     const what = `${shard.label} ${shard.cid}`;
+    const { least = 0 } = shard;
     if (shard.peers.length < least) found(what, shard.peers.join(', '), `has ${shard.peers.length} of ${least} replicas`);
     let unlisted: number | undefined;
     let isProven = false;

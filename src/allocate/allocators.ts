@@ -99,6 +99,16 @@ export function allocatorsOf(names: readonly string[]): Allocator[] {
   return allocators.toSpliced(firstShare, 0, LAGGING_LAST);
 }
 
+/** As `allocatorsOf`. @throws ShardctlError `BAD_CONFIG` also when one names a peer that is not set up */
+export function allocatorsAmong(peers: ReadonlyMap<string, unknown>, names: readonly string[]): Allocator[] {
+  const allocators = allocatorsOf(names);
+  const stranger = allocators.flatMap((allocator) => allocator.names ?? []).find((name) => !peers.has(name));
+  if (stranger === undefined) return allocators;
+  throw new ShardctlError('BAD_CONFIG', `an allocator names the peer "${stranger}", which is not set up`, {
+    hint: `say other rules with --allocate-by; the peers are ${[...peers.keys()].join(', ') || 'none'}`,
+  });
+}
+
 /** Tags over which replicas are spread, by the names of allocators. */
 export function spreadTags(names: readonly string[]): string[] {
   return names.flatMap((name) => (name.startsWith('tag:') ? [name.slice('tag:'.length)] : []));

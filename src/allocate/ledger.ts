@@ -6,7 +6,7 @@ import type { Emit } from '../events.ts';
 import { leastReplicas, type Metric, mostReplicas, type Replication } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
 import { allocate, largestShard, shortage } from './allocate.ts';
-import { type Allocator, allocatorsOf, type Candidate, type Chosen } from './allocators.ts';
+import { type Allocator, allocatorsAmong, type Candidate, type Chosen } from './allocators.ts';
 import { validMetric } from './valid-metric.ts';
 
 /** Metrics that are older are asked for again before the next shard is allocated: others fill the peers too. */
@@ -34,6 +34,8 @@ export interface LedgerRequest {
   /** Bytes that it takes on a peer. */
   readonly bytes: number;
   readonly replication: Replication;
+  /** Names of allocators, if not the run's own. */
+  readonly allocateBy?: readonly string[];
   /** Peers that have the shard already; they do not count as replicas to choose. */
   readonly holders?: readonly string[];
   /** Peers that must not get it. */
@@ -123,13 +125,8 @@ export class Ledger {
 
   private constructor(options: LedgerOptions) {
     this.#options = options;
-    this.#allocators = allocatorsOf(options.allocateBy);
+    this.#allocators = allocatorsAmong(options.peers, options.allocateBy);
     this.#refreshed = options.now();
-    const stranger = this.#allocators.flatMap(({ names = [] }) => names).find((name) => !options.peers.has(name));
-    if (stranger === undefined) return;
-    throw new ShardctlError('BAD_CONFIG', `an allocator names the peer "${stranger}", which is not set up`, {
-      hint: `the peers are ${[...options.peers.keys()].join(', ') || 'none'}`,
-    });
   }
 
   /** Free bytes of each peer that answers, as last heard. */
@@ -148,7 +145,7 @@ export class Ledger {
   }
 
   /** Chooses peers for a shard and debits them. @throws ShardctlError `TOO_FEW_PEERS`, `NO_SPACE` */
-  allocate({ cid, bytes, replication, holders = [], except, lagging }: LedgerRequest): string[] {
+  allocate({ cid, bytes, replication, allocateBy, holders = [], except, lagging }: LedgerRequest): string[] {
     this.#setPhases(cid);
     const { peers } = this.#options;
     const names = allocate({
@@ -157,7 +154,7 @@ export class Ledger {
       least: leastReplicas(replication, peers),
       most: mostReplicas(replication, peers),
       candidates: this.#candidates(lagging),
-      allocators: this.#allocators,
+      allocators: allocateBy === undefined ? this.#allocators : allocatorsAmong(peers, allocateBy),
       holders: holders.map((name): Chosen => ({ name, tags: peers.get(name)?.tags ?? {} })),
       ...(except === undefined ? {} : { except }),
       unusable: this.#unusable(),

@@ -1,6 +1,7 @@
 /** One repository brought up to date, or that planned: what `add` and `update` have in common. */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { ownDemand } from '../demand.ts';
 import { EXIT, errnoOf, ShardctlError } from '../errors.ts';
 import type { Event, Problems, Summary } from '../events.ts';
 import type { Config } from '../home/config.ts';
@@ -32,7 +33,7 @@ export async function importTree(context: Context, session: Session, request: Im
   const emit = (event: Event) => context.reporter.event(event);
   const counting = context.watched ? countAhead({ source, filters }, emit) : undefined;
   const done = update({
-    ...settingsOf(context, session.config, request, options),
+    ...settingsOf(context, session, request, options),
     chunker: request.chunker,
     throttle: await throttleAt(options.bwlimit, context),
     itemize: options.itemize,
@@ -59,17 +60,25 @@ export interface PlanSession {
 /** Tells what `importTree` would do. @throws ShardctlError as that would */
 export async function planTree(
   context: Context,
-  { config, index, peers }: PlanSession,
+  session: PlanSession,
   request: ImportRequest,
   options: RunOptions,
 ): Promise<{ readonly problems: Problems }> {
   const { planRun } = await import('../plan-run.ts');
   const emit = (event: Event) => context.reporter.event(event);
-  return await planRun({ ...settingsOf(context, config, request, options), index, peers, emit });
+  const { index, peers } = session;
+  return await planRun({ ...settingsOf(context, session, request, options), index, peers, emit });
 }
 
-function settingsOf(context: Context, config: Config, request: ImportRequest, options: RunOptions) {
+function settingsOf(
+  context: Context,
+  { config, index }: Pick<PlanSession, 'config' | 'index'>,
+  request: ImportRequest,
+  options: RunOptions,
+) {
   const { repository, source, metadata, filters } = request;
+  const { replication, allocateBy } = config;
+  const own = ownDemand(index?.repository(repository), options);
   refuseOurs(context, config, source);
   return {
     repository,
@@ -79,8 +88,8 @@ function settingsOf(context: Context, config: Config, request: ImportRequest, op
     profile: request.profile,
     trust: options.trust,
     maxDelete: options.maxDelete,
-    replication: options.replication ?? config.replication,
-    allocateBy: options.allocateBy ?? config.allocateBy,
+    ownDemand: own,
+    ...{ replication, allocateBy, ...own },
     transfers: options.transfers,
     shardBytes: options.shardBytes ?? config.shardSize,
     secondThread: context.secondThread,

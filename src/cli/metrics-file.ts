@@ -1,6 +1,7 @@
 /** `--metrics-file`: what a run came to, for the textfile collector of Prometheus' node_exporter. Written also when it failed. */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { Demands } from '../demand.ts';
 import { EXIT, reasonOf, ShardctlError } from '../errors.ts';
 import type { Summary } from '../events.ts';
 import { leastReplicas } from '../model.ts';
@@ -105,7 +106,8 @@ function stateOf({ config, index, peers }: Session, name: string): Values {
   const repository = index.repository(name);
   const snapshot = repository === undefined ? undefined : index.snapshot(name, repository.head);
   if (snapshot === undefined) return {};
-  const least = leastReplicas(config.replication, peers);
+  // As this repository asks: what others need of the same shards would open the tables, which nothing else here does.
+  const least = leastReplicas(new Demands(index, { home: config }).of([name]).replication, peers);
   return {
     files: snapshot.counts.files,
     bytes: snapshot.bytes,

@@ -73,7 +73,7 @@ export type Result =
       /** Blocks of it that were lost when it was last read, or `unknown`; absent when none were. */
       lost?: number | 'unknown';
     }
-  /** All of these together: those held by fewer peers than `least` are at risk, those held by none are lost. */
+  /** All of these together: those held by fewer peers than their `least` are at risk, those held by none are lost; `least` is the smallest of them. */
   | {
       type: 'replication';
       least: number;

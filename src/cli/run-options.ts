@@ -9,6 +9,7 @@ import { allocateByOf, bwlimitOf, transfersOf } from './transfer-options.ts';
 export interface RunOptions {
   /** As the settings say, if undefined. */
   readonly shardBytes: number | undefined;
+  /** As the repository was told before, if undefined, or else as the settings say. */
   readonly replication: Replication | undefined;
   readonly allocateBy: readonly string[] | undefined;
   readonly transfers: number | undefined;

@@ -1,4 +1,5 @@
 /** What every command that puts shards on peers, or moves them, needs of the home and the command line. */
+import { Demands } from '../demand.ts';
 import type { Replication } from '../model.ts';
 import type { PruneRun } from '../prune/run.ts';
 import { replicationOf, sizeOf } from './add-options.ts';
@@ -32,8 +33,7 @@ export async function storingRun(context: Context, { config, index, peers }: Ses
   return {
     index,
     peers,
-    replication: options.replication ?? config.replication,
-    allocateBy: options.allocateBy ?? config.allocateBy,
+    demands: new Demands(index, { home: config, told: options }),
     shardBytes: options.shardBytes ?? config.shardSize,
     transfers: options.transfers,
     throttle: await throttleAt(options.bwlimit, context),

@@ -1,5 +1,6 @@
 /** The format of the index as a whole, and how an older one becomes today's: in one transaction, and without a command. */
 import { ShardctlError } from '../errors.ts';
+import { replicationSeen } from '../model.ts';
 import type { Tables } from './tables.ts';
 
 /** A newer one is refused; an older one can be read, and the next run that writes brings it up to date. */
@@ -16,8 +17,21 @@ export function formatOf({ meta }: Tables, dir: string): number | undefined {
 
 /**
  * Within a transaction: a run that dies in it leaves the old format, whole.
- * @param _found the format so far; undefined for new tables
+ * @param found the format so far; undefined for new tables
  */
-export function bringUpToDate(tables: Tables, _found: number | undefined): void {
+export function bringUpToDate(tables: Tables, found: number | undefined): void {
+  if (found === 1) rememberReplication(tables);
   void tables.meta.put('format', INDEX_FORMAT);
+}
+
+/**
+ * Format 1 did not keep what `add --replication` was told, so that every update placed less. By bytes, what `add` has placed counts
+ * for more than the small shards of such updates; those get their replicas with the next commit, or from `repair`.
+ */
+function rememberReplication({ repositories, snapshots, shards }: Tables): void {
+  for (const { value: repository } of [...repositories.getRange()]) {
+    const numbers = snapshots.get([repository.name, repository.head])?.shards ?? [];
+    const replication = replicationSeen(numbers.flatMap((number) => shards.get(number) ?? []));
+    if (replication !== undefined) void repositories.put(repository.name, { ...repository, replication });
+  }
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { allocatorsOf } from '../allocate/allocators.ts';
 import { type BalancedPeer, balance } from './balance.ts';
 import type { Holding } from './holdings.ts';
 
@@ -25,7 +24,13 @@ interface World {
 }
 
 function balanced({ peers, holdings }: World, allocateBy: readonly string[]) {
-  const request = { holdings, confirmed: ({ peers: names }: Holding) => names, peers, allocateBy, allocators: allocatorsOf(allocateBy) };
+  const request = {
+    holdings,
+    confirmed: ({ peers: names }: Holding) => names,
+    peers,
+    allocateBy: () => allocateBy,
+    byWeight: allocateBy.includes('weight'),
+  };
   const moves = balance(request);
   const holders = new Map(holdings.map((it) => [it, [...it.peers]]));
   for (const { holding: moved, from, to } of moves) {

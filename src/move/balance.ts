@@ -2,7 +2,7 @@
  * Which shards to move so that each peer has its share: as few bytes as do, and never a replica to a peer that the rules
  * of the allocators speak against. No reading, no writing: `rebalance -n` prints what a run then does.
  */
-import { type Allocator, spreadTags } from '../allocate/allocators.ts';
+import { allocatorsOf, spreadTags } from '../allocate/allocators.ts';
 import type { Holding } from './holdings.ts';
 
 export interface BalancedPeer {
@@ -19,9 +19,10 @@ export interface BalanceRequest {
   readonly confirmed: (holding: Holding) => readonly string[];
   /** Peers that take part: those that answer and are not being drained. */
   readonly peers: readonly BalancedPeer[];
-  /** Names of allocators, and what they are. */
-  readonly allocateBy: readonly string[];
-  readonly allocators: readonly Allocator[];
+  /** Names of the allocators that a holding goes by. */
+  readonly allocateBy: (holding: Holding) => readonly string[];
+  /** The share of each peer goes by its weight, and not by its space. */
+  readonly byWeight: boolean;
 }
 
 export interface BalanceMove {
@@ -42,13 +43,13 @@ export function balance(request: BalanceRequest): BalanceMove[] {
   const shards = request.holdings.filter(({ isCatalogue }) => !isCatalogue);
   const first = new Map(shards.map((holding) => [holding, [...request.confirmed(holding)]]));
   const holders = new Map(first);
-  const standings = standingsOf(request, holders);
-  const tags = spreadTags(request.allocateBy);
-  const only = request.allocators.flatMap((allocator) => allocator.only ?? []);
+  const rules = rulesOf(shards, request.allocateBy);
+  const standings = standingsOf(request, holders, rules);
   const byName = new Map(standings.map((standing) => [standing.name, standing]));
   const tagOf = (name: string, tag: string) => byName.get(name)?.tags[tag];
   /** Different values of each tag among the holders: what a move must not make fewer. */
-  const spreadOf = (names: readonly string[]) => tags.map((tag) => new Set(names.map((name) => tagOf(name, tag))).size);
+  const spreadOf = (holding: Holding, names: readonly string[]) =>
+    (rules.get(holding) as Rules).tags.map((tag) => new Set(names.map((name) => tagOf(name, tag))).size);
   let moves = 0;
 
   const mayTake = (to: Standing, holding: Holding) =>
@@ -56,7 +57,7 @@ export function balance(request: BalanceRequest): BalanceMove[] {
     // Where it should be and is not, or nobody knows, is for `repair` to mend.
     (first.get(holding)?.includes(to.name) === true || !holding.peers.includes(to.name)) &&
     to.room - to.taken >= holding.carBytes &&
-    (only.length === 0 || only.includes(to.name));
+    mayHold(rules.get(holding) as Rules, to.name);
   const after = (holding: Holding, from: string, to: string) =>
     (holders.get(holding) as string[]).map((name) => (name === from ? to : name));
   const move = (holding: Holding, from: Standing, to: Standing) => {
@@ -69,12 +70,12 @@ export function balance(request: BalanceRequest): BalanceMove[] {
   const emptiest = (candidates: Standing[]) => candidates.sort((a, b) => a.used / a.target - b.used / b.target)[0];
 
   // What the rules ask for comes first: replicas together in one zone while another has none.
-  for (const holding of tags.length > 0 ? shards : []) {
-    for (const from of standings) {
+  for (const holding of shards) {
+    for (const from of (rules.get(holding) as Rules).tags.length > 0 ? standings : []) {
       const names = holders.get(holding) as string[];
       if (!names.includes(from.name)) continue;
-      const spread = spreadOf(names);
-      const better = (to: Standing) => compareSpread(spreadOf(after(holding, from.name, to.name)), spread) > 0;
+      const spread = spreadOf(holding, names);
+      const better = (to: Standing) => compareSpread(spreadOf(holding, after(holding, from.name, to.name)), spread) > 0;
       const to = emptiest(standings.filter((it) => mayTake(it, holding) && better(it)));
       if (to !== undefined) move(holding, from, to);
     }
@@ -86,8 +87,8 @@ export function balance(request: BalanceRequest): BalanceMove[] {
         const names = holders.get(holding) as string[];
         const open = names.includes(from.name) ? standings.filter((to) => closer(from, to, holding.carBytes) && mayTake(to, holding)) : [];
         if (open.length === 0) continue;
-        const spread = spreadOf(names);
-        const to = emptiest(open.filter((it) => compareSpread(spreadOf(after(holding, from.name, it.name)), spread) >= 0));
+        const spread = spreadOf(holding, names);
+        const to = emptiest(open.filter((it) => compareSpread(spreadOf(holding, after(holding, from.name, it.name)), spread) >= 0));
         if (to !== undefined) move(holding, from, to);
       }
     }
@@ -121,14 +122,43 @@ function differences(before: ReadonlyMap<Holding, readonly string[]>, after: Rea
   return moves;
 }
 
-function standingsOf({ peers, allocators }: BalanceRequest, holders: ReadonlyMap<Holding, readonly string[]>): Standing[] {
+/** What the allocators of a holding say of where it may be. */
+interface Rules {
+  /** Tags over which its replicas are spread. */
+  readonly tags: readonly string[];
+  /** Lists of peers, each of which lets no others have it. */
+  readonly only: readonly (readonly string[])[];
+}
+
+function mayHold({ only }: Rules, peer: string): boolean {
+  return only.every((names) => names.includes(peer));
+}
+
+/** Those of few repositories stand for many shards. */
+function rulesOf(shards: readonly Holding[], allocateBy: BalanceRequest['allocateBy']): ReadonlyMap<Holding, Rules> {
+  const known = new Map<string, Rules>();
+  const of = (names: readonly string[]) => {
+    const rules = known.get(names.join()) ?? {
+      tags: spreadTags(names),
+      only: allocatorsOf(names).flatMap((allocator) => (allocator.only === undefined ? [] : [allocator.only])),
+    };
+    known.set(names.join(), rules);
+    return rules;
+  };
+  return new Map(shards.map((holding) => [holding, of(allocateBy(holding))]));
+}
+
+function standingsOf(
+  { peers, byWeight }: BalanceRequest,
+  holders: ReadonlyMap<Holding, readonly string[]>,
+  rules: ReadonlyMap<Holding, Rules>,
+): Standing[] {
   const used = new Map<string, number>();
   for (const [{ carBytes }, names] of holders) for (const name of names) used.set(name, (used.get(name) ?? 0) + carBytes);
   const taking = peers.map((peer) => ({ ...peer, used: used.get(peer.name) ?? 0, taken: 0 }));
-  const byWeight = allocators.find(({ kind }) => kind === 'share')?.byWeight === true;
-  const only = allocators.flatMap((allocator) => allocator.only ?? []);
+  const all = [...new Set(rules.values())];
   const shares = taking.map((peer) => {
-    if (only.length > 0 && !only.includes(peer.name)) return { peer, most: 0, weight: 0 };
+    if (all.length > 0 && !all.some((some) => mayHold(some, peer.name))) return { peer, most: 0, weight: 0 };
     const most = peer.used + Math.max(0, peer.room);
     return { peer, most, weight: byWeight ? peer.weight : most };
   });

@@ -21,15 +21,20 @@ export interface PlannedMove {
   readonly from: string | undefined;
   /** Debited in the ledger already. */
   readonly to: string | undefined;
+  /** By which allocators another is chosen when that one fails. */
+  readonly allocateBy: readonly string[];
 }
 
+/** As much of a run as moving needs. */
+export type MoverRun = Omit<MoveRun, 'dryRun' | 'shardBytes' | 'heads' | 'now' | 'demands'>;
+
 export class Mover {
-  readonly #run: MoveRun;
+  readonly #run: MoverRun;
   readonly #ledger: Ledger;
   #spooled: number;
   readonly #counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, kept: 0, left: 0 };
 
-  constructor(run: MoveRun, ledger: Ledger) {
+  constructor(run: MoverRun, ledger: Ledger) {
     this.#run = run;
     this.#ledger = ledger;
     this.#spooled = run.index.nextShardNumber();
@@ -62,10 +67,10 @@ export class Mover {
   }
 
   /** @returns the peers that hold it now */
-  async #move({ holding, confirmed, from, to }: PlannedMove): Promise<readonly string[]> {
+  async #move({ holding, confirmed, from, to, allocateBy }: PlannedMove): Promise<readonly string[]> {
     const { index, emit } = this.#run;
     const { cid, label, carBytes } = holding;
-    const target = to === undefined ? undefined : await this.#copy(holding, confirmed, from, to);
+    const target = to === undefined ? undefined : await this.#copy({ holding, confirmed, from, to, allocateBy });
     if (to !== undefined && target === undefined) {
       this.#counts.left++;
       return holding.peers;
@@ -113,7 +118,7 @@ export class Mover {
   }
 
   /** @returns the peer that has a confirmed copy now; undefined when there is none to read, or nobody to take it */
-  async #copy(holding: Holding, confirmed: readonly string[], from: string | undefined, first: string): Promise<string | undefined> {
+  async #copy({ holding, confirmed, from, to: first, allocateBy }: PlannedMove & { readonly to: string }): Promise<string | undefined> {
     const { index, peers, spool, signal, emit, throttle } = this.#run;
     const { cid, label, carBytes } = holding;
     const sources = confirmed.map((name) => peers.get(name)).filter((peer) => peer !== undefined);
@@ -132,7 +137,7 @@ export class Mover {
     const tried = new Set(from === undefined ? [] : [from]);
     const shard = { cid, label, bytes: whole.bytes, blocks: whole.blocks, carPath: whole.carPath, carBytes: whole.carBytes };
     try {
-      for (let to: string | undefined = first; to !== undefined; to = this.#another(holding, from, tried)) {
+      for (let to: string | undefined = first; to !== undefined; to = this.#another(holding, { from, tried, allocateBy })) {
         tried.add(to);
         await index.noteStray({ cid, peers: [to] });
         const options = { mayConsume: false, allocation: [...confirmed.filter((name) => name !== from), to], signal };
@@ -154,10 +159,13 @@ export class Mover {
     }
   }
 
-  #another({ cid, carBytes, peers }: Holding, from: string | undefined, except: ReadonlySet<string>): string | undefined {
+  #another(
+    { cid, carBytes, peers }: Holding,
+    { from, tried, allocateBy }: Pick<PlannedMove, 'from' | 'allocateBy'> & { readonly tried: ReadonlySet<string> },
+  ): string | undefined {
     const holders = peers.filter((name) => name !== from);
     try {
-      return this.#ledger.allocate({ cid, bytes: carBytes, replication: { min: 1, max: 1 }, holders, except })[0];
+      return this.#ledger.allocate({ cid, bytes: carBytes, replication: { min: 1, max: 1 }, allocateBy, holders, except: tried })[0];
     } catch (error) {
       if (error instanceof ShardctlError) return undefined;
       throw error;

@@ -23,6 +23,8 @@ export interface RepackOptions {
   readonly leaving: ReadonlySet<number>;
   readonly blocks: BlockSource;
   readonly ledger: Ledger;
+  /** What those ask for together who need the thin shards: their blocks come to lie in the same new ones. */
+  readonly replication: Replication;
 }
 
 export interface Repacked {
@@ -32,16 +34,16 @@ export interface Repacked {
   readonly copiedBytes: number;
 }
 
-export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledger }: RepackOptions): Promise<Repacked> {
+export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledger, replication }: RepackOptions): Promise<Repacked> {
   const { index, peers, emit, signal } = run;
   const holders = await Holders.load(index, peers, ledger.silent());
   const { packer, placer } = storing({
     ...run,
     repository: 'repacked',
     allocations: ledger,
-    replication: asManyAs(thin, run),
+    replication: asManyAs(thin, replication, peers),
     holders,
-    leaving,
+    usable: (shard) => !leaving.has(shard),
   });
 
   // In the order of their numbers: what was packed together stays together.
@@ -83,7 +85,7 @@ export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledge
 }
 
 /** What was added with more replicas than the settings ask for is not to lose them by being copied. */
-function asManyAs(thin: readonly ShardUse[], { replication, peers }: PruneRun): Replication {
+function asManyAs(thin: readonly ShardUse[], replication: Replication, peers: PruneRun['peers']): Replication {
   const most = thin.reduce((sum, { shard }) => Math.max(sum, shard.peers.filter((name) => peers.has(name)).length), 1);
   return replication.max < 0 ? replication : { min: replication.min, max: Math.max(replication.max, most) };
 }

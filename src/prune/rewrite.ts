@@ -25,6 +25,7 @@ export async function rewriteSnapshot(
   });
   const built = buildSnapshot(file, links, tree, treeBlock);
   const label = `${snapshot.repository} ${snapshot.number} catalogue`;
-  const catalogue = await placeCatalogue(run, { label, blocks: built.blocks, peerNames });
+  const { replication } = run.demands.of([snapshot.repository]);
+  const catalogue = await placeCatalogue({ ...run, replication }, { label, blocks: built.blocks, peerNames });
   return { ...snapshot, cid: built.cid, shards, catalogue };
 }

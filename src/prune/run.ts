@@ -1,16 +1,15 @@
 /** What `prune` and `repair` are given. */
+import type { Demands } from '../demand.ts';
 import type { Emit } from '../events.ts';
 import type { Index } from '../index-store/index.ts';
-import type { Replication } from '../model.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Transferring } from '../place/placer.ts';
 
 export interface PruneRun extends Transferring {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly replication: Replication;
-  /** Names of allocators, in the order in which they decide. */
-  readonly allocateBy: readonly string[];
+  /** How many replicas of a shard are asked for, and on which peers. */
+  readonly demands: Demands;
   readonly shardBytes: number;
   /** Directory for shards on their way to peers; emptied at the start. */
   readonly spool: string;

@@ -1,11 +1,12 @@
 /** Brings one shard back to as many good replicas as it must have. */
 
 import { rmSync } from 'node:fs';
-import { Ledger } from '../allocate/ledger.ts';
+import { Ledger, type LedgerRequest } from '../allocate/ledger.ts';
 import { checkReplica } from '../check-replica.ts';
+import type { Demand } from '../demand.ts';
 import { ShardctlError } from '../errors.ts';
 import { leastReplicas, type PlacedShard } from '../model.ts';
-import { holdingsOf } from '../move/holdings.ts';
+import { type Holding, holdingsOf } from '../move/holdings.ts';
 import type { SpooledShard } from '../pack/open-shard.ts';
 import type { Peer, ShardContents } from '../peer/peer.ts';
 import { putWithRetries } from '../place/put.ts';
@@ -52,8 +53,7 @@ export interface MendOptions {
 export class ReplicaMender {
   readonly #run: RepairRun;
   readonly #away: Set<string>;
-  /** What pins are called, by CID. */
-  readonly #labels: ReadonlyMap<string, string>;
+  #known: ReadonlyMap<string, Holding> | undefined;
   readonly #blocks: BlockSource;
   #ledger: Ledger | undefined;
   #isGone = false;
@@ -62,7 +62,6 @@ export class ReplicaMender {
   constructor(run: RepairRun, away: ReadonlySet<string>) {
     this.#run = run;
     this.#away = new Set(away);
-    this.#labels = new Map(holdingsOf(run.index).map(({ cid, label }) => [cid, label]));
     this.#blocks = placedBlocks(run.index, run.peers);
   }
 
@@ -118,8 +117,10 @@ export class ReplicaMender {
     { good, bad, away, isProven }: Inspected,
     { everywhere = false, makeAnew = async () => undefined }: MendOptions = {},
   ): Promise<Mended> {
-    const { index, peers, replication, dryRun, spool, signal, emit } = this.#run;
-    const missing = Math.max(0, leastReplicas(replication, peers) - good.length - bad.length);
+    const { index, peers, dryRun, spool, signal, emit } = this.#run;
+    const { replication, allocateBy } = this.#demandOf(shard);
+    const least = leastReplicas(replication, peers);
+    const missing = Math.max(0, least - good.length - bad.length);
     const asIs = [...good, ...bad, ...away];
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
     if (bad.length === 0 && missing === 0 && others.length === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isProven };
@@ -141,12 +142,13 @@ export class ReplicaMender {
       const mended = await giveTo(bad);
       const holders = [...good, ...mended];
       if (whole === undefined && holders.length === 0) return hopeless;
-      const fewer = Math.max(0, leastReplicas(replication, peers) - holders.length);
+      const fewer = Math.max(0, least - holders.length);
       if (others.length > 0) await index.noteStray({ cid: shard.cid, peers: others });
-      const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, fewer, holders, asIs);
+      const request = { replication: { min: 1, max: fewer }, allocateBy, holders, except: new Set(asIs) };
+      const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, what, request);
       const added = await giveTo(chosen);
       holders.push(...added);
-      const verdict = holders.length < leastReplicas(replication, peers) ? 'too few' : 'whole';
+      const verdict = holders.length < least ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
       // A damaged copy that could not be replaced: tried again next time, or `prune` takes it away when others have taken its place.
       const unmended = bad.filter((name) => !mended.includes(name));
@@ -184,16 +186,31 @@ export class ReplicaMender {
     return keeping;
   }
 
-  async #choose(shard: PlacedShard, lacking: number, holders: readonly string[], except: readonly string[]): Promise<string[]> {
-    const { index } = this.#run;
+  /** Who needs what, and how pins are called, by CID: as of the first that is mended, when no snapshot is rewritten any more. */
+  get #holdings(): ReadonlyMap<string, Holding> {
+    this.#known ??= new Map(holdingsOf(this.#run.index).map((holding) => [holding.cid, holding]));
+    return this.#known;
+  }
+
+  /** Of two records that stand for one shard each is held to what those ask for who need that record. */
+  #demandOf({ cid, number }: PlacedShard & { readonly number?: number }): Demand {
+    const { demands } = this.#run;
+    if (number !== undefined) return demands.ofShard(number);
+    const holding = this.#holdings.get(cid);
+    return holding === undefined ? demands.of([]) : demands.ofUsers(holding);
+  }
+
+  async #choose({ cid, carBytes }: PlacedShard, what: string, request: Omit<LedgerRequest, 'cid' | 'bytes'>): Promise<string[]> {
+    const { index, demands, emit } = this.#run;
     try {
-      this.#ledger ??= await Ledger.open({ ...this.#run, replication: { min: 1, max: 1 } });
-      const request = { cid: shard.cid, bytes: shard.carBytes, replication: { min: 1, max: lacking }, holders };
-      const names = this.#ledger.allocate({ ...request, except: new Set(except) });
-      await index.noteStray({ cid: shard.cid, peers: names });
+      this.#ledger ??= await Ledger.open({ ...this.#run, ...demands.of([]), replication: { min: 1, max: 1 } });
+      const names = this.#ledger.allocate({ ...request, cid, bytes: carBytes });
+      await index.noteStray({ cid, peers: names });
       return names;
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
+      // Rules that name a peer which is gone would otherwise look like a lack of peers.
+      if (error.code === 'BAD_CONFIG') emit({ type: 'warning', message: `${what} finds no peer: ${error.message}` });
       return [];
     }
   }
@@ -202,7 +219,7 @@ export class ReplicaMender {
   async #putOn(names: readonly string[], whole: SpooledShard, what: string): Promise<string[]> {
     const { signal, emit, throttle } = this.#run;
     const { cid, bytes, blocks, carPath, carBytes } = whole;
-    const shard = { cid, label: this.#labels.get(cid) ?? what, bytes, blocks, carPath, carBytes };
+    const shard = { cid, label: this.#holdings.get(cid)?.label ?? what, bytes, blocks, carPath, carBytes };
     const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
     return await this.#eachOf(names, what, async (peer) => {
       await putWithRetries(peer, shard, options, { emit });
@@ -225,7 +242,7 @@ export class ReplicaMender {
     return await this.#eachOf(names, what, async (peer) => {
       // What it has pinned it does not fetch: the damage stays.
       if (peer.fetch === undefined || (await peer.has(cid))) throw new ShardctlError('DAMAGE', 'no whole copy can be read anywhere');
-      await peer.fetch({ cid, label: this.#labels.get(cid) ?? what, carBytes }, signal).catch((error: unknown) => {
+      await peer.fetch({ cid, label: this.#holdings.get(cid)?.label ?? what, carBytes }, signal).catch((error: unknown) => {
         this.#isGone ||= good.length === 0;
         throw error;
       });

@@ -1,4 +1,5 @@
 /** For tests of what moves from peer to peer: `drain` and `rebalance` on a test home, and how many whole copies there are. */
+import type { ToldDemand } from '../demand.ts';
 import { drain } from '../drain.ts';
 import { holdingsOf } from '../move/holdings.ts';
 import type { Moved, MoveRun } from '../move/run.ts';
@@ -6,12 +7,12 @@ import { rebalance } from '../rebalance.ts';
 import { pruneRun, withIndex } from './retention.ts';
 import type { TestHome } from './run.ts';
 
-export function drainHome(home: TestHome, peer: string, options: Partial<MoveRun> = {}): Promise<Moved> {
-  return withIndex(home, (index) => drain({ ...pruneRun(home, index, options), dryRun: false, ...options }, peer));
+export function drainHome(home: TestHome, peer: string, options: Partial<MoveRun> & ToldDemand = {}): Promise<Moved> {
+  return withIndex(home, (index) => drain({ ...pruneRun(home, index, options), dryRun: options.dryRun ?? false }, peer));
 }
 
-export function rebalanceHome(home: TestHome, options: Partial<MoveRun> = {}): Promise<Moved> {
-  return withIndex(home, (index) => rebalance({ ...pruneRun(home, index, options), dryRun: false, ...options }));
+export function rebalanceHome(home: TestHome, options: Partial<MoveRun> & ToldDemand = {}): Promise<Moved> {
+  return withIndex(home, (index) => rebalance({ ...pruneRun(home, index, options), dryRun: options.dryRun ?? false }));
 }
 
 /** How many of its recorded holders really have each shard and each catalogue, every block of it read. */

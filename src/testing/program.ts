@@ -110,6 +110,9 @@ export class Program {
   }
 }
 
+/** A home as the version before wrote it; its peers lack what git does not keep: `tmp` in each. */
+export const HOME_FORMAT_1 = join(FIXTURES, 'home-format-1');
+
 /** A small real repository that ships with the project. */
 export function fixture(name: 'npm' | 'debian' | 'rpm'): string {
   return join(FIXTURES, name);

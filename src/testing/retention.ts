@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cidText, parseCid } from '../dag/cid.ts';
 import { profileOf } from '../dag/profile.ts';
+import { Demands, type ToldDemand } from '../demand.ts';
 import { toBytes } from '../fs-path.ts';
 import { get } from '../get.ts';
 import type { Index } from '../index-store/index.ts';
@@ -27,12 +28,19 @@ export async function withIndex<T>(home: TestHome, work: (index: Index) => Promi
   }
 }
 
-export function pruneRun(home: TestHome, index: Index, options: Partial<PruneRun> = {}): PruneRun {
+/** @param options with `replication` and `allocateBy` as on a command line: told for everything */
+export function pruneRun(
+  home: TestHome,
+  index: Index,
+  { replication, allocateBy, ...options }: Partial<PruneRun> & ToldDemand = {},
+): PruneRun {
   return {
     index,
     peers: home.peers,
-    replication: { min: 1, max: 1 },
-    allocateBy: ['freespace'],
+    demands: new Demands(index, {
+      home: { replication: { min: 1, max: 1 }, allocateBy: ['freespace'] },
+      told: { replication, allocateBy },
+    }),
     shardBytes: SHARD_BYTES,
     spool: join(home.dir, 'spool'),
     heads: join(home.dir, 'heads'),
@@ -44,7 +52,7 @@ export function pruneRun(home: TestHome, index: Index, options: Partial<PruneRun
 }
 
 /** By default everything that is unused goes. */
-export function pruneHome(home: TestHome, options: Partial<PruneOptions & PruneRun> = {}): Promise<Pruned> {
+export function pruneHome(home: TestHome, options: Partial<PruneOptions & PruneRun> & ToldDemand = {}): Promise<Pruned> {
   const limits = { maxUnused: { bytes: 0 }, maxRepack: Number.POSITIVE_INFINITY, dryRun: false, ...options };
   return withIndex(home, (index) => prune(pruneRun(home, index, options), limits));
 }

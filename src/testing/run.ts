@@ -72,6 +72,7 @@ export class TestHome {
         pending: join(this.dir, 'index', 'pending'),
         index,
         peers: this.peers,
+        ownDemand: {},
         replication: { min: 1, max: 1 },
         allocateBy: ['freespace'],
         shardBytes: 128 * 1024 * 1024,

@@ -29,7 +29,10 @@ export function importedCar(home: TestHome, car: Buffer, { replicas = 1, pieceBy
   const profileName = (version: 0 | 1) => (version === 0 ? 'unixfs-v0-2015' : 'unixfs-v1-2025');
   return withIndex(home, (index) =>
     importCar({
-      ...pruneRun(home, index, { replication: { min: replicas, max: replicas } }),
+      ...pruneRun(home, index),
+      ownDemand: {},
+      replication: { min: replicas, max: replicas },
+      allocateBy: ['freespace'],
       repository: 'test',
       car: inPieces(car, pieceBytes),
       name: 'tree.car',

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import process from 'node:process';
 import { PROFILES } from '../../dag/profile.ts';
+import { ownDemand } from '../../demand.ts';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { type ImportedCar, importCar } from '../../import-car.ts';
@@ -28,10 +29,14 @@ export async function run(context: Context): Promise<number> {
   const imported = await writing(context, async (session) => {
     const peers = await peersOrDefault(context, session);
     const run = await storingRun(context, { ...session, peers }, options);
+    const own = ownDemand(session.index.repository(repository), options);
+    const { replication, allocateBy } = session.config;
+    const demand = { replication, allocateBy, ...own, ownDemand: own };
     const car = readable(file === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 }), file);
     const profileOf = (cidVersion: 0 | 1) =>
       Object.values(PROFILES).find((profile) => profile.cidVersion === cidVersion)?.name ?? session.config.profile;
-    return await importCar({ ...run, repository, car, name: file === '-' ? 'the CAR on stdin' : file, profileOf, toolVersion: version });
+    const called = file === '-' ? 'the CAR on stdin' : file;
+    return await importCar({ ...run, ...demand, repository, car, name: called, profileOf, toolVersion: version });
   });
   const seconds = (now() - started) / 1000;
   if (args.flag('root-only') && !json) output.line(imported.tree);

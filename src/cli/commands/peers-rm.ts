@@ -1,4 +1,5 @@
 /** `shardctl peers rm PEER`: a peer is one no more. */
+import { Demands } from '../../demand.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { peerNames } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
@@ -18,7 +19,8 @@ export async function run(context: Context): Promise<number> {
   const { replicas, tooFew, lost } = await writing(context, async ({ config, index, peers }) => {
     const settings = settingsOf(config, name);
     if (settings.kind === 'cluster' && settings.name !== name) await assertAway(peers.get(name), settings.name);
-    const run = { index, peers, replication: replication ?? config.replication, force: args.flag('force') };
+    const demands = new Demands(index, { home: config, told: { replication } });
+    const run = { index, peers, demands, force: args.flag('force') };
     const released = await release(run, settings.name === name ? peerNames(settings) : [name]);
     removePeer(home, config, name);
     return released;

@@ -1,9 +1,11 @@
 /** `shardctl status`: repositories with their heads, how the replicas stand by the word of the peers, and how full those are. */
+
+import { Demands } from '../../demand.ts';
 import { displayPath } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
-import { replicasHeld, type ShardStatus, type ShardStatuses, shardStatuses } from '../../replica-status.ts';
+import { replicasHeld, type ShardStatus, shardStatuses } from '../../replica-status.ts';
 import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { peerStatuses, peerTable } from '../peer-status.ts';
@@ -31,14 +33,14 @@ export async function run(context: Context): Promise<number> {
     }
     const [peers, statuses] = await Promise.all([
       peerStatuses(context, session),
-      shardStatuses(index, session.peers, replication ?? config.replication),
+      shardStatuses(index, session.peers, new Demands(index, { home: config, told: { replication } })),
     ]);
     const heads = repositories.map((repository) => ({
       ...repository,
       head: asHeld(repository, cidsOf(repository, index), statuses),
     }));
     const total = totalOf(statuses);
-    const shards = context.args.flag('shards') ? statuses.shards.map((shard) => resultOf(shard, statuses.least)) : [];
+    const shards = context.args.flag('shards') ? statuses.map(resultOf) : [];
     answer(context, [...heads, total, ...shards, ...peers], () => [
       ...repositoryTable(heads),
       '',
@@ -59,19 +61,19 @@ function cidsOf({ name, head }: Repository, index: Index): Set<string> {
 }
 
 /** The fewest peers that hold one of the head's shards now, whatever the index says. */
-function asHeld({ head }: Repository, cids: ReadonlySet<string>, { shards }: ShardStatuses): Repository['head'] {
+function asHeld({ head }: Repository, cids: ReadonlySet<string>, shards: readonly ShardStatus[]): Repository['head'] {
   if (head === null) return null;
   const held = shards.filter(({ cid }) => cids.has(cid)).map(replicasHeld);
   return { ...head, replicas: held.reduce((a, b) => Math.min(a, b), held[0] ?? head.replicas) };
 }
 
-function totalOf({ shards, least }: ShardStatuses): Replication {
+function totalOf(shards: readonly ShardStatus[]): Replication {
   const sum = (some: readonly ShardStatus[]) => some.reduce((bytes, shard) => bytes + shard.bytes, 0);
-  const atRisk = shards.filter((shard) => replicasHeld(shard) < least);
+  const atRisk = shards.filter((shard) => replicasHeld(shard) < shard.least);
   const lost = atRisk.filter((shard) => replicasHeld(shard) === 0);
   return {
     type: 'replication',
-    least,
+    least: shards.reduce((some, shard) => Math.min(some, shard.least), shards[0]?.least ?? 1),
     shards: shards.length,
     bytes: sum(shards),
     atRisk: atRisk.length,
@@ -82,8 +84,8 @@ function totalOf({ shards, least }: ShardStatuses): Replication {
   };
 }
 
-function resultOf(shard: ShardStatus, least: number): Extract<Result, { type: 'shard-status' }> {
-  const { number, label, cid, bytes, replicas, lost } = shard;
+function resultOf(shard: ShardStatus): Extract<Result, { type: 'shard-status' }> {
+  const { number, label, cid, bytes, replicas, least, lost } = shard;
   return {
     type: 'shard-status',
     shard: number ?? null,
@@ -121,7 +123,7 @@ function riskLines({ least, shards, bytes, atRisk, atRiskBytes, lost, lostBytes 
   if (atRisk === 0) return [`${all}: each on ${least} or more peers`];
   const none = lost === 0 ? '' : `, of these ${counted(lost, 'shard')}, ${formatSize(lostBytes)}, on none`;
   return [
-    `${all}; at risk: ${counted(atRisk, 'shard')}, ${formatSize(atRiskBytes)}, on fewer than ${least} peers${none}: \`shardctl repair\``,
+    `${all}; at risk: ${counted(atRisk, 'shard')}, ${formatSize(atRiskBytes)}, on fewer peers than are asked for${none}: \`shardctl repair\``,
   ];
 }
 

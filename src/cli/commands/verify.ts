@@ -1,9 +1,11 @@
 /** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
 import { parseCid } from '../../dag/cid.ts';
+import { Demands } from '../../demand.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
 import { leastReplicas, type SnapshotRecord } from '../../model.ts';
+import type { Peer } from '../../peer/peer.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
 import { replicationOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
@@ -21,12 +23,12 @@ export async function run(context: Context): Promise<number> {
     const [ref] = args.positionals;
     const snapshots = ref === undefined ? allSnapshots(index) : [resolveRef(ref, index).snapshot];
     const started = now();
-    const expected = [...shardsOf(snapshots, index)];
+    const demands = new Demands(index, { home: config, told: { replication } });
+    const expected = [...shardsOf(snapshots, index, demands, peers)];
     const readData = chosenOf(args, expected);
     const { shards, blocks, bytes, damaged } = await verify({
       shards: expected,
       peers,
-      least: leastReplicas(replication ?? config.replication, peers),
       damagedRuns: index.damagedRuns(),
       lists: (shard, digests, at) => index.lists(shard, digests, at),
       readData,
@@ -88,11 +90,19 @@ function allSnapshots(index: Index): SnapshotRecord[] {
 }
 
 /** Each shard once, however many snapshots share it, and the catalogue of each snapshot. */
-function* shardsOf(snapshots: readonly SnapshotRecord[], index: Index): Iterable<ExpectedShard> {
+function* shardsOf(
+  snapshots: readonly SnapshotRecord[],
+  index: Index,
+  demands: Demands,
+  peers: ReadonlyMap<string, Peer>,
+): Iterable<ExpectedShard> {
   for (const number of new Set(snapshots.flatMap(({ shards }) => shards))) {
     const shard = index.shard(number);
     if (shard === undefined) throw new ShardctlError('DAMAGE', `the index is damaged: it has no shard ${number}, which a snapshot needs`);
-    yield { ...shard, label: `shard ${number}` };
+    yield { ...shard, label: `shard ${number}`, least: leastReplicas(demands.ofShard(number).replication, peers) };
   }
-  for (const { repository, number, catalogue } of snapshots) yield { ...catalogue, label: `catalogue of ${repository}@${number}` };
+  for (const { repository, number, catalogue } of snapshots) {
+    const least = leastReplicas(demands.of([repository]).replication, peers);
+    yield { ...catalogue, label: `catalogue of ${repository}@${number}`, least };
+  }
 }
