@@ -1,5 +1,7 @@
 /** The first steps of a run, before it is known whether there is anything to do. */
+import { existsSync } from 'node:fs';
 import { Ledger } from './allocate/ledger.ts';
+import type { Doubt, DoubtedHead, DoubtedRun } from './doubted-head.ts';
 import { Holders } from './holders.ts';
 import type { IngestRun } from './ingest.ts';
 import { type Parent, parentOf } from './parent.ts';
@@ -18,6 +20,8 @@ export interface Start {
   readonly holders: Holders;
   /** Its entries are the caller's to close. */
   readonly parent: Parent | undefined;
+  /** Somebody doubts that the head is whole, and it is not known to be. */
+  readonly doubt: Doubt | undefined;
   /** Undefined when nothing of the parent can be believed unseen. The caller's to close. */
   readonly sweep: Sweep | undefined;
 }
@@ -30,14 +34,23 @@ export async function begin(run: IngestRun): Promise<Start> {
   const ledger = await Ledger.open(run);
   const freeBefore = ledger.freeBytes();
   const holders = await Holders.load(index, run.peers, ledger.silent());
-  const parent = parentOf({ ...run, emit, holders });
+  let parent = parentOf({ ...run, emit, holders });
   try {
+    const looked = await doubtedParent(run, parent, true);
+    parent = looked.parent;
     const rootDiffers = rootDiffersFrom(parent, root, run.metadata);
-    return { at, root, rootDiffers, ledger, freeBefore, holders, parent, sweep: await sweepOf(run, parent) };
+    return { at, root, rootDiffers, ledger, freeBefore, holders, ...looked, sweep: await sweepOf(run, parent) };
   } catch (error) {
     parent?.entries?.close();
     throw error;
   }
+}
+
+/** Nearly always nobody doubts, and then nothing is loaded. */
+export async function doubtedParent(run: DoubtedRun, parent: Parent | undefined, mayWrite: boolean): Promise<DoubtedHead> {
+  if (!existsSync(run.index.doubtOf(run.repository))) return { parent, doubt: undefined };
+  const { lookAgain } = await import('./doubted-head.ts');
+  return await lookAgain(run, parent, mayWrite);
 }
 
 function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata: boolean): boolean {

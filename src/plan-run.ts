@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { Ledger } from './allocate/ledger.ts';
-import { sweepOf } from './begin.ts';
+import { doubtedParent, sweepOf } from './begin.ts';
 import { compare } from './compare/compare.ts';
 import { Deletions } from './deletions.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from './directory.ts';
@@ -42,7 +42,8 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
   const { index, source, metadata, signal, trust, repository, emit } = run;
   const root = statSource(source);
   const tally = new Tally(emit, run.now);
-  const parent = index === undefined ? undefined : parentOf({ ...run, index, emit });
+  const parent =
+    index === undefined ? undefined : (await doubtedParent({ ...run, index }, parentOf({ ...run, index, emit }), false)).parent;
   // Without a peer the run would make one in the home.
   const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run);
   const deletions = new Deletions({

@@ -34,7 +34,10 @@ async function attempt(run: IngestRun): Promise<Summary> {
   try {
     if (start.sweep?.isClean === true && !start.rootDiffers) return await leaveAsItIs(run, start);
     const { ingest } = await import('./ingest.ts');
-    return await ingest(run, start);
+    const summary = await ingest(run, start);
+    // Nothing was taken over: all of the new head was stored, or met, by this run.
+    if (!summary.unchanged && start.parent?.entries === undefined) start.doubt?.settle();
+    return summary;
   } finally {
     start.sweep?.close();
     start.parent?.entries?.close();

@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
 import { DigestMap } from './digest-map.ts';
+import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { Index } from './index-store/index.ts';
 import { type BlockId, RAW } from './model.ts';
@@ -94,7 +95,8 @@ export class Wholeness {
       this.#bytes += block.length;
       return block;
     } catch (error) {
-      if (error instanceof UnlistedBlock) return undefined;
+      // One that no shard counts as having may stand, damaged, where it was: it is noted as missing, and as good as not there.
+      if (error instanceof UnlistedBlock || (isDamage(error) && this.#options.index.shardOf(digest) === undefined)) return undefined;
       throw error;
     }
   }
@@ -129,4 +131,8 @@ class FoundGaps implements Gaps {
 export function gapsText({ missing, first }: Gaps): string {
   if (missing === 1) return `block ${first[0]}`;
   return `${missing} blocks (${first.join(', ')}${missing > first.length ? ', …' : ''})`;
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof ShardctlError && error.code === 'DAMAGE';
 }

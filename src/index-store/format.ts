@@ -16,6 +16,16 @@ export function formatOf({ meta }: Tables, dir: string): number | undefined {
 }
 
 /**
+ * The prune of format 1 took a node for a leaf of the same bytes, and so may have deleted what is below it. Before the format
+ * changes: a run that dies in between does it again.
+ */
+export async function doubtHeads({ repositories }: Tables, found: number | undefined, doubtOf: (name: string) => string): Promise<void> {
+  if (found !== 1) return;
+  const { noteDoubt } = await import('./doubts.ts');
+  for (const name of repositories.getKeys()) noteDoubt(doubtOf(name));
+}
+
+/**
  * Within a transaction: a run that dies in it leaves the old format, whole.
  * @param found the format so far; undefined for new tables
  */

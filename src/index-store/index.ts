@@ -14,7 +14,7 @@ import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
-import { bringUpToDate, formatOf, INDEX_FORMAT } from './format.ts';
+import { bringUpToDate, doubtHeads, formatOf, INDEX_FORMAT } from './format.ts';
 import { assertRoom } from './room.ts';
 import { dropStanding, readStanding, type Standing, writeStanding } from './standing.ts';
 import { Tables } from './tables.ts';
@@ -238,6 +238,11 @@ export class Index {
     await this.#change(({ repositories }) => void repositories.put(repository.name, repository));
   }
 
+  /** A file that is there as long as the repository's head is not known to be whole, see `doubts.ts`. */
+  doubtOf(repository: string): string {
+    return join(this.#dir, 'doubts', encodeURIComponent(repository));
+  }
+
   /** The entries of a snapshot; undefined when they are lost or damaged, and then every file is read again. */
   readEntries(repository: string, number: number): EntriesReader | undefined {
     return this.#entries.read(repository, number);
@@ -284,6 +289,7 @@ export class Index {
   async #checkFormat(): Promise<void> {
     const found = formatOf(this.#tables, this.#dir);
     if (found === INDEX_FORMAT || this.#options.readOnly === true) return;
+    await doubtHeads(this.#tables, found, (name) => this.doubtOf(name));
     await this.#change((tables) => bringUpToDate(tables, found));
     // A new index: its files are durable one by one, its directories only now.
     for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);

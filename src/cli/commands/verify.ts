@@ -2,11 +2,13 @@
 import { parseCid } from '../../dag/cid.ts';
 import { Demands } from '../../demand.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
 import { leastReplicas, type SnapshotRecord } from '../../model.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
+import { verifyTrees } from '../../verify-trees.ts';
 import { replicationOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
@@ -26,15 +28,17 @@ export async function run(context: Context): Promise<number> {
     const demands = new Demands(index, { home: config, told: { replication } });
     const expected = [...shardsOf(snapshots, index, demands, peers)];
     const readData = chosenOf(args, expected);
-    const { shards, blocks, bytes, damaged } = await verify({
+    const emit: Emit = (event) => reporter.event(event);
+    const { shards, blocks, bytes, ...found } = await verify({
       shards: expected,
       peers,
       damagedRuns: index.damagedRuns(),
       lists: (shard, digests, at) => index.lists(shard, digests, at),
       readData,
-      emit: (event) => reporter.event(event),
+      emit,
       signal,
     });
+    const damaged = found.damaged + (await verifyTrees({ index, peers, snapshots, emit, signal }));
     const seconds = (now() - started) / 1000;
     if (args.flag('root-only') && !context.json) {
       for (const { tree } of snapshots) output.line(tree);

@@ -1,0 +1,184 @@
+/** Trees that are not whole in the shards that their snapshots name: `verify` finds them, and `update` reads again what is missing. */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { profileOf } from './dag/profile.ts';
+import type { Event } from './events.ts';
+import { toBytes } from './fs-path.ts';
+import { noteDoubt } from './index-store/doubts.ts';
+import { Index } from './index-store/index.ts';
+import { planRun } from './plan-run.ts';
+import { lose, unname } from './testing/breaking.ts';
+import { beginEach } from './testing/each.ts';
+import { assertWhole, pruneHome, SHARD_BYTES, snapshotsOf, withIndex } from './testing/retention.ts';
+import type { TestHome } from './testing/run.ts';
+import { writeTree } from './testing/tree.ts';
+import { verifyTrees } from './verify-trees.ts';
+
+let dir: string;
+let home: TestHome;
+beginEach((source, fresh) => {
+  [dir, home] = [source, fresh];
+});
+
+const OPTIONS = { shardBytes: SHARD_BYTES };
+const doubtPath = () => join(home.dir, 'index', 'doubts', 'test');
+
+/** Four files in shards of their own, and a directory node in the last one. @returns the shards */
+async function addFour(): Promise<readonly number[]> {
+  writeTree(dir, { d: Object.fromEntries([0, 1, 2, 3].map((i) => [`f${i}`, Buffer.alloc(30_000, `${i} `)])) });
+  await home.add(dir, OPTIONS);
+  return await headShards();
+}
+
+/** Those that the newest snapshot names. */
+const headShards = () => withIndex(home, async (index) => snapshotsOf(index).at(-1)?.shards ?? []);
+
+/** The findings. */
+async function verified(): Promise<string[]> {
+  const found: string[] = [];
+  const emit = (event: Event) => {
+    if (event.type === 'damage') found.push(`${event.what}: ${event.detail}`);
+  };
+  const index = await Index.open(join(home.dir, 'index'), { readOnly: true });
+  try {
+    const options = { index, peers: home.peers, snapshots: snapshotsOf(index), emit, signal: new AbortController().signal };
+    assert.equal(await verifyTrees(options), found.length);
+  } finally {
+    await index.close();
+  }
+  return found;
+}
+
+const warnings = (events: readonly Event[]) => events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
+
+test('verify finds no fault with whole trees, and leaves no note', async () => {
+  await addFour();
+  assert.deepEqual(await verified(), []);
+  assert.ok(!existsSync(doubtPath()));
+});
+
+test('an update of a tree whose blocks are gone reads every file again, and commits what it stored as a new snapshot', async () => {
+  const shards = await addFour();
+  for (const i of shards.keys()) {
+    await lose(home, (await headShards())[i] ?? 0);
+    const before = await home.add(dir, OPTIONS);
+    assert.ok(before.summary.unchanged, 'stat data say nothing of blocks');
+    const found = await verified();
+    const head = before.summary.number;
+    assert.match(found.find((it) => it.startsWith(`tree of test@${head}:`)) ?? '', /lacks .*baf[yk].*`shardctl update test`/);
+    const { summary, events } = await home.add(dir, OPTIONS);
+    assert.match(warnings(events).join(), /lacks .*every file is read again/);
+    assert.deepEqual([summary.unchanged, summary.number, summary.tree], [false, head + 1, before.summary.tree]);
+    assert.ok(summary.newBlocks > 0);
+    assert.ok(!existsSync(doubtPath()));
+    await withIndex(home, (index) => index.forget('test', [head]));
+    assert.deepEqual(await verified(), []);
+    await pruneHome(home);
+    await assertWhole(home);
+    const again = await home.add(dir, OPTIONS);
+    assert.deepEqual([again.summary.unchanged, warnings(again.events)], [true, []]);
+  }
+});
+
+test('blocks that other shards of the home have are met and not stored again', async () => {
+  const [first = 0] = await addFour();
+  await unname(home, first);
+  assert.match((await verified()).join(), /tree of test@1: lacks .*other shards have that: `shardctl repair`/);
+  const { summary } = await home.add(dir, OPTIONS);
+  assert.deepEqual([summary.unchanged, summary.newBlocks], [false, 0]);
+  await withIndex(home, (index) => index.forget('test', [1]));
+  await pruneHome(home);
+  await assertWhole(home);
+});
+
+test('a doubt about a whole head costs one look: the note goes, and the run goes on as ever', async () => {
+  await addFour();
+  noteDoubt(doubtPath());
+  const { summary, events } = await home.add(dir, OPTIONS);
+  assert.deepEqual([summary.unchanged, summary.newFiles, warnings(events)], [true, 0, []]);
+  assert.ok(!existsSync(doubtPath()));
+});
+
+test('a dry run says what the run will read, and leaves the note', async () => {
+  const [first = 0] = await addFour();
+  await lose(home, first);
+  noteDoubt(doubtPath());
+  await home.add(dir, { ...OPTIONS, signal: AbortSignal.abort() }).catch(() => {});
+  assert.ok(existsSync(doubtPath()), 'a run that stops leaves it too');
+  const index = await Index.open(join(home.dir, 'index'), { readOnly: true });
+  try {
+    const plan = await planRun({
+      repository: 'test',
+      source: toBytes(dir),
+      metadata: true,
+      profile: profileOf('unixfs-v1-2025'),
+      filters: [],
+      trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
+      maxDelete: undefined,
+      index,
+      peers: home.peers,
+      replication: { min: 1, max: 1 },
+      allocateBy: ['freespace'],
+      ...OPTIONS,
+      signal: new AbortController().signal,
+      now: Date.now,
+      emit: () => {},
+    });
+    assert.equal(plan.readFiles, 4);
+  } finally {
+    await index.close();
+  }
+  assert.ok(existsSync(doubtPath()));
+});
+
+test('what is found while a run looks is not forgotten with what was found before', async () => {
+  const [first = 0] = await addFour();
+  await lose(home, first);
+  noteDoubt(doubtPath());
+  let found = false;
+  await home.add(dir, OPTIONS, (event) => {
+    if (found || event.type !== 'sealed') return;
+    found = true;
+    noteDoubt(doubtPath());
+  });
+  assert.ok(found && existsSync(doubtPath()));
+  const { summary } = await home.add(dir, OPTIONS);
+  assert.ok(summary.unchanged);
+  assert.ok(!existsSync(doubtPath()));
+});
+
+test('an older snapshot whose blocks nobody has is named, and with it the command that lets it go', async () => {
+  const shards = await addFour();
+  rmSync(join(dir, 'd', 'f0'));
+  await home.add(dir, OPTIONS);
+  await lose(home, shards[0] ?? 0);
+  await verified();
+  await home.add(dir, OPTIONS);
+  const found = await verified();
+  assert.match(found.join('\n'), /tree of test@1: lacks .*nobody has that any more: `shardctl forget test 1`/);
+  await withIndex(home, (index) => index.forget('test', [1, 2]));
+  assert.deepEqual(await verified(), []);
+});
+
+test('an index of format 1 puts each of its heads in doubt, once', async () => {
+  const old = mkdtempSync(join(tmpdir(), 'shardctl-format-1-'));
+  try {
+    cpSync(join(import.meta.dirname, '..', '..', 'fixtures', 'home-format-1', 'index'), join(old, 'index'), { recursive: true });
+    const names: string[] = [];
+    const index = await Index.open(join(old, 'index'));
+    for (const { name } of index.repositories()) names.push(name);
+    assert.ok(names.length > 0);
+    for (const name of names) {
+      assert.ok(existsSync(index.doubtOf(name)), name);
+      rmSync(index.doubtOf(name));
+    }
+    await index.close();
+    await (await Index.open(join(old, 'index'))).close();
+    for (const name of names) assert.ok(!existsSync(index.doubtOf(name)), name);
+  } finally {
+    rmSync(old, { recursive: true, force: true });
+  }
+});
