@@ -1,11 +1,12 @@
 /** The composition root's part for an IPFS Cluster: its settings become peers. Loaded only where one is set up. */
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import { type ClusterConfig, type ClusterMemberConfig, type Config, type PeerConfig, peerNames } from '../home/config.ts';
 import { saveConfig } from '../home/config-file.ts';
 import type { HomePaths } from '../home/home.ts';
+import { ownerOf } from '../home/identity.ts';
 import type { Member } from '../peer/cluster/answers.ts';
 import { ClusterApi } from '../peer/cluster/api.ts';
 import { Cluster, type ClusterMember } from '../peer/cluster/cluster.ts';
@@ -21,12 +22,12 @@ import { tokenOf } from './wire-kubo.ts';
 
 /** Its members as peers, or all of it as one. Asks nothing yet. @throws ShardctlError when a file with what is secret cannot be read */
 export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
-  const { name, tags, capacity, reserve, weight, drained, owner } = config;
+  const { name, tags, capacity, reserve, weight, drained } = config;
   const cluster = new Cluster({
     name,
-    owner,
+    owner: ownerOf(context.home, hostname()).id,
     api: new ClusterApi(clientOf(context.home, config)),
-    members: config.members.map((member) => memberOf(member, owner, context.now)),
+    members: config.members.map((member) => memberOf(member, context.now)),
     tags,
     capacity,
     reserve,
@@ -39,7 +40,7 @@ export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
 }
 
 /** What a user says of a Cluster; it says the rest itself. */
-export type NewCluster = Omit<ClusterConfig, 'owner' | 'members'>;
+export type NewCluster = Omit<ClusterConfig, 'members'>;
 
 /**
  * Asks a Cluster for its members and adds it to the settings, or changes what these say. Must be called by the only writer.
@@ -67,7 +68,7 @@ interface MemberKubo {
  */
 async function newCluster(home: HomePaths, { peers }: Config, said: NewCluster, kubos: readonly MemberKubo[]): Promise<ClusterConfig> {
   const before = peers.find((peer): peer is ClusterConfig => peer.kind === 'cluster' && peer.name === said.name);
-  const asked: ClusterConfig = { ...said, owner: before?.owner ?? randomBytes(4).toString('hex'), members: before?.members ?? [] };
+  const asked: ClusterConfig = { ...said, members: before?.members ?? [] };
   const others = peers.filter((peer) => peer !== before);
   const taken = new Set(others.flatMap((peer) => [peer.name, ...peerNames(peer)]));
   if (taken.has(asked.name)) {
@@ -154,13 +155,13 @@ function clientOf(home: HomePaths, { name, url, user, passwordFile, tokenFile, c
 }
 
 /** Pins have their names in the Cluster. */
-function memberOf({ id, name, kubo, kuboId, drained }: ClusterMemberConfig, owner: string, now: () => number): ClusterMember {
+function memberOf({ id, name, kubo, kuboId, drained }: ClusterMemberConfig, now: () => number): ClusterMember {
   if (kubo === undefined || kuboId === undefined) return { id, name, drained };
   return {
     id,
     name,
     drained,
-    kubo: new KuboPeer({ name, who: `the Kubo of "${name}"`, url: kubo, id: kuboId, owner, namesPins: false, now }),
+    kubo: new KuboPeer({ name, who: `the Kubo of "${name}"`, url: kubo, id: kuboId, owner: undefined, namesPins: false, now }),
   };
 }
 

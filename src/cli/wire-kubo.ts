@@ -1,22 +1,23 @@
 /** The composition root's part for Kubo daemons: their settings become peers. Loaded only where one is set up. */
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { displayUrl } from '../display.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import type { Config, KuboPeerConfig } from '../home/config.ts';
 import { saveConfig } from '../home/config-file.ts';
 import type { HomePaths } from '../home/home.ts';
+import { ownerOf } from '../home/identity.ts';
 import { KuboPeer } from '../peer/kubo/kubo.ts';
 import { KuboNames } from '../peer/kubo/names.ts';
 import type { Context } from './context.ts';
 
 /** What a user says of a new peer; the daemon says the rest. */
-export type NewKuboPeer = Omit<KuboPeerConfig, 'id' | 'owner'>;
+export type NewKuboPeer = Omit<KuboPeerConfig, 'id'>;
 
 /** Connects to nothing yet. @throws ShardctlError when the file with its token cannot be read */
 export function kuboPeer({ home, now }: Context, { tokenFile, ...peer }: KuboPeerConfig): KuboPeer {
-  return new KuboPeer({ ...peer, token: tokenOf(home, peer.name, tokenFile), now });
+  return new KuboPeer({ ...peer, owner: ownerOf(home, hostname()), token: tokenOf(home, peer.name, tokenFile), now });
 }
 
 /**
@@ -29,11 +30,10 @@ export async function addKuboPeer(
   peer: NewKuboPeer,
 ): Promise<{ readonly peer: KuboPeerConfig; readonly warnings: readonly string[] }> {
   const { home } = context;
-  const owner = newOwner();
   const id = await KuboPeer.idAt({ url: peer.url, token: tokenOf(home, peer.name, peer.tokenFile) });
   const known = config.peers.find((other) => other.kind === 'kubo' && other.id === id);
   if (known !== undefined) throw new ShardctlError('USAGE', `the Kubo at ${displayUrl(peer.url)} is peer "${known.name}" already (${id})`);
-  const complete: KuboPeerConfig = { ...peer, id, owner };
+  const complete: KuboPeerConfig = { ...peer, id };
   const made = kuboPeer(context, complete);
   try {
     await made.metric();
@@ -57,7 +57,7 @@ export async function kuboAt(context: Context, config: Config, url: string, name
   const id = await KuboPeer.idAt({ url, token: tokenOf(context.home, name, tokenFile) });
   if (config.peers.some((other) => other.kind === 'kubo' && other.id === id)) return undefined;
   const file = tokenFile === undefined ? {} : { tokenFile: resolve(context.cwd, tokenFile) };
-  return { kind: 'kubo', name, url, id, owner: newOwner(), tags: {}, ...file };
+  return { kind: 'kubo', name, url, id, tags: {}, ...file };
 }
 
 /**
@@ -76,11 +76,6 @@ export async function kuboNames(context: Context, { peers }: Config, only: strin
     names.set(name, await KuboNames.connect({ url, who: `peer "${name}"`, token, signal: context.signal }));
   }
   return names;
-}
-
-/** Tells this home's root pins on a daemon from another's. */
-function newOwner(): string {
-  return randomBytes(4).toString('hex');
 }
 
 /** From its file, else from the environment: `SHARDCTL_TOKEN_ATTIC` for peer "attic". */

@@ -6,10 +6,9 @@ import { ShardctlError } from '../errors.ts';
 import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig, peerNames } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
-import { type HomeIdentity, readIdentity, rememberMarked, settleIdentity } from '../home/identity.ts';
+import { type HomeIdentity, ownerOf, rememberMarked, settleIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
 import { Index, type IndexOptions } from '../index-store/index.ts';
-import type { Owner } from '../model.ts';
 import { LocalPeer } from '../peer/local.ts';
 import type { Peer } from '../peer/peer.ts';
 import { usage } from './args.ts';
@@ -104,11 +103,6 @@ async function locked<T>(context: Context, work: (config: Config, identity: Home
 function tellOfCopy({ reporter }: Context, { id, copyOf }: HomeIdentity): void {
   const message = `this home is a copy of home ${copyOf?.id} (${copyOf?.host}:${copyOf?.path}): it is home ${id} from now on, and what it holds is marked as its own`;
   reporter.event({ type: 'warning', message });
-}
-
-/** This home, as its peers know it. One that an earlier version made and that was only read since has no ID yet, and marks nothing. */
-function ownerOf(home: HomePaths): Owner {
-  return readIdentity(home) ?? { id: '', host: hostname(), path: home.dir };
 }
 
 /** Takes in members that have joined a Cluster since. */
@@ -278,7 +272,7 @@ async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { ...peer, path: peerPath(home, peer), owner: ownerOf(home) };
+  return { ...peer, path: peerPath(home, peer), owner: ownerOf(home, hostname()) };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -40,7 +40,10 @@ const localPeer = z.strictObject({
   ...placement,
 });
 
-const owner = z.string().regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits');
+const owner = z
+  .string()
+  .regex(/^[a-z0-9]{1,16}$/, 'expected up to 16 letters and digits')
+  .optional();
 
 const kuboPeer = z.strictObject({
   kind: z.literal('kubo'),

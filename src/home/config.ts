@@ -43,8 +43,8 @@ export interface KuboPeerConfig extends PlacementConfig {
   readonly url: string;
   /** The daemon's peer ID: another daemon at this URL is another peer. */
   readonly id: string;
-  /** Tells the roots that this home pins there from those of another. */
-  readonly owner: string;
+  /** By this an earlier version told apart the roots that homes had pinned there; homes have IDs of their own now. */
+  readonly owner?: string | undefined;
   /** File with its bearer token, absolute or relative to the home. */
   readonly tokenFile?: string | undefined;
   /** Of its gateway. */
@@ -58,8 +58,8 @@ export interface ClusterConfig extends PlacementConfig {
   /** Of the REST API of one member. */
   readonly url: string;
   readonly user?: string | undefined;
-  /** Tells the roots that this home pins there from those of another. */
-  readonly owner: string;
+  /** By this an earlier version told apart the roots that homes had pinned there; homes have IDs of their own now. */
+  readonly owner?: string | undefined;
   /** Paths of files, absolute or relative to the home: what is secret is not written here. */
   readonly passwordFile?: string | undefined;
   readonly tokenFile?: string | undefined;

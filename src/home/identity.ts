@@ -36,6 +36,12 @@ export function readIdentity(home: Pick<HomePaths, 'identity'>): HomeIdentity | 
   }
 }
 
+/** This home, as its peers know it. One that was only ever read has no ID yet, and marks nothing. @param host name of this machine */
+export function ownerOf(home: HomePaths, host: string): Owner {
+  const { id, path } = readIdentity(home) ?? { id: '', path: home.dir };
+  return { id, host, path };
+}
+
 /**
  * Whose home this is, written down where that is new. Must be called by the only writer.
  * @param host name of this machine

@@ -28,7 +28,7 @@ export function labCluster(lab: ClusterLab, withKubo: boolean, url: string = lab
   const members = lab.peers.map(({ name, clusterId, kuboId, kubo }) => ({
     id: clusterId,
     name: `lab.${name}`,
-    kubo: withKubo ? new KuboPeer({ name, url: kubo, id: kuboId, owner: 'test', namesPins: false }) : undefined,
+    kubo: withKubo ? new KuboPeer({ name, url: kubo, id: kuboId, owner: undefined, namesPins: false }) : undefined,
   }));
   const readers = lab.peers.map(({ kubo, name }) => new KuboRpc(new HttpClient({ url: kubo, who: name })));
   const gateway = (cid: string) => Promise.any(readers.map((kubo) => openShard(kubo, cid)));

@@ -51,11 +51,12 @@ function unpinAll({ repo }: KuboDaemon): void {
   repo.run(['repo', 'gc', '-q']);
 }
 
+/** Without the marks of homes, which are CIDs with the identity in them. */
 function pinsOf({ repo }: KuboDaemon, type: 'recursive' | 'direct'): string[] {
   return repo
     .text(['pin', 'ls', `--type=${type}`, '-q'])
     .split('\n')
-    .filter(Boolean)
+    .filter((cid) => cid !== '' && !cid.startsWith('bafkqa'))
     .sort();
 }
 

@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { sha256 } from '../../dag/cid.ts';
 import { type Fault, FaultProxy } from '../../testing/fault-proxy.ts';
 import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
+import { TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { KuboPeer } from './kubo.ts';
 
@@ -42,7 +43,7 @@ function rule(title: string, body: (world: World) => Promise<void>): void {
       name: 'attic',
       url: proxy.url,
       id: daemon.repo.text(['id', '-f', '<id>']),
-      owner: 'home1',
+      owner: TEST_OWNER,
       token: 's3cret',
     });
     t.after(async () => {

@@ -3,13 +3,14 @@
  * is there, and only a complete offline read says that it is whole (docs/design.md section 5).
  */
 import { ShardctlError } from '../../errors.ts';
-import type { Metric } from '../../model.ts';
+import type { Metric, Owner } from '../../model.ts';
 import { checkCar } from '../check-car.ts';
 import { Gateway } from '../cluster/gateway.ts';
 import { HttpClient, type HttpClientOptions } from '../http/client.ts';
-import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
+import { KuboMarks } from './marks.ts';
 import { openShard, type ShardSource } from './reader.ts';
 import { pinRoots } from './roots.ts';
 import { KuboRpc } from './rpc.ts';
@@ -25,8 +26,8 @@ export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
   readonly who?: string;
   /** The daemon's peer ID: another daemon at its address is not this peer. */
   readonly id: string;
-  /** Tells this home's pins of roots from another's on the same daemon. */
-  readonly owner: string;
+  /** The home whose shards and roots are marked as its own. Undefined where an IPFS Cluster keeps the books of the daemon's pins. */
+  readonly owner: Owner | undefined;
   /** Most bytes that its datastore may take, instead of what the daemon is set to. */
   readonly capacity?: number | undefined;
   readonly tags?: Readonly<Record<string, string>>;
@@ -51,6 +52,7 @@ export class KuboPeer implements Peer {
   readonly weight: number;
   readonly drained: boolean;
   readonly rpc: KuboRpc;
+  readonly #marks: KuboMarks | undefined;
   readonly #gateway: Gateway | undefined;
   readonly #options: KuboPeerOptions;
   #identity: Promise<void> | undefined;
@@ -68,6 +70,7 @@ export class KuboPeer implements Peer {
     this.drained = options.drained ?? false;
     this.#options = options;
     this.rpc = new KuboRpc(new HttpClient({ ...options, who: options.who ?? `peer "${options.name}"` }));
+    if (options.owner !== undefined) this.#marks = new KuboMarks(this.rpc, options.owner, options.now ?? Date.now);
     if (options.gateway !== undefined)
       this.#gateway = new Gateway(new HttpClient({ url: options.gateway, who: `the gateway of peer "${options.name}"` }));
   }
@@ -147,16 +150,36 @@ export class KuboPeer implements Peer {
     for await (const { cid } of this.rpc.pins('recursive', false)) if (isShardName(cid)) yield cid;
   }
 
-  /** Unpins. The space is freed by the daemon's garbage collection, when it likes or at `reclaim`. */
-  async remove(cid: string): Promise<'removed' | 'kept'> {
+  async hold(cids: readonly string[]): Promise<void> {
     await this.#identify();
+    await this.#marks?.hold(cids.map(shardName));
+  }
+
+  /** Unpins, unless another home has marked it. The space is freed by the daemon's garbage collection, when it likes or at `reclaim`. */
+  async remove(cid: string, owner?: string): Promise<'removed' | 'kept'> {
+    await this.#identify();
+    await this.#marks?.release(shardName(cid), owner);
+    if (await this.#marks?.isMarked(cid)) return 'kept';
     await this.rpc.unpin(shardName(cid), `unpinning shard ${cid}`);
-    return 'removed';
+    // Another home may have marked it and seen its pin meanwhile. No block goes before the next garbage collection.
+    if (!(await this.#marks?.isMarked(cid))) return 'removed';
+    await this.rpc.pin(cid, `pinning shard ${cid} again`);
+    return 'kept';
+  }
+
+  async owners(): Promise<readonly PeerOwner[]> {
+    await this.#identify();
+    return (await this.#marks?.owners()) ?? [];
+  }
+
+  async *marks(): AsyncIterable<Mark> {
+    await this.#identify();
+    yield* this.#marks?.all() ?? [];
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
     await this.#identify();
-    await pinRoots(this.rpc, this.#options.owner, repository, cids);
+    if (this.#options.owner !== undefined) await pinRoots(this.rpc, this.#options.owner.id, repository, cids);
   }
 
   async reclaim(): Promise<void> {
@@ -186,6 +209,7 @@ export class KuboPeer implements Peer {
     signal.throwIfAborted();
     await checkCar(shard.carPath, shard);
     await this.#identify();
+    await this.#marks?.hold([shard.cid]);
     const { patienceMs = PATIENCE_MS, namesPins = true } = this.#options;
     const writer = new ShardWriter(this.rpc, { patienceMs, namesPins, throttle, signal });
     if (await this.rpc.isPinned(shard.cid)) return await writer.mend(shard);

@@ -2,53 +2,59 @@
  * Roots pinned by themselves (`mode=direct`): the block survives garbage collection, nothing below it is fetched, and Kubo announces
  * it. Whoever knows only a tree's root then finds this daemon.
  *
- * A CID has one direct pin with one name, and two repositories may have the same root: the name lists them all.
+ * A CID has one direct pin with one name, and two repositories, of one home or of two, may have the same root: the name lists them all.
  */
 import { HttpError } from '../http/error.ts';
 import type { KuboRpc, Pin } from './rpc.ts';
 
 /** Kubo refuses longer names. */
 const MAX_NAME_BYTES = 255;
-/** Stands for repositories that the name had no room for: such a pin is never removed. */
+const PREFIX = 'shardctl roots of ';
+/** As earlier versions named them, each with an owner of one home on one daemon, who may be anybody's since: homes get copied. */
+const FORMER = /^shardctl ([a-z0-9]{1,16}) roots of /;
+/** Stands for those that the name had no room for: such a pin is never removed. */
 const MORE = '*';
 
 /**
- * Pins `cids` for a repository, and unpins what was pinned for it before and is in no other repository's name. What is
- * pinned by other means, directly or recursively, stays as it is.
- * @param owner tells the homes apart that share the daemon
+ * Pins `cids` for a repository of a home, and unpins what was pinned for it before and is in no other's name. What is pinned by other
+ * means, directly or recursively, stays as it is.
+ * @param home its ID: homes that share the daemon may have the same root
  */
-export async function pinRoots(rpc: KuboRpc, owner: string, repository: string, cids: readonly string[]): Promise<void> {
+export async function pinRoots(rpc: KuboRpc, home: string, repository: string, cids: readonly string[]): Promise<void> {
+  const own = `${home}/${repository}`;
   const pinned = new Map<string, Pin>();
   for await (const pin of rpc.pins('direct', true)) pinned.set(pin.cid, pin);
   for (const cid of cids) {
     const pin = pinned.get(cid);
-    const users = pin === undefined ? [] : usersIn(pin.name, owner);
-    if (users === undefined || users.includes(repository)) continue;
-    await pinDirectly(rpc, cid, nameOf(owner, [...users, repository]));
+    const users = pin === undefined ? [] : usersIn(pin.name);
+    if (users === undefined || users.includes(own)) continue;
+    await pinDirectly(rpc, cid, nameOf([...users, own]));
   }
   for (const { cid, name } of pinned.values()) {
-    const users = usersIn(name, owner);
-    if (cids.includes(cid) || users?.includes(repository) !== true) continue;
-    const others = users.filter((user) => user !== repository);
+    const users = usersIn(name);
+    if (cids.includes(cid) || users?.includes(own) !== true) continue;
+    const others = users.filter((user) => user !== own);
     if (others.length === 0) await unpin(rpc, cid);
-    else await pinDirectly(rpc, cid, nameOf(owner, others));
+    else await pinDirectly(rpc, cid, nameOf(others));
   }
 }
 
-function nameOf(owner: string, users: readonly string[]): string {
-  const name = `${prefixOf(owner)}${users.join(',')}`;
-  return Buffer.byteLength(name) <= MAX_NAME_BYTES ? name : `${prefixOf(owner)}${MORE}`;
+function nameOf(users: readonly string[]): string {
+  const name = `${PREFIX}${users.join(',')}`;
+  return Buffer.byteLength(name) <= MAX_NAME_BYTES ? name : `${PREFIX}${MORE}`;
 }
 
-/** The repositories of ours that a pin is for; undefined when it is not ours to change. */
-function usersIn(name: string, owner: string): string[] | undefined {
-  if (!name.startsWith(prefixOf(owner))) return undefined;
-  const users = name.slice(prefixOf(owner).length).split(',');
-  return users.includes(MORE) ? undefined : users;
-}
-
-function prefixOf(owner: string): string {
-  return `shardctl ${owner} roots of `;
+/** The repositories that a pin is for, each after its home; undefined when nobody knows, or it is no pin of roots. */
+function usersIn(name: string): string[] | undefined {
+  const former = FORMER.exec(name);
+  const users =
+    former === null
+      ? name.slice(PREFIX.length).split(',')
+      : name
+          .slice(former[0].length)
+          .split(',')
+          .map((user) => `${former[1]}/${user}`);
+  return (former === null && !name.startsWith(PREFIX)) || users.some((user) => user.endsWith(MORE)) ? undefined : users;
 }
 
 async function pinDirectly(rpc: KuboRpc, cid: string, name: string): Promise<void> {

@@ -104,7 +104,12 @@ export class KuboRpc {
     }
   }
 
-  /** Takes the recursive pin away. That there is none is a success. */
+  /** Pins a DAG that is here, whole, recursively. */
+  async pin(cid: string, what: string): Promise<void> {
+    await this.#object('pin/add', { arg: cid, offline: true }, what);
+  }
+
+  /** Takes the pin away. That there is none is a success. */
   async unpin(cid: string, what: string): Promise<void> {
     try {
       await this.#object('pin/rm', { arg: cid }, what);
