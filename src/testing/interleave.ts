@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 
 const NAMES = ['open', 'rename', 'rm', 'stat', 'readdir', 'readFile', 'mkdir', 'copyFile'] as const;
 /** Turns of the event loop in which an actor gets to its next operation, if nothing but this program holds it up. */
-const TURNS = 20;
+const TURNS = 8;
 
 interface Waiting {
   readonly actor: Actor;
@@ -22,7 +22,7 @@ class Actor {
 }
 
 const current = new AsyncLocalStorage<Actor>();
-const waiting: Waiting[] = [];
+let waiting: Waiting[] = [];
 
 export function install(): void {
   const functions = fs.promises as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
@@ -39,12 +39,12 @@ export function install(): void {
 
 /**
  * Runs the actors to their ends.
- * @param choose one of so many operations that wait; `dies` when the actor that it belongs to goes no further
+ * @param choose which actor may go on, of those that can; `dies` when it goes no further
  * @returns for each actor whether it came to its end
  */
 export async function interleave(
   works: readonly (() => Promise<void>)[],
-  choose: (most: number) => { readonly at: number; readonly dies: boolean },
+  choose: (able: readonly number[]) => { readonly actor: number; readonly dies: boolean },
 ): Promise<boolean[]> {
   const failures: unknown[] = [];
   const actors = works.map((work) => {
@@ -63,15 +63,15 @@ export async function interleave(
   const isOn = (actor: Actor) => !actor.isOver && !actor.isDead;
   while (actors.some(isOn)) {
     for (let turn = 0; turn < TURNS; turn++) await setImmediate();
-    const able = waiting.filter(({ actor }) => isOn(actor));
+    const able = waiting.filter(({ actor }) => actors.includes(actor) && isOn(actor));
     if (able.length === 0) continue;
-    const { at, dies } = choose(able.length);
-    const one = able[at] as Waiting;
-    waiting.splice(waiting.indexOf(one), 1);
+    const { actor, dies } = choose([...new Set(able.map((one) => actors.indexOf(one.actor)))]);
+    const one = able.find((it) => it.actor === actors[actor]) as Waiting;
+    waiting = waiting.filter((it) => it !== one);
     if (dies) one.actor.isDead = true;
     else one.go();
   }
-  waiting.length = 0;
+  waiting = waiting.filter(({ actor }) => !actors.includes(actor));
   if (failures.length > 0) throw failures[0];
   return actors.map(({ isDead }) => !isDead);
 }
