@@ -30,7 +30,10 @@ export async function doubtHeads({ repositories }: Tables, found: number | undef
  * @param found the format so far; undefined for new tables
  */
 export function bringUpToDate(tables: Tables, found: number | undefined): void {
-  if (found === 1) rememberReplication(tables);
+  if (found === 1) {
+    addChecksums(tables);
+    rememberReplication(tables);
+  }
   void tables.meta.put('format', INDEX_FORMAT);
 }
 
@@ -44,4 +47,11 @@ function rememberReplication({ repositories, snapshots, shards }: Tables): void 
     const replication = replicationSeen(numbers.flatMap((number) => shards.get(number) ?? []));
     if (replication !== undefined) void repositories.put(repository.name, { ...repository, replication });
   }
+}
+
+/** Format 1 had none on its records: each is written again as it is. */
+function addChecksums({ repositories, snapshots, shards }: Tables): void {
+  for (const { key, value } of [...repositories.getRange()]) void repositories.put(key, value);
+  for (const { key, value } of [...snapshots.getRange()]) void snapshots.put(key, value);
+  for (const { key, value } of [...shards.getRange()]) void shards.put(key, value);
 }

@@ -47,7 +47,7 @@ export function assertSound(path: string, dir: string): void {
   }
   try {
     const problem = new TablesFile(fd).problem(hasBlocks(dir));
-    if (problem !== undefined) throw damaged(path, dir, problem);
+    if (problem !== undefined) throw damagedTables(path, dir, problem);
   } finally {
     closeSync(fd);
   }
@@ -59,7 +59,7 @@ function hasBlocks(dir: string): boolean {
   return existsSync(blocks) && readdirSync(blocks).length > 0;
 }
 
-function damaged(path: string, dir: string, problem: string): ShardctlError {
+export function damagedTables(path: string, dir: string, problem: string): ShardctlError {
   return new ShardctlError('DAMAGE', `the index is damaged: ${path} ${problem}`, {
     hint: `move ${dir} away, then run \`shardctl recover NAME\` for each name in ${join(dirname(dir), 'heads')}`,
   });

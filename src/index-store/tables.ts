@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../model.ts';
+import { checkedJson } from './checked-json.ts';
 import type { Standing } from './standing.ts';
 import { Strays } from './strays.ts';
 import { assertSound } from './tables-check.ts';
@@ -22,11 +23,13 @@ export class Tables {
     const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
     // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
     this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });
-    this.repositories = this.root.openDB({ name: 'repositories', encoding: 'json' });
-    this.snapshots = this.root.openDB({ name: 'snapshots', encoding: 'json' });
+    const checked = checkedJson(join(path, 'data.mdb'), dir);
+    this.repositories = this.root.openDB({ name: 'repositories', ...checked });
+    this.snapshots = this.root.openDB({ name: 'snapshots', ...checked });
+    // Plain, so that every version can read the format.
     this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
-    this.shards = this.root.openDB({ name: 'shards', encoding: 'json' });
-    this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', encoding: 'json' }));
+    this.shards = this.root.openDB({ name: 'shards', ...checked });
+    this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', ...checked }));
   }
 
   /** What there is to know of the heads. */
