@@ -84,6 +84,10 @@ export const OPTIONS = {
   'password-file': { value: 'FILE', help: "file with the user's password" },
   ca: { value: 'FILE', help: "certificate to trust, or its authority's, PEM [the system's]" },
   federate: { help: 'the whole cluster is one peer, and chooses its members itself' },
+  members: {
+    value: 'A,B',
+    help: 'members that count, beside those that do already, by their names or IDs [those that the cluster trusts]',
+  },
   kubo: { value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
   'token-file': { value: 'FILE', help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]' },
   gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },

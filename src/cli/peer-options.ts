@@ -26,6 +26,15 @@ export function gatewayUrl(args: Args): string | undefined {
   throw usage(`--gateway "${gateway}" is not an http or https URL`, args.command);
 }
 
+/** `--members`: names or IDs of members of an IPFS Cluster. */
+export function membersIn(args: Args): string[] {
+  return args
+    .all('members')
+    .flatMap(({ value }) => value.split(','))
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
 /** What every kind of peer may be given. */
 export function commonOptions(args: Args): PlacementConfig {
   const [capacity, reserve, weight] = [sizeOf(args, 'capacity'), sizeOf(args, 'reserve'), weightOf(args)];

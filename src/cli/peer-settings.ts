@@ -37,11 +37,13 @@ export function savePeer(home: HomePaths, config: Config, changed: PeerConfig): 
   saveConfig(home, { ...config, peers: config.peers.map((peer) => (peer.name === changed.name ? changed : peer)) });
 }
 
-/** Takes a peer out of the settings: a whole IPFS Cluster, or one member of it. */
+/** Takes a peer out of the settings: a whole IPFS Cluster, or one member of it, which is not taken in again by itself. */
 export function removePeer(home: HomePaths, config: Config, name: string): void {
   const settings = settingsOf(config, name);
   if (settings.kind === 'cluster' && settings.name !== name) {
-    savePeer(home, config, { ...settings, members: settings.members.filter((member) => member.name !== name) });
+    const members = settings.members.filter((member) => member.name !== name);
+    const out = settings.members.filter((member) => member.name === name).map(({ id }) => ({ id, name }));
+    savePeer(home, config, { ...settings, members, bystanders: [...(settings.bystanders ?? []), ...out] });
   } else {
     saveConfig(home, { ...config, peers: config.peers.filter((peer) => peer !== settings) });
   }

@@ -189,6 +189,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       'password-file',
       'token-file',
       'ca',
+      'members',
       'kubo',
       'gateway',
       'federate',
@@ -218,7 +219,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'peers set',
     arguments: ['PEER'],
     summary: 'change where a peer is, its tags, or how much of it is used',
-    options: ['path', 'url', 'token-file', 'gateway', 'tag', 'capacity', 'reserve', 'weight', 'lock-wait'],
+    options: ['path', 'url', 'token-file', 'gateway', 'members', 'tag', 'capacity', 'reserve', 'weight', 'lock-wait'],
     examples: ['shardctl peers set disk1 --path /mnt/new', 'shardctl peers set disk1 --tag zone=b --capacity none'],
   },
   {

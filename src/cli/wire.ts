@@ -94,7 +94,7 @@ async function locked<T>(context: Context, work: (config: Config, identity: Home
     if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
     const { identity, came } = await settleIdentity(home, hostname());
     if (came === 'copied') tellOfCopy(context, identity);
-    return await work(await withNewMembers(home, config ?? DEFAULT_CONFIG), identity);
+    return await work(await withNewMembers(context, config ?? DEFAULT_CONFIG), identity);
   } finally {
     lock.release();
   }
@@ -105,15 +105,23 @@ function tellOfCopy({ reporter }: Context, { id, copyOf }: HomeIdentity): void {
   reporter.event({ type: 'warning', message });
 }
 
-/** Takes in members that have joined a Cluster since. */
-async function withNewMembers(home: HomePaths, config: Config): Promise<Config> {
+/** Looks who has joined a Cluster since. Once, whoever is new is named: a member that only follows is to be given nothing. */
+async function withNewMembers({ home, reporter }: Context, config: Config): Promise<Config> {
   if (!config.peers.some(({ kind }) => kind === 'cluster')) return config;
-  const { refreshed } = await import('./wire-cluster.ts');
-  const peers = await Promise.all(config.peers.map((peer) => (peer.kind === 'cluster' ? refreshed(home, peer, config.peers) : peer)));
+  const { refreshed } = await import('./wire-cluster-settings.ts');
+  const refresh = async (peer: PeerConfig) => {
+    if (peer.kind !== 'cluster') return peer;
+    return await refreshed(home, peer, config.peers, (names) => {
+      const message = `cluster "${peer.name}" has more members than count: ${names.join(', ')}`;
+      const hint = `nothing is stored there, unless you say \`shardctl peers set ${peer.name} --members ${names.join(',')}\``;
+      reporter.event({ type: 'warning', message, hint });
+    });
+  };
+  const peers = await Promise.all(config.peers.map(refresh));
   if (peers.every((peer, at) => peer === config.peers[at])) return config;
-  const grown = { ...config, peers };
-  saveConfig(home, grown);
-  return grown;
+  const changed = { ...config, peers };
+  saveConfig(home, changed);
+  return changed;
 }
 
 /** Creates a local peer and adds it to the settings. Must be called by the only writer. */

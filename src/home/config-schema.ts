@@ -79,6 +79,7 @@ const cluster = z.strictObject({
   replication: replication.optional(),
   ...placement,
   members: z.array(clusterMember).default([]),
+  bystanders: z.array(z.strictObject({ id: z.string().min(1, 'expected the ID of a member'), name: z.string() })).optional(),
 });
 
 const schema = z.strictObject({

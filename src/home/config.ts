@@ -71,8 +71,17 @@ export interface ClusterConfig extends PlacementConfig {
   readonly federate?: boolean | undefined;
   /** Replicas inside a Cluster that is one peer. [as it is configured itself] */
   readonly replication?: Replication | undefined;
-  /** Those that were ever seen: one that is away is still a peer. */
+  /** Those that count: one that is away is still a peer. */
   readonly members: readonly ClusterMemberConfig[];
+  /** Those that are there, or were, and are given nothing: that follow, were taken out, or have joined since. */
+  readonly bystanders?: readonly Bystander[] | undefined;
+}
+
+export interface Bystander {
+  /** Its ID in the Cluster. */
+  readonly id: string;
+  /** As it calls itself. */
+  readonly name: string;
 }
 
 export interface ClusterMemberConfig {

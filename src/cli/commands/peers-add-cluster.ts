@@ -5,20 +5,29 @@ import { peerNames } from '../../home/config.ts';
 import { replicationOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
-import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../peer-options.ts';
+import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../peer-options.ts';
 import { hostOf, isUrl, writing } from '../wire.ts';
-import { addCluster, type NewCluster } from '../wire-cluster.ts';
+import { type AskedCluster, addCluster } from '../wire-cluster-settings.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, cwd, quiet, json, output } = context;
-  const asked = clusterOf(args, cwd);
+  const settings = clusterOf(args, cwd);
   const kubos = args.all('kubo').map(({ value }) => kuboOf(value, args));
-  const made = await writing(context, ({ config }) => addCluster(context, config, asked, kubos));
-  if (!quiet && !json) output.line(`cluster ${made.name}: ${peerNames(made).join(', ')}`);
+  const asked = { settings, counting: membersIn(args), kubos };
+  const made = await writing(context, ({ config }) => addCluster(context, config, asked));
+  if (!quiet && !json) {
+    output.line(`cluster ${made.name}: ${peerNames(made).join(', ')}`);
+    const others = made.bystanders?.map(({ name }) => name) ?? [];
+    if (others.length > 0)
+      output.line(`given nothing: ${others.join(', ')}; \`shardctl peers set ${made.name} --members NAME\` takes one in`);
+  }
+  if (!quiet && made.federate === true && made.gateway === undefined && made.members.every(({ kubo }) => kubo === undefined)) {
+    output.note(`nothing can be read from ${made.name} yet: give --gateway URL, or --kubo MEMBER=URL for its members`);
+  }
   return EXIT.done;
 }
 
-function clusterOf(args: Args, cwd: string): NewCluster {
+function clusterOf(args: Args, cwd: string): AskedCluster['settings'] {
   const url = daemonUrl(args, 'http://127.0.0.1:9094');
   const gateway = gatewayUrl(args);
   const federate = args.flag('federate');

@@ -1,9 +1,8 @@
 /** `shardctl peers rm PEER`: a peer is one no more. */
 import { Demands } from '../../demand.ts';
-import { EXIT, ShardctlError } from '../../errors.ts';
+import { EXIT } from '../../errors.ts';
 import { peerNames } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
-import type { Peer } from '../../peer/peer.ts';
 import { release } from '../../release.ts';
 import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
@@ -18,7 +17,6 @@ export async function run(context: Context): Promise<number> {
   requireHome(home);
   const { replicas, tooFew, lost } = await writing(context, async ({ config, index, peers }) => {
     const settings = settingsOf(config, name);
-    if (settings.kind === 'cluster' && settings.name !== name) await assertAway(peers.get(name), settings.name);
     const demands = new Demands(index, { home: config, told: { replication } });
     const run = { index, peers, demands, force: args.flag('force') };
     const released = await release(run, settings.name === name ? peerNames(settings) : [name]);
@@ -30,17 +28,4 @@ export async function run(context: Context): Promise<number> {
   if (tooFew > 0) output.line(`${counted(tooFew, 'shard')} on too few peers: run \`shardctl repair\``);
   if (lost > 0) output.line(`${counted(lost, 'shard')} on none: run \`shardctl repair\`, then \`shardctl add\` the source again`);
   return EXIT.done;
-}
-
-/** A member that is in its Cluster would be taken in again by the next run. */
-async function assertAway(member: Peer | undefined, cluster: string): Promise<void> {
-  try {
-    await member?.metric();
-  } catch (error) {
-    if (error instanceof ShardctlError) return;
-    throw error;
-  }
-  throw new ShardctlError('USAGE', `${member?.name} is a member of the IPFS Cluster "${cluster}", and answers`, {
-    hint: 'remove it from the Cluster first (`ipfs-cluster-ctl peers rm`); to put nothing there, drain it',
-  });
 }

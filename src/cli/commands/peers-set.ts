@@ -9,10 +9,11 @@ import { sizeOf, weightOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import type { OptionName } from '../options.ts';
+import { membersIn } from '../peer-options.ts';
 import { savePeer, settingsOf } from '../peer-settings.ts';
 import { isUrl, type Session, withChanged, writing } from '../wire.ts';
 
-const CHANGES: readonly OptionName[] = ['path', 'url', 'gateway', 'token-file', 'tag', 'capacity', 'reserve', 'weight'];
+const CHANGES: readonly OptionName[] = ['path', 'url', 'gateway', 'token-file', 'members', 'tag', 'capacity', 'reserve', 'weight'];
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
@@ -26,13 +27,23 @@ export async function run(context: Context): Promise<number> {
       throw new ShardctlError('USAGE', `"${name}" is set up with its IPFS Cluster`, {
         hint: `\`shardctl peers set ${before.name}\` changes all members`,
       });
-    const moved = addressAfter(before, context);
+    const grown = await membersAfter(before, session, context);
+    const moved = addressAfter(grown, context);
     const changed = { ...moved, ...share, tags: tagsAfter(before.tags, args) };
-    if (moved !== before) await withChanged(context, session.config, changed, (peers) => assertSame(context, session, peers));
+    if (moved !== grown) await withChanged(context, session.config, changed, (peers) => assertSame(context, session, peers));
     savePeer(home, session.config, changed);
   });
   if (!quiet && !json) output.line(`peer ${name} is changed`);
   return EXIT.done;
+}
+
+/** The settings with more members of an IPFS Cluster that count, or the same ones when none are named. */
+async function membersAfter(before: PeerConfig, { config }: Session, { args, home }: Context): Promise<PeerConfig> {
+  const counting = membersIn(args);
+  if (counting.length === 0) return before;
+  if (before.kind !== 'cluster') throw usage(`peer "${before.name}" is no IPFS Cluster: it has no members`, args.command);
+  const { withCounting } = await import('../wire-cluster-settings.ts');
+  return await withCounting(home, config, before, counting);
 }
 
 /** The settings with the new address, or the same ones when none is given. */
