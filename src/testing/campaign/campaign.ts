@@ -2,10 +2,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { perform, updating } from './deeds.ts';
-import { Home, type Repository } from './home.ts';
+import { Home, REPLICAS, type Repository } from './home.ts';
 import { assertAll, assertSome } from './laws.ts';
+import { recoverPeer } from './peer-trouble.ts';
 import { Random } from './random.ts';
-import { ROUNDS, recoverPeer } from './rounds.ts';
+import { headOf, recoverHeads } from './recovering.ts';
+import { ROUNDS } from './rounds.ts';
 import { Source } from './source.ts';
 import { World } from './world.ts';
 
@@ -31,13 +33,13 @@ export async function runCampaign({ seed, rounds, seconds, dir }: CampaignOption
     while (world.tally.rounds < rounds && performance.now() - started < seconds * 1000) {
       await oneRound(world);
       world.tally.rounds++;
-      if (world.tally.rounds % ROUNDS_TO_ALL_LAWS === 0) assertAll(world);
-      else assertSome(world);
+      if (world.tally.rounds % ROUNDS_TO_ALL_LAWS === 0) await assertAll(world);
+      else await assertSome(world);
     }
     world.note('the end');
-    if (world.ill !== undefined) recoverPeer(world, world.ill);
-    for (const home of world.homes) world.run(home, [0], ['prune', '--max-unused', '0']);
-    assertAll(world);
+    if (world.ill !== undefined) await recoverPeer(world, world.ill);
+    for (const home of world.homes) await world.run(home, [0], ['prune', '--max-unused', '0']);
+    await assertAll(world);
   } catch (error) {
     const again = `SHARDCTL_CAMPAIGN_SEED=${seed} SHARDCTL_CAMPAIGN_ROUNDS=${world.tally.rounds + 1} node --test dist/src/campaign.test.js`;
     const where = `seed ${seed}, round ${world.tally.rounds + 1}; everything is in ${dir}, all that was done in ${world.log}\nagain: ${again}`;
@@ -58,7 +60,7 @@ async function oneRound(world: World): Promise<void> {
   await round.run(world);
 }
 
-/** Two homes share most of their peers. */
+/** Two homes share most of their peers, and a mirror: the second one adds it too, or takes it over from the peers. */
 async function setUp(world: World): Promise<void> {
   const { random } = world;
   for (const [i, layout] of (['car', 'blockstore', 'car', 'car', 'blockstore'] as const).entries()) {
@@ -67,20 +69,25 @@ async function setUp(world: World): Promise<void> {
   }
   const sources = ['debian', 'npm', 'rpm'].map((name, i) => new Source(join(world.dir, 'sources', name), random, i !== 1));
   const [debian, npm, rpm] = sources as [Source, Source, Source];
-  await makeHome(world, 'a', ['p0', 'p1', 'p2', 'p3'], { debian, npm });
-  await makeHome(world, 'b', ['p1', 'p2', 'p3', 'p4'], { rpm });
+  const first = await makeHome(world, 'a', ['p0', 'p1', 'p2', 'p3'], { debian, npm });
+  const second = await makeHome(world, 'b', ['p1', 'p2', 'p3', 'p4'], {});
+  if (random.chance(0.5)) {
+    const theirs = first.repositories.get('debian') as Repository;
+    await recoverHeads(world, second, [{ repository: { ...theirs, kept: new Map(theirs.kept) }, cid: headOf(first, 'debian') }]);
+  } else await addRepository(world, second, 'debian', debian);
+  await addRepository(world, second, 'rpm', rpm);
 }
 
 async function makeHome(world: World, name: string, peers: readonly string[], sources: Readonly<Record<string, Source>>): Promise<Home> {
   const home = new Home(world, name);
   world.homes.push(home);
-  for (const peer of peers) home.addPeer(peer, world.layouts.get(peer) ?? 'car');
+  for (const peer of peers) await home.addPeer(peer, world.layouts.get(peer) ?? 'car');
   for (const [repository, source] of Object.entries(sources)) await addRepository(world, home, repository, source);
   return home;
 }
 
 async function addRepository(world: World, home: Home, name: string, source: Source): Promise<void> {
-  const repository: Repository = { name, source, kept: new Map() };
+  const repository: Repository = { name, source, replicas: REPLICAS, kept: new Map() };
   home.repositories.set(name, repository);
-  perform(world, updating(home, repository, home.addCommand(name, source), await source.frozen()));
+  await perform(world, updating(home, repository, home.addCommand(repository), await source.frozen()));
 }

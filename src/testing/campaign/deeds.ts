@@ -1,5 +1,5 @@
 /** What an operator does to a home, one command each, and what is known of the home afterwards. */
-import { ASKED, type Home, type Repository } from './home.ts';
+import { type Home, REPLICAS, type Repository } from './home.ts';
 import type { Frozen } from './source.ts';
 import type { Outcome, World } from './world.ts';
 
@@ -11,7 +11,7 @@ export interface Deed {
   /** Takes down what has been done. */
   readonly done?: (outcome: Outcome) => void;
   /** Finds out how far a run came that was killed. */
-  readonly cutShort?: () => void;
+  readonly cutShort?: () => Promise<void>;
 }
 
 /** Codes of a run which is told that a peer that it would need does not answer. */
@@ -24,7 +24,7 @@ export async function updateDeed(world: World): Promise<Deed> {
   const repository = random.pick([...home.repositories.values()]);
   if (random.chance(0.9)) for (const line of await repository.source.edit()) world.note(`  ${repository.source.dir}: ${line}`);
   const add = random.chance(0.15);
-  const argv = add ? home.addCommand(repository.name, repository.source) : home.updateCommand(repository);
+  const argv = add ? home.addCommand(repository) : home.updateCommand(repository);
   if (random.chance(0.1)) argv.push('--checksum');
   return updating(home, repository, argv, await repository.source.frozen());
 }
@@ -39,18 +39,35 @@ export function updating(home: Home, repository: Repository, argv: readonly stri
   };
 }
 
-export async function updateAllDeed(world: World): Promise<Deed> {
-  const home = world.random.pick(world.homes);
+export async function updateAllDeed(world: World, home = world.random.pick(world.homes)): Promise<Deed> {
   const frozen = new Map<string, Frozen>();
   for (const { name, source } of home.repositories.values()) frozen.set(name, await source.frozen());
   return {
     home,
-    argv: ['update', '--all', ...ASKED, '--shard-size', '64KiB', '--max-delete', 'none'],
+    argv: ['update', '--all', '--shard-size', '64KiB', '--max-delete', 'none'],
     allowed: [0],
     done: (outcome) => {
       for (const repository of home.repositories.values()) home.committed(repository, frozen.get(repository.name) as Frozen, outcome);
     },
     cutShort: () => home.reconcile({ committed: frozen }),
+  };
+}
+
+/** A repository is told to have one replica more, or as many as before; it has them when the run is over. */
+export async function replicationDeed(world: World): Promise<Deed> {
+  const home = world.random.pick(world.homes);
+  const repository = world.random.pick([...home.repositories.values()]);
+  const replicas = repository.replicas === REPLICAS ? REPLICAS + 1 : REPLICAS;
+  const argv = [...home.updateCommand(repository), '--replication', `${replicas}`];
+  const deed = updating(home, repository, argv, await repository.source.frozen());
+  // Killed, it may have been told or not.
+  repository.replicas = Math.min(replicas, repository.replicas);
+  return {
+    ...deed,
+    done: (outcome) => {
+      deed.done?.(outcome);
+      repository.replicas = replicas;
+    },
   };
 }
 
@@ -79,7 +96,7 @@ export async function forgetDeed(world: World): Promise<Deed> {
 export function pruneDeed(world: World): Deed {
   const { random } = world;
   const home = random.pick(world.homes);
-  const argv = ['prune', ...ASKED, '--shard-size', '64KiB'];
+  const argv = ['prune', '--shard-size', '64KiB'];
   if (random.chance(0.7)) argv.push('--max-unused', random.pick(['0', '5%', '20%', 'unlimited']));
   if (random.chance(0.2)) argv.push('--max-repack', '100KB');
   return { home, argv, allowed: orTooFewPeers(world, home), cutShort: () => home.reconcile() };
@@ -87,20 +104,20 @@ export function pruneDeed(world: World): Deed {
 
 export function rebalanceDeed(world: World): Deed {
   const home = world.random.pick(world.homes);
-  return { home, argv: ['rebalance', ...ASKED], allowed: orTooFewPeers(world, home) };
+  return { home, argv: ['rebalance'], allowed: orTooFewPeers(world, home) };
 }
 
 export function repairDeed(world: World, home = world.random.pick(world.homes)): Deed {
-  const argv = world.random.chance(0.5) ? ['repair', '--read-data', ...ASKED] : ['repair', ...ASKED];
+  const argv = world.random.chance(0.5) ? ['repair', '--read-data'] : ['repair'];
   return { home, argv, allowed: orTooFewPeers(world, home) };
 }
 
 /** Everything on a peer moves elsewhere. */
 export function drainDeed(world: World, home: Home, peer: string): Deed {
-  return { home, argv: ['peers', 'drain', peer, ...ASKED], allowed: orTooFewPeers(world, home) };
+  return { home, argv: ['peers', 'drain', peer], allowed: orTooFewPeers(world, home) };
 }
 
-export function perform(world: World, deed: Deed): void {
-  const outcome = world.run(deed.home, deed.allowed, deed.argv);
+export async function perform(world: World, deed: Deed): Promise<void> {
+  const outcome = await world.run(deed.home, deed.allowed, deed.argv);
   deed.done?.(outcome);
 }

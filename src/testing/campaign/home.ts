@@ -4,8 +4,6 @@ import type { Frozen, Source } from './source.ts';
 import type { Outcome, World } from './world.ts';
 
 export const REPLICAS = 2;
-/** Said to each command that stores, moves or judges shards. */
-export const ASKED = ['--replication', `${REPLICAS}`];
 const CAPACITY = ['--capacity', '1GB'];
 /** Small, so that a few edits fill several, and leave some thin. */
 const SHARD_SIZE = ['--shard-size', '64KiB'];
@@ -13,13 +11,15 @@ const SHARD_SIZE = ['--shard-size', '64KiB'];
 export interface Repository {
   readonly name: string;
   readonly source: Source;
+  /** How many it was told to have. */
+  replicas: number;
   /** By number: what is retained. */
   readonly kept: Map<number, Frozen>;
 }
 
 export class Home {
   readonly name: string;
-  readonly dir: string;
+  dir: string;
   /** Names of those in its settings. */
   readonly peers = new Set<string>();
   /** By name. */
@@ -32,18 +32,18 @@ export class Home {
     this.dir = join(world.dir, 'homes', name);
   }
 
-  addPeer(name: string, layout: 'car' | 'blockstore'): void {
-    this.#world.run(this, [0], ['peers', 'add', 'local', this.#world.peerDir(name), '--name', name, '--layout', layout, ...CAPACITY]);
+  async addPeer(name: string, layout: 'car' | 'blockstore'): Promise<void> {
+    await this.#world.run(this, [0], ['peers', 'add', 'local', this.#world.peerDir(name), '--name', name, '--layout', layout, ...CAPACITY]);
     this.peers.add(name);
   }
 
   /** The command that makes the repository, and that brings a recovered one back to its settings. */
-  addCommand(name: string, source: Source): string[] {
-    return ['add', source.dir, '--name', name, ...ASKED, ...SHARD_SIZE, ...source.flags, '--max-delete', 'none'];
+  addCommand({ name, source, replicas }: Repository): string[] {
+    return ['add', source.dir, '--name', name, '--replication', `${replicas}`, ...SHARD_SIZE, ...source.flags, '--max-delete', 'none'];
   }
 
   updateCommand({ name }: Repository): string[] {
-    return ['update', name, ...ASKED, ...SHARD_SIZE, '--max-delete', 'none'];
+    return ['update', name, ...SHARD_SIZE, '--max-delete', 'none'];
   }
 
   /** Takes down what an `add` or `update` says that it has committed. @param frozen the source as it is */
@@ -60,10 +60,10 @@ export class Home {
    * Compares what the home lists with what it must keep.
    * @param maybe what a run that was killed may have committed, or else may have forgotten, by repository
    */
-  reconcile(
+  async reconcile(
     maybe: { readonly committed?: ReadonlyMap<string, Frozen>; readonly forgotten?: ReadonlyMap<string, ReadonlySet<number>> } = {},
-  ): void {
-    const { events } = this.#world.run(this, [0], ['snapshots']);
+  ): Promise<void> {
+    const { events } = await this.#world.run(this, [0], ['snapshots']);
     const listed = events.filter(({ type }) => type === 'snapshot') as unknown as { repository: string; number: number; tree: string }[];
     for (const repository of this.repositories.values()) {
       const here = new Map(listed.filter((one) => one.repository === repository.name).map(({ number, tree }) => [number, tree]));

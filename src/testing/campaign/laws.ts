@@ -2,7 +2,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home, Repository } from './home.ts';
-import { ASKED, REPLICAS } from './home.ts';
 import { blocksAt } from './peer-blocks.ts';
 import type { World } from './world.ts';
 
@@ -17,7 +16,7 @@ export function assertBlocksHeld(world: World): void {
   for (const home of world.homes) {
     const state = world.stateFor(home);
     const peers = [...home.peers].map((name) => ({ name, blocks: held.get(name) as Set<string> }));
-    for (const { name, kept } of home.repositories.values()) {
+    for (const { name, kept, replicas } of home.repositories.values()) {
       for (const [number, { digests }] of kept) {
         let short = 0;
         let lost = 0;
@@ -25,11 +24,11 @@ export function assertBlocksHeld(world: World): void {
           const holders = peers.filter(({ blocks }) => blocks.has(digest));
           const reachable = holders.filter((peer) => peer.name !== world.ill).length;
           if (reachable === 0) lost++;
-          else if (holders.length < (state === 'damaged' ? REPLICAS - 1 : REPLICAS)) short++;
+          else if (holders.length < (state === 'damaged' ? replicas - 1 : replicas)) short++;
         }
         const what = `${name}@${number} of home ${home.name}, of ${digests.size} blocks`;
         if (lost > 0) missing.push(`${what}: ${lost} are on no peer that is well`);
-        if (short > 0) missing.push(`${what}: ${short} are on fewer than ${REPLICAS} peers`);
+        if (short > 0) missing.push(`${what}: ${short} are on fewer than ${replicas} peers`);
       }
     }
   }
@@ -37,10 +36,10 @@ export function assertBlocksHeld(world: World): void {
 }
 
 /** A retained snapshot comes back as it was frozen. @throws Error that names the first differences */
-export function assertReadsBack(world: World, home: Home, { name, source, kept }: Repository, number: number): void {
+export async function assertReadsBack(world: World, home: Home, { name, source, kept }: Repository, number: number): Promise<void> {
   const out = join(world.dir, 'out');
   rmSync(out, { recursive: true, force: true });
-  world.run(home, [0], ['get', `${name}@${number}`, '-o', out]);
+  await world.run(home, [0], ['get', `${name}@${number}`, '-o', out]);
   world.tally.reads++;
   const expected = kept.get(number)?.entries ?? new Map<string, string>();
   const actual = source.looks(out);
@@ -53,27 +52,27 @@ export function assertReadsBack(world: World, home: Home, { name, source, kept }
 }
 
 /** A part of the laws, chosen at random, for what it costs. */
-export function assertSome(world: World): void {
+export async function assertSome(world: World): Promise<void> {
   const { random } = world;
   assertBlocksHeld(world);
   const home = random.pick(world.homes);
   const repository = random.pick([...home.repositories.values()]);
-  if (random.chance(0.5)) assertReadsBack(world, home, repository, random.pick([...repository.kept.keys()]));
-  if (random.chance(0.3)) assertVerified(world, random.pick(world.homes));
+  if (random.chance(0.5)) await assertReadsBack(world, home, repository, random.pick([...repository.kept.keys()]));
+  if (random.chance(0.3)) await assertVerified(world, random.pick(world.homes));
 }
 
 /** All of them. */
-export function assertAll(world: World): void {
+export async function assertAll(world: World): Promise<void> {
   assertBlocksHeld(world);
   for (const home of world.homes) {
-    home.reconcile();
-    assertVerified(world, home);
+    await home.reconcile();
+    await assertVerified(world, home);
     for (const repository of home.repositories.values())
-      for (const number of repository.kept.keys()) assertReadsBack(world, home, repository, number);
+      for (const number of repository.kept.keys()) await assertReadsBack(world, home, repository, number);
   }
 }
 
 /** `verify` finds nothing, unless there is something to be found. */
-function assertVerified(world: World, home: Home): void {
-  world.run(home, world.stateFor(home) === 'well' ? [0] : [0, 42, 44], ['verify', '--read-data', ...ASKED]);
+async function assertVerified(world: World, home: Home): Promise<void> {
+  await world.run(home, world.stateFor(home) === 'well' ? [0] : [0, 42, 44], ['verify', '--read-data']);
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { perform, updating } from './deeds.ts';
-import { ASKED, type Home, type Repository } from './home.ts';
+import type { Home, Repository } from './home.ts';
 import { assertAll } from './laws.ts';
 import type { World } from './world.ts';
 
@@ -26,12 +26,15 @@ export async function recoverHeads(world: World, home: Home, heads: readonly Hea
     const newest = kept.get(Math.max(...kept.keys()));
     kept.clear();
     home.repositories.set(name, repository);
-    world.run(home, [0], ['recover', cid, ...places, '--name', name, '--source', source.dir]);
-    home.reconcile({ committed: new Map(newest === undefined ? [] : [[name, newest]]) });
+    await world.run(home, [0], ['recover', cid, ...places, '--name', name, '--source', source.dir]);
+    await home.reconcile({ committed: new Map(newest === undefined ? [] : [[name, newest]]) });
     if (kept.size !== 1) throw new Error(`home ${home.name} has ${kept.size} snapshots of ${name} after it was recovered`);
-    perform(world, updating(home, repository, home.addCommand(name, source), await source.frozen()));
   }
-  for (const peer of home.peers) world.run(home, [0], ['peers', 'set', peer, '--capacity', '1GB']);
-  world.run(home, [0], ['repair', ...ASKED]);
-  assertAll(world);
+  // Only now: new shards would be given numbers that a snapshot which is still to come has given to others.
+  for (const { repository } of heads) {
+    await perform(world, updating(home, repository, home.addCommand(repository), await repository.source.frozen()));
+  }
+  for (const peer of home.peers) await world.run(home, [0], ['peers', 'set', peer, '--capacity', '1GB']);
+  await world.run(home, [0], ['repair']);
+  await assertAll(world);
 }

@@ -1,11 +1,10 @@
 /** A mirror as a campaign edits it, and what a snapshot of it must give back for as long as it is kept. */
-import { lstatSync, lutimesSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { lstatSync, lutimesSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { profileOf } from '../../dag/profile.ts';
 import { toBytes } from '../../fs-path.ts';
 import type { CidProfile } from '../../model.ts';
-import { listing } from '../listing.ts';
 import { treeRoot } from '../tree-root.ts';
 import { editOnce, pathsOf, shortened } from './edits.ts';
 import type { Random } from './random.ts';
@@ -57,11 +56,17 @@ export class Source {
 
   /** What of `dir` a snapshot of this source brings back. */
   looks(dir: string): Map<string, string> {
-    const entries = listing(dir);
-    if (this.metadata) return entries;
-    const withoutMetadata = (entry: string) =>
-      entry.startsWith('symlink') ? entry.replace(/ -?\d+/, '') : entry.replace(/^\d+ -?\d+ /, '');
-    return new Map([...entries].map(([path, entry]) => [path, withoutMetadata(entry)]));
+    const { files, directories, others } = pathsOf(dir);
+    return new Map([...files, ...directories, ...others].map((path) => [relative(dir, path), this.#looksLike(path)]));
+  }
+
+  #looksLike(path: string): string {
+    const stat = lstatSync(path, { bigint: true });
+    const isLink = stat.isSymbolicLink();
+    const kind = isLink ? 'symlink' : stat.isFile() ? 'file' : 'directory';
+    const metadata = this.metadata ? ` ${isLink ? '' : Number(stat.mode).toString(8)} ${stat.mtimeNs}` : '';
+    const content = isLink ? readlinkSync(path) : stat.isFile() ? Buffer.from(sha256(readFileSync(path))).toString('hex') : '';
+    return `${kind}${metadata} ${content}`;
   }
 
   /** Some edits, so that some meet each other. @returns what was done, a line each */

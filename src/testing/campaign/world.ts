@@ -2,7 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { runInProcess } from '../in-process.ts';
 import type { Home } from './home.ts';
 import type { Random } from './random.ts';
 
@@ -11,6 +13,8 @@ const FAULT = new URL('../fault.js', import.meta.url).href;
 /** No command takes this long, however busy the machine is: one that does hangs. */
 const HANGS_AFTER_MS = 300_000;
 
+/** Commands that change nothing in the home. */
+const READS = new Set(['get', 'verify', 'snapshots', 'status']);
 /** Events that say why a command ended as it did. */
 const TELLING = new Set(['damage', 'warning', 'exit']);
 
@@ -86,43 +90,69 @@ export class World {
   }
 
   /**
-   * Runs the program on a home.
+   * Runs the program on a home: in a process of its own when it is to be killed, and by chance; otherwise in this one, at a fifth of the cost.
    * @param allowed exit codes that the documentation lets it end with, as things are
    * @throws Error for any other
    */
-  run(home: Home, allowed: readonly number[], argv: readonly string[], kill?: Kill): Outcome {
-    const words = argv[0] === 'peers' ? `peers ${argv[1]}` : `${argv[0]}`;
-    const killAfterMs = kill !== undefined && 'percent' in kill ? ((this.#took.get(words) ?? 500) * kill.percent) / 100 : undefined;
-    const writes = kill !== undefined && 'write' in kill ? kill.write : undefined;
+  async run(home: Home, allowed: readonly number[], argv: readonly string[], kill?: Kill): Promise<Outcome> {
+    const ownProcess = kill !== undefined || this.random.chance(READS.has(argv[0] as string) ? 0.05 : 0.25);
     const started = performance.now();
-    const { status, signal, stdout, stderr } = spawnSync(
-      process.execPath,
-      [...(writes === undefined ? [] : ['--import', FAULT]), BIN, ...argv, '--json'],
-      {
-        cwd: this.dir,
-        env: { ...process.env, SHARDCTL_HOME: home.dir, SHARDCTL_FAULT: `kill:${writes}` },
-        encoding: 'utf8',
-        timeout: Math.ceil(killAfterMs ?? HANGS_AFTER_MS),
-        killSignal: 'SIGKILL',
-        maxBuffer: 1 << 30,
-      },
-    );
+    const { status, stdout, stderr } = ownProcess ? this.#spawned(home, argv, kill) : await withinTime(runInProcess(home.dir, argv));
     const took = performance.now() - started;
-    const killed = signal === 'SIGKILL' && kill !== undefined;
+    const killed = status === 'SIGKILL' && kill !== undefined;
     this.tally.commands++;
     if (killed) this.tally.kills++;
-    else this.#took.set(words, took);
-    const events = parsed(stdout);
+    else if (ownProcess) this.#took.set(wordsOf(argv), took);
+
     const command = `shardctl ${argv.map(quoted).join(' ')}`;
-    const end = killed ? `killed${writes === undefined ? '' : ` before write ${writes}`}` : `exit ${status ?? signal}`;
-    this.note(`  $ SHARDCTL_HOME=${home.dir} ${command}   # ${end}, ${(took / 1000).toFixed(2)} s`);
+    const end = killed ? `killed${'write' in kill ? ` before write ${kill.write}` : ''}` : `exit ${status}`;
+    this.note(`  $ SHARDCTL_HOME=${home.dir} ${command}   # ${end}, ${(took / 1000).toFixed(2)} s${ownProcess ? ', a process' : ''}`);
+    const events = parsed(stdout);
     if (killed) return { code: undefined, events };
-    if (status !== 0)
-      for (const event of events.filter(({ type }) => TELLING.has(type as string)).slice(-6)) this.note(`      ${JSON.stringify(event)}`);
-    if (status === null || !allowed.includes(status))
-      throw new Error(`\`${command}\` in ${home.dir} ends with ${status ?? signal}, not ${allowed.join(' or ')}\n${stderr}`);
+    const told = events.filter(({ type }) => TELLING.has(type as string)).slice(-6);
+    if (status !== 0) for (const event of told) this.note(`      ${JSON.stringify(event)}`);
+    if (typeof status !== 'number' || !allowed.includes(status))
+      throw new Error(`\`${command}\` in ${home.dir} ends with ${status}, not ${allowed.join(' or ')}\n${stderr}`);
     return { code: status, events };
   }
+
+  #spawned(home: Home, argv: readonly string[], kill: Kill | undefined): Ended {
+    const options = kill !== undefined && 'write' in kill ? ['--import', FAULT] : [];
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...options, BIN, ...argv, '--json'], {
+      cwd: this.dir,
+      env: { ...process.env, SHARDCTL_HOME: home.dir, SHARDCTL_FAULT: kill !== undefined && 'write' in kill ? `kill:${kill.write}` : '' },
+      encoding: 'utf8',
+      timeout:
+        kill !== undefined && 'percent' in kill ? Math.ceil(((this.#took.get(wordsOf(argv)) ?? 500) * kill.percent) / 100) : HANGS_AFTER_MS,
+      killSignal: 'SIGKILL',
+      maxBuffer: 1 << 30,
+    });
+    return { status: status ?? signal, stdout, stderr };
+  }
+}
+
+interface Ended {
+  readonly status: number | NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function withinTime(running: ReturnType<typeof runInProcess>): Promise<Ended> {
+  const late = new AbortController();
+  const hangs = sleep(HANGS_AFTER_MS, undefined, { signal: late.signal, ref: true }).then(
+    () => Promise.reject(new Error('the command hangs')),
+    () => undefined as never,
+  );
+  try {
+    const { code, stdout } = await Promise.race([running, hangs]);
+    return { status: code, stdout, stderr: '' };
+  } finally {
+    late.abort();
+  }
+}
+
+function wordsOf(argv: readonly string[]): string {
+  return argv.slice(0, argv[0] === 'peers' ? 2 : 1).join(' ');
 }
 
 /** Of a run that was killed the last line may be half a line. */
