@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { open } from 'lmdb';
 import type { ShardRecord, SnapshotRecord } from '../model.ts';
 import { Index } from './index.ts';
 
@@ -131,4 +132,16 @@ test('a flipped bit in any record is refused, not believed', async () => {
     });
     await assert.rejects(read, { ...REFUSED, message: /data\.mdb holds a record with a wrong checksum/ });
   }
+});
+
+test('a snapshot under a key that is not its own is refused: nobody would see it, and prune would free its shards', async () => {
+  const copy = mkdtempSync(join(dir, 'copy-'));
+  cpSync(template, copy, { recursive: true });
+  const root = open({ path: join(copy, 'tables'), maxDbs: 8 });
+  const snapshots = root.openDB<Buffer, [string, number]>({ name: 'snapshots', encoding: 'binary' });
+  await snapshots.put(['q', 1], snapshots.get(['r', 1]) as Buffer);
+  await snapshots.remove(['r', 1]);
+  await root.close();
+  rmSync(join(copy, 'standing.json'));
+  await assert.rejects(Index.open(copy, { readOnly: true }), { ...REFUSED, message: /snapshot 1 of r under a damaged key/ });
 });

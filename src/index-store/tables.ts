@@ -6,7 +6,7 @@ import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '
 import { checkedJson } from './checked-json.ts';
 import type { Standing } from './standing.ts';
 import { Strays } from './strays.ts';
-import { assertSound } from './tables-check.ts';
+import { assertSound, damagedTables } from './tables-check.ts';
 
 export class Tables {
   readonly root: RootDatabase;
@@ -19,17 +19,32 @@ export class Tables {
   /** @throws ShardctlError `DAMAGE` when the file is torn or is no such file: lmdb itself would die of it */
   constructor(dir: string, readOnly: boolean) {
     const path = join(dir, 'tables');
-    assertSound(join(path, 'data.mdb'), dir);
+    const file = join(path, 'data.mdb');
+    assertSound(file, dir);
     const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
     // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
     this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });
-    const checked = checkedJson(join(path, 'data.mdb'), dir);
+    const checked = checkedJson(file, dir);
     this.repositories = this.root.openDB({ name: 'repositories', ...checked });
     this.snapshots = this.root.openDB({ name: 'snapshots', ...checked });
     // Plain, so that every version can read the format.
     this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
     this.shards = this.root.openDB({ name: 'shards', ...checked });
     this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', ...checked }));
+    const misplaced = this.#misplacedSnapshot();
+    if (misplaced === undefined) return;
+    void this.root.close();
+    throw damagedTables(file, dir, `has snapshot ${misplaced.number} of ${misplaced.repository} under a damaged key`);
+  }
+
+  /** A snapshot that its repository does not see any more, because a bit of its key flipped: `prune` would take its shards for unused. */
+  #misplacedSnapshot(): SnapshotRecord | undefined {
+    for (const key of this.snapshots.getKeys()) {
+      // A `recover` that died leaves snapshots before their repository.
+      const snapshot = this.repositories.doesExist(key[0]) ? undefined : this.snapshots.get(key);
+      if (snapshot !== undefined && snapshot.repository !== key[0]) return snapshot;
+    }
+    return undefined;
   }
 
   /** What there is to know of the heads. */
