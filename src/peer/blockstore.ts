@@ -68,8 +68,7 @@ export class BlockStore implements ShardStore {
             `${shard.carPath} lists ${manifest.lengths.length} blocks, not ${shard.blocks} (${shard.label})`,
           );
         }
-        const pin: Pin = { blocks: shard.blocks, carBytes: shard.carBytes };
-        await writeDurably(this.#pinOf(shard.cid), `${JSON.stringify(pin)}\n`);
+        await writeDurably(this.#pinOf(shard.cid), textOf(shard));
         // Another home's removal that did not see the pin yet may have taken blocks that were here when they were to be written.
         if (await this.#files.restore(digestsOf(manifest.blocks, manifest.nodes))) break;
         if (write === WRITES) throw new ShardctlError('IO', `blocks of ${shard.label} (${shard.cid}) go as fast as they are written`);
@@ -85,10 +84,11 @@ export class BlockStore implements ShardStore {
   }
 
   async open(cid: string): Promise<ShardReader> {
-    const carBytes = await this.sizeOf(cid);
-    if (carBytes === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
+    if ((await this.sizeOf(cid)) === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
     const manifest = await this.#manifestOf(cid);
-    const damage = carBytes === contentsOf(manifest).carBytes ? undefined : `its pin is damaged (${this.#pinOf(cid)})`;
+    const { lengths, carBytes } = contentsOf(manifest);
+    const isPinSound = (await ifThere(readFile(this.#pinOf(cid), 'utf8'))) === textOf({ blocks: lengths.length, carBytes });
+    const damage = isPinSound ? undefined : `its pin is damaged (${this.#pinOf(cid)})`;
     return new BlockShardReader(cid, manifest, (digest) => this.#files.read(digest), damage);
   }
 
@@ -226,6 +226,10 @@ export class BlockStore implements ShardStore {
     this.#changes = result.catch(() => {});
     return result;
   }
+}
+
+function textOf({ blocks, carBytes }: Pin): string {
+  return `${JSON.stringify({ blocks, carBytes })}\n`;
 }
 
 function parsePin(text: string): Pin | undefined {

@@ -9,6 +9,7 @@ import { Index } from '../index-store/index.ts';
 import type { IngestRun } from '../ingest.ts';
 import type { ShardRecord } from '../model.ts';
 import { LocalPeer } from '../peer/local.ts';
+import type { PeerLayout } from '../peer/local-identity.ts';
 import type { Peer } from '../peer/peer.ts';
 import { update } from '../update.ts';
 import { verify } from '../verify.ts';
@@ -25,22 +26,22 @@ export class TestHome {
 
   static async create(
     peers: Readonly<Record<string, { capacity?: number; tags?: Record<string, string> }>> = { local: {} },
+    layout: PeerLayout = 'car',
   ): Promise<TestHome> {
     const home = new TestHome(mkdtempSync(join(tmpdir(), 'shardctl-home-')));
     for (const [name, { capacity, tags = {} }] of Object.entries(peers)) {
       home.peers.set(
         name,
-        await LocalPeer.create({ owner: TEST_OWNER, name, path: join(home.dir, 'peers', name), layout: 'car', tags, capacity }),
+        await LocalPeer.create({ owner: TEST_OWNER, name, path: join(home.dir, 'peers', name), layout, tags, capacity }),
       );
     }
     return home;
   }
 
   /** A home that is there already, with the peers of these names. */
-  static at(dir: string, peers: readonly string[]): TestHome {
+  static at(dir: string, peers: readonly string[], layout: PeerLayout = 'car'): TestHome {
     const home = new TestHome(dir);
-    for (const name of peers)
-      home.peers.set(name, new LocalPeer({ owner: TEST_OWNER, name, path: join(dir, 'peers', name), layout: 'car' }));
+    for (const name of peers) home.peers.set(name, new LocalPeer({ owner: TEST_OWNER, name, path: join(dir, 'peers', name), layout }));
     return home;
   }
 
