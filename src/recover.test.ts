@@ -16,6 +16,7 @@ import { type Recovered, recover, recoverable } from './recover.ts';
 import { readSnapshot } from './snapshot/catalogue.ts';
 import { buildSnapshot } from './snapshot/snapshot.ts';
 import { TEST_OWNER } from './testing/owner.ts';
+import { recoverRun } from './testing/recover-run.ts';
 import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from './testing/retention.ts';
 import { type Ran, TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
@@ -52,20 +53,7 @@ afterEach(() => {
 });
 
 function recoverAll(options: Partial<RecoverRun> = {}): Promise<Recovered[]> {
-  return withIndex(home, (index) =>
-    recover({
-      wanted: undefined,
-      name: undefined,
-      source: '',
-      headOf: () => undefined,
-      index,
-      peers: home.peers,
-      heads: join(home.dir, 'heads'),
-      emit: () => {},
-      signal: new AbortController().signal,
-      ...options,
-    }),
-  );
+  return withIndex(home, (index) => recover(recoverRun(home, index, options)));
 }
 
 /** The newest snapshot alone, or the one that is wanted. */

@@ -29,6 +29,8 @@ export interface Recoverable {
   readonly missing: number;
   /** Names of the peers that hold its catalogue. */
   readonly peers: readonly string[];
+  /** IDs of the homes that have marked it as their own. */
+  readonly owners: readonly string[];
 }
 
 /** What came back of one repository. */
@@ -45,10 +47,10 @@ export async function recoverable(search: Search): Promise<Recoverable[]> {
   const held = await listAll(search);
   const found = await survey(search, held);
   return found.sort(newestFirst).map((snapshot) => {
-    const { read, catalogue } = snapshot;
+    const { read, catalogue, owners } = snapshot;
     const { repository, time, counts, bytes } = read.file;
     const known = { repository, snapshot: read.cid, tree: treeText(read), time, files: counts.files, bytes };
-    return { ...known, shards: read.shards.length, missing: missingIn(held, snapshot), peers: catalogue.peers };
+    return { ...known, shards: read.shards.length, missing: missingIn(held, snapshot), peers: catalogue.peers, owners };
   });
 }
 
@@ -60,7 +62,8 @@ export async function recoverable(search: Search): Promise<Recoverable[]> {
 export async function recover(run: RecoverRun): Promise<Recovered[]> {
   const held = await listAll(run);
   const found = await survey(run, held, isEnoughFor(run.wanted));
-  const histories = choose(found, run.wanted, (snapshot) => missingIn(held, snapshot));
+  const { wanted, homeId, owner } = run;
+  const histories = choose(found, { wanted, homeId, owner, missingFrom: (snapshot) => missingIn(held, snapshot) });
   if (histories.length === 0) {
     throw new ShardctlError('NOT_FOUND', `there is no snapshot on these peers: ${[...run.peers.keys()].join(', ')}`, {
       hint: 'name every peer that the home had with --from',
@@ -134,7 +137,7 @@ function assertFree({ index }: RecoverRun, histories: readonly History[]): void 
           'USAGE',
           `${repository} has another shard ${number} than a repository of this home: they come from two homes`,
           {
-            hint: 'recover what each of them had into a home of its own, by the CIDs of its snapshots and with --home',
+            hint: 'say whose it is to be with --owner (`shardctl recover --from PEER…` lists the homes), and recover the other into a home of its own with --home',
           },
         );
       }
@@ -165,8 +168,8 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
   return { repository, number, snapshot: cid, tree, ...taken };
 }
 
-function withHolders(held: Held, { read, catalogue }: FoundSnapshot): FoundSnapshot {
-  return { read, catalogue: { ...catalogue, peers: holdersIn(held, catalogue.cid) } };
+function withHolders(held: Held, { catalogue, ...found }: FoundSnapshot): FoundSnapshot {
+  return { ...found, catalogue: { ...catalogue, peers: holdersIn(held, catalogue.cid) } };
 }
 
 function missingIn(held: Held, { read }: FoundSnapshot): number {

@@ -69,6 +69,7 @@ export const OPTIONS = {
   'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
   from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
+  owner: { value: 'ID', help: 'only what the home of this ID has marked as its own' },
 
   // publish
   publish: { help: "then point the repository's IPNS name at the new tree, as `shardctl publish` does" },

@@ -131,7 +131,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'recover',
     arguments: ['[NAME|CID…]'],
     summary: 'make a lost home anew from what its peers hold; without a name, list what is there',
-    options: ['from', 'all', 'token-file', 'name', 'source', 'lock-wait'],
+    options: ['from', 'all', 'owner', 'token-file', 'name', 'source', 'lock-wait'],
     examples: [
       'shardctl recover --from /mnt/disk1 --from /mnt/disk2',
       'shardctl recover debian --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian',

@@ -31,17 +31,20 @@ function isNamed({ read }: FoundSnapshot, cid: string): boolean {
   return read.cid === cid || cidOf(treeText(read)) === cid;
 }
 
-/**
- * @param wanted CIDs of snapshots or trees, names of repositories; undefined for everything
- * @param missingFrom how many shards of a snapshot nobody holds
- * @returns each repository once, by name @throws ShardctlError `NOT_FOUND` naming the first that is not there
- */
-export function choose(
-  found: readonly FoundSnapshot[],
-  wanted: readonly string[] | undefined,
-  missingFrom: (snapshot: FoundSnapshot) => number,
-): History[] {
-  const newest = [...found].sort(newestFirst);
+export interface Choice {
+  /** CIDs of snapshots or trees, names of repositories; undefined for everything. */
+  readonly wanted: readonly string[] | undefined;
+  /** ID of this home. */
+  readonly homeId: string;
+  /** ID of the home whose snapshots are meant, if it was said. */
+  readonly owner: string | undefined;
+  /** How many shards of a snapshot nobody holds. */
+  readonly missingFrom: (snapshot: FoundSnapshot) => number;
+}
+
+/** @returns each repository once, by name @throws ShardctlError `NOT_FOUND` naming the first that is not there */
+export function choose(found: readonly FoundSnapshot[], { wanted, homeId, owner, missingFrom }: Choice): History[] {
+  const newest = found.filter(({ owners }) => owner === undefined || owners.includes(owner)).sort(newestFirst);
   const chosen = wanted === undefined ? newest : wanted.flatMap((one) => matching(newest, one));
   const histories = new Map<string, FoundSnapshot[]>();
   for (const snapshot of new Set(chosen)) {
@@ -49,8 +52,17 @@ export function choose(
     histories.set(repository, [...(histories.get(repository) ?? []), snapshot]);
   }
   return [...histories]
-    .map(([repository, snapshots]) => ({ repository, snapshots: withoutTwins(snapshots.sort(newestFirst), missingFrom).reverse() }))
+    .map(([repository, all]) => {
+      const snapshots = wanted?.includes(repository) === false ? all : ofThisHome(all, homeId);
+      return { repository, snapshots: withoutTwins(snapshots.sort(newestFirst), missingFrom).reverse() };
+    })
     .sort((a, b) => (a.repository < b.repository ? -1 : 1));
+}
+
+/** Another home on the same peers may have a repository of the same name: where this home has marked its own, those are meant. */
+function ofThisHome(snapshots: FoundSnapshot[], homeId: string): FoundSnapshot[] {
+  const own = snapshots.filter(({ owners }) => owners.includes(homeId));
+  return own.length > 0 ? own : snapshots;
 }
 
 function matching(newest: readonly FoundSnapshot[], wanted: string): FoundSnapshot[] {

@@ -14,6 +14,10 @@ export interface Search {
 export interface RecoverRun extends Search {
   /** CIDs of snapshots or of their trees, and names of repositories, of which the whole history is meant; undefined for all there is. */
   readonly wanted: readonly string[] | undefined;
+  /** ID of this home, which may have marked what it held before its index was lost. */
+  readonly homeId: string;
+  /** ID of the home whose snapshots are meant; undefined for this one's where it has any, and for everybody's where it has not. */
+  readonly owner: string | undefined;
   /** Name of the repository, if not the one that its snapshots say: only where one repository is recovered. */
   readonly name: string | undefined;
   /** Where it is to be updated from; empty when nobody knows any more. */

@@ -25,6 +25,8 @@ const NAMES = 'shards snapshot.json tree';
 export interface FoundSnapshot {
   readonly read: ReadSnapshot;
   readonly catalogue: PlacedShard;
+  /** IDs of the homes that have marked its catalogue as their own, sorted. */
+  readonly owners: readonly string[];
 }
 
 /** What peers hold: every shard, by the peers that say they have it. */
@@ -35,6 +37,17 @@ export async function listAll({ peers, emit }: Search): Promise<Held> {
   return await heldBy(peers, (name, error) => {
     emit({ type: 'warning', message: `peer ${name} cannot be asked what it holds: ${error.message}` });
   });
+}
+
+/** Which homes have marked which shards, on any of the peers that answer. */
+type Marked = ReadonlyMap<string, ReadonlySet<string>>;
+
+async function listMarks({ peers }: Search, held: Held): Promise<Marked> {
+  const marked = new Map<string, Set<string>>();
+  for (const name of held.keys()) {
+    for await (const { cid, owner } of peers.get(name)?.marks?.() ?? []) marked.set(cid, (marked.get(cid) ?? new Set()).add(owner));
+  }
+  return marked;
 }
 
 /** Names of the peers that hold a shard, sorted. */
@@ -56,6 +69,7 @@ export async function survey(
 ): Promise<FoundSnapshot[]> {
   const { signal, emit } = search;
   const cids = [...new Set([...held.values()].flatMap((list) => [...list]))];
+  const marked = await listMarks(search, held);
   const found: FoundSnapshot[] = [];
   const queue = new BoundedQueue(AT_ONCE, AT_ONCE + 1);
   let looked = 0;
@@ -67,8 +81,9 @@ export async function survey(
       const snapshot = await snapshotIn(search, cid, holdersIn(held, cid));
       emit({ type: 'progress', label: 'looking for snapshots', done: ++looked, total: cids.length, bytes: 0 });
       if (snapshot === undefined) return;
-      found.push(snapshot);
-      enough ||= isEnough(snapshot);
+      const owned = { ...snapshot, owners: [...(marked.get(cid) ?? [])].sort() };
+      found.push(owned);
+      enough ||= isEnough(owned);
     });
   }
   await queue.drained();
@@ -76,7 +91,7 @@ export async function survey(
 }
 
 /** The snapshot whose catalogue this shard is; undefined when it is an ordinary shard, or nobody can open it. */
-async function snapshotIn(search: Search, cid: string, peers: readonly string[]): Promise<FoundSnapshot | undefined> {
+async function snapshotIn(search: Search, cid: string, peers: readonly string[]): Promise<Omit<FoundSnapshot, 'owners'> | undefined> {
   for (const name of peers) {
     const reader = await openOn(search, search.peers.get(name) as Peer, cid);
     if (reader === undefined) continue;

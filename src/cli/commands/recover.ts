@@ -1,9 +1,11 @@
 /** `shardctl recover [NAME|CID…] --from PEER…`: what snapshots the peers of a lost home hold, and a home made anew from them. */
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { displayText } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { toBytes } from '../../fs-path.ts';
 import { readHead } from '../../home/heads.ts';
+import { ownerOf } from '../../home/identity.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import { type Recoverable, type Recovered, recover, recoverable } from '../../recover.ts';
 import { checkRepositoryName } from '../../repository-name.ts';
@@ -39,17 +41,18 @@ async function list(context: Context, from: readonly string[]): Promise<number> 
 
 function listing(found: readonly Recoverable[]): string[] {
   if (found.length === 0) return ['no snapshot is on these peers'];
-  const rows = found.map(({ repository, time, files, bytes, shards, missing, peers, snapshot }) => [
+  const rows = found.map(({ repository, time, files, bytes, shards, missing, peers, owners, snapshot }) => [
     displayText(repository),
     displayText(time),
     formatCount(files),
     formatSize(bytes),
     missing === 0 ? formatCount(shards) : `${formatCount(shards)}, ${formatCount(missing)} missing`,
     peers.join(', '),
+    owners.join(', ') || '-',
     snapshot,
   ]);
   return [
-    ...table([['REPOSITORY', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'PEERS', 'SNAPSHOT'], ...rows], 'llrrrll'),
+    ...table([['REPOSITORY', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'PEERS', 'HOMES', 'SNAPSHOT'], ...rows], 'llrrrlll'),
     '',
     'recover all of it with --all, a repository with its history by its name, or one snapshot by its CID',
   ];
@@ -66,6 +69,8 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
     const recovered = await withPeersAt(context, session, from, ({ index, peers }) =>
       recover({
         wanted,
+        homeId: ownerOf(home, hostname()).id,
+        owner: args.text('owner'),
         name: name === undefined ? undefined : checkRepositoryName(name),
         source: source === undefined ? '' : toBytes(resolve(cwd, source)),
         headOf: (repository) => readHead(home.heads, repository),

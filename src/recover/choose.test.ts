@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Owner } from '../model.ts';
+import { LocalPeer } from '../peer/local.ts';
+import { recover, recoverable } from '../recover.ts';
+import { OTHER_OWNER, TEST_OWNER } from '../testing/owner.ts';
+import { recoverRun } from '../testing/recover-run.ts';
+import { SHARD_BYTES, snapshotsOf, withIndex } from '../testing/retention.ts';
+import { TestHome } from '../testing/run.ts';
+import { writeTree } from '../testing/tree.ts';
+import type { RecoverRun } from './run.ts';
+
+test('of two homes with a repository of one name each gets its own back: by its marks, or by the ID that is said', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'shardctl-choose-'));
+  const homes: TestHome[] = [];
+  const homeOf = async (owner: Owner) => {
+    const home = await TestHome.create({});
+    homes.push(home);
+    home.peers.set('disk', await LocalPeer.create({ owner, name: 'disk', path: join(dir, 'disk'), layout: 'car' }));
+    return home;
+  };
+  try {
+    const added: string[][] = [];
+    for (const [owner, content] of [
+      [TEST_OWNER, 'a'],
+      [OTHER_OWNER, 'z'],
+    ] as const) {
+      const home = await homeOf(owner);
+      await home.add(writeTree(join(dir, content), { [content]: Buffer.alloc(60_000, content) }), { shardBytes: SHARD_BYTES });
+      added.push(await withIndex(home, async (index) => snapshotsOf(index).map(({ cid }) => cid)));
+    }
+    const recovered = async (options: Partial<RecoverRun>) => {
+      const home = await homeOf(OTHER_OWNER);
+      return await withIndex(home, async (index) => {
+        await recover(recoverRun(home, index, options));
+        return snapshotsOf(index).map(({ cid }) => cid);
+      });
+    };
+    const whole = { code: 'USAGE', message: /two homes/, hint: /--owner/ };
+    await assert.rejects(recovered({ wanted: ['test'], homeId: 'a third' }), whole);
+    await assert.rejects(recovered({ wanted: ['test'], owner: 'a third' }), { code: 'NOT_FOUND' });
+    assert.deepEqual(await recovered({ wanted: ['test'], homeId: TEST_OWNER.id }), added[0]);
+    assert.deepEqual(await recovered({ owner: OTHER_OWNER.id }), added[1]);
+    const { peers } = await homeOf(TEST_OWNER);
+    const listed = await recoverable({ peers, emit: () => {}, signal: new AbortController().signal });
+    assert.deepEqual(
+      listed.map(({ snapshot, owners }) => [snapshot, owners]),
+      [
+        [added[1]?.[0], [OTHER_OWNER.id]],
+        // It was recovered by the other one in between.
+        [added[0]?.[0], [TEST_OWNER.id, OTHER_OWNER.id].sort()],
+      ],
+    );
+  } finally {
+    for (const home of homes) home.remove();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
