@@ -13,6 +13,9 @@ import { TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 import type { RecoverRun } from './run.ts';
 
+/** The home that is made anew. */
+const THIRD: Owner = { id: '333333333333', host: 'test', path: '/test/third' };
+
 test('of two homes with a repository of one name each gets its own back: by its marks, or by the ID that is said', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'shardctl-choose-'));
   const homes: TestHome[] = [];
@@ -33,15 +36,15 @@ test('of two homes with a repository of one name each gets its own back: by its 
       added.push(await withIndex(home, async (index) => snapshotsOf(index).map(({ cid }) => cid)));
     }
     const recovered = async (options: Partial<RecoverRun>) => {
-      const home = await homeOf(OTHER_OWNER);
+      const home = await homeOf(THIRD);
       return await withIndex(home, async (index) => {
         await recover(recoverRun(home, index, options));
         return snapshotsOf(index).map(({ cid }) => cid);
       });
     };
     const whole = { code: 'USAGE', message: /two homes/, hint: /--owner/ };
-    await assert.rejects(recovered({ wanted: ['test'], homeId: 'a third' }), whole);
-    await assert.rejects(recovered({ wanted: ['test'], owner: 'a third' }), { code: 'NOT_FOUND' });
+    await assert.rejects(recovered({ wanted: ['test'], homeId: 'none' }), whole);
+    await assert.rejects(recovered({ wanted: ['test'], owner: 'none' }), { code: 'NOT_FOUND' });
     assert.deepEqual(await recovered({ wanted: ['test'], homeId: TEST_OWNER.id }), added[0]);
     assert.deepEqual(await recovered({ owner: OTHER_OWNER.id }), added[1]);
     const { peers } = await homeOf(TEST_OWNER);
@@ -49,9 +52,8 @@ test('of two homes with a repository of one name each gets its own back: by its 
     assert.deepEqual(
       listed.map(({ snapshot, owners }) => [snapshot, owners]),
       [
-        [added[1]?.[0], [OTHER_OWNER.id]],
-        // It was recovered by the other one in between.
-        [added[0]?.[0], [TEST_OWNER.id, OTHER_OWNER.id].sort()],
+        [added[1]?.[0], [THIRD.id, OTHER_OWNER.id]],
+        [added[0]?.[0], [TEST_OWNER.id, THIRD.id]],
       ],
     );
   } finally {
