@@ -10,9 +10,10 @@ import { toBytes } from './fs-path.ts';
 import { noteDoubt } from './index-store/doubts.ts';
 import { Index } from './index-store/index.ts';
 import { planRun } from './plan-run.ts';
+import { repair } from './repair.ts';
 import { lose, unname } from './testing/breaking.ts';
-import { beginEach } from './testing/each.ts';
-import { assertWhole, pruneHome, SHARD_BYTES, snapshotsOf, withIndex } from './testing/retention.ts';
+import { beginEach, tick } from './testing/each.ts';
+import { assertWhole, pruneHome, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from './testing/retention.ts';
 import type { TestHome } from './testing/run.ts';
 import { writeTree } from './testing/tree.ts';
 import { verifyTrees } from './verify-trees.ts';
@@ -29,6 +30,8 @@ const doubtPath = () => join(home.dir, 'index', 'doubts', 'test');
 /** Four files in shards of their own, and a directory node in the last one. @returns the shards */
 async function addFour(): Promise<readonly number[]> {
   writeTree(dir, { d: Object.fromEntries([0, 1, 2, 3].map((i) => [`f${i}`, Buffer.alloc(30_000, `${i} `)])) });
+  // What was written a moment ago is read again whatever its stat data say.
+  await tick();
   await home.add(dir, OPTIONS);
   return await headShards();
 }
@@ -181,4 +184,28 @@ test('an index of format 1 puts each of its heads in doubt, once', async () => {
   } finally {
     rmSync(old, { recursive: true, force: true });
   }
+});
+
+/** @returns how many snapshots got a new list, and what is lost */
+const repaired = () =>
+  withIndex(home, async (index) => {
+    const { rewritten, lost } = await repair({ ...pruneRun(home, index), readData: false, dryRun: false });
+    return { rewritten, lost: lost.map(({ what, snapshots }) => `${what} of ${snapshots.join()}`) };
+  });
+
+test('repair gives a snapshot the shards that have what it lacks, once they are there again', async () => {
+  const [first = 0, second = 0] = await addFour();
+  await unname(home, first);
+  assert.deepEqual(await repaired(), { rewritten: 1, lost: [] });
+  await assertWhole(home);
+  await lose(home, second);
+  const { rewritten, lost } = await repaired();
+  assert.equal(rewritten, 0);
+  assert.match(lost.join(), /^(block|\d+ blocks) .*baf[yk].* of test@1$/);
+  const { summary } = await home.add(dir, OPTIONS);
+  assert.deepEqual([summary.unchanged, summary.number], [false, 2], 'repair has left a note');
+  assert.deepEqual(await repaired(), { rewritten: 1, lost: [] });
+  assert.deepEqual(await verified(), []);
+  await assertWhole(home);
+  assert.deepEqual(await repaired(), { rewritten: 0, lost: [] });
 });

@@ -9,9 +9,10 @@ import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
 import { catalogueAnew } from './repair/catalogue.ts';
 import { mendBlockTable, relist, relistUncommitted } from './repair/listing.ts';
-import { type LossFound, noteLosses, withoutLoss, withoutLost } from './repair/lost.ts';
+import { type LossFound, noteLosses, withoutLoss } from './repair/lost.ts';
 import { ReplicaMender } from './repair/replicas.ts';
 import type { RepairRun } from './repair/run.ts';
+import { closeOpen, giveWholeLists } from './repair/whole-lists.ts';
 import { emptySpool } from './spool.ts';
 
 export interface Repaired {
@@ -28,11 +29,11 @@ export interface Repaired {
   readonly runs: number;
   /** Blocks that the index did not list. */
   readonly relisted: number;
-  /** Snapshots that named a lost shard and do not need it any more. */
+  /** Snapshots whose shards did not hold their whole tree, or named a lost one, and that got a list of shards that do. */
   readonly rewritten: number;
   /** Shards and catalogues that have fewer good replicas than they must, until a peer is back or there is room. */
   readonly tooFew: number;
-  /** Shards and catalogues of which no whole copy is left, and the snapshots that need them. */
+  /** Shards and catalogues of which no whole copy is left, what trees lack besides, and the snapshots that need it. */
   readonly lost: readonly Lost[];
 }
 
@@ -66,9 +67,9 @@ async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<R
   const { index, dryRun, readData, emit, signal } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
-  const lost: Lost[] = [];
   const losses: LossFound[] = [];
-  const rewritten = await withoutLost(run, snapshots);
+  const lost: Lost[] = [];
+  const { rewritten, open } = await giveWholeLists(run, snapshots);
 
   const anew = new Map(rewritten.map((snapshot) => [nameOf(snapshot), snapshot]));
   const retained = snapshots.map((snapshot) => anew.get(nameOf(snapshot)) ?? snapshot);
@@ -121,12 +122,16 @@ async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<R
     emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
   }
   counts.relisted += await relistUncommitted(run, new Set(numbers));
+  if (!dryRun) await noteLosses(run, losses);
+  // A dry run has not listed again what it would: what only looks missing for that is not to be told.
+  const closed =
+    dryRun && (counts.relisted > 0 || index.damagedRuns().length > 0) ? { rewritten: 0, lacking: [] } : await closeOpen(run, open);
+  lost.push(...closed.lacking);
   if (!dryRun) {
-    await noteLosses(run, losses);
     refreshHeads(run);
     await pinHeads({ ...run, silent: mender.away });
   }
-  return { dryRun, ...counts, rewritten: rewritten.length, lost };
+  return { dryRun, ...counts, rewritten: rewritten.length + closed.rewritten, lost };
 }
 
 /** Of a shard that could not be had whole when it was last read. */

@@ -41,7 +41,7 @@ function lines(
   if (added > 0) out.push(`${done}added: ${counted(added, 'replica')}`);
   if (runs > 0) out.push(`${done}made anew: ${counted(runs, 'file')} of the block table`);
   if (relisted > 0) out.push(`${done}listed again: ${counted(relisted, 'block')}`);
-  if (rewritten > 0) out.push(`${counted(rewritten, 'snapshot')} got a new CID: no lost shard is needed any more`);
+  if (rewritten > 0) out.push(`${counted(rewritten, 'snapshot')} got a new CID: all that it needs is in the shards that it names now`);
   if (tooFew > 0) out.push(`${counted(tooFew, 'shard')} still on too few peers: bring a peer back or add one, then repair again`);
   if (lost.length > 0)
     out.push(

@@ -29,16 +29,24 @@ export async function run(context: Context): Promise<number> {
     const expected = [...shardsOf(snapshots, index, demands, peers)];
     const readData = chosenOf(args, expected);
     const emit: Emit = (event) => reporter.event(event);
+    const damagedRuns = index.damagedRuns();
+    let areListed = damagedRuns.length === 0;
     const { shards, blocks, bytes, ...found } = await verify({
       shards: expected,
       peers,
-      damagedRuns: index.damagedRuns(),
-      lists: (shard, digests, at) => index.lists(shard, digests, at),
+      damagedRuns,
+      lists: (shard, digests, at) => {
+        const isListed = index.lists(shard, digests, at);
+        areListed &&= isListed;
+        return isListed;
+      },
       readData,
       emit,
       signal,
     });
-    const damaged = found.damaged + (await verifyTrees({ index, peers, snapshots, emit, signal }));
+    // What is not listed would look as if it were missing.
+    const broken = areListed ? await verifyTrees({ index, peers, snapshots, emit, signal }) : 0;
+    const damaged = found.damaged + broken;
     const seconds = (now() - started) / 1000;
     if (args.flag('root-only') && !context.json) {
       for (const { tree } of snapshots) output.line(tree);
