@@ -8,6 +8,7 @@ import type { ByteString, Replication } from '../model.ts';
 import { compileFilter } from '../scan/filter.ts';
 import { type Args, usage } from './args.ts';
 import type { Context } from './context.ts';
+import type { CommandSpec } from './spec.ts';
 
 const STDIN = 0;
 
@@ -15,9 +16,14 @@ const STDIN = 0;
 export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack' | 'reserve'): number | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
+  return parseSizeOf(text, `--${name}`, args.command);
+}
+
+/** @param what the option or the setting, for the message @throws ShardctlError `USAGE` */
+export function parseSizeOf(text: string, what: string, command: CommandSpec): number {
   const bytes = parseSize(text);
   if (bytes !== undefined && bytes > 0) return bytes;
-  throw usage(`--${name} "${text}" is not a size; write for example 500GB or 128MiB`, args.command);
+  throw usage(`${what} "${text}" is not a size; write for example 500GB or 128MiB`, command);
 }
 
 /** `--weight`; undefined when it is not given. */
@@ -31,12 +37,16 @@ export function weightOf(args: Args): number | undefined {
 /** `MIN[:MAX]`; undefined when it is not given. */
 export function replicationOf(args: Args): Replication | undefined {
   const text = args.text('replication');
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseReplication(text, '--replication', args.command);
+}
+
+/** @param what the option or the setting, for the message @throws ShardctlError `USAGE` */
+export function parseReplication(text: string, what: string, command: CommandSpec): Replication {
   const [low, high = low, ...rest] = text.split(':');
   const [min, max] = [factor(low), factor(high)];
   const ordered = min !== undefined && max !== undefined && (max === -1 || (min !== -1 && min <= max));
   if (ordered && rest.length === 0) return { min, max };
-  throw usage(`--replication "${text}" is not MIN or MIN:MAX, numbers from 1 with MIN up to MAX, or -1 for every peer`, args.command);
+  throw usage(`${what} "${text}" is not MIN or MIN:MAX, numbers from 1 with MIN up to MAX, or -1 for every peer`, command);
 }
 
 function factor(text: string | undefined): number | undefined {

@@ -101,12 +101,15 @@ const OPTIONAL = new Set(
 
 function withValues(argv: readonly string[]): string[] {
   const out: string[] = [];
+  // As the value of the setting of that name.
+  const last: string[] = [];
   for (const arg of argv) {
     if (/^-\d/.test(arg) && out.at(-1) === '--replication') out[out.length - 1] += `=${arg}`;
+    else if (/^-\d/.test(arg) && out.at(-1) === 'replication' && !argv.includes('--')) last.push(arg);
     else if (OPTIONAL.has(arg)) out.push(`${arg}=`);
     else out.push(arg);
   }
-  return out;
+  return last.length > 0 ? [...out, '--', ...last] : out;
 }
 
 /** Node's message without its second thoughts: `unknown option --foo`. */

@@ -19,6 +19,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   export: () => import('./commands/export.ts'),
   'import-car': () => import('./commands/import-car.ts'),
   rebalance: () => import('./commands/rebalance.ts'),
+  config: () => import('./commands/config.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add.ts'),
   'peers add cluster': () => import('./commands/peers-add-cluster.ts'),

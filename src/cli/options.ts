@@ -25,10 +25,13 @@ export const OPTIONS = {
   'cid-profile': { value: 'PROFILE', help: 'unixfs-v1-2025 or unixfs-v0-2015 [unixfs-v1-2025]' },
   chunker: { value: 'CHUNKER', help: 'size-N, rabin, rabin-AVG or rabin-MIN-AVG-MAX [as the profile says]' },
   'shard-size': { value: 'SIZE', help: 'bytes of blocks per shard [128MiB]' },
-  replication: { value: 'MIN[:MAX]', help: 'peers that must, and that may, hold each shard; -1 is every peer [1]' },
+  replication: {
+    value: 'MIN[:MAX]',
+    help: 'peers that must, and that may, hold each shard; -1 is every peer [as told before, else as the home is set to]',
+  },
   'allocate-by': {
     value: 'LIST',
-    help: 'how peers are chosen, in this order: tag:NAME, pinned-to:PEER+PEER, prefer:PEER+PEER, freespace, weight, most-free [freespace]',
+    help: 'how peers are chosen, in this order: tag:NAME, pinned-to:PEER+PEER, prefer:PEER+PEER, freespace, weight, most-free [as told before, else as the home is set to]',
   },
   transfers: { value: 'N', help: 'shards on their way at once [2, or 4 when any of the peers is a daemon]' },
   bwlimit: { value: 'SIZE/s', help: 'upload no more than this a second, all peers together, for example 10M [off]' },
@@ -44,6 +47,11 @@ export const OPTIONS = {
   checksum: { help: 'read every file, whatever its size and times say' },
   'metrics-file': { value: 'FILE', help: 'write metrics for the node_exporter textfile collector, for example FILE.prom' },
   'lock-wait': { value: 'SECONDS', help: 'wait for another run in this home [0]' },
+
+  // config
+  repository: { value: 'NAME', help: 'what this repository asks for itself, rather than what the home decides' },
+  unset: { help: "back to the home's own, or the home back to the default" },
+  restore: { help: 'write config.json again as it was last found good, or as it was before somebody changed it' },
 
   // get, ls, verify
   output: { short: 'o', value: 'OUT', help: 'the file or directory to make' },

@@ -15,6 +15,8 @@ export type Result =
   | { type: 'listing'; path: string; kind: string; size: number; mode?: string; mtime?: string; target?: string; cid: string }
   | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null }
   | ({ type: 'snapshot'; repository: string } & SnapshotResult)
+  /** One setting: of the home, or what a repository asks for. `value` is what the option of that name takes. */
+  | { type: 'setting'; repository: string | null; key: string; value: string; from: 'default' | 'home' | 'repository' }
   | {
       type: 'peer-status';
       name: string;

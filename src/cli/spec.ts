@@ -167,6 +167,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['shardctl rebalance -n', 'shardctl rebalance --allocate-by tag:zone,freespace --bwlimit 20M'],
   },
   {
+    words: 'config',
+    arguments: ['[SETTING]', '[VALUE]'],
+    summary: 'show or set what the home decides, and what a repository asks for: replication, allocate-by, shard-size, cid-profile',
+    options: ['repository', 'unset', 'restore', 'lock-wait'],
+    examples: [
+      'shardctl config replication 2',
+      'shardctl config allocate-by tag:zone,freespace --repository debian',
+      'shardctl config --restore',
+    ],
+  },
+  {
     words: 'peers ls',
     arguments: [],
     summary: 'list the peers and their space',

@@ -5,6 +5,7 @@ import { parseSize } from '../home/sizes.ts';
 import type { Throttle } from '../peer/peer.ts';
 import { type Args, usage } from './args.ts';
 import type { Context } from './context.ts';
+import type { CommandSpec } from './spec.ts';
 
 /** More would only fill the spool. */
 const MOST_TRANSFERS = 64;
@@ -12,13 +13,17 @@ const MOST_TRANSFERS = 64;
 /** `--allocate-by`: names of allocators, separated by commas; undefined when it is not given. */
 export function allocateByOf(args: Args): string[] | undefined {
   const text = args.text('allocate-by');
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseAllocateBy(text, '--allocate-by', args.command);
+}
+
+/** @param what the option or the setting, for the message @throws ShardctlError `USAGE` */
+export function parseAllocateBy(text: string, what: string, command: CommandSpec): string[] {
   const names = text.split(',').map((name) => name.trim());
   try {
     allocatorsOf(names);
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
-    throw usage(`--allocate-by "${text}": ${error.message}; ${error.hint}`, args.command);
+    throw usage(`${what} "${text}": ${error.message}; ${error.hint}`, command);
   }
   return names;
 }

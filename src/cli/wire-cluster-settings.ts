@@ -67,6 +67,23 @@ export async function withCounting(home: HomePaths, config: Config, cluster: Clu
   return withMembers(cluster, answering, named(cluster, answering, counting), namesOf(config.peers));
 }
 
+/** Looks who has joined a Cluster since. Once, whoever is new is named: a member that only follows is to be given nothing. Must be called by the only writer. */
+export async function withNewMembers({ home, reporter }: Context, config: Config): Promise<Config> {
+  const refresh = async (peer: PeerConfig) => {
+    if (peer.kind !== 'cluster') return peer;
+    return await refreshed(home, peer, config.peers, (names) => {
+      const message = `cluster "${peer.name}" has more members than count: ${names.join(', ')}`;
+      const hint = `nothing is stored there, unless you say \`shardctl peers set ${peer.name} --members ${names.join(',')}\``;
+      reporter.event({ type: 'warning', message, hint });
+    });
+  };
+  const peers = await Promise.all(config.peers.map(refresh));
+  if (peers.every((peer, at) => peer === config.peers[at])) return config;
+  const changed = { ...config, peers };
+  saveConfig(home, changed);
+  return changed;
+}
+
 /**
  * The settings after a look at who is there now; the same ones when nobody is new, or the Cluster does not answer: later will do.
  * @param onNew told of members that were never seen before, and do not count

@@ -31,7 +31,7 @@ export async function reading<T>(
 ): Promise<T> {
   const { home } = context;
   requireHome(home);
-  const config = (await loadConfig(home, context.version)) ?? DEFAULT_CONFIG;
+  const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
   if (!existsSync(home.index)) {
     throw new ShardctlError('NOT_FOUND', `the home at ${home.dir} has no index`, {
       hint: 'run `shardctl add DIR` for each repository again: it makes a new one, and what is on the peers stays where it is',
@@ -40,14 +40,21 @@ export async function reading<T>(
   return await withSession(context, config, await Index.open(home.index, { ...options, readOnly: true }), work);
 }
 
+/** The settings of the home. Tells of what somebody changed by hand: a flipped bit is no hand. */
+async function settingsIn({ home, version, quiet, output }: Context): Promise<Config | undefined> {
+  const undo = 'if nobody did that, `shardctl config --restore` undoes it';
+  const tell = (changes: readonly string[]) => output.note(`${home.config} is not what it was: ${changes.join('; ')} (${undo})`);
+  return await loadConfig(home, version, quiet ? undefined : tell);
+}
+
 /** Runs `work` on what is there, be it nothing yet: a dry run makes no home. */
 export async function planning<T>(
   context: Context,
   work: (session: Omit<Session, 'index'> & { readonly index: Index | undefined }) => Promise<T>,
 ): Promise<T> {
-  const { home, version } = context;
+  const { home } = context;
   if (existsSync(home.index)) return await reading(context, work);
-  const config = (await loadConfig(home, version)) ?? DEFAULT_CONFIG;
+  const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
   return await withPeers(context, config, (peers) => work({ config, index: undefined, peers }));
 }
 
@@ -76,25 +83,38 @@ async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Ses
 
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
 async function locked<T>(context: Context, work: (config: Config, identity: HomeIdentity) => Promise<T>): Promise<T> {
-  const { home, version } = context;
-  const waitMs = lockWaitMs(context);
+  const { home } = context;
+  // A mistake in the command is found before a home is made.
+  lockWaitMs(context);
   ensureHome(home);
   // A newer format may lock in a way of its own: look before touching anything.
-  await loadConfig(home, version);
+  await settingsIn(context);
+  return await alone(context, async () => {
+    const config = await settingsIn(context);
+    if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
+    const { identity, came } = await settleIdentity(home, hostname());
+    if (came === 'copied') tellOfCopy(context, identity);
+    const isClustered = config?.peers.some(({ kind }) => kind === 'cluster') === true;
+    return await work(
+      isClustered ? await (await import('./wire-cluster-settings.ts')).withNewMembers(context, config) : (config ?? DEFAULT_CONFIG),
+      identity,
+    );
+  });
+}
+
+/** Runs `work` with the lock of the home, which is there, be its settings good or not. */
+export async function alone<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  const { home } = context;
   const lock = await acquireLock(home.locks, {
     command: `shardctl ${[context.args.command.words, ...context.args.positionals].join(' ')}`,
-    waitMs,
+    waitMs: lockWaitMs(context),
     processes: systemProcesses(),
     now: context.now,
     signal: context.signal,
   });
   context.onExit(() => lock.release());
   try {
-    const config = await loadConfig(home, version);
-    if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
-    const { identity, came } = await settleIdentity(home, hostname());
-    if (came === 'copied') tellOfCopy(context, identity);
-    return await work(await withNewMembers(context, config ?? DEFAULT_CONFIG), identity);
+    return await work();
   } finally {
     lock.release();
   }
@@ -103,25 +123,6 @@ async function locked<T>(context: Context, work: (config: Config, identity: Home
 function tellOfCopy({ reporter }: Context, { id, copyOf }: HomeIdentity): void {
   const message = `this home is a copy of home ${copyOf?.id} (${copyOf?.host}:${copyOf?.path}): it is home ${id} from now on, and what it holds is marked as its own`;
   reporter.event({ type: 'warning', message });
-}
-
-/** Looks who has joined a Cluster since. Once, whoever is new is named: a member that only follows is to be given nothing. */
-async function withNewMembers({ home, reporter }: Context, config: Config): Promise<Config> {
-  if (!config.peers.some(({ kind }) => kind === 'cluster')) return config;
-  const { refreshed } = await import('./wire-cluster-settings.ts');
-  const refresh = async (peer: PeerConfig) => {
-    if (peer.kind !== 'cluster') return peer;
-    return await refreshed(home, peer, config.peers, (names) => {
-      const message = `cluster "${peer.name}" has more members than count: ${names.join(', ')}`;
-      const hint = `nothing is stored there, unless you say \`shardctl peers set ${peer.name} --members ${names.join(',')}\``;
-      reporter.event({ type: 'warning', message, hint });
-    });
-  };
-  const peers = await Promise.all(config.peers.map(refresh));
-  if (peers.every((peer, at) => peer === config.peers[at])) return config;
-  const changed = { ...config, peers };
-  saveConfig(home, changed);
-  return changed;
 }
 
 /** Creates a local peer and adds it to the settings. Must be called by the only writer. */
@@ -165,7 +166,7 @@ export async function lookingAt<T>(
   places: readonly string[],
   work: (peers: ReadonlyMap<string, Peer>) => Promise<T>,
 ): Promise<T> {
-  let config = (await loadConfig(context.home, context.version)) ?? DEFAULT_CONFIG;
+  let config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
   for (const place of places) {
     const peer = isUrl(place)
       ? await (await import('./wire-kubo.ts')).kuboAt(context, config, place, freeName(config, hostOf(place)))

@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { ShardctlError } from '../errors.ts';
 import { type Config, DEFAULT_CONFIG } from './config.ts';
-import { loadConfig, saveConfig } from './config-file.ts';
+import { loadConfig, restoreConfig, saveConfig } from './config-file.ts';
 import { type HomePaths, homePaths } from './home.ts';
 
 let home: HomePaths;
@@ -44,12 +45,85 @@ test('an edited file is read anew, whatever the cache says', async () => {
   assert.equal((await load({ format: 1, shardSize: 2000 }))?.shardSize, 2000);
 });
 
-test('the cache of another version does not count', async () => {
+test('what another version has checked is checked again, and a text that is the same is no change', async () => {
   await load({ format: 1, shardSize: 1000 });
-  const cache = JSON.parse(readFileSync(home.configCache, 'utf8')) as { of: string; config: { shardSize: number } };
-  writeFileSync(home.configCache, JSON.stringify({ ...cache, config: { ...cache.config, shardSize: 7 } }));
-  assert.equal((await loadConfig(home, '1.0.0'))?.shardSize, 7, 'this is how the cache shows');
-  assert.equal((await loadConfig(home, '1.0.1'))?.shardSize, 1000);
+  const changes: string[] = [];
+  const load2 = () => loadConfig(home, '1.0.1', (found) => void changes.push(...found));
+  const cache = readFileSync(home.configCache, 'utf8');
+  assert.equal((await load2())?.shardSize, 1000);
+  assert.notEqual(readFileSync(home.configCache, 'utf8'), cache);
+  assert.deepEqual(changes, []);
+});
+
+test('a hand edit is told once, with what was there before and without passwords; what shardctl writes is no news', async () => {
+  const told: string[][] = [];
+  const loaded = () => loadConfig(home, '1.0.0', (changes) => void told.push([...changes]));
+  const settings: Config = { ...DEFAULT_CONFIG, peers: [disk, { ...kubo, url: 'https://me:secret@attic:5001' }] };
+  saveConfig(home, settings);
+  await loaded();
+  saveConfig(home, { ...settings, shardSize: 5 });
+  await loaded();
+  assert.deepEqual(told, []);
+  const edited = {
+    ...settings,
+    shardSize: 5,
+    peers: [
+      { ...disk, path: '/mnt/disk2' },
+      { ...kubo, url: 'https://me:other@attic:5001' },
+    ],
+  };
+  writeFileSync(home.config, JSON.stringify(edited));
+  await loaded();
+  await loaded();
+  assert.deepEqual(told, [
+    ['peers.disk1.path: "/mnt/disk1" → "/mnt/disk2"', 'peers.attic.url: "https://…@attic:5001" → "https://…@attic:5001"'],
+  ]);
+  assert.equal((await restoreConfig(home)).length, 2);
+  assert.deepEqual(await loaded(), { ...settings, shardSize: 5 });
+  assert.deepEqual(await restoreConfig(home), []);
+});
+
+test('one flipped bit in the settings, or in what was last checked, never counts unseen, and the command that the message names mends it', async () => {
+  const settings: Config = { ...DEFAULT_CONFIG, peers: [{ ...disk, capacity: 5e11 }], replication: { min: 2, max: 3 } };
+  saveConfig(home, settings);
+  await loadConfig(home, '1.0.0');
+  const good = new Map([home.config, home.configCache].map((file) => [file, readFileSync(file)]));
+  const seen = { same: 0, refused: 0, told: 0 };
+  for (const [damaged, bytes] of good) {
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      for (const [file, text] of good) writeFileSync(file, text);
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
+      writeFileSync(damaged, flipped);
+      let told: readonly string[] = [];
+      try {
+        const found = await loadConfig(home, '1.0.0', (changes) => {
+          told = changes;
+        });
+        if (told.length > 0) seen.told++;
+        else {
+          assert.deepEqual(found, settings, `bit ${bit} of ${damaged}`);
+          seen.same++;
+          continue;
+        }
+      } catch (error) {
+        assert.ok(error instanceof ShardctlError);
+        assert.match(error.hint ?? '', /`shardctl config --restore`/, `bit ${bit} of ${damaged}`);
+        seen.refused++;
+      }
+      // Each is written through to the disk.
+      if (bit % 16 !== 0) continue;
+      await restoreConfig(home);
+      assert.deepEqual(await loadConfig(home, '1.0.0'), settings);
+    }
+  }
+  assert.ok(seen.same > 0 && seen.refused > 0 && seen.told > 0, JSON.stringify(seen));
+});
+
+test('without a good copy there is nothing to restore', async () => {
+  writeFileSync(home.config, '{');
+  await assert.rejects(restoreConfig(home), { code: 'BAD_CONFIG' });
+  await assert.rejects(loadConfig(home, '1.0.0'), { hint: 'mend it with an editor' });
 });
 
 test('a mistake is reported with file and field', async () => {

@@ -1,41 +1,136 @@
-/** `config.json`: read, validated and written whole. */
+/**
+ * `config.json`: read, validated and written whole. Beside it `config.checked.json` has the settings as they were last found good, with
+ * a checksum: it spares a run the check, and is what `shardctl config --restore` goes back to when `config.json` is damaged.
+ */
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
-import { type Config, holdsSecret } from './config.ts';
+import { CONFIG_FORMAT, type Config, holdsSecret } from './config.ts';
 import type { HomePaths } from './home.ts';
+
+interface CheckedConfig {
+  /** Of the program that checked it; empty where it was written and not read yet. Another one may ask for other things. */
+  readonly version: string;
+  /** Digest of the text of `config.json` that these settings came from. */
+  readonly of: string;
+  readonly config: Config;
+  /** What the settings were before somebody changed that text; absent when shardctl did itself. */
+  readonly before?: Config | undefined;
+}
 
 /**
  * The settings, or undefined when the home has none yet.
- * @param version of this program: a cache that another one has checked does not count
+ * @param version of this program: what another one has checked is checked again
+ * @param onChanged told once of what is other than when the settings were last read: a hand edit, or a flipped bit
  * @throws ShardctlError `BAD_CONFIG` naming file and field, `NEWER_FORMAT` when a later shardctl wrote it
  */
-export async function loadConfig(home: HomePaths, version: string): Promise<Config | undefined> {
+export async function loadConfig(
+  home: HomePaths,
+  version: string,
+  onChanged: (changes: readonly string[]) => void = () => {},
+): Promise<Config | undefined> {
   const text = readIfThere(home.config);
   if (text === undefined) return undefined;
-  const of = `${version} ${createHash('sha256').update(text).digest('hex')}`;
-  const checked = readChecked(home.configCache, of);
-  if (checked !== undefined) return checked;
+  const of = digestOf(text);
+  const last = readChecked(home.configCache);
+  if (last?.of === of && last.version === version) return last.config;
 
   // Loading zod costs 60 ms, a third of an update that finds nothing to do: only a text not seen before is worth it.
   const { validateConfig } = await import('./config-schema.ts');
-  const config = validateConfig(parseJson(text, home.config), home.config);
+  let config: Config;
   try {
-    writeWhole(home.configCache, JSON.stringify({ of, config }), { secret: holdsSecret(config) });
-  } catch {
-    // A home that cannot be written can still be read; it is checked again next time.
+    config = validateConfig(parseJson(text, home.config), home.config);
+  } catch (error) {
+    throw last === undefined ? error : restorable(error, last);
   }
+  const was = last === undefined || last.of === of ? undefined : asNow(last.config, validateConfig);
+  const changes = was === undefined ? [] : (await import('./config-changes.ts')).differences(was, config);
+  if (changes.length > 0) onChanged(changes);
+  writeChecked(home, { version, of, config, before: changes.length > 0 ? was : last?.before });
   return config;
 }
 
 /** Replaces `config.json`: a crash leaves the old text or the new one. */
 export function saveConfig(home: HomePaths, config: Config): void {
+  const text = `${JSON.stringify(config, null, 2)}\n`;
   try {
-    writeWhole(home.config, `${JSON.stringify(config, null, 2)}\n`, { durable: true, secret: holdsSecret(config) });
+    writeWhole(home.config, text, { durable: true, secret: holdsSecret(config) });
   } catch (error) {
     throw ioError(error, 'writing the settings', home.config);
   }
+  writeChecked(home, { version: '', of: digestOf(text), config });
+}
+
+/**
+ * Writes the settings again as they were last found good, or as they were before somebody changed them.
+ * @returns what that changes; nothing when they are good, and nobody has changed them
+ * @throws ShardctlError `BAD_CONFIG` when there is nothing to go back to
+ */
+export async function restoreConfig(home: HomePaths): Promise<readonly string[]> {
+  const [{ validateConfig }, { differences }] = await Promise.all([import('./config-schema.ts'), import('./config-changes.ts')]);
+  const text = readIfThere(home.config) ?? '';
+  const last = readChecked(home.configCache);
+  if (last === undefined) {
+    throw new ShardctlError('BAD_CONFIG', `there is no good copy of ${home.config}`, { hint: 'mend it with an editor' });
+  }
+  const saved = last.of === digestOf(text) ? last.before : last.config;
+  if (saved === undefined) return [];
+  const config = validateConfig(saved, home.configCache);
+  const found = parsedOrNothing(text);
+  saveConfig(home, config);
+  if (found === undefined) return ['it was no JSON'];
+  return differences(asNow(found, validateConfig) ?? found, config);
+}
+
+/** What is damaged can be written again; what a newer version has checked, that one must read. */
+function restorable(error: unknown, { config }: CheckedConfig): unknown {
+  if (!(error instanceof ShardctlError) || config.format > CONFIG_FORMAT) return error;
+  const unless = error.code === 'NEWER_FORMAT' ? `${error.hint}; if none did` : 'to have the last good settings again';
+  return new ShardctlError(error.code, error.message, { hint: `${unless}, run \`shardctl config --restore\``, cause: error });
+}
+
+/** With what is left out filled in, so that only what differs does; undefined when it is not good. */
+function asNow(config: unknown, validate: (value: unknown, file: string) => Config): Config | undefined {
+  try {
+    return validate(config, '');
+  } catch {
+    return undefined;
+  }
+}
+
+function parsedOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns undefined when there is none, or it cannot be what was written: one flipped bit would be another setting */
+function readChecked(file: string): CheckedConfig | undefined {
+  try {
+    const text = readFileSync(file, 'utf8');
+    const end = text.indexOf('\n');
+    const json = text.slice(end + 1);
+    return text.slice(0, end) === digestOf(json) ? (JSON.parse(json) as CheckedConfig) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeChecked(home: HomePaths, checked: CheckedConfig): void {
+  const json = JSON.stringify(checked);
+  try {
+    const secret = holdsSecret(checked.config) || (checked.before !== undefined && holdsSecret(checked.before));
+    writeWhole(home.configCache, `${digestOf(json)}\n${json}`, { secret });
+  } catch {
+    // A home that cannot be written can still be read; it is checked again next time.
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function readIfThere(file: string): string | undefined {
@@ -55,15 +150,6 @@ function parseJson(text: string, file: string): unknown {
       hint: 'mend it with an editor',
       cause: error,
     });
-  }
-}
-
-function readChecked(file: string, of: string): Config | undefined {
-  try {
-    const cache = JSON.parse(readFileSync(file, 'utf8')) as { of?: unknown; config?: Config } | null;
-    return cache?.of === of ? cache.config : undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,0 +1,109 @@
+/** `config`: what the home decides, what a repository asks for, and settings that are damaged. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Program } from '../../testing/program.ts';
+
+let program: Program;
+beforeEach(() => {
+  program = new Program();
+  mkdirSync(program.path('m'));
+  writeFileSync(program.path('m', 'a'), 'a');
+  for (const name of ['x', 'y']) program.succeeds('peers', 'add', 'local', name);
+});
+afterEach(() => program.dispose());
+
+interface Setting {
+  readonly type: string;
+  readonly repository: string | null;
+  readonly key: string;
+  readonly value: string;
+  readonly from: string;
+}
+
+function settings(...argv: string[]): string[] {
+  return program.succeeds('config', ...argv, '--json').lines.flatMap((line) => {
+    const { type, repository, key, value, from } = JSON.parse(line) as Setting;
+    return type === 'setting' ? [`${repository ?? ''} ${key}=${value} ${from}`.trim()] : [];
+  });
+}
+
+const config = () => join(program.home, 'config.json');
+
+test('what the home decides is set, shown with where it comes from, and unset', () => {
+  const defaults = ['replication=1', 'allocate-by=freespace', `shard-size=${128 * 2 ** 20}`, 'cid-profile=unixfs-v1-2025'];
+  assert.deepEqual(
+    settings(),
+    defaults.map((it) => `${it} default`),
+  );
+  assert.match(program.succeeds('config', 'replication', '2').stdout, /^replication of the home: 1 → 2\n.*`shardctl repair`/);
+  program.succeeds('config', 'shard-size', '64MiB');
+  program.succeeds('config', 'allocate-by', 'prefer:x,weight');
+  program.succeeds('config', 'cid-profile', 'unixfs-v0-2015');
+  assert.deepEqual(settings('replication'), ['replication=2 home']);
+  assert.deepEqual(settings().slice(1), [
+    'allocate-by=prefer:x,weight home',
+    `shard-size=${64 * 2 ** 20} home`,
+    'cid-profile=unixfs-v0-2015 home',
+  ]);
+  for (const key of ['shard-size', 'allocate-by', 'cid-profile']) program.succeeds('config', key, '--unset');
+  assert.deepEqual(
+    settings().slice(1),
+    defaults.slice(1).map((it) => `${it} default`),
+  );
+  program.succeeds('add', 'm');
+  assert.match(program.succeeds('status').stdout, /each on 2 or more peers/);
+  assert.match(program.succeeds('config', 'replication', '-1').stdout, /2 → -1/);
+  assert.match(program.succeeds('config', '--unset', 'replication').stdout, /-1 → 1\nwhat is stored keeps the replicas/);
+});
+
+test('a repository is held to what is said of it, before what the home decides', () => {
+  program.succeeds('add', 'm');
+  assert.deepEqual(settings('--repository', 'm'), ['m replication=1 default', 'm allocate-by=freespace default']);
+  program.succeeds('config', 'replication', '2', '--repository', 'm');
+  program.succeeds('config', 'allocate-by', 'weight', '--repository', 'm');
+  assert.deepEqual(settings('--repository', 'm'), ['m replication=2 repository', 'm allocate-by=weight repository']);
+  program.ends(44, 'verify');
+  program.succeeds('repair');
+  program.succeeds('verify');
+  program.succeeds('config', 'allocate-by', '--unset', '--repository', 'm');
+  assert.deepEqual(settings('allocate-by', '--repository', 'm'), ['m allocate-by=freespace default']);
+  program.succeeds('config', 'replication', '--unset', '--repository', 'm');
+  assert.deepEqual(settings('replication'), ['replication=1 default', 'm replication=1 default']);
+});
+
+test('what makes no sense is refused, and nothing is set', () => {
+  const before = readFileSync(config(), 'utf8');
+  program.fails(2, /replication "0"/, 'config', 'replication', '0');
+  program.fails(2, /allocate-by "near": unknown allocator/, 'config', 'allocate-by', 'near');
+  program.fails(2, /names the peer "z"/, 'config', 'allocate-by', 'pinned-to:z');
+  program.fails(2, /shard-size "big"/, 'config', 'shard-size', 'big');
+  program.fails(2, /./, 'config', 'cid-profile', 'v9');
+  program.fails(2, /"colour" is no setting/, 'config', 'colour', 'red');
+  program.fails(2, /"shard-size" is no setting of a repository/, 'config', 'shard-size', '1MiB', '--repository', 'm');
+  program.fails(40, /no repository "z"/, 'config', 'replication', '2', '--repository', 'z');
+  program.fails(2, /--unset/, 'config', '--unset');
+  program.fails(2, /--restore/, 'config', 'replication', '--restore');
+  assert.equal(readFileSync(config(), 'utf8'), before);
+});
+
+test('settings that cannot be read are mended by the command that the message names; a change is told once, and not with -q', () => {
+  program.succeeds('add', 'm', '-q');
+  const good = readFileSync(config(), 'utf8');
+  writeFileSync(config(), good.replace('"peers"', '"peerS"'));
+  program.fails(2, /unknown field "peerS".*`shardctl config --restore`/, 'status');
+  program.fails(2, /`shardctl config --restore`/, 'update');
+  assert.match(program.succeeds('config', '--restore').stdout, /is written again/);
+  assert.equal(readFileSync(config(), 'utf8'), good);
+  const edit = () => writeFileSync(config(), good.replace('"min": 1', '"min": 2').replace('"max": 1', '"max": 2'));
+  edit();
+  assert.match(
+    program.succeeds('status').stderr,
+    /config\.json is not what it was: replication\.min: 1 → 2; .*`shardctl config --restore`/,
+  );
+  assert.equal(program.succeeds('status').stderr, '');
+  program.succeeds('config', '--restore');
+  edit();
+  assert.equal(program.succeeds('update', '-q').stderr, '');
+});

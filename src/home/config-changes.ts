@@ -1,0 +1,25 @@
+/** What somebody changed in the settings by hand: told, because a flipped bit is no hand. Loaded only where there is something to tell. */
+
+/** What differs, a field a line of text: `replication.min: 2 → 0`. Peers go by their names, and passwords are left out. */
+export function differences(before: unknown, after: unknown, field = ''): string[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  if (!isObject(before) || !isObject(after)) return [`${field || 'settings'}: ${shown(before)} → ${shown(after)}`];
+  const [old, now] = [byName(before), byName(after)];
+  return [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((key) =>
+    differences(old[key], now[key], field === '' ? key : `${field}.${key}`),
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function byName(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!Array.isArray(value)) return value;
+  const items = value as readonly unknown[];
+  return Object.fromEntries(items.map((item, at) => [isObject(item) && typeof item.name === 'string' ? item.name : String(at), item]));
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value).replace(/\/\/[^/@"]*@/g, '//…@');
+}
