@@ -44,6 +44,35 @@ test('a name leads to the tree of the head, stays the same, and moves with updat
   assert.equal(program.succeeds('update', 'deb ian', '--publish', '-q').stdout, '');
 });
 
+test('another home gets no name of this one by accident: it takes it over when it is told to, and the name stays', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  const other = new Program();
+  try {
+    const source = writeTree(join(dir, 'other'), { a: 'other' });
+    other.succeeds('peers', 'add', 'kubo', daemon.url, '--name', 'attic');
+    other.succeeds('add', source, '--name', 'deb ian', '-q');
+    other.fails(2, /another home publishes a deb ian/, 'publish', 'deb ian');
+    const { stderr } = other.run('publish', 'deb ian');
+    const key = /--take-key (\S+)`/.exec(stderr)?.[1] as string;
+    const nameOf = (said: { lines: readonly string[] }) => /^\/ipns\/(\S+) /.exec(said.lines[0] ?? '')?.[1];
+    const before = nameOf(program.succeeds('publish', 'deb ian'));
+    assert.equal(nameOf(other.succeeds('publish', 'deb ian', '--take-key', key)), before);
+    assert.equal(nameOf(other.succeeds('publish', 'deb ian')), before);
+    program.fails(2, /another home publishes a deb ian/, 'publish', 'deb ian');
+    program.succeeds(
+      'publish',
+      'deb ian',
+      '--take-key',
+      daemon.repo
+        .text(['key', 'list'])
+        .split('\n')
+        .find((it) => it.startsWith('shardctl-')) as string,
+    );
+  } finally {
+    other.dispose();
+  }
+});
+
 test('a name that cannot be published is an error of its own, after the snapshot is committed', async (t) => {
   if (!requireKubo(t) || daemon === undefined) return;
   await daemon.stop();

@@ -4,8 +4,10 @@ import type { SnapshotRecord } from './model.ts';
 
 /** What publishing needs of a daemon. */
 export interface Names {
-  has(key: string): Promise<boolean>;
+  /** Names of its keys. */
+  keys(): Promise<readonly string[]>;
   make(key: string): Promise<void>;
+  rename(key: string, to: string): Promise<void>;
   publish(key: string, path: string, lifetime: string | undefined): Promise<{ readonly name: string; readonly value: string }>;
 }
 
@@ -26,31 +28,58 @@ export interface PublishOptions {
   /** Daemons that may have the key, by name of the peer; the first makes it if none has. */
   readonly names: ReadonlyMap<string, Names>;
   readonly lifetime: string | undefined;
+  /** ID of this home: homes that share a daemon may have repositories of one name. */
+  readonly home: string;
+  /** The home comes from a time when a key had the name of the repository alone: such a key is its own. */
+  readonly isFormer: boolean;
+  /** Name of a key that this home takes over, and with it the IPNS name. */
+  readonly takeKey: string | undefined;
 }
 
 /**
  * Comes after the commit: what the head names is on its peers, confirmed. The daemon that has the key publishes: with another's
  * the name would be another.
- * @throws ShardctlError `TOO_FEW_PEERS` when a daemon does not answer: it may be the one that has the key
+ * @throws ShardctlError `TOO_FEW_PEERS` when a daemon does not answer: it may be the one that has the key; `USAGE` when only another home has one
  */
-export async function publish({ head, names, lifetime }: PublishOptions): Promise<Published> {
-  const key = keyOf(head.repository);
-  let chosen: [string, Names] | undefined;
-  for (const entry of names) if (chosen === undefined && (await entry[1].has(key))) chosen = entry;
-  if (chosen === undefined) {
-    [chosen] = names;
-    if (chosen === undefined) {
-      throw new ShardctlError('TOO_FEW_PEERS', 'no Kubo daemon is set up that could publish a name', {
-        hint: 'add one with `shardctl peers add kubo URL`',
-      });
-    }
-    await chosen[1].make(key);
+export async function publish(options: PublishOptions): Promise<Published> {
+  const { head, names, lifetime, home } = options;
+  if (names.size === 0) {
+    throw new ShardctlError('TOO_FEW_PEERS', 'no Kubo daemon is set up that could publish a name', {
+      hint: 'add one with `shardctl peers add kubo URL`',
+    });
   }
-  const { name, value } = await chosen[1].publish(key, `/ipfs/${head.tree}`, lifetime);
-  return { repository: head.repository, peer: chosen[0], name, value, dnslink: `dnslink=/ipns/${name}` };
+  const own = `shardctl-${home}-${encodeURIComponent(head.repository)}`;
+  const [peer, daemon] = await withKey(options, own);
+  const { name, value } = await daemon.publish(own, `/ipfs/${head.tree}`, lifetime);
+  return { repository: head.repository, peer, name, value, dnslink: `dnslink=/ipns/${name}` };
 }
 
-/** Kubo keeps keys in files of their names. */
-function keyOf(repository: string): string {
-  return `shardctl-${encodeURIComponent(repository)}`;
+/** The daemon that has this home's key for the repository, as it is called now. */
+async function withKey({ head, names, isFormer, takeKey }: PublishOptions, own: string): Promise<[string, Names]> {
+  const former = `shardctl-${encodeURIComponent(head.repository)}`;
+  const found: { readonly peer: string; readonly daemon: Names; readonly key: string }[] = [];
+  for (const [peer, daemon] of names) for (const key of await daemon.keys()) found.push({ peer, daemon, key });
+  const [first] = names;
+  const having = (key: string) => found.find((it) => it.key === key);
+  const mine = having(own);
+  if (mine !== undefined && takeKey === undefined) return [mine.peer, mine.daemon];
+  const taken = takeKey === undefined ? (isFormer ? having(former) : undefined) : having(takeKey);
+  if (taken !== undefined) {
+    // Renamed, the key stays the same, and so does the IPNS name that people know.
+    if (taken.key !== own) await taken.daemon.rename(taken.key, own);
+    return [taken.peer, taken.daemon];
+  }
+  if (takeKey !== undefined) throw new ShardctlError('NOT_FOUND', `no daemon has a key "${takeKey}"`);
+  const others = found.filter(({ key }) => key === former || OTHERS.exec(key)?.[1] === encodeURIComponent(head.repository));
+  if (others[0] !== undefined) {
+    throw new ShardctlError('USAGE', `another home publishes a ${head.repository} through peer "${others[0].peer}" already`, {
+      hint: `if that home is gone, or was this one, take its name over: \`shardctl publish ${head.repository} --take-key ${others[0].key}\`; else publish under another repository's name, or through another daemon with --peer`,
+    });
+  }
+  const [peer, daemon] = first as [string, Names];
+  await daemon.make(own);
+  return [peer, daemon];
 }
+
+/** A key of any home, and in it the repository's name. Kubo keeps keys in files of their names. */
+const OTHERS = /^shardctl-[0-9a-f]{12}-(.*)$/;

@@ -83,6 +83,7 @@ export const OPTIONS = {
   publish: { help: "then point the repository's IPNS name at the new tree, as `shardctl publish` does" },
   peer: { value: 'PEER', help: 'the Kubo daemon that is to publish [the one that has the key, else the first]' },
   lifetime: { value: 'TIME', help: 'how long the name may be believed when its daemon is gone, for example 48h [as the daemon does]' },
+  'take-key': { value: 'KEY', help: 'take over this key of the daemon, and with it the IPNS name that another home has published' },
 
   // peers
   reserve: { value: 'SIZE', help: 'bytes that stay free on it [16MiB]' },

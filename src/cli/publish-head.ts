@@ -2,6 +2,7 @@
 import { ShardctlError } from '../errors.ts';
 import type { Summary } from '../events.ts';
 import type { Config } from '../home/config.ts';
+import { readIdentity } from '../home/identity.ts';
 import type { SnapshotRecord } from '../model.ts';
 import { type Published, publish } from '../publish.ts';
 import { usage } from './args.ts';
@@ -16,7 +17,11 @@ export async function publishHead(context: Context, config: Config, head: Snapsh
   if (lifetime !== undefined && !/^\d+(\.\d+)?(s|m|h)$/.test(lifetime))
     throw usage(`--lifetime "${lifetime}" is not a time such as 48h or 90m`, args.command);
   const { kuboNames } = await import('./wire-kubo.ts');
-  return await publish({ head, lifetime, names: await kuboNames(context, config, args.text('peer')) });
+  const identity = readIdentity(context.home);
+  if (identity === undefined) throw new Error('a home that publishes has no ID');
+  const { id: home, isFormer = false } = identity;
+  const names = await kuboNames(context, config, args.text('peer'));
+  return await publish({ head, lifetime, names, home, isFormer, takeKey: args.text('take-key') });
 }
 
 /** As `publish`, after a run: also one that found nothing changed, whose predecessor may have failed at this. */

@@ -142,7 +142,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'publish',
     arguments: ['NAME'],
     summary: 'point an IPNS name at the newest tree of a repository, through a Kubo daemon',
-    options: ['peer', 'lifetime'],
+    options: ['peer', 'lifetime', 'take-key'],
     examples: ['shardctl publish debian', 'shardctl publish debian --peer attic --lifetime 72h'],
   },
   {

@@ -22,7 +22,7 @@ export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
   const { name, tags, capacity, reserve, weight, drained } = config;
   const cluster = new Cluster({
     name,
-    owner: ownerOf(context.home, hostname()).id,
+    owner: ownerOf(context.home, hostname()),
     api: new ClusterApi(clientOf(context.home, config)),
     members: config.members.map((member) => memberOf(member, context.now)),
     tags,

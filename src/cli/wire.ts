@@ -92,7 +92,7 @@ async function locked<T>(context: Context, work: (config: Config, identity: Home
   return await alone(context, async () => {
     const config = await settingsIn(context);
     if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
-    const { identity, came } = await settleIdentity(home, hostname());
+    const { identity, came } = await settleIdentity(home, hostname(), config !== undefined);
     if (came === 'copied') tellOfCopy(context, identity);
     const isClustered = config?.peers.some(({ kind }) => kind === 'cluster') === true;
     return await work(

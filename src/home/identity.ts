@@ -19,6 +19,8 @@ export interface HomeIdentity extends Owner {
   readonly marked: readonly string[];
   /** The home of which this one is a copy. */
   readonly copyOf?: Owner | undefined;
+  /** The home was there before homes had IDs. */
+  readonly isFormer?: boolean | undefined;
 }
 
 /** How the home came to its identity: it is the same as before, it was given one, it lies elsewhere now, or it is a copy of another. */
@@ -44,15 +46,19 @@ export function ownerOf(home: HomePaths, host: string): Owner {
 
 /**
  * Whose home this is, written down where that is new. Must be called by the only writer.
- * @param host name of this machine
+ * @param host name of this machine @param isThere whether there was a home here before, with an ID or without
  */
-export async function settleIdentity(home: HomePaths, host: string): Promise<{ readonly identity: HomeIdentity; readonly came: Came }> {
+export async function settleIdentity(
+  home: HomePaths,
+  host: string,
+  isThere = false,
+): Promise<{ readonly identity: HomeIdentity; readonly came: Came }> {
   const known = readIdentity(home);
   const path = realpathSync(home.dir);
   if (known !== undefined && known.host === host && known.path === path) return { identity: known, came: 'same' };
   const inode = inodeOf(path);
   const anew = { id: randomBytes(6).toString('hex'), host, path, inode, marked: [] };
-  if (known === undefined) return { identity: await saved(home, anew), came: 'new' };
+  if (known === undefined) return { identity: await saved(home, { ...anew, isFormer: isThere }), came: 'new' };
   const isOriginal = known.host === host ? !isElsewhere(known, inode) : known.inode === inode;
   if (isOriginal) return { identity: await saved(home, { ...known, host, path, inode }), came: 'moved' };
   const copyOf = { id: known.id, host: known.host, path: known.path };
@@ -84,7 +90,7 @@ async function saved(home: Pick<HomePaths, 'identity'>, identity: HomeIdentity):
 }
 
 /** A flipped bit in the ID would make it another home. */
-function checkOf({ id, host, path, inode, marked, copyOf }: HomeIdentity): string {
-  const text = JSON.stringify([id, host, path, inode, marked, copyOf?.id ?? '']);
+function checkOf({ id, host, path, inode, marked, copyOf, isFormer }: HomeIdentity): string {
+  const text = JSON.stringify([id, host, path, inode, marked, copyOf?.id ?? '', isFormer === true]);
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

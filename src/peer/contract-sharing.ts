@@ -1,6 +1,6 @@
 /** What every peer must do where two homes use it, as tests: a part of the suite in `contract.ts`. */
 import assert from 'node:assert/strict';
-import { cidsOf, marksOn, scanOf } from '../testing/peer-reading.ts';
+import { marksOn, scanOf } from '../testing/peer-reading.ts';
 import { makeBlocks, makeShard } from '../testing/shards.ts';
 import type { Peer } from './peer.ts';
 
@@ -9,6 +9,7 @@ const keep = { mayConsume: false, signal: new AbortController().signal };
 interface Sharing {
   readonly peer: Peer;
   readonly other?: Peer;
+  readonly hasNoOrder?: boolean;
   readonly dir: string;
 }
 
@@ -70,10 +71,11 @@ export function sharingRules(rule: (title: string, body: (context: Sharing) => P
     await other.hold?.([shards[1].cid]);
     assert.equal(await other.remove(shards[0].cid, dead.id), 'removed');
     assert.equal(await other.remove(shards[1].cid, dead.id), 'kept');
-    assert.deepEqual(await cidsOf(other), [shards[1].cid]);
+    assert.deepEqual([await other.has(shards[0].cid), await other.has(shards[1].cid)], [false, true]);
   });
 
-  shared('one home puts what another removes at that moment, and finds it', async (peer, other, dir) => {
+  rule('one home puts what another removes at that moment, and finds it', async ({ peer, other, hasNoOrder, dir }) => {
+    if (other === undefined || hasNoOrder === true) return;
     const shard = makeShard(dir, makeBlocks(10, 2000));
     for (let round = 0; round < 8; round++) {
       await peer.put(shard, keep);

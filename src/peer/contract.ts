@@ -14,6 +14,8 @@ export interface PeerUnderTest {
   readonly peer: Peer;
   /** The same peer, as another home has it. */
   readonly other?: Peer;
+  /** Changes by two homes in the same moment may cross: the put then fails, is made again, and takes its time. */
+  readonly hasNoOrder?: boolean;
   /** Changes one byte in the middle of a block that the peer stores, behind its back. */
   readonly flip: (shard: TestShard, block: Uint8Array) => Promise<void>;
   /** Makes a stored block shorter or unreadable, behind the peer's back. */

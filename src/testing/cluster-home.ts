@@ -65,7 +65,10 @@ export class ClusterHome {
   /** Roots of the head that the member's Kubo has pinned by themselves. */
   async rootsOn(peer: LabPeer): Promise<string[]> {
     const { Keys: direct = {} } = (await rpc(peer, 'pin/ls', { type: 'direct' })) as { Keys?: object };
-    return Object.keys(direct).sort();
+    // Without what homes say of themselves, which is a CID with the identity in it.
+    return Object.keys(direct)
+      .filter((cid) => !cid.startsWith('bafkqa'))
+      .sort();
   }
 
   /** The mirror as the program gives it back. */

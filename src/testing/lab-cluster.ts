@@ -7,6 +7,7 @@ import { KuboPeer } from '../peer/kubo/kubo.ts';
 import { openShard } from '../peer/kubo/reader.ts';
 import { KuboRpc } from '../peer/kubo/rpc.ts';
 import type { ClusterLab } from './cluster.ts';
+import { TEST_OWNER } from './owner.ts';
 
 /** Notes what is asked, and asks it. */
 export class NotingClient extends HttpClient {
@@ -23,7 +24,7 @@ export class NotingClient extends HttpClient {
 }
 
 /** Members `lab.c1` to `lab.c3`, which have met nothing yet. What is not read from a member's Kubo comes from whichever has it. */
-export function labCluster(lab: ClusterLab, withKubo: boolean, url: string = lab.peers[0].cluster) {
+export function labCluster(lab: ClusterLab, withKubo: boolean, url: string = lab.peers[0].cluster, owner = TEST_OWNER) {
   const http = new NotingClient({ url, who: 'the Cluster' });
   const members = lab.peers.map(({ name, clusterId, kuboId, kubo }) => ({
     id: clusterId,
@@ -34,7 +35,7 @@ export function labCluster(lab: ClusterLab, withKubo: boolean, url: string = lab
   const gateway = (cid: string) => Promise.any(readers.map((kubo) => openShard(kubo, cid)));
   const cluster = new Cluster({
     name: 'lab',
-    owner: 'test',
+    owner,
     api: new ClusterApi(http),
     members,
     tags: { tier: 'cold' },

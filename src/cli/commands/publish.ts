@@ -1,15 +1,18 @@
 /** `shardctl publish NAME`: point the repository's IPNS name at the tree of its head. */
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { requireHome } from '../../home/home.ts';
+import { readIdentity } from '../../home/identity.ts';
 import type { Context } from '../context.ts';
 import { publishHead } from '../publish-head.ts';
 import { answer } from '../results.ts';
-import { reading } from '../wire.ts';
+import { reading, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const repository = context.args.positionals[0] as string;
   requireHome(context.home);
-  return await reading(context, async ({ config, index }) => {
+  // Without an ID there is no key of its own: the home is given one, as its only writer.
+  const open = readIdentity(context.home) === undefined ? writing : reading;
+  return await open(context, async ({ config, index }) => {
     const record = index.repository(repository);
     const head = record === undefined ? undefined : index.snapshot(repository, record.head);
     if (head === undefined) {

@@ -7,6 +7,7 @@ import { cidText, sha256 } from '../../dag/cid.ts';
 import { DAG_PB, RAW } from '../../model.ts';
 import { ClusterLab, pinsOf, rpc, until, withoutCluster } from '../../testing/cluster.ts';
 import { labCluster, listOf } from '../../testing/lab-cluster.ts';
+import { TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { FederatedPeer } from './federated.ts';
 import type { ClusterMemberPeer } from './member.ts';
@@ -57,7 +58,19 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       await put([c1, c3]);
       assert.equal(http.uploads(), 1, 'what is there is not sent again');
       const { name, metadata } = await allocation(shard.cid);
-      assert.deepEqual([name, metadata], [shard.label, { 'shardctl-bytes': String(shard.carBytes) }]);
+      assert.deepEqual(
+        [name, metadata],
+        [
+          shard.label,
+          {
+            'shardctl-bytes': String(shard.carBytes),
+            [`shardctl-owner-${TEST_OWNER.id}`]: [lab.peers[0], lab.peers[2]]
+              .map(({ clusterId }) => clusterId)
+              .sort()
+              .join(','),
+          },
+        ],
+      );
     });
 
     test('a member that comes later is added, one that is removed goes alone, and the others stay pinned', async () => {
@@ -69,7 +82,7 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       await c1.remove(shard.cid);
       await until(async () => (await pinnedOn()).join() === 'c2,c3');
       const after = await allocation(shard.cid);
-      assert.deepEqual([after.name, after.metadata], [before.name, before.metadata]);
+      assert.deepEqual([after.name, after.metadata['shardctl-bytes']], [before.name, before.metadata['shardctl-bytes']]);
       assert.deepEqual([await c1.has(shard.cid), await c2.has(shard.cid), await c3.has(shard.cid)], [false, true, true]);
       await c2.remove(shard.cid);
       await c3.remove(shard.cid);

@@ -3,10 +3,12 @@
  * shard, so putting it on one member and taking it from another are changes to one thing: those take turns (`turns`).
  */
 import { ShardctlError } from '../../errors.ts';
+import type { Owner } from '../../model.ts';
 import type { ShardReader } from '../peer.ts';
 import type { ClusterApi } from './api.ts';
 import { Health, type MemberKubo } from './health.ts';
 import { Listing } from './listing.ts';
+import { describe } from './marks.ts';
 import { Metrics } from './metrics.ts';
 import { Roots } from './roots.ts';
 import { Turns } from './turns.ts';
@@ -27,8 +29,8 @@ export interface ClusterMember {
 
 export interface ClusterOptions {
   readonly name: string;
-  /** Tells the roots that this home pins from those of another. */
-  readonly owner: string;
+  /** The home whose shards and roots are marked as its own. */
+  readonly owner: Owner;
   readonly api: ClusterApi;
   readonly members: readonly ClusterMember[];
   /** Labels of all members, beside those that they give themselves. */
@@ -58,6 +60,7 @@ export class Cluster {
   readonly #members: ReadonlyMap<string, ClusterMember>;
   #collecting: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
+  #describing: Promise<void> | undefined;
 
   constructor(options: ClusterOptions) {
     const { api, members, now, settleMs = SETTLE_MS } = options;
@@ -69,7 +72,7 @@ export class Cluster {
     this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), health, settleMs, now });
     this.usage = new Usage(api);
     this.listing = new Listing({ api, metrics: this.metrics, kubos, nameOf: (id) => this.nameOf(id), now });
-    this.roots = new Roots(api, this.turns, options.owner);
+    this.roots = new Roots(api, this.turns, options.owner.id);
     this.#members = new Map(members.map((member) => [member.id, member]));
   }
 
@@ -80,6 +83,15 @@ export class Cluster {
   /** What people call a member: our name for it, or its ID. */
   nameOf(id: string): string {
     return this.#members.get(id)?.name ?? id;
+  }
+
+  /** Once a session, before the first mark: says who this home is. */
+  async describe(): Promise<void> {
+    this.#describing ??= describe(this.api, this.options.owner, this.now()).catch((error: unknown) => {
+      this.#describing = undefined;
+      throw error;
+    });
+    await this.#describing;
   }
 
   /** Whether a member sends pings and cannot be counted on: the Cluster is slow to answer whatever it has to ask that one about. */

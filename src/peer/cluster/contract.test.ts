@@ -5,6 +5,7 @@ import { base32upper } from 'multiformats/bases/base32';
 import { sha256 } from '../../dag/cid.ts';
 import { ClusterLab, withoutCluster } from '../../testing/cluster.ts';
 import { labCluster } from '../../testing/lab-cluster.ts';
+import { OTHER_OWNER } from '../../testing/owner.ts';
 import { peerContract } from '../contract.ts';
 
 describe('IPFS Cluster', { skip: withoutCluster() }, () => {
@@ -19,6 +20,8 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       await lab.empty();
       return {
         peer: labCluster(lab, withKubo).c2,
+        other: labCluster(lab, withKubo, lab.peers[0].cluster, OTHER_OWNER).c2,
+        hasNoOrder: true,
         flip: async (_, block) => {
           const file = fileOf(block);
           const bytes = readFileSync(file);

@@ -4,11 +4,12 @@
  */
 import { ShardctlError } from '../../errors.ts';
 import type { Metric, Replication } from '../../model.ts';
-import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import { shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
-import { canBeAllocated } from './pins.ts';
+import { ALL, marksOn, ownersIn, withMark } from './marks.ts';
+import { canBeAllocated, dropWhole, markPin } from './pins.ts';
 import { metadataOf } from './upload.ts';
 import { countPinned, PINNED, pinnedOnSome } from './watch.ts';
 
@@ -52,16 +53,18 @@ export class FederatedPeer implements Peer {
     signal.throwIfAborted();
     const cid = shardName(shard.cid);
     const { api, turns, usage, listing, now } = this.#cluster;
+    await this.#cluster.describe();
     await turns.take(cid, async () => {
       const car = await shardBody(shard, throttle);
       const before = await api.pin(cid);
       if (!replace && before !== undefined && countPinned(await api.status(cid)) >= (await this.#least(cid))) return;
+      const metadata = withMark({ ...before?.metadata, ...metadataOf(shard) }, this.#cluster.options.owner.id, [ALL]);
       const members = undefined;
       const replication = this.#replication === undefined ? {} : { replication: this.#replication };
       // Twice is once: the blocks and the pin are the same.
       const options = {
         name: shard.label,
-        metadata: metadataOf(shard),
+        metadata,
         members,
         what: `uploading ${shard.label}`,
         repeatable: true,
@@ -72,6 +75,7 @@ export class FederatedPeer implements Peer {
       await usage.changed(before, await api.pin(cid));
       listing.changed();
     });
+    await markPin(this.#cluster, cid, ALL);
   }
 
   async has(cid: string): Promise<boolean> {
@@ -90,16 +94,21 @@ export class FederatedPeer implements Peer {
     yield* (await this.#cluster.listing.anywhere()).keys();
   }
 
-  async remove(cid: string): Promise<'removed' | 'kept'> {
-    const { api, turns, usage, listing } = this.#cluster;
-    await turns.take(shardName(cid), async () => {
-      const pin = await api.pin(cid);
-      if (pin === undefined || pin.mode === 'direct') return;
-      await api.unpin(cid);
-      await usage.changed(pin, undefined);
-      listing.changed();
-    });
-    return 'removed';
+  async hold(cids: readonly string[]): Promise<void> {
+    await this.#cluster.describe();
+    for (const cid of cids) await markPin(this.#cluster, shardName(cid), ALL);
+  }
+
+  async remove(cid: string, owner = this.#cluster.options.owner.id): Promise<'removed' | 'kept'> {
+    return await dropWhole(this.#cluster, shardName(cid), owner);
+  }
+
+  async owners(): Promise<readonly PeerOwner[]> {
+    return await ownersIn(this.#cluster.api, this.marks());
+  }
+
+  marks(): AsyncIterable<Mark> {
+    return marksOn(this.#cluster.api, ALL);
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {

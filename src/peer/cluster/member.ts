@@ -1,11 +1,12 @@
 /** One member of an IPFS Cluster as a peer. Everything goes by the Cluster's REST API, and the bytes by the member's Kubo where that is known. */
 import { ShardctlError } from '../../errors.ts';
 import type { Metric } from '../../model.ts';
-import type { Peer, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
+import { marksOn, ownersIn } from './marks.ts';
 import type { MemberState } from './metrics.ts';
-import { addPin, dropPin, holdersOf } from './pins.ts';
+import { addPin, dropPin, holdersOf, markPin } from './pins.ts';
 import { metadataOf, Uploads } from './upload.ts';
 import { PINNED, pinnedOn } from './watch.ts';
 
@@ -105,10 +106,25 @@ export class ClusterMemberPeer implements Peer {
     yield* await this.#cluster.listing.of(this.#member.id);
   }
 
-  async remove(cid: string): Promise<'removed' | 'kept'> {
-    await dropPin(this.#cluster, shardName(cid), this.#member.id);
+  async hold(cids: readonly string[]): Promise<void> {
+    const { cluster } = this.#shared;
+    await this.#state();
+    await cluster.describe();
+    for (const cid of cids) await markPin(cluster, shardName(cid), this.#member.id);
+  }
+
+  async remove(cid: string, owner = this.#cluster.options.owner.id): Promise<'removed' | 'kept'> {
+    const result = await dropPin(this.#cluster, shardName(cid), this.#member.id, owner);
     this.#shared.uploads.forget(cid, this.#member.id);
-    return 'removed';
+    return result;
+  }
+
+  async owners(): Promise<readonly PeerOwner[]> {
+    return await ownersIn(this.#cluster.api, this.marks());
+  }
+
+  marks(): AsyncIterable<Mark> {
+    return marksOn(this.#cluster.api, this.#member.id);
   }
 
   /** The Cluster forgets a holder that does not answer when it gives the shard to others, and has it unpin when it is back. */

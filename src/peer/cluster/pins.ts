@@ -3,6 +3,7 @@ import { ShardctlError } from '../../errors.ts';
 import type { Pin } from './answers.ts';
 import { bufferBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
+import { ALL, isMarked, membersOf, ownersOf, withMark, withoutMark } from './marks.ts';
 import type { MemberState } from './metrics.ts';
 import { pointerCar } from './pointer.ts';
 
@@ -75,8 +76,9 @@ export async function addPin(cluster: Cluster, shard: Omit<WantedPin, 'members'>
     }
     if (!canBeAllocated(await metrics.of(id))) throw cannotTake(cluster, id);
     const members = [...(await keepable(cluster, shard.cid, holders)), id];
-    if ((await setPin(cluster, { ...shard, ...nameOf(pin), members }, signal)).includes(id)) throw cannotTake(cluster, id);
-    await usage.changed(pin, { allocations: members, metadata: shard.metadata });
+    const metadata = withMark({ ...pin?.metadata, ...shard.metadata }, cluster.options.owner.id, [id]);
+    if ((await setPin(cluster, { ...shard, ...nameOf(pin), metadata, members }, signal)).includes(id)) throw cannotTake(cluster, id);
+    await usage.changed(pin, { allocations: members, metadata });
   });
 }
 
@@ -96,36 +98,89 @@ export function cannotTake(cluster: Cluster, id: string): ShardctlError {
   );
 }
 
-/** Takes the shard from one member. Not being there is a success. @throws ShardctlError when another holder would lose it too */
-export async function dropPin(cluster: Cluster, cid: string, id: string): Promise<void> {
+/**
+ * Marks the shard as this home's own on a member, or on all.
+ * @returns whether it is marked: a pin that is not there is not made @throws ShardctlError when a holder would lose the shard by this
+ */
+export async function markPin(cluster: Cluster, cid: string, member: string): Promise<boolean> {
+  const { id: owner } = cluster.options.owner;
+  return await cluster.turns.take(cid, async () => {
+    const pin = await cluster.api.pin(cid);
+    if (pin === undefined || pin.mode === 'direct') return false;
+    if (!membersOf(pin.metadata, owner).includes(member)) await setMetadata(cluster, pin, withMark(pin.metadata, owner, [member]));
+    return true;
+  });
+}
+
+async function setMetadata(cluster: Cluster, pin: Pin, metadata: WantedPin['metadata']): Promise<void> {
+  const { cid, name } = pin;
+  const members = holdersOf(pin);
+  if (members !== 'everywhere') await assertKept(cluster, cid, members);
+  await setPin(cluster, { cid, name, metadata, members });
+}
+
+/** @throws ShardctlError when one of the holders would lose the shard with a change of its pin */
+async function assertKept(cluster: Cluster, cid: string, holders: readonly string[]): Promise<void> {
+  const kept = await keepable(cluster, cid, holders);
+  const silent = holders.find((holder) => !kept.includes(holder));
+  if (silent === undefined) return;
+  throw new ShardctlError(
+    'TOO_FEW_PEERS',
+    `peer "${cluster.nameOf(silent)}" holds ${cid} too and does not answer: its Cluster would take the shard from it as well`,
+    {
+      hint: 'run the same command again when it answers',
+      retryable: true,
+    },
+  );
+}
+
+/**
+ * Takes a home's mark for one member from the shard, and the shard from the member unless another home counts on it there. Not being
+ * there is a success. @throws ShardctlError when another holder would lose it too
+ */
+export async function dropPin(cluster: Cluster, cid: string, id: string, owner: string): Promise<'removed' | 'kept'> {
   const { api, metrics, usage, listing } = cluster;
-  await cluster.turns.take(cid, async () => {
+  return await cluster.turns.take(cid, async () => {
     const pin = await api.pin(cid);
-    if (pin === undefined || pin.mode === 'direct') return;
+    if (pin === undefined || pin.mode === 'direct') return 'removed';
+    const metadata = withoutMark(pin.metadata, owner, id);
     const wanted = holdersOf(pin);
     const holders = wanted === 'everywhere' ? [...(await metrics.all()).keys()] : wanted;
     const rest = holders.filter((holder) => holder !== id);
-    if (rest.length === holders.length) return;
+    // The last copy stays for any home that counts on the shard, wherever: the Cluster may have moved it by itself.
+    if (isMarked(metadata, id) || (rest.length === 0 && ownersOf(metadata).length > 0)) {
+      if (membersOf(pin.metadata, owner).includes(id)) await setMetadata(cluster, pin, metadata);
+      return 'kept';
+    }
+    if (rest.length === holders.length) return 'removed';
     if (rest.length === 0) {
       await api.unpin(cid);
       await usage.changed(pin, undefined);
       listing.saw(cid, id, false);
-      return;
+      return 'removed';
     }
-    const kept = await keepable(cluster, cid, rest);
-    const silent = rest.find((holder) => !kept.includes(holder));
-    if (silent !== undefined) {
-      throw new ShardctlError(
-        'TOO_FEW_PEERS',
-        `peer "${cluster.nameOf(silent)}" holds ${cid} too and does not answer: its Cluster would take the shard from it as well`,
-        {
-          hint: 'run the same command again when it answers',
-          retryable: true,
-        },
-      );
-    }
-    await setPin(cluster, { cid, name: pin.name, metadata: pin.metadata, members: rest });
-    await usage.changed(pin, { allocations: rest, metadata: pin.metadata });
+    await assertKept(cluster, cid, rest);
+    await setPin(cluster, { cid, name: pin.name, metadata, members: rest });
+    await usage.changed(pin, { allocations: rest, metadata });
     listing.saw(cid, id, false);
+    return 'removed';
+  });
+}
+
+/** As `dropPin`, for a Cluster that is one peer: from all its members at once. */
+export async function dropWhole(cluster: Cluster, cid: string, owner: string): Promise<'removed' | 'kept'> {
+  const { api, usage, listing } = cluster;
+  return await cluster.turns.take(cid, async () => {
+    const pin = await api.pin(cid);
+    if (pin === undefined || pin.mode === 'direct') return 'removed';
+    const metadata = withoutMark(pin.metadata, owner, ALL);
+    if (ownersOf(metadata).length > 0) {
+      if (membersOf(pin.metadata, owner).includes(ALL)) await setMetadata(cluster, pin, metadata);
+      return 'kept';
+    }
+    await api.unpin(cid);
+    await usage.changed(pin, undefined);
+    listing.changed();
+    return 'removed';
   });
 }

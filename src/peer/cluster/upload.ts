@@ -12,7 +12,8 @@ import type { Pin } from './answers.ts';
 import { mayHaveActed } from './api.ts';
 import { shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
-import { canBeAllocated, cannotTake, holdersOf, keepable, sameMembers, setPin } from './pins.ts';
+import { withMark } from './marks.ts';
+import { canBeAllocated, cannotTake, holdersOf, keepable, markPin, sameMembers, setPin } from './pins.ts';
 import { sizeMetadata } from './usage.ts';
 import { pinnedOn } from './watch.ts';
 
@@ -53,11 +54,19 @@ export class Uploads {
   async put(shard: SealedShard, id: string, allocation: readonly string[], options: UploadOptions): Promise<void> {
     const { api, listing, now } = this.#cluster;
     if (!options.replace && this.#done.get(shard.cid)?.has(id)) return;
-    let job = this.#jobs.get(shard.cid);
-    if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options);
-    const failure = (await join(job, options.signal)).get(id);
-    if (failure !== undefined) throw failure;
-    await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
+    for (let attempt = 1; ; attempt++) {
+      let job = this.#jobs.get(shard.cid);
+      if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options);
+      const failure = (await join(job, options.signal)).get(id);
+      if (failure !== undefined) throw failure;
+      if (await markPin(this.#cluster, shard.cid, id)) {
+        await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
+        // Another home that changed the pin in the same moment may have carried over what was there before this one's mark.
+        if (await markPin(this.#cluster, shard.cid, id)) break;
+      }
+      if (attempt === ATTEMPTS)
+        throw new ShardctlError('TOO_FEW_PEERS', `another home takes ${shard.label} away as it is put`, { retryable: true });
+    }
     listing.saw(shard.cid, id, true);
     const done = this.#done.get(shard.cid) ?? new Set();
     this.#done.set(shard.cid, done.add(id));
@@ -90,7 +99,9 @@ export class Uploads {
     const cluster = this.#cluster;
     const { api, metrics } = cluster;
     await checkCar(shard.carPath, shard);
+    await cluster.describe();
     const pin = await api.pin(shard.cid);
+    const marked = (ids: readonly string[]) => withMark({ ...pin?.metadata, ...metadataOf(shard) }, cluster.options.owner.id, ids);
     const there = pin === undefined ? new Set<string>() : await cluster.listing.holders(shard.cid);
     const isThere = (id: string) => there.has(id);
     const failures: Failures = new Map();
@@ -112,11 +123,12 @@ export class Uploads {
     const lacking = well(members).filter((id) => cluster.member(id)?.kubo === undefined && (replace || !isThere(id)));
     const target = () => (holders === 'everywhere' ? holders : [...others, ...well(members)]);
     const alone = holders !== 'everywhere' && lacking.length > 0 && sameMembers(lacking, target() as string[]);
-    if (lacking.length > 0) await this.#add(shard, lacking, { noPin: !alone, throttle, signal, before: pin }, failures);
+    if (lacking.length > 0)
+      await this.#add(shard, lacking, { noPin: !alone, throttle, signal, before: pin, metadata: marked(lacking) }, failures);
     if (well(members).length === 0) return failures;
     const isSet = alone ? failures.size === 0 : members.every(isThere);
     if (!isSet) {
-      const wanted = { cid: shard.cid, name: pin?.name ?? shard.label, metadata: metadataOf(shard), members: target() };
+      const wanted = { cid: shard.cid, name: pin?.name ?? shard.label, metadata: marked(well(members)), members: target() };
       for (const id of await setPin(cluster, wanted, signal)) failures.set(id, cannotTake(cluster, id));
     }
     const allocations = holders === 'everywhere' ? [] : [...others, ...well(members)];
@@ -146,14 +158,19 @@ export class Uploads {
       throttle,
       signal,
       before,
-    }: Pick<UploadOptions, 'throttle' | 'signal'> & { readonly noPin: boolean; readonly before: Pin | undefined },
+      metadata,
+    }: Pick<UploadOptions, 'throttle' | 'signal'> & {
+      readonly noPin: boolean;
+      readonly before: Pin | undefined;
+      readonly metadata: Readonly<Record<string, string>>;
+    },
     failures: Failures,
   ): Promise<void> {
     const { api } = this.#cluster;
     const options = {
       // Whoever put it first has named it.
       name: before?.name ?? shard.label,
-      metadata: metadataOf(shard),
+      metadata,
       members,
       noPin,
       what: `uploading ${shard.label}`,

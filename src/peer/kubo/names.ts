@@ -44,10 +44,15 @@ export class KuboNames {
     this.#options = options;
   }
 
-  /** Whether the daemon has a key of this name. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer */
-  async has(key: string): Promise<boolean> {
+  /** Names of the daemon's keys. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer */
+  async keys(): Promise<readonly string[]> {
     const keys = await this.#ask('asking for its keys', (options) => this.#client.key.list(options));
-    return keys.some(({ name }) => name === key);
+    return keys.map(({ name }) => name);
+  }
+
+  /** The key, and the IPNS name, stay the same. */
+  async rename(key: string, to: string): Promise<void> {
+    await this.#ask('renaming a key', (options) => this.#client.key.rename(key, to, options));
   }
 
   /** Makes a key. Ed25519: its name fits into one label of a host name. */
