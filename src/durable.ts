@@ -15,11 +15,11 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
-/** Writes a small file: after a crash it is there whole or not at all. */
-export async function writeDurably(path: string, text: string): Promise<void> {
+/** Writes a small file: after a crash it is there whole or not at all. @param mode of a new file */
+export async function writeDurably(path: string, text: string, mode = 0o644): Promise<void> {
   const fresh = `${path}.${randomUUID()}.new`;
   try {
-    const handle = await open(fresh, 'wx', 0o644);
+    const handle = await open(fresh, 'wx', mode);
     try {
       await handle.writeFile(text);
       await handle.sync();

@@ -40,6 +40,10 @@ export interface Recovered extends TakenShards {
   readonly number: number;
   readonly snapshot: string;
   readonly tree: string;
+  /** What its snapshots call it. */
+  readonly formerName: string;
+  /** IDs of the homes that had marked its head as their own. */
+  readonly owners: readonly string[];
 }
 
 /** Every snapshot on the peers, newest first. Writes nothing. */
@@ -147,7 +151,7 @@ function assertFree({ index }: RecoverRun, histories: readonly History[]): void 
 }
 
 async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }: History): Promise<Recovered> {
-  const { index, heads, source, headOf } = run;
+  const { index, heads, source, headOf, demandOf } = run;
   const taken = await takeShards(run, held, snapshots);
   // Where the head is known it stays the head, although a snapshot that was forgotten since may be newer by its clock.
   const known = headOf(repository);
@@ -161,11 +165,12 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
   await index.replaceSnapshots(records.slice(0, -1), []);
   // Nobody says any more how many replicas were asked for: what is there is not to become less with the next update or drain.
   const replication = replicationSeen(last.shards.flatMap((shard) => index.shard(shard) ?? []));
-  const told = replication === undefined ? {} : { replication };
+  const { owners } = head;
+  const told = { ...(replication === undefined ? {} : { replication }), ...demandOf(head.read.file.repository, owners) };
   await index.commit({ name: repository, source, head: number, profile, chunker: undefined, metadata, filters: [], ...told }, last);
   writeHead(heads, repository, cid);
   await pinHeads(run, repository);
-  return { repository, number, snapshot: cid, tree, ...taken };
+  return { repository, number, snapshot: cid, tree, formerName: head.read.file.repository, owners, ...taken };
 }
 
 function withHolders(held: Held, { catalogue, ...found }: FoundSnapshot): FoundSnapshot {

@@ -67,7 +67,9 @@ export async function writing<T>(
   return await locked(context, async (config, identity) =>
     withSession(context, config, await Index.open(context.home.index, options), async (session) => {
       await markWhatIsHeld(context, session, identity);
-      return await work(session);
+      const result = await work(session);
+      if (session.index.isChanged) await noteOnPeers(context, session);
+      return result;
     }),
   );
 }
@@ -79,6 +81,14 @@ async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Ses
   const { markHoldings } = await import('../mark-holdings.ts');
   const done = await markHoldings({ index, peers, emit: (event) => reporter.event(event) }, names);
   if (done.length > 0) await rememberMarked(home, identity, [...identity.marked.filter((name) => peers.has(name)), ...done]);
+}
+
+/** For the day on which this home is lost. */
+async function noteOnPeers(context: Context, { config, index }: Session): Promise<void> {
+  const local = config.peers.filter((peer) => peer.kind === 'local');
+  if (local.length === 0) return;
+  const { keepNotes } = await import('./wire-note.ts');
+  await keepNotes(context, index.repositories(), new Map(local.map((peer) => [peer, peerPath(context.home, peer)])));
 }
 
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
@@ -183,10 +193,12 @@ async function addLocalAt(context: Context, config: Config, path: string): Promi
   return peer;
 }
 
-async function localAt({ home }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
+/** With the name, tags and limits that it had in the home that was lost, where that has noted them. */
+async function localAt({ home, args }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
   if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
   const layout = await LocalPeer.layoutAt(path);
-  return { kind: 'local', name: freeName(config, basename(path)), path, layout, tags: {} };
+  const { name = basename(path), ...noted } = (await (await import('./wire-note.ts')).peerNoted(path, args.text('owner'))) ?? {};
+  return { kind: 'local', name: freeName(config, name), path, layout, tags: {}, ...noted };
 }
 
 export function isUrl(place: string): boolean {

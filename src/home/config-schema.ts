@@ -15,7 +15,7 @@ const size = z
 
 const count = z.int().refine((n) => n === -1 || n >= 1, 'expected a number of peers from 1, or -1 for every peer');
 
-const replication = z
+export const replication = z
   .strictObject({ min: count, max: count })
   .refine(({ min, max }) => max === -1 || (min !== -1 && min <= max), 'min is more than max');
 
@@ -24,7 +24,7 @@ const name = z.string().regex(PEER_NAME, 'expected a name of letters, digits, ".
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
 
 /** What every kind of peer may have. */
-const placement = {
+export const placement = {
   capacity: size.optional(),
   reserve: size.optional(),
   weight: z.number().nonnegative('expected a number from 0').optional(),

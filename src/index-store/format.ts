@@ -1,5 +1,5 @@
 /** The format of the index as a whole, and how an older one becomes today's: in one transaction, and without a command. */
-import { ShardctlError } from '../errors.ts';
+import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { replicationSeen } from '../model.ts';
 import type { Tables } from './tables.ts';
 
@@ -54,4 +54,15 @@ function addChecksums({ repositories, snapshots, shards }: Tables): void {
   for (const { key, value } of [...repositories.getRange()]) void repositories.put(key, value);
   for (const { key, value } of [...snapshots.getRange()]) void snapshots.put(key, value);
   for (const { key, value } of [...shards.getRange()]) void shards.put(key, value);
+}
+
+/** Opens a part of the index at `dir`. @throws ShardctlError `NOT_FOUND` when there is no index, `IO` */
+export function opening<T>(dir: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT')
+      throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: 'run `shardctl add DIR` first' });
+    throw ioError(error, 'opening the index', dir);
+  }
 }

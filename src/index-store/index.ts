@@ -6,7 +6,6 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DigestMap } from '../digest-map.ts';
 import { syncDirectory } from '../durable.ts';
-import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type SnapshotRecord, type Stray } from '../model.ts';
 import { BlockTable, type DamagedRun } from './blocks.ts';
 import { CountedBlocks } from './counted-blocks.ts';
@@ -14,7 +13,7 @@ import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
 import type { EntriesWriter } from './entries-writer.ts';
-import { bringUpToDate, doubtHeads, formatOf, INDEX_FORMAT } from './format.ts';
+import { bringUpToDate, doubtHeads, formatOf, INDEX_FORMAT, opening } from './format.ts';
 import { assertRoom } from './room.ts';
 import { dropStanding, readStanding, type Standing, writeStanding } from './standing.ts';
 import { Tables } from './tables.ts';
@@ -32,6 +31,8 @@ export class Index {
   /** What is known of the heads without opening the tables. */
   #standing: Standing | undefined;
   #openTables: Tables | undefined;
+  /** Whether anything was changed since it was opened. */
+  isChanged = false;
   #openBlocks: BlockTable | undefined;
   /** What can be counted on, once that is asked for. */
   #countedBlocks: CountedBlocks | undefined;
@@ -43,7 +44,7 @@ export class Index {
   static async open(dir: string, options: IndexOptions = {}): Promise<Index> {
     const index = new Index(dir, options);
     if (options.readOnly !== true) {
-      index.#opening(() => mkdirSync(join(dir, 'entries'), { recursive: true }));
+      opening(dir, () => mkdirSync(join(dir, 'entries'), { recursive: true }));
       assertRoom(dir);
     }
     if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
@@ -277,12 +278,12 @@ export class Index {
   readonly #numbers = (): ReadonlySet<number> => new Set(this.#tables.shards.getKeys());
 
   get #tables(): Tables {
-    this.#openTables ??= this.#opening(() => new Tables(this.#dir, this.#options.readOnly === true));
+    this.#openTables ??= opening(this.#dir, () => new Tables(this.#dir, this.#options.readOnly === true));
     return this.#openTables;
   }
 
   get #blocks(): BlockTable {
-    this.#openBlocks ??= this.#opening(() => new BlockTable(join(this.#dir, 'blocks'), this.#options));
+    this.#openBlocks ??= opening(this.#dir, () => new BlockTable(join(this.#dir, 'blocks'), this.#options));
     return this.#openBlocks;
   }
 
@@ -295,21 +296,12 @@ export class Index {
     for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
   }
 
-  #opening<T>(open: () => T): T {
-    try {
-      return open();
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT')
-        throw new ShardctlError('NOT_FOUND', `there is no index at ${this.#dir}`, { hint: 'run `shardctl add DIR` first' });
-      throw ioError(error, 'opening the index', this.#dir);
-    }
-  }
-
   /** One transaction, durable when it resolves. What was known of the heads without the tables ends with the first. */
   async #change(change: (tables: Tables) => void): Promise<void> {
     const tables = this.#tables;
     dropStanding(this.#dir);
     this.#standing = undefined;
+    this.isChanged = true;
     await tables.root.transaction(() => change(tables));
   }
 }

@@ -1,4 +1,5 @@
 /** What `recover` is given. */
+import type { Demand } from '../demand.ts';
 import type { Emit } from '../events.ts';
 import type { Index } from '../index-store/index.ts';
 import type { ByteString } from '../model.ts';
@@ -24,6 +25,8 @@ export interface RecoverRun extends Search {
   readonly source: ByteString;
   /** The head of a repository by its name, where something outlived the index that says so. */
   readonly headOf: (repository: string) => string | undefined;
+  /** What a lost home noted of a repository's replication and allocators. @param owners IDs of the homes that marked its snapshots */
+  readonly demandOf: (repository: string, owners: readonly string[]) => Partial<Demand>;
   readonly index: Index;
   readonly heads: string;
 }

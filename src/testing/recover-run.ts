@@ -12,6 +12,7 @@ export function recoverRun(home: TestHome, index: Index, options: Partial<Recove
     name: undefined,
     source: '',
     headOf: () => undefined,
+    demandOf: () => ({}),
     index,
     peers: home.peers,
     heads: join(home.dir, 'heads'),

@@ -1,11 +1,13 @@
 /** `shardctl recover [NAME|CID…] --from PEER…`: what snapshots the peers of a lost home hold, and a home made anew from them. */
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import type { Demand } from '../../demand.ts';
 import { displayText } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { toBytes } from '../../fs-path.ts';
 import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
+import type { NotedRepository } from '../../home/note.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import { type Recoverable, type Recovered, recover, recoverable } from '../../recover.ts';
 import { checkRepositoryName } from '../../repository-name.ts';
@@ -14,7 +16,8 @@ import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { table } from '../table.ts';
-import { isUrl, lookingAt, withPeersAt, writing } from '../wire.ts';
+import { isUrl, lookingAt, peerPath, withPeersAt, writing } from '../wire.ts';
+import { addCommand, type Notes, noted, notesOn } from '../wire-note.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, cwd } = context;
@@ -66,28 +69,32 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
     if (from.length === 0 && session.peers.size === 0)
       throw usage('where from? name the directory or the URL of each peer with --from', args.command);
     const started = now();
-    const recovered = await withPeersAt(context, session, from, ({ index, peers }) =>
-      recover({
+    let notes: Notes = new Map();
+    const recovered = await withPeersAt(context, session, from, async ({ config, index, peers }) => {
+      notes = await notesOn(config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : [])));
+      return await recover({
         wanted,
         homeId: ownerOf(home, hostname()).id,
         owner: args.text('owner'),
         name: name === undefined ? undefined : checkRepositoryName(name),
         source: source === undefined ? '' : toBytes(resolve(cwd, source)),
         headOf: (repository) => readHead(home.heads, repository),
+        demandOf: (repository, owners) => demandIn(noted(notes, repository, owners)),
         index,
         peers,
         heads: home.heads,
         emit: (event) => reporter.event(event),
         signal,
-      }),
-    );
+      });
+    });
     const seconds = (now() - started) / 1000;
     if (!quiet || json) {
       const results = recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
       answer(context, results, () => [
         ...recovered.flatMap(lines),
         `in ${formatSeconds(seconds)}`,
-        ...notes(recovered, source === undefined),
+        ...recovered.flatMap((one) => howToGoOn(one, noted(notes, one.formerName, one.owners), source !== undefined)),
+        ...(notes.size > 0 ? [] : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
       ]);
     }
     return recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
@@ -102,11 +109,16 @@ function lines({ repository, number, tree, shards, blocks, bytes, missing }: Rec
   return out;
 }
 
-/** What no snapshot says, and so nobody knows any more. */
-function notes(recovered: readonly Recovered[], noSource: boolean): string[] {
-  const names = recovered.map(({ repository }) => repository);
-  const out = ['not known to the peers, and so not recovered: filters, capacities and tags of peers, the numbers of the snapshots'];
-  if (noSource)
-    out.push(`nor where it came from: \`shardctl add DIR --name ${names[0]}\` says it, reads every file once and stores what is new`);
-  return out;
+/** What a home noted is believed as far as it decides where shards go. */
+function demandIn(known: NotedRepository | undefined): Partial<Demand> {
+  const { replication, allocateBy } = known ?? {};
+  return { ...(replication === undefined ? {} : { replication }), ...(allocateBy === undefined ? {} : { allocateBy }) };
+}
+
+/** Where the files are, and which of them are meant, is for a person to say: the note may be somebody else's. */
+function howToGoOn({ repository }: Recovered, known: NotedRepository | undefined, hasSource: boolean): string[] {
+  if (known !== undefined) return [`${repository} goes on with, as its home noted: ${addCommand(repository, known)}`];
+  const filters = `its filters are not known any more`;
+  if (hasSource) return [`${repository}: ${filters}`];
+  return [`${repository}: ${filters}, nor where it came from: \`shardctl add DIR --name ${repository}\` says it and reads every file once`];
 }

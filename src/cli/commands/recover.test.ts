@@ -1,0 +1,57 @@
+/** A lost home as an operator meets it: nothing was noted, nothing was backed up, the disks are there. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Program } from '../../testing/program.ts';
+
+let program: Program;
+beforeEach(() => {
+  program = new Program();
+  mkdirSync(program.path('m'));
+  writeFileSync(program.path('m', 'a'), Buffer.alloc(50_000, 'a'));
+  for (const zone of ['x', 'y']) program.succeeds('peers', 'add', 'local', `disk-${zone}`, '--tag', `zone=${zone}`, '--reserve', '1MiB');
+  program.succeeds('add', 'm', '--name', 'deb', '--replication', '2', '--allocate-by', 'tag:zone,freespace', '--exclude', '*.tmp');
+  rmSync(program.home, { recursive: true });
+});
+afterEach(() => program.dispose());
+
+const FROM = ['--from', 'disk-x', '--from', 'disk-y'];
+
+test('a lost home is found again without a CID, with what its peers know of policies and tags, and says what it does not know', () => {
+  const listed = program.succeeds('recover', ...FROM);
+  assert.match(listed.stdout, /deb .* 1 /);
+  assert.equal(statSync(program.home, { throwIfNoEntry: false }), undefined, 'to look is not to make a home');
+
+  const { stdout } = program.succeeds('recover', 'deb', ...FROM);
+  assert.match(stdout, /deb: recovered 1 snapshot/);
+  assert.ok(stdout.includes(`shardctl add ${program.path('m')} --name deb --exclude '*.tmp'`), stdout);
+  const { peers } = JSON.parse(readFileSync(join(program.home, 'config.json'), 'utf8')) as { peers: object[] };
+  const known = { reserve: 1024 ** 2, kind: 'local', layout: 'car' };
+  assert.deepEqual(
+    peers,
+    ['x', 'y'].map((zone) => ({ ...known, name: `disk-${zone}`, path: program.path(`disk-${zone}`), tags: { zone } })),
+  );
+  assert.match(program.succeeds('config').stdout, /deb +replication +2 .*\n.*deb +allocate-by +tag:zone,freespace/);
+
+  writeFileSync(program.path('m', 'b'), Buffer.alloc(50_000, 'b'));
+  program.succeeds('add', 'm', '--name', 'deb', '--exclude', '*.tmp');
+  program.succeeds('verify', '--read-data', '--replication', '2');
+});
+
+test('a note that another home planted neither changes what is updated nor is it run', () => {
+  const owners = program.path('disk-x', 'owners');
+  const [file] = readdirSync(owners).filter((name) => name.endsWith('.note'));
+  const path = join(owners, file as string);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  const note = JSON.parse(readFileSync(path, 'utf8')) as { at: string; repositories: { source: string }[] };
+  const planted = {
+    ...note,
+    at: '2099-01-01T00:00:00.000Z',
+    repositories: note.repositories.map((one) => ({ ...one, source: '/etc; rm -r /' })),
+  };
+  writeFileSync(path, JSON.stringify(planted));
+  const { stdout } = program.succeeds('recover', '--all', ...FROM);
+  assert.match(stdout, /shardctl add '\/etc; rm -r \/'/);
+  program.fails(40, /where/, 'update', 'deb');
+});

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RepositoryRecord } from '../model.ts';
+import type { LocalPeerConfig } from './config.ts';
+import { noteText, parseNote } from './note.ts';
+
+const record: RepositoryRecord = {
+  name: 'debian',
+  source: '/srv/gro\xdf',
+  head: 7,
+  profile: 'unixfs-v1-2025',
+  chunker: undefined,
+  metadata: true,
+  filters: ['- *.tmp', '+ a'],
+  replication: { min: 2, max: 3 },
+  allocateBy: ['tag:zone', 'freespace'],
+};
+const peer: LocalPeerConfig = { kind: 'local', name: 'disk1', path: '/mnt/disk1', layout: 'car', tags: { zone: 'a' }, capacity: 5e11 };
+
+test('a note gives back what it was written from, names that are not UTF-8 included', () => {
+  const note = parseNote(noteText([record], peer, 0));
+  const { head: _, chunker: __, ...rest } = record;
+  assert.deepEqual(note?.repositories, [rest]);
+  assert.deepEqual(note?.peer, { name: 'disk1', tags: { zone: 'a' }, capacity: 5e11 });
+  assert.equal(note?.at, '1970-01-01T00:00:00.000Z');
+});
+
+test('a note says nothing of where its home is, nor of other peers', () => {
+  assert.doesNotMatch(noteText([record], peer, 0), /mnt|layout|path/);
+});
+
+test('what is no note, or asks for what no settings may ask for, is passed over', () => {
+  const text = noteText([record], peer, 0);
+  for (const broken of ['', '{', '[]', text.replace('"format": 1', '"format": 9'), text.replace('"min": 2', '"min": 0'), text.slice(0, -9)])
+    assert.equal(parseNote(broken), undefined, broken);
+});
