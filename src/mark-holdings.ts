@@ -21,7 +21,7 @@ export async function markHoldings({ index, peers, emit }: MarkRun, names: reado
     names.map(async (name) => {
       const cids = holdings.filter((holding) => holding.peers.includes(name)).map(({ cid }) => cid);
       try {
-        if (cids.length > 0) await peers.get(name)?.hold?.(cids);
+        if (cids.length > 0) await peers.get(name)?.hold(cids);
         return [name];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;

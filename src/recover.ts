@@ -95,7 +95,7 @@ async function markAll(run: RecoverRun, held: Held, histories: readonly History[
   const wanted = new Set(snapshots.flatMap(({ read, catalogue }) => [catalogue.cid, ...read.shards.map(({ cid }) => cid)]));
   for (const [name, cids] of held) {
     try {
-      await run.peers.get(name)?.hold?.([...wanted].filter((cid) => cids.has(cid)));
+      await run.peers.get(name)?.hold([...wanted].filter((cid) => cids.has(cid)));
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       run.emit({ type: 'warning', message: `peer ${name} does not know yet what this home needs there: ${error.message}` });

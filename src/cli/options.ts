@@ -77,7 +77,7 @@ export const OPTIONS = {
   'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
   from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
-  owner: { value: 'ID', help: 'only what the home of this ID has marked as its own' },
+  owner: { value: 'ID', help: 'only what the home of this ID has marked as its own; prune --orphans: that home is dead' },
 
   // publish
   publish: { help: "then point the repository's IPNS name at the new tree, as `shardctl publish` does" },
@@ -103,7 +103,8 @@ export const OPTIONS = {
   gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },
   path: { value: 'PATH', help: 'where its directory is now' },
   url: { value: 'URL', help: 'where its daemon is now' },
-  force: { help: 'although its replicas are needed: it is dead, and they are lost' },
+  force: { help: 'peers rm: although its replicas are needed, it is dead, and they are lost; prune --orphans: free what is listed' },
+  orphans: { help: 'instead, say which homes use the peers, and what of it none of them needs' },
   undo: { help: 'give it shards again' },
   gc: { help: 'ask daemons to collect the space of what was removed, now' },
   layout: { value: 'LAYOUT', help: 'car: one CAR file a shard; blockstore: a blockstore-fs directory [car]' },

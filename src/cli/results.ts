@@ -2,6 +2,7 @@
 import type { Exported } from '../export-car.ts';
 import type { ImportedCar } from '../import-car.ts';
 import type { Moved } from '../move/run.ts';
+import type { Orphans } from '../orphans.ts';
 import type { Pruned } from '../prune.ts';
 import type { Published } from '../publish.ts';
 import type { RestoreProblems } from '../read/not-restored.ts';
@@ -93,6 +94,7 @@ export type Result =
   | ({ type: 'imported-car'; seconds: number } & ImportedCar)
   /** A snapshot that peers hold, as `recover` lists it. */
   | ({ type: 'recoverable' } & Recoverable)
+  | ({ type: 'orphans' } & Orphans)
   /** One repository that came back. */
   | ({ type: 'recovered'; seconds: number } & Recovered);
 

@@ -34,7 +34,7 @@ export function sharingRules(rule: (title: string, body: (context: Sharing) => P
   shared('a home that has marked what another has put keeps it', async (peer, other, dir) => {
     const shard = makeShard(dir, makeBlocks(20, 4000));
     await peer.put(shard, keep);
-    await other.hold?.([shard.cid]);
+    await other.hold([shard.cid]);
     assert.equal(await peer.remove(shard.cid), 'kept');
     assert.deepEqual((await scanOf(other, shard)).damage, []);
   });
@@ -56,7 +56,7 @@ export function sharingRules(rule: (title: string, body: (context: Sharing) => P
     await other.put(shards[1], keep);
     for (const seenBy of [peer, other]) {
       const marks = await marksOn(seenBy);
-      const owners = await seenBy.owners?.();
+      const owners = await seenBy.owners();
       assert.deepEqual(owners?.map(({ id }) => id).sort(), [...new Set(marks.map(({ owner }) => owner))].sort());
       assert.ok(owners?.every(({ host, path, seen }) => host && path && seen));
       assert.deepEqual(marks.map(({ cid }) => cid).sort(), [shards[0].cid, shards[1].cid, shards[1].cid].sort());
@@ -66,9 +66,9 @@ export function sharingRules(rule: (title: string, body: (context: Sharing) => P
   shared('the mark of a home that is dead is taken away by another', async (peer, other, dir) => {
     const shards = [makeShard(dir, makeBlocks(3, 100)), makeShard(dir, makeBlocks(3, 100, 2))] as const;
     for (const shard of shards) await peer.put(shard, keep);
-    const [dead] = (await peer.owners?.()) ?? [];
+    const [dead] = (await peer.owners()) ?? [];
     assert.ok(dead);
-    await other.hold?.([shards[1].cid]);
+    await other.hold([shards[1].cid]);
     assert.equal(await other.remove(shards[0].cid, dead.id), 'removed');
     assert.equal(await other.remove(shards[1].cid, dead.id), 'kept');
     assert.deepEqual([await other.has(shards[0].cid), await other.has(shards[1].cid)], [false, true]);

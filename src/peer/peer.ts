@@ -100,7 +100,7 @@ export interface Peer {
    * Marks shards as this home's own, durably. Whoever counts on a shard that he has not put marks it first, and then looks whether it is
    * there: what was there before may just be going.
    */
-  hold?(cids: readonly string[]): Promise<void>;
+  hold(cids: readonly string[]): Promise<void>;
 
   /**
    * Takes this home's mark from the shard. When no other home has marked it, it is unpinned, and its space freed where that is the peer's
@@ -111,10 +111,10 @@ export interface Peer {
   remove(cid: string, owner?: string): Promise<'removed' | 'kept'>;
 
   /** The homes that have marked shards here, this one among them. */
-  owners?(): Promise<readonly PeerOwner[]>;
+  owners(): Promise<readonly PeerOwner[]>;
 
   /** All marks of all homes. */
-  marks?(): AsyncIterable<Mark>;
+  marks(): AsyncIterable<Mark>;
 
   /**
    * Pins single blocks of shards that are here by themselves, and nothing below them: who knows only a tree's root then finds

@@ -29,6 +29,6 @@ export function bytesOf(bytes: Uint8Array | undefined): Uint8Array {
 
 export async function marksOn(peer: Peer): Promise<Mark[]> {
   const marks: Mark[] = [];
-  for await (const mark of peer.marks?.() ?? []) marks.push(mark);
+  for await (const mark of peer.marks()) marks.push(mark);
   return marks;
 }

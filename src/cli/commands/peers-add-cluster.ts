@@ -5,6 +5,7 @@ import { peerNames } from '../../home/config.ts';
 import { replicationOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
+import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../peer-options.ts';
 import { hostOf, isUrl, writing } from '../wire.ts';
 import { type AskedCluster, addCluster } from '../wire-cluster-settings.ts';
@@ -24,6 +25,7 @@ export async function run(context: Context): Promise<number> {
   if (!quiet && made.federate === true && made.gateway === undefined && made.members.every(({ kubo }) => kubo === undefined)) {
     output.note(`nothing can be read from ${made.name} yet: give --gateway URL, or --kubo MEMBER=URL for its members`);
   }
+  await tellNeighbours(context, peerNames(made));
   return EXIT.done;
 }
 

@@ -4,6 +4,7 @@ import { displayUrl } from '../../display.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import type { Args } from '../args.ts';
 import type { Context } from '../context.ts';
+import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../peer-options.ts';
 import { hostOf, writing } from '../wire.ts';
 import { addKuboPeer, type NewKuboPeer } from '../wire-kubo.ts';
@@ -19,6 +20,7 @@ export async function run(context: Context): Promise<number> {
   });
   if (!quiet && !json) output.line(`peer ${peer.name}: Kubo ${peer.id} at ${displayUrl(peer.url)}`);
   if (!quiet) for (const warning of warnings) output.note(`peer ${peer.name}: ${warning}`);
+  await tellNeighbours(context, [peer.name]);
   return EXIT.done;
 }
 

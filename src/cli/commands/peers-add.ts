@@ -5,6 +5,7 @@ import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
+import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, peerName } from '../peer-options.ts';
 import { addLocalPeer, writing } from '../wire.ts';
 
@@ -22,6 +23,7 @@ export async function run(context: Context): Promise<number> {
     await addLocalPeer(context.home, config, peer);
   });
   if (!context.quiet && !context.json) context.output.line(`peer ${peer.name}: ${peer.path}, layout ${peer.layout}`);
+  await tellNeighbours(context, [peer.name]);
   return EXIT.done;
 }
 

@@ -5,6 +5,7 @@ import { formatSize } from '../../home/sizes.ts';
 import { type Pruned, prune } from '../../prune.ts';
 import { reclaim } from '../../reclaim.ts';
 import { sizeOf } from '../add-options.ts';
+import { usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
@@ -14,10 +15,14 @@ import { reading, type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
+  requireHome(home);
+  if (args.flag('orphans')) return await (await import('../prune-orphans.ts')).pruneOrphans(context);
+  for (const option of ['owner', 'force'] as const) {
+    if (args.text(option) !== undefined || args.flag(option)) throw usage(`--${option} goes with --orphans`, args.command);
+  }
   const limits = { maxUnused: maxUnusedOf(args), maxRepack: sizeOf(args, 'max-repack') ?? Number.POSITIVE_INFINITY };
   const options = storingOptions(context);
   const dryRun = args.flag('dry-run');
-  requireHome(home);
   const work = async (session: Session) => {
     const started = now();
     const pruned = await prune(await storingRun(context, session, options), { ...limits, dryRun });

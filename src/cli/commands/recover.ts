@@ -13,6 +13,7 @@ import { type Recoverable, type Recovered, recover, recoverable } from '../../re
 import { checkRepositoryName } from '../../repository-name.ts';
 import { usage } from '../args.ts';
 import type { Context } from '../context.ts';
+import { tellNeighbours } from '../neighbours.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { table } from '../table.ts';
@@ -65,7 +66,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
   const { args, cwd, home, json, now, quiet, reporter, signal } = context;
   const name = args.text('name');
   const source = args.text('source');
-  return await writing(context, async (session) => {
+  const code = await writing(context, async (session) => {
     if (from.length === 0 && session.peers.size === 0)
       throw usage('where from? name the directory or the URL of each peer with --from', args.command);
     const started = now();
@@ -99,6 +100,8 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
     }
     return recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
   });
+  await tellNeighbours(context);
+  return code;
 }
 
 function lines({ repository, number, tree, shards, blocks, bytes, missing }: Recovered): string[] {
