@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { perform, updating } from './deeds.ts';
-import { Home, REPLICAS, type Repository } from './home.ts';
+import { Home, type Mirror, REPLICAS } from './home.ts';
 import { assertAll, assertSome } from './laws.ts';
 import { recoverPeer } from './peer-trouble.ts';
 import { Random } from './random.ts';
@@ -72,7 +72,7 @@ async function setUp(world: World): Promise<void> {
   const first = await makeHome(world, 'a', ['p0', 'p1', 'p2', 'p3'], { debian, npm });
   const second = await makeHome(world, 'b', ['p1', 'p2', 'p3', 'p4'], {});
   if (random.chance(0.5)) {
-    const theirs = first.repositories.get('debian') as Repository;
+    const theirs = first.repositories.get('debian') as Mirror;
     await recoverHeads(world, second, [{ repository: { ...theirs, kept: new Map(theirs.kept) }, cid: headOf(first, 'debian') }]);
   } else await addRepository(world, second, 'debian', debian);
   await addRepository(world, second, 'rpm', rpm);
@@ -87,7 +87,7 @@ async function makeHome(world: World, name: string, peers: readonly string[], so
 }
 
 async function addRepository(world: World, home: Home, name: string, source: Source): Promise<void> {
-  const repository: Repository = { name, source, replicas: REPLICAS, kept: new Map() };
+  const repository: Mirror = { name, source, replicas: REPLICAS, kept: new Map() };
   home.repositories.set(name, repository);
   await perform(world, updating(home, repository, home.addCommand(repository), await source.frozen()));
 }

@@ -1,5 +1,6 @@
 /** What an operator does to a home, one command each, and what is known of the home afterwards. */
-import { type Home, REPLICAS, type Repository } from './home.ts';
+import { join } from 'node:path';
+import { CARRIED, type Home, REPLICAS, type Repository } from './home.ts';
 import type { Frozen } from './source.ts';
 import type { Outcome, World } from './world.ts';
 
@@ -21,7 +22,7 @@ const orTooFewPeers = (world: World, home: Home): number[] => (world.stateFor(ho
 export async function updateDeed(world: World): Promise<Deed> {
   const { random } = world;
   const home = random.pick(world.homes);
-  const repository = random.pick([...home.repositories.values()]);
+  const repository = random.pick(home.mirrors);
   if (random.chance(0.9)) for (const line of await repository.source.edit()) world.note(`  ${repository.source.dir}: ${line}`);
   const add = random.chance(0.15);
   const argv = add ? home.addCommand(repository) : home.updateCommand(repository);
@@ -41,13 +42,14 @@ export function updating(home: Home, repository: Repository, argv: readonly stri
 
 export async function updateAllDeed(world: World, home = world.random.pick(world.homes)): Promise<Deed> {
   const frozen = new Map<string, Frozen>();
-  for (const { name, source } of home.repositories.values()) frozen.set(name, await source.frozen());
+  for (const { name, source } of home.mirrors) frozen.set(name, await source.frozen());
+  const all = home.mirrors.length === home.repositories.size ? ['--all'] : home.mirrors.map(({ name }) => name);
   return {
     home,
-    argv: ['update', '--all', '--shard-size', '64KiB', '--max-delete', 'none'],
+    argv: ['update', ...all, '--shard-size', '64KiB', '--max-delete', 'none'],
     allowed: [0],
     done: (outcome) => {
-      for (const repository of home.repositories.values()) home.committed(repository, frozen.get(repository.name) as Frozen, outcome);
+      for (const repository of home.mirrors) home.committed(repository, frozen.get(repository.name) as Frozen, outcome);
     },
     cutShort: () => home.reconcile({ committed: frozen }),
   };
@@ -56,7 +58,7 @@ export async function updateAllDeed(world: World, home = world.random.pick(world
 /** A repository is told to have one replica more, or as many as before; it has them when the run is over. */
 export async function replicationDeed(world: World): Promise<Deed> {
   const home = world.random.pick(world.homes);
-  const repository = world.random.pick([...home.repositories.values()]);
+  const repository = world.random.pick(home.mirrors);
   const replicas = repository.replicas === REPLICAS ? REPLICAS + 1 : REPLICAS;
   const argv = [...home.updateCommand(repository), '--replication', `${replicas}`];
   const deed = updating(home, repository, argv, await repository.source.frozen());
@@ -67,6 +69,30 @@ export async function replicationDeed(world: World): Promise<Deed> {
     done: (outcome) => {
       deed.done?.(outcome);
       repository.replicas = replicas;
+    },
+  };
+}
+
+/** A snapshot of one home is carried to another as a CAR. */
+export async function carryDeed(world: World): Promise<Deed> {
+  const { random } = world;
+  const [from, home] = random.some(world.homes, 2) as [Home, Home];
+  const { name, kept } = random.pick([...from.repositories.values()]);
+  const number = random.pick([...kept.keys()]);
+  const car = join(world.dir, 'carried.car');
+  await world.run(from, [0], ['export', `${name}@${number}`, '--car', car]);
+  const repository = home.repositories.get(CARRIED) ?? { name: CARRIED, source: undefined, replicas: REPLICAS, kept: new Map() };
+  const frozen = kept.get(number) as Frozen;
+  return {
+    ...updating(home, repository, home.importCommand(car), frozen),
+    done: (outcome) => {
+      home.repositories.set(CARRIED, repository);
+      home.committed(repository, frozen, outcome);
+    },
+    cutShort: async () => {
+      home.repositories.set(CARRIED, repository);
+      await home.reconcile({ committed: new Map([[CARRIED, frozen]]) });
+      if (repository.kept.size === 0) home.repositories.delete(CARRIED);
     },
   };
 }
@@ -93,17 +119,15 @@ export async function forgetDeed(world: World): Promise<Deed> {
   };
 }
 
-export function pruneDeed(world: World): Deed {
+export function pruneDeed(world: World, home = world.random.pick(world.homes)): Deed {
   const { random } = world;
-  const home = random.pick(world.homes);
   const argv = ['prune', '--shard-size', '64KiB'];
   if (random.chance(0.7)) argv.push('--max-unused', random.pick(['0', '5%', '20%', 'unlimited']));
   if (random.chance(0.2)) argv.push('--max-repack', '100KB');
   return { home, argv, allowed: orTooFewPeers(world, home), cutShort: () => home.reconcile() };
 }
 
-export function rebalanceDeed(world: World): Deed {
-  const home = world.random.pick(world.homes);
+export function rebalanceDeed(world: World, home = world.random.pick(world.homes)): Deed {
   return { home, argv: ['rebalance'], allowed: orTooFewPeers(world, home) };
 }
 

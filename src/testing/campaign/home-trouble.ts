@@ -11,7 +11,7 @@ import type { World } from './world.ts';
 /** A home is deleted; its heads are found again on its peers. */
 export async function lostHomeRound(world: World): Promise<void> {
   const home = world.random.pick(world.homes);
-  const heads = [...home.repositories.values()].map((repository) => ({ repository, cid: headOf(home, repository.name) }));
+  const heads = home.mirrors.map((repository) => ({ repository, cid: headOf(home, repository.name) }));
   rmSync(home.dir, { recursive: true });
   world.note(`  ${home.dir} is lost`);
   await recoverHeads(world, home, heads);
@@ -54,7 +54,7 @@ export async function lostIndexRound(world: World): Promise<void> {
   const home = world.random.pick(world.homes);
   rmSync(join(home.dir, 'index'), { recursive: true });
   world.note(`  the index of ${home.dir} is lost`);
-  const heads = [...home.repositories.values()].map((repository) => ({ repository, cid: headOf(home, repository.name) }));
+  const heads = home.mirrors.map((repository) => ({ repository, cid: headOf(home, repository.name) }));
   await recoverHeads(world, home, heads);
 }
 

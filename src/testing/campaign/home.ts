@@ -4,17 +4,24 @@ import type { Frozen, Source } from './source.ts';
 import type { Outcome, World } from './world.ts';
 
 export const REPLICAS = 2;
+/** The repository of what came as CARs. */
+export const CARRIED = 'carried';
 const CAPACITY = ['--capacity', '1GB'];
 /** Small, so that a few edits fill several, and leave some thin. */
 const SHARD_SIZE = ['--shard-size', '64KiB'];
 
 export interface Repository {
   readonly name: string;
-  readonly source: Source;
+  /** One that came as a CAR has none. */
+  readonly source: Source | undefined;
   /** How many it was told to have. */
   replicas: number;
   /** By number: what is retained. */
   readonly kept: Map<number, Frozen>;
+}
+
+export interface Mirror extends Repository {
+  readonly source: Source;
 }
 
 export class Home {
@@ -37,8 +44,13 @@ export class Home {
     this.peers.add(name);
   }
 
+  /** Those that have a source. */
+  get mirrors(): Mirror[] {
+    return [...this.repositories.values()].filter((repository): repository is Mirror => repository.source !== undefined);
+  }
+
   /** The command that makes the repository, and that brings a recovered one back to its settings. */
-  addCommand({ name, source, replicas }: Repository): string[] {
+  addCommand({ name, source, replicas }: Mirror): string[] {
     return ['add', source.dir, '--name', name, '--replication', `${replicas}`, ...SHARD_SIZE, ...source.flags, '--max-delete', 'none'];
   }
 
@@ -46,9 +58,15 @@ export class Home {
     return ['update', name, ...SHARD_SIZE, '--max-delete', 'none'];
   }
 
+  importCommand(car: string): string[] {
+    return ['import-car', car, '--name', CARRIED, '--replication', `${REPLICAS}`, ...SHARD_SIZE];
+  }
+
   /** Takes down what an `add` or `update` says that it has committed. @param frozen the source as it is */
   committed(repository: Repository, frozen: Frozen, outcome: Outcome): void {
-    const summary = outcome.events.find(({ type, repository: of }) => type === 'summary' && of === repository.name);
+    const summary = outcome.events.find(
+      ({ type, repository: of }) => (type === 'summary' || type === 'imported-car') && of === repository.name,
+    );
     if (summary === undefined) throw new Error(`${repository.name} in home ${this.name}: no summary`);
     const { number, tree } = summary as { number: number; tree: string };
     if (tree !== frozen.tree)

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home, Repository } from './home.ts';
 import { blocksAt } from './peer-blocks.ts';
+import { entriesOf, type Frozen } from './source.ts';
 import type { World } from './world.ts';
 
 /**
@@ -36,13 +37,13 @@ export function assertBlocksHeld(world: World): void {
 }
 
 /** A retained snapshot comes back as it was frozen. @throws Error that names the first differences */
-export async function assertReadsBack(world: World, home: Home, { name, source, kept }: Repository, number: number): Promise<void> {
+export async function assertReadsBack(world: World, home: Home, { name, kept }: Repository, number: number): Promise<void> {
   const out = join(world.dir, 'out');
   rmSync(out, { recursive: true, force: true });
   await world.run(home, [0], ['get', `${name}@${number}`, '-o', out]);
   world.tally.reads++;
-  const expected = kept.get(number)?.entries ?? new Map<string, string>();
-  const actual = source.looks(out);
+  const { entries: expected, metadata } = kept.get(number) as Frozen;
+  const actual = entriesOf(out, metadata);
   const differences = [...new Set([...expected.keys(), ...actual.keys()])].filter((path) => expected.get(path) !== actual.get(path));
   if (differences.length > 0) {
     const lines = differences.slice(0, 5).map((path) => `${JSON.stringify(path)}: ${expected.get(path)} came back as ${actual.get(path)}`);

@@ -1,18 +1,32 @@
 /** What happens to peers: bits flip, a disk is away for a while, or for ever. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { assertAll, assertBlocksHeld } from './laws.ts';
 import { dataFiles } from './peer-blocks.ts';
 import type { World } from './world.ts';
 
-/** One bit on one peer is not as it was. A replica elsewhere is whole. */
+/** One bit on one peer is not as it was, or some. A replica elsewhere is whole. Every home that counts on that one is told. */
 export async function flipRound(world: World): Promise<void> {
   const { random } = world;
   const able = [...world.peers.keys()].filter((peer) => dataFiles(world.peerDir(peer)).length > 0);
   if (able.length === 0) return;
   const peer = random.pick(able);
-  for (let flips = random.mostlySmall(1, 4); flips > 0; flips--) flipBit(world, random.pick(dataFiles(world.peerDir(peer))));
+  const flipped = random.some(dataFiles(world.peerDir(peer)), random.mostlySmall(1, 4));
+  for (const path of flipped) flipBit(world, path);
   world.fallIll(peer, 'damaged', random.mostlySmall(1, 5) - 1);
+  const home = random.pick(world.homes);
+  const { events } = await world.run(home, [0], ['status', '--shards']);
+  const counted = (events as unknown as ShardStatus[]).filter(
+    ({ type, replicas }) => type === 'shard-status' && replicas.some((replica) => replica.peer === peer),
+  );
+  if (counted.some(({ cid }) => flipped.some((path) => basename(path) === `${cid}.car`)))
+    await world.run(home, [44], ['verify', '--read-data']);
+}
+
+interface ShardStatus {
+  readonly type: string;
+  readonly cid: string;
+  readonly replicas: readonly { readonly peer: string }[];
 }
 
 export function flipBit(world: World, path: string): void {

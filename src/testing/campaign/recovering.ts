@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { perform, updating } from './deeds.ts';
-import type { Home, Repository } from './home.ts';
+import type { Home, Mirror } from './home.ts';
 import { assertAll } from './laws.ts';
 import type { World } from './world.ts';
 
 export interface Head {
-  readonly repository: Repository;
+  readonly repository: Mirror;
   /** Of its newest snapshot. */
   readonly cid: string;
 }
@@ -19,7 +19,7 @@ export function headOf(home: Home, repository: string): string {
 
 /** A home that does not know these repositories takes them from its peers, and is told their settings again. */
 export async function recoverHeads(world: World, home: Home, heads: readonly Head[]): Promise<void> {
-  for (const { repository } of heads) home.repositories.delete(repository.name);
+  home.repositories.clear();
   const places = [...home.peers].flatMap((peer) => ['--from', world.peerDir(peer)]);
   for (const { repository, cid } of heads) {
     const { name, source, kept } = repository;

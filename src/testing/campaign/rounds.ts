@@ -1,5 +1,6 @@
 /** The rounds of a campaign: one thing that happens to a home or to a peer, and what has to come of it. */
 import {
+  carryDeed,
   type Deed,
   drainDeed,
   forgetDeed,
@@ -32,9 +33,11 @@ export const ROUNDS: readonly Round[] = [
   { name: 'prune', weight: 12, run: async (world) => perform(world, pruneDeed(world)) },
   { name: 'rebalance', weight: 5, run: async (world) => perform(world, rebalanceDeed(world)) },
   { name: 'repair', weight: 4, run: async (world) => perform(world, repairDeed(world)) },
+  { name: 'carry', weight: 3, run: async (world) => perform(world, await carryDeed(world)) },
   { name: 'replication', weight: 2, calm: true, run: async (world) => perform(world, await replicationDeed(world)) },
   { name: 'drain', weight: 5, run: drainRound },
-  { name: 'kill', weight: 30, run: killRound },
+  { name: 'disturbed', weight: 30, run: disturbedRound },
+  { name: 'together', weight: 8, run: togetherRound },
   { name: 'flip', weight: 6, calm: true, run: flipRound },
   { name: 'away', weight: 5, calm: true, run: awayRound },
   { name: 'lost peer', weight: 2, calm: true, run: lostPeerRound },
@@ -68,24 +71,21 @@ async function undrain(world: World, home: Home, peer: string): Promise<void> {
   await home.addPeer(peer, world.layouts.get(peer) ?? 'car');
 }
 
-/** A command is killed; nothing that was retained is the worse for it, and run again it comes to its end. */
-async function killRound(world: World): Promise<void> {
+/** A command is killed, or told to stop, or a write of it fails; nothing that was retained is the worse for it, and run again it comes to its end. */
+async function disturbedRound(world: World): Promise<void> {
   const { random } = world;
   const home = random.pick(world.homes);
   const drained = random.pick([...home.peers]);
-  const { choose } = random.weighted([
-    { weight: 8, choose: () => updateDeed(world) },
-    { weight: 2, choose: () => updateAllDeed(world) },
-    { weight: 1, choose: () => forgetDeed(world) },
-    { weight: 6, choose: () => pruneDeed(world) },
-    { weight: 2, choose: () => repairDeed(world) },
-    { weight: 3, choose: () => drainDeed(world, home, drained) },
-    { weight: 3, choose: () => rebalanceDeed(world) },
+  const deed = await someDeed(world, [{ weight: 3, choose: () => drainDeed(world, home, drained) }]);
+  const kind = random.weighted([
+    { weight: 6, kind: 'kill', codes: [] },
+    { weight: 1, kind: 'SIGTERM', codes: [143] },
+    { weight: 1, kind: 'ENOSPC', codes: [1, 42, 43, 44] },
+    { weight: 1, kind: 'EIO', codes: [1, 42, 43, 44] },
   ]);
-  const deed: Deed = await choose();
-  const kill = random.chance(0.7) ? { write: random.mostlySmall(1, 100) } : { percent: random.between(30, 110) };
-  const outcome = await world.run(deed.home, deed.allowed, deed.argv, kill);
-  if (outcome.code !== undefined) {
+  const disturbance = random.chance(0.75) ? { fault: `${kind.kind}:${random.mostlySmall(1, 100)}` } : { percent: random.between(30, 110) };
+  const outcome = await world.run(deed.home, [...deed.allowed, ...kind.codes], deed.argv, disturbance);
+  if (outcome.code === 0) {
     deed.done?.(outcome);
   } else {
     await deed.cutShort?.();
@@ -94,4 +94,41 @@ async function killRound(world: World): Promise<void> {
     if (deed.argv[0] !== 'forget') await perform(world, deed);
   }
   if (deed.argv[1] === 'drain') await undrain(world, home, drained);
+}
+
+/** Two homes are at work at the same time; one of them is killed sometimes. */
+async function togetherRound(world: World): Promise<void> {
+  const { random } = world;
+  const deed = await someDeed(world, []);
+  const other = random.pick(world.homes.filter((home) => home !== deed.home));
+  const beside = random.pick([pruneDeed, rebalanceDeed, repairDeed])(world, other);
+  const disturbance = random.chance(0.3) ? { fault: `kill:${random.mostlySmall(1, 100)}` } : {};
+  const [outcome, last] = await Promise.all([
+    world.run(deed.home, deed.allowed, deed.argv, disturbance),
+    world.run(beside.home, beside.allowed, beside.argv),
+  ]);
+  beside.done?.(last);
+  if (outcome.code !== undefined) return deed.done?.(outcome);
+  await deed.cutShort?.();
+  assertBlocksHeld(world);
+  if (deed.argv[0] !== 'forget') await perform(world, deed);
+}
+
+interface Choice {
+  readonly weight: number;
+  readonly choose: () => Deed | Promise<Deed>;
+}
+
+async function someDeed(world: World, more: readonly Choice[]): Promise<Deed> {
+  const choices: Choice[] = [
+    { weight: 8, choose: () => updateDeed(world) },
+    { weight: 2, choose: () => updateAllDeed(world) },
+    { weight: 1, choose: () => forgetDeed(world) },
+    { weight: 1, choose: () => carryDeed(world) },
+    { weight: 6, choose: () => pruneDeed(world) },
+    { weight: 2, choose: () => repairDeed(world) },
+    { weight: 3, choose: () => rebalanceDeed(world) },
+    ...more,
+  ];
+  return await world.random.weighted(choices).choose();
 }

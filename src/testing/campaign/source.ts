@@ -20,6 +20,8 @@ export interface Frozen {
   readonly tree: string;
   /** Kind, mode, time and content of each entry. */
   readonly entries: ReadonlyMap<string, string>;
+  /** Whether a snapshot of it has modes and times. */
+  readonly metadata: boolean;
   /** Of all its blocks, in hex. */
   readonly digests: ReadonlySet<string>;
 }
@@ -51,22 +53,7 @@ export class Source {
       digests.add(Buffer.from(digest).toString('hex'));
       return digest;
     });
-    return { tree, entries: this.looks(this.dir), digests };
-  }
-
-  /** What of `dir` a snapshot of this source brings back. */
-  looks(dir: string): Map<string, string> {
-    const { files, directories, others } = pathsOf(dir);
-    return new Map([...files, ...directories, ...others].map((path) => [relative(dir, path), this.#looksLike(path)]));
-  }
-
-  #looksLike(path: string): string {
-    const stat = lstatSync(path, { bigint: true });
-    const isLink = stat.isSymbolicLink();
-    const kind = isLink ? 'symlink' : stat.isFile() ? 'file' : 'directory';
-    const metadata = this.metadata ? ` ${isLink ? '' : Number(stat.mode).toString(8)} ${stat.mtimeNs}` : '';
-    const content = isLink ? readlinkSync(path) : stat.isFile() ? Buffer.from(sha256(readFileSync(path))).toString('hex') : '';
-    return `${kind}${metadata} ${content}`;
+    return { tree, entries: entriesOf(this.dir, this.metadata), metadata: this.metadata, digests };
   }
 
   /** Some edits, so that some meet each other. @returns what was done, a line each */
@@ -112,4 +99,19 @@ export class Source {
       lutimesSync(path, this.#seconds, this.#seconds);
     }
   }
+}
+
+/** What of a directory a snapshot brings back, by path: kind, mode, time and content. */
+export function entriesOf(dir: string, metadata: boolean): Map<string, string> {
+  const { files, directories, others } = pathsOf(dir);
+  return new Map([...files, ...directories, ...others].map((path) => [relative(dir, path), looksLike(path, metadata)]));
+}
+
+function looksLike(path: string, withMetadata: boolean): string {
+  const stat = lstatSync(path, { bigint: true });
+  const isLink = stat.isSymbolicLink();
+  const kind = isLink ? 'symlink' : stat.isFile() ? 'file' : 'directory';
+  const metadata = withMetadata ? ` ${isLink ? '' : Number(stat.mode).toString(8)} ${stat.mtimeNs}` : '';
+  const content = isLink ? readlinkSync(path) : stat.isFile() ? Buffer.from(sha256(readFileSync(path))).toString('hex') : '';
+  return `${kind}${metadata} ${content}`;
 }

@@ -1,7 +1,8 @@
 /** The world of a campaign: peers, mirrors and homes below one directory, the program, and a log of all that was done to them. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { runInProcess } from '../in-process.ts';
@@ -15,11 +16,17 @@ const HANGS_AFTER_MS = 300_000;
 
 /** Commands that change nothing in the home. */
 const READS = new Set(['get', 'verify', 'snapshots', 'status']);
-/** Events that say why a command ended as it did. */
-const TELLING = new Set(['damage', 'warning', 'exit']);
+/** Events that say why a command failed, and what one has done. */
+const TROUBLES = new Set(['damage', 'warning', 'exit']);
+const RESULTS = new Set(['pruned', 'repaired', 'moved']);
 
-/** When a command is killed: before its Nth write, or after a part of the time that the last one of its name took. */
-export type Kill = { readonly write: number } | { readonly percent: number };
+/** What befalls a command. It is run in a process of its own then. */
+export interface Disturbance {
+  /** For `testing/fault.ts`: what happens at the Nth write. */
+  readonly fault?: string;
+  /** It is killed after a part of the time that the last one of its name took. */
+  readonly percent?: number;
+}
 
 /** Whether a peer's directory can be reached, and whether everything in it is as it was written. */
 export type PeerState = 'well' | 'away' | 'damaged';
@@ -94,40 +101,46 @@ export class World {
    * @param allowed exit codes that the documentation lets it end with, as things are
    * @throws Error for any other
    */
-  async run(home: Home, allowed: readonly number[], argv: readonly string[], kill?: Kill): Promise<Outcome> {
-    const ownProcess = kill !== undefined || this.random.chance(READS.has(argv[0] as string) ? 0.05 : 0.25);
+  async run(home: Home, allowed: readonly number[], argv: readonly string[], disturbance?: Disturbance): Promise<Outcome> {
+    const isRead = READS.has(argv[0] as string);
+    const ownProcess = disturbance !== undefined || this.random.chance(isRead ? 0.05 : 0.25);
     const started = performance.now();
-    const { status, stdout, stderr } = ownProcess ? this.#spawned(home, argv, kill) : await withinTime(runInProcess(home.dir, argv));
+    const { status, stdout, stderr } = await (ownProcess
+      ? this.#spawned(home, argv, disturbance ?? {})
+      : withinTime(runInProcess(home.dir, argv)));
     const took = performance.now() - started;
-    const killed = status === 'SIGKILL' && kill !== undefined;
+    const killed = status === 'SIGKILL' && disturbance !== undefined;
     this.tally.commands++;
     if (killed) this.tally.kills++;
     else if (ownProcess) this.#took.set(wordsOf(argv), took);
 
     const command = `shardctl ${argv.map(quoted).join(' ')}`;
-    const end = killed ? `killed${'write' in kill ? ` before write ${kill.write}` : ''}` : `exit ${status}`;
-    this.note(`  $ SHARDCTL_HOME=${home.dir} ${command}   # ${end}, ${(took / 1000).toFixed(2)} s${ownProcess ? ', a process' : ''}`);
+    const how = `${ownProcess ? ', a process' : ''}${disturbance?.fault === undefined ? '' : `, ${disturbance.fault}`}`;
+    this.note(`  $ SHARDCTL_HOME=${home.dir} ${command}   # ${killed ? 'killed' : `exit ${status}`}, ${(took / 1000).toFixed(2)} s${how}`);
     const events = parsed(stdout);
     if (killed) return { code: undefined, events };
-    const told = events.filter(({ type }) => TELLING.has(type as string)).slice(-6);
-    if (status !== 0) for (const event of told) this.note(`      ${JSON.stringify(event)}`);
+    const telling = events.filter(({ type }) => (status === 0 ? RESULTS : TROUBLES).has(type as string));
+    for (const event of telling.slice(-6)) this.note(`      ${JSON.stringify(event)}`);
     if (typeof status !== 'number' || !allowed.includes(status))
       throw new Error(`\`${command}\` in ${home.dir} ends with ${status}, not ${allowed.join(' or ')}\n${stderr}`);
     return { code: status, events };
   }
 
-  #spawned(home: Home, argv: readonly string[], kill: Kill | undefined): Ended {
-    const options = kill !== undefined && 'write' in kill ? ['--import', FAULT] : [];
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...options, BIN, ...argv, '--json'], {
+  async #spawned(home: Home, argv: readonly string[], { fault, percent }: Disturbance): Promise<Ended> {
+    const options = fault === undefined ? [] : ['--import', FAULT];
+    const child = spawn(process.execPath, [...options, BIN, ...argv, '--json'], {
       cwd: this.dir,
-      env: { ...process.env, SHARDCTL_HOME: home.dir, SHARDCTL_FAULT: kill !== undefined && 'write' in kill ? `kill:${kill.write}` : '' },
-      encoding: 'utf8',
-      timeout:
-        kill !== undefined && 'percent' in kill ? Math.ceil(((this.#took.get(wordsOf(argv)) ?? 500) * kill.percent) / 100) : HANGS_AFTER_MS,
+      env: { ...process.env, SHARDCTL_HOME: home.dir, SHARDCTL_FAULT: fault ?? '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: percent === undefined ? HANGS_AFTER_MS : Math.ceil(((this.#took.get(wordsOf(argv)) ?? 500) * percent) / 100),
       killSignal: 'SIGKILL',
-      maxBuffer: 1 << 30,
     });
-    return { status: status ?? signal, stdout, stderr };
+    const [stdout, stderr, status] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      new Promise<Ended['status']>((resolve, reject) => child.on('error', reject).on('close', (code, signal) => resolve(code ?? signal))),
+    ]);
+    return { status, stdout, stderr };
   }
 }
 
