@@ -1,4 +1,5 @@
 /** What an operator does to a home, one command each, and what is known of the home afterwards. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CARRIED, type Home, REPLICAS, type Repository } from './home.ts';
 import type { Frozen } from './source.ts';
@@ -80,6 +81,7 @@ export async function carryDeed(world: World): Promise<Deed> {
   const { name, kept } = random.pick([...from.repositories.values()]);
   const number = random.pick([...kept.keys()]);
   const car = join(world.dir, 'carried.car');
+  rmSync(car, { force: true });
   await world.run(from, [0], ['export', `${name}@${number}`, '--car', car]);
   const repository = home.repositories.get(CARRIED) ?? { name: CARRIED, source: undefined, replicas: REPLICAS, kept: new Map() };
   const frozen = kept.get(number) as Frozen;
