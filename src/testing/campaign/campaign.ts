@@ -6,7 +6,7 @@ import { Home, type Mirror, REPLICAS } from './home.ts';
 import { assertAll, assertSome } from './laws.ts';
 import { recoverPeer } from './peer-trouble.ts';
 import { Random } from './random.ts';
-import { headOf, recoverHeads } from './recovering.ts';
+import { byHead, placesOf, recoverMirrors } from './recovering.ts';
 import { ROUNDS } from './rounds.ts';
 import { Source } from './source.ts';
 import { World } from './world.ts';
@@ -73,7 +73,8 @@ async function setUp(world: World): Promise<void> {
   const second = await makeHome(world, 'b', ['p1', 'p2', 'p3', 'p4'], {});
   if (random.chance(0.5)) {
     const theirs = first.repositories.get('debian') as Mirror;
-    await recoverHeads(world, second, [{ repository: { ...theirs, kept: new Map(theirs.kept) }, cid: headOf(first, 'debian') }]);
+    const wanted = byHead(first, { ...theirs, kept: new Map(theirs.kept) });
+    await recoverMirrors(world, second, [wanted], placesOf(world, second));
   } else await addRepository(world, second, 'debian', debian);
   await addRepository(world, second, 'rpm', rpm);
 }

@@ -1,20 +1,22 @@
 /** What happens to homes: one is lost, or a part of what it remembers. */
-import { cpSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { perform, repairDeed, updateAllDeed, updateDeed } from './deeds.ts';
 import { Home } from './home.ts';
 import { assertAll, assertBlocksHeld } from './laws.ts';
 import { flipBit } from './peer-trouble.ts';
-import { headOf, recoverHeads } from './recovering.ts';
+import { byHead, byOwner, placesOf, recoverMirrors } from './recovering.ts';
 import type { World } from './world.ts';
 
-/** A home is deleted; its heads are found again on its peers. */
+/** A home is deleted; what it had is found again on its peers. */
 export async function lostHomeRound(world: World): Promise<void> {
   const home = world.random.pick(world.homes);
-  const heads = home.mirrors.map((repository) => ({ repository, cid: headOf(home, repository.name) }));
+  const how = world.random.pick([byHead, byOwner]);
+  const wanted = home.mirrors.map((repository) => how(home, repository));
   rmSync(home.dir, { recursive: true });
   world.note(`  ${home.dir} is lost`);
-  await recoverHeads(world, home, heads);
+  await recoverMirrors(world, home, wanted, placesOf(world, home));
 }
 
 /** What only saves time is damaged or gone: the next run does without it, and reads again what it must. */
@@ -26,6 +28,7 @@ export async function damagedMemoryRound(world: World): Promise<void> {
     world.note(`  the entries of ${deed.home.dir} are lost`);
   } else {
     const files = filesBelow(index).filter((path) => /\.(hot|cold|pending)$/.test(path) || path.endsWith('standing.json'));
+    files.push(join(deed.home.dir, 'config.checked.json'), join(deed.home.dir, 'home.json'));
     for (const path of world.random.some(files, world.random.between(1, 3))) damage(world, path);
   }
   await perform(world, deed);
@@ -49,13 +52,30 @@ export async function damagedTableRound(world: World): Promise<void> {
   await assertAll(world);
 }
 
-/** The index is gone; the heads and the settings are there. */
+/** The index is gone, or one bit of its tables is another; the heads and the settings are there. */
 export async function lostIndexRound(world: World): Promise<void> {
   const home = world.random.pick(world.homes);
+  if (world.random.chance(0.5)) {
+    flipBit(world, join(home.dir, 'index', 'tables', 'data.mdb'));
+    // Where it matters it is noticed. In a process of its own: LMDB maps that file.
+    await world.run(home, [0, 44], ['verify'], {});
+  }
   rmSync(join(home.dir, 'index'), { recursive: true });
   world.note(`  the index of ${home.dir} is lost`);
-  const heads = home.mirrors.map((repository) => ({ repository, cid: headOf(home, repository.name) }));
-  await recoverHeads(world, home, heads);
+  const wanted = home.mirrors.map((repository) => ({ repository, argv: [repository.name] }));
+  await recoverMirrors(world, home, wanted, []);
+}
+
+/** One bit of the settings is another: what was there before is written again. */
+export async function damagedSettingsRound(world: World): Promise<void> {
+  const home = world.random.pick(world.homes);
+  const path = join(home.dir, 'config.json');
+  const before = readFileSync(path);
+  flipBit(world, path);
+  if (world.random.chance(0.5)) await world.run(home, [0, 2, 40, 42, 44, 45], ['status']);
+  await world.run(home, [0], ['config', '--restore']);
+  assert.deepEqual(JSON.parse(`${readFileSync(path)}`), JSON.parse(`${before}`));
+  await perform(world, await updateAllDeed(world, home));
 }
 
 /** A home is copied, and both go on from there: each has to keep what it had. After some time the copy is given up. */

@@ -101,6 +101,17 @@ export class Home {
     }
   }
 
+  /** Takes down what a recovered repository has. @returns the numbers of those that are not among `known` */
+  async takeListed({ name, kept }: Repository, known: ReadonlyMap<string, Frozen>): Promise<number[]> {
+    const { events } = await this.#world.run(this, [0], ['snapshots', name]);
+    const listed = events.filter(({ type }) => type === 'snapshot') as unknown as { number: number; tree: string }[];
+    for (const { number, tree } of listed) {
+      const frozen = known.get(tree);
+      if (frozen !== undefined) kept.set(number, frozen);
+    }
+    return listed.map(({ number }) => number).filter((number) => !kept.has(number));
+  }
+
   #keep({ name, kept }: Repository, number: number, frozen: Frozen): void {
     const before = kept.get(number);
     if (before !== undefined && before.tree !== frozen.tree)

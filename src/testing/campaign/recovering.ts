@@ -6,35 +6,49 @@ import type { Home, Mirror } from './home.ts';
 import { assertAll } from './laws.ts';
 import type { World } from './world.ts';
 
-export interface Head {
+export interface Wanted {
   readonly repository: Mirror;
-  /** Of its newest snapshot. */
-  readonly cid: string;
+  /** How `recover` is told: the CID of the head, or the name, and from where. */
+  readonly argv: readonly string[];
 }
 
-/** What an operator has noted of a repository. */
-export function headOf(home: Home, repository: string): string {
-  return readFileSync(join(home.dir, 'heads', repository), 'utf8').trim();
+/** The head alone, by the CID that an operator has noted. @param of the home that has it */
+export function byHead(of: Home, repository: Mirror): Wanted {
+  const cid = readFileSync(join(of.dir, 'heads', repository.name), 'utf8').trim();
+  return { repository, argv: [cid, '--name', repository.name] };
 }
 
-/** A home that does not know these repositories takes them from its peers, and is told their settings again. */
-export async function recoverHeads(world: World, home: Home, heads: readonly Head[]): Promise<void> {
+/** All that the home has marked as its own. @param of the home that has marked it */
+export function byOwner(of: Home, repository: Mirror): Wanted {
+  const { id } = JSON.parse(readFileSync(join(of.dir, 'home.json'), 'utf8')) as { id: string };
+  return { repository, argv: [repository.name, '--owner', id] };
+}
+
+/** @param places options that say where to look; none for a home that has its settings still */
+export async function recoverMirrors(world: World, home: Home, wanted: readonly Wanted[], places: readonly string[]): Promise<void> {
   home.repositories.clear();
-  const places = [...home.peers].flatMap((peer) => ['--from', world.peerDir(peer)]);
-  for (const { repository, cid } of heads) {
+  for (const { repository, argv } of wanted) {
     const { name, source, kept } = repository;
+    const before = new Map([...kept.values()].map((frozen) => [frozen.tree, frozen]));
     const newest = kept.get(Math.max(...kept.keys()));
     kept.clear();
     home.repositories.set(name, repository);
-    await world.run(home, [0], ['recover', cid, ...places, '--name', name, '--source', source.dir]);
-    await home.reconcile({ committed: new Map(newest === undefined ? [] : [[name, newest]]) });
-    if (kept.size !== 1) throw new Error(`home ${home.name} has ${kept.size} snapshots of ${name} after it was recovered`);
+    // What was forgotten and not pruned yet comes back, too, as far as it is there.
+    await world.run(home, argv[1] === '--name' ? [0] : [0, 44], ['recover', ...argv, ...places, '--source', source.dir]);
+    const gone = await home.takeListed(repository, before);
+    if (kept.get(Math.max(...kept.keys()))?.tree !== newest?.tree) throw new Error(`home ${home.name} has not found the head of ${name}`);
+    if (argv[1] !== '--name' && kept.size < before.size) throw new Error(`home ${home.name} has found ${kept.size} snapshots of ${name}`);
+    if (gone.length > 0) await world.run(home, [0], ['forget', name, ...gone.map(String)]);
   }
   // Only now: new shards would be given numbers that a snapshot which is still to come has given to others.
-  for (const { repository } of heads) {
+  for (const { repository } of wanted) {
     await perform(world, updating(home, repository, home.addCommand(repository), await repository.source.frozen()));
   }
   for (const peer of home.peers) await world.run(home, [0], ['peers', 'set', peer, '--capacity', '1GB']);
   await world.run(home, [0], ['repair']);
   await assertAll(world);
+}
+
+export function placesOf(world: World, home: Home): string[] {
+  return [...home.peers].flatMap((peer) => ['--from', world.peerDir(peer)]);
 }

@@ -13,7 +13,15 @@ import {
   updateDeed,
 } from './deeds.ts';
 import type { Home } from './home.ts';
-import { copiedHomeRound, damagedMemoryRound, damagedTableRound, lostHomeRound, lostIndexRound, movedHomeRound } from './home-trouble.ts';
+import {
+  copiedHomeRound,
+  damagedMemoryRound,
+  damagedSettingsRound,
+  damagedTableRound,
+  lostHomeRound,
+  lostIndexRound,
+  movedHomeRound,
+} from './home-trouble.ts';
 import { assertBlocksHeld } from './laws.ts';
 import { awayRound, damagedIdentityRound, flipRound, lostPeerRound } from './peer-trouble.ts';
 import type { World } from './world.ts';
@@ -36,7 +44,7 @@ export const ROUNDS: readonly Round[] = [
   { name: 'carry', weight: 3, run: async (world) => perform(world, await carryDeed(world)) },
   { name: 'replication', weight: 2, calm: true, run: async (world) => perform(world, await replicationDeed(world)) },
   { name: 'drain', weight: 5, run: drainRound },
-  { name: 'disturbed', weight: 30, run: disturbedRound },
+  { name: 'disturbed', weight: 40, run: disturbedRound },
   { name: 'together', weight: 8, run: togetherRound },
   { name: 'flip', weight: 6, calm: true, run: flipRound },
   { name: 'away', weight: 5, calm: true, run: awayRound },
@@ -46,6 +54,7 @@ export const ROUNDS: readonly Round[] = [
   { name: 'copied home', weight: 2, calm: true, run: copiedHomeRound },
   { name: 'moved home', weight: 1, run: movedHomeRound },
   { name: 'damaged identity', weight: 2, calm: true, run: damagedIdentityRound },
+  { name: 'damaged settings', weight: 2, run: damagedSettingsRound },
   { name: 'damaged memory', weight: 3, run: damagedMemoryRound },
   { name: 'damaged block table', weight: 3, calm: true, run: damagedTableRound },
 ];
@@ -83,7 +92,7 @@ async function disturbedRound(world: World): Promise<void> {
     { weight: 1, kind: 'ENOSPC', codes: [1, 42, 43, 44] },
     { weight: 1, kind: 'EIO', codes: [1, 42, 43, 44] },
   ]);
-  const disturbance = random.chance(0.75) ? { fault: `${kind.kind}:${random.mostlySmall(1, 100)}` } : { percent: random.between(30, 110) };
+  const disturbance = random.chance(0.75) ? { fault: `${kind.kind}:${random.mostlySmall(1, 70)}` } : { percent: random.between(30, 110) };
   const outcome = await world.run(deed.home, [...deed.allowed, ...kind.codes], deed.argv, disturbance);
   if (outcome.code === 0) {
     deed.done?.(outcome);
@@ -102,7 +111,7 @@ async function togetherRound(world: World): Promise<void> {
   const deed = await someDeed(world, []);
   const other = random.pick(world.homes.filter((home) => home !== deed.home));
   const beside = random.pick([pruneDeed, rebalanceDeed, repairDeed])(world, other);
-  const disturbance = random.chance(0.3) ? { fault: `kill:${random.mostlySmall(1, 100)}` } : {};
+  const disturbance = random.chance(0.3) ? { fault: `kill:${random.mostlySmall(1, 70)}` } : {};
   const [outcome, last] = await Promise.all([
     world.run(deed.home, deed.allowed, deed.argv, disturbance),
     world.run(beside.home, beside.allowed, beside.argv),
