@@ -33,7 +33,7 @@ export interface Catalogue {
 const PATIENCE_MS = 10_000;
 
 function tooLate(): ShardctlError {
-  return new ShardctlError('TOO_FEW_PEERS', 'it was not done when all others were; `shardctl rebalance` copies it there later');
+  return new ShardctlError('TOO_FEW_PEERS', 'it was not done when all others were; `shardctl repair` copies it there later');
 }
 
 /** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */

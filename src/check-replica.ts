@@ -34,6 +34,8 @@ export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, p
   try {
     reader = await peer.open(shard.cid);
     contents = reader.contents();
+    const shortfall = await peer.shortfall?.(shard.cid);
+    if (shortfall !== undefined) onDamage(shortfall);
     if (reader.blocks !== shard.blocks) onDamage(`has ${reader.blocks} blocks, not ${shard.blocks}`);
     const doubt = reader.isSecondHand === true ? { doubt: SECOND_HAND } : {};
     // A scan says so itself.
@@ -47,7 +49,11 @@ export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, p
     return { blocks, bytes, contents, ...doubt };
   } catch (error) {
     if (signal.aborted || !(error instanceof ShardctlError) || isShortage(error)) throw error;
-    if (error.code === 'NOT_READABLE') return { blocks, bytes, contents, doubt: error.message };
+    if (error.code === 'NOT_READABLE') {
+      const shortfall = await peer.shortfall?.(shard.cid);
+      if (shortfall !== undefined) onDamage(shortfall);
+      return { blocks, bytes, contents, doubt: error.message };
+    }
     const silence = error.code === 'TOO_FEW_PEERS' ? await silenceOf(peer) : undefined;
     if (silence !== undefined) return { blocks, bytes, contents, silence };
     onDamage(error.message);

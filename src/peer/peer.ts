@@ -87,6 +87,9 @@ export interface Peer {
    */
   fetch?(shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void>;
 
+  /** What a peer that keeps several copies of each shard lacks of this one, though it can be read. Absent where there is one copy. */
+  shortfall?(cid: string): Promise<string | undefined>;
+
   /**
    * Asked of a peer that does not answer, when others were given the shard: whether it will still have it when it is back. Absent where
    * nobody but the peer itself takes anything from it.

@@ -110,6 +110,17 @@ export class ClusterLab {
     await this.#kill(`kubo ${peer.name}`, peer.kuboPid, signal);
   }
 
+  /** A daemon of a member takes connections and answers nothing while `work` goes on. */
+  async whileFrozen({ name, kuboPid, clusterPid }: LabPeer, daemon: 'kubo' | 'member', work: () => Promise<void>): Promise<void> {
+    const pid = daemon === 'kubo' ? (this.#again.get(`kubo ${name}`) ?? kuboPid) : (this.#again.get(name) ?? clusterPid);
+    kill(pid, 'SIGSTOP');
+    try {
+      await work();
+    } finally {
+      kill(pid, 'SIGCONT');
+    }
+  }
+
   /** Starts the Kubo of a member again, where it was, among the others: the Cluster would introduce them half a minute later. */
   async startKubo(peer: LabPeer): Promise<void> {
     const repo = this.#repoOf(peer);

@@ -35,7 +35,9 @@ export interface PinOptions {
   /** IDs of the members that are to have it; `everywhere` is every member, also one that comes later; undefined leaves it to the Cluster. */
   readonly members: readonly string[] | 'everywhere' | undefined;
   /** Least and most replicas when the Cluster chooses the members. [as it is configured] */
-  readonly replication?: { readonly min: number; readonly max: number };
+  readonly replication?: { readonly min: number; readonly max: number } | undefined;
+  /** IDs of members that it is to choose first then, as far as it can. */
+  readonly prefer?: readonly string[];
 }
 
 /** Status of one pin on one member, in the Cluster's words. */
@@ -214,13 +216,14 @@ export class ClusterApi {
   }
 }
 
-function pinQuery({ name, metadata, members, replication }: PinOptions): Record<string, string | number> {
+function pinQuery({ name, metadata, members, replication, prefer = [] }: PinOptions): Record<string, string | number> {
   const query: Record<string, string | number> = { name };
   for (const [key, value] of Object.entries(metadata)) query[`meta-${key}`] = value;
   if (members === 'everywhere') return { ...query, replication: -1 };
   if (members !== undefined) {
     return { ...query, 'user-allocations': members.join(','), 'replication-min': members.length, 'replication-max': members.length };
   }
+  if (prefer.length > 0) query['user-allocations'] = prefer.join(',');
   if (replication !== undefined) return { ...query, 'replication-min': replication.min, 'replication-max': replication.max };
   return query;
 }

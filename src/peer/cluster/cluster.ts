@@ -57,6 +57,8 @@ export class Cluster {
   readonly listing: Listing;
   readonly roots: Roots;
   readonly now: () => number;
+  /** Of members that are none of our peers. */
+  readonly #strangers: Health;
   readonly #members: ReadonlyMap<string, ClusterMember>;
   #collecting: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
@@ -69,6 +71,7 @@ export class Cluster {
     this.now = now;
     const kubos = new Map(members.flatMap(({ id, kubo }) => (kubo === undefined ? [] : [[id, kubo] as const])));
     const health = new Health({ api, kubos, now });
+    this.#strangers = new Health({ api, kubos: new Map(), now });
     this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), health, settleMs, now });
     this.usage = new Usage(api);
     this.listing = new Listing({ api, metrics: this.metrics, kubos, nameOf: (id) => this.nameOf(id), now });
@@ -97,6 +100,11 @@ export class Cluster {
   /** Whether a member sends pings and cannot be counted on: the Cluster is slow to answer whatever it has to ask that one about. */
   async ails(): Promise<boolean> {
     return [...(await this.metrics.all()).values()].some(({ ailment }) => ailment !== undefined);
+  }
+
+  /** Whether a member that sends pings is one of ours, or somebody else's that can be counted on. */
+  async isWell(id: string): Promise<boolean> {
+    return this.#members.has(id) || (await this.#strangers.ailing([id])).size === 0;
   }
 
   /** Once a session: a member that lacks one shard lacks most, and fetches many at once. */

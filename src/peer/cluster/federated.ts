@@ -6,12 +6,14 @@ import { ShardctlError } from '../../errors.ts';
 import type { Metric, Replication } from '../../model.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
-import { shardBody } from './car-body.ts';
+import type { Pin } from './answers.ts';
+import { bufferBody, type CarBody, shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
 import { ALL, marksOn, ownersIn, withMark } from './marks.ts';
 import { canBeAllocated, dropWhole, markPin } from './pins.ts';
+import { pointerCar } from './pointer.ts';
 import { metadataOf } from './upload.ts';
-import { countPinned, PINNED, pinnedOnSome } from './watch.ts';
+import { PINNED, pinnedOnSome } from './watch.ts';
 
 export class FederatedPeer implements Peer {
   readonly kind = 'cluster';
@@ -52,46 +54,56 @@ export class FederatedPeer implements Peer {
   async put(shard: SealedShard, { replace = false, throttle, signal }: PutOptions): Promise<void> {
     signal.throwIfAborted();
     const cid = shardName(shard.cid);
-    const { api, turns, usage, listing, now } = this.#cluster;
+    const body = await shardBody(shard, throttle);
     await this.#cluster.describe();
-    await turns.take(cid, async () => {
-      const car = await shardBody(shard, throttle);
-      const before = await api.pin(cid);
-      if (!replace && before !== undefined && countPinned(await api.status(cid)) >= (await this.#least(cid))) return;
-      const metadata = withMark({ ...before?.metadata, ...metadataOf(shard) }, this.#cluster.options.owner.id, [ALL]);
-      const members = undefined;
-      const replication = this.#replication === undefined ? {} : { replication: this.#replication };
-      // Twice is once: the blocks and the pin are the same.
-      const options = {
-        name: shard.label,
-        metadata,
-        members,
-        what: `uploading ${shard.label}`,
-        repeatable: true,
-        signal,
-      };
-      await api.add(car, { ...options, ...replication });
-      await pinnedOnSome(api, cid, await this.#least(cid), { signal, now });
-      await usage.changed(before, await api.pin(cid));
-      listing.changed();
+    await this.#cluster.turns.take(cid, async () => {
+      if (replace || !(await this.has(cid))) await this.#add(body, shard, signal);
     });
     await markPin(this.#cluster, cid, ALL);
   }
 
+  /** As many members must have it as it was asked for, and not one alone: the others may be dead since. */
   async has(cid: string): Promise<boolean> {
-    return countPinned(await this.#cluster.api.status(shardName(cid))) > 0;
+    const pin = await this.#cluster.api.pin(shardName(cid));
+    return pin !== undefined && (await this.#holders(cid)).length >= (await this.#least(pin));
   }
 
+  /** One copy is enough for reading; which one it was says nothing of the others. */
   async open(cid: string): Promise<ShardReader> {
-    const statuses = await this.#cluster.api.status(shardName(cid));
-    const holders = [...statuses].filter(([, { status }]) => status === PINNED).map(([id]) => id);
+    const holders = await this.#holders(shardName(cid));
     if (holders.length === 0) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
-    const kubo = holders.map((id) => this.#cluster.member(id)?.kubo).find((known) => known !== undefined);
-    return kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await kubo.open(cid);
+    const kubos = holders.flatMap((id) => this.#cluster.member(id)?.kubo ?? []);
+    let failure: ShardctlError | undefined;
+    for (const kubo of kubos) {
+      try {
+        return await kubo.open(cid);
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined && this.#cluster.options.gateway === undefined) throw failure;
+    return await this.#cluster.openElsewhere(cid, this.name);
+  }
+
+  async shortfall(cid: string): Promise<string | undefined> {
+    const pin = await this.#cluster.api.pin(shardName(cid));
+    if (pin === undefined) return undefined;
+    const [there, least] = [(await this.#holders(cid)).length, await this.#least(pin)];
+    return there >= least ? undefined : `${there} of ${least} members have it`;
+  }
+
+  async fetch(shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void> {
+    const cid = shardName(shard.cid);
+    await this.#cluster.turns.take(cid, () => this.#add(bufferBody(pointerCar(cid)), shard, signal));
   }
 
   async *list(): AsyncIterable<string> {
-    yield* (await this.#cluster.listing.anywhere()).keys();
+    const counts = await this.#cluster.listing.anywhere();
+    for await (const pin of this.#cluster.api.pins()) {
+      const there = counts.get(pin.cid);
+      if (there !== undefined && there >= (await this.#least(pin))) yield pin.cid;
+    }
   }
 
   async hold(cids: readonly string[]): Promise<void> {
@@ -114,6 +126,8 @@ export class FederatedPeer implements Peer {
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
     const { api, roots, now } = this.#cluster;
     await roots.pin(repository, cids, this.name, 1);
+    // Whoever asks about a pin waits for every member that should have it.
+    if (await this.#cluster.ails()) return;
     for (const cid of cids) await pinnedOnSome(api, cid, 1, { now });
   }
 
@@ -125,12 +139,51 @@ export class FederatedPeer implements Peer {
     await this.#cluster.close();
   }
 
-  /** Members that must have the shard, by its pin. */
-  async #least(cid: string): Promise<number> {
-    const pin = await this.#cluster.api.pin(cid);
-    if (pin === undefined)
+  /** Members that do not answer, whose copies are not there: what they had is made elsewhere by `repair`. */
+  async warnings(): Promise<readonly string[]> {
+    const { metrics, options } = this.#cluster;
+    const states = await metrics.all();
+    return options.members
+      .filter(({ id }) => states.get(id)?.alive !== true)
+      .map(({ id, name }) => `member ${name}: ${states.get(id)?.ailment?.why ?? 'it does not answer the others'}`);
+  }
+
+  /** Has the Cluster choose members, those first that have it already, and waits until enough of them have pinned it. */
+  async #add(body: CarBody, shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void> {
+    const { api, usage, listing, now } = this.#cluster;
+    const { cid, label } = shard;
+    const before = await api.pin(cid);
+    await api.add(body, {
+      name: before?.name ?? label,
+      metadata: withMark({ ...before?.metadata, ...metadataOf(shard) }, this.#cluster.options.owner.id, [ALL]),
+      members: undefined,
+      replication: this.#replication,
+      prefer: before === undefined ? [] : await this.#holders(cid),
+      what: `uploading ${label}`,
+      // Twice is once: the blocks and the pin are the same.
+      repeatable: true,
+      signal,
+    });
+    const after = await api.pin(cid);
+    if (after === undefined)
       throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" has taken ${cid} and does not pin it`, { retryable: true });
-    if (pin.replication_factor_min > 0) return pin.replication_factor_min;
+    await pinnedOnSome(api, cid, await this.#least(after), { signal, now });
+    await usage.changed(before, after);
+    listing.changed();
+  }
+
+  /** IDs of members that have the shard pinned and answer. */
+  async #holders(cid: string): Promise<string[]> {
+    const { api, listing } = this.#cluster;
+    const listed = await listing.holders(cid);
+    if (listed.size > 0 || (await this.#cluster.ails())) return [...listed];
+    return [...(await api.status(cid))].filter(([, { status }]) => status === PINNED).map(([id]) => id);
+  }
+
+  /** Members that must have the shard: as many as were asked for here, else as its pin says. */
+  async #least(pin: Pin): Promise<number> {
+    const least = this.#replication?.min ?? pin.replication_factor_min;
+    if (least > 0) return least;
     return [...(await this.#cluster.metrics.all()).values()].filter(({ alive }) => alive).length;
   }
 }

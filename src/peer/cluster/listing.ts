@@ -98,9 +98,13 @@ export class Listing {
   }
 
   async #ask(): Promise<Lists> {
-    const states = await this.#options.metrics.all();
-    const [hanging] = [...states].find(([, { ailment }]) => ailment?.hangs === true) ?? [];
-    return hanging === undefined ? await this.#byCluster() : await this.#byKubos(hanging);
+    const { metrics, kubos } = this.#options;
+    const states = await metrics.all();
+    const ailing = [...states].find(([, { ailment }]) => ailment?.hangs) ?? [...states].find(([, { ailment }]) => ailment !== undefined);
+    if (ailing === undefined) return await this.#byCluster();
+    const [id, { ailment }] = ailing;
+    const areKnown = [...states].every(([other, { alive }]) => !alive || kubos.has(other));
+    return ailment?.hangs || areKnown ? await this.#byKubos(id) : await this.#byCluster();
   }
 
   /** The Cluster asks every member for all it has, and answers when the last of them has. */
@@ -119,8 +123,11 @@ export class Listing {
     return lists;
   }
 
-  /** While a member hangs the Cluster answers nothing about any: what it wants where is held against what each Kubo has. */
-  async #byKubos(hanging: string): Promise<Lists> {
+  /**
+   * A Cluster answers nothing about any member while one hangs, and asks a Kubo that failed no more than once a second: what it wants where is
+   * held against what each Kubo has. @param ailing member for which it would wait
+   */
+  async #byKubos(ailing: string): Promise<Lists> {
     const { api, metrics, kubos, nameOf } = this.#options;
     const states = await metrics.all();
     const wanted = new Map([...states.keys()].map((id) => [id, new Set<string>()]));
@@ -129,7 +136,7 @@ export class Listing {
       const holders = holdersOf(pin);
       for (const id of holders === 'everywhere' ? wanted.keys() : holders) wanted.get(id)?.add(pin.cid);
     }
-    const unknown = `its Cluster waits for ${nameOf(hanging)}, which hangs`;
+    const unknown = `its Cluster waits for ${nameOf(ailing)}, which hangs`;
     return new Map(
       await Promise.all(
         [...wanted].map(async ([id, cids]): Promise<[string, Set<string> | string]> => {

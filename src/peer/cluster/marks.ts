@@ -34,6 +34,11 @@ export function withoutMark(metadata: Metadata, owner: string, member: string): 
   return left.length === 0 ? others : withMark(others, owner, left);
 }
 
+/** Without what a home has said of these members: they lose the shard, and it counts on others now. */
+export function withoutMarks(metadata: Metadata, owner: string, members: readonly string[]): Metadata {
+  return members.reduce((left, member) => withoutMark(left, owner, member), metadata);
+}
+
 /** Homes that count on the shard. */
 export function ownersOf(metadata: Metadata): string[] {
   return Object.keys(metadata).flatMap((key) => (key.startsWith(MARK) ? [key.slice(MARK.length)] : []));

@@ -65,14 +65,12 @@ export class Metrics {
     return await this.#last.states;
   }
 
-  /** A member that says nothing of its space is full, or its Kubo is down: those of somebody else are asked as well. */
   async #withHealth(states: Map<string, MemberState>): Promise<Map<string, MemberState>> {
     const { expected, health } = this.#options;
-    const asked = [...states].filter(([id, { alive, freeBytes }]) => alive && (freeBytes === undefined || expected.includes(id)));
-    const ailing = await health.ailing(asked.map(([id]) => id));
-    for (const [id, state] of asked) {
-      const ailment = ailing.get(id);
-      if (ailment !== undefined) states.set(id, { ...state, alive: false, ailment });
+    const ailing = await health.ailing(expected.filter((id) => states.get(id)?.alive === true));
+    for (const [id, ailment] of ailing) {
+      const state = states.get(id);
+      if (state?.alive === true) states.set(id, { ...state, alive: false, ailment });
     }
     return states;
   }

@@ -3,7 +3,7 @@ import { ShardctlError } from '../../errors.ts';
 import type { Pin } from './answers.ts';
 import { bufferBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
-import { ALL, isMarked, membersOf, ownersOf, withMark, withoutMark } from './marks.ts';
+import { ALL, isMarked, membersOf, ownersOf, withMark, withoutMark, withoutMarks } from './marks.ts';
 import type { MemberState } from './metrics.ts';
 import { pointerCar } from './pointer.ts';
 
@@ -36,8 +36,15 @@ export function canBeAllocated(state: MemberState | undefined): boolean {
  */
 export async function keepable(cluster: Cluster, cid: string, holders: readonly string[]): Promise<string[]> {
   const states = await cluster.metrics.all();
-  const kept = holders.filter((id) => states.get(id)?.alive === true);
-  const full = kept.find((id) => !canBeAllocated(states.get(id)));
+  const kept: string[] = [];
+  let full: string | undefined;
+  for (const id of holders) {
+    if (states.get(id)?.alive !== true) continue;
+    // A member that says nothing of its space is full, or its Kubo is dead. Of ours that is known.
+    if (!canBeAllocated(states.get(id)) && !(await cluster.isWell(id))) continue;
+    kept.push(id);
+    if (!canBeAllocated(states.get(id))) full ??= id;
+  }
   if (full === undefined) return kept;
   throw new ShardctlError(
     'NO_SPACE',
@@ -76,7 +83,9 @@ export async function addPin(cluster: Cluster, shard: Omit<WantedPin, 'members'>
     }
     if (!canBeAllocated(await metrics.of(id))) throw cannotTake(cluster, id);
     const members = [...(await keepable(cluster, shard.cid, holders)), id];
-    const metadata = withMark({ ...pin?.metadata, ...shard.metadata }, cluster.options.owner.id, [id]);
+    const { id: owner } = cluster.options.owner;
+    const dropped = holders.filter((holder) => !members.includes(holder));
+    const metadata = withMark(withoutMarks({ ...pin?.metadata, ...shard.metadata }, owner, dropped), owner, [id]);
     if ((await setPin(cluster, { ...shard, ...nameOf(pin), metadata, members }, signal)).includes(id)) throw cannotTake(cluster, id);
     await usage.changed(pin, { allocations: members, metadata });
   });

@@ -12,7 +12,7 @@ import type { Pin } from './answers.ts';
 import { mayHaveActed } from './api.ts';
 import { shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
-import { withMark } from './marks.ts';
+import { withMark, withoutMarks } from './marks.ts';
 import { canBeAllocated, cannotTake, holdersOf, keepable, markPin, sameMembers, setPin } from './pins.ts';
 import { sizeMetadata } from './usage.ts';
 import { pinnedOn } from './watch.ts';
@@ -101,7 +101,6 @@ export class Uploads {
     await checkCar(shard.carPath, shard);
     await cluster.describe();
     const pin = await api.pin(shard.cid);
-    const marked = (ids: readonly string[]) => withMark({ ...pin?.metadata, ...metadataOf(shard) }, cluster.options.owner.id, ids);
     const there = pin === undefined ? new Set<string>() : await cluster.listing.holders(shard.cid);
     const isThere = (id: string) => there.has(id);
     const failures: Failures = new Map();
@@ -118,6 +117,12 @@ export class Uploads {
             shard.cid,
             holders.filter((id) => !members.includes(id)),
           );
+
+    const { id: owner } = cluster.options.owner;
+    // The Cluster forgets a holder that does not answer.
+    const dropped = holders === 'everywhere' ? [] : holders.filter((id) => !members.includes(id) && !others.includes(id));
+    const before = withoutMarks({ ...pin?.metadata, ...metadataOf(shard) }, owner, dropped);
+    const marked = (ids: readonly string[]) => withMark(before, owner, ids);
 
     await Promise.all(well(members).map((id) => this.#import(shard, id, options, failures)));
     const lacking = well(members).filter((id) => cluster.member(id)?.kubo === undefined && (replace || !isThere(id)));

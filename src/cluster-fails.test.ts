@@ -1,0 +1,130 @@
+/** A real IPFS Cluster whose members fail as they do in practice: a Kubo alone, a daemon that is frozen, a member that only follows. */
+import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { ClusterLab, type LabPeer, until, withoutCluster } from './testing/cluster.ts';
+import { ClusterHome } from './testing/cluster-home.ts';
+import { listing } from './testing/listing.ts';
+import type { Program } from './testing/program.ts';
+
+describe('an IPFS Cluster that fails', { skip: withoutCluster() }, () => {
+  let lab: ClusterLab;
+  let home: ClusterHome;
+  let program: Program;
+  before(() => {
+    lab = ClusterLab.start();
+  });
+  after(() => lab.stop());
+  beforeEach(async () => {
+    home = await ClusterHome.create(lab);
+    ({ program } = home);
+  });
+  afterEach(() => home.dispose());
+
+  const hears = async (metric: string, { clusterId }: LabPeer) =>
+    (await (await fetch(`${lab.peers[0].cluster}/monitor/metrics/${metric}`)).text()).includes(clusterId);
+
+  /** The Kubo of a member is dead while `work` goes on, and the member's daemon is not. */
+  async function withoutKubo(peer: LabPeer, work: () => Promise<void>): Promise<void> {
+    await lab.killKubo(peer);
+    try {
+      await until(async () => !(await hears('freespace', peer)));
+      await work();
+    } finally {
+      await lab.startKubo(peer);
+    }
+  }
+
+  const ways = { 'whose Kubo are known': () => home.kubos, 'by the REST API alone': () => [] };
+  for (const [how, options] of Object.entries(ways)) {
+    test(`members ${how}: one whose Kubo is dead is away, what it had is made on the others, and it is taken out for good`, async () => {
+      home.setUp(...options());
+      home.add();
+      const [, , c3] = lab.peers;
+      const had = (await home.replicas()).filter(({ members }) => members.includes('c3')).length;
+      assert.ok(had > 0);
+      await withoutKubo(c3, async () => {
+        assert.match(program.succeeds('status').stdout, /! peer "lab\.c3": its Kubo does not answer/);
+        assert.match(program.ends(44, 'verify', '--replication', '2').stderr, /\d shards on lab\.c3: .*its Kubo does not answer/);
+        assert.match(program.succeeds('repair', '--replication', '2').stdout, new RegExp(`added: ${had} replica`));
+        for (const { cid, members } of await home.replicas()) assert.deepEqual(members, ['c1', 'c2'], cid);
+        assert.match(program.succeeds('status').stdout, /each on 2 or more peers/);
+        program.succeeds('peers', 'rm', 'lab.c3', '--force');
+        program.succeeds('verify', '--replication', '2');
+        writeFileSync(join(home.source, 'sub/new'), 'new');
+        program.succeeds('update', 'mirror');
+      });
+      assert.doesNotMatch(program.succeeds('peers', 'ls').stdout, /lab\.c3/);
+      writeFileSync(join(home.source, 'sub/newer'), 'newer');
+      program.succeeds('update', 'mirror');
+      for (const { cid, members } of await home.replicas()) assert.deepEqual(members, ['c1', 'c2'], cid);
+      program.succeeds('peers', 'set', 'lab', '--members', 'c3');
+      assert.match(program.succeeds('peers', 'ls').stdout, /lab\.c3/);
+    });
+  }
+
+  test('a member whose Kubo was dead is expected to have what it still has when it is back, and nothing else', async () => {
+    home.setUp(...home.kubos);
+    home.add();
+    await withoutKubo(lab.peers[2], async () => void program.succeeds('repair', '--replication', '2'));
+    program.succeeds('verify', '--read-data', '--replication', '2');
+    assert.deepEqual(listing(home.got()), listing(home.source));
+  });
+
+  test('a frozen Kubo of a member, and a frozen member behind the URL, are named, and the others answer for what they have', async () => {
+    home.setUp(...home.kubos);
+    home.add();
+    const [c1, , c3] = lab.peers;
+    await lab.whileFrozen(c3, 'kubo', async () => {
+      const { stdout } = program.succeeds('status');
+      assert.match(stdout, /! peer "lab\.c3"/);
+      assert.doesNotMatch(stdout, /! peer "lab\.c[12]"/);
+      assert.doesNotMatch(stdout, /on none/);
+    });
+    await lab.whileFrozen(c1, 'member', async () => {
+      assert.match(program.succeeds('status').stdout, /! .*cluster "lab".* no sign of life for 5 s/);
+    });
+    await until(async () => program.run('verify', '--replication', '2').code === 0);
+  });
+
+  test('a member that joins later, as a follower does, is named once and given nothing, until it is taken in', async () => {
+    const [, , c3] = lab.peers;
+    await lab.killMember(c3, 'SIGTERM');
+    try {
+      await until(async () => !(await hears('ping', c3)));
+      home.setUp(...home.kubos.slice(0, 4));
+    } finally {
+      await lab.startMember(c3);
+    }
+    assert.match(home.add().stderr, /cluster "lab" has more members than count: c3/);
+    writeFileSync(join(home.source, 'sub/new'), 'new');
+    assert.doesNotMatch(program.succeeds('update', 'mirror').stderr, /c3/);
+    for (const { cid, members } of await home.replicas()) assert.deepEqual(members, ['c1', 'c2'], cid);
+    program.succeeds('peers', 'set', 'lab', '--members', 'c3');
+    program.succeeds('rebalance');
+    assert.ok((await home.replicas()).some(({ members }) => members.includes('c3')));
+  });
+
+  for (const [how, options] of Object.entries(ways)) {
+    test(`a whole Cluster as one peer, members ${how}: fewer copies than were asked for are found, and made again`, async () => {
+      program.succeeds('peers', 'add', 'local', program.path('disk'));
+      home.setUp('--federate', '--replication', '2', ...options());
+      home.add();
+      await withoutKubo(lab.peers[2], async () => {
+        const had = (await home.replicas()).filter(({ members }) => members.length < 2).length;
+        assert.ok(had > 0);
+        const { stdout } = program.succeeds('status');
+        assert.match(stdout, /at risk: \d+ shard/);
+        assert.match(stdout, /! peer "lab": member lab\.c3: its Kubo does not answer/);
+        assert.match(program.ends(44, 'verify', '--replication', '2').stderr, /on lab: 1 of 2 members have it/);
+        program.succeeds('repair', '--replication', '2');
+        for (const { cid, members } of await home.replicas()) assert.deepEqual(members, ['c1', 'c2'], cid);
+        program.succeeds('verify', '--replication', '2');
+      });
+      home.setUp('--federate', '--replication', '2', ...options(), '--gateway', lab.peers[0].gateway);
+      rmSync(program.path('disk'), { recursive: true });
+      assert.deepEqual(listing(home.got()), listing(home.source));
+    });
+  }
+});
