@@ -25,6 +25,13 @@ describe('an IPFS Cluster that fails', { skip: withoutCluster() }, () => {
   const hears = async (metric: string, { clusterId }: LabPeer) =>
     (await (await fetch(`${lab.peers[0].cluster}/monitor/metrics/${metric}`)).text()).includes(clusterId);
 
+  /** The pins of the mirror's shards, as the Cluster wants them. */
+  const pins = async () => {
+    const lines = (await (await fetch(`${lab.peers[0].cluster}/allocations`)).text()).split('\n').filter((line) => line !== '');
+    const all = lines.map((line) => JSON.parse(line) as { name: string; metadata: Record<string, string> });
+    return all.filter(({ name }) => /^mirror \d{8}$/.test(name));
+  };
+
   /** The Kubo of a member is dead while `work` goes on, and the member's daemon is not. */
   async function withoutKubo(peer: LabPeer, work: () => Promise<void>): Promise<void> {
     await lab.killKubo(peer);
@@ -49,6 +56,8 @@ describe('an IPFS Cluster that fails', { skip: withoutCluster() }, () => {
         assert.match(program.ends(44, 'verify', '--replication', '2').stderr, /\d shards on lab\.c3: .*its Kubo does not answer/);
         assert.match(program.succeeds('repair', '--replication', '2').stdout, new RegExp(`added: ${had} replica`));
         for (const { cid, members } of await home.replicas()) assert.deepEqual(members, ['c1', 'c2'], cid);
+        for (const { metadata } of await pins())
+          assert.ok(!JSON.stringify(metadata).includes(c3.clusterId), 'it is not counted on any more');
         assert.match(program.succeeds('status').stdout, /each on 2 or more peers/);
         program.succeeds('peers', 'rm', 'lab.c3', '--force');
         program.succeeds('verify', '--replication', '2');
