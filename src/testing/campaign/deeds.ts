@@ -129,6 +129,12 @@ export function pruneDeed(world: World, home = world.random.pick(world.homes)): 
   return { home, argv, allowed: orTooFewPeers(world, home), cutShort: () => home.reconcile() };
 }
 
+/** What no living home has marked is freed: that of one that is said to be dead, unless it is gone already, or of nobody. */
+export function orphansDeed(world: World, home = world.random.pick(world.homes)): Deed {
+  const dead = world.random.some(world.deadHomes, 1).flatMap((id) => ['--owner', id]);
+  return { home, argv: ['prune', '--orphans', ...dead, '--force'], allowed: [40, ...orTooFewPeers(world, home)] };
+}
+
 export function rebalanceDeed(world: World, home = world.random.pick(world.homes)): Deed {
   return { home, argv: ['rebalance'], allowed: orTooFewPeers(world, home) };
 }

@@ -14,9 +14,11 @@ export async function lostHomeRound(world: World): Promise<void> {
   const home = world.random.pick(world.homes);
   const how = world.random.pick([byHead, byOwner]);
   const wanted = home.mirrors.map((repository) => how(home, repository));
+  const { id } = home;
   rmSync(home.dir, { recursive: true });
   world.note(`  ${home.dir} is lost`);
   await recoverMirrors(world, home, wanted, placesOf(world, home));
+  world.deadHomes.push(id);
 }
 
 /** What only saves time is damaged or gone: the next run does without it, and reads again what it must. */
@@ -82,6 +84,7 @@ export async function damagedSettingsRound(world: World): Promise<void> {
 export async function copiedHomeRound(world: World): Promise<void> {
   const [original, , copy] = world.homes;
   if (copy !== undefined) {
+    world.deadHomes.push(copy.id);
     rmSync(copy.dir, { recursive: true });
     world.homes.splice(2, 1);
     world.note(`  ${copy.dir} is given up`);

@@ -1,4 +1,5 @@
 /** What a campaign knows of a home: its peers, its repositories, and each snapshot that it has to keep. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Frozen, Source } from './source.ts';
 import type { Outcome, World } from './world.ts';
@@ -42,6 +43,11 @@ export class Home {
   async addPeer(name: string, layout: 'car' | 'blockstore'): Promise<void> {
     await this.#world.run(this, [0], ['peers', 'add', 'local', this.#world.peerDir(name), '--name', name, '--layout', layout, ...CAPACITY]);
     this.peers.add(name);
+  }
+
+  /** What it is called on its peers. */
+  get id(): string {
+    return (JSON.parse(readFileSync(join(this.dir, 'home.json'), 'utf8')) as { id: string }).id;
   }
 
   /** Those that have a source. */

@@ -20,8 +20,7 @@ export function byHead(of: Home, repository: Mirror): Wanted {
 
 /** All that the home has marked as its own. @param of the home that has marked it */
 export function byOwner(of: Home, repository: Mirror): Wanted {
-  const { id } = JSON.parse(readFileSync(join(of.dir, 'home.json'), 'utf8')) as { id: string };
-  return { repository, argv: [repository.name, '--owner', id] };
+  return { repository, argv: [repository.name, '--owner', of.id] };
 }
 
 /** @param places options that say where to look; none for a home that has its settings still */

@@ -4,6 +4,7 @@ import {
   type Deed,
   drainDeed,
   forgetDeed,
+  orphansDeed,
   perform,
   pruneDeed,
   rebalanceDeed,
@@ -39,6 +40,7 @@ export const ROUNDS: readonly Round[] = [
   { name: 'update all', weight: 3, run: async (world) => perform(world, await updateAllDeed(world)) },
   { name: 'forget', weight: 10, run: async (world) => perform(world, await forgetDeed(world)) },
   { name: 'prune', weight: 12, run: async (world) => perform(world, pruneDeed(world)) },
+  { name: 'orphans', weight: 4, run: async (world) => perform(world, orphansDeed(world)) },
   { name: 'rebalance', weight: 5, run: async (world) => perform(world, rebalanceDeed(world)) },
   { name: 'repair', weight: 4, run: async (world) => perform(world, repairDeed(world)) },
   { name: 'carry', weight: 3, run: async (world) => perform(world, await carryDeed(world)) },
@@ -110,7 +112,7 @@ async function togetherRound(world: World): Promise<void> {
   const { random } = world;
   const deed = await someDeed(world, []);
   const other = random.pick(world.homes.filter((home) => home !== deed.home));
-  const beside = random.pick([pruneDeed, rebalanceDeed, repairDeed])(world, other);
+  const beside = random.pick([pruneDeed, rebalanceDeed, repairDeed, orphansDeed])(world, other);
   const disturbance = random.chance(0.3) ? { fault: `kill:${random.mostlySmall(1, 70)}` } : {};
   const [outcome, last] = await Promise.all([
     world.run(deed.home, deed.allowed, deed.argv, disturbance),

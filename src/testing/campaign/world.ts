@@ -43,6 +43,8 @@ export class World {
   readonly homes: Home[] = [];
   /** By name, of all peers that there are. */
   readonly peers = new Map<string, PeerState>();
+  /** IDs of homes that are no more. */
+  readonly deadHomes: string[] = [];
   readonly layouts = new Map<string, 'car' | 'blockstore'>();
   readonly log: string;
   readonly tally = { rounds: 0, commands: 0, kills: 0, flips: 0, reads: 0 };
