@@ -101,7 +101,8 @@ export class CarStore implements ShardStore {
       return 'kept';
     }
     await rm(aside, { force: true });
-    await syncPath(dirname(path));
+    // Both, or a power cut brings the shard back, and no home knows of it any more.
+    for (const folder of [dirname(aside), dirname(path)]) await syncPath(folder);
     this.#addUsed(-bytes);
     return 'removed';
   }

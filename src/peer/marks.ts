@@ -36,8 +36,13 @@ export class Marks {
     await syncPath(own);
   }
 
+  /** Durable when it resolves: a mark that a power cut brought back, with the shard, would keep what nobody knows of any more. */
   async release(cid: string, owner = this.#owner.id): Promise<void> {
-    if (OWNER_ID.test(owner)) await rm(join(this.#folder, owner, shardName(cid)), { force: true });
+    if (!OWNER_ID.test(owner)) return;
+    const folder = join(this.#folder, owner);
+    if (!(await isThere(join(folder, shardName(cid))))) return;
+    await rm(join(folder, cid), { force: true });
+    await syncPath(folder);
   }
 
   /** Whether any home counts on the shard. */
