@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { Index } from '../../index-store/index.ts';
 import { Program } from '../../testing/program.ts';
 
 let program: Program;
@@ -48,4 +49,15 @@ test('a block table that is gone: get and verify send to repair, which lists all
   assert.match(program.succeeds('repair').stdout, /listed again: 201 blocks/);
   rmSync(program.path('out'), { recursive: true, force: true });
   program.succeeds('get', 'm', '-o', 'out');
+});
+
+test('an index that lacks the record of a shard: verify says how it is made anew, and that is the way out', async () => {
+  const dir = join(program.home, 'index');
+  const index = await Index.open(dir);
+  await index.dropShard(0).finally(() => index.close());
+  const { stderr } = program.ends(44, 'verify');
+  assert.match(stderr, /has no record of shard 0, which a snapshot needs; move \S+index away, then run `shardctl recover NAME`/);
+  rmSync(dir, { recursive: true });
+  program.succeeds('recover', 'm');
+  program.succeeds('verify', '--read-data');
 });

@@ -1,10 +1,11 @@
 /** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
 import { parseCid } from '../../dag/cid.ts';
 import { Demands } from '../../demand.ts';
-import { EXIT, ShardctlError } from '../../errors.ts';
+import { EXIT } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
+import { damagedTables } from '../../index-store/tables-check.ts';
 import { leastReplicas, type SnapshotRecord } from '../../model.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
@@ -18,7 +19,7 @@ import { answer } from '../results.ts';
 import { reading, type Session } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, now, output, reporter, signal } = context;
+  const { args, home, now, output, reporter, signal } = context;
   const replication = replicationOf(args);
   chosenOf(args, []);
   const work = async ({ config, index, peers }: Session): Promise<number> => {
@@ -26,7 +27,7 @@ export async function run(context: Context): Promise<number> {
     const snapshots = ref === undefined ? allSnapshots(index) : [resolveRef(ref, index).snapshot];
     const started = now();
     const demands = new Demands(index, { home: config, told: { replication } });
-    const expected = [...shardsOf(snapshots, index, demands, peers)];
+    const expected = [...shardsOf(snapshots, { index, indexDir: home.index, demands, peers })];
     const readData = chosenOf(args, expected);
     const emit: Emit = (event) => reporter.event(event);
     const damagedRuns = index.damagedRuns();
@@ -101,16 +102,18 @@ function allSnapshots(index: Index): SnapshotRecord[] {
   return index.repositories().flatMap(({ name }) => index.snapshots(name));
 }
 
+interface Known {
+  readonly index: Index;
+  readonly indexDir: string;
+  readonly demands: Demands;
+  readonly peers: ReadonlyMap<string, Peer>;
+}
+
 /** Each shard once, however many snapshots share it, and the catalogue of each snapshot. */
-function* shardsOf(
-  snapshots: readonly SnapshotRecord[],
-  index: Index,
-  demands: Demands,
-  peers: ReadonlyMap<string, Peer>,
-): Iterable<ExpectedShard> {
+function* shardsOf(snapshots: readonly SnapshotRecord[], { index, indexDir, demands, peers }: Known): Iterable<ExpectedShard> {
   for (const number of new Set(snapshots.flatMap(({ shards }) => shards))) {
     const shard = index.shard(number);
-    if (shard === undefined) throw new ShardctlError('DAMAGE', `the index is damaged: it has no shard ${number}, which a snapshot needs`);
+    if (shard === undefined) throw damagedTables(indexDir, indexDir, `has no record of shard ${number}, which a snapshot needs`);
     yield { ...shard, label: `shard ${number}`, least: leastReplicas(demands.ofShard(number).replication, peers) };
   }
   for (const { repository, number, catalogue } of snapshots) {
