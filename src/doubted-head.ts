@@ -86,7 +86,11 @@ async function lackingFrom({ index, peers, repository, emit, signal }: DoubtedRu
     return gaps.missing === 0 ? '' : gapsText(gaps);
   } catch (error) {
     if (!(error instanceof ShardctlError) || signal.aborted) throw error;
-    emit({ type: 'warning', message: `whether the last snapshot of ${repository} is whole cannot be told: ${error.message}` });
+    emit({
+      type: 'warning',
+      message: `whether the last snapshot of ${repository} is whole cannot be told: ${error.message}`,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
     return undefined;
   } finally {
     await blocks.close();

@@ -2,6 +2,7 @@
  * Shards that cannot be had whole: what of them nobody has stops counting, so that the next `add` or `update` stores it again; what
  * is good in them is read as before. The note goes when a whole copy was read.
  */
+import { noteDoubt } from '../index-store/doubts.ts';
 import { DIGEST_BYTES, MOST_BAD_BLOCKS, type ShardRecord } from '../model.ts';
 import type { RepairRun } from './run.ts';
 
@@ -12,14 +13,14 @@ export interface LossFound {
   readonly lacking: Buffer | undefined;
 }
 
-/** Files that stand unchanged in the source are not read by an `add` that has entries to compare with: those of the heads concerned go. */
+/** Files that stand unchanged in the source are not read again by themselves: so the heads concerned are put in doubt, see `doubted-head.ts`. */
 export async function noteLosses({ index }: RepairRun, losses: readonly LossFound[]): Promise<void> {
   const noted = losses.map(({ shard, lacking }) => ({ before: shard, after: withLoss(shard, lacking) }));
   const changed = noted.filter(({ before, after }) => !sameLoss(before, after));
   if (changed.length === 0) return;
   const numbers = new Set(changed.map(({ after }) => after.number));
   for (const { name, head } of index.repositories()) {
-    if (index.snapshot(name, head)?.shards.some((number) => numbers.has(number))) index.dropEntries(name, head);
+    if (index.snapshot(name, head)?.shards.some((number) => numbers.has(number))) noteDoubt(index.doubtOf(name));
   }
   await index.updateShards(changed.map(({ after }) => after));
 }

@@ -54,7 +54,9 @@ test('what repair finds lost shows in status and verify; an update and another r
   assert.match(shardctl.succeeds('status').stdout, /^damaged: 1 shard, .*`shardctl add`.*`shardctl repair`$/m);
   assert.equal(shardctl.run('verify').code, 44);
   assert.equal(shardctl.run('repair').code, 44);
-  const summary = events(shardctl.succeeds('update', 'r', '--json').stdout).find(({ type }) => type === 'summary');
+  const told = events(shardctl.succeeds('update', 'r', '--json').stdout);
+  assert.equal(told.filter(({ type }) => type === 'warning').length, 1, 'one cause, one line');
+  const summary = told.find(({ type }) => type === 'summary');
   assert.equal(summary?.newBlocks !== undefined && (summary.newBlocks as number) >= 1, true);
   assert.match(shardctl.succeeds('repair').stdout, /^mended: 1 replica$/m);
   shardctl.succeeds('verify', '--read-data');
