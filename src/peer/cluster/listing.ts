@@ -33,6 +33,8 @@ export class Listing {
   #lists: Promise<Lists> | undefined;
   /** The lists, and until when they count. */
   #read: { readonly lists: Lists; readonly until: number } | undefined;
+  /** Taken from members in this session, by ID and CID: for a moment after that the Cluster's list still says that they are there. */
+  readonly #taken = new Set<string>();
 
   constructor(options: ListingOptions) {
     this.#options = options;
@@ -64,6 +66,8 @@ export class Listing {
 
   /** A member was seen to have a shard from now on, or no more. */
   saw(cid: string, id: string, isThere: boolean): void {
+    if (isThere) this.#taken.delete(`${id} ${cid}`);
+    else this.#taken.add(`${id} ${cid}`);
     const list = this.#read?.lists.get(id) ?? new Set();
     if (this.#read === undefined) this.changed();
     else if (typeof list !== 'string') {
@@ -117,7 +121,7 @@ export class Listing {
         if (status !== PINNED || !isShardName(cid) || isRoot(metadata)) continue;
         const list = lists.get(id) ?? new Set();
         lists.set(id, list);
-        if (typeof list !== 'string') list.add(cid);
+        if (typeof list !== 'string' && !this.#taken.has(`${id} ${cid}`)) list.add(cid);
       }
     }
     return lists;
