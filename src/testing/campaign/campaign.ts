@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { perform, updating } from './deeds.ts';
 import { Home, type Mirror, REPLICAS } from './home.ts';
-import { assertAll, assertSome } from './laws.ts';
+import { assertAll, assertNothingLeft, assertSome } from './laws.ts';
 import { recoverPeer } from './peer-trouble.ts';
 import { Random } from './random.ts';
 import { byHead, placesOf, recoverMirrors } from './recovering.ts';
@@ -37,10 +37,8 @@ export async function runCampaign({ seed, rounds, seconds, dir }: CampaignOption
       else await assertSome(world);
     }
     world.note('the end');
-    const first = world.homes[0] as Home;
     if (world.ill !== undefined) await recoverPeer(world, world.ill);
-    for (const home of world.homes) await world.run(home, [0], ['prune', '--max-unused', '0']);
-    for (const id of world.deadHomes) await world.run(first, [0, 40], ['prune', '--orphans', '--owner', id, '--force']);
+    await assertNothingLeft(world);
     await assertAll(world);
   } catch (error) {
     const again = `SHARDCTL_CAMPAIGN_SEED=${seed} SHARDCTL_CAMPAIGN_ROUNDS=${world.tally.rounds + 1} node --test dist/src/campaign.test.js`;

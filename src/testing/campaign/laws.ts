@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Home, Repository } from './home.ts';
-import { blocksAt } from './peer-blocks.ts';
+import { blocksAt, shardsAt } from './peer-blocks.ts';
 import { entriesOf, type Frozen } from './source.ts';
 import type { World } from './world.ts';
 
@@ -71,6 +71,37 @@ export async function assertAll(world: World): Promise<void> {
     for (const repository of home.repositories.values())
       for (const number of repository.kept.keys()) await assertReadsBack(world, home, repository, number);
   }
+}
+
+/** When all homes have pruned, and what dead ones have left is freed, each peer has what the homes count on and nothing else. */
+export async function assertNothingLeft(world: World): Promise<void> {
+  const living = world.homes.map(({ id }) => id);
+  const needed = new Map([...world.peers.keys()].map((peer) => [peer, new Set<string>()]));
+  for (const home of world.homes) {
+    await world.run(home, [0], ['prune', '--max-unused', '0']);
+    const { events } = await world.run(home, [0], ['prune', '--orphans', '--force']);
+    const neighbours = events.flatMap((event) => (event as { neighbours?: { id: string }[] }).neighbours ?? []);
+    const dead = new Set(neighbours.map(({ id }) => id).filter((id) => !living.includes(id)));
+    for (const id of dead) await world.run(home, [0], ['prune', '--orphans', '--owner', id, '--force']);
+  }
+  for (const home of world.homes) {
+    for (const { cid, replicas } of await shardsOf(world, home)) for (const { peer } of replicas) needed.get(peer)?.add(cid);
+  }
+  for (const [peer, wanted] of needed) {
+    const left = shardsAt(world.peerDir(peer)).filter((cid) => !wanted.has(cid));
+    if (left.length > 0) throw new Error(`peer ${peer} holds ${left.length} shards that nobody needs: ${left.slice(0, 5).join(', ')}`);
+  }
+}
+
+export interface ShardStatus {
+  readonly cid: string;
+  readonly replicas: readonly { readonly peer: string }[];
+}
+
+/** The shards that a home needs, and who should have them. */
+export async function shardsOf(world: World, home: Home): Promise<ShardStatus[]> {
+  const { events } = await world.run(home, [0], ['status', '--shards']);
+  return events.filter(({ type }) => type === 'shard-status') as unknown as ShardStatus[];
 }
 
 /** `verify` finds nothing, unless there is something to be found. */

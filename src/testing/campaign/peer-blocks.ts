@@ -1,7 +1,7 @@
 /** What lies in the directories of local peers, read without the program: each block by its own hash. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** Files that did not change since are not read again. */
 const seen = new Map<string, { readonly stamp: string; readonly digests: readonly string[] }>();
@@ -15,6 +15,13 @@ export function dataFiles(peer: string): string[] {
     }
   }
   return files;
+}
+
+/** CIDs of the shards that a peer says it has. */
+export function shardsAt(peer: string): string[] {
+  const pins = join(peer, 'pins');
+  if (existsSync(pins)) return readdirSync(pins).filter((name) => name.startsWith('baf'));
+  return dataFiles(peer).map((path) => basename(path, '.car'));
 }
 
 /** Digests, in hex, of all blocks that are there and whole. */

@@ -1,7 +1,7 @@
 /** What happens to peers: bits flip, a disk is away for a while, or for ever. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
-import { assertAll, assertBlocksHeld } from './laws.ts';
+import { assertAll, assertBlocksHeld, shardsOf } from './laws.ts';
 import { dataFiles } from './peer-blocks.ts';
 import type { World } from './world.ts';
 
@@ -15,18 +15,9 @@ export async function flipRound(world: World): Promise<void> {
   for (const path of flipped) flipBit(world, path);
   world.fallIll(peer, 'damaged', random.mostlySmall(1, 5) - 1);
   const home = random.pick(world.homes);
-  const { events } = await world.run(home, [0], ['status', '--shards']);
-  const counted = (events as unknown as ShardStatus[]).filter(
-    ({ type, replicas }) => type === 'shard-status' && replicas.some((replica) => replica.peer === peer),
-  );
+  const counted = (await shardsOf(world, home)).filter(({ replicas }) => replicas.some((replica) => replica.peer === peer));
   if (counted.some(({ cid }) => flipped.some((path) => basename(path) === `${cid}.car`)))
     await world.run(home, [44], ['verify', '--read-data']);
-}
-
-interface ShardStatus {
-  readonly type: string;
-  readonly cid: string;
-  readonly replicas: readonly { readonly peer: string }[];
 }
 
 export function flipBit(world: World, path: string): void {
