@@ -14,12 +14,9 @@ const { SHARDCTL_CAMPAIGN_SEED: seed, SHARDCTL_CAMPAIGN_ROUNDS: rounds, SHARDCTL
 
 test('after any round of a campaign every retained snapshot of every home is there and comes back as it was', async (t) => {
   const dir = mkdtempSync(join(process.env.SHARDCTL_CAMPAIGN_DIR ?? tmpdir(), 'shardctl-campaign-'));
-  const tally = await runCampaign({
-    seed: Number(seed ?? Date.now() % 1_000_000),
-    rounds: Number(rounds ?? 200),
-    seconds: Number(seconds ?? 160),
-    dir,
-  });
+  const chosen = Number(seed ?? Date.now() % 1_000_000);
+  t.diagnostic(`seed ${chosen}, in ${dir}`);
+  const tally = await runCampaign({ seed: chosen, rounds: Number(rounds ?? 200), seconds: Number(seconds ?? 150), dir });
   t.diagnostic(JSON.stringify(tally));
   rmSync(dir, { recursive: true });
 });

@@ -47,7 +47,7 @@ export async function updateAllDeed(world: World, home = world.random.pick(world
   const all = home.mirrors.length === home.repositories.size ? ['--all'] : home.mirrors.map(({ name }) => name);
   return {
     home,
-    argv: ['update', ...all, '--shard-size', '64KiB', '--max-delete', 'none'],
+    argv: ['update', ...all, '--shard-size', world.shardSize, '--max-delete', 'none'],
     allowed: [0],
     done: (outcome) => {
       for (const repository of home.mirrors) home.committed(repository, frozen.get(repository.name) as Frozen, outcome);
@@ -63,7 +63,7 @@ export async function replicationDeed(world: World): Promise<Deed> {
   const replicas = repository.replicas === REPLICAS ? REPLICAS + 1 : REPLICAS;
   const argv = [...home.updateCommand(repository), '--replication', `${replicas}`];
   const deed = updating(home, repository, argv, await repository.source.frozen());
-  // Killed, it may have been told or not.
+  // Until it is over, the fewer will do.
   repository.replicas = Math.min(replicas, repository.replicas);
   return {
     ...deed,
@@ -123,7 +123,7 @@ export async function forgetDeed(world: World): Promise<Deed> {
 
 export function pruneDeed(world: World, home = world.random.pick(world.homes)): Deed {
   const { random } = world;
-  const argv = ['prune', '--shard-size', '64KiB'];
+  const argv = ['prune', '--shard-size', world.shardSize];
   if (random.chance(0.7)) argv.push('--max-unused', random.pick(['0', '5%', '20%', 'unlimited']));
   if (random.chance(0.2)) argv.push('--max-repack', '100KB');
   return { home, argv, allowed: orTooFewPeers(world, home), cutShort: () => home.reconcile() };

@@ -8,8 +8,6 @@ export const REPLICAS = 2;
 /** The repository of what came as CARs. */
 export const CARRIED = 'carried';
 const CAPACITY = ['--capacity', '1GB'];
-/** Small, so that a few edits fill several, and leave some thin. */
-const SHARD_SIZE = ['--shard-size', '64KiB'];
 
 export interface Repository {
   readonly name: string;
@@ -57,15 +55,27 @@ export class Home {
 
   /** The command that makes the repository, and that brings a recovered one back to its settings. */
   addCommand({ name, source, replicas }: Mirror): string[] {
-    return ['add', source.dir, '--name', name, '--replication', `${replicas}`, ...SHARD_SIZE, ...source.flags, '--max-delete', 'none'];
+    return [
+      'add',
+      source.dir,
+      '--name',
+      name,
+      '--replication',
+      `${replicas}`,
+      '--shard-size',
+      this.#world.shardSize,
+      ...source.flags,
+      '--max-delete',
+      'none',
+    ];
   }
 
   updateCommand({ name }: Repository): string[] {
-    return ['update', name, ...SHARD_SIZE, '--max-delete', 'none'];
+    return ['update', name, '--shard-size', this.#world.shardSize, '--max-delete', 'none'];
   }
 
   importCommand(car: string): string[] {
-    return ['import-car', car, '--name', CARRIED, '--replication', `${REPLICAS}`, ...SHARD_SIZE];
+    return ['import-car', car, '--name', CARRIED, '--replication', `${REPLICAS}`, '--shard-size', this.#world.shardSize];
   }
 
   /** Takes down what an `add` or `update` says that it has committed. @param frozen the source as it is */

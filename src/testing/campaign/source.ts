@@ -10,7 +10,7 @@ import { editOnce, pathsOf, shortened } from './edits.ts';
 import type { Random } from './random.ts';
 
 /** Small, so that a file of some KiB has several blocks. */
-const CHUNK_BYTES = 4096;
+const CHUNKERS = ['size-4096', 'size-4096', 'size-1500', 'rabin-512-2048-8192'];
 /** Times are given by count: the same seed makes the same nodes, and so the same shards. */
 const FIRST_SECOND = 1_600_000_000;
 
@@ -32,13 +32,16 @@ export class Source {
   /** What `add` is given besides the directory and its name. */
   readonly flags: readonly string[];
   readonly #random: Random;
-  readonly #profile: CidProfile = profileOf('unixfs-v1-2025', `size-${CHUNK_BYTES}`);
+  readonly #profile: CidProfile;
   #seconds = FIRST_SECOND;
 
   constructor(dir: string, random: Random, metadata: boolean) {
     this.dir = dir;
     this.metadata = metadata;
-    this.flags = ['--chunker', `size-${CHUNK_BYTES}`, ...(metadata ? [] : ['--no-metadata'])];
+    const profile = random.chance(0.8) ? 'unixfs-v1-2025' : 'unixfs-v0-2015';
+    const chunker = random.pick(CHUNKERS);
+    this.#profile = profileOf(profile, chunker);
+    this.flags = ['--cid-profile', profile, '--chunker', chunker, ...(metadata ? [] : ['--no-metadata'])];
     this.#random = random;
     mkdirSync(join(dir, 'pool', 'deep'), { recursive: true });
     for (let i = 0; i < 12; i++) writeFileSync(join(dir, i % 2 ? 'pool' : '', `file-${i}`), random.bytes(random.mostlySmall(1, 40_000)));
@@ -87,7 +90,7 @@ export class Source {
   }
 
   async #root(path: string, emit: (block: Buffer) => Uint8Array): Promise<string> {
-    return cidText(await treeRoot(toBytes(path), { profile: this.#profile, metadata: this.metadata, emit }), 1);
+    return cidText(await treeRoot(toBytes(path), { profile: this.#profile, metadata: this.metadata, emit }), this.#profile.cidVersion);
   }
 
   /** What has a time of the real clock gets one by count. */

@@ -43,6 +43,8 @@ export class World {
   readonly homes: Home[] = [];
   /** By name, of all peers that there are. */
   readonly peers = new Map<string, PeerState>();
+  /** Small, so that a few edits fill several, and leave some thin. */
+  readonly shardSize: string;
   /** IDs of homes that are no more. */
   readonly deadHomes: string[] = [];
   readonly layouts = new Map<string, 'car' | 'blockstore'>();
@@ -57,6 +59,7 @@ export class World {
   constructor(dir: string, random: Random) {
     this.dir = dir;
     this.random = random;
+    this.shardSize = random.pick(['16KiB', '64KiB', '64KiB', '256KiB']);
     this.log = join(dir, 'log');
     for (const part of ['sources', 'peers', 'homes']) mkdirSync(join(dir, part), { recursive: true });
   }
