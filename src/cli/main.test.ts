@@ -70,10 +70,13 @@ test('a home of a newer format is refused with 45', () => {
   program.fails(45, /format 2/, 'status');
 });
 
-test('a lost index is named, and made again by the next add', () => {
+test('a lost index is named, and made again by recover or by the next add', () => {
   const { lines } = program.succeeds('add', fixture('npm'), '-Q');
   rmSync(join(program.home, 'index'), { recursive: true });
-  program.fails(40, /has no index; run `shardctl add DIR`/, 'status');
+  program.fails(40, /has no index; run `shardctl recover --all`/, 'status');
+  program.succeeds('recover', '--all');
+  program.succeeds('verify');
+  rmSync(join(program.home, 'index'), { recursive: true });
   assert.deepEqual(program.succeeds('add', fixture('npm'), '-Q').lines, lines);
 });
 

@@ -5,6 +5,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
 import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig, peerNames } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
+import { hasHeads } from '../home/heads.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
 import { type HomeIdentity, ownerOf, rememberMarked, settleIdentity } from '../home/identity.ts';
 import { acquireLock } from '../home/lock.ts';
@@ -34,7 +35,9 @@ export async function reading<T>(
   const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
   if (!existsSync(home.index)) {
     throw new ShardctlError('NOT_FOUND', `the home at ${home.dir} has no index`, {
-      hint: 'run `shardctl add DIR` for each repository again: it makes a new one, and what is on the peers stays where it is',
+      hint: hasHeads(home.heads)
+        ? 'run `shardctl recover --all`: it makes a new one, with every snapshot that its peers hold'
+        : 'run `shardctl add DIR` first',
     });
   }
   return await withSession(context, config, await Index.open(home.index, { ...options, readOnly: true }), work);

@@ -1,5 +1,5 @@
 /** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
@@ -24,6 +24,11 @@ export function readHead(dir: string, repository: string): string | undefined {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** Whether anything was ever committed here. */
+export function hasHeads(dir: string): boolean {
+  return existsSync(dir) && readdirSync(dir).length > 0;
 }
 
 function pathOf(dir: string, repository: string): string {

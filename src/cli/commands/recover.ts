@@ -95,7 +95,9 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
         ...recovered.flatMap(lines),
         `in ${formatSeconds(seconds)}`,
         ...recovered.flatMap((one) => howToGoOn(one, noted(notes, one.formerName, one.owners), source !== undefined)),
-        ...(notes.size > 0 ? [] : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
+        ...(from.length === 0 || notes.size > 0
+          ? []
+          : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
       ]);
     }
     return recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
