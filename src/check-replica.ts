@@ -17,7 +17,7 @@ export interface CheckedReplica {
   /** Undefined when it cannot even be opened. */
   readonly contents: ShardContents | undefined;
   /** Why this is no evidence: its bytes cannot be had from this very peer. */
-  readonly doubt?: string;
+  readonly hearsay?: string;
   /** Why the peer does not answer any more: that says nothing about the replica. */
   readonly silence?: string;
 }
@@ -37,22 +37,22 @@ export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, p
     const shortfall = await peer.shortfall?.(shard.cid);
     if (shortfall !== undefined) onDamage(shortfall);
     if (reader.blocks !== shard.blocks) onDamage(`has ${reader.blocks} blocks, not ${shard.blocks}`);
-    const doubt = reader.isSecondHand === true ? { doubt: SECOND_HAND } : {};
+    const hearsay = reader.isSecondHand === true ? { hearsay: SECOND_HAND } : {};
     // A scan says so itself.
     if (!readData && reader.damage !== undefined) onDamage(reader.damage);
-    if (!readData) return { blocks: reader.blocks, bytes, contents, ...doubt };
+    if (!readData) return { blocks: reader.blocks, bytes, contents, ...hearsay };
     for await (const block of reader.scan(onDamage)) {
       blocks++;
       bytes += block.bytes.length;
       signal.throwIfAborted();
     }
-    return { blocks, bytes, contents, ...doubt };
+    return { blocks, bytes, contents, ...hearsay };
   } catch (error) {
     if (signal.aborted || !(error instanceof ShardctlError) || isShortage(error)) throw error;
     if (error.code === 'NOT_READABLE') {
       const shortfall = await peer.shortfall?.(shard.cid);
       if (shortfall !== undefined) onDamage(shortfall);
-      return { blocks, bytes, contents, doubt: error.message };
+      return { blocks, bytes, contents, hearsay: error.message };
     }
     const silence = error.code === 'TOO_FEW_PEERS' ? await silenceOf(peer) : undefined;
     if (silence !== undefined) return { blocks, bytes, contents, silence };

@@ -49,7 +49,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     emit({ type: 'damage', what, where, detail });
   };
   for (const { problem } of damagedRuns) found('the block table', 'the index', problem);
-  const doubts = new Map<string, string>();
+  const hearsay = new Map<string, string>();
   const held = new Map<string, number>();
   for (const name of all.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
   const silent = new Set<string>();
@@ -88,7 +88,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
   }
-  for (const [name, doubt] of doubts) emit({ type: 'warning', message: `peer ${name} was taken at its word: ${doubt}` });
+  for (const [name, why] of hearsay) emit({ type: 'warning', message: `peer ${name} was taken at its word: ${why}` });
   return counts;
 
   async function verifyReplica(
@@ -99,10 +99,10 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     const isRead = typeof readData === 'boolean' ? readData : readData.has(shard.cid);
     const checked = await checkReplica(shard, peer, { readData: isRead, onDamage, signal });
     if (checked.silence !== undefined) isSilent(peer.name, checked.silence);
-    if (checked.doubt !== undefined) doubts.set(peer.name, checked.doubt);
+    if (checked.hearsay !== undefined) hearsay.set(peer.name, checked.hearsay);
     counts.blocks += checked.blocks;
     counts.bytes += checked.bytes;
-    return { contents: checked.contents, isRead: isRead && checked.doubt === undefined };
+    return { contents: checked.contents, isRead: isRead && checked.hearsay === undefined };
   }
 
   function unlistedBlocks({ number }: ExpectedShard, { digests }: ShardContents): number | undefined {

@@ -103,7 +103,7 @@ export class ReplicaMender {
         away.push(name);
         continue;
       }
-      isProven ||= readData && !damaged && checked.doubt === undefined;
+      isProven ||= readData && !damaged && checked.hearsay === undefined;
       (damaged ? bad : good).push(name);
     }
     return { good, bad, away, contents, isProven };
