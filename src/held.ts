@@ -1,4 +1,4 @@
-/** What each peer says that it holds. */
+/** What each peer says that it holds, and which homes have marked it. */
 import { ShardctlError } from './errors.ts';
 import type { Peer } from './peer/peer.ts';
 
@@ -21,4 +21,10 @@ export async function heldBy(
     }),
   );
   return new Map(lists.filter((list) => list !== undefined));
+}
+
+/** Which homes have marked which shards there: their IDs, by CID. */
+export async function markedOn(peer: Peer, marked = new Map<string, Set<string>>()): Promise<Map<string, Set<string>>> {
+  for await (const { cid, owner } of peer.marks()) marked.set(cid, (marked.get(cid) ?? new Set()).add(owner));
+  return marked;
 }

@@ -15,13 +15,18 @@ export interface MarkRun {
 }
 
 /** @param names of the peers @returns those on which all is marked now; one that does not answer is for the next run */
-export async function markHoldings({ index, peers, emit }: MarkRun, names: readonly string[]): Promise<string[]> {
-  const holdings = holdingsOf(index);
+export async function markHoldings(run: MarkRun, names: readonly string[]): Promise<string[]> {
+  const holdings = holdingsOf(run.index);
+  const heldOn = (name: string) => holdings.filter(({ peers }) => peers.includes(name)).map(({ cid }) => cid);
+  return await markOn(run, new Map(names.map((name) => [name, heldOn(name)])));
+}
+
+/** @param wanted CIDs by peer @returns the peers on which all of theirs is marked now; of each other it is told why not */
+export async function markOn({ peers, emit }: Omit<MarkRun, 'index'>, wanted: ReadonlyMap<string, readonly string[]>): Promise<string[]> {
   const done = await Promise.all(
-    names.map(async (name) => {
-      const cids = holdings.filter((holding) => holding.peers.includes(name)).map(({ cid }) => cid);
+    [...wanted].map(async ([name, cids]) => {
       try {
-        if (cids.length > 0) await peers.get(name)?.hold(cids);
+        if (cids.length > 0) await peers.get(name)?.mark(cids);
         return [name];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;

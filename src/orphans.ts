@@ -4,7 +4,7 @@
  */
 import { ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
-import { heldBy } from './held.ts';
+import { heldBy, markedOn } from './held.ts';
 import type { Index } from './index-store/index.ts';
 import { holdingsOf } from './move/holdings.ts';
 import type { Peer, PeerOwner } from './peer/peer.ts';
@@ -24,7 +24,7 @@ export async function neighboursOn(peers: ReadonlyMap<string, Peer>, self: strin
   const all = await Promise.all(
     [...peers].map(async ([name, peer]): Promise<Neighbour[]> => {
       try {
-        const ownersOf = await marksOn(peer);
+        const ownersOf = await markedOn(peer);
         return (await peer.owners()).flatMap((owner) => {
           const its = [...ownersOf.values()].filter((owners) => owners.has(owner.id));
           const alone = its.filter((owners) => owners.size === 1).length;
@@ -75,7 +75,7 @@ export async function orphans(run: OrphansRun): Promise<Orphans> {
   const counts: Orphans['peers'][number][] = [];
   for (const [name, cids] of held) {
     const peer = peers.get(name) as Peer;
-    const ownersOf = await marksOn(peer);
+    const ownersOf = await markedOn(peer);
     let [freed, kept] = [0, 0];
     const candidates =
       dead === undefined ? (peer.kind === 'local' ? cids : []) : [...ownersOf].flatMap(([cid, ids]) => (ids.has(dead) ? [cid] : []));
@@ -90,11 +90,4 @@ export async function orphans(run: OrphansRun): Promise<Orphans> {
     counts.push({ peer: name, freed, kept });
   }
   return { dryRun, neighbours, peers: counts };
-}
-
-/** IDs of the homes that count on each shard. */
-async function marksOn(peer: Peer): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const ownersOf = new Map<string, Set<string>>();
-  for await (const { cid, owner } of peer.marks()) ownersOf.set(cid, (ownersOf.get(cid) ?? new Set()).add(owner));
-  return ownersOf;
 }

@@ -6,6 +6,7 @@
  */
 import { ShardctlError } from './errors.ts';
 import { writeHead } from './home/heads.ts';
+import { markOn } from './mark-holdings.ts';
 import { replicationSeen } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { choose, cidOf, type History, newestFirst } from './recover/choose.ts';
@@ -93,14 +94,7 @@ export async function recover(run: RecoverRun): Promise<Recovered[]> {
 async function markAll(run: RecoverRun, held: Held, histories: readonly History[]): Promise<Held> {
   const snapshots = histories.flatMap((history) => history.snapshots);
   const wanted = new Set(snapshots.flatMap(({ read, catalogue }) => [catalogue.cid, ...read.shards.map(({ cid }) => cid)]));
-  for (const [name, cids] of held) {
-    try {
-      await run.peers.get(name)?.hold([...wanted].filter((cid) => cids.has(cid)));
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-      run.emit({ type: 'warning', message: `peer ${name} does not know yet what this home needs there: ${error.message}` });
-    }
-  }
+  await markOn(run, new Map([...held].map(([name, cids]) => [name, [...wanted].filter((cid) => cids.has(cid))])));
   return await listAll({ ...run, peers: new Map([...run.peers].filter(([name]) => held.has(name))) });
 }
 

@@ -34,7 +34,7 @@ export function sharingRules(rule: (title: string, body: (context: Sharing) => P
   shared('a home that has marked what another has put keeps it', async (peer, other, dir) => {
     const shard = makeShard(dir, makeBlocks(20, 4000));
     await peer.put(shard, keep);
-    await other.hold([shard.cid]);
+    await other.mark([shard.cid]);
     assert.equal(await peer.remove(shard.cid), 'kept');
     assert.deepEqual((await scanOf(other, shard)).damage, []);
   });
@@ -68,7 +68,7 @@ export function sharingRules(rule: (title: string, body: (context: Sharing) => P
     for (const shard of shards) await peer.put(shard, keep);
     const [dead] = (await peer.owners()) ?? [];
     assert.ok(dead);
-    await other.hold([shards[1].cid]);
+    await other.mark([shards[1].cid]);
     assert.equal(await other.remove(shards[0].cid, dead.id), 'removed');
     assert.equal(await other.remove(shards[1].cid, dead.id), 'kept');
     assert.deepEqual([await other.has(shards[0].cid), await other.has(shards[1].cid)], [false, true]);

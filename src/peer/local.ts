@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory } from '../durable.ts';
-import { ioError, ShardctlError } from '../errors.ts';
+import { ioError, isDamage, ShardctlError } from '../errors.ts';
 import type { Metric, Owner } from '../model.ts';
 import { CarStore } from './car-store.ts';
 import { isIntact } from './intact.ts';
@@ -82,7 +82,7 @@ export class LocalPeer implements Peer {
       const identity = await readIdentity({ name: path, path });
       if (identity !== undefined) return identity.layout;
     } catch (error) {
-      const evident = isDamaged(error) ? await layoutIn(path) : undefined;
+      const evident = isDamage(error) ? await layoutIn(path) : undefined;
       if (evident !== undefined) return evident;
       throw ioError(error, 'opening the peer', path);
     }
@@ -106,7 +106,7 @@ export class LocalPeer implements Peer {
       return undefined;
     } catch (error) {
       const { path, layout } = this.#options;
-      if (!isDamaged(error) || (await layoutIn(path)) !== layout) return undefined;
+      if (!isDamage(error) || (await layoutIn(path)) !== layout) return undefined;
       this.#identity = isDryRun ? { format: PEER_FORMAT, layout, id: '' } : await writeAnew(this.#options);
       return error.message;
     }
@@ -130,7 +130,7 @@ export class LocalPeer implements Peer {
       }
       const store = await this.#layout();
       // Marked first: from then on nobody takes away what is found here.
-      await this.#hold([shard.cid]);
+      await this.#mark([shard.cid]);
       const size = await store.sizeOf(shard.cid);
       if (options.replace !== true && size === carBytes && (await this.#isWhole(store, shard.cid))) return;
       const used = (await store.usedBytes()) - (size ?? 0) + this.#claimed;
@@ -178,8 +178,8 @@ export class LocalPeer implements Peer {
     }
   }
 
-  async hold(cids: readonly string[]): Promise<void> {
-    await this.#guard('marking shards', () => this.#hold(cids));
+  async mark(cids: readonly string[]): Promise<void> {
+    await this.#guard('marking shards', () => this.#mark(cids));
   }
 
   async remove(cid: string, owner?: string): Promise<'removed' | 'kept'> {
@@ -201,9 +201,9 @@ export class LocalPeer implements Peer {
     yield* this.#marks.all();
   }
 
-  async #hold(cids: readonly string[]): Promise<void> {
+  async #mark(cids: readonly string[]): Promise<void> {
     await this.#bringUpToDate();
-    await this.#marks.hold(cids, (this.#options.now ?? Date.now)());
+    await this.#marks.mark(cids, (this.#options.now ?? Date.now)());
   }
 
   /** A peer without marks, as earlier versions made it, gets a place for them, and a format that keeps those versions away. */
@@ -257,7 +257,7 @@ export class LocalPeer implements Peer {
     try {
       identity = await readIdentity(this.#options);
     } catch (error) {
-      if (isDamaged(error) && (await layoutIn(path)) !== layout) {
+      if (isDamage(error) && (await layoutIn(path)) !== layout) {
         throw new ShardctlError('DAMAGE', `${join(path, 'peer.json')} is damaged, and there are no shards of layout ${layout} beside it`, {
           hint: `is ${path} the directory of peer "${name}"? If it is gone for good, remove the peer with \`shardctl peers rm ${name}\``,
         });
@@ -277,10 +277,6 @@ export class LocalPeer implements Peer {
     }
     return identity;
   }
-}
-
-function isDamaged(error: unknown): error is ShardctlError {
-  return error instanceof ShardctlError && error.code === 'DAMAGE';
 }
 
 /** The ID is new too: all it is for is to tell two names of one directory. */

@@ -28,7 +28,7 @@ export class Marks {
   }
 
   /** Marks shards as this home's own. Durable when it resolves. @param now milliseconds since 1970 */
-  async hold(cids: readonly string[], now: number): Promise<void> {
+  async mark(cids: readonly string[], now: number): Promise<void> {
     await this.#describe(now);
     const own = join(this.#folder, this.#owner.id);
     for (const cid of cids) await (await open(join(own, shardName(cid)), 'a')).close();

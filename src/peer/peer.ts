@@ -103,7 +103,7 @@ export interface Peer {
    * Marks shards as this home's own, durably. Whoever counts on a shard that he has not put marks it first, and then looks whether it is
    * there: what was there before may just be going.
    */
-  hold(cids: readonly string[]): Promise<void>;
+  mark(cids: readonly string[]): Promise<void>;
 
   /**
    * Takes this home's mark from the shard. When no other home has marked it, it is unpinned, and its space freed where that is the peer's

@@ -100,7 +100,7 @@ async function play(layout: PeerLayout, { before: earlier, plans, stretches, dea
           await peer.put(shard, keep);
           counted[home]?.add(at);
         } else {
-          await peer.hold([shard.cid]);
+          await peer.mark([shard.cid]);
           if (await peer.has(shard.cid)) counted[home]?.add(at);
         }
       }

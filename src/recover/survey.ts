@@ -10,7 +10,7 @@ import { sha256 } from '../dag/cid.ts';
 import { decodeNode } from '../dag/decode.ts';
 import { ShardctlError } from '../errors.ts';
 import { BoundedQueue } from '../flow.ts';
-import { heldBy } from '../held.ts';
+import { heldBy, markedOn } from '../held.ts';
 import { type BlockId, DAG_PB, DIGEST_BYTES, type PlacedShard } from '../model.ts';
 import type { Peer, ShardReader } from '../peer/peer.ts';
 import { type ReadSnapshot, readSnapshot } from '../snapshot/catalogue.ts';
@@ -44,9 +44,7 @@ type Marked = ReadonlyMap<string, ReadonlySet<string>>;
 
 async function listMarks({ peers }: Search, held: Held): Promise<Marked> {
   const marked = new Map<string, Set<string>>();
-  for (const name of held.keys()) {
-    for await (const { cid, owner } of peers.get(name)?.marks?.() ?? []) marked.set(cid, (marked.get(cid) ?? new Set()).add(owner));
-  }
+  for (const name of held.keys()) await markedOn(peers.get(name) as Peer, marked);
   return marked;
 }
 

@@ -106,7 +106,7 @@ export class FederatedPeer implements Peer {
     }
   }
 
-  async hold(cids: readonly string[]): Promise<void> {
+  async mark(cids: readonly string[]): Promise<void> {
     await this.#cluster.describe();
     for (const cid of cids) await markPin(this.#cluster, shardName(cid), ALL);
   }

@@ -106,7 +106,7 @@ export class ClusterMemberPeer implements Peer {
     yield* await this.#cluster.listing.of(this.#member.id);
   }
 
-  async hold(cids: readonly string[]): Promise<void> {
+  async mark(cids: readonly string[]): Promise<void> {
     const { cluster } = this.#shared;
     await this.#state();
     await cluster.describe();

@@ -150,9 +150,9 @@ export class KuboPeer implements Peer {
     for await (const { cid } of this.rpc.pins('recursive', false)) if (isShardName(cid)) yield cid;
   }
 
-  async hold(cids: readonly string[]): Promise<void> {
+  async mark(cids: readonly string[]): Promise<void> {
     await this.#identify();
-    await this.#marks?.hold(cids.map(shardName));
+    await this.#marks?.mark(cids.map(shardName));
   }
 
   /** Unpins, unless another home has marked it. The space is freed by the daemon's garbage collection, when it likes or at `reclaim`. */
@@ -209,7 +209,7 @@ export class KuboPeer implements Peer {
     signal.throwIfAborted();
     await checkCar(shard.carPath, shard);
     await this.#identify();
-    await this.#marks?.hold([shard.cid]);
+    await this.#marks?.mark([shard.cid]);
     const { patienceMs = PATIENCE_MS, namesPins = true } = this.#options;
     const writer = new ShardWriter(this.rpc, { patienceMs, namesPins, throttle, signal });
     if (await this.rpc.isPinned(shard.cid)) return await writer.mend(shard);

@@ -40,7 +40,7 @@ export class KuboMarks {
   readonly #rpc: KuboRpc;
   readonly #owner: Owner;
   readonly #now: () => number;
-  readonly #held = new Set<string>();
+  readonly #marked = new Set<string>();
   #described: Promise<void> | undefined;
   #known: Known | undefined;
 
@@ -51,7 +51,7 @@ export class KuboMarks {
   }
 
   /** Marks shards as this home's own. */
-  async hold(cids: readonly string[]): Promise<void> {
+  async mark(cids: readonly string[]): Promise<void> {
     const { id } = this.#owner;
     if (!OWNER_ID.test(id)) throw new Error(`"${id}" is not the ID of a home`);
     this.#described ??= this.#describe().catch((error: unknown) => {
@@ -59,22 +59,22 @@ export class KuboMarks {
       throw error;
     });
     await this.#described;
-    if (cids.length >= MANY) for await (const { cid, owner } of this.all()) if (owner === id) this.#held.add(cid);
+    if (cids.length >= MANY) for await (const { cid, owner } of this.all()) if (owner === id) this.#marked.add(cid);
     const queue = new BoundedQueue(AT_ONCE, AT_ONCE + 1);
     for (const cid of cids) {
-      if (this.#held.has(cid)) continue;
+      if (this.#marked.has(cid)) continue;
       await queue.add(async () => {
         const mark = markOf(id, cid);
         // Pinned again it would be gone for a moment.
         if ((await this.#nameOf(mark)) === undefined) await this.#pin(mark, `shardctl ${id} holds ${cid}`);
-        this.#held.add(cid);
+        this.#marked.add(cid);
       });
     }
     await queue.drained();
   }
 
   async release(cid: string, owner = this.#owner.id): Promise<void> {
-    if (owner === this.#owner.id) this.#held.delete(cid);
+    if (owner === this.#owner.id) this.#marked.delete(cid);
     await this.#rpc.unpin(markOf(owner, cid), `taking the mark of home ${owner} from ${cid}`);
   }
 
