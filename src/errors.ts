@@ -75,6 +75,11 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
+/** Whether this is damage: bytes that are not what they should be, or are not where they should be. */
+export function isDamage(error: unknown): error is ShardctlError {
+  return error instanceof ShardctlError && error.code === 'DAMAGE';
+}
+
 /** What this process has too little of: it says nothing about the file that was to be opened or read. */
 const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 

@@ -7,7 +7,7 @@
  */
 import { Ledger } from './allocate/ledger.ts';
 import { placeCatalogue } from './catalogue.ts';
-import { cidText } from './dag/cid.ts';
+import { blockText, cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
 import { asksOtherwise, type Demand } from './demand.ts';
 import { ShardctlError } from './errors.ts';
@@ -20,7 +20,6 @@ import {
   type EntryCounts,
   FILE,
   leastReplicas,
-  RAW,
   type RepositoryRecord,
   type ShardRecord,
   type SnapshotRecord,
@@ -178,7 +177,7 @@ async function shardsOf(
     const shards = new Set<number>();
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       const shard = index.shardOf(digests, at, usable);
-      if (shard === undefined) throw incomplete(cidText({ codec: RAW, digest: digests.subarray(at, at + DIGEST_BYTES) }, 1));
+      if (shard === undefined) throw incomplete(blockText(digests.subarray(at, at + DIGEST_BYTES)));
       shards.add(shard);
     }
     return [...shards].sort((a, b) => a - b);

@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
 import { DigestMap } from './digest-map.ts';
-import { ShardctlError } from './errors.ts';
+import { isDamage } from './errors.ts';
 import type { Emit } from './events.ts';
 import type { Index } from './index-store/index.ts';
 import { type BlockId, RAW } from './model.ts';
@@ -131,8 +131,4 @@ class FoundGaps implements Gaps {
 export function gapsText({ missing, first }: Gaps): string {
   if (missing === 1) return `block ${first[0]}`;
   return `${missing} blocks (${first.join(', ')}${missing > first.length ? ', …' : ''})`;
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof ShardctlError && error.code === 'DAMAGE';
 }

@@ -57,6 +57,11 @@ export function cidText(id: BlockId, version: CidVersion): string {
   return bytes.length === CID_V0_BYTES ? base58btc.baseEncode(bytes) : base32.encode(bytes);
 }
 
+/** A block as messages name it, where only its digest is known: shards link to every block as raw. */
+export function blockText(digest: Uint8Array): string {
+  return cidText({ codec: RAW, digest }, 1);
+}
+
 /** The codec and digest of a binary CID, or undefined when it is not the sha2-256 CID of a raw or dag-pb block. The digest is a view. */
 export function readCid(bytes: Uint8Array): BlockId | undefined {
   const header = bytes.length - DIGEST_BYTES;

@@ -10,7 +10,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
-import { errnoOf, ShardctlError } from '../errors.ts';
+import { errnoOf, isDamage } from '../errors.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
 import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './block-records.ts';
 import { BlockRun, BlockRunWriter, soundPages } from './block-run.ts';
@@ -180,7 +180,7 @@ function openRun(path: string, damaged: DamagedRun[] | undefined): BlockRun | un
     if (damaged !== undefined) run.check();
     return run;
   } catch (error) {
-    if (damaged === undefined || !(error instanceof ShardctlError && error.code === 'DAMAGE')) throw error;
+    if (damaged === undefined || !isDamage(error)) throw error;
     run?.close();
     damaged.push({ path, problem: error.message });
     return undefined;

@@ -10,7 +10,7 @@ import { FsBlockstore } from 'blockstore-fs';
 import { NextToLast } from 'blockstore-fs/sharding';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { cidText, sha256 } from '../dag/cid.ts';
+import { blockText, sha256 } from '../dag/cid.ts';
 import { makeDirectory, syncPath } from '../durable.ts';
 import { ioError, ShardctlError } from '../errors.ts';
 import { BoundedQueue } from '../flow.ts';
@@ -49,7 +49,7 @@ export class BlockFiles {
       await throttle?.(sections.reduce((sum, { data }) => sum + data.length, 0));
       for (const { digest, data } of sections) {
         if (Buffer.compare(sha256(data), digest) !== 0) {
-          throw new ShardctlError('DAMAGE', `block ${cidText({ codec: RAW, digest }, 1)} of ${shard.carPath} does not have its hash`);
+          throw new ShardctlError('DAMAGE', `block ${blockText(digest)} of ${shard.carPath} does not have its hash`);
         }
       }
       await this.#each(sections, ({ codec, digest, data }) => this.#write(toCid(codec, digest), data));

@@ -1,8 +1,8 @@
 /** Reads a shard whose blocks are files of their own. */
-import { cidText } from '../dag/cid.ts';
+import { blockText } from '../dag/cid.ts';
 import type { DigestMap } from '../digest-map.ts';
-import { ShardctlError } from '../errors.ts';
-import { DIGEST_BYTES, RAW } from '../model.ts';
+import { isDamage, ShardctlError } from '../errors.ts';
+import { DIGEST_BYTES } from '../model.ts';
 import { contentsOf, type Manifest } from '../shard/manifest.ts';
 import type { ReadBlock, ShardContents, ShardReader } from './peer.ts';
 
@@ -30,8 +30,7 @@ export class BlockShardReader implements ShardReader {
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
     if (this.#manifest.blocks.get(digest) === undefined) return undefined;
     const bytes = await this.#load(digest);
-    if (bytes === undefined)
-      throw new ShardctlError('DAMAGE', `block ${cidText({ codec: RAW, digest }, 1)} of shard ${this.#cid} is missing`);
+    if (bytes === undefined) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} of shard ${this.#cid} is missing`);
     return bytes;
   }
 
@@ -39,7 +38,7 @@ export class BlockShardReader implements ShardReader {
     if (this.damage !== undefined) onDamage(this.damage);
     for (const digest of digestsOf(this.#manifest.blocks)) {
       const bytes = await this.read(digest).catch((error: unknown) => {
-        if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE') throw error;
+        if (!isDamage(error)) throw error;
         onDamage(error.message);
       });
       if (bytes !== undefined) yield { digest, bytes };

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseCid } from '../dag/cid.ts';
 import { DigestMap } from '../digest-map.ts';
 import { syncPath, writeDurably } from '../durable.ts';
-import { ShardctlError } from '../errors.ts';
+import { isDamage, ShardctlError } from '../errors.ts';
 import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
 import { BlockFiles } from './block-files.ts';
 import { BlockShardReader, digestsOf, SalvagedBlocks } from './blockstore-reader.ts';
@@ -154,7 +154,7 @@ export class BlockStore implements ShardStore {
       const { blocks, nodes } = await this.#manifestOf(cid);
       return await this.#files.restore(digestsOf(blocks, nodes));
     } catch (error) {
-      if (error instanceof ShardctlError && error.code === 'DAMAGE') return false;
+      if (isDamage(error)) return false;
       throw error;
     }
   }
@@ -171,7 +171,7 @@ export class BlockStore implements ShardStore {
       await this.#files.discard(going);
     } catch (error) {
       // Without all manifests nobody knows what is still needed: rather leave too much than delete too much.
-      if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE') throw error;
+      if (!isDamage(error)) throw error;
       await this.#files.restoreAll();
     }
   }

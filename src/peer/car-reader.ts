@@ -6,8 +6,8 @@
  * The manifest is a function of the blocks. Where it is damaged and they are not, it is made again from them; the file is
  * then read once to its end.
  */
-import { cidText, parseCid, sha256 } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
+import { blockText, parseCid, sha256 } from '../dag/cid.ts';
+import { isDamage, ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES, RAW } from '../model.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
 import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
@@ -58,10 +58,6 @@ async function byManifest(path: string, cid: string, file: CarFile): Promise<Sha
   // The root stands in the file's last section too, so nothing hangs on the header.
   const damage = carHeader(root).equals(file.bytes(0, CAR_HEADER_BYTES)) ? undefined : 'its header is damaged';
   return new CarShardReader({ path, cid, file, manifest, dataAt, damage });
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof ShardctlError && error.code === 'DAMAGE';
 }
 
 function messageOf(error: unknown): string {
@@ -213,10 +209,6 @@ function blockAt(file: CarFile, at: number, length: number, digest: Uint8Array):
   const bytes = file.bytes(at, length);
   if (!sameDigest(sha256(bytes), digest)) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} does not have its hash`);
   return bytes;
-}
-
-function blockText(digest: Uint8Array): string {
-  return cidText({ codec: RAW, digest }, 1);
 }
 
 function sameDigest(a: Uint8Array, b: Uint8Array): boolean {

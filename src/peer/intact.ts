@@ -1,5 +1,5 @@
 /** Whether a shard that is on a peer already is there whole. */
-import { ShardctlError } from '../errors.ts';
+import { isDamage } from '../errors.ts';
 import type { ShardReader } from './peer.ts';
 
 /**
@@ -19,7 +19,7 @@ export async function isIntact(open: () => Promise<ShardReader>): Promise<boolea
       await reader.close();
     }
   } catch (error) {
-    if (error instanceof ShardctlError && error.code === 'DAMAGE') return false;
+    if (isDamage(error)) return false;
     throw error;
   }
   return intact;

@@ -2,11 +2,11 @@
  * The second look, before a shard is let go: every link of every node of every retained tree must lead into a shard that stays
  * and that the tree's snapshot names. It takes nothing from `live.ts`, which decided what goes: where the two differ, nothing goes.
  */
-import { cidText, parseCid } from '../dag/cid.ts';
+import { blockText, parseCid } from '../dag/cid.ts';
 import { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
 import type { Index } from '../index-store/index.ts';
-import { DIGEST_BYTES, RAW, type SnapshotRecord } from '../model.ts';
+import { DIGEST_BYTES, type SnapshotRecord } from '../model.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { gapsText, Wholeness } from '../wholeness.ts';
 import type { PruneRun } from './run.ts';
@@ -83,7 +83,7 @@ export function assertCopied(
     const digests = blocks.digests();
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       if (index.shardOf(digests, at, (number) => inAll.has(number)) !== undefined) continue;
-      throw refusal(user, `block ${cidText({ codec: RAW, digest: digests.subarray(at, at + DIGEST_BYTES) }, 1)}`);
+      throw refusal(user, `block ${blockText(digests.subarray(at, at + DIGEST_BYTES))}`);
     }
   }
 }

@@ -1,7 +1,6 @@
 /** Blocks by digest, from whichever peer holds their shard: an intact replica is found as long as there is one. */
-import { cidText } from '../dag/cid.ts';
+import { blockText } from '../dag/cid.ts';
 import { ShardctlError } from '../errors.ts';
-import { RAW } from '../model.ts';
 import type { Peer, ShardReader } from '../peer/peer.ts';
 
 /** Where a block is: its shard, and the peers that should hold that. */
@@ -179,8 +178,4 @@ function unreadable(digest: Uint8Array, place: BlockPlace, failures: readonly { 
       cause: failures[0]?.error,
     },
   );
-}
-
-function blockText(digest: Uint8Array): string {
-  return cidText({ codec: RAW, digest }, 1);
 }

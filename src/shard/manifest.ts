@@ -3,7 +3,7 @@
  * `ipfs add` gives to a file with these chunks, except that the leaves have the sizes of the blocks. So any IPFS
  * implementation reads a shard as a file, and pins it without following what its blocks link to.
  */
-import { cidText, sha256 } from '../dag/cid.ts';
+import { blockText, cidText, sha256 } from '../dag/cid.ts';
 import { decodeNode } from '../dag/decode.ts';
 import { encodeFileNode, type FileChild } from '../dag/file.ts';
 import { DigestMap } from '../digest-map.ts';
@@ -156,8 +156,7 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
       if (below === undefined) {
         if (blocks.size === MAX_SHARD_BLOCKS) throw bad('lists more blocks than a shard may have');
         if (link.dagSize !== size || size > MAX_BLOCK_BYTES) throw bad(`claims ${size} bytes for a block`);
-        if (!blocks.add(link.digest, 0, lengths.push(size) - 1))
-          throw bad(`lists block ${cidText({ codec: RAW, digest: link.digest }, 1)} twice`);
+        if (!blocks.add(link.digest, 0, lengths.push(size) - 1)) throw bad(`lists block ${blockText(link.digest)} twice`);
       } else if (below.fileBytes !== size) {
         throw bad('claims a wrong size for a node below it');
       }

@@ -1,5 +1,5 @@
 /** Reads a shard from a Kubo daemon, as evidence: offline, and every byte hashed here. */
-import { cidText, parseCid, sha256 } from '../../dag/cid.ts';
+import { blockText, cidText, parseCid, sha256 } from '../../dag/cid.ts';
 import { decodeNode } from '../../dag/decode.ts';
 import { ShardctlError } from '../../errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../model.ts';
@@ -161,7 +161,7 @@ class KuboShardReader implements ShardReader {
 
   #wrong(digest: Uint8Array): string {
     this.#onWrong(digest);
-    return `block ${cidText({ codec: RAW, digest }, 1)} does not have its hash`;
+    return `block ${blockText(digest)} does not have its hash`;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Brings a shard into a Kubo daemon, pinned and whole, whatever is there already and whatever breaks off on the way. */
-import { ShardctlError } from '../../errors.ts';
+import { isDamage, ShardctlError } from '../../errors.ts';
 import { sleep } from '../../flow.ts';
 import { HttpError } from '../http/error.ts';
 import { isIntact } from '../intact.ts';
@@ -112,6 +112,6 @@ export class ShardWriter {
 
 /** The error itself when it says that what came is not whole. @throws every other */
 export function damageIn(error: unknown): ShardctlError {
-  if (error instanceof ShardctlError && error.code === 'DAMAGE') return error;
+  if (isDamage(error)) return error;
   throw error;
 }
