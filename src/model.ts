@@ -113,7 +113,7 @@ export interface Metric {
 
 /**
  * sealed → placed → committed: how far a shard has come. `sealed` does not count (yet, or any more: `prune` goes back to it
- * before it deletes); `lost` is one of which no peer has a whole copy.
+ * before it deletes); `lost` is one of which nobody knows any more what it held, or of which more is lost than is worth listing.
  */
 export type ShardState = 'sealed' | 'placed' | 'committed' | 'lost';
 
@@ -189,6 +189,11 @@ export interface SnapshotRecord {
   readonly metadata: boolean;
   /** The program that made it, as `snapshot.json` says: with it the catalogue can be made again from this record. */
   readonly tool: string;
+}
+
+/** As people name it, and the command line takes it. */
+export function snapshotName({ repository, number }: Pick<SnapshotRecord, 'repository' | 'number'>): string {
+  return `${repository}@${number}`;
 }
 
 export interface EntryCounts {

@@ -4,7 +4,7 @@
  */
 import { silencesOf } from './check-replica.ts';
 import { markHoldings } from './mark-holdings.ts';
-import { DIGEST_BYTES, hasLoss, type SnapshotRecord } from './model.ts';
+import { DIGEST_BYTES, hasLoss, snapshotName } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
 import { catalogueAnew } from './repair/catalogue.ts';
@@ -71,15 +71,15 @@ async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<R
   const lost: Lost[] = [];
   const { rewritten, open } = await giveWholeLists(run, snapshots);
 
-  const anew = new Map(rewritten.map((snapshot) => [nameOf(snapshot), snapshot]));
-  const retained = snapshots.map((snapshot) => anew.get(nameOf(snapshot)) ?? snapshot);
+  const anew = new Map(rewritten.map((snapshot) => [snapshotName(snapshot), snapshot]));
+  const retained = snapshots.map((snapshot) => anew.get(snapshotName(snapshot)) ?? snapshot);
   const numbers = [...new Set(retained.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
   const total = numbers.length + retained.length;
   for (const number of numbers) {
     signal.throwIfAborted();
     const shard = index.shard(number);
     const what = `shard ${number} ${shard?.cid ?? ''}`.trimEnd();
-    const users = retained.filter(({ shards }) => shards.includes(number)).map(nameOf);
+    const users = retained.filter(({ shards }) => shards.includes(number)).map(snapshotName);
     if (shard === undefined) {
       lost.push({ what, snapshots: users });
       continue;
@@ -107,7 +107,7 @@ async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<R
   }
   for (const snapshot of retained) {
     signal.throwIfAborted();
-    const what = `catalogue of ${nameOf(snapshot)} ${snapshot.catalogue.cid}`;
+    const what = `catalogue of ${snapshotName(snapshot)} ${snapshot.catalogue.cid}`;
     const found = await mender.inspect(snapshot.catalogue, what);
     const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
       everywhere: true,
@@ -116,7 +116,7 @@ async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<R
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
-    if (verdict === 'lost') lost.push({ what, snapshots: [nameOf(snapshot)] });
+    if (verdict === 'lost') lost.push({ what, snapshots: [snapshotName(snapshot)] });
     else if (!dryRun && !sameNames(peers, snapshot.catalogue.peers))
       await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);
     emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
@@ -155,10 +155,6 @@ async function peersAway({ peers, emit }: RepairRun): Promise<Set<string>> {
   const silences = await silencesOf(peers.values());
   for (const [name, detail] of silences) emit({ type: 'damage', what: 'all its shards', where: name, detail });
   return new Set(silences.keys());
-}
-
-function nameOf({ repository, number }: SnapshotRecord): string {
-  return `${repository}@${number}`;
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {

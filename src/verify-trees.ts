@@ -7,7 +7,7 @@ import { errnoOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { noteDoubt } from './index-store/doubts.ts';
 import type { Index } from './index-store/index.ts';
-import type { SnapshotRecord } from './model.ts';
+import { type SnapshotRecord, snapshotName } from './model.ts';
 import type { Peer } from './peer/peer.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { type Gaps, gapsText, Wholeness } from './wholeness.ts';
@@ -46,14 +46,14 @@ export async function verifyTrees({ index, peers, snapshots, emit, signal }: Ver
   let damaged = 0;
   const found = (snapshot: SnapshotRecord, detail: string) => {
     damaged++;
-    emit({ type: 'damage', what: `tree of ${nameOf(snapshot)}`, where: 'its shards', detail });
+    emit({ type: 'damage', what: `tree of ${snapshotName(snapshot)}`, where: 'its shards', detail });
   };
   for (const { snapshot, error } of unreadable) found(snapshot, `${error.message}: \`shardctl repair --read-data\``);
   const heads = broken.filter(({ snapshot }) => isHead(index, snapshot)).map(({ snapshot }) => snapshot.repository);
   for (const { snapshot, gaps } of broken) {
     // No lock is held: what a prune has rewritten meanwhile was looked for in vain in its old place.
     if (index.snapshot(snapshot.repository, snapshot.number)?.cid !== snapshot.cid) {
-      emit({ type: 'warning', message: `${nameOf(snapshot)} was changed while it was looked at: verify it again` });
+      emit({ type: 'warning', message: `${snapshotName(snapshot)} was changed while it was looked at: verify it again` });
       continue;
     }
     found(snapshot, `lacks ${gapsText(gaps)}: ${helpFor(index, snapshot, gaps, heads)}`);
@@ -85,8 +85,4 @@ function doubt(index: Index, repository: string): void {
 
 function isHead(index: Index, { repository, number }: SnapshotRecord): boolean {
   return index.repository(repository)?.head === number;
-}
-
-function nameOf({ repository, number }: SnapshotRecord): string {
-  return `${repository}@${number}`;
 }

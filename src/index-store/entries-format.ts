@@ -18,7 +18,7 @@ import { endianness } from 'node:os';
 import { CID_COLUMN_BYTES } from '../directory.ts';
 import { ShardctlError } from '../errors.ts';
 
-export const ENTRIES_VERSION = 2;
+const ENTRIES_VERSION = 2;
 export const HEADER_BYTES = 32;
 export const BLOCK_HEADER_BYTES = 8;
 export const RECORD_HEADER_BYTES = 16;

@@ -6,17 +6,6 @@ export interface MoveRun extends PruneRun {
   readonly dryRun: boolean;
 }
 
-/** A shard or a catalogue on its way to another peer. */
-export interface Move {
-  readonly what: string;
-  readonly cid: string;
-  readonly bytes: number;
-  /** The peer that gives it away; undefined when it keeps its copy. */
-  readonly from: string | undefined;
-  /** The peer that gets it; undefined when enough others have it. */
-  readonly to: string | undefined;
-}
-
 export interface Moved {
   readonly dryRun: boolean;
   /** Copies made on other peers, or to be made, and their bytes. */

@@ -6,7 +6,7 @@ import { blockText, parseCid } from '../dag/cid.ts';
 import { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
 import type { Index } from '../index-store/index.ts';
-import { DIGEST_BYTES, type SnapshotRecord } from '../model.ts';
+import { DIGEST_BYTES, type SnapshotRecord, snapshotName } from '../model.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { gapsText, Wholeness } from '../wholeness.ts';
 import type { PruneRun } from './run.ts';
@@ -88,10 +88,10 @@ export function assertCopied(
   }
 }
 
-function refusal({ repository, number }: SnapshotRecord, what: string): ShardctlError {
+function refusal(snapshot: SnapshotRecord, what: string): ShardctlError {
   return new ShardctlError(
     'DAMAGE',
-    `${repository}@${number} needs ${what}, and no shard of it that is to stay has that: nothing is removed`,
+    `${snapshotName(snapshot)} needs ${what}, and no shard of it that is to stay has that: nothing is removed`,
     {
       hint: '`shardctl verify` says which snapshots are not whole, and what helps',
     },

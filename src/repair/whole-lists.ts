@@ -6,7 +6,7 @@ import { parseCid } from '../dag/cid.ts';
 import { isShortage, ShardctlError } from '../errors.ts';
 import { noteDoubt } from '../index-store/doubts.ts';
 import type { Index } from '../index-store/index.ts';
-import type { SnapshotRecord } from '../model.ts';
+import { type SnapshotRecord, snapshotName } from '../model.ts';
 import { placedBlocks } from '../placed-blocks.ts';
 import { rewriteSnapshot } from '../prune/rewrite.ts';
 import { type Gaps, gapsText, Wholeness, type WholenessOptions } from '../wholeness.ts';
@@ -71,8 +71,7 @@ export async function closeOpen(
     if (gaps === undefined) continue;
     const { repository, number, shards } = snapshot;
     if (!dryRun && index.repository(repository)?.head === number) noteDoubt(index.doubtOf(repository));
-    if (countingOf(snapshot, index).length === shards.length)
-      lacking.push({ what: gapsText(gaps), snapshots: [`${repository}@${number}`] });
+    if (countingOf(snapshot, index).length === shards.length) lacking.push({ what: gapsText(gaps), snapshots: [snapshotName(snapshot)] });
   }
   return { rewritten: again.rewritten.length, lacking };
 }

@@ -97,7 +97,7 @@ function leftOut(problems: Problems): string[] {
 }
 
 /** The final word of `add`. */
-export function summaryLines(summary: Summary): string[] {
+function summaryLines(summary: Summary): string[] {
   const left = leftOut(summary.problems);
   // What was not read has no throughput.
   const rate = summary.seconds > 0 && !summary.unchanged ? `, ${formatSize(summary.bytes / summary.seconds)}/s` : '';

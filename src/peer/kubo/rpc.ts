@@ -147,7 +147,7 @@ export class KuboRpc {
 }
 
 /** Whether a call failed because the daemon does not have a block. */
-export function isMissing(error: unknown): boolean {
+function isMissing(error: unknown): boolean {
   return error instanceof HttpError && /not found locally|could not find|block not found/.test(error.said);
 }
 
