@@ -71,7 +71,7 @@ export async function writing<T>(
     withSession(context, config, await Index.open(context.home.index, options), async (session) => {
       await markWhatIsHeld(context, session, identity);
       const result = await work(session);
-      if (session.index.isChanged) await noteOnPeers(context, session);
+      if (session.index.isChanged) await noteOnPeers(context, session.index);
       return result;
     }),
   );
@@ -87,11 +87,13 @@ async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Ses
 }
 
 /** For the day on which this home is lost. */
-async function noteOnPeers(context: Context, { config, index }: Session): Promise<void> {
-  const local = config.peers.filter((peer) => peer.kind === 'local');
+async function noteOnPeers(context: Context, index: Index): Promise<void> {
+  const { home, version } = context;
+  // The run may have made a peer: the settings as they are now.
+  const local = ((await loadConfig(home, version)) ?? DEFAULT_CONFIG).peers.filter((peer) => peer.kind === 'local');
   if (local.length === 0) return;
   const { keepNotes } = await import('./wire-note.ts');
-  await keepNotes(context, index.repositories(), new Map(local.map((peer) => [peer, peerPath(context.home, peer)])));
+  await keepNotes(context, index.repositories(), new Map(local.map((peer) => [peer, peerPath(home, peer)])));
 }
 
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */

@@ -55,3 +55,10 @@ test('a note that another home planted neither changes what is updated nor is it
   assert.match(stdout, /shardctl add '\/etc; rm -r \/'/);
   program.fails(40, /where/, 'update', 'deb');
 });
+
+test('the very first run leaves a note, too, on the peer that it makes', () => {
+  program.succeeds('add', 'm', '--name', 'first', '--exclude', '*.tmp');
+  rmSync(join(program.home, 'index'), { recursive: true });
+  const { stdout } = program.succeeds('recover', 'first');
+  assert.match(stdout, /--name first --exclude '\*\.tmp'/);
+});
