@@ -3,7 +3,7 @@
  * every file is read again, so that what is missing is stored again. The stat data of a file say nothing of its blocks.
  */
 import { parseCid } from './dag/cid.ts';
-import { errnoOf, reasonOf, ShardctlError } from './errors.ts';
+import { errnoOf, isDamage, reasonOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { dropDoubt, readDoubt } from './index-store/doubts.ts';
 import type { Index } from './index-store/index.ts';
@@ -86,6 +86,7 @@ async function lackingFrom({ index, peers, repository, emit, signal }: DoubtedRu
     return gaps.missing === 0 ? '' : gapsText(gaps);
   } catch (error) {
     if (!(error instanceof ShardctlError) || signal.aborted) throw error;
+    if (isDamage(error)) return `what is below a damaged node (${error.message})`;
     emit({
       type: 'warning',
       message: `whether the last snapshot of ${repository} is whole cannot be told: ${error.message}`,

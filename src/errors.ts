@@ -76,7 +76,7 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /** Whether this is damage: bytes that are not what they should be, or are not where they should be. */
-export function isDamage(error: unknown): error is ShardctlError {
+export function isDamage(error: unknown): error is ShardctlError & { readonly code: 'DAMAGE' } {
   return error instanceof ShardctlError && error.code === 'DAMAGE';
 }
 

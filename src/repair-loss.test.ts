@@ -105,6 +105,13 @@ test('the next add stores exactly what is lost, and repair puts it where it was'
   await assertWhole(home);
 });
 
+test('what is lost is stored again although a node, of which nobody knows yet, is damaged meanwhile', async () => {
+  flipIn('content of 7 ');
+  await repairHome({ readData: true });
+  flipIn('f12');
+  assert.equal((await home.add(join(dir, 'source'))).summary.newBlocks, 1);
+});
+
 test('a loss is forgotten when a whole copy is read, wherever it came from', async () => {
   const before = new Map(cars().map((path) => [path, readFileSync(path)]));
   flipIn('content of 7 ');
