@@ -6,15 +6,19 @@ import { basename, join } from 'node:path';
 /** Files that did not change since are not read again. */
 const seen = new Map<string, { readonly stamp: string; readonly digests: readonly string[] }>();
 
-/** Where a peer keeps its blocks: CARs in the one layout, single blocks in the other. */
+/**
+ * Where a peer keeps its blocks: CARs in the one layout, single blocks in the other. By size: the names of catalogues differ from one
+ * campaign to the next of the same seed, because they say when snapshots were made.
+ */
 export function dataFiles(peer: string): string[] {
   const files: string[] = [];
   for (const part of ['shards', 'blocks'].map((name) => join(peer, name)).filter((path) => existsSync(path))) {
-    for (const name of readdirSync(part, { recursive: true, encoding: 'utf8' }).sort()) {
+    for (const name of readdirSync(part, { recursive: true, encoding: 'utf8' })) {
       if (/\.(car|data)$/.test(name)) files.push(join(part, name));
     }
   }
-  return files;
+  const size = (path: string) => statSync(path).size;
+  return files.sort((a, b) => size(a) - size(b) || (a < b ? -1 : 1));
 }
 
 /** CIDs of the shards that a peer says it has. */
