@@ -169,6 +169,27 @@ describe('local peer', () => {
     }
   });
 
+  test('folders of a peer that were taken away are made again by the next who writes, and never without its peer.json', async () => {
+    for (const [layout, folders] of [
+      ['car', ['tmp', 'owners', 'shards']],
+      ['blockstore', ['owners', 'pins', 'blocks']],
+    ] as const) {
+      const options = { owner: TEST_OWNER, name: 'disk1', path: join(dir, `bare-${layout}`), layout };
+      await LocalPeer.create(options);
+      const shard = makeShard(dir, makeBlocks(3, 3000));
+      for (const folder of folders) rmSync(join(options.path, folder), { recursive: true });
+      const peer = new LocalPeer(options);
+      await peer.put(shard, keep);
+      assert.ok(await peer.has(shard.cid));
+      const unmounted = new LocalPeer(options);
+      await unmounted.id();
+      rmSync(options.path, { recursive: true });
+      mkdirSync(options.path);
+      await assert.rejects(unmounted.mark([shard.cid]), { code: 'TOO_FEW_PEERS' });
+      assert.deepEqual(readdirSync(options.path), []);
+    }
+  });
+
   test('what a dead run left in tmp is removed, what another run is writing stays', async () => {
     const path = join(dir, 'leftovers');
     await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });

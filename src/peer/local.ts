@@ -48,6 +48,7 @@ export class LocalPeer implements Peer {
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
   #claimed = 0;
   #identity: PeerIdentity | undefined;
+  #isUpToDate = false;
 
   /** Touches nothing yet: a directory that is not there (a disk not mounted) shows when the peer is first used. */
   constructor(options: LocalPeerOptions) {
@@ -206,13 +207,17 @@ export class LocalPeer implements Peer {
     await this.#marks.mark(cids, (this.#options.now ?? Date.now)());
   }
 
-  /** A peer without marks, as earlier versions made it, gets a place for them, and a format that keeps those versions away. */
+  /**
+   * A peer without marks, as earlier versions made it, gets a place for them, and a format that keeps those versions away. Folders that
+   * were taken away are made again, as tools that copy no empty ones do: right after `peer.json` was read, because they must not come
+   * into being on an empty mount point.
+   */
   async #bringUpToDate(): Promise<void> {
-    await this.id();
-    const identity = this.#identity as PeerIdentity;
-    if (identity.format === PEER_FORMAT) return;
-    await makeDirectory(join(this.#options.path, 'owners'));
-    this.#identity = await writeIdentity(this.#options.path, identity);
+    if (this.#isUpToDate) return;
+    const identity = await this.#identify();
+    for (const folder of FOLDERS[identity.layout]) await makeDirectory(join(this.#options.path, folder));
+    this.#identity = identity.format === PEER_FORMAT ? identity : await writeIdentity(this.#options.path, identity);
+    this.#isUpToDate = true;
   }
 
   async #guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
