@@ -111,7 +111,7 @@ test('repair: no replica fewer, nothing readable less, and the second has nothin
             await repairAndCompare();
           }
           const { lost, shards: _, ...rest } = await it.repair();
-          const nothing = { dryRun: false, identities: 0, mended: 0, added: 0, runs: 0, relisted: 0, rewritten: 0, tooFew: 0 };
+          const nothing = { dryRun: false, identities: 0, found: 0, mended: 0, added: 0, runs: 0, relisted: 0, rewritten: 0, tooFew: 0 };
           assert.deepEqual(rest, nothing);
           if (lost.length === 0) assert.deepEqual(await it.reopened().damage(), []);
           await assertHealedByAdding(it);

@@ -8,6 +8,7 @@ import type { Event } from './events.ts';
 import { Index } from './index-store/index.ts';
 import { LocalPeer } from './peer/local.ts';
 import type { Peer } from './peer/peer.ts';
+import { release } from './release.ts';
 import type { RepairRun } from './repair/run.ts';
 import { type Repaired, repair } from './repair.ts';
 import { TEST_OWNER } from './testing/owner.ts';
@@ -58,7 +59,7 @@ test('an intact home needs no repair, and nothing is written', async () => {
   const { shards, lost, ...counts } = await repairHome();
   assert.ok(shards > 2);
   assert.deepEqual(lost, []);
-  assert.deepEqual(counts, { dryRun: false, mended: 0, added: 0, identities: 0, runs: 0, relisted: 0, rewritten: 0, tooFew: 0 });
+  assert.deepEqual(counts, { dryRun: false, mended: 0, added: 0, identities: 0, runs: 0, found: 0, relisted: 0, rewritten: 0, tooFew: 0 });
 });
 
 test('a missing shard, a flipped bit, a cut CAR and a lost catalogue are mended from the other peer', async () => {
@@ -222,4 +223,26 @@ test('a copy that cannot be written leaves the damaged one where it is, until an
   await assertWhole(home);
   await pruneHome(home, { replication: TWICE.replication });
   await assertNoOrphans(home);
+});
+
+test('a peer that was let go as dead and comes back by another name has what it had, once that was read', async () => {
+  await withIndex(home, (index) => release({ ...pruneRun(home, index), force: true }, ['one', 'two']));
+  home.peers.set('back', new LocalPeer({ owner: TEST_OWNER, name: 'back', path: join(home.dir, 'peers', 'one'), layout: 'car' }));
+  for (const name of ['one', 'two']) home.peers.delete(name);
+  const [first] = cars('one') as [string];
+  flip(first, 5000);
+  const once = { replication: { min: 1, max: 1 } };
+  const planned = await withIndex(home, (index) => repair({ ...pruneRun(home, index, once), readData: false, dryRun: true }));
+  const done = await withIndex(home, (index) => repair({ ...pruneRun(home, index, once), readData: false, dryRun: false }));
+  assert.deepEqual([planned.found, planned.lost], [done.found, done.lost]);
+  assert.deepEqual(
+    done.lost.map(({ blocks }) => blocks),
+    [1],
+    'the flipped block alone is lost',
+  );
+  assert.ok(done.found > 2);
+  const [path] = cars('one') as [string];
+  flip(path, 5000);
+  assert.deepEqual((await withIndex(home, (index) => repair({ ...pruneRun(home, index, once), readData: false, dryRun: false }))).lost, []);
+  await assertWhole(home);
 });

@@ -4,7 +4,7 @@
  */
 import { silencesOf } from './check-replica.ts';
 import { markHoldings } from './mark-holdings.ts';
-import { DIGEST_BYTES, hasLoss, snapshotName } from './model.ts';
+import { DIGEST_BYTES, hasLoss, type PlacedShard, snapshotName } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
 import { catalogueAnew } from './repair/catalogue.ts';
@@ -12,6 +12,7 @@ import { mendBlockTable, relist, relistUncommitted } from './repair/listing.ts';
 import { type LossFound, noteLosses, withoutLoss } from './repair/lost.ts';
 import { ReplicaMender } from './repair/replicas.ts';
 import type { RepairRun } from './repair/run.ts';
+import { countUnrecorded, type Unrecorded } from './repair/unrecorded.ts';
 import { closeOpen, giveWholeLists } from './repair/whole-lists.ts';
 import { emptySpool } from './spool.ts';
 
@@ -27,6 +28,8 @@ export interface Repaired {
   readonly identities: number;
   /** Damaged files of the block table. */
   readonly runs: number;
+  /** Replicas that no record named. */
+  readonly found: number;
   /** Blocks that the index did not list. */
   readonly relisted: number;
   /** Snapshots whose shards did not hold their whole tree, or named a lost one, and that got a list of shards that do. */
@@ -55,15 +58,20 @@ export async function repair(run: RepairRun): Promise<Repaired> {
       run,
       [...run.peers.keys()].filter((name) => !away.has(name)),
     );
+  const unrecorded = await countUnrecorded(run, away);
   const mender = new ReplicaMender(run, away);
   try {
-    return { ...(await repairWith(run, mender)), identities, runs };
+    return { ...(await repairWith(run, mender, unrecorded)), identities, runs, found: unrecorded.found };
   } finally {
     await mender.close();
   }
 }
 
-async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<Repaired, 'identities' | 'runs'>> {
+async function repairWith(
+  run: RepairRun,
+  mender: ReplicaMender,
+  unrecorded: Unrecorded,
+): Promise<Omit<Repaired, 'identities' | 'runs' | 'found'>> {
   const { index, dryRun, readData, emit, signal } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
@@ -85,7 +93,8 @@ async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<R
       continue;
     }
     // A loss that nobody looks at again would show for ever, and one that is dropped unread would hide.
-    const found = await mender.inspect(shard, what, readData || hasLoss(shard));
+    const isDoubtful = hasLoss(shard) || unrecorded.damaged.has(shard.cid);
+    const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, readData || isDoubtful);
     const { mended, added, peers, verdict, isProven, lacking } = await mender.mend(shard, what, number, found);
     counts.mended += mended;
     counts.added += added;
@@ -108,7 +117,7 @@ async function repairWith(run: RepairRun, mender: ReplicaMender): Promise<Omit<R
   for (const snapshot of retained) {
     signal.throwIfAborted();
     const what = `catalogue of ${snapshotName(snapshot)} ${snapshot.catalogue.cid}`;
-    const found = await mender.inspect(snapshot.catalogue, what);
+    const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
     const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
       everywhere: true,
       makeAnew: () => catalogueAnew(run, snapshot),
@@ -155,6 +164,11 @@ async function peersAway({ peers, emit }: RepairRun): Promise<Set<string>> {
   const silences = await silencesOf(peers.values());
   for (const [name, detail] of silences) emit({ type: 'damage', what: 'all its shards', where: name, detail });
   return new Set(silences.keys());
+}
+
+/** In a dry run the record does not name them yet. */
+function withUnrecorded<T extends PlacedShard>(shard: T, { peersOf }: Unrecorded): T {
+  return { ...shard, peers: [...new Set([...shard.peers, ...(peersOf.get(shard.cid) ?? [])])] };
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {

@@ -31,13 +31,14 @@ export async function run(context: Context): Promise<number> {
 }
 
 function lines(
-  { dryRun, shards, mended, added, relisted, rewritten, runs, tooFew, lost, identities }: Repaired,
+  { dryRun, shards, mended, added, relisted, rewritten, runs, tooFew, lost, identities, found }: Repaired,
   seconds: number,
 ): string[] {
   const done = dryRun ? 'to be ' : '';
   const out = [`${counted(shards, 'shard')} looked at, ${formatSeconds(seconds)}`];
   if (mended > 0) out.push(`${done}mended: ${counted(mended, 'replica')}`);
   if (identities > 0) out.push(`${done}written again: peer.json of ${counted(identities, 'peer')}`);
+  if (found > 0) out.push(`${done}counted again: ${counted(found, 'replica')} that no record named`);
   if (added > 0) out.push(`${done}added: ${counted(added, 'replica')}`);
   if (runs > 0) out.push(`${done}made anew: ${counted(runs, 'file')} of the block table`);
   if (relisted > 0) out.push(`${done}listed again: ${counted(relisted, 'block')}`);
