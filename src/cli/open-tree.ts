@@ -1,8 +1,10 @@
 /** References turned into something to read from: the trees' roots, and a source for their blocks. */
 import { parseCid } from '../dag/cid.ts';
+import { ShardctlError } from '../errors.ts';
 import type { BlockId, ByteString, SnapshotRecord } from '../model.ts';
 import { placedBlocks } from '../placed-blocks.ts';
 import type { Blocks } from '../read/block-source.ts';
+import { NotInTree } from '../read/tree.ts';
 import type { Context } from './context.ts';
 import { resolveRef } from './ref.ts';
 import { reading } from './wire.ts';
@@ -38,8 +40,17 @@ export async function withTrees<T>(
           return { snapshot, root, path, blocks, cidVersion: root.version };
         }),
       );
+    } catch (error) {
+      throw withHint(error, refs);
     } finally {
       await blocks.close();
     }
   });
+}
+
+/** The reader of a tree knows its root; what a user calls it, to list it, is known here alone. */
+function withHint(error: unknown, refs: readonly string[]): unknown {
+  if (!(error instanceof NotInTree)) return error;
+  const [name] = (refs.find((ref) => ref.includes('/')) ?? '').split('/');
+  return new ShardctlError(error.code, error.message, { hint: `\`shardctl ls ${name}\` shows what is there`, cause: error });
 }

@@ -159,12 +159,13 @@ function idOf({ codec, digest }: BlockId): BlockId {
   return { codec, digest };
 }
 
-function notFound(entry: TreeEntry, walked: ByteString, name: ByteString): ShardctlError {
+/** A path leads nowhere; what helps depends on how the tree was called. */
+export class NotInTree extends ShardctlError {}
+
+function notFound(entry: TreeEntry, walked: ByteString, name: ByteString): NotInTree {
   const where = walked === '' ? 'the tree' : `"${displayPath(walked)}"`;
   const why = entry.kind === SYMLINK ? ': it is a symlink, and those are not followed' : entry.kind === FILE ? ': it is a file' : '';
-  return new ShardctlError('NOT_FOUND', `there is no "${displayPath(name)}" in ${where}${why}`, {
-    hint: '`shardctl ls` shows what is there',
-  });
+  return new NotInTree('NOT_FOUND', `there is no "${displayPath(name)}" in ${where}${why}`);
 }
 
 function damaged(id: BlockId, why: string): ShardctlError {

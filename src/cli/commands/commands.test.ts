@@ -67,6 +67,16 @@ test('an add of the same tree is a no-op, and -Q prints the same root', () => {
   assert.equal(quiet.stdout + quiet.stderr, '');
 });
 
+test('a path that is not in the tree is answered with the command that lists the tree', () => {
+  program.succeeds('add', mirror());
+  for (const command of [['ls'], ['cat'], ['get', '-o', 'out'], ['export', '--car', 'out.car']]) {
+    const { code, stderr } = program.run(...command, 'mirror@1/ms/nowhere');
+    assert.equal(code, 40);
+    const [, hint = ''] = /there is no "nowhere" in "ms"; `shardctl (.+)` shows what is there/.exec(stderr) ?? [];
+    assert.match(program.succeeds(...hint.split(' ')).stdout, /^ms$/m);
+  }
+});
+
 test('a changed tree is a new snapshot, and the old one can still be read', () => {
   const source = mirror();
   program.succeeds('add', source);
