@@ -38,6 +38,9 @@ export function parentOf({ index, repository, profile, metadata, emit, holders }
   }
   const entries = index.readEntries(repository, known.head);
   if (entries === undefined)
-    emit({ type: 'warning', message: `the entries of ${repository} are lost from the index: every file is read again` });
+    emit({
+      type: 'warning',
+      message: `the index has no entries of ${repository}@${known.head}, as after \`import-car\` or \`recover\`: every file is read`,
+    });
   return { snapshot, isWhole: true, entries };
 }
