@@ -119,8 +119,14 @@ test('a repository that is told to have more replicas has them of all that it ha
   await home.add(dir, { shardBytes: SHARD_BYTES });
   writeFileSync(join(dir, 'new'), Buffer.alloc(30_000, 'n'));
   await home.add(dir, { shardBytes: SHARD_BYTES });
-  const { summary } = await home.add(dir, told(2));
+  const { summary, events } = await home.add(dir, told(2));
   assert.ok(summary.unchanged);
+  const raised = events.find((event) => event.type === 'raised');
+  const bytes = summary.peers.reduce((sum, { freeBefore, freeAfter }) => sum + freeBefore - freeAfter, 0);
+  assert.ok(
+    raised !== undefined && raised.replicas > 0 && bytes >= raised.bytes,
+    'it says what it has copied, and what is free afterwards',
+  );
   await assertHeld('test', 2);
   await assertWhole(home);
   await withIndex(home, async (index) => assert.deepEqual(index.repository('test')?.replication, times(2)));

@@ -34,6 +34,8 @@ export type Event =
   | { type: 'mended'; what: string; where: string }
   /** A shard is on another peer now (`to`), confirmed and recorded, and the old copy (`from`) counts no more. */
   | { type: 'moved'; what: string; bytes: number; from?: string; to?: string }
+  /** Shards that were placed for less have the replicas now that a repository asks for. */
+  | { type: 'raised'; replicas: number; bytes: number }
   /** `verify` and `get` have come this far. */
   | { type: 'progress'; label: string; done: number; total: number; bytes: number }
   /** One difference from the parent, only when asked for. */

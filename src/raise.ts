@@ -34,7 +34,10 @@ export async function raise(run: RaiseRun, { ledger, holders }: Known, shards: r
     const isMeant = isAll ? neededBy(run, shards) : among(shards);
     const thin = holdingsOf(index).filter((holding) => isMeant(holding) && isThin(holding));
     const copies = thin.flatMap((holding) => copiesOf(run, { ledger, holders }, holding, least));
-    await new Mover(run, ledger).moveAll(copies);
+    const mover = new Mover(run, ledger);
+    await mover.moveAll(copies);
+    const { copied, copiedBytes } = mover.counts;
+    if (copied > 0) emit({ type: 'raised', replicas: copied, bytes: copiedBytes });
     const now = new Map(holdingsOf(index).map((holding) => [holding.cid, holding.peers]));
     for (const { cid, peers: before } of thin)
       holders.placed({ cid, peers: (now.get(cid) ?? []).filter((name) => !before.includes(name)) });

@@ -52,6 +52,7 @@ async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
   assertSameSource(run.source, root);
   await remember(run, head, start);
   const { files, directories, symlinks } = head.counts;
+  const freeAfter = start.ledger.freeBytes();
   run.emit({ type: 'scan', files, directories, symlinks, bytes: head.bytes, done: true });
   run.emit({ type: 'import', files, bytes: head.bytes, unchanged: files });
   const summary: Summary = {
@@ -67,7 +68,7 @@ async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
     newBlocks: 0,
     newBytes: 0,
     newShards: 0,
-    peers: [...freeBefore].map(([name, free]) => ({ name, freeBefore: free, freeAfter: free, placedBytes: 0 })),
+    peers: [...freeBefore].map(([name, free]) => ({ name, freeBefore: free, freeAfter: freeAfter.get(name) ?? free, placedBytes: 0 })),
     problems: { unreadable: 0, vanished: 0, changed: 0, special: 0 },
     seconds: (run.now() - at) / 1000,
   };

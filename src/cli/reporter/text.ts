@@ -56,6 +56,8 @@ export function resultLines(event: Event): string[] {
       return [changeLine(event)];
     case 'plan':
       return planLines(event);
+    case 'raised':
+      return [`more replicas: ${formatCount(event.replicas)} of what was stored before, ${formatSize(event.bytes)}`];
     case 'summary':
       return summaryLines(event);
     default:
