@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { CID } from 'multiformats/cid';
+import { create as createDigest } from 'multiformats/hashes/digest';
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { DAG_PB, RAW } from '../../model.ts';
 import { FaultProxy } from '../../testing/fault-proxy.ts';
@@ -214,6 +216,21 @@ rule('roots are pinned by themselves, the last ones of a repository alone, and a
   assert.deepEqual(direct(), [a], 'a pin by somebody else');
   assert.equal(await peer.has(shard.cid), true, 'and one that is recursive');
   daemon.repo.run(['pin', 'rm', a]);
+});
+
+rule('what a home may count on that comes through a Cluster stays: its marks are in the Cluster', async ({ daemon, dir, t }) => {
+  const [first, second] = [makeShard(dir, makeBlocks(5, 1000)), makeShard(dir, makeBlocks(5, 1000, 2))];
+  const peer = await peerOn(daemon);
+  await peer.put(first, keep);
+  await peer.put(second, keep);
+  assert.equal(await peer.remove(first.cid), 'removed');
+  // As a Cluster pins on each member what says who its homes are: a CID with the home's ID in it, without a name.
+  const home = CID.createV1(RAW, createDigest(0, Buffer.from(`shardctl ${OTHER_OWNER.id}`))).toString();
+  daemon.repo.run(['pin', 'add', '--recursive=false', home]);
+  t.after(() => daemon.repo.run(['pin', 'rm', home]));
+  const later = await peerOn(daemon);
+  assert.equal(await later.remove(second.cid), 'kept');
+  assert.equal(await later.has(second.cid), true);
 });
 
 rule('garbage collection without a pause, while shards are put, takes none of their blocks', async ({ peer, dir }) => {

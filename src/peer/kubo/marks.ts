@@ -34,7 +34,12 @@ interface Known {
   /** What `HOMES` was called when the homes were listed. */
   readonly state: string;
   readonly owners: ReadonlySet<string>;
+  /** Some home comes through a Cluster. */
+  readonly throughCluster: boolean;
 }
+
+/** How the pin of a home is called that it has made itself. That of a home that comes through a Cluster has none, or another name. */
+const HOME_NAME = /^shardctl \w+ seen (\S+) at ([^:]*):(.*)$/;
 
 export class KuboMarks {
   readonly #rpc: KuboRpc;
@@ -78,10 +83,14 @@ export class KuboMarks {
     await this.#rpc.unpin(markOf(owner, cid), `taking the mark of home ${owner} from ${cid}`);
   }
 
-  /** Whether any home counts on the shard, as of now. */
+  /**
+   * Whether any home counts on the shard, as of now. A home that uses this daemon as a member of an IPFS Cluster has its marks in the
+   * Cluster, where they cannot be seen from here: it may count on any shard.
+   */
   async isMarked(cid: string): Promise<boolean> {
     const state = (await this.#nameOf(HOMES)) ?? '';
-    if (this.#known?.state !== state) this.#known = { state, owners: await this.#allOwners() };
+    if (this.#known?.state !== state) this.#known = await this.#look(state);
+    if (this.#known.throughCluster) return true;
     for (const owner of this.#known.owners) if ((await this.#nameOf(markOf(owner, cid))) !== undefined) return true;
     return false;
   }
@@ -97,6 +106,12 @@ export class KuboMarks {
       const mark = parse(cid);
       if (mark?.cid !== undefined) yield { owner: mark.owner, cid: mark.cid };
     }
+  }
+
+  async #look(state: string): Promise<Known> {
+    const owners = await this.#allOwners();
+    const names = await Promise.all([...owners].map((owner) => this.#nameOf(homeOf(owner))));
+    return { state, owners, throughCluster: names.some((name) => name !== undefined && !HOME_NAME.test(name)) };
   }
 
   async #allOwners(): Promise<ReadonlySet<string>> {
@@ -165,7 +180,7 @@ function parse(text: string): { readonly owner: string; readonly cid: string | u
 }
 
 function described(name: string): Omit<PeerOwner, 'id'> {
-  const [, seen, host, path] = /^shardctl \w+ seen (\S+) at ([^:]*):(.*)$/.exec(name) ?? [];
+  const [, seen, host, path] = HOME_NAME.exec(name) ?? [];
   return seen === undefined || host === undefined || path === undefined ? {} : { host, path, seen };
 }
 
