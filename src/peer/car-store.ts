@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDirectory, syncPath } from '../durable.ts';
+import { ShardctlError } from '../errors.ts';
 import { ifThere, namesIn, renameIfThere } from './if-there.ts';
 import type { Marks } from './marks.ts';
 import type { SealedShard, ShardReader } from './peer.ts';
@@ -65,12 +66,22 @@ export class CarStore implements ShardStore {
 
   async open(cid: string): Promise<ShardReader> {
     const { openCar } = await import('./car-reader.ts');
-    return await openCar(this.#pathOf(cid), cid);
+    return await this.#inSight(cid, (path) => openCar(path, cid));
   }
 
   async salvage(cid: string): Promise<ShardReader> {
     const { salvageCar } = await import('./car-reader.ts');
-    return await salvageCar(this.#pathOf(cid), cid);
+    return await this.#inSight(cid, (path) => salvageCar(path, cid));
+  }
+
+  /** A home that lets go of a shard has it out of sight for a moment, also where another counts on it. */
+  async #inSight(cid: string, open: (path: string) => Promise<ShardReader>): Promise<ShardReader> {
+    try {
+      return await open(this.#pathOf(cid));
+    } catch (error) {
+      if (!(error instanceof ShardctlError && error.code === 'NOT_FOUND') || (await this.sizeOf(cid)) === undefined) throw error;
+      return await open(this.#pathOf(cid));
+    }
   }
 
   async *list(): AsyncIterable<string> {
