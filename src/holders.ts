@@ -1,6 +1,5 @@
 /** Which shards are on peers that answer now, by the peers' own word. What nobody has is not there, whatever the index says. */
 import { ShardctlError } from './errors.ts';
-import { sleep } from './flow.ts';
 import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
 import type { PlacedShard } from './model.ts';
@@ -50,6 +49,8 @@ export class Holders {
   async askAgain(names: Iterable<string>): Promise<void> {
     const asked = [...names].filter((name) => this.#held.delete(name));
     if (asked.length === 0) return;
+    // With it comes the queue, which an update that finds nothing to do goes without.
+    const { sleep } = await import('./flow.ts');
     const patience = new AbortController();
     const late = sleep(PATIENCE_MS, patience.signal).catch(() => {});
     await Promise.race([this.#ask(asked), late]).finally(() => patience.abort());

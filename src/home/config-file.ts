@@ -69,7 +69,8 @@ export function saveConfig(home: HomePaths, config: Config): void {
  */
 export async function restoreConfig(home: HomePaths): Promise<readonly string[]> {
   const [{ validateConfig }, { differences }] = await Promise.all([import('./config-schema.ts'), import('./config-changes.ts')]);
-  const text = readIfThere(home.config) ?? '';
+  const found = readIfThere(home.config);
+  const text = found ?? '';
   const last = readChecked(home.configCache);
   if (last === undefined) {
     throw new ShardctlError('BAD_CONFIG', `there is no good copy of ${home.config}`, { hint: 'mend it with an editor' });
@@ -77,10 +78,10 @@ export async function restoreConfig(home: HomePaths): Promise<readonly string[]>
   const saved = last.of === digestOf(text) ? last.before : last.config;
   if (saved === undefined) return [];
   const config = validateConfig(saved, home.configCache);
-  const found = parsedOrNothing(text);
+  const parsed = parsedOrNothing(text);
   saveConfig(home, config);
-  if (found === undefined) return ['it was no JSON'];
-  return differences(asNow(found, validateConfig) ?? found, config);
+  if (parsed === undefined) return [found === undefined ? 'it was gone' : 'it was no JSON'];
+  return differences(asNow(parsed, validateConfig) ?? parsed, config);
 }
 
 /** What is damaged can be written again; what a newer version has checked, that one must read. */

@@ -52,9 +52,10 @@ export function homePaths(choice: HomeChoice): HomePaths {
   };
 }
 
-/** Throws `NOT_FOUND` when there is no home here yet. */
+/** Throws `NOT_FOUND` when there is no home here yet, or when it has lost its settings. */
 export function requireHome(paths: HomePaths): void {
   if (existsSync(paths.config)) return;
+  assertNotLost(paths);
   throw new ShardctlError('NOT_FOUND', `no shardctl home at ${paths.dir}`, {
     hint: 'run `shardctl add DIR` first, or name another home with --home or SHARDCTL_HOME',
   });
@@ -63,10 +64,12 @@ export function requireHome(paths: HomePaths): void {
 /**
  * Makes the directory of a home unless it is there. A directory that holds anything else is refused, so that a slip
  * in `--home` never mixes shards into somebody's files.
- * @throws ShardctlError `USAGE` when the place is taken, `NO_SPACE` or `IO` when it cannot be made
+ * @throws ShardctlError `USAGE` when the place is taken, `NOT_FOUND` when it is a home that has lost its settings, `NO_SPACE` or `IO` when
+ * it cannot be made
  */
 export function ensureHome(paths: HomePaths): void {
   if (existsSync(paths.config)) return;
+  assertNotLost(paths);
   // A lock and half a settings file are a first run that died, or is still busy, before it wrote its settings.
   const others = namesIn(paths.dir).filter((name) => name !== 'lock' && !name.startsWith('config.'));
   if (others.length > 0) {
@@ -79,6 +82,14 @@ export function ensureHome(paths: HomePaths): void {
   } catch (error) {
     throw ioError(error, 'creating the home', paths.dir);
   }
+}
+
+/** A home whose settings alone are gone is still one: a new one in its place would not know the peers. */
+function assertNotLost({ dir, config, configCache, index }: HomePaths): void {
+  if (!existsSync(index) || !existsSync(configCache)) return;
+  throw new ShardctlError('NOT_FOUND', `the home at ${dir} has lost its settings: ${config} is gone`, {
+    hint: 'run `shardctl config --restore`: it writes them again as they were last found good',
+  });
 }
 
 function namesIn(dir: string): string[] {

@@ -1,6 +1,6 @@
 /** `config`: what the home decides, what a repository asks for, and settings that are damaged. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Program } from '../../testing/program.ts';
@@ -106,4 +106,15 @@ test('settings that cannot be read are mended by the command that the message na
   program.succeeds('config', '--restore');
   edit();
   assert.equal(program.succeeds('update', '-q').stderr, '');
+});
+
+test('a home that has lost its settings is not made anew: every command names the one that writes them again', () => {
+  program.succeeds('add', 'm', '--replication', '2');
+  const before = readFileSync(join(program.home, 'config.json'), 'utf8');
+  rmSync(join(program.home, 'config.json'));
+  for (const argv of [['status'], ['update', 'm'], ['add', 'm'], ['config'], ['peers', 'add', 'local', 'z']])
+    program.fails(40, /has lost its settings.*`shardctl config --restore`/, ...argv);
+  assert.match(program.succeeds('config', '--restore').stdout, /it was gone/);
+  assert.equal(readFileSync(join(program.home, 'config.json'), 'utf8'), before);
+  program.succeeds('update', 'm');
 });

@@ -1,4 +1,5 @@
 /** `shardctl config`: what the home decides where nothing else is said, and what each repository asks for itself. */
+import { existsSync } from 'node:fs';
 import { allocatorsAmong } from '../../allocate/allocators.ts';
 import { profileOf } from '../../dag/profile.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
@@ -31,7 +32,8 @@ export async function run(context: Context): Promise<number> {
   const repository = args.text('repository');
   if (args.flag('restore')) {
     if (name !== undefined || repository !== undefined || args.flag('unset')) throw usage('--restore takes no setting', args.command);
-    requireHome(home);
+    // A home of which the settings are gone has them restored, too.
+    if (!existsSync(home.configCache)) requireHome(home);
     return await restore(context);
   }
   const key = name === undefined ? undefined : keyOf(context, name, repository);
