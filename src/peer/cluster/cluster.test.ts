@@ -7,8 +7,9 @@ import { cidText, sha256 } from '../../dag/cid.ts';
 import { DAG_PB, RAW } from '../../model.ts';
 import { ClusterLab, pinsOf, rpc, until, withoutCluster } from '../../testing/cluster.ts';
 import { labCluster, listOf } from '../../testing/lab-cluster.ts';
-import { TEST_OWNER } from '../../testing/owner.ts';
+import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
+import { KuboPeer } from '../kubo/kubo.ts';
 import { FederatedPeer } from './federated.ts';
 import type { ClusterMemberPeer } from './member.ts';
 
@@ -88,6 +89,20 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       await c3.remove(shard.cid);
       await until(async () => (await pinnedOn()).length === 0);
       assert.equal((await fetch(`${lab.peers[0].cluster}/allocations/${shard.cid}`)).status, 404);
+    });
+
+    test('what a home has marked that uses the Kubo of a member directly stays on that member', async () => {
+      const { c1, c2 } = world(true);
+      await put([c1, c2]);
+      const [{ name, kubo: url, kuboId: id }] = lab.peers;
+      const direct = new KuboPeer({ name, url, id, owner: OTHER_OWNER });
+      await direct.mark([shard.cid]);
+      assert.deepEqual([await c1.remove(shard.cid), await c2.remove(shard.cid)], ['kept', 'removed']);
+      await until(async () => (await pinnedOn()).join() === 'c1');
+      await direct.remove(shard.cid);
+      await direct.close();
+      const whole = () => new FederatedPeer(world(true).cluster, { min: 2, max: 2 });
+      assert.equal(await whole().remove(shard.cid), 'removed', 'nobody counts on it any more');
     });
 
     test('removes from several members at once leave none', async () => {

@@ -8,7 +8,7 @@ import type { ShardReader } from '../peer.ts';
 import type { ClusterApi } from './api.ts';
 import { Health, type MemberKubo } from './health.ts';
 import { Listing } from './listing.ts';
-import { describe } from './marks.ts';
+import { ALL, describe } from './marks.ts';
 import { Metrics } from './metrics.ts';
 import { Roots } from './roots.ts';
 import { Turns } from './turns.ts';
@@ -63,6 +63,7 @@ export class Cluster {
   #collecting: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
   #describing: Promise<void> | undefined;
+  readonly #marksInKubo = new Map<string, Promise<ReadonlySet<string>>>();
 
   constructor(options: ClusterOptions) {
     const { api, members, now, settleMs = SETTLE_MS } = options;
@@ -95,6 +96,20 @@ export class Cluster {
       throw error;
     });
     await this.#describing;
+  }
+
+  /**
+   * Whether a home that uses the Kubo of a member directly counts on the shard there, or on any member's: it has its marks in that Kubo,
+   * and a Cluster unpins whatever it is told to. Each Kubo whose address is known is asked once a session.
+   */
+  async isMarkedInKubo(cid: string, member: string): Promise<boolean> {
+    for (const { id, kubo } of this.#members.values()) {
+      if (kubo === undefined || (member !== ALL && member !== id)) continue;
+      const marked = this.#marksInKubo.get(id) ?? markedIn(kubo);
+      this.#marksInKubo.set(id, marked);
+      if ((await marked).has(cid)) return true;
+    }
+    return false;
   }
 
   /** Whether a member sends pings and cannot be counted on: the Cluster is slow to answer whatever it has to ask that one about. */
@@ -134,4 +149,10 @@ export class Cluster {
     await this.api.close();
     for (const { kubo } of this.#members.values()) await kubo?.close?.();
   }
+}
+
+async function markedIn(kubo: MemberKubo): Promise<ReadonlySet<string>> {
+  const cids = new Set<string>();
+  for await (const { cid } of kubo.marks()) cids.add(cid);
+  return cids;
 }

@@ -157,7 +157,8 @@ export async function dropPin(cluster: Cluster, cid: string, id: string, owner: 
     const holders = wanted === 'everywhere' ? [...(await metrics.all()).keys()] : wanted;
     const rest = holders.filter((holder) => holder !== id);
     // The last copy stays for any home that counts on the shard, wherever: the Cluster may have moved it by itself.
-    if (isMarked(metadata, id) || (rest.length === 0 && ownersOf(metadata).length > 0)) {
+    const isNeeded = isMarked(metadata, id) || (await cluster.isMarkedInKubo(cid, id));
+    if (isNeeded || (rest.length === 0 && ownersOf(metadata).length > 0)) {
       if (membersOf(pin.metadata, owner).includes(id)) await setMetadata(cluster, pin, metadata);
       return 'kept';
     }
@@ -183,7 +184,7 @@ export async function dropWhole(cluster: Cluster, cid: string, owner: string): P
     const pin = await api.pin(cid);
     if (pin === undefined || pin.mode === 'direct') return 'removed';
     const metadata = withoutMark(pin.metadata, owner, ALL);
-    if (ownersOf(metadata).length > 0) {
+    if (ownersOf(metadata).length > 0 || (await cluster.isMarkedInKubo(cid, ALL))) {
       if (membersOf(pin.metadata, owner).includes(ALL)) await setMetadata(cluster, pin, metadata);
       return 'kept';
     }

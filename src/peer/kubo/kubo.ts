@@ -10,7 +10,7 @@ import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
-import { KuboMarks } from './marks.ts';
+import { KuboMarks, marksIn } from './marks.ts';
 import { openShard, type ShardSource } from './reader.ts';
 import { pinRoots } from './roots.ts';
 import { KuboRpc } from './rpc.ts';
@@ -174,7 +174,7 @@ export class KuboPeer implements Peer {
 
   async *marks(): AsyncIterable<Mark> {
     await this.#identify();
-    yield* this.#marks?.all() ?? [];
+    yield* marksIn(this.rpc);
   }
 
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {

@@ -64,7 +64,7 @@ export class KuboMarks {
       throw error;
     });
     await this.#described;
-    if (cids.length >= MANY) for await (const { cid, owner } of this.all()) if (owner === id) this.#marked.add(cid);
+    if (cids.length >= MANY) for await (const { cid, owner } of marksIn(this.#rpc)) if (owner === id) this.#marked.add(cid);
     const queue = new BoundedQueue(AT_ONCE, AT_ONCE + 1);
     for (const cid of cids) {
       if (this.#marked.has(cid)) continue;
@@ -99,13 +99,6 @@ export class KuboMarks {
     const owners: PeerOwner[] = [];
     for (const id of await this.#allOwners()) owners.push({ ...described((await this.#nameOf(homeOf(id))) ?? ''), id });
     return owners;
-  }
-
-  async *all(): AsyncIterable<Mark> {
-    for await (const { cid } of this.#rpc.pins('direct', false)) {
-      const mark = parse(cid);
-      if (mark?.cid !== undefined) yield { owner: mark.owner, cid: mark.cid };
-    }
   }
 
   async #look(state: string): Promise<Known> {
@@ -149,6 +142,14 @@ export class KuboMarks {
       if (error instanceof HttpError && error.status === 500 && / is not pinned/.test(error.said)) return undefined;
       throw error;
     }
+  }
+}
+
+/** The marks of all homes that use a daemon directly. */
+export async function* marksIn(rpc: KuboRpc): AsyncGenerator<Mark> {
+  for await (const { cid } of rpc.pins('direct', false)) {
+    const mark = parse(cid);
+    if (mark?.cid !== undefined) yield { owner: mark.owner, cid: mark.cid };
   }
 }
 
