@@ -19,6 +19,7 @@ export async function lostHomeRound(world: World): Promise<void> {
   world.note(`  ${home.dir} is lost`);
   await recoverMirrors(world, home, wanted, placesOf(world, home));
   world.deadHomes.push(id);
+  home.isForgetful = false;
 }
 
 /** What only saves time is damaged or gone: the next run does without it, and reads again what it must. */
@@ -63,6 +64,7 @@ export async function lostIndexRound(world: World): Promise<void> {
     await world.run(home, [0, 44], ['verify'], {});
   }
   rmSync(join(home.dir, 'index'), { recursive: true });
+  home.isForgetful = true;
   world.note(`  the index of ${home.dir} is lost`);
   const wanted = home.mirrors.map((repository) => ({ repository, argv: [repository.name] }));
   await recoverMirrors(world, home, wanted, []);

@@ -30,6 +30,8 @@ export class Home {
   readonly peers = new Set<string>();
   /** By name. */
   readonly repositories = new Map<string, Repository>();
+  /** It has lost its index, and may have marked what it does not know any more. */
+  isForgetful = false;
   readonly #world: World;
 
   constructor(world: World, name: string) {

@@ -32,8 +32,13 @@ export async function recoverMirrors(world: World, home: Home, wanted: readonly 
     const newest = kept.get(Math.max(...kept.keys()));
     kept.clear();
     home.repositories.set(name, repository);
+    const command = ['recover', ...argv, ...places, '--source', source.dir];
     // What was forgotten and not pruned yet comes back, too, as far as it is there.
-    await world.run(home, argv[1] === '--name' ? [0] : [0, 44], ['recover', ...argv, ...places, '--source', source.dir]);
+    const allowed = argv[1] === '--name' ? [0] : [0, 44];
+    const killed = world.random.chance(0.4);
+    if (killed) await world.run(home, allowed, command, { fault: `kill:${world.random.mostlySmall(1, 100)}` });
+    // One that had all but ended is told that the repository is there.
+    await world.run(home, killed ? [...allowed, 2] : allowed, command);
     const gone = await home.takeListed(repository, before);
     if (kept.get(Math.max(...kept.keys()))?.tree !== newest?.tree) throw new Error(`home ${home.name} has not found the head of ${name}`);
     if (argv[1] !== '--name' && kept.size < before.size) throw new Error(`home ${home.name} has found ${kept.size} snapshots of ${name}`);
