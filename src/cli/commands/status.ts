@@ -119,7 +119,7 @@ function damageLines({ damaged }: Replication): string[] {
 
 function riskLines({ least, shards, bytes, atRisk, atRiskBytes, lost, lostBytes }: Replication): string[] {
   if (shards === 0) return [];
-  const all = `${counted(shards, 'shard')}, ${formatSize(bytes)}`;
+  const all = `${counted(shards, 'shard')} with the catalogues, ${formatSize(bytes)}`;
   if (atRisk === 0) return [`${all}: each on ${least} or more peers`];
   const none = lost === 0 ? '' : `, of these ${counted(lost, 'shard')}, ${formatSize(lostBytes)}, on none`;
   return [
