@@ -21,10 +21,10 @@ export function dataFiles(peer: string): string[] {
   return files.sort((a, b) => size(a) - size(b) || (a < b ? -1 : 1));
 }
 
-/** CIDs of the shards that a peer says it has. */
+/** CIDs of the shards that a peer says it has; a name that a run which was killed had not finished is none. */
 export function shardsAt(peer: string): string[] {
   const pins = join(peer, 'pins');
-  if (existsSync(pins)) return readdirSync(pins).filter((name) => name.startsWith('baf'));
+  if (existsSync(pins)) return readdirSync(pins).filter((name) => /^baf[a-z2-7]+$/.test(name));
   return dataFiles(peer).map((path) => basename(path, '.car'));
 }
 
