@@ -61,6 +61,8 @@ interface Summary {
 test('a second signal ends a run at once that the first one cannot, and the lock goes all the same', async (t) => {
   fresh();
   program.succeeds('peers', 'add', 'local', 'disk');
+  // The home and the peer know one another after this: what a first run flushes at its start is not what is meant here.
+  program.succeeds('add', join(source, 'd'), '--name', 'other');
   // Where peers are on a disk that does not answer, a run cannot end in good order.
   const stuck = new URL('../testing/stuck.js', import.meta.url).href;
   const hanging = program.startWith(['--import', stuck], 'add', source, '--shard-size', '64KiB', '--json');
