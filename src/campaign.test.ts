@@ -14,7 +14,8 @@ const { SHARDCTL_CAMPAIGN_SEED: seed, SHARDCTL_CAMPAIGN_ROUNDS: rounds, SHARDCTL
 
 test('after any round of a campaign every retained snapshot of every home is there and comes back as it was', async (t) => {
   const dir = mkdtempSync(join(process.env.SHARDCTL_CAMPAIGN_DIR ?? tmpdir(), 'shardctl-campaign-'));
-  const chosen = Number(seed ?? Date.now() % 1_000_000);
+  // The same each time, so that what fails is what was changed; another one each time is for those who hunt.
+  const chosen = seed === 'random' ? Date.now() % 1_000_000 : Number(seed ?? 1);
   t.diagnostic(`seed ${chosen}, in ${dir}`);
   const tally = await runCampaign({ seed: chosen, rounds: Number(rounds ?? 200), seconds: Number(seconds ?? 150), dir });
   t.diagnostic(JSON.stringify(tally));
