@@ -8,7 +8,7 @@ import { marksOn, ownersIn } from './marks.ts';
 import type { MemberState } from './metrics.ts';
 import { addPin, dropPin, holdersOf, markPin } from './pins.ts';
 import { metadataOf, Uploads } from './upload.ts';
-import { PINNED, pinnedOn } from './watch.ts';
+import { PINNED, pinnedOn, settled } from './watch.ts';
 
 /** The two blocks are on every member, in the catalogue: a member that has not pinned them by then lacks them. */
 const ROOTS_MS = 30_000;
@@ -74,7 +74,7 @@ export class ClusterMemberPeer implements Peer {
   async has(cid: string): Promise<boolean> {
     // The Cluster asks each holder of the shard, and waits for those that do not answer.
     if (await this.#cluster.ails()) return (await this.#cluster.listing.of(this.#member.id)).has(shardName(cid));
-    const its = (await this.#cluster.api.status(shardName(cid))).get(this.#member.id);
+    const its = await settled(() => this.#cluster.api.status(shardName(cid)), this.#member.id);
     if (its?.status !== 'cluster_error') return its?.status === PINNED;
     throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" does not answer its Cluster: ${its.error}`, { retryable: true });
   }

@@ -6,6 +6,10 @@ import type { Cluster } from './cluster.ts';
 import { ALL, isMarked, membersOf, ownersOf, withMark, withoutMark, withoutMarks } from './marks.ts';
 import type { MemberState } from './metrics.ts';
 import { pointerCar } from './pointer.ts';
+import { countPinned, pinnedOnSome } from './watch.ts';
+
+/** So long a pin has that was made again with other metadata, and keeps its blocks. */
+const SETTLE_MS = 10_000;
 
 /** A pin as it is to be. */
 export interface WantedPin {
@@ -123,9 +127,18 @@ export async function markPin(cluster: Cluster, cid: string, member: string): Pr
 
 async function setMetadata(cluster: Cluster, pin: Pin, metadata: WantedPin['metadata']): Promise<void> {
   const { cid, name } = pin;
+  const { api, now } = cluster;
   const members = holdersOf(pin);
   if (members !== 'everywhere') await assertKept(cluster, cid, members);
+  // Whoever asks about one that hangs waits for it.
+  const holders = (await cluster.ails()) ? 0 : countPinned(await api.status(cid));
   await setPin(cluster, { cid, name, metadata, members });
+  if (holders === 0) return;
+  // A pin that is made again is `unexpectedly_unpinned` for a moment: who looks for the shard next must not take it for lost.
+  await pinnedOnSome(api, cid, holders, { stallMs: SETTLE_MS, now }).catch((error: unknown) => {
+    // That a member has lost it is not for the mark to find.
+    if (!(error instanceof ShardctlError)) throw error;
+  });
 }
 
 /** @throws ShardctlError when one of the holders would lose the shard with a change of its pin */

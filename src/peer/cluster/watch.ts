@@ -54,6 +54,19 @@ async function watch(
   }
 }
 
+/**
+ * What a member says of a CID, once that is no passing word: a pin that is made again, be it with other metadata alone, is under way or
+ * lost for a moment. @returns undefined when the Cluster does not ask it
+ */
+export async function settled(status: () => Promise<ReadonlyMap<string, MemberStatus>>, id: string): Promise<MemberStatus | undefined> {
+  for (let waited = 0, pause = FIRST_PAUSE_MS; ; waited += pause, pause *= 2) {
+    const its = (await status()).get(id);
+    const mayPass = its !== undefined && (UNDER_WAY.has(its.status) || its.status === LOST);
+    if (!mayPass || waited > LOST_MS) return its;
+    await sleep(pause);
+  }
+}
+
 /** Waits until this member has pinned the CID. @throws ShardctlError `TOO_FEW_PEERS`, retryable */
 export async function pinnedOn(api: ClusterApi, cid: string, id: string, options: WatchOptions): Promise<void> {
   const since = options.now();
