@@ -72,7 +72,7 @@ function sweepDirectory(path: ByteString, record: RawRecord, rules: SweepRules, 
     const listed = looker.enter(prefix);
     const news = sweepEntries(record, rules, looker);
     // Every name of the parent is there: as many as are listed, and there is no other.
-    if (news !== undefined && listed !== record.count && !onlyExcluded(path, prefix, record, rules)) return undefined;
+    if (news !== undefined && listed !== record.count && !hasNoOthers(path, prefix, record, rules)) return undefined;
     return news;
   } catch {
     // Gone, or not to be looked at: the walk meets the same, and says what.
@@ -133,12 +133,13 @@ function isNoTime(column: Uint32Array, i: number): boolean {
   return column[2 * i] === NO_CTIME_LOW && column[2 * i + 1] === NO_CTIME_HIGH;
 }
 
-/** Whether all that is listed and was not in the parent is left out by the rules, as it was then. */
-function onlyExcluded(path: ByteString, prefix: string, record: RawRecord, { filter }: SweepRules): boolean {
-  if (filter.isEmpty) return false;
+/** Whether what is listed beyond the parent's names is listed twice (by NFS and FUSE, at times), or left out by the rules, as it was then. */
+function hasNoOthers(path: ByteString, prefix: string, record: RawRecord, { filter }: SweepRules): boolean {
   const known = new Set(record.names());
   return readdirSync(fsPath(prefix), 'latin1').every(
-    (name) => known.has(name) || filter.excludes(joinBytes(path, name), kindOf(lstatSync(fsPath(prefix + name)).mode) === DIRECTORY),
+    (name) =>
+      known.has(name) ||
+      (!filter.isEmpty && filter.excludes(joinBytes(path, name), kindOf(lstatSync(fsPath(prefix + name)).mode) === DIRECTORY)),
   );
 }
 

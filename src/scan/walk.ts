@@ -40,7 +40,7 @@ export function* walk(source: ByteString, options: WalkOptions): Generator<WalkS
   } catch (error) {
     throw sourceError(source, error);
   }
-  yield* visit(source, new Directory('', undefined, -1, names.sort()), options);
+  yield* visit(source, new Directory('', undefined, -1, inOrder(names)), options);
 }
 
 function* visit(source: ByteString, directory: Directory, options: WalkOptions): Generator<WalkStep, void, void> {
@@ -153,6 +153,12 @@ function inWalkOrder(children: number[], { names }: Directory): number[] {
   return children.sort((a, b) => (`${names[a]}/` < `${names[b]}/` ? -1 : 1));
 }
 
+/** Names sorted by bytes, each once: NFS servers and FUSE file systems list some twice, and a tree with two entries of a name cannot be read. */
+function inOrder(names: ByteString[]): ByteString[] {
+  names.sort();
+  return names.some((name, i) => name === names[i + 1]) ? names.filter((name, i) => name !== names[i + 1]) : names;
+}
+
 /** Stands for a directory that cannot be listed. */
 function unreadable(parent: Directory, index: number): Directory {
   return new Directory(joinBytes(parent.path, parent.names[index] as ByteString), parent, index, [], true);
@@ -162,7 +168,7 @@ function unreadable(parent: Directory, index: number): Directory {
 function listChild(source: ByteString, parent: Directory, index: number, emit: Emit): Directory | undefined {
   const path = joinBytes(parent.path, parent.names[index] as ByteString);
   try {
-    return new Directory(path, parent, index, readdirSync(fsPath(`${source}/${path}`), 'latin1').sort());
+    return new Directory(path, parent, index, inOrder(readdirSync(fsPath(`${source}/${path}`), 'latin1')));
   } catch (error) {
     if (report(parent, index, error, emit) === 'unreadable') return unreadable(parent, index);
     parent.states[index] = DROPPED;
