@@ -42,6 +42,8 @@ export type Event =
   | ({ type: 'change' } & Change)
   /** The final word of a dry run. */
   | ({ type: 'plan' } & Plan)
+  /** `update --all` has nothing to do for this repository: it came from elsewhere, and has no source. */
+  | { type: 'passed-over'; repository: string; reason: string }
   /** One repository of several could not be brought up to date; the run goes on with the others. */
   | { type: 'failed'; repository: string; code: string; message: string; hint?: string }
   /** The final word of `add` and `update`, for each repository. */

@@ -276,6 +276,7 @@ async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
     profile,
     metadata,
     tool,
+    broughtBy: 'import-car',
   };
   await index.commit({ ...record, head: number }, snapshot);
   writeHead(heads, repository, snapshot.cid);

@@ -189,6 +189,11 @@ export interface SnapshotRecord {
   readonly metadata: boolean;
   /** The program that made it, as `snapshot.json` says: with it the catalogue can be made again from this record. */
   readonly tool: string;
+  /**
+   * The command that brought it here from elsewhere: what is in it may be anybody's. Absent when this home made it from a source, and
+   * in records from before this was noted.
+   */
+  readonly broughtBy?: 'import-car' | 'recover';
 }
 
 /** As people name it, and the command line takes it. */

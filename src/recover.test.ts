@@ -77,13 +77,15 @@ test('a home that is gone comes back from its peers and the CID in heads/, and a
   assert.deepEqual(recovered.missing, []);
   assert.equal(recovered.tree, ran.summary.tree);
   await withIndex(home, async (index) => {
-    assert.deepEqual(snapshotsOf(index), [{ ...before, number: 1 }]);
+    assert.deepEqual(snapshotsOf(index), [{ ...before, number: 1, broughtBy: 'recover' }]);
     const needed = shards.filter(({ number }) => before?.shards.includes(number));
     assert.deepEqual([...index.shards()], needed);
   });
   await assertWhole(home);
   const { summary } = await home.add(source, OPTIONS);
   assert.deepEqual([summary.tree, summary.newBlocks], [ran.summary.tree, 0]);
+  // The source has been read, and is the same: what came from the peers is this home's own now.
+  await withIndex(home, async (index) => assert.deepEqual(snapshotsOf(index), [{ ...before, number: 1 }]));
   assert.equal((await home.add(source, OPTIONS)).summary.unchanged, true);
   await assertWhole(home);
 });
@@ -179,7 +181,13 @@ test('a repository comes back by its name with its whole history, and everything
     ['other', 1],
     ['test', 2],
   ]);
-  await withIndex(home, async (index) => assert.deepEqual(snapshotsOf(index), before));
+  const broughtBy = 'recover' as const;
+  await withIndex(home, async (index) =>
+    assert.deepEqual(
+      snapshotsOf(index),
+      before.map((snapshot) => ({ ...snapshot, broughtBy })),
+    ),
+  );
   await assertWhole(home);
   await assertNoOrphans(home);
 });

@@ -22,6 +22,11 @@ export async function remember(
   }
   const record = repositoryRecord(run, head.number);
   if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
+  if (head.broughtBy !== undefined) {
+    // It came from elsewhere, and the source has been read and is the same: it is this home's own from now on.
+    const { broughtBy: _, ...own } = head;
+    await run.index.replaceSnapshots([own], []);
+  }
   writeHead(run.heads, run.repository, head.cid);
   await pinHeads({ ...run, silent: ledger.silent() }, run.repository);
 }

@@ -82,6 +82,7 @@ export function recordOf({ read, catalogue }: FoundSnapshot, repository: string,
     profile,
     metadata,
     tool,
+    broughtBy: 'recover',
   };
 }
 

@@ -124,3 +124,38 @@ test('metrics are written after a good run, after a bad one, and for each reposi
   assert.deepEqual([value('last_run_exit_code', 'npm'), value('last_run_exit_code', 'rpm'), value('shards', 'rpm')], [40, 0, 1]);
   assert.ok(!readdirSync(program.dir).some((name) => name.endsWith('.tmp')));
 });
+
+test('what came from elsewhere is passed over by update --all, and by its name says how it came and what helps', () => {
+  const source = mirror('npm');
+  program.succeeds('add', source);
+  program.succeeds('export', 'npm', '--car', 'npm.car');
+  program.succeeds('import-car', 'npm.car', '--name', 'copy');
+  writeFileSync(join(source, 'new'), 'new');
+  const quiet = program.succeeds('update', '--all', '-q', '--metrics-file', 'm.prom');
+  assert.equal(quiet.stdout + quiet.stderr, '');
+  assert.doesNotMatch(readFileSync(program.path('m.prom'), 'utf8'), /repository="copy"/);
+  const { stdout, stderr } = program.succeeds('update', '--all');
+  assert.match(stdout, /^copy: passed over, it came as a CAR, and has no source\nnpm@2: nothing has changed\n/);
+  assert.equal(stderr, '');
+  assert.match(program.succeeds('update', '--all', '-n').stdout, /^copy: passed over/);
+  const events = program.succeeds('update', '--all', '--json').lines.map((line) => JSON.parse(line) as { type: string });
+  assert.ok(events.some(({ type }) => type === 'passed-over'));
+  program.fails(40, /copy has nothing to be updated from: it came as a CAR.*`shardctl add DIR --name copy`/, 'update', 'copy');
+  // The command that it names works, and then it is as any other.
+  program.succeeds('add', source, '--name', 'copy');
+  assert.match(program.succeeds('update', '--all').stdout, /^copy@2: nothing has changed\n/);
+});
+
+test('a recovered repository is passed over, too, until its source was read and is the same', () => {
+  const source = mirror('npm');
+  program.succeeds('peers', 'add', 'local', 'd1');
+  program.succeeds('add', source);
+  rmSync(program.home, { recursive: true });
+  program.succeeds('recover', '--all', '--from', 'd1');
+  const quiet = program.succeeds('update', '--all', '-q');
+  assert.equal(quiet.stdout + quiet.stderr, '');
+  assert.match(program.succeeds('update', '--all').stdout, /^npm: passed over, it was recovered, and its source is not known any more\n$/);
+  assert.match(program.run('update', 'npm').stderr, /it was recovered/);
+  program.succeeds('add', source);
+  assert.match(program.succeeds('update', '--all').stdout, /^npm@1: nothing has changed\n/);
+});

@@ -3,8 +3,9 @@ import { profileNamed } from '../../dag/profile.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import type { Problems } from '../../events.ts';
 import { requireHome } from '../../home/home.ts';
+import type { Index } from '../../index-store/index.ts';
 import type { RepositoryRecord } from '../../model.ts';
-import { usage } from '../args.ts';
+import { inOrder, repositoriesNamed, thereIs, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { exitCodeOf, importTree, planTree } from '../import-run.ts';
 import { type RunLog, withMetrics } from '../metrics-file.ts';
@@ -33,12 +34,12 @@ export async function run(context: Context): Promise<number> {
   return await withMetrics(context, args.positionals, async (log) => {
     if (options.dryRun) {
       return await reading(context, (session) =>
-        eachOf(context, log, chosen(context, session.index.repositories()), (it) => planTree(context, session, requestOf(it), options)),
+        eachOf(context, log, chosen(context, session.index), (it) => planTree(context, session, requestOf(session.index, it), options)),
       );
     }
     return await writing(context, (session) =>
-      eachOf(context, log, chosen(context, session.index.repositories()), async (it) => {
-        const summary = await importTree(context, session, requestOf(it), options);
+      eachOf(context, log, chosen(context, session.index), async (it) => {
+        const summary = await importTree(context, session, requestOf(session.index, it), options);
         log.summary(summary);
         if (args.flag('root-only') && !context.json) context.output.line(summary.tree);
         return summary;
@@ -47,16 +48,19 @@ export async function run(context: Context): Promise<number> {
   });
 }
 
-/** The repositories that are meant, in the order of their names. */
-function chosen({ args }: Context, all: readonly RepositoryRecord[]): RepositoryRecord[] {
-  const names = new Set(args.positionals);
-  const known = `there is ${all.map(({ name }) => name).join(', ') || 'none yet'}`;
-  const stranger = [...names].find((name) => !all.some((repository) => repository.name === name));
-  if (stranger !== undefined) throw new ShardctlError('NOT_FOUND', `no repository "${stranger}"`, { hint: known });
-  if (all.length === 0) throw new ShardctlError('NOT_FOUND', 'there is no repository to update', { hint: 'run `shardctl add DIR` first' });
-  if (names.size === 0 && !args.flag('all') && all.length > 1) throw usage(`which repository? ${known}; or say --all`, args.command);
-  const meant = names.size === 0 ? all : all.filter(({ name }) => names.has(name));
-  return [...meant].sort((a, b) => (a.name < b.name ? -1 : 1));
+/** The repositories that are meant. Of all of them those that have no source are passed over: there is nothing that anybody could do about it. */
+function chosen({ args, reporter }: Context, index: Index): RepositoryRecord[] {
+  const all = index.repositories();
+  if (all.length === 0 && args.positionals.length === 0)
+    throw new ShardctlError('NOT_FOUND', 'there is no repository to update', { hint: 'run `shardctl add DIR` first' });
+  if (!args.flag('all')) {
+    if (args.positionals.length > 0) return repositoriesNamed(all, args.positionals);
+    if (all.length > 1) throw usage(`which repository? ${thereIs(all)}; or say --all`, args.command);
+    return [...all];
+  }
+  const without = all.filter(({ source }) => source === '');
+  for (const { name } of inOrder(without)) reporter.event({ type: 'passed-over', repository: name, reason: originOf(index, name) });
+  return inOrder(all.filter((repository) => !without.includes(repository)));
 }
 
 /** One that fails does not keep the others from their update. */
@@ -84,11 +88,20 @@ async function eachOf(
   return WORST_FIRST.find((code) => codes.has(code)) ?? EXIT.done;
 }
 
-function requestOf({ name, source, profile, chunker, metadata, filters }: RepositoryRecord) {
+/** @throws ShardctlError `SOURCE_MISSING` when it came from elsewhere */
+function requestOf(index: Index, { name, source, profile, chunker, metadata, filters }: RepositoryRecord) {
   if (source === '') {
-    throw new ShardctlError('SOURCE_MISSING', `where ${name} comes from is not known: its home was recovered`, {
-      hint: `say it once with \`shardctl add DIR --name ${name}\``,
+    throw new ShardctlError('SOURCE_MISSING', `${name} has nothing to be updated from: ${originOf(index, name)}`, {
+      hint: `say once where its source is: \`shardctl add DIR --name ${name}\``,
     });
   }
   return { repository: name, source, profile: profileNamed(profile), chunker, metadata, filters };
+}
+
+/** Why a repository has no source. */
+function originOf(index: Index, name: string): string {
+  const head = index.snapshot(name, index.repository(name)?.head ?? 0);
+  if (head?.broughtBy === 'import-car') return 'it came as a CAR, and has no source';
+  if (head?.broughtBy === 'recover') return 'it was recovered, and its source is not known any more';
+  return 'it came as a CAR or was recovered, and has no source';
 }

@@ -58,6 +58,8 @@ export function resultLines(event: Event): string[] {
       return planLines(event);
     case 'raised':
       return [`more replicas: ${formatCount(event.replicas)} of what was stored before, ${formatSize(event.bytes)}`];
+    case 'passed-over':
+      return [`${event.repository}: passed over, ${event.reason}`];
     case 'summary':
       return summaryLines(event);
     default:
