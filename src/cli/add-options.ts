@@ -1,16 +1,8 @@
 /** Values of the options of `add`, checked. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { errnoOf, ShardctlError } from '../errors.ts';
-import { toBytes } from '../fs-path.ts';
 import { parseSize } from '../home/sizes.ts';
-import type { ByteString, Replication } from '../model.ts';
-import { compileFilter } from '../scan/filter.ts';
+import type { Replication } from '../model.ts';
 import { type Args, usage } from './args.ts';
-import type { Context } from './context.ts';
 import type { CommandSpec } from './spec.ts';
-
-const STDIN = 0;
 
 /** The bytes that a size option asks for; undefined when it is not given. */
 export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack' | 'reserve'): number | undefined {
@@ -51,34 +43,4 @@ export function parseReplication(text: string, what: string, command: CommandSpe
 
 function factor(text: string | undefined): number | undefined {
   return text !== undefined && /^(?:-1|[1-9]\d{0,4})$/.test(text) ? Number(text) : undefined;
-}
-
-/** The rules of `--exclude`, `--include` and `--exclude-from` in the order in which they were given: the first that matches wins. */
-export function readFilters(context: Context): ByteString[] {
-  const rules = context.args.all('exclude', 'include', 'exclude-from').flatMap(({ name, value }) => {
-    if (name === 'exclude-from') return rulesIn(value, context.cwd);
-    return [ruleOf(toBytes(value), name === 'exclude' ? '-' : '+')];
-  });
-  // A bad pattern is a mistake in the command: say so now.
-  compileFilter(rules);
-  return rules;
-}
-
-/** As in rsync: blank lines and those that begin with `#` or `;` are comments. Bytes stay as they are. */
-function rulesIn(file: string, cwd: string): ByteString[] {
-  let text: ByteString;
-  try {
-    text = readFileSync(file === '-' ? STDIN : resolve(cwd, file), 'latin1');
-  } catch (error) {
-    throw new ShardctlError('USAGE', `cannot read the patterns in ${file}: ${errnoOf(error) ?? String(error)}`, { cause: error });
-  }
-  return text
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== '' && !/^[#;]/.test(line))
-    .map((line) => ruleOf(line, '-'));
-}
-
-/** As in rsync, a pattern may say itself whether it excludes (`- `) or includes (`+ `). */
-function ruleOf(pattern: ByteString, sign: '+' | '-'): ByteString {
-  return /^[-+] ./s.test(pattern) ? pattern : `${sign} ${pattern}`;
 }

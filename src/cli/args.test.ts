@@ -34,6 +34,14 @@ test('names that look like numbers stay as they are', () => {
   assert.deepEqual(parse('ls', '1e3').positionals, ['1e3']);
 });
 
+test('a rule that begins with its sign is the value of --exclude or --include', () => {
+  const given = parse('add', 'd', '--exclude', '- *.tmp', '--include', '- a b', '--include', '+ c').all('exclude', 'include');
+  assert.deepEqual(
+    given.map(({ value }) => value),
+    ['- *.tmp', '- a b', '+ c'],
+  );
+});
+
 test('the order of --exclude, --include and --exclude-from is kept', () => {
   const args = parse('add', 'd', '--exclude', 'a', '--include=b', '--exclude-from', 'f', '--exclude', 'c');
   assert.deepEqual(

@@ -123,6 +123,9 @@ const OPTIONAL = new Set(
   Object.entries<OptionSpec>(OPTIONS).flatMap(([name, { isValueOptional }]) => (isValueOptional === true ? [`--${name}`] : [])),
 );
 
+/** Options whose value may be a rule, for example `- *.tmp`. */
+const RULES = new Set(['--exclude', '--include']);
+
 function withValues(argv: readonly string[]): string[] {
   const out: string[] = [];
   // As the value of the setting of that name.
@@ -130,6 +133,8 @@ function withValues(argv: readonly string[]): string[] {
   for (const arg of argv) {
     if (/^-\d/.test(arg) && out.at(-1) === '--replication') out[out.length - 1] += `=${arg}`;
     else if (/^-\d/.test(arg) && out.at(-1) === 'replication' && !argv.includes('--')) last.push(arg);
+    // No option begins with "- ", and a rule that excludes does.
+    else if (arg.startsWith('- ') && RULES.has(out.at(-1) ?? '')) out[out.length - 1] += `=${arg}`;
     else if (OPTIONAL.has(arg)) out.push(`${arg}=`);
     else out.push(arg);
   }

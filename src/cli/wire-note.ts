@@ -6,6 +6,7 @@ import { type HomeNote, type NotedRepository, noteText, parseNote } from '../hom
 import type { RepositoryRecord } from '../model.ts';
 import { readHomeNotes, writeHomeNote } from '../peer/home-notes.ts';
 import type { Context } from './context.ts';
+import { optionOf } from './filter-rules.ts';
 
 /** After a run that changed something. Best effort: nothing counts on it. @param paths of the local peers */
 export async function keepNotes(
@@ -57,7 +58,10 @@ export function noted(notes: Notes, repository: string, owners: readonly string[
 
 /** The command with which the repository is brought up to date again as it was. Its words may come from somebody else: none of them is run. */
 export function addCommand(name: string, { source, metadata, filters }: NotedRepository): string {
-  const options = filters.map((rule) => `--${rule.startsWith('-') ? 'exclude' : 'include'} ${quoted(displayPath(rule.slice(2)))}`);
+  const options = filters.map((rule) => {
+    const { option, value } = optionOf(rule);
+    return `--${option} ${quoted(displayPath(value))}`;
+  });
   return [
     'shardctl add',
     quoted(displayPath(source)),

@@ -35,8 +35,9 @@ test('one star stops at a slash, two do not, and dir/*** is the directory with e
   assert.equal(excluded(['- /a/**/c'], 'a/b/b/c'), true);
   for (const path of ['foo', 'x/foo', 'x/y/foo']) assert.equal(excluded(['- **/foo'], path), true, path);
   assert.equal(excluded(['- **/foo'], 'xfoo'), false);
-  for (const path of ['a', 'a/b', 'a/b/c']) assert.equal(excluded(['- /a/***'], path), true, path);
-  assert.equal(excluded(['- /a/***'], 'ab'), false);
+  for (const path of ['a', 'a/b', 'a/b/c']) assert.equal(excluded(['- /a/***'], path, true), true, path);
+  for (const path of ['a/b', 'a/b/c']) assert.equal(excluded(['- /a/***'], path), true, path);
+  assert.equal(excluded(['- /a/***'], 'ab', true), false);
 });
 
 test('question marks, sets, and backslashes work as in a shell, and everything else is literal', () => {
@@ -50,4 +51,18 @@ test('question marks, sets, and backslashes work as in a shell, and everything e
 
 test('a rule that is neither - nor + is refused', () => {
   assert.throws(() => compileFilter(['merge x']), { code: 'USAGE' });
+});
+
+test('dir/*** leaves a file or a symlink of that name alone', () => {
+  for (const pattern of ['fox/***', '/fox/***', 'fo?/***', 'fo*/***', '**/fox/***']) {
+    assert.equal(excluded([`- ${pattern}`], 'fox'), false, pattern);
+    assert.equal(excluded([`- ${pattern}`], 'fox', true), true, pattern);
+  }
+});
+
+test('a pattern with ** may begin after any slash, one that begins with ** has the whole path', () => {
+  for (const path of ['ab', 'x/ab', 'x/a/y/b']) assert.equal(excluded(['- a**b'], path), true, path);
+  assert.equal(excluded(['- a**b'], 'xab'), false);
+  assert.equal(excluded(['- /a**b'], 'x/ab'), false);
+  for (const path of ['ab', 'xab', 'x/y/ab']) assert.equal(excluded(['- **ab'], path), true, path);
 });

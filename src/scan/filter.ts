@@ -1,11 +1,12 @@
 /**
  * Exclude and include rules as rsync has them: `- PATTERN` and `+ PATTERN`, the first that matches wins, and what none
  * matches is included. A leading `/` anchors at the root of the source, a trailing `/` matches directories only, `*` stops
- * at `/`, `**` does not, `dir/***` is the directory and everything in it. A pattern without `/` (but for a trailing one)
- * is matched against the last component, any other against the end of the path. An excluded directory is not descended into.
+ * at `/`, `**` does not, `dir/***` is the directory and everything in it. A pattern without `/` (but for a trailing one) and
+ * without `**` is matched against the last component, any other against the end of the path. An excluded directory is not descended into.
  */
 import { ShardctlError } from '../errors.ts';
 import type { ByteString } from '../model.ts';
+import { Matcher, parsePattern } from './pattern.ts';
 
 export interface Filter {
   /** Without a rule nothing is excluded. */
@@ -15,8 +16,7 @@ export interface Filter {
 
 interface Rule {
   readonly exclude: boolean;
-  readonly directoriesOnly: boolean;
-  readonly pattern: RegExp;
+  matches(path: ByteString, isDirectory: boolean): boolean;
 }
 
 /** @param rules lines `- PATTERN` or `+ PATTERN`, patterns as byte strings */
@@ -25,9 +25,7 @@ export function compileFilter(rules: readonly ByteString[]): Filter {
   return {
     isEmpty: rules.length === 0,
     excludes(path, isDirectory) {
-      for (const rule of compiled) {
-        if ((isDirectory || !rule.directoriesOnly) && rule.pattern.test(path)) return rule.exclude;
-      }
+      for (const rule of compiled) if (rule.matches(path, isDirectory)) return rule.exclude;
       return false;
     },
   };
@@ -38,43 +36,51 @@ function compileRule(line: ByteString): Rule {
   if (match === null) {
     throw new ShardctlError('USAGE', `bad filter rule "${line}"`, { hint: 'write "- PATTERN" or "+ PATTERN", as for rsync' });
   }
-  let pattern = match[2] as string;
-  const directoriesOnly = pattern.length > 1 && pattern.endsWith('/');
-  if (directoriesOnly) pattern = pattern.slice(0, -1);
-  const anchored = pattern.startsWith('/');
-  if (anchored) pattern = pattern.slice(1);
-  // A pattern that begins with `**` is matched against the whole path, as if that began with a slash.
-  const start = anchored ? '^' : pattern.startsWith('**/') ? '^(?:.*/)?' : '(?:^|/)';
-  if (!anchored && pattern.startsWith('**/')) pattern = pattern.slice(3);
-  return { exclude: match[1] === '-', directoriesOnly, pattern: new RegExp(`${start}${translate(pattern)}$`, 's') };
+  const [, sign, whole] = match as unknown as [string, string, ByteString];
+  const directoriesOnly = whole.length > 1 && whole.endsWith('/');
+  const pattern = directoriesOnly ? whole.slice(0, -1) : whole;
+  // Where there is no wildcard, a backslash is an ordinary byte.
+  const matches = /[*?[]/.test(pattern) ? wildcards(pattern) : literal(pattern);
+  return {
+    exclude: sign === '-',
+    matches: (path, isDirectory) => (isDirectory || !directoriesOnly) && matches(path, isDirectory),
+  };
 }
 
-/** An rsync pattern as the source of a RegExp over byte strings. */
-function translate(pattern: string): string {
-  let out = '';
-  for (let i = 0; i < pattern.length; ) {
-    const rest = pattern.slice(i);
-    const set = /^\[([!^]?)(\]?[^\]]*)\]/.exec(rest);
-    if (rest === '/***') {
-      out += '(?:/.*)?';
-      i += 4;
-    } else if (rest.startsWith('**')) {
-      out += '.*';
-      i += 2;
-    } else if (rest.startsWith('*')) {
-      out += '[^/]*';
-      i += 1;
-    } else if (rest.startsWith('?')) {
-      out += '[^/]';
-      i += 1;
-    } else if (set !== null) {
-      out += `[${set[1] === '' ? '' : '^'}${(set[2] as string).replace(/[\\\][^]/g, '\\$&')}]`;
-      i += set[0].length;
-    } else {
-      if (rest.startsWith('\\') && rest.length > 1) i += 1;
-      out += (pattern[i] as string).replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
-      i += 1;
-    }
+function literal(pattern: ByteString): Rule['matches'] {
+  if (pattern.startsWith('/')) {
+    const anchored = pattern.slice(1);
+    return (path) => path === anchored;
   }
-  return out;
+  const below = `/${pattern}`;
+  return (path) => path === pattern || path.endsWith(below);
+}
+
+function wildcards(pattern: ByteString): Rule['matches'] {
+  const isAnchored = pattern.startsWith('/');
+  const matcher = new Matcher(parsePattern(isAnchored ? pattern.slice(1) : pattern));
+  if (!pattern.includes('**')) {
+    if (isAnchored) return (path) => matcher.matches(path, 0, false);
+    const slashes = pattern.split('/').length - 1;
+    return (path) => {
+      const from = lastComponents(path, slashes + 1);
+      return from !== undefined && matcher.matches(path, from, false);
+    };
+  }
+  // A pattern that begins with `**` is matched against the whole path as if that began with a slash; without an anchor, any other may begin after each slash.
+  const prefix = pattern.startsWith('**') ? '/' : '';
+  const anywhere = !isAnchored && prefix === '';
+  // So that `dir/***` matches the directory too: it alone ends in a slash here.
+  const suffix = pattern.endsWith('***') ? '/' : '';
+  return (path, isDirectory) => matcher.matches(isDirectory ? `${prefix}${path}${suffix}` : `${prefix}${path}`, 0, anywhere);
+}
+
+/** Where the last so many components of a path begin; undefined when it has fewer. */
+function lastComponents(path: ByteString, count: number): number | undefined {
+  let from = path.length;
+  for (let i = 0; i < count; i++) {
+    if (from < 0) return undefined;
+    from = from === 0 ? -1 : path.lastIndexOf('/', from - 1);
+  }
+  return from + 1;
 }

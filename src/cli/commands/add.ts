@@ -10,8 +10,8 @@ import type { Index } from '../../index-store/index.ts';
 import type { ByteString } from '../../model.ts';
 import { checkRepositoryName } from '../../repository-name.ts';
 import { statSource } from '../../scan/source.ts';
-import { readFilters } from '../add-options.ts';
 import type { Context } from '../context.ts';
+import { readFilters } from '../filter-rules.ts';
 import { exitCodeOf, importTree, planTree, refuseOurs } from '../import-run.ts';
 import { withMetrics } from '../metrics-file.ts';
 import { runOptions } from '../run-options.ts';
@@ -22,7 +22,7 @@ export async function run(context: Context): Promise<number> {
   const dir = resolve(cwd, args.positionals[0] as string);
   const source = toBytes(dir);
   // Everything that can be wrong with the command itself is found before a home is made or a lock is taken.
-  const filters = readFilters(context);
+  const filters = readFilters(args, cwd);
   const chunker = args.text('chunker');
   const profile = args.text('cid-profile');
   const options = runOptions(args);
