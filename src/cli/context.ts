@@ -9,6 +9,8 @@ export interface Context {
   readonly args: Args;
   readonly home: HomePaths;
   readonly cwd: string;
+  /** Of the user; that of the process is the home's (`wire-privacy.ts`). */
+  readonly umask: number;
   /** Of this program. */
   readonly version: string;
   readonly output: Output;

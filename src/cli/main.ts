@@ -8,6 +8,7 @@ import { type Args, parseCommandLine } from './args.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
+import { beginPrivate } from './wire-privacy.ts';
 
 export async function main(argv: readonly string[]): Promise<never> {
   const output = new Output(process.stdout, process.stderr);
@@ -49,6 +50,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   });
   stopOnSignals(controller, args);
   const home = homePaths({ flag: args.text('home'), variable: process.env.SHARDCTL_HOME, userHome: homedir(), cwd: process.cwd() });
+  const umask = beginPrivate(home);
   const secondThread = args.command.words === 'update' ? (await import('./sweep-ahead.ts')).startAhead(home.index) : undefined;
   const command = await loadCommand(args.command.words);
   // What a stage drops while it is being stopped must not end in a stack trace.
@@ -63,6 +65,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
       args,
       home,
       cwd: process.cwd(),
+      umask,
       version: version(),
       output,
       reporter,

@@ -8,6 +8,7 @@ import { leastReplicas } from '../model.ts';
 import { usage } from './args.ts';
 import type { Context } from './context.ts';
 import { reading, type Session } from './wire.ts';
+import { asUser } from './wire-privacy.ts';
 
 type Gauge = readonly [name: string, help: string];
 
@@ -80,7 +81,8 @@ export async function withMetrics(
   } finally {
     for (const repository of log.values.keys()) log.end(repository, code);
     try {
-      write(path, await withState(context, log.values));
+      const lines = await withState(context, log.values);
+      asUser(context, () => write(path, lines));
     } catch (error) {
       reporter.event({ type: 'warning', message: `no metrics in ${text}: ${reasonOf(error)}` });
     }

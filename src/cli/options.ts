@@ -48,6 +48,9 @@ export const OPTIONS = {
   'metrics-file': { value: 'FILE', help: 'write metrics for the node_exporter textfile collector, for example FILE.prom' },
   'lock-wait': { value: 'SECONDS', help: 'wait for another run in this home [0]' },
 
+  shared: { help: 'other users of the machine may read what is made, as the umask says [nobody else]' },
+  'no-shared': { help: 'nobody else may read it any more' },
+
   // config
   repository: { value: 'NAME', help: 'what this repository asks for itself, rather than what the home decides' },
   unset: { help: "back to the home's own, or the home back to the default" },

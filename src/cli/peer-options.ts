@@ -3,7 +3,7 @@ import { displayUrl } from '../display.ts';
 import { PEER_NAME, type PlacementConfig } from '../home/config.ts';
 import { sizeOf, weightOf } from './add-options.ts';
 import { type Args, usage } from './args.ts';
-import { isUrl } from './wire.ts';
+import { isUrl } from './wire-places.ts';
 
 /** `--name`. @throws ShardctlError `USAGE` when it, or what stands for it, cannot be the name of a peer */
 export function peerName(args: Args, otherwise: string): string {

@@ -39,7 +39,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'add',
     arguments: ['DIR'],
     summary: 'import a directory tree, or bring its repository up to date',
-    options: ['name', 'no-metadata', 'cid-profile', 'chunker', 'exclude', 'include', 'exclude-from', ...RUN],
+    options: ['name', 'no-metadata', 'cid-profile', 'chunker', 'exclude', 'include', 'exclude-from', ...RUN, 'shared'],
     examples: ['shardctl add /srv/mirror/debian', "shardctl add . --name npm --exclude '*.tmp' --replication 2:3"],
   },
   {
@@ -185,7 +185,8 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'config',
     arguments: ['[SETTING]', '[VALUE]'],
-    summary: 'show or set what the home decides, and what a repository asks for: replication, allocate-by, shard-size, cid-profile',
+    summary:
+      'show or set what the home decides, and what a repository asks for: replication, allocate-by, shard-size, cid-profile; and whether others may read it: shared',
     options: ['repository', 'unset', 'restore', 'lock-wait'],
     examples: [
       'shardctl config replication 2',
@@ -203,7 +204,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'peers add local',
     arguments: ['PATH'],
     summary: 'set up a directory of this machine as a peer',
-    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'layout', 'lock-wait'],
+    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'layout', 'shared', 'lock-wait'],
     examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
   },
   {
@@ -246,7 +247,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'peers set',
     arguments: ['PEER'],
     summary: 'change where a peer is, its tags, or how much of it is used',
-    options: ['path', 'url', 'token-file', 'gateway', 'members', 'tag', 'capacity', 'reserve', 'weight', 'lock-wait'],
+    options: [
+      'path',
+      'url',
+      'token-file',
+      'gateway',
+      'members',
+      'tag',
+      'capacity',
+      'reserve',
+      'weight',
+      'shared',
+      'no-shared',
+      'lock-wait',
+    ],
     examples: ['shardctl peers set disk1 --path /mnt/new', 'shardctl peers set disk1 --tag zone=b --capacity none'],
   },
   {

@@ -1,9 +1,9 @@
 /** The composition root: opens the home, its settings, the index and the peers. Only importer of adapters. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { basename, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../errors.ts';
-import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig, peerNames } from '../home/config.ts';
+import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig } from '../home/config.ts';
 import { loadConfig, saveConfig } from '../home/config-file.ts';
 import { hasHeads } from '../home/heads.ts';
 import { ensureHome, type HomePaths, requireHome } from '../home/home.ts';
@@ -15,6 +15,7 @@ import type { Peer } from '../peer/peer.ts';
 import { usage } from './args.ts';
 import type { Context } from './context.ts';
 import { systemProcesses } from './process-table.ts';
+import { minPrivate, openPlaces, refuseToShare, setHomeOpen, setPeerOpen } from './wire-privacy.ts';
 
 /** An open home. */
 export interface Session {
@@ -44,10 +45,27 @@ export async function reading<T>(
 }
 
 /** The settings of the home. Tells of what somebody changed by hand: a flipped bit is no hand. */
-async function settingsIn({ home, version, quiet, output }: Context): Promise<Config | undefined> {
+export async function settingsIn(context: Context): Promise<Config | undefined> {
+  const { home, version, quiet, output } = context;
   const undo = 'if nobody did that, `shardctl config --restore` undoes it';
-  const tell = (changes: readonly string[]) => output.note(`${home.config} is not what it was: ${changes.join('; ')} (${undo})`);
-  return await loadConfig(home, version, quiet ? undefined : tell);
+  const config = await loadConfig(home, version, {
+    onChanged: (changes) => {
+      if (!quiet) output.note(`${home.config} is not what it was: ${changes.join('; ')} (${undo})`);
+    },
+    onFirst: (found) => tellOpenPlaces(context, found),
+  });
+  if (config !== undefined) minPrivate(context, localPaths(home, config));
+  return config;
+}
+
+/** Who else can read the home and its peers, although nobody has said that he may. */
+export function tellOpenPlaces({ home, reporter }: Context, config: Config): void {
+  for (const message of openPlaces(home, config, localPaths(home, config))) reporter.event({ type: 'warning', message });
+}
+
+/** The local peers, each with its directory. */
+export function localPaths(home: HomePaths, { peers }: Config): (readonly [LocalPeerConfig, string])[] {
+  return peers.flatMap((peer) => (peer.kind === 'local' ? [[peer, peerPath(home, peer)] as const] : []));
 }
 
 /** Runs `work` on what is there, be it nothing yet: a dry run makes no home. */
@@ -90,10 +108,10 @@ async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Ses
 async function noteOnPeers(context: Context, index: Index): Promise<void> {
   const { home, version } = context;
   // The run may have made a peer: the settings as they are now.
-  const local = ((await loadConfig(home, version)) ?? DEFAULT_CONFIG).peers.filter((peer) => peer.kind === 'local');
+  const local = localPaths(home, (await loadConfig(home, version)) ?? DEFAULT_CONFIG);
   if (local.length === 0) return;
   const { keepNotes } = await import('./wire-note.ts');
-  await keepNotes(context, index.repositories(), new Map(local.map((peer) => [peer, peerPath(home, peer)])));
+  await keepNotes(context, index.repositories(), new Map(local));
 }
 
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
@@ -101,19 +119,18 @@ async function locked<T>(context: Context, work: (config: Config, identity: Home
   const { home } = context;
   // A mistake in the command is found before a home is made.
   lockWaitMs(context);
-  ensureHome(home);
+  const shared = context.args.command.words === 'add' && context.args.flag('shared') ? true : undefined;
+  if (ensureHome(home)) setHomeOpen(context, shared === true);
   // A newer format may lock in a way of its own: look before touching anything.
-  await settingsIn(context);
+  refuseToShare(context, await settingsIn(context));
   return await alone(context, async () => {
-    const config = await settingsIn(context);
-    if (config === undefined) saveConfig(home, DEFAULT_CONFIG);
-    const { identity, came } = await settleIdentity(home, hostname(), config !== undefined);
+    const found = await settingsIn(context);
+    const config = found ?? { ...DEFAULT_CONFIG, shared };
+    if (found === undefined) saveConfig(home, config);
+    const { identity, came } = await settleIdentity(home, hostname(), found !== undefined);
     if (came === 'copied') tellOfCopy(context, identity);
-    const isClustered = config?.peers.some(({ kind }) => kind === 'cluster') === true;
-    return await work(
-      isClustered ? await (await import('./wire-cluster-settings.ts')).withNewMembers(context, config) : (config ?? DEFAULT_CONFIG),
-      identity,
-    );
+    const isClustered = config.peers.some(({ kind }) => kind === 'cluster');
+    return await work(isClustered ? await (await import('./wire-cluster-settings.ts')).withNewMembers(context, config) : config, identity);
   });
 }
 
@@ -140,6 +157,14 @@ function tellOfCopy({ reporter }: Context, { id, copyOf }: HomeIdentity): void {
   reporter.event({ type: 'warning', message });
 }
 
+/** As `addLocalPeer`; others may read what is new there only if they are meant to, and what was there as before. */
+export async function setUpLocalPeer(context: Context, config: Config, peer: LocalPeerConfig): Promise<void> {
+  const path = peerPath(context.home, peer);
+  const isNew = !existsSync(join(path, 'peer.json'));
+  await addLocalPeer(context.home, config, peer);
+  if (isNew || peer.shared === true) setPeerOpen(context, path, peer.shared === true);
+}
+
 /** Creates a local peer and adds it to the settings. Must be called by the only writer. */
 export async function addLocalPeer(home: HomePaths, config: Config, peer: LocalPeerConfig): Promise<LocalPeer> {
   const made = await LocalPeer.create(localOptions(home, peer));
@@ -149,79 +174,6 @@ export async function addLocalPeer(home: HomePaths, config: Config, peer: LocalP
   }
   saveConfig(home, { ...config, peers: [...config.peers, peer] });
   return made;
-}
-
-/**
- * Adds peers that hold shards already to the settings, and runs `work` with them: directories of local peers by their paths,
- * Kubo daemons by their URLs.
- * @throws ShardctlError when one of them is no peer
- */
-export async function withPeersAt<T>(
-  context: Context,
-  session: Session,
-  places: readonly string[],
-  work: (session: Session) => Promise<T>,
-): Promise<T> {
-  let { config } = session;
-  for (const place of places) {
-    const peer = isUrl(place)
-      ? await (await import('./wire-kubo.ts')).addKuboAt(context, config, place, freeName(config, hostOf(place)))
-      : await addLocalAt(context, config, place);
-    if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
-  }
-  return await withPeers(context, config, (peers) => work({ ...session, config, peers }));
-}
-
-/**
- * Runs `work` on the peers of the home and on those at these places, as `withPeersAt` does; neither settings nor home are written,
- * and there need not be a home.
- */
-export async function lookingAt<T>(
-  context: Context,
-  places: readonly string[],
-  work: (peers: ReadonlyMap<string, Peer>) => Promise<T>,
-): Promise<T> {
-  let config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
-  for (const place of places) {
-    const peer = isUrl(place)
-      ? await (await import('./wire-kubo.ts')).kuboAt(context, config, place, freeName(config, hostOf(place)))
-      : await localAt(context, config, place);
-    if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
-  }
-  return await withPeers(context, config, work);
-}
-
-/** Undefined when it is in the settings already. */
-async function addLocalAt(context: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
-  const peer = await localAt(context, config, path);
-  if (peer !== undefined) await addLocalPeer(context.home, config, peer);
-  return peer;
-}
-
-/** With the name, tags and limits that it had in the home that was lost, where that has noted them. */
-async function localAt({ home, args }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
-  if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
-  const layout = await LocalPeer.layoutAt(path);
-  const { name = basename(path), ...noted } = (await (await import('./wire-note.ts')).peerNoted(path, args.text('owner'))) ?? {};
-  return { kind: 'local', name: freeName(config, name), path, layout, tags: {}, ...noted };
-}
-
-export function isUrl(place: string): boolean {
-  return /^https?:\/\//i.test(place);
-}
-
-/** A name made of the host and the port of a URL. */
-export function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host.replaceAll(/[:[\]]+/g, '-') : '';
-}
-
-/** A name for a peer that no other has. */
-function freeName(config: Config, wish: string): string {
-  const taken = new Set(config.peers.flatMap((peer) => [peer.name, ...peerNames(peer)]));
-  const base = (wish.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '') || 'peer').slice(0, 50);
-  let name = base;
-  for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
-  return name;
 }
 
 /**
@@ -281,7 +233,7 @@ async function withSession<T>(context: Context, config: Config, index: Index, wo
   }
 }
 
-async function withPeers<T>(context: Context, config: Config, work: (peers: ReadonlyMap<string, Peer>) => Promise<T>): Promise<T> {
+export async function withPeers<T>(context: Context, config: Config, work: (peers: ReadonlyMap<string, Peer>) => Promise<T>): Promise<T> {
   const peers = (await Promise.all(config.peers.map((peer) => peersOf(context, peer)))).flat();
   try {
     return await work(new Map(peers.map((peer) => [peer.name, peer])));

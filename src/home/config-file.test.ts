@@ -48,7 +48,7 @@ test('an edited file is read anew, whatever the cache says', async () => {
 test('what another version has checked is checked again, and a text that is the same is no change', async () => {
   await load({ format: 1, shardSize: 1000 });
   const changes: string[] = [];
-  const load2 = () => loadConfig(home, '1.0.1', (found) => void changes.push(...found));
+  const load2 = () => loadConfig(home, '1.0.1', { onChanged: (found) => void changes.push(...found) });
   const cache = readFileSync(home.configCache, 'utf8');
   assert.equal((await load2())?.shardSize, 1000);
   assert.notEqual(readFileSync(home.configCache, 'utf8'), cache);
@@ -57,7 +57,7 @@ test('what another version has checked is checked again, and a text that is the 
 
 test('a hand edit is told once, with what was there before and without passwords; what shardctl writes is no news', async () => {
   const told: string[][] = [];
-  const loaded = () => loadConfig(home, '1.0.0', (changes) => void told.push([...changes]));
+  const loaded = () => loadConfig(home, '1.0.0', { onChanged: (changes) => void told.push([...changes]) });
   const settings: Config = { ...DEFAULT_CONFIG, peers: [disk, { ...kubo, url: 'https://me:secret@attic:5001' }] };
   saveConfig(home, settings);
   await loaded();
@@ -97,8 +97,10 @@ test('one flipped bit in the settings, or in what was last checked, never counts
       writeFileSync(damaged, flipped);
       let told: readonly string[] = [];
       try {
-        const found = await loadConfig(home, '1.0.0', (changes) => {
-          told = changes;
+        const found = await loadConfig(home, '1.0.0', {
+          onChanged: (changes) => {
+            told = changes;
+          },
         });
         if (told.length > 0) seen.told++;
         else {

@@ -15,26 +15,31 @@ interface CheckedConfig {
   /** Digest of the text of `config.json` that these settings came from. */
   readonly of: string;
   readonly config: Config;
+  /** Somebody has been told what was to be told of a home that is new to this version. */
+  readonly isKnown?: boolean | undefined;
   /** What the settings were before somebody changed that text; absent when shardctl did itself. */
   readonly before?: Config | undefined;
+}
+
+export interface Telling {
+  /** Of what is other than when the settings were last read: a hand edit, or a flipped bit. */
+  readonly onChanged?: (changes: readonly string[]) => void;
+  /** Of a home that was not read before, or by earlier versions alone. */
+  readonly onFirst?: (config: Config) => void;
 }
 
 /**
  * The settings, or undefined when the home has none yet.
  * @param version of this program: what another one has checked is checked again
- * @param onChanged told once of what is other than when the settings were last read: a hand edit, or a flipped bit
+ * @param tell of what there is to say of them, each once
  * @throws ShardctlError `BAD_CONFIG` naming file and field, `NEWER_FORMAT` when a later shardctl wrote it
  */
-export async function loadConfig(
-  home: HomePaths,
-  version: string,
-  onChanged: (changes: readonly string[]) => void = () => {},
-): Promise<Config | undefined> {
+export async function loadConfig(home: HomePaths, version: string, tell: Telling = {}): Promise<Config | undefined> {
   const text = readIfThere(home.config);
   if (text === undefined) return undefined;
   const of = digestOf(text);
   const last = readChecked(home.configCache);
-  if (last?.of === of && last.version === version) return last.config;
+  if (last?.of === of && last.version === version && last.isKnown === true) return last.config;
 
   // Loading zod costs 60 ms, a third of an update that finds nothing to do: only a text not seen before is worth it.
   const { validateConfig } = await import('./config-schema.ts');
@@ -46,8 +51,9 @@ export async function loadConfig(
   }
   const was = last === undefined || last.of === of ? undefined : asNow(last.config, validateConfig);
   const changes = was === undefined ? [] : (await import('./config-changes.ts')).differences(was, config);
-  if (changes.length > 0) onChanged(changes);
-  writeChecked(home, { version, of, config, before: changes.length > 0 ? was : last?.before });
+  if (changes.length > 0) tell.onChanged?.(changes);
+  if (last?.isKnown !== true) tell.onFirst?.(config);
+  writeChecked(home, { version, of, config, isKnown: true, before: changes.length > 0 ? was : last?.before });
   return config;
 }
 
@@ -59,7 +65,7 @@ export function saveConfig(home: HomePaths, config: Config): void {
   } catch (error) {
     throw ioError(error, 'writing the settings', home.config);
   }
-  writeChecked(home, { version: '', of: digestOf(text), config });
+  writeChecked(home, { version: '', of: digestOf(text), config, isKnown: readChecked(home.configCache)?.isKnown });
 }
 
 /**

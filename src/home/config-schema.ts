@@ -37,6 +37,7 @@ const localPeer = z.strictObject({
   name,
   path: z.string().min(1, 'expected a path'),
   layout: z.enum(['car', 'blockstore'], 'expected "car" or "blockstore"').default('car'),
+  shared: z.boolean().optional(),
   ...placement,
 });
 
@@ -101,6 +102,7 @@ const schema = z.strictObject({
   allocateBy: z.array(z.string()).min(1, 'expected at least one allocator').default(['freespace']),
   shardSize: size.default(DEFAULT_SHARD_BYTES),
   profile: z.string().default(DEFAULT_PROFILE),
+  shared: z.boolean().optional(),
 });
 
 /**

@@ -33,6 +33,8 @@ export interface LocalPeerConfig extends PlacementConfig {
   /** Absolute, or relative to the home so that a home can be moved. */
   readonly path: string;
   readonly layout: PeerLayout;
+  /** Other users of the machine are meant to read it. */
+  readonly shared?: boolean | undefined;
 }
 
 /** A Kubo daemon, driven over its RPC. */
@@ -123,6 +125,8 @@ export interface Config {
   /** Bytes of blocks at which a shard is sealed. */
   readonly shardSize: number;
   readonly profile: string;
+  /** Other users of the machine are meant to read the home. */
+  readonly shared?: boolean | undefined;
 }
 
 export const DEFAULT_CONFIG: Config = {

@@ -26,6 +26,9 @@ export interface HomePaths {
   readonly peers: string;
 }
 
+/** What is in a home, its settings and what somebody else has put there left out. */
+export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers'] as const;
+
 export interface HomeChoice {
   /** `--home`. */
   readonly flag: string | undefined;
@@ -66,9 +69,10 @@ export function requireHome(paths: HomePaths): void {
  * in `--home` never mixes shards into somebody's files.
  * @throws ShardctlError `USAGE` when the place is taken, `NOT_FOUND` when it is a home that has lost its settings, `NO_SPACE` or `IO` when
  * it cannot be made
+ * @returns whether there was none
  */
-export function ensureHome(paths: HomePaths): void {
-  if (existsSync(paths.config)) return;
+export function ensureHome(paths: HomePaths): boolean {
+  if (existsSync(paths.config)) return false;
   assertNotLost(paths);
   // A lock and half a settings file are a first run that died, or is still busy, before it wrote its settings.
   const others = namesIn(paths.dir).filter((name) => name !== 'lock' && !name.startsWith('config.'));
@@ -78,10 +82,11 @@ export function ensureHome(paths: HomePaths): void {
     });
   }
   try {
-    mkdirSync(paths.dir, { recursive: true, mode: 0o755 });
+    mkdirSync(paths.dir, { recursive: true });
   } catch (error) {
     throw ioError(error, 'creating the home', paths.dir);
   }
+  return true;
 }
 
 /** A home whose settings alone are gone is still one: a new one in its place would not know the peers. */

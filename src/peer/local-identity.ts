@@ -16,6 +16,12 @@ const UNCHECKED_FORMAT = 1;
 
 export type PeerLayout = 'car' | 'blockstore';
 
+/** The folder of each layout in which what is in the shards lies. */
+export const SHARDS_IN: Readonly<Record<PeerLayout, string>> = { car: 'shards', blockstore: 'blocks' };
+
+/** What is in the directory of a peer of either layout. */
+export const PEER_PARTS = ['peer.json', 'shards', 'tmp', 'blocks', 'pins', 'leaving', 'owners'] as const;
+
 export interface PeerIdentity {
   readonly format: number;
   readonly layout: PeerLayout;

@@ -27,6 +27,7 @@ export async function runInProcess(home: string, argv: readonly string[]): Promi
     args: parsed.args,
     home: homePaths({ flag: home, variable: undefined, userHome: home, cwd: home }),
     cwd: home,
+    umask: 0o022,
     version,
     output,
     reporter,

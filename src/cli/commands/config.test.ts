@@ -32,7 +32,7 @@ function settings(...argv: string[]): string[] {
 const config = () => join(program.home, 'config.json');
 
 test('what the home decides is set, shown with where it comes from, and unset', () => {
-  const defaults = ['replication=1', 'allocate-by=freespace', `shard-size=${128 * 2 ** 20}`, 'cid-profile=unixfs-v1-2025'];
+  const defaults = ['replication=1', 'allocate-by=freespace', `shard-size=${128 * 2 ** 20}`, 'cid-profile=unixfs-v1-2025', 'shared=no'];
   assert.deepEqual(
     settings(),
     defaults.map((it) => `${it} default`),
@@ -46,6 +46,7 @@ test('what the home decides is set, shown with where it comes from, and unset', 
     'allocate-by=prefer:x,weight home',
     `shard-size=${64 * 2 ** 20} home`,
     'cid-profile=unixfs-v0-2015 home',
+    'shared=no default',
   ]);
   for (const key of ['shard-size', 'allocate-by', 'cid-profile']) program.succeeds('config', key, '--unset');
   assert.deepEqual(

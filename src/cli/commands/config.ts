@@ -16,15 +16,23 @@ import { answer, type Result } from '../results.ts';
 import { table } from '../table.ts';
 import { parseAllocateBy } from '../transfer-options.ts';
 import { alone, planning, writing } from '../wire.ts';
+import { setHomeOpen } from '../wire-privacy.ts';
 
 type Setting = Extract<Result, { type: 'setting' }>;
 
 /** By their names on the command line; those of a repository are remembered with it, as `add` does. */
-const FIELDS = { replication: 'replication', 'allocate-by': 'allocateBy', 'shard-size': 'shardSize', 'cid-profile': 'profile' } as const;
+const FIELDS = {
+  replication: 'replication',
+  'allocate-by': 'allocateBy',
+  'shard-size': 'shardSize',
+  'cid-profile': 'profile',
+  shared: 'shared',
+} as const;
 type Key = keyof typeof FIELDS;
 const OWN: readonly Key[] = ['replication', 'allocate-by'];
 
-type Values = Partial<Pick<Config, (typeof FIELDS)[Key]>>;
+type AllValues = Pick<Config, (typeof FIELDS)[Key]>;
+type Values = Partial<AllValues>;
 
 export async function run(context: Context): Promise<number> {
   const { args, home } = context;
@@ -46,6 +54,7 @@ export async function run(context: Context): Promise<number> {
     const own = repository === undefined ? undefined : known(index, repository);
     const nextConfig = own === undefined ? { ...config, ...(value ?? { [FIELDS[key]]: DEFAULT_CONFIG[FIELDS[key]] }) } : config;
     const nextOwn = own === undefined ? undefined : changed(own, FIELDS[key], value);
+    if (key === 'shared') setHomeOpen(context, nextConfig.shared === true);
     if (nextOwn === undefined) saveConfig(home, nextConfig);
     else await index.saveRepository(nextOwn);
     tell(context, { key, of: repository ?? 'the home', before: valuesOf(config, own), now: valuesOf(nextConfig, nextOwn), peers });
@@ -115,12 +124,14 @@ function parsed({ args }: Context, key: Key, text: string): Values {
   if (key === 'replication') return { replication: parseReplication(text, key, args.command) };
   if (key === 'allocate-by') return { allocateBy: parseAllocateBy(text, key, args.command) };
   if (key === 'shard-size') return { shardSize: parseSizeOf(text, key, args.command) };
-  return { profile: profileOf(text, undefined).name };
+  if (key === 'cid-profile') return { profile: profileOf(text, undefined).name };
+  if (text === 'yes' || text === 'no') return { shared: text === 'yes' ? true : undefined };
+  throw usage(`shared "${text}" is neither yes nor no`, args.command);
 }
 
-function valuesOf(config: Config, own: RepositoryRecord | undefined): Required<Values> {
+function valuesOf(config: Config, own: RepositoryRecord | undefined): AllValues {
   const { replication = config.replication, allocateBy = config.allocateBy } = own ?? {};
-  return { replication, allocateBy, shardSize: config.shardSize, profile: config.profile };
+  return { replication, allocateBy, shardSize: config.shardSize, profile: config.profile, shared: config.shared };
 }
 
 function changed(record: RepositoryRecord, field: (typeof FIELDS)[Key], value: Values | undefined): RepositoryRecord {
@@ -129,10 +140,11 @@ function changed(record: RepositoryRecord, field: (typeof FIELDS)[Key], value: V
 }
 
 /** As the option of that name takes it. */
-function written(values: Required<Values>, key: Key): string {
+function written(values: AllValues, key: Key): string {
   if (key === 'allocate-by') return values.allocateBy.join(',');
   if (key === 'shard-size') return String(values.shardSize);
   if (key === 'cid-profile') return values.profile;
+  if (key === 'shared') return values.shared === true ? 'yes' : 'no';
   const { min, max } = values.replication;
   return min === max ? String(min) : `${min}:${max}`;
 }
@@ -140,8 +152,8 @@ function written(values: Required<Values>, key: Key): string {
 interface Told {
   readonly key: Key;
   readonly of: string;
-  readonly before: Required<Values>;
-  readonly now: Required<Values>;
+  readonly before: AllValues;
+  readonly now: AllValues;
   readonly peers: ReadonlyMap<string, Peer>;
 }
 

@@ -11,6 +11,7 @@ import type { Context } from '../context.ts';
 import { withTree } from '../open-tree.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
+import { forOthersToo } from '../wire-privacy.ts';
 
 type Write = (bytes: Buffer) => Promise<boolean>;
 
@@ -25,6 +26,7 @@ export async function run(context: Context): Promise<number> {
     throw new ShardctlError('USAGE', `${file} is there already`, { hint: 'say --overwrite to replace it' });
   return await withTree(context, args.positionals[0] as string, async ({ root, path: inside, blocks, cidVersion }) => {
     const started = now();
+    forOthersToo(context);
     const exporting = (write: Write) =>
       exportCar({ root, path: inside, cidVersion, blocks, write, emit: (event) => reporter.event(event), signal });
     const toPipe: Write = async (bytes) => {

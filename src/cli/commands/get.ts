@@ -9,6 +9,7 @@ import { collectLess } from '../heap.ts';
 import { withTree } from '../open-tree.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
+import { forOthersToo } from '../wire-privacy.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, cwd, now, reporter, signal, output } = context;
@@ -18,6 +19,7 @@ export async function run(context: Context): Promise<number> {
   collectLess();
   return await withTree(context, args.positionals[0] as string, async ({ snapshot, root, path, blocks }) => {
     const started = now();
+    forOthersToo(context);
     const done = await get({ root, path, out, blocks, emit: (event) => reporter.event(event), signal, overwrite: args.flag('overwrite') });
     const seconds = (now() - started) / 1000;
     const { files, directories, symlinks, bytes, problems, failure } = done;

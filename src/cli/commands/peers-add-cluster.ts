@@ -7,8 +7,9 @@ import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../peer-options.ts';
-import { hostOf, isUrl, writing } from '../wire.ts';
+import { writing } from '../wire.ts';
 import { type AskedCluster, addCluster } from '../wire-cluster-settings.ts';
+import { hostOf, isUrl } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, cwd, quiet, json, output } = context;

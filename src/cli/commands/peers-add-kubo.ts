@@ -6,8 +6,9 @@ import type { Args } from '../args.ts';
 import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../peer-options.ts';
-import { hostOf, writing } from '../wire.ts';
+import { writing } from '../wire.ts';
 import { addKuboPeer, type NewKuboPeer } from '../wire-kubo.ts';
+import { hostOf } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, cwd, output, quiet, json } = context;

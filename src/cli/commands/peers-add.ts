@@ -7,7 +7,7 @@ import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, peerName } from '../peer-options.ts';
-import { addLocalPeer, writing } from '../wire.ts';
+import { setUpLocalPeer, writing } from '../wire.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
 /** What a fresh filesystem holds by itself. */
@@ -20,7 +20,7 @@ export async function run(context: Context): Promise<number> {
     if (config.peers.some(({ name }) => name === peer.name)) {
       throw new ShardctlError('USAGE', `there is a peer "${peer.name}" already`, { hint: 'choose another name with --name' });
     }
-    await addLocalPeer(context.home, config, peer);
+    await setUpLocalPeer(context, config, peer);
   });
   if (!context.quiet && !context.json) context.output.line(`peer ${peer.name}: ${peer.path}, layout ${peer.layout}`);
   await tellNeighbours(context, [peer.name]);
@@ -32,7 +32,14 @@ function peerOf(args: Args, cwd: string): LocalPeerConfig {
   const name = peerName(args, basename(path));
   const layout = args.text('layout') ?? 'car';
   if (!LAYOUTS.includes(layout)) throw usage(`--layout "${layout}" is neither car nor blockstore`, args.command);
-  return { kind: 'local', name, path, layout: layout as PeerLayout, ...commonOptions(args) };
+  return {
+    kind: 'local',
+    name,
+    path,
+    layout: layout as PeerLayout,
+    ...(args.flag('shared') ? { shared: true } : {}),
+    ...commonOptions(args),
+  };
 }
 
 /** A peer has its directory for itself: shards must not mix with somebody's files. */

@@ -11,14 +11,29 @@ import type { Context } from '../context.ts';
 import type { OptionName } from '../options.ts';
 import { membersIn } from '../peer-options.ts';
 import { savePeer, settingsOf } from '../peer-settings.ts';
-import { isUrl, type Session, withChanged, writing } from '../wire.ts';
+import { peerPath, type Session, withChanged, writing } from '../wire.ts';
+import { isUrl } from '../wire-places.ts';
+import { setPeerOpen } from '../wire-privacy.ts';
 
-const CHANGES: readonly OptionName[] = ['path', 'url', 'gateway', 'token-file', 'members', 'tag', 'capacity', 'reserve', 'weight'];
+const CHANGES: readonly OptionName[] = [
+  'path',
+  'url',
+  'gateway',
+  'token-file',
+  'members',
+  'tag',
+  'capacity',
+  'reserve',
+  'weight',
+  'shared',
+  'no-shared',
+];
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
   const name = args.positionals[0] as string;
   if (args.all(...CHANGES).length === 0) throw usage('nothing to set', args.command);
+  if (args.flag('shared') && args.flag('no-shared')) throw usage('--shared and --no-shared do not go together', args.command);
   const share = shareOf(args);
   requireHome(home);
   await writing(context, async (session) => {
@@ -29,8 +44,9 @@ export async function run(context: Context): Promise<number> {
       });
     const grown = await membersAfter(before, session, context);
     const moved = addressAfter(grown, context);
-    const changed = { ...moved, ...share, tags: tagsAfter(before.tags, args) };
+    const changed = { ...openAfter(moved, context), ...share, tags: tagsAfter(before.tags, args) };
     if (moved !== grown) await withChanged(context, session.config, changed, (peers) => assertSame(context, session, peers));
+    if (changed.kind === 'local' && isOpenSaid(args)) setPeerOpen(context, peerPath(home, changed), changed.shared === true);
     savePeer(home, session.config, changed);
   });
   if (!quiet && !json) output.line(`peer ${name} is changed`);
@@ -64,6 +80,16 @@ function addressAfter(before: PeerConfig, { args, cwd }: Context): PeerConfig {
     ...(gateway === undefined ? {} : { gateway }),
     ...(tokenFile === undefined ? {} : { tokenFile: resolve(cwd, tokenFile) }),
   };
+}
+
+function isOpenSaid(args: Args): boolean {
+  return args.flag('shared') || args.flag('no-shared');
+}
+
+function openAfter(before: PeerConfig, { args }: Context): PeerConfig {
+  if (!isOpenSaid(args)) return before;
+  if (before.kind !== 'local') throw usage(`peer "${before.name}" is a daemon: who may read there is for the daemon to say`, args.command);
+  return { ...before, shared: args.flag('shared') ? true : undefined };
 }
 
 /** What is `none` goes back to its default. */

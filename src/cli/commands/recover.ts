@@ -17,8 +17,9 @@ import { tellNeighbours } from '../neighbours.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { table } from '../table.ts';
-import { isUrl, lookingAt, peerPath, withPeersAt, writing } from '../wire.ts';
+import { peerPath, writing } from '../wire.ts';
 import { addCommand, type Notes, noted, notesOn } from '../wire-note.ts';
+import { isUrl, lookingAt, withPeersAt } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, cwd } = context;

@@ -13,7 +13,7 @@ import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results.ts';
 import { snapshotResult } from '../snapshot-result.ts';
 import { table } from '../table.ts';
-import { reading } from '../wire.ts';
+import { reading, tellOpenPlaces } from '../wire.ts';
 
 type Repository = Extract<Result, { type: 'repository' }>;
 type Replication = Extract<Result, { type: 'replication' }>;
@@ -50,6 +50,7 @@ export async function run(context: Context): Promise<number> {
       '',
       ...peerTable(peers, false),
     ]);
+    tellOpenPlaces(context, config);
     return EXIT.done;
   });
 }
