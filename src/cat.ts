@@ -3,7 +3,8 @@ import { displayPath } from './display.ts';
 import { ShardctlError } from './errors.ts';
 import { type BlockId, type ByteString, FILE } from './model.ts';
 import type { Blocks } from './read/block-source.ts';
-import { dataOf, resolve } from './read/tree.ts';
+import { dataOf } from './read/file-data.ts';
+import { resolve } from './read/tree.ts';
 
 export interface CatOptions {
   readonly root: BlockId;

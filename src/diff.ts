@@ -1,8 +1,9 @@
 /**
  * `diff`: what differs between two trees, by their CIDs: what is equal is not looked into.
- * Holds the links of two directories per level.
+ * Holds the links of two directories a level.
  */
 import type { Change } from './events.ts';
+import { Expansion } from './expansion.ts';
 import { joinBytes } from './fs-path.ts';
 import { changedCode, changeOf, DELETED, newCode } from './itemize.ts';
 import { type BlockId, type ByteString, DIRECTORY, FILE } from './model.ts';
@@ -14,66 +15,63 @@ export interface DiffOptions {
   readonly signal: AbortSignal;
 }
 
-/** @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a directory cannot be read */
+/** A name that is to be looked at: in the older tree, in the newer one, or in both and not the same. */
+interface Pair {
+  readonly path: ByteString;
+  readonly old: BlockId | undefined;
+  readonly now: BlockId | undefined;
+}
+
+/** @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a directory cannot be read; `BoundlessTree` */
 export async function* diff(a: TreeEntry, b: TreeEntry, options: DiffOptions): AsyncGenerator<Change, void, void> {
-  if (!sameId(a, b)) yield* both('', a, b, options);
-}
-
-/** Two entries of the same name that are not the same. */
-async function* both(path: ByteString, a: TreeEntry, b: TreeEntry, options: DiffOptions): AsyncGenerator<Change, void, void> {
-  options.signal.throwIfAborted();
-  if (a.kind !== b.kind) {
-    // As in rsync, the entry itself is made anew; what was in a directory is gone.
-    if (a.kind === DIRECTORY) for (const link of await linksOf(a, options.blocks)) yield* every(path, link, DELETED, options);
-    yield* added(path, b, options);
-    return;
-  }
-  const code = codeOf(a, b);
-  if (code !== undefined) yield changeOf(code, path, b.kind);
-  if (b.kind === DIRECTORY) yield* directories(path, a, b, options);
-}
-
-async function* directories(path: ByteString, a: TreeEntry, b: TreeEntry, options: DiffOptions): AsyncGenerator<Change, void, void> {
-  const { blocks } = options;
-  const before = await linksOf(a, blocks);
-  const after = await linksOf(b, blocks);
-  for (let i = 0, j = 0; i < before.length || j < after.length; ) {
-    const old = before[i];
-    const now = after[j];
-    if (now === undefined || (old !== undefined && old.name < now.name)) {
-      yield* every(path, old as TreeLink, DELETED, options);
-      i++;
-    } else if (old === undefined || now.name < old.name) {
-      yield* every(path, now, undefined, options);
-      j++;
-    } else {
-      if (!sameId(old, now)) yield* both(joinBytes(path, now.name), await readEntry(old, blocks), await readEntry(now, blocks), options);
-      i++;
-      j++;
+  const { blocks, signal } = options;
+  const before = new Expansion(a, options);
+  const after = new Expansion(b, options);
+  const below = async (path: ByteString, directory: TreeEntry, expansion: Expansion): Promise<readonly TreeLink[]> => {
+    await expansion.enter(directory, path);
+    return await linksOf(directory, blocks);
+  };
+  // A list of its own, and no generator in a generator: each step would pass through as many as there are directories above it.
+  const waiting: Pair[] = sameId(a, b) ? [] : [{ path: '', old: a, now: b }];
+  for (let pair = waiting.pop(); pair !== undefined; pair = waiting.pop()) {
+    signal.throwIfAborted();
+    const { path } = pair;
+    const old = pair.old && (await readEntry(pair.old, blocks));
+    const now = pair.now && (await readEntry(pair.now, blocks));
+    if (old !== undefined && now !== undefined && old.kind !== now.kind) {
+      // As in rsync, the entry itself is made anew; what was in a directory is gone.
+      waiting.push({ path, old: undefined, now });
+      if (old.kind === DIRECTORY) pushInOrder(waiting, pairs(path, await below(path, old, before), []));
+      continue;
     }
+    const entry = (now ?? old) as TreeEntry;
+    const code = now === undefined ? DELETED : old === undefined ? newCode(now.kind) : codeOf(old, now);
+    if (code !== undefined) yield changeOf(code, path, entry.kind);
+    if (entry.kind !== DIRECTORY) continue;
+    pushInOrder(waiting, pairs(path, old ? await below(path, old, before) : [], now ? await below(path, now, after) : []));
   }
 }
 
-/** An entry and all below it, gone or new. */
-async function* every(
-  above: ByteString,
-  link: TreeLink,
-  code: typeof DELETED | undefined,
-  options: DiffOptions,
-): AsyncGenerator<Change, void, void> {
-  yield* added(joinBytes(above, link.name), await readEntry(link, options.blocks), options, code);
+/** Last in, first out. */
+function pushInOrder(waiting: Pair[], pairs: readonly Pair[]): void {
+  for (const pair of pairs.toReversed()) waiting.push(pair);
 }
 
-async function* added(
-  path: ByteString,
-  entry: TreeEntry,
-  options: DiffOptions,
-  code: typeof DELETED | undefined = undefined,
-): AsyncGenerator<Change, void, void> {
-  options.signal.throwIfAborted();
-  yield changeOf(code ?? newCode(entry.kind), path, entry.kind);
-  if (entry.kind !== DIRECTORY) return;
-  for (const link of await linksOf(entry, options.blocks)) yield* every(path, link, code, options);
+/** What differs in two directories, in the order of the names. */
+function pairs(path: ByteString, before: readonly TreeLink[], after: readonly TreeLink[]): Pair[] {
+  const found: Pair[] = [];
+  for (let i = 0, j = 0; i < before.length || j < after.length; ) {
+    const first = before[i];
+    const second = after[j];
+    const isOld = first !== undefined && (second === undefined || first.name <= second.name);
+    const isNow = second !== undefined && (first === undefined || second.name <= first.name);
+    const [old, now] = [isOld ? first : undefined, isNow ? second : undefined];
+    if (isOld) i++;
+    if (isNow) j++;
+    if (old !== undefined && now !== undefined && sameId(old, now)) continue;
+    found.push({ path: joinBytes(path, (old ?? now)?.name ?? ''), old, now });
+  }
+  return found;
 }
 
 /** The code of two entries of one kind; undefined when they themselves are the same, and only what is below them differs. */

@@ -80,7 +80,7 @@ export async function lookAgain(run: DoubtedRun, parent: Parent | undefined, may
 
 /** What the head lacks, in words; nothing when it is whole, and undefined when that cannot be told now: then the next run looks again. */
 async function lackingFrom({ index, peers, repository, emit, signal }: DoubtedRun, { snapshot }: Parent): Promise<string | undefined> {
-  const blocks = placedBlocks(index, peers);
+  const blocks = placedBlocks(index, peers, { signal });
   try {
     const gaps = await new Wholeness({ index, blocks, emit, signal }).gaps(parseCid(snapshot.tree), new Set(snapshot.shards));
     return gaps.missing === 0 ? '' : gapsText(gaps);

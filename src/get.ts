@@ -1,17 +1,20 @@
 /** `get`: a tree of a snapshot, or one file of it, back on disk. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { displayPath } from './display.ts';
 import { type ErrorCode, errnoOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
+import { Expansion } from './expansion.ts';
+import { Turns } from './flow.ts';
 import { joinBytes, toBytes } from './fs-path.ts';
 import { loadLibc } from './libc.ts';
+import { BoundlessTree } from './measure.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
 import type { Blocks } from './read/block-source.ts';
 import { Destination } from './read/destination.ts';
+import { dataOf } from './read/file-data.ts';
 import { isPlaceFailing, NotRestored, type RestoreProblems } from './read/not-restored.ts';
-import { dataOf, linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from './read/tree.ts';
+import { linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from './read/tree.ts';
 
 export interface GetOptions {
   readonly root: BlockId;
@@ -37,15 +40,11 @@ export interface GetSummary {
   readonly failure: ShardctlError | undefined;
 }
 
-/** Entries and bytes between two turns of the event loop, at which a signal is heard and progress is told. */
-const TURN_ENTRIES = 256;
-const TURN_BYTES = 32 * 1024 * 1024;
-
 /**
  * Holds one leaf, and the names of the directories on the way to it. An entry that cannot be brought back, or cannot be made
  * there, is named, and everything else is restored.
  * @throws ShardctlError `USAGE` when `out` is taken, `NO_SPACE` or `IO` when the place fails, `DAMAGE` or `TOO_FEW_PEERS` when
- * nothing can be restored; what was restored stays
+ * nothing can be restored; `BoundlessTree`. What was restored stays
  */
 export async function get(options: GetOptions): Promise<GetSummary> {
   const { root, path, out, blocks, emit, signal, overwrite = false } = options;
@@ -53,11 +52,12 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
   const top = toBytes(out);
   const notRestored = new NotRestored(emit, () => destination.isStillThere());
+  const turns = new Turns(signal);
   let entries = 0;
-  let turnAt = { entries: TURN_ENTRIES, bytes: TURN_BYTES };
   let current = top;
 
   const entry = await resolve(root, path, blocks);
+  const expansion = new Expansion(entry, { blocks, signal });
   try {
     if (!overwrite && destination.isTaken(top, entry.kind === DIRECTORY)) throw taken(out);
     mkdirSync(dirname(out), { recursive: true });
@@ -81,6 +81,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   }
 
   async function restoreDirectory(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {
+    await expansion.enter(entry, at);
     destination.enterDirectory(at, entry, isRoot);
     const links = await attempt(at, () => linksOf(entry, blocks, (error) => note(at, error)));
     for (const link of links ?? []) await restoreBelow(joinBytes(at, link.name), link);
@@ -99,7 +100,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
       for await (const bytes of dataOf(entry, blocks)) {
         destination.write(file, bytes);
         counts.bytes += bytes.length;
-        if (counts.bytes >= turnAt.bytes) await turn();
+        await turn();
       }
       destination.finishFile(file, entry);
     } catch (error) {
@@ -120,16 +121,15 @@ export async function get(options: GetOptions): Promise<GetSummary> {
 
   /** @throws the error itself when the run cannot go on */
   function note(at: ByteString, error: unknown): void {
-    if (signal.aborted) throw error;
+    if (signal.aborted || error instanceof BoundlessTree) throw error;
     notRestored.note(at, error);
   }
 
+  /** Others get their turn: a signal is heard, and progress is told. */
   async function turn(): Promise<void> {
-    if (entries < turnAt.entries && counts.bytes < turnAt.bytes) return;
-    turnAt = { entries: entries + TURN_ENTRIES, bytes: counts.bytes + TURN_BYTES };
+    if (!turns.isDue) return;
     tell();
-    await setImmediate();
-    signal.throwIfAborted();
+    await turns.give();
   }
 
   /** The total is 0: how many entries there are is known only at the end. */
@@ -145,7 +145,7 @@ function taken(out: string): ShardctlError {
 }
 
 function failure(error: unknown, at: ByteString, out: string, kind: EntryKind): unknown {
-  if (error instanceof ShardctlError && error.code === 'USAGE') return error;
+  if (error instanceof BoundlessTree || (error instanceof ShardctlError && error.code === 'USAGE')) return error;
   const errno = errnoOf(error);
   if (!(error instanceof ShardctlError) && errno === undefined) return error;
   const code = error instanceof ShardctlError ? error.code : codeOf(errno ?? '', kind);

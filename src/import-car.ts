@@ -3,22 +3,24 @@
  *
  *   read, hash → pack → allocate → place → walk → commit
  *
- * The file may come from a stranger: each block must have its hash, and the whole tree must be there before anything names it.
+ * The file may come from a stranger: each block must have its hash, and the whole tree must be there, all of it as its nodes say and
+ * with an end that can be reached, before anything names it.
  */
 import { Ledger } from './allocate/ledger.ts';
 import { placeCatalogue } from './catalogue.ts';
 import { blockText, cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
 import { asksOtherwise, type Demand } from './demand.ts';
+import { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
 import { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
+import { measure } from './measure.ts';
 import {
   type BlockId,
   DIGEST_BYTES,
   DIRECTORY,
   type EntryCounts,
-  FILE,
   leastReplicas,
   type RepositoryRecord,
   type ShardRecord,
@@ -30,7 +32,7 @@ import { liveBlocks } from './prune/live.ts';
 import type { PruneRun } from './prune/run.ts';
 import { raise } from './raise.ts';
 import { type Blocks, UnlistedBlock } from './read/block-source.ts';
-import { linksOf, readEntry, type TreeEntry } from './read/tree.ts';
+import { readEntry, type TreeEntry } from './read/tree.ts';
 import { TreeCar } from './shard/car-file.ts';
 import { ownBlocks, RunBuilder } from './shard/run.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
@@ -80,12 +82,15 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const isEnough = enough(run);
   const usable = (shard: number) => isEnough(shard) && holders.isHeld(shard);
   const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable });
+  const lengths = new DigestMap();
+  let carBytes = 0;
   try {
     const builder = new RunBuilder();
     let count = 0;
     for await (const { codec, digest, bytes } of car.blocks()) {
       if (Buffer.compare(builder.add(bytes), digest) !== 0)
         throw new ShardctlError('DAMAGE', `${run.name} holds bytes that are not those of ${cidText({ codec, digest }, 1)}`);
+      if (lengths.add(digest, 0, bytes.length)) carBytes += bytes.length;
       count++;
       if (builder.length < RUN_BYTES) continue;
       signal.throwIfAborted();
@@ -102,13 +107,14 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
     throw error;
   }
 
-  const blocks = placedBlocks(index, peers);
+  const blocks = placedBlocks(index, peers, { signal });
   try {
     const shards = await shardsOf(run, car.root, { blocks, usable });
     const root = await readEntry(car.root, blocks);
     if (root.kind !== DIRECTORY)
       throw new ShardctlError('DAMAGE', `${run.name} holds a single file, not a tree`, { hint: '`ipfs add -rw` wraps it in a directory' });
-    const { counts, bytes } = await countEntries(root, blocks, signal);
+    const received = { bytes: carBytes, leafBytes: leafBytesIn(lengths, blocks) };
+    const { counts, bytes } = await measure(root, { blocks, signal, received });
     const tree = cidText(car.root, car.root.version);
     const known = index.repository(repository);
     const parent = known === undefined ? undefined : index.snapshot(repository, known.head);
@@ -187,40 +193,9 @@ async function shardsOf(
   }
 }
 
-interface Counted {
-  readonly counts: EntryCounts;
-  readonly bytes: number;
-}
-
-/** Each directory once, however often it is in the tree: a stranger's may be in it more often than anybody can count. */
-async function countEntries(root: TreeEntry, blocks: Blocks, signal: AbortSignal): Promise<Counted> {
-  const known = new Map<string, Counted>();
-  const countIn = async (directory: TreeEntry): Promise<Counted> => {
-    const counts = { files: 0, directories: 1, symlinks: 0 };
-    let bytes = 0;
-    signal.throwIfAborted();
-    for (const link of await linksOf(directory, blocks)) {
-      // With the codec: a file may hold the very bytes of a directory's node.
-      const key = `${link.codec} ${Buffer.from(link.digest).toString('latin1')}`;
-      const entry = known.has(key) ? undefined : await readEntry(link, blocks);
-      if (entry === undefined || entry.kind === DIRECTORY) {
-        const below = known.get(key) ?? (await countIn(entry as TreeEntry));
-        known.set(key, below);
-        counts.files += below.counts.files;
-        counts.directories += below.counts.directories;
-        counts.symlinks += below.counts.symlinks;
-        bytes += below.bytes;
-      } else if (entry.kind === FILE) {
-        counts.files++;
-        bytes += entry.size;
-      } else counts.symlinks++;
-    }
-    return { counts, bytes };
-  };
-  const counted = await countIn(root);
-  const { files, directories, symlinks } = counted.counts;
-  if ([files, directories, symlinks, counted.bytes].every(Number.isSafeInteger)) return counted;
-  throw new ShardctlError('DAMAGE', 'the tree has more entries than anybody can count');
+/** Of what the CAR brought it is known; what this home had already is read. */
+function leafBytesIn(lengths: DigestMap, blocks: Blocks): (digest: Uint8Array) => Promise<number> {
+  return async (digest) => lengths.get(digest) ?? (await blocks.read(digest)).length;
 }
 
 interface Commit {

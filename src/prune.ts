@@ -58,7 +58,7 @@ export interface Pruned {
 /** @throws ShardctlError `DAMAGE` when a tree cannot be read whole, or would not be whole any more: nothing is removed then */
 export async function prune(run: PruneRun, options: PruneOptions): Promise<Pruned> {
   const { index, peers } = run;
-  const blocks = placedBlocks(index, peers, (message) => run.emit({ type: 'warning', message }));
+  const blocks = placedBlocks(index, peers, { onTrouble: (message) => run.emit({ type: 'warning', message }), signal: run.signal });
   try {
     const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
     const live = await liveBlocks(

@@ -23,7 +23,7 @@ export interface VerifyTreesOptions {
 
 /** Reports each tree that is not whole as an event, and leaves a note for `update` where it is a head's. @returns how many there are */
 export async function verifyTrees({ index, peers, snapshots, emit, signal }: VerifyTreesOptions): Promise<number> {
-  const blocks = placedBlocks(index, peers);
+  const blocks = placedBlocks(index, peers, { signal });
   const wholeness = new Wholeness({ index, blocks, emit, signal });
   const broken: { readonly snapshot: SnapshotRecord; readonly gaps: Gaps }[] = [];
   const unreadable: { readonly snapshot: SnapshotRecord; readonly error: ShardctlError }[] = [];

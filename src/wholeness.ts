@@ -5,18 +5,16 @@
  * This is the second opinion on what `prune/live.ts` says, so it shares no memory with it. What it remembers are nodes, and
  * nodes alone: a leaf of the same bytes cannot be taken for one.
  */
-import { setImmediate } from 'node:timers/promises';
 import { cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
 import { DigestMap } from './digest-map.ts';
 import { isDamage } from './errors.ts';
 import type { Emit } from './events.ts';
+import { Turns } from './flow.ts';
 import type { Index } from './index-store/index.ts';
 import { type BlockId, RAW } from './model.ts';
 import { type Blocks, UnlistedBlock } from './read/block-source.ts';
 
-/** Nodes between two turns of the event loop, at which a signal is heard. */
-const TURN_NODES = 1024;
 /** Missing blocks that are named. */
 const NAMED = 3;
 
@@ -49,11 +47,13 @@ export class Wholeness {
   /** Nodes that were walked, and the shards in which everything below them is. */
   #walked = new DigestMap();
   #shards: ReadonlySet<number> = new Set();
+  readonly #turns: Turns;
   #nodes = 0;
   #bytes = 0;
 
   constructor(options: WholenessOptions) {
     this.#options = options;
+    this.#turns = new Turns(options.signal);
   }
 
   /**
@@ -79,7 +79,8 @@ export class Wholeness {
         const block = await this.#read(next);
         // Last in, first out: reversed, nodes are read in the order in which they were packed.
         if (block !== undefined) for (const link of decodeNode(block).links.toReversed()) look(link);
-        if (++this.#nodes % TURN_NODES === 0) await this.#turn();
+        this.#nodes++;
+        if (this.#turns.isDue) await this.#turn();
       }
       return found;
     } finally {
@@ -102,10 +103,9 @@ export class Wholeness {
   }
 
   async #turn(): Promise<void> {
-    const { emit, signal } = this.#options;
+    const { emit } = this.#options;
     emit({ type: 'progress', label: 'looking whether trees are whole', done: this.#nodes, total: 0, bytes: this.#bytes });
-    await setImmediate();
-    signal.throwIfAborted();
+    await this.#turns.give();
   }
 }
 

@@ -32,7 +32,10 @@ export async function withTrees<T>(
 ): Promise<T> {
   return await reading(context, async ({ index, peers }) => {
     const found = refs.map((ref) => resolveRef(ref, index));
-    const blocks = placedBlocks(index, peers, (message) => context.reporter.event({ type: 'warning', message }));
+    const blocks = placedBlocks(index, peers, {
+      onTrouble: (message) => context.reporter.event({ type: 'warning', message }),
+      signal: context.signal,
+    });
     try {
       return await work(
         found.map(({ snapshot, path }) => {

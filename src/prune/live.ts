@@ -1,15 +1,12 @@
 /** Which blocks retained snapshots reach: walked from the roots of their trees, each subtree once. Holds 44 to 88 bytes a block. */
-import { setImmediate } from 'node:timers/promises';
 import { BlockSet } from '../block-set.ts';
 import { decodeNode, type Link } from '../dag/decode.ts';
 import type { DigestMap } from '../digest-map.ts';
 import type { Emit } from '../events.ts';
+import { Turns } from '../flow.ts';
 import { type BlockId, DIGEST_BYTES, RAW, type ShardRecord } from '../model.ts';
 import type { ShardContents } from '../peer/peer.ts';
 import type { Blocks } from '../read/block-source.ts';
-
-/** Nodes between two turns of the event loop, at which a signal is heard. */
-const TURN_NODES = 4096;
 
 export interface LiveOptions {
   readonly blocks: Blocks;
@@ -20,6 +17,7 @@ export interface LiveOptions {
 /** @throws ShardctlError `DAMAGE` when a node cannot be read: then nobody knows what is below it */
 export async function liveBlocks(trees: Iterable<BlockId>, { blocks, emit, signal }: LiveOptions): Promise<DigestMap> {
   const met = new BlockSet();
+  const turns = new Turns(signal);
   let nodes = 0;
   let bytes = 0;
   for (const tree of trees) {
@@ -30,10 +28,10 @@ export async function liveBlocks(trees: Iterable<BlockId>, { blocks, emit, signa
       // Last in, first out: reversed, nodes are read in the order in which they were packed.
       for (const link of decodeNode(block).links.toReversed()) waiting.push(link);
       bytes += block.length;
-      if (++nodes % TURN_NODES !== 0) continue;
+      nodes++;
+      if (!turns.isDue) continue;
       emit({ type: 'progress', label: 'looking for what is live', done: nodes, total: 0, bytes });
-      await setImmediate();
-      signal.throwIfAborted();
+      await turns.give();
     }
   }
   return met.digests;

@@ -129,3 +129,17 @@ test('a peer that falls silent again and again is not waited for with each block
   for (let shard = 0; shard < 20; shard++) await assert.rejects(source.read(digestOf(shard)), { code: 'TOO_FEW_PEERS' });
   assert.equal(peer.opens, 3);
 });
+
+test('a walk over blocks that are at hand hears its signal all the same', async () => {
+  const asked = new AbortController();
+  const reader = { read: async () => Buffer.from('block'), close: async () => {} };
+  const source = new BlockSource({
+    locate: () => ({ cid: 'shard 1', peers: ['memory'] }),
+    peers: new Map([['memory', { open: async () => reader } as unknown as Peer]]),
+    signal: asked.signal,
+  });
+  setTimeout(() => asked.abort(new Error('enough')), 1);
+  await assert.rejects(async () => {
+    for (;;) await source.read(digestOf(1));
+  }, /enough/);
+});

@@ -1,6 +1,7 @@
 /** Blocks by digest, from whichever peer holds their shard: an intact replica is found as long as there is one. */
 import { blockText } from '../dag/cid.ts';
 import { ShardctlError } from '../errors.ts';
+import { Turns } from '../flow.ts';
 import type { Peer, ShardReader } from '../peer/peer.ts';
 
 /** Where a block is: its shard, and the peers that should hold that. */
@@ -30,6 +31,8 @@ export interface BlockSourceOptions {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Told once of each replica that could not be read while another one could be tried. */
   readonly onTrouble?: (message: string) => void;
+  /** Ends the reading. All that walks does so by blocks, and a walk may be long. */
+  readonly signal?: AbortSignal;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -55,13 +58,16 @@ export class BlockSource implements Blocks {
   /** By peer: how often in a row it did not answer, and what came of the last time. */
   readonly #silences = new Map<string, { readonly times: number; readonly error: ShardctlError }>();
   readonly #reported = new Set<string>();
+  readonly #turns: Turns;
 
   constructor(options: BlockSourceOptions) {
     this.#options = options;
+    this.#turns = new Turns(options.signal);
   }
 
   /** @param except CIDs of shards that it must not come from */
   async read(digest: Uint8Array, except: ReadonlySet<string> = NONE): Promise<Uint8Array> {
+    await this.#turns.give();
     let place = this.#options.locate(digest, except);
     if (place === undefined) throw new UnlistedBlock(digest);
     const first = place;

@@ -3,15 +3,13 @@
  * Blocks may come from a stranger's snapshot: names that could leave a directory, wrong sizes and endless nesting are damage.
  */
 import { cidText } from '../dag/cid.ts';
-import { type DagNode, decodeNode, hamtEntryName } from '../dag/decode.ts';
+import { type DagNode, decodeNode } from '../dag/decode.ts';
+import { hamtLinks } from '../dag/hamt-reader.ts';
 import { displayPath } from '../display.ts';
 import { ShardctlError } from '../errors.ts';
 import { joinBytes } from '../fs-path.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, type Root, SYMLINK } from '../model.ts';
 import type { Blocks } from './block-source.ts';
-
-/** File nodes or HAMT nodes above one another: more than any real tree needs. */
-const MAX_DEPTH = 16;
 
 export interface TreeEntry extends BlockId {
   readonly kind: EntryKind;
@@ -80,8 +78,7 @@ export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): 
  * @param onLost told of each part of a HAMT directory that cannot be read, and then the other parts are all there is; without it, that is thrown
  */
 export async function linksOf(directory: TreeEntry, blocks: Blocks, onLost?: (error: unknown) => void): Promise<readonly TreeLink[]> {
-  const links: TreeLink[] = [];
-  await gather(directory, nodeOf(directory), { blocks, links, onLost }, 0);
+  const links = await namedLinks(directory, blocks, onLost);
   links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   let before: ByteString | undefined;
   for (const { name } of links) {
@@ -93,61 +90,10 @@ export async function linksOf(directory: TreeEntry, blocks: Blocks, onLost?: (er
   return links;
 }
 
-interface Gathering {
-  readonly blocks: Blocks;
-  readonly links: TreeLink[];
-  readonly onLost: ((error: unknown) => void) | undefined;
-}
-
-async function gather(id: BlockId, node: DagNode, gathering: Gathering, depth: number): Promise<void> {
-  const { blocks, links, onLost } = gathering;
-  if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
-  if (node.type === 'directory') {
-    for (const link of node.links) links.push(link);
-    return;
-  }
-  if (node.type !== 'hamt') throw damaged(id, 'is not a part of a directory');
-  for (const link of node.links) {
-    const name = hamtEntryName(link.name, node.fanout);
-    if (name !== undefined) {
-      links.push({ ...link, name });
-      continue;
-    }
-    try {
-      await gather(link, decodeNode(await blocks.read(link.digest)), gathering, depth + 1);
-    } catch (error) {
-      if (onLost === undefined) throw error;
-      onLost(error);
-    }
-  }
-}
-
-/** The data of a file, leaf by leaf: never more than one in memory. */
-export async function* dataOf(file: TreeEntry, blocks: Blocks): AsyncGenerator<Uint8Array> {
-  if (!('links' in file.content)) yield file.content.data;
-  else yield* dataBelow(file, file.content, blocks, 0);
-}
-
-async function* dataBelow(id: BlockId, node: DagNode, blocks: Blocks, depth: number): AsyncGenerator<Uint8Array> {
-  if (depth === MAX_DEPTH) throw damaged(id, 'is nested too deep');
-  if ((node.type !== 'file' && node.type !== 'raw') || node.links.length !== node.blockSizes.length)
-    throw damaged(id, 'is not a part of a file');
-  let bytes = node.data?.length ?? 0;
-  if (node.data !== undefined && bytes > 0) yield node.data;
-  for (const [index, link] of node.links.entries()) {
-    const size = node.blockSizes[index] as number;
-    const block = await blocks.read(link.digest);
-    if (link.codec === RAW) {
-      if (block.length !== size) throw damaged(link, `has ${block.length} bytes where its file says ${size}`);
-      yield block;
-    } else {
-      const below = decodeNode(block);
-      if (below.fileBytes !== size) throw damaged(link, `stands for ${below.fileBytes} bytes where its file says ${size}`);
-      yield* dataBelow(link, below, blocks, depth + 1);
-    }
-    bytes += size;
-  }
-  if (bytes !== node.fileBytes) throw damaged(id, `says ${node.fileBytes} bytes and has ${bytes}`);
+async function namedLinks(directory: TreeEntry, blocks: Blocks, onLost: ((error: unknown) => void) | undefined): Promise<TreeLink[]> {
+  const node = nodeOf(directory);
+  if (node.type === 'directory') return [...node.links];
+  return await hamtLinks(directory, node, ({ digest }) => blocks.read(digest), onLost);
 }
 
 function nodeOf(directory: TreeEntry): DagNode {

@@ -3,7 +3,8 @@
  * on the way here, names and depth are checked, and what is held is bounded by what the catalogue may be.
  */
 import { cidText } from '../dag/cid.ts';
-import { type DagNode, decodeNode, hamtEntryName, type Link } from '../dag/decode.ts';
+import { type DagNode, decodeNode, type Link } from '../dag/decode.ts';
+import { hamtLinks } from '../dag/hamt-reader.ts';
 import { PROFILES, profileNamed } from '../dag/profile.ts';
 import { ShardctlError } from '../errors.ts';
 import { type BlockId, DAG_PB, RAW, type Root } from '../model.ts';
@@ -25,9 +26,6 @@ export type LoadBlock = (digest: Uint8Array) => Promise<Uint8Array | undefined>;
 /** The block table holds a shard's number in 32 bits; there must be room for more shards. */
 const MAX_NUMBER = 2 ** 31;
 
-/** `shards/` of more than 16 million names would be deeper. */
-const MAX_DEPTH = 4;
-
 /** @throws ShardctlError `DAMAGE` when it is not a snapshot, `NEWER_FORMAT` when this version does not know its format */
 export async function readSnapshot(root: BlockId, load: LoadBlock): Promise<ReadSnapshot> {
   const cid = cidText(root, 1);
@@ -39,24 +37,17 @@ export async function readSnapshot(root: BlockId, load: LoadBlock): Promise<Read
   return {
     cid,
     file,
-    shards: (await namesIn(shards, load, 0)).map((link) => shardLink(cid, link)).sort((a, b) => a.number - b.number),
+    shards: (await namesIn(shards, load)).map((link) => shardLink(cid, link)).sort((a, b) => a.number - b.number),
     tree: { codec, digest: Uint8Array.from(digest), dagSize },
     treeBlock: Buffer.from(await blockOf(tree, load)),
   };
 }
 
-async function namesIn(id: BlockId, load: LoadBlock, depth: number): Promise<Link[]> {
-  if (depth === MAX_DEPTH) throw damaged(cidText(id, 1), 'is nested too deep');
+async function namesIn(id: BlockId, load: LoadBlock): Promise<readonly Link[]> {
   const node = await nodeOf(id, load);
-  if (node.type === 'directory') return [...node.links];
+  if (node.type === 'directory') return node.links;
   if (node.type !== 'hamt') throw damaged(cidText(id, 1), 'is not a directory');
-  const links: Link[] = [];
-  for (const link of node.links) {
-    const name = hamtEntryName(link.name, node.fanout);
-    if (name === undefined) links.push(...(await namesIn(link, load, depth + 1)));
-    else links.push({ ...link, name });
-  }
-  return links;
+  return await hamtLinks(id, node, (below) => blockOf(below, load));
 }
 
 async function nodeOf(id: BlockId, load: LoadBlock): Promise<DagNode> {

@@ -1,0 +1,103 @@
+/**
+ * What a HAMT directory holds. Its nodes may come from a stranger: a node whose 1,024 slots all lead to one below it, fifteen
+ * times over, is a few blocks and more links than anybody can follow. So each name must hash to the slots on the way to it, no
+ * node stands in two places, and none below the root is empty: then there is no more to follow than there are names.
+ */
+import { DigestMap } from '../digest-map.ts';
+import { ShardctlError } from '../errors.ts';
+import { type BlockId, RAW } from '../model.ts';
+import { cidText } from './cid.ts';
+import { type DagNode, decodeNode, hamtEntryName, type Link } from './decode.ts';
+import { hashName } from './murmur.ts';
+
+/** Of a name's hash, of which each level takes as many as its slots need. */
+const HASH_BITS = 64;
+
+/** Gives a node's bytes, hashed. */
+export type LoadHamtNode = (id: BlockId) => Promise<Uint8Array>;
+
+/**
+ * The entries below a HAMT's root, under their own names, in no order.
+ * @param onLost told of each node that cannot be had or read, and then the others are all there is; without it, that is thrown
+ * @throws ShardctlError `DAMAGE` when it is not what its names make of it
+ */
+export async function hamtLinks(id: BlockId, root: DagNode, load: LoadHamtNode, onLost?: (error: unknown) => void): Promise<Link[]> {
+  const reader = new HamtReader(id, root.fanout ?? 0, load, onLost);
+  await reader.read(root, []);
+  return reader.links;
+}
+
+class HamtReader {
+  readonly links: Link[] = [];
+  readonly #id: BlockId;
+  readonly #fanout: number;
+  readonly #load: LoadHamtNode;
+  readonly #onLost: ((error: unknown) => void) | undefined;
+  readonly #met = new DigestMap();
+  readonly #high = new Uint32Array(1);
+  readonly #low = new Uint32Array(1);
+
+  constructor(id: BlockId, fanout: number, load: LoadHamtNode, onLost: ((error: unknown) => void) | undefined) {
+    this.#id = id;
+    this.#fanout = fanout;
+    this.#load = load;
+    this.#onLost = onLost;
+  }
+
+  /** @param path the slots that lead to the node */
+  async read(node: DagNode, path: readonly number[]): Promise<void> {
+    const digits = (this.#fanout - 1).toString(16).length;
+    for (const link of node.links) {
+      const name = hamtEntryName(link.name, this.#fanout);
+      const slots = [...path, Number.parseInt(link.name.slice(0, digits), 16)];
+      if (name === undefined) await this.#descend(link, slots);
+      else if (this.#hashesTo(name, slots)) this.links.push({ ...link, name });
+      else throw this.#bad('has an entry that is not where its name belongs');
+    }
+  }
+
+  async #descend(link: Link, slots: readonly number[]): Promise<void> {
+    if ((slots.length + 1) * this.#bits > HASH_BITS) throw this.#bad('is nested deeper than a hash reaches');
+    if (link.codec === RAW) throw this.#bad('has a slot that leads to a leaf');
+    if (!this.#met.add(link.digest, 0, 0)) throw this.#bad('holds one node twice');
+    const node = await this.#nodeOf(link);
+    if (node === undefined) return;
+    if (node.type !== 'hamt' || node.fanout !== this.#fanout) throw this.#bad('has a slot that leads to what is no part of it');
+    if (node.links.length === 0) throw this.#bad('has an empty node');
+    await this.read(node, slots);
+  }
+
+  async #nodeOf(link: Link): Promise<DagNode | undefined> {
+    try {
+      return decodeNode(await this.#load(link));
+    } catch (error) {
+      if (this.#onLost === undefined) throw error;
+      this.#onLost(error);
+      return undefined;
+    }
+  }
+
+  get #bits(): number {
+    return Math.log2(this.#fanout);
+  }
+
+  #hashesTo(name: string, slots: readonly number[]): boolean {
+    hashName(name, this.#high, this.#low, 0);
+    return slots.every((slot, level) => slot === this.#slotAt(level));
+  }
+
+  /** The slot that the hash names at this level: the first bits at the root, the next ones below it. */
+  #slotAt(level: number): number {
+    const [high, low, bits] = [this.#high[0] as number, this.#low[0] as number, this.#bits];
+    const end = (level + 1) * bits;
+    if (end > HASH_BITS) return -1;
+    const mask = this.#fanout - 1;
+    if (end <= 32) return (high >>> (32 - end)) & mask;
+    const lowPart = end === HASH_BITS ? low : low >>> (HASH_BITS - end);
+    return level * bits >= 32 ? lowPart & mask : ((high << (end - 32)) | lowPart) & mask;
+  }
+
+  #bad(why: string): ShardctlError {
+    return new ShardctlError('DAMAGE', `the directory ${cidText(this.#id, 1)} ${why}`);
+  }
+}
