@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { profileOf } from './dag/profile.ts';
+import type { IngestRun } from './ingest.ts';
 import { tick } from './testing/each.ts';
 import { FaultMount, withoutFuse } from './testing/fault-mount/fault-mount.ts';
 import { freshRoot, type Ran, TestHome } from './testing/run.ts';
@@ -26,10 +28,10 @@ describe('a source that lies', { skip: withoutFuse() }, () => {
   afterEach(() => home.remove());
 
   /** Adds what the mount shows: it must be what is below it. */
-  async function addTrue(): Promise<Ran> {
+  async function addTrue(options: Partial<IngestRun> = {}): Promise<Ran> {
     await tick();
-    const ran = await home.add(mount.dir);
-    assert.equal(ran.summary.tree, await freshRoot(mount.below));
+    const ran = await home.add(mount.dir, options);
+    assert.equal(ran.summary.tree, await freshRoot(mount.below, options));
     assert.deepEqual(ran.summary.problems, NO_PROBLEMS);
     return ran;
   }
@@ -51,5 +53,39 @@ describe('a source that lies', { skip: withoutFuse() }, () => {
     await mount.set({ twice: [...twice, 'sub/new'] });
     const { summary: changed } = await addTrue();
     assert.deepEqual([changed.unchanged, changed.changedEntries], [false, 3]);
+  });
+
+  for (const { how, large, ...options } of [
+    { how: 'in chunks of a megabyte', large: 6_000_000 },
+    { how: 'in short chunks', large: 20_000, profile: profileOf('unixfs-v1-2025', 'size-500') },
+    { how: 'in chunks cut by content', large: 20_000, profile: profileOf('unixfs-v1-2025', 'rabin-64-128-256') },
+    { how: 'without metadata', large: 500_000, profile: profileOf('unixfs-v0-2015'), metadata: false },
+  ]) {
+    it(`about lengths is read to the end of each file, ${how}`, async () => {
+      const said: Record<string, number> = {};
+      for (const length of [0, 1, 500, 3000, large]) {
+        for (const lie of [0, 500, 2999, large - 1, 1e15]) {
+          if (lie === length) continue;
+          const name = `${length} and says ${lie}`;
+          writeTree(mount.below, { [name]: 'z'.repeat(length) });
+          said[name] = lie;
+        }
+      }
+      await mount.set({ sizes: said, directIo: true });
+      await addTrue(options);
+      assert.equal((await addTrue(options)).summary.unchanged, true);
+      assert.deepEqual(await home.damage(), []);
+    });
+  }
+
+  it('with inode numbers of 2^63 and more is as one with small ones', async () => {
+    writeTree(mount.below, { a: 'one', sub: { b: 'two', large: 'x'.repeat(3_000_000), link: { link: 'b' } } });
+    await mount.set({ inodesFrom: 2n ** 63n });
+    await addTrue();
+    await addTrue({ profile: profileOf('unixfs-v1-2025', 'rabin-64-128-256') });
+    await addTrue();
+    assert.equal((await addTrue()).summary.unchanged, true);
+    writeFileSync(join(mount.below, 'sub/b'), 'three');
+    assert.deepEqual((await addTrue()).summary.newFiles, 1);
   });
 });

@@ -5,22 +5,19 @@
  */
 import { lstatSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Directory } from '../directory.ts';
+import { type Directory, entryStat } from '../directory.ts';
 import { displayPath } from '../display.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
-import { type Codec, DIGEST_BYTES, FILE } from '../model.ts';
-import { type BlocksStep, lastBlocks, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
+import { FILE } from '../model.ts';
+import { type BlocksStep, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
 import { importByContent } from './by-content.ts';
 import { entryPath, giveUp, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
-import { FileBatch } from './plan.ts';
-import type { FileFailure, FilesResult, SegmentResult } from './protocol.ts';
+import type { FileFailure, SegmentResult } from './protocol.ts';
 
 const ATTEMPTS = 3;
 const PAUSE_MS = 50;
-const S_IFMT = 0o170000;
-const S_IFREG = 0o100000;
 
 /** Worth another try: out of file descriptors or memory for a moment, or interrupted. */
 const PASSING = new Set(['EMFILE', 'ENFILE', 'EAGAIN', 'EINTR', 'ENOMEM']);
@@ -37,7 +34,7 @@ export async function* importAgain(
       giveUp(context, directory, index, failure);
       return;
     }
-    await sleep(PAUSE_MS * attempt, undefined, { signal: context.signal });
+    if (failure.isMisstated !== true) await sleep(PAUSE_MS * attempt, undefined, { signal: context.signal });
     failure = restat(context, directory, index);
     if (failure !== undefined) continue;
     const accept = attempt >= ATTEMPTS;
@@ -65,9 +62,8 @@ export async function* importAlone(context: ImportContext, directory: Directory,
 function restat(context: ImportContext, directory: Directory, index: number): FileFailure | undefined {
   try {
     const stat = lstatSync(fsPath(`${context.source}/${entryPath(directory, index)}`), { bigint: true });
-    const mode = Number(stat.mode);
-    if ((mode & S_IFMT) !== S_IFREG) return { index, errno: 'ENOENT', detail: 'it was replaced by something that is not a file' };
-    directory.setStat(index, FILE, { mode, size: Number(stat.size), mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, inode: stat.ino });
+    if (!stat.isFile()) return { index, errno: 'ENOENT', detail: 'it was replaced by something that is not a file' };
+    directory.setStat(index, FILE, entryStat(stat));
     return undefined;
   } catch (error) {
     const errno = errnoOf(error);
@@ -76,35 +72,26 @@ function restat(context: ImportContext, directory: Directory, index: number): Fi
   }
 }
 
+/** Reads the file to its end, wherever that is: what stat says of its length was wrong before, or is old by now. */
 async function* importOnce(
   context: ImportContext,
   directory: Directory,
   index: number,
   accept: boolean,
 ): AsyncGenerator<BlocksStep, FileFailure | undefined, void> {
-  const { pool, profile } = context;
-  const slab = pool.spareSlab;
+  const { pool, profile, signal } = context;
   const { chunker } = profile;
-  const chunkBytes = chunker.kind === 'size' ? chunker.bytes : chunker.min;
-  const size = directory.sizes[index] as number;
-  if (size <= chunkBytes) {
-    const batch = new FileBatch();
-    batch.add(directory, index, size);
-    const result = (await pool.submit(batch.task(slab, accept))) as FilesResult;
-    if (result.failures.length > 0) return result.failures[0];
-    directory.setRoot(index, result.codecs[0] as Codec, result.digests.subarray(0, DIGEST_BYTES), 0, result.dagSizes[0] as number);
-    // The spare slab may be needed again before these blocks are written, so they get memory of their own.
-    yield lastBlocks(Buffer.from(pool.run(slab, result.runBytes)), directory, index);
-    return undefined;
-  }
   if (chunker.kind !== 'size') return yield* importByContent(context, directory, index, accept);
   const file = new LargeFile(directory, index);
-  for (const task of file.segments(chunkBytes, accept)) {
-    const result = (await pool.submit({ ...task, slab })) as SegmentResult;
-    const run = Buffer.from(pool.run(slab, result.runBytes));
+  for (const task of file.segmentsToEnd(chunker.bytes, accept)) {
+    signal.throwIfAborted();
+    const result = (await pool.submit({ ...task, slab: pool.spareSlab })) as SegmentResult;
+    // The spare slab may be needed again before these blocks are written, so they get memory of their own.
+    const run = Buffer.from(pool.run(pool.spareSlab, result.runBytes));
     file.add(result, run);
-    yield ownBlocks(run, NONE_FINISHED);
     if (file.failure !== undefined) return file.failure;
+    yield ownBlocks(run, NONE_FINISHED);
+    if (result.atEnd) break;
   }
   yield await file.finish(context);
   return undefined;

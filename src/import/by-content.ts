@@ -7,7 +7,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { encodeLeafFrame } from '../dag/file.ts';
 import type { FileChild } from '../dag/file-tree.ts';
 import { rabinChunks } from '../dag/rabin.ts';
-import type { Directory } from '../directory.ts';
+import { type Directory, entryStat } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { type CidProfile, DAG_PB, RAW } from '../model.ts';
@@ -32,12 +32,13 @@ export async function* importByContent(
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if (!(await handle.stat()).isFile()) return { index, errno: undefined, detail: 'it was replaced by something that is not a file' };
     for await (const chunk of chunksOf(handle, context.profile)) {
       file.addLeaf(addLeaf(blocks, chunk, context.profile));
       if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take(), NONE_FINISHED);
     }
-    const stat = await handle.stat({ bigint: true });
-    const held = stat.ino === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
+    const stat = entryStat(await handle.stat({ bigint: true }));
+    const held = stat.inode === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
     if (!held && !accept) return { index, errno: undefined, detail: 'it changed while it was read' };
   } catch (error) {
     const errno = errnoOf(error);

@@ -109,7 +109,7 @@ function entriesOf(item: PlanItem | Ahead): number {
 function start(item: Exclude<PlanItem, typeof PAUSE>, pool: ImportContext['pool']): Ahead {
   if (item.kind !== 'batch' && item.kind !== 'segment') return item;
   const slab = pool.takeSlab() as number;
-  const task = item.kind === 'batch' ? item.batch.task(slab, false) : { ...item.task, slab };
+  const task = item.kind === 'batch' ? item.batch.task(slab) : { ...item.task, slab };
   const result = pool.submit(task);
   // A failure surfaces where the result is awaited; if the run stops before that, it is no news.
   result.catch(() => {});

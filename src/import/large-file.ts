@@ -1,8 +1,8 @@
 /** A file of more than one chunk: its segments are hashed by any worker, its nodes are built here. */
-import { encodeLeafFrame } from '../dag/file.ts';
+import { encodeEmptyFile } from '../dag/file.ts';
 import { buildFileTree, type FileChild } from '../dag/file-tree.ts';
 import type { Directory } from '../directory.ts';
-import { type CidProfile, DAG_PB, RAW } from '../model.ts';
+import { type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../model.ts';
 import { SectionCursor } from '../shard/car.ts';
 import { type BlocksStep, lastBlocks, RunBuilder } from '../shard/run.ts';
 import { entryPath, type ImportContext, metadataOf } from './context.ts';
@@ -31,14 +31,24 @@ export class LargeFile {
   }
 
   /** The file's ranges, as many whole chunks each as fit a slab. */
-  *segments(chunkBytes: number, accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
+  *segments(chunkBytes: number): Generator<Omit<SegmentTask, 'slab'>> {
+    for (const task of this.#ranges(chunkBytes, 'expected', false)) {
+      if (task.from >= this.size) return;
+      yield { ...task, to: Math.min(task.to, this.size) };
+    }
+  }
+
+  /** The same, for a file whose length is not believed: whoever takes them stops where it ends. */
+  segmentsToEnd(chunkBytes: number, accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
+    return this.#ranges(chunkBytes, 'any', accept);
+  }
+
+  *#ranges(chunkBytes: number, length: SegmentTask['length'], accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
     const step = Math.max(1, Math.floor(SLAB_BYTES / (chunkBytes + CHUNK_OVERHEAD_BYTES))) * chunkBytes;
     const { directory, index } = this;
     const path = entryPath(directory, index);
     const expected = expectedStats(directory, [index]);
-    for (let from = 0; from < this.size; from += step) {
-      yield { kind: 'segment', path, from, to: Math.min(from + step, this.size), expected, accept };
-    }
+    for (let from = 0; ; from += step) yield { kind: 'segment', path, from, to: from + step, expected, length, accept };
   }
 
   /** Takes over the leaves of the next segment. */
@@ -58,18 +68,21 @@ export class LargeFile {
   /** Builds the nodes above the leaves and gives the entry its CID. */
   async finish(context: ImportContext): Promise<BlocksStep> {
     const blocks = new RunBuilder();
-    if (this.#children.length === 0) this.#children.push(emptyLeaf(context.profile, blocks));
-    const root = await buildFileTree(this.#children, metadataOf(context, this.directory, this.index), context.profile, blocks.add);
+    const metadata = metadataOf(context, this.directory, this.index);
+    const root =
+      this.#children.length === 0
+        ? emptyFile(metadata, context.profile, blocks)
+        : await buildFileTree(this.#children, metadata, context.profile, blocks.add);
     this.directory.setRoot(this.index, root.codec, root.digest, 0, root.dagSize);
     return lastBlocks(blocks.take(), this.directory, this.index);
   }
 }
 
-/** A large file that was truncated to nothing, and is taken as it is. */
-function emptyLeaf(profile: CidProfile, blocks: RunBuilder): FileChild {
-  const { prefix, suffix } = encodeLeafFrame(0);
-  const block = profile.rawLeaves ? Buffer.alloc(0) : Buffer.concat([prefix, suffix]);
-  return { codec: profile.rawLeaves ? RAW : DAG_PB, digest: blocks.add(block), fileBytes: 0, dagSize: block.length };
+/** A file that has nothing in it, whatever stat says: the block that an empty one has. */
+function emptyFile(metadata: Metadata | undefined, profile: CidProfile, blocks: RunBuilder): Root {
+  const isRaw = profile.rawLeaves && metadata === undefined;
+  const block = isRaw ? Buffer.alloc(0) : encodeEmptyFile(metadata);
+  return { codec: isRaw ? RAW : DAG_PB, digest: blocks.add(block), dagSize: block.length };
 }
 
 /** What lstat said of some entries of a directory, as columns of their own. */

@@ -68,8 +68,11 @@ export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator
 
 function* segmentsOf(directory: Directory, index: number, chunkBytes: number): Generator<PlanItem, void, void> {
   const file = new LargeFile(directory, index);
-  for (const task of file.segments(chunkBytes, false)) {
-    yield { kind: 'segment', file, task, last: task.to === file.size };
+  for (const task of file.segments(chunkBytes)) {
+    // After a failure nothing of this attempt counts: a file that is said to have a petabyte may have ended long ago.
+    const last = task.to === file.size || file.failure !== undefined;
+    yield { kind: 'segment', file, task, last };
+    if (last) return;
   }
 }
 
@@ -93,7 +96,7 @@ export class FileBatch {
     this.#bytes += size + FILE_OVERHEAD_BYTES;
   }
 
-  task(slab: number, accept: boolean): FilesTask {
+  task(slab: number): FilesTask {
     const { directories, indexes } = this;
     const count = indexes.length;
     const paths: ByteString[] = new Array(count);
@@ -116,6 +119,6 @@ export class FileBatch {
       expected.inodes[at] = directory.inodes[i] as bigint;
       if (directory.exactMtimes?.has(i)) exactMtimes.set(at, directory.mtimeNs(i));
     }
-    return { kind: 'files', slab, paths, modes, expected, exactMtimes, accept };
+    return { kind: 'files', slab, paths, modes, expected, exactMtimes };
   }
 }

@@ -27,8 +27,6 @@ export interface FilesTask {
   readonly expected: ExpectedStats;
   /** Modification times that do not fit 64 bits of nanoseconds. */
   readonly exactMtimes: ReadonlyMap<number, bigint>;
-  /** Take what is read even if the file is changing: it was tried often enough. */
-  readonly accept: boolean;
 }
 
 /** A range of one file, whole chunks of it: read and hash. The nodes above them are the main thread's. */
@@ -39,16 +37,21 @@ export interface SegmentTask {
   readonly from: number;
   readonly to: number;
   readonly expected: ExpectedStats;
+  /** `expected`: the file has as many bytes as stat says, or it fails. `any`: it ends where it ends, be it before `to`. */
+  readonly length: 'expected' | 'any';
+  /** Take what is read even if the file is changing: it was tried often enough. */
   readonly accept: boolean;
 }
 
 export type Task = FilesTask | SegmentTask;
 
-/** Outcome of one file that could not be taken. `errno` undefined: it changed while it was read. */
+/** Outcome of one file that could not be taken. `errno` undefined: it changed while it was read, or has another length than stat says. */
 export interface FileFailure {
   /** Position in the task's paths. */
   readonly index: number;
   readonly errno: string | undefined;
+  /** It held still, and only its length is not what stat says: nothing has to be waited for. */
+  readonly isMisstated?: boolean;
   readonly detail: string;
 }
 
@@ -71,6 +74,8 @@ export interface SegmentResult {
   /** Bytes of the file that each section's block stands for, in the order of the run. */
   readonly chunkBytes: Float64Array;
   readonly codec: Codec;
+  /** The file ended before `to`. */
+  readonly atEnd: boolean;
   readonly failure: FileFailure | undefined;
 }
 

@@ -6,6 +6,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { sha256 } from '../dag/cid.ts';
 import { encodeEmptyFile, encodeFileNode, encodeLeafFrame } from '../dag/file.ts';
+import { entryStat } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { type ByteString, type Codec, DAG_PB, DIGEST_BYTES, type Metadata, RAW } from '../model.ts';
@@ -30,6 +31,15 @@ const leafCodec: Codec = profile.rawLeaves ? RAW : DAG_PB;
 
 /** Raised inside a task for a file that did not hold still. */
 class Changed extends Error {}
+
+/** Raised for one that did, and of which stat says a false length: 0 in /proc and on some FUSE file systems. */
+class Misstated extends Error {
+  constructor() {
+    super('its length is not what its stat data say');
+  }
+}
+
+const oneByte = Buffer.alloc(1);
 
 parentPort?.on('message', ({ id, task }: TaskMessage) => {
   const result: Result = task.kind === 'files' ? importFiles(task) : importSegment(task);
@@ -77,8 +87,14 @@ function readFile(task: FilesTask, index: number, slab: Buffer, at: number): Wri
   const size = task.expected.sizes[index] as number;
   const fd = openFile(task.paths[index] as ByteString);
   try {
-    const leaf = writeLeaf(slab, at, size, (from, bytes) => readFully(fd, slab, from, bytes, 0));
-    if (!task.accept) assertUnchanged(fd, task.expected, index);
+    let got = 0;
+    const leaf = writeLeaf(slab, at, size, (from, bytes) => {
+      // One byte more than there should be: nothing comes of it but the end, or the news that there is more.
+      got = readFully(fd, slab, from, bytes + 1, 0);
+      return Math.min(got, bytes);
+    });
+    assertUnchanged(fd, task.expected, index);
+    if (got !== size) throw new Misstated();
     return leaf;
   } finally {
     closeSync(fd);
@@ -125,31 +141,32 @@ function importSegment(task: SegmentTask): SegmentResult {
   const slab = slabs[task.slab] as Buffer;
   const sizes: number[] = [];
   let end = 0;
+  let atEnd = false;
   let failure: FileFailure | undefined;
   try {
     const fd = openFile(task.path);
     try {
-      for (let from = task.from; from < task.to; ) {
+      if (task.length === 'any') assertRegular(fd);
+      for (let from = task.from; from < task.to && !atEnd; ) {
         const wanted = Math.min(chunkSize, task.to - from);
         const leaf = writeLeaf(slab, end, wanted, (at, bytes) => readFully(fd, slab, at, bytes, from));
         if (leaf.fileBytes > 0) {
           sizes.push(leaf.fileBytes);
           end = leaf.end;
         }
-        if (leaf.fileBytes < wanted) {
-          if (!task.accept) throw new Changed('it became shorter');
-          break;
-        }
+        atEnd = leaf.fileBytes < wanted;
         from += wanted;
       }
       if (!task.accept) assertUnchanged(fd, task.expected, 0);
+      const isLast = task.to === task.expected.sizes[0];
+      if (task.length === 'expected' && (atEnd || (isLast && readFully(fd, oneByte, 0, 1, task.to) > 0))) throw new Misstated();
     } finally {
       closeSync(fd);
     }
   } catch (error) {
     failure = failureOf(error, 0);
   }
-  return { kind: 'segment', runBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, failure };
+  return { kind: 'segment', runBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, atEnd, failure };
 }
 
 /** O_NOFOLLOW and O_NONBLOCK: what lstat called a file may be a symlink or a FIFO by now. */
@@ -168,15 +185,20 @@ function readFully(fd: number, into: Buffer, at: number, bytes: number, position
   return got;
 }
 
+/** What is read to its end must have one: a device or a FIFO that took a file's place may have none. */
+function assertRegular(fd: number): void {
+  if (!fstatSync(fd).isFile()) throw new Changed('it was replaced by something that is not a file');
+}
+
 /**
  * One fstat after the last read is enough: if it still says what lstat said before the first, nothing was written
  * in between, but for a write within the clock's granularity, which the index marks as racy.
  */
 function assertUnchanged(fd: number, expected: ExpectedStats, index: number): void {
-  const stat = fstatSync(fd, { bigint: true });
+  const stat = entryStat(fstatSync(fd, { bigint: true }));
   const same =
-    stat.ino === expected.inodes[index] &&
-    Number(stat.size) === expected.sizes[index] &&
+    stat.inode === expected.inodes[index] &&
+    stat.size === expected.sizes[index] &&
     BigInt.asIntN(64, stat.mtimeNs) === expected.mtimes[index] &&
     BigInt.asIntN(64, stat.ctimeNs) === expected.ctimes[index];
   if (!same) throw new Changed('it changed while it was read');
@@ -184,6 +206,7 @@ function assertUnchanged(fd: number, expected: ExpectedStats, index: number): vo
 
 function failureOf(error: unknown, index: number): FileFailure {
   if (error instanceof Changed) return { index, errno: undefined, detail: error.message };
+  if (error instanceof Misstated) return { index, errno: undefined, detail: error.message, isMisstated: true };
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
   // ELOOP: O_NOFOLLOW met a symlink. ENXIO, ESPIPE, EISDIR: a socket, a FIFO, a directory. All mean that the file was replaced.

@@ -6,7 +6,7 @@
  * Synchronous on purpose: async fs is 2–8 times slower here, and listing is never what a run waits for.
  */
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
-import { Directory, DROPPED, SAME, UNREADABLE } from '../directory.ts';
+import { Directory, DROPPED, entryStat, SAME, UNREADABLE } from '../directory.ts';
 import { displayPath } from '../display.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import type { Emit, EntryProblem } from '../events.ts';
@@ -141,7 +141,7 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
         detail: `${specialOf(mode)}: skipped`,
       });
     } else {
-      directory.setStat(i, kind, { mode, size: Number(stat.size), mtimeNs: stat.mtimeNs, ctimeNs: stat.ctimeNs, inode: stat.ino });
+      directory.setStat(i, kind, entryStat(stat));
       if (kind === DIRECTORY) children.push(i);
     }
   }

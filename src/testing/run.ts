@@ -123,10 +123,10 @@ export class TestHome {
 }
 
 /** The root that the tree has in an empty home. */
-export async function freshRoot(source: string): Promise<string> {
+export async function freshRoot(source: string, options: Partial<IngestRun> = {}): Promise<string> {
   const fresh = await TestHome.create();
   try {
-    return (await fresh.add(source)).summary.tree;
+    return (await fresh.add(source, options)).summary.tree;
   } finally {
     fresh.remove();
   }
