@@ -56,12 +56,7 @@ export class Demands {
 
   /** What these repositories ask for together; with none, what the home does. */
   of(repositories: Iterable<string>): Demand {
-    const own = [...new Set(repositories)].sort().map((name) => this.#index.repository(name));
-    const all = own.length === 0 ? [this.#home] : own.map((known) => ({ ...this.#home, ...ownDemand(known, {}) }));
-    return {
-      replication: this.#told.replication ?? all.map(({ replication }) => replication).reduce(larger),
-      allocateBy: this.#told.allocateBy ?? together(all.map(({ allocateBy }) => allocateBy)),
-    };
+    return this.#together(repositories, this.#told);
   }
 
   ofShard(number: number): Demand {
@@ -69,8 +64,31 @@ export class Demands {
   }
 
   /** Of whatever goes by these records: a shard, or a catalogue. */
-  ofUsers({ shards, snapshots }: ShardUsers): Demand {
-    return this.of([...shards.flatMap((number) => [...this.#usersOf(number)]), ...snapshots.map(([repository]) => repository)]);
+  ofUsers(users: ShardUsers): Demand {
+    return this.of(this.#needing(users));
+  }
+
+  /**
+   * As `ofUsers`, but what is told for this run alone can only ask for more replicas: a copy that is let go of is gone after the run, too.
+   */
+  lasting(users: ShardUsers): Demand {
+    const needing = this.#needing(users);
+    const own = this.#together(needing, {}).replication;
+    const { replication, allocateBy } = this.of(needing);
+    return { replication: larger(own, replication), allocateBy };
+  }
+
+  #needing({ shards, snapshots }: ShardUsers): string[] {
+    return [...shards.flatMap((number) => [...this.#usersOf(number)]), ...snapshots.map(([repository]) => repository)];
+  }
+
+  #together(repositories: Iterable<string>, told: ToldDemand): Demand {
+    const own = [...new Set(repositories)].sort().map((name) => this.#index.repository(name));
+    const all = own.length === 0 ? [this.#home] : own.map((known) => ({ ...this.#home, ...ownDemand(known, {}) }));
+    return {
+      replication: told.replication ?? all.map(({ replication }) => replication).reduce(larger),
+      allocateBy: told.allocateBy ?? together(all.map(({ allocateBy }) => allocateBy)),
+    };
   }
 
   #usersOf(number: number): Iterable<string> {

@@ -39,7 +39,7 @@ export async function drain(run: MoveRun, name: string): Promise<Moved> {
   await removeUnneeded(run, name, mover);
   await pinHeads(run);
   const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
-  return { dryRun, ...mover.counts, peers: compared(before, after) };
+  return { dryRun, ...mover.counts, surplus: 0, peers: compared(before, after) };
 }
 
 interface Known {
@@ -85,13 +85,17 @@ async function removeUnneeded({ index }: MoveRun, name: string, mover: Mover): P
       await index.relocate(cid, { shards: [number], snapshots: [] }, others);
     }
   }
-  for (const { cid, peers } of index.strays()) if (peers.includes(name) && !needed.has(cid)) await mover.removeFrom(cid, name);
+  for (const { cid, peers } of index.strays()) if (peers.includes(name) && !needed.has(cid)) await mover.removeStray(cid, name);
 }
 
 /** The report of a dry run. */
-export function planned(moves: readonly PlannedMove[], before: ReadonlyMap<string, number>): Moved {
+export function planned(
+  moves: readonly Pick<PlannedMove, 'holding' | 'from' | 'to'>[],
+  before: ReadonlyMap<string, number>,
+  surplus = 0,
+): Moved {
   const after = new Map(before);
-  const counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, kept: 0, left: 0 };
+  const counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, surplus, kept: 0, left: 0 };
   for (const { holding, from, to } of moves) {
     if (to !== undefined) {
       counts.copied++;
@@ -101,7 +105,7 @@ export function planned(moves: readonly PlannedMove[], before: ReadonlyMap<strin
     if (from !== undefined) {
       counts.removed++;
       counts.removedBytes += holding.carBytes;
-      after.set(from, (after.get(from) ?? 0) - holding.carBytes);
+      if (holding.peers.includes(from)) after.set(from, (after.get(from) ?? 0) - holding.carBytes);
     }
   }
   return { dryRun: true, ...counts, peers: compared(before, after) };

@@ -1,7 +1,7 @@
 /**
  * `prune`: frees the space of what no retained snapshot needs, of any repository.
  *
- *   what is live → plan → second look → repack → new snapshot directories → one transaction → heads → peers → records
+ *   what is live → plan → second look → repack → new snapshot directories → one transaction → heads → peers → records → surplus
  *
  * Up to the transaction nothing is lost that was there before; after it, what goes is what nothing names any more. A run
  * that dies anywhere leaves something that the next one finds again, because what it puts on peers is noted first.
@@ -10,7 +10,11 @@ import { Ledger } from './allocate/ledger.ts';
 import { parseCid } from './dag/cid.ts';
 import type { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
+import { heldBy } from './held.ts';
 import type { ShardRecord, SnapshotRecord } from './model.ts';
+import { type Holding, holdingsOf } from './move/holdings.ts';
+import type { Surplus } from './move/let-go.ts';
+import { countSurplus, findSurplus, letGoOf, type SurplusGone } from './move/surplus.ts';
 import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { contentsOn } from './prune/contents.ts';
@@ -49,6 +53,9 @@ export interface Pruned {
   readonly rewrittenSnapshots: number;
   /** Unused bytes in the shards that stay. */
   readonly unusedBytes: number;
+  /** Copies of shards that stay, let go of because they were over the most that is asked for, and their bytes. */
+  readonly surplus: number;
+  readonly surplusBytes: number;
   /** What a peer that does not answer still holds; the next run tries again. */
   readonly left: number;
   /** Copies that peers keep because other homes count on them. */
@@ -77,17 +84,29 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     };
     const toCopy = await assertKept(run, snapshots, leaving, blocks);
     const affected = snapshots.filter(({ shards }) => shards.some((number) => leaving.dead.has(number) || leaving.thin.has(number)));
-    if (options.dryRun) return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, left: 0, kept: 0 });
+    const surplus = await surplusOf(run, leaving);
+    if (options.dryRun) {
+      const outcome = { left: 0, kept: 0, surplus: countSurplus(surplus) };
+      return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, ...outcome });
+    }
 
     emptySpool(run.spool);
     const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, toCopy, affected, blocks });
     await blocks.close();
     refreshHeads(run);
     await pinHeads(run);
-    return report(plan, { dryRun: false, rewritten: affected.length, repacked, ...(await removeUnneeded(run, live)) });
+    const removal = await removeUnneeded(run, live);
+    const gone = await letGoOf(run, surplus);
+    return report(plan, { dryRun: false, rewritten: affected.length, repacked, ...removal, surplus: gone });
   } finally {
     await blocks.close();
   }
+}
+
+/** Of what stays: the rest goes from all peers. */
+async function surplusOf(run: PruneRun, { dead, thin }: Leaving): Promise<Surplus[]> {
+  const isStaying = ({ shards }: Holding) => shards.some((number) => !dead.has(number) && !thin.has(number));
+  return await findSurplus(run, holdingsOf(run.index).filter(isStaying), await heldBy(run.peers));
 }
 
 const NONE_LEAVING: Leaving = { dead: new Set(), thin: new Set() };
@@ -160,11 +179,12 @@ interface Outcome {
   readonly repacked: Repacked | undefined;
   readonly left: number;
   readonly kept: number;
+  readonly surplus: SurplusGone;
 }
 
 function report(
   { dead, repack: thin, strays, unusedBytes, needed }: PrunePlan,
-  { dryRun, rewritten, repacked, left, kept }: Outcome,
+  { dryRun, rewritten, repacked, left, kept, surplus }: Outcome,
 ): Pruned {
   // Two records may stand for one shard (a run died between putting and recording it): its space is there once.
   const gone = new Map<string, ShardRecord>();
@@ -183,8 +203,10 @@ function report(
     newShards: repacked?.newShards.length ?? 0,
     rewrittenSnapshots: rewritten,
     unusedBytes,
-    left,
-    kept,
+    surplus: surplus.replicas,
+    surplusBytes: surplus.bytes,
+    left: left + surplus.left,
+    kept: kept + surplus.kept,
   };
 }
 

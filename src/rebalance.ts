@@ -1,8 +1,8 @@
 /**
- * `rebalance`: after a peer has joined, or rules or weights have changed, each peer gets its share of what this home has,
- * with as little movement as does; and a copy of each catalogue.
+ * `rebalance`: after a peer has joined or come back, or rules or weights have changed, no shard has more copies than are asked for, and
+ * each peer has its share of what this home has, with as little movement as does; and a copy of each catalogue.
  *
- *   holdings → plan → copy → confirm → record → remove
+ *   holdings → surplus → plan → let go → copy → confirm → record → remove
  */
 import { allocatorsOf, RESERVE_BYTES } from './allocate/allocators.ts';
 import { Ledger } from './allocate/ledger.ts';
@@ -10,8 +10,10 @@ import { compared, planned } from './drain.ts';
 import { heldBy } from './held.ts';
 import { balance } from './move/balance.ts';
 import { type Holding, heldBytes, holdingsOf } from './move/holdings.ts';
+import type { Surplus } from './move/let-go.ts';
 import { Mover, type PlannedMove } from './move/mover.ts';
 import type { Moved, MoveRun } from './move/run.ts';
+import { findSurplus, letGoOf } from './move/surplus.ts';
 import { pinHeads } from './pin-heads.ts';
 import { emptySpool } from './spool.ts';
 
@@ -19,18 +21,59 @@ import { emptySpool } from './spool.ts';
 export async function rebalance(run: MoveRun): Promise<Moved> {
   const { index, peers, demands, dryRun } = run;
   const held = await heldBy(peers);
+  const ledger = await Ledger.open({ ...run, ...demands.of(index.repositories().map(({ name }) => name)) });
+  const before = holdingsOf(index);
+  const surplus = await findSurplus(run, before, held);
+  const moves = movesOf(run, ledger, { held, surplus, holdings: without(surplus, before) });
+  const bytesBefore = heldBytes(before, ({ peers: holders }) => holders);
+  if (dryRun) {
+    const gone = surplus.map(({ holding, from }) => ({ holding, from, to: undefined }));
+    return planned([...gone, ...moves], bytesBefore, surplus.length);
+  }
+
+  emptySpool(run.spool);
+  const letGo = await letGoOf(run, surplus);
+  const mover = new Mover(run, ledger);
+  const now = new Map(holdingsOf(index).map(({ cid, peers: holders }) => [cid, holders]));
+  // What still has a copy that was to go moves another time: the plan is of what is left.
+  const open = moves.filter(({ holding }) => now.get(holding.cid)?.length === holding.peers.length);
+  for (const { holding, to } of open) if (to !== undefined) ledger.promise(to, holding.carBytes);
+  await mover.moveAll(open);
+  await pinHeads(run);
+  const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
+  const { removed, removedBytes, kept, left, ...counts } = mover.counts;
+  return {
+    ...{ dryRun, ...counts, surplus: letGo.replicas },
+    removed: removed + letGo.replicas,
+    removedBytes: removedBytes + letGo.bytes,
+    kept: kept + letGo.kept,
+    left: left + letGo.left,
+    peers: compared(bytesBefore, after),
+  };
+}
+
+interface Known {
+  readonly held: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly surplus: readonly Surplus[];
+  /** As they are once the surplus is gone. */
+  readonly holdings: readonly Holding[];
+}
+
+function movesOf({ index, peers, demands }: MoveRun, ledger: Ledger, { held, surplus, holdings }: Known): PlannedMove[] {
   const all = demands.of(index.repositories().map(({ name }) => name));
   const allocateBy = (holding: Holding) => demands.ofUsers(holding).allocateBy;
-  const ledger = await Ledger.open({ ...run, ...all });
-  const holdings = holdingsOf(index);
   const confirmed = (holding: Holding) => holding.peers.filter((name) => held.get(name)?.has(holding.cid));
   const free = new Map([...ledger.freeBytes()].filter(([name]) => held.has(name)));
+  const freed = new Map<string, number>();
+  for (const { holding, from } of surplus) freed.set(from, (freed.get(from) ?? 0) + holding.carBytes);
   const moves = balance({
     holdings,
     confirmed,
     peers: [...free].map(([name, freeBytes]) => {
-      const { tags = {}, reserve = 0, weight = 1 } = peers.get(name) ?? {};
-      return { name, tags, weight, room: freeBytes - Math.max(RESERVE_BYTES, reserve) };
+      const { tags = {}, reserve = 0, weight = 1, reclaim } = peers.get(name) ?? {};
+      // Where letting go frees space by itself; elsewhere that is there after a garbage collection.
+      const soon = reclaim === undefined ? (freed.get(name) ?? 0) : 0;
+      return { name, tags, weight, room: freeBytes + soon - Math.max(RESERVE_BYTES, reserve) };
     }),
     allocateBy,
     byWeight: allocatorsOf(all.allocateBy).find(({ kind }) => kind === 'share')?.byWeight === true,
@@ -41,14 +84,14 @@ export async function rebalance(run: MoveRun): Promise<Moved> {
     .map(
       ({ holding, to }): PlannedMove => ({ holding, confirmed: confirmed(holding), from: undefined, to, allocateBy: allocateBy(holding) }),
     );
-  const before = heldBytes(holdings, ({ peers: holders }) => holders);
-  if (dryRun) return planned([...moves, ...copies], before);
+  return [...moves, ...copies];
+}
 
-  emptySpool(run.spool);
-  const mover = new Mover(run, ledger);
-  for (const { holding, to } of [...moves, ...copies]) if (to !== undefined) ledger.promise(to, holding.carBytes);
-  await mover.moveAll([...moves, ...copies]);
-  await pinHeads(run);
-  const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
-  return { dryRun, ...mover.counts, peers: compared(before, after) };
+function without(surplus: readonly Surplus[], holdings: readonly Holding[]): Holding[] {
+  const gone = new Map<Holding, Set<string>>();
+  for (const { holding, from } of surplus) gone.set(holding, (gone.get(holding) ?? new Set()).add(from));
+  return holdings.map((holding) => {
+    const from = gone.get(holding);
+    return from === undefined ? holding : { ...holding, peers: holding.peers.filter((name) => !from.has(name)) };
+  });
 }

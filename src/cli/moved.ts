@@ -3,11 +3,14 @@ import { formatSize } from '../home/sizes.ts';
 import type { Moved } from '../move/run.ts';
 import { counted, formatSeconds } from './reporter/text.ts';
 
-export function movedLines({ dryRun, copied, copiedBytes, removed, removedBytes, kept, left, peers }: Moved, seconds: number): string[] {
+export function movedLines(
+  { dryRun, copied, copiedBytes, removed, removedBytes, surplus, kept, left, peers }: Moved,
+  seconds: number,
+): string[] {
   const would = dryRun ? 'to be ' : '';
   const out = [
     `${would}copied: ${counted(copied, 'shard')}, ${formatSize(copiedBytes)}`,
-    `${would}removed: ${counted(removed, 'shard')}, ${formatSize(removedBytes)}`,
+    `${would}removed: ${counted(removed, 'shard')}, ${formatSize(removedBytes)}${surplus === 0 ? '' : ` (${counted(surplus, 'replica')} more than are asked for)`}`,
     ...peers.map(({ name, before, after }) => `peer ${name}: ${formatSize(before)} → ${formatSize(after)}`),
   ];
   if (kept > 0) out.push(`kept for other homes: ${counted(kept, 'copy')}`);

@@ -1,5 +1,7 @@
 /** What every command that puts shards on peers, or moves them, needs of the home and the command line. */
+import { hostname } from 'node:os';
 import { Demands } from '../demand.ts';
+import { ownerOf } from '../home/identity.ts';
 import type { Replication } from '../model.ts';
 import type { PruneRun } from '../prune/run.ts';
 import { replicationOf, sizeOf } from './add-options.ts';
@@ -33,6 +35,7 @@ export async function storingRun(context: Context, { config, index, peers }: Ses
   return {
     index,
     peers,
+    self: ownerOf(home, hostname()).id,
     demands: new Demands(index, { home: config, told: options }),
     shardBytes: options.shardBytes ?? config.shardSize,
     transfers: options.transfers,

@@ -11,6 +11,7 @@ import { defaultTransfers } from '../place/placer.ts';
 import { putWithRetries } from '../place/put.ts';
 import { rebuild } from '../repair/rebuild.ts';
 import type { Holding } from './holdings.ts';
+import { type Gone, letGo, takeAway } from './let-go.ts';
 import type { Moved, MoveRun } from './run.ts';
 
 /** One holding, and where it is to go. */
@@ -26,7 +27,7 @@ export interface PlannedMove {
 }
 
 /** As much of a run as moving needs. */
-export type MoverRun = Omit<MoveRun, 'dryRun' | 'shardBytes' | 'heads' | 'now' | 'demands'>;
+export type MoverRun = Omit<MoveRun, 'dryRun' | 'shardBytes' | 'heads' | 'now' | 'demands' | 'self'>;
 
 export class Mover {
   readonly #run: MoverRun;
@@ -40,7 +41,7 @@ export class Mover {
     this.#spooled = run.index.nextShardNumber();
   }
 
-  get counts(): Omit<Moved, 'dryRun' | 'peers'> {
+  get counts(): Omit<Moved, 'dryRun' | 'peers' | 'surplus'> {
     return this.#counts;
   }
 
@@ -70,51 +71,41 @@ export class Mover {
   async #move({ holding, confirmed, from, to, allocateBy }: PlannedMove): Promise<readonly string[]> {
     const { index, emit } = this.#run;
     const { cid, label, carBytes } = holding;
-    const target = to === undefined ? undefined : await this.#copy({ holding, confirmed, from, to, allocateBy });
-    if (to !== undefined && target === undefined) {
+    if (to === undefined) {
+      if (from === undefined) return holding.peers;
+      const stay = confirmed.filter((name) => name !== from);
+      const { gone, peers } = await letGo(this.#run, { holding, from, stay });
+      this.#count(gone, carBytes);
+      return peers;
+    }
+    const target = await this.#copy({ holding, confirmed, from, to, allocateBy });
+    if (target === undefined) {
       this.#counts.left++;
       return holding.peers;
     }
     const now = new Set(holding.peers);
     if (from !== undefined) now.delete(from);
-    if (target !== undefined) now.add(target);
-    const peers = [...now].sort();
+    const peers = [...now.add(target)].sort();
     await index.relocate(cid, holding, peers);
-    if (target !== undefined) {
-      this.#counts.copied++;
-      this.#counts.copiedBytes += carBytes;
-    }
-    emit({
-      type: 'moved',
-      what: `${label} ${cid}`,
-      bytes: carBytes,
-      ...(from === undefined ? {} : { from }),
-      ...(target === undefined ? {} : { to: target }),
-    });
-    if (from !== undefined && (await this.removeFrom(cid, from))) {
-      this.#counts.removed++;
-      this.#counts.removedBytes += carBytes;
-    }
+    this.#counts.copied++;
+    this.#counts.copiedBytes += carBytes;
+    emit({ type: 'moved', what: `${label} ${cid}`, bytes: carBytes, ...(from === undefined ? {} : { from }), to: target });
+    if (from !== undefined) this.#count(await takeAway(this.#run, cid, from), carBytes);
     return peers;
   }
 
-  /**
-   * Takes away what is recorded as not needed there; a peer that does not answer keeps it until the next run.
-   * @returns whether its space is free: what another home has marked stays
-   */
-  async removeFrom(cid: string, name: string): Promise<boolean> {
-    const { index, peers, emit } = this.#run;
-    try {
-      const isKept = (await peers.get(name)?.remove(cid)) === 'kept';
-      await index.dropStray(cid, [name]);
-      if (isKept) this.#counts.kept++;
-      return !isKept;
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-      emit({ type: 'warning', message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}` });
-      this.#counts.left++;
-      return false;
-    }
+  /** A copy of something that no record names there, as a dead run leaves it: of no replica, and not counted as one. */
+  async removeStray(cid: string, name: string): Promise<void> {
+    const gone = await takeAway(this.#run, cid, name);
+    if (gone !== 'removed') this.#count(gone, 0);
+  }
+
+  #count(gone: Gone, bytes: number): void {
+    if (gone === 'kept') this.#counts.kept++;
+    if (gone === 'left') this.#counts.left++;
+    if (gone !== 'removed') return;
+    this.#counts.removed++;
+    this.#counts.removedBytes += bytes;
   }
 
   /** @returns the peer that has a confirmed copy now; undefined when there is none to read, or nobody to take it */

@@ -14,6 +14,8 @@ export interface Moved {
   /** Copies taken away, or to be taken away, and their bytes. */
   readonly removed: number;
   readonly removedBytes: number;
+  /** Those of them that were over the most replicas that anybody asks for. */
+  readonly surplus: number;
   /** Copies that are this home's no more, and that peers keep because other homes count on them. */
   readonly kept: number;
   /** Shards and catalogues that stay where they are although they should not: run again when what is named has been mended. */

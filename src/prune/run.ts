@@ -8,6 +8,8 @@ import type { Transferring } from '../place/placer.ts';
 export interface PruneRun extends Transferring {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
+  /** ID of this home, as its marks on the peers have it. */
+  readonly self: string;
   /** How many replicas of a shard are asked for, and on which peers. */
   readonly demands: Demands;
   readonly shardBytes: number;

@@ -13,6 +13,7 @@ import type { SnapshotRecord } from '../model.ts';
 import type { PruneRun } from '../prune/run.ts';
 import { type Pruned, type PruneOptions, prune } from '../prune.ts';
 import { BlockSource } from '../read/block-source.ts';
+import { TEST_OWNER } from './owner.ts';
 import type { TestHome } from './run.ts';
 import { treeRoot } from './tree-root.ts';
 
@@ -37,6 +38,7 @@ export function pruneRun(
   return {
     index,
     peers: home.peers,
+    self: TEST_OWNER.id,
     demands: new Demands(index, {
       home: { replication: { min: 1, max: 1 }, allocateBy: ['freespace'] },
       told: { replication, allocateBy },

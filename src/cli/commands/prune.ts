@@ -42,6 +42,8 @@ function lines(pruned: Pruned, collected: readonly string[], seconds: number): s
     `${would}freed: ${counted(pruned.freedBlocks, 'block')}, ${formatSize(pruned.freedBytes)}`,
     `unused bytes that stay: ${formatSize(pruned.unusedBytes)}`,
   ];
+  if (pruned.surplus > 0)
+    out.push(`${would}let go: ${counted(pruned.surplus, 'replica')} more than are asked for, ${formatSize(pruned.surplusBytes)}`);
   if (pruned.rewrittenSnapshots > 0)
     out.push(
       `${counted(pruned.rewrittenSnapshots, 'snapshot')} ${pruned.dryRun ? 'to get' : 'got'} a new CID: the trees are the same, the shards are others`,
