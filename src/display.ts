@@ -31,6 +31,11 @@ function escaped(text: string, what: RegExp): string {
   });
 }
 
+/** As a shell takes it for one word: for commands that people copy. */
+export function shellWord(word: string): string {
+  return /^[A-Za-z0-9_./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** A URL as people may see it: without user and password. */
 export function displayUrl(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1');

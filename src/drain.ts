@@ -5,6 +5,7 @@
  *   holdings → plan → copy → confirm → record → remove
  */
 import { Ledger } from './allocate/ledger.ts';
+import { shellWord } from './display.ts';
 import { ShardctlError } from './errors.ts';
 import { heldBy } from './held.ts';
 import { leastReplicas, mostReplicas } from './model.ts';
@@ -16,14 +17,15 @@ import { emptySpool } from './spool.ts';
 
 /**
  * @param name a peer that is `drained`
+ * @param onPlanned called once all of it is known to find a place, and before anything moves
  * @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or with `NO_SPACE` when its shards do not fit elsewhere: before anything is moved
  */
-export async function drain(run: MoveRun, name: string): Promise<Moved> {
+export async function drain(run: MoveRun, name: string, onPlanned: () => void = () => {}): Promise<Moved> {
   const { index, peers, dryRun } = run;
   const held = await heldBy(peers, (peer, error) => {
     if (peer !== name) return;
     throw new ShardctlError('TOO_FEW_PEERS', `peer ${name} cannot be drained: ${error.message}`, {
-      hint: `bring it back; if it is gone for good, say \`shardctl peers rm ${name} --force\` and then \`shardctl repair\``,
+      hint: `bring it back; if it is gone for good, say \`shardctl peers rm ${shellWord(name)} --force\` and then \`shardctl repair\``,
     });
   });
   // Each shard is allocated by its own rules.
@@ -33,6 +35,7 @@ export async function drain(run: MoveRun, name: string): Promise<Moved> {
   const before = heldBytes(holdings, ({ peers: holders }) => holders);
   if (dryRun) return planned(moves, before);
 
+  onPlanned();
   emptySpool(run.spool);
   const mover = new Mover(run, ledger);
   await mover.moveAll(moves);
@@ -49,7 +52,7 @@ interface Known {
 }
 
 function plan({ peers, demands }: MoveRun, name: string, { ledger, held, holdings }: Known): PlannedMove[] {
-  const homeless: ShardctlError[] = [];
+  const homeless: Homeless[] = [];
   const moves: PlannedMove[] = [];
   for (const holding of holdings.filter((it) => it.peers.includes(name))) {
     const confirmed = holding.peers.filter((peer) => held.get(peer)?.has(holding.cid));
@@ -64,15 +67,34 @@ function plan({ peers, demands }: MoveRun, name: string, { ledger, held, holding
         to = ledger.allocate({ ...request, holders, except: new Set([name]) })[0];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        if (others.length < least) homeless.push(error);
+        if (others.length < least) homeless.push({ error, least, others });
       }
     }
     moves.push({ holding, confirmed, from: name, to, allocateBy });
   }
   const [first] = homeless;
   if (first === undefined) return moves;
-  throw new ShardctlError(first.code, `${homeless.length} of ${moves.length} shards of peer ${name} find no place: ${first.message}`, {
-    hint: 'add a peer with `shardctl peers add`, or free some space; nothing was moved',
+  throw noPlace(`${homeless.length} of ${moves.length} shards of peer ${name}`, first, [...ledger.silent()]);
+}
+
+interface Homeless {
+  readonly error: ShardctlError;
+  /** Replicas that it must have, and the other peers that have one. */
+  readonly least: number;
+  readonly others: readonly string[];
+}
+
+/** @param what finds no place */
+function noPlace(what: string, { error, least, others }: Homeless, silent: readonly string[]): ShardctlError {
+  const demand = `each must be on ${least} peer${least === 1 ? '' : 's'}`;
+  const elsewhere = others.length === 0 ? 'none of the others has it' : `without it there is ${others.join(', ')}`;
+  if (error.code === 'NO_SPACE')
+    return new ShardctlError('NO_SPACE', `${what} find no place: ${demand}, ${elsewhere}, and ${error.message}`, {
+      hint: 'nothing was moved: free some space, or add a peer with `shardctl peers add`',
+    });
+  const away = silent.length === 0 ? '' : ` (not answering: ${silent.join(', ')})`;
+  return new ShardctlError(error.code, `${what} find no place: ${demand}, ${elsewhere}, and no other peer may be given one${away}`, {
+    hint: 'nothing was moved: add a peer with `shardctl peers add`, or ask for fewer replicas with --replication',
   });
 }
 

@@ -89,9 +89,13 @@ export function shortage(request: Omit<AllocationRequest, 'cid' | 'most'>): Shar
   if (able.length < least && lacks.length === unusable.size) {
     const among = able.length < candidates.length ? 'the peers that may still get this shard' : 'the peers';
     const more = lacks.length === 0 ? '' : ` (${lacks.join(', ')})`;
-    return new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but only ${able.length} of ${among} can be used${more}`, {
-      hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
-    });
+    return new ShardctlError(
+      'TOO_FEW_PEERS',
+      `${least} replica${least === 1 ? ' is' : 's are'} asked for, but only ${able.length} of ${among} can be used${more}`,
+      {
+        hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
+      },
+    );
   }
   return new ShardctlError(
     'NO_SPACE',

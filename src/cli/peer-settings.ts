@@ -13,28 +13,32 @@ export function settingsOf(config: Config, name: string): PeerConfig {
   });
 }
 
-/** @throws ShardctlError `NOT_FOUND`, or `USAGE` when it is an IPFS Cluster, and not one of its members */
-export function assertOnePeer(config: Config, name: string): void {
-  const names = peerNames(settingsOf(config, name));
-  if (names.includes(name)) return;
-  throw new ShardctlError('USAGE', `"${name}" is an IPFS Cluster`, { hint: `name one of its members: ${names.join(', ')}` });
-}
-
-export function setDrained(home: HomePaths, config: Config, name: string, isDrained: boolean): void {
-  assertOnePeer(config, name);
-  const drained = isDrained ? true : undefined;
+/**
+ * The settings with one peer drained, or given shards again.
+ * @throws ShardctlError `NOT_FOUND`, or `USAGE` when it is an IPFS Cluster, and not one of its members
+ */
+export function withDrained(config: Config, name: string, isDrained: boolean): Config {
   const settings = settingsOf(config, name);
-  if (settings.kind !== 'cluster' || settings.name === name) {
-    savePeer(home, config, { ...settings, drained });
-    return;
-  }
-  const members = settings.members.map((member) => (member.name === name ? { ...member, drained } : member));
-  savePeer(home, config, { ...settings, members });
+  if (!peerNames(settings).includes(name))
+    throw new ShardctlError('USAGE', `"${name}" is an IPFS Cluster`, {
+      hint: `name one of its members: ${peerNames(settings).join(', ')}`,
+    });
+  const drained = isDrained ? true : undefined;
+  const members = settings.kind === 'cluster' ? settings.members : [];
+  const changed =
+    settings.kind !== 'cluster' || settings.name === name
+      ? { ...settings, drained }
+      : { ...settings, members: members.map((member) => (member.name === name ? { ...member, drained } : member)) };
+  return withPeer(config, changed);
 }
 
 /** Puts `changed` in the place of the settings of its name; fields that are undefined go. */
 export function savePeer(home: HomePaths, config: Config, changed: PeerConfig): void {
-  saveConfig(home, { ...config, peers: config.peers.map((peer) => (peer.name === changed.name ? changed : peer)) });
+  saveConfig(home, withPeer(config, changed));
+}
+
+function withPeer(config: Config, changed: PeerConfig): Config {
+  return { ...config, peers: config.peers.map((peer) => (peer.name === changed.name ? changed : peer)) };
 }
 
 /** Takes a peer out of the settings: a whole IPFS Cluster, or one member of it, which is not taken in again by itself. */

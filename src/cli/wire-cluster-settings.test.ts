@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +11,7 @@ import { loadConfig } from '../home/config-file.ts';
 import { ensureHome, type HomePaths, homePaths } from '../home/home.ts';
 import type { Context } from './context.ts';
 import { removePeer } from './peer-settings.ts';
-import { type AskedCluster, addCluster, refreshed, withCounting } from './wire-cluster-settings.ts';
+import { type AskedCluster, addCluster, refreshed, withCounting, withNewMembers } from './wire-cluster-settings.ts';
 
 let dir: string;
 let home: HomePaths;
@@ -83,7 +84,7 @@ test('those that are named count, and nobody else, whomever the Cluster trusts',
 
 test('where it cannot be seen whom a Cluster trusts, the members have to be named', async () => {
   trusted = undefined;
-  await assert.rejects(add(), { message: /which of its members it trusts/, hint: /--members c1,c2,mirror of somebody/ });
+  await assert.rejects(add(), { message: /which of its members it trusts/, hint: /--members 'c1,c2,mirror of somebody'/ });
   assert.deepEqual(members(await add({ counting: ['c1', 'c2'] })), ['lab.c1', 'lab.c2']);
 });
 
@@ -105,7 +106,8 @@ test('the same command again changes the address and takes in nobody; a name tak
 test('a member that joins later is named once and given nothing, until somebody takes it in', async () => {
   const made = await add();
   const told: string[][] = [];
-  const look = (cluster: ClusterConfig) => refreshed(home, cluster, config.peers, (names) => told.push([...names]));
+  const look = (cluster: ClusterConfig) =>
+    refreshed(home, cluster, config.peers, (fresh) => told.push(fresh.map(({ peername }) => peername)));
   assert.equal(await look(made), made);
   pings.C = { peer_name: 'c3' };
   trusted = ['A', 'B', 'C'];
@@ -130,8 +132,19 @@ test('a member that was taken out stays out, dead or alive, until somebody takes
 test('the members of an older home stay what they are: what it does not know yet is named, and not taken in', async () => {
   const old: ClusterConfig = { ...asked().settings, members: [{ id: 'F', name: 'lab.f' }] };
   const told: string[][] = [];
-  const seen = await refreshed(home, old, [old], (names) => told.push([...names]));
+  const seen = await refreshed(home, old, [old], (fresh) => told.push(fresh.map(({ peername }) => peername)));
   assert.deepEqual([members(seen), told], [['lab.f'], [['c1', 'c2']]]);
+});
+
+test('the command that takes members in can be pasted into a shell, whatever they are called', async () => {
+  await add({ counting: ['c1'] });
+  const told: string[] = [];
+  const reporter = { event: ({ hint }: { hint?: string }) => void told.push(hint ?? '') };
+  pings = { ...pings, S: { peer_name: "it's far $HOME" }, K: { peer_name: 'a, b' } };
+  await withNewMembers({ home, reporter } as unknown as Context, config);
+  const [, command = ''] = /`(.*)`/.exec(told[0] ?? '') ?? [];
+  const words = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' }).split('\n');
+  assert.deepEqual(words.slice(0, 6), ['shardctl', 'peers', 'set', 'lab', '--members', "it's far $HOME,K"]);
 });
 
 test('a Cluster that is one peer knows all members, and chooses among them itself', async () => {

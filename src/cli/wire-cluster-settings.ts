@@ -5,6 +5,7 @@
  * other; all that tells them apart is that the others do not trust them, where whom to trust is configured at all. So members are
  * chosen once, when the Cluster is set up, and one that is met later counts when somebody says so.
  */
+import { displayText, shellWord } from '../display.ts';
 import { ShardctlError } from '../errors.ts';
 import { type Bystander, type ClusterConfig, type ClusterMemberConfig, type Config, type PeerConfig, peerNames } from '../home/config.ts';
 import { saveConfig } from '../home/config-file.ts';
@@ -71,9 +72,9 @@ export async function withCounting(home: HomePaths, config: Config, cluster: Clu
 export async function withNewMembers({ home, reporter }: Context, config: Config): Promise<Config> {
   const refresh = async (peer: PeerConfig) => {
     if (peer.kind !== 'cluster') return peer;
-    return await refreshed(home, peer, config.peers, (names) => {
-      const message = `cluster "${peer.name}" has more members than count: ${names.join(', ')}`;
-      const hint = `nothing is stored there, unless you say \`shardctl peers set ${peer.name} --members ${names.join(',')}\``;
+    return await refreshed(home, peer, config.peers, (fresh) => {
+      const message = `cluster "${peer.name}" has more members than count: ${fresh.map(({ peername }) => displayText(peername)).join(', ')}`;
+      const hint = `nothing is stored there, unless you say \`shardctl peers set ${peer.name} ${membersOption(fresh)}\``;
       reporter.event({ type: 'warning', message, hint });
     });
   };
@@ -92,7 +93,7 @@ export async function refreshed(
   home: HomePaths,
   cluster: ClusterConfig,
   peers: readonly PeerConfig[],
-  onNew: (names: readonly string[]) => void,
+  onNew: (members: readonly Member[]) => void,
 ): Promise<ClusterConfig> {
   let answering: Member[];
   try {
@@ -104,7 +105,7 @@ export async function refreshed(
   const known = knownTo(cluster);
   const fresh = answering.filter(({ id }) => !known.has(id));
   if (fresh.length === 0) return cluster;
-  if (cluster.federate !== true) onNew(fresh.map(({ peername }) => peername));
+  if (cluster.federate !== true) onNew(fresh);
   return withMembers(cluster, answering, cluster.federate === true ? fresh : [], namesOf(peers));
 }
 
@@ -132,10 +133,16 @@ async function chosenOf(
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     throw new ShardctlError(error.code, `cluster "${cluster.name}" does not say which of its members it trusts: ${error.message}`, {
-      hint: `say which of them count, for example --members ${answering.map(({ peername }) => peername).join(',')}`,
+      hint: `say which of them count, for example ${membersOption(answering)}`,
       cause: error,
     });
   }
+}
+
+/** As it can be typed: members are called what they like, and one whose name holds a comma, or what no terminal shows, goes by its ID. */
+function membersOption(members: readonly Member[]): string {
+  const words = members.map(({ id, peername }) => (/[,\\]|^\s|\s$/.test(displayText(peername)) ? id : peername));
+  return `--members ${shellWord(words.join(','))}`;
 }
 
 function isFederated({ name }: ClusterConfig): ShardctlError {
@@ -188,7 +195,7 @@ async function withKubos(cluster: ClusterConfig, kubos: readonly MemberKubo[]): 
     if (its === undefined) {
       const known = members.map(({ name }) => name).join(', ');
       throw new ShardctlError('USAGE', `cluster "${cluster.name}" has no member "${member}" that counts: it has ${known}`, {
-        hint: `if it is there, --members ${member} takes it in`,
+        hint: `if it is there, --members ${shellWord(member)} takes it in`,
       });
     }
     members[at] = await withKubo(its, url);

@@ -1,5 +1,5 @@
 /** What a home notes about itself on its local peers, and what `recover` makes of the notes of homes that are lost. */
-import { displayPath, displayText } from '../display.ts';
+import { displayPath, displayText, shellWord } from '../display.ts';
 import type { LocalPeerConfig } from '../home/config.ts';
 import { readIdentity } from '../home/identity.ts';
 import { type HomeNote, type NotedRepository, noteText, parseNote } from '../home/note.ts';
@@ -60,19 +60,14 @@ export function noted(notes: Notes, repository: string, owners: readonly string[
 export function addCommand(name: string, { source, metadata, filters }: NotedRepository): string {
   const options = filters.map((rule) => {
     const { option, value } = optionOf(rule);
-    return `--${option} ${quoted(displayPath(value))}`;
+    return `--${option} ${shellWord(displayPath(value))}`;
   });
   return [
     'shardctl add',
-    quoted(displayPath(source)),
+    shellWord(displayPath(source)),
     '--name',
-    quoted(displayText(name)),
+    shellWord(displayText(name)),
     ...(metadata ? [] : ['--no-metadata']),
     ...options,
   ].join(' ');
-}
-
-/** As a shell takes it for one word. */
-function quoted(word: string): string {
-  return /^[A-Za-z0-9_./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

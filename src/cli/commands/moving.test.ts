@@ -45,6 +45,35 @@ test('a peer joins, gets its share, is drained, and is taken out; every file is 
   assert.match(program.succeeds('verify', '--read-data', ...TWICE).stdout, /no damage/);
 });
 
+test('a drain that finds no place names what is asked for, and leaves the peer as it was; one that is over ends with a command that works', () => {
+  const other = new Program();
+  try {
+    for (const name of ['one', 'two']) other.succeeds('peers', 'add', 'local', name);
+    other.succeeds('add', fixture('debian'), ...TWICE, '--shard-size', '8KiB', '--name', 'm');
+    other.fails(
+      42,
+      /^shardctl: \d+ of \d+ shards of peer one find no place: each must be on 2 peers, without it there is two, and no other peer may be given one; nothing was moved/,
+      'peers',
+      'drain',
+      'one',
+    );
+    assert.doesNotMatch(other.succeeds('peers', 'ls').stdout, /drained/);
+    other.fails(42, /find no place/, 'peers', 'drain', 'one', '-n');
+    other.succeeds('config', 'replication', '-1', '--repository', 'm');
+    // To every peer: without the one that is to go, that is one fewer. A dry run knows.
+    const planned = JSON.parse(other.succeeds('peers', 'drain', 'one', '-n', '--json').lines.at(-2) as string);
+    const { stdout } = other.succeeds('peers', 'drain', 'one');
+    assert.match(stdout, new RegExp(`^removed: ${planned.removed} shards`, 'm'));
+    const [, advice = ''] = /`shardctl (.*)` takes it out/.exec(stdout) ?? [];
+    other.succeeds(...advice.split(' '));
+    other.succeeds('verify', '--read-data');
+    other.fails(42, /find no place|can be used/, 'peers', 'drain', 'two');
+    assert.doesNotMatch(other.succeeds('peers', 'ls').stdout, /drained/);
+  } finally {
+    other.dispose();
+  }
+});
+
 test('status tells who holds what by the word of the peers, and what is at risk', () => {
   const [first = ''] = shardsOn('b').map(String);
   renameSync(program.path('b', 'shards', first), program.path('away.car'));

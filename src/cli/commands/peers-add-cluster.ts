@@ -1,5 +1,6 @@
 /** `shardctl peers add cluster URL`: set up the members of an IPFS Cluster as peers, or all of it as one. */
 import { resolve } from 'node:path';
+import { displayText } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { peerNames } from '../../home/config.ts';
 import { replicationOf } from '../add-options.ts';
@@ -19,7 +20,7 @@ export async function run(context: Context): Promise<number> {
   const made = await writing(context, ({ config }) => addCluster(context, config, asked));
   if (!quiet && !json) {
     output.line(`cluster ${made.name}: ${peerNames(made).join(', ')}`);
-    const others = made.bystanders?.map(({ name }) => name) ?? [];
+    const others = made.bystanders?.map((it) => displayText(it.name)) ?? [];
     if (others.length > 0)
       output.line(`given nothing: ${others.join(', ')}; \`shardctl peers set ${made.name} --members NAME\` takes one in`);
   }

@@ -1,15 +1,17 @@
 /** `shardctl peers drain PEER`: everything on it goes elsewhere, and nothing new comes. */
+import { shellWord } from '../../display.ts';
 import { drain } from '../../drain.ts';
 import { EXIT } from '../../errors.ts';
+import { saveConfig } from '../../home/config-file.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Moved } from '../../move/run.ts';
 import { reclaim } from '../../reclaim.ts';
 import type { Context } from '../context.ts';
 import { movedLines } from '../moved.ts';
-import { assertOnePeer, setDrained } from '../peer-settings.ts';
+import { withDrained } from '../peer-settings.ts';
 import { answer } from '../results.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session, writing } from '../wire.ts';
+import { reading, type Session, withPeers, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet, reporter } = context;
@@ -17,30 +19,48 @@ export async function run(context: Context): Promise<number> {
   const options = storingOptions(context);
   const dryRun = args.flag('dry-run');
   requireHome(home);
-  const mark = (isDrained: boolean) => writing(context, async ({ config }) => setDrained(home, config, name, isDrained));
   if (args.flag('undo')) {
-    await mark(false);
+    await writing(context, async ({ config }) => saveConfig(home, withDrained(config, name, false)));
     if (!quiet && !json) output.line(`peer ${name} is given shards again`);
     return EXIT.done;
   }
 
   const work = async (session: Session) => {
-    assertOnePeer(session.config, name);
     const started = now();
-    const moved: Moved = await drain({ ...(await storingRun(context, session, options)), dryRun }, name);
-    const drained = session.peers.get(name);
-    if (args.flag('gc') && !dryRun && drained !== undefined) await reclaim(new Map([[name, drained]]), (event) => reporter.event(event));
+    const settings = withDrained(session.config, name, true);
+    const moved = await withPeers(context, settings, async (peers) => {
+      const wasDrained = session.peers.get(name)?.drained === true;
+      let isBegun = false;
+      const begin = () => {
+        isBegun = true;
+        // Before anything moves: an update that comes when this run has died must not put new shards there.
+        if (!wasDrained) saveConfig(home, settings);
+      };
+      const asDrained = { ...session, config: settings, peers };
+      try {
+        const done: Moved = await drain({ ...(await storingRun(context, asDrained, options)), dryRun }, name, begin);
+        const drained = peers.get(name);
+        if (args.flag('gc') && !dryRun && drained !== undefined)
+          await reclaim(new Map([[name, drained]]), (event) => reporter.event(event));
+        return done;
+      } catch (error) {
+        if (wasDrained && !isBegun && !quiet)
+          output.note(
+            `peer ${name} stays drained, as it was: \`shardctl peers drain ${shellWord(name)} --undo\` has it given shards again`,
+          );
+        throw error;
+      }
+    });
     const seconds = (now() - started) / 1000;
     if (!quiet || json) {
       answer(context, [{ type: 'moved-shards', ...moved, seconds }], () => [
         ...movedLines(moved, seconds),
-        ...(dryRun || moved.left > 0 ? [] : [`nothing of this home is left on ${name}: \`shardctl peers rm ${name}\` takes it out`]),
+        ...(dryRun || moved.left > 0
+          ? []
+          : [`nothing of this home is left on ${name}: \`shardctl peers rm ${shellWord(name)}\` takes it out`]),
       ]);
     }
     return moved.left > 0 ? EXIT.damage : EXIT.done;
   };
-  if (dryRun) return await reading(context, work);
-  // Remembered before anything moves: an update that comes in between must not put new shards there.
-  await mark(true);
-  return await writing(context, work);
+  return dryRun ? await reading(context, work) : await writing(context, work);
 }
