@@ -2,8 +2,11 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** Shards by their numbers; whatever else is there is not ours. */
+const OURS = /^\d+\.car$/;
+
 /** Makes the spool ready for a run: what a dead one left there was never recorded. */
 export function emptySpool(spool: string): void {
   mkdirSync(spool, { recursive: true });
-  for (const name of readdirSync(spool)) rmSync(join(spool, name), { force: true });
+  for (const name of readdirSync(spool)) if (OURS.test(name)) rmSync(join(spool, name), { force: true });
 }

@@ -13,10 +13,12 @@ export function startAhead(index: string): SecondThread | undefined {
 
 function hasLarge(entries: string): boolean {
   try {
-    return readdirSync(entries).some((repository) =>
-      readdirSync(join(entries, repository)).some(
-        (name) => name.endsWith('.hot') && statSync(join(entries, repository, name)).size >= LARGE_BYTES,
-      ),
+    return readdirSync(entries, { withFileTypes: true }).some(
+      (repository) =>
+        repository.isDirectory() &&
+        readdirSync(join(entries, repository.name)).some(
+          (name) => name.endsWith('.hot') && statSync(join(entries, repository.name, name)).size >= LARGE_BYTES,
+        ),
     );
   } catch {
     // No index yet, or one that is changing: the update itself will see.

@@ -3,6 +3,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, rea
 import { join } from 'node:path';
 import { syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
+import { isForeign } from './foreign.ts';
 
 export function writeHead(dir: string, repository: string, cid: string): void {
   if (readHead(dir, repository) === cid) return;
@@ -28,7 +29,7 @@ export function readHead(dir: string, repository: string): string | undefined {
 
 /** Whether anything was ever committed here. */
 export function hasHeads(dir: string): boolean {
-  return existsSync(dir) && readdirSync(dir).length > 0;
+  return existsSync(dir) && readdirSync(dir).some((name) => !isForeign(name));
 }
 
 function pathOf(dir: string, repository: string): string {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
+import { isForeign } from './foreign.ts';
 
 /** Absolute paths of everything in a home. */
 export interface HomePaths {
@@ -75,7 +76,7 @@ export function ensureHome(paths: HomePaths): boolean {
   if (existsSync(paths.config)) return false;
   assertNotLost(paths);
   // A lock and half a settings file are a first run that died, or is still busy, before it wrote its settings.
-  const others = namesIn(paths.dir).filter((name) => name !== 'lock' && !name.startsWith('config.'));
+  const others = namesIn(paths.dir).filter((name) => name !== 'lock' && !name.startsWith('config.') && !isForeign(name));
   if (others.length > 0) {
     throw new ShardctlError('USAGE', `${paths.dir} is not a shardctl home, and it is not empty (it holds "${others[0]}")`, {
       hint: 'name a new or empty directory with --home or SHARDCTL_HOME',

@@ -58,6 +58,8 @@ export interface Lock {
 }
 
 const POLL_MS = 200;
+/** As `claim` calls them; whatever else is there is not ours. */
+const LOCK = /^\d+-[0-9a-f]+\.json$/;
 /** Two runs that start in the same instant both step back; a few tries with random pauses part them. */
 const TIE_TRIES = 8;
 
@@ -101,7 +103,7 @@ function claim(dir: string, options: LockOptions): string {
 /** The first run other than `own` that is still there. Clears away what dead ones left. */
 function liveHolder(dir: string, processes: ProcessTable, own?: string): Found | undefined {
   for (const name of names(dir)) {
-    if (name === own || !name.endsWith('.json')) continue;
+    if (name === own || !LOCK.test(name)) continue;
     const file = join(dir, name);
     const holder = readHolder(file);
     if (holder === 'gone') continue;

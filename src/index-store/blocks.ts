@@ -16,6 +16,8 @@ import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './block-r
 import { BlockRun, BlockRunWriter, soundPages } from './block-run.ts';
 
 const RUN = '.run';
+/** By their numbers; whatever else is there is not ours. */
+const OURS = /^\d{10,}\.run(?:\.tmp)?$/;
 /** Runs of about one size that are merged into one. */
 const FAN_IN = 8;
 /** Runs up to this many records are of the lowest tier. */
@@ -47,7 +49,7 @@ export class BlockTable {
     // Lost with a power cut, it would take along the blocks of shards that the tables have by then.
     if (!readOnly && mkdirSync(dir, { recursive: true }) !== undefined) syncDirectory(dirname(dir));
     const names = namesIn(dir);
-    for (const name of names) if (!readOnly && name.endsWith(`${RUN}.tmp`)) rmSync(join(dir, name), { force: true });
+    for (const name of names) if (!readOnly && name.endsWith('.tmp')) rmSync(join(dir, name), { force: true });
     this.#runs = openRuns(dir, checkBlocks ? this.#damaged : undefined);
     this.#nextId = 1 + Math.max(-1, ...names.map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger));
   }
@@ -146,7 +148,9 @@ export class BlockTable {
 /** Without the directory there is no run. */
 function namesIn(dir: string): string[] {
   try {
-    return readdirSync(dir).sort();
+    return readdirSync(dir)
+      .filter((name) => OURS.test(name))
+      .sort();
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
     throw error;

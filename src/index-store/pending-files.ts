@@ -1,9 +1,11 @@
 /** Where pending entries lie: `REPOSITORY/N.pending`, one file for each run since the last commit that imported anything. */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 
 const SUFFIX = '.pending';
+/** Whatever else is there is not ours. */
+const OURS = /^\d+\.pending$/;
 
 export class PendingFiles {
   readonly #dir: string;
@@ -24,12 +26,14 @@ export class PendingFiles {
 
   /** Deletes all: what they say is committed. */
   drop(): void {
-    if (this.#numbers().length > 0) rmSync(this.#dir, { recursive: true, force: true });
+    const paths = this.paths();
+    for (const path of paths) rmSync(path, { force: true });
+    if (paths.length > 0 && readdirSync(this.#dir).length === 0) rmdirSync(this.#dir);
   }
 
   #numbers(): number[] {
     try {
-      const names = readdirSync(this.#dir).filter((name) => name.endsWith(SUFFIX));
+      const names = readdirSync(this.#dir).filter((name) => OURS.test(name));
       return names.map((name) => Number.parseInt(name, 10)).sort((a, b) => a - b);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return [];

@@ -56,7 +56,7 @@ export function assertSound(path: string, dir: string): void {
 /** Whether the index was ever written to. */
 function hasBlocks(dir: string): boolean {
   const blocks = join(dir, 'blocks');
-  return existsSync(blocks) && readdirSync(blocks).length > 0;
+  return existsSync(blocks) && readdirSync(blocks).some((name) => /^\d+\.run/.test(name));
 }
 
 export function damagedTables(path: string, dir: string, problem: string): ShardctlError {

@@ -100,7 +100,9 @@ export class BlockFiles {
   /** Puts everything back: nobody knows any more what was to go. */
   async restoreAll(): Promise<void> {
     for (const name of await namesIn(this.#aside)) {
-      await this.restore([this.#naming.decode(name).multihash.digest]);
+      const digest = this.#digestIn(name);
+      if (digest === undefined) continue;
+      await this.restore([digest]);
       await rm(join(this.#aside, name), { force: true });
     }
   }
@@ -136,6 +138,15 @@ export class BlockFiles {
   #pathOf(digest: Uint8Array): string {
     const { dir, file } = this.#naming.encode(toCid(RAW, digest));
     return join(this.#folder, dir, file);
+  }
+
+  /** Undefined when a file of this name is not ours. */
+  #digestIn(name: string): Uint8Array | undefined {
+    try {
+      return this.#naming.decode(name).multihash.digest;
+    } catch {
+      return undefined;
+    }
   }
 
   #asideOf(digest: Uint8Array): string {

@@ -11,6 +11,9 @@ import type { SealedShard, Throttle } from './peer.ts';
 /** A file in `tmp` that nobody has written to for this long belongs to no run that is alive. */
 const ABANDONED_MS = 10 * 60 * 1000;
 
+/** As this file and removals call them; whatever else is in `tmp` is not ours. */
+const OURS = /^(?:leaving\.[a-z2-7]+\.)?[0-9a-f-]{36}(?:\.car)?$/;
+
 export interface CopyPlace {
   /** Where a copy is until it is complete. */
   readonly temporary: string;
@@ -81,6 +84,7 @@ export async function sweepTemporary(folder: string, isWanted: (name: string) =>
   const { mtimeMs: now } = await stat(probe);
   await rm(probe);
   for (const file of await readdir(folder)) {
+    if (!OURS.test(file)) continue;
     const path = join(folder, file);
     const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? now;
     if (now - written > ABANDONED_MS && !(await isWanted(file))) await rm(path, { force: true });

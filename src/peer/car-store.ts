@@ -16,6 +16,8 @@ import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
 
 const EXTENSION = '.car';
+/** As `#pathOf` calls them; whatever else is in `shards` is not ours. */
+const FAN_OUT = /^[a-z2-7]{2}$/;
 /** Begins the names of files in `tmp` that were shards a moment ago: `leaving.<cid>.<something>`. */
 const LEAVING = 'leaving.';
 
@@ -86,8 +88,9 @@ export class CarStore implements ShardStore {
 
   async *list(): AsyncIterable<string> {
     await this.#bringBack();
-    for (const folder of (await readdir(join(this.#path, 'shards'))).sort()) {
-      for (const file of (await readdir(join(this.#path, 'shards', folder))).sort()) {
+    // A directory that is gone is no empty one: its disk is.
+    for (const folder of (await readdir(join(this.#path, 'shards'))).filter((name) => FAN_OUT.test(name)).sort()) {
+      for (const file of await namesIn(join(this.#path, 'shards', folder))) {
         const cid = file.slice(0, -EXTENSION.length);
         if (file.endsWith(EXTENSION) && isShardName(cid)) yield cid;
       }
@@ -125,7 +128,7 @@ export class CarStore implements ShardStore {
   async #bringBack(cid = ''): Promise<boolean> {
     let isBack = false;
     for (const name of await namesIn(join(this.#path, 'tmp'))) {
-      if (!name.startsWith(`${LEAVING}${cid}`)) continue;
+      if (!isLeaving(name) || !name.startsWith(`${LEAVING}${cid}`)) continue;
       const path = this.#pathOf(shardOf(name));
       if (!(await this.#isWanted(name)) || !(await renameIfThere(join(this.#path, 'tmp', name), path))) continue;
       await syncPath(dirname(path));

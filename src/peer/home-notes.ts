@@ -24,7 +24,8 @@ export async function readHomeNotes(path: string): Promise<Map<string, string>> 
   const notes = new Map<string, string>();
   for (const name of await namesIn(join(path, 'owners'))) {
     if (!name.endsWith(NOTE)) continue;
-    const text = await ifThere(readFile(join(path, 'owners', name)));
+    // Another user's, which only he may read, says nothing.
+    const text = await readFile(join(path, 'owners', name)).catch(() => undefined);
     if (text !== undefined && text.length <= MOST_BYTES) notes.set(name.slice(0, -NOTE.length), text.toString());
   }
   return notes;

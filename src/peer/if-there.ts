@@ -7,7 +7,8 @@ export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> 
   try {
     return await operation;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
+    // Where a directory should be stands somebody's file: what should be in it is not there either.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw error;
   }
 }

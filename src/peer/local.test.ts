@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -13,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { FsBlockstore } from 'blockstore-fs';
 import { NextToLast } from 'blockstore-fs/sharding';
@@ -193,14 +194,14 @@ describe('local peer', () => {
   test('what a dead run left in tmp is removed, what another run is writing stays', async () => {
     const path = join(dir, 'leftovers');
     await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
-    const [dead, alive] = [join(path, 'tmp', 'dead.car'), join(path, 'tmp', 'alive.car')];
+    const [dead, alive] = [`${randomUUID()}.car`, `${randomUUID()}.car`].map((name) => join(path, 'tmp', name)) as [string, string];
     writeFileSync(dead, 'x');
     writeFileSync(alive, 'x');
     const hourAgo = statSync(alive).mtimeMs / 1000 - 3600;
     utimesSync(dead, hourAgo, hourAgo);
     const peer = new LocalPeer({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
     await peer.put(makeShard(dir, makeBlocks(3, 100)), keep);
-    assert.deepEqual(readdirSync(join(path, 'tmp')), ['alive.car']);
+    assert.deepEqual(readdirSync(join(path, 'tmp')), [basename(alive)]);
   });
 
   test('a peer keeps its identity when it is set up again, and its layout cannot change', async () => {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
+import { isForeign } from '../../home/foreign.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
@@ -10,8 +11,6 @@ import { commonOptions, peerName } from '../peer-options.ts';
 import { setUpLocalPeer, writing } from '../wire.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
-/** What a fresh filesystem holds by itself. */
-const LOST_AND_FOUND = 'lost+found';
 
 export async function run(context: Context): Promise<number> {
   const peer = peerOf(context.args, context.cwd);
@@ -47,7 +46,7 @@ function refuseForeign(path: string): void {
   if (existsSync(join(path, 'peer.json'))) return;
   let stranger: string | undefined;
   try {
-    stranger = readdirSync(path).find((name) => name !== LOST_AND_FOUND);
+    stranger = readdirSync(path).find((name) => !isForeign(name));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return;
     if (errnoOf(error) === 'ENOTDIR') throw new ShardctlError('USAGE', `${path} is not a directory`);
