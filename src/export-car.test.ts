@@ -92,15 +92,15 @@ test('a CAR cut off anywhere, with a wrong byte, of another kind or no CAR at al
   for (let at = 0; at < car.length; at += 5) {
     const wrong = Buffer.from(car);
     wrong[at] = (wrong[at] as number) ^ 1;
-    await assert.rejects(imported(wrong), { code: 'DAMAGE' }, `byte ${at}`);
+    // In a home of its own: a block that reads as one of another kind is passed over, and may be here from the times before.
+    const fresh = await TestHome.create();
+    await assert.rejects(importedCar(fresh, wrong), { code: 'DAMAGE' }, `byte ${at}`).finally(() => fresh.remove());
   }
   const single = Buffer.from('a file');
   const root = { codec: RAW, digest: sha256(single) } as const;
   const file = Buffer.concat([treeCarHeader(root, 1), treeSectionHead(root, single.length, 1), single]);
-  const v2 = Buffer.from([0x0a, 0xa1, 0x67, ...Buffer.from('version'), 0x02, 0, 0, 0]);
   for (const [bytes, message] of [
     [file, /single file/],
-    [v2, /CARv2/],
     [Buffer.from('<html>not found</html>'), /not a CAR/],
     [Buffer.alloc(1000, 0xff), /not a CAR/],
   ] as const) {

@@ -40,19 +40,23 @@ export async function exportCar({ root: tree, path, cidVersion, blocks, write, e
   const { codec, digest } = await resolve(tree, path, blocks);
   const root = parseCid(cidText({ codec, digest }, cidVersion));
   const written = new BlockSet();
-  const waiting: Pick<Link, 'codec' | 'digest'>[] = [root];
+  const waiting: Pick<Link, 'codec' | 'digest' | 'inline'>[] = [root];
   let pieces: Buffer[] = [treeCarHeader(root, cidVersion)];
   let gathered = pieces[0]?.length ?? 0;
   let bytes = 0;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (next.inline !== undefined) {
+      // It travels in the CID that links to it.
+      waiting.push(...linksIn(next, next.inline));
+      continue;
+    }
     if (!written.add(next)) continue;
     signal.throwIfAborted();
     const block = await blocks.read(next.digest);
     const head = treeSectionHead(next, block.length, cidVersion);
     pieces.push(head, Buffer.from(block));
     gathered += head.length + block.length;
-    // Last in, first out: reversed, children come in their order.
-    if (next.codec !== RAW) for (const link of decodeNode(block).links.toReversed()) waiting.push(link);
+    for (const link of linksIn(next, block)) waiting.push(link);
     if (gathered < WRITE_BYTES) continue;
     if (!(await write(Buffer.concat(pieces)))) break;
     bytes += gathered;
@@ -61,4 +65,9 @@ export async function exportCar({ root: tree, path, cidVersion, blocks, write, e
   }
   await write(Buffer.concat(pieces));
   return { root: cidText(root, cidVersion), blocks: written.size, bytes: bytes + gathered };
+}
+
+/** Last in, first out: reversed, children come in their order. */
+function linksIn({ codec }: Pick<BlockId, 'codec'>, block: Uint8Array): readonly Link[] {
+  return codec === RAW ? [] : decodeNode(block).links.toReversed();
 }

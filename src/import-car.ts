@@ -11,10 +11,11 @@ import { placeCatalogue } from './catalogue.ts';
 import { blockText, cidText } from './dag/cid.ts';
 import { decodeNode } from './dag/decode.ts';
 import { asksOtherwise, type Demand } from './demand.ts';
-import { DigestMap } from './digest-map.ts';
+import type { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
 import { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
+import { Received } from './import-car/received.ts';
 import { measure } from './measure.ts';
 import {
   type BlockId,
@@ -34,13 +35,10 @@ import { raise } from './raise.ts';
 import { type Blocks, UnlistedBlock } from './read/block-source.ts';
 import { readEntry, type TreeEntry } from './read/tree.ts';
 import { TreeCar } from './shard/car-file.ts';
-import { ownBlocks, RunBuilder } from './shard/run.ts';
+import { ownBlocks } from './shard/run.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
 import { emptySpool } from './spool.ts';
 import { storing } from './storing.ts';
-
-/** Blocks are gathered into runs of this size. */
-const RUN_BYTES = 256 * 1024;
 
 export interface ImportCarRun extends PruneRun, Demand {
   readonly repository: string;
@@ -49,6 +47,8 @@ export interface ImportCarRun extends PruneRun, Demand {
   readonly car: AsyncIterable<Uint8Array>;
   /** What it is called in messages. */
   readonly name: string;
+  /** CID of the root to take, where the CAR has several. */
+  readonly root?: string;
   /** CID profile of a repository that is new here, by the version of the tree's CID. */
   readonly profileOf: (version: 0 | 1) => string;
   readonly toolVersion: string;
@@ -69,12 +69,18 @@ export interface ImportedCar {
   readonly newBlocks: number;
   readonly newBytes: number;
   readonly newShards: number;
+  /** Blocks of the CAR that the tree does not need: passed over, because no tree has such blocks, and stored until `prune` looks at them. */
+  readonly foreignBlocks: number;
+  readonly unneededBlocks: number;
 }
 
 /** @throws ShardctlError `DAMAGE` when the CAR is none, or does not hold a whole tree: then nothing names what was placed, and `prune` frees it */
 export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const { index, peers, emit, signal, repository, ownDemand } = run;
-  const car = await TreeCar.open(run.car, run.name);
+  const car = await TreeCar.open(run.car, run.name, run.root);
+  if (car.root.inline !== undefined)
+    emit({ type: 'warning', message: `the root of ${run.name} is inline in its CID: the tree is stored as ${cidText(car.root, 1)}` });
+  const received = new Received(car, run.name);
   const ledger = await Ledger.open(run);
   emptySpool(run.spool);
   const holders = await Holders.load(index, peers, ledger.silent());
@@ -82,22 +88,12 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const isEnough = enough(run);
   const usable = (shard: number) => isEnough(shard) && holders.isHeld(shard);
   const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable });
-  const lengths = new DigestMap();
-  let carBytes = 0;
   try {
-    const builder = new RunBuilder();
-    let count = 0;
-    for await (const { codec, digest, bytes } of car.blocks()) {
-      if (Buffer.compare(builder.add(bytes), digest) !== 0)
-        throw new ShardctlError('DAMAGE', `${run.name} holds bytes that are not those of ${cidText({ codec, digest }, 1)}`);
-      if (lengths.add(digest, 0, bytes.length)) carBytes += bytes.length;
-      count++;
-      if (builder.length < RUN_BYTES) continue;
+    for await (const blocks of received.runs()) {
       signal.throwIfAborted();
-      await packer.add(ownBlocks(builder.take()));
-      emit({ type: 'progress', label: 'import', done: count, total: 0, bytes: packer.newBytes });
+      await packer.add(ownBlocks(blocks));
+      emit({ type: 'progress', label: 'import', done: received.blocks, total: 0, bytes: packer.newBytes });
     }
-    await packer.add(ownBlocks(builder.take()));
     await packer.seal();
     await placer.drained();
   } catch (error) {
@@ -109,16 +105,22 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
 
   const blocks = placedBlocks(index, peers, { signal });
   try {
-    const shards = await shardsOf(run, car.root, { blocks, usable });
+    const { shards, digests } = await shardsOf(run, car.root, { blocks, usable });
     const root = await readEntry(car.root, blocks);
     if (root.kind !== DIRECTORY)
       throw new ShardctlError('DAMAGE', `${run.name} holds a single file, not a tree`, { hint: '`ipfs add -rw` wraps it in a directory' });
-    const received = { bytes: carBytes, leafBytes: leafBytesIn(lengths, blocks) };
-    const { counts, bytes } = await measure(root, { blocks, signal, received });
+    const leafBytes = leafBytesIn(received, blocks);
+    const { counts, bytes } = await measure(root, { blocks, signal, received: { bytes: received.bytes, leafBytes } });
     const tree = cidText(car.root, car.root.version);
     const known = index.repository(repository);
     const parent = known === undefined ? undefined : index.snapshot(repository, known.head);
-    const fresh = { newBlocks: packer.newBlocks, newBytes: packer.newBytes, newShards: packer.sealed.length };
+    const fresh = {
+      newBlocks: packer.newBlocks,
+      newBytes: packer.newBytes,
+      newShards: packer.sealed.length,
+      foreignBlocks: car.foreign,
+      unneededBlocks: received.countBeside(digests),
+    };
     if (known !== undefined && parent?.tree === tree && packer.sealed.length === 0) {
       if (JSON.stringify({ ...known, ...ownDemand }) !== JSON.stringify(known)) await index.saveRepository({ ...known, ...ownDemand });
       return { repository, number: parent.number, snapshot: parent.cid, tree, unchanged: true, ...counts, bytes, ...fresh };
@@ -168,25 +170,26 @@ function enough({ index, peers, replication }: ImportCarRun): (shard: number) =>
   };
 }
 
-/** The shards that hold the whole tree. @throws ShardctlError `DAMAGE` when a block of it is in none */
+/** The shards that hold the whole tree, and its blocks. @throws ShardctlError `DAMAGE` when a block of it is in none */
 async function shardsOf(
   { index, emit, signal, name }: ImportCarRun,
   root: BlockId,
   { blocks, usable }: { readonly blocks: Blocks; readonly usable: (shard: number) => boolean },
-): Promise<number[]> {
+): Promise<{ shards: number[]; digests: DigestMap }> {
   const incomplete = (what: string) =>
     new ShardctlError('DAMAGE', `${name} does not hold its whole tree: ${what} is missing`, {
       hint: 'export it again; `shardctl prune` frees what was placed of it',
     });
   try {
-    const digests = (await liveBlocks([root], { blocks, emit, signal })).digests();
+    const live = await liveBlocks([root], { blocks, emit, signal });
+    const digests = live.digests();
     const shards = new Set<number>();
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       const shard = index.shardOf(digests, at, usable);
       if (shard === undefined) throw incomplete(blockText(digests.subarray(at, at + DIGEST_BYTES)));
       shards.add(shard);
     }
-    return [...shards].sort((a, b) => a - b);
+    return { shards: [...shards].sort((a, b) => a - b), digests: live };
   } catch (error) {
     if (error instanceof UnlistedBlock) throw incomplete(error.message.replace(/ is in no shard.*/, ''));
     throw error;
@@ -194,8 +197,8 @@ async function shardsOf(
 }
 
 /** Of what the CAR brought it is known; what this home had already is read. */
-function leafBytesIn(lengths: DigestMap, blocks: Blocks): (digest: Uint8Array) => Promise<number> {
-  return async (digest) => lengths.get(digest) ?? (await blocks.read(digest)).length;
+function leafBytesIn(received: Received, blocks: Blocks): (digest: Uint8Array) => Promise<number> {
+  return async (digest) => received.lengthOf(digest) ?? (await blocks.read(digest)).length;
 }
 
 interface Commit {

@@ -60,6 +60,7 @@ export const OPTIONS = {
   output: { short: 'o', value: 'OUT', help: 'the file or directory to make' },
   overwrite: { help: 'write into OUT although it is there' },
   car: { value: 'FILE', help: 'the CAR to write; - is stdout' },
+  root: { value: 'CID', help: 'the root of the tree to take, of a CAR that has several or names none' },
   shards: { help: 'one line for each shard: who should have it, and who has' },
   long: { short: 'l', help: 'with mode, size, time and CID' },
   'read-data': {

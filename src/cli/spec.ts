@@ -172,7 +172,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'import-car',
     arguments: ['FILE'],
     summary: 'make a snapshot of a tree that came as a CAR; - is stdin',
-    options: ['name', 'shard-size', 'replication', ...TRANSFER, 'root-only', 'lock-wait'],
+    options: ['name', 'root', 'shard-size', 'replication', ...TRANSFER, 'root-only', 'lock-wait'],
     examples: ['shardctl import-car /media/usb/debian.car --name debian'],
   },
   {

@@ -12,7 +12,8 @@ import { writeBytes } from './pb.ts';
 
 export type CidVersion = 0 | 1;
 
-const SHA2_256 = 0x12;
+/** Multihash code of the only hash that blocks have here. */
+export const SHA2_256 = 0x12;
 
 /** Bytes of a CIDv0: a bare multihash. */
 export const CID_V0_BYTES = 2 + DIGEST_BYTES;
@@ -52,9 +53,13 @@ export function cidBytes({ codec, digest }: BlockId, version: CidVersion): Buffe
 
 /** The CID as IPFS prints it: `bafy…`, `bafk…`, or `Qm…` for version 0. */
 export function cidText(id: BlockId, version: CidVersion): string {
-  const bytes = cidBytes(id, version);
+  return textOfCid(cidBytes(id, version));
+}
+
+/** A binary CID, of whatever codec and hash, as text. */
+export function textOfCid(bytes: Uint8Array): string {
   // A CIDv0 is base58 with no multibase prefix.
-  return bytes.length === CID_V0_BYTES ? base58btc.baseEncode(bytes) : base32.encode(bytes);
+  return bytes.length === CID_V0_BYTES && bytes[0] === SHA2_256 ? base58btc.baseEncode(bytes) : base32.encode(bytes);
 }
 
 /** A block as messages name it, where only its digest is known: shards link to every block as raw. */

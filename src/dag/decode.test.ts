@@ -7,6 +7,7 @@ import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
 import { ShardctlError } from '../errors.ts';
 import { DAG_PB, RAW } from '../model.ts';
+import { sha256 } from './cid.ts';
 import { decodeNode, hamtEntryName } from './decode.ts';
 import { encodeFileNode, encodeLeafFrame, encodeSymlink } from './file.ts';
 
@@ -98,7 +99,9 @@ test('a node that cannot be ours or anybody’s is damaged', () => {
     'no type': withData('1800'),
     'an unknown type': withData('0809'),
     'a metadata node': withData('0803'),
-    'an identity link': linkTo(CID.createV1(RAW, Digest.create(0, new Uint8Array(4)))),
+    'an inline link of more bytes than IPFS allows': linkTo(CID.createV1(RAW, Digest.create(0, new Uint8Array(129)))),
+    'an inline link to another codec': linkTo(CID.createV1(0x71, Digest.create(0, new Uint8Array(4)))),
+    'packed sizes that are cut': withData('0802220280'),
     'a link to another codec': linkTo(CID.createV1(0x71, digest)),
     'a link by another hash': linkTo(CID.createV1(RAW, Digest.create(0x1b, new Uint8Array(32)))),
     'an mtime with no seconds': withData('08014205 1500000000'.replace(' ', '')),
@@ -123,6 +126,32 @@ test('data may come before the links, as other writers have it, and unknown Unix
   assert.deepEqual(decodeNode(swapped), decodeNode(links));
   const future = dagPb.encode({ Links: [], Data: Buffer.from('08025203616263780159010203040506070865010203041800', 'hex') });
   assert.equal(decodeNode(future).type, 'file');
+});
+
+test('a link to a block that is inline in it is one to these bytes under sha2-256', () => {
+  const bytes = Buffer.from('inline');
+  const node = decodeNode(
+    dagPb.encode({ Links: [{ Name: 'in', Tsize: 6, Hash: CID.createV1(RAW, Digest.create(0, bytes)) }], Data: Buffer.of(8, 1) }),
+  );
+  const [link] = node.links;
+  assert.deepEqual([link?.name, link?.codec, Buffer.from(link?.inline ?? [])], ['in', RAW, bytes]);
+  assert.deepEqual(link?.digest, sha256(bytes));
+});
+
+test('a link to what no tree has here is named, with its codec and its hash', () => {
+  const cid = CID.createV1(RAW, Digest.create(0x13, new Uint8Array(64)));
+  assert.throws(() => decodeNode(dagPb.encode({ Links: [{ Name: '', Tsize: 0, Hash: cid }], Data: Buffer.of(8, 1) })), {
+    code: 'DAMAGE',
+    message: new RegExp(`${cid}, which is raw under sha2-512`),
+  });
+});
+
+test('sizes may be packed into one field, as writers of protobuf 3 have them; a file that does not say how large it is has what they add up to', () => {
+  const single = decodeNode(dagPb.encode({ Links: [], Data: Buffer.from('080220ac0220032001', 'hex') }));
+  const packed = decodeNode(dagPb.encode({ Links: [], Data: Buffer.from('08022204ac020301', 'hex') }));
+  assert.deepEqual(packed.blockSizes, [300, 3, 1]);
+  assert.deepEqual(packed, single);
+  assert.equal(packed.fileBytes, 304);
 });
 
 test('a HAMT link is an entry, or leads one level down', () => {

@@ -4,13 +4,14 @@
  * held is bounded by the block's size.
  */
 import type { ByteString, Codec, Root } from '../model.ts';
-import { readCid } from './cid.ts';
+import { blockOf, type FoundBlock, kindOf, splitCid } from './any-cid.ts';
+import { readCid, textOfCid } from './cid.ts';
 import { LINK_HASH, LINK_NAME, LINK_TSIZE, NODE_DATA, NODE_LINKS } from './node-writer.ts';
 import { damaged, PbReader } from './pb-reader.ts';
 import { decodeUnixFs, type UnixFs } from './unixfs-reader.ts';
 
 /** A link of a node. The digest is a view into the block. */
-export interface Link extends Root {
+export interface Link extends Root, FoundBlock {
   readonly name: ByteString;
   readonly codec: Codec;
 }
@@ -22,7 +23,7 @@ export interface DagNode extends UnixFs {
 
 /**
  * @param bytes a dag-pb block; what is returned has views into it
- * @throws ShardctlError `DAMAGE` when it is not a well-formed UnixFS node, or links what is not a sha2-256 raw or dag-pb block
+ * @throws ShardctlError `DAMAGE` when it is not a well-formed UnixFS node, or links what is no block of a tree here (`blockOf`)
  */
 export function decodeNode(bytes: Uint8Array): DagNode {
   const reader = new PbReader(bytes);
@@ -47,7 +48,7 @@ export function decodeNode(bytes: Uint8Array): DagNode {
 
 function decodeLink(bytes: Uint8Array): Link {
   const reader = new PbReader(bytes);
-  let id: ReturnType<typeof readCid>;
+  let id: FoundBlock | undefined;
   let name = '';
   let dagSize = 0;
   let last = 0;
@@ -55,13 +56,23 @@ function decodeLink(bytes: Uint8Array): Link {
     // The order of fields is fixed, so each comes at most once.
     if (reader.field <= last) throw damaged('the fields of a link out of order');
     last = reader.field;
-    if (last === LINK_HASH) id = readCid(reader.bytes());
+    if (last === LINK_HASH) id = linkedBlock(reader.bytes());
     else if (last === LINK_NAME) name = latin1(reader.bytes());
     else if (last === LINK_TSIZE) dagSize = reader.number();
     else throw damaged(`an unexpected field ${last} in a link`);
   }
-  if (id === undefined) throw damaged('a link to what is not a sha2-256 raw or dag-pb block');
-  return { name, codec: id.codec, digest: id.digest, dagSize };
+  if (id === undefined) throw damaged('a link to nothing');
+  return { ...id, name, dagSize };
+}
+
+function linkedBlock(bytes: Uint8Array): FoundBlock {
+  const plain = readCid(bytes);
+  if (plain !== undefined) return plain;
+  const cid = splitCid(bytes);
+  if (cid === undefined || cid.bytes.length < bytes.length) throw damaged('a link without a CID');
+  const block = blockOf(cid);
+  if (block !== undefined) return block;
+  throw damaged(`a link to ${textOfCid(bytes)}, which is ${kindOf(cid)}: a tree here has raw and dag-pb blocks under sha2-256`);
 }
 
 function latin1(bytes: Uint8Array): ByteString {

@@ -45,6 +45,15 @@ export class PbReader {
     return this.#varint();
   }
 
+  /** What this field adds to a repeated number: one, or several packed into one field. Whoever reads must take either. */
+  numbers(): number[] {
+    if (this.#type !== BYTES) return [this.number()];
+    const packed = new PbReader(this.bytes());
+    const values: number[] = [];
+    while (packed.#at < packed.#bytes.length) values.push(packed.#varint());
+    return values;
+  }
+
   /** A varint that is an int64. */
   int64(): bigint {
     this.#expect(VARINT);

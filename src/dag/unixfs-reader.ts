@@ -59,7 +59,7 @@ export function decodeUnixFs(bytes: Uint8Array): UnixFs {
         found.fileBytes = reader.number();
         break;
       case BLOCK_SIZES:
-        blockSizes.push(reader.number());
+        for (const size of reader.numbers()) blockSizes.push(size);
         break;
       case HASH_TYPE:
         hashType = reader.number();
@@ -81,7 +81,12 @@ export function decodeUnixFs(bytes: Uint8Array): UnixFs {
   const { type } = found;
   if (type === undefined) throw damaged('no type');
   if (type === 'hamt') checkHamt(hashType, found.fanout);
-  return { fileBytes: found.data !== undefined && type !== 'hamt' ? found.data.length : 0, ...found, type, blockSizes };
+  return { fileBytes: type === 'hamt' ? 0 : sum(found.data?.length ?? 0, blockSizes), ...found, type, blockSizes };
+}
+
+/** What a node has that does not say it: writers of old leave the field out, and those of protobuf 3 leave out a zero. */
+function sum(own: number, below: readonly number[]): number {
+  return below.reduce((bytes, size) => bytes + size, own);
 }
 
 function typeOf(number: number): UnixFsType {

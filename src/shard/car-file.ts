@@ -1,18 +1,22 @@
 /**
- * CARs of whole trees, as other IPFS tools write and read them: one root, CIDs of either version. What is read may come
- * from a stranger: lengths are bounded, and only blocks that a tree can hold are let through. Hashes are the caller's to check.
+ * CARs of whole trees, as other IPFS tools write and read them: version 1 or 2, CIDs of either version, any number of roots,
+ * blocks that no tree has beside those that one needs, zeros at the end. What is read may come from a stranger: lengths are
+ * bounded, and only blocks that a tree can hold are let through. Hashes are the caller's to check.
  */
-import { CID_V0_BYTES, CID_V1_BYTES, type CidVersion, cidBytes, cidLength, readCid } from '../dag/cid.ts';
+import { type AnyCid, blockOf, type FoundBlock, kindOf, splitCid } from '../dag/any-cid.ts';
+import { type CidVersion, cidBytes, cidLength, parseCid, textOfCid } from '../dag/cid.ts';
 import { ShardctlError } from '../errors.ts';
 import type { BlockId } from '../model.ts';
 import { MAX_BLOCK_BYTES } from './car.ts';
+import { readRoots } from './car-header.ts';
+import { CarInput } from './car-input.ts';
 
 const ROOTS = Buffer.from([0xa2, 0x65, ...Buffer.from('roots'), 0x81, 0xd8, 0x2a, 0x58]);
 const VERSION_1 = Buffer.from([0x67, ...Buffer.from('version'), 0x01]);
-/** The first bytes of every CARv2. */
-const V2_PRAGMA = Buffer.from([0x0a, 0xa1, 0x67, ...Buffer.from('version'), 0x02]);
-/** A section is no longer than this: a CID and a block. */
-const MAX_SECTION_BYTES = CID_V1_BYTES + MAX_BLOCK_BYTES;
+/** More than any CID has that is in use: of a hash of 64 bytes, or inline with 128. */
+const MAX_CID_BYTES = 256;
+/** Roots that a message names. */
+const NAMED = 8;
 
 /** The header of a CARv1 whose only root is `root`. */
 export function treeCarHeader(root: BlockId, version: CidVersion): Buffer {
@@ -31,32 +35,34 @@ export interface CarBlock extends BlockId {
   readonly bytes: Buffer;
 }
 
+/** A root that a tree can have. */
+export type TreeRoot = FoundBlock & { readonly version: CidVersion };
+
 /** Reads a CAR front to back. Holds one section. */
 export class TreeCar {
-  readonly root: BlockId & { readonly version: CidVersion };
-  readonly #input: Input;
+  readonly root: TreeRoot;
+  readonly #input: CarInput;
+  #foreign = 0;
 
-  /** @throws ShardctlError `DAMAGE` when it is no CARv1 with one root that a tree can have */
-  static async open(chunks: AsyncIterable<Uint8Array>, name: string): Promise<TreeCar> {
-    const input = new Input(chunks, name);
-    const start = await input.peek(V2_PRAGMA.length);
-    if (start?.equals(V2_PRAGMA)) throw input.refuse('is a CARv2; unwrap it to a CARv1 first');
-    const length = await input.varint(128);
-    const header = length === undefined ? undefined : await input.take(length);
-    const at = ROOTS.length + 2;
-    const cidBytesThere = header?.[ROOTS.length] ?? 0;
-    const cid = header?.subarray(at, at + cidBytesThere - 1);
-    const isCar = header?.subarray(0, ROOTS.length).equals(ROOTS) && header.subarray(at + cidBytesThere - 1).equals(VERSION_1);
-    if (isCar !== true || cid === undefined) throw input.refuse('is not a CARv1 with one root');
-    const root = readCid(cid);
-    if (root === undefined) throw input.refuse('has a root that is not the sha2-256 CID of a raw or dag-pb block');
-    const version = cid.length === CID_V0_BYTES ? 0 : 1;
-    return new TreeCar({ codec: root.codec, digest: Uint8Array.from(root.digest), version }, input);
+  /**
+   * @param name what it is called in messages
+   * @param wanted CID of the root to take, where it has several
+   * @throws ShardctlError `DAMAGE` when it is no CAR, or has no root that a tree can have; `USAGE` when it is not said which root is wanted
+   */
+  static async open(chunks: AsyncIterable<Uint8Array>, name: string, wanted?: string): Promise<TreeCar> {
+    const input = new CarInput(chunks, name);
+    const roots = await readRoots(input);
+    return new TreeCar(wanted === undefined ? onlyRoot(roots, input, name) : chosenRoot(roots, wanted, name), input);
   }
 
-  private constructor(root: BlockId & { readonly version: CidVersion }, input: Input) {
+  private constructor(root: TreeRoot, input: CarInput) {
     this.root = root;
     this.#input = input;
+  }
+
+  /** Blocks that were passed over: of another codec or hash than a tree has here, so that no tree needs them. */
+  get foreign(): number {
+    return this.#foreign;
   }
 
   /** @throws ShardctlError `DAMAGE` at the first byte that cannot be a block's */
@@ -64,74 +70,62 @@ export class TreeCar {
     const input = this.#input;
     for (;;) {
       const at = input.offset;
-      const length = await input.varint(MAX_SECTION_BYTES);
-      if (length === undefined) return;
+      const length = await input.varint(MAX_CID_BYTES + MAX_BLOCK_BYTES);
+      if (length === undefined) break;
+      if (length === 0) {
+        // Filecoin's tools fill CARs up with zeros.
+        if (await input.isPadding()) break;
+        throw input.refuse(`has something after the zeros at offset ${at}`);
+      }
       const section = await input.take(length);
       if (section === undefined) throw input.refuse(`ends within the block at offset ${at}: it was cut off`);
-      const isV0 = section[0] === 0x12 && section[1] === 0x20;
-      const cidLengthThere = isV0 ? CID_V0_BYTES : CID_V1_BYTES;
-      const id = section.length < cidLengthThere ? undefined : readCid(section.subarray(0, cidLengthThere));
-      if (id === undefined) throw input.refuse(`has a block at offset ${at} that is not raw or dag-pb under sha2-256`);
-      const bytes = section.subarray(cidLengthThere);
+      const cid = splitCid(section);
+      if (cid === undefined) throw input.refuse(`has a block without a CID at offset ${at}`);
+      const bytes = section.subarray(cid.bytes.length);
       if (bytes.length > MAX_BLOCK_BYTES) throw input.refuse(`has a block of ${bytes.length} bytes at offset ${at}`);
-      yield { ...id, bytes };
+      const block = blockOf(cid);
+      // What is inline in its CID is where that CID is, too.
+      if (block === undefined) this.#foreign++;
+      else if (block.inline === undefined) yield { codec: block.codec, digest: block.digest, bytes };
     }
+    await input.drain();
   }
 }
 
-/** Bytes by their number, whatever pieces they come in. */
-class Input {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  readonly #name: string;
-  #held = Buffer.alloc(0);
-  offset = 0;
-
-  constructor(chunks: AsyncIterable<Uint8Array>, name: string) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-    this.#name = name;
+function onlyRoot(roots: readonly AnyCid[], input: CarInput, name: string): TreeRoot {
+  const [first] = roots;
+  if (first !== undefined && roots.length === 1) {
+    const root = blockOf(first);
+    if (root === undefined)
+      throw input.refuse(`has the root ${textOfCid(first.bytes)}, which is ${kindOf(first)}: a tree is dag-pb under sha2-256`);
+    return copyOf(root, first.version);
   }
+  if (first === undefined)
+    throw new ShardctlError('USAGE', `${name} does not say which of its blocks is the root`, { hint: 'say it: --root CID' });
+  throw new ShardctlError('USAGE', `${name} has ${roots.length} roots: ${named(roots)}`, {
+    hint: `say which one is wanted: --root ${textOfCid(first.bytes)}`,
+  });
+}
 
-  refuse(why: string): ShardctlError {
-    return new ShardctlError('DAMAGE', `${this.#name} ${why}`);
-  }
+/** A CAR without roots may have any tree in it; one with roots has those. */
+function chosenRoot(roots: readonly AnyCid[], wanted: string, name: string): TreeRoot {
+  const { codec, digest, version } = parseCid(wanted);
+  const isWanted = (root: AnyCid) => {
+    const block = blockOf(root);
+    return block !== undefined && block.codec === codec && Buffer.compare(block.digest, digest) === 0;
+  };
+  if (roots.length === 0 || roots.some(isWanted)) return copyOf({ codec, digest }, version);
+  throw new ShardctlError('USAGE', `${wanted} is not a root of ${name}`, { hint: `it has ${named(roots)}` });
+}
 
-  /** Undefined when there are fewer bytes left. */
-  async peek(length: number): Promise<Buffer | undefined> {
-    if (this.#held.length < length) {
-      const parts = [this.#held];
-      for (let have = this.#held.length; have < length; ) {
-        const step = await this.#chunks.next();
-        if (step.done === true) break;
-        parts.push(Buffer.from(step.value));
-        have += step.value.length;
-      }
-      this.#held = Buffer.concat(parts);
-    }
-    return this.#held.length < length ? undefined : this.#held.subarray(0, length);
-  }
+/** In memory of its own. */
+function copyOf({ codec, digest, inline }: FoundBlock, version: CidVersion): TreeRoot {
+  return { codec, digest: Uint8Array.from(digest), version, ...(inline === undefined ? {} : { inline: Uint8Array.from(inline) }) };
+}
 
-  async take(length: number): Promise<Buffer | undefined> {
-    const bytes = await this.peek(length);
-    if (bytes === undefined) return undefined;
-    this.#held = this.#held.subarray(length);
-    this.offset += length;
-    return bytes;
-  }
-
-  /** Undefined at the end. @throws ShardctlError `DAMAGE` when the end is within it, or it is more than `most` */
-  async varint(most: number): Promise<number | undefined> {
-    const at = this.offset;
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = (await this.take(1))?.[0];
-      if (byte === undefined && shift === 0) return undefined;
-      if (byte === undefined || shift > 21) throw this.refuse(`is not a CAR, or is cut off at offset ${at}`);
-      value += (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
-    }
-    if (value === 0 || value > most) throw this.refuse(`is not a CAR: it claims ${value} bytes at offset ${at}`);
-    return value;
-  }
+function named(roots: readonly AnyCid[]): string {
+  const texts = roots.slice(0, NAMED).map(({ bytes }) => textOfCid(bytes));
+  return `${texts.join(', ')}${roots.length > NAMED ? ', …' : ''}`;
 }
 
 function varint(value: number): Buffer {

@@ -152,6 +152,7 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
     let height: number | undefined;
     for (const [index, link] of node.links.entries()) {
       const size = node.blockSizes[index] as number;
+      if (link.inline !== undefined) throw bad('lists a block that is inline');
       const below = link.codec === RAW ? undefined : await readChild(link.digest, depth + 1, bad);
       if (below === undefined) {
         if (blocks.size === MAX_SHARD_BLOCKS) throw bad('lists more blocks than a shard may have');

@@ -24,8 +24,16 @@ export async function* inPieces(car: Buffer, pieceBytes: number): AsyncGenerator
   for (let at = 0; at < car.length; at += pieceBytes) yield car.subarray(at, at + pieceBytes);
 }
 
+export interface ImportedCarOptions {
+  readonly replicas?: number;
+  readonly pieceBytes?: number;
+  readonly root?: string;
+  readonly onWarning?: (message: string) => void;
+}
+
 /** The CAR as the next snapshot of the repository `test`, on as many peers as `replicas` says. */
-export function importedCar(home: TestHome, car: Buffer, { replicas = 1, pieceBytes = 65_536 } = {}): Promise<ImportedCar> {
+export function importedCar(home: TestHome, car: Buffer, options: ImportedCarOptions = {}): Promise<ImportedCar> {
+  const { replicas = 1, pieceBytes = 65_536, root, onWarning = () => {} } = options;
   const profileName = (version: 0 | 1) => (version === 0 ? 'unixfs-v0-2015' : 'unixfs-v1-2025');
   return withIndex(home, (index) =>
     importCar({
@@ -36,8 +44,12 @@ export function importedCar(home: TestHome, car: Buffer, { replicas = 1, pieceBy
       repository: 'test',
       car: inPieces(car, pieceBytes),
       name: 'tree.car',
+      ...(root === undefined ? {} : { root }),
       profileOf: profileName,
       toolVersion: 'test',
+      emit: (event) => {
+        if (event.type === 'warning') onWarning(event.message);
+      },
     }),
   );
 }

@@ -36,7 +36,9 @@ export async function run(context: Context): Promise<number> {
     const profileOf = (cidVersion: 0 | 1) =>
       Object.values(PROFILES).find((profile) => profile.cidVersion === cidVersion)?.name ?? session.config.profile;
     const called = file === '-' ? 'the CAR on stdin' : file;
-    return await importCar({ ...run, ...demand, repository, car, name: called, profileOf, toolVersion: version });
+    const root = args.text('root');
+    const chosen = root === undefined ? {} : { root };
+    return await importCar({ ...run, ...demand, ...chosen, repository, car, name: called, profileOf, toolVersion: version });
   });
   const seconds = (now() - started) / 1000;
   if (args.flag('root-only') && !json) output.line(imported.tree);
@@ -66,7 +68,17 @@ function lines(it: ImportedCar, seconds: number): string[] {
     `${it.repository}@${it.number}: ${it.unchanged ? 'nothing has changed' : 'imported'}, ${formatSeconds(seconds)}`,
     `holds ${counted(it.files, 'file')}, ${formatSize(it.bytes)}, ${counted(it.directories, 'directory')}, ${counted(it.symlinks, 'symlink')}`,
     `new ${counted(it.newBlocks, 'block')}, ${formatSize(it.newBytes)} in ${counted(it.newShards, 'shard')}`,
+    ...besides(it),
     `root ${it.tree}`,
     `snapshot ${it.snapshot}`,
   ];
+}
+
+/** What the CAR had beside its tree. */
+function besides({ foreignBlocks, unneededBlocks }: ImportedCar): string[] {
+  const lines: string[] = [];
+  if (foreignBlocks > 0) lines.push(`passed over ${counted(foreignBlocks, 'block')} of other kinds, which the tree does not need`);
+  if (unneededBlocks > 0)
+    lines.push(`stored ${counted(unneededBlocks, 'block')} that the tree does not need: \`shardctl prune\` sees to them`);
+  return lines;
 }

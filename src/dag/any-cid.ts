@@ -1,0 +1,90 @@
+/** CIDs as others write them, with any codec and hash: told apart byte by byte, and named in messages. */
+import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
+import { CID_V0_BYTES, type CidVersion, SHA2_256, sha256 } from './cid.ts';
+
+const IDENTITY = 0x00;
+
+/** Kubo and boxo take no identity CID that carries more. */
+const MAX_INLINE_BYTES = 128;
+
+/** The varints of a CID are codes out of a table: none has more bytes. */
+const MAX_VARINT_BYTES = 9;
+
+/** Codes that CARs and directories in the field have, for messages. */
+const CODECS: Readonly<Record<number, string>> = {
+  [RAW]: 'raw',
+  [DAG_PB]: 'dag-pb',
+  81: 'cbor',
+  113: 'dag-cbor',
+  114: 'libp2p-key',
+  120: 'git-raw',
+  133: 'dag-jose',
+  297: 'dag-json',
+  512: 'json',
+};
+const HASHES: Readonly<Record<number, string>> = {
+  [IDENTITY]: 'identity',
+  17: 'sha1',
+  [SHA2_256]: 'sha2-256',
+  19: 'sha2-512',
+  22: 'sha3-256',
+  27: 'keccak-256',
+  30: 'blake3',
+  45600: 'blake2b-256',
+};
+
+/** The parts of a binary CID. The digest is a view. */
+export interface AnyCid {
+  readonly version: CidVersion;
+  readonly codec: number;
+  readonly hash: number;
+  readonly digest: Uint8Array;
+  /** The whole of it: a view. */
+  readonly bytes: Uint8Array;
+}
+
+/** The CID at the start of `bytes`, or undefined when there is none. */
+export function splitCid(bytes: Uint8Array): AnyCid | undefined {
+  if (bytes[0] === SHA2_256 && bytes[1] === DIGEST_BYTES) {
+    const whole = bytes.subarray(0, CID_V0_BYTES);
+    if (whole.length < CID_V0_BYTES) return undefined;
+    return { version: 0, codec: DAG_PB, hash: SHA2_256, digest: whole.subarray(2), bytes: whole };
+  }
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1, i = 0; i < MAX_VARINT_BYTES; scale *= 0x80, i++) {
+      const byte = bytes[at++];
+      if (byte === undefined) break;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+    }
+    return Number.NaN;
+  };
+  const [version, codec, hash, length] = [varint(), varint(), varint(), varint()];
+  // Each comparison with NaN is false.
+  if (version !== 1 || !(codec >= 0 && hash >= 0 && length <= bytes.length - at)) return undefined;
+  return { version, codec, hash, digest: bytes.subarray(at, at + length), bytes: bytes.subarray(0, at + length) };
+}
+
+/** A block that is addressed here. One that its CID carries is inline: then it is known without being read. */
+export interface FoundBlock extends BlockId {
+  /** What an identity CID carries: a view. The block is then stored, and found, under the sha2-256 of that, as every other one is. */
+  readonly inline?: Uint8Array;
+}
+
+/** The block that a CID stands for, or undefined when it is none that a tree may have here: raw or dag-pb, by sha2-256 or inline. */
+export function blockOf({ codec, hash, digest }: AnyCid): FoundBlock | undefined {
+  if (codec !== RAW && codec !== DAG_PB) return undefined;
+  if (hash === SHA2_256 && digest.length === DIGEST_BYTES) return { codec, digest };
+  if (hash !== IDENTITY || digest.length > MAX_INLINE_BYTES) return undefined;
+  return { codec: codec satisfies Codec, digest: sha256(digest), inline: digest };
+}
+
+/** Why `blockOf` knows no block: the codec and the hash, as IPFS calls them. */
+export function kindOf({ codec, hash, digest }: AnyCid): string {
+  if (hash === IDENTITY && digest.length > MAX_INLINE_BYTES)
+    return `inline, with ${digest.length} bytes where IPFS allows ${MAX_INLINE_BYTES}`;
+  const name = (names: Readonly<Record<number, string>>, code: number) => names[code] ?? `0x${code.toString(16)}`;
+  return `${name(CODECS, codec)} under ${name(HASHES, hash)}`;
+}
