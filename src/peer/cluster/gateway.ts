@@ -45,9 +45,7 @@ export class Gateway implements ShardSource {
     } as const;
     return await this.http.whole(request, async (response) => {
       if (NOT_THERE.has(response.status)) return response.discard() as undefined;
-      const chunks: Buffer[] = [];
-      for await (const chunk of response.bytes()) chunks.push(chunk);
-      return Buffer.concat(chunks);
+      return await response.all();
     });
   }
 

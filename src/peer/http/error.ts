@@ -1,5 +1,6 @@
 /** What goes wrong between us and a daemon, as errors that name the server and never its credentials. */
 import { ShardctlError } from '../../errors.ts';
+import { Drip } from './patience.ts';
 
 /** How an error speaks of a request. */
 export interface RequestNames {
@@ -99,7 +100,12 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
     });
   }
   const silent = isSilence(error);
-  const why = silent ? `no sign of life for ${Math.round(idleMs / 1000)} s` : (BROKEN[code] ?? messageOf(error));
+  const why =
+    error instanceof Drip
+      ? error.message
+      : silent
+        ? `no sign of life for ${Math.round(idleMs / 1000)} s`
+        : (BROKEN[code] ?? messageOf(error));
   return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${why}`, {
     mayHaveActed: true,
     // To be silent for so long once is enough.
@@ -108,9 +114,9 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
   });
 }
 
-/** Whether the server took the request, and was not heard of any more. */
+/** Whether the server took the request, and was not heard of any more, or as good as not. */
 export function isSilence(error: unknown): boolean {
-  return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' || codeOf(error) === 'UND_ERR_BODY_TIMEOUT';
+  return error instanceof Drip || codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' || codeOf(error) === 'UND_ERR_BODY_TIMEOUT';
 }
 
 const NO_CONNECTION = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT']);

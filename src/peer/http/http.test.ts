@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { HttpClient, type HttpRequest } from './client.ts';
 import { HttpError } from './error.ts';
@@ -195,6 +195,40 @@ describe('http', () => {
     assert.equal(await client.json({ ...get, idleMs: 0 }), 'late');
     handler = () => {};
     assert.match((await failure(client.request({ ...get, repeatable: false, idleMs: 500 }))).message, /no sign of life/);
+  });
+
+  test('a server that drips is given up by a limit in all, silent as it never is', async (t) => {
+    handler = (_, response) => {
+      const dripping = setInterval(() => response.write(' '), 20);
+      response.once('close', () => clearInterval(dripping));
+    };
+    // Each piece takes five seconds.
+    let now = 0;
+    t.mock.method(performance, 'now', () => (now += 5000));
+    const error = await failure(client.json({ ...get, idleMs: 1000 }));
+    assert.match(error.message, /its answer drips: 4 bytes in 20 s/);
+    assert.equal(error.retryable, false);
+    assert.equal(seen.length, 1);
+    await assert.rejects(async () => {
+      for await (const _ of (await client.request({ ...get, idleMs: 1000 })).lines());
+    }, /its answer drips: 7 bytes in 35 s/);
+  });
+
+  test('headers that drip are no sign of life', async () => {
+    const dripping = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      socket.write('HTTP/1.1 200 OK\r\n');
+      const drip = setInterval(() => socket.write('x: y\r\n'), 100);
+      socket.once('close', () => clearInterval(drip));
+    });
+    await new Promise<void>((resolve) => dripping.listen(0, '127.0.0.1', resolve));
+    const own = new HttpClient({ url: `http://127.0.0.1:${(dripping.address() as AddressInfo).port}`, who: 'peer "attic"' });
+    try {
+      assert.match((await failure(own.json({ ...get, idleMs: 1000, repeatable: false }))).message, /no sign of life/);
+    } finally {
+      await own.close();
+      dripping.close();
+    }
   });
 
   test('an abort ends a request and the reading of its answer, with its own reason', async () => {

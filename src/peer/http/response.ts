@@ -1,6 +1,7 @@
 /** An answer as it comes in. Whoever has one reads it to its end, or discards it: else its connection stays taken. */
 import type { Dispatcher } from 'undici';
 import { answerError, type HttpError, type RequestNames, transportError } from './error.ts';
+import { type AnswerKind, Patience } from './patience.ts';
 
 /** Bytes that an answer which is held whole, or one line of a stream of JSON, may have. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -28,13 +29,23 @@ export class HttpResponse {
   }
 
   /**
-   * The body. Throws `HttpError` when it breaks off, or when the server says in the trailer that it did not come to an end:
+   * The body, as a stream. Throws `HttpError` when it breaks off or drips, or when the server says in the trailer that it did not come to an end:
    * a daemon that fails after its 200 has no other way to say so.
    */
-  async *bytes(): AsyncGenerator<Buffer> {
+  bytes(): AsyncGenerator<Buffer> {
+    return this.#pieces('stream');
+  }
+
+  async *#pieces(kind: AnswerKind): AsyncGenerator<Buffer> {
     const { body, trailers } = this.#data;
+    const patience = new Patience(kind, this.#idleMs);
     try {
-      for await (const chunk of body) yield chunk as Buffer;
+      let askedAt = performance.now();
+      for await (const chunk of body) {
+        patience.took((chunk as Buffer).length, performance.now() - askedAt);
+        yield chunk as Buffer;
+        askedAt = performance.now();
+      }
     } catch (error) {
       if (this.#signal?.aborted) throw this.#signal.reason;
       throw transportError(this.#names, error, this.#idleMs);
@@ -49,7 +60,7 @@ export class HttpResponse {
   async all(): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    for await (const chunk of this.bytes()) {
+    for await (const chunk of this.#pieces('whole')) {
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > MAX_BYTES) throw this.#broken('the answer does not end', { retryable: false });
@@ -61,7 +72,7 @@ export class HttpResponse {
   async text(most = MAX_BYTES): Promise<string> {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    for await (const chunk of this.bytes()) {
+    for await (const chunk of this.#pieces('whole')) {
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > most) break;
