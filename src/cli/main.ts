@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { homePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './args.ts';
@@ -10,10 +11,17 @@ import { Output } from './output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
 import { beginPrivate } from './wire-privacy.ts';
 
+/**
+ * How long a run that was asked to stop has for doing so in good order. Longer than any step that is better not cut short; but a daemon
+ * that drips, a disk that does not answer or a reader of our output that does not read would hold it up for ever, and a run may die at any moment.
+ */
+const GRACE_MS = 1500;
+
 export async function main(argv: readonly string[]): Promise<never> {
   const output = new Output(process.stdout, process.stderr);
   const code = await run(argv, output);
-  await output.flushed();
+  const isStopped = code === EXIT.interrupted || code === EXIT.terminated;
+  await (isStopped ? Promise.race([output.flushed(), sleep(GRACE_MS)]) : output.flushed());
   process.exit(code);
 }
 
@@ -61,7 +69,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     process.exit(exit.code);
   });
   try {
-    const code = await command({
+    const running = command({
       args,
       home,
       cwd: process.cwd(),
@@ -77,7 +85,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
       now: Date.now,
       onExit: (release) => releases.push(release),
     });
-    await output.assertWritten();
+    const code = await Promise.race([running.then((code) => output.assertWritten().then(() => code)), overdue(controller.signal)]);
     reporter.finish({ code });
     return code;
   } catch (error) {
@@ -86,6 +94,13 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     // Stages translate what they can name better; a system call that failed anywhere else was one on the home.
     throw errnoOf(error) === undefined ? error : ioError(error, `running \`shardctl ${args.command.words}\``, home.dir);
   }
+}
+
+/** Rejects when a run has been asked to stop and still goes on. */
+function overdue(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => setTimeout(() => reject(signal.reason), GRACE_MS), { once: true });
+  });
 }
 
 /** The first signal asks the run to stop in good order, the second one ends it at once. */

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -76,4 +78,31 @@ test('a second signal ends a run at once that the first one cannot, and the lock
   assert.equal(code, 130);
   assert.deepEqual(readdirSync(join(program.home, 'lock')), []);
   assert.equal(program.succeeds('add', source, '--shard-size', '64KiB', '-Q').lines[0], expected);
+});
+
+test('a run that waits for a reader who does not read, or for a daemon that drips, ends when it is told to', {
+  timeout: 60_000,
+}, async (t) => {
+  fresh();
+  writeFileSync(join(source, 'd/large'), Buffer.alloc(4_000_000, 'x'));
+  program.succeeds('add', source);
+  const dripping = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    const drip = setInterval(() => response.write(' '), 200);
+    response.once('close', () => clearInterval(drip));
+  });
+  await new Promise<void>((resolve) => dripping.listen(0, '127.0.0.1', resolve));
+  t.after(() => dripping.close());
+  const url = `http://127.0.0.1:${(dripping.address() as AddressInfo).port}`;
+  for (const argv of [
+    ['cat', 'mirror/d/large'],
+    ['peers', 'add', 'kubo', url, '--name', 'k'],
+  ]) {
+    const child = program.start(...argv);
+    t.after(() => child.kill('SIGKILL'));
+    await sleep(1500);
+    assert.equal(child.exitCode, null);
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [143, null]);
+  }
 });

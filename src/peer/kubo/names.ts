@@ -19,9 +19,12 @@ export interface NamedRoot {
 
 type Client = ReturnType<typeof import('kubo-rpc-client')['create']>;
 
+/** Publishing to the public DHT takes a minute or two. What takes longer hangs, or drips. */
+const MOST_MS = 5 * 60_000;
+
 /**
- * The client composes a time-out into a signal that it does not pass on (7.1): the caller's is all there is, and publishing to
- * the public DHT may take a minute.
+ * The client composes a time-out into a signal that it does not pass on (7.1): the one that it is
+ * given is all there is.
  */
 export class KuboNames {
   readonly #client: Client;
@@ -81,7 +84,7 @@ export class KuboNames {
   async #ask<T>(doing: string, ask: (options: { signal: AbortSignal }) => Promise<T>): Promise<T> {
     const { signal, who } = this.#options;
     try {
-      return await ask({ signal });
+      return await ask({ signal: AbortSignal.any([signal, AbortSignal.timeout(MOST_MS)]) });
     } catch (error) {
       signal.throwIfAborted();
       throw new ShardctlError('TOO_FEW_PEERS', `${who}: ${doing}: ${reasonOf(error)}`, {
