@@ -149,7 +149,9 @@ test('one that does not say again that it has the shard keeps the others where t
   const done = await pruneHome(home, { allocateBy: ['prefer:one+three'], emit: (event) => void events.push(event) });
   one.has = has;
   assert.deepEqual([done.surplus, done.left], [0, 1]);
-  assert.ok(events.some((event) => event.type === 'warning' && /peer two keeps .* not all of (one, three|three, one) say now/.test(event.message)));
+  assert.ok(
+    events.some((event) => event.type === 'warning' && /peer two keeps .* not all of (one, three|three, one) say now/.test(event.message)),
+  );
   assert.equal((await shards())[0]?.peers.length, 3);
 });
 

@@ -59,12 +59,21 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const stranger = given.find(({ name }) => !COMMON.includes(name) && !command.options.includes(name));
   if (stranger !== undefined) throw usage(`unknown option --${stranger.name} for \`shardctl ${command.words}\``, command);
   const positionals = words.slice(command.words.split(' ').length);
+  refuseEmpty(command, positionals, given);
   const missing = command.arguments.slice(positionals.length).find((argument) => !argument.startsWith('['));
   if (missing !== undefined) throw usage(`${missing} is missing`, command);
   const isOpen = command.arguments.at(-1)?.includes('…') === true;
   if (!isOpen && positionals.length > command.arguments.length)
     throw usage(`one argument too many: "${positionals[command.arguments.length]}"`, command);
   return { kind: 'run', args: new Args(command, positionals, given) };
+}
+
+/** What is empty is a variable that was not set, and never the current directory. */
+function refuseEmpty(command: CommandSpec, positionals: readonly string[], given: readonly Given[]): void {
+  const empty = positionals.indexOf('');
+  if (empty >= 0) throw usage(`${command.arguments[Math.min(empty, command.arguments.length - 1)] ?? 'an argument'} is empty`, command);
+  const option = given.find(({ name, value }) => value === '' && (OPTIONS[name] as OptionSpec).isValueOptional !== true);
+  if (option !== undefined) throw usage(`--${option.name} is empty`, command);
 }
 
 /** A mistake in the arguments of a command. */

@@ -4,11 +4,12 @@ import type { SecondThread } from '../scan/second-thread.ts';
 import type { Args } from './args.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter/reporter.ts';
+import type { Absolute } from './surroundings.ts';
 
 export interface Context {
   readonly args: Args;
   readonly home: HomePaths;
-  readonly cwd: string;
+  readonly absolute: Absolute;
   /** Of the user; that of the process is the home's (`wire-privacy.ts`). */
   readonly umask: number;
   /** Of this program. */

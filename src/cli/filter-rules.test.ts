@@ -9,7 +9,8 @@ const dir = mkdtempSync(join(tmpdir(), 'shardctl-rules-'));
 after(() => rmSync(dir, { recursive: true }));
 
 type Given = readonly ['exclude' | 'include' | 'exclude-from', string];
-const rules = (...given: readonly Given[]) => readFilters({ all: () => given.map(([name, value]) => ({ name, value })) }, dir);
+const rules = (...given: readonly Given[]) =>
+  readFilters({ all: () => given.map(([name, value]) => ({ name, value })) }, (path) => join(dir, path));
 
 test('a pattern may say itself whether it excludes, and an exclamation mark clears what stood before it', () => {
   assert.deepEqual(rules(['exclude', 'a'], ['exclude', '+ b'], ['include', 'c'], ['include', '- d']), ['- a', '+ b', '+ c', '- d']);

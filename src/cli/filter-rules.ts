@@ -1,21 +1,21 @@
 /** The rules of `--exclude`, `--include` and `--exclude-from`, as rsync reads these three. */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { displayPath } from '../display.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import { toBytes } from '../fs-path.ts';
 import type { ByteString } from '../model.ts';
 import type { Args } from './args.ts';
+import type { Absolute } from './surroundings.ts';
 
 const STDIN = 0;
 /** rsync leaves out a rule with a longer one, and says so: no path is longer. */
 const MAX_PATTERN_BYTES = 4095;
 
 /** In the order in which they were given: the first that matches wins. @throws ShardctlError `USAGE` */
-export function readFilters(args: Pick<Args, 'all'>, cwd: string): ByteString[] {
+export function readFilters(args: Pick<Args, 'all'>, absolute: Absolute): ByteString[] {
   let rules: ByteString[] = [];
   for (const { name, value } of args.all('exclude', 'include', 'exclude-from')) {
-    for (const pattern of name === 'exclude-from' ? patternsIn(value, cwd) : [toBytes(value)]) {
+    for (const pattern of name === 'exclude-from' ? patternsIn(value, absolute) : [toBytes(value)]) {
       if (pattern === '!') rules = [];
       else rules.push(ruleOf(pattern, name === 'include' ? '+' : '-', `--${name}`));
     }
@@ -31,10 +31,10 @@ export function optionOf(rule: ByteString): { readonly option: 'exclude' | 'incl
 }
 
 /** Empty lines and those that begin with `#` or `;` are comments. A carriage return ends a line, too. All other bytes stay as they are. */
-function patternsIn(file: string, cwd: string): ByteString[] {
+function patternsIn(file: string, absolute: Absolute): ByteString[] {
   let text: ByteString;
   try {
-    text = readFileSync(file === '-' ? STDIN : resolve(cwd, file), 'latin1');
+    text = readFileSync(file === '-' ? STDIN : absolute(file), 'latin1');
   } catch (error) {
     throw new ShardctlError('USAGE', `cannot read the patterns in ${file}: ${errnoOf(error) ?? String(error)}`, { cause: error });
   }

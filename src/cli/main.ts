@@ -1,14 +1,13 @@
 /** The program: reads the command line, runs the command, turns what happens into lines and an exit code. Owns signals and the exit. */
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../errors.ts';
-import { homePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './args.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
+import { chosenHome, fromHere, refuseOtherThanUtf8 } from './surroundings.ts';
 import { beginPrivate } from './wire-privacy.ts';
 
 /**
@@ -28,14 +27,17 @@ export async function main(argv: readonly string[]): Promise<never> {
 async function run(argv: readonly string[], output: Output): Promise<number> {
   let reporter: Reporter | undefined;
   try {
+    refuseOtherThanUtf8(argv);
     const parsed = parseCommandLine(argv);
     if (parsed.kind === 'version') {
       output.line(version());
+      await output.assertWritten();
       return EXIT.done;
     }
     if (parsed.kind === 'help') {
       const { helpText } = await import('./help.ts');
       output.line((await helpText(parsed.command, process.stdout.columns ?? 100)).trimEnd());
+      await output.assertWritten();
       return EXIT.done;
     }
     reporter = await reporterFor(parsed.args, output);
@@ -57,7 +59,8 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     for (const release of releases) release();
   });
   stopOnSignals(controller, args);
-  const home = homePaths({ flag: args.text('home'), variable: process.env.SHARDCTL_HOME, userHome: homedir(), cwd: process.cwd() });
+  const absolute = fromHere();
+  const home = chosenHome(args.text('home'), absolute);
   const umask = beginPrivate(home);
   const secondThread = args.command.words === 'update' ? (await import('./sweep-ahead.ts')).startAhead(home.index) : undefined;
   const command = await loadCommand(args.command.words);
@@ -72,7 +75,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     const running = command({
       args,
       home,
-      cwd: process.cwd(),
+      absolute,
       umask,
       version: version(),
       output,

@@ -1,6 +1,6 @@
 /** `--metrics-file`: what a run came to, for the textfile collector of Prometheus' node_exporter. Written also when it failed. */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { Demands } from '../demand.ts';
 import { EXIT, reasonOf, ShardctlError } from '../errors.ts';
 import type { Summary } from '../events.ts';
@@ -64,11 +64,11 @@ export async function withMetrics(
   repositories: readonly string[],
   work: (log: RunLog) => Promise<number>,
 ): Promise<number> {
-  const { args, cwd, now, reporter } = context;
+  const { args, absolute, now, reporter } = context;
   const text = args.text('metrics-file');
   const log = new RunLog(now);
   if (text === undefined || args.flag('dry-run')) return await work(log);
-  const path = resolve(cwd, text);
+  const path = absolute(text);
   if (!existsSync(dirname(path))) throw usage(`--metrics-file ${text}: there is no directory ${dirname(path)}`, args.command);
   for (const repository of repositories) log.begin(repository);
   let code: number = EXIT.bug;

@@ -25,7 +25,7 @@ let trusted: readonly string[] | undefined;
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'shardctl-members-'));
-  home = homePaths({ flag: dir, variable: undefined, userHome: '/', cwd: '/' });
+  home = homePaths(dir);
   ensureHome(home);
   config = DEFAULT_CONFIG;
   pings = { A: { peer_name: 'c1', ipfs_id: 'KA' }, B: { peer_name: 'c2', ipfs_id: 'KB' }, F: { peer_name: 'mirror of somebody' } };

@@ -56,7 +56,7 @@ export async function kuboAt(context: Context, config: Config, url: string, name
   const tokenFile = context.args.text('token-file');
   const id = await KuboPeer.idAt({ url, token: tokenOf(context.home, name, tokenFile) });
   if (config.peers.some((other) => other.kind === 'kubo' && other.id === id)) return undefined;
-  const file = tokenFile === undefined ? {} : { tokenFile: resolve(context.cwd, tokenFile) };
+  const file = tokenFile === undefined ? {} : { tokenFile: context.absolute(tokenFile) };
   return { kind: 'kubo', name, url, id, tags: {}, ...file };
 }
 

@@ -10,7 +10,7 @@ import { type HomePaths, homePaths } from './home.ts';
 
 let home: HomePaths;
 beforeEach(() => {
-  home = homePaths({ flag: mkdtempSync(join(tmpdir(), 'shardctl-config-')), variable: undefined, userHome: '/', cwd: '/' });
+  home = homePaths(mkdtempSync(join(tmpdir(), 'shardctl-config-')));
 });
 afterEach(() => rmSync(home.dir, { recursive: true }));
 

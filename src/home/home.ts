@@ -1,6 +1,6 @@
 /** shardctl's own directory: where it is, what stands where in it, and whether it may be used. */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { isForeign } from './foreign.ts';
 
@@ -30,18 +30,8 @@ export interface HomePaths {
 /** What is in a home, its settings and what somebody else has put there left out. */
 export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers'] as const;
 
-export interface HomeChoice {
-  /** `--home`. */
-  readonly flag: string | undefined;
-  /** `SHARDCTL_HOME`. */
-  readonly variable: string | undefined;
-  readonly userHome: string;
-  readonly cwd: string;
-}
-
-/** `--home` wins over `SHARDCTL_HOME`, which wins over `~/.shardctl`. */
-export function homePaths(choice: HomeChoice): HomePaths {
-  const dir = resolve(choice.cwd, choice.flag || choice.variable || join(choice.userHome, '.shardctl'));
+/** @param dir absolute */
+export function homePaths(dir: string): HomePaths {
   return {
     dir,
     config: join(dir, 'config.json'),

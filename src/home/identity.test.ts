@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 function at(name: string): HomePaths {
-  return homePaths({ flag: join(dir, name), variable: undefined, userHome: '/', cwd: '/' });
+  return homePaths(join(dir, name));
 }
 
 async function newHome(name: string, host = 'here') {

@@ -1,5 +1,6 @@
 /** For tests that run very many commands: the program without a process of its own. What it prints is what it would print with `--json`. */
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseCommandLine } from '../cli/args.ts';
 import type { Context } from '../cli/context.ts';
 import { loadCommand } from '../cli/load-command.ts';
@@ -25,8 +26,8 @@ export async function runInProcess(home: string, argv: readonly string[]): Promi
   const reporter = jsonReporter(output, false);
   const context: Context = {
     args: parsed.args,
-    home: homePaths({ flag: home, variable: undefined, userHome: home, cwd: home }),
-    cwd: home,
+    home: homePaths(home),
+    absolute: (path) => resolve(home, path),
     umask: 0o022,
     version,
     output,

@@ -1,6 +1,6 @@
 /** `shardctl add DIR`: import a tree, or bring its repository up to date. */
 import { realpathSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { profileOf } from '../../dag/profile.ts';
 import { displayPath } from '../../display.ts';
 import { ShardctlError } from '../../errors.ts';
@@ -18,11 +18,11 @@ import { runOptions } from '../run-options.ts';
 import { planning, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, cwd, output } = context;
-  const dir = resolve(cwd, args.positionals[0] as string);
+  const { args, absolute, output } = context;
+  const dir = absolute(args.positionals[0] as string);
   const source = toBytes(dir);
   // Everything that can be wrong with the command itself is found before a home is made or a lock is taken.
-  const filters = readFilters(args, cwd);
+  const filters = readFilters(args, absolute);
   const chunker = args.text('chunker');
   const profile = args.text('cid-profile');
   const options = runOptions(args);

@@ -1,7 +1,7 @@
 /** `shardctl export REF[/PATH] --car FILE`: a tree as one CAR, for whoever has IPFS and no shardctl, or no network. */
 import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { syncPath } from '../../durable.ts';
 import { EXIT, ioError, ShardctlError } from '../../errors.ts';
 import { type Exported, exportCar } from '../../export-car.ts';
@@ -16,12 +16,12 @@ import { forOthersToo } from '../wire-privacy.ts';
 type Write = (bytes: Buffer) => Promise<boolean>;
 
 export async function run(context: Context): Promise<number> {
-  const { args, cwd, json, now, output, quiet, reporter, signal } = context;
+  const { args, absolute, json, now, output, quiet, reporter, signal } = context;
   const file = args.text('car');
   if (file === undefined || file === '') throw usage('--car FILE is missing', args.command);
   const toStdout = file === '-';
   if (toStdout && json) throw usage('--json cannot be combined with a CAR on stdout', args.command);
-  const path = resolve(cwd, file);
+  const path = absolute(file);
   if (!toStdout && existsSync(path) && !args.flag('overwrite'))
     throw new ShardctlError('USAGE', `${file} is there already`, { hint: 'say --overwrite to replace it' });
   return await withTree(context, args.positionals[0] as string, async ({ root, path: inside, blocks, cidVersion }) => {

@@ -1,5 +1,4 @@
 /** `shardctl get REF[/PATH] -o OUT`: write a tree or a file back, with its modes and times. */
-import { resolve } from 'node:path';
 import { EXIT } from '../../errors.ts';
 import { get } from '../../get.ts';
 import { formatSize } from '../../home/sizes.ts';
@@ -12,10 +11,10 @@ import { answer } from '../results.ts';
 import { forOthersToo } from '../wire-privacy.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, cwd, now, reporter, signal, output } = context;
+  const { args, absolute, now, reporter, signal, output } = context;
   const target = args.text('output');
   if (target === undefined || target === '') throw usage('--output OUT is missing', args.command);
-  const out = resolve(cwd, target);
+  const out = absolute(target);
   collectLess();
   return await withTree(context, args.positionals[0] as string, async ({ snapshot, root, path, blocks }) => {
     const started = now();

@@ -1,7 +1,7 @@
 /** `shardctl import-car FILE`: a tree that came as a CAR becomes a snapshot of this home. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import process from 'node:process';
 import { PROFILES } from '../../dag/profile.ts';
 import { ownDemand } from '../../demand.ts';
@@ -17,13 +17,13 @@ import { storingOptions, storingRun } from '../storing-run.ts';
 import { peersOrDefault, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, cwd, json, now, output, quiet, version } = context;
+  const { args, absolute, json, now, output, quiet, version } = context;
   const file = args.positionals[0] as string;
   const name = args.text('name') ?? (file === '-' ? undefined : basename(file).replace(/\.car$/i, ''));
   if (name === undefined) throw usage('a CAR from stdin needs a --name', args.command);
   const repository = checkRepositoryName(name);
   const options = storingOptions(context);
-  const path = resolve(cwd, file);
+  const path = absolute(file);
   if (file !== '-') await assertFile(path, file);
   const started = now();
   const imported = await writing(context, async (session) => {

@@ -1,5 +1,4 @@
 /** `shardctl peers add cluster URL`: set up the members of an IPFS Cluster as peers, or all of it as one. */
-import { resolve } from 'node:path';
 import { displayText } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { peerNames } from '../../home/config.ts';
@@ -8,13 +7,14 @@ import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../peer-options.ts';
+import type { Absolute } from '../surroundings.ts';
 import { writing } from '../wire.ts';
 import { type AskedCluster, addCluster } from '../wire-cluster-settings.ts';
 import { hostOf, isUrl } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, cwd, quiet, json, output } = context;
-  const settings = clusterOf(args, cwd);
+  const { args, absolute, quiet, json, output } = context;
+  const settings = clusterOf(args, absolute);
   const kubos = args.all('kubo').map(({ value }) => kuboOf(value, args));
   const asked = { settings, counting: membersIn(args), kubos };
   const made = await writing(context, ({ config }) => addCluster(context, config, asked));
@@ -31,7 +31,7 @@ export async function run(context: Context): Promise<number> {
   return EXIT.done;
 }
 
-function clusterOf(args: Args, cwd: string): AskedCluster['settings'] {
+function clusterOf(args: Args, absolute: Absolute): AskedCluster['settings'] {
   const url = daemonUrl(args, 'http://127.0.0.1:9094');
   const gateway = gatewayUrl(args);
   const federate = args.flag('federate');
@@ -46,7 +46,7 @@ function clusterOf(args: Args, cwd: string): AskedCluster['settings'] {
   }
   const file = (option: 'password-file' | 'token-file' | 'ca') => {
     const path = args.text(option);
-    return path === undefined ? undefined : resolve(cwd, path);
+    return path === undefined ? undefined : absolute(path);
   };
   return {
     kind: 'cluster',

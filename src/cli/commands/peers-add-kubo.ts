@@ -1,18 +1,18 @@
 /** `shardctl peers add kubo URL`: set up a Kubo daemon as a peer. */
-import { resolve } from 'node:path';
 import { displayUrl } from '../../display.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import type { Args } from '../args.ts';
 import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../peer-options.ts';
+import type { Absolute } from '../surroundings.ts';
 import { writing } from '../wire.ts';
 import { addKuboPeer, type NewKuboPeer } from '../wire-kubo.ts';
 import { hostOf } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, cwd, output, quiet, json } = context;
-  const wanted = peerOf(args, cwd);
+  const { args, absolute, output, quiet, json } = context;
+  const wanted = peerOf(args, absolute);
   const { peer, warnings } = await writing(context, async ({ config }) => {
     if (config.peers.some(({ name }) => name === wanted.name)) {
       throw new ShardctlError('USAGE', `there is a peer "${wanted.name}" already`, { hint: 'choose another name with --name' });
@@ -25,7 +25,7 @@ export async function run(context: Context): Promise<number> {
   return EXIT.done;
 }
 
-function peerOf(args: Args, cwd: string): NewKuboPeer {
+function peerOf(args: Args, absolute: Absolute): NewKuboPeer {
   const url = daemonUrl(args, 'http://127.0.0.1:5001');
   const gateway = gatewayUrl(args);
   const tokenFile = args.text('token-file');
@@ -33,7 +33,7 @@ function peerOf(args: Args, cwd: string): NewKuboPeer {
     kind: 'kubo',
     name: peerName(args, hostOf(url)),
     url,
-    ...(tokenFile === undefined ? {} : { tokenFile: resolve(cwd, tokenFile) }),
+    ...(tokenFile === undefined ? {} : { tokenFile: absolute(tokenFile) }),
     ...(gateway === undefined ? {} : { gateway }),
     ...commonOptions(args),
   };

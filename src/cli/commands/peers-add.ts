@@ -1,6 +1,6 @@
 /** `shardctl peers add local PATH`: set up a directory of this machine as a peer. */
 import { existsSync, readdirSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
 import { isForeign } from '../../home/foreign.ts';
@@ -8,12 +8,13 @@ import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, peerName } from '../peer-options.ts';
+import type { Absolute } from '../surroundings.ts';
 import { setUpLocalPeer, writing } from '../wire.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
 
 export async function run(context: Context): Promise<number> {
-  const peer = peerOf(context.args, context.cwd);
+  const peer = peerOf(context.args, context.absolute);
   refuseForeign(peer.path);
   await writing(context, async ({ config }) => {
     if (config.peers.some(({ name }) => name === peer.name)) {
@@ -26,8 +27,8 @@ export async function run(context: Context): Promise<number> {
   return EXIT.done;
 }
 
-function peerOf(args: Args, cwd: string): LocalPeerConfig {
-  const path = resolve(cwd, args.positionals[0] as string);
+function peerOf(args: Args, absolute: Absolute): LocalPeerConfig {
+  const path = absolute(args.positionals[0] as string);
   const name = peerName(args, basename(path));
   const layout = args.text('layout') ?? 'car';
   if (!LAYOUTS.includes(layout)) throw usage(`--layout "${layout}" is neither car nor blockstore`, args.command);

@@ -1,5 +1,4 @@
 /** `shardctl peers set PEER`: another address, tags, or another share for a peer that is there. */
-import { resolve } from 'node:path';
 import { displayUrl } from '../../display.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import type { PeerConfig, PlacementConfig } from '../../home/config.ts';
@@ -63,12 +62,12 @@ async function membersAfter(before: PeerConfig, { config }: Session, { args, hom
 }
 
 /** The settings with the new address, or the same ones when none is given. */
-function addressAfter(before: PeerConfig, { args, cwd }: Context): PeerConfig {
+function addressAfter(before: PeerConfig, { args, absolute }: Context): PeerConfig {
   const [path, url, gateway, tokenFile] = [args.text('path'), args.text('url'), args.text('gateway'), args.text('token-file')];
   if (before.kind === 'local') {
     if (url !== undefined || gateway !== undefined || tokenFile !== undefined)
       throw usage(`peer "${before.name}" is a directory: it has a --path alone`, args.command);
-    return path === undefined ? before : { ...before, path: resolve(cwd, path) };
+    return path === undefined ? before : { ...before, path: absolute(path) };
   }
   if (path !== undefined) throw usage(`peer "${before.name}" is a daemon: it has a --url`, args.command);
   for (const given of [url, gateway])
@@ -78,7 +77,7 @@ function addressAfter(before: PeerConfig, { args, cwd }: Context): PeerConfig {
     ...before,
     ...(url === undefined ? {} : { url }),
     ...(gateway === undefined ? {} : { gateway }),
-    ...(tokenFile === undefined ? {} : { tokenFile: resolve(cwd, tokenFile) }),
+    ...(tokenFile === undefined ? {} : { tokenFile: absolute(tokenFile) }),
   };
 }
 

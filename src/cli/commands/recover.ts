@@ -1,6 +1,5 @@
 /** `shardctl recover [NAME|CID…] --from PEER…`: what snapshots the peers of a lost home hold, and a home made anew from them. */
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
 import type { Demand } from '../../demand.ts';
 import { displayText } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
@@ -22,8 +21,8 @@ import { addCommand, type Notes, noted, notesOn } from '../wire-note.ts';
 import { isUrl, lookingAt, withPeersAt } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, cwd } = context;
-  const from = args.all('from').map(({ value }) => (isUrl(value) ? value : resolve(cwd, value)));
+  const { args, absolute } = context;
+  const from = args.all('from').map(({ value }) => (isUrl(value) ? value : absolute(value)));
   const isAll = args.flag('all');
   if (isAll && args.positionals.length > 0) throw usage('either name what to recover, or say --all', args.command);
   if (!isAll && args.positionals.length === 0) return await list(context, from);
@@ -64,7 +63,7 @@ function listing(found: readonly Recoverable[]): string[] {
 }
 
 async function bringBack(context: Context, from: readonly string[], wanted: readonly string[] | undefined): Promise<number> {
-  const { args, cwd, home, json, now, quiet, reporter, signal } = context;
+  const { args, absolute, home, json, now, quiet, reporter, signal } = context;
   const name = args.text('name');
   const source = args.text('source');
   const code = await writing(context, async (session) => {
@@ -79,7 +78,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
         homeId: ownerOf(home, hostname()).id,
         owner: args.text('owner'),
         name: name === undefined ? undefined : checkRepositoryName(name),
-        source: source === undefined ? '' : toBytes(resolve(cwd, source)),
+        source: source === undefined ? '' : toBytes(absolute(source)),
         headOf: (repository) => readHead(home.heads, repository),
         demandOf: (repository, owners) => demandIn(noted(notes, repository, owners)),
         index,

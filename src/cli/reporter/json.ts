@@ -1,6 +1,7 @@
 /** For programs: every event as one line of JSON on stdout, and `{"type":"exit",…}` as the last one. */
 import type { Output } from '../output.ts';
 import type { Reporter } from './reporter.ts';
+import { errorLine } from './text.ts';
 
 /** What `-q` leaves out: how far a run has come, rather than what came of it. */
 const PROGRESS = new Set(['scan', 'import', 'sealed', 'placed', 'peer', 'progress']);
@@ -12,6 +13,8 @@ export function jsonReporter(output: Output, quiet: boolean): Reporter {
     },
     finish(exit) {
       output.json({ type: 'exit', ...exit });
+      // A disk that is full takes no line of stdout.
+      if (output.closed && exit.error !== undefined) output.note(errorLine(exit.error));
     },
   };
 }
