@@ -14,6 +14,22 @@ export function displayText(text: string): string {
   return escaped(text, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu);
 }
 
+/** Of what is text for a terminal already: what may not reach one, whoever let it through. Backslashes stay: escapes are not escaped again. */
+export function displayLine(text: string): string {
+  return escaped(text, UNSAFE);
+}
+
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** The same for a text that is JSON: `JSON.stringify` leaves in it what a terminal may obey, as in the escapes of eight bits and turns of direction. */
+export function displayJson(json: string): string {
+  return json.replace(UNSAFE, (char) => Array.from({ length: char.length }, (_, i) => `\\u${hex(char.charCodeAt(i))}`).join(''));
+}
+
+function hex(unit: number): string {
+  return unit.toString(16).padStart(4, '0');
+}
+
 function utf8OrUndefined(path: ByteString): string | undefined {
   try {
     return decoder.decode(Buffer.from(path, 'latin1'));

@@ -36,7 +36,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     }
     if (parsed.kind === 'help') {
       const { helpText } = await import('./help.ts');
-      output.line((await helpText(parsed.command, process.stdout.columns ?? 100)).trimEnd());
+      for (const line of (await helpText(parsed.command, process.stdout.columns ?? 100)).trimEnd().split('\n')) output.line(line);
       await output.assertWritten();
       return EXIT.done;
     }
@@ -46,8 +46,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     reporter ??= await fallbackReporter(argv, output);
     const exit = exitOf(error);
     reporter.finish(exit);
-    if (exit.error?.code === 'BUG' && argv.some((arg) => arg === '-v' || arg === '--verbose'))
-      output.note(String((error as Error | null)?.stack ?? error));
+    if (exit.error?.code === 'BUG' && argv.some((arg) => arg === '-v' || arg === '--verbose')) noteStack(error, output);
     return exit.code;
   }
 }
@@ -68,7 +67,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   process.on('uncaughtException', (error) => {
     const exit = exitOf(controller.signal.aborted ? controller.signal.reason : error);
     reporter.finish(exit);
-    if (args.flag('verbose')) output.note(String(error.stack));
+    if (args.flag('verbose')) noteStack(error, output);
     process.exit(exit.code);
   });
   try {
@@ -152,6 +151,10 @@ function exitOf(error: unknown): Exit {
     code: EXIT.bug,
     error: { code: 'BUG', message: `internal error: ${message}`, hint: 'this is a bug in shardctl; -v shows where' },
   };
+}
+
+function noteStack(error: unknown, output: Output): void {
+  for (const line of String((error as Error | null)?.stack ?? error).split('\n')) output.note(line);
 }
 
 function version(): string {

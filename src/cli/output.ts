@@ -1,5 +1,6 @@
 /** stdout for results, stderr for everything else; a reader that goes away is no error. */
 
+import { displayJson, displayLine } from '../display.ts';
 import { errnoOf, ioError } from '../errors.ts';
 
 /** As much of a stream as is needed here: tests pass their own. */
@@ -35,12 +36,22 @@ export class Output {
     return this.#closed;
   }
 
+  /** One line of results. Whatever it holds that is no character to look at is escaped here, where text becomes output. */
   line(text: string): void {
-    if (!this.#closed) this.#stdout.write(`${text}\n`);
+    this.#write(displayLine(text));
   }
 
   json(value: unknown): void {
-    this.line(JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner)));
+    this.#write(jsonLine(value));
+  }
+
+  #write(line: string): void {
+    if (!this.#closed) this.#stdout.write(`${line}\n`);
+  }
+
+  /** As `line` or `json`, of a list that may be long: a slow reader holds the sender back. */
+  async item(value: string | object): Promise<void> {
+    await this.bytes(Buffer.from(`${typeof value === 'string' ? displayLine(value) : jsonLine(value)}\n`));
   }
 
   /** Raw bytes; resolves when there is room for more, so that a slow reader holds the sender back. */
@@ -52,8 +63,9 @@ export class Output {
     });
   }
 
+  /** One line of whatever is not a result, escaped as `line` does. */
   note(text: string): void {
-    this.stderr.write(`${text}\n`);
+    this.stderr.write(`${displayLine(text)}\n`);
   }
 
   /** @throws ShardctlError `NO_SPACE` or `IO` when results could not be written */
@@ -67,4 +79,8 @@ export class Output {
     const left = (sink: Sink) => new Promise<void>((resolve) => sink.write('', () => resolve()));
     await Promise.all([this.#closed ? undefined : left(this.#stdout), left(this.stderr)]);
   }
+}
+
+function jsonLine(value: unknown): string {
+  return displayJson(JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner)));
 }

@@ -50,7 +50,21 @@ test('a snapshot.json that says anything else is refused, a newer format by its 
     return readSnapshot(built.root, loadFrom(built.blocks));
   };
   await assert.rejects(read({ ...FILE, format: 2 }), { code: 'NEWER_FORMAT' });
-  const wrong = [null, {}, { ...FILE, repository: 7 }, { ...FILE, time: 'x' }, { ...FILE, profile: 'toString' }, { ...FILE, bytes: -1.5 }];
+  const wrong = [
+    null,
+    {},
+    { ...FILE, repository: 7 },
+    { ...FILE, time: 'x' },
+    { ...FILE, profile: 'toString' },
+    { ...FILE, bytes: -1.5 },
+    { ...FILE, bytes: -1 },
+    { ...FILE, counts: { ...FILE.counts, files: 2 ** 53 } },
+    { ...FILE, time: 'Thu, 1 Jan 2026 (\u001b[2J)' },
+    { ...FILE, time: '2026-13-01T00:00:00Z' },
+    { ...FILE, parent: 'b\u202ea' },
+    { ...FILE, tool: 'shardctl\u009b31m' },
+    { ...FILE, tool: 'x'.repeat(200) },
+  ];
   for (const file of wrong) await assert.rejects(read(file), { code: 'DAMAGE' }, JSON.stringify(file));
 });
 

@@ -23,6 +23,12 @@ export interface ReadSnapshot {
 /** Gives a block of the catalogue, hashed; undefined when it is not there. */
 export type LoadBlock = (digest: Uint8Array) => Promise<Uint8Array | undefined>;
 
+/** RFC 3339. `Date.parse` alone takes much else, anything in parentheses for instance. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+const CID = /^[0-9A-Za-z]{1,128}$/;
+/** A program and its version. */
+const TOOL = /^[\x20-\x7e]{1,100}$/;
+
 /** The block table holds a shard's number in 32 bits; there must be room for more shards. */
 const MAX_NUMBER = 2 ** 31;
 
@@ -83,13 +89,15 @@ function parse(cid: string, text: string): SnapshotFile {
   const known =
     typeof repository === 'string' &&
     typeof time === 'string' &&
+    TIME.test(time) &&
     !Number.isNaN(Date.parse(time)) &&
-    (parent === null || typeof parent === 'string') &&
+    (parent === null || (typeof parent === 'string' && CID.test(parent))) &&
     typeof profile === 'string' &&
     isProfile(profile) &&
     typeof metadata === 'boolean' &&
     typeof tool === 'string' &&
-    [counts?.files, counts?.directories, counts?.symlinks, bytes].every((count) => Number.isSafeInteger(count));
+    TOOL.test(tool) &&
+    [counts?.files, counts?.directories, counts?.symlinks, bytes].every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
   if (!known) throw damaged(cid, 'has a snapshot.json that says something else than a snapshot’s');
   return file as SnapshotFile;
 }

@@ -16,8 +16,7 @@ export async function run(context: Context): Promise<number> {
   const long = args.flag('long');
   return await withTree(context, args.positionals[0] as string, async ({ root, path, blocks, cidVersion }) => {
     for await (const entry of ls({ root, path, blocks, signal, cidVersion })) {
-      const line = json ? JSON.stringify(resultOf(entry)) : long ? longLine(entry) : displayPath(entry.name);
-      await output.bytes(Buffer.from(`${line}\n`));
+      await output.item(json ? resultOf(entry) : long ? longLine(entry) : displayPath(entry.name));
       if (output.closed) break;
     }
     return EXIT.done;

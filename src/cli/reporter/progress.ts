@@ -1,5 +1,6 @@
 /** For a terminal: a bar for files, for data and for each peer, problems above them, the summary on stdout. Sole owner of cli-progress. */
 import cliProgress from 'cli-progress';
+import { displayLine } from '../../display.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Output } from '../output.ts';
 import type { Reporter } from './reporter.ts';
@@ -33,7 +34,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
     event(event) {
       standing.take(event);
       const message = problemLine(event) ?? (verbose ? shardLine(event) : undefined);
-      if (message !== undefined) bars.isActive ? bars.log(`${message}\n`) : output.note(message);
+      if (message !== undefined) bars.isActive ? bars.log(`${displayLine(message)}\n`) : output.note(message);
       switch (event.type) {
         case 'scan':
         case 'import':
@@ -110,5 +111,5 @@ function render(line: Line, options: cliProgress.Options, columns: number): stri
   const bar =
     line.full === undefined ? ' '.repeat(BAR_COLUMNS) : cliProgress.Format.BarFormat(Math.min(1, Math.max(0, line.full)), options);
   const label = line.label.length > LABEL_COLUMNS ? `${line.label.slice(0, LABEL_COLUMNS - 1)}…` : line.label.padEnd(LABEL_COLUMNS);
-  return `${label} ${bar} ${line.text}`.slice(0, columns);
+  return displayLine(`${label} ${bar} ${line.text}`).slice(0, columns);
 }

@@ -1,4 +1,5 @@
 /** What goes wrong between us and a daemon, as errors that name the server and never its credentials. */
+import { displayLine } from '../../display.ts';
 import { ShardctlError } from '../../errors.ts';
 import { Drip } from './patience.ts';
 
@@ -12,7 +13,9 @@ export interface RequestNames {
   readonly address: string;
 }
 
-/** A request that failed. */
+const MAX_SAID_CHARS = 400;
+
+/** A request that failed. What the server says in it may not steer a terminal. */
 export class HttpError extends ShardctlError {
   /** Status of the answer; undefined when there was none, or it broke off. */
   readonly status: number | undefined;
@@ -26,10 +29,10 @@ export class HttpError extends ShardctlError {
     message: string,
     details: { status?: number; said?: string; mayHaveActed: boolean; hint?: string; retryable?: boolean; cause?: unknown },
   ) {
-    super(code, message, details);
+    super(code, displayLine(message), details);
     this.name = 'HttpError';
     this.status = details.status;
-    this.said = details.said ?? '';
+    this.said = displayLine(details.said ?? '').slice(0, MAX_SAID_CHARS);
     this.mayHaveActed = details.mayHaveActed;
   }
 }
