@@ -1,15 +1,44 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { cannotFlush } from './errno.ts';
 import { errnoOf } from './errors.ts';
+
+/** Flushes an open file. What cannot be flushed on its file system stays as it is: that is no failure of the disk. */
+export async function flush(handle: FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!cannotFlush(errnoOf(error))) throw error;
+  }
+}
+
+/** As `flush`, for what was appended to a file: its times may be lost. */
+export async function flushData(fd: number): Promise<void> {
+  try {
+    await promisify(fdatasync)(fd);
+  } catch (error) {
+    if (!cannotFlush(errnoOf(error))) throw error;
+  }
+}
+
+/** As `flush`, where the caller must not let anything else happen meanwhile. */
+export function flushSync(fd: number): void {
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    if (!cannotFlush(errnoOf(error))) throw error;
+  }
+}
 
 /** Flushes a file, or the names in a directory. */
 export async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
-    await handle.sync();
+    await flush(handle);
   } finally {
     await handle.close();
   }
@@ -22,7 +51,7 @@ export async function writeDurably(path: string, text: string, mode = 0o644): Pr
     const handle = await open(fresh, 'wx', mode);
     try {
       await handle.writeFile(text);
-      await handle.sync();
+      await flush(handle);
     } finally {
       await handle.close();
     }
@@ -49,7 +78,7 @@ export async function makeDirectory(path: string): Promise<void> {
 export function syncDirectory(path: string): void {
   const fd = openSync(path, 'r');
   try {
-    fsyncSync(fd);
+    flushSync(fd);
   } finally {
     closeSync(fd);
   }

@@ -1,6 +1,6 @@
 /** Every error that a user can meet: a stable code, one clear line, a hint what to do, and the exit code it ends with. */
 
-import { getSystemErrorMap } from 'node:util';
+import { errnoName, isNoSpace, isTooLittle, withErrnoInWords } from './errno.ts';
 
 /** Exit codes: the table of docs/design.md section 8. Codes are stable, messages are not. */
 export const EXIT = {
@@ -66,13 +66,25 @@ export class ShardctlError extends Error {
   }
 }
 
-/** The errno of a failed system call (`ENOENT`, …), or undefined for any other error. */
+/** The `code` of Node's errors whose errno it has no name for. */
+const NAMELESS = /^(UNKNOWN$|Unknown system error)/;
+
+/** The errno of a failed system call (`ENOENT`, …; also of one that Node has no name for), or undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
-  const { code, commitError } = (error ?? {}) as { code?: unknown; commitError?: unknown };
-  // LMDB gives numbers, and hides them in the error of a commit.
-  if (typeof code === 'number') return getSystemErrorMap().get(-code)?.[0];
+  const { code, errno, commitError } = (error ?? {}) as { code?: unknown; errno?: unknown; commitError?: unknown };
+  // LMDB gives numbers, its own are below 0; and it hides them in the error of a commit.
+  if (typeof code === 'number') return code > 0 ? errnoName(code) : undefined;
   if (commitError !== undefined) return errnoOf(commitError);
-  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+  if (typeof code !== 'string') return undefined;
+  if (/^E[A-Z0-9]+$/.test(code)) return code;
+  return NAMELESS.test(code) && typeof errno === 'number' ? errnoName(-errno) : undefined;
+}
+
+/** The message of any error, with its errno in words also where Node has none. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { errno } = error as NodeJS.ErrnoException;
+  return errno === undefined ? error.message : withErrnoInWords(error.message, -errno);
 }
 
 /** Whether this is damage: bytes that are not what they should be, or are not where they should be. */
@@ -80,18 +92,17 @@ export function isDamage(error: unknown): error is ShardctlError & { readonly co
   return error instanceof ShardctlError && error.code === 'DAMAGE';
 }
 
-/** What this process has too little of: it says nothing about the file that was to be opened or read. */
-const SHORTAGES = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
-
 /** Whether an error tells nothing about what it happened on: to take it for damage would be wrong. */
 export function isShortage(error: unknown): boolean {
   if (error instanceof ShardctlError) return isShortage(error.cause);
-  return SHORTAGES.has(errnoOf(error) ?? '');
+  return isTooLittle(errnoOf(error));
 }
 
 /** What a failed system call says, without the path, which the caller names in its own way. */
 export function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/, \w+ '.*$/s, '').replace(/, \w+$/, '');
+  return messageOf(error)
+    .replace(/, \w+ '.*$/s, '')
+    .replace(/, \w+$/, '');
 }
 
 /**
@@ -100,8 +111,7 @@ export function reasonOf(error: unknown): string {
  */
 export function ioError(error: unknown, doing: string, where: string): ShardctlError {
   if (error instanceof ShardctlError) return error;
-  const errno = errnoOf(error);
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+  if (isNoSpace(errnoOf(error))) {
     return new ShardctlError('NO_SPACE', `no space left while ${doing} (${where})`, {
       hint: 'free some space or add a peer with `shardctl peers add`, then run the same command again: it goes on where it stopped',
       cause: error,

@@ -2,7 +2,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { displayPath } from './display.ts';
-import { type ErrorCode, errnoOf, ShardctlError } from './errors.ts';
+import { isNoSpace, isPlaceFailing } from './errno.ts';
+import { type ErrorCode, errnoOf, messageOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { Expansion } from './expansion.ts';
 import { Turns } from './flow.ts';
@@ -13,7 +14,7 @@ import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE } from '
 import type { Blocks } from './read/block-source.ts';
 import { Destination } from './read/destination.ts';
 import { dataOf } from './read/file-data.ts';
-import { isPlaceFailing, NotRestored, type RestoreProblems } from './read/not-restored.ts';
+import { NotRestored, type RestoreProblems } from './read/not-restored.ts';
 import { linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from './read/tree.ts';
 
 export interface GetOptions {
@@ -148,15 +149,15 @@ function failure(error: unknown, at: ByteString, out: string, kind: EntryKind): 
   if (error instanceof BoundlessTree || (error instanceof ShardctlError && error.code === 'USAGE')) return error;
   const errno = errnoOf(error);
   if (!(error instanceof ShardctlError) && errno === undefined) return error;
-  const code = error instanceof ShardctlError ? error.code : codeOf(errno ?? '', kind);
-  return new ShardctlError(code, `restoring "${displayPath(at)}" failed: ${(error as Error).message}`, {
+  const code = error instanceof ShardctlError ? error.code : codeOf(errno, kind);
+  return new ShardctlError(code, `restoring "${displayPath(at)}" failed: ${messageOf(error)}`, {
     hint: `what was restored so far is in ${out}; run the command again with --overwrite to finish it`,
     cause: error,
   });
 }
 
-function codeOf(errno: string, kind: EntryKind): ErrorCode {
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return 'NO_SPACE';
+function codeOf(errno: string | undefined, kind: EntryKind): ErrorCode {
+  if (isNoSpace(errno)) return 'NO_SPACE';
   // An OUT in which nothing can be made is a fault of the place; a single symlink that it refuses is not.
   return kind === DIRECTORY || isPlaceFailing(errno) ? 'IO' : 'NOT_WRITTEN';
 }

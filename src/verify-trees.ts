@@ -3,6 +3,7 @@
  * say nothing of that: one may be missing from the list. Reads nodes, and looks leaves up.
  */
 import { parseCid } from './dag/cid.ts';
+import { isReadOnly } from './errno.ts';
 import { errnoOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { noteDoubt } from './index-store/doubts.ts';
@@ -79,7 +80,7 @@ function doubt(index: Index, repository: string): void {
   try {
     noteDoubt(index.doubtOf(repository));
   } catch (error) {
-    if (!['EROFS', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) throw error;
+    if (!isReadOnly(errnoOf(error))) throw error;
   }
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, errnoOf, ioError, ShardctlError } from '../errors.ts';
+import { EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../errors.ts';
 import { type Args, parseCommandLine } from './args.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './output.ts';
@@ -146,10 +146,9 @@ function exitOf(error: unknown): Exit {
     const { code, message, hint } = error;
     return { code: error.exitCode, error: hint === undefined ? { code, message } : { code, message, hint } };
   }
-  const message = error instanceof Error ? error.message : String(error);
   return {
     code: EXIT.bug,
-    error: { code: 'BUG', message: `internal error: ${message}`, hint: 'this is a bug in shardctl; -v shows where' },
+    error: { code: 'BUG', message: `internal error: ${messageOf(error)}`, hint: 'this is a bug in shardctl; -v shows where' },
   };
 }
 

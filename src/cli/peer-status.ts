@@ -1,5 +1,6 @@
 /** The peers of a home with their space, as `status` and `peers ls` tell of them. */
 import { displayUrl } from '../display.ts';
+import { messageOf } from '../errors.ts';
 import { type PeerConfig, peerNames } from '../home/config.ts';
 import type { HomePaths } from '../home/home.ts';
 import { formatSize } from '../home/sizes.ts';
@@ -43,7 +44,7 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
           ...(warnings.length === 0 ? {} : { warnings }),
         };
       } catch (error) {
-        return { ...known(), error: error instanceof Error ? error.message : String(error) };
+        return { ...known(), error: messageOf(error) };
       }
     }),
   );

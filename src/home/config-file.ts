@@ -3,8 +3,9 @@
  * a checksum: it spares a run the check, and is what `shardctl config --restore` goes back to when `config.json` is damaged.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { flushSync, syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { CONFIG_FORMAT, type Config, holdsSecret } from './config.ts';
 import type { HomePaths } from './home.ts';
@@ -168,7 +169,7 @@ function writeWhole(file: string, text: string, options: { durable?: boolean; se
     const fd = openSync(fresh, 'wx', options.secret ? 0o600 : 0o644);
     try {
       writeSync(fd, text);
-      if (options.durable) fsyncSync(fd);
+      if (options.durable) flushSync(fd);
     } finally {
       closeSync(fd);
     }
@@ -177,14 +178,5 @@ function writeWhole(file: string, text: string, options: { durable?: boolean; se
   } catch (error) {
     rmSync(fresh, { force: true });
     throw error;
-  }
-}
-
-function syncDirectory(dir: string): void {
-  const fd = openSync(dir, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,7 +1,7 @@
 /** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { syncDirectory } from '../durable.ts';
+import { flushSync, syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 import { isForeign } from './foreign.ts';
 
@@ -11,7 +11,7 @@ export function writeHead(dir: string, repository: string, cid: string): void {
   const path = pathOf(dir, repository);
   const fd = openSync(`${path}.tmp`, 'w');
   writeSync(fd, `${cid}\n`);
-  fsyncSync(fd);
+  flushSync(fd);
   closeSync(fd);
   renameSync(`${path}.tmp`, path);
   syncDirectory(dir);

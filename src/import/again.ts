@@ -7,6 +7,7 @@ import { lstatSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Directory, entryStat } from '../directory.ts';
 import { displayPath } from '../display.ts';
+import { isPassing } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { FILE } from '../model.ts';
@@ -19,9 +20,6 @@ import type { FileFailure, SegmentResult } from './protocol.ts';
 const ATTEMPTS = 3;
 const PAUSE_MS = 50;
 
-/** Worth another try: out of file descriptors or memory for a moment, or interrupted. */
-const PASSING = new Set(['EMFILE', 'ENFILE', 'EAGAIN', 'EINTR', 'ENOMEM']);
-
 export async function* importAgain(
   context: ImportContext,
   directory: Directory,
@@ -30,7 +28,7 @@ export async function* importAgain(
 ): AsyncGenerator<BlocksStep, void, void> {
   let failure: FileFailure | undefined = first;
   for (let attempt = 1; failure !== undefined; attempt++) {
-    if (failure.errno !== undefined && !(PASSING.has(failure.errno) && attempt <= ATTEMPTS)) {
+    if (failure.errno !== undefined && !(isPassing(failure.errno) && attempt <= ATTEMPTS)) {
       giveUp(context, directory, index, failure);
       return;
     }

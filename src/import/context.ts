@@ -1,6 +1,7 @@
 /** What every part of the import stage works with. */
 import type { Directory } from '../directory.ts';
 import { displayPath } from '../display.ts';
+import { isGone } from '../errno.ts';
 import type { Emit, EntryProblem } from '../events.ts';
 import { joinBytes } from '../fs-path.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
@@ -32,7 +33,7 @@ export function metadataOf(context: ImportContext, directory: Directory, index: 
 
 /** An entry that cannot be had: says so, and leaves the parent's version in place where there is one. */
 export function giveUp(context: ImportContext, directory: Directory, index: number, failure: Omit<FileFailure, 'index'>): void {
-  const problem: EntryProblem = failure.errno === 'ENOENT' || failure.errno === 'ENOTDIR' ? 'vanished' : 'unreadable';
+  const problem: EntryProblem = isGone(failure.errno) ? 'vanished' : 'unreadable';
   const kept = problem === 'unreadable' && directory.keepOrDrop(index);
   if (!kept) directory.drop(index);
   context.emit({ type: 'entry', problem, path: displayPath(entryPath(directory, index)), detail: failure.detail, kept });

@@ -1,5 +1,6 @@
 /** Sequential writes to a new file, through one buffer. */
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { flushSync } from '../durable.ts';
 
 const BUFFER_BYTES = 256 * 1024;
 
@@ -34,7 +35,7 @@ export class Appender {
     if (fd === undefined) return;
     if (durable) {
       this.#flush(fd);
-      fsyncSync(fd);
+      flushSync(fd);
     }
     this.#fd = undefined;
     closeSync(fd);

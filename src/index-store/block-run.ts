@@ -5,8 +5,9 @@
  *   fence    u32 per page: the first four bytes of its first digest, big-endian value
  *   footer   u32 records, u32 pages, u32 crc32 of the fence, 4 bytes magic
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { flushSync } from '../durable.ts';
 import { ShardctlError } from '../errors.ts';
 import { BlockFilter } from './block-filter.ts';
 import { comparePrefixes, PREFIX_BYTES, RECORD_BYTES, shardAt } from './block-records.ts';
@@ -226,7 +227,7 @@ export class BlockRunWriter {
     footer.writeUInt32LE(MAGIC, 12);
     this.#write(fence);
     this.#write(footer);
-    fsyncSync(this.#fd);
+    flushSync(this.#fd);
     closeSync(this.#fd);
     renameSync(`${this.#path}.tmp`, this.#path);
     return true;

@@ -7,9 +7,9 @@
  * that it has read before it looked: what was found meanwhile stays.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { syncDirectory } from '../durable.ts';
+import { flushSync, syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 
 /** Durable when it returns. @param path see `Index.doubtOf` */
@@ -21,7 +21,7 @@ export function noteDoubt(path: string): void {
   const fd = openSync(fresh, 'wx');
   try {
     writeSync(fd, `${note}\n`);
-    fsyncSync(fd);
+    flushSync(fd);
   } finally {
     closeSync(fd);
   }

@@ -2,11 +2,10 @@
  * Writes the pending entries of a run.
  * In: files as their last blocks are packed, and shards as they are sealed. Holds: two blocks of rows of 64 KiB.
  */
-import { closeSync, fdatasync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import { CID_COLUMN_BYTES, type Directory, METADATA, NO_CTIME } from '../directory.ts';
-import { syncPath } from '../durable.ts';
+import { flushData, syncPath } from '../durable.ts';
 import type { FinishedFiles } from '../shard/run.ts';
 import {
   encodeFrame,
@@ -27,8 +26,6 @@ export interface PendingWriterOptions {
   /** The CID of a shard that is in the index. */
   readonly cidOf: (shard: number) => string;
 }
-
-const flush = promisify(fdatasync);
 
 export class PendingWriter {
   readonly #path: string;
@@ -91,7 +88,7 @@ export class PendingWriter {
   placed(shard: number): Promise<void> {
     this.#sealed.delete(shard);
     const fd = this.#fd;
-    if (fd !== undefined) this.#flushing = this.#flushing.then(() => flush(fd));
+    if (fd !== undefined) this.#flushing = this.#flushing.then(() => flushData(fd));
     return this.#flushing;
   }
 

@@ -12,7 +12,7 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { blockText, sha256 } from '../dag/cid.ts';
 import { makeDirectory, syncPath } from '../durable.ts';
-import { ioError, ShardctlError } from '../errors.ts';
+import { ioError, messageOf, ShardctlError } from '../errors.ts';
 import { BoundedQueue } from '../flow.ts';
 import { loadLibc } from '../libc.ts';
 import { type Codec, RAW } from '../model.ts';
@@ -166,6 +166,7 @@ function toCid(codec: Codec, digest: Uint8Array): CID {
 
 /** blockstore-fs gives its failures as text alone: the errno stands in it. */
 function errnoInside(error: unknown): unknown {
-  const errno = error instanceof Error ? /\b(E[A-Z]{2,}): /.exec(error.message)?.[1] : undefined;
-  return errno === undefined ? error : Object.assign(new Error((error as Error).message, { cause: error }), { code: errno });
+  const message = messageOf(error);
+  const errno = /\b(E[A-Z]{2,}): /.exec(message)?.[1];
+  return errno === undefined ? error : Object.assign(new Error(message, { cause: error }), { code: errno });
 }

@@ -7,7 +7,7 @@
  * then read once to its end.
  */
 import { blockText, parseCid, sha256 } from '../dag/cid.ts';
-import { isDamage, ShardctlError } from '../errors.ts';
+import { isDamage, messageOf, ShardctlError } from '../errors.ts';
 import { DIGEST_BYTES, RAW } from '../model.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
 import { contentsOf, type Manifest, readManifest } from '../shard/manifest.ts';
@@ -58,10 +58,6 @@ async function byManifest(path: string, cid: string, file: CarFile): Promise<Sha
   // The root stands in the file's last section too, so nothing hangs on the header.
   const damage = carHeader(root).equals(file.bytes(0, CAR_HEADER_BYTES)) ? undefined : 'its header is damaged';
   return new CarShardReader({ path, cid, file, manifest, dataAt, damage });
-}
-
-function messageOf(error: unknown): string {
-  return (error as Error).message;
 }
 
 /** Where the bytes of each block begin, and where the last one's end. */

@@ -6,6 +6,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { writeDurably } from '../durable.ts';
+import { isGone } from '../errno.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 
 /** Format of a local peer's directory as this version writes it. The first had no marks: whoever knows none must stay away. */
@@ -54,7 +55,7 @@ export async function readIdentity({ name, path }: { readonly name: string; read
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    if (isGone(errnoOf(error))) return undefined;
     throw error;
   }
   const identity = parseIdentity(text);

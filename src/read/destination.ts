@@ -19,7 +19,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { displayPath } from '../display.ts';
-import { errnoOf, ShardctlError } from '../errors.ts';
+import { cannotSetAttributes, errnoName } from '../errno.ts';
+import { errnoOf, messageOf, ShardctlError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { fsPath } from '../fs-path.ts';
 import type { Libc } from '../libc.ts';
@@ -174,7 +175,7 @@ export class Destination {
     const { libc } = this.#options;
     if (libc !== undefined) {
       const errno = libc.setMtime(Buffer.from(path, 'latin1'), mtimeNs);
-      if (errno !== 0) this.#warn(`times cannot be restored there (errno ${errno}, first for "${displayPath(path)}")`, 'times');
+      if (errno !== 0) this.#warn(`times cannot be restored there (${errnoName(errno)}, first for "${displayPath(path)}")`, 'times');
       return;
     }
     // As text: Node takes a negative number for "now".
@@ -187,8 +188,8 @@ export class Destination {
     try {
       set();
     } catch (error) {
-      if (!['EPERM', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
-      this.#warn(`${what} cannot be restored there: ${(error as Error).message}`, what);
+      if (!cannotSetAttributes(errnoOf(error))) throw error;
+      this.#warn(`${what} cannot be restored there: ${messageOf(error)}`, what);
     }
   }
 

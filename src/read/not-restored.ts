@@ -1,19 +1,12 @@
 /** Entries that `get` could not bring back: why, how many, and which; and what is no entry's fault and stops it. */
 import { displayPath } from '../display.ts';
-import { errnoOf, isShortage, ShardctlError } from '../errors.ts';
+import { isPlaceFailing } from '../errno.ts';
+import { errnoOf, isShortage, messageOf, ShardctlError } from '../errors.ts';
 import type { Emit, RestoreProblem } from '../events.ts';
 import type { ByteString } from '../model.ts';
 
 /** Entries named for each kind of problem: a peer that is away may have a million files. The others are counted. */
 const MOST_NAMED = 100;
-
-/** What is wrong with the place itself: every other entry would fail too, and to try them could do harm. */
-const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'ENXIO', 'ENODEV', 'ESTALE', 'ENOTCONN', 'ETIMEDOUT', 'EHOSTDOWN', 'EBADF']);
-
-/** Whether a failed system call says that nothing more can be written there at all. */
-export function isPlaceFailing(errno: string): boolean {
-  return FATAL.has(errno);
-}
 
 const AWAY = new Set(['TOO_FEW_PEERS', 'NOT_READABLE']);
 
@@ -40,7 +33,7 @@ export class NotRestored {
       throw error;
     }
     if (++this.counts[problem] <= MOST_NAMED) {
-      this.#emit({ type: 'not-restored', problem, path: displayPath(path), detail: (error as Error).message });
+      this.#emit({ type: 'not-restored', problem, path: displayPath(path), detail: messageOf(error) });
     } else if (this.counts[problem] === MOST_NAMED + 1) {
       this.#emit({ type: 'warning', message: `more than ${MOST_NAMED} entries are ${TEXT[problem]}: the others are only counted` });
     }
@@ -54,6 +47,7 @@ export class NotRestored {
       return error.code === 'USAGE' ? 'unwritable' : undefined;
     }
     const errno = errnoOf(error);
+    // Every other entry would fail too, and to try them could do harm.
     if (errno === undefined || isPlaceFailing(errno)) return undefined;
     return errno !== 'ENOENT' || this.#isOutThere() ? 'unwritable' : undefined;
   }

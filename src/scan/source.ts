@@ -1,7 +1,8 @@
 /** The directory that is imported: whether it is there, and stays the same one. */
 import { lstatSync } from 'node:fs';
 import { displayPath } from '../display.ts';
-import { errnoOf, ShardctlError } from '../errors.ts';
+import { isForbidden } from '../errno.ts';
+import { errnoOf, messageOf, ShardctlError } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import type { ByteString } from '../model.ts';
 
@@ -46,8 +47,8 @@ export function sourceError(source: ByteString, error: unknown): unknown {
     return new ShardctlError('USAGE', `not a directory: ${shown}`, { hint: 'give the directory that holds the repository', cause: error });
   }
   if (errno === undefined) return error;
-  return new ShardctlError('SOURCE_UNREADABLE', `cannot list ${shown}: ${(error as Error).message}`, {
-    hint: 'run as a user who may read it',
+  return new ShardctlError('SOURCE_UNREADABLE', `cannot list ${shown}: ${messageOf(error)}`, {
+    hint: isForbidden(errno) ? 'run as a user who may read it' : 'see with `ls` and `dmesg` whether its disk or its server is well',
     cause: error,
   });
 }

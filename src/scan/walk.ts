@@ -8,6 +8,7 @@
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
 import { Directory, DROPPED, entryStat, SAME, UNREADABLE } from '../directory.ts';
 import { displayPath } from '../display.ts';
+import { isGone } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import type { Emit, EntryProblem } from '../events.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
@@ -183,7 +184,7 @@ function report(directory: Directory, index: number, error: unknown, emit: Emit)
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
   // ENOTDIR: a directory was replaced by something else between the listing of its parent and its own.
-  const problem = errno === 'ENOENT' || errno === 'ENOTDIR' ? 'vanished' : 'unreadable';
+  const problem = isGone(errno) ? 'vanished' : 'unreadable';
   const path = displayPath(joinBytes(directory.path, directory.names[index] as ByteString));
   emit({ type: 'entry', problem, path, detail: reasonOf(error) });
   return problem;

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncPath } from '../../durable.ts';
+import { flush, syncPath } from '../../durable.ts';
 import { EXIT, ioError, ShardctlError } from '../../errors.ts';
 import { type Exported, exportCar } from '../../export-car.ts';
 import { formatSize } from '../../home/sizes.ts';
@@ -56,7 +56,7 @@ async function intoFile(path: string, exporting: (write: Write) => Promise<Expor
         await handle.appendFile(bytes);
         return true;
       });
-      await handle.sync();
+      await flush(handle);
     } finally {
       await handle.close();
     }
