@@ -28,7 +28,8 @@ export async function* importAgain(
 ): AsyncGenerator<BlocksStep, void, void> {
   let failure: FileFailure | undefined = first;
   for (let attempt = 1; failure !== undefined; attempt++) {
-    if (failure.errno !== undefined && !(isPassing(failure.errno) && attempt <= ATTEMPTS)) {
+    // Also one that was taken as it comes, and is said to be replaced all the same: its file system gives strange errnos.
+    if (attempt > ATTEMPTS || (failure.errno !== undefined && !isPassing(failure.errno))) {
       giveUp(context, directory, index, failure);
       return;
     }

@@ -1,5 +1,5 @@
 /** Symlinks are small and are never followed: the main thread reads their targets while workers read files. */
-import { readlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { encodeSymlink } from '../dag/file.ts';
 import { CHANGED, type Directory, NEW } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
@@ -23,13 +23,23 @@ export function importSymlinks(context: ImportContext, directory: Directory): Bu
 }
 
 function readTarget(context: ImportContext, directory: Directory, index: number): Buffer | undefined {
+  const path = fsPath(`${context.source}/${entryPath(directory, index)}`);
   try {
-    return readlinkSync(fsPath(`${context.source}/${entryPath(directory, index)}`), 'buffer');
+    return readlinkSync(path, 'buffer');
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === undefined) throw error;
-    // EINVAL: it is no symlink any more; the next run sees what it is.
-    giveUp(context, directory, index, { errno: errno === 'EINVAL' ? 'ENOENT' : errno, detail: reasonOf(error) });
+    // EINVAL: it is no symlink any more, and the next run sees what it is; or its file system fails in a strange way.
+    const isReplaced = errno === 'EINVAL' && !isSymlink(path);
+    giveUp(context, directory, index, { errno: isReplaced ? 'ENOENT' : errno, detail: reasonOf(error) });
     return undefined;
+  }
+}
+
+function isSymlink(path: string | Buffer): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
   }
 }

@@ -211,6 +211,6 @@ function failureOf(error: unknown, index: number): FileFailure {
   if (errno === undefined) throw error;
   // ELOOP: O_NOFOLLOW met a symlink. ENXIO, ESPIPE, EISDIR: a socket, a FIFO, a directory. All mean that the file was replaced.
   if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'ESPIPE' || errno === 'EISDIR')
-    return { index, errno: undefined, detail: 'it was replaced while it was read' };
+    return { index, errno: undefined, detail: `it was replaced while it was read, or cannot be: ${reasonOf(error)}` };
   return { index, errno, detail: reasonOf(error) };
 }
