@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -162,4 +173,39 @@ test('settings with a password in them are for their owner alone, and so is thei
 
 test('a newer format is refused, whatever else it says', async () => {
   await assert.rejects(load({ format: 7, future: true }), { code: 'NEWER_FORMAT', exitCode: 45, message: /format 7; .* up to format 1/ });
+});
+
+test('settings that are a link stay one: what it leads to is written, in its own mode', async () => {
+  const managed = mkdtempSync(join(tmpdir(), 'shardctl-managed-'));
+  try {
+    saveConfig(home, DEFAULT_CONFIG);
+    for (const file of ['a', 'b']) rmSync(join(managed, file), { force: true });
+    renameSync(home.config, join(managed, 'a'));
+    chmodSync(join(managed, 'a'), 0o664);
+    symlinkSync('a', join(managed, 'b'));
+    symlinkSync(join(managed, 'b'), home.config);
+    saveConfig(home, { ...DEFAULT_CONFIG, shardSize: 4096 });
+    assert.equal((await loadConfig(home, '1.0.0'))?.shardSize, 4096);
+    assert.match(readFileSync(join(managed, 'a'), 'utf8'), /4096/);
+    assert.equal(statSync(join(managed, 'a')).mode & 0o777, 0o664);
+    for (const link of [home.config, join(managed, 'b')]) assert.ok(lstatSync(link).isSymbolicLink());
+    assert.deepEqual(readdirSync(managed).sort(), ['a', 'b']);
+
+    // It led nowhere: restoring fills it in.
+    rmSync(join(managed, 'a'));
+    assert.equal(await loadConfig(home, '1.0.0'), undefined);
+    await restoreConfig(home);
+    assert.equal((await loadConfig(home, '1.0.0'))?.shardSize, 4096);
+    assert.ok(lstatSync(home.config).isSymbolicLink());
+
+    rmSync(home.config);
+    symlinkSync(join(managed, 'none', 'c'), home.config);
+    assert.throws(() => saveConfig(home, DEFAULT_CONFIG), { code: 'IO', message: /writing the settings failed .*leads to .*none\/c/ });
+    rmSync(home.config);
+    symlinkSync('config.json', home.config);
+    assert.throws(() => saveConfig(home, DEFAULT_CONFIG), { code: 'IO', message: /ELOOP/ });
+  } finally {
+    rmSync(managed, { recursive: true });
+    rmSync(home.config, { force: true });
+  }
 });

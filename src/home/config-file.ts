@@ -3,12 +3,26 @@
  * a checksum: it spares a run the check, and is what `shardctl config --restore` goes back to when `config.json` is damaged.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  fchmodSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { flushSync, syncDirectory } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { CONFIG_FORMAT, type Config, holdsSecret } from './config.ts';
 import type { HomePaths } from './home.ts';
+
+/** As many as Linux follows. */
+const MOST_LINKS = 40;
 
 interface CheckedConfig {
   /** Of the program that checked it; empty where it was written and not read yet. Another one may ask for other things. */
@@ -64,7 +78,8 @@ export function saveConfig(home: HomePaths, config: Config): void {
   try {
     writeWhole(home.config, text, { durable: true, secret: holdsSecret(config) });
   } catch (error) {
-    throw ioError(error, 'writing the settings', home.config);
+    const link = linkAt(home.config);
+    throw ioError(error, 'writing the settings', link === undefined ? home.config : `${home.config}, which leads to ${link}`);
   }
   writeChecked(home, { version: '', of: digestOf(text), config, isKnown: readChecked(home.configCache)?.isKnown });
 }
@@ -161,13 +176,39 @@ function parseJson(text: string, file: string): unknown {
   }
 }
 
-function writeWhole(file: string, text: string, options: { durable?: boolean; secret: boolean }): void {
+/** Where a link leads, be anything there or not; undefined for what is no link. */
+function linkAt(file: string): string | undefined {
+  try {
+    return resolve(realpathSync(dirname(file)), readlinkSync(file));
+  } catch {
+    return undefined;
+  }
+}
+
+function keepMode(fd: number, mode: number): void {
+  try {
+    fchmodSync(fd, mode);
+  } catch {
+    // A file system without modes of its own.
+  }
+}
+
+/** Settings may be a link into a directory that other tools keep: it stays one, and what it leads to is replaced, in its own mode. */
+function writeWhole(path: string, text: string, options: { durable?: boolean; secret: boolean }): void {
+  let file = path;
+  for (let links = 0, link = linkAt(path); link !== undefined; link = linkAt(link)) {
+    file = link;
+    links += 1;
+    if (links > MOST_LINKS) throw Object.assign(new Error('ELOOP: too many links'), { code: 'ELOOP' });
+  }
+  const mode = file === path ? 0o644 : (statSync(file, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777;
   const fresh = `${file}.new`;
   try {
     // What a run that died has left has a mode of its own.
     rmSync(fresh, { force: true });
-    const fd = openSync(fresh, 'wx', options.secret ? 0o600 : 0o644);
+    const fd = openSync(fresh, 'wx', options.secret ? 0o600 : mode);
     try {
+      if (file !== path && !options.secret) keepMode(fd, mode);
       writeSync(fd, text);
       if (options.durable) flushSync(fd);
     } finally {

@@ -1,5 +1,5 @@
 /** shardctl's own directory: where it is, what stands where in it, and whether it may be used. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { isForeign } from './foreign.ts';
@@ -83,7 +83,9 @@ export function ensureHome(paths: HomePaths): boolean {
 /** A home whose settings alone are gone is still one: a new one in its place would not know the peers. */
 function assertNotLost({ dir, config, configCache, index }: HomePaths): void {
   if (!existsSync(index) || !existsSync(configCache)) return;
-  throw new ShardctlError('NOT_FOUND', `the home at ${dir} has lost its settings: ${config} is gone`, {
+  const isLink = lstatSync(config, { throwIfNoEntry: false }) !== undefined;
+  const what = isLink ? `${config} is a link that leads nowhere` : `${config} is gone`;
+  throw new ShardctlError('NOT_FOUND', `the home at ${dir} has lost its settings: ${what}`, {
     hint: 'run `shardctl config --restore`: it writes them again as they were last found good',
   });
 }
