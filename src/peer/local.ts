@@ -1,11 +1,13 @@
 /** The local peer: a directory on this machine. What is common to its two layouts: identity, space, errors. */
 import { randomUUID } from 'node:crypto';
+import type { StatsFs } from 'node:fs';
 import { mkdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory } from '../durable.ts';
-import { ioError, isDamage, ShardctlError } from '../errors.ts';
+import { ioError, isDamage, reasonOf, ShardctlError } from '../errors.ts';
 import type { Metric, Owner } from '../model.ts';
 import { CarStore } from './car-store.ts';
+import { freeBytesOf } from './disk.ts';
 import { isIntact } from './intact.ts';
 import { layoutIn, PEER_FORMAT, type PeerIdentity, type PeerLayout, readIdentity, writeIdentity } from './local-identity.ts';
 import { Marks } from './marks.ts';
@@ -33,6 +35,7 @@ export interface LocalPeerOptions {
   readonly drained?: boolean | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  readonly statfs?: (path: string) => Promise<StatsFs>;
 }
 
 export class LocalPeer implements Peer {
@@ -231,9 +234,20 @@ export class LocalPeer implements Peer {
     }
   }
 
+  /** @throws ShardctlError `TOO_FEW_PEERS` when the file system does not say, and no capacity says it instead */
   async #diskFree(): Promise<number> {
-    const disk = await statfs(this.#options.path);
-    return disk.bavail * disk.bsize;
+    const { path, capacity, statfs: ask = statfs } = this.#options;
+    let said = '';
+    try {
+      const free = freeBytesOf(await ask(path));
+      if (free !== undefined) return free;
+    } catch (error) {
+      said = `: ${reasonOf(error)}`;
+    }
+    if (capacity !== undefined) return Number.POSITIVE_INFINITY;
+    throw new ShardctlError('TOO_FEW_PEERS', `the file system of peer "${this.name}" (${path}) does not say how much is free${said}`, {
+      hint: `say how much its shards may take: \`shardctl peers set ${this.name} --capacity 500GB\``,
+    });
   }
 
   /** What the others are about to copy counts as used, as far as it is not on the disk yet; so this errs on the safe side. */

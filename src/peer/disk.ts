@@ -1,0 +1,13 @@
+/** What the file system of a local peer says is free. Some say nothing, or nonsense: FUSE mounts of object stores, some network shares. */
+import type { StatsFs } from 'node:fs';
+
+/** Where less than nothing is left, as on macOS, the count comes without its sign. */
+const NEGATIVE = 2 ** 63;
+
+/** Bytes that are free to this user; undefined when the numbers cannot be believed. */
+export function freeBytesOf({ blocks, bavail, bsize }: Pick<StatsFs, 'blocks' | 'bavail' | 'bsize'>): number | undefined {
+  if (!(blocks > 0) || !(bsize > 0)) return undefined;
+  if (bavail < 0 || (bavail >= NEGATIVE && blocks < NEGATIVE)) return 0;
+  const bytes = bavail * bsize;
+  return bavail <= blocks && Number.isSafeInteger(bytes) ? bytes : undefined;
+}
