@@ -8,6 +8,7 @@ import type { Emit } from './events.ts';
 import { Expansion } from './expansion.ts';
 import { Turns } from './flow.ts';
 import { joinBytes, toBytes } from './fs-path.ts';
+import { formatCount } from './home/sizes.ts';
 import { loadLibc } from './libc.ts';
 import { BoundlessTree } from './measure.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
@@ -28,6 +29,8 @@ export interface GetOptions {
   readonly signal: AbortSignal;
   /** Replace what is there already. What is there and not in the tree stays. */
   readonly overwrite?: boolean;
+  /** Set setuid, setgid and sticky bits too: the tree is this home's own, or it was asked for. [false] */
+  readonly specialBits?: boolean;
 }
 
 export interface GetSummary {
@@ -48,8 +51,8 @@ export interface GetSummary {
  * nothing can be restored; `BoundlessTree`. What was restored stays
  */
 export async function get(options: GetOptions): Promise<GetSummary> {
-  const { root, path, out, blocks, emit, signal, overwrite = false } = options;
-  const destination = new Destination({ libc: await loadLibc(), overwrite, emit });
+  const { root, path, out, blocks, emit, signal, overwrite = false, specialBits = false } = options;
+  const destination = new Destination({ libc: await loadLibc(), overwrite, specialBits, emit });
   const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
   const top = toBytes(out);
   const notRestored = new NotRestored(emit, () => destination.isStillThere());
@@ -67,6 +70,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   } catch (error) {
     throw signal.aborted ? error : failure(error, current, out, entry.kind);
   }
+  if (destination.withheld > 0) emit({ type: 'warning', message: withheldText(destination.withheld) });
   return { ...counts, problems: notRestored.counts, failure: notRestored.failure(out) };
 
   async function restore(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {
@@ -137,6 +141,11 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   function tell(): void {
     emit({ type: 'progress', label: 'get', done: entries, total: 0, bytes: counts.bytes });
   }
+}
+
+function withheldText(entries: number): string {
+  const some = entries === 1 ? '1 entry has' : `${formatCount(entries)} entries have`;
+  return `${some} setuid, setgid or sticky bits, which were left out, as the tree is not known to be this home's own: --special-bits restores them`;
 }
 
 function taken(out: string): ShardctlError {

@@ -17,6 +17,8 @@ export interface OpenTree {
   readonly blocks: Blocks;
   /** Of the tree's CIDs: those of a profile of CIDv0 are shown as such. */
   readonly cidVersion: 0 | 1;
+  /** This home made the tree from a source of its own; what came from elsewhere may be anybody's. */
+  readonly isOwn: boolean;
 }
 
 /** Runs `work` on the tree that a `REF[/PATH]` names. */
@@ -40,7 +42,8 @@ export async function withTrees<T>(
       return await work(
         found.map(({ snapshot, path }) => {
           const root = parseCid(snapshot.tree);
-          return { snapshot, root, path, blocks, cidVersion: root.version };
+          const isOwn = snapshot.broughtBy === undefined && (index.repository(snapshot.repository)?.source ?? '') !== '';
+          return { snapshot, root, path, blocks, cidVersion: root.version, isOwn };
         }),
       );
     } catch (error) {

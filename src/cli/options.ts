@@ -59,6 +59,7 @@ export const OPTIONS = {
   // get, ls, verify
   output: { short: 'o', value: 'OUT', help: 'the file or directory to make' },
   overwrite: { help: 'write into OUT although it is there' },
+  'special-bits': { help: 'restore setuid, setgid and sticky bits also of a tree that came from elsewhere' },
   car: { value: 'FILE', help: 'the CAR to write; - is stdout' },
   root: { value: 'CID', help: 'the root of the tree to take, of a CAR that has several or names none' },
   shards: { help: 'one line for each shard: who should have it, and who has' },

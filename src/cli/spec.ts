@@ -60,7 +60,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'get',
     arguments: ['REF[/PATH]'],
     summary: 'write a tree or a file back, with its modes and times',
-    options: ['output', 'overwrite', 'root-only'],
+    options: ['output', 'overwrite', 'special-bits', 'root-only'],
     examples: ['shardctl get debian -o ./copy', 'shardctl get debian@7/dists/stable/Release -o Release'],
   },
   {

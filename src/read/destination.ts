@@ -30,13 +30,27 @@ const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | con
 /** Until its metadata are set, a file or directory is nobody else's. */
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
+/** Without setuid, setgid and sticky. */
+const ORDINARY_BITS = 0o777;
 const NS_PER_SECOND = 1e9;
+
+/** By a handle that no symlink leads to: whoever can write there may have put one in its place. */
+function withDirectory(path: ByteString, work: (fd: number) => void): void {
+  const fd = openSync(fsPath(path), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    work(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 export interface DestinationOptions {
   /** Without it, times are restored as exactly as a double of seconds holds them. */
   readonly libc: Libc | undefined;
   /** Replace files and symlinks that are in the way. */
   readonly overwrite: boolean;
+  /** Set setuid, setgid and sticky bits: a tree from elsewhere could make its programs run as whoever restores it. */
+  readonly specialBits: boolean;
   readonly emit: Emit;
 }
 
@@ -52,6 +66,8 @@ export interface OpenFile {
 export class Destination {
   readonly #options: DestinationOptions;
   readonly #warned = new Set<string>();
+  /** Entries whose special bits were left out. */
+  withheld = 0;
   /** The directory that everything goes into, once it is entered. */
   #top: { readonly path: ByteString; readonly dev: number; readonly ino: number } | undefined;
 
@@ -93,7 +109,7 @@ export class Destination {
 
   /** After the data: writing to a file clears its setuid bit and moves its mtime. */
   finishFile(file: OpenFile, { mode, mtimeNs }: Metadata): void {
-    if (mode !== undefined) this.#tolerate('modes', () => fchmodSync(file.fd, mode));
+    if (mode !== undefined) this.#setMode(file.fd, mode);
     file.isOpen = false;
     closeSync(file.fd);
     this.#setMtime(file.path, mtimeNs);
@@ -138,14 +154,31 @@ export class Destination {
       rmSync(fsPath(path), { force: true });
       mkdirSync(fsPath(path), newMode);
     } else if ((mode & PRIVATE_DIRECTORY) !== PRIVATE_DIRECTORY) {
-      chmodSync(fsPath(path), (mode & 0o7777) | PRIVATE_DIRECTORY);
+      this.#openUp(path, (mode & 0o7777) | PRIVATE_DIRECTORY);
     }
   }
 
   /** After everything below it: each new entry moves the directory's mtime, and its mode may forbid them. */
   leaveDirectory(path: ByteString, { mode, mtimeNs }: Metadata): void {
-    if (mode !== undefined) this.#tolerate('modes', () => chmodSync(fsPath(path), mode));
+    if (mode !== undefined) withDirectory(path, (fd) => this.#setMode(fd, mode));
     this.#setMtime(path, mtimeNs);
+  }
+
+  #setMode(fd: number, mode: number): void {
+    const given = this.#options.specialBits ? mode : mode & ORDINARY_BITS;
+    if (given !== mode) this.withheld++;
+    this.#tolerate('modes', () => fchmodSync(fd, given));
+  }
+
+  /** A directory that is there and that its owner may not write to, or not even read. */
+  #openUp(path: ByteString, mode: number): void {
+    try {
+      withDirectory(path, (fd) => fchmodSync(fd, mode));
+    } catch (error) {
+      if (errnoOf(error) !== 'EACCES') throw error;
+      // What nobody may read cannot be opened; it was a directory a moment ago.
+      chmodSync(fsPath(path), mode);
+    }
   }
 
   /**

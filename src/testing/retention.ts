@@ -82,7 +82,7 @@ async function restoredRoot(home: TestHome, index: Index, { tree, shards, metada
   try {
     const out = join(dir, 'out');
     const signal = new AbortController().signal;
-    await get({ root: parseCid(tree), path: '', out, blocks, emit: () => {}, signal });
+    await get({ root: parseCid(tree), path: '', out, blocks, emit: () => {}, signal, specialBits: true });
     return cidText(await treeRoot(toBytes(out), { profile: profileOf('unixfs-v1-2025'), metadata }), 1);
   } finally {
     await blocks.close();

@@ -1,5 +1,6 @@
 /** `shardctl get REF[/PATH] -o OUT`: write a tree or a file back, with its modes and times. */
 import { EXIT } from '../../errors.ts';
+import type { Emit } from '../../events.ts';
 import { get } from '../../get.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { usage } from '../args.ts';
@@ -16,10 +17,12 @@ export async function run(context: Context): Promise<number> {
   if (target === undefined || target === '') throw usage('--output OUT is missing', args.command);
   const out = absolute(target);
   collectLess();
-  return await withTree(context, args.positionals[0] as string, async ({ snapshot, root, path, blocks }) => {
+  return await withTree(context, args.positionals[0] as string, async ({ snapshot, root, path, blocks, isOwn }) => {
     const started = now();
     forOthersToo(context);
-    const done = await get({ root, path, out, blocks, emit: (event) => reporter.event(event), signal, overwrite: args.flag('overwrite') });
+    const specialBits = isOwn || args.flag('special-bits');
+    const emit: Emit = (event) => reporter.event(event);
+    const done = await get({ root, path, out, blocks, emit, signal, overwrite: args.flag('overwrite'), specialBits });
     const seconds = (now() - started) / 1000;
     const { files, directories, symlinks, bytes, problems, failure } = done;
     if (args.flag('root-only') && !context.json) output.line(snapshot.tree);
