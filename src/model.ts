@@ -223,6 +223,8 @@ export interface RepositoryRecord {
   readonly replication?: Replication;
   /** Names of allocators, in the order in which they decide, as `add` was told; absent for the home's own setting. */
   readonly allocateBy?: readonly string[];
+  /** What it was called before, as long as a Kubo may have its key by that name: see `publish.ts`. */
+  readonly formerNames?: readonly string[];
 }
 
 /** How far stat data are believed. With nothing set, a content is the same only if all of them are. */

@@ -34,18 +34,37 @@ export async function pinHeads({ index, peers, emit, silent }: PinHeads, reposit
   }
 }
 
+/** Unpins the roots of repositories that are no more, or have another name. What a peer that is away misses, the next prune does. */
+export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index' | 'peers' | 'emit'>): Promise<void> {
+  const names = new Set(index.repositories().map(({ name }) => name));
+  const unpinOn = async (peer: Peer) => {
+    const error = await inTime(peer.keepRoots?.(names));
+    if (error === undefined) return;
+    emit({ type: 'warning', message: `peer ${peer.name} keeps roots pinned that nobody needs until the next prune: ${error.message}` });
+  };
+  await Promise.all([...peers.values()].filter(({ keepRoots }) => keepRoots !== undefined).map(unpinOn));
+}
+
 async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotRecord, emit: Emit): Promise<void> {
   // Both blocks are in the catalogue. A peer that does not hold it (any more) has nothing to be found for.
   const holds = catalogue.peers.includes(peer.name);
+  const error = await inTime(peer.pinRoots?.(repository, holds ? [cid, tree] : []));
+  if (error !== undefined && holds)
+    emit({ type: 'warning', message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}` });
+}
+
+/** @returns why it was not done */
+async function inTime(work: Promise<void> | undefined): Promise<ShardctlError | undefined> {
   let patience: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     patience = setTimeout(() => reject(new ShardctlError('TOO_FEW_PEERS', 'it does not answer')), PATIENCE_MS);
   });
   try {
-    await Promise.race([peer.pinRoots?.(repository, holds ? [cid, tree] : []), tooLate]);
+    await Promise.race([work, tooLate]);
+    return undefined;
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
-    if (holds) emit({ type: 'warning', message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}` });
+    return error;
   } finally {
     clearTimeout(patience);
   }

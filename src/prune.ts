@@ -11,11 +11,12 @@ import { parseCid } from './dag/cid.ts';
 import type { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
 import { heldBy } from './held.ts';
-import type { ShardRecord, SnapshotRecord } from './model.ts';
+import type { Index } from './index-store/index.ts';
+import type { ShardRecord, SnapshotRecord, Stray } from './model.ts';
 import { type Holding, holdingsOf } from './move/holdings.ts';
 import type { Surplus } from './move/let-go.ts';
 import { countSurplus, findSurplus, letGoOf, type SurplusGone } from './move/surplus.ts';
-import { pinHeads } from './pin-heads.ts';
+import { pinHeads, unpinFormer } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { contentsOn } from './prune/contents.ts';
 import { liveLossOf } from './prune/damaged.ts';
@@ -33,6 +34,10 @@ import { emptySpool } from './spool.ts';
 export interface PruneOptions extends PruneLimits {
   /** Only say what would be done. */
   readonly dryRun: boolean;
+  /** In a dry run: names of repositories that are taken to be gone. */
+  readonly without?: readonly string[];
+  /** Leave replicas over the most that is asked for. */
+  readonly keepSurplus?: boolean;
 }
 
 export interface Pruned {
@@ -67,7 +72,7 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
   const { index, peers } = run;
   const blocks = placedBlocks(index, peers, { onTrouble: (message) => run.emit({ type: 'warning', message }), signal: run.signal });
   try {
-    const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+    const { snapshots, strays } = stateOf(index, options);
     const live = await liveBlocks(
       snapshots.map(({ tree }) => parseCid(tree)),
       { ...run, blocks },
@@ -77,14 +82,14 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
       throw error;
     });
     const uses = await usesOf(run, snapshots, live);
-    const plan = planPrune({ shards: index.shards(), snapshots, strays: index.strays(), uses }, options);
+    const plan = planPrune({ shards: index.shards(), snapshots, strays, uses }, options);
     const leaving: Leaving = {
       dead: new Set(plan.dead.map(({ number }) => number)),
       thin: new Set(plan.repack.map(({ shard }) => shard.number)),
     };
     const toCopy = await assertKept(run, snapshots, leaving, blocks);
     const affected = snapshots.filter(({ shards }) => shards.some((number) => leaving.dead.has(number) || leaving.thin.has(number)));
-    const surplus = await surplusOf(run, leaving);
+    const surplus = options.keepSurplus === true ? [] : await surplusOf(run, leaving);
     if (options.dryRun) {
       const outcome = { left: 0, kept: 0, surplus: countSurplus(surplus) };
       return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, ...outcome });
@@ -95,6 +100,7 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     await blocks.close();
     refreshHeads(run);
     await pinHeads(run);
+    await unpinFormer(run);
     const removal = await removeUnneeded(run, live);
     const gone = await letGoOf(run, surplus);
     return report(plan, { dryRun: false, rewritten: affected.length, repacked, ...removal, surplus: gone });
@@ -107,6 +113,16 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
 async function surplusOf(run: PruneRun, { dead, thin }: Leaving): Promise<Surplus[]> {
   const isStaying = ({ shards }: Holding) => shards.some((number) => !dead.has(number) && !thin.has(number));
   return await findSurplus(run, holdingsOf(run.index).filter(isStaying), await heldBy(run.peers));
+}
+
+/** What is retained, and what on the peers is not. */
+function stateOf(index: Index, { without = [] }: PruneOptions): { readonly snapshots: SnapshotRecord[]; readonly strays: Stray[] } {
+  const all = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const gone = all.filter(({ repository }) => without.includes(repository));
+  return {
+    snapshots: all.filter((snapshot) => !gone.includes(snapshot)),
+    strays: [...index.strays(), ...gone.map(({ catalogue: { cid, peers } }) => ({ cid, peers }))],
+  };
 }
 
 const NONE_LEAVING: Leaving = { dead: new Set(), thin: new Set() };

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { Index } from './index-store/index.ts';
+import type { RepositoryRecord } from './model.ts';
 import { KuboDaemon, requireKubo } from './testing/kubo.ts';
 import { Program } from './testing/program.ts';
 import { writeTree } from './testing/tree.ts';
@@ -42,6 +44,42 @@ test('a name leads to the tree of the head, stays the same, and moves with updat
   assert.notEqual(summary.tree, tree);
   assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${summary.tree}`);
   assert.equal(program.succeeds('update', 'deb ian', '--publish', '-q').stdout, '');
+});
+
+test('a renamed repository keeps its name, also where the daemon did not answer when it was renamed', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  const nameOf = (said: { lines: readonly string[] }) => /^\/ipns\/(\S+) /.exec(said.lines[0] ?? '')?.[1];
+  const keys = () =>
+    (daemon as KuboDaemon).repo
+      .text(['key', 'list'])
+      .split('\n')
+      .filter((key) => key.startsWith('shardctl-'));
+  const name = nameOf(program.succeeds('publish', 'deb ian'));
+  assert.equal(program.succeeds('rename', 'deb ian', 'debian').stderr, '');
+  assert.match(keys().join(), /^shardctl-[0-9a-f]{12}-debian$/);
+  // As a rename leaves it while the daemon is away.
+  daemon.repo.run(['key', 'rename', keys()[0] as string, (keys()[0] as string).replace(/debian$/, 'was')]);
+  const index = await Index.open(join(program.home, 'index'));
+  await index.saveRepository({ ...(index.repository('debian') as RepositoryRecord), formerNames: ['was'] });
+  await index.close();
+  program.succeeds('update', '-q');
+  assert.equal(nameOf(program.succeeds('publish', 'debian')), name);
+  const roots = daemon.repo.text(['pin', 'ls', '--type=direct', '--names']);
+  assert.match(roots, /shardctl roots of [0-9a-f]{12}\/debian\b/);
+  assert.doesNotMatch(roots, /deb ian/);
+  program.succeeds('rename', 'debian', 'deb ian', '-q');
+});
+
+test('rm unpins the roots, and says that the key stays and how it goes', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  const roots = () => (daemon as KuboDaemon).repo.text(['pin', 'ls', '--type=direct', '--names']);
+  program.succeeds('add', writeTree(join(dir, 'second'), { b: 'two' }), '--name', 'second', '-q');
+  program.succeeds('publish', 'second', '-q');
+  assert.match(roots(), /\/second\b/);
+  const { stdout } = program.succeeds('rm', 'second');
+  assert.doesNotMatch(roots(), /\/second\b/);
+  const command = /`ipfs (key rm \S+)`/.exec(stdout)?.[1] as string;
+  assert.match(daemon.repo.text(command.split(' ')), /-second/);
 });
 
 test('another home gets no name of this one by accident: it takes it over when it is told to, and the name stays', async (t) => {

@@ -32,6 +32,8 @@ export interface PublishOptions {
   readonly home: string;
   /** The home comes from a time when a key had the name of the repository alone: such a key is its own. */
   readonly isFormer: boolean;
+  /** What the repository was called when a key may have been made for it, and no other repository is called now. */
+  readonly formerNames: readonly string[];
   /** Name of a key that this home takes over, and with it the IPNS name. */
   readonly takeKey: string | undefined;
 }
@@ -48,14 +50,41 @@ export async function publish(options: PublishOptions): Promise<Published> {
       hint: 'add one with `shardctl peers add kubo URL`',
     });
   }
-  const own = `shardctl-${home}-${encodeURIComponent(head.repository)}`;
+  const own = keyOf(home, head.repository);
   const [peer, daemon] = await withKey(options, own);
   const { name, value } = await daemon.publish(own, `/ipfs/${head.tree}`, lifetime);
   return { repository: head.repository, peer, name, value, dnslink: `dnslink=/ipns/${name}` };
 }
 
+/**
+ * A repository has another name now: so has its key, wherever it is. The IPNS name stays.
+ * @returns for each daemon that could not be asked why
+ */
+export async function renameKey(
+  names: ReadonlyMap<string, Names>,
+  home: string,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<Map<string, ShardctlError>> {
+  const silent = new Map<string, ShardctlError>();
+  for (const [peer, daemon] of names) {
+    try {
+      if ((await daemon.keys()).includes(keyOf(home, from))) await daemon.rename(keyOf(home, from), keyOf(home, to));
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      silent.set(peer, error);
+    }
+  }
+  return silent;
+}
+
+/** Homes that share a daemon may have repositories of one name. */
+export function keyOf(home: string, repository: string): string {
+  return `shardctl-${home}-${encodeURIComponent(repository)}`;
+}
+
 /** The daemon that has this home's key for the repository, as it is called now. */
-async function withKey({ head, names, isFormer, takeKey }: PublishOptions, own: string): Promise<[string, Names]> {
+async function withKey(options: PublishOptions, own: string): Promise<[string, Names]> {
+  const { head, names, home, isFormer, formerNames, takeKey } = options;
   const former = `shardctl-${encodeURIComponent(head.repository)}`;
   const found: { readonly peer: string; readonly daemon: Names; readonly key: string }[] = [];
   for (const [peer, daemon] of names) for (const key of await daemon.keys()) found.push({ peer, daemon, key });
@@ -63,7 +92,8 @@ async function withKey({ head, names, isFormer, takeKey }: PublishOptions, own: 
   const having = (key: string) => found.find((it) => it.key === key);
   const mine = having(own);
   if (mine !== undefined && takeKey === undefined) return [mine.peer, mine.daemon];
-  const taken = takeKey === undefined ? (isFormer ? having(former) : undefined) : having(takeKey);
+  const formerKeys = [...formerNames.map((name) => keyOf(home, name)), ...(isFormer ? [former] : [])];
+  const taken = (takeKey === undefined ? formerKeys : [takeKey]).map(having).find((it) => it !== undefined);
   if (taken !== undefined) {
     // Renamed, the key stays the same, and so does the IPNS name that people know.
     if (taken.key !== own) await taken.daemon.rename(taken.key, own);

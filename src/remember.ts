@@ -33,5 +33,7 @@ export async function remember(
 
 export function repositoryRecord(run: IngestRun, head: number): RepositoryRecord {
   const { repository, source, profile, chunker, metadata, filters, ownDemand } = run;
-  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters, ...ownDemand };
+  const { formerNames } = run.index.repository(repository) ?? {};
+  const former = formerNames === undefined ? {} : { formerNames };
+  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters, ...ownDemand, ...former };
 }

@@ -5,11 +5,11 @@ import { ShardctlError } from './errors.ts';
 /** Names become file names in the index, percent-encoded, and those end at 255 bytes. */
 const MOST_ENCODED_NAME = 240;
 
-/** A repository's name stands in references, labels and messages. @throws ShardctlError `USAGE` when this one cannot */
-export function checkRepositoryName(name: string): string {
+/** A repository's name stands in references, labels and messages. @param how another one is given @throws ShardctlError `USAGE` when this one cannot */
+export function checkRepositoryName(name: string, how = 'give a short one with --name'): string {
   const bad = name === '' || name === '.' || name === '..' || /[/@\p{Cc}\p{Cf}\uFFFD]/u.test(name) || name.startsWith('-');
   if (!bad && encodeURIComponent(name).length <= MOST_ENCODED_NAME) return name;
   throw new ShardctlError('USAGE', `"${displayText(name)}" cannot be the name of a repository`, {
-    hint: 'give a short one with --name, without "/", "@" and control characters',
+    hint: `${how}, without "/", "@" and control characters`,
   });
 }

@@ -13,6 +13,8 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   verify: () => import('./commands/verify.ts'),
   repair: () => import('./commands/repair.ts'),
   forget: () => import('./commands/forget.ts'),
+  rm: () => import('./commands/rm.ts'),
+  rename: () => import('./commands/rename.ts'),
   prune: () => import('./commands/prune.ts'),
   recover: () => import('./commands/recover.ts'),
   publish: () => import('./commands/publish.ts'),

@@ -1,7 +1,6 @@
 /** Publishing, wired: which daemons of the settings may have a repository's key. */
 import { ShardctlError } from '../errors.ts';
 import type { Summary } from '../events.ts';
-import type { Config } from '../home/config.ts';
 import { readIdentity } from '../home/identity.ts';
 import type { SnapshotRecord } from '../model.ts';
 import { type Published, publish } from '../publish.ts';
@@ -11,7 +10,11 @@ import { answer } from './results.ts';
 import type { Session } from './wire.ts';
 
 /** @throws ShardctlError `USAGE`, `TOO_FEW_PEERS` */
-export async function publishHead(context: Context, config: Config, head: SnapshotRecord): Promise<Published> {
+export async function publishHead(
+  context: Context,
+  { config, index }: Pick<Session, 'config' | 'index'>,
+  head: SnapshotRecord,
+): Promise<Published> {
   const { args } = context;
   const lifetime = args.text('lifetime');
   if (lifetime !== undefined && !/^\d+(\.\d+)?(s|m|h)$/.test(lifetime))
@@ -21,14 +24,16 @@ export async function publishHead(context: Context, config: Config, head: Snapsh
   if (identity === undefined) throw new Error('a home that publishes has no ID');
   const { id: home, isFormer = false } = identity;
   const names = await kuboNames(context, config, args.text('peer'));
-  return await publish({ head, lifetime, names, home, isFormer, takeKey: args.text('take-key') });
+  const { formerNames = [] } = index.repository(head.repository) ?? {};
+  const free = formerNames.filter((name) => index.repository(name) === undefined);
+  return await publish({ head, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
 }
 
 /** As `publish`, after a run: also one that found nothing changed, whose predecessor may have failed at this. */
-export async function publishAfter(context: Context, { config, index }: Session, { repository, number }: Summary): Promise<void> {
-  const head = index.snapshot(repository, number) as SnapshotRecord;
+export async function publishAfter(context: Context, session: Session, { repository, number }: Summary): Promise<void> {
+  const head = session.index.snapshot(repository, number) as SnapshotRecord;
   try {
-    const published = await publishHead(context, config, head);
+    const published = await publishHead(context, session, head);
     if (context.json || !context.quiet)
       answer(context, [{ type: 'published', ...published }], () => [`/ipns/${published.name} -> ${published.value}`]);
   } catch (error) {

@@ -7,6 +7,7 @@ import type { Pruned } from '../prune.ts';
 import type { Published } from '../publish.ts';
 import type { RestoreProblems } from '../read/not-restored.ts';
 import type { Recoverable, Recovered } from '../recover.ts';
+import type { Renamed } from '../rename.ts';
 import type { Repaired } from '../repair.ts';
 import type { Replica } from '../replica-status.ts';
 import type { Context } from './context.ts';
@@ -59,6 +60,8 @@ export type Result =
   | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
   | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }
+  | { type: 'removed'; dryRun: boolean; repository: string; snapshots: number }
+  | ({ type: 'renamed' } & Renamed)
   /** `collected` names the peers that were asked for their space and gave it. */
   | ({ type: 'pruned'; collected: readonly string[]; seconds: number } & Pruned)
   /** What `peers drain` and `rebalance` did, or would do. */

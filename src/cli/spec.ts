@@ -144,6 +144,20 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    words: 'rm',
+    arguments: ['NAME…'],
+    summary: 'remove repositories with all of their snapshots, and free what nothing else needs',
+    options: ['gc', 'dry-run', 'lock-wait'],
+    examples: ['shardctl rm npm -n', 'shardctl rm npm pypi'],
+  },
+  {
+    words: 'rename',
+    arguments: ['OLD', 'NEW'],
+    summary: 'give a repository another name; its trees and its IPNS name stay',
+    options: ['lock-wait'],
+    examples: ['shardctl rename debian debian-archive'],
+  },
+  {
     words: 'recover',
     arguments: ['[NAME|CID…]'],
     summary: 'make a lost home anew from what its peers hold; without a name, list what is there',

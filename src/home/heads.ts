@@ -1,5 +1,5 @@
 /** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { flushSync, syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
@@ -25,6 +25,13 @@ export function readHead(dir: string, repository: string): string | undefined {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** Goes before what it names: the index knows better, and the next run that finds it gone writes it again. */
+export function dropHead(dir: string, repository: string): void {
+  if (!existsSync(pathOf(dir, repository))) return;
+  rmSync(pathOf(dir, repository));
+  syncDirectory(dir);
 }
 
 /** Whether anything was ever committed here. */

@@ -75,8 +75,7 @@ export class Index {
 
   /** All committed snapshots of a repository, oldest first. */
   snapshots(repository: string): SnapshotRecord[] {
-    const range = { start: [repository, 0] as [string, number], end: [repository, Number.MAX_SAFE_INTEGER] as [string, number] };
-    return [...this.#tables.snapshots.getRange(range)].map(({ value }) => value);
+    return this.#tables.snapshotsOf(repository);
   }
 
   snapshot(repository: string, number: number): SnapshotRecord | undefined {
@@ -154,9 +153,7 @@ export class Index {
     this.#entries.sync(repository.name);
     assertRoom(this.#dir);
     await this.#change((tables) => {
-      for (const number of snapshot.shards) tables.setState(number, 'committed');
-      tables.strays.settle(snapshot.catalogue);
-      void tables.snapshots.put([snapshot.repository, snapshot.number], snapshot);
+      tables.replaceSnapshots([snapshot]);
       void tables.repositories.put(repository.name, repository);
     });
     this.#entries.keepOnly(repository.name, repository.head);
@@ -187,28 +184,40 @@ export class Index {
 
   /** Forgets snapshots, all or none; their catalogues become strays. */
   async forget(repository: string, numbers: Iterable<number>): Promise<void> {
+    await this.#change((tables) => tables.forget(repository, numbers));
+  }
+
+  /**
+   * Removes repositories with all of their snapshots, all or none. What is only a memory of their last runs goes first, and with it
+   * nothing is lost; doubts go last.
+   */
+  async removeRepositories(names: readonly string[]): Promise<void> {
+    const { dropDoubts, dropMemory } = await import('./named-files.ts');
+    dropMemory(this.#dir, names);
     await this.#change((tables) => {
-      for (const number of numbers) {
-        const snapshot = tables.snapshots.get([repository, number]);
-        if (snapshot === undefined) continue;
-        tables.strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
-        void tables.snapshots.remove([repository, number]);
-      }
+      for (const name of names) tables.remove(name);
     });
+    dropDoubts(this.#dir, names);
+  }
+
+  /**
+   * A repository goes by another name, with snapshots that say so. What lies under its name in files is moved after that, and by the
+   * next who opens the index when this run dies in between.
+   */
+  async renameRepository(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): Promise<void> {
+    const { finishRenaming, noteRenaming } = await import('./named-files.ts');
+    const names = { from, to: repository.name };
+    // Without it the next who opens the index looks at the tables, and so for the note.
+    dropStanding(this.#dir);
+    noteRenaming(this.#dir, names);
+    await this.#change((tables) => tables.rename(from, repository, snapshots));
+    finishRenaming(this.#dir, names);
   }
 
   /** In one transaction: snapshots take the place of those of their numbers, and shards that no snapshot needs stop counting. */
   async replaceSnapshots(snapshots: readonly SnapshotRecord[], dead: Iterable<number>): Promise<void> {
     await this.#change((tables) => {
-      for (const snapshot of snapshots) {
-        const key: [string, number] = [snapshot.repository, snapshot.number];
-        const before = tables.snapshots.get(key);
-        if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
-          tables.strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
-        tables.strays.settle(snapshot.catalogue);
-        void tables.snapshots.put(key, snapshot);
-        for (const number of snapshot.shards) tables.setState(number, 'committed');
-      }
+      tables.replaceSnapshots(snapshots);
       for (const number of dead) tables.setState(number, 'sealed');
     });
     this.#countedBlocks = undefined;
@@ -225,12 +234,7 @@ export class Index {
 
   /** Replaces what is known of shards that are there: other peers, another state. */
   async updateShards(shards: readonly ShardRecord[]): Promise<void> {
-    await this.#change((tables) => {
-      for (const shard of shards) {
-        void tables.shards.put(shard.number, shard);
-        tables.strays.settle(shard);
-      }
-    });
+    await this.#change((tables) => tables.replaceShards(shards));
     this.#countedBlocks = undefined;
   }
 
@@ -289,7 +293,13 @@ export class Index {
 
   async #checkFormat(): Promise<void> {
     const found = formatOf(this.#tables, this.#dir);
-    if (found === INDEX_FORMAT || this.#options.readOnly === true) return;
+    if (this.#options.readOnly === true) return;
+    if (existsSync(join(this.#dir, 'renaming.json'))) {
+      // A run that renamed a repository has died before all of it was done.
+      const { settleRenaming } = await import('./named-files.ts');
+      settleRenaming(this.#dir, (name) => this.#tables.repositories.doesExist(name));
+    }
+    if (found === INDEX_FORMAT) return;
     await doubtHeads(this.#tables, found, (name) => this.doubtOf(name));
     await this.#change((tables) => bringUpToDate(tables, found));
     // A new index: its files are durable one by one, its directories only now.

@@ -64,6 +64,60 @@ export class Tables {
       void this.shards.put(number, { ...shard, state });
   }
 
+  /** Within a transaction: their catalogues become strays. */
+  forget(repository: string, numbers: Iterable<number>): void {
+    for (const number of numbers) {
+      const key: [string, number] = [repository, number];
+      const snapshot = this.snapshots.get(key);
+      if (snapshot === undefined) continue;
+      this.strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
+      void this.snapshots.remove(key);
+    }
+  }
+
+  /** Within a transaction: snapshots take the place of those of their numbers. */
+  replaceSnapshots(snapshots: readonly SnapshotRecord[]): void {
+    for (const snapshot of snapshots) {
+      const key: [string, number] = [snapshot.repository, snapshot.number];
+      const before = this.snapshots.get(key);
+      if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
+        this.strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
+      this.strays.settle(snapshot.catalogue);
+      void this.snapshots.put(key, snapshot);
+      for (const number of snapshot.shards) this.setState(number, 'committed');
+    }
+  }
+
+  /** Within a transaction: the repository with all of its snapshots. */
+  remove(repository: string): void {
+    this.forget(
+      repository,
+      this.snapshotsOf(repository).map(({ number }) => number),
+    );
+    void this.repositories.remove(repository);
+  }
+
+  /** Within a transaction: the repository has other snapshots then, which bear its new name. */
+  rename(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): void {
+    this.remove(from);
+    this.replaceSnapshots(snapshots);
+    void this.repositories.put(repository.name, repository);
+  }
+
+  /** Oldest first. */
+  snapshotsOf(repository: string): SnapshotRecord[] {
+    const range = { start: [repository, 0] as [string, number], end: [repository, Number.MAX_SAFE_INTEGER] as [string, number] };
+    return [...this.snapshots.getRange(range)].map(({ value }) => value);
+  }
+
+  /** Within a transaction. */
+  replaceShards(shards: readonly ShardRecord[]): void {
+    for (const shard of shards) {
+      void this.shards.put(shard.number, shard);
+      this.strays.settle(shard);
+    }
+  }
+
   /** Within a transaction: other peers hold a shard now. Each record of it says so, and those that held it before become a stray's holders. */
   relocate(cid: string, users: ShardUsers, peers: readonly string[]): void {
     const before: string[] = [];

@@ -125,6 +125,9 @@ export interface Peer {
    */
   pinRoots?(repository: string, cids: readonly string[]): Promise<void>;
 
+  /** Unpins the roots that are pinned for any other repository of this home: one that was removed, or has another name now. */
+  keepRoots?(repositories: ReadonlySet<string>): Promise<void>;
+
   /** Has the space of what was removed collected now. Absent where `remove` frees it. */
   reclaim?(): Promise<void>;
 

@@ -1,4 +1,4 @@
-/** Snapshots that name other shards than before: the same tree, parent and time in a new snapshot directory, and so another CID. */
+/** Snapshots that name other shards than before, or bear another name: the same tree, parent and time in a new snapshot directory, and so another CID. */
 import { placeCatalogue } from '../catalogue.ts';
 import { parseCid } from '../dag/cid.ts';
 import type { SnapshotRecord } from '../model.ts';
@@ -13,6 +13,7 @@ export async function rewriteSnapshot(
   snapshot: SnapshotRecord,
   shards: readonly number[],
   peerNames: readonly string[],
+  repository = snapshot.repository,
 ): Promise<SnapshotRecord> {
   const { index, peers } = run;
   const { file, tree, treeBlock } = await onReplica(snapshot.catalogue, peers, (reader) =>
@@ -23,9 +24,9 @@ export async function rewriteSnapshot(
     if (record === undefined) throw new Error(`shard ${number} is not in the index`);
     return record;
   });
-  const built = buildSnapshot(file, links, tree, treeBlock);
-  const label = `${snapshot.repository} ${snapshot.number} catalogue`;
+  const built = buildSnapshot({ ...file, repository }, links, tree, treeBlock);
+  const label = `${repository} ${snapshot.number} catalogue`;
   const { replication } = run.demands.of([snapshot.repository]);
   const catalogue = await placeCatalogue({ ...run, replication }, { label, blocks: built.blocks, peerNames });
-  return { ...snapshot, cid: built.cid, shards, catalogue };
+  return { ...snapshot, repository, cid: built.cid, shards, catalogue };
 }

@@ -1,8 +1,11 @@
-/** Run by the crash tests in a process of its own: `prune`, `repair`, `drain` (of peer `one`), `rebalance` or `add` (of the directory `argv[4]`) on the home `argv[2]`. */
+/**
+ * Run by the crash tests in a process of its own: `prune`, `repair`, `drain` (of peer `one`), `rebalance`, `rm` (of repository `test`),
+ * `rename` (of it, to `new`) or `add` (of the directory `argv[4]`) on the home `argv[2]`.
+ */
 import { ShardctlError } from '../errors.ts';
 import { repair } from '../repair.ts';
 import { drainHome, rebalanceHome } from './moving.ts';
-import { pruneHome, pruneRun, SHARD_BYTES, withIndex } from './retention.ts';
+import { pruneHome, pruneRun, removeFrom, renameIn, SHARD_BYTES, withIndex } from './retention.ts';
 import { TestHome } from './run.ts';
 
 const [, , dir = '', action = '', source = ''] = process.argv;
@@ -14,6 +17,8 @@ try {
     await withIndex(home, (index) => repair({ ...pruneRun(home, index, { replication }), readData: true, dryRun: false }));
   else if (action === 'drain') await drainHome(home, 'one', { replication });
   else if (action === 'rebalance') await rebalanceHome(home, { replication });
+  else if (action === 'rm') await removeFrom(home, ['test']);
+  else if (action === 'rename') await renameIn(home, 'test', 'new');
   else await home.add(source, { replication, shardBytes: SHARD_BYTES });
 } catch (error) {
   // What a user would see as a clear error is one; anything else is a bug, and ends with a stack.

@@ -9,10 +9,12 @@ import { Demands, type ToldDemand } from '../demand.ts';
 import { toBytes } from '../fs-path.ts';
 import { get } from '../get.ts';
 import type { Index } from '../index-store/index.ts';
-import type { SnapshotRecord } from '../model.ts';
+import type { RepositoryRecord, SnapshotRecord } from '../model.ts';
 import type { PruneRun } from '../prune/run.ts';
 import { type Pruned, type PruneOptions, prune } from '../prune.ts';
 import { BlockSource } from '../read/block-source.ts';
+import { type Renamed, rename } from '../rename.ts';
+import { rm } from '../rm.ts';
 import { TEST_OWNER } from './owner.ts';
 import type { TestHome } from './run.ts';
 import { treeRoot } from './tree-root.ts';
@@ -57,6 +59,14 @@ export function pruneRun(
 export function pruneHome(home: TestHome, options: Partial<PruneOptions & PruneRun> & ToldDemand = {}): Promise<Pruned> {
   const limits = { maxUnused: { bytes: 0 }, maxRepack: Number.POSITIVE_INFINITY, dryRun: false, ...options };
   return withIndex(home, (index) => prune(pruneRun(home, index, options), limits));
+}
+
+export function removeFrom(home: TestHome, names: readonly string[], dryRun = false): Promise<Pruned> {
+  return withIndex(home, (index) => rm(pruneRun(home, index), names, { dryRun }));
+}
+
+export function renameIn(home: TestHome, from: string, to: string, options: Partial<PruneRun> = {}): Promise<Renamed> {
+  return withIndex(home, (index) => rename(pruneRun(home, index, options), index.repository(from) as RepositoryRecord, to, false));
 }
 
 export function snapshotsOf(index: Index): SnapshotRecord[] {

@@ -1,7 +1,9 @@
 /** `shardctl publish NAME`: point the repository's IPNS name at the tree of its head. */
-import { EXIT, ShardctlError } from '../../errors.ts';
+import { EXIT } from '../../errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
+import type { SnapshotRecord } from '../../model.ts';
+import { repositoriesNamed } from '../args.ts';
 import type { Context } from '../context.ts';
 import { publishHead } from '../publish-head.ts';
 import { answer } from '../results.ts';
@@ -12,14 +14,11 @@ export async function run(context: Context): Promise<number> {
   requireHome(context.home);
   // Without an ID there is no key of its own: the home is given one, as its only writer.
   const open = readIdentity(context.home) === undefined ? writing : reading;
-  return await open(context, async ({ config, index }) => {
-    const record = index.repository(repository);
-    const head = record === undefined ? undefined : index.snapshot(repository, record.head);
-    if (head === undefined) {
-      const known = index.repositories().map(({ name }) => name);
-      throw new ShardctlError('NOT_FOUND', `no repository "${repository}"`, { hint: `there is ${known.join(', ') || 'none yet'}` });
-    }
-    const published = await publishHead(context, config, head);
+  return await open(context, async (session) => {
+    const { index } = session;
+    const [record] = repositoriesNamed(index.repositories(), [repository]);
+    const head = index.snapshot(repository, record?.head ?? 0) as SnapshotRecord;
+    const published = await publishHead(context, session, head);
     if (context.quiet && !context.json) return EXIT.done;
     answer(context, [{ type: 'published', ...published }], () => [
       `/ipns/${published.name} -> ${published.value}`,

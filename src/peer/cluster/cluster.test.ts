@@ -172,6 +172,15 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
       assert.deepEqual(await listOf(c1), [shard.cid], 'a root is no shard');
       await Promise.all([c1, c2, c3].map((peer) => peer.pinRoots('debian', [])));
       for (const peer of lab.peers) await until(async () => !(c in (await pinsOf(peer, 'direct'))));
+      await c2.pinRoots('rpm', [c]);
+      // Of repositories that are no more, whoever of the members is asked.
+      await Promise.all([c1, c2, c3].map((peer) => peer.keepRoots(new Set(['rpm']))));
+      for (const peer of lab.peers) {
+        await until(async () => {
+          const pins = await pinsOf(peer, 'direct');
+          return !(b in pins) && c in pins;
+        });
+      }
     });
 
     test('free space and tags are those of the member', async () => {

@@ -131,6 +131,10 @@ export class FederatedPeer implements Peer {
     for (const cid of cids) await pinnedOnSome(api, cid, 1, { now });
   }
 
+  async keepRoots(repositories: ReadonlySet<string>): Promise<void> {
+    await this.#cluster.roots.keepOnly(repositories);
+  }
+
   async reclaim(): Promise<void> {
     await this.#cluster.collectGarbage();
   }

@@ -143,6 +143,11 @@ export class ClusterMemberPeer implements Peer {
     await Promise.all(cids.map((cid) => pinnedOn(cluster.api, cid, this.#member.id, options)));
   }
 
+  async keepRoots(repositories: ReadonlySet<string>): Promise<void> {
+    await this.#state();
+    await this.#shared.cluster.roots.keepOnly(repositories);
+  }
+
   async reclaim(): Promise<void> {
     if (this.#member.kubo?.reclaim !== undefined) await this.#member.kubo.reclaim();
     else await this.#cluster.collectGarbage();

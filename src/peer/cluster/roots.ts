@@ -24,6 +24,7 @@ export class Roots {
   readonly #turns: Turns;
   readonly #owner: string;
   readonly #rounds = new Map<string, Round>();
+  #keeping: Promise<void> | undefined;
 
   /** @param owner tells what this home wants from what another does */
   constructor(api: ClusterApi, turns: Turns, owner: string) {
@@ -50,6 +51,22 @@ export class Roots {
     }
     round.wanted.set(member, cids);
     await round.done;
+  }
+
+  /** Has the Cluster unpin what is pinned for any other repository of this home. What its members ask in one moment is done once. */
+  async keepOnly(repositories: ReadonlySet<string>): Promise<void> {
+    this.#keeping ??= this.#dropOthers(repositories).finally(() => {
+      this.#keeping = undefined;
+    });
+    await this.#keeping;
+  }
+
+  async #dropOthers(repositories: ReadonlySet<string>): Promise<void> {
+    const own = `${WANTED_BY}${this.#owner}-`;
+    const others = new Set<string>();
+    for await (const { metadata } of this.#api.pins())
+      for (const key of Object.keys(metadata)) if (key.startsWith(own)) others.add(key.slice(own.length));
+    for (const name of others) if (!repositories.has(name)) await this.#set(name, []);
   }
 
   async #set(repository: string, cids: readonly string[]): Promise<void> {

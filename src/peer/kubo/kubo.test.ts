@@ -76,11 +76,6 @@ function rule(title: string, body: (world: { daemon: KuboDaemon; peer: KuboPeer;
   });
 }
 
-/** Not a mark, which is a CID with the identity in it. */
-function isRoot(cid: string): boolean {
-  return cid !== '' && !cid.startsWith('bafkqa');
-}
-
 /** The shard's CAR without one of its blocks. */
 function without(shard: TestShard, block: Uint8Array): TestShard {
   const car = readFileSync(shard.carPath);
@@ -188,34 +183,6 @@ rule('a manifest that was changed is mended, and so is what it lists', async ({ 
   await assert.rejects(peer.open(shard.cid), { code: 'DAMAGE' });
   await peer.put(shard, keep);
   assert.deepEqual(await damageOf(peer, shard), []);
-});
-
-rule('roots are pinned by themselves, the last ones of a repository alone, and a root that two have stays for the other', async (world) => {
-  const { daemon, peer, dir } = world;
-  const shard = makeShard(dir, makeBlocks(4, 400));
-  await peer.put(shard, keep);
-  const [a, b, c, d] = shard.data.map((block) => cidText({ codec: RAW, digest: sha256(block) }, 1)) as [string, string, string, string];
-  const direct = () => daemon.repo.text(['pin', 'ls', '--type=direct', '-q']).split('\n').filter(isRoot).sort();
-  await peer.pinRoots('debian', [a, b]);
-  await peer.pinRoots('mirror', [b, c]);
-  assert.deepEqual(direct(), [a, b, c].sort());
-  await peer.pinRoots('debian', [d]);
-  assert.deepEqual(direct(), [b, c, d].sort());
-  await peer.pinRoots('mirror', []);
-  assert.deepEqual(direct(), [d]);
-
-  const other = await peerOn(daemon, { owner: OTHER_OWNER });
-  await other.pinRoots('debian', [a]);
-  await peer.pinRoots('debian', []);
-  assert.deepEqual(direct(), [a], 'another home has a repository of the same name');
-  await other.pinRoots('debian', []);
-
-  daemon.repo.run(['pin', 'add', '--recursive=false', '--name', 'mine', a]);
-  await peer.pinRoots('debian', [a, shard.cid]);
-  await peer.pinRoots('debian', []);
-  assert.deepEqual(direct(), [a], 'a pin by somebody else');
-  assert.equal(await peer.has(shard.cid), true, 'and one that is recursive');
-  daemon.repo.run(['pin', 'rm', a]);
 });
 
 rule('what a home may count on that comes through a Cluster stays: its marks are in the Cluster', async ({ daemon, dir, t }) => {

@@ -12,7 +12,7 @@ import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
 import { KuboMarks, marksIn } from './marks.ts';
 import { openShard, type ShardSource } from './reader.ts';
-import { pinRoots } from './roots.ts';
+import { keepRoots, pinRoots } from './roots.ts';
 import { KuboRpc } from './rpc.ts';
 import { watched } from './watch.ts';
 import { damageIn, ShardWriter } from './write.ts';
@@ -180,6 +180,11 @@ export class KuboPeer implements Peer {
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
     await this.#identify();
     if (this.#options.owner !== undefined) await pinRoots(this.rpc, this.#options.owner.id, repository, cids);
+  }
+
+  async keepRoots(repositories: ReadonlySet<string>): Promise<void> {
+    await this.#identify();
+    if (this.#options.owner !== undefined) await keepRoots(this.rpc, this.#options.owner.id, repositories);
   }
 
   async reclaim(): Promise<void> {

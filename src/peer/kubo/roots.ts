@@ -21,7 +21,7 @@ const MORE = '*';
  * @param home its ID: homes that share the daemon may have the same root
  */
 export async function pinRoots(rpc: KuboRpc, home: string, repository: string, cids: readonly string[]): Promise<void> {
-  const own = `${home}/${repository}`;
+  const own = userOf(home, repository);
   const pinned = new Map<string, Pin>();
   for await (const pin of rpc.pins('direct', true)) pinned.set(pin.cid, pin);
   for (const cid of cids) {
@@ -30,13 +30,37 @@ export async function pinRoots(rpc: KuboRpc, home: string, repository: string, c
     if (users === undefined || users.includes(own)) continue;
     await pinDirectly(rpc, cid, nameOf([...users, own]));
   }
-  for (const { cid, name } of pinned.values()) {
+  await unpinFor(rpc, own, cids, pinned.values());
+}
+
+/** Unpins what is pinned for a user and for nobody else, but for some. @param pinned what is pinned directly, if that is known */
+async function unpinFor(
+  rpc: KuboRpc,
+  own: string,
+  except: readonly string[],
+  pinned: Iterable<Pin> | AsyncIterable<Pin> = rpc.pins('direct', true),
+): Promise<void> {
+  for await (const { cid, name } of pinned) {
     const users = usersIn(name);
-    if (cids.includes(cid) || users?.includes(own) !== true) continue;
+    if (except.includes(cid) || users?.includes(own) !== true) continue;
     const others = users.filter((user) => user !== own);
     if (others.length === 0) await unpin(rpc, cid);
     else await pinDirectly(rpc, cid, nameOf(others));
   }
+}
+
+/** Unpins what is pinned for repositories of a home other than these. */
+export async function keepRoots(rpc: KuboRpc, home: string, repositories: ReadonlySet<string>): Promise<void> {
+  const kept = new Set([...repositories].map((name) => userOf(home, name)));
+  const others = new Set<string>();
+  for await (const { name } of rpc.pins('direct', true))
+    for (const user of usersIn(name) ?? []) if (user.startsWith(`${home}/`) && !kept.has(user)) others.add(user);
+  for (const user of others) await unpinFor(rpc, user, []);
+}
+
+/** As the name of a pin lists it: commas stand between them there. */
+function userOf(home: string, repository: string): string {
+  return `${home}/${repository.replaceAll('%', '%25').replaceAll(',', '%2C')}`;
 }
 
 function nameOf(users: readonly string[]): string {

@@ -1,0 +1,61 @@
+/** `shardctl rename OLD NEW`: another name for a repository. */
+import { EXIT, ShardctlError } from '../../errors.ts';
+import { requireHome } from '../../home/home.ts';
+import { readIdentity } from '../../home/identity.ts';
+import type { RepositoryRecord } from '../../model.ts';
+import { renameKey } from '../../publish.ts';
+import { rename } from '../../rename.ts';
+import { checkRepositoryName } from '../../repository-name.ts';
+import { repositoriesNamed } from '../args.ts';
+import type { Context } from '../context.ts';
+import { counted } from '../reporter/text.ts';
+import { answer } from '../results.ts';
+import { storingOptions, storingRun } from '../storing-run.ts';
+import { type Session, writing } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, home, json, quiet } = context;
+  const [from, to] = args.positionals as [string, string];
+  checkRepositoryName(to, 'give a short one');
+  requireHome(home);
+  const options = storingOptions(context);
+  return await writing(context, async (session) => {
+    const { config, index } = session;
+    const [repository] = repositoriesNamed(index.repositories(), [from]) as [RepositoryRecord];
+    if (index.repository(to) !== undefined) {
+      throw new ShardctlError('USAGE', from === to ? `${from} is its name already` : `there is a repository ${to} already`, {
+        hint: 'choose a name that none has: `shardctl status` lists them',
+      });
+    }
+    const isPublished = config.peers.some(({ kind }) => kind === 'kubo');
+    const renamed = await rename(await storingRun(context, session, options), repository, to, isPublished);
+    if (isPublished) await takeKeyAlong(context, session, renamed);
+    if (!quiet || json) {
+      answer(context, [{ type: 'renamed', ...renamed }], () => [
+        `${from} is ${to} now: ${counted(renamed.snapshots, 'snapshot')} got a new CID, the trees are the same`,
+        `root ${renamed.tree}`,
+        `snapshot ${renamed.snapshot}`,
+      ]);
+    }
+    return EXIT.done;
+  });
+}
+
+/** The IPNS name stays as it is. A daemon that does not answer is asked again with the next `publish`. */
+async function takeKeyAlong(
+  context: Context,
+  { config, index }: Session,
+  { from, repository }: { readonly from: string; readonly repository: string },
+): Promise<void> {
+  const { kuboNames } = await import('../wire-kubo.ts');
+  const names = await kuboNames(context, config, undefined);
+  const home = readIdentity(context.home)?.id ?? '';
+  const silent = await renameKey(names, home, { from, to: repository });
+  for (const [, { message }] of silent) {
+    const hint = `run \`shardctl publish ${repository}\` when it is back, if ${from} was published there`;
+    context.reporter.event({ type: 'warning', message, hint });
+  }
+  if (silent.size > 0) return;
+  const { formerNames: _, ...settled } = index.repository(repository) as RepositoryRecord;
+  await index.saveRepository(settled);
+}

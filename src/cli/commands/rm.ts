@@ -1,0 +1,55 @@
+/** `shardctl rm NAME…`: remove repositories, and free what only they needed. */
+import { EXIT } from '../../errors.ts';
+import { requireHome } from '../../home/home.ts';
+import { readIdentity } from '../../home/identity.ts';
+import { keyOf } from '../../publish.ts';
+import { reclaim } from '../../reclaim.ts';
+import { rm } from '../../rm.ts';
+import { repositoriesNamed } from '../args.ts';
+import type { Context } from '../context.ts';
+import { prunedLines } from '../pruned.ts';
+import { counted, formatSeconds } from '../reporter/text.ts';
+import { answer, type Result } from '../results.ts';
+import { storingOptions, storingRun } from '../storing-run.ts';
+import { reading, type Session, writing } from '../wire.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, home, json, now, quiet, reporter } = context;
+  requireHome(home);
+  const options = storingOptions(context);
+  const dryRun = args.flag('dry-run');
+  const work = async (session: Session) => {
+    const started = now();
+    const { index, peers } = session;
+    const names = repositoriesNamed(index.repositories(), args.positionals).map(({ name }) => name);
+    const removed = names.map((repository) => ({
+      type: 'removed' as const,
+      dryRun,
+      repository,
+      snapshots: index.snapshots(repository).length,
+    }));
+    const pruned = await rm(await storingRun(context, session, options), names, { dryRun });
+    const collected = args.flag('gc') && !dryRun ? await reclaim(peers, (event) => reporter.event(event)) : [];
+    const seconds = (now() - started) / 1000;
+    if (!quiet || json) {
+      answer(context, [...removed, { type: 'pruned', ...pruned, collected, seconds }], () => [
+        ...removed.map(removedLine),
+        ...prunedLines(pruned, collected),
+        ...(dryRun ? [] : [...keyLines(context, session, names), `took ${formatSeconds(seconds)}`]),
+      ]);
+    }
+    return pruned.left > 0 ? EXIT.tooFewPeers : EXIT.done;
+  };
+  return dryRun ? await reading(context, work) : await writing(context, work);
+}
+
+function removedLine({ dryRun, repository, snapshots }: Extract<Result, { type: 'removed' }>): string {
+  return `${repository}${dryRun ? ' to be removed' : ' is removed'}, with ${counted(snapshots, 'snapshot')}`;
+}
+
+/** A key is a name that people know, and nothing can bring it back. */
+function keyLines({ home }: Context, { config }: Session, names: readonly string[]): string[] {
+  const id = readIdentity(home)?.id;
+  if (id === undefined || !config.peers.some(({ kind }) => kind === 'kubo')) return [];
+  return names.map((name) => `if ${name} was published, its IPNS key stays with the daemon: \`ipfs key rm ${keyOf(id, name)}\` removes it`);
+}
