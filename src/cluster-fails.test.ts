@@ -60,9 +60,14 @@ describe('an IPFS Cluster that fails', { skip: withoutCluster() }, () => {
       await withoutKubo(peer, async () => {
         assert.match(program.succeeds('status').stdout, new RegExp(`! peer "lab\\.${dead}": its Kubo does not answer`));
         assert.match(
-          program.ends(44, 'verify', '--replication', '2').stderr,
+          program.ends(42, 'verify', '--replication', '2').stderr,
           new RegExp(`\\d shards on lab\\.${dead}: .*its Kubo does not answer`),
         );
+        assert.match(program.succeeds('status').stdout, /at risk/);
+        assert.equal(program.run('get', 'mirror', '-o', 'while-away').code, 0, 'each shard is on another member, too');
+        // Another address of the same Cluster: those that answer say that it is.
+        program.succeeds('peers', 'set', 'lab', '--url', lab.peers.find(({ name }) => name === other)?.cluster ?? '');
+        program.succeeds('peers', 'add', 'cluster', lab.peers[0].cluster, '--name', 'lab', ...options());
         assert.match(program.succeeds('repair', '--replication', '2').stdout, new RegExp(`added: ${had} replica`));
         for (const { cid, members } of await home.replicas()) assert.deepEqual(members, ['c1', other], cid);
         for (const { metadata } of await pins())
@@ -81,6 +86,35 @@ describe('an IPFS Cluster that fails', { skip: withoutCluster() }, () => {
       assert.match(program.succeeds('peers', 'ls').stdout, new RegExp(`lab\\.${dead}`));
     });
   }
+
+  test('what is only on members whose Kubo are dead is out of reach, and not lost: 42 from each command that needs it', async () => {
+    home.setUp(...home.kubos);
+    program.succeeds('add', home.source, '--shard-size', '512KiB', '--allocate-by', 'pinned-to:lab.c2+lab.c3');
+    await withoutKubo(lab.peers[1], async () => {
+      await withoutKubo(lab.peers[2], async () => {
+        assert.match(program.succeeds('status').stdout, /on none that answers/);
+        for (const argv of [
+          ['verify'],
+          ['get', 'mirror', '-o', 'out'],
+          ['cat', 'mirror/sub/.hidden'],
+          ['repair'],
+          ['update', 'mirror'],
+          ['prune'],
+        ])
+          program.ends(42, ...argv);
+        program.succeeds('peers', 'set', 'lab', '--url', lab.peers[1].cluster);
+        assert.match(program.ends(42, 'peers', 'drain', 'lab.c2').stderr, /cannot be drained/);
+        assert.doesNotMatch(program.succeeds('peers', 'ls').stdout, /drained/);
+      });
+    });
+    await until(async () => program.run('verify').code === 0);
+    // All of it finds a place: and the command at the end of a drain works as it stands.
+    const { stdout } = program.succeeds('peers', 'drain', 'lab.c2', '--allocate-by', 'freespace');
+    const [, advice = ''] = /`shardctl (.*)` takes it out/.exec(stdout) ?? [];
+    assert.equal(advice, 'peers rm lab.c2');
+    program.succeeds(...advice.split(' '));
+    program.succeeds('verify', '--read-data');
+  });
 
   test('a member whose Kubo was dead is expected to have what it still has when it is back, and nothing else', async () => {
     home.setUp(...home.kubos);

@@ -1,4 +1,5 @@
 /** Which shards are on peers that answer now, by the peers' own word. What nobody has is not there, whatever the index says. */
+import { shellWord } from './display.ts';
 import { ShardctlError } from './errors.ts';
 import { heldBy } from './held.ts';
 import type { Index } from './index-store/index.ts';
@@ -68,13 +69,13 @@ export class Holders {
    */
   lost(shards: readonly number[]): number[] {
     const missing = shards.filter((number) => !this.isHeld(number));
-    const names = this.silentOf(missing).join(', ');
-    if (names === '') return missing;
+    const silent = this.silentOf(missing);
+    if (silent.length === 0) return missing;
     throw new ShardctlError(
       'TOO_FEW_PEERS',
-      `${missing.length} shards of the last snapshot are only on ${names}, which cannot be reached`,
+      `${missing.length} shards of the last snapshot are only on ${silent.join(', ')}, which cannot be reached`,
       {
-        hint: 'mount or repair it, then run the same command again; or take it out of config.json, and what it had is stored again elsewhere',
+        hint: `mount or repair it, then run the same command again; if it is gone for good, \`shardctl peers rm ${shellWord(silent[0] as string)} --force\`: what it had is then stored again elsewhere`,
       },
     );
   }

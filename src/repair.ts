@@ -36,6 +36,8 @@ export interface Repaired {
   readonly rewritten: number;
   /** Shards and catalogues that have fewer good replicas than they must, until a peer is back or there is room. */
   readonly tooFew: number;
+  /** Those of them of which nothing is damaged: all that they lack is on peers that do not answer. */
+  readonly away: number;
   /** Shards and catalogues of which no whole copy is left, what trees lack besides, and the snapshots that need it. */
   readonly lost: readonly Lost[];
 }
@@ -74,7 +76,7 @@ async function repairWith(
 ): Promise<Omit<Repaired, 'identities' | 'runs' | 'found'>> {
   const { index, dryRun, readData, emit, signal } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
-  const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0 };
+  const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0, away: 0 };
   const losses: LossFound[] = [];
   const lost: Lost[] = [];
   const { rewritten, open } = await giveWholeLists(run, snapshots);
@@ -95,10 +97,11 @@ async function repairWith(
     // A loss that nobody looks at again would show for ever, and one that is dropped unread would hide.
     const isDoubtful = hasLoss(shard) || unrecorded.damaged.has(shard.cid);
     const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, readData || isDoubtful);
-    const { mended, added, peers, verdict, isProven, lacking } = await mender.mend(shard, what, number, found);
+    const { mended, added, peers, verdict, isAway, isProven, lacking } = await mender.mend(shard, what, number, found);
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
+    if (verdict === 'too few' && isAway) counts.away++;
     if (verdict === 'lost') {
       lost.push({ what, snapshots: users, ...(lacking === undefined ? {} : { blocks: lacking.length / DIGEST_BYTES }) });
       losses.push({ shard, lacking });
@@ -118,13 +121,14 @@ async function repairWith(
     signal.throwIfAborted();
     const what = `catalogue of ${snapshotName(snapshot)} ${snapshot.catalogue.cid}`;
     const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
-    const { mended, added, peers, verdict } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
+    const { mended, added, peers, verdict, isAway } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
       everywhere: true,
       makeAnew: () => catalogueAnew(run, snapshot),
     });
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
+    if (verdict === 'too few' && isAway) counts.away++;
     if (verdict === 'lost') lost.push({ what, snapshots: [snapshotName(snapshot)] });
     else if (!dryRun && !sameNames(peers, snapshot.catalogue.peers))
       await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);

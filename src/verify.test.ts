@@ -52,9 +52,9 @@ function carOf(peer: string, shard: TestShard): string {
 const findings = () => events.filter((event) => event.type === 'damage');
 
 test('intact replicas have no findings; with the data read, all blocks on all peers are counted', async () => {
-  assert.deepEqual(await run(false), { shards: 3, blocks: 120, bytes: 0, damaged: 0 });
+  assert.deepEqual(await run(false), { shards: 3, blocks: 120, bytes: 0, damaged: 0, away: 0 });
   const bytes = 2 * shards.reduce((sum, shard) => sum + shard.bytes, 0);
-  assert.deepEqual(await run(true), { shards: 3, blocks: 120, bytes, damaged: 0 });
+  assert.deepEqual(await run(true), { shards: 3, blocks: 120, bytes, damaged: 0, away: 0 });
   assert.deepEqual(findings(), []);
 });
 

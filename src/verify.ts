@@ -38,12 +38,14 @@ export interface Verified {
   readonly bytes: number;
   /** Findings. */
   readonly damaged: number;
+  /** Those of them that are peers which do not answer: nothing is known of what they hold, and nothing of it is damaged or lost. */
+  readonly away: number;
 }
 
 export async function verify(options: VerifyOptions): Promise<Verified> {
   const { shards, peers, damagedRuns = [], lists, readData, emit, signal } = options;
   const all = [...shards];
-  const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0 };
+  const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0, away: 0 };
   const found = (what: string, where: string, detail: string) => {
     counts.damaged++;
     emit({ type: 'damage', what, where, detail });
@@ -56,6 +58,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   /** One finding for all its shards, not one for each. */
   const isSilent = (name: string, why: string) => {
     silent.add(name);
+    if (peers.has(name)) counts.away++;
     found(`${held.get(name)} shards`, name, why);
   };
   const asked = [...held.keys()].flatMap((name) => peers.get(name) ?? []);

@@ -57,7 +57,8 @@ export type Result =
       problems: RestoreProblems;
       seconds: number;
     }
-  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; seconds: number }
+  /** `damaged` counts the findings, `away` those of them that are peers which do not answer. */
+  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; away: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
   | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }
   | { type: 'removed'; dryRun: boolean; repository: string; snapshots: number }
@@ -79,7 +80,7 @@ export type Result =
       /** Blocks of it that were lost when it was last read, or `unknown`; absent when none were. */
       lost?: number | 'unknown';
     }
-  /** All of these together: those held by fewer peers than their `least` are at risk, those held by none are lost; `least` is the smallest of them. */
+  /** All of these together: those held by fewer peers than their `least` are at risk, those held by none are lost, or away where a peer that should hold them does not answer; `least` is the smallest of them. */
   | {
       type: 'replication';
       least: number;
@@ -89,6 +90,8 @@ export type Result =
       atRiskBytes: number;
       lost: number;
       lostBytes: number;
+      away: number;
+      awayBytes: number;
       /** Shards of which something was lost when they were last read: what is left of them is read as ever. */
       damaged: number;
     }

@@ -177,8 +177,8 @@ export async function addLocalPeer(home: HomePaths, config: Config, peer: LocalP
 }
 
 /**
- * Runs `work` on the peers of changed settings, which are not saved yet.
- * @throws ShardctlError when one of them does not answer, or is another peer
+ * Runs `work` on the peers of changed settings, which are not saved yet; of the members of an IPFS Cluster on those that answer.
+ * @throws ShardctlError when none of them does, or one is another peer
  */
 export async function withChanged(
   context: Context,
@@ -187,14 +187,31 @@ export async function withChanged(
   work: (peers: ReadonlyMap<string, Peer>) => Promise<void>,
 ): Promise<void> {
   await withPeers(context, { ...config, peers: [changed] }, async (peers) => {
-    for (const peer of peers.values()) await peer.metric();
+    const answering = await answeringOf(peers);
     const id = await idOf(context.home, changed);
     for (const other of config.peers) {
       if (other.name !== changed.name && id !== undefined && (await idOf(context.home, other)) === id)
         throw new ShardctlError('USAGE', `that is peer "${other.name}" already`);
     }
-    await work(peers);
+    await work(answering);
   });
+}
+
+/** @throws ShardctlError why the first does not answer, when none does */
+async function answeringOf(peers: ReadonlyMap<string, Peer>): Promise<ReadonlyMap<string, Peer>> {
+  const answering = new Map<string, Peer>();
+  let first: ShardctlError | undefined;
+  for (const [name, peer] of peers) {
+    try {
+      await peer.metric();
+      answering.set(name, peer);
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      first ??= error;
+    }
+  }
+  if (answering.size === 0 && first !== undefined) throw first;
+  return answering;
 }
 
 /** Two names for one directory would count as two replicas. */

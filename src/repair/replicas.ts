@@ -37,6 +37,8 @@ export interface Mended {
   readonly peers: readonly string[];
   /** `lost`: no peer has a whole copy, and none is away that may have one. */
   readonly verdict: 'whole' | 'too few' | 'lost';
+  /** What it lacks is on peers that do not answer, and no replica of it is damaged. */
+  readonly isAway: boolean;
   /** A whole copy was read to its end, or written and read back: whatever was wrong with the shard is not any more. */
   readonly isProven: boolean;
   /** Blocks that nobody has, 32 bytes each; undefined when there are none, or nobody knows what the shard held. */
@@ -123,20 +125,22 @@ export class ReplicaMender {
     const missing = Math.max(0, least - good.length - bad.length);
     const asIs = [...good, ...bad, ...away];
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
-    if (bad.length === 0 && missing === 0 && others.length === 0) return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isProven };
+    if (bad.length === 0 && missing === 0 && others.length === 0)
+      return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isAway: false, isProven };
     const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
     const elsewhere = (digest: Uint8Array) => this.#blocks.read(digest, new Set([shard.cid]));
     const rebuilt = await rebuild(shard, { spool, number, from, elsewhere, signal });
     const whole = rebuilt.kind === 'whole' ? rebuilt.shard : await makeAnew();
     const lacking = rebuilt.kind === 'lacking' ? rebuilt.digests : undefined;
     const verdict = away.length > 0 ? 'too few' : 'lost';
-    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isProven: false, lacking };
+    const isAway = away.length > 0 && bad.length === 0;
+    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isAway, isProven: false, lacking };
     if (whole === undefined && good.length === 0 && (dryRun || !this.#mayFetch(bad))) return hopeless;
     // Those that were not read were taken for good until now.
     if (lacking !== undefined && !isProven && away.length === 0 && !this.#mayFetch(asIs)) return hopeless;
     try {
       const planned = Math.max(missing, others.length);
-      if (dryRun) return { mended: bad.length, added: planned, peers: asIs, verdict: 'whole', isProven: true };
+      if (dryRun) return { mended: bad.length, added: planned, peers: asIs, verdict: 'whole', isAway: false, isProven: true };
       const giveTo = (names: readonly string[]) =>
         whole === undefined ? this.#fetchOn(names, shard, what, good) : this.#putOn(names, whole, what);
       const mended = await giveTo(bad);
@@ -160,6 +164,7 @@ export class ReplicaMender {
         added: added.length,
         peers: peersNow,
         verdict,
+        isAway: away.length > 0 && unmended.length === 0,
         isProven: isProven || mended.length + added.length > 0,
       };
     } finally {

@@ -165,7 +165,7 @@ function tell({ quiet, json, output }: Context, { key, of, before, now, peers }:
     output.line('what is stored with fewer replicas gets what it lacks from `shardctl repair`');
   if (least(now.replication) < least(before.replication))
     output.line(
-      'what is stored keeps the replicas that it has; new shards get fewer, and a peer may be drained or taken out while so many are left',
+      'what is stored keeps the replicas that it has until `shardctl rebalance` or `shardctl prune`; new shards get fewer, and a peer may be drained or taken out while so many are left',
     );
   if (written(before, 'allocate-by') !== written(now, 'allocate-by')) output.line('what is stored is moved by `shardctl rebalance`');
 }

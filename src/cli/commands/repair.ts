@@ -24,7 +24,8 @@ export async function run(context: Context): Promise<number> {
       output.note(`lost: ${part}${what}, which ${snapshots.join(', ')} ${snapshots.length === 1 ? 'needs' : 'need'}`);
     }
     if (!quiet || json) answer(context, [{ type: 'repaired', ...repaired, seconds }], () => lines(repaired, seconds));
-    return repaired.lost.length > 0 || repaired.tooFew > 0 ? EXIT.damage : EXIT.done;
+    if (repaired.lost.length > 0 || repaired.tooFew > repaired.away) return EXIT.damage;
+    return repaired.away > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
   // Also a dry run puts blocks together in the spool, to see whether they make whole shards: no other run may use it then.
   return await writing(context, work, { checkBlocks: true });

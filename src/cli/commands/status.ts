@@ -71,7 +71,10 @@ function asHeld({ head }: Repository, cids: ReadonlySet<string>, shards: readonl
 function totalOf(shards: readonly ShardStatus[]): Replication {
   const sum = (some: readonly ShardStatus[]) => some.reduce((bytes, shard) => bytes + shard.bytes, 0);
   const atRisk = shards.filter((shard) => replicasHeld(shard) < shard.least);
-  const lost = atRisk.filter((shard) => replicasHeld(shard) === 0);
+  const none = atRisk.filter((shard) => replicasHeld(shard) === 0);
+  // Of what is on a peer that does not answer nothing is known, and nothing is lost.
+  const isAway = ({ replicas }: ShardStatus) => replicas.some(({ state }) => state === 'silent');
+  const [away, lost] = [none.filter(isAway), none.filter((shard) => !isAway(shard))];
   return {
     type: 'replication',
     least: shards.reduce((some, shard) => Math.min(some, shard.least), shards[0]?.least ?? 1),
@@ -81,6 +84,8 @@ function totalOf(shards: readonly ShardStatus[]): Replication {
     atRiskBytes: sum(atRisk),
     lost: lost.length,
     lostBytes: sum(lost),
+    away: away.length,
+    awayBytes: sum(away),
     damaged: shards.filter((shard) => shard.lost !== undefined).length,
   };
 }
@@ -118,14 +123,17 @@ function damageLines({ damaged }: Replication): string[] {
   ];
 }
 
-function riskLines({ least, shards, bytes, atRisk, atRiskBytes, lost, lostBytes }: Replication): string[] {
+function riskLines({ least, shards, bytes, atRisk, atRiskBytes, lost, lostBytes, away, awayBytes }: Replication): string[] {
   if (shards === 0) return [];
   const all = `${counted(shards, 'shard')} with the catalogues, ${formatSize(bytes)}`;
   if (atRisk === 0) return [`${all}: each on ${least} or more peers`];
-  const none = lost === 0 ? '' : `, of these ${counted(lost, 'shard')}, ${formatSize(lostBytes)}, on none`;
-  return [
-    `${all}; at risk: ${counted(atRisk, 'shard')}, ${formatSize(atRiskBytes)}, on fewer peers than are asked for${none}: \`shardctl repair\``,
+  const ofThese = [
+    ...(lost === 0 ? [] : [`${counted(lost, 'shard')}, ${formatSize(lostBytes)}, on none`]),
+    ...(away === 0 ? [] : [`${counted(away, 'shard')}, ${formatSize(awayBytes)}, on none that answers: bring these peers back`]),
   ];
+  const none = ofThese.length === 0 ? '' : `, of these ${ofThese.join(', and ')}`;
+  const help = away === atRisk ? '' : `${away === 0 ? ': ' : '; for the others '}\`shardctl repair\``;
+  return [`${all}; at risk: ${counted(atRisk, 'shard')}, ${formatSize(atRiskBytes)}, on fewer peers than are asked for${none}${help}`];
 }
 
 function repositoryTable(repositories: readonly Repository[]): string[] {

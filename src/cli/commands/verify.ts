@@ -32,7 +32,7 @@ export async function run(context: Context): Promise<number> {
     const emit: Emit = (event) => reporter.event(event);
     const damagedRuns = index.damagedRuns();
     let areListed = damagedRuns.length === 0;
-    const { shards, blocks, bytes, ...found } = await verify({
+    const { shards, blocks, bytes, away, ...found } = await verify({
       shards: expected,
       peers,
       damagedRuns,
@@ -53,14 +53,13 @@ export async function run(context: Context): Promise<number> {
       for (const { tree } of snapshots) output.line(tree);
     }
     if (!context.quiet || context.json) {
-      answer(context, [{ type: 'verified', shards, blocks, bytes, damaged, seconds }], () => {
+      answer(context, [{ type: 'verified', shards, blocks, bytes, damaged, away, seconds }], () => {
         const read = readText(readData, blocks, bytes);
-        return [
-          `${counted(shards, 'shard')} looked at${read}: ${damaged === 0 ? 'no damage' : `damage: ${damaged}`}, ${formatSeconds(seconds)}`,
-        ];
+        return [`${counted(shards, 'shard')} looked at${read}: ${foundText(damaged, away)}, ${formatSeconds(seconds)}`];
       });
     }
-    return damaged === 0 ? EXIT.done : EXIT.damage;
+    if (damaged > away) return EXIT.damage;
+    return away > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
   return await reading(context, work, { checkBlocks: true });
 }
@@ -89,6 +88,12 @@ function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<str
     );
   }
   throw usage(`--read-data="${text}" is neither N/T, with N from 1 to T, nor a percentage such as 5%`, args.command);
+}
+
+function foundText(findings: number, away: number): string {
+  const damaged = findings - away;
+  const found = [...(damaged > 0 ? [`damage: ${damaged}`] : []), ...(away > 0 ? [`${counted(away, 'peer')} away`] : [])];
+  return found.length === 0 ? 'no damage' : found.join(', ');
 }
 
 function readText(readData: ReadonlySet<string> | boolean, blocks: number, bytes: number): string {
