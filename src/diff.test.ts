@@ -72,6 +72,7 @@ async function plan(home: TestHome, source: string): Promise<Event[]> {
       trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
       maxDelete: undefined,
       index,
+      pending: join(home.dir, 'index', 'pending'),
       peers: home.peers,
       replication: { min: 1, max: 1 },
       allocateBy: ['freespace'],

@@ -75,6 +75,8 @@ export interface Plan {
   /** Files that would be read, and their bytes. */
   readonly readFiles: number;
   readonly readBytes: number;
+  /** Files that need not be read: a run that was interrupted has imported them, and the shards that hold them are placed. */
+  readonly resumedFiles: number;
   /** Shards that these bytes would fill if none of them were stored yet. */
   readonly newShards: number;
   /** Bytes free on each peer, now and after such shards. */

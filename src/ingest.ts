@@ -21,9 +21,9 @@ import { ImportPool } from './import/pool.ts';
 import type { Index } from './index-store/index.ts';
 import { changeOf, DELETED, itemized, rootChange } from './itemize.ts';
 import { link } from './link/link.ts';
-import { type ByteString, type CidProfile, type EntryKind, leastReplicas, type SnapshotRecord, type Trust } from './model.ts';
+import type { ByteString, CidProfile, EntryKind, SnapshotRecord, Trust } from './model.ts';
 import type { Packer } from './pack/packer.ts';
-import type { Parent } from './parent.ts';
+import { type Parent, usableIn } from './parent.ts';
 import type { Peer } from './peer/peer.ts';
 import { Pending } from './pending.ts';
 import type { Placer, Transferring } from './place/placer.ts';
@@ -91,11 +91,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
   const isRacy = isRacyAt(start.at);
-  // A shard that another repository placed for less than this one asks for holds nothing for it: the block is stored again, which
-  // costs its own bytes and needs no reading, while another replica of that shard may cost a hundred megabytes for one licence text.
-  const least = leastReplicas(run.replication, run.peers);
-  const named = new Set(parent?.snapshot.shards);
-  const usable = (number: number) => named.has(number) || holders.replicas(number) >= least;
+  const usable = usableIn(run, holders, parent);
   const pending = new Pending({ ...run, holders, usable, parent, isRacy });
   const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);

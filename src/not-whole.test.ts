@@ -122,6 +122,7 @@ test('a dry run says what the run will read, and leaves the note', async () => {
       trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
       maxDelete: undefined,
       index,
+      pending: join(home.dir, 'index', 'pending'),
       peers: home.peers,
       replication: { min: 1, max: 1 },
       allocateBy: ['freespace'],

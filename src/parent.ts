@@ -3,7 +3,7 @@ import type { Emit } from './events.ts';
 import type { Holders } from './holders.ts';
 import type { EntriesReader } from './index-store/entries-reader.ts';
 import type { Index } from './index-store/index.ts';
-import type { CidProfile, SnapshotRecord } from './model.ts';
+import { type CidProfile, type CountedPeers, leastReplicas, type Replication, type SnapshotRecord } from './model.ts';
 
 export interface Parent {
   readonly snapshot: SnapshotRecord;
@@ -19,8 +19,8 @@ export interface ParentOptions {
   readonly profile: CidProfile;
   readonly metadata: boolean;
   readonly emit: Emit;
-  /** Which shards are there; a dry run does without. */
-  readonly holders?: Holders;
+  /** Which shards are there. */
+  readonly holders: Holders;
 }
 
 /** The caller closes its entries. */
@@ -30,7 +30,7 @@ export function parentOf({ index, repository, profile, metadata, emit, holders }
   if (known === undefined || snapshot === undefined) return undefined;
   // Other CIDs for the same bytes: nothing of the parent fits.
   if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, isWhole: true, entries: undefined };
-  const lost = holders?.lost(snapshot.shards).length ?? 0;
+  const lost = holders.lost(snapshot.shards).length;
   if (lost > 0) {
     const message = `${lost} of ${snapshot.shards.length} shards of ${repository} are lost: every file is read again, and what they held is stored again`;
     emit({ type: 'warning', message });
@@ -43,4 +43,19 @@ export function parentOf({ index, repository, profile, metadata, emit, holders }
       message: `the index has no entries of ${repository}@${known.head}, as after \`import-car\` or \`recover\`: every file is read`,
     });
   return { snapshot, isWhole: true, entries };
+}
+
+/**
+ * Which shards may be counted on for what they hold: those of the parent, and those that have as many replicas as are asked for. What
+ * another repository placed for less holds nothing for this one: the block is stored again, which costs its own bytes and needs no reading,
+ * while another replica of that shard may cost a hundred megabytes for one licence text.
+ */
+export function usableIn(
+  { replication, peers }: { readonly replication: Replication; readonly peers: CountedPeers },
+  holders: Holders,
+  parent: Parent | undefined,
+): (shard: number) => boolean {
+  const least = leastReplicas(replication, peers);
+  const named = new Set(parent?.snapshot.shards);
+  return (shard) => named.has(shard) || holders.replicas(shard) >= least;
 }

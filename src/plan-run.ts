@@ -7,17 +7,21 @@ import { setImmediate } from 'node:timers/promises';
 import { Ledger } from './allocate/ledger.ts';
 import { doubtedParent, sweepOf } from './begin.ts';
 import { compare } from './compare/compare.ts';
+import { resume } from './compare/resume.ts';
 import { Deletions } from './deletions.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from './directory.ts';
 import { ShardctlError } from './errors.ts';
 import type { Plan } from './events.ts';
+import { Holders } from './holders.ts';
 import type { Index } from './index-store/index.ts';
 import type { IngestRun } from './ingest.ts';
 import { changeOf, changesOf, DELETED, rootChange } from './itemize.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
-import { parentOf } from './parent.ts';
+import { type Parent, parentOf, usableIn } from './parent.ts';
+import { Pending } from './pending.ts';
 import type { Transferring } from './place/placer.ts';
 import { compileFilter } from './scan/filter.ts';
+import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
 import { statSource } from './scan/source.ts';
 import type { Sweep } from './scan/sweep.ts';
@@ -28,7 +32,7 @@ import type { SameSubtree } from './walk-step.ts';
 /** As much of a run as is planned. Changes are always told. */
 export type PlannedRun = Omit<
   IngestRun,
-  'index' | 'ownDemand' | 'spool' | 'heads' | 'pending' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring
+  'index' | 'ownDemand' | 'spool' | 'heads' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring
 > & {
   /** Undefined while there is none: then everything is new. */
   readonly index: Index | undefined;
@@ -42,10 +46,9 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
   const { index, source, metadata, signal, trust, repository, emit } = run;
   const root = statSource(source);
   const tally = new Tally(emit, run.now);
-  const parent =
-    index === undefined ? undefined : (await doubtedParent({ ...run, index }, parentOf({ ...run, index, emit }), false)).parent;
   // Without a peer the run would make one in the home.
   const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run);
+  const { parent, pending } = index === undefined ? NOTHING : await knownOf({ ...run, index }, ledger?.silent() ?? new Set());
   const deletions = new Deletions({
     repository,
     limit: run.maxDelete,
@@ -63,7 +66,8 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
     const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
     const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), recall, emit: tally.emit, signal }));
-    for (const step of compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved })) {
+    const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
+    for (const step of resume(compared, pending?.sources ?? [], { ...trust, metadata })) {
       if (step.kind === 'pause') {
         await setImmediate();
         signal.throwIfAborted();
@@ -78,6 +82,7 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
   } finally {
     sweep?.close();
     parent?.entries?.close();
+    await pending?.close();
   }
   const placed = ledger === undefined ? undefined : placements(ledger, run, counts.readBytes);
   const newShards = Math.ceil(counts.readBytes / run.shardBytes);
@@ -91,6 +96,7 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
     deletedEntries: deletions.removed,
     readFiles: counts.readFiles,
     readBytes: counts.readBytes,
+    resumedFiles: counts.resumedFiles,
     newShards,
     peers: placed?.peers ?? [],
     lackingBytes: placed?.lackingBytes ?? 0,
@@ -102,6 +108,23 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
   return plan;
 }
 
+interface Known {
+  readonly parent: Parent | undefined;
+  /** What interrupted runs have imported. */
+  readonly pending: Pending | undefined;
+}
+
+const NOTHING: Known = { parent: undefined, pending: undefined };
+
+/** What the run would start from, by the word of the peers. */
+async function knownOf(run: PlannedRun & { readonly index: Index }, silent: ReadonlySet<string>): Promise<Known> {
+  const { index, emit } = run;
+  const holders = await Holders.load(index, run.peers, silent);
+  const { parent } = await doubtedParent(run, parentOf({ ...run, emit, holders }), false);
+  const usable = usableIn(run, holders, parent);
+  return { parent, pending: new Pending({ ...run, holders, usable, parent, isRacy: isRacyAt(run.now()) }) };
+}
+
 class Counts {
   entries = 0;
   newEntries = 0;
@@ -109,12 +132,14 @@ class Counts {
   metadataEntries = 0;
   readFiles = 0;
   readBytes = 0;
+  resumedFiles = 0;
 
   addSame({ files, directories, symlinks }: SameSubtree): void {
     this.entries += files + directories + symlinks;
   }
 
-  add({ states, differences, kinds, sizes, count }: Directory): void {
+  add(directory: Directory): void {
+    const { states, differences, kinds, sizes, count } = directory;
     for (let i = 0; i < count; i++) {
       const state = states[i];
       if (state === DROPPED) continue;
@@ -124,6 +149,10 @@ class Counts {
       else if (state === METADATA || (state === CHANGED && kinds[i] === DIRECTORY)) this.metadataEntries++;
       else if (state === CHANGED) this.changedEntries++;
       if (kinds[i] !== FILE || (state !== NEW && state !== CHANGED)) continue;
+      if (directory.isResumed(i)) {
+        this.resumedFiles++;
+        continue;
+      }
       this.readFiles++;
       this.readBytes += sizes[i] as number;
     }

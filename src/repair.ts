@@ -7,7 +7,7 @@ import { markHoldings } from './mark-holdings.ts';
 import { DIGEST_BYTES, hasLoss, type PlacedShard, snapshotName } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { refreshHeads } from './prune/heads.ts';
-import { catalogueAnew } from './repair/catalogue.ts';
+import { canMakeAnew, catalogueAnew } from './repair/catalogue.ts';
 import { mendBlockTable, relist, relistUncommitted } from './repair/listing.ts';
 import { type LossFound, noteLosses, withoutLoss } from './repair/lost.ts';
 import { ReplicaMender } from './repair/replicas.ts';
@@ -123,7 +123,7 @@ async function repairWith(
     const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
     const { mended, added, peers, verdict, isAway } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
       everywhere: true,
-      makeAnew: () => catalogueAnew(run, snapshot),
+      anew: { make: () => catalogueAnew(run, snapshot), isPossible: () => canMakeAnew(run, snapshot) },
     });
     counts.mended += mended;
     counts.added += added;

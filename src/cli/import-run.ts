@@ -67,7 +67,8 @@ export async function planTree(
   const { planRun } = await import('../plan-run.ts');
   const emit = (event: Event) => context.reporter.event(event);
   const { index, peers } = session;
-  return await planRun({ ...settingsOf(context, session, request, options), index, peers, emit });
+  const { pending } = context.home;
+  return await planRun({ ...settingsOf(context, session, request, options), index, peers, pending, emit });
 }
 
 function settingsOf(

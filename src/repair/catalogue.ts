@@ -17,6 +17,11 @@ export async function catalogueAnew(run: RepairRun, snapshot: SnapshotRecord): P
   return await sealCatalogue(spool, index.nextShardNumber(), built.blocks);
 }
 
+/** Whether `catalogueAnew` can give it. */
+export async function canMakeAnew(run: RepairRun, snapshot: SnapshotRecord): Promise<boolean> {
+  return (await rebuilt(run, snapshot))?.cid === snapshot.cid;
+}
+
 async function rebuilt({ index, peers }: RepairRun, snapshot: SnapshotRecord): Promise<BuiltSnapshot | undefined> {
   const links = snapshot.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
   const tree = parseCid(snapshot.tree);

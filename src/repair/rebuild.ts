@@ -9,10 +9,13 @@ import { RunBuilder } from '../shard/run.ts';
 /** Blocks are gathered into runs of this size. */
 const RUN_BYTES = 256 * 1024;
 
-export interface RebuildOptions {
+export interface RebuildOptions extends LookOptions {
   /** Where the CAR goes, and under what number. */
   readonly spool: string;
   readonly number: number;
+}
+
+export interface LookOptions {
   /** Those whose replica was found good come first. */
   readonly from: readonly Peer[];
   /** What no replica gives may be in another shard. */
@@ -26,48 +29,67 @@ export type Rebuilt =
   | { readonly kind: 'lacking'; readonly digests: Buffer }
   | { readonly kind: 'unknown' };
 
-export async function rebuild({ cid }: PlacedShard, options: RebuildOptions): Promise<Rebuilt> {
-  const { spool, number, from, elsewhere, signal } = options;
-  const readers: ShardReader[] = [];
-  for (const peer of from) {
-    const reader = (await orDamaged(peer.open(cid))) ?? (await orDamaged(peer.salvage?.(cid)));
-    if (reader !== undefined) readers.push(reader);
-  }
-  const digests = await digestsOf(readers);
-  const [first] = readers;
-  if (first === undefined || digests === undefined) {
-    for (const reader of readers) await reader.close();
-    return { kind: 'unknown' };
-  }
-  const shard = new OpenShard(spool, number);
-  const stream = new BlockStream(first);
-  const lacking: Buffer[] = [];
+export async function rebuild(placed: PlacedShard, options: RebuildOptions): Promise<Rebuilt> {
+  const shard = new OpenShard(options.spool, options.number);
+  const builder = new RunBuilder();
   try {
-    const builder = new RunBuilder();
-    for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
-      const digest = digests.subarray(at, at + DIGEST_BYTES);
-      const block = (await stream.take(digest)) ?? (await readFromAny(digest, readers)) ?? (await orDamaged(elsewhere?.(digest)));
-      if (block === undefined) lacking.push(digest);
-      // The others are looked for all the same: what is lacking is to be known in full.
-      if (block === undefined || lacking.length > 0) continue;
+    const lacking = await eachBlock(placed, options, async (block) => {
       builder.add(Buffer.from(block.buffer, block.byteOffset, block.length));
-      if (builder.length < RUN_BYTES) continue;
-      signal.throwIfAborted();
-      await write(shard, builder.take());
-    }
-    if (lacking.length > 0) {
+      if (builder.length >= RUN_BYTES) await write(shard, builder.take());
+    });
+    if (lacking === undefined || lacking.length > 0) {
       await shard.abandon();
-      return { kind: 'lacking', digests: Buffer.concat(lacking) };
+      return lacking === undefined ? { kind: 'unknown' } : { kind: 'lacking', digests: lacking };
     }
     await write(shard, builder.take());
     const sealed = await shard.seal();
-    if (sealed.cid !== cid) throw new Error(`the blocks of ${cid} make ${sealed.cid}`);
+    if (sealed.cid !== placed.cid) throw new Error(`the blocks of ${placed.cid} make ${sealed.cid}`);
     return { kind: 'whole', shard: sealed };
   } catch (error) {
     await shard.abandon();
     throw error;
+  }
+}
+
+/** What `rebuild` would come to: reads as that does, and writes nothing. */
+export async function lookForBlocks(placed: PlacedShard, options: LookOptions): Promise<'whole' | 'unknown' | Buffer> {
+  const lacking = await eachBlock(placed, options, async () => {});
+  if (lacking === undefined) return 'unknown';
+  return lacking.length === 0 ? 'whole' : lacking;
+}
+
+/**
+ * The blocks in shard order, until one is lacking.
+ * @returns digests of all that nobody has; undefined when nobody knows what the shard holds
+ */
+async function eachBlock(
+  { cid }: PlacedShard,
+  { from, elsewhere, signal }: LookOptions,
+  take: (block: Uint8Array) => Promise<void>,
+): Promise<Buffer | undefined> {
+  const readers: ShardReader[] = [];
+  let stream: BlockStream | undefined;
+  try {
+    for (const peer of from) {
+      const reader = (await orDamaged(peer.open(cid))) ?? (await orDamaged(peer.salvage?.(cid)));
+      if (reader !== undefined) readers.push(reader);
+    }
+    const digests = await digestsOf(readers);
+    const [first] = readers;
+    if (first === undefined || digests === undefined) return undefined;
+    stream = new BlockStream(first);
+    const lacking: Buffer[] = [];
+    for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+      signal.throwIfAborted();
+      const digest = digests.subarray(at, at + DIGEST_BYTES);
+      const block = (await stream.take(digest)) ?? (await readFromAny(digest, readers)) ?? (await orDamaged(elsewhere?.(digest)));
+      if (block === undefined) lacking.push(digest);
+      // The others are looked for all the same: what is lacking is to be known in full.
+      else if (lacking.length === 0) await take(block);
+    }
+    return Buffer.concat(lacking);
   } finally {
-    await stream.end();
+    await stream?.end();
     for (const reader of readers) await reader.close();
   }
 }

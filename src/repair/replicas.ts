@@ -1,18 +1,15 @@
 /** Brings one shard back to as many good replicas as it must have. */
 
-import { rmSync } from 'node:fs';
 import { Ledger, type LedgerRequest } from '../allocate/ledger.ts';
 import { checkReplica } from '../check-replica.ts';
 import type { Demand } from '../demand.ts';
 import { ShardctlError } from '../errors.ts';
 import { leastReplicas, type PlacedShard } from '../model.ts';
 import { type Holding, holdingsOf } from '../move/holdings.ts';
-import type { SpooledShard } from '../pack/open-shard.ts';
-import type { Peer, ShardContents } from '../peer/peer.ts';
-import { putWithRetries } from '../place/put.ts';
+import type { ShardContents } from '../peer/peer.ts';
 import { placedBlocks } from '../placed-blocks.ts';
 import type { BlockSource } from '../read/block-source.ts';
-import { rebuild } from './rebuild.ts';
+import { Copies, type Making } from './copies.ts';
 import type { RepairRun } from './run.ts';
 
 /** How the replicas of a shard stand. */
@@ -48,8 +45,8 @@ export interface Mended {
 export interface MendOptions {
   /** Every peer that answers and is not drained is to have it, and not only as many as a shard needs: it is a catalogue. */
   readonly everywhere?: boolean;
-  /** Gives the shard without any replica, where that can be done. */
-  readonly makeAnew?: () => Promise<SpooledShard | undefined>;
+  /** Gives the shard without any replica, where that can be done; and whether it can. */
+  readonly anew?: Making;
 }
 
 export class ReplicaMender {
@@ -57,14 +54,15 @@ export class ReplicaMender {
   readonly #away: Set<string>;
   #known: ReadonlyMap<string, Holding> | undefined;
   readonly #blocks: BlockSource;
+  readonly #copies: Copies;
   #ledger: Ledger | undefined;
-  #isGone = false;
 
   /** @param away names of peers that do not answer */
   constructor(run: RepairRun, away: ReadonlySet<string>) {
     this.#run = run;
     this.#away = new Set(away);
     this.#blocks = placedBlocks(run.index, run.peers);
+    this.#copies = new Copies(run, this.#blocks);
   }
 
   async close(): Promise<void> {
@@ -117,9 +115,9 @@ export class ReplicaMender {
     what: string,
     number: number,
     { good, bad, away, isProven }: Inspected,
-    { everywhere = false, makeAnew = async () => undefined }: MendOptions = {},
+    { everywhere = false, anew }: MendOptions = {},
   ): Promise<Mended> {
-    const { index, peers, dryRun, spool, signal, emit } = this.#run;
+    const { peers, dryRun, emit } = this.#run;
     const { replication, allocateBy } = this.#demandOf(shard);
     const least = leastReplicas(replication, peers);
     const missing = Math.max(0, least - good.length - bad.length);
@@ -127,37 +125,29 @@ export class ReplicaMender {
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
     if (bad.length === 0 && missing === 0 && others.length === 0)
       return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isAway: false, isProven };
-    const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
-    const elsewhere = (digest: Uint8Array) => this.#blocks.read(digest, new Set([shard.cid]));
-    const rebuilt = await rebuild(shard, { spool, number, from, elsewhere, signal });
-    const whole = rebuilt.kind === 'whole' ? rebuilt.shard : await makeAnew();
-    const lacking = rebuilt.kind === 'lacking' ? rebuilt.digests : undefined;
-    const verdict = away.length > 0 ? 'too few' : 'lost';
+    const copy = await this.#copies.of(shard, { what, label: this.#holdings.get(shard.cid)?.label ?? what, number, good, bad, anew });
     const isAway = away.length > 0 && bad.length === 0;
-    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isAway, isProven: false, lacking };
-    if (whole === undefined && good.length === 0 && (dryRun || !this.#mayFetch(bad))) return hopeless;
+    const verdict = away.length > 0 ? 'too few' : 'lost';
+    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isAway, isProven: false, lacking: copy.lacking };
+    if (!copy.isWhole && good.length === 0 && (dryRun || !this.#copies.mayFetch(bad))) return hopeless;
     // Those that were not read were taken for good until now.
-    if (lacking !== undefined && !isProven && away.length === 0 && !this.#mayFetch(asIs)) return hopeless;
+    if (copy.lacking !== undefined && !isProven && away.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;
     try {
-      const planned = Math.max(missing, others.length);
-      if (dryRun) return { mended: bad.length, added: planned, peers: asIs, verdict: 'whole', isAway: false, isProven: true };
-      const giveTo = (names: readonly string[]) =>
-        whole === undefined ? this.#fetchOn(names, shard, what, good) : this.#putOn(names, whole, what);
-      const mended = await giveTo(bad);
+      const mended = await copy.give(bad);
       const holders = [...good, ...mended];
-      if (whole === undefined && holders.length === 0) return hopeless;
+      if (!copy.isWhole && holders.length === 0) return hopeless;
       const fewer = Math.max(0, least - holders.length);
-      if (others.length > 0) await index.noteStray({ cid: shard.cid, peers: others });
+      if (others.length > 0) await this.#announce(shard, others);
       const request = { replication: { min: 1, max: fewer }, allocateBy, holders, except: new Set(asIs) };
       const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, what, request);
-      const added = await giveTo(chosen);
+      const added = await copy.give(chosen);
       holders.push(...added);
       const verdict = holders.length < least ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
       // A damaged copy that could not be replaced: tried again next time, or `prune` takes it away when others have taken its place.
       const unmended = bad.filter((name) => !mended.includes(name));
-      if (verdict === 'whole' && unmended.length > 0) await index.noteStray({ cid: shard.cid, peers: unmended });
-      const returning = mended.length + added.length === 0 ? away : await this.#keeping(shard, away);
+      if (verdict === 'whole' && unmended.length > 0) await this.#announce(shard, unmended);
+      const returning = dryRun || mended.length + added.length === 0 ? away : await this.#keeping(shard, away);
       const peersNow = [...holders, ...returning, ...(verdict === 'whole' ? [] : unmended)].sort();
       return {
         mended: mended.length,
@@ -168,8 +158,12 @@ export class ReplicaMender {
         isProven: isProven || mended.length + added.length > 0,
       };
     } finally {
-      if (whole !== undefined) rmSync(whole.carPath, { force: true });
+      copy.drop();
     }
+  }
+
+  async #announce({ cid }: PlacedShard, peers: readonly string[]): Promise<void> {
+    if (!this.#run.dryRun) await this.#run.index.noteStray({ cid, peers });
   }
 
   /** Peers that can be given something. */
@@ -205,12 +199,12 @@ export class ReplicaMender {
     return holding === undefined ? demands.of([]) : demands.ofUsers(holding);
   }
 
-  async #choose({ cid, carBytes }: PlacedShard, what: string, request: Omit<LedgerRequest, 'cid' | 'bytes'>): Promise<string[]> {
-    const { index, demands, emit } = this.#run;
+  async #choose(shard: PlacedShard, what: string, request: Omit<LedgerRequest, 'cid' | 'bytes'>): Promise<string[]> {
+    const { demands, emit } = this.#run;
     try {
       this.#ledger ??= await Ledger.open({ ...this.#run, ...demands.of([]), replication: { min: 1, max: 1 } });
-      const names = this.#ledger.allocate({ ...request, cid, bytes: carBytes });
-      await index.noteStray({ cid, peers: names });
+      const names = this.#ledger.allocate({ ...request, cid: shard.cid, bytes: shard.carBytes });
+      await this.#announce(shard, names);
       return names;
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
@@ -218,62 +212,5 @@ export class ReplicaMender {
       if (error.code === 'BAD_CONFIG') emit({ type: 'warning', message: `${what} finds no peer: ${error.message}` });
       return [];
     }
-  }
-
-  /** @returns the peers that have a whole copy now */
-  async #putOn(names: readonly string[], whole: SpooledShard, what: string): Promise<string[]> {
-    const { signal, emit, throttle } = this.#run;
-    const { cid, bytes, blocks, carPath, carBytes } = whole;
-    const shard = { cid, label: this.#holdings.get(cid)?.label ?? what, bytes, blocks, carPath, carBytes };
-    const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
-    return await this.#eachOf(names, what, async (peer) => {
-      await putWithRetries(peer, shard, options, { emit });
-      await this.#readBack(whole, peer);
-    });
-  }
-
-  /** Disks that have lost a block once may lose the next. */
-  async #readBack(shard: Omit<PlacedShard, 'peers'>, peer: Peer): Promise<void> {
-    const onDamage = (detail: string) => {
-      throw new ShardctlError('DAMAGE', detail);
-    };
-    await checkReplica(shard, peer, { readData: true, onDamage, signal: this.#run.signal });
-  }
-
-  /** Nobody who can be read has the shard. Those who have it by their own word may give it to others, and a datastore may still hold it. */
-  async #fetchOn(names: readonly string[], shard: PlacedShard, what: string, good: readonly string[]): Promise<string[]> {
-    const { signal } = this.#run;
-    const { cid, carBytes } = shard;
-    return await this.#eachOf(names, what, async (peer) => {
-      // What it has pinned it does not fetch: the damage stays.
-      if (peer.fetch === undefined || (await peer.has(cid))) throw new ShardctlError('DAMAGE', 'no whole copy can be read anywhere');
-      await peer.fetch({ cid, label: this.#holdings.get(cid)?.label ?? what, carBytes }, signal).catch((error: unknown) => {
-        this.#isGone ||= good.length === 0;
-        throw error;
-      });
-      await this.#readBack(shard, peer);
-    });
-  }
-
-  /** A shard that is pinned nowhere is looked for in vain for minutes: where the first was not found, others are not looked for. */
-  #mayFetch(names: readonly string[]): boolean {
-    return !this.#isGone && names.some((name) => this.#run.peers.get(name)?.fetch !== undefined);
-  }
-
-  /** @returns those with whom it went well */
-  async #eachOf(names: readonly string[], what: string, give: (peer: Peer) => Promise<void>): Promise<string[]> {
-    const { peers, emit } = this.#run;
-    const done: string[] = [];
-    for (const name of names) {
-      try {
-        await give(peers.get(name) as Peer);
-        done.push(name);
-        emit({ type: 'mended', what, where: name });
-      } catch (error) {
-        if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', message: `${what} could not be written to peer ${name}: ${error.message}` });
-      }
-    }
-    return done;
   }
 }

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
-import { type Session, writing } from '../wire.ts';
+import { reading, type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet } = context;
@@ -27,8 +27,7 @@ export async function run(context: Context): Promise<number> {
     if (repaired.lost.length > 0 || repaired.tooFew > repaired.away) return EXIT.damage;
     return repaired.away > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
-  // Also a dry run puts blocks together in the spool, to see whether they make whole shards: no other run may use it then.
-  return await writing(context, work, { checkBlocks: true });
+  return dryRun ? await reading(context, work, { checkBlocks: true }) : await writing(context, work, { checkBlocks: true });
 }
 
 function lines(

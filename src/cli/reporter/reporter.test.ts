@@ -132,6 +132,7 @@ test('changes and plans are results: on stdout, in every reporter that speaks wh
     metadataEntries: 1,
     deletedEntries: 1,
     readFiles: 15,
+    resumedFiles: 0,
     readBytes: 3 * MIB,
     newShards: 1,
     peers: [{ name: 'disk1', freeBefore: 1024 * MIB, freeAfter: 1021 * MIB }],

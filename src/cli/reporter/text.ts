@@ -81,6 +81,7 @@ function planLines(plan: Plan): string[] {
       `${formatCount(plan.newEntries)} new, ${formatCount(plan.changedEntries)} changed, ${formatCount(plan.metadataEntries)} in mode or time, ${formatCount(plan.deletedEntries)} deleted`,
     ),
     row('to read', `${counted(plan.readFiles, 'file')}, ${formatSize(plan.readBytes)}, at most ${counted(plan.newShards, 'new shard')}`),
+    ...(plan.resumedFiles === 0 ? [] : [row('resumed', `${counted(plan.resumedFiles, 'file')} that an interrupted run has imported`)]),
   ];
   const left = leftOut(plan.problems);
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
