@@ -14,9 +14,25 @@ const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 const blocks = [...README.matchAll(/^```sh\n(.*?)^```/gms)].map((match) => (match[1] as string).trim());
 
 test('the first two blocks are one line each: the main job, then the tests (both are run by .ci/run in a fresh clone)', () => {
-  assert.match(blocks[0] ?? '', /^npm ci && npx shardctl add \S+$/);
+  // Into a home of its own: a later `add` must not meet what somebody has tried.
+  const [, source, home] = /^npm ci && npx shardctl add (\S+) --home \.\/(\S+)$/.exec(blocks[0] ?? '') ?? [];
+  assert.ok(source !== undefined && existsSync(join(ROOT, source)), blocks[0]);
   assert.equal(blocks[1], 'npm ci && npm test');
-  assert.ok(existsSync(join(ROOT, (blocks[0] ?? '').split(' ').at(-1) as string)));
+  for (const list of ['.gitignore', 'biome.json']) assert.match(readFileSync(join(ROOT, list), 'utf8'), new RegExp(`["/!]${home}["/]`));
+});
+
+test('what is tried stays in its own home', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'shardctl-try-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  cpSync(join(ROOT, 'fixtures', 'debian'), join(dir, 'fixtures', 'debian'), { recursive: true, verbatimSymlinks: true });
+  const env = { ...process.env, HOME: dir, SHARDCTL_HOME: '' };
+  const run = (words: string) =>
+    spawnSync(process.execPath, [join(ROOT, 'bin', 'shardctl.js'), ...words.split(' ')], { cwd: dir, env, encoding: 'utf8' });
+  const tried = run((blocks[0] ?? '').replace('npm ci && npx shardctl ', ''));
+  assert.equal(tried.status, 0, tried.stderr);
+  assert.ok(!existsSync(join(dir, '.shardctl')));
+  const looked = /`npx shardctl (ls [^`]*)`/.exec(README)?.[1] as string;
+  assert.match(run(looked).stdout, / dists$/m);
 });
 
 test('every other command does what the README says, one after the other', (t) => {

@@ -85,13 +85,13 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     words: 'snapshots',
-    arguments: ['[NAME]'],
-    summary: 'list the snapshots of one repository, or of all',
+    arguments: ['[NAME…]'],
+    summary: 'list the snapshots of these repositories, or of all',
     options: ['root-only'],
   },
   {
     words: 'verify',
-    arguments: ['[REF]'],
+    arguments: ['[REF…]'],
     summary: 'check that the peers hold what the snapshots name',
     options: ['read-data', 'replication', 'root-only'],
     examples: ['shardctl verify --read-data', 'shardctl verify --read-data=3/30', 'shardctl verify debian@7'],
@@ -105,9 +105,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     words: 'forget',
-    arguments: ['NAME', '[SNAPSHOT…]'],
-    summary: 'forget snapshots: those named, or all that no --keep rule wants; prune then frees their space',
+    arguments: ['[NAME…]', '[SNAPSHOT…]'],
+    summary: 'forget snapshots: those named of one repository, or of several all that no --keep rule wants; prune then frees their space',
     options: [
+      'all',
       'keep-last',
       'keep-hourly',
       'keep-daily',
@@ -118,7 +119,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       'dry-run',
       'lock-wait',
     ],
-    examples: ['shardctl forget debian --keep-daily 7 --keep-weekly 4 --keep-monthly 12', 'shardctl forget debian 3 4'],
+    examples: [
+      'shardctl forget debian --keep-daily 7 --keep-weekly 4 --keep-monthly 12',
+      'shardctl forget --all --keep-within 30d',
+      'shardctl forget debian 3 4',
+    ],
   },
   {
     words: 'prune',

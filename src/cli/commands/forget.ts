@@ -1,10 +1,10 @@
-/** `shardctl forget NAME [SNAPSHOT…]`: forget snapshots, by name or by a policy. */
+/** `shardctl forget NAME SNAPSHOT…`, or `NAME…|--all` with `--keep` rules: forget snapshots, by name or by a policy. */
 import { EXIT, ShardctlError } from '../../errors.ts';
-import { type Decision, keep } from '../../forget.ts';
+import { type Decision, keep, type Policy } from '../../forget.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index-store/index.ts';
-import type { SnapshotRecord } from '../../model.ts';
-import { usage } from '../args.ts';
+import type { RepositoryRecord } from '../../model.ts';
+import { inOrder, repositoriesNamed, usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { resolveRef } from '../ref.ts';
 import { counted } from '../reporter/text.ts';
@@ -15,24 +15,22 @@ import { reading, type Session, writing } from '../wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
-  const [name, ...named] = args.positionals as [string, ...string[]];
   const policy = policyOf(args);
-  if ((policy === undefined) === (named.length === 0))
-    throw usage(
-      policy === undefined ? 'which snapshots? name them, or give a --keep rule' : 'either snapshots or --keep rules',
-      args.command,
-    );
+  checkWords(context, policy);
   const dryRun = args.flag('dry-run');
   requireHome(home);
   const work = async ({ index }: Session) => {
-    const repository = index.repository(name);
-    if (repository === undefined)
-      throw new ShardctlError('NOT_FOUND', `no repository "${name}"`, { hint: '`shardctl status` lists what is there' });
-    const snapshots = index.snapshots(name);
-    const decisions =
-      policy === undefined ? chosen(snapshots, named, repository.head, index) : keep(snapshots, policy, repository.head, context.now());
-    const gone = decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot.number);
-    if (!dryRun) await index.forget(name, gone);
+    const decisions = policy === undefined ? chosen(index, args.positionals) : byRules(context, index, policy);
+    const gone = decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot);
+    if (!dryRun) {
+      for (const repository of new Set(gone.map((snapshot) => snapshot.repository))) {
+        const its = gone.filter((snapshot) => snapshot.repository === repository);
+        await index.forget(
+          repository,
+          its.map(({ number }) => number),
+        );
+      }
+    }
     if (quiet && !json) return EXIT.done;
     answer(context, decisions.map(resultOf), () => lines(decisions));
     const verb = dryRun ? 'would be forgotten' : 'forgotten';
@@ -45,9 +43,28 @@ export async function run(context: Context): Promise<number> {
   return dryRun ? await reading(context, work) : await writing(context, work);
 }
 
-/** By number, `NAME@3` or CID. */
-function chosen(snapshots: readonly SnapshotRecord[], named: readonly string[], head: number, index: Index): Decision[] {
-  const repository = snapshots[0]?.repository ?? '';
+/** Rules are for any number of repositories, or for all; snapshots are named of one. @throws ShardctlError `USAGE` */
+function checkWords({ args }: Context, policy: Policy | undefined): void {
+  const { length } = args.positionals;
+  if (args.flag('all') && length > 0) throw usage('--all and a NAME do not go together', args.command);
+  if (!args.flag('all') && length === 0) throw usage('which repository? name it, or say --all', args.command);
+  if (policy === undefined && length < 2) throw usage('which snapshots? name them, or give a --keep rule', args.command);
+}
+
+/** Each repository has its own history, and the rules count in each for themselves. */
+function byRules({ args, now }: Context, index: Index, policy: Policy): Decision[] {
+  const all = index.repositories();
+  const [first, ...others] = args.positionals;
+  const isSnapshot = (name: string) => !all.some((repository) => repository.name === name) && /^\d+$|@|^(baf|Qm)/.test(name);
+  if (all.some(({ name }) => name === first) && others.some(isSnapshot)) throw usage('either snapshots or --keep rules', args.command);
+  const meant = args.flag('all') ? inOrder(all) : repositoriesNamed(all, args.positionals);
+  return meant.flatMap(({ name, head }) => keep(index.snapshots(name), policy, head, now()));
+}
+
+/** By number, `NAME@3` or CID, after the name of their repository. */
+function chosen(index: Index, [name, ...named]: readonly string[]): Decision[] {
+  const [{ name: repository, head }] = repositoriesNamed(index.repositories(), [name as string]) as [RepositoryRecord];
+  const snapshots = index.snapshots(repository);
   const numbers = new Set(
     named.map((text) => {
       const { snapshot } = resolveRef(/^\d+$/.test(text) ? `${repository}@${text}` : text, index);

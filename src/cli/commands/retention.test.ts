@@ -33,6 +33,37 @@ test('forget wants either snapshots or rules, never forgets the head, and says w
   assert.equal(json('snapshots').filter(({ type }) => type === 'snapshot').length, 3);
 });
 
+test('forget takes rules for several repositories, or for all, each with its own history', () => {
+  const other = new Program();
+  try {
+    mkdirSync(other.path('a'));
+    for (const name of ['a', 'b', 'c']) {
+      for (const text of ['1', '2', '3']) {
+        writeFileSync(other.path('a', 'file'), text);
+        other.succeeds('add', 'a', '--name', name, '-q');
+      }
+    }
+    const left = () => other.succeeds('snapshots').lines.flatMap((line) => /^[abc]@\d/.exec(line) ?? []);
+    other.fails(2, /--all and a NAME do not go together/, 'forget', 'a', '--all', '--keep-last', '1');
+    other.fails(2, /which repository/, 'forget', '--keep-last', '1');
+    other.fails(2, /which snapshots/, 'forget', '--all');
+    other.fails(40, /no repository "d"; there is a, b, c/, 'forget', 'a', 'd', '--keep-last', '1');
+    assert.match(
+      other.succeeds('forget', 'b', 'a', '--keep-last', '2', '-n').stdout,
+      /^remove +a@1 [\s\S]*^remove +b@1 [\s\S]*^2 snapshots would be/m,
+    );
+    assert.equal(left().length, 9);
+    other.succeeds('forget', 'b', 'a', '--keep-last', '2', '-q');
+    assert.deepEqual(left(), ['a@2', 'a@3', 'b@2', 'b@3', 'c@1', 'c@2', 'c@3']);
+    assert.match(other.succeeds('forget', '--all', '--keep-last', '1').stdout, /^4 snapshots forgotten/m);
+    assert.deepEqual(left(), ['a@3', 'b@3', 'c@3']);
+    assert.equal(other.succeeds('snapshots', 'c', 'a').lines.length, 3);
+    other.succeeds('verify', 'a', 'c@3', '-q');
+  } finally {
+    other.dispose();
+  }
+});
+
 test('prune -n says what prune then does; the head stays as it was', () => {
   const root = shardctl.succeeds('status', '-Q').stdout;
   assert.match(shardctl.succeeds('forget', 'r', '1', 'r@2').stdout, /2 snapshots forgotten; .*shardctl prune/);

@@ -1,6 +1,7 @@
-/** `shardctl snapshots [NAME]`: the committed states of one repository, or of all. */
-import { EXIT, ShardctlError } from '../../errors.ts';
+/** `shardctl snapshots [NAME…]`: the committed states of some repositories, or of all. */
+import { EXIT } from '../../errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
+import { repositoriesNamed } from '../args.ts';
 import type { Context } from '../context.ts';
 import { answer, type Result } from '../results.ts';
 import { snapshotResult } from '../snapshot-result.ts';
@@ -11,12 +12,10 @@ type Snapshot = Extract<Result, { type: 'snapshot' }>;
 
 export async function run(context: Context): Promise<number> {
   return await reading(context, async ({ index }) => {
-    const [name] = context.args.positionals;
-    if (name !== undefined && index.repository(name) === undefined) {
-      throw new ShardctlError('NOT_FOUND', `no repository "${name}"`, { hint: '`shardctl status` lists what is there' });
-    }
-    const names = name === undefined ? index.repositories().map((repository) => repository.name) : [name];
-    const snapshots = names.flatMap((repository) =>
+    const { positionals } = context.args;
+    const all = index.repositories();
+    const meant = positionals.length === 0 ? all : repositoriesNamed(all, positionals);
+    const snapshots = meant.flatMap(({ name: repository }) =>
       index.snapshots(repository).map((snapshot): Snapshot => ({ type: 'snapshot', repository, ...snapshotResult(snapshot, index) })),
     );
     if (context.args.flag('root-only') && !context.json) {

@@ -1,4 +1,4 @@
-/** `shardctl verify [REF]`: whether the peers hold what the snapshots name. */
+/** `shardctl verify [REF…]`: whether the peers hold what the snapshots name. */
 import { parseCid } from '../../dag/cid.ts';
 import { Demands } from '../../demand.ts';
 import { EXIT } from '../../errors.ts';
@@ -23,8 +23,8 @@ export async function run(context: Context): Promise<number> {
   const replication = replicationOf(args);
   chosenOf(args, []);
   const work = async ({ config, index, peers }: Session): Promise<number> => {
-    const [ref] = args.positionals;
-    const snapshots = ref === undefined ? allSnapshots(index) : [resolveRef(ref, index).snapshot];
+    const refs = args.positionals;
+    const snapshots = refs.length === 0 ? allSnapshots(index) : refs.map((ref) => resolveRef(ref, index).snapshot);
     const started = now();
     const demands = new Demands(index, { home: config, told: { replication } });
     const expected = [...shardsOf(snapshots, { index, indexDir: home.index, demands, peers })];
