@@ -87,25 +87,16 @@ describe('an IPFS Cluster that fails', { skip: withoutCluster() }, () => {
     });
   }
 
-  test('what is only on members whose Kubo are dead is out of reach, and not lost: 42 from each command that needs it', async () => {
+  test('what is only on a member whose Kubo is dead is out of reach, and not lost: 42 from each command that needs it', async () => {
     home.setUp(...home.kubos);
-    program.succeeds('add', home.source, '--shard-size', '512KiB', '--allocate-by', 'pinned-to:lab.c2+lab.c3');
+    program.succeeds('add', home.source, '--shard-size', '512KiB', '--allocate-by', 'pinned-to:lab.c2');
     await withoutKubo(lab.peers[1], async () => {
-      await withoutKubo(lab.peers[2], async () => {
-        assert.match(program.succeeds('status').stdout, /on none that answers/);
-        for (const argv of [
-          ['verify'],
-          ['get', 'mirror', '-o', 'out'],
-          ['cat', 'mirror/sub/.hidden'],
-          ['repair'],
-          ['update', 'mirror'],
-          ['prune'],
-        ])
-          program.ends(42, ...argv);
-        program.succeeds('peers', 'set', 'lab', '--url', lab.peers[1].cluster);
-        assert.match(program.ends(42, 'peers', 'drain', 'lab.c2').stderr, /cannot be drained/);
-        assert.doesNotMatch(program.succeeds('peers', 'ls').stdout, /drained/);
-      });
+      assert.match(program.succeeds('status').stdout, /on none that answers/);
+      for (const argv of [['verify'], ['get', 'mirror', '-o', 'out'], ['repair'], ['update', 'mirror'], ['prune']])
+        program.ends(42, ...argv);
+      program.succeeds('peers', 'set', 'lab', '--url', lab.peers[2].cluster);
+      assert.match(program.ends(42, 'peers', 'drain', 'lab.c2').stderr, /cannot be drained/);
+      assert.doesNotMatch(program.succeeds('peers', 'ls').stdout, /drained/);
     });
     await until(async () => program.run('verify').code === 0);
     // All of it finds a place: and the command at the end of a drain works as it stands.

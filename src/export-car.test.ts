@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { sha256 } from './dag/cid.ts';
 import { profileOf } from './dag/profile.ts';
-import { RAW } from './model.ts';
+import { RAW, type SnapshotRecord } from './model.ts';
 import { TreeCar, treeCarHeader, treeSectionHead } from './shard/car-file.ts';
 import { KuboRepo, requireKubo } from './testing/kubo.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from './testing/retention.ts';
@@ -60,6 +60,13 @@ test('a tree comes back whole in another home, from a CAR that holds each block 
   await assertNoOrphans(other);
   const again = await imported(car);
   assert.deepEqual([again.unchanged, again.newBlocks, again.number], [true, 0, 1]);
+  // A list that has lost a shard, which is there all the same.
+  await withIndex(other, async (index) => {
+    const snapshot = index.snapshot('test', 1) as SnapshotRecord;
+    await index.replaceSnapshots([{ ...snapshot, shards: snapshot.shards.slice(1) }], []);
+  });
+  const whole = await imported(car);
+  assert.deepEqual([whole.unchanged, whole.newBlocks, whole.number], [false, 0, 2]);
 });
 
 test('a later CAR of the same repository is its next snapshot, and stores only what is new', async () => {

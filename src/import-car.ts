@@ -16,6 +16,7 @@ import { ShardctlError } from './errors.ts';
 import { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
 import { Received } from './import-car/received.ts';
+import type { Index } from './index-store/index.ts';
 import { measure } from './measure.ts';
 import {
   type BlockId,
@@ -121,7 +122,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       foreignBlocks: car.foreign,
       unneededBlocks: received.countBeside(digests),
     };
-    if (known !== undefined && parent?.tree === tree && packer.sealed.length === 0) {
+    if (known !== undefined && parent?.tree === tree && packer.sealed.length === 0 && isWholeIn(parent, index, digests.digests())) {
       if (JSON.stringify({ ...known, ...ownDemand }) !== JSON.stringify(known)) await index.saveRepository({ ...known, ...ownDemand });
       return { repository, number: parent.number, snapshot: parent.cid, tree, unchanged: true, ...counts, bytes, ...fresh };
     }
@@ -194,6 +195,14 @@ async function shardsOf(
     if (error instanceof UnlistedBlock) throw incomplete(error.message.replace(/ is in no shard.*/, ''));
     throw error;
   }
+}
+
+/** Whether the shards that the snapshot names hold all of these: a list that has lost one is made anew. */
+function isWholeIn({ shards }: SnapshotRecord, index: Index, digests: Buffer): boolean {
+  const named = new Set(shards);
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES)
+    if (index.shardOf(digests, at, (shard) => named.has(shard)) === undefined) return false;
+  return true;
 }
 
 /** Of what the CAR brought it is known; what this home had already is read. */

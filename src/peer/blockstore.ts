@@ -17,6 +17,7 @@ import type { Marks } from './marks.ts';
 import type { SealedShard, ShardReader } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
+import { UsedBytes } from './used-bytes.ts';
 
 /** A pin whose blocks are being deleted. */
 const REMOVING = '.removing';
@@ -32,7 +33,7 @@ export class BlockStore implements ShardStore {
   readonly #pins: string;
   readonly #files: BlockFiles;
   readonly #marks: Marks;
-  #used: Promise<number> | undefined;
+  readonly #used = new UsedBytes(() => this.#sumSizes());
   /** One change of this run at a time. */
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -44,8 +45,7 @@ export class BlockStore implements ShardStore {
 
   /** Sum of the pinned shards' CARs: a block that two of them share counts twice, and what a filesystem adds to a small file does not. */
   usedBytes(): Promise<number> {
-    this.#used ??= this.#sumSizes();
-    return this.#used;
+    return this.#used.get();
   }
 
   async sizeOf(cid: string): Promise<number | undefined> {
@@ -73,7 +73,7 @@ export class BlockStore implements ShardStore {
         if (await this.#files.restore(digestsOf(manifest.blocks, manifest.nodes))) break;
         if (write === WRITES) throw new ShardctlError('IO', `blocks of ${shard.label} (${shard.cid}) go as fast as they are written`);
       }
-      this.#addUsed(shard.carBytes - replaced);
+      this.#used.add(shard.carBytes - replaced);
     });
   }
 
@@ -115,7 +115,7 @@ export class BlockStore implements ShardStore {
           await syncPath(this.#pins);
           return 'kept';
         }
-        this.#addUsed(-bytes);
+        this.#used.add(-bytes);
       }
       await this.#finishRemovals();
       return 'removed';
@@ -215,10 +215,6 @@ export class BlockStore implements ShardStore {
     let bytes = 0;
     for await (const cid of this.list()) bytes += (await this.#pinned(cid)) ?? 0;
     return bytes;
-  }
-
-  #addUsed(bytes: number): void {
-    this.#used = this.usedBytes().then((used) => used + bytes);
   }
 
   #alone<T>(change: () => Promise<T>): Promise<T> {

@@ -14,6 +14,7 @@ import type { Marks } from './marks.ts';
 import type { SealedShard, ShardReader } from './peer.ts';
 import { isShardName, shardName } from './shard-name.ts';
 import type { ShardStore, StorePut } from './store.ts';
+import { UsedBytes } from './used-bytes.ts';
 
 const EXTENSION = '.car';
 /** As `#pathOf` calls them; whatever else is in `shards` is not ours. */
@@ -24,7 +25,7 @@ const LEAVING = 'leaving.';
 export class CarStore implements ShardStore {
   readonly #path: string;
   readonly #marks: Marks;
-  #used: Promise<number> | undefined;
+  readonly #used = new UsedBytes(() => this.#sumSizes());
   #swept: Promise<void> | undefined;
 
   constructor(path: string, marks: Marks) {
@@ -33,8 +34,7 @@ export class CarStore implements ShardStore {
   }
 
   usedBytes(): Promise<number> {
-    this.#used ??= this.#sumSizes();
-    return this.#used;
+    return this.#used.get();
   }
 
   async sizeOf(cid: string): Promise<number | undefined> {
@@ -54,11 +54,14 @@ export class CarStore implements ShardStore {
       await beforeCopy();
       const temporary = join(this.#path, 'tmp');
       this.#swept ??= this.#bringBack().then(() => sweepTemporary(temporary, (name) => this.#isWanted(name)));
-      await this.#swept;
+      await this.#swept.catch((error: unknown) => {
+        this.#swept = undefined;
+        throw error;
+      });
       await copyCar(shard, { temporary, path, signal, throttle });
     }
     await syncPath(dirname(path));
-    this.#addUsed(shard.carBytes - replaced);
+    this.#used.add(shard.carBytes - replaced);
   }
 
   async confirm(cid: string): Promise<boolean> {
@@ -117,7 +120,7 @@ export class CarStore implements ShardStore {
     await rm(aside, { force: true });
     // Both, or a power cut brings the shard back, and no home knows of it any more.
     for (const folder of [dirname(aside), dirname(path)]) await syncPath(folder);
-    this.#addUsed(-bytes);
+    this.#used.add(-bytes);
     return 'removed';
   }
 
@@ -151,11 +154,6 @@ export class CarStore implements ShardStore {
     let bytes = 0;
     for await (const cid of this.list()) bytes += (await this.sizeOf(cid)) ?? 0;
     return bytes;
-  }
-
-  /** Chained, not awaited: two puts at once must both be counted. */
-  #addUsed(bytes: number): void {
-    this.#used = this.usedBytes().then((used) => used + bytes);
   }
 }
 

@@ -130,8 +130,7 @@ export class ClusterLab {
     await until(async () => (await fetch(`${peer.kubo}/api/v0/id`, { method: 'POST' })).ok);
     for (const other of this.peers) {
       if (other === peer) continue;
-      // Another that is dead, too, is introduced when it is started.
-      const { Addresses: addresses = [] } = (await rpc(other, 'id').catch(() => ({}))) as { Addresses?: string[] };
+      const { Addresses: addresses = [] } = (await rpc(other, 'id')) as { Addresses?: string[] };
       for (const arg of addresses) await rpc(peer, 'swarm/connect', { arg });
     }
     await this.#untilHeard(['freespace']);
