@@ -4,15 +4,17 @@ import { Ledger } from './allocate/ledger.ts';
 import type { Doubt, DoubtedHead, DoubtedRun } from './doubted-head.ts';
 import { Holders } from './holders.ts';
 import type { IngestRun } from './ingest.ts';
+import { linuxCalls } from './libc.ts';
 import { type Parent, parentOf } from './parent.ts';
-import { type SourceRoot, statSource } from './scan/source.ts';
 import { type Sweep, sweep } from './scan/sweep.ts';
+import { openSource, type Source, type SourceRoot } from './source/source.ts';
 
 /** What a run starts from. */
 export interface Start {
   /** Milliseconds since 1970: what is written later may look older than it is, see `scan/racy.ts`. */
   readonly at: number;
-  readonly root: SourceRoot;
+  /** The caller's to close. */
+  readonly root: Source;
   /** There is no parent, or its root had other metadata. */
   readonly rootDiffers: boolean;
   readonly ledger: Ledger;
@@ -28,9 +30,18 @@ export interface Start {
 
 /** @throws ShardctlError when the source, or too many peers, cannot be reached */
 export async function begin(run: IngestRun): Promise<Start> {
-  const { index, source, emit } = run;
   const at = run.now();
-  const root = statSource(source);
+  const root = openSource(run.source, linuxCalls());
+  try {
+    return await beginAt(run, at, root);
+  } catch (error) {
+    root.close();
+    throw error;
+  }
+}
+
+async function beginAt(run: IngestRun, at: number, root: Source): Promise<Start> {
+  const { index, emit } = run;
   const ledger = await Ledger.open(run);
   const freeBefore = ledger.freeBytes();
   const holders = await Holders.load(index, run.peers, ledger.silent());
@@ -39,7 +50,7 @@ export async function begin(run: IngestRun): Promise<Start> {
     const looked = await doubtedParent(run, parent, true);
     parent = looked.parent;
     const rootDiffers = rootDiffersFrom(parent, root, run.metadata);
-    return { at, root, rootDiffers, ledger, freeBefore, holders, ...looked, sweep: await sweepOf(run, parent) };
+    return { at, root, rootDiffers, ledger, freeBefore, holders, ...looked, sweep: await sweepOf(run, root, parent) };
   } catch (error) {
     parent?.entries?.close();
     throw error;
@@ -59,11 +70,11 @@ function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata:
   return metadata && (before.rootMode !== root.mode || before.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
 }
 
-type Swept = Pick<IngestRun, 'index' | 'repository' | 'source' | 'filters' | 'trust' | 'metadata' | 'secondThread' | 'signal'>;
+type Swept = Pick<IngestRun, 'index' | 'repository' | 'filters' | 'trust' | 'metadata' | 'secondThread' | 'signal'>;
 
 /** @returns undefined when nothing of the parent can be believed unseen: one that was made by other rules may hold what is excluded now */
-export async function sweepOf(run: Swept, parent: Parent | undefined): Promise<Sweep | undefined> {
-  const { index, repository, source, filters, trust, metadata, secondThread, signal } = run;
+export async function sweepOf(run: Swept, source: Source, parent: Parent | undefined): Promise<Sweep | undefined> {
+  const { index, repository, filters, trust, metadata, secondThread, signal } = run;
   const before = index.repository(repository)?.filters ?? [];
   if (parent?.entries === undefined || trust.checksum || before.join('\n') !== filters.join('\n')) return undefined;
   return await sweep({ entries: parent.entries, source, filters, trust, metadata, secondThread, signal });

@@ -33,8 +33,8 @@ import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
 import type { SecondThread } from './scan/second-thread.ts';
-import { assertSameSource } from './scan/source.ts';
 import { walk } from './scan/walk.ts';
+import { assertSameSource } from './source/source.ts';
 import { emptySpool } from './spool.ts';
 import { storing } from './storing.ts';
 import { Tally } from './tally.ts';
@@ -108,15 +108,15 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
   const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
-  const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source, profile, metadata });
+  const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source: root.handle, profile, metadata });
 
   const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
-  const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), recall, emit, signal }));
+  const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), recall, emit, signal }));
   const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
   const readNode = (digest: Uint8Array) => blocks.read(digest);
   const nodes = { base: parent?.entries, readNode, profile };
   const resumed = resume(compared, pending.sources, { ...trust, metadata });
-  const imported = importEntries(resumed, { ...nodes, source, metadata, pool, emit, signal });
+  const imported = importEntries(resumed, { ...nodes, reach: root.reach, metadata, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
   const told = run.itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
   const before = { base: parent?.entries?.another(), treeBefore: parent?.entries && parseCid(parent.snapshot.tree), readNode };

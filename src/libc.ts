@@ -1,6 +1,6 @@
 /** System calls that Node lacks, or has at a price, through koffi. Sole owner of koffi: loaded on first use, and its absence is no error. */
 import { createRequire } from 'node:module';
-import { platform } from 'node:os';
+import { endianness, platform } from 'node:os';
 
 export interface Libc {
   /** Sets the mtime of a path, to the nanosecond, without following a symlink. Returns an errno, 0 when it worked. */
@@ -41,8 +41,13 @@ async function bind(): Promise<Libc> {
   return { ...libc, syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()) };
 }
 
-/** What the sweep asks a million times. */
+/** What is asked of a source a million times. */
 export interface LinuxCalls {
+  /**
+   * Opens what is below an open directory: no part of the path may be a symlink, nor lead out of it.
+   * @param path ended by a zero byte @returns a file descriptor, or -1
+   */
+  openBeneath(directory: number, path: Buffer, flags: number): number;
   /** Looks at an entry of an open directory, without following a symlink. @param name ended by a zero byte @returns 0, or -1 */
   statx(directory: number, name: Buffer, into: Buffer): number;
   /** @returns bytes of records, 0 at the end, -1 on failure */
@@ -50,8 +55,13 @@ export interface LinuxCalls {
 }
 
 const STATX_BASIC = 0x7ff;
+/** Younger system calls have the same number everywhere. glibc has no name for this one. */
+const OPENAT2 = 437;
+/** RESOLVE_NO_SYMLINKS and RESOLVE_BENEATH, see openat2(2). */
+const BENEATH = 0x04n | 0x08n;
+const O_CLOEXEC = 0o2000000;
 
-/** Undefined where koffi or the calls are missing: not Linux, an old glibc or kernel, or a sandbox that forbids them. */
+/** Undefined where koffi or the calls are missing: not Linux, an old glibc or kernel, or a sandbox that forbids them. `openBeneath` alone may fail there. */
 export function linuxCalls(): LinuxCalls | undefined {
   if (platform() !== 'linux') return undefined;
   try {
@@ -59,7 +69,15 @@ export function linuxCalls(): LinuxCalls | undefined {
     const library = koffi.load(null);
     const statx = library.func('int statx(int dirfd, uint8_t *name, int flags, uint mask, uint8_t *into)');
     const getdents64 = library.func('int getdents64(int fd, uint8_t *into, uint64_t bytes)');
+    const syscall = library.func('long syscall(long number, int dirfd, uint8_t *path, uint64_t *how, uint64_t bytes)');
+    // struct open_how: flags, mode, resolve.
+    const how = new BigUint64Array([0n, 0n, BENEATH]);
+    const flagWords = new Uint32Array(how.buffer);
     const calls: LinuxCalls = {
+      openBeneath: (directory, path, flags) => {
+        flagWords[endianness() === 'LE' ? 0 : 1] = flags | O_CLOEXEC;
+        return syscall(OPENAT2, directory, path, how, how.byteLength);
+      },
       statx: (directory, name, into) => statx(directory, name, LINUX.noFollow, STATX_BASIC, into),
       getdents: (directory, into, bytes) => getdents64(directory, into, bytes),
     };

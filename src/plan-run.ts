@@ -16,6 +16,7 @@ import { Holders } from './holders.ts';
 import type { Index } from './index-store/index.ts';
 import type { IngestRun } from './ingest.ts';
 import { changeOf, changesOf, DELETED, rootChange } from './itemize.ts';
+import { linuxCalls } from './libc.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
 import { type Parent, parentOf, usableIn } from './parent.ts';
 import { Pending } from './pending.ts';
@@ -23,9 +24,9 @@ import type { Transferring } from './place/placer.ts';
 import { compileFilter } from './scan/filter.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
-import { statSource } from './scan/source.ts';
 import type { Sweep } from './scan/sweep.ts';
 import { walk } from './scan/walk.ts';
+import { openSource, type Source } from './source/source.ts';
 import { Tally } from './tally.ts';
 import type { SameSubtree } from './walk-step.ts';
 
@@ -43,8 +44,16 @@ export type PlannedRun = Omit<
  * and the plan `MAX_DELETE`
  */
 export async function planRun(run: PlannedRun): Promise<Plan> {
-  const { index, source, metadata, signal, trust, repository, emit } = run;
-  const root = statSource(source);
+  const root = openSource(run.source, linuxCalls());
+  try {
+    return await planFrom(run, root);
+  } finally {
+    root.close();
+  }
+}
+
+async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
+  const { index, metadata, signal, trust, repository, emit } = run;
   const tally = new Tally(emit, run.now);
   // Without a peer the run would make one in the home.
   const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run);
@@ -61,11 +70,11 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
     emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const counts = new Counts();
-  const sweep: Sweep | undefined = index === undefined ? undefined : await sweepOf({ ...run, index }, parent);
+  const sweep: Sweep | undefined = index === undefined ? undefined : await sweepOf({ ...run, index }, root, parent);
   try {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
     const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
-    const walked = tally.scanned(walk(source, { filter: compileFilter(run.filters), recall, emit: tally.emit, signal }));
+    const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), recall, emit: tally.emit, signal }));
     const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
     for (const step of resume(compared, pending?.sources ?? [], { ...trust, metadata })) {
       if (step.kind === 'pause') {

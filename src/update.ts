@@ -10,7 +10,7 @@ import { EntriesDamaged } from './index-store/entries-format.ts';
 import type { IngestRun } from './ingest.ts';
 import type { Parent } from './parent.ts';
 import { remember } from './remember.ts';
-import { assertSameSource } from './scan/source.ts';
+import { assertSameSource } from './source/source.ts';
 
 /** @throws ShardctlError; whatever happens, the head that was there before stays valid */
 export async function update(run: IngestRun): Promise<Summary> {
@@ -41,6 +41,7 @@ async function attempt(run: IngestRun): Promise<Summary> {
   } finally {
     start.sweep?.close();
     start.parent?.entries?.close();
+    start.root.close();
   }
 }
 

@@ -4,6 +4,7 @@ import { DROPPED } from '../directory.ts';
 import { DIRECTORY, FILE } from '../model.ts';
 import { compileFilter } from '../scan/filter.ts';
 import { walk } from '../scan/walk.ts';
+import { openSource } from '../source/source.ts';
 import type { Count, CountRequest } from './count-ahead.ts';
 
 /** Directories between two messages. */
@@ -11,7 +12,8 @@ const EVERY = 256;
 
 const { source, filters } = workerData as CountRequest;
 // The import tells of what cannot be read; here it is only counted.
-const steps = walk(source, { filter: compileFilter(filters), emit: () => {}, signal: new AbortController().signal });
+// Without koffi: a thread must not be ended while it is being loaded.
+const steps = walk(openSource(source, undefined), { filter: compileFilter(filters), emit: () => {}, signal: new AbortController().signal });
 const count: Count = { files: 0, directories: 1, symlinks: 0, bytes: 0, done: false };
 let directories = 0;
 for (const step of steps) {

@@ -14,6 +14,7 @@ import { fsPath, joinBytes, toBytes } from '../fs-path.ts';
 import { type ByteString, DIRECTORY } from '../model.ts';
 import { compileFilter } from '../scan/filter.ts';
 import { walk } from '../scan/walk.ts';
+import { openSource } from '../source/source.ts';
 import { readFilters } from './filter-rules.ts';
 
 /** Names that the same patterns match in different ways. Those that end in a slash are directories, those in an arrow symlinks to one. */
@@ -36,7 +37,8 @@ function makeTree(root: ByteString): void {
 function kept(source: ByteString, rules: readonly ByteString[]): ByteString[] {
   const paths: ByteString[] = [];
   const { signal } = new AbortController();
-  for (const step of walk(source, { filter: compileFilter(rules), emit: () => {}, signal })) {
+  const opened = openSource(source, undefined);
+  for (const step of walk(opened, { filter: compileFilter(rules), emit: () => {}, signal })) {
     if (step.kind !== 'enter') continue;
     const { directory } = step;
     for (const i of directory.live()) {
@@ -44,6 +46,7 @@ function kept(source: ByteString, rules: readonly ByteString[]): ByteString[] {
       paths.push(directory.kinds[i] === DIRECTORY ? `${path}/` : path);
     }
   }
+  opened.close();
   return paths.sort();
 }
 

@@ -10,7 +10,7 @@ import { displayPath } from '../display.ts';
 import { isPassing } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
-import { FILE } from '../model.ts';
+import { type ByteString, FILE } from '../model.ts';
 import { type BlocksStep, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
 import { importByContent } from './by-content.ts';
 import { entryPath, giveUp, type ImportContext } from './context.ts';
@@ -60,7 +60,8 @@ export async function* importAlone(context: ImportContext, directory: Directory,
 /** Takes the entry's present stat data; a failure if there are none, or if it is no file any more. */
 function restat(context: ImportContext, directory: Directory, index: number): FileFailure | undefined {
   try {
-    const stat = lstatSync(fsPath(`${context.source}/${entryPath(directory, index)}`), { bigint: true });
+    const name = directory.names[index] as ByteString;
+    const stat = context.reach.inDirectory(directory.path, ({ prefix }) => lstatSync(fsPath(prefix + name), { bigint: true }));
     if (!stat.isFile()) return { index, errno: 'ENOENT', detail: 'it was replaced by something that is not a file' };
     directory.setStat(index, FILE, entryStat(stat));
     return undefined;

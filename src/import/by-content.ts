@@ -2,14 +2,13 @@
  * Files whose chunks are cut by their content (rabin): each cut depends on the one before, so a file cannot be split among
  * workers. They are cut and hashed on the main thread: right rather than fast.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, fstatSync, read } from 'node:fs';
+import { promisify } from 'node:util';
 import { encodeLeafFrame } from '../dag/file.ts';
 import type { FileChild } from '../dag/file-tree.ts';
 import { rabinChunks } from '../dag/rabin.ts';
 import { type Directory, entryStat } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
-import { fsPath } from '../fs-path.ts';
 import { type CidProfile, DAG_PB, RAW } from '../model.ts';
 import { type BlocksStep, NONE_FINISHED, ownBlocks, RunBuilder } from '../shard/run.ts';
 import { entryPath, type ImportContext } from './context.ts';
@@ -19,6 +18,8 @@ import type { FileFailure } from './protocol.ts';
 const READ_BYTES = 1024 * 1024;
 const RUN_BYTES = 4 * 1024 * 1024;
 
+const readAt = promisify(read);
+
 /** Imports one file; returns why not, if it could not be read or did not hold still. */
 export async function* importByContent(
   context: ImportContext,
@@ -26,18 +27,17 @@ export async function* importByContent(
   index: number,
   accept: boolean,
 ): AsyncGenerator<BlocksStep, FileFailure | undefined, void> {
-  const path = fsPath(`${context.source}/${entryPath(directory, index)}`);
   const file = new LargeFile(directory, index);
   const blocks = new RunBuilder();
-  let handle: FileHandle | undefined;
+  let fd: number | undefined;
   try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) return { index, errno: undefined, detail: 'it was replaced by something that is not a file' };
-    for await (const chunk of chunksOf(handle, context.profile)) {
+    fd = context.reach.openFile(entryPath(directory, index));
+    if (!fstatSync(fd).isFile()) return { index, errno: undefined, detail: 'it was replaced by something that is not a file' };
+    for await (const chunk of chunksOf(fd, context.profile)) {
       file.addLeaf(addLeaf(blocks, chunk, context.profile));
       if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take(), NONE_FINISHED);
     }
-    const stat = entryStat(await handle.stat({ bigint: true }));
+    const stat = entryStat(fstatSync(fd, { bigint: true }));
     const held = stat.inode === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
     if (!held && !accept) return { index, errno: undefined, detail: 'it changed while it was read' };
   } catch (error) {
@@ -45,21 +45,21 @@ export async function* importByContent(
     if (errno === undefined) throw error;
     return { index, errno, detail: reasonOf(error) };
   } finally {
-    await handle?.close();
+    if (fd !== undefined) closeSync(fd);
   }
   yield ownBlocks(blocks.take(), NONE_FINISHED);
   yield await file.finish(context);
   return undefined;
 }
 
-function chunksOf(handle: FileHandle, { chunker }: CidProfile): AsyncIterable<Uint8Array> {
+function chunksOf(fd: number, { chunker }: CidProfile): AsyncIterable<Uint8Array> {
   if (chunker.kind !== 'rabin') throw new Error(`not cut by content: ${chunker.kind}`);
-  return rabinChunks(bytesOf(handle), chunker);
+  return rabinChunks(bytesOf(fd), chunker);
 }
 
-async function* bytesOf(handle: FileHandle): AsyncGenerator<Uint8Array, void, void> {
+async function* bytesOf(fd: number): AsyncGenerator<Uint8Array, void, void> {
   for (let position = 0; ; ) {
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
+    const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
     if (bytesRead === 0) return;
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);

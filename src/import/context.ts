@@ -6,11 +6,12 @@ import type { Emit, EntryProblem } from '../events.ts';
 import { joinBytes } from '../fs-path.ts';
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { ByteString, CidProfile, Metadata } from '../model.ts';
+import type { Reach } from '../source/reach.ts';
 import type { ImportPool } from './pool.ts';
 import type { FileFailure } from './protocol.ts';
 
 export interface ImportContext {
-  readonly source: ByteString;
+  readonly reach: Reach;
   readonly profile: CidProfile;
   /** Mode and mtime go into the root node of each entry. */
   readonly metadata: boolean;

@@ -8,10 +8,12 @@ import { cidText, sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/profile.ts';
 import { SAME } from '../directory.ts';
 import { toBytes } from '../fs-path.ts';
+import { linuxCalls } from '../libc.ts';
 import { type ByteString, type CidProfile, DIRECTORY } from '../model.ts';
 import { compileFilter } from '../scan/filter.ts';
 import { walk } from '../scan/walk.ts';
 import { SectionCursor } from '../shard/car.ts';
+import { openSource } from '../source/source.ts';
 import { treeRoot } from '../testing/tree-root.ts';
 import type { WalkStep } from '../walk-step.ts';
 import { entryPath } from './context.ts';
@@ -33,7 +35,8 @@ interface Made {
 }
 
 async function imported(source: ByteString, profile: CidProfile, metadata: boolean, workers: number, except?: ByteString): Promise<Made> {
-  const pool = new ImportPool(workers, { source, profile, metadata });
+  const opened = openSource(source, linuxCalls());
+  const pool = new ImportPool(workers, { source: opened.handle, profile, metadata });
   const { signal } = new AbortController();
   const roots = new Map<ByteString, string>();
   const blocks: string[] = [];
@@ -41,7 +44,7 @@ async function imported(source: ByteString, profile: CidProfile, metadata: boole
   const ends = new Map<string, number>();
   const entered: unknown[] = [];
   function* steps(): Generator<WalkStep, void, void> {
-    for (const step of walk(source, { filter: compileFilter([]), emit: assert.fail as never, signal })) {
+    for (const step of walk(opened, { filter: compileFilter([]), emit: assert.fail as never, signal })) {
       if (step.kind === 'enter') {
         const { directory } = step;
         for (let i = 0; i < directory.count; i++) if (entryPath(directory, i) === except) directory.states[i] = SAME;
@@ -50,7 +53,7 @@ async function imported(source: ByteString, profile: CidProfile, metadata: boole
     }
   }
   const readNode = () => Promise.reject(new Error('nothing is made from an old node'));
-  const context = { source, profile, metadata, pool, base: undefined, readNode, emit: assert.fail as never, signal };
+  const context = { reach: opened.reach, profile, metadata, pool, base: undefined, readNode, emit: assert.fail as never, signal };
   try {
     for await (const step of importEntries(steps(), context)) {
       if (step.kind === 'enter') entered.push(step.directory);
@@ -82,6 +85,7 @@ async function imported(source: ByteString, profile: CidProfile, metadata: boole
     }
   } finally {
     await pool.close();
+    opened.close();
   }
   return { roots, blocks };
 }

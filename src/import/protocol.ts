@@ -1,9 +1,10 @@
 /** What the main thread and the import workers say to each other. Blocks themselves go through shared memory, not messages. */
 import type { ByteString, CidProfile, Codec } from '../model.ts';
+import type { SourceHandle } from '../source/reach.ts';
 
 /** What a worker is told once, when it starts. */
 export interface WorkerSetup {
-  readonly source: ByteString;
+  readonly source: SourceHandle;
   readonly profile: CidProfile;
   readonly metadata: boolean;
   readonly slabs: readonly SharedArrayBuffer[];

@@ -1,5 +1,5 @@
 /** Symlinks are small and are never followed: the main thread reads their targets while workers read files. */
-import { lstatSync, readlinkSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { encodeSymlink } from '../dag/file.ts';
 import { CHANGED, type Directory, NEW } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
@@ -23,22 +23,21 @@ export function importSymlinks(context: ImportContext, directory: Directory): Bu
 }
 
 function readTarget(context: ImportContext, directory: Directory, index: number): Buffer | undefined {
-  const path = fsPath(`${context.source}/${entryPath(directory, index)}`);
   try {
-    return readlinkSync(path, 'buffer');
+    return context.reach.readLink(entryPath(directory, index));
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === undefined) throw error;
     // EINVAL: it is no symlink any more, and the next run sees what it is; or its file system fails in a strange way.
-    const isReplaced = errno === 'EINVAL' && !isSymlink(path);
+    const isReplaced = errno === 'EINVAL' && !isSymlink(context, directory, index);
     giveUp(context, directory, index, { errno: isReplaced ? 'ENOENT' : errno, detail: reasonOf(error) });
     return undefined;
   }
 }
 
-function isSymlink(path: string | Buffer): boolean {
+function isSymlink({ reach }: ImportContext, { path, names }: Directory, index: number): boolean {
   try {
-    return lstatSync(path).isSymbolicLink();
+    return reach.inDirectory(path, ({ prefix }) => lstatSync(fsPath(prefix + names[index])).isSymbolicLink());
   } catch {
     return false;
   }

@@ -2,15 +2,15 @@
  * An import worker: reads files, hashes their chunks and builds the root nodes of small ones, straight into shared
  * memory as CAR sections, in the order in which they will stand in a shard. What comes back is one write, not a copy.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { sha256 } from '../dag/cid.ts';
 import { encodeEmptyFile, encodeFileNode, encodeLeafFrame } from '../dag/file.ts';
 import { entryStat } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
-import { fsPath } from '../fs-path.ts';
 import { type ByteString, type Codec, DAG_PB, DIGEST_BYTES, type Metadata, RAW } from '../model.ts';
 import { sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
+import { reachOf } from '../source/reach.ts';
 import type {
   ExpectedStats,
   FileFailure,
@@ -25,6 +25,8 @@ import type {
 } from './protocol.ts';
 
 const { source, profile, metadata, slabs: shared } = workerData as WorkerSetup;
+// Without koffi: a thread must not be ended while it is being loaded.
+const reach = reachOf(source);
 const slabs = shared.map((slab) => Buffer.from(slab));
 const chunkSize = profile.chunker.kind === 'size' ? profile.chunker.bytes : profile.chunker.min;
 const leafCodec: Codec = profile.rawLeaves ? RAW : DAG_PB;
@@ -85,7 +87,7 @@ interface Written {
 /** Reads a file of at most one chunk and writes its leaf at `at`. */
 function readFile(task: FilesTask, index: number, slab: Buffer, at: number): Written {
   const size = task.expected.sizes[index] as number;
-  const fd = openFile(task.paths[index] as ByteString);
+  const fd = reach.openFile(task.paths[index] as ByteString);
   try {
     let got = 0;
     const leaf = writeLeaf(slab, at, size, (from, bytes) => {
@@ -144,7 +146,7 @@ function importSegment(task: SegmentTask): SegmentResult {
   let atEnd = false;
   let failure: FileFailure | undefined;
   try {
-    const fd = openFile(task.path);
+    const fd = reach.openFile(task.path);
     try {
       if (task.length === 'any') assertRegular(fd);
       for (let from = task.from; from < task.to && !atEnd; ) {
@@ -167,11 +169,6 @@ function importSegment(task: SegmentTask): SegmentResult {
     failure = failureOf(error, 0);
   }
   return { kind: 'segment', runBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, atEnd, failure };
-}
-
-/** O_NOFOLLOW and O_NONBLOCK: what lstat called a file may be a symlink or a FIFO by now. */
-function openFile(path: ByteString): number {
-  return openSync(fsPath(`${source}/${path}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 }
 
 /** Reads up to `bytes` from `position`; fewer only at the end of the file. */
@@ -209,7 +206,7 @@ function failureOf(error: unknown, index: number): FileFailure {
   if (error instanceof Misstated) return { index, errno: undefined, detail: error.message, isMisstated: true };
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
-  // ELOOP: O_NOFOLLOW met a symlink. ENXIO, ESPIPE, EISDIR: a socket, a FIFO, a directory. All mean that the file was replaced.
+  // ELOOP: it met a symlink. ENXIO, ESPIPE, EISDIR: a socket, a FIFO, a directory. All mean that the file was replaced.
   if (errno === 'ELOOP' || errno === 'ENXIO' || errno === 'ESPIPE' || errno === 'EISDIR')
     return { index, errno: undefined, detail: `it was replaced while it was read, or cannot be: ${reasonOf(error)}` };
   return { index, errno, detail: reasonOf(error) };

@@ -4,6 +4,7 @@
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Trust } from '../model.ts';
+import type { SourceHandle } from '../source/reach.ts';
 import type { SweptBlock } from './sweep-block.ts';
 
 export interface SweepTask {
@@ -11,7 +12,7 @@ export interface SweepTask {
   readonly offsets: readonly number[];
   /** Shared: the next block that nobody has taken, and how many times the second thread came to take one. */
   readonly next: Int32Array;
-  readonly source: string;
+  readonly source: SourceHandle;
   readonly filters: readonly string[];
   readonly trust: Trust;
   readonly metadata: boolean;
@@ -33,7 +34,8 @@ export interface Help {
 }
 
 export class SecondThread {
-  readonly #worker = new Worker(new URL('./sweep-worker.js', import.meta.url));
+  // Its descriptors are not counted: Node would warn of each that it closes and koffi has opened.
+  readonly #worker = new Worker(new URL('./sweep-worker.js', import.meta.url), { trackUnmanagedFds: false });
   readonly #gone: Promise<void>;
 
   constructor() {

@@ -4,9 +4,10 @@ import { NO_CTIME } from '../directory.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
 import { type HotFile, pathAt, type RawRecord, rawAt } from '../index-store/hot-file.ts';
 import { type ByteString, DIRECTORY, type Trust } from '../model.ts';
+import { entryStatOf, type Look, type Looker } from '../source/look.ts';
+import type { Reach } from '../source/reach.ts';
 import type { Filter } from './filter.ts';
 import { kindOf } from './kinds.ts';
-import type { Look, Looker } from './look.ts';
 
 /** Nothing in the directory differs, as far as `compare` would look. */
 export const AS_IT_WAS = 0;
@@ -37,7 +38,7 @@ export interface SweptBlock {
 }
 
 export interface SweepRules extends Trust {
-  readonly source: ByteString;
+  readonly reach: Reach;
   readonly filter: Filter;
   /** Mode and mtime are in the tree: without them, those of a directory make no difference. */
   readonly metadata: boolean;
@@ -67,18 +68,18 @@ interface NewStat extends Look {
 
 /** @returns what is new in the directory, or undefined when that cannot be said in stat data */
 function sweepDirectory(path: ByteString, record: RawRecord, rules: SweepRules, looker: Looker): NewStat[] | undefined {
-  const prefix = path === '' ? `${rules.source}/` : `${rules.source}/${path}/`;
   try {
-    const listed = looker.enter(prefix);
-    const news = sweepEntries(record, rules, looker);
-    // Every name of the parent is there: as many as are listed, and there is no other.
-    if (news !== undefined && listed !== record.count && !hasNoOthers(path, prefix, record, rules)) return undefined;
-    return news;
+    return rules.reach.inDirectory(path, (open) => {
+      looker.turnTo(open);
+      const listed = looker.count();
+      const news = sweepEntries(record, rules, looker);
+      // Every name of the parent is there: as many as are listed, and there is no other.
+      if (news !== undefined && listed !== record.count && !hasNoOthers(path, open.prefix, record, rules)) return undefined;
+      return news;
+    });
   } catch {
     // Gone, or not to be looked at: the walk meets the same, and says what.
     return undefined;
-  } finally {
-    looker.leave();
   }
 }
 
@@ -144,19 +145,16 @@ function hasNoOthers(path: ByteString, prefix: string, record: RawRecord, { filt
 }
 
 function touchedOf(record: number, news: readonly NewStat[]): Touched {
+  const stats = news.map(entryStatOf);
   return {
     record,
     indexes: Uint32Array.from(news, ({ index }) => index),
-    modes: Uint16Array.from(news, ({ mode }) => mode & 0o7777),
-    sizes: Float64Array.from(news, ({ size }) => size),
-    mtimes: BigInt64Array.from(news, (it) => nanoseconds(it.mtimeSeconds, it.mtimeNanoseconds)),
-    ctimes: BigInt64Array.from(news, (it) => nanoseconds(it.ctimeSeconds, it.ctimeNanoseconds)),
-    inodes: BigUint64Array.from(news, (it) => (BigInt(it.inodeHigh) << 32n) | BigInt(it.inodeLow)),
+    modes: Uint16Array.from(stats, ({ mode }) => mode & 0o7777),
+    sizes: Float64Array.from(stats, ({ size }) => size),
+    mtimes: BigInt64Array.from(stats, ({ mtimeNs }) => mtimeNs),
+    ctimes: BigInt64Array.from(stats, ({ ctimeNs }) => ctimeNs),
+    inodes: BigUint64Array.from(stats, ({ inode }) => inode),
   };
-}
-
-function nanoseconds(seconds: number, more: number): bigint {
-  return BigInt(seconds) * 1_000_000_000n + BigInt(more);
 }
 
 function depthOf(path: ByteString): number {

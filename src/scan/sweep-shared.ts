@@ -2,15 +2,16 @@
 import type { EntriesReader } from '../index-store/entries-reader.ts';
 import type { HotFile } from '../index-store/hot-file.ts';
 import type { ByteString, Trust } from '../model.ts';
+import type { Looker } from '../source/look.ts';
+import type { Source } from '../source/source.ts';
 import { compileFilter } from './filter.ts';
-import { makeLooker } from './look.ts';
 import { type Help, SecondThread, type SweepTask } from './second-thread.ts';
 import { type SweepRules, type SweptBlock, sweepBlock } from './sweep-block.ts';
 
 export interface SweepOptions {
   /** The parent's. */
   readonly entries: EntriesReader;
-  readonly source: ByteString;
+  readonly source: Pick<Source, 'handle' | 'reach' | 'looker'>;
   /** Those that the parent was made by: what they exclude was excluded then. */
   readonly filters: readonly ByteString[];
   readonly trust: Trust;
@@ -29,7 +30,7 @@ export class SharedBlocks {
   readonly #hot: HotFile;
   readonly #task: SweepTask;
   readonly #rules: SweepRules;
-  readonly #looker = makeLooker();
+  readonly #looker: Looker;
   readonly #swept: (SweptBlock | undefined)[];
   /** A thread of this sweep's own. */
   readonly #own: SecondThread | undefined;
@@ -42,9 +43,18 @@ export class SharedBlocks {
     const { hot } = entries;
     const offsets = hot.offsets();
     this.#hot = hot;
-    this.#rules = { source, filter: compileFilter(filters), metadata, ...trust };
+    this.#looker = source.looker;
+    this.#rules = { reach: source.reach, filter: compileFilter(filters), metadata, ...trust };
     this.#swept = new Array(offsets.length).fill(undefined);
-    this.#task = { hotPath: hot.path, offsets, next: new Int32Array(new SharedArrayBuffer(8)), source, filters, trust, metadata };
+    this.#task = {
+      hotPath: hot.path,
+      offsets,
+      next: new Int32Array(new SharedArrayBuffer(8)),
+      source: source.handle,
+      filters,
+      trust,
+      metadata,
+    };
     this.#own = secondThread === undefined && offsets.length >= BLOCKS_FOR_TWO ? new SecondThread() : undefined;
     this.#help = (secondThread ?? this.#own)?.help(this.#task, (block, found) => this.#note(block, found));
   }

@@ -1,16 +1,20 @@
 /** The second thread of the sweep. */
 import { parentPort } from 'node:worker_threads';
 import { HotFile } from '../index-store/hot-file.ts';
+import { linuxCalls } from '../libc.ts';
+import { makeLooker } from '../source/look.ts';
+import { reachOf } from '../source/reach.ts';
 import { compileFilter } from './filter.ts';
-import { makeLooker } from './look.ts';
 import type { SentTask, SweepAnswer } from './second-thread.ts';
 import { sweepBlock } from './sweep-block.ts';
 
-const looker = makeLooker();
+const calls = linuxCalls();
 let memory = new ArrayBuffer(0);
 
 parentPort?.on('message', ({ hotPath, offsets, next, source, filters, trust, metadata, answers }: SentTask) => {
-  const rules = { source, filter: compileFilter(filters), metadata, ...trust };
+  const reach = reachOf(source, calls);
+  const looker = makeLooker(reach);
+  const rules = { reach, filter: compileFilter(filters), metadata, ...trust };
   const hot = new HotFile(hotPath);
   for (;;) {
     // Said before a block is taken: who sees the count at zero afterwards knows that nothing was.

@@ -11,6 +11,7 @@ import { fsPath, joinBytes, keyOf, toBytes } from '../fs-path.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE, SYMLINK } from '../model.ts';
 import { type ModelTree, plannedEntries, treeOf } from '../testing/model-tree.ts';
 import { writeTree } from '../testing/tree.ts';
+import { openBy, WAYS } from '../testing/ways.ts';
 import { compileFilter } from './filter.ts';
 import { walk } from './walk.ts';
 
@@ -27,7 +28,10 @@ test('as long as it is not known what to say of a directory, the walk pauses, an
   const steps = (its: object) => {
     const { signal } = new AbortController();
     const options = { filter: compileFilter([]), emit: () => {}, signal, ...its };
-    return [...walk(toBytes(source), options)].map((step) => `${step.kind} ${'directory' in step ? step.directory.path : ''}`);
+    const opened = openBy('one call', toBytes(source));
+    const taken = [...walk(opened, options)].map((step) => `${step.kind} ${'directory' in step ? step.directory.path : ''}`);
+    opened.close();
+    return taken;
   };
   const paused = steps({ recall });
   rmSync(source, { recursive: true });
@@ -80,7 +84,7 @@ test('the walk says of every entry what lstat says, directories in the order of 
   const source = toBytes(mkdtempSync(join(tmpdir(), 'shardctl-walk-')));
   let run = 0;
   fc.assert(
-    fc.property(plannedEntries, fc.array(fc.nat(60), { maxLength: 4 }), (planned, hidden) => {
+    fc.property(plannedEntries, fc.array(fc.nat(60), { maxLength: 4 }), fc.constantFrom(...WAYS), (planned, hidden, way) => {
       const root = `${source}/${run++}`;
       mkdirSync(root);
       const tree = treeOf(planned);
@@ -96,7 +100,8 @@ test('the walk says of every entry what lstat says, directories in the order of 
         emit: (event: Event) => assert.fail(event.type),
         signal: new AbortController().signal,
       };
-      for (const step of walk(root, options)) {
+      const opened = openBy(way, root);
+      for (const step of walk(opened, options)) {
         assert.ok(step.kind === 'enter' || step.kind === 'leave');
         const { directory } = step;
         if (step.kind === 'leave') {
@@ -121,6 +126,7 @@ test('the walk says of every entry what lstat says, directories in the order of 
           assert.equal(directory.states[i], NEW);
         }
       }
+      opened.close();
       assert.deepEqual(open, []);
       const bytes = (all: ReadonlyMap<string, unknown>) => [...all].sort(([a], [b]) => (a < b ? -1 : 1));
       assert.deepEqual(bytes(seen), bytes(listed(root, excludes)));
@@ -135,7 +141,9 @@ test('what is neither file, directory nor symlink is named, and is no entry', ()
   execFileSync('mkfifo', [join(source, 'fifo')]);
   const events: Event[] = [];
   const options = { filter: compileFilter([]), emit: (event: Event) => void events.push(event), signal: new AbortController().signal };
-  const [first] = walk(toBytes(source), options);
+  const opened = openBy('one call', toBytes(source));
+  const [first] = walk(opened, options);
+  opened.close();
   rmSync(source, { recursive: true });
   assert.ok(first?.kind === 'enter');
   assert.deepEqual([...first.directory.states], [DROPPED]);

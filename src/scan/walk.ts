@@ -5,19 +5,21 @@
  *
  * Synchronous on purpose: async fs is 2–8 times slower here, and listing is never what a run waits for.
  */
-import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
-import { Directory, DROPPED, entryStat, SAME, UNREADABLE } from '../directory.ts';
+import { lstatSync, readdirSync } from 'node:fs';
+import { Directory, DROPPED, type EntryStat, entryStat, SAME, UNREADABLE } from '../directory.ts';
 import { displayPath } from '../display.ts';
 import { isGone } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import type { Emit, EntryProblem } from '../events.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
 import { type ByteString, DIRECTORY } from '../model.ts';
+import { entryStatOf } from '../source/look.ts';
+import type { OpenDirectory } from '../source/reach.ts';
+import { type Source, sourceError } from '../source/source.ts';
 import { PAUSE, type Recalled, type WalkStep } from '../walk-step.ts';
 import type { Filter } from './filter.ts';
 import { kindOf, specialOf } from './kinds.ts';
 import type { Recall } from './recall.ts';
-import { sourceError } from './source.ts';
 
 export interface WalkOptions {
   readonly filter: Filter;
@@ -27,33 +29,34 @@ export interface WalkOptions {
   readonly signal: AbortSignal;
 }
 
+/** As much of it as is walked through. */
+export type WalkedSource = Pick<Source, 'handle' | 'reach' | 'looker'>;
+
 /** Whoever takes the steps sets the states of a directory's entries before asking for the next one: what differs is not passed over. */
-export function* walk(source: ByteString, options: WalkOptions): Generator<WalkStep, void, void> {
+export function* walk(source: WalkedSource, options: WalkOptions): Generator<WalkStep, void, void> {
   while (options.recall?.isReady('') === false) yield PAUSE;
   const known = options.recall?.directory('', undefined, -1);
   if (known !== undefined) {
     yield* visitRecalled(source, known.directory, known, options);
     return;
   }
-  let names: ByteString[];
+  let root: Listed;
   try {
-    names = readdirSync(fsPath(source), 'latin1');
+    root = list(source, '', undefined, -1, options);
   } catch (error) {
-    throw sourceError(source, error);
+    throw sourceError(source.handle.path, error);
   }
-  yield* visit(source, new Directory('', undefined, -1, inOrder(names)), options);
+  yield* visit(source, root, options);
 }
 
-function* visit(source: ByteString, directory: Directory, options: WalkOptions): Generator<WalkStep, void, void> {
-  options.signal.throwIfAborted();
-  const { children, lost } = statEntries(source, directory, options);
+function* visit(source: WalkedSource, { directory, ...children }: Listed, options: WalkOptions): Generator<WalkStep, void, void> {
   yield { kind: 'enter', directory };
-  yield* visitChildren(source, directory, { children, lost }, options);
+  yield* visitChildren(source, directory, children, options);
   yield { kind: 'leave', directory };
 }
 
 function* visitRecalled(
-  source: ByteString,
+  source: WalkedSource,
   directory: Directory,
   recalled: Recalled,
   options: WalkOptions,
@@ -67,12 +70,12 @@ function* visitRecalled(
 }
 
 function* visitChildren(
-  source: ByteString,
+  source: WalkedSource,
   directory: Directory,
   { children, lost }: Children,
   options: WalkOptions,
 ): Generator<WalkStep, void, void> {
-  const { recall, emit } = options;
+  const { recall, signal } = options;
   for (const index of children) {
     const path = joinBytes(directory.path, directory.names[index] as ByteString);
     while (recall?.isReady(path) === false) yield PAUSE;
@@ -86,13 +89,9 @@ function* visitChildren(
       yield* visitRecalled(source, known.directory, known, options);
       continue;
     }
-    const child = lost.has(index) ? unreadable(directory, index) : listChild(source, directory, index, emit);
-    if (child?.unreadable) {
-      yield { kind: 'enter', directory: child };
-      yield { kind: 'leave', directory: child };
-    } else if (child !== undefined) {
-      yield* visit(source, child, options);
-    }
+    signal.throwIfAborted();
+    const child = lost.has(index) ? unreadable(directory, index) : listChild(source, directory, index, options);
+    if (child !== undefined) yield* visit(source, child, options);
   }
 }
 
@@ -105,16 +104,29 @@ interface Children {
 
 const NONE: ReadonlySet<number> = new Set();
 
+interface Listed extends Children {
+  readonly directory: Directory;
+}
+
+/** Lists a directory and looks at all its entries. */
+function list(source: WalkedSource, path: ByteString, parent: Directory | undefined, index: number, options: WalkOptions): Listed {
+  return source.reach.inDirectory(path, (open) => {
+    const directory = new Directory(path, parent, index, inOrder(readdirSync(fsPath(open.prefix), 'latin1')));
+    return { directory, ...statEntries(source, open, directory, options) };
+  });
+}
+
 /** Stats every entry into the directory's columns. */
-function statEntries(source: ByteString, directory: Directory, { filter, emit }: WalkOptions): Children {
+function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: Directory, { filter, emit }: WalkOptions): Children {
   const children: number[] = [];
   const lost = new Set<number>();
-  const prefix = directory.path === '' ? `${source}/` : `${source}/${directory.path}/`;
+  looker.turnTo(open);
   for (let i = 0; i < directory.count; i++) {
     const name = directory.names[i] as ByteString;
-    let stat: BigIntStats;
+    let stat: EntryStat;
     try {
-      stat = lstatSync(fsPath(prefix + name), { bigint: true });
+      // Node knows why it cannot be looked at, if so.
+      stat = looker.lookAt(name) ? entryStatOf(looker.seen) : entryStat(lstatSync(fsPath(open.prefix + name), { bigint: true }));
     } catch (error) {
       if (report(directory, i, error, emit) === 'vanished') {
         directory.states[i] = DROPPED;
@@ -125,7 +137,7 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
       }
       continue;
     }
-    const mode = Number(stat.mode);
+    const { mode } = stat;
     const kind = kindOf(mode);
     if (filter.excludes(joinBytes(directory.path, name), kind === DIRECTORY)) {
       directory.states[i] = DROPPED;
@@ -142,7 +154,7 @@ function statEntries(source: ByteString, directory: Directory, { filter, emit }:
         detail: `${specialOf(mode)}: skipped`,
       });
     } else {
-      directory.setStat(i, kind, entryStat(stat));
+      directory.setStat(i, kind, stat);
       if (kind === DIRECTORY) children.push(i);
     }
   }
@@ -161,17 +173,17 @@ function inOrder(names: ByteString[]): ByteString[] {
 }
 
 /** Stands for a directory that cannot be listed. */
-function unreadable(parent: Directory, index: number): Directory {
-  return new Directory(joinBytes(parent.path, parent.names[index] as ByteString), parent, index, [], true);
+function unreadable(parent: Directory, index: number): Listed {
+  const directory = new Directory(joinBytes(parent.path, parent.names[index] as ByteString), parent, index, [], true);
+  return { directory, children: [], lost: NONE };
 }
 
 /** Lists a subdirectory; undefined when it vanished meanwhile. */
-function listChild(source: ByteString, parent: Directory, index: number, emit: Emit): Directory | undefined {
-  const path = joinBytes(parent.path, parent.names[index] as ByteString);
+function listChild(source: WalkedSource, parent: Directory, index: number, options: WalkOptions): Listed | undefined {
   try {
-    return new Directory(path, parent, index, inOrder(readdirSync(fsPath(`${source}/${path}`), 'latin1')));
+    return list(source, joinBytes(parent.path, parent.names[index] as ByteString), parent, index, options);
   } catch (error) {
-    if (report(parent, index, error, emit) === 'unreadable') return unreadable(parent, index);
+    if (report(parent, index, error, options.emit) === 'unreadable') return unreadable(parent, index);
     parent.states[index] = DROPPED;
     return undefined;
   }
@@ -183,7 +195,6 @@ const MAX_NAME_BYTES = 255;
 function report(directory: Directory, index: number, error: unknown, emit: Emit): EntryProblem {
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
-  // ENOTDIR: a directory was replaced by something else between the listing of its parent and its own.
   const problem = isGone(errno) ? 'vanished' : 'unreadable';
   const path = displayPath(joinBytes(directory.path, directory.names[index] as ByteString));
   emit({ type: 'entry', problem, path, detail: reasonOf(error) });

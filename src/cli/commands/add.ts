@@ -9,7 +9,7 @@ import { type Config, DEFAULT_PROFILE } from '../../home/config.ts';
 import type { Index } from '../../index-store/index.ts';
 import type { ByteString } from '../../model.ts';
 import { checkRepositoryName } from '../../repository-name.ts';
-import { statSource } from '../../scan/source.ts';
+import { statSource } from '../../source/source.ts';
 import type { Context } from '../context.ts';
 import { readFilters } from '../filter-rules.ts';
 import { exitCodeOf, importTree, planTree, refuseOurs } from '../import-run.ts';

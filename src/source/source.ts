@@ -1,10 +1,13 @@
 /** The directory that is imported: whether it is there, and stays the same one. */
-import { lstatSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
 import { displayPath } from '../display.ts';
 import { isForbidden } from '../errno.ts';
 import { errnoOf, messageOf, ShardctlError } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
+import type { LinuxCalls } from '../libc.ts';
 import type { ByteString } from '../model.ts';
+import { type Looker, makeLooker } from './look.ts';
+import { type Reach, reachOf, type SourceHandle } from './reach.ts';
 
 /** The root's own stat data: it is nobody's entry. */
 export interface SourceRoot {
@@ -14,12 +17,52 @@ export interface SourceRoot {
   readonly mtimeNs: bigint;
 }
 
-/** @throws ShardctlError SOURCE_MISSING, SOURCE_UNREADABLE or USAGE when the source is not a directory that can be listed */
+/** The source while a run goes on. */
+export interface Source extends SourceRoot {
+  readonly handle: SourceHandle;
+  readonly reach: Reach;
+  readonly looker: Looker;
+  close(): void;
+}
+
+/**
+ * @param calls see `reachOf`
+ * @throws ShardctlError SOURCE_MISSING, SOURCE_UNREADABLE or USAGE when the source is not a directory that can be listed
+ */
+export function openSource(path: ByteString, calls: LinuxCalls | undefined): Source {
+  const fd = openRoot(path);
+  const stat = fstatSync(fd, { bigint: true });
+  const handle = { path, fd };
+  const reach = reachOf(handle, calls);
+  return {
+    ...rootOf(stat),
+    handle,
+    reach,
+    looker: makeLooker(reach),
+    close() {
+      reach.close();
+      closeSync(fd);
+    },
+  };
+}
+
+function openRoot(path: ByteString): number {
+  try {
+    return openSync(fsPath(`${path}/`), constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw sourceError(path, error);
+  }
+}
+
+function rootOf({ dev, ino, mode, mtimeNs }: BigIntStats): SourceRoot {
+  return { identity: `${dev}:${ino}`, mode: Number(mode) & 0o7777, mtimeNs };
+}
+
+/** @throws ShardctlError SOURCE_MISSING, SOURCE_UNREADABLE or USAGE when the source is not a directory */
 export function statSource(source: ByteString): SourceRoot {
   try {
     // The trailing slash follows a symlink to a directory, as rsync's does.
-    const stat = lstatSync(fsPath(`${source}/`), { bigint: true });
-    return { identity: `${stat.dev}:${stat.ino}`, mode: Number(stat.mode) & 0o7777, mtimeNs: stat.mtimeNs };
+    return rootOf(lstatSync(fsPath(`${source}/`), { bigint: true }));
   } catch (error) {
     throw sourceError(source, error);
   }

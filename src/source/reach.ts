@@ -1,0 +1,52 @@
+/**
+ * How what is in the source is reached. The source is a boundary: who may write into it may exchange a directory for a symlink at
+ * any moment, and nothing from elsewhere must get into the tree by that. So every path is followed from the open root, and no part
+ * of it may be a symlink. Only the root itself may, where the user named one: it is followed once.
+ */
+import { fstatSync, lstatSync } from 'node:fs';
+import { platform } from 'node:os';
+import type { LinuxCalls } from '../libc.ts';
+import type { ByteString } from '../model.ts';
+import { HandleReach, nameIn } from './handle-reach.ts';
+import { PathReach } from './path-reach.ts';
+
+/** A source that is open, as other threads of the process take it. */
+export interface SourceHandle {
+  readonly path: ByteString;
+  /** Of its root, open until nobody reaches into it any more. */
+  readonly fd: number;
+}
+
+/** A directory of the source, while somebody looks into it. */
+export interface OpenDirectory {
+  /** With a name of the directory behind it, a path to that entry. */
+  readonly prefix: ByteString;
+  /** Undefined where names cannot be looked up in what is open. */
+  readonly fd: number | undefined;
+}
+
+/** All fail with the errnos of the system calls; a symlink in the place of a directory is ENOTDIR. */
+export interface Reach {
+  /** With them, an `OpenDirectory` has a descriptor. */
+  readonly calls: LinuxCalls | undefined;
+  inDirectory<T>(path: ByteString, look: (directory: OpenDirectory) => T): T;
+  /** Opens what should be a file, for reading; a FIFO does not hold it up. The caller closes it. */
+  openFile(path: ByteString): number;
+  readLink(path: ByteString): Buffer;
+  close(): void;
+}
+
+/** @param calls only where koffi may be loaded: not in a thread that can be ended at any moment */
+export function reachOf(source: SourceHandle, calls?: LinuxCalls): Reach {
+  return hasNamesInHandles(source.fd) ? new HandleReach(source.fd, calls) : new PathReach(source);
+}
+
+/** Linux, with a `/proc` that is one. */
+function hasNamesInHandles(fd: number): boolean {
+  if (platform() !== 'linux') return false;
+  try {
+    return lstatSync(nameIn(fd, '.')).ino === fstatSync(fd).ino;
+  } catch {
+    return false;
+  }
+}
