@@ -128,7 +128,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'prune',
     arguments: [],
-    summary: 'free the space of what no retained snapshot needs',
+    summary: 'free the space of what no retained snapshot needs, and of replicas over MAX',
     options: [
       'max-unused',
       'max-repack',
@@ -197,7 +197,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'rebalance',
     arguments: [],
-    summary: 'give each peer its share of what is stored, with as little movement as does',
+    summary: 'give each peer its share of what is stored, with as little movement as does, and let go of replicas over MAX',
     options: ['replication', ...TRANSFER, 'gc', 'dry-run', 'lock-wait'],
     examples: ['shardctl rebalance -n', 'shardctl rebalance --allocate-by tag:zone,freespace --bwlimit 20M'],
   },

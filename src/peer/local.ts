@@ -285,7 +285,7 @@ export class LocalPeer implements Peer {
     }
     if (identity === undefined) {
       throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not there: ${join(path, 'peer.json')} does not exist`, {
-        hint: 'is its disk mounted? If it is gone for good, remove the peer with `shardctl peers rm`',
+        hint: `is its disk mounted? If it is gone for good: \`shardctl peers rm ${name} --force\`, then \`shardctl repair\``,
         retryable: true,
       });
     }
