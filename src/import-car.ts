@@ -15,13 +15,12 @@ import type { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
 import { Holders } from './holders.ts';
 import { writeHead } from './home/heads.ts';
+import { type AcceptedTree, acceptTree } from './import-car/accept.ts';
 import { Received } from './import-car/received.ts';
 import type { Index } from './index-store/index.ts';
-import { measure } from './measure.ts';
 import {
   type BlockId,
   DIGEST_BYTES,
-  DIRECTORY,
   type EntryCounts,
   leastReplicas,
   type RepositoryRecord,
@@ -30,11 +29,10 @@ import {
 } from './model.ts';
 import { pinHeads } from './pin-heads.ts';
 import { placedBlocks } from './placed-blocks.ts';
-import { liveBlocks } from './prune/live.ts';
 import type { PruneRun } from './prune/run.ts';
 import { raise } from './raise.ts';
 import { type Blocks, UnlistedBlock } from './read/block-source.ts';
-import { readEntry, type TreeEntry } from './read/tree.ts';
+import type { TreeEntry } from './read/tree.ts';
 import { TreeCar } from './shard/car-file.ts';
 import { ownBlocks } from './shard/run.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot/snapshot.ts';
@@ -106,12 +104,8 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
 
   const blocks = placedBlocks(index, peers, { signal });
   try {
-    const { shards, digests } = await shardsOf(run, car.root, { blocks, usable });
-    const root = await readEntry(car.root, blocks);
-    if (root.kind !== DIRECTORY)
-      throw new ShardctlError('DAMAGE', `${run.name} holds a single file, not a tree`, { hint: '`ipfs add -rw` wraps it in a directory' });
-    const leafBytes = leafBytesIn(received, blocks);
-    const { counts, bytes } = await measure(root, { blocks, signal, received: { bytes: received.bytes, leafBytes } });
+    const { root, live, counts, bytes } = await wholeTree(run, car.root, { blocks, received });
+    const shards = shardsOf(run, live, usable);
     const tree = cidText(car.root, car.root.version);
     const known = index.repository(repository);
     const parent = known === undefined ? undefined : index.snapshot(repository, known.head);
@@ -120,9 +114,9 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       newBytes: packer.newBytes,
       newShards: packer.sealed.length,
       foreignBlocks: car.foreign,
-      unneededBlocks: received.countBeside(digests),
+      unneededBlocks: received.countBeside(live),
     };
-    if (known !== undefined && parent?.tree === tree && packer.sealed.length === 0 && isWholeIn(parent, index, digests.digests())) {
+    if (known !== undefined && parent?.tree === tree && packer.sealed.length === 0 && isWholeIn(parent, index, live.digests())) {
       if (JSON.stringify({ ...known, ...ownDemand }) !== JSON.stringify(known)) await index.saveRepository({ ...known, ...ownDemand });
       return { repository, number: parent.number, snapshot: parent.cid, tree, unchanged: true, ...counts, bytes, ...fresh };
     }
@@ -171,28 +165,15 @@ function enough({ index, peers, replication }: ImportCarRun): (shard: number) =>
   };
 }
 
-/** The shards that hold the whole tree, and its blocks. @throws ShardctlError `DAMAGE` when a block of it is in none */
-async function shardsOf(
-  { index, emit, signal, name }: ImportCarRun,
+async function wholeTree(
+  { emit, signal, name }: ImportCarRun,
   root: BlockId,
-  { blocks, usable }: { readonly blocks: Blocks; readonly usable: (shard: number) => boolean },
-): Promise<{ shards: number[]; digests: DigestMap }> {
-  const incomplete = (what: string) =>
-    new ShardctlError('DAMAGE', `${name} does not hold its whole tree: ${what} is missing`, {
-      hint: 'export it again; `shardctl prune` frees what was placed of it',
-    });
+  options: { readonly blocks: Blocks; readonly received: Received },
+): Promise<AcceptedTree> {
   try {
-    const live = await liveBlocks([root], { blocks, emit, signal });
-    const digests = live.digests();
-    const shards = new Set<number>();
-    for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
-      const shard = index.shardOf(digests, at, usable);
-      if (shard === undefined) throw incomplete(blockText(digests.subarray(at, at + DIGEST_BYTES)));
-      shards.add(shard);
-    }
-    return { shards: [...shards].sort((a, b) => a - b), digests: live };
+    return await acceptTree(root, { ...options, name, emit, signal });
   } catch (error) {
-    if (error instanceof UnlistedBlock) throw incomplete(error.message.replace(/ is in no shard.*/, ''));
+    if (error instanceof UnlistedBlock) throw incomplete(name, error.message.replace(/ is in no shard.*/, ''));
     throw error;
   }
 }
@@ -205,9 +186,22 @@ function isWholeIn({ shards }: SnapshotRecord, index: Index, digests: Buffer): b
   return true;
 }
 
-/** Of what the CAR brought it is known; what this home had already is read. */
-function leafBytesIn(received: Received, blocks: Blocks): (digest: Uint8Array) => Promise<number> {
-  return async (digest) => received.lengthOf(digest) ?? (await blocks.read(digest)).length;
+/** The shards that hold these blocks. @throws ShardctlError `DAMAGE` when one is in none */
+function shardsOf({ index, name }: ImportCarRun, live: DigestMap, usable: (shard: number) => boolean): number[] {
+  const digests = live.digests();
+  const shards = new Set<number>();
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+    const shard = index.shardOf(digests, at, usable);
+    if (shard === undefined) throw incomplete(name, `block ${blockText(digests.subarray(at, at + DIGEST_BYTES))}`);
+    shards.add(shard);
+  }
+  return [...shards].sort((a, b) => a - b);
+}
+
+function incomplete(name: string, what: string): ShardctlError {
+  return new ShardctlError('DAMAGE', `${name} does not hold its whole tree: ${what} is missing`, {
+    hint: 'export it again; `shardctl prune` frees what was placed of it',
+  });
 }
 
 interface Commit {
