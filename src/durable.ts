@@ -1,10 +1,10 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fsyncSync, openSync, rmSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { cannotFlush } from './errno.ts';
+import { cannotFlush, isBusy } from './errno.ts';
 import { errnoOf } from './errors.ts';
 
 /** Flushes an open file. What cannot be flushed on its file system stays as it is: that is no failure of the disk. */
@@ -31,6 +31,15 @@ export function flushSync(fd: number): void {
     fsyncSync(fd);
   } catch (error) {
     if (!cannotFlush(errnoOf(error))) throw error;
+  }
+}
+
+/** Removes a file that nobody needs any more. Where an open file cannot be removed, it stays for whoever sweeps that directory next. */
+export function removeUnlessBusy(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    if (!isBusy(errnoOf(error))) throw error;
   }
 }
 

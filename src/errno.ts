@@ -79,6 +79,9 @@ export const isTooLittle = meaning('EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS');
 /** Worth another try in a moment. */
 export const isPassing = (errno: Errno): boolean => isTooLittle(errno) || errno === 'EAGAIN' || errno === 'EINTR';
 
+/** Somebody has it open, and the file system lets go of nothing that is: some network mounts, and FUSE. */
+export const isBusy = meaning('EBUSY', 'ETXTBSY');
+
 /** This user may not; another might. */
 export const isForbidden = meaning('EACCES', 'EPERM');
 

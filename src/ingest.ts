@@ -139,7 +139,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     const snapshot = unchanged
       ? await settle(run, start, number, tally.changes)
       : await commit({ run, parent, number, tree, tally, packer, ledger, holders, pending });
-    pending.drop();
+    await pending.drop();
     return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, start });
   } catch (error) {
     await placer.drained().catch(() => {});

@@ -86,3 +86,34 @@ export function linuxCalls(): LinuxCalls | undefined {
     return undefined;
   }
 }
+
+export interface MemoryCalls {
+  /** Maps the first byte of an open file, shared, and lets go of it. Returns an errno, 0 when it worked. */
+  tryMapShared(fd: number, writable: boolean): number;
+}
+
+/** The same numbers on Linux and Darwin. */
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+
+/** Undefined where koffi is missing. */
+export function memoryCalls(): MemoryCalls | undefined {
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    const library = koffi.load(null);
+    // An address is as good as a number here: it is only compared, and given back.
+    const mmap = library.func('int64_t mmap(int64_t at, uint64_t bytes, int protection, int flags, int fd, int64_t offset)');
+    const munmap = library.func('int munmap(int64_t at, uint64_t bytes)');
+    return {
+      tryMapShared(fd, writable) {
+        const at = mmap(0, 1, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+        if (at === -1) return koffi.errno();
+        munmap(at, 1);
+        return 0;
+      },
+    };
+  } catch {
+    return undefined;
+  }
+}

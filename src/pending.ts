@@ -32,7 +32,7 @@ export class Pending {
   readonly shards = new Set<number>();
   readonly writer: PendingWriter;
   readonly #files: PendingFiles;
-  readonly #readers: readonly PendingReader[];
+  readonly #readers: PendingReader[];
 
   constructor(options: PendingOptions) {
     const { repository, source, profile, metadata, pending, index, holders, usable, parent, isRacy } = options;
@@ -57,11 +57,12 @@ export class Pending {
 
   async close(): Promise<void> {
     await this.writer.close();
-    for (const reader of this.#readers) reader.close();
+    for (const reader of this.#readers.splice(0)) reader.close();
   }
 
-  /** Everything is committed. */
-  drop(): void {
+  /** Everything is committed. Closed first: on NFS and FUSE what is removed while it is open stays, under another name, or cannot be removed. */
+  async drop(): Promise<void> {
+    await this.close();
     this.#files.drop();
   }
 

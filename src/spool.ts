@@ -1,6 +1,7 @@
 /** The spool: where shards are packed, and wait for their peers. */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeUnlessBusy } from './durable.ts';
 
 /** Shards by their numbers; whatever else is there is not ours. */
 const OURS = /^\d+\.car$/;
@@ -8,5 +9,5 @@ const OURS = /^\d+\.car$/;
 /** Makes the spool ready for a run: what a dead one left there was never recorded. */
 export function emptySpool(spool: string): void {
   mkdirSync(spool, { recursive: true });
-  for (const name of readdirSync(spool)) if (OURS.test(name)) rmSync(join(spool, name), { force: true });
+  for (const name of readdirSync(spool)) if (OURS.test(name)) removeUnlessBusy(join(spool, name));
 }

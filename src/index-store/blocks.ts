@@ -9,7 +9,7 @@
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { syncDirectory } from '../durable.ts';
+import { removeUnlessBusy, syncDirectory } from '../durable.ts';
 import { errnoOf, isDamage } from '../errors.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
 import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './block-records.ts';
@@ -128,7 +128,8 @@ export class BlockTable {
     for (const run of runs) {
       run.close();
       this.#runs.splice(this.#runs.indexOf(run), 1);
-      rmSync(run.path);
+      // Another process may read it: then it is read as well as the merged one, which says the same.
+      removeUnlessBusy(run.path);
     }
   }
 

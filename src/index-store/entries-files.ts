@@ -1,7 +1,7 @@
 /** Where the entries of each repository lie: `REPOSITORY/N.hot` and `N.cold` for snapshot N. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { syncDirectory } from '../durable.ts';
+import { removeUnlessBusy, syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 import { EntriesDamaged, type RootStat } from './entries-format.ts';
 import { EntriesReader } from './entries-reader.ts';
@@ -40,8 +40,8 @@ export class EntriesFiles {
 
   drop(repository: string, number: number): void {
     const { hot, cold } = this.#paths(repository, number);
-    rmSync(hot, { force: true });
-    rmSync(cold, { force: true });
+    removeUnlessBusy(hot);
+    removeUnlessBusy(cold);
   }
 
   /** The files are durable already; now their names are, too. */

@@ -1,6 +1,7 @@
 /** Where pending entries lie: `REPOSITORY/N.pending`, one file for each run since the last commit that imported anything. */
-import { readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeUnlessBusy } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 
 const SUFFIX = '.pending';
@@ -27,7 +28,7 @@ export class PendingFiles {
   /** Deletes all: what they say is committed. */
   drop(): void {
     const paths = this.paths();
-    for (const path of paths) rmSync(path, { force: true });
+    for (const path of paths) removeUnlessBusy(path);
     if (paths.length > 0 && readdirSync(this.#dir).length === 0) rmdirSync(this.#dir);
   }
 

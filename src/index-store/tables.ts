@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../model.ts';
 import { checkedJson } from './checked-json.ts';
+import { assertMappable } from './mapping.ts';
 import type { Standing } from './standing.ts';
 import { Strays } from './strays.ts';
 import { assertSound, damagedTables } from './tables-check.ts';
@@ -21,6 +22,7 @@ export class Tables {
     const path = join(dir, 'tables');
     const file = join(path, 'data.mdb');
     assertSound(file, dir);
+    assertMappable(path, readOnly);
     const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
     // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
     this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });

@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncPath } from '../durable.ts';
+import { isForbidden, isUnsupported } from '../errno.ts';
 import { errnoOf } from '../errors.ts';
 import { checkCar } from './check-car.ts';
 import type { SealedShard, Throttle } from './peer.ts';
@@ -27,8 +28,7 @@ export async function copyCar(shard: SealedShard, { temporary, path, signal, thr
   const fresh = join(temporary, `${randomUUID()}.car`);
   try {
     if (throttle !== undefined) await copySlowly(shard.carPath, fresh, throttle);
-    // A reflink where the filesystem can, else copied inside the kernel.
-    else await copyFile(shard.carPath, fresh, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    else await copyInside(shard.carPath, fresh);
     signal.throwIfAborted();
     await syncPath(fresh);
     await checkCar(fresh, shard);
@@ -37,6 +37,22 @@ export async function copyCar(shard: SealedShard, { temporary, path, signal, thr
     await rm(fresh, { force: true });
     throw error;
   }
+}
+
+/** A reflink where the filesystem can, else copied inside the kernel; where that is refused, or the setting of the mode that goes with it, as bytes. */
+async function copyInside(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  } catch (error) {
+    if (!isRefused(errnoOf(error))) throw error;
+    await rm(to, { force: true });
+    await copySlowly(from, to, async () => {});
+  }
+}
+
+/** By the way that was tried, and not by the disk. */
+function isRefused(errno: string | undefined): boolean {
+  return errno === 'EXDEV' || isForbidden(errno) || isUnsupported(errno);
 }
 
 const PIECE_BYTES = 256 * 1024;
@@ -68,7 +84,7 @@ export async function moveCar(carPath: string, path: string, signal: AbortSignal
     await rename(carPath, path);
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'EXDEV') return false;
+    if (isRefused(errnoOf(error))) return false;
     throw error;
   }
 }
