@@ -71,13 +71,22 @@ const NAMELESS = /^(UNKNOWN$|Unknown system error)/;
 
 /** The errno of a failed system call (`ENOENT`, …; also of one that Node has no name for), or undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
-  const { code, errno, commitError } = (error ?? {}) as { code?: unknown; errno?: unknown; commitError?: unknown };
-  // LMDB gives numbers, its own are below 0; and it hides them in the error of a commit.
+  const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown };
+  // LMDB gives numbers, its own are below 0.
   if (typeof code === 'number') return code > 0 ? errnoName(code) : undefined;
-  if (commitError !== undefined) return errnoOf(commitError);
   if (typeof code !== 'string') return undefined;
   if (/^E[A-Z0-9]+$/.test(code)) return code;
   return NAMELESS.test(code) && typeof errno === 'number' ? errnoName(-errno) : undefined;
+}
+
+/** Why a commit of LMDB's failed: its error has that as a promise, which is rejected with it. Any other error as it is. */
+export async function behindCommit(error: unknown): Promise<unknown> {
+  const { commitError } = (error ?? {}) as { commitError?: unknown };
+  if (commitError === undefined) return error;
+  return await Promise.resolve(commitError).then(
+    () => error,
+    (cause: unknown) => cause,
+  );
 }
 
 /** The message of any error, with its errno in words also where Node has none. */

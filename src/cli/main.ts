@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../errors.ts';
+import { behindCommit, EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../errors.ts';
+import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './args.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './output.ts';
@@ -64,11 +65,15 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   const secondThread = args.command.words === 'update' ? (await import('./sweep-ahead.ts')).startAhead(home.index) : undefined;
   const command = await loadCommand(args.command.words);
   // What a stage drops while it is being stopped must not end in a stack trace.
-  process.on('uncaughtException', (error) => {
-    const exit = exitOf(controller.signal.aborted ? controller.signal.reason : error);
-    reporter.finish(exit);
-    if (args.flag('verbose')) noteStack(error, output);
-    process.exit(exit.code);
+  process.once('uncaughtException', (error) => {
+    // LMDB tells of a failed commit to more than one who waits for it, and why only later.
+    process.on('uncaughtException', () => {});
+    void behindCommit(error).then((cause) => {
+      const exit = exitOf(controller.signal.aborted ? controller.signal.reason : inHome(cause, args, home));
+      reporter.finish(exit);
+      if (args.flag('verbose')) noteStack(error, output);
+      process.exit(exit.code);
+    });
   });
   try {
     const running = command({
@@ -93,9 +98,13 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   } catch (error) {
     // Whatever an aborted operation throws, the user's own signal is what happened.
     if (controller.signal.aborted) throw controller.signal.reason;
-    // Stages translate what they can name better; a system call that failed anywhere else was one on the home.
-    throw errnoOf(error) === undefined ? error : ioError(error, `running \`shardctl ${args.command.words}\``, home.dir);
+    throw inHome(error, args, home);
   }
+}
+
+/** Stages translate what they can name better; a system call that failed anywhere else was one on the home. */
+function inHome(error: unknown, args: Args, home: HomePaths): unknown {
+  return errnoOf(error) === undefined ? error : ioError(error, `running \`shardctl ${args.command.words}\``, home.dir);
 }
 
 /** Rejects when a run has been asked to stop and still goes on. */

@@ -312,6 +312,6 @@ export class Index {
     dropStanding(this.#dir);
     this.#standing = undefined;
     this.isChanged = true;
-    await tables.root.transaction(() => change(tables));
+    await tables.commit(() => change(tables));
   }
 }

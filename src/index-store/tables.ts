@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
+import { behindCommit, errnoOf, ioError } from '../errors.ts';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../model.ts';
 import { checkedJson } from './checked-json.ts';
 import { assertMappable } from './mapping.ts';
@@ -10,6 +11,7 @@ import { Strays } from './strays.ts';
 import { assertSound, damagedTables } from './tables-check.ts';
 
 export class Tables {
+  readonly #dir: string;
   readonly root: RootDatabase;
   readonly repositories: Database<RepositoryRecord, string>;
   readonly snapshots: Database<SnapshotRecord, [string, number]>;
@@ -19,6 +21,7 @@ export class Tables {
 
   /** @throws ShardctlError `DAMAGE` when the file is torn or is no such file: lmdb itself would die of it */
   constructor(dir: string, readOnly: boolean) {
+    this.#dir = dir;
     const path = join(dir, 'tables');
     const file = join(path, 'data.mdb');
     assertSound(file, dir);
@@ -47,6 +50,16 @@ export class Tables {
       if (snapshot !== undefined && snapshot.repository !== key[0]) return snapshot;
     }
     return undefined;
+  }
+
+  /** One transaction, durable when it resolves. */
+  async commit(change: () => void): Promise<void> {
+    try {
+      await this.root.transaction(change);
+    } catch (error) {
+      const cause = await behindCommit(error);
+      throw errnoOf(cause) === undefined ? cause : ioError(cause, 'writing the index', this.#dir);
+    }
   }
 
   /** What there is to know of the heads. */
