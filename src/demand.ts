@@ -69,13 +69,18 @@ export class Demands {
   }
 
   /**
-   * As `ofUsers`, but what is told for this run alone can only ask for more replicas: a copy that is let go of is gone after the run, too.
+   * As `of`, but what is told for this run alone can only ask for more replicas: a copy that is let go of, or not made again, is gone
+   * after the run, too.
    */
-  lasting(users: ShardUsers): Demand {
-    const needing = this.#needing(users);
-    const own = this.#together(needing, {}).replication;
+  lastingOf(repositories: Iterable<string>): Demand {
+    const needing = [...repositories];
     const { replication, allocateBy } = this.of(needing);
-    return { replication: larger(own, replication), allocateBy };
+    return { replication: larger(this.#together(needing, {}).replication, replication), allocateBy };
+  }
+
+  /** As `lastingOf`, of whatever goes by these records. */
+  lasting(users: ShardUsers): Demand {
+    return this.lastingOf(this.#needing(users));
   }
 
   #needing({ shards, snapshots }: ShardUsers): string[] {

@@ -163,7 +163,7 @@ interface Replacing {
 }
 
 async function replaceShards(run: PruneRun, { plan, live, leaving, toCopy, affected, blocks }: Replacing): Promise<Repacked> {
-  const demand = run.demands.of(affected.map(({ repository }) => repository));
+  const demand = run.demands.lastingOf(affected.map(({ repository }) => repository));
   const ledger = await Ledger.open({ ...run, ...demand });
   const gone = new Set([...leaving.dead, ...leaving.thin]);
   const repacked = await repack(run, { thin: plan.repack, live, leaving: gone, blocks, ledger, replication: demand.replication });

@@ -89,6 +89,17 @@ for (const [command, run] of Object.entries(ways)) {
   });
 }
 
+test('what prune packs anew has no more replicas than are asked for, however many the thin shards had', async () => {
+  for (const holding of await shards()) await holdOn(holding, ['one', 'two', 'three']);
+  for (const i of [0, 3]) writeFileSync(join(dir, `f${i}`), `other ${i}`);
+  await home.add(dir, { ...TWICE, ownDemand: TWICE, shardBytes: SHARD_BYTES });
+  await withIndex(home, (index) => index.forget('test', [1]));
+  const { repackedShards } = await pruneHome(home);
+  assert.ok(repackedShards > 0);
+  for (const { cid, peers } of await shards()) assert.deepEqual([peers.length, (await holdersOf(cid)).length], [2, 2]);
+  await assertWhole(home);
+});
+
 test('a damaged copy goes first, and no good one while nobody else was read to the end', async () => {
   const [first, second, third] = (await shards()) as [Holding, Holding, Holding];
   for (const holding of [first, second, third]) await holdOn(holding, ['one', 'three', 'four']);

@@ -41,7 +41,7 @@ export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledge
     ...run,
     repository: 'repacked',
     allocations: ledger,
-    replication: asManyAs(thin, replication, peers),
+    replication,
     holders,
     usable: (shard) => !leaving.has(shard),
   });
@@ -82,12 +82,6 @@ export async function repack(run: PruneRun, { thin, live, leaving, blocks, ledge
     targets.set(shard.number, found);
   }
   return { targets, newShards: packer.sealed, copiedBytes: packer.newBytes };
-}
-
-/** What was added with more replicas than the settings ask for is not to lose them by being copied. */
-function asManyAs(thin: readonly ShardUse[], replication: Replication, peers: PruneRun['peers']): Replication {
-  const most = thin.reduce((sum, { shard }) => Math.max(sum, shard.peers.filter((name) => peers.has(name)).length), 1);
-  return replication.max < 0 ? replication : { min: replication.min, max: Math.max(replication.max, most) };
 }
 
 function* liveDigests(digests: Buffer, live: DigestMap): Generator<Uint8Array> {
