@@ -16,7 +16,6 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  writeSync,
 } from 'node:fs';
 import { displayPath } from '../display.ts';
 import { cannotSetAttributes, errnoName } from '../errno.ts';
@@ -25,6 +24,7 @@ import type { Emit } from '../events.ts';
 import { fsPath } from '../fs-path.ts';
 import type { Libc } from '../libc.ts';
 import type { ByteString, Metadata } from '../model.ts';
+import { SparseFile } from './sparse.ts';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Until its metadata are set, a file or directory is nobody else's. */
@@ -56,7 +56,7 @@ export interface DestinationOptions {
 
 /** A file that is being written. */
 export interface OpenFile {
-  readonly fd: number;
+  readonly content: SparseFile;
   readonly path: ByteString;
   /** What is there under the name that it will have: it goes only when this one is complete. */
   readonly replaces: ByteString | undefined;
@@ -100,25 +100,32 @@ export class Destination {
 
   createFile(path: ByteString, metadata: Metadata): OpenFile {
     const mode = metadata.mode === undefined ? 0o666 : PRIVATE_FILE;
-    return this.#making(path, (at, replaces) => ({ fd: openSync(fsPath(at), NEW_FILE, mode), path: at, replaces, isOpen: true }));
+    return this.#making(path, (at, replaces) => ({
+      content: new SparseFile(openSync(fsPath(at), NEW_FILE, mode)),
+      path: at,
+      replaces,
+      isOpen: true,
+    }));
   }
 
-  write({ fd }: OpenFile, bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+  write({ content }: OpenFile, bytes: Uint8Array): void {
+    content.write(bytes);
   }
 
   /** After the data: writing to a file clears its setuid bit and moves its mtime. */
   finishFile(file: OpenFile, { mode, mtimeNs }: Metadata): void {
-    if (mode !== undefined) this.#setMode(file.fd, mode);
+    const { content } = file;
+    content.end();
+    if (mode !== undefined) this.#setMode(content.fd, mode);
     file.isOpen = false;
-    closeSync(file.fd);
+    closeSync(content.fd);
     this.#setMtime(file.path, mtimeNs);
     if (file.replaces !== undefined) renameSync(fsPath(file.path), fsPath(file.replaces));
   }
 
   /** Half a file must not look like a whole one. */
-  dropFile({ fd, path, isOpen }: OpenFile): void {
-    if (isOpen) closeSync(fd);
+  dropFile({ content, path, isOpen }: OpenFile): void {
+    if (isOpen) closeSync(content.fd);
     rmSync(fsPath(path), { force: true });
   }
 
