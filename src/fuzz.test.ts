@@ -11,9 +11,11 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FuzzPlace, type Outcome, restoreUnchecked, runFuzzCase } from './testing/fuzz/fuzz-case.ts';
 import { recipe } from './testing/fuzz/recipe.ts';
+import { runSnapshotCase, snapshotRecipe } from './testing/fuzz/snapshot-case.ts';
 
 const CASES = Number(process.env.SHARDCTL_FUZZ_CASES ?? 300);
-const SEED = process.env.SHARDCTL_FUZZ_SEED;
+/** Within `npm test` always the same, so that what fails there is what was changed; a long run looks for what is new. */
+const SEED = process.env.SHARDCTL_FUZZ_SEED ?? (process.env.SHARDCTL_FUZZ_CASES === undefined ? '1' : undefined);
 const PATH = process.env.SHARDCTL_FUZZ_PATH;
 const CHOICE = {
   numRuns: CASES,
@@ -53,5 +55,16 @@ describe(`${CASES} random CARs`, { timeout: HANGS_MS }, () => {
       fc.asyncProperty(recipe, (it) => restoreUnchecked(it, place)),
       { ...CHOICE, numRuns: CASES / 4 },
     );
+  });
+
+  test('whatever a snapshot says, recover ends with what came back or with words, and writes into its home alone', async (t) => {
+    let recovered = 0;
+    await fc.assert(
+      fc.asyncProperty(snapshotRecipe, async (it) => {
+        recovered += await runSnapshotCase(it, dir);
+      }),
+      { ...CHOICE, numRuns: Math.ceil(CASES / 20) },
+    );
+    t.diagnostic(`${recovered} came back`);
   });
 });

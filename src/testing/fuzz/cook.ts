@@ -5,6 +5,7 @@ import { DAG_PB } from '../../model.ts';
 import {
   carV2,
   DAG_CBOR,
+  type ForeignBlock,
   ForeignCar,
   type ForeignLink,
   foreignNode,
@@ -25,6 +26,7 @@ interface Cooked {
 export interface CookedCar {
   readonly root: CID;
   readonly bytes: Buffer;
+  readonly blocks: readonly ForeignBlock[];
   /** Blocks and links that were made: what the work on them is measured by. */
   readonly parts: number;
 }
@@ -167,7 +169,7 @@ export function cook({ steps, entries, mutations }: Recipe): CookedCar {
   const { cid: root } = kitchen.directory(entries, {}, false);
   let bytes = kitchen.car.v1(root);
   for (const mutation of mutations) bytes = mutated(bytes, mutation);
-  return { root, bytes, parts: kitchen.parts };
+  return { root, bytes, blocks: kitchen.car.blocks, parts: kitchen.parts };
 }
 
 /** Whoever runs this must be able to look at what comes back: `needed` bits are always there. */
