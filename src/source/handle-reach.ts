@@ -20,11 +20,17 @@ export function nameIn(fd: number, name: ByteString): ByteString {
   return `/proc/self/fd/${fd}/${name}`;
 }
 
+interface Held {
+  readonly path: ByteString;
+  readonly fd: number;
+}
+
 export class HandleReach implements Reach {
   readonly calls: LinuxCalls | undefined;
   readonly #root: number;
-  /** The directory of the file that was opened last: the next one is mostly in there too. */
-  #last: { readonly path: ByteString; readonly fd: number } | undefined;
+  /** The directory of the file that was opened last, and the one above: the next file is mostly in there too, or right beside. */
+  #last: Held | undefined;
+  #aboveLast: Held | undefined;
 
   constructor(root: number, calls: LinuxCalls | undefined) {
     this.calls = calls;
@@ -49,6 +55,12 @@ export class HandleReach implements Reach {
   }
 
   close(): void {
+    this.#closeLast();
+    if (this.#aboveLast !== undefined) closeSync(this.#aboveLast.fd);
+    this.#aboveLast = undefined;
+  }
+
+  #closeLast(): void {
     if (this.#last !== undefined) closeSync(this.#last.fd);
     this.#last = undefined;
   }
@@ -57,18 +69,27 @@ export class HandleReach implements Reach {
     const slash = path.lastIndexOf('/');
     const name = path.slice(slash + 1);
     if (slash < 0) return act(nameIn(this.#root, name));
-    const above = path.slice(0, slash);
-    if (this.#last?.path !== above) {
-      this.close();
-      this.#last = { path: above, fd: this.#openDirectory(above, THROUGH) };
-    }
     try {
-      return act(nameIn(this.#last.fd, name));
+      return act(nameIn(this.#hold(path.slice(0, slash)), name));
     } catch (error) {
       // It may be another directory by now.
       this.close();
       throw error;
     }
+  }
+
+  /** @returns its descriptor, which stays open until another directory is asked for */
+  #hold(path: ByteString): number {
+    if (this.#last?.path === path) return this.#last.fd;
+    const slash = path.lastIndexOf('/');
+    const above = path.slice(0, Math.max(0, slash));
+    if (this.#aboveLast?.path === above) this.#closeLast();
+    else {
+      this.close();
+      this.#aboveLast = { path: above, fd: this.#openDirectory(above, THROUGH) };
+    }
+    this.#last = { path, fd: openSync(fsPath(nameIn(this.#aboveLast.fd, path.slice(slash + 1))), THROUGH) };
+    return this.#last.fd;
   }
 
   #openDirectory(path: ByteString, flags: number): number {
