@@ -32,6 +32,8 @@ import { type BlockSource, UnlistedBlock } from './read/block-source.ts';
 import { emptySpool } from './spool.ts';
 
 export interface PruneOptions extends PruneLimits {
+  /** Copies may use what is to stay free on the peers: more goes than is copied, right afterwards. */
+  readonly intoReserve?: boolean;
   /** Only say what would be done. */
   readonly dryRun: boolean;
   /** In a dry run: names of repositories that are taken to be gone. */
@@ -96,7 +98,9 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
     }
 
     emptySpool(run.spool);
-    const repacked = affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, toCopy, affected, blocks });
+    const intoReserve = options.intoReserve === true;
+    const repacked =
+      affected.length === 0 ? undefined : await replaceShards(run, { plan, live, leaving, toCopy, affected, blocks, intoReserve });
     await blocks.close();
     refreshHeads(run);
     await pinHeads(run);
@@ -160,11 +164,12 @@ interface Replacing {
   /** Snapshots that name a leaving shard. */
   readonly affected: readonly SnapshotRecord[];
   readonly blocks: BlockSource;
+  readonly intoReserve: boolean;
 }
 
-async function replaceShards(run: PruneRun, { plan, live, leaving, toCopy, affected, blocks }: Replacing): Promise<Repacked> {
+async function replaceShards(run: PruneRun, { plan, live, leaving, toCopy, affected, blocks, intoReserve }: Replacing): Promise<Repacked> {
   const demand = run.demands.lastingOf(affected.map(({ repository }) => repository));
-  const ledger = await Ledger.open({ ...run, ...demand });
+  const ledger = await Ledger.open({ ...run, ...demand, intoReserve });
   const gone = new Set([...leaving.dead, ...leaving.thin]);
   const repacked = await repack(run, { thin: plan.repack, live, leaving: gone, blocks, ledger, replication: demand.replication });
   const after = new Map<SnapshotRecord, readonly number[]>();

@@ -15,6 +15,8 @@ export interface Candidate {
   readonly promisedBytes: number;
   /** Bytes that are to stay free on it. */
   readonly reserveBytes: number;
+  /** The reserve may be used: what is given frees more than it takes. */
+  readonly intoReserve?: boolean;
   readonly weight: number;
   /** Bytes that this run has given it so far, those under way included. */
   readonly givenBytes: number;
@@ -28,8 +30,8 @@ export interface Candidate {
 export const RESERVE_BYTES = 16 * 1024 * 1024;
 
 /** What a candidate can still be promised. */
-export function roomOf({ freeBytes, promisedBytes, reserveBytes }: Candidate): number {
-  return freeBytes - promisedBytes - Math.max(RESERVE_BYTES, reserveBytes);
+export function roomOf({ freeBytes, promisedBytes, reserveBytes, intoReserve }: Candidate): number {
+  return freeBytes - promisedBytes - (intoReserve === true ? 0 : Math.max(RESERVE_BYTES, reserveBytes));
 }
 
 /** A peer that has the shard, or will have it: what spreading over tags goes by. */

@@ -26,6 +26,7 @@ export interface LedgerOptions {
   readonly now: () => number;
   /** So long one that does not answer may hold up the start of a run, when there are enough others. [5 s] */
   readonly startMs?: number;
+  readonly intoReserve?: boolean;
 }
 
 export interface LedgerRequest {
@@ -278,6 +279,7 @@ export class Ledger {
       freeBytes: metric.freeBytes,
       promisedBytes: arrived.reduce((sum, { bytes }) => sum + bytes, underWay),
       reserveBytes: peer.reserve ?? 0,
+      intoReserve: this.#options.intoReserve === true,
       weight: peer.weight ?? 1,
       givenBytes: given,
       phase,

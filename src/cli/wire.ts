@@ -89,7 +89,7 @@ export async function writing<T>(
     withSession(context, config, await Index.open(context.home.index, options), async (session) => {
       await markWhatIsHeld(context, session, identity);
       const result = await work(session);
-      if (session.index.isChanged) await noteOnPeers(context, session.index);
+      if (session.index.isChanged) await readyForWorse(context, session.index);
       return result;
     }),
   );
@@ -104,11 +104,14 @@ async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Ses
   if (done.length > 0) await rememberMarked(home, identity, [...identity.marked.filter((name) => peers.has(name)), ...done]);
 }
 
-/** For the day on which this home is lost. */
-async function noteOnPeers(context: Context, index: Index): Promise<void> {
+/** For the day on which this home is lost, and for the day on which its disk is full. */
+async function readyForWorse(context: Context, index: Index): Promise<void> {
   const { home, version } = context;
   // The run may have made a peer: the settings as they are now.
   const local = localPaths(home, (await loadConfig(home, version)) ?? DEFAULT_CONFIG);
+  const { placesOf, takeBallast } = await import('../home/ballast.ts');
+  const paths = local.map(([, path]) => path);
+  takeBallast(placesOf(home, paths), false);
   if (local.length === 0) return;
   const { keepNotes } = await import('./wire-note.ts');
   await keepNotes(context, index.repositories(), new Map(local));

@@ -11,7 +11,8 @@ import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results.ts';
 import { policyOf } from '../retention-options.ts';
 import { table } from '../table.ts';
-import { reading, type Session, writing } from '../wire.ts';
+import { reading, type Session } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
@@ -40,7 +41,7 @@ export async function run(context: Context): Promise<number> {
       );
     return EXIT.done;
   };
-  return dryRun ? await reading(context, work) : await writing(context, work);
+  return dryRun ? await reading(context, work) : await freeing(context, work);
 }
 
 /** Rules are for any number of repositories, or for all; snapshots are named of one. @throws ShardctlError `USAGE` */

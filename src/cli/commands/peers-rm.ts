@@ -8,14 +8,14 @@ import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
 import { removePeer, settingsOf } from '../peer-settings.ts';
 import { counted } from '../reporter/text.ts';
-import { writing } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
   const name = args.positionals[0] as string;
   const replication = replicationOf(args);
   requireHome(home);
-  const { replicas, tooFew, lost } = await writing(context, async ({ config, index, peers }) => {
+  const { replicas, tooFew, lost } = await freeing(context, async ({ config, index, peers }) => {
     const settings = settingsOf(config, name);
     const demands = new Demands(index, { home: config, told: { replication } });
     const run = { index, peers, demands, force: args.flag('force') };

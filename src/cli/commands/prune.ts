@@ -1,7 +1,8 @@
 /** `shardctl prune`: free the space of what no retained snapshot needs. */
 import { EXIT } from '../../errors.ts';
 import { requireHome } from '../../home/home.ts';
-import { prune } from '../../prune.ts';
+import type { PruneRun } from '../../prune/run.ts';
+import { type Pruned, type PruneOptions, prune } from '../../prune.ts';
 import { reclaim } from '../../reclaim.ts';
 import { sizeOf } from '../add-options.ts';
 import { usage } from '../args.ts';
@@ -11,7 +12,8 @@ import { formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { maxUnusedOf } from '../retention-options.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session, writing } from '../wire.ts';
+import { reading, type Session } from '../wire.ts';
+import { freeing, isNoSpace } from '../wire-freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
@@ -25,7 +27,7 @@ export async function run(context: Context): Promise<number> {
   const dryRun = args.flag('dry-run');
   const work = async (session: Session) => {
     const started = now();
-    const pruned = await prune(await storingRun(context, session, options), { ...limits, dryRun });
+    const pruned = await pruneWhatFits(await storingRun(context, session, options), { ...limits, dryRun });
     const collected = args.flag('gc') && !dryRun ? await reclaim(session.peers, (event) => reporter.event(event)) : [];
     const seconds = (now() - started) / 1000;
     if (!quiet || json)
@@ -35,5 +37,26 @@ export async function run(context: Context): Promise<number> {
       ]);
     return pruned.left > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
-  return dryRun ? await reading(context, work) : await writing(context, work);
+  return dryRun ? await reading(context, work) : await freeing(context, work);
+}
+
+/**
+ * What is thin is copied first, and goes then. Where that does not fit, the reserve of the peers is used for it; where even that does not
+ * do, only what is dead goes, which needs no room and makes some.
+ */
+async function pruneWhatFits(run: PruneRun, options: PruneOptions): Promise<Pruned> {
+  const unlessFull = async (work: Promise<Pruned>, otherwise: (error: Error) => Promise<Pruned>): Promise<Pruned> =>
+    await work.catch((error: unknown) => {
+      if (!isNoSpace(error) || options.dryRun) throw error;
+      return otherwise(error);
+    });
+  return await unlessFull(prune(run, options), () =>
+    unlessFull(prune(run, { ...options, intoReserve: true }), async (error) => {
+      const pruned = await prune(run, { ...options, maxRepack: 0 });
+      if (pruned.freedBytes === 0) throw error;
+      const message = `there is no room to copy what is in use of thin shards, and only what is dead is gone: ${error.message}`;
+      run.emit({ type: 'warning', message, hint: 'run `shardctl prune` again' });
+      return pruned;
+    }),
+  );
 }

@@ -7,7 +7,8 @@ import type { Context } from '../context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session, writing } from '../wire.ts';
+import { reading, type Session } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet } = context;
@@ -27,7 +28,7 @@ export async function run(context: Context): Promise<number> {
     if (repaired.lost.length > 0 || repaired.tooFew > repaired.away) return EXIT.damage;
     return repaired.away > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
-  return dryRun ? await reading(context, work, { checkBlocks: true }) : await writing(context, work, { checkBlocks: true });
+  return dryRun ? await reading(context, work, { checkBlocks: true }) : await freeing(context, work, { checkBlocks: true });
 }
 
 function lines(

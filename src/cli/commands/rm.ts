@@ -11,7 +11,8 @@ import { prunedLines } from '../pruned.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer, type Result } from '../results.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session, writing } from '../wire.ts';
+import { reading, type Session } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
@@ -40,7 +41,7 @@ export async function run(context: Context): Promise<number> {
     }
     return pruned.left > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
-  return dryRun ? await reading(context, work) : await writing(context, work);
+  return dryRun ? await reading(context, work) : await freeing(context, work);
 }
 
 function removedLine({ dryRun, repository, snapshots }: Extract<Result, { type: 'removed' }>): string {
