@@ -64,7 +64,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
       const error: unknown = late.signal.aborted ? late.signal.reason : thrown;
       if (!(error instanceof ShardctlError)) throw error;
       failures.set(name, error);
-      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}` });
+      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}`, cause: error.message });
     }
   };
   await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));

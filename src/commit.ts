@@ -83,7 +83,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
  * more: the head would name it
  */
 async function assertThere({ ledger, holders }: Commit, shards: readonly ShardRecord[]): Promise<void> {
-  await holders.askAgain([...ledger.failed(), ...ledger.silent()]);
+  await holders.askAgain([...ledger.failed(), ...ledger.silent().keys()]);
   const gone = shards.filter((shard) => holders.of(shard).length === 0).map(({ number }) => number);
   if (gone.length === 0) return;
   const where = holders.silentOf(gone);

@@ -74,7 +74,7 @@ function plan({ peers, demands }: MoveRun, name: string, { ledger, held, holding
   }
   const [first] = homeless;
   if (first === undefined) return moves;
-  throw noPlace(`${homeless.length} of ${moves.length} shards of peer ${name}`, first, [...ledger.silent()]);
+  throw noPlace(`${homeless.length} of ${moves.length} shards of peer ${name}`, first, [...ledger.silent().keys()]);
 }
 
 interface Homeless {

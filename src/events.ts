@@ -24,8 +24,11 @@ export type Event =
   | { type: 'peer'; name: string; freeBytes: number; usedBytes: number }
   /** A peer did not take a shard, and is asked again after a pause: nothing is wrong yet. */
   | { type: 'retry'; peer: string; what: string; seconds: number; reason: string }
-  /** Something that the user should know and that does not stop the run. */
-  | { type: 'warning'; message: string; hint?: string }
+  /**
+   * Something that the user should know and that does not stop the run. Behind several there may be one `cause`, a peer that is away or
+   * full: a mail speaks of each once.
+   */
+  | { type: 'warning'; message: string; hint?: string; cause?: string }
   /** `get` goes on without this entry, and without what is below it. The first of each kind are named. `path` is escaped for display. */
   | { type: 'not-restored'; problem: RestoreProblem; path: string; detail: string }
   /** One finding of `verify`. */

@@ -14,16 +14,19 @@ export class Holders {
   readonly #peers: ReadonlyMap<string, Peer>;
   /** Shards by peer, for those that answered. */
   readonly #held = new Map<string, Set<string>>();
+  /** Why others did not. */
+  readonly #reasons: Map<string, string>;
 
-  /** Asks the peers for their lists, those that are being drained too. @param silent names of those that need not be asked */
-  static async load(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlySet<string>): Promise<Holders> {
-    const holders = new Holders(index, peers);
+  /** Asks the peers for their lists, those that are being drained too. @param silent those that need not be asked, and why */
+  static async load(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlyMap<string, string>): Promise<Holders> {
+    const holders = new Holders(index, peers, silent);
     await holders.#ask([...peers.keys()].filter((name) => !silent.has(name)));
     return holders;
   }
 
-  private constructor(index: Index, peers: ReadonlyMap<string, Peer>) {
+  private constructor(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlyMap<string, string>) {
     this.#index = index;
+    this.#reasons = new Map(silent);
     this.#peers = peers;
   }
 
@@ -71,9 +74,11 @@ export class Holders {
     const missing = shards.filter((number) => !this.isHeld(number));
     const silent = this.silentOf(missing);
     if (silent.length === 0) return missing;
+    const reasons = silent.flatMap((name) => this.#reasons.get(name) ?? []);
+    const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
     throw new ShardctlError(
       'TOO_FEW_PEERS',
-      `${missing.length} shards of the last snapshot are only on ${silent.join(', ')}, which cannot be reached`,
+      `${missing.length} shards of the last snapshot are only on ${silent.join(', ')}, which cannot be reached${why}`,
       {
         hint: `mount or repair it, then run the same command again; if it is gone for good, \`shardctl peers rm ${shellWord(silent[0] as string)} --force\`: what it had is then stored again elsewhere`,
       },
@@ -88,7 +93,8 @@ export class Holders {
 
   async #ask(names: Iterable<string>): Promise<void> {
     const asked = new Map([...names].map((name) => [name, this.#peers.get(name) as Peer]));
-    for (const [name, cids] of await heldBy(asked)) this.#held.set(name, cids);
+    const onSilent = (name: string, { message }: ShardctlError) => void this.#reasons.set(name, message);
+    for (const [name, cids] of await heldBy(asked, onSilent)) this.#held.set(name, cids);
   }
 
   #isSilent(name: string): boolean {

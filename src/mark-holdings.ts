@@ -30,7 +30,11 @@ export async function markOn({ peers, emit }: Omit<MarkRun, 'index'>, wanted: Re
         return [name];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', message: `peer ${name} does not know yet what this home needs there: ${error.message}` });
+        emit({
+          type: 'warning',
+          message: `peer ${name} does not know yet what this home needs there: ${error.message}`,
+          cause: error.message,
+        });
         return [];
       }
     }),

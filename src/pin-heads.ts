@@ -16,7 +16,7 @@ export interface PinHeads {
   readonly peers: ReadonlyMap<string, Peer>;
   readonly emit: Emit;
   /** Names of peers that are known not to answer: the next run has them pin. */
-  readonly silent?: ReadonlySet<string>;
+  readonly silent?: Pick<ReadonlySet<string>, 'has'>;
 }
 
 /**
@@ -38,9 +38,13 @@ export async function pinHeads({ index, peers, emit, silent }: PinHeads, reposit
 export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index' | 'peers' | 'emit'>): Promise<void> {
   const names = new Set(index.repositories().map(({ name }) => name));
   const unpinOn = async (peer: Peer) => {
-    const error = await inTime(peer.keepRoots?.(names));
+    const error = await inTime(peer.name, peer.keepRoots?.(names));
     if (error === undefined) return;
-    emit({ type: 'warning', message: `peer ${peer.name} keeps roots pinned that nobody needs until the next prune: ${error.message}` });
+    emit({
+      type: 'warning',
+      message: `peer ${peer.name} keeps roots pinned that nobody needs until the next prune: ${error.message}`,
+      cause: error.message,
+    });
   };
   await Promise.all([...peers.values()].filter(({ keepRoots }) => keepRoots !== undefined).map(unpinOn));
 }
@@ -48,16 +52,20 @@ export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index'
 async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotRecord, emit: Emit): Promise<void> {
   // Both blocks are in the catalogue. A peer that does not hold it (any more) has nothing to be found for.
   const holds = catalogue.peers.includes(peer.name);
-  const error = await inTime(peer.pinRoots?.(repository, holds ? [cid, tree] : []));
+  const error = await inTime(peer.name, peer.pinRoots?.(repository, holds ? [cid, tree] : []));
   if (error !== undefined && holds)
-    emit({ type: 'warning', message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}` });
+    emit({
+      type: 'warning',
+      message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}`,
+      cause: error.message,
+    });
 }
 
 /** @returns why it was not done */
-async function inTime(work: Promise<void> | undefined): Promise<ShardctlError | undefined> {
+async function inTime(name: string, work: Promise<void> | undefined): Promise<ShardctlError | undefined> {
   let patience: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
-    patience = setTimeout(() => reject(new ShardctlError('TOO_FEW_PEERS', 'it does not answer')), PATIENCE_MS);
+    patience = setTimeout(() => reject(new ShardctlError('TOO_FEW_PEERS', `peer "${name}" does not answer`)), PATIENCE_MS);
   });
   try {
     await Promise.race([work, tooLate]);

@@ -57,7 +57,7 @@ async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
   const tally = new Tally(emit, run.now);
   // Without a peer the run would make one in the home.
   const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run);
-  const { parent, pending } = index === undefined ? NOTHING : await knownOf({ ...run, index }, ledger?.silent() ?? new Set());
+  const { parent, pending } = index === undefined ? NOTHING : await knownOf({ ...run, index }, ledger?.silent() ?? new Map());
   const deletions = new Deletions({
     repository,
     limit: run.maxDelete,
@@ -126,7 +126,7 @@ interface Known {
 const NOTHING: Known = { parent: undefined, pending: undefined };
 
 /** What the run would start from, by the word of the peers. */
-async function knownOf(run: PlannedRun & { readonly index: Index }, silent: ReadonlySet<string>): Promise<Known> {
+async function knownOf(run: PlannedRun & { readonly index: Index }, silent: ReadonlyMap<string, string>): Promise<Known> {
   const { index, emit } = run;
   const holders = await Holders.load(index, run.peers, silent);
   const { parent } = await doubtedParent(run, parentOf({ ...run, emit, holders }), false);

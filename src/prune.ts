@@ -72,7 +72,10 @@ export interface Pruned {
 /** @throws ShardctlError `DAMAGE` when a tree cannot be read whole, or would not be whole any more: nothing is removed then */
 export async function prune(run: PruneRun, options: PruneOptions): Promise<Pruned> {
   const { index, peers } = run;
-  const blocks = placedBlocks(index, peers, { onTrouble: (message) => run.emit({ type: 'warning', message }), signal: run.signal });
+  const blocks = placedBlocks(index, peers, {
+    onTrouble: (message, cause) => run.emit({ type: 'warning', message, cause }),
+    signal: run.signal,
+  });
   try {
     const { snapshots, strays } = stateOf(index, options);
     const live = await liveBlocks(

@@ -44,9 +44,11 @@ export async function raise(run: RaiseRun, { ledger, holders }: Known, shards: r
   }
   const left = shards.filter((shard) => holders.of(index.shard(shard.number) ?? shard).length < least);
   if (left.length === 0) return;
+  const [cause = `too few peers for ${least} replicas`] = ledger.silent().values();
   emit({
     type: 'warning',
     message: `${left.length} of ${shards.length} shards have fewer than ${least} replicas`,
+    cause,
     hint: 'bring back the peers that are missing, or set up others, and run `shardctl repair`',
   });
 }

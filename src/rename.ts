@@ -55,7 +55,7 @@ export async function rename(run: PruneRun, repository: RepositoryRecord, to: st
   await takeAway(
     run,
     before.map(({ catalogue }) => catalogue),
-    ledger.silent(),
+    ledger.silent().keys(),
   );
   return { from, repository: to, snapshots: after.length, snapshot: head.cid, tree: head.tree };
 }
@@ -64,7 +64,7 @@ export async function rename(run: PruneRun, repository: RepositoryRecord, to: st
  * Catalogues that bear the old name: `recover` would find the repository under it, too. What a peer keeps that does not answer is a
  * stray, and `prune`'s to remove.
  */
-async function takeAway({ index, peers }: PruneRun, catalogues: readonly PlacedShard[], silent: ReadonlySet<string>): Promise<void> {
+async function takeAway({ index, peers }: PruneRun, catalogues: readonly PlacedShard[], silent: Iterable<string>): Promise<void> {
   const away = new Set(silent);
   for (const { cid, peers: holders } of catalogues) {
     for (const name of holders.filter((holder) => !away.has(holder))) {

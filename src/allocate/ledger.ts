@@ -69,6 +69,8 @@ export class Ledger {
   readonly #accounts = new Map<string, Account>();
   /** Peers that do not answer, and why; asked again with every refresh. */
   readonly #silent = new Map<string, string>();
+  /** As the peers' errors say it. */
+  readonly #reasons = new Map<string, string>();
   /** Peers that failed to take a shard: they get nothing more in this run. */
   readonly #left = new Set<string>();
   #refreshed: number;
@@ -86,12 +88,16 @@ export class Ledger {
     const least = leastReplicas(options.replication, options.peers);
     const failures = await ledger.#askFirst(takers, least);
     for (const peer of takers) ledger.#tell(peer.name);
-    for (const { peer, error } of failures) {
-      const hint = error.hint === undefined ? {} : { hint: error.hint };
-      options.emit({ type: 'warning', message: `peer ${peer} is left out: ${error.message}`, ...hint });
-    }
     const answering = ledger.#answering().length;
-    if (answering >= least) return ledger;
+    // Else the error names them.
+    if (answering >= least) {
+      for (const { peer, error } of failures) {
+        const hint = error.hint === undefined ? {} : { hint: error.hint };
+        const cause = ledger.silent().get(peer) ?? error.message;
+        options.emit({ type: 'warning', message: `peer ${peer} is left out: ${error.message}`, cause, ...hint });
+      }
+      return ledger;
+    }
     const drained = options.peers.size - takers.length;
     const reached = `${answering} of ${options.peers.size} peer${options.peers.size === 1 ? '' : 's'} can be used`;
     const reasons = [reached, ...(drained > 0 ? [`${drained} drained`] : []), ...failures.map(({ error }) => error.message)];
@@ -135,9 +141,9 @@ export class Ledger {
     return new Map(this.#answering().map(({ peer, metric }) => [peer.name, metric.freeBytes]));
   }
 
-  /** Names of peers that did not answer when they were asked last. */
-  silent(): ReadonlySet<string> {
-    return new Set(this.#silent.keys());
+  /** Peers that did not answer when they were asked last, and why. */
+  silent(): ReadonlyMap<string, string> {
+    return new Map([...this.#silent.keys()].map((name) => [name, this.#reasons.get(name) ?? `${name} does not answer`]));
   }
 
   /** Names of peers that failed to take a shard. */
@@ -233,6 +239,7 @@ export class Ledger {
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       if (!this.#left.has(peer.name)) this.#silent.set(peer.name, 'does not answer');
+      this.#reasons.set(peer.name, error.message);
       return { peer: peer.name, error };
     }
   }

@@ -35,7 +35,7 @@ export async function withTrees<T>(
   return await reading(context, async ({ index, peers }) => {
     const found = refs.map((ref) => resolveRef(ref, index));
     const blocks = placedBlocks(index, peers, {
-      onTrouble: (message) => context.reporter.event({ type: 'warning', message }),
+      onTrouble: (message, cause) => context.reporter.event({ type: 'warning', message, cause }),
       signal: context.signal,
     });
     try {

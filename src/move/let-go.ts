@@ -49,7 +49,7 @@ export async function takeAway({ index, peers, emit }: LettingGo, cid: string, n
     return gone ?? 'removed';
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
-    emit({ type: 'warning', message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}` });
+    emit({ type: 'warning', message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}`, cause: error.message });
     return 'left';
   }
 }

@@ -141,7 +141,7 @@ export class Mover {
           if (!(error instanceof ShardctlError)) throw error;
           this.#ledger.release(to, carBytes);
           this.#ledger.leave(to);
-          emit({ type: 'warning', message: `peer ${to} is left out for the rest of this run: ${error.message}` });
+          emit({ type: 'warning', message: `peer ${to} is left out for the rest of this run: ${error.message}`, cause: error.message });
         }
       }
       return undefined;

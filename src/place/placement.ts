@@ -205,6 +205,7 @@ export class Placement {
     emit({
       type: 'warning',
       message: `peer ${name} is left out for the rest of this run: ${message}`,
+      cause: message,
       ...(hint === undefined ? {} : { hint }),
     });
   }

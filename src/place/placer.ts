@@ -106,7 +106,7 @@ export class Placer {
     if (signal.aborted) return;
     const where = holders.length === 0 ? '' : ` (${holders.join(', ')})`;
     const message = `shard ${number} is on ${holders.length} of ${leastReplicas(replication, peers)} peers${where}: ${cid}`;
-    emit({ type: 'warning', message });
+    emit({ type: 'warning', message, cause: 'shards that were under way lack replicas' });
   }
 
   #begin(placement: Placement): void {

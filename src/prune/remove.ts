@@ -66,7 +66,11 @@ export async function removeUnneeded(run: PruneRun, live: DigestMap): Promise<Re
         if (!(error instanceof ShardctlError)) throw error;
         gone = false;
         unreachable.add(name);
-        emit({ type: 'warning', message: `peer ${name} keeps what is not needed until the next prune: ${error.message}` });
+        emit({
+          type: 'warning',
+          message: `peer ${name} keeps what is not needed until the next prune: ${error.message}`,
+          cause: error.message,
+        });
       }
     }
     return gone;

@@ -30,7 +30,7 @@ export interface BlockSourceOptions {
   readonly locate: (digest: Uint8Array, except: ReadonlySet<string>) => BlockPlace | undefined;
   readonly peers: ReadonlyMap<string, Peer>;
   /** Told once of each replica that could not be read while another one could be tried. */
-  readonly onTrouble?: (message: string) => void;
+  readonly onTrouble?: (message: string, cause: string) => void;
   /** Ends the reading. All that walks does so by blocks, and a walk may be long. */
   readonly signal?: AbortSignal;
 }
@@ -146,7 +146,7 @@ export class BlockSource implements Blocks {
       return await peer.open(cid);
     } catch (error) {
       if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE' || peer.salvage === undefined) throw error;
-      this.#options.onTrouble?.(`peer "${peer.name}": ${error.message}`);
+      this.#options.onTrouble?.(`peer "${peer.name}": ${error.message}`, error.message);
       return await peer.salvage(cid).catch(() => {
         throw error;
       });
@@ -166,7 +166,7 @@ export class BlockSource implements Blocks {
     const key = `${peer} ${error.message}`;
     if (place.peers.length === 1 || this.#reported.has(key)) return;
     this.#reported.add(key);
-    this.#options.onTrouble?.(`peer "${peer}": ${error.message}`);
+    this.#options.onTrouble?.(`peer "${peer}": ${error.message}`, error.message);
   }
 }
 

@@ -35,7 +35,7 @@ export type Held = ReadonlyMap<string, ReadonlySet<string>>;
 /** Each peer's list of shards; one that does not answer is told of, and may be the one with the snapshot. */
 export async function listAll({ peers, emit }: Search): Promise<Held> {
   return await heldBy(peers, (name, error) => {
-    emit({ type: 'warning', message: `peer ${name} cannot be asked what it holds: ${error.message}` });
+    emit({ type: 'warning', message: `peer ${name} cannot be asked what it holds: ${error.message}`, cause: error.message });
   });
 }
 
@@ -103,7 +103,7 @@ async function snapshotIn(search: Search, cid: string, peers: readonly string[])
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       search.signal.throwIfAborted();
-      search.emit({ type: 'warning', message: `peer ${name}: ${error.message}` });
+      search.emit({ type: 'warning', message: `peer ${name}: ${error.message}`, cause: error.message });
     } finally {
       await reader.close();
     }
@@ -139,7 +139,7 @@ export async function openOn({ emit, signal }: Search, peer: Peer, cid: string):
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     signal.throwIfAborted();
-    emit({ type: 'warning', message: `peer ${peer.name}: ${error.message}` });
+    emit({ type: 'warning', message: `peer ${peer.name}: ${error.message}`, cause: error.message });
     return undefined;
   }
 }

@@ -120,7 +120,7 @@ export class Copies {
         emit({ type: 'mended', what, where: name });
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', message: `${what} could not be written to peer ${name}: ${error.message}` });
+        emit({ type: 'warning', message: `${what} could not be written to peer ${name}: ${error.message}`, cause: error.message });
       }
     }
     return done;

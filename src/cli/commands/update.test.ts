@@ -159,3 +159,35 @@ test('a recovered repository is passed over, too, until its source was read and 
   program.succeeds('add', source);
   assert.match(program.succeeds('update', '--all').stdout, /^npm@1: nothing has changed\n/);
 });
+
+test('peers that are away have one line each in the mail, however many repositories and shards they hit', () => {
+  for (const name of ['d1', 'd2', 'd3', 'd4']) program.succeeds('peers', 'add', 'local', name);
+  for (const name of ['npm', 'rpm'] as const) program.succeeds('add', mirror(name), '--replication', '2', '--shard-size', '64KiB', '-q');
+  const change = (text: string) => {
+    for (const name of ['npm', 'rpm']) writeFileSync(program.path(name, 'new'), text);
+  };
+  const mail = (...argv: string[]) => {
+    const { code, stdout, stderr } = program.run(...argv, '-q');
+    assert.equal(stdout, '');
+    return { code, lines: stderr.split('\n').slice(0, -1) };
+  };
+  renameSync(program.path('d1'), program.path('away1'));
+  change('one');
+  for (const argv of [['update', '--all'], ['verify'], ['prune']]) {
+    const { lines } = mail(...argv);
+    assert.ok(lines.length === 1 && lines[0]?.includes('"d1" is not there'), `${argv}: ${lines.join('\n')}`);
+  }
+  for (const name of ['d2', 'd3']) renameSync(program.path(name), program.path(`${name}-away`));
+  change('two');
+  for (const argv of [
+    ['update', '--all'],
+    ['update', '--all', '-n'],
+  ]) {
+    const { code, lines } = mail(...argv);
+    assert.deepEqual([code, lines.length], [42, 1], lines.join('\n'));
+    assert.match(
+      lines[0] ?? '',
+      /^shardctl: npm, rpm: 2 replicas are asked for, but 1 of 4 peers can be used; [^;]*"d1"[^;]*; [^;]*"d2"[^;]*; [^;]*"d3"/,
+    );
+  }
+});

@@ -1,18 +1,88 @@
-/** For cron: nothing unless something is wrong, so that a mail means that there is something to do. */
+/**
+ * For cron: nothing unless something is wrong, so that a mail means that there is something to do. One cause has one line, however
+ * many repositories and shards it hits: what may have a cause in common is kept until the end.
+ */
+import type { Event } from '../../events.ts';
 import type { Output } from '../output.ts';
 import type { Reporter } from './reporter.ts';
-import { errorLine, problemLine } from './text.ts';
+import { counted, errorLine, problemLine } from './text.ts';
+
+/** So many are named of what one line stands for. */
+const MOST_NAMED = 3;
+
+/** Events that are the same but for what they happened to. */
+interface Group {
+  readonly first: Event;
+  /** Repositories, shards, or whole messages of one cause. */
+  readonly subjects: Set<string>;
+}
 
 export function quietReporter(output: Output): Reporter {
+  const groups = new Map<string, Group>();
   return {
     event(event) {
       // A FIFO or a socket is skipped in every run and is nobody's mistake.
       if (event.type === 'entry' && event.problem === 'special') return;
-      const line = problemLine(event);
-      if (line !== undefined) output.note(line);
+      const [key, subject] = causeOf(event) ?? [];
+      if (key === undefined || subject === undefined) {
+        const line = problemLine(event);
+        if (line !== undefined) output.note(line);
+        return;
+      }
+      const group = groups.get(key) ?? { first: event, subjects: new Set() };
+      groups.set(key, group);
+      group.subjects.add(subject);
     },
     finish({ error }) {
-      if (error !== undefined) output.note(errorLine(error));
+      const last = error === undefined ? [] : [errorLine(error)];
+      const all = [...groups.values()];
+      const findings = all.filter(({ first }) => first.type !== 'warning').map(lineOf);
+      // What an error or a finding says is not said before as a warning.
+      const isSaid = ({ first }: Group) =>
+        first.type === 'warning' &&
+        ([...findings, ...last].some((line) => first.cause !== undefined && line.includes(first.cause)) ||
+          all.some(({ first: other }) => other.type === 'damage' && first.message.includes(other.detail)));
+      const warnings = all.filter((group) => group.first.type === 'warning' && !isSaid(group)).map(lineOf);
+      for (const line of [...warnings, ...findings, ...last]) output.note(line);
     },
   };
+}
+
+/** What makes two events one, and what they differ in; undefined for one that is told at once, by itself. */
+function causeOf(event: Event): [key: string, subject: string] | undefined {
+  switch (event.type) {
+    case 'warning':
+      return [`warning ${event.cause ?? event.message}`, event.message];
+    case 'damage':
+      return [`damage ${event.where}: ${ofAny(event.detail)}`, event.what];
+    case 'mended':
+      return [`mended ${event.where}`, event.what];
+    case 'failed':
+      return [`failed ${event.code} ${sameFor(event.code, event.message)} ${event.hint}`, event.repository];
+    default:
+      return undefined;
+  }
+}
+
+/** How many shards, or bytes, a repository lacks is its own; why is not. A number in a name or a path stays. */
+function sameFor(code: string, message: string): string {
+  return code === 'TOO_FEW_PEERS' || code === 'NO_SPACE' ? message.replaceAll(/(?<![\w/.@-])\d[\d,]*(\.\d+)?(?![\w/.@-])/g, '#') : message;
+}
+
+/** What was found, of whichever shard: without its CID, and the path of its file. */
+function ofAny(detail: string): string {
+  return detail.replaceAll(/ ?\(\/[^)]*\)/g, '').replaceAll(/ baf[a-z2-7]{50,}/g, '');
+}
+
+function lineOf({ first, subjects }: Group): string {
+  const more = subjects.size - 1;
+  if (first.type === 'warning') {
+    const line = problemLine(first) as string;
+    return more === 0 ? line : `${line} (and ${counted(more, 'warning')} of the same reason)`;
+  }
+  const all = [...subjects];
+  const named = more < MOST_NAMED ? all.join(', ') : `${all.slice(0, MOST_NAMED).join(', ')} and ${all.length - MOST_NAMED} more`;
+  if (first.type === 'failed') return problemLine({ ...first, repository: named }) as string;
+  const detail = first.type === 'damage' && more > 0 ? { detail: ofAny(first.detail) } : {};
+  return problemLine({ ...first, ...detail, what: named } as Event) as string;
 }

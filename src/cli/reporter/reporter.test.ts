@@ -163,9 +163,37 @@ debian: a dry run, nothing was changed
 });
 
 test('one repository of several that fails is an error line, also with -q', () => {
-  const { stderr, feed } = rig((output) => quietReporter(output));
+  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
   feed({ type: 'failed', repository: 'npm', code: 'SOURCE_MISSING', message: 'no such directory', hint: 'mount it' });
+  reporter.finish({ code: 40 });
   assert.equal(stderr.text, 'shardctl: npm: no such directory; mount it\n');
+});
+
+test('quiet: one cause has one line, however many repositories and shards it hits', () => {
+  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+  const away = (message: string, peer = 'd1'): Event => ({ type: 'warning', message, cause: `${peer} is not there` });
+  const failed = (repository: string, lacking: number, peer: string): Event => ({
+    type: 'failed',
+    repository,
+    code: 'TOO_FEW_PEERS',
+    message: `${lacking} shards are only on ${peer}`,
+  });
+  const shard = (name: string): Event => ({ type: 'damage', what: name, where: 'd4', detail: 'has too few replicas' });
+  feed(away('a needs d1'), away('a needs d1'), away('b needs d1'), away('c needs d2', 'd2'), away('c needs d3', 'd3'));
+  feed(failed('a', 4, 'd1'), failed('b', 12, 'd1'), failed('c', 4, 'd2'));
+  feed(...['s0', 's1', 's2', 's3', 's4'].map(shard), { type: 'mended', what: 's5', where: 'd4' });
+  feed({ type: 'damage', what: 'all its shards', where: 'd3', detail: 'd3 is not there' });
+  assert.equal(stderr.text, '');
+  reporter.finish({ code: 44 });
+  assert.deepEqual(stderr.lines, [
+    'warning: a needs d1 (and 1 warning of the same reason)',
+    'warning: c needs d2',
+    'shardctl: a, b: 4 shards are only on d1',
+    'shardctl: c: 4 shards are only on d2',
+    'damage: s0, s1, s2 and 2 more on d4: has too few replicas',
+    'mended: s5 on d4',
+    'damage: all its shards on d3: d3 is not there',
+  ]);
 });
 
 test('quiet: not a word when all is well, every problem otherwise', () => {
