@@ -70,12 +70,16 @@ function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata:
   return metadata && (before.rootMode !== root.mode || before.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
 }
 
-type Swept = Pick<IngestRun, 'index' | 'repository' | 'filters' | 'trust' | 'metadata' | 'secondThread' | 'signal'>;
+type Swept = Pick<IngestRun, 'index' | 'repository' | 'filters' | 'copyLinks' | 'trust' | 'metadata' | 'secondThread' | 'signal'>;
 
 /** @returns undefined when nothing of the parent can be believed unseen: one that was made by other rules may hold what is excluded now */
 export async function sweepOf(run: Swept, source: Source, parent: Parent | undefined): Promise<Sweep | undefined> {
-  const { index, repository, filters, trust, metadata, secondThread, signal } = run;
-  const before = index.repository(repository)?.filters ?? [];
-  if (parent?.entries === undefined || trust.checksum || before.join('\n') !== filters.join('\n')) return undefined;
-  return await sweep({ entries: parent.entries, source, filters, trust, metadata, secondThread, signal });
+  const { index, repository, filters, copyLinks, trust, metadata, secondThread, signal } = run;
+  const before = index.repository(repository);
+  const bySame = (before?.filters ?? []).join('\n') === filters.join('\n') && (before?.copyLinks ?? false) === copyLinks;
+  if (parent?.entries === undefined || trust.checksum || !bySame) return undefined;
+  // Loaded where they are needed alone: an update that finds nothing should be over before that.
+  const filter = filters.length > 0 ? (await import('./scan/filter.ts')).compileFilter(filters) : undefined;
+  const links = copyLinks ? new (await import('./scan/links.ts')).Links(source) : undefined;
+  return await sweep({ entries: parent.entries, source, filters, filter, links, trust, metadata, secondThread, signal });
 }

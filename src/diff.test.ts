@@ -69,6 +69,7 @@ async function plan(home: TestHome, source: string): Promise<Event[]> {
       metadata: true,
       profile: profileOf('unixfs-v1-2025'),
       filters: [],
+      copyLinks: false,
       trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
       maxDelete: undefined,
       index,

@@ -4,6 +4,7 @@
  * subdirectories. Columns, because a million entries as objects would be hundreds of megabytes of heap.
  */
 import type { BigIntStats } from 'node:fs';
+import { joinBytes } from './fs-path.ts';
 import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } from './model.ts';
 
 /** Bytes of one entry in the `cids` column: its codec, then its digest. */
@@ -110,6 +111,8 @@ function positions(count: number): Uint32Array {
 export class Directory implements StatColumns {
   /** Path from the root of the source; the root itself is ''. */
   readonly path: ByteString;
+  /** Path in the source of what it is read from: its own, unless a symlink led there. */
+  readonly origin: ByteString;
   readonly parent: Directory | undefined;
   /** Position in the parent directory's columns; -1 for the root. */
   readonly indexInParent: number;
@@ -124,6 +127,8 @@ export class Directory implements StatColumns {
   readonly states: Uint8Array;
   /** The few times that do not fit into the column: of the year 2262 and later. */
   exactMtimes: Map<number, bigint> | undefined;
+  /** Origins of the entries to which symlinks led. */
+  #led: Map<number, ByteString> | undefined;
   /** Set by compare, a byte an entry. Made when the first difference is met. */
   differences: Uint8Array | undefined;
   /** The parent snapshot's record of this directory. */
@@ -157,6 +162,7 @@ export class Directory implements StatColumns {
     const count = names.length;
     this.unreadable = unreadable;
     this.path = path;
+    this.origin = parent?.originOf(indexInParent) ?? path;
     this.parent = parent;
     this.indexInParent = indexInParent;
     this.names = names;
@@ -197,6 +203,22 @@ export class Directory implements StatColumns {
       this.exactMtimes ??= new Map();
       this.exactMtimes.set(index, stat.mtimeNs);
     }
+  }
+
+  /** The entry is what a symlink leads to, at this origin. */
+  lead(index: number, origin: ByteString): void {
+    this.#led ??= new Map();
+    this.#led.set(index, origin);
+  }
+
+  /** Path in the source of what an entry is read from. */
+  originOf(index: number): ByteString {
+    return this.#led?.get(index) ?? joinBytes(this.origin, this.names[index] as ByteString);
+  }
+
+  /** Origins through which it is reached, from the root down, its own last. */
+  way(): ByteString[] {
+    return [...(this.parent?.way() ?? []), this.origin];
   }
 
   /** Whether an entry of this directory, or anything below it, differs from the parent. Its own metadata are an entry's, one level up. */

@@ -49,6 +49,7 @@ async function plan(demand = TWICE): Promise<Plan> {
       metadata: true,
       profile: profileOf('unixfs-v1-2025'),
       filters: [],
+      copyLinks: false,
       trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
       maxDelete: undefined,
       index,

@@ -9,6 +9,9 @@ export type EntryProblem = 'unreadable' | 'vanished' | 'changed' | 'special';
 /** Why an entry of a tree was not restored: none of its copies is intact, they are on peers that do not answer, or it cannot be made there. */
 export type RestoreProblem = 'damaged' | 'away' | 'unwritable';
 
+/** Why a symlink stays one: it leads out of the source, to nothing that can be stored, or to a directory that it is in. */
+export type KeptLink = 'outside' | 'nowhere' | 'round';
+
 export type Event =
   /** The scan has come this far: totals so far, `done` when they are final. */
   | { type: 'scan'; files: number; directories: number; symlinks: number; bytes: number; done: boolean }
@@ -16,6 +19,8 @@ export type Event =
   | { type: 'import'; files: number; bytes: number; unchanged: number }
   /** One entry could not be taken as it is. `path` is escaped for display; `kept` if the parent's version stays. */
   | { type: 'entry'; problem: EntryProblem; path: string; detail: string; kept?: boolean }
+  /** Symlinks of the directories that were listed which stay symlinks although what links lead to is wanted. `first` are paths, escaped for display. */
+  | { type: 'links-kept'; counts: Readonly<Record<KeptLink, number>>; first: Readonly<Partial<Record<KeptLink, string>>> }
   /** A shard was closed; it is not placed yet. */
   | { type: 'sealed'; shard: number; cid: string; bytes: number; blocks: number }
   /** A shard is on all peers of its allocation, confirmed. */

@@ -19,6 +19,12 @@ export function joinBytes(a: ByteString, b: ByteString): ByteString {
   return a === '' ? b : `${a}/${b}`;
 }
 
+/** The directory that an entry of a tree is in, and its name. */
+export function partsOf(path: ByteString): { readonly above: ByteString; readonly name: ByteString } {
+  const slash = path.lastIndexOf('/');
+  return { above: path.slice(0, Math.max(0, slash)), name: path.slice(slash + 1) };
+}
+
 /** Walk order compares these: what is below a directory comes right after it. */
 export function keyOf(path: ByteString): string {
   return path === '' ? '' : `${path}/`;

@@ -30,6 +30,7 @@ import type { Placer, Transferring } from './place/placer.ts';
 import { placedBlocks } from './placed-blocks.ts';
 import { remember } from './remember.ts';
 import { compileFilter } from './scan/filter.ts';
+import { Links } from './scan/links.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
 import type { SecondThread } from './scan/second-thread.ts';
@@ -56,6 +57,8 @@ export interface IngestRun extends Transferring, Demand {
   readonly chunker: string | undefined;
   /** rsync-style rules, `- PATTERN` or `+ PATTERN`. */
   readonly filters: readonly ByteString[];
+  /** Store symlinks that lead to something inside the source as that. */
+  readonly copyLinks: boolean;
   readonly trust: Trust;
   /** Most entries of the parent that may be gone; undefined for no limit. */
   readonly maxDelete: MaxDelete | undefined;
@@ -111,7 +114,8 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source: root.handle, profile, metadata });
 
   const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
-  const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), recall, emit, signal }));
+  const links = run.copyLinks ? new Links(root) : undefined;
+  const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), links, recall, emit, signal }));
   const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
   const readNode = (digest: Uint8Array) => blocks.read(digest);
   const nodes = { base: parent?.entries, readNode, profile };

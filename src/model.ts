@@ -219,6 +219,8 @@ export interface RepositoryRecord {
   readonly metadata: boolean;
   /** rsync-style rules, see `scan/filter.ts`. */
   readonly filters: readonly ByteString[];
+  /** Symlinks that lead to something inside the source are stored as that; absent where they are stored as symlinks. */
+  readonly copyLinks?: true;
   /** Replicas of each shard that its snapshots need, as `add` was told; absent for the home's own setting. */
   readonly replication?: Replication;
   /** Names of allocators, in the order in which they decide, as `add` was told; absent for the home's own setting. */

@@ -119,6 +119,7 @@ test('a dry run says what the run will read, and leaves the note', async () => {
       metadata: true,
       profile: profileOf('unixfs-v1-2025'),
       filters: [],
+      copyLinks: false,
       trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
       maxDelete: undefined,
       index,

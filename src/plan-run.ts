@@ -22,6 +22,7 @@ import { type Parent, parentOf, usableIn } from './parent.ts';
 import { Pending } from './pending.ts';
 import type { Transferring } from './place/placer.ts';
 import { compileFilter } from './scan/filter.ts';
+import { Links } from './scan/links.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
 import type { Sweep } from './scan/sweep.ts';
@@ -74,7 +75,8 @@ async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
   try {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
     const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
-    const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), recall, emit: tally.emit, signal }));
+    const links = run.copyLinks ? new Links(root) : undefined;
+    const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), links, recall, emit: tally.emit, signal }));
     const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
     for (const step of resume(compared, pending?.sources ?? [], { ...trust, metadata })) {
       if (step.kind === 'pause') {

@@ -32,8 +32,18 @@ export async function remember(
 }
 
 export function repositoryRecord(run: IngestRun, head: number): RepositoryRecord {
-  const { repository, source, profile, chunker, metadata, filters, ownDemand } = run;
+  const { repository, source, profile, chunker, metadata, filters, copyLinks, ownDemand } = run;
   const { formerNames } = run.index.repository(repository) ?? {};
-  const former = formerNames === undefined ? {} : { formerNames };
-  return { name: repository, source, head, profile: profile.name, chunker, metadata, filters, ...ownDemand, ...former };
+  return {
+    name: repository,
+    source,
+    head,
+    profile: profile.name,
+    chunker,
+    metadata,
+    filters,
+    ...(copyLinks ? { copyLinks } : {}),
+    ...ownDemand,
+    ...(formerNames === undefined ? {} : { formerNames }),
+  };
 }

@@ -44,9 +44,11 @@ function writeBoth(): { source: string; elsewhere: string } {
 for (const { how, swapped, options } of [
   { how: 'in chunks of a megabyte', swapped: ['a/z', 'a'], options: {} },
   { how: 'in chunks cut by content', swapped: ['a/z'], options: { profile: profileOf('unixfs-v1-2025', 'rabin-64-128-256') } },
+  { how: 'where symlinks are stored as what they lead to', swapped: ['a/z', 'a'], options: { copyLinks: true } },
 ]) {
   test(`a directory that is exchanged for a symlink over and over gives nothing of what that leads to, ${how}`, async () => {
     const { source, elsewhere } = writeBoth();
+    writeTree(source, { 'to-z': { link: 'a/z' }, 'to-file': { link: 'to-z/deeper/../file' }, 'to-link': { link: 'a/z/link' } });
     for (const directory of swapped) {
       const stop = await keepSwapping({ directory: join(source, directory), elsewhere });
       try {

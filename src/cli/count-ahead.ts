@@ -10,6 +10,7 @@ import type { ByteString } from '../model.ts';
 export interface CountRequest {
   readonly source: ByteString;
   readonly filters: readonly ByteString[];
+  readonly copyLinks: boolean;
 }
 
 /** What was counted so far, as in the event `scan`. */

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { DROPPED } from '../directory.ts';
 import { DIRECTORY, FILE } from '../model.ts';
 import { compileFilter } from '../scan/filter.ts';
+import { Links } from '../scan/links.ts';
 import { walk } from '../scan/walk.ts';
 import { openSource } from '../source/source.ts';
 import type { Count, CountRequest } from './count-ahead.ts';
@@ -10,10 +11,12 @@ import type { Count, CountRequest } from './count-ahead.ts';
 /** Directories between two messages. */
 const EVERY = 256;
 
-const { source, filters } = workerData as CountRequest;
+const { source, filters, copyLinks } = workerData as CountRequest;
 // The import tells of what cannot be read; here it is only counted.
 // Without koffi: a thread must not be ended while it is being loaded.
-const steps = walk(openSource(source, undefined), { filter: compileFilter(filters), emit: () => {}, signal: new AbortController().signal });
+const opened = openSource(source, undefined);
+const links = copyLinks ? new Links(opened) : undefined;
+const steps = walk(opened, { filter: compileFilter(filters), links, emit: () => {}, signal: new AbortController().signal });
 const count: Count = { files: 0, directories: 1, symlinks: 0, bytes: 0, done: false };
 let directories = 0;
 for (const step of steps) {

@@ -24,14 +24,16 @@ export interface ImportRequest {
   readonly profile: CidProfile;
   readonly chunker: string | undefined;
   readonly filters: readonly ByteString[];
+  /** Store symlinks that lead to something inside the source as that. */
+  readonly copyLinks: boolean;
 }
 
 /** Must be called by the only writer. @throws ShardctlError */
 export async function importTree(context: Context, session: Session, request: ImportRequest, options: RunOptions): Promise<Summary> {
-  const { source, filters } = request;
+  const { source, filters, copyLinks } = request;
   const peers = await peersOrDefault(context, session);
   const emit = (event: Event) => context.reporter.event(event);
-  const counting = context.watched ? countAhead({ source, filters }, emit) : undefined;
+  const counting = context.watched ? countAhead({ source, filters, copyLinks }, emit) : undefined;
   const done = update({
     ...settingsOf(context, session, request, options),
     chunker: request.chunker,
@@ -77,7 +79,7 @@ function settingsOf(
   request: ImportRequest,
   options: RunOptions,
 ) {
-  const { repository, source, metadata, filters } = request;
+  const { repository, source, metadata, filters, copyLinks } = request;
   const { replication, allocateBy } = config;
   const own = ownDemand(index?.repository(repository), options);
   refuseOurs(context, config, source);
@@ -86,6 +88,7 @@ function settingsOf(
     source,
     metadata,
     filters,
+    copyLinks,
     profile: request.profile,
     trust: options.trust,
     maxDelete: options.maxDelete,

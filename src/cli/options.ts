@@ -38,6 +38,9 @@ export const OPTIONS = {
   exclude: { value: 'PATTERN', help: 'leave out what matches, as in rsync; the first rule that matches wins' },
   include: { value: 'PATTERN', help: 'keep what matches, although a later rule excludes it' },
   'exclude-from': { value: 'FILE', help: 'read patterns from a file, one a line; - is stdin' },
+  'copy-links': {
+    help: 'store symlinks as what they lead to, where that is inside DIR: gateways follow none; all others stay symlinks',
+  },
   all: { help: 'every repository' },
   'dry-run': { short: 'n', help: 'show what would be done, and change nothing' },
   itemize: { short: 'i', help: "show each change, in rsync's code" },

@@ -39,7 +39,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'add',
     arguments: ['DIR'],
     summary: 'import a directory tree, or bring its repository up to date',
-    options: ['name', 'no-metadata', 'cid-profile', 'chunker', 'exclude', 'include', 'exclude-from', ...RUN, 'shared'],
+    options: ['name', 'no-metadata', 'cid-profile', 'chunker', 'exclude', 'include', 'exclude-from', 'copy-links', ...RUN, 'shared'],
     examples: ['shardctl add /srv/mirror/debian', "shardctl add . --name npm --exclude '*.tmp' --replication 2:3"],
   },
   {

@@ -57,7 +57,7 @@ export function noted(notes: Notes, repository: string, owners: readonly string[
 }
 
 /** The command with which the repository is brought up to date again as it was. Its words may come from somebody else: none of them is run. */
-export function addCommand(name: string, { source, metadata, filters }: NotedRepository): string {
+export function addCommand(name: string, { source, metadata, filters, copyLinks }: NotedRepository): string {
   const options = filters.map((rule) => {
     const { option, value } = optionOf(rule);
     return `--${option} ${shellWord(displayPath(value))}`;
@@ -68,6 +68,7 @@ export function addCommand(name: string, { source, metadata, filters }: NotedRep
     '--name',
     shellWord(displayText(name)),
     ...(metadata ? [] : ['--no-metadata']),
+    ...(copyLinks === true ? ['--copy-links'] : []),
     ...options,
   ].join(' ');
 }

@@ -18,6 +18,7 @@ const repository = z.object({
   chunker: z.string().optional(),
   metadata: z.boolean(),
   filters: z.array(z.string()),
+  copyLinks: z.literal(true).optional(),
   replication: replication.optional(),
   allocateBy: z.array(z.string()).min(1).optional(),
 });

@@ -9,8 +9,8 @@ import { type Directory, entryStat } from '../directory.ts';
 import { displayPath } from '../display.ts';
 import { isPassing } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
-import { fsPath } from '../fs-path.ts';
-import { type ByteString, FILE } from '../model.ts';
+import { fsPath, partsOf } from '../fs-path.ts';
+import { FILE } from '../model.ts';
 import { type BlocksStep, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
 import { importByContent } from './by-content.ts';
 import { entryPath, giveUp, type ImportContext } from './context.ts';
@@ -60,8 +60,8 @@ export async function* importAlone(context: ImportContext, directory: Directory,
 /** Takes the entry's present stat data; a failure if there are none, or if it is no file any more. */
 function restat(context: ImportContext, directory: Directory, index: number): FileFailure | undefined {
   try {
-    const name = directory.names[index] as ByteString;
-    const stat = context.reach.inDirectory(directory.path, ({ prefix }) => lstatSync(fsPath(prefix + name), { bigint: true }));
+    const { above, name } = partsOf(directory.originOf(index));
+    const stat = context.reach.inDirectory(above, ({ prefix }) => lstatSync(fsPath(prefix + name), { bigint: true }));
     if (!stat.isFile()) return { index, errno: 'ENOENT', detail: 'it was replaced by something that is not a file' };
     directory.setStat(index, FILE, entryStat(stat));
     return undefined;

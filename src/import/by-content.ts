@@ -11,7 +11,7 @@ import { type Directory, entryStat } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { type CidProfile, DAG_PB, RAW } from '../model.ts';
 import { type BlocksStep, NONE_FINISHED, ownBlocks, RunBuilder } from '../shard/run.ts';
-import { entryPath, type ImportContext } from './context.ts';
+import type { ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
 import type { FileFailure } from './protocol.ts';
 
@@ -31,7 +31,7 @@ export async function* importByContent(
   const blocks = new RunBuilder();
   let fd: number | undefined;
   try {
-    fd = context.reach.openFile(entryPath(directory, index));
+    fd = context.reach.openFile(directory.originOf(index));
     if (!fstatSync(fd).isFile()) return { index, errno: undefined, detail: 'it was replaced by something that is not a file' };
     for await (const chunk of chunksOf(fd, context.profile)) {
       file.addLeaf(addLeaf(blocks, chunk, context.profile));

@@ -5,7 +5,7 @@ import type { Directory } from '../directory.ts';
 import { type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../model.ts';
 import { SectionCursor } from '../shard/car.ts';
 import { type BlocksStep, lastBlocks, RunBuilder } from '../shard/run.ts';
-import { entryPath, type ImportContext, metadataOf } from './context.ts';
+import { type ImportContext, metadataOf } from './context.ts';
 import {
   CHUNK_OVERHEAD_BYTES,
   type ExpectedStats,
@@ -46,9 +46,9 @@ export class LargeFile {
   *#ranges(chunkBytes: number, length: SegmentTask['length'], accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
     const step = Math.max(1, Math.floor(SLAB_BYTES / (chunkBytes + CHUNK_OVERHEAD_BYTES))) * chunkBytes;
     const { directory, index } = this;
-    const path = entryPath(directory, index);
+    const origin = directory.originOf(index);
     const expected = expectedStats(directory, [index]);
-    for (let from = 0; ; from += step) yield { kind: 'segment', path, from, to: from + step, expected, length, accept };
+    for (let from = 0; ; from += step) yield { kind: 'segment', origin, from, to: from + step, expected, length, accept };
   }
 
   /** Takes over the leaves of the next segment. */

@@ -8,7 +8,6 @@ import { CHANGED, type Directory, NEW } from '../directory.ts';
 import type { ByteString, CidProfile } from '../model.ts';
 import { FILE } from '../model.ts';
 import type { FilledStep, WalkStep } from '../walk-step.ts';
-import { entryPath } from './context.ts';
 import { LargeFile } from './large-file.ts';
 import { type ExpectedStats, FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_TASK, type SegmentTask, SLAB_BYTES } from './protocol.ts';
 
@@ -99,7 +98,7 @@ export class FileBatch {
   task(slab: number): FilesTask {
     const { directories, indexes } = this;
     const count = indexes.length;
-    const paths: ByteString[] = new Array(count);
+    const origins: ByteString[] = new Array(count);
     const modes = new Uint16Array(count);
     const expected: ExpectedStats = {
       sizes: new Float64Array(count),
@@ -111,7 +110,7 @@ export class FileBatch {
     for (let at = 0; at < count; at++) {
       const directory = directories[at] as Directory;
       const i = indexes[at] as number;
-      paths[at] = entryPath(directory, i);
+      origins[at] = directory.originOf(i);
       modes[at] = directory.modes[i] as number;
       expected.sizes[at] = directory.sizes[i] as number;
       expected.mtimes[at] = directory.mtimes[i] as bigint;
@@ -119,6 +118,6 @@ export class FileBatch {
       expected.inodes[at] = directory.inodes[i] as bigint;
       if (directory.exactMtimes?.has(i)) exactMtimes.set(at, directory.mtimeNs(i));
     }
-    return { kind: 'files', slab, paths, modes, expected, exactMtimes };
+    return { kind: 'files', slab, origins, modes, expected, exactMtimes };
   }
 }

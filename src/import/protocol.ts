@@ -22,8 +22,8 @@ export interface ExpectedStats {
 export interface FilesTask {
   readonly kind: 'files';
   readonly slab: number;
-  /** Relative to the source. */
-  readonly paths: readonly ByteString[];
+  /** Paths in the source. */
+  readonly origins: readonly ByteString[];
   readonly modes: Uint16Array;
   readonly expected: ExpectedStats;
   /** Modification times that do not fit 64 bits of nanoseconds. */
@@ -34,7 +34,8 @@ export interface FilesTask {
 export interface SegmentTask {
   readonly kind: 'segment';
   readonly slab: number;
-  readonly path: ByteString;
+  /** Path in the source. */
+  readonly origin: ByteString;
   readonly from: number;
   readonly to: number;
   readonly expected: ExpectedStats;
@@ -48,7 +49,7 @@ export type Task = FilesTask | SegmentTask;
 
 /** Outcome of one file that could not be taken. `errno` undefined: it changed while it was read, or has another length than stat says. */
 export interface FileFailure {
-  /** Position in the task's paths. */
+  /** Position in the task's origins. */
   readonly index: number;
   readonly errno: string | undefined;
   /** It held still, and only its length is not what stat says: nothing has to be waited for. */

@@ -6,7 +6,7 @@ import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import { DAG_PB, SYMLINK } from '../model.ts';
 import { RunBuilder } from '../shard/run.ts';
-import { entryPath, giveUp, type ImportContext, metadataOf } from './context.ts';
+import { giveUp, type ImportContext, metadataOf } from './context.ts';
 
 /** Imports the new and changed symlinks of a directory; undefined when there are none. */
 export function importSymlinks(context: ImportContext, directory: Directory): Buffer | undefined {
@@ -24,7 +24,7 @@ export function importSymlinks(context: ImportContext, directory: Directory): Bu
 
 function readTarget(context: ImportContext, directory: Directory, index: number): Buffer | undefined {
   try {
-    return context.reach.readLink(entryPath(directory, index));
+    return context.reach.readLink(directory.originOf(index));
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === undefined) throw error;

@@ -51,7 +51,7 @@ parentPort?.on('message', ({ id, task }: TaskMessage) => {
 
 function importFiles(task: FilesTask): FilesResult {
   const slab = slabs[task.slab] as Buffer;
-  const count = task.paths.length;
+  const count = task.origins.length;
   const codecs = new Uint8Array(count);
   const digests = new Uint8Array(count * DIGEST_BYTES);
   const dagSizes = new Float64Array(count);
@@ -87,7 +87,7 @@ interface Written {
 /** Reads a file of at most one chunk and writes its leaf at `at`. */
 function readFile(task: FilesTask, index: number, slab: Buffer, at: number): Written {
   const size = task.expected.sizes[index] as number;
-  const fd = reach.openFile(task.paths[index] as ByteString);
+  const fd = reach.openFile(task.origins[index] as ByteString);
   try {
     let got = 0;
     const leaf = writeLeaf(slab, at, size, (from, bytes) => {
@@ -146,7 +146,7 @@ function importSegment(task: SegmentTask): SegmentResult {
   let atEnd = false;
   let failure: FileFailure | undefined;
   try {
-    const fd = reach.openFile(task.path);
+    const fd = reach.openFile(task.origin);
     try {
       if (task.length === 'any') assertRegular(fd);
       for (let from = task.from; from < task.to && !atEnd; ) {

@@ -9,8 +9,6 @@ import type { ByteString } from '../model.ts';
 import { Matcher, parsePattern } from './pattern.ts';
 
 export interface Filter {
-  /** Without a rule nothing is excluded. */
-  readonly isEmpty: boolean;
   excludes(path: ByteString, isDirectory: boolean): boolean;
 }
 
@@ -23,7 +21,6 @@ interface Rule {
 export function compileFilter(rules: readonly ByteString[]): Filter {
   const compiled = rules.map(compileRule);
   return {
-    isEmpty: rules.length === 0,
     excludes(path, isDirectory) {
       for (const rule of compiled) if (rule.matches(path, isDirectory)) return rule.exclude;
       return false;

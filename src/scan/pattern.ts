@@ -20,7 +20,8 @@ function bytes(isTaken: (byte: number) => boolean): Uint8Array {
 
 const ANY = bytes(() => true);
 const NO_SLASH = bytes((byte) => byte !== SLASH);
-const ONE_OF_EACH = Array.from({ length: BYTES }, (_, one) => ({ accepts: bytes((byte) => byte === one), repeats: false }));
+/** By byte, made as they are needed. */
+const LITERALS: Element[] = [];
 
 const ANY_BYTES: Element = { accepts: ANY, repeats: true };
 const ANY_NAME: Element = { accepts: NO_SLASH, repeats: true };
@@ -61,11 +62,16 @@ export function parsePattern(pattern: ByteString): Element[] {
     } else {
       if (byte === '\\') at++;
       if (at === pattern.length) return [MALFORMED];
-      elements.push(byte === '?' ? ANY_OF_NAME : (ONE_OF_EACH[pattern.charCodeAt(at)] as Element));
+      elements.push(byte === '?' ? ANY_OF_NAME : literal(pattern.charCodeAt(at)));
       at++;
     }
   }
   return elements;
+}
+
+function literal(one: number): Element {
+  LITERALS[one] ??= { accepts: bytes((byte) => byte === one), repeats: false };
+  return LITERALS[one];
 }
 
 /** @param from of its bracket @returns undefined when it is malformed */

@@ -14,6 +14,7 @@ export interface SweepTask {
   readonly next: Int32Array;
   readonly source: SourceHandle;
   readonly filters: readonly string[];
+  readonly copyLinks: boolean;
   readonly trust: Trust;
   readonly metadata: boolean;
 }

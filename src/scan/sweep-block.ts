@@ -3,11 +3,12 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { NO_CTIME } from '../directory.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
 import { type HotFile, pathAt, type RawRecord, rawAt } from '../index-store/hot-file.ts';
-import { type ByteString, DIRECTORY, type Trust } from '../model.ts';
-import { entryStatOf, type Look, type Looker } from '../source/look.ts';
+import { type ByteString, DIRECTORY, SYMLINK, type Trust } from '../model.ts';
+import { entryStatOf, type Look, type Looker, setSeen } from '../source/look.ts';
 import type { Reach } from '../source/reach.ts';
 import type { Filter } from './filter.ts';
 import { kindOf } from './kinds.ts';
+import type { Links } from './links.ts';
 
 /** Nothing in the directory differs, as far as `compare` would look. */
 export const AS_IT_WAS = 0;
@@ -39,7 +40,10 @@ export interface SweptBlock {
 
 export interface SweepRules extends Trust {
   readonly reach: Reach;
-  readonly filter: Filter;
+  /** Undefined where nothing is left out. */
+  readonly filter: Filter | undefined;
+  /** Given where symlinks are stored as what they lead to. */
+  readonly links: Links | undefined;
   /** Mode and mtime are in the tree: without them, those of a directory make no difference. */
   readonly metadata: boolean;
 }
@@ -69,12 +73,14 @@ interface NewStat extends Look {
 /** @returns what is new in the directory, or undefined when that cannot be said in stat data */
 function sweepDirectory(path: ByteString, record: RawRecord, rules: SweepRules, looker: Looker): NewStat[] | undefined {
   try {
-    return rules.reach.inDirectory(path, (open) => {
+    const way = rules.links === undefined ? [path] : rules.links.wayTo(path);
+    if (way === undefined) return undefined;
+    return rules.reach.inDirectory(way.at(-1) as ByteString, (open) => {
       looker.turnTo(open);
       const listed = looker.count();
-      const news = sweepEntries(record, rules, looker);
+      const news = sweepEntries(way, record, rules, looker);
       // Every name of the parent is there: as many as are listed, and there is no other.
-      if (news !== undefined && listed !== record.count && !hasNoOthers(path, open.prefix, record, rules)) return undefined;
+      if (news !== undefined && listed !== record.count && !hasNoOthers(path, way, open.prefix, record, rules)) return undefined;
       return news;
     });
   } catch {
@@ -83,15 +89,22 @@ function sweepDirectory(path: ByteString, record: RawRecord, rules: SweepRules, 
   }
 }
 
-function sweepEntries(record: RawRecord, { metadata, ignoreCtime, ignoreInode }: SweepRules, looker: Looker): NewStat[] | undefined {
+/** @param way origins through which the directory is reached, its own last */
+function sweepEntries(way: readonly ByteString[], record: RawRecord, rules: SweepRules, looker: Looker): NewStat[] | undefined {
+  const { metadata, ignoreCtime, ignoreInode, links } = rules;
   const { count, text, namesAt, lengths, kinds, modes, sizes, mtimes, ctimes, inodes } = record;
   const { seen } = looker;
   const news: NewStat[] = [];
   for (let i = 0, from = namesAt; i < count; i++) {
     const to = from + (lengths[i] as number);
     if (!looker.look(text, from, to)) return undefined;
+    let kind = kindOf(seen.mode);
+    const led = kind === SYMLINK ? links?.follow(way, text.toString('latin1', from, to)) : undefined;
+    if (typeof led === 'object') {
+      kind = led.kind;
+      setSeen(seen, led.stat);
+    }
     from = to;
-    const kind = kindOf(seen.mode);
     if (kind !== kinds[i]) return undefined;
     const mtimeIsSame = isTime(mtimes, i, seen.mtimeSeconds, seen.mtimeNanoseconds);
     const modeIsSame = (seen.mode & 0o7777) === modes[i];
@@ -135,12 +148,21 @@ function isNoTime(column: Uint32Array, i: number): boolean {
 }
 
 /** Whether what is listed beyond the parent's names is listed twice (by NFS and FUSE, at times), or left out by the rules, as it was then. */
-function hasNoOthers(path: ByteString, prefix: string, record: RawRecord, { filter }: SweepRules): boolean {
+function hasNoOthers(
+  path: ByteString,
+  way: readonly ByteString[],
+  prefix: ByteString,
+  record: RawRecord,
+  { filter, links }: SweepRules,
+): boolean {
+  const isDirectory = (name: ByteString) => {
+    const kind = kindOf(lstatSync(fsPath(prefix + name)).mode);
+    const led = kind === SYMLINK ? links?.follow(way, name) : undefined;
+    return (typeof led === 'object' ? led.kind : kind) === DIRECTORY;
+  };
   const known = new Set(record.names());
   return readdirSync(fsPath(prefix), 'latin1').every(
-    (name) =>
-      known.has(name) ||
-      (!filter.isEmpty && filter.excludes(joinBytes(path, name), kindOf(lstatSync(fsPath(prefix + name)).mode) === DIRECTORY)),
+    (name) => known.has(name) || filter?.excludes(joinBytes(path, name), isDirectory(name)) === true,
   );
 }
 

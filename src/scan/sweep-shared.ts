@@ -4,7 +4,8 @@ import type { HotFile } from '../index-store/hot-file.ts';
 import type { ByteString, Trust } from '../model.ts';
 import type { Looker } from '../source/look.ts';
 import type { Source } from '../source/source.ts';
-import { compileFilter } from './filter.ts';
+import type { Filter } from './filter.ts';
+import type { Links } from './links.ts';
 import { type Help, SecondThread, type SweepTask } from './second-thread.ts';
 import { type SweepRules, type SweptBlock, sweepBlock } from './sweep-block.ts';
 
@@ -14,6 +15,10 @@ export interface SweepOptions {
   readonly source: Pick<Source, 'handle' | 'reach' | 'looker'>;
   /** Those that the parent was made by: what they exclude was excluded then. */
   readonly filters: readonly ByteString[];
+  /** The same, compiled; undefined where there are none. */
+  readonly filter: Filter | undefined;
+  /** Given where symlinks are stored as what they lead to. */
+  readonly links: Links | undefined;
   readonly trust: Trust;
   readonly metadata: boolean;
   /** One that is there already. It stays its owner's. */
@@ -39,12 +44,12 @@ export class SharedBlocks {
   /** Some block has something that differs. */
   isDifferent = false;
 
-  constructor({ entries, source, filters, trust, metadata, secondThread }: SweepOptions) {
+  constructor({ entries, source, filters, filter, links, trust, metadata, secondThread }: SweepOptions) {
     const { hot } = entries;
     const offsets = hot.offsets();
     this.#hot = hot;
     this.#looker = source.looker;
-    this.#rules = { reach: source.reach, filter: compileFilter(filters), metadata, ...trust };
+    this.#rules = { reach: source.reach, filter, links, metadata, ...trust };
     this.#swept = new Array(offsets.length).fill(undefined);
     this.#task = {
       hotPath: hot.path,
@@ -52,6 +57,7 @@ export class SharedBlocks {
       next: new Int32Array(new SharedArrayBuffer(8)),
       source: source.handle,
       filters,
+      copyLinks: links !== undefined,
       trust,
       metadata,
     };

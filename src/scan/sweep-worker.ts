@@ -5,16 +5,18 @@ import { linuxCalls } from '../libc.ts';
 import { makeLooker } from '../source/look.ts';
 import { reachOf } from '../source/reach.ts';
 import { compileFilter } from './filter.ts';
+import { Links } from './links.ts';
 import type { SentTask, SweepAnswer } from './second-thread.ts';
 import { sweepBlock } from './sweep-block.ts';
 
 const calls = linuxCalls();
 let memory = new ArrayBuffer(0);
 
-parentPort?.on('message', ({ hotPath, offsets, next, source, filters, trust, metadata, answers }: SentTask) => {
+parentPort?.on('message', ({ hotPath, offsets, next, source, filters, copyLinks, trust, metadata, answers }: SentTask) => {
   const reach = reachOf(source, calls);
   const looker = makeLooker(reach);
-  const rules = { reach, filter: compileFilter(filters), metadata, ...trust };
+  const links = copyLinks ? new Links({ handle: source, reach }) : undefined;
+  const rules = { reach, filter: compileFilter(filters), links, metadata, ...trust };
   const hot = new HotFile(hotPath);
   for (;;) {
     // Said before a block is taken: who sees the count at zero afterwards knows that nothing was.

@@ -96,7 +96,7 @@ test('the walk says of every entry what lstat says, directories in the order of 
       const open: ByteString[] = [];
       let last: string | undefined;
       const options = {
-        filter: { isEmpty: false, excludes },
+        filter: { excludes },
         emit: (event: Event) => assert.fail(event.type),
         signal: new AbortController().signal,
       };

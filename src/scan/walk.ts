@@ -10,19 +10,22 @@ import { Directory, DROPPED, type EntryStat, entryStat, SAME, UNREADABLE } from 
 import { displayPath } from '../display.ts';
 import { isGone } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
-import type { Emit, EntryProblem } from '../events.ts';
+import type { Emit, EntryProblem, KeptLink } from '../events.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
-import { type ByteString, DIRECTORY } from '../model.ts';
+import { type ByteString, DIRECTORY, SYMLINK } from '../model.ts';
 import { entryStatOf } from '../source/look.ts';
 import type { OpenDirectory } from '../source/reach.ts';
 import { type Source, sourceError } from '../source/source.ts';
 import { PAUSE, type Recalled, type WalkStep } from '../walk-step.ts';
 import type { Filter } from './filter.ts';
 import { kindOf, specialOf } from './kinds.ts';
+import type { Led, Links } from './links.ts';
 import type { Recall } from './recall.ts';
 
 export interface WalkOptions {
   readonly filter: Filter;
+  /** Given where symlinks are stored as what they lead to. */
+  readonly links?: Links | undefined;
   /** What was seen of the source a moment ago. */
   readonly recall?: Pick<Recall, 'isReady' | 'same' | 'directory'> | undefined;
   readonly emit: Emit;
@@ -34,6 +37,11 @@ export type WalkedSource = Pick<Source, 'handle' | 'reach' | 'looker'>;
 
 /** Whoever takes the steps sets the states of a directory's entries before asking for the next one: what differs is not passed over. */
 export function* walk(source: WalkedSource, options: WalkOptions): Generator<WalkStep, void, void> {
+  yield* walkFromRoot(source, options);
+  if (options.links?.kept !== undefined) options.emit(options.links.kept);
+}
+
+function* walkFromRoot(source: WalkedSource, options: WalkOptions): Generator<WalkStep, void, void> {
   while (options.recall?.isReady('') === false) yield PAUSE;
   const known = options.recall?.directory('', undefined, -1);
   if (known !== undefined) {
@@ -42,7 +50,7 @@ export function* walk(source: WalkedSource, options: WalkOptions): Generator<Wal
   }
   let root: Listed;
   try {
-    root = list(source, '', undefined, -1, options);
+    root = list(source, undefined, -1, options);
   } catch (error) {
     throw sourceError(source.handle.path, error);
   }
@@ -64,6 +72,7 @@ function* visitRecalled(
   options.signal.throwIfAborted();
   const children: number[] = [];
   for (let i = 0; i < directory.count; i++) if (directory.kinds[i] === DIRECTORY) children.push(i);
+  if (options.links !== undefined) for (const i of [...children, ...recalled.touched]) leadAgain(source, directory, i, options.links);
   yield { kind: 'enter', directory, recalled };
   yield* visitChildren(source, directory, { children: inWalkOrder(children, directory), lost: NONE }, options);
   yield { kind: 'leave', directory };
@@ -109,24 +118,41 @@ interface Listed extends Children {
 }
 
 /** Lists a directory and looks at all its entries. */
-function list(source: WalkedSource, path: ByteString, parent: Directory | undefined, index: number, options: WalkOptions): Listed {
-  return source.reach.inDirectory(path, (open) => {
+function list(source: WalkedSource, parent: Directory | undefined, index: number, options: WalkOptions): Listed {
+  const path = parent === undefined ? '' : joinBytes(parent.path, parent.names[index] as ByteString);
+  return source.reach.inDirectory(parent?.originOf(index) ?? '', (open) => {
     const directory = new Directory(path, parent, index, inOrder(readdirSync(fsPath(open.prefix), 'latin1')));
+    if (directory.origin !== path) options.links?.count(directory.count, displayPath(path));
     return { directory, ...statEntries(source, open, directory, options) };
   });
 }
 
+/** The sweep does not say to where symlinks led it: what is looked at in the directory is found again. */
+function leadAgain({ reach }: WalkedSource, directory: Directory, index: number, links: Links): void {
+  const name = directory.names[index] as ByteString;
+  try {
+    const stat = reach.inDirectory(directory.origin, ({ prefix }) => lstatSync(fsPath(prefix + name)));
+    const led = stat.isSymbolicLink() ? links.follow(directory.way(), name) : undefined;
+    if (typeof led === 'object') directory.lead(index, led.origin);
+  } catch (error) {
+    // Whoever opens it meets the same, and says what.
+    if (errnoOf(error) === undefined) throw error;
+  }
+}
+
 /** Stats every entry into the directory's columns. */
-function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: Directory, { filter, emit }: WalkOptions): Children {
+function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: Directory, { filter, links, emit }: WalkOptions): Children {
   const children: number[] = [];
   const lost = new Set<number>();
   looker.turnTo(open);
   for (let i = 0; i < directory.count; i++) {
     const name = directory.names[i] as ByteString;
     let stat: EntryStat;
+    let led: Led | KeptLink | undefined;
     try {
       // Node knows why it cannot be looked at, if so.
       stat = looker.lookAt(name) ? entryStatOf(looker.seen) : entryStat(lstatSync(fsPath(open.prefix + name), { bigint: true }));
+      if (links !== undefined && kindOf(stat.mode) === SYMLINK) led = links.follow(directory.way(), name);
     } catch (error) {
       if (report(directory, i, error, emit) === 'vanished') {
         directory.states[i] = DROPPED;
@@ -136,6 +162,10 @@ function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: D
         children.push(i);
       }
       continue;
+    }
+    if (typeof led === 'object') {
+      stat = entryStat(led.stat);
+      directory.lead(i, led.origin);
     }
     const { mode } = stat;
     const kind = kindOf(mode);
@@ -156,6 +186,7 @@ function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: D
     } else {
       directory.setStat(i, kind, stat);
       if (kind === DIRECTORY) children.push(i);
+      if (typeof led === 'string') links?.keep(led, displayPath(joinBytes(directory.path, name)));
     }
   }
   return { children: inWalkOrder(children, directory), lost };
@@ -181,7 +212,7 @@ function unreadable(parent: Directory, index: number): Listed {
 /** Lists a subdirectory; undefined when it vanished meanwhile. */
 function listChild(source: WalkedSource, parent: Directory, index: number, options: WalkOptions): Listed | undefined {
   try {
-    return list(source, joinBytes(parent.path, parent.names[index] as ByteString), parent, index, options);
+    return list(source, parent, index, options);
   } catch (error) {
     if (report(parent, index, error, options.emit) === 'unreadable') return unreadable(parent, index);
     parent.states[index] = DROPPED;

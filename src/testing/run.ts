@@ -65,6 +65,7 @@ export class TestHome {
         profile: profileOf('unixfs-v1-2025'),
         chunker: undefined,
         filters: [],
+        copyLinks: false,
         trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
         maxDelete: undefined,
         itemize: false,

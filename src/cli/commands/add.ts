@@ -35,6 +35,7 @@ export async function run(context: Context): Promise<number> {
     profile: profileOf(profile ?? config.profile, chunker),
     chunker,
     filters,
+    copyLinks: args.flag('copy-links'),
   });
 
   return await withMetrics(context, [repository], async (log) => {

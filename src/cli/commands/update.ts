@@ -89,13 +89,13 @@ async function eachOf(
 }
 
 /** @throws ShardctlError `SOURCE_MISSING` when it came from elsewhere */
-function requestOf(index: Index, { name, source, profile, chunker, metadata, filters }: RepositoryRecord) {
+function requestOf(index: Index, { name, source, profile, chunker, metadata, filters, copyLinks }: RepositoryRecord) {
   if (source === '') {
     throw new ShardctlError('SOURCE_MISSING', `${name} has nothing to be updated from: ${originOf(index, name)}`, {
       hint: `say once where its source is: \`shardctl add DIR --name ${name}\``,
     });
   }
-  return { repository: name, source, profile: profileNamed(profile), chunker, metadata, filters };
+  return { repository: name, source, profile: profileNamed(profile), chunker, metadata, filters, copyLinks: copyLinks === true };
 }
 
 /** Why a repository has no source. */

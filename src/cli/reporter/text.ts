@@ -60,11 +60,25 @@ export function resultLines(event: Event): string[] {
       return [`more replicas: ${formatCount(event.replicas)} of what was stored before, ${formatSize(event.bytes)}`];
     case 'passed-over':
       return [`${event.repository}: passed over, ${event.reason}`];
+    case 'links-kept':
+      return [linksLine(event)];
     case 'summary':
       return summaryLines(event);
     default:
       return [];
   }
+}
+
+const KEPT_LINKS = {
+  outside: 'out of the source',
+  nowhere: 'to nothing that can be stored',
+  round: 'back to where they are',
+} as const;
+
+function linksLine({ counts, first }: Extract<Event, { type: 'links-kept' }>): string {
+  const kinds = (['outside', 'nowhere', 'round'] as const).filter((why) => counts[why] > 0);
+  const where = kinds.map((why) => `${formatCount(counts[why])} ${KEPT_LINKS[why]} (first ${first[why]})`);
+  return `symlinks that stay symlinks: they lead ${where.join(', ')}`;
 }
 
 /** As rsync writes it. */
