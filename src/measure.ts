@@ -25,7 +25,9 @@ const MOST_LEVELS = 2000;
 /** A tree that no system could hold, though its blocks are few. Whoever writes it out stops: nothing else of it is any better. */
 export class BoundlessTree extends ShardctlError {
   constructor(why: string) {
-    super('DAMAGE', `the tree ${why}`, { hint: 'it was made to be endless: do not restore it; `shardctl forget` lets its snapshot go' });
+    super('DAMAGE', `the tree ${why}`, {
+      hint: 'it was made to be endless; `shardctl prune` frees its blocks, once `shardctl forget` has let go of any snapshot of it',
+    });
   }
 }
 

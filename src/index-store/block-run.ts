@@ -187,7 +187,7 @@ function damaged(path: string, what: string): ShardctlError {
 
 /** Writes a run from records in order; it exists under its path only when `finish` has made it durable. */
 export class BlockRunWriter {
-  readonly #path: string;
+  readonly path: string;
   readonly #fd: number;
   readonly #fence: number[] = [];
   readonly #buffer = Buffer.alloc(PAGES_PER_READ * PAGE_BYTES);
@@ -196,7 +196,7 @@ export class BlockRunWriter {
   #records = 0;
 
   constructor(path: string) {
-    this.#path = path;
+    this.path = path;
     this.#fd = openSync(`${path}.tmp`, 'w');
   }
 
@@ -214,7 +214,7 @@ export class BlockRunWriter {
   finish(): boolean {
     if (this.#records === 0) {
       closeSync(this.#fd);
-      rmSync(`${this.#path}.tmp`);
+      rmSync(`${this.path}.tmp`);
       return false;
     }
     if (this.#onPage > 0) this.#pagesBuffered++;
@@ -229,7 +229,7 @@ export class BlockRunWriter {
     this.#write(footer);
     flushSync(this.#fd);
     closeSync(this.#fd);
-    renameSync(`${this.#path}.tmp`, this.#path);
+    renameSync(`${this.path}.tmp`, this.path);
     return true;
   }
 

@@ -171,3 +171,34 @@ test('half-written runs of a killed run are dropped, and a torn run is refused b
   truncateSync(join(dir, run), statSync(join(dir, run)).size - 3);
   assert.throws(() => new BlockTable(dir), { code: 'DAMAGE', message: new RegExp(run) });
 });
+
+test('blocks that are added in turns, several shards at once, are found as those added one by one; others have their turn meanwhile', async () => {
+  const perShard = 20_000;
+  const table = new BlockTable(dir);
+  let turns = 0;
+  let isOver = false;
+  const count = () => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const shards = Array.from({ length: 20 }, (_, shard) =>
+    createHash('shake256', { outputLength: perShard * 32 })
+      .update(`${shard}`)
+      .digest(),
+  );
+  for (let shard = 0; shard < 16; shard += 4)
+    await Promise.all([0, 1, 2, 3].map((more) => table.addInTurns(shard + more, shards[shard + more] as Buffer, all)));
+  isOver = true;
+  assert.ok(turns > 1, 'a merge of 160,000 blocks holds up nobody');
+  // One that comes while a merge is under way is merged with the next.
+  const adding = [16, 17].map((shard) => table.addInTurns(shard, shards[shard] as Buffer, all));
+  for (const shard of [18, 19]) table.add(shard, shards[shard] as Buffer, all);
+  await Promise.all(adding);
+  table.close();
+  const again = new BlockTable(dir, { readOnly: true });
+  for (const [shard, all] of shards.entries())
+    for (let at = 0; at < all.length; at += 32 * 97) assert.equal(again.get(all, at, any), shard);
+  assert.ok(readdirSync(dir).length < 8, 'runs are merged');
+  again.close();
+});

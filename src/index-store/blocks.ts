@@ -11,6 +11,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeUnlessBusy, syncDirectory } from '../durable.ts';
 import { errnoOf, isDamage } from '../errors.ts';
+import { Turns } from '../flow.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
 import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './block-records.ts';
 import { BlockRun, BlockRunWriter, soundPages } from './block-run.ts';
@@ -20,6 +21,8 @@ const RUN = '.run';
 const OURS = /^\d{10,}\.run(?:\.tmp)?$/;
 /** Runs of about one size that are merged into one. */
 const FAN_IN = 8;
+/** Records of one step of a merge: a few milliseconds. */
+const STEP_RECORDS = 4096;
 /** Runs up to this many records are of the lowest tier. */
 const TIER_RECORDS = 65_536;
 /** Fewer lookups than this are cheaper by page reads than by loading filters. */
@@ -39,6 +42,8 @@ export class BlockTable {
   readonly #damaged: DamagedRun[] = [];
   #lookups = 0;
   #nextId: number;
+  /** Resolves when the merges that are under way in turns are done. */
+  #merged: Promise<void> | undefined;
 
   /**
    * @param options.checkBlocks look at every page, and go on without the runs that are damaged
@@ -74,7 +79,7 @@ export class BlockTable {
       });
       rmSync(damaged);
     }
-    this.#mergeTiers(shards);
+    for (const _ of this.#mergeTiers(shards));
   }
 
   /** A usable shard that has the digest standing at `at`. */
@@ -94,11 +99,30 @@ export class BlockTable {
    * @param shards the shards that there are, asked for when runs are merged: the blocks of others are dropped then
    */
   add(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): void {
+    this.#list(shard, digests);
+    // One that is under way in turns takes these along at its end.
+    if (this.#merged === undefined) for (const _ of this.#mergeTiers(shards));
+  }
+
+  /** As `add`, while others have their turn: to merge four million blocks takes seconds. Several may be under way. */
+  async addInTurns(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): Promise<void> {
+    this.#list(shard, digests);
+    this.#merged ??= this.#mergeInTurns(shards).finally(() => {
+      this.#merged = undefined;
+    });
+    await this.#merged;
+  }
+
+  async #mergeInTurns(shards: () => ReadonlySet<number>): Promise<void> {
+    const turns = new Turns(undefined);
+    for (const _ of this.#mergeTiers(shards)) await turns.give();
+  }
+
+  #list(shard: number, digests: Buffer): void {
     const sorted = sortedRecords(shard, digests);
     this.#write((writer) => {
       for (let at = 0; at < sorted.length; at += RECORD_BYTES) writer.add(sorted, at);
     });
-    this.#mergeTiers(shards);
   }
 
   close(): void {
@@ -112,18 +136,20 @@ export class BlockTable {
     run.loadFilter(Math.min(BITS_PER_BLOCK, (FILTER_BYTES * 8) / records));
   };
 
-  /** Merges whenever eight runs of one tier have come together: every block is rewritten once per tier. */
-  #mergeTiers(shards: () => ReadonlySet<number>): void {
+  /** Merges whenever eight runs of one tier have come together: every block is rewritten once per tier. Each step is a short one. */
+  *#mergeTiers(shards: () => ReadonlySet<number>): Generator<void, void, void> {
     for (;;) {
       const tiers = groupByTier(this.#runs);
       const full = [...tiers.values()].find((runs) => runs.length >= FAN_IN);
       if (full === undefined) return;
-      this.#merge(full, shards());
+      yield* this.#merge(full, shards());
     }
   }
 
-  #merge(runs: readonly BlockRun[], shards: ReadonlySet<number>): void {
-    this.#write((writer) => mergeInto(runs, writer, shards));
+  *#merge(runs: readonly BlockRun[], shards: ReadonlySet<number>): Generator<void, void, void> {
+    const writer = this.#newRun();
+    yield* mergeInto(runs, writer, shards);
+    this.#take(writer);
     // A crash here leaves merged and unmerged runs side by side: they say the same.
     for (const run of runs) {
       run.close();
@@ -135,12 +161,19 @@ export class BlockTable {
 
   /** One more run, if there is anything to write; durable before it is used. */
   #write(fill: (writer: BlockRunWriter) => void): void {
-    const path = join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`);
-    const writer = new BlockRunWriter(path);
+    const writer = this.#newRun();
     fill(writer);
+    this.#take(writer);
+  }
+
+  #newRun(): BlockRunWriter {
+    return new BlockRunWriter(join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`));
+  }
+
+  #take(writer: BlockRunWriter): void {
     if (!writer.finish()) return;
     syncDirectory(this.#dir);
-    const run = new BlockRun(path);
+    const run = new BlockRun(writer.path);
     this.#runs.push(run);
     this.#addFilter(run);
   }
@@ -203,10 +236,11 @@ function groupByTier(runs: readonly BlockRun[]): Map<number, BlockRun[]> {
   return tiers;
 }
 
-/** Merges runs, record by record. A block that stands in several shards keeps a record for each; those of dropped shards go. */
-function mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter, shards: ReadonlySet<number>): void {
+/** Merges runs, record by record, in steps. A block that stands in several shards keeps a record for each; those of dropped shards go. */
+function* mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter, shards: ReadonlySet<number>): Generator<void, void, void> {
   const heads = runs.map((run) => new Head(run)).filter((head) => head.advance());
-  while (heads.length > 0) {
+  for (let records = 1; heads.length > 0; records++) {
+    if (records % STEP_RECORDS === 0) yield;
     let least = 0;
     for (let i = 1; i < heads.length; i++) if ((heads[i] as Head).compare(heads[least] as Head) < 0) least = i;
     const head = heads[least] as Head;

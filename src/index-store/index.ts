@@ -140,7 +140,7 @@ export class Index {
       void tables.shards.put(shard.number, { ...shard, state: 'sealed' });
       tables.strays.settle(shard);
     });
-    this.#blocks.add(shard.number, digests.digests(), this.#numbers);
+    await this.#blocks.addInTurns(shard.number, digests.digests(), this.#numbers);
     await this.#change((tables) => void tables.shards.put(shard.number, shard));
     this.#countedBlocks?.add(shard.number);
   }
