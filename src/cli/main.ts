@@ -63,6 +63,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   const home = chosenHome(args.text('home'), absolute);
   const umask = beginPrivate(home);
   const secondThread = args.command.words === 'update' ? (await import('./sweep-ahead.ts')).startAhead(home.index) : undefined;
+  releases.push(() => secondThread?.settle());
   const command = await loadCommand(args.command.words);
   // What a stage drops while it is being stopped must not end in a stack trace.
   process.once('uncaughtException', (error) => {

@@ -5,6 +5,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { Trust } from '../model.ts';
 import type { SourceHandle } from '../source/reach.ts';
+import { NativeVisit } from './native-visit.ts';
 import type { SweptBlock } from './sweep-block.ts';
 
 export interface SweepTask {
@@ -34,9 +35,16 @@ export interface Help {
   end(): void;
 }
 
+/** More than a block takes, unless its disk does not answer. */
+const SETTLE_MS = 500;
+
 export class SecondThread {
-  // Its descriptors are not counted: Node would warn of each that it closes and koffi has opened.
-  readonly #worker = new Worker(new URL('./sweep-worker.js', import.meta.url), { trackUnmanagedFds: false });
+  readonly #visit = new NativeVisit();
+  readonly #worker = new Worker(new URL('./sweep-worker.js', import.meta.url), {
+    workerData: this.#visit.memory,
+    // Its descriptors are not counted: Node would warn of each that it closes and koffi has opened.
+    trackUnmanagedFds: false,
+  });
   readonly #gone: Promise<void>;
 
   constructor() {
@@ -73,7 +81,13 @@ export class SecondThread {
     };
   }
 
+  /** Before the thread is ended, or the process is: it must not be inside koffi then. */
+  settle(): void {
+    this.#visit.close(SETTLE_MS);
+  }
+
   stop(): void {
+    this.settle();
     void this.#worker.terminate();
   }
 }

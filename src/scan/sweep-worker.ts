@@ -1,24 +1,38 @@
 /** The second thread of the sweep. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { HotFile } from '../index-store/hot-file.ts';
 import { linuxCalls } from '../libc.ts';
 import { makeLooker } from '../source/look.ts';
 import { reachOf } from '../source/reach.ts';
 import { compileFilter } from './filter.ts';
 import { Links } from './links.ts';
+import { NativeVisit } from './native-visit.ts';
 import type { SentTask, SweepAnswer } from './second-thread.ts';
 import { sweepBlock } from './sweep-block.ts';
 
-const calls = linuxCalls();
+const visit = new NativeVisit(workerData as Int32Array<SharedArrayBuffer>);
+const calls = visit.enter() ? linuxCalls() : undefined;
+visit.leave();
 let memory = new ArrayBuffer(0);
 
-parentPort?.on('message', ({ hotPath, offsets, next, source, filters, copyLinks, trust, metadata, answers }: SentTask) => {
+parentPort?.on('message', (task: SentTask) => {
+  if (!visit.enter()) return;
+  try {
+    help(task);
+  } finally {
+    visit.leave();
+  }
+  task.answers.postMessage('done' satisfies SweepAnswer);
+  task.answers.close();
+});
+
+function help({ hotPath, offsets, next, source, filters, copyLinks, trust, metadata, answers }: SentTask): void {
   const reach = reachOf(source, calls);
   const looker = makeLooker(reach);
   const links = copyLinks ? new Links({ handle: source, reach }) : undefined;
   const rules = { reach, filter: compileFilter(filters), links, metadata, ...trust };
   const hot = new HotFile(hotPath);
-  for (;;) {
+  while (!visit.isAskedToLeave) {
     // Said before a block is taken: who sees the count at zero afterwards knows that nothing was.
     Atomics.add(next, 1, 1);
     const block = Atomics.add(next, 0, 1);
@@ -28,6 +42,4 @@ parentPort?.on('message', ({ hotPath, offsets, next, source, filters, copyLinks,
     answers.postMessage({ block, found: sweepBlock(hot, read.payload, rules, looker) } satisfies SweepAnswer);
   }
   hot.close();
-  answers.postMessage('done' satisfies SweepAnswer);
-  answers.close();
-});
+}
