@@ -19,6 +19,8 @@ parentPort?.on('message', (task: SentTask) => {
   if (!visit.enter()) return;
   try {
     help(task);
+  } catch {
+    // What it fails on the other thread will fail on too, and say so; or that is done already, and has closed the source.
   } finally {
     visit.leave();
   }
@@ -30,16 +32,21 @@ function help({ hotPath, offsets, next, source, filters, copyLinks, trust, metad
   const reach = reachOf(source, calls);
   const looker = makeLooker(reach);
   const links = copyLinks ? new Links({ handle: source, reach }) : undefined;
-  const rules = { reach, filter: compileFilter(filters), links, metadata, ...trust };
+  const filter = filters.length > 0 ? compileFilter(filters) : undefined;
+  const rules = { reach, filter, links, metadata, ...trust };
   const hot = new HotFile(hotPath);
-  while (!visit.isAskedToLeave) {
-    // Said before a block is taken: who sees the count at zero afterwards knows that nothing was.
-    Atomics.add(next, 1, 1);
-    const block = Atomics.add(next, 0, 1);
-    if (block >= offsets.length) break;
-    const read = hot.block(offsets[block] as number, memory);
-    memory = read.memory;
-    answers.postMessage({ block, found: sweepBlock(hot, read.payload, rules, looker) } satisfies SweepAnswer);
+  try {
+    while (!visit.isAskedToLeave) {
+      // Said before a block is taken: who sees the count at zero afterwards knows that nothing was.
+      Atomics.add(next, 1, 1);
+      const block = Atomics.add(next, 0, 1);
+      if (block >= offsets.length) break;
+      const read = hot.block(offsets[block] as number, memory);
+      memory = read.memory;
+      answers.postMessage({ block, found: sweepBlock(hot, read.payload, rules, looker) } satisfies SweepAnswer);
+    }
+  } finally {
+    hot.close();
+    reach.close();
   }
-  hot.close();
 }
