@@ -81,6 +81,20 @@ test('copies of a directory are restored, and told of by diff, as often as they 
   assert.equal(changes.length, 62 + 32);
 });
 
+test('a directory that comes twice costs no reading of the files in it: only what says what is there is read once more', async () => {
+  const files = Array.from({ length: 50 }, (_, i) => ({ id: dag.raw(Buffer.from(`${i}`)), name: String(i).padStart(2, '0') }));
+  const below = dag.directory(files);
+  const root = dag.directory(['a', 'b', 'c'].map((name) => ({ id: below, name })));
+  const empty = await readEntry(dag.directory([]), dag);
+  const newer = await readEntry(root, dag);
+  dag.reads = 0;
+  await measure(newer, { blocks: dag, signal, isLenient: true });
+  assert.equal(dag.reads, 1);
+  dag.reads = 0;
+  for await (const _ of diff(empty, newer, { blocks: dag, signal }));
+  assert.equal(dag.reads, 2 + 3 + 3 * 50 + 1);
+});
+
 test('directories in one another have a limit that is above every path, and no more are looked at', async () => {
   const nested = (levels: number) => {
     let below = dag.directory([]);

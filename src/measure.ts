@@ -61,6 +61,7 @@ interface Below extends Measured {
 class Measuring {
   readonly #options: MeasureOptions;
   readonly #turns: Turns;
+  /** By digest. */
   readonly #directories = new Map<string, Below>();
   /** Bytes of the file below each node of one. */
   readonly #fileBytes = new DigestMap();
@@ -119,13 +120,13 @@ class Measuring {
 
   async #entry(link: TreeLink, level: number): Promise<Below> {
     const { blocks, received } = this.#options;
-    // With the codec: a file may hold the very bytes of a directory's node.
-    const key = `${link.codec} ${Buffer.from(link.digest).toString('latin1')}`;
+    // A leaf is read for nothing where files are taken at their word: it says no size, and has no more than a block may have.
+    if (link.codec === RAW) return fileOf((await received?.leafBytes(link.digest)) ?? 0);
+    const key = Buffer.from(link.digest).toString('latin1');
     const known = this.#directories.get(key);
     if (known !== undefined) return known;
-    const met = link.codec === RAW ? undefined : this.#fileBytes.get(link.digest);
+    const met = this.#fileBytes.get(link.digest);
     if (met !== undefined) return fileOf(met);
-    if (link.codec === RAW && received !== undefined) return fileOf(await received.leafBytes(link.digest));
     const entry = await readEntry(link, blocks);
     if (entry.kind === FILE) return fileOf(received === undefined ? entry.size : await this.#file(entry, 1));
     if (entry.kind !== DIRECTORY) return { counts: { files: 0, directories: 0, symlinks: 1 }, bytes: 0, levels: 0 };
