@@ -29,9 +29,10 @@ export function quietReporter(output: Output): Reporter {
         if (line !== undefined) output.note(line);
         return;
       }
-      const group = groups.get(key) ?? { first: event, subjects: new Set() };
-      groups.set(key, group);
-      group.subjects.add(subject);
+      const { first, subjects } = groups.get(key) ?? { first: event, subjects: new Set<string>() };
+      // Of warnings with one cause the one that says most speaks for all.
+      const isMore = event.type === 'warning' && first.type === 'warning' && event.message.length > first.message.length;
+      groups.set(key, { first: isMore ? event : first, subjects: subjects.add(subject) });
     },
     finish({ error }) {
       const last = error === undefined ? [] : [errorLine(error)];
