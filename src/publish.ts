@@ -1,4 +1,5 @@
 /** `publish`: an IPNS name for a repository, which always leads to the tree of its head. */
+import { shellWord } from './display.ts';
 import { ShardctlError } from './errors.ts';
 import type { SnapshotRecord } from './model.ts';
 
@@ -103,7 +104,7 @@ async function withKey(options: PublishOptions, own: string): Promise<[string, N
   const others = found.filter(({ key }) => key === former || OTHERS.exec(key)?.[1] === encodeURIComponent(head.repository));
   if (others[0] !== undefined) {
     throw new ShardctlError('USAGE', `another home publishes a ${head.repository} through peer "${others[0].peer}" already`, {
-      hint: `if that home is gone, or was this one, take its name over: \`shardctl publish ${head.repository} --take-key ${others[0].key}\`; else publish under another repository's name, or through another daemon with --peer`,
+      hint: `if that home is gone, or was this one, take its name over: \`shardctl publish ${shellWord(head.repository)} --take-key ${shellWord(others[0].key)}\`; else publish under another repository's name, or through another daemon with --peer`,
     });
   }
   const [peer, daemon] = first as [string, Names];

@@ -3,6 +3,7 @@
  * say nothing of that: one may be missing from the list. Reads nodes, and looks leaves up.
  */
 import { parseCid } from './dag/cid.ts';
+import { shellWord } from './display.ts';
 import { isReadOnly } from './errno.ts';
 import { errnoOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
@@ -69,10 +70,10 @@ function helpFor(index: Index, { repository, number }: SnapshotRecord, { nowhere
   if (nowhere === 0) return 'other shards have that: `shardctl repair`';
   if (brokenHeads.includes(repository)) {
     const isImported = index.repository(repository)?.source === '';
-    const again = isImported ? `shardctl import-car FILE --name ${repository}` : `shardctl update ${repository}`;
+    const again = isImported ? `shardctl import-car FILE --name ${shellWord(repository)}` : `shardctl update ${shellWord(repository)}`;
     return `to store it again, \`${again}\``;
   }
-  return `nobody has that any more: \`shardctl forget ${repository} ${number}\` lets it go`;
+  return `nobody has that any more: \`shardctl forget ${shellWord(repository)} ${number}\` lets it go`;
 }
 
 /** `update` looks the head through then. A home that cannot be written to cannot be updated either. */

@@ -1,5 +1,6 @@
 /** References turned into something to read from: the trees' roots, and a source for their blocks. */
 import { parseCid } from '../dag/cid.ts';
+import { shellWord } from '../display.ts';
 import { ShardctlError } from '../errors.ts';
 import type { BlockId, ByteString, SnapshotRecord } from '../model.ts';
 import { placedBlocks } from '../placed-blocks.ts';
@@ -58,5 +59,5 @@ export async function withTrees<T>(
 function withHint(error: unknown, refs: readonly string[]): unknown {
   if (!(error instanceof NotInTree)) return error;
   const [name] = (refs.find((ref) => ref.includes('/')) ?? '').split('/');
-  return new ShardctlError(error.code, error.message, { hint: `\`shardctl ls ${name}\` shows what is there`, cause: error });
+  return new ShardctlError(error.code, error.message, { hint: `\`shardctl ls ${shellWord(name)}\` shows what is there`, cause: error });
 }

@@ -1,4 +1,5 @@
 /** `NAME`, `NAME@7` or a snapshot's CID, with or without a `/PATH`: which tree is meant, and what in it. */
+import { shellWord } from '../display.ts';
 import { ShardctlError } from '../errors.ts';
 import { toBytes } from '../fs-path.ts';
 import type { ByteString, SnapshotRecord } from '../model.ts';
@@ -38,7 +39,7 @@ function snapshotOf(name: string, index: Snapshots): SnapshotRecord {
     const snapshot = index.snapshots(repositoryName).find((record) => record.number === number);
     if (snapshot !== undefined) return snapshot;
     throw new ShardctlError('NOT_FOUND', at < 0 ? `repository ${name} has no snapshot yet` : `no snapshot ${name}`, {
-      hint: at < 0 ? 'run `shardctl add` for it again' : `\`shardctl snapshots ${repositoryName}\` lists those that are there`,
+      hint: at < 0 ? 'run `shardctl add` for it again' : `\`shardctl snapshots ${shellWord(repositoryName)}\` lists those that are there`,
     });
   }
   for (const { name: owner } of repositories) {

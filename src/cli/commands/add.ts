@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { profileOf } from '../../dag/profile.ts';
-import { displayPath } from '../../display.ts';
+import { displayPath, shellWord } from '../../display.ts';
 import { ShardctlError } from '../../errors.ts';
 import { fsPath, toBytes } from '../../fs-path.ts';
 import { type Config, DEFAULT_PROFILE } from '../../home/config.ts';
@@ -65,7 +65,7 @@ function checkSource(context: Context, index: Index | undefined, repository: str
   const before = displayPath(known.source);
   if (context.args.text('name') === undefined && isThere(known.source)) {
     throw new ShardctlError('USAGE', `repository ${repository} is the import of ${before}, which is still there`, {
-      hint: `to import both, give this one a name of its own with --name; to go on with the new place, say --name ${repository}`,
+      hint: `to import both, give this one a name of its own with --name; to go on with the new place, say --name ${shellWord(repository)}`,
     });
   }
   context.reporter.event({

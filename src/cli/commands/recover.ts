@@ -1,7 +1,7 @@
 /** `shardctl recover [NAME|CID…] --from PEER…`: what snapshots the peers of a lost home hold, and a home made anew from them. */
 import { hostname } from 'node:os';
 import type { Demand } from '../../demand.ts';
-import { displayText } from '../../display.ts';
+import { displayText, shellWord } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { toBytes } from '../../fs-path.ts';
 import { readHead } from '../../home/heads.ts';
@@ -125,5 +125,7 @@ function howToGoOn({ repository }: Recovered, known: NotedRepository | undefined
   if (known !== undefined) return [`${repository} goes on with, as its home noted: ${addCommand(repository, known)}`];
   const filters = `its filters are not known any more`;
   if (hasSource) return [`${repository}: ${filters}`];
-  return [`${repository}: ${filters}, nor where it came from: \`shardctl add DIR --name ${repository}\` says it and reads every file once`];
+  return [
+    `${repository}: ${filters}, nor where it came from: \`shardctl add DIR --name ${shellWord(repository)}\` says it and reads every file once`,
+  ];
 }

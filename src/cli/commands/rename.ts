@@ -1,4 +1,5 @@
 /** `shardctl rename OLD NEW`: another name for a repository. */
+import { shellWord } from '../../display.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
@@ -52,7 +53,7 @@ async function takeKeyAlong(
   const home = readIdentity(context.home)?.id ?? '';
   const silent = await renameKey(names, home, { from, to: repository });
   for (const [, { message }] of silent) {
-    const hint = `run \`shardctl publish ${repository}\` when it is back, if ${from} was published there`;
+    const hint = `run \`shardctl publish ${shellWord(repository)}\` when it is back, if ${from} was published there`;
     context.reporter.event({ type: 'warning', message, hint });
   }
   if (silent.size > 0) return;

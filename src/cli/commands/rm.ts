@@ -1,4 +1,5 @@
 /** `shardctl rm NAME…`: remove repositories, and free what only they needed. */
+import { shellWord } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
@@ -52,5 +53,7 @@ function removedLine({ dryRun, repository, snapshots }: Extract<Result, { type: 
 function keyLines({ home }: Context, { config }: Session, names: readonly string[]): string[] {
   const id = readIdentity(home)?.id;
   if (id === undefined || !config.peers.some(({ kind }) => kind === 'kubo')) return [];
-  return names.map((name) => `if ${name} was published, its IPNS key stays with the daemon: \`ipfs key rm ${keyOf(id, name)}\` removes it`);
+  return names.map(
+    (name) => `if ${name} was published, its IPNS key stays with the daemon: \`ipfs key rm ${shellWord(keyOf(id, name))}\` removes it`,
+  );
 }

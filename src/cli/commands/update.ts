@@ -1,5 +1,6 @@
 /** `shardctl update [NAME…|--all]`: bring repositories up to date, each from its remembered source with its remembered settings. */
 import { profileNamed } from '../../dag/profile.ts';
+import { shellWord } from '../../display.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import type { Problems } from '../../events.ts';
 import { requireHome } from '../../home/home.ts';
@@ -92,7 +93,7 @@ async function eachOf(
 function requestOf(index: Index, { name, source, profile, chunker, metadata, filters, copyLinks }: RepositoryRecord) {
   if (source === '') {
     throw new ShardctlError('SOURCE_MISSING', `${name} has nothing to be updated from: ${originOf(index, name)}`, {
-      hint: `say once where its source is: \`shardctl add DIR --name ${name}\``,
+      hint: `say once where its source is: \`shardctl add DIR --name ${shellWord(name)}\``,
     });
   }
   return { repository: name, source, profile: profileNamed(profile), chunker, metadata, filters, copyLinks: copyLinks === true };

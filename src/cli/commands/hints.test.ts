@@ -1,0 +1,37 @@
+/** Commands that hints name are pasted into a shell, whatever a repository is called. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Program } from '../../testing/program.ts';
+
+const NAME = "it's $(one) & more";
+
+let program: Program;
+beforeEach(() => {
+  program = new Program();
+  mkdirSync(program.path('source'));
+  writeFileSync(program.path('source', 'file'), 'one');
+  program.succeeds('add', 'source', '--name', NAME, '-q');
+});
+afterEach(() => program.dispose());
+
+/** The words that a shell makes of the command in a message. */
+function pasted(message: string): string[] {
+  const command = /`shardctl ([^`]+)`/.exec(message)?.[1];
+  assert.ok(command !== undefined, message);
+  const words = execFileSync('sh', ['-c', `printf '%s\\0' ${command}`], { encoding: 'utf8' });
+  return words.split('\0').slice(0, -1);
+}
+
+test('what is there instead is listed by the command of the hint', () => {
+  program.succeeds(...pasted(program.ends(40, 'ls', `${NAME}@9`).stderr));
+  program.succeeds(...pasted(program.ends(40, 'ls', `${NAME}/none`).stderr));
+});
+
+test('a repository that came as a CAR gets its source by the command of the hint', () => {
+  program.succeeds('export', NAME, '--car', 'tree.car', '-q');
+  program.succeeds('import-car', 'tree.car', '--name', `${NAME} too`, '-q');
+  const { stderr } = program.ends(40, 'update', `${NAME} too`);
+  program.succeeds(...pasted(stderr).map((word) => (word === 'DIR' ? 'source' : word)));
+});
