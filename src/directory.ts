@@ -3,7 +3,7 @@
  * fills the columns that are its own: `compare` the states, `import` the CIDs of files, `link` those of symlinks and
  * subdirectories. Columns, because a million entries as objects would be hundreds of megabytes of heap.
  */
-import type { BigIntStats } from 'node:fs';
+import type { EntryStat } from './entry-stat.ts';
 import { joinBytes } from './fs-path.ts';
 import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } from './model.ts';
 
@@ -35,21 +35,6 @@ export const KIND_DIFFERS = 1;
 export const SIZE_DIFFERS = 2;
 export const MTIME_DIFFERS = 4;
 export const MODE_DIFFERS = 8;
-
-/** What lstat says of one entry, in full precision. */
-export interface EntryStat {
-  readonly mode: number;
-  readonly size: number;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-  readonly inode: bigint;
-}
-
-/** What Node's lstat or fstat says, with an inode number that is not negative: Node's bigints are, from 2^63 on (go-fuse, mergerfs). */
-export function entryStat(stat: BigIntStats): EntryStat {
-  const { mode, size, mtimeNs, ctimeNs, ino } = stat;
-  return { mode: Number(mode), size: Number(size), mtimeNs, ctimeNs, inode: BigInt.asUintN(64, ino) };
-}
 
 /** Where a directory stands in the parent's entries. */
 export interface BaseDirectory {

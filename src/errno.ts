@@ -1,7 +1,6 @@
 /**
- * What a failed system call means, decided by its number: Node has no name for many that network, FUSE and encrypted file systems give, and
- * calls them all `UNKNOWN`, or
- * `Unknown system error -116`.
+ * What a failed system call means, decided by its number: Node has no name for many that network, FUSE and encrypted file systems give,
+ * and calls them all `UNKNOWN`, or `Unknown system error -116`.
  */
 import { platform } from 'node:os';
 import { getSystemErrorMap } from 'node:util';

@@ -9,7 +9,7 @@ const OTHERS = 0o077;
 /** Without it nobody gets at what is in a directory, whatever else he may. */
 const OTHERS_ENTER = 0o011;
 const PERMISSIONS = 0o777;
-/** Of a home that names where a mirror lies, or lets its reader in elsewhere: these have modes of their own. */
+/** The notes of homes on a peer: they name where mirrors lie, and are for their owners alone whoever may read the shards. */
 const NEVER_OPENED = /\.note$/;
 
 /** Whether its mode lets others into a directory; not when it is not there. */

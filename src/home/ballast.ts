@@ -4,8 +4,9 @@
  * again at its end. All of it is best effort: without ballast, that a disk is full is an error as ever.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { freeBytesIn } from '../free-space.ts';
 import type { HomePaths } from './home.ts';
 
 const MIB = 1024 * 1024;
@@ -44,14 +45,14 @@ export function throwOff({ dir }: Ballasted): boolean {
 
 /** Throws it off where there is less room than it makes. */
 export function throwOffWhereFull(places: readonly Ballasted[]): void {
-  for (const place of places) if (freeIn(place.dir) < wantedIn(place)) throwOff(place);
+  for (const place of places) if (freeBytesIn(place.dir) < wantedIn(place)) throwOff(place);
 }
 
 /** @param isShort take what there is, so that nobody else does before the space is freed; else only where there is plenty */
 export function takeBallast(places: readonly Ballasted[], isShort: boolean): void {
   for (const place of places) {
     const wanted = wantedIn(place);
-    const [has, free] = [bytesOf(pathIn(place.dir)), freeIn(place.dir)];
+    const [has, free] = [bytesOf(pathIn(place.dir)), freeBytesIn(place.dir)];
     if (has >= wanted / 2 || (!isShort && free < ROOM * wanted)) continue;
     const bytes = Math.min(wanted, free - MIB / 4);
     if (bytes >= USEFUL_BYTES && bytes > has) write(pathIn(place.dir), bytes);
@@ -86,15 +87,5 @@ function bytesOf(path: string): number {
     return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   } catch {
     return 0;
-  }
-}
-
-/** Without end where nobody knows. */
-function freeIn(dir: string): number {
-  try {
-    const { blocks, bavail, bsize } = statfsSync(dir);
-    return blocks > 0 ? bavail * bsize : Number.POSITIVE_INFINITY;
-  } catch {
-    return Number.POSITIVE_INFINITY;
   }
 }

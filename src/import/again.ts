@@ -5,8 +5,9 @@
  */
 import { lstatSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Directory, entryStat } from '../directory.ts';
+import type { Directory } from '../directory.ts';
 import { displayPath } from '../display.ts';
+import { entryStat } from '../entry-stat.ts';
 import { isPassing } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { fsPath, partsOf } from '../fs-path.ts';

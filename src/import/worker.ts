@@ -6,7 +6,7 @@ import { closeSync, fstatSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { sha256 } from '../dag/cid.ts';
 import { encodeEmptyFile, encodeFileNode, encodeLeafFrame } from '../dag/file.ts';
-import { entryStat } from '../directory.ts';
+import { entryStat } from '../entry-stat.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import { type ByteString, type Codec, DAG_PB, DIGEST_BYTES, type Metadata, RAW } from '../model.ts';
 import { sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';

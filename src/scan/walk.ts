@@ -6,8 +6,9 @@
  * Synchronous on purpose: async fs is 2–8 times slower here, and listing is never what a run waits for.
  */
 import { lstatSync, readdirSync } from 'node:fs';
-import { Directory, DROPPED, type EntryStat, entryStat, SAME, UNREADABLE } from '../directory.ts';
+import { Directory, DROPPED, SAME, UNREADABLE } from '../directory.ts';
 import { displayPath } from '../display.ts';
+import { type EntryStat, entryStat } from '../entry-stat.ts';
 import { isGone } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
 import type { Emit, EntryProblem, KeptLink } from '../events.ts';

@@ -1,6 +1,6 @@
 /**
  * From one open directory to the next, by `/proc/self/fd`: Linux. With `openat2` the kernel does it in one call, which costs no more
- * than an `open` of the whole path: 3.1 µs against 3.4, four directories deep. Without, 6.5 µs a file, in directories of 20.
+ * than an `open` of the whole path: 3.1 µs against 3.4, four directories deep. Without, 5.5 µs a file, in directories of 20.
  */
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
 import { fsPath } from '../fs-path.ts';

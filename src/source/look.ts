@@ -1,9 +1,9 @@
 /**
- * Looks at the entries of an open directory: stat data without an object an entry. Node's lstat makes a BigIntStats with four Dates each time: 3.0 µs an entry of a directory of
- * 600, of which the kernel takes 1.2. `statx` through koffi, by name in an open directory, takes 1.65; measured on two cores.
+ * Looks at the entries of an open directory: stat data without an object an entry. Node's lstat makes a BigIntStats with four Dates each
+ * time: 3.0 µs an entry of a directory of 600, of which the kernel takes 1.2. `statx` through koffi, by name, takes 1.65; on two cores.
  */
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
-import type { EntryStat } from '../directory.ts';
+import type { EntryStat } from '../entry-stat.ts';
 import { fsPath } from '../fs-path.ts';
 import type { LinuxCalls } from '../libc.ts';
 import type { ByteString } from '../model.ts';

@@ -1,5 +1,5 @@
-/** What the file system of a local peer says is free. Some say nothing, or nonsense: FUSE mounts of object stores, some network shares. */
-import type { StatsFs } from 'node:fs';
+/** What a file system says is free. Some say nothing, or nonsense: FUSE mounts of object stores, some network shares. */
+import { type StatsFs, statfsSync } from 'node:fs';
 
 /** Where less than nothing is left, as on macOS, the count comes without its sign. */
 const NEGATIVE = 2 ** 63;
@@ -10,4 +10,13 @@ export function freeBytesOf({ blocks, bavail, bsize }: Pick<StatsFs, 'blocks' | 
   if (bavail < 0 || (bavail >= NEGATIVE && blocks < NEGATIVE)) return 0;
   const bytes = bavail * bsize;
   return bavail <= blocks && Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+/** Without end where nobody knows: what says nothing is not taken for full. */
+export function freeBytesIn(dir: string): number {
+  try {
+    return freeBytesOf(statfsSync(dir)) ?? Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
 }
