@@ -17,6 +17,8 @@ import { linksOf, readEntry, type TreeEntry, type TreeLink } from './read/tree.t
 const FREE_ENTRIES = 100_000;
 /** The largest file that ext4 can hold: so many bytes may be made of anything, as an empty disk image is. */
 const FREE_BYTES = 16 * 2 ** 40;
+/** So many parts of files are read one by one, whatever they are made of: all of an empty image of 4 TiB in parts of 256 KiB. A minute or so. */
+const FREE_PARTS = 2 ** 24;
 /** Beyond that, a tree is no more than so many times what it is made of. A year of daily copies of one directory is 365 times that. */
 const MOST_REPEATED = 1000;
 /** Directories in one another. Paths end at 4,096 bytes, and OUT is a part of them. */
@@ -54,6 +56,8 @@ export async function measure(root: TreeEntry, options: MeasureOptions): Promise
 
 /** What is below a directory, itself included. */
 interface Below extends Measured {
+  /** Leaves of files that are read when all of it is written out. */
+  readonly parts: number;
   /** Directories in one another. */
   readonly levels: number;
 }
@@ -67,6 +71,10 @@ class Measuring {
   readonly #fileBytes = new DigestMap();
   /** Levels of nodes below each node of a file that has more than one. */
   readonly #fileLevels = new DigestMap();
+  /** Leaves that are read of each node of a file, where they are not one. */
+  readonly #fileParts = new DigestMap();
+  /** Links in all the nodes of files that there are. */
+  #fileLinks = 0;
   /** Names in all the directories that there are: what the entries are made of. */
   #names = 1;
 
@@ -76,7 +84,7 @@ class Measuring {
   }
 
   async tree(root: TreeEntry): Promise<Measured> {
-    const { counts, bytes } = await this.#directory(root, 1);
+    const { counts, bytes, parts } = await this.#directory(root, 1);
     const { files, directories, symlinks } = counts;
     const entries = files + directories + symlinks;
     if (entries > FREE_ENTRIES && entries > this.#names * MOST_REPEATED)
@@ -85,13 +93,16 @@ class Measuring {
     if (!Number.isSafeInteger(bytes)) throw new BoundlessTree('has more bytes than anybody can count');
     if (received !== undefined && bytes > FREE_BYTES && bytes > received.bytes * MOST_REPEATED)
       throw new BoundlessTree(`has ${formatSize(bytes)} in its files, made of ${formatSize(received.bytes)}`);
+    const madeOf = this.#names + this.#fileLinks;
+    if (parts > FREE_PARTS && parts > madeOf * MOST_REPEATED)
+      throw new BoundlessTree(`has ${numberText(parts)} parts of files, made of ${formatCount(madeOf)}`);
     return { counts, bytes };
   }
 
   async #directory(directory: TreeEntry, level: number): Promise<Below> {
     if (level > MOST_LEVELS) throw tooDeep();
     const counts = { files: 0, directories: 1, symlinks: 0 };
-    let bytes = 0;
+    let [bytes, parts] = [0, 0];
     let levels = 1;
     const { blocks, signal, isLenient } = this.#options;
     const links = await linksOf(directory, blocks, isLenient ? () => signal.throwIfAborted() : undefined);
@@ -103,10 +114,11 @@ class Measuring {
       counts.directories += below.counts.directories;
       counts.symlinks += below.counts.symlinks;
       bytes += below.bytes;
+      parts += below.parts;
       levels = Math.max(levels, below.levels + 1);
     }
     if (levels > MOST_LEVELS) throw tooDeep();
-    return { counts, bytes, levels };
+    return { counts, bytes, parts, levels };
   }
 
   async #orNothing(link: TreeLink, level: number): Promise<Below> {
@@ -126,10 +138,10 @@ class Measuring {
     const known = this.#directories.get(key);
     if (known !== undefined) return known;
     const met = this.#fileBytes.get(link.digest);
-    if (met !== undefined) return fileOf(met);
+    if (met !== undefined) return fileOf(met, this.#partsOf(link));
     const entry = await readEntry(link, blocks);
-    if (entry.kind === FILE) return fileOf(received === undefined ? entry.size : await this.#file(entry, 1));
-    if (entry.kind !== DIRECTORY) return { counts: { files: 0, directories: 0, symlinks: 1 }, bytes: 0, levels: 0 };
+    if (entry.kind === FILE) return received === undefined ? fileOf(entry.size) : fileOf(await this.#file(entry, 1), this.#partsOf(entry));
+    if (entry.kind !== DIRECTORY) return { counts: { files: 0, directories: 0, symlinks: 1 }, bytes: 0, parts: 0, levels: 0 };
     const below = await this.#directory(entry, level + 1);
     this.#directories.set(key, below);
     return below;
@@ -144,24 +156,33 @@ class Measuring {
     if (node === undefined) return known as number;
     assertFileNode(id, node, level);
     let bytes = node.data?.length ?? 0;
+    let parts = 0;
     let levels = 1;
+    this.#fileLinks += node.links.length;
     for (const [index, link] of node.links.entries()) {
       await this.#turns.give();
       const size = await this.#file(link, level + 1);
       assertSize(link, size, node.blockSizes[index]);
       bytes += size;
+      // What stands for no bytes is not looked into, as in `dataOf`.
+      parts += size === 0 ? Number(node.blockSizes[index] === undefined) : this.#partsOf(link);
       if (link.codec !== RAW) levels = Math.max(levels, 1 + (this.#fileLevels.get(link.digest) ?? 1));
     }
     assertFileNode(id, node, levels);
     assertFileBytes(id, node, bytes);
     this.#fileBytes.add(id.digest, 0, bytes);
     if (levels > 1) this.#fileLevels.add(id.digest, 0, levels);
+    if (node.links.length > 0 && parts !== 1) this.#fileParts.add(id.digest, 0, parts);
     return bytes;
+  }
+
+  #partsOf({ codec, digest }: BlockId): number {
+    return codec === RAW ? 1 : (this.#fileParts.get(digest) ?? 1);
   }
 }
 
-function fileOf(bytes: number): Below {
-  return { counts: { files: 1, directories: 0, symlinks: 0 }, bytes, levels: 0 };
+function fileOf(bytes: number, parts = 1): Below {
+  return { counts: { files: 1, directories: 0, symlinks: 0 }, bytes, parts, levels: 0 };
 }
 
 /** @throws BoundlessTree when there are more names in a path than any system takes */

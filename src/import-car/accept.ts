@@ -6,7 +6,7 @@ import type { DigestMap } from '../digest-map.ts';
 import { ShardctlError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type Measured, measure } from '../measure.ts';
-import { type BlockId, DIRECTORY } from '../model.ts';
+import { type BlockId, DIRECTORY, SYMLINK } from '../model.ts';
 import { liveBlocks } from '../prune/live.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { readEntry, type TreeEntry } from '../read/tree.ts';
@@ -33,7 +33,9 @@ export async function acceptTree(id: BlockId, { name, blocks, received, emit, si
   const live = await liveBlocks([id], { blocks, emit, signal });
   const root = await readEntry(id, blocks);
   if (root.kind !== DIRECTORY)
-    throw new ShardctlError('DAMAGE', `${name} holds a single file, not a tree`, { hint: '`ipfs add -rw` wraps it in a directory' });
+    throw new ShardctlError('DAMAGE', `${name} holds a single ${root.kind === SYMLINK ? 'symlink' : 'file'}, not a tree`, {
+      hint: '`ipfs add -rw` wraps it in a directory',
+    });
   // Of what the CAR brought it is known; what this home had already is read.
   const leafBytes = async (digest: Uint8Array) => received.lengthOf(digest) ?? (await blocks.read(digest)).length;
   const measured = await measure(root, { blocks, signal, received: { bytes: received.bytes, leafBytes } });

@@ -1,6 +1,7 @@
 /**
  * The data of a file, leaf by leaf. What a node says of its size may be a lie, and its links may lead to the same few blocks over
- * and over: no more is read than the file says that it has, and what stands for no bytes is not looked into.
+ * and over: no more is read than the file says that it has, what stands for no bytes is not looked into, and what follows itself, as
+ * in an empty disk image, is read once.
  */
 import { cidText } from '../dag/cid.ts';
 import { type DagNode, decodeNode } from '../dag/decode.ts';
@@ -12,30 +13,58 @@ import type { TreeEntry } from './tree.ts';
 /** File nodes above one another. A file of 2^53 bytes in which each node has two links has 53 levels. */
 export const MOST_FILE_LEVELS = 64;
 
-/** Never holds more than one leaf. @throws ShardctlError `DAMAGE` at the first part that is not what the file says */
+/** Never holds more than one leaf, and a node a level. @throws ShardctlError `DAMAGE` at the first part that is not what the file says */
 export async function* dataOf(file: TreeEntry, blocks: Blocks): AsyncGenerator<Uint8Array> {
   if (!('links' in file.content)) yield file.content.data;
-  else yield* dataBelow(file, file.content, blocks, 1);
+  else yield* dataBelow(file, file.content, new Parts(blocks), 1);
 }
 
-async function* dataBelow(id: BlockId, node: DagNode, blocks: Blocks, level: number): AsyncGenerator<Uint8Array> {
+async function* dataBelow(id: BlockId, node: DagNode, parts: Parts, level: number): AsyncGenerator<Uint8Array> {
   assertFileNode(id, node, level);
   let bytes = node.data?.length ?? 0;
   if (node.data !== undefined && bytes > 0) yield node.data;
   for (const [index, link] of node.links.entries()) {
     const claimed = node.blockSizes[index];
     if (claimed === 0) continue;
-    const block = await blocks.read(link.digest);
-    const below = link.codec === RAW ? undefined : decodeNode(block);
-    const size = below?.fileBytes ?? block.length;
+    const part = await parts.read(link, level);
+    const size = part.below?.fileBytes ?? part.block.length;
     assertSize(link, size, claimed);
     bytes += size;
     // Before it is given out: a stranger's file is no longer than it says.
     if (bytes > node.fileBytes) break;
-    if (below === undefined) yield block;
-    else if (size > 0) yield* dataBelow(link, below, blocks, level + 1);
+    if (part.below === undefined) yield part.block;
+    else if (size > 0) yield* dataBelow(link, part.below, parts, level + 1);
   }
   assertFileBytes(id, node, bytes);
+}
+
+/** A block of a file, and the node that it is when it is no leaf. */
+interface Part {
+  readonly digest: Uint8Array;
+  readonly block: Uint8Array;
+  readonly below: DagNode | undefined;
+}
+
+/** Reads what a file is made of, and remembers the leaf that came last and the node that came last on each level. */
+class Parts {
+  readonly #blocks: Blocks;
+  #leaf: Part | undefined;
+  readonly #nodes: (Part | undefined)[] = [];
+
+  constructor(blocks: Blocks) {
+    this.#blocks = blocks;
+  }
+
+  /** @param level of the node that links to it */
+  async read({ codec, digest }: BlockId, level: number): Promise<Part> {
+    const last = codec === RAW ? this.#leaf : this.#nodes[level];
+    if (last !== undefined && Buffer.compare(last.digest, digest) === 0) return last;
+    const block = await this.#blocks.read(digest);
+    const part = { digest, block, below: codec === RAW ? undefined : decodeNode(block) };
+    if (codec === RAW) this.#leaf = part;
+    else this.#nodes[level] = part;
+    return part;
+  }
 }
 
 /** @throws ShardctlError `DAMAGE` when this cannot be a node of a file, `level` levels from its top */
