@@ -94,7 +94,7 @@ function noPlace(what: string, { error, least, others }: Homeless, silent: reado
     });
   const away = silent.length === 0 ? '' : ` (not answering: ${silent.join(', ')})`;
   return new ShardctlError(error.code, `${what} find no place: ${demand}, ${elsewhere}, and no other peer may be given one${away}`, {
-    hint: 'nothing was moved: add a peer with `shardctl peers add`, or ask for fewer replicas with --replication',
+    hint: 'nothing was moved: add a peer with `shardctl peers add`, ask for fewer replicas with --replication, or see with `shardctl config` which rules of allocate-by let no other have them',
   });
 }
 

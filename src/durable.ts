@@ -1,6 +1,6 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fdatasync, fsyncSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -81,6 +81,23 @@ export async function makeDirectory(path: string): Promise<void> {
     throw error;
   }
   await syncPath(dirname(path));
+}
+
+/**
+ * Makes a directory, and those above it that are missing; one that is there is left as it is. Node's own `recursive` tries for ever where a
+ * directory that is there answers that it is not, as in /proc.
+ * @returns the first that it made
+ */
+export function makeDirectories(path: string): string | undefined {
+  const above = dirname(path);
+  const first = above === path || existsSync(above) ? undefined : makeDirectories(above);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return first;
+    throw error;
+  }
+  return first ?? path;
 }
 
 /** Flushes the names in a directory, where the caller must not let anything else happen meanwhile. */

@@ -1,7 +1,8 @@
 /** `get`: a tree of a snapshot, or one file of it, back on disk. */
-import { mkdirSync } from 'node:fs';
+
 import { dirname } from 'node:path';
 import { displayPath } from './display.ts';
+import { makeDirectories } from './durable.ts';
 import { isNoSpace, isPlaceFailing } from './errno.ts';
 import { type ErrorCode, errnoOf, messageOf, ShardctlError } from './errors.ts';
 import type { Emit } from './events.ts';
@@ -64,7 +65,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const expansion = new Expansion(entry, { blocks, signal });
   try {
     if (!overwrite && destination.isTaken(top, entry.kind === DIRECTORY)) throw taken(out);
-    mkdirSync(dirname(out), { recursive: true });
+    makeDirectories(dirname(out));
     await restore(top, entry, true);
     tell();
   } catch (error) {

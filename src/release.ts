@@ -35,9 +35,13 @@ export async function release({ index, peers, demands, force }: ReleaseRun, name
     if (replicas === 0) counts.lost++;
   }
   if (counts.tooFew > 0 && !force) {
-    throw new ShardctlError('TOO_FEW_PEERS', `${names.join(', ')} holds replicas of ${counts.tooFew} shards that have too few without it`, {
-      hint: `run \`shardctl peers drain ${names[0]}\` first; if it is dead, say --force, and then \`shardctl repair\``,
-    });
+    throw new ShardctlError(
+      'TOO_FEW_PEERS',
+      `${names.join(', ')} holds replicas of ${counts.tooFew === 1 ? 'a shard that has' : `${counts.tooFew} shards that have`} too few without it`,
+      {
+        hint: `run \`shardctl peers drain ${names[0]}\` first; if it is dead, say --force, and then \`shardctl repair\``,
+      },
+    );
   }
   for (const { cid, peers: holders, ...users } of affected) {
     await index.relocate(

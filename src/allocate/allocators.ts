@@ -44,7 +44,7 @@ export interface Allocator {
   readonly byWeight?: boolean;
   /** No others are candidates. */
   readonly only?: readonly string[];
-  /** Peers that it names: they must exist. */
+  /** Peers that it names: when it is said they must be there, later some may be gone. */
   readonly names?: readonly string[];
 }
 
@@ -101,13 +101,43 @@ export function allocatorsOf(names: readonly string[]): Allocator[] {
   return allocators.toSpliced(firstShare, 0, LAGGING_LAST);
 }
 
-/** As `allocatorsOf`. @throws ShardctlError `BAD_CONFIG` also when one names a peer that is not set up */
+/**
+ * As `allocatorsOf`, for rules that are remembered: a peer that they name and that was taken out is passed over, as long as they let another
+ * one have shards. @throws ShardctlError `BAD_CONFIG` when that leaves no peer
+ */
 export function allocatorsAmong(peers: ReadonlyMap<string, unknown>, names: readonly string[]): Allocator[] {
-  const allocators = allocatorsOf(names);
-  const stranger = allocators.flatMap((allocator) => allocator.names ?? []).find((name) => !peers.has(name));
-  if (stranger === undefined) return allocators;
+  const nowhere = names.find((name) => allocatorOf(name).only?.some((peer) => peers.has(peer)) === false);
+  if (nowhere === undefined) return allocatorsOf(names);
+  throw new ShardctlError('BAD_CONFIG', `${nowhere} leaves no peer: it names none that is set up`, {
+    hint: `\`shardctl config\` shows who asks for it, \`shardctl config allocate-by --unset\` (with --repository NAME) ends it; ${listed(peers)}`,
+  });
+}
+
+/** For rules that somebody says now. @throws ShardctlError `BAD_CONFIG` when one names a peer that is not set up */
+export function checkPeersNamed(peers: ReadonlyMap<string, unknown>, names: readonly string[]): void {
+  const stranger = names.flatMap(peersNamed).find((name) => !peers.has(name));
+  if (stranger === undefined) return;
   throw new ShardctlError('BAD_CONFIG', `an allocator names the peer "${stranger}", which is not set up`, {
-    hint: `say other rules with --allocate-by; the peers are ${[...peers.keys()].join(', ') || 'none'}`,
+    hint: `say other rules with --allocate-by; ${listed(peers)}`,
+  });
+}
+
+function listed(peers: ReadonlyMap<string, unknown>): string {
+  return `the peers are ${[...peers.keys()].join(', ') || 'none'}`;
+}
+
+/** Peers that an allocator names. */
+export function peersNamed(name: string): readonly string[] {
+  return allocatorOf(name).names ?? [];
+}
+
+/** The same rules without these peers; those that named no others go. */
+export function withoutPeers(names: readonly string[], gone: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const named = peersNamed(name);
+    const staying = named.filter((peer) => !gone.includes(peer));
+    if (staying.length === named.length) return [name];
+    return staying.length === 0 ? [] : [`${name.slice(0, name.indexOf(':'))}:${staying.join('+')}`];
   });
 }
 

@@ -196,9 +196,12 @@ test('room for a shard is what as many peers have as it needs, and a lack of it 
   assert.throws(() => ledger.roomFor(105 * MIB, { min: 2, max: 2 }), { code: 'NO_SPACE', message: /b has 104\.0 MiB to give/ });
 });
 
-test('an allocator that names a peer which is not set up is refused', async () => {
-  await assert.rejects(new World().open([new FakePeer('a', GIB)], { allocateBy: ['pinned-to:a+b'] }), {
+test('a peer that an allocator names and that was taken out is passed over; where no other may have shards, that is said', async () => {
+  const peers = [new FakePeer('a', GIB), new FakePeer('c', GIB)];
+  const pinned = await new World().open(peers, { allocateBy: ['pinned-to:a+b', 'prefer:b'] });
+  assert.deepEqual(pinned.allocate(shard('s')), ['a']);
+  await assert.rejects(new World().open(peers, { allocateBy: ['prefer:b', 'pinned-to:b'] }), {
     code: 'BAD_CONFIG',
-    message: /"b"/,
+    message: /pinned-to:b leaves no peer/,
   });
 });

@@ -1,6 +1,7 @@
 /** One repository brought up to date, or that planned: what `add` and `update` have in common. */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { checkPeersNamed } from '../allocate/allocators.ts';
 import { ownDemand } from '../demand.ts';
 import { EXIT, errnoOf, ShardctlError } from '../errors.ts';
 import type { Event, Problems, Summary } from '../events.ts';
@@ -35,7 +36,7 @@ export async function importTree(context: Context, session: Session, request: Im
   const emit = (event: Event) => context.reporter.event(event);
   const counting = context.watched ? countAhead({ source, filters, copyLinks }, emit) : undefined;
   const done = update({
-    ...settingsOf(context, session, request, options),
+    ...settingsOf(context, { ...session, peers }, request, options),
     chunker: request.chunker,
     throttle: await throttleAt(options.bwlimit, context),
     itemize: options.itemize,
@@ -73,16 +74,12 @@ export async function planTree(
   return await planRun({ ...settingsOf(context, session, request, options), index, peers, pending, emit });
 }
 
-function settingsOf(
-  context: Context,
-  { config, index }: Pick<PlanSession, 'config' | 'index'>,
-  request: ImportRequest,
-  options: RunOptions,
-) {
+function settingsOf(context: Context, { config, index, peers }: PlanSession, request: ImportRequest, options: RunOptions) {
   const { repository, source, metadata, filters, copyLinks } = request;
   const { replication, allocateBy } = config;
   const own = ownDemand(index?.repository(repository), options);
   refuseOurs(context, config, source);
+  if (options.allocateBy !== undefined) checkPeersNamed(peers, options.allocateBy);
   return {
     repository,
     source,

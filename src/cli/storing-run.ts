@@ -1,5 +1,6 @@
 /** What every command that puts shards on peers, or moves them, needs of the home and the command line. */
 import { hostname } from 'node:os';
+import { checkPeersNamed } from '../allocate/allocators.ts';
 import { Demands } from '../demand.ts';
 import { ownerOf } from '../home/identity.ts';
 import type { Replication } from '../model.ts';
@@ -30,8 +31,10 @@ export function storingOptions({ args }: Context): StoringOptions {
   };
 }
 
+/** @throws ShardctlError `BAD_CONFIG` when the rules that are told name a peer that is not set up */
 export async function storingRun(context: Context, { config, index, peers }: Session, options: StoringOptions): Promise<PruneRun> {
   const { home, now, reporter, signal } = context;
+  if (options.allocateBy !== undefined) checkPeersNamed(peers, options.allocateBy);
   return {
     index,
     peers,

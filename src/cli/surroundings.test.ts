@@ -134,3 +134,14 @@ test('a run needs neither stdin, stdout and stderr nor TMPDIR', () => {
   assert.equal(shell('$S verify --read-data <&- 2>&-', { TMPDIR: '/nowhere' }).code, 0);
   assert.deepEqual(readdirSync(program.path('out')), ['a']);
 });
+
+test('a directory that cannot be made, because the one above it says that it is not there, is refused at once', (t) => {
+  if (process.platform !== 'linux') return t.skip('/proc is such a directory on Linux');
+  program.succeeds('add', 'm');
+  const made = [`add m --home /proc/none/home`, `get m -o /proc/none/out`, `peers add local /proc/none/peer`];
+  for (const command of made) {
+    const { code, stderr } = shell(`timeout -k 1 20 $S ${command}`);
+    assert.notEqual(code, 137, `${command} goes on for ever`);
+    assert.match(stderr, /^shardctl: .*\/proc\/none/, command);
+  }
+});

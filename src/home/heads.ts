@@ -1,13 +1,13 @@
 /** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { flushSync, syncDirectory } from '../durable.ts';
+import { flushSync, makeDirectories, syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 import { isForeign } from './foreign.ts';
 
 export function writeHead(dir: string, repository: string, cid: string): void {
   if (readHead(dir, repository) === cid) return;
-  mkdirSync(dir, { recursive: true });
+  makeDirectories(dir);
   const path = pathOf(dir, repository);
   const fd = openSync(`${path}.tmp`, 'w');
   writeSync(fd, `${cid}\n`);

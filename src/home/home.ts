@@ -1,6 +1,7 @@
 /** shardctl's own directory: where it is, what stands where in it, and whether it may be used. */
-import { existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 import { isForeign } from './foreign.ts';
 
@@ -73,7 +74,7 @@ export function ensureHome(paths: HomePaths): boolean {
     });
   }
   try {
-    mkdirSync(paths.dir, { recursive: true });
+    makeDirectories(paths.dir);
   } catch (error) {
     throw ioError(error, 'creating the home', paths.dir);
   }

@@ -7,9 +7,10 @@
  * runs can both give way but never both go on.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeDirectories } from '../durable.ts';
 import { errnoOf, ioError, ShardctlError } from '../errors.ts';
 
 /** Who a process is, for good: a pid alone is soon used again. */
@@ -90,7 +91,7 @@ function claim(dir: string, options: LockOptions): string {
   const name = `${self.pid}-${randomBytes(6).toString('hex')}.json`;
   const file = join(dir, name);
   try {
-    mkdirSync(dir, { recursive: true });
+    makeDirectories(dir);
     // Written aside and renamed, so that a lock which can be seen can be read.
     writeFileSync(`${file}.new`, `${JSON.stringify(holder)}\n`);
     renameSync(`${file}.new`, file);

@@ -7,9 +7,9 @@
  * block is new. Nor LevelDB (classic-level), which is such a tree already and has had many eyes on it: measured, it was 1.3 to 11
  * times slower and took 1.6 times the bytes. So the structure is ours, and has laws that hold it against a plain map.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { removeUnlessBusy, syncDirectory } from '../durable.ts';
+import { makeDirectories, removeUnlessBusy, syncDirectory } from '../durable.ts';
 import { errnoOf, isDamage } from '../errors.ts';
 import { Turns } from '../flow.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
@@ -52,7 +52,7 @@ export class BlockTable {
   constructor(dir: string, { readOnly = false, checkBlocks = false }: { readOnly?: boolean; checkBlocks?: boolean } = {}) {
     this.#dir = dir;
     // Lost with a power cut, it would take along the blocks of shards that the tables have by then.
-    if (!readOnly && mkdirSync(dir, { recursive: true }) !== undefined) syncDirectory(dirname(dir));
+    if (!readOnly && makeDirectories(dir) !== undefined) syncDirectory(dirname(dir));
     const names = namesIn(dir);
     for (const name of names) if (!readOnly && name.endsWith('.tmp')) rmSync(join(dir, name), { force: true });
     this.#runs = openRuns(dir, checkBlocks ? this.#damaged : undefined);

@@ -7,15 +7,15 @@
  * that it has read before it looked: what was found meanwhile stays.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { flushSync, syncDirectory } from '../durable.ts';
+import { flushSync, makeDirectories, syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 
 /** Durable when it returns. @param path see `Index.doubtOf` */
 export function noteDoubt(path: string): void {
   const dir = dirname(path);
-  if (mkdirSync(dir, { recursive: true }) !== undefined) syncDirectory(dirname(dir));
+  if (makeDirectories(dir) !== undefined) syncDirectory(dirname(dir));
   const note = randomUUID();
   const fresh = `${path}.${note}.tmp`;
   const fd = openSync(fresh, 'wx');

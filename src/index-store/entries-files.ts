@@ -1,7 +1,7 @@
 /** Where the entries of each repository lie: `REPOSITORY/N.hot` and `N.cold` for snapshot N. */
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { removeUnlessBusy, syncDirectory } from '../durable.ts';
+import { makeDirectories, removeUnlessBusy, syncDirectory } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 import { EntriesDamaged, type RootStat } from './entries-format.ts';
 import { EntriesReader } from './entries-reader.ts';
@@ -26,7 +26,7 @@ export class EntriesFiles {
 
   write(repository: string, number: number, root: RootStat, isRacy: (ctimeNs: bigint) => boolean): EntriesWriter {
     const { dir, hot, cold } = this.#paths(repository, number);
-    mkdirSync(dir, { recursive: true });
+    makeDirectories(dir);
     return new EntriesWriter(hot, cold, root, isRacy);
   }
 

@@ -2,10 +2,10 @@
  * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
  * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DigestMap } from '../digest-map.ts';
-import { syncDirectory } from '../durable.ts';
+import { makeDirectories, syncDirectory } from '../durable.ts';
 import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type SnapshotRecord, type Stray } from '../model.ts';
 import { BlockTable, type DamagedRun } from './blocks.ts';
 import { CountedBlocks } from './counted-blocks.ts';
@@ -44,7 +44,7 @@ export class Index {
   static async open(dir: string, options: IndexOptions = {}): Promise<Index> {
     const index = new Index(dir, options);
     if (options.readOnly !== true) {
-      opening(dir, () => mkdirSync(join(dir, 'entries'), { recursive: true }));
+      opening(dir, () => makeDirectories(join(dir, 'entries')));
       assertRoom(dir);
     }
     if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#standing = readStanding(dir, INDEX_FORMAT);

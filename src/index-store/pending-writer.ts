@@ -2,10 +2,10 @@
  * Writes the pending entries of a run.
  * In: files as their last blocks are packed, and shards as they are sealed. Holds: two blocks of rows of 64 KiB.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CID_COLUMN_BYTES, type Directory, METADATA, NO_CTIME } from '../directory.ts';
-import { flushData, syncPath } from '../durable.ts';
+import { flushData, makeDirectories, syncPath } from '../durable.ts';
 import type { FinishedFiles } from '../shard/run.ts';
 import {
   encodeFrame,
@@ -144,7 +144,7 @@ export class PendingWriter {
 
   #create(): number {
     const dir = dirname(this.#path);
-    mkdirSync(dir, { recursive: true });
+    makeDirectories(dir);
     const fd = openSync(this.#path, 'wx');
     this.#flushing = syncPath(dir);
     this.#flushing.catch(() => {});

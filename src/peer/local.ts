@@ -1,9 +1,9 @@
 /** The local peer: a directory on this machine. What is common to its two layouts: identity, space, errors. */
 import { randomUUID } from 'node:crypto';
 import type { StatsFs } from 'node:fs';
-import { mkdir, stat, statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory } from '../durable.ts';
+import { makeDirectories, makeDirectory } from '../durable.ts';
 import { ioError, isDamage, reasonOf, ShardctlError } from '../errors.ts';
 import { freeBytesOf } from '../free-space.ts';
 import type { Metric, Owner } from '../model.ts';
@@ -71,7 +71,7 @@ export class LocalPeer implements Peer {
   static async create(options: LocalPeerOptions): Promise<LocalPeer> {
     const peer = new LocalPeer(options);
     try {
-      await mkdir(options.path, { recursive: true });
+      makeDirectories(options.path);
       if ((await peer.mendIdentity()) === undefined && (await readIdentity(options)) === undefined) await writeAnew(options);
     } catch (error) {
       throw ioError(error, `setting up peer "${options.name}"`, options.path);

@@ -1,6 +1,6 @@
 /** `shardctl config`: what the home decides where nothing else is said, and what each repository asks for itself. */
 import { existsSync } from 'node:fs';
-import { allocatorsAmong } from '../../allocate/allocators.ts';
+import { checkPeersNamed } from '../../allocate/allocators.ts';
 import { profileOf } from '../../dag/profile.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
@@ -50,7 +50,7 @@ export async function run(context: Context): Promise<number> {
   if (key === undefined || (text === undefined && !args.flag('unset'))) return await show(context, key, repository);
   const value = text === undefined ? undefined : parsed(context, key, text);
   return await writing(context, async ({ config, index, peers }) => {
-    if (value?.allocateBy !== undefined) allocatorsAmong(peers, value.allocateBy);
+    if (value?.allocateBy !== undefined) checkPeersNamed(peers, value.allocateBy);
     const own = repository === undefined ? undefined : known(index, repository);
     const nextConfig = own === undefined ? { ...config, ...(value ?? { [FIELDS[key]]: DEFAULT_CONFIG[FIELDS[key]] }) } : config;
     const nextOwn = own === undefined ? undefined : changed(own, FIELDS[key], value);

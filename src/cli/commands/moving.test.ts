@@ -148,3 +148,25 @@ test('what makes no sense is refused before anything is done', () => {
   program.fails(2, /--bwlimit/, 'rebalance', '--bwlimit', 'fast');
   program.fails(2, /--weight/, 'peers', 'set', 'b', '--weight', 'heavy');
 });
+
+test('allocators that name a peer which was taken out pass it over, and what changes them is said and works', () => {
+  const other = new Program();
+  try {
+    for (const name of ['one', 'two', 'three']) other.succeeds('peers', 'add', 'local', name);
+    other.fails(2, /names the peer "four", which is not set up/, 'add', fixture('debian'), '--name', 'm', '--allocate-by', 'prefer:four');
+    other.succeeds('add', fixture('debian'), '--name', 'm', ...TWICE, '--allocate-by', 'pinned-to:one+two,prefer:one');
+    const [, , command = ''] = other.succeeds('peers', 'rm', 'one', '--force').stdout.split('\n');
+    for (const run of [['status'], ['update', 'm', '--replication', '1'], ['repair'], ['rebalance'], ['prune']]) other.succeeds(...run);
+    assert.match(
+      command,
+      /^m is allocated by pinned-to:one\+two,prefer:one, .*passes it over: `shardctl config allocate-by pinned-to:two --repository m`/,
+    );
+    other.succeeds(...command.slice(command.indexOf('`shardctl ') + '`shardctl '.length, command.lastIndexOf('`')).split(' '));
+    assert.match(other.succeeds('peers', 'rm', 'two', '--force').stdout, /`shardctl config allocate-by --unset --repository m`/);
+    other.fails(2, /pinned-to:two leaves no peer.*`shardctl config allocate-by --unset`/, 'rebalance');
+    other.succeeds('config', 'allocate-by', '--unset', '--repository', 'm');
+    other.succeeds('rebalance');
+  } finally {
+    other.dispose();
+  }
+});

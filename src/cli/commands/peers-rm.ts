@@ -1,8 +1,11 @@
 /** `shardctl peers rm PEER`: a peer is one no more. */
+import { withoutPeers } from '../../allocate/allocators.ts';
 import { Demands } from '../../demand.ts';
+import { shellWord } from '../../display.ts';
 import { EXIT } from '../../errors.ts';
-import { peerNames } from '../../home/config.ts';
+import { type Config, peerNames } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
+import type { RepositoryRecord } from '../../model.ts';
 import { release } from '../../release.ts';
 import { replicationOf } from '../add-options.ts';
 import type { Context } from '../context.ts';
@@ -15,17 +18,33 @@ export async function run(context: Context): Promise<number> {
   const name = args.positionals[0] as string;
   const replication = replicationOf(args);
   requireHome(home);
-  const { replicas, tooFew, lost } = await freeing(context, async ({ config, index, peers }) => {
+  const { replicas, tooFew, lost, rules } = await freeing(context, async ({ config, index, peers }) => {
     const settings = settingsOf(config, name);
     const demands = new Demands(index, { home: config, told: { replication } });
     const run = { index, peers, demands, force: args.flag('force') };
-    const released = await release(run, settings.name === name ? peerNames(settings) : [name]);
+    const names = settings.name === name ? peerNames(settings) : [name];
+    const released = await release(run, names);
     removePeer(home, config, name);
-    return released;
+    return { ...released, rules: rulesThatName(names, config, index.repositories()) };
   });
   if (quiet || json) return EXIT.done;
   output.line(`peer ${name} is taken out${replicas === 0 ? '' : `: its replicas of ${counted(replicas, 'shard')} count no more`}`);
   if (tooFew > 0) output.line(`${counted(tooFew, 'shard')} on too few peers: run \`shardctl repair\``);
   if (lost > 0) output.line(`${counted(lost, 'shard')} on none: run \`shardctl repair\`, then \`shardctl add\` the source again`);
+  for (const rule of rules) output.line(rule);
   return EXIT.done;
+}
+
+/** Rules that are remembered stay as they are: the peer may come back, by the same name. */
+function rulesThatName(gone: readonly string[], { allocateBy: home }: Config, repositories: readonly RepositoryRecord[]): string[] {
+  const asking = [
+    { who: 'the home', allocateBy: home, option: '' },
+    ...repositories.map(({ name, allocateBy = [] }) => ({ who: name, allocateBy, option: ` --repository ${shellWord(name)}` })),
+  ];
+  return asking.flatMap(({ who, allocateBy, option }) => {
+    const rest = withoutPeers(allocateBy, gone);
+    if (rest.join() === allocateBy.join()) return [];
+    const command = `shardctl config allocate-by ${rest.length === 0 ? '--unset' : shellWord(rest.join())}${option}`;
+    return [`${who} is allocated by ${allocateBy.join()}, which names it still and passes it over: \`${command}\` leaves it out`];
+  });
 }
