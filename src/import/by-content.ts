@@ -32,7 +32,7 @@ export async function* importByContent(
   const blocks = new RunBuilder();
   let fd: number | undefined;
   try {
-    fd = context.reach.openFile(directory.originOf(index));
+    fd = context.reach.openFile(directory.originOf(index), accept ? undefined : directory.inodes[index]);
     if (!fstatSync(fd).isFile()) return { index, errno: undefined, detail: 'it was replaced by something that is not a file' };
     for await (const chunk of chunksOf(fd, context.profile)) {
       file.addLeaf(addLeaf(blocks, chunk, context.profile));

@@ -87,7 +87,7 @@ interface Written {
 /** Reads a file of at most one chunk and writes its leaf at `at`. */
 function readFile(task: FilesTask, index: number, slab: Buffer, at: number): Written {
   const size = task.expected.sizes[index] as number;
-  const fd = reach.openFile(task.origins[index] as ByteString);
+  const fd = reach.openFile(task.origins[index] as ByteString, task.expected.inodes[index]);
   try {
     let got = 0;
     const leaf = writeLeaf(slab, at, size, (from, bytes) => {
@@ -146,7 +146,7 @@ function importSegment(task: SegmentTask): SegmentResult {
   let atEnd = false;
   let failure: FileFailure | undefined;
   try {
-    const fd = reach.openFile(task.origin);
+    const fd = reach.openFile(task.origin, task.length === 'expected' ? task.expected.inodes[0] : undefined);
     try {
       if (task.length === 'any') assertRegular(fd);
       for (let from = task.from; from < task.to && !atEnd; ) {

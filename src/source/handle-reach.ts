@@ -2,7 +2,9 @@
  * From one open directory to the next, by `/proc/self/fd`: Linux. With `openat2` the kernel does it in one call, which costs no more
  * than an `open` of the whole path: 3.1 µs against 3.4, four directories deep. Without, 5.5 µs a file, in directories of 20.
  */
-import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
+import { isGone } from '../errno.ts';
+import { errnoOf } from '../errors.ts';
 import { fsPath } from '../fs-path.ts';
 import type { LinuxCalls } from '../libc.ts';
 import type { ByteString } from '../model.ts';
@@ -14,10 +16,17 @@ const O_PATH = 0o10000000;
 const THROUGH = O_PATH | O_DIRECTORY | O_NOFOLLOW;
 const LIST = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
 export const READ_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+/** Of a file: held, and not yet opened, which for a device may be an act. */
+const HOLD = O_PATH | O_NOFOLLOW;
 
 /** Path of an entry of an open directory. */
 export function nameIn(fd: number, name: ByteString): ByteString {
-  return `/proc/self/fd/${fd}/${name}`;
+  return `${handlePath(fd)}/${name}`;
+}
+
+/** A symlink that leads to what is open, wherever it is now. */
+function handlePath(fd: number): ByteString {
+  return `/proc/self/fd/${fd}`;
 }
 
 interface Held {
@@ -28,6 +37,9 @@ interface Held {
 export class HandleReach implements Reach {
   readonly calls: LinuxCalls | undefined;
   readonly #root: number;
+  /** Where the root is, without symlinks: the name that it had when the run began. */
+  readonly #rootPath: ByteString;
+  readonly #device: number;
   /** The directory of the file that was opened last, and the one above: the next file is mostly in there too, or right beside. */
   #last: Held | undefined;
   #aboveLast: Held | undefined;
@@ -35,10 +47,12 @@ export class HandleReach implements Reach {
   constructor(root: number, calls: LinuxCalls | undefined) {
     this.calls = calls;
     this.#root = root;
+    this.#rootPath = readlinkSync(handlePath(root), 'latin1');
+    this.#device = fstatSync(root).dev;
   }
 
   inDirectory<T>(path: ByteString, look: (directory: OpenDirectory) => T): T {
-    const fd = this.#openDirectory(path, LIST);
+    const fd = this.#openListing(path);
     try {
       return look({ fd, prefix: nameIn(fd, '') });
     } finally {
@@ -46,8 +60,38 @@ export class HandleReach implements Reach {
     }
   }
 
-  openFile(path: ByteString): number {
+  openFile(path: ByteString, seen?: bigint): number {
+    return (seen === undefined ? undefined : this.#openSeen(path, seen)) ?? this.#openInItsDirectory(path);
+  }
+
+  #openInItsDirectory(path: ByteString): number {
     return this.#inItsDirectory(path, (at) => openSync(fsPath(at), READ_FILE));
+  }
+
+  /**
+   * By its whole path, so that whatever goes by paths (audit rules, tracers, faults made for one file) meets the file under its name.
+   * Where a directory has become a symlink that is another file, which is held and never opened. 9.5 µs a file, against 5.6 from its directory.
+   */
+  #openSeen(path: ByteString, seen: bigint): number | undefined {
+    const held = this.#byWholePath(path, HOLD);
+    if (held === undefined) return undefined;
+    try {
+      const stat = fstatSync(held);
+      if (!stat.isFile() || stat.dev !== this.#device || stat.ino !== Number(seen)) return undefined;
+      return openSync(handlePath(held), O_RDONLY | O_NONBLOCK);
+    } finally {
+      closeSync(held);
+    }
+  }
+
+  /** @returns undefined when nothing is there, which only the way from the root can tell for certain */
+  #byWholePath(path: ByteString, flags: number): number | undefined {
+    try {
+      return openSync(fsPath(path === '' ? this.#rootPath : `${this.#rootPath}/${path}`), flags);
+    } catch (error) {
+      if (isElsewhere(errnoOf(error))) return undefined;
+      throw error;
+    }
   }
 
   readLink(path: ByteString): Buffer {
@@ -92,6 +136,16 @@ export class HandleReach implements Reach {
     return this.#last.fd;
   }
 
+  /** By its whole path, as a file is, and it must have come out there. */
+  #openListing(path: ByteString): number {
+    const fd = this.#byWholePath(path, LIST);
+    if (fd !== undefined) {
+      if (readlinkSync(handlePath(fd), 'latin1') === (path === '' ? this.#rootPath : `${this.#rootPath}/${path}`)) return fd;
+      closeSync(fd);
+    }
+    return this.#openDirectory(path, LIST);
+  }
+
   #openDirectory(path: ByteString, flags: number): number {
     const fd = this.calls?.openBeneath(this.#root, Buffer.from(`${path || '.'}\0`, 'latin1'), flags) ?? -1;
     // What fails is tried step by step, which says why, and works on a kernel that does not know the call.
@@ -113,4 +167,9 @@ export class HandleReach implements Reach {
     }
     return at;
   }
+}
+
+/** The source was moved, a directory in it was exchanged, or its path is longer than a system call takes. */
+function isElsewhere(errno: string | undefined): boolean {
+  return isGone(errno) || errno === 'ELOOP' || errno === 'ENAMETOOLONG';
 }

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, fstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -34,8 +46,8 @@ for (const way of WAYS) {
     });
 
     const names = (path: string) => reach.inDirectory(path, ({ prefix }) => readdirSync(prefix, 'latin1').sort());
-    const content = (path: string) => {
-      const fd = reach.openFile(path);
+    const content = (path: string, seen?: bigint) => {
+      const fd = reach.openFile(path, seen);
       try {
         return readFileSync(fd, 'latin1');
       } finally {
@@ -91,6 +103,18 @@ for (const way of WAYS) {
       named.close();
     });
 
+    it('gives the file that was seen, or another one of the source in its place', () => {
+      const { ino } = lstatSync(join(dir, 'source/a/b/c'), { bigint: true });
+      assert.equal(content('a/b/c', ino), 'deep');
+      renameSync(join(dir, 'source/a'), join(dir, 'away'));
+      symlinkSync(join(dir, 'away'), join(dir, 'source/a'));
+      assert.ok(['gone', 'deep'].includes(outcome(() => content('a/b/c', ino))));
+      rmSync(join(dir, 'source/a'));
+      mkdirSync(join(dir, 'source/a/b'), { recursive: true });
+      writeFileSync(join(dir, 'source/a/b/c'), 'newer');
+      assert.equal(content('a/b/c', ino), 'newer');
+    });
+
     it('gives a symlink in the place of a file as none, and is not held up by a FIFO', () => {
       rmSync(join(dir, 'source/file'));
       symlinkSync(join(dir, 'elsewhere/secret'), join(dir, 'source/file'));
@@ -102,13 +126,14 @@ for (const way of WAYS) {
     });
 
     it('never gives what is elsewhere while a directory is exchanged for a symlink again and again', async () => {
+      const { ino } = lstatSync(join(dir, 'source/a/b/c'), { bigint: true });
       for (const swapped of ['a/b', 'a']) {
         const stop = await keepSwapping({ directory: join(dir, 'source', swapped), elsewhere: join(dir, 'elsewhere') });
         const seen = new Set<string>();
         for (let i = 0; i < 1500; i++) {
-          const [listed, ...rest] = all('a/b') as [string, ...string[]];
+          const [listed, ...rest] = [...all('a/b'), outcome(() => content('a/b/c', ino))];
           // By paths names alone may be others': see `path-reach.ts`.
-          if (way !== 'paths') seen.add(listed);
+          if (way !== 'paths') seen.add(listed as string);
           for (const it of rest) seen.add(it);
         }
         await stop();

@@ -30,8 +30,12 @@ export interface Reach {
   /** With them, an `OpenDirectory` has a descriptor. */
   readonly calls: LinuxCalls | undefined;
   inDirectory<T>(path: ByteString, look: (directory: OpenDirectory) => T): T;
-  /** Opens what should be a file, for reading; a FIFO does not hold it up. The caller closes it. */
-  openFile(path: ByteString): number;
+  /**
+   * Opens what should be a file, for reading; a FIFO does not hold it up. The caller closes it.
+   * @param seen inode number of the file that was seen there: then it is that file, or another one of the source. As an inode may have been
+   * given to a new file meanwhile, the caller holds its ctime against what was seen, too, before he believes what he reads
+   */
+  openFile(path: ByteString, seen?: bigint): number;
   readLink(path: ByteString): Buffer;
   close(): void;
 }
