@@ -93,6 +93,7 @@ test('status, snapshots, peers ls and verify agree on what is there', () => {
   assert.match(program.succeeds('peers', 'ls').stdout, /^local +\d+ /m);
   assert.match(program.succeeds('verify').stdout, /no damage/);
   assert.match(program.succeeds('verify', '--read-data', '007@1').stdout, /no damage/);
+  assert.match(program.succeeds('verify', '007', '007@1').stdout, /^2 shards looked at/);
   const records = program.succeeds('status', '--json').lines.map((line) => JSON.parse(line) as { type: string });
   assert.deepEqual(
     records.map(({ type }) => type),

@@ -6,7 +6,7 @@ import type { Emit } from '../../events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index-store/index.ts';
 import { damagedTables } from '../../index-store/tables-check.ts';
-import { leastReplicas, type SnapshotRecord } from '../../model.ts';
+import { leastReplicas, type SnapshotRecord, snapshotName } from '../../model.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { type ExpectedShard, verify } from '../../verify.ts';
 import { verifyTrees } from '../../verify-trees.ts';
@@ -24,7 +24,7 @@ export async function run(context: Context): Promise<number> {
   chosenOf(args, []);
   const work = async ({ config, index, peers }: Session): Promise<number> => {
     const refs = args.positionals;
-    const snapshots = refs.length === 0 ? allSnapshots(index) : refs.map((ref) => resolveRef(ref, index).snapshot);
+    const snapshots = refs.length === 0 ? allSnapshots(index) : named(refs, index);
     const started = now();
     const demands = new Demands(index, { home: config, told: { replication } });
     const expected = [...shardsOf(snapshots, { index, indexDir: home.index, demands, peers })];
@@ -101,6 +101,12 @@ function readText(readData: ReadonlySet<string> | boolean, blocks: number, bytes
   return readData === true
     ? `, ${counted(blocks, 'block')} read back, ${formatSize(bytes)}`
     : `, ${formatCount(readData.size)} of them read back, ${formatSize(bytes)}`;
+}
+
+/** Each once, by whatever names. */
+function named(refs: readonly string[], index: Index): SnapshotRecord[] {
+  const snapshots = refs.map((ref) => resolveRef(ref, index).snapshot);
+  return [...new Map(snapshots.map((snapshot) => [snapshotName(snapshot), snapshot])).values()];
 }
 
 function allSnapshots(index: Index): SnapshotRecord[] {
