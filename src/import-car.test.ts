@@ -131,6 +131,26 @@ test('of a CAR with several roots one must be chosen, and each of them can be', 
   assert.equal((await imported(bytes, { root: first.toV0().toString() })).tree, first.toV0().toString());
 });
 
+test('of several roots the hint names one that can be a tree, and the command that it gives works', async () => {
+  const hinted = async (bytes: Buffer) =>
+    await imported(bytes).then(
+      () => assert.fail('one root was taken'),
+      ({ code, hint }: { code: string; hint: string }) => {
+        assert.equal(code, 'USAGE');
+        return /--root (\S+)$/.exec(hint)?.[1] as string;
+      },
+    );
+  const foreign = car.put(Buffer.from('a0', 'hex'), DAG_CBOR);
+  const leaf = car.raw('leaf');
+  const tree = car.directory({ a: leaf });
+  const bytes = car.v1(foreign, leaf, tree);
+  assert.equal(await hinted(bytes), tree.toString());
+  await assertRefused(bytes, /has the root bafy\S+, which is dag-cbor under sha2-256/, { root: foreign.toString() });
+  await assertRefused(car.v1(foreign, leaf), /2 roots, and none of them is a tree/);
+  const inline = car.v1(car.directory({}, {}, IDENTITY), tree);
+  assert.equal((await imported(inline, { root: await hinted(inline) })).tree, car.directory({}).toString());
+});
+
 test('of a CAR without roots any tree in it can be chosen', async () => {
   const root = car.directory({ a: car.raw('hello') });
   await assertRefused(car.v1(), /does not say which/, {}, 'USAGE');

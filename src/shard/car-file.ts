@@ -6,7 +6,7 @@
 import { type AnyCid, blockOf, type FoundBlock, kindOf, splitCid } from '../dag/any-cid.ts';
 import { type CidVersion, cidBytes, cidLength, parseCid, textOfCid } from '../dag/cid.ts';
 import { ShardctlError } from '../errors.ts';
-import type { BlockId } from '../model.ts';
+import { type BlockId, DAG_PB } from '../model.ts';
 import { MAX_BLOCK_BYTES } from './car.ts';
 import { readRoots } from './car-header.ts';
 import { CarInput } from './car-input.ts';
@@ -52,7 +52,7 @@ export class TreeCar {
   static async open(chunks: AsyncIterable<Uint8Array>, name: string, wanted?: string): Promise<TreeCar> {
     const input = new CarInput(chunks, name);
     const roots = await readRoots(input);
-    return new TreeCar(wanted === undefined ? onlyRoot(roots, input, name) : chosenRoot(roots, wanted, name), input);
+    return new TreeCar(wanted === undefined ? onlyRoot(roots, input, name) : chosenRoot(roots, wanted, input, name), input);
   }
 
   private constructor(root: TreeRoot, input: CarInput) {
@@ -94,28 +94,34 @@ export class TreeCar {
 
 function onlyRoot(roots: readonly AnyCid[], input: CarInput, name: string): TreeRoot {
   const [first] = roots;
-  if (first !== undefined && roots.length === 1) {
-    const root = blockOf(first);
-    if (root === undefined)
-      throw input.refuse(`has the root ${textOfCid(first.bytes)}, which is ${kindOf(first)}: a tree is dag-pb under sha2-256`);
-    return copyOf(root, first.version);
-  }
   if (first === undefined)
     throw new ShardctlError('USAGE', `${name} does not say which of its blocks is the root`, { hint: 'say it: --root CID' });
+  if (roots.length === 1) return treeRoot(first, input);
+  const possible = roots.find((root) => blockOf(root)?.codec === DAG_PB);
+  if (possible === undefined) throw input.refuse(`has ${roots.length} roots, and none of them is a tree: ${named(roots)}`);
   throw new ShardctlError('USAGE', `${name} has ${roots.length} roots: ${named(roots)}`, {
-    hint: `say which one is wanted: --root ${textOfCid(first.bytes)}`,
+    hint: `say which one is wanted: --root ${textOfCid(possible.bytes)}`,
   });
 }
 
 /** A CAR without roots may have any tree in it; one with roots has those. */
-function chosenRoot(roots: readonly AnyCid[], wanted: string, name: string): TreeRoot {
+function chosenRoot(roots: readonly AnyCid[], wanted: string, input: CarInput, name: string): TreeRoot {
+  // As it is named in a message: one that is inline is its CID alone.
+  const root = roots.find(({ bytes }) => textOfCid(bytes) === wanted);
+  if (root !== undefined) return treeRoot(root, input);
   const { codec, digest, version } = parseCid(wanted);
-  const isWanted = (root: AnyCid) => {
-    const block = blockOf(root);
+  const isWanted = (other: AnyCid) => {
+    const block = blockOf(other);
     return block !== undefined && block.codec === codec && Buffer.compare(block.digest, digest) === 0;
   };
   if (roots.length === 0 || roots.some(isWanted)) return copyOf({ codec, digest }, version);
   throw new ShardctlError('USAGE', `${wanted} is not a root of ${name}`, { hint: `it has ${named(roots)}` });
+}
+
+function treeRoot(root: AnyCid, input: CarInput): TreeRoot {
+  const block = blockOf(root);
+  if (block !== undefined) return copyOf(block, root.version);
+  throw input.refuse(`has the root ${textOfCid(root.bytes)}, which is ${kindOf(root)}: a tree is dag-pb under sha2-256`);
 }
 
 /** In memory of its own. */
