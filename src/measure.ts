@@ -28,7 +28,7 @@ const MOST_LEVELS = 2000;
 export class BoundlessTree extends ShardctlError {
   constructor(why: string) {
     super('DAMAGE', `the tree ${why}`, {
-      hint: 'it was made to be endless; `shardctl prune` frees its blocks, once `shardctl forget` has let go of any snapshot of it',
+      hint: 'it was made to be endless; `shardctl prune` frees its blocks, once `shardctl forget`, or `shardctl rm` where it is the newest, has let go of any snapshot of it',
     });
   }
 }

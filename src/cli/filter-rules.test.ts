@@ -41,6 +41,8 @@ test('what would be read otherwise than it was meant is refused, with the way to
   rules(['exclude', 'a'.repeat(4095)]);
   writeFileSync(join(dir, 'from0'), 'a\0b\0');
   assert.throws(() => rules(['exclude-from', 'from0']), { code: 'USAGE', hint: /tr '\\0' '\\n' <from0/ });
+  writeFileSync(join(dir, 'from $0'), 'a\0b\0');
+  assert.throws(() => rules(['exclude-from', 'from $0']), { hint: /'\\n' <'from \$0' \|/ });
 });
 
 test('the option for a rule is read as that rule again', () => {

@@ -1,6 +1,6 @@
 /** The rules of `--exclude`, `--include` and `--exclude-from`, as rsync reads these three. */
 import { readFileSync } from 'node:fs';
-import { displayPath } from '../display.ts';
+import { displayPath, shellWord } from '../display.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import { toBytes } from '../fs-path.ts';
 import type { ByteString } from '../model.ts';
@@ -40,7 +40,7 @@ function patternsIn(file: string, absolute: Absolute): ByteString[] {
   }
   if (text.includes('\0')) {
     throw new ShardctlError('USAGE', `${file} holds a zero byte: patterns stand one a line`, {
-      hint: `a list made for rsync's --from0: \`tr '\\0' '\\n' <${file} | shardctl add DIR --exclude-from -\``,
+      hint: `a list made for rsync's --from0: \`tr '\\0' '\\n'${file === '-' ? '' : ` <${shellWord(file)}`} | shardctl add DIR --exclude-from -\``,
     });
   }
   return text.split(/[\r\n]+/).filter((line) => line !== '' && !/^[#;]/.test(line));

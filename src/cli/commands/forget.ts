@@ -1,4 +1,5 @@
 /** `shardctl forget NAME SNAPSHOT…`, or `NAME…|--all` with `--keep` rules: forget snapshots, by name or by a policy. */
+import { shellWord } from '../../display.ts';
 import { EXIT, ShardctlError } from '../../errors.ts';
 import { type Decision, keep, type Policy } from '../../forget.ts';
 import { requireHome } from '../../home/home.ts';
@@ -72,7 +73,9 @@ function chosen(index: Index, [name, ...named]: readonly string[]): Decision[] {
       if (snapshot.repository !== repository)
         throw new ShardctlError('USAGE', `${text} is not a snapshot of ${repository}, but of ${snapshot.repository}`);
       if (snapshot.number === head)
-        throw new ShardctlError('USAGE', `${repository}@${head} is the head of ${repository}, which is never forgotten`);
+        throw new ShardctlError('USAGE', `${repository}@${head} is the head of ${repository}, which is never forgotten`, {
+          hint: `\`shardctl rm ${shellWord(repository)}\` removes the repository with all of its snapshots`,
+        });
       return snapshot.number;
     }),
   );

@@ -35,3 +35,8 @@ test('a repository that came as a CAR gets its source by the command of the hint
   const { stderr } = program.ends(40, 'update', `${NAME} too`);
   program.succeeds(...pasted(stderr).map((word) => (word === 'DIR' ? 'source' : word)));
 });
+
+test('the head of a repository, which no forget lets go of, goes by the command of the hint', () => {
+  program.succeeds(...pasted(program.ends(2, 'forget', NAME, '1').stderr));
+  assert.deepEqual(program.succeeds('snapshots', '-Q').lines, []);
+});
