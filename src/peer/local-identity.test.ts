@@ -72,7 +72,7 @@ test('an empty mount point, or a directory without shards, is nothing to mend', 
   assert.deepEqual(readdirSync(empty.path), []);
   writeFileSync(join(empty.path, 'peer.json'), '');
   assert.equal(await new LocalPeer(empty).mendIdentity(), undefined);
-  await assert.rejects(new LocalPeer(empty).metric(), { code: 'DAMAGE', hint: /shardctl peers rm disk1/ });
+  await assert.rejects(new LocalPeer(empty).metric(), { code: 'DAMAGE', hint: /shardctl peers rm disk1 --force/ });
   rmSync(file);
   assert.equal(await new LocalPeer(options).mendIdentity(), undefined);
   assert.equal(existsSync(file), false);

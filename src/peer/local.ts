@@ -278,7 +278,7 @@ export class LocalPeer implements Peer {
     } catch (error) {
       if (isDamage(error) && (await layoutIn(path)) !== layout) {
         throw new ShardctlError('DAMAGE', `${join(path, 'peer.json')} is damaged, and there are no shards of layout ${layout} beside it`, {
-          hint: `is ${path} the directory of peer "${name}"? If it is gone for good, remove the peer with \`shardctl peers rm ${name}\``,
+          hint: `is ${path} the directory of peer "${name}"? If it is gone for good: \`shardctl peers rm ${name} --force\`, then \`shardctl repair\``,
         });
       }
       throw ioError(error, `opening peer "${name}"`, path);

@@ -91,7 +91,7 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
       mayHaveActed: false,
       // To take no connection for so long once is enough.
       retryable: !NO_CONNECTION.has(code),
-      hint: 'is it running, and is the URL right? If it is gone for good, remove the peer with `shardctl peers rm`',
+      hint: 'is it running, and is the URL right? If it is gone for good: `shardctl peers rm PEER --force`, then `shardctl repair`',
       cause: error,
     });
   }
