@@ -4,11 +4,14 @@ import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { cidText, sha256 } from './dag/cid.ts';
 import { profileOf } from './dag/profile.ts';
+import type { ShardctlError } from './errors.ts';
 import type { Event } from './events.ts';
 import { toBytes } from './fs-path.ts';
 import { noteDoubt } from './index-store/doubts.ts';
 import { Index } from './index-store/index.ts';
+import { DAG_PB } from './model.ts';
 import { planRun } from './plan-run.ts';
 import { repair } from './repair.ts';
 import { lose, unname } from './testing/breaking.ts';
@@ -210,4 +213,25 @@ test('repair gives a snapshot the shards that have what it lacks, once they are 
   assert.deepEqual(await verified(), []);
   await assertWhole(home);
   assert.deepEqual(await repaired(), { rewritten: 0, lost: [] });
+});
+
+test('a tree that never was one is named by verify with what helps, and prune says where to look', async () => {
+  const stranger = Buffer.from('no node');
+  writeTree(dir, { file: stranger });
+  await tick();
+  await home.add(dir, OPTIONS);
+  const tree = cidText({ codec: DAG_PB, digest: sha256(stranger) }, 1);
+  await withIndex(home, async (index) => {
+    await index.replaceSnapshots(
+      snapshotsOf(index).map((snapshot) => ({ ...snapshot, tree })),
+      [],
+    );
+  });
+  await assert.rejects(pruneHome(home), (error: ShardctlError) => {
+    assert.equal(error.code, 'DAMAGE');
+    assert.match(error.message, new RegExp(`nothing is freed: ${tree} is not a UnixFS node`));
+    assert.match(error.hint ?? '', /shardctl verify/);
+    return true;
+  });
+  assert.match((await verified()).join(), /^tree of test@1: not a UnixFS node: .*: `shardctl rm test`$/);
 });

@@ -8,6 +8,7 @@
  */
 import { Ledger } from './allocate/ledger.ts';
 import { parseCid } from './dag/cid.ts';
+import { NotUnixFs } from './dag/pb-reader.ts';
 import type { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
 import { heldBy } from './held.ts';
@@ -83,6 +84,8 @@ export async function prune(run: PruneRun, options: PruneOptions): Promise<Prune
       { ...run, blocks },
     ).catch(async (error: unknown) => {
       // Which snapshot lacks what is for the second look to say.
+      if (error instanceof NotUnixFs)
+        throw new NotUnixFs(`nothing is freed: ${error.message}`, '`shardctl verify` says whose tree that is in, and what helps');
       if (error instanceof UnlistedBlock) await assertKept(run, snapshots, NONE_LEAVING, blocks);
       throw error;
     });

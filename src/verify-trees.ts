@@ -3,6 +3,7 @@
  * say nothing of that: one may be missing from the list. Reads nodes, and looks leaves up.
  */
 import { parseCid } from './dag/cid.ts';
+import { NotUnixFs } from './dag/pb-reader.ts';
 import { shellWord } from './display.ts';
 import { isReadOnly } from './errno.ts';
 import { errnoOf, ShardctlError } from './errors.ts';
@@ -50,7 +51,7 @@ export async function verifyTrees({ index, peers, snapshots, emit, signal }: Ver
     damaged++;
     emit({ type: 'damage', what: `tree of ${snapshotName(snapshot)}`, where: 'its shards', detail });
   };
-  for (const { snapshot, error } of unreadable) found(snapshot, `${error.message}: \`shardctl repair --read-data\``);
+  for (const { snapshot, error } of unreadable) found(snapshot, `${error.message}: \`${helpForUnreadable(index, snapshot, error)}\``);
   const heads = broken.filter(({ snapshot }) => isHead(index, snapshot)).map(({ snapshot }) => snapshot.repository);
   for (const { snapshot, gaps } of broken) {
     // No lock is held: what a prune has rewritten meanwhile was looked for in vain in its old place.
@@ -87,4 +88,11 @@ function doubt(index: Index, repository: string): void {
 
 function isHead(index: Index, { repository, number }: SnapshotRecord): boolean {
   return index.repository(repository)?.head === number;
+}
+
+/** What never was a tree comes from a stranger, and nothing makes it one. */
+function helpForUnreadable(index: Index, snapshot: SnapshotRecord, error: ShardctlError): string {
+  if (!(error instanceof NotUnixFs)) return 'shardctl repair --read-data';
+  const name = shellWord(snapshot.repository);
+  return isHead(index, snapshot) ? `shardctl rm ${name}` : `shardctl forget ${name} ${snapshot.number}`;
 }

@@ -4,8 +4,15 @@ import { BYTES, FIXED32, FIXED64, VARINT } from './pb.ts';
 
 const MAX_VARINT_BYTES = 10;
 
+/** A block that is what its hash says, and no node: no other copy of it is any better. */
+export class NotUnixFs extends ShardctlError {
+  constructor(message: string, hint?: string) {
+    super('DAMAGE', message, hint === undefined ? {} : { hint });
+  }
+}
+
 export function damaged(what: string): ShardctlError {
-  return new ShardctlError('DAMAGE', `not a UnixFS node: it has ${what}`);
+  return new NotUnixFs(`not a UnixFS node: it has ${what}`);
 }
 
 /** A cursor over the fields of one message. The value of a field must be read, or skipped, before `next`. */

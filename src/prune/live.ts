@@ -1,6 +1,8 @@
 /** Which blocks retained snapshots reach: walked from the roots of their trees, each subtree once. Holds 44 to 88 bytes a block. */
 import { BlockSet } from '../block-set.ts';
+import { cidText } from '../dag/cid.ts';
 import { decodeNode, type Link } from '../dag/decode.ts';
+import { NotUnixFs } from '../dag/pb-reader.ts';
 import type { DigestMap } from '../digest-map.ts';
 import type { Emit } from '../events.ts';
 import { Turns } from '../flow.ts';
@@ -26,7 +28,7 @@ export async function liveBlocks(trees: Iterable<BlockId>, { blocks, emit, signa
       if (!met.add(next) || next.codec === RAW) continue;
       const block = await blocks.read(next.digest);
       // Last in, first out: reversed, nodes are read in the order in which they were packed.
-      for (const link of decodeNode(block).links.toReversed()) waiting.push(link);
+      for (const link of linksIn(next, block).toReversed()) waiting.push(link);
       bytes += block.length;
       nodes++;
       if (!turns.isDue) continue;
@@ -35,6 +37,14 @@ export async function liveBlocks(trees: Iterable<BlockId>, { blocks, emit, signa
     }
   }
   return met.digests;
+}
+
+function linksIn(id: BlockId, block: Uint8Array): readonly Link[] {
+  try {
+    return decodeNode(block).links;
+  } catch (error) {
+    throw error instanceof NotUnixFs ? new NotUnixFs(`${cidText(id, 1)} is ${error.message}`) : error;
+  }
 }
 
 /** A shard, and how much of it some retained snapshot reaches. */
