@@ -122,7 +122,7 @@ export function ioError(error: unknown, doing: string, where: string): ShardctlE
   if (error instanceof ShardctlError) return error;
   if (isNoSpace(errnoOf(error))) {
     return new ShardctlError('NO_SPACE', `no space left while ${doing} (${where})`, {
-      hint: 'free some space or add a peer with `shardctl peers add`, then run the same command again: it goes on where it stopped',
+      hint: 'free some space there, then run the same command again: it goes on where it stopped; `shardctl prune` works on a full disk, too',
       cause: error,
     });
   }

@@ -54,7 +54,7 @@ function free(): number {
   return bavail * bsize;
 }
 
-test('on the disk of the home: forget, prune, repair and rm, and after them the next import', (t) => {
+test('on the disk of the home: forget, prune, repair, peers add and rm, and after them the next import', (t) => {
   if (!mounted(112)) return t.skip('needs root, to mount a small file system');
   const home = join(disk, 'home');
   const shardctl = (...argv: string[]) => program.succeeds('--home', home, ...argv);
@@ -73,6 +73,8 @@ test('on the disk of the home: forget, prune, repair and rm, and after them the 
   shardctl('update');
   shardctl('verify', '--read-data');
   fill();
+  assert.match(program.ends(43, '--home', home, 'update').stderr, /free some space there, .*`shardctl prune`/);
+  shardctl('peers', 'add', 'local', program.path('another'));
   shardctl('rm', 'm');
   assert.ok(free() > 4 * MIB, `${free()}`);
 });
@@ -94,4 +96,21 @@ test('on the disk of a peer: what is thin is copied into the reserve, and goes',
   program.succeeds('peers', 'add', 'local', 'q');
   program.succeeds('peers', 'rm', 'p', '--force');
   assert.ok(readdirSync(join(disk, 'peer')).includes('ballast'));
+});
+
+test('on the disk of a home with a peer: one that joins is given what the full one is drained of', (t) => {
+  if (!mounted(64)) return t.skip('needs root, to mount a small file system');
+  const home = join(disk, 'home');
+  const shardctl = (...argv: string[]) => program.succeeds('--home', home, ...argv);
+  change(4 * MIB);
+  shardctl('add', 'm', '--shard-size', '1MiB');
+  fill();
+  shardctl('peers', 'add', 'local', program.path('another'));
+  shardctl('rebalance');
+  const before = free();
+  assert.ok(before > MIB, `${before}`);
+  fill();
+  shardctl('peers', 'drain', 'local');
+  shardctl('peers', 'rm', 'local');
+  shardctl('verify', '--read-data');
 });

@@ -8,8 +8,8 @@ import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../peer-options.ts';
 import type { Absolute } from '../surroundings.ts';
-import { writing } from '../wire.ts';
 import { type AskedCluster, addCluster } from '../wire-cluster-settings.ts';
+import { freeing } from '../wire-freeing.ts';
 import { hostOf, isUrl } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -17,7 +17,7 @@ export async function run(context: Context): Promise<number> {
   const settings = clusterOf(args, absolute);
   const kubos = args.all('kubo').map(({ value }) => kuboOf(value, args));
   const asked = { settings, counting: membersIn(args), kubos };
-  const made = await writing(context, ({ config }) => addCluster(context, config, asked));
+  const made = await freeing(context, ({ config }) => addCluster(context, config, asked));
   if (!quiet && !json) {
     output.line(`cluster ${made.name}: ${peerNames(made).join(', ')}`);
     const others = made.bystanders?.map((it) => displayText(it.name)) ?? [];

@@ -6,14 +6,14 @@ import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../peer-options.ts';
 import type { Absolute } from '../surroundings.ts';
-import { writing } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 import { addKuboPeer, type NewKuboPeer } from '../wire-kubo.ts';
 import { hostOf } from '../wire-places.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output, quiet, json } = context;
   const wanted = peerOf(args, absolute);
-  const { peer, warnings } = await writing(context, async ({ config }) => {
+  const { peer, warnings } = await freeing(context, async ({ config }) => {
     if (config.peers.some(({ name }) => name === wanted.name)) {
       throw new ShardctlError('USAGE', `there is a peer "${wanted.name}" already`, { hint: 'choose another name with --name' });
     }

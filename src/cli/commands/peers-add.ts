@@ -9,14 +9,15 @@ import type { Context } from '../context.ts';
 import { tellNeighbours } from '../neighbours.ts';
 import { commonOptions, peerName } from '../peer-options.ts';
 import type { Absolute } from '../surroundings.ts';
-import { setUpLocalPeer, writing } from '../wire.ts';
+import { setUpLocalPeer } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
 
 export async function run(context: Context): Promise<number> {
   const peer = peerOf(context.args, context.absolute);
   refuseForeign(peer.path);
-  await writing(context, async ({ config }) => {
+  await freeing(context, async ({ config }) => {
     if (config.peers.some(({ name }) => name === peer.name)) {
       throw new ShardctlError('USAGE', `there is a peer "${peer.name}" already`, { hint: 'choose another name with --name' });
     }

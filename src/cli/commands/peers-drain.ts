@@ -11,7 +11,8 @@ import { movedLines } from '../moved.ts';
 import { withDrained } from '../peer-settings.ts';
 import { answer } from '../results.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session, withPeers, writing } from '../wire.ts';
+import { reading, type Session, withPeers } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet, reporter } = context;
@@ -20,7 +21,7 @@ export async function run(context: Context): Promise<number> {
   const dryRun = args.flag('dry-run');
   requireHome(home);
   if (args.flag('undo')) {
-    await writing(context, async ({ config }) => saveConfig(home, withDrained(config, name, false)));
+    await freeing(context, async ({ config }) => saveConfig(home, withDrained(config, name, false)));
     if (!quiet && !json) output.line(`peer ${name} is given shards again`);
     return EXIT.done;
   }
@@ -62,5 +63,5 @@ export async function run(context: Context): Promise<number> {
     }
     return moved.left > 0 ? EXIT.damage : EXIT.done;
   };
-  return dryRun ? await reading(context, work) : await writing(context, work);
+  return dryRun ? await reading(context, work) : await freeing(context, work);
 }

@@ -7,7 +7,8 @@ import type { Context } from '../context.ts';
 import { movedLines } from '../moved.ts';
 import { answer } from '../results.ts';
 import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session, writing } from '../wire.ts';
+import { reading, type Session } from '../wire.ts';
+import { freeing } from '../wire-freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
@@ -22,5 +23,5 @@ export async function run(context: Context): Promise<number> {
     if (!quiet || json) answer(context, [{ type: 'moved-shards', ...moved, seconds }], () => movedLines(moved, seconds));
     return moved.left > 0 ? EXIT.damage : EXIT.done;
   };
-  return dryRun ? await reading(context, work) : await writing(context, work);
+  return dryRun ? await reading(context, work) : await freeing(context, work);
 }
