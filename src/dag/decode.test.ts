@@ -75,9 +75,10 @@ test('whatever the bytes, it decodes them as @ipld/dag-pb does, or says that the
       const block = cut % 3 === 0 ? bytes.subarray(0, cut % bytes.length) : bytes;
       const node = decodedOrDamaged(block);
       if (node === undefined) return;
+      // A flipped bit may make an identity CID of a link: what it carries is what it links to.
       const { Links } = dagPb.decode(block);
       assert.deepEqual(
-        node.links.map((link) => [Buffer.from(link.digest).toString('hex'), link.dagSize]),
+        node.links.map((link) => [Buffer.from(link.inline ?? link.digest).toString('hex'), link.dagSize]),
         Links.map((link) => [Buffer.from(link.Hash.multihash.digest).toString('hex'), link.Tsize ?? 0]),
       );
     }),
