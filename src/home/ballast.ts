@@ -34,13 +34,7 @@ export function placesOf(home: HomePaths, peers: readonly string[]): Ballasted[]
 /** @returns whether there was any */
 export function throwOff({ dir }: Ballasted): boolean {
   const path = pathIn(dir);
-  if (bytesOf(path) === 0) return false;
-  try {
-    rmSync(path);
-    return true;
-  } catch {
-    return false;
-  }
+  return bytesOf(path) > 0 && removed(path);
 }
 
 /** Throws it off where there is less room than it makes. */
@@ -74,7 +68,17 @@ function write(path: string, bytes: number): void {
       closeSync(fd);
     }
   } catch {
+    removed(path);
+  }
+}
+
+/** A stale mount lets nothing be removed either. */
+function removed(path: string): boolean {
+  try {
     rmSync(path, { force: true });
+    return true;
+  } catch {
+    return false;
   }
 }
 
