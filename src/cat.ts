@@ -4,6 +4,7 @@ import { ShardctlError } from './errors.ts';
 import { type BlockId, type ByteString, FILE } from './model.ts';
 import type { Blocks } from './read/block-source.ts';
 import { dataOf } from './read/file-data.ts';
+import { Repetition } from './read/repetition.ts';
 import { resolve } from './read/tree.ts';
 
 export interface CatOptions {
@@ -12,17 +13,19 @@ export interface CatOptions {
   readonly path: ByteString;
   readonly blocks: Blocks;
   readonly signal: AbortSignal;
+  /** See `GetOptions`. [false] */
+  readonly isOwn?: boolean;
 }
 
 /** Holds one leaf at a time. Throws `USAGE` when the path is not a file. */
-export async function* cat({ root, path, blocks, signal }: CatOptions): AsyncGenerator<Uint8Array> {
+export async function* cat({ root, path, blocks, signal, isOwn = false }: CatOptions): AsyncGenerator<Uint8Array> {
   const file = await resolve(root, path, blocks);
   if (file.kind !== FILE) {
     throw new ShardctlError('USAGE', `${path === '' ? 'the root of the tree' : `"${displayPath(path)}"`} is not a file`, {
       hint: 'list a directory with `shardctl ls`, restore it with `shardctl get`',
     });
   }
-  for await (const bytes of dataOf(file, blocks)) {
+  for await (const bytes of dataOf(file, blocks, isOwn ? undefined : new Repetition())) {
     signal.throwIfAborted();
     yield bytes;
   }

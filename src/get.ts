@@ -11,12 +11,12 @@ import { Turns } from './flow.ts';
 import { joinBytes, toBytes } from './fs-path.ts';
 import { formatCount } from './home/sizes.ts';
 import { loadLibc } from './libc.ts';
-import { BoundlessTree } from './measure.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE } from './model.ts';
 import type { Blocks } from './read/block-source.ts';
 import { Destination } from './read/destination.ts';
 import { dataOf } from './read/file-data.ts';
 import { NotRestored, type RestoreProblems } from './read/not-restored.ts';
+import { BoundlessTree, Repetition } from './read/repetition.ts';
 import { linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from './read/tree.ts';
 
 export interface GetOptions {
@@ -32,6 +32,8 @@ export interface GetOptions {
   readonly overwrite?: boolean;
   /** Set setuid, setgid and sticky bits too: the tree is this home's own, or it was asked for. [false] */
   readonly specialBits?: boolean;
+  /** This home made the tree from a source of its own, so its files may repeat themselves as often as they like. [false] */
+  readonly isOwn?: boolean;
 }
 
 export interface GetSummary {
@@ -52,12 +54,13 @@ export interface GetSummary {
  * nothing can be restored; `BoundlessTree`. What was restored stays
  */
 export async function get(options: GetOptions): Promise<GetSummary> {
-  const { root, path, out, blocks, emit, signal, overwrite = false, specialBits = false } = options;
+  const { root, path, out, blocks, emit, signal, overwrite = false, specialBits = false, isOwn = false } = options;
   const destination = new Destination({ libc: await loadLibc(), overwrite, specialBits, emit });
   const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
   const top = toBytes(out);
   const notRestored = new NotRestored(emit, () => destination.isStillThere());
   const turns = new Turns(signal);
+  const repetition = isOwn ? undefined : new Repetition();
   let entries = 0;
   let current = top;
 
@@ -103,7 +106,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   async function restoreFile(at: ByteString, entry: TreeEntry): Promise<void> {
     const file = destination.createFile(at, entry);
     try {
-      for await (const bytes of dataOf(entry, blocks)) {
+      for await (const bytes of dataOf(entry, blocks, repetition)) {
         destination.write(file, bytes);
         counts.bytes += bytes.length;
         await turn();

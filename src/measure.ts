@@ -11,27 +11,15 @@ import { formatCount, formatSize } from './home/sizes.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryCounts, FILE, RAW } from './model.ts';
 import type { Blocks } from './read/block-source.ts';
 import { assertFileBytes, assertFileNode, assertSize } from './read/file-data.ts';
+import { BoundlessTree, FREE_PARTS, MOST_REPEATED } from './read/repetition.ts';
 import { linksOf, readEntry, type TreeEntry, type TreeLink } from './read/tree.ts';
 
 /** So many entries are written out whatever they are made of. */
 const FREE_ENTRIES = 100_000;
 /** The largest file that ext4 can hold: so many bytes may be made of anything, as an empty disk image is. */
 const FREE_BYTES = 16 * 2 ** 40;
-/** So many parts of files are read one by one, whatever they are made of: all of an empty image of 4 TiB in parts of 256 KiB. A minute or so. */
-const FREE_PARTS = 2 ** 24;
-/** Beyond that, a tree is no more than so many times what it is made of. A year of daily copies of one directory is 365 times that. */
-const MOST_REPEATED = 1000;
 /** Directories in one another. Paths end at 4,096 bytes, and OUT is a part of them. */
 const MOST_LEVELS = 2000;
-
-/** A tree that no system could hold, though its blocks are few. Whoever writes it out stops: nothing else of it is any better. */
-export class BoundlessTree extends ShardctlError {
-  constructor(why: string) {
-    super('DAMAGE', `the tree ${why}`, {
-      hint: 'it was made to be endless; `shardctl prune` frees its blocks, once `shardctl forget`, or `shardctl rm` where it is the newest, has let go of any snapshot of it',
-    });
-  }
-}
 
 /** A tree written out. */
 export interface Measured {

@@ -8,22 +8,29 @@ import { type DagNode, decodeNode } from '../dag/decode.ts';
 import { ShardctlError } from '../errors.ts';
 import { type BlockId, RAW } from '../model.ts';
 import type { Blocks } from './block-source.ts';
+import type { Repetition } from './repetition.ts';
 import type { TreeEntry } from './tree.ts';
 
 /** File nodes above one another. A file of 2^53 bytes in which each node has two links has 53 levels. */
 export const MOST_FILE_LEVELS = 64;
 
-/** Never holds more than one leaf, and a node a level. @throws ShardctlError `DAMAGE` at the first part that is not what the file says */
-export async function* dataOf(file: TreeEntry, blocks: Blocks): AsyncGenerator<Uint8Array> {
+/**
+ * Never holds more than one leaf, and a node a level.
+ * @param repetition of all the files that are read, where they may be a stranger's
+ * @throws ShardctlError `DAMAGE` at the first part that is not what the file says; BoundlessTree
+ */
+export async function* dataOf(file: TreeEntry, blocks: Blocks, repetition?: Repetition): AsyncGenerator<Uint8Array> {
   if (!('links' in file.content)) yield file.content.data;
-  else yield* dataBelow(file, file.content, new Parts(blocks), 1);
+  else yield* dataBelow(file, file.content, new Parts(blocks, repetition), 1);
 }
 
 async function* dataBelow(id: BlockId, node: DagNode, parts: Parts, level: number): AsyncGenerator<Uint8Array> {
   assertFileNode(id, node, level);
+  parts.repetition?.node(id.digest, node.links.length);
   let bytes = node.data?.length ?? 0;
   if (node.data !== undefined && bytes > 0) yield node.data;
   for (const [index, link] of node.links.entries()) {
+    parts.repetition?.part();
     const claimed = node.blockSizes[index];
     if (claimed === 0) continue;
     const part = await parts.read(link, level);
@@ -47,12 +54,14 @@ interface Part {
 
 /** Reads what a file is made of, and remembers the leaf that came last and the node that came last on each level. */
 class Parts {
+  readonly repetition: Repetition | undefined;
   readonly #blocks: Blocks;
   #leaf: Part | undefined;
   readonly #nodes: (Part | undefined)[] = [];
 
-  constructor(blocks: Blocks) {
+  constructor(blocks: Blocks, repetition: Repetition | undefined) {
     this.#blocks = blocks;
+    this.repetition = repetition;
   }
 
   /** @param level of the node that links to it */

@@ -22,7 +22,7 @@ export async function run(context: Context): Promise<number> {
     forOthersToo(context);
     const specialBits = isOwn || args.flag('special-bits');
     const emit: Emit = (event) => reporter.event(event);
-    const done = await get({ root, path, out, blocks, emit, signal, overwrite: args.flag('overwrite'), specialBits });
+    const done = await get({ root, path, out, blocks, emit, signal, overwrite: args.flag('overwrite'), specialBits, isOwn });
     const seconds = (now() - started) / 1000;
     const { files, directories, symlinks, bytes, problems, failure } = done;
     if (args.flag('root-only') && !context.json) output.line(snapshot.tree);

@@ -217,13 +217,14 @@ test('a daemon that wants credentials gets them, from a file, the environment or
       writeFileSync(program.path('token'), 's3cret\n');
       const said = [
         program.succeeds('peers', 'add', 'kubo', ...args, '--name', 'the-one'),
+        program.succeeds('config', 'shared', 'yes'),
         program.succeeds('add', fixture('npm'), '-v'),
         program.succeeds('peers', 'ls'),
         program.succeeds('peers', 'ls', '--json'),
         program.succeeds('verify', '--read-data'),
       ];
       const mode = statSync(join(program.home, 'config.json')).mode & 0o077;
-      assert.equal(mode === 0, way === 'url', 'only settings that hold a password are closed');
+      assert.equal(mode === 0, way === 'url', 'in a home that is shared only settings that hold a password are closed');
       if (way === 'file') {
         writeFileSync(program.path('token'), 'wr0ng');
         const refused = program.run('update', '-v');
