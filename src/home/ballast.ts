@@ -61,7 +61,7 @@ function wantedIn({ tables }: Ballasted): number {
 function write(path: string, bytes: number): void {
   const piece = randomFillSync(Buffer.allocUnsafe(MIB));
   try {
-    const fd = openSync(path, 'w', 0o600);
+    const fd = openSync(path, 'w');
     try {
       for (let left = bytes; left > 0; ) left -= writeSync(fd, piece, 0, Math.min(left, piece.length));
     } finally {
