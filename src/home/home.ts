@@ -29,7 +29,7 @@ export interface HomePaths {
 }
 
 /** What is in a home, its settings and what somebody else has put there left out. */
-export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers'] as const;
+export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers', 'ballast'] as const;
 
 /** @param dir absolute */
 export function homePaths(dir: string): HomePaths {

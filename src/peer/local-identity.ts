@@ -21,7 +21,7 @@ export type PeerLayout = 'car' | 'blockstore';
 export const SHARDS_IN: Readonly<Record<PeerLayout, string>> = { car: 'shards', blockstore: 'blocks' };
 
 /** What is in the directory of a peer of either layout. */
-export const PEER_PARTS = ['peer.json', 'shards', 'tmp', 'blocks', 'pins', 'leaving', 'owners'] as const;
+export const PEER_PARTS = ['peer.json', 'shards', 'tmp', 'blocks', 'pins', 'leaving', 'owners', 'ballast'] as const;
 
 export interface PeerIdentity {
   readonly format: number;
