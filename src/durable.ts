@@ -89,15 +89,21 @@ export async function makeDirectory(path: string): Promise<void> {
  * @returns the first that it made
  */
 export function makeDirectories(path: string): string | undefined {
+  if (isDirectory(path)) return undefined;
   const above = dirname(path);
   const first = above === path || existsSync(above) ? undefined : makeDirectories(above);
   try {
     mkdirSync(path);
   } catch (error) {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return first;
-    throw error;
+    // Another run has made it meanwhile.
+    if (!isDirectory(path)) throw error;
+    return first;
   }
   return first ?? path;
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Flushes the names in a directory, where the caller must not let anything else happen meanwhile. */
