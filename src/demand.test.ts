@@ -32,7 +32,13 @@ let dir: string;
 let home: TestHome;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'shardctl-demand-'));
-  home = await TestHome.create({ one: { tags: { zone: 'a' } }, two: { tags: { zone: 'a' } }, three: { tags: { zone: 'b' } } });
+  // Of a capacity, what is free goes by what they hold, and not by what else is on the disk.
+  const capacity = 2 ** 30;
+  home = await TestHome.create({
+    one: { capacity, tags: { zone: 'a' } },
+    two: { capacity, tags: { zone: 'a' } },
+    three: { capacity, tags: { zone: 'b' } },
+  });
   writeTree(dir, Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`f${i}`, Buffer.alloc(20_000, `${i} `)])));
 });
 afterEach(() => {
