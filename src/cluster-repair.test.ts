@@ -58,7 +58,7 @@ describe('what an IPFS Cluster has lost', { skip: withoutCluster() }, () => {
     await Promise.all([lab.killMember(c3), lab.killKubo(c3)]);
     try {
       await until(async () => !(await (await fetch(`${cluster}/monitor/metrics/ping`)).text()).includes(c3.clusterId));
-      home.program.ends(44, 'verify', '--replication', '2');
+      home.program.ends(42, 'verify', '--replication', '2');
       home.program.succeeds('repair', '--replication', '2');
       for (const { cid, members } of await home.replicas()) assert.deepEqual(members, ['c1', 'c2'], cid);
     } finally {
