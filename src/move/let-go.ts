@@ -54,7 +54,9 @@ export async function takeAway({ index, peers, emit }: LettingGo, cid: string, n
   }
 }
 
+/** Nobody is no witness. */
 async function saySo({ peers }: LettingGo, cid: string, names: readonly string[]): Promise<boolean> {
+  if (names.length === 0) return false;
   for (const name of names) {
     try {
       if ((await peers.get(name)?.has(cid)) !== true) return false;
