@@ -1,5 +1,5 @@
-/** All waiting and all concurrency of the program: a bounded queue over p-queue, abortable sleep, a limit on bytes a second, turns of the event loop. */
-import { setImmediate as immediate, setTimeout as timeout } from 'node:timers/promises';
+/** All waiting and all concurrency of the program: a bounded queue over p-queue, abortable sleep, a limit on bytes a second. */
+import { setTimeout as timeout } from 'node:timers/promises';
 import PQueue from 'p-queue';
 
 /**
@@ -73,34 +73,4 @@ export function limitedTo(bytesPerSecond: number, signal: AbortSignal, now: () =
     paidAt = Math.max(paidAt, at) + (bytes / bytesPerSecond) * 1000;
     if (waitMs > 0) await sleep(waitMs, signal);
   };
-}
-
-/** Others get their turn at least this often: a signal is heard within a fraction of a second. */
-const TURN_MS = 50;
-
-/**
- * Lets a long run of work give the event loop its turn. Awaiting what is at hand already gives nobody a turn, and no signal is heard
- * meanwhile; how much work fits between two turns depends on blocks that may be a stranger's, so this goes by time.
- */
-export class Turns {
-  readonly #signal: AbortSignal | undefined;
-  #dueAt = performance.now() + TURN_MS;
-
-  /** @param signal looked at after each turn */
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal;
-  }
-
-  /** For loops that are too hot to await each time. */
-  get isDue(): boolean {
-    return performance.now() >= this.#dueAt;
-  }
-
-  /** Gives others their turn if it is due. @throws whatever the signal was aborted with */
-  async give(): Promise<void> {
-    if (!this.isDue) return;
-    await immediate();
-    this.#dueAt = performance.now() + TURN_MS;
-    this.#signal?.throwIfAborted();
-  }
 }

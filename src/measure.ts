@@ -6,7 +6,7 @@
 import { decodeNode } from './dag/decode.ts';
 import { DigestMap } from './digest-map.ts';
 import { ShardctlError } from './errors.ts';
-import { Turns } from './flow.ts';
+import { Turns } from './event-loop.ts';
 import { formatCount, formatSize } from './home/sizes.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryCounts, FILE, RAW } from './model.ts';
 import type { Blocks } from './read/block-source.ts';

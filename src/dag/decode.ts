@@ -62,7 +62,8 @@ function decodeLink(bytes: Uint8Array): Link {
     else throw damaged(`an unexpected field ${last} in a link`);
   }
   if (id === undefined) throw damaged('a link to nothing');
-  return { ...id, name, dagSize };
+  // Spread, the links of 40,000 files took 0.18 s more.
+  return id.inline === undefined ? { codec: id.codec, digest: id.digest, name, dagSize } : { ...id, name, dagSize };
 }
 
 function linkedBlock(bytes: Uint8Array): FoundBlock {

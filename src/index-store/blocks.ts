@@ -11,7 +11,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { makeDirectories, removeUnlessBusy, syncDirectory } from '../durable.ts';
 import { errnoOf, isDamage } from '../errors.ts';
-import { Turns } from '../flow.ts';
+import { Turns } from '../event-loop.ts';
 import { BITS_PER_BLOCK } from './block-filter.ts';
 import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './block-records.ts';
 import { BlockRun, BlockRunWriter, soundPages } from './block-run.ts';

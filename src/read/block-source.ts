@@ -1,7 +1,7 @@
 /** Blocks by digest, from whichever peer holds their shard: an intact replica is found as long as there is one. */
 import { blockText } from '../dag/cid.ts';
 import { ShardctlError } from '../errors.ts';
-import { Turns } from '../flow.ts';
+import { Turns } from '../event-loop.ts';
 import type { Peer, ShardReader } from '../peer/peer.ts';
 
 /** Where a block is: its shard, and the peers that should hold that. */
