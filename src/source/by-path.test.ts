@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -14,13 +14,13 @@ test('what is made to fail for one path, fails', { skip: isTraced ? false : 'str
   const dir = mkdtempSync(join(tmpdir(), 'shardctl-by-path-'));
   try {
     writeTree(dir, { source: { a: 'a', sub: { b: 'b' }, z: 'z' } });
-    for (const path of ['a', 'sub', 'sub/b']) {
+    const add = [process.execPath, SHARDCTL, '--home', join(dir, 'home'), 'add', join(dir, 'source')];
+    const run = (command: string, args: readonly string[]) => spawnSync(command, args, { encoding: 'utf8' });
+    assert.equal(run(add[0] as string, add.slice(1)).status, 0);
+    for (const [turn, path] of ['a', 'sub', 'sub/b'].entries()) {
+      for (const file of ['a', 'sub/b', 'z']) utimesSync(join(dir, 'source', file), turn, turn);
       const failing = ['-f', '-qq', '-o', '/dev/null', '-P', join(dir, 'source', path), '-e', 'inject=openat:error=ESTALE'];
-      const { status, stderr } = spawnSync(
-        'strace',
-        [...failing, process.execPath, SHARDCTL, '--home', join(dir, `home-${path.replace('/', '-')}`), 'add', join(dir, 'source')],
-        { encoding: 'utf8' },
-      );
+      const { status, stderr } = run('strace', [...failing, ...add]);
       assert.equal(status, 23, stderr);
       assert.ok(stderr.includes(path) && stderr.includes('ESTALE'), stderr);
     }

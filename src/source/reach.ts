@@ -25,11 +25,14 @@ export interface OpenDirectory {
   readonly fd: number | undefined;
 }
 
+/** `by path`: so that whatever goes by paths (audit rules, tracers, faults made for one directory) meets it under its name. */
+export type Opened = 'by path' | 'quickly';
+
 /** All fail with the errnos of the system calls; a symlink in the place of a directory is ENOTDIR. */
 export interface Reach {
   /** With them, an `OpenDirectory` has a descriptor. */
   readonly calls: LinuxCalls | undefined;
-  inDirectory<T>(path: ByteString, look: (directory: OpenDirectory) => T): T;
+  inDirectory<T>(path: ByteString, look: (directory: OpenDirectory) => T, opened?: Opened): T;
   /**
    * Opens what should be a file, for reading; a FIFO does not hold it up. The caller closes it.
    * @param seen inode number of the file that was seen there: then it is that file, or another one of the source. As an inode may have been
