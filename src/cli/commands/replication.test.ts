@@ -115,7 +115,7 @@ test('a tree that came as a CAR is held to what import-car was told', () => {
 test('a home of format 1 did not remember: what a repository has is what it is held to', () => {
   program.dispose();
   cpSync(HOME_FORMAT_1, program.home, { recursive: true });
-  for (const peer of ['a', 'b']) mkdirSync(join(program.home, 'peers', peer, 'tmp'));
+  for (const peer of ['a', 'b']) mkdirSync(join(program.home, 'peers', peer, 'tmp'), { recursive: true });
   mkdirSync(source, { recursive: true });
   writeFileSync(join(source, 'new'), 'new');
   // Where it came from is not on this machine: its place is.
