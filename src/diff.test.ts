@@ -6,13 +6,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseCid } from './dag/cid.ts';
-import { profileOf } from './dag/profile.ts';
 import { diff } from './diff.ts';
 import { displayPath } from './display.ts';
 import type { Change, Event } from './events.ts';
 import { toBytes } from './fs-path.ts';
 import { placedBlocks } from './placed-blocks.ts';
-import { planRun } from './plan-run.ts';
 import { readEntry } from './read/tree.ts';
 import { TestHome } from './testing/run.ts';
 import { applyEdit, edit } from './testing/tree.ts';
@@ -60,31 +58,8 @@ function bytesOf(home: TestHome): Map<string, string> {
 }
 
 async function plan(home: TestHome, source: string): Promise<Event[]> {
-  const index = await home.index();
   const events: Event[] = [];
-  try {
-    await planRun({
-      repository: 'test',
-      source: toBytes(source),
-      metadata: true,
-      profile: profileOf('unixfs-v1-2025'),
-      filters: [],
-      copyLinks: false,
-      trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
-      maxDelete: undefined,
-      index,
-      pending: join(home.dir, 'index', 'pending'),
-      peers: home.peers,
-      replication: { min: 1, max: 1 },
-      allocateBy: ['freespace'],
-      shardBytes: 1024 * 1024,
-      signal: new AbortController().signal,
-      now: Date.now,
-      emit: (event) => events.push(event),
-    });
-  } finally {
-    await index.close();
-  }
+  await home.plan(source, { shardBytes: 1024 * 1024 }, (event) => events.push(event));
   return events;
 }
 

@@ -6,14 +6,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RESERVE_BYTES } from './allocate/allocators.ts';
-import { profileOf } from './dag/profile.ts';
 import type { Plan, Summary } from './events.ts';
-import { toBytes } from './fs-path.ts';
-import { Index } from './index-store/index.ts';
 import type { IngestRun } from './ingest.ts';
 import { type Holding, holdingsOf } from './move/holdings.ts';
 import { LocalPeer } from './peer/local.ts';
-import { planRun } from './plan-run.ts';
 import { type Repaired, repair } from './repair.ts';
 import { TEST_OWNER } from './testing/owner.ts';
 import { pruneRun, SHARD_BYTES, withIndex } from './testing/retention.ts';
@@ -40,32 +36,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function plan(demand = TWICE): Promise<Plan> {
-  const index = await Index.open(join(home.dir, 'index'), { readOnly: true });
-  try {
-    return await planRun({
-      repository: 'test',
-      source: toBytes(source),
-      metadata: true,
-      profile: profileOf('unixfs-v1-2025'),
-      filters: [],
-      copyLinks: false,
-      trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
-      maxDelete: undefined,
-      index,
-      pending: join(home.dir, 'index', 'pending'),
-      peers: home.peers,
-      ...demand,
-      allocateBy: ['freespace'],
-      shardBytes: SHARD_BYTES,
-      signal: new AbortController().signal,
-      now: Date.now,
-      emit: () => {},
-    });
-  } finally {
-    await index.close();
-  }
-}
+const plan = (demand = TWICE): Promise<Plan> => home.plan(source, { ...demand, shardBytes: SHARD_BYTES });
 
 const add = async (options: Partial<IngestRun> = {}): Promise<Summary> =>
   (await home.add(source, { ...TWICE, shardBytes: SHARD_BYTES, ...options })).summary;

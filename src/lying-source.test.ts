@@ -1,6 +1,6 @@
 /** Sources on file systems that do not tell the truth: what is committed is what can be read, once, and it is committed once. */
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { profileOf } from './dag/profile.ts';
@@ -21,8 +21,7 @@ describe('a source that lies', { skip: withoutFuse() }, () => {
   });
   after(() => mount.dispose());
   beforeEach(async () => {
-    await mount.set({});
-    for (const name of readdirSync(mount.below)) rmSync(join(mount.below, name), { recursive: true });
+    await mount.reset();
     home = await TestHome.create();
   });
   afterEach(() => home.remove());

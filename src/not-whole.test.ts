@@ -5,14 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { cidText, sha256 } from './dag/cid.ts';
-import { profileOf } from './dag/profile.ts';
 import type { ShardctlError } from './errors.ts';
 import type { Event } from './events.ts';
-import { toBytes } from './fs-path.ts';
 import { noteDoubt } from './index-store/doubts.ts';
 import { Index } from './index-store/index.ts';
 import { DAG_PB } from './model.ts';
-import { planRun } from './plan-run.ts';
 import { repair } from './repair.ts';
 import { lose, unname } from './testing/breaking.ts';
 import { beginEach, tick } from './testing/each.ts';
@@ -114,31 +111,7 @@ test('a dry run says what the run will read, and leaves the note', async () => {
   noteDoubt(doubtPath());
   await home.add(dir, { ...OPTIONS, signal: AbortSignal.abort() }).catch(() => {});
   assert.ok(existsSync(doubtPath()), 'a run that stops leaves it too');
-  const index = await Index.open(join(home.dir, 'index'), { readOnly: true });
-  try {
-    const plan = await planRun({
-      repository: 'test',
-      source: toBytes(dir),
-      metadata: true,
-      profile: profileOf('unixfs-v1-2025'),
-      filters: [],
-      copyLinks: false,
-      trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
-      maxDelete: undefined,
-      index,
-      pending: join(home.dir, 'index', 'pending'),
-      peers: home.peers,
-      replication: { min: 1, max: 1 },
-      allocateBy: ['freespace'],
-      ...OPTIONS,
-      signal: new AbortController().signal,
-      now: Date.now,
-      emit: () => {},
-    });
-    assert.equal(plan.readFiles, 4);
-  } finally {
-    await index.close();
-  }
+  assert.equal((await home.plan(dir, OPTIONS)).readFiles, 4);
   assert.ok(existsSync(doubtPath()));
 });
 

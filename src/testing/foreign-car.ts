@@ -14,7 +14,7 @@ export const TYPE = { raw: 0, directory: 1, file: 2, metadata: 3, symlink: 4, ha
 
 export interface ForeignLink {
   readonly name?: string | Uint8Array;
-  readonly cid: CID;
+  readonly cid: { readonly bytes: Uint8Array };
   readonly size?: number;
 }
 

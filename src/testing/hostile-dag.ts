@@ -4,14 +4,12 @@ import { ShardctlError } from '../errors.ts';
 import { type BlockId, type ByteString, DAG_PB, RAW } from '../model.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { treeCarHeader, treeSectionHead } from '../shard/car-file.ts';
+import { type ForeignUnixFs, foreignNode, foreignUnixFs, TYPE } from './foreign-car.ts';
 
 export interface HostileLink {
   readonly id: BlockId;
   readonly name?: ByteString;
 }
-
-const [DIRECTORY, FILE, HAMT] = [1, 2, 5];
-const MURMUR3 = 0x22;
 
 export class HostileDag implements Blocks {
   readonly #blocks = new Map<string, { readonly id: BlockId; readonly bytes: Buffer }>();
@@ -27,19 +25,18 @@ export class HostileDag implements Blocks {
   }
 
   directory(links: readonly HostileLink[]): BlockId {
-    return this.#node(links, varintField(1, DIRECTORY));
+    return this.#node(links, { type: TYPE.directory });
   }
 
   /** @param sizes what it says of each link; none, as some writers do, when absent */
   file(links: readonly BlockId[], fileBytes: number, sizes: readonly number[] = []): BlockId {
     const named = links.map((id) => ({ id }));
-    return this.#node(named, varintField(1, FILE), varintField(3, fileBytes), ...sizes.map((size) => varintField(4, size)));
+    return this.#node(named, { type: TYPE.file, filesize: fileBytes, blocksizes: sizes });
   }
 
   /** @param links whose names begin with their slots */
   hamt(links: readonly HostileLink[], fanout: number): BlockId {
-    const field = bytesField(2, Buffer.alloc(fanout / 8, 0xff));
-    return this.#node(links, varintField(1, HAMT), field, varintField(5, MURMUR3), varintField(6, fanout));
+    return this.#node(links, { type: TYPE.hamt, data: Buffer.alloc(fanout / 8, 0xff), fanout });
   }
 
   async read(digest: Uint8Array): Promise<Uint8Array> {
@@ -54,11 +51,9 @@ export class HostileDag implements Blocks {
     return Buffer.concat([treeCarHeader(root, 1), ...sections]);
   }
 
-  #node(links: readonly HostileLink[], ...data: readonly Buffer[]): BlockId {
-    const encoded = links.map(({ id, name = '' }) =>
-      bytesField(2, Buffer.concat([bytesField(1, cidBytes(id, 1)), bytesField(2, Buffer.from(name, 'latin1')), varintField(3, 1)])),
-    );
-    return this.#put(DAG_PB, Buffer.concat([...encoded, bytesField(1, Buffer.concat(data))]));
+  #node(links: readonly HostileLink[], data: ForeignUnixFs): BlockId {
+    const named = links.map(({ id, name = '' }) => ({ cid: { bytes: cidBytes(id, 1) }, name: Buffer.from(name, 'latin1'), size: 1 }));
+    return this.#put(DAG_PB, foreignNode(named, foreignUnixFs(data)));
   }
 
   #put(codec: BlockId['codec'], bytes: Buffer): BlockId {
@@ -70,19 +65,4 @@ export class HostileDag implements Blocks {
 
 function keyOf(digest: Uint8Array): string {
   return Buffer.from(digest).toString('hex');
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = BigInt(value);
-  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-  return Buffer.from([...bytes, Number(rest)]);
-}
-
-function varintField(field: number, value: number): Buffer {
-  return Buffer.concat([varint(field * 8), varint(value)]);
-}
-
-function bytesField(field: number, bytes: Uint8Array): Buffer {
-  return Buffer.concat([varint(field * 8 + 2), varint(bytes.length), bytes]);
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { profileOf } from '../dag/profile.ts';
-import type { Event, Summary } from '../events.ts';
+import type { Emit, Event, Plan, Summary } from '../events.ts';
 import { toBytes } from '../fs-path.ts';
 import { Index } from '../index-store/index.ts';
 import type { IngestRun } from '../ingest.ts';
@@ -11,6 +11,7 @@ import type { ShardRecord } from '../model.ts';
 import { LocalPeer } from '../peer/local.ts';
 import type { PeerLayout } from '../peer/local-identity.ts';
 import type { Peer } from '../peer/peer.ts';
+import { planRun } from '../plan-run.ts';
 import { update } from '../update.ts';
 import { verify } from '../verify.ts';
 import { TEST_OWNER } from './owner.ts';
@@ -59,28 +60,7 @@ export class TestHome {
     const events: Event[] = [];
     try {
       const summary = await update({
-        repository: 'test',
-        source: toBytes(source),
-        metadata: true,
-        profile: profileOf('unixfs-v1-2025'),
-        chunker: undefined,
-        filters: [],
-        copyLinks: false,
-        trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
-        maxDelete: undefined,
-        itemize: false,
-        spool: join(this.dir, 'spool'),
-        heads: join(this.dir, 'heads'),
-        pending: join(this.dir, 'index', 'pending'),
-        index,
-        peers: this.peers,
-        ownDemand: {},
-        replication: { min: 1, max: 1 },
-        allocateBy: ['freespace'],
-        shardBytes: 128 * 1024 * 1024,
-        toolVersion: 'test',
-        signal: new AbortController().signal,
-        now: Date.now,
+        ...this.#run(index, source),
         ...options,
         emit: (event) => {
           events.push(event);
@@ -91,6 +71,43 @@ export class TestHome {
     } finally {
       await index.close();
     }
+  }
+
+  /** What adding a directory would do. */
+  async plan(source: string, options: Partial<IngestRun> = {}, emit: Emit = () => {}): Promise<Plan> {
+    const index = await Index.open(join(this.dir, 'index'), { readOnly: true });
+    try {
+      return await planRun({ ...this.#run(index, source), ...options, emit });
+    } finally {
+      await index.close();
+    }
+  }
+
+  #run(index: Index, source: string): Omit<IngestRun, 'emit'> {
+    return {
+      repository: 'test',
+      source: toBytes(source),
+      metadata: true,
+      profile: profileOf('unixfs-v1-2025'),
+      chunker: undefined,
+      filters: [],
+      copyLinks: false,
+      trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
+      maxDelete: undefined,
+      itemize: false,
+      spool: join(this.dir, 'spool'),
+      heads: join(this.dir, 'heads'),
+      pending: join(this.dir, 'index', 'pending'),
+      index,
+      peers: this.peers,
+      ownDemand: {},
+      replication: { min: 1, max: 1 },
+      allocateBy: ['freespace'],
+      shardBytes: 128 * 1024 * 1024,
+      toolVersion: 'test',
+      signal: new AbortController().signal,
+      now: Date.now,
+    };
   }
 
   /** Reads every block of every snapshot on every peer that should have it; the findings. */

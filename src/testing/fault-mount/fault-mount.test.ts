@@ -43,8 +43,7 @@ describe('a fault mount', { skip: withoutFuse() }, () => {
   });
   after(() => mount.dispose());
   beforeEach(async () => {
-    await mount.set({});
-    for (const name of readdirSync(mount.below)) rmSync(join(mount.below, name), { recursive: true });
+    await mount.reset();
   });
 
   it('without faults is an ordinary file system', () => {

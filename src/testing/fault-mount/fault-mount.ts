@@ -3,7 +3,7 @@
  * inode numbers that lie, open files that cannot be removed, no shared mmap. Needs root and /dev/fuse on Linux, no library and no package.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -70,6 +70,12 @@ export class FaultMount {
     (this.#server.stdin as Writable).write(`${toJson(faults)}\n`);
     const { done } = await this.#answers.next();
     if (done) throw new Error('the fault mount is not served: it could not be mounted, or its server died');
+  }
+
+  /** No faults any more, and nothing below. */
+  async reset(): Promise<void> {
+    await this.set({});
+    for (const name of readdirSync(this.below)) rmSync(join(this.below, name), { recursive: true });
   }
 
   async dispose(): Promise<void> {
