@@ -73,6 +73,18 @@ describe('a source that fails', { skip: withoutFuse() }, () => {
     });
   }
 
+  it('at a symlink that is reached through another one keeps that symlink, too: it is there, and only cannot be read', async () => {
+    symlinkSync('/elsewhere', join(mount.below, 'sub', 'out'));
+    symlinkSync('sub', join(mount.below, 'alias'));
+    try {
+      await mount.set({ refuse: [{ on: ['readlink'], path: /^sub\/out$/, errno: 22 }] });
+      const { symlinks, problems } = (await home.add(mount.dir, { copyLinks: true })).summary;
+      assert.deepEqual([symlinks, problems.unreadable, problems.vanished], [0, 2, 0]);
+    } finally {
+      for (const path of ['sub/out', 'alias']) rmSync(join(mount.below, path));
+    }
+  });
+
   it('at its root is not imported, and not called empty', async () => {
     for (const errno of [LINUX_ERRNO.ESTALE, LINUX_ERRNO.ENOTCONN, LINUX_ERRNO.EUCLEAN]) {
       for (const on of ['getattr', 'opendir', 'readdir'] as const) {

@@ -3,16 +3,16 @@
  * The last time it is taken as it comes: one consistent length whose blocks sum to it, never half of each (the entry is
  * marked so that the next run reads it once more).
  */
-import { lstatSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Directory } from '../directory.ts';
 import { displayPath } from '../display.ts';
 import { entryStat } from '../entry-stat.ts';
 import { isPassing } from '../errno.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
-import { fsPath, partsOf } from '../fs-path.ts';
+import { partsOf } from '../fs-path.ts';
 import { FILE } from '../model.ts';
 import { type BlocksStep, NONE_FINISHED, ownBlocks } from '../shard/run.ts';
+import { lookAgain } from '../source/look.ts';
 import { importByContent } from './by-content.ts';
 import { entryPath, giveUp, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
@@ -62,7 +62,7 @@ export async function* importAlone(context: ImportContext, directory: Directory,
 function restat(context: ImportContext, directory: Directory, index: number): FileFailure | undefined {
   try {
     const { above, name } = partsOf(directory.originOf(index));
-    const stat = context.reach.inDirectory(above, ({ prefix }) => lstatSync(fsPath(prefix + name), { bigint: true }));
+    const stat = lookAgain(context.reach, above, name);
     if (!stat.isFile()) return { index, errno: 'ENOENT', detail: 'it was replaced by something that is not a file' };
     directory.setStat(index, FILE, entryStat(stat));
     return undefined;

@@ -1,11 +1,10 @@
 /** Symlinks are small and are never followed: the main thread reads their targets while workers read files. */
-import { lstatSync } from 'node:fs';
 import { encodeSymlink } from '../dag/file.ts';
 import { CHANGED, type Directory, NEW } from '../directory.ts';
 import { errnoOf, reasonOf } from '../errors.ts';
-import { fsPath } from '../fs-path.ts';
-import { DAG_PB, SYMLINK } from '../model.ts';
+import { type ByteString, DAG_PB, SYMLINK } from '../model.ts';
 import { RunBuilder } from '../shard/run.ts';
+import { lookAgain } from '../source/look.ts';
 import { giveUp, type ImportContext, metadataOf } from './context.ts';
 
 /** Imports the new and changed symlinks of a directory; undefined when there are none. */
@@ -35,9 +34,9 @@ function readTarget(context: ImportContext, directory: Directory, index: number)
   }
 }
 
-function isSymlink({ reach }: ImportContext, { path, names }: Directory, index: number): boolean {
+function isSymlink({ reach }: ImportContext, { origin, names }: Directory, index: number): boolean {
   try {
-    return reach.inDirectory(path, ({ prefix }) => lstatSync(fsPath(prefix + names[index])).isSymbolicLink());
+    return lookAgain(reach, origin, names[index] as ByteString).isSymbolicLink();
   } catch {
     return false;
   }

@@ -2,12 +2,13 @@
  * Where symlinks lead, for a repository that stores what they lead to. The source is a boundary: a link is followed as long as every
  * step of its way is inside it, one component after the other, because what the kernel resolves by itself may lead anywhere.
  */
-import { type BigIntStats, lstatSync, realpathSync } from 'node:fs';
+import { type BigIntStats, realpathSync } from 'node:fs';
 import { isGone } from '../errno.ts';
 import { errnoOf, ShardctlError } from '../errors.ts';
 import type { Event, KeptLink } from '../events.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
 import { type ByteString, DIRECTORY, FILE } from '../model.ts';
+import { lookAgain } from '../source/look.ts';
 import type { Reach } from '../source/reach.ts';
 import type { Source } from '../source/source.ts';
 import { kindOf } from './kinds.ts';
@@ -132,9 +133,7 @@ export class Links {
 
   /** Undefined when there is no such entry. */
   #stat(origin: ByteString, name: ByteString): BigIntStats | undefined {
-    return unless('ENAMETOOLONG', () =>
-      this.#reach.inDirectory(origin, ({ prefix }) => lstatSync(fsPath(prefix + name), { bigint: true })),
-    );
+    return unless('ENAMETOOLONG', () => lookAgain(this.#reach, origin, name));
   }
 
   /** Undefined when it is no link any more. */

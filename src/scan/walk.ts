@@ -14,7 +14,7 @@ import { errnoOf, reasonOf } from '../errors.ts';
 import type { Emit, EntryProblem, KeptLink } from '../events.ts';
 import { fsPath, joinBytes } from '../fs-path.ts';
 import { type ByteString, DIRECTORY, SYMLINK } from '../model.ts';
-import { entryStatOf } from '../source/look.ts';
+import { entryStatOf, lookAgain } from '../source/look.ts';
 import type { OpenDirectory } from '../source/reach.ts';
 import { type Source, sourceError } from '../source/source.ts';
 import { PAUSE, type Recalled, type WalkStep } from '../walk-step.ts';
@@ -132,7 +132,7 @@ function list(source: WalkedSource, parent: Directory | undefined, index: number
 function leadAgain({ reach }: WalkedSource, directory: Directory, index: number, links: Links): void {
   const name = directory.names[index] as ByteString;
   try {
-    const stat = reach.inDirectory(directory.origin, ({ prefix }) => lstatSync(fsPath(prefix + name)));
+    const stat = lookAgain(reach, directory.origin, name);
     const led = stat.isSymbolicLink() ? links.follow(directory.way(), name) : undefined;
     if (typeof led === 'object') directory.lead(index, led.origin);
   } catch (error) {

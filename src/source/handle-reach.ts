@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { isGone } from '../errno.ts';
 import { errnoOf } from '../errors.ts';
-import { fsPath } from '../fs-path.ts';
+import { fsPath, partsOf } from '../fs-path.ts';
 import type { LinuxCalls } from '../libc.ts';
 import type { ByteString } from '../model.ts';
 import type { OpenDirectory, Opened, Reach } from './reach.ts';
@@ -84,10 +84,14 @@ export class HandleReach implements Reach {
     }
   }
 
+  #whole(path: ByteString): ByteString {
+    return path === '' ? this.#rootPath : `${this.#rootPath}/${path}`;
+  }
+
   /** @returns undefined when nothing is there, which only the way from the root can tell for certain */
   #byWholePath(path: ByteString, flags: number): number | undefined {
     try {
-      return openSync(fsPath(path === '' ? this.#rootPath : `${this.#rootPath}/${path}`), flags);
+      return openSync(fsPath(this.#whole(path)), flags);
     } catch (error) {
       if (isElsewhere(errnoOf(error))) return undefined;
       throw error;
@@ -110,11 +114,10 @@ export class HandleReach implements Reach {
   }
 
   #inItsDirectory<T>(path: ByteString, act: (at: ByteString) => T): T {
-    const slash = path.lastIndexOf('/');
-    const name = path.slice(slash + 1);
-    if (slash < 0) return act(nameIn(this.#root, name));
+    const { above, name } = partsOf(path);
+    if (above === '') return act(nameIn(this.#root, name));
     try {
-      return act(nameIn(this.#hold(path.slice(0, slash)), name));
+      return act(nameIn(this.#hold(above), name));
     } catch (error) {
       // It may be another directory by now.
       this.close();
@@ -125,14 +128,13 @@ export class HandleReach implements Reach {
   /** @returns its descriptor, which stays open until another directory is asked for */
   #hold(path: ByteString): number {
     if (this.#last?.path === path) return this.#last.fd;
-    const slash = path.lastIndexOf('/');
-    const above = path.slice(0, Math.max(0, slash));
+    const { above, name } = partsOf(path);
     if (this.#aboveLast?.path === above) this.#closeLast();
     else {
       this.close();
       this.#aboveLast = { path: above, fd: this.#openDirectory(above, THROUGH) };
     }
-    this.#last = { path, fd: openSync(fsPath(nameIn(this.#aboveLast.fd, path.slice(slash + 1))), THROUGH) };
+    this.#last = { path, fd: openSync(fsPath(nameIn(this.#aboveLast.fd, name)), THROUGH) };
     return this.#last.fd;
   }
 
@@ -140,7 +142,7 @@ export class HandleReach implements Reach {
   #openListing(path: ByteString): number {
     const fd = this.#byWholePath(path, LIST);
     if (fd !== undefined) {
-      if (readlinkSync(handlePath(fd), 'latin1') === (path === '' ? this.#rootPath : `${this.#rootPath}/${path}`)) return fd;
+      if (readlinkSync(handlePath(fd), 'latin1') === this.#whole(path)) return fd;
       closeSync(fd);
     }
     return this.#openDirectory(path, LIST);

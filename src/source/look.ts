@@ -9,6 +9,11 @@ import type { LinuxCalls } from '../libc.ts';
 import type { ByteString } from '../model.ts';
 import type { OpenDirectory, Reach } from './reach.ts';
 
+/** Looks at one entry by itself, without following a symlink. @param directory path of the one it is in @throws the errno of what cannot be looked at */
+export function lookAgain(reach: Reach, directory: ByteString, name: ByteString): BigIntStats {
+  return reach.inDirectory(directory, ({ prefix }) => lstatSync(fsPath(prefix + name), { bigint: true }));
+}
+
 /** What was seen of the entry that was looked at last. Numbers, because a bigint is an object. */
 export interface Look {
   mode: number;

@@ -5,7 +5,7 @@
  * directories all the time; so names from elsewhere might be seen, for what they are worth, but nothing that is behind them.
  */
 import { closeSync, fstatSync, lstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
-import { fsPath } from '../fs-path.ts';
+import { fsPath, partsOf } from '../fs-path.ts';
 import type { ByteString } from '../model.ts';
 import { READ_FILE } from './handle-reach.ts';
 import type { OpenDirectory, Reach, SourceHandle } from './reach.ts';
@@ -47,7 +47,7 @@ export class PathReach implements Reach {
 
   /** Does something with an entry in the certainty that it is in the source. @param undo what was done somewhere else */
   #held<T>(path: ByteString, act: (at: ByteString) => T, undo: (done: T) => void): T {
-    const above = path.slice(0, Math.max(0, path.lastIndexOf('/')));
+    const { above } = partsOf(path);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const before = this.#way(above, true);
       const done = act(`${this.#root}/${path}`);
