@@ -76,6 +76,8 @@ describe('a source that fails', { skip: withoutFuse() }, () => {
   it('at a symlink that is reached through another one keeps that symlink, too: it is there, and only cannot be read', async () => {
     symlinkSync('/elsewhere', join(mount.below, 'sub', 'out'));
     symlinkSync('sub', join(mount.below, 'alias'));
+    rmSync(join(mount.below, 'link'));
+    symlinkSync('a', join(mount.below, 'link'));
     try {
       await mount.set({ refuse: [{ on: ['readlink'], path: /^sub\/out$/, errno: 22 }] });
       const { symlinks, problems } = (await home.add(mount.dir, { copyLinks: true })).summary;
