@@ -1,6 +1,6 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -70,6 +70,19 @@ export async function writeDurably(path: string, text: string, mode = 0o644): Pr
     throw error;
   }
   await syncPath(dirname(path));
+}
+
+/** As `writeDurably`, where the caller must not let anything else happen meanwhile. @param fresh where it is written first */
+export function writeDurablySync(path: string, text: string, fresh = `${path}.tmp`): void {
+  const fd = openSync(fresh, 'w');
+  try {
+    writeSync(fd, text);
+    flushSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(fresh, path);
+  syncDirectory(dirname(path));
 }
 
 /** Makes a directory in one that must exist: never its parents, which a disk that is not mounted would lack. */

@@ -1,20 +1,14 @@
 /** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { flushSync, makeDirectories, syncDirectory } from '../durable.ts';
+import { makeDirectories, syncDirectory, writeDurablySync } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
 import { isForeign } from './foreign.ts';
 
 export function writeHead(dir: string, repository: string, cid: string): void {
   if (readHead(dir, repository) === cid) return;
   makeDirectories(dir);
-  const path = pathOf(dir, repository);
-  const fd = openSync(`${path}.tmp`, 'w');
-  writeSync(fd, `${cid}\n`);
-  flushSync(fd);
-  closeSync(fd);
-  renameSync(`${path}.tmp`, path);
-  syncDirectory(dir);
+  writeDurablySync(pathOf(dir, repository), `${cid}\n`);
 }
 
 export function readHead(dir: string, repository: string): string | undefined {

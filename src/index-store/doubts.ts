@@ -7,26 +7,22 @@
  * that it has read before it looked: what was found meanwhile stays.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { flushSync, makeDirectories, syncDirectory } from '../durable.ts';
+import { readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { makeDirectories, syncDirectory, writeDurablySync } from '../durable.ts';
 import { errnoOf } from '../errors.ts';
+
+/** @param dir of the index */
+export function doubtPath(dir: string, repository: string): string {
+  return join(dir, 'doubts', encodeURIComponent(repository));
+}
 
 /** Durable when it returns. @param path see `Index.doubtOf` */
 export function noteDoubt(path: string): void {
   const dir = dirname(path);
   if (makeDirectories(dir) !== undefined) syncDirectory(dirname(dir));
   const note = randomUUID();
-  const fresh = `${path}.${note}.tmp`;
-  const fd = openSync(fresh, 'wx');
-  try {
-    writeSync(fd, `${note}\n`);
-    flushSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(fresh, path);
-  syncDirectory(dir);
+  writeDurablySync(path, `${note}\n`, `${path}.${note}.tmp`);
 }
 
 /** What tells this note from another; undefined when there is none. */

@@ -9,6 +9,7 @@ import { makeDirectories, syncDirectory } from '../durable.ts';
 import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type SnapshotRecord, type Stray } from '../model.ts';
 import { BlockTable, type DamagedRun } from './blocks.ts';
 import { CountedBlocks } from './counted-blocks.ts';
+import { doubtPath } from './doubts.ts';
 import { EntriesFiles } from './entries-files.ts';
 import type { RootStat } from './entries-format.ts';
 import type { EntriesReader } from './entries-reader.ts';
@@ -245,7 +246,7 @@ export class Index {
 
   /** A file that is there as long as the repository's head is not known to be whole, see `doubts.ts`. */
   doubtOf(repository: string): string {
-    return join(this.#dir, 'doubts', encodeURIComponent(repository));
+    return doubtPath(this.#dir, repository);
   }
 
   /** The entries of a snapshot; undefined when they are lost or damaged, and then every file is read again. */

@@ -4,9 +4,10 @@
  * The tables rename a repository in one transaction, and the files follow. `renaming.json` is there from before the transaction until
  * they have: who opens the index then sees in the tables on which side of it the run has died.
  */
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { flushSync, syncDirectory } from '../durable.ts';
+import { syncDirectory, writeDurablySync } from '../durable.ts';
+import { doubtPath } from './doubts.ts';
 
 export interface Renaming {
   readonly from: string;
@@ -24,15 +25,7 @@ export function dropDoubts(dir: string, repositories: readonly string[]): void {
 
 /** Durable when it returns. */
 export function noteRenaming(dir: string, names: Renaming): void {
-  const fd = openSync(`${notePath(dir)}.new`, 'w');
-  try {
-    writeSync(fd, JSON.stringify(names));
-    flushSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(`${notePath(dir)}.new`, notePath(dir));
-  syncDirectory(dir);
+  writeDurablySync(notePath(dir), JSON.stringify(names));
 }
 
 /** What a run that died has left undone. @param isThere whether the tables have a repository of that name */
@@ -67,10 +60,6 @@ function memoryOf(dir: string, repository: string): string[] {
 
 function filesOf(dir: string, repository: string): string[] {
   return [...memoryOf(dir, repository), doubtPath(dir, repository)];
-}
-
-function doubtPath(dir: string, repository: string): string {
-  return join(dir, 'doubts', encodeURIComponent(repository));
 }
 
 function notePath(dir: string): string {
