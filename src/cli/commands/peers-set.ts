@@ -7,31 +7,17 @@ import type { Peer } from '../../peer/peer.ts';
 import { sizeOf, weightOf } from '../add-options.ts';
 import { type Args, usage } from '../args.ts';
 import type { Context } from '../context.ts';
-import type { OptionName } from '../options.ts';
 import { membersIn } from '../peer-options.ts';
 import { savePeer, settingsOf } from '../peer-settings.ts';
 import { peerPath, type Session, withChanged, writing } from '../wire.ts';
 import { isUrl } from '../wire-places.ts';
 import { setPeerOpen } from '../wire-privacy.ts';
 
-const CHANGES: readonly OptionName[] = [
-  'path',
-  'url',
-  'gateway',
-  'token-file',
-  'members',
-  'tag',
-  'capacity',
-  'reserve',
-  'weight',
-  'shared',
-  'no-shared',
-];
-
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
   const name = args.positionals[0] as string;
-  if (args.all(...CHANGES).length === 0) throw usage('nothing to set', args.command);
+  const changes = args.command.options.filter((option) => option !== 'lock-wait');
+  if (args.all(...changes).length === 0) throw usage('nothing to set', args.command);
   if (args.flag('shared') && args.flag('no-shared')) throw usage('--shared and --no-shared do not go together', args.command);
   const share = shareOf(args);
   requireHome(home);

@@ -3,9 +3,9 @@ import { EXIT } from '../../errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
 import type { SnapshotRecord } from '../../model.ts';
-import { repositoriesNamed } from '../args.ts';
 import type { Context } from '../context.ts';
 import { publishHead } from '../publish-head.ts';
+import { repositoriesNamed } from '../repositories-named.ts';
 import { answer } from '../results.ts';
 import { reading, writing } from '../wire.ts';
 

@@ -1,8 +1,8 @@
 /** `shardctl snapshots [NAME…]`: the committed states of some repositories, or of all. */
 import { EXIT } from '../../errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import { repositoriesNamed } from '../args.ts';
 import type { Context } from '../context.ts';
+import { repositoriesNamed } from '../repositories-named.ts';
 import { answer, type Result } from '../results.ts';
 import { snapshotResult } from '../snapshot-result.ts';
 import { table } from '../table.ts';

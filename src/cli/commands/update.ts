@@ -6,10 +6,11 @@ import type { Problems } from '../../events.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index-store/index.ts';
 import type { RepositoryRecord } from '../../model.ts';
-import { inOrder, repositoriesNamed, thereIs, usage } from '../args.ts';
+import { usage } from '../args.ts';
 import type { Context } from '../context.ts';
 import { exitCodeOf, importTree, planTree } from '../import-run.ts';
 import { type RunLog, withMetrics } from '../metrics-file.ts';
+import { inOrder, repositoriesNamed, thereIs } from '../repositories-named.ts';
 import { runOptions } from '../run-options.ts';
 import { reading, writing } from '../wire.ts';
 
