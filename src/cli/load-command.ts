@@ -1,5 +1,5 @@
 /** From the words of a command to its code, which loads when it runs: start-up is what a cron job with nothing to do is made of. */
-import type { Command } from './context.ts';
+import type { Command } from './invocation/context.ts';
 
 const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   add: () => import('./commands/add.ts'),

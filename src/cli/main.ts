@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { behindCommit, EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../errors.ts';
+import { behindCommit, EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../core/errors.ts';
 import type { HomePaths } from '../home/home.ts';
-import { type Args, parseCommandLine } from './args.ts';
+import { type Args, parseCommandLine } from './invocation/args.ts';
+import { chosenHome, fromHere, refuseOtherThanUtf8 } from './invocation/surroundings.ts';
 import { loadCommand } from './load-command.ts';
-import { Output } from './output.ts';
+import { Output } from './reporter/output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
-import { chosenHome, fromHere, refuseOtherThanUtf8 } from './surroundings.ts';
-import { beginPrivate } from './wire-privacy.ts';
+import { beginPrivate } from './wire/privacy.ts';
 
 /**
  * How long a run that was asked to stop has for doing so in good order. Longer than any step that is better not cut short; but a daemon
@@ -36,7 +36,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       return EXIT.done;
     }
     if (parsed.kind === 'help') {
-      const { helpText } = await import('./help.ts');
+      const { helpText } = await import('./invocation/help.ts');
       for (const line of (await helpText(parsed.command, process.stdout.columns ?? 100)).trimEnd().split('\n')) output.line(line);
       await output.assertWritten();
       return EXIT.done;

@@ -1,7 +1,7 @@
 /** The second thread of an update, started before the update itself is loaded. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { SecondThread } from '../scan/second-thread.ts';
+import { SecondThread } from '../update/scan/second-thread.ts';
 
 /** Bytes of stat data, about 20,000 entries, below which one thread is done before another is up. */
 const LARGE_BYTES = 1_200_000;

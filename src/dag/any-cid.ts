@@ -1,5 +1,5 @@
 /** CIDs as others write them, with any codec and hash: told apart byte by byte, and named in messages. */
-import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
+import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../core/model.ts';
 import { CID_V0_BYTES, type CidVersion, SHA2_256, sha256 } from './cid.ts';
 
 const IDENTITY = 0x00;

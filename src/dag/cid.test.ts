@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { base36 } from 'multiformats/bases/base36';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
-import { ShardctlError } from '../errors.ts';
-import { type Codec, DAG_PB, RAW } from '../model.ts';
+import { ShardctlError } from '../core/errors.ts';
+import { type Codec, DAG_PB, RAW } from '../core/model.ts';
 import { cidBytes, cidLength, cidText, parseCid, readCid, sha256, writeCid } from './cid.ts';
 
 const ids = fc.record({ codec: fc.constantFrom<Codec>(RAW, DAG_PB), digest: fc.uint8Array({ minLength: 32, maxLength: 32 }) });

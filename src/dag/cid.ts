@@ -6,8 +6,8 @@ import * as crypto from 'node:crypto';
 import { base32 } from 'multiformats/bases/base32';
 import { base58btc } from 'multiformats/bases/base58';
 import { CID } from 'multiformats/cid';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../core/model.ts';
 import { writeBytes } from './pb.ts';
 
 export type CidVersion = 0 | 1;

@@ -3,7 +3,7 @@
  * and symlink targets are bytes. A node may come from a stranger: every length is checked against the block, and what is
  * held is bounded by the block's size.
  */
-import type { ByteString, Codec, Root } from '../model.ts';
+import type { ByteString, Codec, Root } from '../core/model.ts';
 import { blockOf, type FoundBlock, kindOf, splitCid } from './any-cid.ts';
 import { readCid, textOfCid } from './cid.ts';
 import { LINK_HASH, LINK_NAME, LINK_TSIZE, NODE_DATA, NODE_LINKS } from './node-writer.ts';

@@ -4,11 +4,12 @@ import { encode } from '@ipld/dag-pb';
 import fc from 'fast-check';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
-import { CID_COLUMN_BYTES } from '../directory.ts';
-import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../model.ts';
+import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../core/model.ts';
+import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { cidBytes, readCid, sha256 } from './cid.ts';
 import { decodeNode } from './decode.ts';
-import { buildDirectory, type DirectoryLinks } from './directory.ts';
+import { buildDirectory } from './directory.ts';
+import type { DirectoryLinks } from './directory-links.ts';
 import { PROFILES } from './profile.ts';
 
 const V1 = PROFILES['unixfs-v1-2025'] as CidProfile;

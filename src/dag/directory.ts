@@ -3,23 +3,14 @@
  * encoder: names are bytes here (a JS string in UTF-8 would change the CID of an old mirror), and it takes a tenth of the
  * time of @ipld/dag-pb with ipfs-unixfs.
  */
-import { CID_COLUMN_BYTES } from '../directory.ts';
-import { type ByteString, type CidProfile, type Codec, DAG_PB, type Metadata, type Root } from '../model.ts';
+import { type ByteString, type CidProfile, type Codec, DAG_PB, type Metadata, type Root } from '../core/model.ts';
+import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { type CidVersion, cidLength } from './cid.ts';
+import type { DirectoryLinks } from './directory-links.ts';
 import { buildHamt, type HamtBefore } from './hamt.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
 import { fieldLength, writeVarintField } from './pb.ts';
 import { measureMetadata, TYPE, TYPE_BYTES, UNIXFS_DIRECTORY, writeMetadata } from './unixfs.ts';
-
-/** The entries of a directory, sorted by the bytes of their names. */
-export interface DirectoryLinks {
-  readonly count: number;
-  readonly names: readonly ByteString[];
-  /** 33 bytes each: codec, digest. */
-  readonly cids: Uint8Array;
-  /** Bytes of the whole DAG behind each. */
-  readonly dagSizes: Float64Array;
-}
 
 /**
  * @param metadata mode and mtime of the directory, if they go into the DAG

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type BlockId, type Metadata, RAW } from '../model.ts';
+import { type BlockId, type Metadata, RAW } from '../core/model.ts';
 import { sha256 } from './cid.ts';
 import { decodeNode } from './decode.ts';
 import type { FileChild } from './file.ts';

@@ -1,6 +1,6 @@
 /** The tree above the leaves of a file, laid out by ipfs-unixfs-importer. Apart from `file.ts`, so that import workers need not load that library. */
 import { balanced } from 'ipfs-unixfs-importer/layout';
-import { type CidProfile, DAG_PB, type Metadata, type Root } from '../model.ts';
+import { type CidProfile, DAG_PB, type Metadata, type Root } from '../core/model.ts';
 import { encodeFileNode, type FileChild } from './file.ts';
 
 export type { FileChild };

@@ -4,7 +4,7 @@ import { encode } from '@ipld/dag-pb';
 import fc from 'fast-check';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
-import { DAG_PB, type Metadata, RAW } from '../model.ts';
+import { DAG_PB, type Metadata, RAW } from '../core/model.ts';
 import { type CidVersion, cidBytes } from './cid.ts';
 import { encodeEmptyFile, encodeFileNode, encodeLeafFrame, encodeSymlink, type FileChild } from './file.ts';
 

@@ -2,7 +2,7 @@
  * UnixFS files and symlinks, block by block. An encoder of our own, because a node is built for every file of a mirror:
  * @ipld/dag-pb with ipfs-unixfs takes 5.6 µs a link. Property tests hold it against them.
  */
-import type { Codec, Metadata } from '../model.ts';
+import type { Codec, Metadata } from '../core/model.ts';
 import type { CidVersion } from './cid.ts';
 import { linkBytes, NODE_DATA, NodeWriter } from './node-writer.ts';
 import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { murmur364 } from '@multiformats/murmur3';
 import fc from 'fast-check';
-import type { BlockId, ByteString } from '../model.ts';
+import type { BlockId, ByteString } from '../core/model.ts';
 import { HostileDag } from '../testing/hostile-dag.ts';
 import { decodeNode } from './decode.ts';
 import { hamtLinks } from './hamt-reader.ts';

@@ -3,9 +3,9 @@
  * times over, is a few blocks and more links than anybody can follow. So each name must hash to the slots on the way to it, no
  * node stands in two places, and none below the root is empty: then there is no more to follow than there are names.
  */
-import { DigestMap } from '../digest-map.ts';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, RAW } from '../model.ts';
+import { DigestMap } from '../core/digest-map.ts';
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, RAW } from '../core/model.ts';
 import { cidText } from './cid.ts';
 import { type DagNode, decodeNode, hamtEntryName, type Link } from './decode.ts';
 import { hashName } from './murmur.ts';

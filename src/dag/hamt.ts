@@ -3,12 +3,13 @@
  * (its link's name: two hex digits, then the entry's name) or, when several entries share it, a node one level down (two
  * hex digits alone). Only the root carries the directory's metadata.
  */
-import { CID_COLUMN_BYTES } from '../directory.ts';
-import { ShardctlError } from '../errors.ts';
-import { type ByteString, DAG_PB, type Root } from '../model.ts';
+
+import { ShardctlError } from '../core/errors.ts';
+import { type ByteString, DAG_PB, type Root } from '../core/model.ts';
+import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import type { CidVersion } from './cid.ts';
 import type { DagNode } from './decode.ts';
-import type { DirectoryLinks } from './directory.ts';
+import type { DirectoryLinks } from './directory-links.ts';
 import { hashName } from './murmur.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
 import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';

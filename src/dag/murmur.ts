@@ -2,7 +2,7 @@
  * The hash of HAMT directories: the first 64 bits of murmur3-x64-128, of a byte string. On halves of 32 bits in variables: a
  * directory of 100,000 entries hashes all of its names whenever one of them changes.
  */
-import type { ByteString } from '../model.ts';
+import type { ByteString } from '../core/model.ts';
 
 const C1_HIGH = 0x87c37b91;
 const C1_LOW = 0x114253d5;

@@ -1,5 +1,5 @@
 /** Writes a dag-pb node: its links, then its data, into a buffer of exactly its size. */
-import type { ByteString } from '../model.ts';
+import type { ByteString } from '../core/model.ts';
 import { type CidVersion, cidLength, writeCid } from './cid.ts';
 import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';
 

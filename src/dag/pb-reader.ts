@@ -1,5 +1,5 @@
 /** Reads protobuf fields from untrusted bytes: strict about types and lengths, and never past the end. */
-import { ShardctlError } from '../errors.ts';
+import { ShardctlError } from '../core/errors.ts';
 import { BYTES, FIXED32, FIXED64, VARINT } from './pb.ts';
 
 const MAX_VARINT_BYTES = 10;

@@ -1,6 +1,6 @@
 /** The named CID profiles of IPIP-499 and the chunker argument, as `ipfs add` spells them. */
-import { ShardctlError } from '../errors.ts';
-import type { ChunkerOptions, CidProfile } from '../model.ts';
+import { ShardctlError } from '../core/errors.ts';
+import type { ChunkerOptions, CidProfile } from '../core/model.ts';
 
 const MIB = 1024 * 1024;
 

@@ -6,7 +6,7 @@
  * where its low bits are all zero. It is held in two halves, `high` of 21 bits and `low` of 32, because bit operations are
  * of 32 bits.
  */
-import type { ChunkerOptions } from '../model.ts';
+import type { ChunkerOptions } from '../core/model.ts';
 
 const POLYNOMIAL = 17437180132763653n;
 const DEGREE = 53n;

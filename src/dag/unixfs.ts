@@ -5,7 +5,7 @@
  * Metadata by Kubo's rule: once asked for, mode and mtime are written whatever their values. (The JavaScript importer
  * leaves out mode 0644, and writes a fraction of 0 ns, which boxo reads as "no mtime".)
  */
-import type { Metadata } from '../model.ts';
+import type { Metadata } from '../core/model.ts';
 import { FIXED32, fieldLength, int64Length, varintLength, writeFieldHeader, writeInt64, writeVarintField } from './pb.ts';
 
 export const UNIXFS_DIRECTORY = 1;

@@ -6,11 +6,11 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { freeBytesIn } from '../free-space.ts';
+import { freeBytesIn } from '../core/disk-space.ts';
 import type { HomePaths } from './home.ts';
 
 const MIB = 1024 * 1024;
-/** Twice what LMDB is given at the least (`index-store/room.ts`). Seen: forget, prune and repair of small homes write less than 1 MiB. */
+/** Twice what LMDB is given at the least (`index/free-space.ts`). Seen: forget, prune and repair of small homes write less than 1 MiB. */
 const LEAST_BYTES = 4 * MIB;
 const MOST_BYTES = 64 * MIB;
 /** With less it would serve nothing. */

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { ShardctlError } from '../errors.ts';
+import { ShardctlError } from '../core/errors.ts';
 import { type Config, DEFAULT_CONFIG } from './config.ts';
 import { loadConfig, restoreConfig, saveConfig } from './config-file.ts';
 import { type HomePaths, homePaths } from './home.ts';

@@ -16,8 +16,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { flushSync, syncDirectory } from '../durable.ts';
-import { errnoOf, ioError, ShardctlError } from '../errors.ts';
+import { flushSync, syncDirectory } from '../core/durable-files.ts';
+import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { CONFIG_FORMAT, type Config, holdsSecret } from './config.ts';
 import type { HomePaths } from './home.ts';
 

@@ -1,6 +1,6 @@
 /** What `config.json` may say, and how a mistake in it is reported. Sole owner of zod for the home. */
 import { z } from 'zod';
-import { ShardctlError } from '../errors.ts';
+import { ShardctlError } from '../core/errors.ts';
 import { CONFIG_FORMAT, type Config, DEFAULT_CONFIG, DEFAULT_PROFILE, DEFAULT_SHARD_BYTES, PEER_NAME } from './config.ts';
 import { parseSize } from './sizes.ts';
 

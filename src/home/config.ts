@@ -1,5 +1,5 @@
 /** The settings of a home, as data. */
-import type { Replication } from '../model.ts';
+import type { Replication } from '../core/model.ts';
 
 /** Format of the home as this version writes it. */
 export const CONFIG_FORMAT = 1;

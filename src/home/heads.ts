@@ -1,8 +1,8 @@
 /** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeDirectories, syncDirectory, writeDurablySync } from '../durable.ts';
-import { errnoOf } from '../errors.ts';
+import { makeDirectories, syncDirectory, writeDurablySync } from '../core/durable-files.ts';
+import { errnoOf } from '../core/errors.ts';
 import { isForeign } from './foreign.ts';
 
 export function writeHead(dir: string, repository: string, cid: string): void {

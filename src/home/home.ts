@@ -1,8 +1,8 @@
 /** shardctl's own directory: where it is, what stands where in it, and whether it may be used. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeDirectories } from '../durable.ts';
-import { errnoOf, ioError, ShardctlError } from '../errors.ts';
+import { makeDirectories } from '../core/durable-files.ts';
+import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { isForeign } from './foreign.ts';
 
 /** Absolute paths of everything in a home. */

@@ -5,9 +5,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeDurably } from '../durable.ts';
-import { ioError } from '../errors.ts';
-import type { Owner } from '../model.ts';
+import { writeDurably } from '../core/durable-files.ts';
+import { ioError } from '../core/errors.ts';
+import type { Owner } from '../core/model.ts';
 import type { HomePaths } from './home.ts';
 
 const FORMAT = 1;

@@ -10,8 +10,8 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { makeDirectories } from '../durable.ts';
-import { errnoOf, ioError, ShardctlError } from '../errors.ts';
+import { makeDirectories } from '../core/durable-files.ts';
+import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 
 /** Who a process is, for good: a pid alone is soon used again. */
 export interface ProcessIdentity {

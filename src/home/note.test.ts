@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RepositoryRecord } from '../model.ts';
+import type { RepositoryRecord } from '../core/model.ts';
 import type { LocalPeerConfig } from './config.ts';
 import { noteText, parseNote } from './note.ts';
 

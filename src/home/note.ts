@@ -5,7 +5,7 @@
  * next update publish another directory.
  */
 import { z } from 'zod';
-import type { RepositoryRecord } from '../model.ts';
+import type { RepositoryRecord } from '../core/model.ts';
 import type { LocalPeerConfig } from './config.ts';
 import { placement, replication } from './config-schema.ts';
 

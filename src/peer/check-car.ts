@@ -1,7 +1,7 @@
 /** The last look at a CAR before it goes to a peer. */
 import { open } from 'node:fs/promises';
+import { ShardctlError } from '../core/errors.ts';
 import { parseCid } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
 import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
 import type { SealedShard } from './peer.ts';
 

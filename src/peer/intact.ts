@@ -1,5 +1,5 @@
 /** Whether a shard that is on a peer already is there whole. */
-import { isDamage, ShardctlError } from '../errors.ts';
+import { isDamage, ShardctlError } from '../core/errors.ts';
 import type { ShardReader } from './peer.ts';
 
 /**

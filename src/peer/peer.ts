@@ -1,5 +1,5 @@
 /** The seam behind which shards are stored: a local directory, a Kubo daemon, a member of an IPFS Cluster. */
-import type { Metric, Owner } from '../model.ts';
+import type { Metric, Owner } from '../core/model.ts';
 
 /** A sealed shard waiting in the spool: one complete CARv1 whose root is the shard's UnixFS file. */
 export interface SealedShard {

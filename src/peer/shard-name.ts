@@ -1,5 +1,5 @@
 /** The CID of a shard as a file name. */
-import { ShardctlError } from '../errors.ts';
+import { ShardctlError } from '../core/errors.ts';
 
 /** CIDv1, dag-pb, sha2-256, base32. A CID may come from a stranger's snapshot: nothing else becomes a path. */
 const SHARD_CID = /^bafybei[a-z2-7]{52}$/;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type ErrorCode, ShardctlError } from '../core/errors.ts';
 import { sha256 } from '../dag/cid.ts';
-import { type ErrorCode, ShardctlError } from '../errors.ts';
 import type { Peer, ShardReader } from '../peer/peer.ts';
 import { BlockSource } from './block-source.ts';
 

@@ -1,7 +1,8 @@
 /** Blocks by digest, from whichever peer holds their shard: an intact replica is found as long as there is one. */
+
+import { ShardctlError } from '../core/errors.ts';
+import { Turns } from '../core/event-loop.ts';
 import { blockText } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
-import { Turns } from '../event-loop.ts';
 import type { Peer, ShardReader } from '../peer/peer.ts';
 
 /** Where a block is: its shard, and the peers that should hold that. */

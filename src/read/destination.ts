@@ -17,13 +17,13 @@ import {
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { displayPath } from '../display.ts';
-import { cannotSetAttributes, errnoName } from '../errno.ts';
-import { errnoOf, messageOf, ShardctlError } from '../errors.ts';
-import type { Emit } from '../events.ts';
-import { fsPath } from '../fs-path.ts';
-import type { Libc } from '../libc.ts';
-import type { ByteString, Metadata } from '../model.ts';
+import { displayPath } from '../core/display.ts';
+import { cannotSetAttributes, errnoName } from '../core/errno.ts';
+import { errnoOf, messageOf, ShardctlError } from '../core/errors.ts';
+import type { Emit } from '../core/events.ts';
+import type { Libc } from '../core/libc.ts';
+import type { ByteString, Metadata } from '../core/model.ts';
+import { fsPath } from '../core/path-bytes.ts';
 import { SparseFile } from './sparse.ts';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

@@ -3,10 +3,11 @@
  * and over: no more is read than the file says that it has, what stands for no bytes is not looked into, and what follows itself, as
  * in an empty disk image, is read once.
  */
+
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, RAW } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
 import { type DagNode, decodeNode } from '../dag/decode.ts';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, RAW } from '../model.ts';
 import type { Blocks } from './block-source.ts';
 import type { Repetition } from './repetition.ts';
 import type { TreeEntry } from './tree.ts';

@@ -1,9 +1,9 @@
 /** Entries that `get` could not bring back: why, how many, and which; and what is no entry's fault and stops it. */
-import { displayPath } from '../display.ts';
-import { isPlaceFailing } from '../errno.ts';
-import { errnoOf, isShortage, messageOf, ShardctlError } from '../errors.ts';
-import type { Emit, RestoreProblem } from '../events.ts';
-import type { ByteString } from '../model.ts';
+import { displayPath } from '../core/display.ts';
+import { isPlaceFailing } from '../core/errno.ts';
+import { errnoOf, isShortage, messageOf, ShardctlError } from '../core/errors.ts';
+import type { Emit, RestoreProblem } from '../core/events.ts';
+import type { ByteString } from '../core/model.ts';
 
 /** Entries named for each kind of problem: a peer that is away may have a million files. The others are counted. */
 const MOST_NAMED = 100;

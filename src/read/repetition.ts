@@ -1,6 +1,6 @@
 /** A few blocks can stand for a tree that nobody could ever write out: where that ends. */
-import { DigestMap } from '../digest-map.ts';
-import { ShardctlError } from '../errors.ts';
+import { DigestMap } from '../core/digest-map.ts';
+import { ShardctlError } from '../core/errors.ts';
 
 /** So many parts of files are read one by one, whatever they are made of: all of an empty image of 4 TiB in parts of 256 KiB. A minute or so. */
 export const FREE_PARTS = 2 ** 24;

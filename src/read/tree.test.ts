@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cat } from '../cat.ts';
+import { DIRECTORY, FILE, type Root, SYMLINK } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
-import { type LsEntry, ls } from '../ls.ts';
-import { DIRECTORY, FILE, type Root, SYMLINK } from '../model.ts';
 import { MemoryBlocks } from '../testing/memory-blocks.ts';
+import { cat } from './cat.ts';
+import { type LsEntry, ls } from './ls.ts';
 import { linksOf, readEntry, resolve } from './tree.ts';
 
 let dir: string;

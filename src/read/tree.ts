@@ -2,13 +2,14 @@
  * The tree of a snapshot as its blocks tell it: entries, directories (HAMT directories too) and the data of files.
  * Blocks may come from a stranger's snapshot: names that could leave a directory, wrong sizes and endless nesting are damage.
  */
+
+import { displayPath } from '../core/display.ts';
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, type Root, SYMLINK } from '../core/model.ts';
+import { joinBytes } from '../core/path-bytes.ts';
 import { cidText } from '../dag/cid.ts';
 import { type DagNode, decodeNode } from '../dag/decode.ts';
 import { hamtLinks } from '../dag/hamt-reader.ts';
-import { displayPath } from '../display.ts';
-import { ShardctlError } from '../errors.ts';
-import { joinBytes } from '../fs-path.ts';
-import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, type Root, SYMLINK } from '../model.ts';
 import type { Blocks } from './block-source.ts';
 
 export interface TreeEntry extends BlockId {

@@ -3,10 +3,11 @@
  * blocks that no tree has beside those that one needs, zeros at the end. What is read may come from a stranger: lengths are
  * bounded, and only blocks that a tree can hold are let through. Hashes are the caller's to check.
  */
+
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, DAG_PB } from '../core/model.ts';
 import { type AnyCid, blockOf, type FoundBlock, kindOf, splitCid } from '../dag/any-cid.ts';
 import { type CidVersion, cidBytes, cidLength, parseCid, textOfCid } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, DAG_PB } from '../model.ts';
 import { MAX_BLOCK_BYTES } from './car.ts';
 import { readRoots } from './car-header.ts';
 import { CarInput } from './car-input.ts';

@@ -1,5 +1,5 @@
 /** A CAR as it comes in: bytes by their number, whatever pieces they come in, and never more of them than one section in memory. */
-import { ShardctlError } from '../errors.ts';
+import { ShardctlError } from '../core/errors.ts';
 
 /** What a varint of four bytes holds: more than any length that is let through. */
 const MAX_VARINT_BYTES = 4;

@@ -1,7 +1,7 @@
 /** Reads a CAR front to back, a few megabytes of whole sections at a time. */
 import { open } from 'node:fs/promises';
-import { ShardctlError } from '../errors.ts';
-import type { Codec } from '../model.ts';
+import { ShardctlError } from '../core/errors.ts';
+import type { Codec } from '../core/model.ts';
 import { CAR_HEADER_BYTES, readCarHeader, SectionCursor } from './car.ts';
 
 /** More than the largest section, so that each window holds at least one. */

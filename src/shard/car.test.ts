@@ -5,7 +5,7 @@ import { CarReader, CarWriter } from '@ipld/car';
 import fc from 'fast-check';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { type Codec, DAG_PB, RAW } from '../model.ts';
+import { type Codec, DAG_PB, RAW } from '../core/model.ts';
 import {
   CAR_HEADER_BYTES,
   carHeader,

@@ -5,9 +5,10 @@
  *
  * Only what a shard holds is let through: CIDv1 with sha2-256 and codec raw or dag-pb, so a section's CID is always 36 bytes.
  */
+
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../core/model.ts';
 import { CID_V1_BYTES, writeCid } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../model.ts';
 
 /** The most bytes that a block may have: Kubo and bitswap refuse more. */
 export const MAX_BLOCK_BYTES = 2 * 1024 * 1024;

@@ -8,9 +8,9 @@ import fc from 'fast-check';
 import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
+import { type BlockId, type Codec, DAG_PB, RAW } from '../core/model.ts';
 import { cidText, sha256 } from '../dag/cid.ts';
 import { encodeFileNode, type FileChild } from '../dag/file.ts';
-import { type BlockId, type Codec, DAG_PB, RAW } from '../model.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { ManifestBuilder, readManifest } from './manifest.ts';
 

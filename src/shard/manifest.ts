@@ -3,12 +3,13 @@
  * `ipfs add` gives to a file with these chunks, except that the leaves have the sizes of the blocks. So any IPFS
  * implementation reads a shard as a file, and pins it without following what its blocks link to.
  */
+
+import { DigestMap } from '../core/digest-map.ts';
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, MAX_SHARD_BLOCKS, RAW } from '../core/model.ts';
 import { blockText, cidText, sha256 } from '../dag/cid.ts';
 import { decodeNode } from '../dag/decode.ts';
 import { encodeFileNode, type FileChild } from '../dag/file.ts';
-import { DigestMap } from '../digest-map.ts';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, MAX_SHARD_BLOCKS, RAW } from '../model.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, sectionHeaderBytes } from './car.ts';
 
 const MAX_LINKS = 1024;

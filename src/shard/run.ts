@@ -1,7 +1,8 @@
 /** Gathers blocks that are made on the main thread into a run: back-to-back CAR sections, as a shard holds them. */
+
+import { RAW } from '../core/model.ts';
 import { sha256 } from '../dag/cid.ts';
-import type { Directory } from '../directory.ts';
-import { RAW } from '../model.ts';
+import type { Directory } from '../walk/directory.ts';
 import { sectionHeaderBytes, writeSectionHeader } from './car.ts';
 
 /** The files whose blocks a run has, as far as their last ones stand in it. */

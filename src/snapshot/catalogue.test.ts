@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DAG_PB, RAW, type Root } from '../core/model.ts';
 import { cidText, sha256 } from '../dag/cid.ts';
 import { buildDirectory } from '../dag/directory.ts';
 import { profileOf } from '../dag/profile.ts';
-import { CID_COLUMN_BYTES } from '../directory.ts';
-import { DAG_PB, RAW, type Root } from '../model.ts';
+import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { readSnapshot } from './catalogue.ts';
 import { buildSnapshot, type ShardLink, type SnapshotFile } from './snapshot.ts';
 

@@ -2,12 +2,13 @@
  * Reads a snapshot back from its own blocks: those of its catalogue. They may come from a stranger: every block was hashed
  * on the way here, names and depth are checked, and what is held is bounded by what the catalogue may be.
  */
+
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, DAG_PB, RAW, type Root } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
 import { type DagNode, decodeNode, type Link } from '../dag/decode.ts';
 import { hamtLinks } from '../dag/hamt-reader.ts';
 import { PROFILES, profileNamed } from '../dag/profile.ts';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, DAG_PB, RAW, type Root } from '../model.ts';
 import { type ShardLink, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot.ts';
 
 export interface ReadSnapshot {

@@ -9,11 +9,13 @@
  * block order is fixed (snapshot root, `shards/` top down, `snapshot.json`, tree root), so that anyone who has the
  * snapshot can recompute the catalogue's CID.
  */
+
+import { type BlockId, type CidProfile, type EntryCounts, RAW, type Root } from '../core/model.ts';
 import { cidText, parseCid, sha256 } from '../dag/cid.ts';
-import { buildDirectory, type DirectoryLinks } from '../dag/directory.ts';
+import { buildDirectory } from '../dag/directory.ts';
+import type { DirectoryLinks } from '../dag/directory-links.ts';
 import { PROFILES } from '../dag/profile.ts';
-import { CID_COLUMN_BYTES } from '../directory.ts';
-import { type BlockId, type CidProfile, type EntryCounts, RAW, type Root } from '../model.ts';
+import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 
 export const SNAPSHOT_FORMAT = 1;
 

@@ -3,10 +3,10 @@
  * time: 3.0 µs an entry of a directory of 600, of which the kernel takes 1.2. `statx` through koffi, by name, takes 1.65; on two cores.
  */
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
-import type { EntryStat } from '../entry-stat.ts';
-import { fsPath } from '../fs-path.ts';
-import type { LinuxCalls } from '../libc.ts';
-import type { ByteString } from '../model.ts';
+import type { LinuxCalls } from '../core/libc.ts';
+import type { ByteString } from '../core/model.ts';
+import { fsPath } from '../core/path-bytes.ts';
+import type { EntryStat } from '../walk/entry-stat.ts';
 import type { OpenDirectory, Reach } from './reach.ts';
 
 /** Looks at one entry by itself, without following a symlink. @param directory path of the one it is in @throws the errno of what cannot be looked at */

@@ -5,10 +5,9 @@
  * directories all the time; so names from elsewhere might be seen, for what they are worth, but nothing that is behind them.
  */
 import { closeSync, fstatSync, lstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
-import { fsPath, partsOf } from '../fs-path.ts';
-import type { ByteString } from '../model.ts';
-import { READ_FILE } from './handle-reach.ts';
-import type { OpenDirectory, Reach, SourceHandle } from './reach.ts';
+import type { ByteString } from '../core/model.ts';
+import { fsPath, partsOf } from '../core/path-bytes.ts';
+import { type OpenDirectory, READ_FILE, type Reach, type SourceHandle } from './reach.ts';
 
 /** A directory may change twenty times while files in it are opened; who makes it do so each time wants something else. */
 const ATTEMPTS = 20;

@@ -16,9 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { isGone } from '../errno.ts';
-import { errnoOf } from '../errors.ts';
-import { toBytes } from '../fs-path.ts';
+import { isGone } from '../core/errno.ts';
+import { errnoOf } from '../core/errors.ts';
+import { toBytes } from '../core/path-bytes.ts';
 import { keepSwapping } from '../testing/swapper.ts';
 import { writeTree } from '../testing/tree.ts';
 import { openBy, WAYS, type Way } from '../testing/ways.ts';

@@ -3,12 +3,13 @@
  * any moment, and nothing from elsewhere must get into the tree by that. So every path is followed from the open root, and no part
  * of it may be a symlink. Only the root itself may, where the user named one: it is followed once.
  */
-import { fstatSync, lstatSync } from 'node:fs';
-import { platform } from 'node:os';
-import type { LinuxCalls } from '../libc.ts';
-import type { ByteString } from '../model.ts';
-import { HandleReach, nameIn } from './handle-reach.ts';
-import { PathReach } from './path-reach.ts';
+import { constants } from 'node:fs';
+import type { LinuxCalls } from '../core/libc.ts';
+import type { ByteString } from '../core/model.ts';
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+/** How a file is opened: what else stands in its place neither leads elsewhere nor holds anybody up. */
+export const READ_FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 
 /** A source that is open, as other threads of the process take it. */
 export interface SourceHandle {
@@ -41,19 +42,4 @@ export interface Reach {
   openFile(path: ByteString, seen?: bigint): number;
   readLink(path: ByteString): Buffer;
   close(): void;
-}
-
-/** @param calls only where koffi may be loaded: not in a thread that can be ended at any moment */
-export function reachOf(source: SourceHandle, calls?: LinuxCalls): Reach {
-  return hasNamesInHandles(source.fd) ? new HandleReach(source.fd, calls) : new PathReach(source);
-}
-
-/** Linux, with a `/proc` that is one. */
-function hasNamesInHandles(fd: number): boolean {
-  if (platform() !== 'linux') return false;
-  try {
-    return lstatSync(nameIn(fd, '.')).ino === fstatSync(fd).ino;
-  } catch {
-    return false;
-  }
 }

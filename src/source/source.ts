@@ -1,13 +1,14 @@
 /** The directory that is imported: whether it is there, and stays the same one. */
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
-import { displayPath } from '../display.ts';
-import { isForbidden } from '../errno.ts';
-import { errnoOf, messageOf, ShardctlError } from '../errors.ts';
-import { fsPath } from '../fs-path.ts';
-import type { LinuxCalls } from '../libc.ts';
-import type { ByteString } from '../model.ts';
+import { displayPath } from '../core/display.ts';
+import { isForbidden } from '../core/errno.ts';
+import { errnoOf, messageOf, ShardctlError } from '../core/errors.ts';
+import type { LinuxCalls } from '../core/libc.ts';
+import type { ByteString } from '../core/model.ts';
+import { fsPath } from '../core/path-bytes.ts';
+import { reachOf } from './choose-reach.ts';
 import { type Looker, makeLooker } from './look.ts';
-import { type Reach, reachOf, type SourceHandle } from './reach.ts';
+import type { Reach, SourceHandle } from './reach.ts';
 
 /** The root's own stat data: it is nobody's entry. */
 export interface SourceRoot {

@@ -1,5 +1,5 @@
 /** For tests: trees that are not whole, as a prune that was wrong about what is live leaves them. */
-import type { ShardRecord, SnapshotRecord } from '../model.ts';
+import type { ShardRecord, SnapshotRecord } from '../core/model.ts';
 import { withIndex } from './retention.ts';
 import type { TestHome } from './run.ts';
 

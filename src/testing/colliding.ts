@@ -1,7 +1,7 @@
 /** Digests that collide where random ones never do: many share their first bytes, any number of them, with many others. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { DIGEST_BYTES } from '../model.ts';
+import { DIGEST_BYTES } from '../core/model.ts';
 
 /** Bytes that are shared: around the limits of what is looked at at once, 4 bytes and 20. */
 const SHARED = [1, 2, 3, 4, 5, 8, 16, 19, 20];

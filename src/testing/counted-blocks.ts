@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BlockTable } from '../index-store/blocks.ts';
-import { DIGEST_BYTES } from '../model.ts';
+import { DIGEST_BYTES } from '../core/model.ts';
+import { BlockTable } from '../index/blocks/blocks.ts';
 
 const SHARD_BLOCKS = 65_536;
 

@@ -1,5 +1,5 @@
 /** Run by the crash tests in a process of its own: adds the directory `argv[3]` to the home `argv[2]`. */
-import { ShardctlError } from '../errors.ts';
+import { ShardctlError } from '../core/errors.ts';
 import { TestHome } from './run.ts';
 
 const [, , home = '', source = ''] = process.argv;

@@ -4,17 +4,17 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, stat
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { ShardctlError } from '../core/errors.ts';
+import type { Summary } from '../core/events.ts';
 import { parseCid } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
-import type { Summary } from '../events.ts';
-import { get } from '../get.ts';
+import { type Repaired, repair } from '../maintain/repair/repair.ts';
 import { isIntact } from '../peer/intact.ts';
-import type { PeerLayout } from '../peer/local-identity.ts';
-import { placedBlocks } from '../placed-blocks.ts';
+import type { PeerLayout } from '../peer/local/identity.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { dataOf } from '../read/file-data.ts';
+import { get } from '../read/get.ts';
+import { placedBlocks } from '../read/placed-blocks.ts';
 import { resolve } from '../read/tree.ts';
-import { type Repaired, repair } from '../repair.ts';
 import { pruneRun, snapshotsOf, withIndex } from './retention.ts';
 import { TestHome } from './run.ts';
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
-import { DAG_PB, RAW } from '../model.ts';
+import { DAG_PB, RAW } from '../core/model.ts';
 
 export const SHA2_256 = 0x12;
 export const SHA2_512 = 0x13;

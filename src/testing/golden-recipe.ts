@@ -5,8 +5,8 @@
 import { spawnSync } from 'node:child_process';
 import { createCipheriv } from 'node:crypto';
 import { chmodSync, closeSync, ftruncateSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
-import { fsPath } from '../fs-path.ts';
-import type { ByteString } from '../model.ts';
+import type { ByteString } from '../core/model.ts';
+import { fsPath } from '../core/path-bytes.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

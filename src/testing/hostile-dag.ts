@@ -1,7 +1,8 @@
 /** For tests: UnixFS nodes that say whatever they are told to, as a stranger may write them, and CARs of them. */
+
+import { ShardctlError } from '../core/errors.ts';
+import { type BlockId, type ByteString, DAG_PB, RAW } from '../core/model.ts';
 import { cidBytes, sha256 } from '../dag/cid.ts';
-import { ShardctlError } from '../errors.ts';
-import { type BlockId, type ByteString, DAG_PB, RAW } from '../model.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { treeCarHeader, treeSectionHead } from '../shard/car-file.ts';
 import { type ForeignUnixFs, foreignNode, foreignUnixFs, TYPE } from './foreign-car.ts';

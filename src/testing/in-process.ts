@@ -1,12 +1,12 @@
 /** For tests that run very many commands: the program without a process of its own. What it prints is what it would print with `--json`. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseCommandLine } from '../cli/args.ts';
-import type { Context } from '../cli/context.ts';
+import { parseCommandLine } from '../cli/invocation/args.ts';
+import type { Context } from '../cli/invocation/context.ts';
 import { loadCommand } from '../cli/load-command.ts';
-import { Output } from '../cli/output.ts';
 import { jsonReporter } from '../cli/reporter/json.ts';
-import { ShardctlError } from '../errors.ts';
+import { Output } from '../cli/reporter/output.ts';
+import { ShardctlError } from '../core/errors.ts';
 import { homePaths } from '../home/home.ts';
 import { MemorySink } from './memory-sink.ts';
 

@@ -1,9 +1,10 @@
 /** For tests: blocks in memory, and trees on disk turned into them. */
+
+import { ShardctlError } from '../core/errors.ts';
+import { type CidProfile, RAW, type Root } from '../core/model.ts';
+import { toBytes } from '../core/path-bytes.ts';
 import { cidText, sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/profile.ts';
-import { ShardctlError } from '../errors.ts';
-import { toBytes } from '../fs-path.ts';
-import { type CidProfile, RAW, type Root } from '../model.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { treeRoot } from './tree-root.ts';
 

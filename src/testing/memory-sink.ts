@@ -1,6 +1,6 @@
 /** For tests: a stream that keeps what is written to it, and can be a terminal. */
 import { EventEmitter } from 'node:events';
-import type { Sink } from '../cli/output.ts';
+import type { Sink } from '../cli/reporter/output.ts';
 
 export class MemorySink extends EventEmitter implements Sink {
   text = '';

@@ -2,7 +2,7 @@
 import { createCipheriv } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { loadLibc } from '../libc.ts';
+import { loadLibc } from '../core/libc.ts';
 
 const MIB = 1024 * 1024;
 const LARGEST = 96 * MIB;

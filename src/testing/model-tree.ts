@@ -1,12 +1,12 @@
 /** Source trees as plain maps, for stages that take a walk: random ones, and the walk of one as `scan` would give it. */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { Directory, UNREADABLE } from '../directory.ts';
-import { joinBytes, keyOf } from '../fs-path.ts';
-import { EntriesReader } from '../index-store/entries-reader.ts';
-import { EntriesWriter } from '../index-store/entries-writer.ts';
-import { type ByteString, DAG_PB, DIRECTORY, type EntryKind, FILE, SYMLINK } from '../model.ts';
-import type { WalkStep } from '../walk-step.ts';
+import { type ByteString, DAG_PB, DIRECTORY, type EntryKind, FILE, SYMLINK } from '../core/model.ts';
+import { joinBytes, keyOf } from '../core/path-bytes.ts';
+import { EntriesReader } from '../index/entries/reader.ts';
+import { EntriesWriter } from '../index/entries/writer.ts';
+import { Directory, UNREADABLE } from '../walk/directory.ts';
+import type { WalkStep } from '../walk/walk-step.ts';
 
 export interface ModelEntry {
   readonly kind: EntryKind;

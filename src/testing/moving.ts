@@ -1,9 +1,10 @@
 /** For tests of what moves from peer to peer: `drain` and `rebalance` on a test home, and how many whole copies there are. */
-import type { ToldDemand } from '../demand.ts';
-import { drain } from '../drain.ts';
-import { holdingsOf } from '../move/holdings.ts';
-import type { Moved, MoveRun } from '../move/run.ts';
-import { rebalance } from '../rebalance.ts';
+
+import { drain } from '../maintain/move/drain.ts';
+import { rebalance } from '../maintain/move/rebalance.ts';
+import type { Moved, MoveRun } from '../maintain/move/run.ts';
+import type { ToldDemand } from '../storing/demand.ts';
+import { holdingsOf } from '../storing/holdings.ts';
 import { pruneRun, withIndex } from './retention.ts';
 import type { TestHome } from './run.ts';
 

@@ -1,7 +1,8 @@
 /** For tests of trees in which files hold the very bytes of the tree's own nodes: then a leaf and a node have one digest. */
+
+import { type BlockId, RAW } from '../core/model.ts';
 import { parseCid } from '../dag/cid.ts';
 import { decodeNode } from '../dag/decode.ts';
-import { type BlockId, RAW } from '../model.ts';
 import type { Blocks } from '../read/block-source.ts';
 
 export interface FoundNode {

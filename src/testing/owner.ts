@@ -1,5 +1,5 @@
 /** The home that tests mark shards for, where it does not matter which. */
-import type { Owner } from '../model.ts';
+import type { Owner } from '../core/model.ts';
 
 export const TEST_OWNER: Owner = { id: '0123456789ab', host: 'test', path: '/test/home' };
 

@@ -2,8 +2,8 @@
  * Run by the crash tests in a process of its own: `prune`, `repair`, `drain` (of peer `one`), `rebalance`, `rm` (of repository `test`),
  * `rename` (of it, to `new`) or `add` (of the directory `argv[4]`) on the home `argv[2]`.
  */
-import { ShardctlError } from '../errors.ts';
-import { repair } from '../repair.ts';
+import { ShardctlError } from '../core/errors.ts';
+import { repair } from '../maintain/repair/repair.ts';
 import { drainHome, rebalanceHome } from './moving.ts';
 import { pruneHome, pruneRun, removeFrom, renameIn, SHARD_BYTES, withIndex } from './retention.ts';
 import { TestHome } from './run.ts';

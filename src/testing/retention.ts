@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
+import { toBytes } from '../core/path-bytes.ts';
 import { cidText, parseCid } from '../dag/cid.ts';
 import { profileOf } from '../dag/profile.ts';
-import { Demands, type ToldDemand } from '../demand.ts';
-import { toBytes } from '../fs-path.ts';
-import { get } from '../get.ts';
-import type { Index } from '../index-store/index.ts';
-import type { RepositoryRecord, SnapshotRecord } from '../model.ts';
-import type { PruneRun } from '../prune/run.ts';
-import { type Pruned, type PruneOptions, prune } from '../prune.ts';
+import type { Index } from '../index/index.ts';
+import type { Maintenance } from '../maintain/maintenance.ts';
+import { type Pruned, type PruneOptions, prune } from '../maintain/prune/prune.ts';
+import { type Renamed, rename } from '../maintain/repository/rename.ts';
+import { rm } from '../maintain/repository/rm.ts';
 import { BlockSource } from '../read/block-source.ts';
-import { type Renamed, rename } from '../rename.ts';
-import { rm } from '../rm.ts';
+import { get } from '../read/get.ts';
+import { Demands, type ToldDemand } from '../storing/demand.ts';
 import { TEST_OWNER } from './owner.ts';
 import type { TestHome } from './run.ts';
 import { treeRoot } from './tree-root.ts';
@@ -35,8 +35,8 @@ export async function withIndex<T>(home: TestHome, work: (index: Index) => Promi
 export function pruneRun(
   home: TestHome,
   index: Index,
-  { replication, allocateBy, ...options }: Partial<PruneRun> & ToldDemand = {},
-): PruneRun {
+  { replication, allocateBy, ...options }: Partial<Maintenance> & ToldDemand = {},
+): Maintenance {
   return {
     index,
     peers: home.peers,
@@ -56,7 +56,7 @@ export function pruneRun(
 }
 
 /** By default everything that is unused goes. */
-export function pruneHome(home: TestHome, options: Partial<PruneOptions & PruneRun> & ToldDemand = {}): Promise<Pruned> {
+export function pruneHome(home: TestHome, options: Partial<PruneOptions & Maintenance> & ToldDemand = {}): Promise<Pruned> {
   const limits = { maxUnused: { bytes: 0 }, maxRepack: Number.POSITIVE_INFINITY, dryRun: false, ...options };
   return withIndex(home, (index) => prune(pruneRun(home, index, options), limits));
 }
@@ -65,7 +65,7 @@ export function removeFrom(home: TestHome, names: readonly string[], dryRun = fa
   return withIndex(home, (index) => rm(pruneRun(home, index), names, { dryRun }));
 }
 
-export function renameIn(home: TestHome, from: string, to: string, options: Partial<PruneRun> = {}): Promise<Renamed> {
+export function renameIn(home: TestHome, from: string, to: string, options: Partial<Maintenance> = {}): Promise<Renamed> {
   return withIndex(home, (index) => rename(pruneRun(home, index, options), index.repository(from) as RepositoryRecord, to, false));
 }
 

@@ -2,18 +2,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Emit, Event, Plan, Summary } from '../core/events.ts';
+import type { ShardRecord } from '../core/model.ts';
+import { toBytes } from '../core/path-bytes.ts';
 import { profileOf } from '../dag/profile.ts';
-import type { Emit, Event, Plan, Summary } from '../events.ts';
-import { toBytes } from '../fs-path.ts';
-import { Index } from '../index-store/index.ts';
-import type { IngestRun } from '../ingest.ts';
-import type { ShardRecord } from '../model.ts';
-import { LocalPeer } from '../peer/local.ts';
-import type { PeerLayout } from '../peer/local-identity.ts';
+import { Index } from '../index/index.ts';
+import { verify } from '../maintain/verify.ts';
+import type { PeerLayout } from '../peer/local/identity.ts';
+import { LocalPeer } from '../peer/local/local.ts';
 import type { Peer } from '../peer/peer.ts';
-import { planRun } from '../plan-run.ts';
-import { update } from '../update.ts';
-import { verify } from '../verify.ts';
+import { planRun } from '../update/dry-run.ts';
+import type { IngestRun } from '../update/ingest-run.ts';
+import { update } from '../update/update.ts';
 import { TEST_OWNER } from './owner.ts';
 
 export interface Ran {

@@ -1,8 +1,8 @@
 /** Small shards for tests, made with the program's own framing. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type BlockId, DAG_PB, RAW } from '../core/model.ts';
 import { cidText, sha256 } from '../dag/cid.ts';
-import { type BlockId, DAG_PB, RAW } from '../model.ts';
 import type { SealedShard } from '../peer/peer.ts';
 import { carHeader, sectionHeaderBytes, writeSectionHeader } from '../shard/car.ts';
 import { ManifestBuilder } from '../shard/manifest.ts';

@@ -1,8 +1,8 @@
 /** For tests: a home's newest tree as a CAR, and a CAR into another home. */
 import { parseCid } from '../dag/cid.ts';
-import { exportCar } from '../export-car.ts';
-import { type ImportedCar, importCar } from '../import-car.ts';
-import { placedBlocks } from '../placed-blocks.ts';
+import { exportCar } from '../exchange/export-car.ts';
+import { type ImportedCar, importCar } from '../exchange/import-car/import-car.ts';
+import { placedBlocks } from '../read/placed-blocks.ts';
 import { pruneRun, withIndex } from './retention.ts';
 import type { TestHome } from './run.ts';
 

@@ -1,13 +1,13 @@
 /** The root of a tree on disk, computed with the encoders alone: no pipeline, one file at a time in memory. What tests compare with. */
 import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../core/model.ts';
+import { fsPath } from '../core/path-bytes.ts';
 import { sha256 } from '../dag/cid.ts';
 import { buildDirectory } from '../dag/directory.ts';
 import { encodeEmptyFile, encodeLeafFrame, encodeSymlink, type FileChild } from '../dag/file.ts';
 import { buildFileTree } from '../dag/file-tree.ts';
 import { rabinChunks } from '../dag/rabin.ts';
-import { CID_COLUMN_BYTES } from '../directory.ts';
-import { fsPath } from '../fs-path.ts';
-import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../model.ts';
+import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 
 type Emit = (block: Buffer) => Uint8Array;
 

@@ -1,6 +1,6 @@
 /** For tests: a source that is reached in each way that there is, whatever this system would take. */
-import { linuxCalls } from '../libc.ts';
-import type { ByteString } from '../model.ts';
+import { linuxCalls } from '../core/libc.ts';
+import type { ByteString } from '../core/model.ts';
 import { makeLooker } from '../source/look.ts';
 import { PathReach } from '../source/path-reach.ts';
 import { openSource, type Source } from '../source/source.ts';

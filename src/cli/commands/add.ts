@@ -1,21 +1,21 @@
 /** `shardctl add DIR`: import a tree, or bring its repository up to date. */
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
+import { displayPath, shellWord } from '../../core/display.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { ByteString } from '../../core/model.ts';
+import { fsPath, toBytes } from '../../core/path-bytes.ts';
 import { profileOf } from '../../dag/profile.ts';
-import { displayPath, shellWord } from '../../display.ts';
-import { ShardctlError } from '../../errors.ts';
-import { fsPath, toBytes } from '../../fs-path.ts';
 import { type Config, DEFAULT_PROFILE } from '../../home/config.ts';
-import type { Index } from '../../index-store/index.ts';
-import type { ByteString } from '../../model.ts';
-import { checkRepositoryName } from '../../repository-name.ts';
+import type { Index } from '../../index/index.ts';
+import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import { statSource } from '../../source/source.ts';
-import type { Context } from '../context.ts';
-import { readFilters } from '../filter-rules.ts';
-import { exitCodeOf, importTree, planTree, refuseOurs } from '../import-run.ts';
-import { withMetrics } from '../metrics-file.ts';
-import { runOptions } from '../run-options.ts';
-import { planning, writing } from '../wire.ts';
+import type { Context } from '../invocation/context.ts';
+import { readFilters } from '../invocation/filter-rules.ts';
+import { runOptions } from '../invocation/run-options.ts';
+import { exitCodeOf, importTree, planTree, refuseOurs } from '../steps/import-run.ts';
+import { withMetrics } from '../steps/metrics-file.ts';
+import { planning, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output } = context;

@@ -1,9 +1,10 @@
 /** `shardctl cat REF/PATH`: the bytes of a file. */
-import { cat } from '../../cat.ts';
-import { EXIT } from '../../errors.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { withTree } from '../open-tree.ts';
+
+import { EXIT } from '../../core/errors.ts';
+import { cat } from '../../read/cat.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { withTree } from '../steps/open-tree.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, output, signal } = context;

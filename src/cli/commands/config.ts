@@ -1,22 +1,22 @@
 /** `shardctl config`: what the home decides where nothing else is said, and what each repository asks for itself. */
 import { existsSync } from 'node:fs';
-import { checkPeersNamed } from '../../allocate/allocators.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
+import { leastReplicas, type Replication, type RepositoryRecord } from '../../core/model.ts';
 import { profileOf } from '../../dag/profile.ts';
-import { EXIT, ShardctlError } from '../../errors.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import { restoreConfig, saveConfig } from '../../home/config-file.ts';
 import { requireHome } from '../../home/home.ts';
-import type { Index } from '../../index-store/index.ts';
-import { leastReplicas, type Replication, type RepositoryRecord } from '../../model.ts';
+import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { parseReplication, parseSizeOf } from '../add-options.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { answer, type Result } from '../results.ts';
-import { table } from '../table.ts';
-import { parseAllocateBy } from '../transfer-options.ts';
-import { alone, planning, writing } from '../wire.ts';
-import { setHomeOpen } from '../wire-privacy.ts';
+import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
+import { parseReplication, parseSizeOf } from '../invocation/add-options.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { parseAllocateBy } from '../invocation/transfer-options.ts';
+import { answer, type Result } from '../results/results.ts';
+import { table } from '../results/table.ts';
+import { setHomeOpen } from '../wire/privacy.ts';
+import { alone, planning, writing } from '../wire/wire.ts';
 
 type Setting = Extract<Result, { type: 'setting' }>;
 

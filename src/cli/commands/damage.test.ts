@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Index } from '../../index-store/index.ts';
+import { Index } from '../../index/index.ts';
 import { Program } from '../../testing/program.ts';
 
 let program: Program;

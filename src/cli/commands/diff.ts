@@ -1,9 +1,10 @@
 /** `shardctl diff A B`: what differs between two trees. */
-import { diff } from '../../diff.ts';
-import { EXIT } from '../../errors.ts';
+
+import { EXIT } from '../../core/errors.ts';
 import { resolve } from '../../read/tree.ts';
-import type { Context } from '../context.ts';
-import { type OpenTree, withTrees } from '../open-tree.ts';
+import { diff } from '../../update/diff.ts';
+import type { Context } from '../invocation/context.ts';
+import { type OpenTree, withTrees } from '../steps/open-tree.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, output, reporter, signal } = context;

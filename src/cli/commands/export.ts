@@ -2,16 +2,16 @@
 import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { flush, syncPath } from '../../durable.ts';
-import { EXIT, ioError, ShardctlError } from '../../errors.ts';
-import { type Exported, exportCar } from '../../export-car.ts';
+import { flush, syncPath } from '../../core/durable-files.ts';
+import { EXIT, ioError, ShardctlError } from '../../core/errors.ts';
+import { type Exported, exportCar } from '../../exchange/export-car.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { withTree } from '../open-tree.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
-import { answer } from '../results.ts';
-import { forOthersToo } from '../wire-privacy.ts';
+import { answer } from '../results/results.ts';
+import { withTree } from '../steps/open-tree.ts';
+import { forOthersToo } from '../wire/privacy.ts';
 
 type Write = (bytes: Buffer) => Promise<boolean>;
 

@@ -1,20 +1,20 @@
 /** `shardctl forget NAME SNAPSHOT…`, or `NAME…|--all` with `--keep` rules: forget snapshots, by name or by a policy. */
-import { shellWord } from '../../display.ts';
-import { EXIT, ShardctlError } from '../../errors.ts';
-import { type Decision, keep, type Policy } from '../../forget.ts';
+import { shellWord } from '../../core/display.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
+import type { RepositoryRecord } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
-import type { Index } from '../../index-store/index.ts';
-import type { RepositoryRecord } from '../../model.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { resolveRef } from '../ref.ts';
+import type { Index } from '../../index/index.ts';
+import { type Decision, keep, type Policy } from '../../maintain/forget.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { resolveRef } from '../invocation/ref.ts';
+import { policyOf } from '../invocation/retention-options.ts';
 import { counted } from '../reporter/text.ts';
-import { inOrder, repositoriesNamed } from '../repositories-named.ts';
-import { answer, type Result } from '../results.ts';
-import { policyOf } from '../retention-options.ts';
-import { table } from '../table.ts';
-import { reading, type Session } from '../wire.ts';
-import { freeing } from '../wire-freeing.ts';
+import { answer, type Result } from '../results/results.ts';
+import { table } from '../results/table.ts';
+import { inOrder, repositoriesNamed } from '../steps/repositories-named.ts';
+import { freeing } from '../wire/freeing.ts';
+import { reading, type Session } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;

@@ -1,15 +1,15 @@
 /** `shardctl get REF[/PATH] -o OUT`: write a tree or a file back, with its modes and times. */
-import { EXIT } from '../../errors.ts';
-import type { Emit } from '../../events.ts';
-import { get } from '../../get.ts';
+import { EXIT } from '../../core/errors.ts';
+import type { Emit } from '../../core/events.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { collectLess } from '../heap.ts';
-import { withTree } from '../open-tree.ts';
+import { get } from '../../read/get.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
-import { answer } from '../results.ts';
-import { forOthersToo } from '../wire-privacy.ts';
+import { answer } from '../results/results.ts';
+import { collectLess } from '../steps/heap.ts';
+import { withTree } from '../steps/open-tree.ts';
+import { forOthersToo } from '../wire/privacy.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, now, reporter, signal, output } = context;

@@ -3,18 +3,18 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import process from 'node:process';
+import { EXIT, errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import { PROFILES } from '../../dag/profile.ts';
-import { ownDemand } from '../../demand.ts';
-import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
+import { type ImportedCar, importCar } from '../../exchange/import-car/import-car.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { type ImportedCar, importCar } from '../../import-car.ts';
-import { checkRepositoryName } from '../../repository-name.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
+import { checkRepositoryName } from '../../snapshot/repository-name.ts';
+import { ownDemand } from '../../storing/demand.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
-import { answer } from '../results.ts';
-import { storingOptions, storingRun } from '../storing-run.ts';
-import { peersOrDefault, writing } from '../wire.ts';
+import { answer } from '../results/results.ts';
+import { storingOptions, storingRun } from '../steps/storing-run.ts';
+import { peersOrDefault, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, json, now, output, quiet, version } = context;

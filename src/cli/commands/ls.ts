@@ -1,12 +1,12 @@
 /** `shardctl ls REF[/PATH]`: what a directory of a snapshot holds. */
-import { displayPath } from '../../display.ts';
-import { EXIT } from '../../errors.ts';
-import { type LsEntry, ls } from '../../ls.ts';
-import { DIRECTORY, SYMLINK } from '../../model.ts';
-import type { Context } from '../context.ts';
-import { modeText, secondsText, timeText } from '../listing.ts';
-import { withTree } from '../open-tree.ts';
-import type { Result } from '../results.ts';
+import { displayPath } from '../../core/display.ts';
+import { EXIT } from '../../core/errors.ts';
+import { DIRECTORY, SYMLINK } from '../../core/model.ts';
+import { type LsEntry, ls } from '../../read/ls.ts';
+import type { Context } from '../invocation/context.ts';
+import { modeText, secondsText, timeText } from '../results/listing.ts';
+import type { Result } from '../results/results.ts';
+import { withTree } from '../steps/open-tree.ts';
 
 /** Room for files of up to a terabyte: lines are written as they come, so that nothing can be measured first. */
 const SIZE_COLUMNS = 12;

@@ -1,16 +1,16 @@
 /** `shardctl peers add cluster URL`: set up the members of an IPFS Cluster as peers, or all of it as one. */
-import { displayText } from '../../display.ts';
-import { EXIT } from '../../errors.ts';
+import { displayText } from '../../core/display.ts';
+import { EXIT } from '../../core/errors.ts';
 import { peerNames } from '../../home/config.ts';
-import { replicationOf } from '../add-options.ts';
-import { type Args, usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { tellNeighbours } from '../neighbours.ts';
-import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../peer-options.ts';
-import type { Absolute } from '../surroundings.ts';
-import { type AskedCluster, addCluster } from '../wire-cluster-settings.ts';
-import { freeing } from '../wire-freeing.ts';
-import { hostOf, isUrl } from '../wire-places.ts';
+import { replicationOf } from '../invocation/add-options.ts';
+import { type Args, usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import type { Absolute } from '../invocation/surroundings.ts';
+import { tellNeighbours } from '../steps/neighbours.ts';
+import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../steps/peer-options.ts';
+import { type AskedCluster, addCluster } from '../wire/cluster-settings.ts';
+import { freeing } from '../wire/freeing.ts';
+import { hostOf, isUrl } from '../wire/places.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, quiet, json, output } = context;

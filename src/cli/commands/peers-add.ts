@@ -1,16 +1,16 @@
 /** `shardctl peers add local PATH`: set up a directory of this machine as a peer. */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { EXIT, errnoOf, ioError, ShardctlError } from '../../errors.ts';
+import { EXIT, errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
 import { isForeign } from '../../home/foreign.ts';
-import { type Args, usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { tellNeighbours } from '../neighbours.ts';
-import { commonOptions, peerName } from '../peer-options.ts';
-import type { Absolute } from '../surroundings.ts';
-import { setUpLocalPeer } from '../wire.ts';
-import { freeing } from '../wire-freeing.ts';
+import { type Args, usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import type { Absolute } from '../invocation/surroundings.ts';
+import { tellNeighbours } from '../steps/neighbours.ts';
+import { commonOptions, peerName } from '../steps/peer-options.ts';
+import { freeing } from '../wire/freeing.ts';
+import { setUpLocalPeer } from '../wire/wire.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
 

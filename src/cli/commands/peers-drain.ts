@@ -1,18 +1,18 @@
 /** `shardctl peers drain PEER`: everything on it goes elsewhere, and nothing new comes. */
-import { shellWord } from '../../display.ts';
-import { drain } from '../../drain.ts';
-import { EXIT } from '../../errors.ts';
+import { shellWord } from '../../core/display.ts';
+import { EXIT } from '../../core/errors.ts';
 import { saveConfig } from '../../home/config-file.ts';
 import { requireHome } from '../../home/home.ts';
-import type { Moved } from '../../move/run.ts';
-import { reclaim } from '../../reclaim.ts';
-import type { Context } from '../context.ts';
-import { movedLines } from '../moved.ts';
-import { withDrained } from '../peer-settings.ts';
-import { answer } from '../results.ts';
-import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session, withPeers } from '../wire.ts';
-import { freeing } from '../wire-freeing.ts';
+import { reclaim } from '../../maintain/collect-garbage.ts';
+import { drain } from '../../maintain/move/drain.ts';
+import type { Moved } from '../../maintain/move/run.ts';
+import type { Context } from '../invocation/context.ts';
+import { movedLines } from '../results/moved.ts';
+import { answer } from '../results/results.ts';
+import { withDrained } from '../steps/peer-settings.ts';
+import { storingOptions, storingRun } from '../steps/storing-run.ts';
+import { freeing } from '../wire/freeing.ts';
+import { reading, type Session, withPeers } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet, reporter } = context;

@@ -1,17 +1,18 @@
 /** `shardctl peers rm PEER`: a peer is one no more. */
-import { withoutPeers } from '../../allocate/allocators.ts';
-import { Demands } from '../../demand.ts';
-import { shellWord } from '../../display.ts';
-import { EXIT } from '../../errors.ts';
+
+import { shellWord } from '../../core/display.ts';
+import { EXIT } from '../../core/errors.ts';
+import type { RepositoryRecord } from '../../core/model.ts';
 import { type Config, peerNames } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
-import type { RepositoryRecord } from '../../model.ts';
-import { release } from '../../release.ts';
-import { replicationOf } from '../add-options.ts';
-import type { Context } from '../context.ts';
-import { removePeer, settingsOf } from '../peer-settings.ts';
+import { release } from '../../maintain/move/remove-peer.ts';
+import { withoutPeers } from '../../storing/allocate/allocators.ts';
+import { Demands } from '../../storing/demand.ts';
+import { replicationOf } from '../invocation/add-options.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted } from '../reporter/text.ts';
-import { freeing } from '../wire-freeing.ts';
+import { removePeer, settingsOf } from '../steps/peer-settings.ts';
+import { freeing } from '../wire/freeing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;

@@ -1,17 +1,17 @@
 /** `shardctl peers set PEER`: another address, tags, or another share for a peer that is there. */
-import { displayUrl } from '../../display.ts';
-import { EXIT, ShardctlError } from '../../errors.ts';
+import { displayUrl } from '../../core/display.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { PeerConfig, PlacementConfig } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { sizeOf, weightOf } from '../add-options.ts';
-import { type Args, usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { membersIn } from '../peer-options.ts';
-import { savePeer, settingsOf } from '../peer-settings.ts';
-import { peerPath, type Session, withChanged, writing } from '../wire.ts';
-import { isUrl } from '../wire-places.ts';
-import { setPeerOpen } from '../wire-privacy.ts';
+import { sizeOf, weightOf } from '../invocation/add-options.ts';
+import { type Args, usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { membersIn } from '../steps/peer-options.ts';
+import { savePeer, settingsOf } from '../steps/peer-settings.ts';
+import { isUrl } from '../wire/places.ts';
+import { setPeerOpen } from '../wire/privacy.ts';
+import { peerPath, type Session, withChanged, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
@@ -43,7 +43,7 @@ async function membersAfter(before: PeerConfig, { config }: Session, { args, hom
   const counting = membersIn(args);
   if (counting.length === 0) return before;
   if (before.kind !== 'cluster') throw usage(`peer "${before.name}" is no IPFS Cluster: it has no members`, args.command);
-  const { withCounting } = await import('../wire-cluster-settings.ts');
+  const { withCounting } = await import('../wire/cluster-settings.ts');
   return await withCounting(home, config, before, counting);
 }
 

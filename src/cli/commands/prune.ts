@@ -1,24 +1,24 @@
 /** `shardctl prune`: free the space of what no retained snapshot needs. */
-import { EXIT } from '../../errors.ts';
+import { EXIT } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
-import type { PruneRun } from '../../prune/run.ts';
-import { type Pruned, type PruneOptions, prune } from '../../prune.ts';
-import { reclaim } from '../../reclaim.ts';
-import { sizeOf } from '../add-options.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { prunedLines } from '../pruned.ts';
+import { reclaim } from '../../maintain/collect-garbage.ts';
+import type { Maintenance } from '../../maintain/maintenance.ts';
+import { type Pruned, type PruneOptions, prune } from '../../maintain/prune/prune.ts';
+import { sizeOf } from '../invocation/add-options.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { maxUnusedOf } from '../invocation/retention-options.ts';
 import { formatSeconds } from '../reporter/text.ts';
-import { answer } from '../results.ts';
-import { maxUnusedOf } from '../retention-options.ts';
-import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session } from '../wire.ts';
-import { freeing, isNoSpace } from '../wire-freeing.ts';
+import { prunedLines } from '../results/pruned.ts';
+import { answer } from '../results/results.ts';
+import { storingOptions, storingRun } from '../steps/storing-run.ts';
+import { freeing, isNoSpace } from '../wire/freeing.ts';
+import { reading, type Session } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
   requireHome(home);
-  if (args.flag('orphans')) return await (await import('../prune-orphans.ts')).pruneOrphans(context);
+  if (args.flag('orphans')) return await (await import('../steps/prune-orphans.ts')).pruneOrphans(context);
   for (const option of ['owner', 'force'] as const) {
     if (args.text(option) !== undefined || args.flag(option)) throw usage(`--${option} goes with --orphans`, args.command);
   }
@@ -44,7 +44,7 @@ export async function run(context: Context): Promise<number> {
  * What is thin is copied first, and goes then. Where that does not fit, the reserve of the peers is used for it; where even that does not
  * do, only what is dead goes, which needs no room and makes some.
  */
-async function pruneWhatFits(run: PruneRun, options: PruneOptions): Promise<Pruned> {
+async function pruneWhatFits(run: Maintenance, options: PruneOptions): Promise<Pruned> {
   const unlessFull = async (work: Promise<Pruned>, otherwise: (error: Error) => Promise<Pruned>): Promise<Pruned> =>
     await work.catch((error: unknown) => {
       if (!isNoSpace(error) || options.dryRun) throw error;

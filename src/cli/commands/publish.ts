@@ -1,13 +1,13 @@
 /** `shardctl publish NAME`: point the repository's IPNS name at the tree of its head. */
-import { EXIT } from '../../errors.ts';
+import { EXIT } from '../../core/errors.ts';
+import type { SnapshotRecord } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
-import type { SnapshotRecord } from '../../model.ts';
-import type { Context } from '../context.ts';
-import { publishHead } from '../publish-head.ts';
-import { repositoriesNamed } from '../repositories-named.ts';
-import { answer } from '../results.ts';
-import { reading, writing } from '../wire.ts';
+import type { Context } from '../invocation/context.ts';
+import { answer } from '../results/results.ts';
+import { publishHead } from '../steps/publish-head.ts';
+import { repositoriesNamed } from '../steps/repositories-named.ts';
+import { reading, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const repository = context.args.positionals[0] as string;

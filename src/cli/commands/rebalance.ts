@@ -1,14 +1,14 @@
 /** `shardctl rebalance`: each peer gets its share, with as little movement as does. */
-import { EXIT } from '../../errors.ts';
+import { EXIT } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
-import { rebalance } from '../../rebalance.ts';
-import { reclaim } from '../../reclaim.ts';
-import type { Context } from '../context.ts';
-import { movedLines } from '../moved.ts';
-import { answer } from '../results.ts';
-import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session } from '../wire.ts';
-import { freeing } from '../wire-freeing.ts';
+import { reclaim } from '../../maintain/collect-garbage.ts';
+import { rebalance } from '../../maintain/move/rebalance.ts';
+import type { Context } from '../invocation/context.ts';
+import { movedLines } from '../results/moved.ts';
+import { answer } from '../results/results.ts';
+import { storingOptions, storingRun } from '../steps/storing-run.ts';
+import { freeing } from '../wire/freeing.ts';
+import { reading, type Session } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;

@@ -1,24 +1,24 @@
 /** `shardctl recover [NAME|CID…] --from PEER…`: what snapshots the peers of a lost home hold, and a home made anew from them. */
 import { hostname } from 'node:os';
-import type { Demand } from '../../demand.ts';
-import { displayText, shellWord } from '../../display.ts';
-import { EXIT } from '../../errors.ts';
-import { toBytes } from '../../fs-path.ts';
+import { displayText, shellWord } from '../../core/display.ts';
+import { EXIT } from '../../core/errors.ts';
+import { toBytes } from '../../core/path-bytes.ts';
 import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
 import type { NotedRepository } from '../../home/note.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import { type Recoverable, type Recovered, recover, recoverable } from '../../recover.ts';
-import { checkRepositoryName } from '../../repository-name.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { tellNeighbours } from '../neighbours.ts';
+import { type Recoverable, type Recovered, recover, recoverable } from '../../maintain/recover/recover.ts';
+import { checkRepositoryName } from '../../snapshot/repository-name.ts';
+import type { Demand } from '../../storing/demand.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
-import { answer } from '../results.ts';
-import { table } from '../table.ts';
-import { peerPath, writing } from '../wire.ts';
-import { addCommand, type Notes, noted, notesOn } from '../wire-note.ts';
-import { isUrl, lookingAt, withPeersAt } from '../wire-places.ts';
+import { answer } from '../results/results.ts';
+import { table } from '../results/table.ts';
+import { tellNeighbours } from '../steps/neighbours.ts';
+import { addCommand, type Notes, noted, notesOn } from '../wire/note.ts';
+import { isUrl, lookingAt, withPeersAt } from '../wire/places.ts';
+import { peerPath, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute } = context;

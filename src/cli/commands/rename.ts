@@ -1,18 +1,18 @@
 /** `shardctl rename OLD NEW`: another name for a repository. */
-import { shellWord } from '../../display.ts';
-import { EXIT, ShardctlError } from '../../errors.ts';
+import { shellWord } from '../../core/display.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
+import type { RepositoryRecord } from '../../core/model.ts';
+import { renameKey } from '../../exchange/publish.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
-import type { RepositoryRecord } from '../../model.ts';
-import { renameKey } from '../../publish.ts';
-import { rename } from '../../rename.ts';
-import { checkRepositoryName } from '../../repository-name.ts';
-import type { Context } from '../context.ts';
+import { rename } from '../../maintain/repository/rename.ts';
+import { checkRepositoryName } from '../../snapshot/repository-name.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted } from '../reporter/text.ts';
-import { repositoriesNamed } from '../repositories-named.ts';
-import { answer } from '../results.ts';
-import { storingOptions, storingRun } from '../storing-run.ts';
-import { type Session, writing } from '../wire.ts';
+import { answer } from '../results/results.ts';
+import { repositoriesNamed } from '../steps/repositories-named.ts';
+import { storingOptions, storingRun } from '../steps/storing-run.ts';
+import { type Session, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, quiet } = context;
@@ -48,7 +48,7 @@ async function takeKeyAlong(
   { config, index }: Session,
   { from, repository }: { readonly from: string; readonly repository: string },
 ): Promise<void> {
-  const { kuboNames } = await import('../wire-kubo.ts');
+  const { kuboNames } = await import('../wire/kubo.ts');
   const names = await kuboNames(context, config, undefined);
   const home = readIdentity(context.home)?.id ?? '';
   const silent = await renameKey(names, home, { from, to: repository });

@@ -1,14 +1,14 @@
 /** `shardctl repair`: mend what `verify` finds. */
-import { EXIT } from '../../errors.ts';
+import { EXIT } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
-import { type Repaired, repair } from '../../repair.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
+import { type Repaired, repair } from '../../maintain/repair/repair.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
-import { answer } from '../results.ts';
-import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session } from '../wire.ts';
-import { freeing } from '../wire-freeing.ts';
+import { answer } from '../results/results.ts';
+import { storingOptions, storingRun } from '../steps/storing-run.ts';
+import { freeing } from '../wire/freeing.ts';
+import { reading, type Session } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet } = context;

@@ -1,19 +1,19 @@
 /** `shardctl rm NAME…`: remove repositories, and free what only they needed. */
-import { shellWord } from '../../display.ts';
-import { EXIT } from '../../errors.ts';
+import { shellWord } from '../../core/display.ts';
+import { EXIT } from '../../core/errors.ts';
+import { keyOf } from '../../exchange/publish.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
-import { keyOf } from '../../publish.ts';
-import { reclaim } from '../../reclaim.ts';
-import { rm } from '../../rm.ts';
-import type { Context } from '../context.ts';
-import { prunedLines } from '../pruned.ts';
+import { reclaim } from '../../maintain/collect-garbage.ts';
+import { rm } from '../../maintain/repository/rm.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
-import { repositoriesNamed } from '../repositories-named.ts';
-import { answer, type Result } from '../results.ts';
-import { storingOptions, storingRun } from '../storing-run.ts';
-import { reading, type Session } from '../wire.ts';
-import { freeing } from '../wire-freeing.ts';
+import { prunedLines } from '../results/pruned.ts';
+import { answer, type Result } from '../results/results.ts';
+import { repositoriesNamed } from '../steps/repositories-named.ts';
+import { storingOptions, storingRun } from '../steps/storing-run.ts';
+import { freeing } from '../wire/freeing.ts';
+import { reading, type Session } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;

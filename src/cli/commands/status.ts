@@ -1,19 +1,19 @@
 /** `shardctl status`: repositories with their heads, how the replicas stand by the word of the peers, and how full those are. */
 
-import { Demands } from '../../demand.ts';
-import { displayPath } from '../../display.ts';
-import { EXIT } from '../../errors.ts';
+import { displayPath } from '../../core/display.ts';
+import { EXIT } from '../../core/errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import type { Index } from '../../index-store/index.ts';
-import { replicasHeld, type ShardStatus, shardStatuses } from '../../replica-status.ts';
-import { replicationOf } from '../add-options.ts';
-import type { Context } from '../context.ts';
-import { peerStatuses, peerTable } from '../peer-status.ts';
+import type { Index } from '../../index/index.ts';
+import { replicasHeld, type ShardStatus, shardStatuses } from '../../maintain/replica-status.ts';
+import { Demands } from '../../storing/demand.ts';
+import { replicationOf } from '../invocation/add-options.ts';
+import type { Context } from '../invocation/context.ts';
 import { counted } from '../reporter/text.ts';
-import { answer, type Result } from '../results.ts';
-import { snapshotResult } from '../snapshot-result.ts';
-import { table } from '../table.ts';
-import { reading, tellOpenPlaces } from '../wire.ts';
+import { answer, type Result } from '../results/results.ts';
+import { snapshotResult } from '../results/snapshot-result.ts';
+import { table } from '../results/table.ts';
+import { peerStatuses, peerTable } from '../steps/peer-status.ts';
+import { reading, tellOpenPlaces } from '../wire/wire.ts';
 
 type Repository = Extract<Result, { type: 'repository' }>;
 type Replication = Extract<Result, { type: 'replication' }>;

@@ -1,18 +1,19 @@
 /** `shardctl update [NAME…|--all]`: bring repositories up to date, each from its remembered source with its remembered settings. */
+
+import { shellWord } from '../../core/display.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
+import type { Problems } from '../../core/events.ts';
+import type { RepositoryRecord } from '../../core/model.ts';
 import { profileNamed } from '../../dag/profile.ts';
-import { shellWord } from '../../display.ts';
-import { EXIT, ShardctlError } from '../../errors.ts';
-import type { Problems } from '../../events.ts';
 import { requireHome } from '../../home/home.ts';
-import type { Index } from '../../index-store/index.ts';
-import type { RepositoryRecord } from '../../model.ts';
-import { usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { exitCodeOf, importTree, planTree } from '../import-run.ts';
-import { type RunLog, withMetrics } from '../metrics-file.ts';
-import { inOrder, repositoriesNamed, thereIs } from '../repositories-named.ts';
-import { runOptions } from '../run-options.ts';
-import { reading, writing } from '../wire.ts';
+import type { Index } from '../../index/index.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { runOptions } from '../invocation/run-options.ts';
+import { exitCodeOf, importTree, planTree } from '../steps/import-run.ts';
+import { type RunLog, withMetrics } from '../steps/metrics-file.ts';
+import { inOrder, repositoriesNamed, thereIs } from '../steps/repositories-named.ts';
+import { reading, writing } from '../wire/wire.ts';
 
 /** Of several repositories the worst end is the run's: nobody can do anything for the first, everybody waits for the last. */
 const WORST_FIRST: readonly number[] = [

@@ -1,22 +1,23 @@
 /** `shardctl verify [REF…]`: whether the peers hold what the snapshots name. */
+
+import { EXIT } from '../../core/errors.ts';
+import type { Emit } from '../../core/events.ts';
+import { leastReplicas, type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
-import { Demands } from '../../demand.ts';
-import { EXIT } from '../../errors.ts';
-import type { Emit } from '../../events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import type { Index } from '../../index-store/index.ts';
-import { damagedTables } from '../../index-store/tables-check.ts';
-import { leastReplicas, type SnapshotRecord, snapshotName } from '../../model.ts';
+import type { Index } from '../../index/index.ts';
+import { damagedTables } from '../../index/tables/check.ts';
+import { type ExpectedShard, verify } from '../../maintain/verify.ts';
+import { verifyTrees } from '../../maintain/verify-trees.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { type ExpectedShard, verify } from '../../verify.ts';
-import { verifyTrees } from '../../verify-trees.ts';
-import { replicationOf } from '../add-options.ts';
-import { type Args, usage } from '../args.ts';
-import type { Context } from '../context.ts';
-import { resolveRef } from '../ref.ts';
+import { Demands } from '../../storing/demand.ts';
+import { replicationOf } from '../invocation/add-options.ts';
+import { type Args, usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { resolveRef } from '../invocation/ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
-import { answer } from '../results.ts';
-import { reading, type Session } from '../wire.ts';
+import { answer } from '../results/results.ts';
+import { reading, type Session } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, now, output, reporter, signal } = context;

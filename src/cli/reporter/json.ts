@@ -1,5 +1,5 @@
 /** For programs: every event as one line of JSON on stdout, and `{"type":"exit",…}` as the last one. */
-import type { Output } from '../output.ts';
+import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { errorLine } from './text.ts';
 

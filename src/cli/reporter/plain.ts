@@ -1,5 +1,5 @@
 /** For logs and pipes: a line on how far the run is now and then, problems at once, the summary on stdout. */
-import type { Output } from '../output.ts';
+import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
 import { errorLine, problemLine, resultLines, shardLine } from './text.ts';

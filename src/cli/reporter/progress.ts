@@ -1,8 +1,8 @@
 /** For a terminal: a bar for files, for data and for each peer, problems above them, the summary on stdout. Sole owner of cli-progress. */
 import cliProgress from 'cli-progress';
-import { displayLine } from '../../display.ts';
+import { displayLine } from '../../core/display.ts';
 import { formatSize } from '../../home/sizes.ts';
-import type { Output } from '../output.ts';
+import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
 import { errorLine, problemLine, resultLines, shardLine } from './text.ts';

@@ -2,8 +2,8 @@
  * For cron: nothing unless something is wrong, so that a mail means that there is something to do. One cause has one line, however
  * many repositories and shards it hits: what may have a cause in common is kept until the end.
  */
-import type { Event } from '../../events.ts';
-import type { Output } from '../output.ts';
+import type { Event } from '../../core/events.ts';
+import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { counted, errorLine, problemLine } from './text.ts';
 

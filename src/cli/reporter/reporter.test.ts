@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Event, Summary } from '../../events.ts';
+import type { Event, Summary } from '../../core/events.ts';
 import { MemorySink } from '../../testing/memory-sink.ts';
-import { Output } from '../output.ts';
 import { jsonReporter } from './json.ts';
+import { Output } from './output.ts';
 import { plainReporter } from './plain.ts';
 import { progressReporter } from './progress.ts';
 import { quietReporter } from './quiet.ts';

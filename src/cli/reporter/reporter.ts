@@ -1,5 +1,5 @@
 /** The seam between a run and whoever watches it. */
-import type { Event } from '../../events.ts';
+import type { Event } from '../../core/events.ts';
 
 /** How a run ended. */
 export interface Exit {

@@ -1,5 +1,5 @@
 /** Events as sentences, the same for every reporter that speaks to people. */
-import type { Change, Event, Plan, Problems, Summary } from '../../events.ts';
+import type { Change, Event, Plan, Problems, Summary } from '../../core/events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { ExitError } from './reporter.ts';
 

@@ -77,3 +77,9 @@ export type Identity = z.output<typeof identity>;
 export type ClusterMetric = z.output<typeof metrics>[number];
 export type Pin = z.output<typeof pin>;
 export type GlobalStatus = z.output<typeof globalStatus>;
+
+/** Who is to have the shard of this pin, as far as the Cluster is concerned. */
+export function holdersOf(pin: Pin | undefined): readonly string[] | 'everywhere' {
+  if (pin === undefined) return [];
+  return pin.replication_factor_min < 0 ? 'everywhere' : pin.allocations;
+}

@@ -3,7 +3,7 @@
  * `/add` says in a trailer what went wrong, and a pin is there when `/pins/{cid}` says so.
  */
 import type { z } from 'zod';
-import { ShardctlError } from '../../errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { type HttpClient, type HttpRequest, PROMPT_MS } from '../http/client.ts';
 import { HttpError } from '../http/error.ts';
 import {

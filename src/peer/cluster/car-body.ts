@@ -1,7 +1,7 @@
 /** A CAR as the one part of a multipart body, which is what `/add` takes. */
 import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { ioError, ShardctlError } from '../../errors.ts';
+import { ioError, ShardctlError } from '../../core/errors.ts';
 import { checkCar } from '../check-car.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
 

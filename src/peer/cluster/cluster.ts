@@ -2,8 +2,8 @@
  * What the members of one IPFS Cluster share: its REST API, everyone's metrics, and the pins. A pin says which members have a
  * shard, so putting it on one member and taking it from another are changes to one thing: those take turns (`turns`).
  */
-import { ShardctlError } from '../../errors.ts';
-import type { Owner } from '../../model.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Owner } from '../../core/model.ts';
 import type { ShardReader } from '../peer.ts';
 import type { ClusterApi } from './api.ts';
 import { Health, type MemberKubo } from './health.ts';

@@ -4,9 +4,9 @@ import { after, before, describe } from 'node:test';
 import { base32upper } from 'multiformats/bases/base32';
 import { sha256 } from '../../dag/cid.ts';
 import { ClusterLab, withoutCluster } from '../../testing/cluster.ts';
+import { peerContract } from '../../testing/contract/contract.ts';
 import { labCluster } from '../../testing/lab-cluster.ts';
 import { OTHER_OWNER } from '../../testing/owner.ts';
-import { peerContract } from '../contract.ts';
 
 describe('IPFS Cluster', { skip: withoutCluster() }, () => {
   let lab: ClusterLab;

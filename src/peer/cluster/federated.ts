@@ -2,8 +2,8 @@
  * A whole IPFS Cluster as one peer: it chooses the members itself, by its own allocators and replication, so that shards are
  * spread over several Clusters. A shard is there when as many members have it as the Cluster was asked for.
  */
-import { ShardctlError } from '../../errors.ts';
-import type { Metric, Replication } from '../../model.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Metric, Replication } from '../../core/model.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import type { Pin } from './answers.ts';

@@ -3,8 +3,9 @@
  * Cluster's daemon goes on sending pings: what it has pinned cannot be read, and the Cluster allocates nothing to it. All are asked at
  * once, and not for each shard.
  */
-import { ShardctlError } from '../../errors.ts';
-import { sleep } from '../../flow.ts';
+
+import { sleep } from '../../core/concurrency.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { PROMPT_MS } from '../http/client.ts';
 import { HttpError, isSilence } from '../http/error.ts';
 import type { Peer } from '../peer.ts';

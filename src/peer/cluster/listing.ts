@@ -2,12 +2,12 @@
  * What is pinned where, asked once for all members: each run asks every one of them for its list, one after the other, and the
  * Cluster's answer is about all of them each time.
  */
-import { ShardctlError } from '../../errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { isShardName } from '../shard-name.ts';
+import { holdersOf } from './answers.ts';
 import type { ClusterApi } from './api.ts';
 import type { MemberKubo } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { holdersOf } from './pins.ts';
 import { isRoot } from './roots.ts';
 import { PINNED } from './watch.ts';
 

@@ -4,7 +4,7 @@
  */
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { type Owner, RAW } from '../../model.ts';
+import { type Owner, RAW } from '../../core/model.ts';
 import type { Mark, PeerOwner } from '../peer.ts';
 import { isShardName } from '../shard-name.ts';
 import type { ClusterApi } from './api.ts';

@@ -1,12 +1,13 @@
 /** One member of an IPFS Cluster as a peer. Everything goes by the Cluster's REST API, and the bytes by the member's Kubo where that is known. */
-import { ShardctlError } from '../../errors.ts';
-import type { Metric } from '../../model.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Metric } from '../../core/model.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
+import { holdersOf } from './answers.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
 import { marksOn, ownersIn } from './marks.ts';
 import type { MemberState } from './metrics.ts';
-import { addPin, dropPin, holdersOf, markPin } from './pins.ts';
+import { addPin, dropPin, markPin } from './pins.ts';
 import { metadataOf, Uploads } from './upload.ts';
 import { PINNED, pinnedOn, settled } from './watch.ts';
 

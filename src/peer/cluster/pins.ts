@@ -1,6 +1,6 @@
 /** Which members have a shard: what that is now, and how it is changed without touching the other members' pins. */
-import { ShardctlError } from '../../errors.ts';
-import type { Pin } from './answers.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import { holdersOf, type Pin } from './answers.ts';
 import { bufferBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
 import { ALL, isMarked, membersOf, ownersOf, withMark, withoutMark, withoutMarks } from './marks.ts';
@@ -17,12 +17,6 @@ export interface WantedPin {
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly members: readonly string[] | 'everywhere';
-}
-
-/** Who is to have the shard of this pin, as far as the Cluster is concerned. */
-export function holdersOf(pin: Pin | undefined): readonly string[] | 'everywhere' {
-  if (pin === undefined) return [];
-  return pin.replication_factor_min < 0 ? 'everywhere' : pin.allocations;
 }
 
 export function sameMembers(a: readonly string[], b: readonly string[]): boolean {

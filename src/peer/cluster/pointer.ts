@@ -6,8 +6,9 @@
  * So a CAR with the shard as root and one empty block moves the pin: seen to unpin on those left out, and to leave the pin of the
  * others as it is.
  */
+
+import { RAW } from '../../core/model.ts';
 import { parseCid, sha256 } from '../../dag/cid.ts';
-import { RAW } from '../../model.ts';
 import { carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
 
 /** A CAR of about a hundred bytes whose root is the shard. It must hold a block: without any, the Cluster chooses no members. */

@@ -4,16 +4,18 @@
  * Cluster is told of it afterwards; to the others it goes through `/add`, which writes blocks that nothing holds until all are
  * there, so that a garbage collection at that moment loses some: the pin then fails, or fetches them from another member.
  */
-import { ShardctlError } from '../../errors.ts';
-import { sleep } from '../../flow.ts';
+
+import { sleep } from '../../core/concurrency.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { checkCar } from '../check-car.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
 import type { Pin } from './answers.ts';
+import { holdersOf } from './answers.ts';
 import { mayHaveActed } from './api.ts';
 import { shardBody } from './car-body.ts';
 import type { Cluster } from './cluster.ts';
 import { withMark, withoutMarks } from './marks.ts';
-import { canBeAllocated, cannotTake, holdersOf, keepable, markPin, sameMembers, setPin } from './pins.ts';
+import { canBeAllocated, cannotTake, keepable, markPin, sameMembers, setPin } from './pins.ts';
 import { sizeMetadata } from './usage.ts';
 import { pinnedOn } from './watch.ts';
 

@@ -1,6 +1,6 @@
 /** Where a daemon is, and what it wants to see before it answers. */
-import { displayUrl } from '../../display.ts';
-import { ShardctlError } from '../../errors.ts';
+import { displayUrl } from '../../core/display.ts';
+import { ShardctlError } from '../../core/errors.ts';
 
 export interface Credentials {
   /** Of a bearer. */

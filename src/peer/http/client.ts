@@ -6,8 +6,8 @@
  * each request says how long its server may be silent.
  */
 import type { Agent, Dispatcher } from 'undici';
-import { ShardctlError } from '../../errors.ts';
-import { sleep } from '../../flow.ts';
+import { sleep } from '../../core/concurrency.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { type Address, type Credentials, parseAddress } from './address.ts';
 import { answerError, HttpError, isSilence, type RequestNames, statusError, transportError } from './error.ts';
 import { HttpResponse, isHtml } from './response.ts';

@@ -1,6 +1,6 @@
 /** What goes wrong between us and a daemon, as errors that name the server and never its credentials. */
-import { displayLine } from '../../display.ts';
-import { ShardctlError } from '../../errors.ts';
+import { displayLine } from '../../core/display.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { Drip } from './patience.ts';
 
 /** How an error speaks of a request. */

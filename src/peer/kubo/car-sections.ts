@@ -1,6 +1,6 @@
 /** The sections of a CAR that comes in over a connection, whatever its pieces are. */
-import { ShardctlError } from '../../errors.ts';
-import type { Codec } from '../../model.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Codec } from '../../core/model.ts';
 import { SectionCursor } from '../../shard/car.ts';
 
 /** A header is a root or two; one that claims more is none. */

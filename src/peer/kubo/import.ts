@@ -1,6 +1,6 @@
 /** A CAR into a Kubo daemon: one `dag/import` that pins its root, streamed from the file. */
 import { createReadStream } from 'node:fs';
-import { errnoOf, ioError, ShardctlError } from '../../errors.ts';
+import { errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { HttpError } from '../http/error.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
 import type { KuboRpc } from './rpc.ts';

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
+import { DAG_PB, RAW } from '../../core/model.ts';
 import { cidText, sha256 } from '../../dag/cid.ts';
-import { DAG_PB, RAW } from '../../model.ts';
+import { peerContract } from '../../testing/contract/contract.ts';
 import { FaultProxy } from '../../testing/fault-proxy.ts';
 import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
 import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
-import { peerContract } from '../contract.ts';
 import { KuboPeer, type KuboPeerOptions } from './kubo.ts';
 
 const keep = { mayConsume: false, signal: new AbortController().signal };

@@ -2,14 +2,14 @@
  * The Kubo peer: a stock daemon, driven over its RPC. A shard is one `dag/import` with its root pinned; `pin ls` says that it
  * is there, and only a complete offline read says that it is whole (docs/design.md section 5).
  */
-import { ShardctlError } from '../../errors.ts';
-import type { Metric, Owner } from '../../model.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Metric, Owner } from '../../core/model.ts';
 import { checkCar } from '../check-car.ts';
-import { Gateway } from '../cluster/gateway.ts';
 import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
+import { Gateway } from './gateway.ts';
 import { KuboMarks, marksIn } from './marks.ts';
 import { openShard, type ShardSource } from './reader.ts';
 import { keepRoots, pinRoots } from './roots.ts';

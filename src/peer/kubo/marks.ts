@@ -9,9 +9,9 @@
 import { randomUUID } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
+import { BoundedQueue } from '../../core/concurrency.ts';
+import { DAG_PB, DIGEST_BYTES, type Owner, RAW } from '../../core/model.ts';
 import { cidText, parseCid } from '../../dag/cid.ts';
-import { BoundedQueue } from '../../flow.ts';
-import { DAG_PB, DIGEST_BYTES, type Owner, RAW } from '../../model.ts';
 import { HttpError } from '../http/error.ts';
 import type { Mark, PeerOwner } from '../peer.ts';
 import type { KuboRpc } from './rpc.ts';

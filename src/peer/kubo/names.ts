@@ -1,5 +1,5 @@
 /** IPNS names that a Kubo daemon publishes: a key a repository. Owner of kubo-rpc-client, which takes a quarter of a second to load. */
-import { ShardctlError } from '../../errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 
 export interface NamesOptions {
   /** Of the daemon's RPC. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { ShardctlError } from '../../errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 const MIB = 1024 * 1024;

@@ -1,8 +1,9 @@
 /** Reads a shard from a Kubo daemon, as evidence: offline, and every byte hashed here. */
+
+import { ShardctlError } from '../../core/errors.ts';
+import { DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
 import { blockText, cidText, parseCid, sha256 } from '../../dag/cid.ts';
 import { decodeNode } from '../../dag/decode.ts';
-import { ShardctlError } from '../../errors.ts';
-import { DAG_PB, DIGEST_BYTES, RAW } from '../../model.ts';
 import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
 import type { HttpClient } from '../http/client.ts';
 import { HttpError } from '../http/error.ts';

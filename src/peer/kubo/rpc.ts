@@ -2,7 +2,7 @@
  * Kubo's RPC: the simple calls. Those that read blocks are offline: what they give is what this daemon has, not what it
  * could fetch from others, and a block that is missing is an answer at once and not a search of the network.
  */
-import { ShardctlError } from '../../errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { type HttpClient, type HttpRequest, PROMPT_MS } from '../http/client.ts';
 import { answerError, HttpError } from '../http/error.ts';
 import type { HttpResponse } from '../http/response.ts';

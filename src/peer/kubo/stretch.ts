@@ -1,5 +1,5 @@
 /** A part of a shard's file as it comes in, run by run, no faster than it is used. */
-import { ShardctlError } from '../../errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 
 /** Runs that may wait to be asked for. */
 const AHEAD = 8;

@@ -1,6 +1,6 @@
 /** Tells a daemon that is busy from one that hangs. */
 import { setTimeout } from 'node:timers/promises';
-import { ShardctlError } from '../../errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import type { KuboRpc } from './rpc.ts';
 
 /** An import answers nothing until it is done, which may take as long as a garbage collection before it. */

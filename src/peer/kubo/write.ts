@@ -1,6 +1,7 @@
 /** Brings a shard into a Kubo daemon, pinned and whole, whatever is there already and whatever breaks off on the way. */
-import { isDamage, ShardctlError } from '../../errors.ts';
-import { sleep } from '../../flow.ts';
+
+import { sleep } from '../../core/concurrency.ts';
+import { isDamage, ShardctlError } from '../../core/errors.ts';
 import { HttpError } from '../http/error.ts';
 import { isIntact } from '../intact.ts';
 import type { SealedShard } from '../peer.ts';

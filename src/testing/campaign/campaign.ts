@@ -41,7 +41,7 @@ export async function runCampaign({ seed, rounds, seconds, dir }: CampaignOption
     await assertNothingLeft(world);
     await assertAll(world);
   } catch (error) {
-    const again = `SHARDCTL_CAMPAIGN_SEED=${seed} SHARDCTL_CAMPAIGN_ROUNDS=${world.tally.rounds + 1} SHARDCTL_CAMPAIGN_SECONDS=3600 node --test dist/src/campaign.test.js`;
+    const again = `SHARDCTL_CAMPAIGN_SEED=${seed} SHARDCTL_CAMPAIGN_ROUNDS=${world.tally.rounds + 1} SHARDCTL_CAMPAIGN_SECONDS=3600 node --test dist/src/trials/campaign.test.js`;
     const where = `seed ${seed}, round ${world.tally.rounds + 1}; everything is in ${dir}, all that was done in ${world.log}\nagain: ${again}`;
     throw new Error(`${(error as Error).message}\n${where}\n${world.recent}`, { cause: error });
   }

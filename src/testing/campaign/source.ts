@@ -1,10 +1,10 @@
 /** A mirror as a campaign edits it, and what a snapshot of it must give back for as long as it is kept. */
 import { lstatSync, lutimesSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import type { CidProfile } from '../../core/model.ts';
+import { toBytes } from '../../core/path-bytes.ts';
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { profileOf } from '../../dag/profile.ts';
-import { toBytes } from '../../fs-path.ts';
-import type { CidProfile } from '../../model.ts';
 import { treeRoot } from '../tree-root.ts';
 import { editOnce, pathsOf, shortened } from './edits.ts';
 import type { Random } from './random.ts';

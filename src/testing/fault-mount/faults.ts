@@ -1,5 +1,5 @@
 /** What a fault mount does wrong: said by a test, kept by the server, sent as JSON from one to the other. */
-import type { ByteString } from '../../model.ts';
+import type { ByteString } from '../../core/model.ts';
 
 /** What can be made to fail. An attribute of an entry is asked for by `lookup` (by name) or by `getattr`; `truncate`, `chmod`, `chown` and `utimens` are told apart here, not by the kernel. */
 export type Operation =

@@ -1,5 +1,5 @@
 /** What the kernel knows by number in a fault mount. */
-import type { ByteString } from '../../model.ts';
+import type { ByteString } from '../../core/model.ts';
 
 export interface Node {
   readonly id: bigint;

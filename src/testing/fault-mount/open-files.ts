@@ -1,6 +1,6 @@
 /** The files that are open in a fault mount, and what becomes of one that is removed meanwhile. */
 import { closeSync } from 'node:fs';
-import type { ByteString } from '../../model.ts';
+import type { ByteString } from '../../core/model.ts';
 import { type Faults, LINUX_ERRNO } from './faults.ts';
 import type { Node } from './nodes.ts';
 import { Refused } from './refused.ts';

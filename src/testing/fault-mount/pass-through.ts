@@ -20,9 +20,9 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { fsPath, joinBytes } from '../../fs-path.ts';
-import type { Libc } from '../../libc.ts';
-import type { ByteString } from '../../model.ts';
+import type { Libc } from '../../core/libc.ts';
+import type { ByteString } from '../../core/model.ts';
+import { fsPath, joinBytes } from '../../core/path-bytes.ts';
 import { type FaultState, LINUX_ERRNO, type Operation } from './faults.ts';
 import { type Node, Nodes } from './nodes.ts';
 import { type OpenFile, OpenFiles } from './open-files.ts';

@@ -1,6 +1,6 @@
 /** The kernel's FUSE protocol, as far as the fault mount speaks it (include/uapi/linux/fuse.h, version 7.31): little-endian records. */
 import type { BigIntStats, StatsFs } from 'node:fs';
-import type { ByteString } from '../../model.ts';
+import type { ByteString } from '../../core/model.ts';
 
 export const OPCODE = {
   lookup: 1,

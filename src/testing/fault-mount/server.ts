@@ -6,8 +6,8 @@
 import { spawnSync } from 'node:child_process';
 import { openSync, read, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { toBytes } from '../../fs-path.ts';
-import { loadLibc } from '../../libc.ts';
+import { loadLibc } from '../../core/libc.ts';
+import { toBytes } from '../../core/path-bytes.ts';
 import { FaultState } from './faults.ts';
 import { PassThrough } from './pass-through.ts';
 import { parseRequest, REQUEST_BYTES, reply } from './protocol.ts';

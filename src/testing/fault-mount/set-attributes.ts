@@ -1,6 +1,6 @@
 /** The one request of the kernel behind truncate, chmod, chown and utimensat. */
 import { chmodSync, ftruncateSync, lchownSync, lstatSync, truncateSync } from 'node:fs';
-import type { Libc } from '../../libc.ts';
+import type { Libc } from '../../core/libc.ts';
 import { LINUX_ERRNO, type Operation } from './faults.ts';
 import { SET } from './protocol.ts';
 import { Refused } from './refused.ts';

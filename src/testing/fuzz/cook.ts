@@ -1,7 +1,7 @@
 /** Makes the blocks of a recipe, with the encoders of `foreign-car.ts` that check nothing. */
 import type { CID } from 'multiformats/cid';
+import { DAG_PB } from '../../core/model.ts';
 import { hashName } from '../../dag/murmur.ts';
-import { DAG_PB } from '../../model.ts';
 import {
   carV2,
   DAG_CBOR,

@@ -7,12 +7,12 @@ import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkS
 import { join } from 'node:path';
 import { CID } from 'multiformats/cid';
 import * as Digest from 'multiformats/hashes/digest';
-import { ShardctlError } from '../../errors.ts';
-import { get } from '../../get.ts';
-import { type AcceptedTree, acceptTree } from '../../import-car/accept.ts';
-import { Received } from '../../import-car/received.ts';
-import type { BlockId } from '../../model.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { BlockId } from '../../core/model.ts';
+import { type AcceptedTree, acceptTree } from '../../exchange/import-car/accept.ts';
+import { Received } from '../../exchange/import-car/received.ts';
 import type { Blocks } from '../../read/block-source.ts';
+import { get } from '../../read/get.ts';
 import { SectionCursor } from '../../shard/car.ts';
 import { TreeCar, type TreeRoot } from '../../shard/car-file.ts';
 import { SHA2_256 } from '../foreign-car.ts';

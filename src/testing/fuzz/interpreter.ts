@@ -2,7 +2,7 @@
 import * as dagPb from '@ipld/dag-pb';
 import { UnixFS } from 'ipfs-unixfs';
 import type { CID } from 'multiformats/cid';
-import { RAW } from '../../model.ts';
+import { RAW } from '../../core/model.ts';
 import { IDENTITY } from '../foreign-car.ts';
 
 export interface Interpreted {

@@ -1,0 +1,86 @@
+/** stdout for results, stderr for everything else; a reader that goes away is no error. */
+
+import { displayJson, displayLine } from '../../core/display.ts';
+import { errnoOf, ioError } from '../../core/errors.ts';
+
+/** As much of a stream as is needed here: tests pass their own. */
+export interface Sink {
+  write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): boolean;
+  once(event: 'drain' | 'error', listener: (error: Error) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+export class Output {
+  readonly stderr: Sink;
+  readonly #stdout: Sink;
+  #closed = false;
+  #wake: (() => void) | undefined;
+  #failure: Error | undefined;
+
+  constructor(stdout: Sink, stderr: Sink) {
+    this.#stdout = stdout;
+    this.stderr = stderr;
+    stdout.on('error', (error) => {
+      // `shardctl ls … | head`: the rest is not wanted, and an import must not die of it. Anything else (a full disk) is a failure.
+      if (errnoOf(error) !== 'EPIPE') this.#failure = error;
+      this.#closed = true;
+      this.#wake?.();
+    });
+    stderr.on('error', () => {});
+  }
+
+  /** Whoever read stdout has gone: commands that only print may stop. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** One line of results. Whatever it holds that is no character to look at is escaped here, where text becomes output. */
+  line(text: string): void {
+    this.#write(displayLine(text));
+  }
+
+  json(value: unknown): void {
+    this.#write(jsonLine(value));
+  }
+
+  #write(line: string): void {
+    if (!this.#closed) this.#stdout.write(`${line}\n`);
+  }
+
+  /** As `line` or `json`, of a list that may be long: a slow reader holds the sender back. */
+  async item(value: string | object): Promise<void> {
+    await this.bytes(Buffer.from(`${typeof value === 'string' ? displayLine(value) : jsonLine(value)}\n`));
+  }
+
+  /** Raw bytes; resolves when there is room for more, so that a slow reader holds the sender back. */
+  async bytes(chunk: Uint8Array): Promise<void> {
+    if (this.#closed || this.#stdout.write(chunk)) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      this.#stdout.once('drain', () => resolve());
+    });
+  }
+
+  /** One line of whatever is not a result, escaped as `line` does. */
+  note(text: string): void {
+    this.stderr.write(`${displayLine(text)}\n`);
+  }
+
+  /** @throws ShardctlError `NO_SPACE` or `IO` when results could not be written */
+  async assertWritten(): Promise<void> {
+    await this.flushed();
+    if (this.#failure !== undefined) throw ioError(this.#failure, 'writing the results', 'standard output');
+  }
+
+  /** Resolves when everything written so far has left the process: a pipe takes its time. */
+  async flushed(): Promise<void> {
+    const left = (sink: Sink) => new Promise<void>((resolve) => sink.write('', () => resolve()));
+    await Promise.all([this.#closed ? undefined : left(this.#stdout), left(this.stderr)]);
+  }
+}
+
+function jsonLine(value: unknown): string {
+  return displayJson(JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner)));
+}

@@ -1,0 +1,128 @@
+/** What commands that only look answer: with `--json` one record a line, else text. The shapes are part of the interface. */
+import type { Exported } from '../../exchange/export-car.ts';
+import type { ImportedCar } from '../../exchange/import-car/import-car.ts';
+import type { Published } from '../../exchange/publish.ts';
+import type { Moved } from '../../maintain/move/run.ts';
+import type { Orphans } from '../../maintain/orphans.ts';
+import type { Pruned } from '../../maintain/prune/prune.ts';
+import type { Recoverable, Recovered } from '../../maintain/recover/recover.ts';
+import type { Repaired } from '../../maintain/repair/repair.ts';
+import type { Replica } from '../../maintain/replica-status.ts';
+import type { Renamed } from '../../maintain/repository/rename.ts';
+import type { RestoreProblems } from '../../read/not-restored.ts';
+import type { Context } from '../invocation/context.ts';
+
+export type Result =
+  /** One entry of `ls`. `path` is escaped for display, `mtime` is seconds since 1970 with nine decimals. */
+  | { type: 'listing'; path: string; kind: string; size: number; mode?: string; mtime?: string; target?: string; cid: string }
+  | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null }
+  | ({ type: 'snapshot'; repository: string } & SnapshotResult)
+  /** One setting: of the home, or what a repository asks for. `value` is what the option of that name takes. */
+  | { type: 'setting'; repository: string | null; key: string; value: string; from: 'default' | 'home' | 'repository' }
+  | {
+      type: 'peer-status';
+      name: string;
+      kind: string;
+      /** Of a local peer. */
+      path?: string;
+      layout?: string;
+      /** Of a daemon, without credentials; `id` is its peer ID. */
+      url?: string;
+      id?: string;
+      gateway?: string;
+      tags: Readonly<Record<string, string>>;
+      capacity: number | null;
+      /** Bytes that stay free on it. */
+      reserve: number;
+      weight: number;
+      /** Nothing new goes there. */
+      drained: boolean;
+      shards: number;
+      /** Absent when the peer does not answer: then `error` says why. */
+      usedBytes?: number;
+      freeBytes?: number;
+      error?: string;
+      /** What is wrong with its own settings. */
+      warnings?: readonly string[];
+    }
+  | ({ type: 'published' } & Published)
+  /** `problems` counts the entries that are not there; each of the first was an event. */
+  | {
+      type: 'restored';
+      out: string;
+      files: number;
+      directories: number;
+      symlinks: number;
+      bytes: number;
+      problems: RestoreProblems;
+      seconds: number;
+    }
+  /** `damaged` counts the findings, `away` those of them that are peers which do not answer. */
+  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; away: number; seconds: number }
+  /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
+  | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }
+  | { type: 'removed'; dryRun: boolean; repository: string; snapshots: number }
+  | ({ type: 'renamed' } & Renamed)
+  /** `collected` names the peers that were asked for their space and gave it. */
+  | ({ type: 'pruned'; collected: readonly string[]; seconds: number } & Pruned)
+  /** What `peers drain` and `rebalance` did, or would do. */
+  | ({ type: 'moved-shards'; seconds: number } & Moved)
+  /** One shard (`shard` is its number) or catalogue (null) that a snapshot needs, by the word of its peers. */
+  | {
+      type: 'shard-status';
+      shard: number | null;
+      label: string;
+      cid: string;
+      bytes: number;
+      held: number;
+      least: number;
+      replicas: readonly Replica[];
+      /** Blocks of it that were lost when it was last read, or `unknown`; absent when none were. */
+      lost?: number | 'unknown';
+    }
+  /** All of these together: those held by fewer peers than their `least` are at risk, those held by none are lost, or away where a peer that should hold them does not answer; `least` is the smallest of them. */
+  | {
+      type: 'replication';
+      least: number;
+      shards: number;
+      bytes: number;
+      atRisk: number;
+      atRiskBytes: number;
+      lost: number;
+      lostBytes: number;
+      away: number;
+      awayBytes: number;
+      /** Shards of which something was lost when they were last read: what is left of them is read as ever. */
+      damaged: number;
+    }
+  | ({ type: 'repaired'; seconds: number } & Repaired)
+  | ({ type: 'exported'; file: string; seconds: number } & Exported)
+  | ({ type: 'imported-car'; seconds: number } & ImportedCar)
+  /** A snapshot that peers hold, as `recover` lists it. */
+  | ({ type: 'recoverable' } & Recoverable)
+  | ({ type: 'orphans' } & Orphans)
+  /** One repository that came back. */
+  | ({ type: 'recovered'; seconds: number } & Recovered);
+
+export interface SnapshotResult {
+  readonly number: number;
+  readonly cid: string;
+  readonly tree: string;
+  readonly time: string;
+  readonly files: number;
+  readonly directories: number;
+  readonly symlinks: number;
+  readonly bytes: number;
+  readonly shards: number;
+  /** Fewest peers that hold one of its shards. */
+  readonly replicas: number;
+}
+
+/** Writes records as JSON lines, or what `text` makes of them. */
+export function answer(context: Context, results: readonly Result[], text: () => readonly string[]): void {
+  if (context.json) {
+    for (const result of results) context.output.json(result);
+  } else {
+    for (const line of text()) context.output.line(line);
+  }
+}

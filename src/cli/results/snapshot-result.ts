@@ -1,0 +1,21 @@
+/** A snapshot as `status` and `snapshots` tell of it. */
+
+import type { SnapshotRecord } from '../../core/model.ts';
+import type { Index } from '../../index/index.ts';
+import type { SnapshotResult } from './results.ts';
+
+export function snapshotResult(snapshot: SnapshotRecord, index: Index): SnapshotResult {
+  const { number, cid, tree, time, counts, bytes, shards } = snapshot;
+  const replicas = shards.map((shard) => index.shard(shard)?.peers.length ?? 0);
+  // A mirror of a million shards is not out of reach: no spread into Math.min's arguments.
+  return {
+    number,
+    cid,
+    tree,
+    time,
+    ...counts,
+    bytes,
+    shards: shards.length,
+    replicas: replicas.reduce((a, b) => Math.min(a, b), replicas[0] ?? 0),
+  };
+}

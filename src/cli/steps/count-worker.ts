@@ -1,0 +1,36 @@
+/** Worker thread of `count-ahead.ts`: walks the source as `add` does, and says how much there is. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { DIRECTORY, FILE } from '../../core/model.ts';
+import { openSource } from '../../source/source.ts';
+import { compileFilter } from '../../update/scan/filter.ts';
+import { Links } from '../../update/scan/links.ts';
+import { walk } from '../../update/scan/walk.ts';
+import { DROPPED } from '../../walk/directory.ts';
+import type { Count, CountRequest } from './count.ts';
+
+/** Directories between two messages. */
+const EVERY = 256;
+
+const { source, filters, copyLinks } = workerData as CountRequest;
+// The import tells of what cannot be read; here it is only counted.
+// Without koffi: a thread must not be ended while it is being loaded.
+const opened = openSource(source, undefined);
+const links = copyLinks ? new Links(opened) : undefined;
+const steps = walk(opened, { filter: compileFilter(filters), links, emit: () => {}, signal: new AbortController().signal });
+const count: Count = { files: 0, directories: 1, symlinks: 0, bytes: 0, done: false };
+let directories = 0;
+for (const step of steps) {
+  if (step.kind !== 'enter') continue;
+  const { directory } = step;
+  for (let index = 0; index < directory.count; index += 1) {
+    if (directory.states[index] === DROPPED) continue;
+    if (directory.kinds[index] === FILE) {
+      count.files += 1;
+      count.bytes += directory.sizes[index] as number;
+    } else if (directory.kinds[index] === DIRECTORY) count.directories += 1;
+    else count.symlinks += 1;
+  }
+  directories += 1;
+  if (directories % EVERY === 0) parentPort?.postMessage(count);
+}
+parentPort?.postMessage({ ...count, done: true });

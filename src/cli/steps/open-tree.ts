@@ -1,0 +1,64 @@
+/** References turned into something to read from: the trees' roots, and a source for their blocks. */
+
+import { shellWord } from '../../core/display.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { BlockId, ByteString, SnapshotRecord } from '../../core/model.ts';
+import { parseCid } from '../../dag/cid.ts';
+import type { Blocks } from '../../read/block-source.ts';
+import { placedBlocks } from '../../read/placed-blocks.ts';
+import { NotInTree } from '../../read/tree.ts';
+import type { Context } from '../invocation/context.ts';
+import { resolveRef } from '../invocation/ref.ts';
+import { reading } from '../wire/wire.ts';
+
+export interface OpenTree {
+  readonly snapshot: SnapshotRecord;
+  readonly root: BlockId;
+  /** Inside the tree; empty for the tree itself. */
+  readonly path: ByteString;
+  readonly blocks: Blocks;
+  /** Of the tree's CIDs: those of a profile of CIDv0 are shown as such. */
+  readonly cidVersion: 0 | 1;
+  /** This home made the tree from a source of its own; what came from elsewhere may be anybody's. */
+  readonly isOwn: boolean;
+}
+
+/** Runs `work` on the tree that a `REF[/PATH]` names. */
+export async function withTree<T>(context: Context, ref: string, work: (tree: OpenTree) => Promise<T>): Promise<T> {
+  return await withTrees(context, [ref], async (trees) => work(trees[0] as OpenTree));
+}
+
+/** Runs `work` on the trees that some references name, in their order. */
+export async function withTrees<T>(
+  context: Context,
+  refs: readonly string[],
+  work: (trees: readonly OpenTree[]) => Promise<T>,
+): Promise<T> {
+  return await reading(context, async ({ index, peers }) => {
+    const found = refs.map((ref) => resolveRef(ref, index));
+    const blocks = placedBlocks(index, peers, {
+      onTrouble: (message, cause) => context.reporter.event({ type: 'warning', message, cause }),
+      signal: context.signal,
+    });
+    try {
+      return await work(
+        found.map(({ snapshot, path }) => {
+          const root = parseCid(snapshot.tree);
+          const isOwn = snapshot.broughtBy === undefined && (index.repository(snapshot.repository)?.source ?? '') !== '';
+          return { snapshot, root, path, blocks, cidVersion: root.version, isOwn };
+        }),
+      );
+    } catch (error) {
+      throw withHint(error, refs);
+    } finally {
+      await blocks.close();
+    }
+  });
+}
+
+/** The reader of a tree knows its root; what a user calls it, to list it, is known here alone. */
+function withHint(error: unknown, refs: readonly string[]): unknown {
+  if (!(error instanceof NotInTree)) return error;
+  const [name] = (refs.find((ref) => ref.includes('/')) ?? '').split('/');
+  return new ShardctlError(error.code, error.message, { hint: `\`shardctl ls ${shellWord(name)}\` shows what is there`, cause: error });
+}

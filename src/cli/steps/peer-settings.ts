@@ -1,0 +1,54 @@
+/** Changes to the settings of peers that are there already. Must be called by the only writer. */
+import { ShardctlError } from '../../core/errors.ts';
+import { type Config, type PeerConfig, peerNames } from '../../home/config.ts';
+import { saveConfig } from '../../home/config-file.ts';
+import type { HomePaths } from '../../home/home.ts';
+
+/** The settings that stand for a peer: those of an IPFS Cluster stand for each of its members. @throws ShardctlError `NOT_FOUND` */
+export function settingsOf(config: Config, name: string): PeerConfig {
+  const found = config.peers.find((peer) => peer.name === name) ?? config.peers.find((peer) => peerNames(peer).includes(name));
+  if (found !== undefined) return found;
+  throw new ShardctlError('NOT_FOUND', `there is no peer "${name}"`, {
+    hint: `the peers are ${config.peers.flatMap(peerNames).join(', ') || 'none'}`,
+  });
+}
+
+/**
+ * The settings with one peer drained, or given shards again.
+ * @throws ShardctlError `NOT_FOUND`, or `USAGE` when it is an IPFS Cluster, and not one of its members
+ */
+export function withDrained(config: Config, name: string, isDrained: boolean): Config {
+  const settings = settingsOf(config, name);
+  if (!peerNames(settings).includes(name))
+    throw new ShardctlError('USAGE', `"${name}" is an IPFS Cluster`, {
+      hint: `name one of its members: ${peerNames(settings).join(', ')}`,
+    });
+  const drained = isDrained ? true : undefined;
+  const members = settings.kind === 'cluster' ? settings.members : [];
+  const changed =
+    settings.kind !== 'cluster' || settings.name === name
+      ? { ...settings, drained }
+      : { ...settings, members: members.map((member) => (member.name === name ? { ...member, drained } : member)) };
+  return withPeer(config, changed);
+}
+
+/** Puts `changed` in the place of the settings of its name; fields that are undefined go. */
+export function savePeer(home: HomePaths, config: Config, changed: PeerConfig): void {
+  saveConfig(home, withPeer(config, changed));
+}
+
+function withPeer(config: Config, changed: PeerConfig): Config {
+  return { ...config, peers: config.peers.map((peer) => (peer.name === changed.name ? changed : peer)) };
+}
+
+/** Takes a peer out of the settings: a whole IPFS Cluster, or one member of it, which is not taken in again by itself. */
+export function removePeer(home: HomePaths, config: Config, name: string): void {
+  const settings = settingsOf(config, name);
+  if (settings.kind === 'cluster' && settings.name !== name) {
+    const members = settings.members.filter((member) => member.name !== name);
+    const out = settings.members.filter((member) => member.name === name).map(({ id }) => ({ id, name }));
+    savePeer(home, config, { ...settings, members, bystanders: [...(settings.bystanders ?? []), ...out] });
+  } else {
+    saveConfig(home, { ...config, peers: config.peers.filter((peer) => peer !== settings) });
+  }
+}

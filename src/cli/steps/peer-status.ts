@@ -1,0 +1,94 @@
+/** The peers of a home with their space, as `status` and `peers ls` tell of them. */
+import { displayUrl } from '../../core/display.ts';
+import { messageOf } from '../../core/errors.ts';
+import { type PeerConfig, peerNames } from '../../home/config.ts';
+import type { HomePaths } from '../../home/home.ts';
+import { formatSize } from '../../home/sizes.ts';
+import type { Context } from '../invocation/context.ts';
+import type { Result } from '../results/results.ts';
+import { table } from '../results/table.ts';
+import { peerPath, type Session } from '../wire/wire.ts';
+
+export type PeerStatus = Extract<Result, { type: 'peer-status' }>;
+
+export async function peerStatuses({ home }: Context, { config, peers, index }: Session): Promise<PeerStatus[]> {
+  const shards = new Map<string, number>();
+  for (const shard of index.shards()) {
+    for (const name of shard.peers) shards.set(name, (shards.get(name) ?? 0) + 1);
+  }
+  const settings = new Map(config.peers.flatMap((peer) => peerNames(peer).map((name) => [name, peer] as const)));
+  return await Promise.all(
+    [...peers.values()].map(async (peer): Promise<PeerStatus> => {
+      const { name, kind } = peer;
+      const its = settings.get(name) as PeerConfig;
+      const known = () => ({
+        type: 'peer-status' as const,
+        name,
+        kind,
+        ...whereOf(home, its, name),
+        // Those that a member of a Cluster gives itself are known when it has answered.
+        tags: peer.tags,
+        capacity: its.capacity ?? null,
+        reserve: its.reserve ?? 0,
+        weight: its.weight ?? 1,
+        drained: peer.drained === true,
+        shards: shards.get(name) ?? 0,
+      });
+      try {
+        const metric = await peer.metric();
+        const warnings = (await peer.warnings?.()) ?? [];
+        return {
+          ...known(),
+          usedBytes: metric.usedBytes,
+          freeBytes: metric.freeBytes,
+          ...(warnings.length === 0 ? {} : { warnings }),
+        };
+      } catch (error) {
+        return { ...known(), error: messageOf(error) };
+      }
+    }),
+  );
+}
+
+function whereOf(home: HomePaths, peer: PeerConfig, name: string) {
+  if (peer.kind === 'local') return { path: peerPath(home, peer), layout: peer.layout };
+  const id = peer.kind === 'kubo' ? peer.id : peer.members.find((member) => member.name === name)?.id;
+  return {
+    url: displayUrl(peer.url),
+    ...(id === undefined ? {} : { id }),
+    ...(peer.gateway === undefined ? {} : { gateway: peer.gateway }),
+  };
+}
+
+/** @param long with kind, layout, tags and where it is */
+export function peerTable(statuses: readonly PeerStatus[], long: boolean): string[] {
+  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'FILL', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'WHERE'] : [])];
+  const rows = statuses.map((peer) => [
+    peer.drained ? `${peer.name} (drained)` : peer.name,
+    String(peer.shards),
+    peer.usedBytes === undefined ? '?' : formatSize(peer.usedBytes),
+    peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes),
+    fillOf(peer),
+    peer.capacity === null ? '-' : formatSize(peer.capacity),
+    ...(long ? [peer.kind, peer.layout ?? '-', tagText(peer.tags), peer.path ?? peer.url ?? '-'] : []),
+  ]);
+  const notes = statuses.flatMap(({ name, error, warnings = [] }) => [
+    ...(error === undefined ? [] : [`! ${error}`]),
+    ...warnings.map((warning) => `! peer "${name}": ${warning}`),
+  ]);
+  return [...table([head, ...rows], 'lrrrrrllll'), ...notes];
+}
+
+/** Part of what shards may take that they do take. */
+function fillOf({ usedBytes, freeBytes }: PeerStatus): string {
+  if (usedBytes === undefined || freeBytes === undefined) return '?';
+  return usedBytes + freeBytes === 0 ? '-' : `${Math.round((usedBytes / (usedBytes + freeBytes)) * 100)}%`;
+}
+
+function tagText(tags: PeerStatus['tags']): string {
+  return (
+    Object.entries(tags)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(',') || '-'
+  );
+}

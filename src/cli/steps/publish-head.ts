@@ -1,0 +1,48 @@
+/** Publishing, wired: which daemons of the settings may have a repository's key. */
+import { ShardctlError } from '../../core/errors.ts';
+import type { Summary } from '../../core/events.ts';
+import type { SnapshotRecord } from '../../core/model.ts';
+import { type Published, publish } from '../../exchange/publish.ts';
+import { readIdentity } from '../../home/identity.ts';
+import { usage } from '../invocation/args.ts';
+import type { Context } from '../invocation/context.ts';
+import { answer } from '../results/results.ts';
+import type { Session } from '../wire/wire.ts';
+
+/** @throws ShardctlError `USAGE`, `TOO_FEW_PEERS` */
+export async function publishHead(
+  context: Context,
+  { config, index }: Pick<Session, 'config' | 'index'>,
+  head: SnapshotRecord,
+): Promise<Published> {
+  const { args } = context;
+  const lifetime = args.text('lifetime');
+  if (lifetime !== undefined && !/^\d+(\.\d+)?(s|m|h)$/.test(lifetime))
+    throw usage(`--lifetime "${lifetime}" is not a time such as 48h or 90m`, args.command);
+  const { kuboNames } = await import('../wire/kubo.ts');
+  const identity = readIdentity(context.home);
+  if (identity === undefined) throw new Error('a home that publishes has no ID');
+  const { id: home, isFormer = false } = identity;
+  const names = await kuboNames(context, config, args.text('peer'));
+  const { formerNames = [] } = index.repository(head.repository) ?? {};
+  const free = formerNames.filter((name) => index.repository(name) === undefined);
+  return await publish({ head, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
+}
+
+/** As `publish`, after a run: also one that found nothing changed, whose predecessor may have failed at this. */
+export async function publishAfter(context: Context, session: Session, { repository, number }: Summary): Promise<void> {
+  const head = session.index.snapshot(repository, number) as SnapshotRecord;
+  try {
+    const published = await publishHead(context, session, head);
+    if (context.json || !context.quiet)
+      answer(context, [{ type: 'published', ...published }], () => [`/ipns/${published.name} -> ${published.value}`]);
+  } catch (error) {
+    if (!(error instanceof ShardctlError)) throw error;
+    const { code, message, hint, retryable } = error;
+    throw new ShardctlError(code, `${repository}@${number} is committed, but not published: ${message}`, {
+      ...(hint === undefined ? {} : { hint }),
+      retryable,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,74 @@
+/** What a home notes about itself on its local peers, and what `recover` makes of the notes of homes that are lost. */
+import { displayPath, displayText, shellWord } from '../../core/display.ts';
+import type { RepositoryRecord } from '../../core/model.ts';
+import type { LocalPeerConfig } from '../../home/config.ts';
+import { readIdentity } from '../../home/identity.ts';
+import { type HomeNote, type NotedRepository, noteText, parseNote } from '../../home/note.ts';
+import { readHomeNotes, writeHomeNote } from '../../peer/local/home-notes.ts';
+import type { Context } from '../invocation/context.ts';
+import { optionOf } from '../invocation/filter-rules.ts';
+
+/** After a run that changed something. Best effort: nothing counts on it. @param paths of the local peers */
+export async function keepNotes(
+  { home, now }: Context,
+  repositories: readonly RepositoryRecord[],
+  peers: ReadonlyMap<LocalPeerConfig, string>,
+): Promise<void> {
+  const id = readIdentity(home)?.id;
+  if (id === undefined) return;
+  for (const [peer, path] of peers) {
+    try {
+      await writeHomeNote(path, id, noteText(repositories, peer, now()));
+    } catch {
+      // A disk that is away or full: the next run that changes something tries again.
+    }
+  }
+}
+
+/** By ID of the home: the newest note on any of the peers. */
+export type Notes = ReadonlyMap<string, HomeNote>;
+
+/** @param paths of local peers */
+export async function notesOn(paths: Iterable<string>): Promise<Notes> {
+  const notes = new Map<string, HomeNote>();
+  for (const path of paths) {
+    for (const [id, text] of await readHomeNotes(path)) {
+      const note = parseNote(text);
+      if (note !== undefined && note.at > (notes.get(id)?.at ?? '')) notes.set(id, note);
+    }
+  }
+  return notes;
+}
+
+/** What the peer at a path was to the home that lost it: to this one of several, or to the one that noted something last. */
+export async function peerNoted(path: string, owner: string | undefined): Promise<HomeNote['peer'] | undefined> {
+  const notes = await notesOn([path]);
+  if (owner !== undefined) return notes.get(owner)?.peer;
+  return [...notes.values()].reduce<HomeNote | undefined>(
+    (newest, note) => (newest === undefined || note.at > newest.at ? note : newest),
+    undefined,
+  )?.peer;
+}
+
+/** What one of these homes noted of a repository; of several the newest. */
+export function noted(notes: Notes, repository: string, owners: readonly string[]): NotedRepository | undefined {
+  const own = owners.flatMap((id) => notes.get(id) ?? []).sort((a, b) => (a.at < b.at ? 1 : -1));
+  return own.flatMap(({ repositories }) => repositories.filter(({ name }) => name === repository))[0];
+}
+
+/** The command with which the repository is brought up to date again as it was. Its words may come from somebody else: none of them is run. */
+export function addCommand(name: string, { source, metadata, filters, copyLinks }: NotedRepository): string {
+  const options = filters.map((rule) => {
+    const { option, value } = optionOf(rule);
+    return `--${option} ${shellWord(displayPath(value))}`;
+  });
+  return [
+    'shardctl add',
+    shellWord(displayPath(source)),
+    '--name',
+    shellWord(displayText(name)),
+    ...(metadata ? [] : ['--no-metadata']),
+    ...(copyLinks === true ? ['--copy-links'] : []),
+    ...options,
+  ].join(' ');
+}

@@ -1,0 +1,79 @@
+/** Peers that hold shards already, by where they are: directories by their paths, Kubo daemons by their URLs. */
+import { basename } from 'node:path';
+import { type Config, DEFAULT_CONFIG, type LocalPeerConfig, peerNames } from '../../home/config.ts';
+import { LocalPeer } from '../../peer/local/local.ts';
+import type { Peer } from '../../peer/peer.ts';
+import type { Context } from '../invocation/context.ts';
+import { addLocalPeer, peerPath, type Session, settingsIn, withPeers } from './wire.ts';
+
+/**
+ * Adds peers at these places to the settings, and runs `work` with them.
+ * @throws ShardctlError when one of them is no peer
+ */
+export async function withPeersAt<T>(
+  context: Context,
+  session: Session,
+  places: readonly string[],
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  let { config } = session;
+  for (const place of places) {
+    const peer = isUrl(place)
+      ? await (await import('./kubo.ts')).addKuboAt(context, config, place, freeName(config, hostOf(place)))
+      : await addLocalAt(context, config, place);
+    if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
+  }
+  return await withPeers(context, config, (peers) => work({ ...session, config, peers }));
+}
+
+/**
+ * Runs `work` on the peers of the home and on those at these places, as `withPeersAt` does; neither settings nor home are written,
+ * and there need not be a home.
+ */
+export async function lookingAt<T>(
+  context: Context,
+  places: readonly string[],
+  work: (peers: ReadonlyMap<string, Peer>) => Promise<T>,
+): Promise<T> {
+  let config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
+  for (const place of places) {
+    const peer = isUrl(place)
+      ? await (await import('./kubo.ts')).kuboAt(context, config, place, freeName(config, hostOf(place)))
+      : await localAt(context, config, place);
+    if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
+  }
+  return await withPeers(context, config, work);
+}
+
+/** Undefined when it is in the settings already. */
+async function addLocalAt(context: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
+  const peer = await localAt(context, config, path);
+  if (peer !== undefined) await addLocalPeer(context.home, config, peer);
+  return peer;
+}
+
+/** With the name, tags and limits that it had in the home that was lost, where that has noted them. */
+async function localAt({ home, args }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
+  if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
+  const layout = await LocalPeer.layoutAt(path);
+  const { name = basename(path), ...noted } = (await (await import('./note.ts')).peerNoted(path, args.text('owner'))) ?? {};
+  return { kind: 'local', name: freeName(config, name), path, layout, tags: {}, ...noted };
+}
+
+export function isUrl(place: string): boolean {
+  return /^https?:\/\//i.test(place);
+}
+
+/** A name made of the host and the port of a URL. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host.replaceAll(/[:[\]]+/g, '-') : '';
+}
+
+/** A name for a peer that no other has. */
+function freeName(config: Config, wish: string): string {
+  const taken = new Set(config.peers.flatMap((peer) => [peer.name, ...peerNames(peer)]));
+  const base = (wish.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '') || 'peer').slice(0, 50);
+  let name = base;
+  for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
+  return name;
+}

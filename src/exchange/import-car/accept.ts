@@ -1,0 +1,43 @@
+/**
+ * Whether the tree of a CAR is taken: it must all be there, be what its nodes say, and have an end. Whoever reads it afterwards goes
+ * by the same code, so what is taken here can be read.
+ */
+import type { DigestMap } from '../../core/digest-map.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Emit } from '../../core/events.ts';
+import { type BlockId, DIRECTORY, SYMLINK } from '../../core/model.ts';
+import type { Blocks } from '../../read/block-source.ts';
+import { type Measured, measure } from '../../read/measure.ts';
+import { liveBlocks } from '../../read/reachable.ts';
+import { readEntry, type TreeEntry } from '../../read/tree.ts';
+import type { Received } from './received.ts';
+
+export interface AcceptOptions {
+  /** What the CAR is called in messages. */
+  readonly name: string;
+  /** All that the CAR brought, and what was here before. */
+  readonly blocks: Blocks;
+  readonly received: Pick<Received, 'bytes' | 'lengthOf'>;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+export interface AcceptedTree extends Measured {
+  readonly root: TreeEntry;
+  /** Every block that it reaches. */
+  readonly live: DigestMap;
+}
+
+/** @throws ShardctlError `DAMAGE`; `UnlistedBlock` from `blocks` when some of it is nowhere */
+export async function acceptTree(id: BlockId, { name, blocks, received, emit, signal }: AcceptOptions): Promise<AcceptedTree> {
+  const live = await liveBlocks([id], { blocks, emit, signal });
+  const root = await readEntry(id, blocks);
+  if (root.kind !== DIRECTORY)
+    throw new ShardctlError('DAMAGE', `${name} holds a single ${root.kind === SYMLINK ? 'symlink' : 'file'}, not a tree`, {
+      hint: '`ipfs add -rw` wraps it in a directory',
+    });
+  // Of what the CAR brought it is known; what this home had already is read.
+  const leafBytes = async (digest: Uint8Array) => received.lengthOf(digest) ?? (await blocks.read(digest)).length;
+  const measured = await measure(root, { blocks, signal, received: { bytes: received.bytes, leafBytes } });
+  return { ...measured, root, live };
+}

@@ -1,0 +1,72 @@
+/** What a CAR brings, as it comes in: each block hashed, known by its length from then on, and gathered into runs. */
+
+import { DigestMap } from '../../core/digest-map.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import { DAG_PB, DIGEST_BYTES } from '../../core/model.ts';
+import { cidText } from '../../dag/cid.ts';
+import type { CarBlock, TreeCar } from '../../shard/car-file.ts';
+import { RunBuilder } from '../../shard/run.ts';
+import { inlineIn } from './inline.ts';
+
+/** Blocks are gathered into runs of this size. */
+const RUN_BYTES = 256 * 1024;
+
+/** Holds a run, and 46 to 92 bytes a block. */
+export class Received {
+  readonly #car: TreeCar;
+  readonly #name: string;
+  readonly #builder = new RunBuilder();
+  /** Digest → bytes of the block. */
+  readonly #lengths = new DigestMap();
+  /** Of all blocks, each counted once. */
+  bytes = 0;
+
+  /** @param name what the CAR is called in messages */
+  constructor(car: TreeCar, name: string) {
+    this.#car = car;
+    this.#name = name;
+  }
+
+  /** Blocks, each counted once. */
+  get blocks(): number {
+    return this.#lengths.size;
+  }
+
+  /** Bytes of a block; undefined when the CAR did not bring it. */
+  readonly lengthOf = (digest: Uint8Array): number | undefined => this.#lengths.get(digest);
+
+  /** How many blocks came that are not among `needed`. */
+  countBeside(needed: DigestMap): number {
+    const digests = this.#lengths.digests();
+    let count = 0;
+    for (let at = 0; at < digests.length; at += DIGEST_BYTES) if (needed.get(digests, at) === undefined) count++;
+    return count;
+  }
+
+  /**
+   * Runs of whole blocks. Those that are inline somewhere are among them: a link to one is read as a link to the block of these
+   * bytes under its sha2-256, so that whoever reads, moves or counts blocks need not know of such links.
+   * @throws ShardctlError `DAMAGE` when bytes are not those of their CID
+   */
+  async *runs(): AsyncGenerator<Buffer> {
+    const { root } = this.#car;
+    if (root.inline !== undefined) this.#take({ ...root, bytes: Buffer.from(root.inline) });
+    for await (const block of this.#car.blocks()) {
+      this.#take(block);
+      if (this.#builder.length >= RUN_BYTES) yield this.#builder.take();
+    }
+    yield this.#builder.take();
+  }
+
+  #take({ bytes, ...id }: CarBlock): void {
+    if (Buffer.compare(this.#add(bytes), id.digest) !== 0)
+      throw new ShardctlError('DAMAGE', `${this.#name} holds bytes that are not those of ${cidText(id, 1)}`);
+    if (id.codec === DAG_PB) for (const inline of inlineIn(bytes)) this.#add(Buffer.from(inline));
+  }
+
+  #add(bytes: Buffer): Uint8Array {
+    const digest = this.#builder.add(bytes);
+    if (this.#lengths.add(digest, 0, bytes.length)) this.bytes += bytes.length;
+    return digest;
+  }
+}

@@ -1,0 +1,122 @@
+/** Publishing through a real Kubo: one key a repository, and the name follows the head. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { RepositoryRecord } from '../core/model.ts';
+import { Index } from '../index/index.ts';
+import { KuboDaemon, requireKubo } from '../testing/kubo.ts';
+import { Program } from '../testing/program.ts';
+import { writeTree } from '../testing/tree.ts';
+
+let dir: string;
+let daemon: KuboDaemon | undefined;
+let program: Program;
+before(() => {
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-publish-'));
+  program = new Program();
+});
+after(async () => {
+  await daemon?.stop();
+  program.dispose();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test('a name leads to the tree of the head, stays the same, and moves with update --publish', async (t) => {
+  if (!requireKubo(t)) return;
+  // Offline it keeps the records for itself: there is nobody to tell.
+  daemon = await KuboDaemon.start(join(dir, 'kubo'), {}, ['--offline']);
+  const source = writeTree(join(dir, 'source'), { a: 'one' });
+  program.succeeds('peers', 'add', 'kubo', daemon.url, '--name', 'attic');
+  const [tree] = program.succeeds('add', source, '--name', 'deb ian', '-Q').lines;
+  const { lines } = program.succeeds('publish', 'deb ian', '--lifetime', '48h');
+  const name = /^\/ipns\/(k51[a-z0-9]+) -> \/ipfs\/(.*)$/.exec(lines[0] ?? '')?.[1] as string;
+  assert.equal(lines[0], `/ipns/${name} -> /ipfs/${tree}`);
+  assert.match(lines[1] ?? '', new RegExp(`"dnslink=/ipns/${name}"`));
+  assert.equal(daemon.repo.text(['name', 'resolve', name]), `/ipfs/${tree}`);
+
+  writeFileSync(join(source, 'b'), 'two');
+  const updated = program.succeeds('update', 'deb ian', '--publish', '--json');
+  const published = updated.lines.map((line) => JSON.parse(line)).find(({ type }) => type === 'published');
+  const summary = updated.lines.map((line) => JSON.parse(line)).find(({ type }) => type === 'summary');
+  assert.deepEqual([published.name, published.value, published.peer], [name, `/ipfs/${summary.tree}`, 'attic']);
+  assert.notEqual(summary.tree, tree);
+  assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${summary.tree}`);
+  assert.equal(program.succeeds('update', 'deb ian', '--publish', '-q').stdout, '');
+});
+
+test('a renamed repository keeps its name, also where the daemon did not answer when it was renamed', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  const nameOf = (said: { lines: readonly string[] }) => /^\/ipns\/(\S+) /.exec(said.lines[0] ?? '')?.[1];
+  const keys = () =>
+    (daemon as KuboDaemon).repo
+      .text(['key', 'list'])
+      .split('\n')
+      .filter((key) => key.startsWith('shardctl-'));
+  const name = nameOf(program.succeeds('publish', 'deb ian'));
+  assert.equal(program.succeeds('rename', 'deb ian', 'debian').stderr, '');
+  assert.match(keys().join(), /^shardctl-[0-9a-f]{12}-debian$/);
+  // As a rename leaves it while the daemon is away.
+  daemon.repo.run(['key', 'rename', keys()[0] as string, (keys()[0] as string).replace(/debian$/, 'was')]);
+  const index = await Index.open(join(program.home, 'index'));
+  await index.saveRepository({ ...(index.repository('debian') as RepositoryRecord), formerNames: ['was'] });
+  await index.close();
+  program.succeeds('update', '-q');
+  assert.equal(nameOf(program.succeeds('publish', 'debian')), name);
+  const roots = daemon.repo.text(['pin', 'ls', '--type=direct', '--names']);
+  assert.match(roots, /shardctl roots of [0-9a-f]{12}\/debian\b/);
+  assert.doesNotMatch(roots, /deb ian/);
+  program.succeeds('rename', 'debian', 'deb ian', '-q');
+});
+
+test('rm unpins the roots, and says that the key stays and how it goes', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  const roots = () => (daemon as KuboDaemon).repo.text(['pin', 'ls', '--type=direct', '--names']);
+  program.succeeds('add', writeTree(join(dir, 'second'), { b: 'two' }), '--name', 'second', '-q');
+  program.succeeds('publish', 'second', '-q');
+  assert.match(roots(), /\/second\b/);
+  const { stdout } = program.succeeds('rm', 'second');
+  assert.doesNotMatch(roots(), /\/second\b/);
+  const command = /`ipfs (key rm \S+)`/.exec(stdout)?.[1] as string;
+  assert.match(daemon.repo.text(command.split(' ')), /-second/);
+});
+
+test('another home gets no name of this one by accident: it takes it over when it is told to, and the name stays', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  const other = new Program();
+  try {
+    const source = writeTree(join(dir, 'other'), { a: 'other' });
+    other.succeeds('peers', 'add', 'kubo', daemon.url, '--name', 'attic');
+    other.succeeds('add', source, '--name', 'deb ian', '-q');
+    other.fails(2, /another home publishes a deb ian/, 'publish', 'deb ian');
+    const { stderr } = other.run('publish', 'deb ian');
+    const key = /--take-key (\S+)`/.exec(stderr)?.[1] as string;
+    const nameOf = (said: { lines: readonly string[] }) => /^\/ipns\/(\S+) /.exec(said.lines[0] ?? '')?.[1];
+    const before = nameOf(program.succeeds('publish', 'deb ian'));
+    assert.equal(nameOf(other.succeeds('publish', 'deb ian', '--take-key', key)), before);
+    assert.equal(nameOf(other.succeeds('publish', 'deb ian')), before);
+    program.fails(2, /another home publishes a deb ian/, 'publish', 'deb ian');
+    program.succeeds(
+      'publish',
+      'deb ian',
+      '--take-key',
+      daemon.repo
+        .text(['key', 'list'])
+        .split('\n')
+        .find((it) => it.startsWith('shardctl-')) as string,
+    );
+  } finally {
+    other.dispose();
+  }
+});
+
+test('a name that cannot be published is an error of its own, after the snapshot is committed', async (t) => {
+  if (!requireKubo(t) || daemon === undefined) return;
+  await daemon.stop();
+  const stopped = program.run('publish', 'deb ian');
+  assert.deepEqual([stopped.code, /peer "attic": asking for its keys: .*ECONNREFUSED/.test(stopped.stderr)], [42, true], stopped.stderr);
+  assert.equal(program.run('publish', 'nothing').code, 40);
+  assert.equal(program.run('publish', 'deb ian', '--peer', 'nobody').code, 40);
+  assert.equal(program.run('publish', 'deb ian', '--lifetime', 'long').code, 2);
+});

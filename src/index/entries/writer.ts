@@ -1,0 +1,231 @@
+/** Writes the entries of a snapshot while the walk goes on: the hot part as directories fill, the cold part as they close. */
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { CID_COLUMN_BYTES, type Directory, DROPPED, NO_CTIME } from '../../walk/directory.ts';
+import { Appender } from '../files/appender.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  COLD_HEADER_BYTES,
+  coldBytes,
+  encodeHeader,
+  FOOTER_BYTES,
+  HOT_BLOCK_BYTES,
+  HOT_ENTRY_BYTES,
+  pad8,
+  RECORD_HEADER_BYTES,
+  type RootStat,
+  WIDE,
+} from './format.ts';
+import { recordBytes } from './hot-file.ts';
+import type { EntriesReader } from './reader.ts';
+
+/** Bytes copied at once. */
+const PIECE_BYTES = 256 * 1024;
+
+interface OpenDirectory {
+  readonly ordinal: number;
+  /** Positions of its entries that are in the snapshot. */
+  readonly live: Uint32Array;
+}
+
+export class EntriesWriter {
+  readonly #hot: Appender;
+  readonly #cold: Appender;
+  /** The hot block that is being filled, after room for its header. */
+  #block = new ArrayBuffer(2 * HOT_BLOCK_BYTES);
+  #blockEnd = BLOCK_HEADER_BYTES;
+  /** Where each directory's cold part begins, by walk order. */
+  #offsets = new Float64Array(1024);
+  #directories = 0;
+  readonly #open: OpenDirectory[] = [];
+  readonly #isRacy: (ctimeNs: bigint) => boolean;
+
+  /** @param isRacy whether a file with this ctime may still change within the clock tick in which it was scanned */
+  constructor(hotPath: string, coldPath: string, root: RootStat, isRacy: (ctimeNs: bigint) => boolean) {
+    this.#hot = new Appender(hotPath);
+    this.#cold = new Appender(coldPath);
+    this.#isRacy = isRacy;
+    const header = { ...root, pair: randomBytes(8).readBigUInt64LE() };
+    this.#hot.append(encodeHeader('hot', header));
+    this.#cold.append(encodeHeader('cold', header));
+  }
+
+  /** The directory's stat columns are final (its subdirectories are still to come). */
+  enter(directory: Directory): void {
+    // A subdirectory may still vanish before its turn comes. Both parts list the entries that are live now.
+    const live = directory.live();
+    this.#open.push({ ordinal: this.#directories, live });
+    this.#count();
+    // Making room may move the block.
+    const { record } = directory;
+    const asIs = record !== undefined && live.length === directory.count;
+    const at = this.#reserve(asIs ? record.length : bytesOf(directory, live));
+    if (asIs) record.copy(Buffer.from(this.#block, at));
+    else writeRecord(this.#block, at, directory, live);
+    this.#markRacy(at + RECORD_HEADER_BYTES, live.length);
+    if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
+  }
+
+  /** All CIDs of the directory are known. */
+  leave(directory: Directory): void {
+    const { ordinal, live } = this.#open.pop() as OpenDirectory;
+    this.#offsets[ordinal] = this.#cold.position;
+    const wide = live.some((i) => (directory.dagSizes?.[i] ?? 0) >= 2 ** 32);
+    writeCold(this.#cold.reserve(coldBytes(live.length, wide)), directory, live, wide);
+  }
+
+  /** Takes a whole subtree as the parent has it. @param ordinal of its top @param directories in it, the top included */
+  copy(parent: EntriesReader, ordinal: number, directories: number): void {
+    while (parent.ordinal < ordinal) parent.skip();
+    const { from, to, starts } = parent.coldFile.subtree(ordinal, directories);
+    const shift = this.#cold.position - from;
+    for (let i = 0; i < directories; i++) {
+      // Counting may move the offsets.
+      const copied = this.#count();
+      this.#offsets[copied] = (starts[i] as number) + shift;
+      const record = parent.skip() as Buffer;
+      const at = this.#reserve(record.length);
+      record.copy(Buffer.from(this.#block, at));
+      if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
+    }
+    for (let at = from; at < to; at += PIECE_BYTES) this.#cold.append(parent.coldFile.read(at, Math.min(PIECE_BYTES, to - at)));
+  }
+
+  /** Makes both files durable. */
+  finish(): void {
+    this.#flushBlock();
+    const table = Buffer.from(this.#offsets.buffer, 0, this.#directories * 8);
+    const footer = Buffer.alloc(FOOTER_BYTES);
+    footer.writeDoubleLE(this.#cold.position, 0);
+    footer.writeUInt32LE(this.#directories, 8);
+    footer.writeUInt32LE(crc32(table), 12);
+    this.#cold.append(table);
+    this.#cold.append(footer);
+    this.#hot.close(true);
+    this.#cold.close(true);
+  }
+
+  /** Gives up, unless it is finished: the files stay as they are, for the next run to overwrite. */
+  abandon(): void {
+    this.#hot.close(false);
+    this.#cold.close(false);
+  }
+
+  /** One more directory; returns its position in walk order. */
+  #count(): number {
+    if (this.#directories === this.#offsets.length) {
+      const grown = new Float64Array(this.#offsets.length * 2);
+      grown.set(this.#offsets);
+      this.#offsets = grown;
+    }
+    return this.#directories++;
+  }
+
+  /** Room for a record; returns where it begins. */
+  #reserve(bytes: number): number {
+    const start = this.#blockEnd;
+    if (start + bytes > this.#block.byteLength) this.#block = grown(this.#block, start + bytes);
+    this.#blockEnd += bytes;
+    return start;
+  }
+
+  /** A racy entry is given a ctime that nothing has, so that the next run looks at it again (as git does with its index). */
+  #markRacy(columnsAt: number, count: number): void {
+    const ctimes = new BigInt64Array(this.#block, columnsAt + 16 * count, count);
+    for (let i = 0; i < count; i++) if (this.#isRacy(ctimes[i] as bigint)) ctimes[i] = NO_CTIME;
+  }
+
+  #flushBlock(): void {
+    if (this.#blockEnd === BLOCK_HEADER_BYTES) return;
+    const block = Buffer.from(this.#block, 0, this.#blockEnd);
+    const payload = block.subarray(BLOCK_HEADER_BYTES);
+    block.writeUInt32LE(payload.length, 0);
+    block.writeUInt32LE(crc32(payload), 4);
+    this.#hot.append(block);
+    this.#blockEnd = BLOCK_HEADER_BYTES;
+  }
+}
+
+function grown(memory: ArrayBuffer, bytes: number): ArrayBuffer {
+  const larger = new ArrayBuffer(pad8(bytes * 2));
+  new Uint8Array(larger).set(new Uint8Array(memory));
+  return larger;
+}
+
+function bytesOf(directory: Directory, live: Uint32Array): number {
+  let text = directory.path.length;
+  for (const i of live) text += (directory.names[i] as string).length;
+  return recordBytes(live.length, text);
+}
+
+function writeRecord(block: ArrayBuffer, start: number, directory: Directory, live: Uint32Array): void {
+  const count = live.length;
+  const base = start + RECORD_HEADER_BYTES;
+  const sizes = new Float64Array(block, base, count);
+  const mtimes = new BigInt64Array(block, base + 8 * count, count);
+  const ctimes = new BigInt64Array(block, base + 16 * count, count);
+  const inodes = new BigUint64Array(block, base + 24 * count, count);
+  const modes = new Uint16Array(block, base + 32 * count, count);
+  const kinds = new Uint8Array(block, base + 34 * count, count);
+  const lengths = new Uint8Array(block, base + 35 * count, count);
+  const out = Buffer.from(block);
+  if (count === directory.count) {
+    sizes.set(directory.sizes);
+    mtimes.set(directory.mtimes);
+    ctimes.set(directory.ctimes);
+    inodes.set(directory.inodes);
+    modes.set(directory.modes);
+    kinds.set(directory.kinds);
+  } else {
+    for (let to = 0; to < count; to++) {
+      const i = live[to] as number;
+      sizes[to] = directory.sizes[i] as number;
+      mtimes[to] = directory.mtimes[i] as bigint;
+      ctimes[to] = directory.ctimes[i] as bigint;
+      inodes[to] = directory.inodes[i] as bigint;
+      modes[to] = directory.modes[i] as number;
+      kinds[to] = directory.kinds[i] as number;
+    }
+  }
+  const pathAt = base + HOT_ENTRY_BYTES * count;
+  const namesAt = pathAt + out.write(directory.path, pathAt, 'latin1');
+  let at = namesAt;
+  for (let to = 0; to < count; to++) {
+    const name = directory.names[live[to] as number] as string;
+    lengths[to] = name.length;
+    // Names are short: a call of write costs more.
+    for (let c = 0; c < name.length; c++) out[at++] = name.charCodeAt(c);
+  }
+  out.writeUInt32LE(count, start);
+  out.writeUInt32LE(directory.path.length, start + 4);
+  out.writeUInt32LE(at - namesAt, start + 8);
+  out.writeUInt32LE(0, start + 12);
+  out.fill(0, at, start + pad8(at - start));
+}
+
+function writeCold(out: Buffer, directory: Directory, live: Uint32Array, wide: boolean): void {
+  const columns = out.subarray(COLD_HEADER_BYTES);
+  columns.fill(0);
+  writeCids(columns, directory, live, wide);
+  out.writeUInt32LE(live.length + (wide ? WIDE : 0), 0);
+  out.writeUInt32LE(crc32(columns), 4);
+}
+
+function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: Uint32Array, wide: boolean): void {
+  if (cids === undefined || dagSizes === undefined) return;
+  const cidsAt = live.length * (wide ? 8 : 4);
+  const areAll = live.length === states.length;
+  if (areAll) cids.copy(out, cidsAt);
+  for (let to = 0; to < live.length; to++) {
+    const i = live[to] as number;
+    const at = cidsAt + to * CID_COLUMN_BYTES;
+    if (states[i] === DROPPED) {
+      // It vanished after `enter` had listed it: a codec of 0 says that it has no CID.
+      out.fill(0, at, at + CID_COLUMN_BYTES);
+      continue;
+    }
+    if (wide) out.writeDoubleLE(dagSizes[i] as number, to * 8);
+    else out.writeUInt32LE(dagSizes[i] as number, to * 4);
+    if (!areAll) cids.copy(out, at, i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
+  }
+}

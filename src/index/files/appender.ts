@@ -1,0 +1,49 @@
+/** Sequential writes to a new file, through one buffer. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { flushSync } from '../../core/durable-files.ts';
+
+const BUFFER_BYTES = 256 * 1024;
+
+export class Appender {
+  #fd: number | undefined;
+  #buffer = Buffer.alloc(BUFFER_BYTES);
+  #buffered = 0;
+  #written = 0;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'w');
+  }
+
+  get position(): number {
+    return this.#written + this.#buffered;
+  }
+
+  append(bytes: Buffer): void {
+    bytes.copy(this.reserve(bytes.length));
+  }
+
+  /** The place of the next bytes, to be filled before anything else is appended. */
+  reserve(bytes: number): Buffer {
+    if (this.#buffered + bytes > this.#buffer.length) this.#flush();
+    if (bytes > this.#buffer.length) this.#buffer = Buffer.alloc(bytes * 2);
+    this.#buffered += bytes;
+    return this.#buffer.subarray(this.#buffered - bytes, this.#buffered);
+  }
+
+  close(durable: boolean): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    if (durable) {
+      this.#flush(fd);
+      flushSync(fd);
+    }
+    this.#fd = undefined;
+    closeSync(fd);
+  }
+
+  #flush(fd = this.#fd as number): void {
+    for (let at = 0; at < this.#buffered; ) at += writeSync(fd, this.#buffer, at, this.#buffered - at);
+    this.#written += this.#buffered;
+    this.#buffered = 0;
+  }
+}

@@ -1,0 +1,68 @@
+/** The format of the index as a whole, and how an older one becomes today's: in one transaction, and without a command. */
+import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
+import { replicationSeen } from '../core/model.ts';
+import type { Tables } from './tables/tables.ts';
+
+/** A newer one is refused; an older one can be read, and the next run that writes brings it up to date. */
+export const INDEX_FORMAT = 2;
+
+/** @returns the format of these tables; undefined when they are new @throws ShardctlError `NEWER_FORMAT` */
+export function formatOf({ meta }: Tables, dir: string): number | undefined {
+  const found = meta.get('format');
+  if (found === undefined || found <= INDEX_FORMAT) return found;
+  throw new ShardctlError('NEWER_FORMAT', `the index at ${dir} has format ${found}; this shardctl knows ${INDEX_FORMAT}`, {
+    hint: 'use the newer shardctl that wrote it',
+  });
+}
+
+/**
+ * The prune of format 1 took a node for a leaf of the same bytes, and so may have deleted what is below it. Before the format
+ * changes: a run that dies in between does it again.
+ */
+export async function doubtHeads({ repositories }: Tables, found: number | undefined, doubtOf: (name: string) => string): Promise<void> {
+  if (found !== 1) return;
+  const { noteDoubt } = await import('./files/doubts.ts');
+  for (const name of repositories.getKeys()) noteDoubt(doubtOf(name));
+}
+
+/**
+ * Within a transaction: a run that dies in it leaves the old format, whole.
+ * @param found the format so far; undefined for new tables
+ */
+export function bringUpToDate(tables: Tables, found: number | undefined): void {
+  if (found === 1) {
+    addChecksums(tables);
+    rememberReplication(tables);
+  }
+  void tables.meta.put('format', INDEX_FORMAT);
+}
+
+/**
+ * Format 1 did not keep what `add --replication` was told, so that every update placed less. By bytes, what `add` has placed counts
+ * for more than the small shards of such updates; those get their replicas with the next commit, or from `repair`.
+ */
+function rememberReplication({ repositories, snapshots, shards }: Tables): void {
+  for (const { value: repository } of [...repositories.getRange()]) {
+    const numbers = snapshots.get([repository.name, repository.head])?.shards ?? [];
+    const replication = replicationSeen(numbers.flatMap((number) => shards.get(number) ?? []));
+    if (replication !== undefined) void repositories.put(repository.name, { ...repository, replication });
+  }
+}
+
+/** Format 1 had none on its records: each is written again as it is. */
+function addChecksums({ repositories, snapshots, shards }: Tables): void {
+  for (const { key, value } of [...repositories.getRange()]) void repositories.put(key, value);
+  for (const { key, value } of [...snapshots.getRange()]) void snapshots.put(key, value);
+  for (const { key, value } of [...shards.getRange()]) void shards.put(key, value);
+}
+
+/** Opens a part of the index at `dir`. @throws ShardctlError `NOT_FOUND` when there is no index, `IO` */
+export function opening<T>(dir: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT')
+      throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: 'run `shardctl add DIR` first' });
+    throw ioError(error, 'opening the index', dir);
+  }
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { open } from 'lmdb';
+import { DigestMap } from '../core/digest-map.ts';
+import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../core/model.ts';
+import { INDEX_FORMAT } from './format.ts';
+import { Index } from './index.ts';
+
+let dir: string;
+let index: Index;
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-index-'));
+  index = await Index.open(dir);
+});
+afterEach(async () => {
+  await index.close();
+  rmSync(dir, { recursive: true });
+});
+
+const shard = (number: number): ShardRecord => ({
+  number,
+  cid: `cid${number}`,
+  bytes: 10,
+  blocks: 1,
+  dagSize: 20,
+  carBytes: 100,
+  state: 'placed',
+  peers: ['local'],
+});
+const snapshot = (number: number, shards: number[]): SnapshotRecord => ({
+  repository: 'r',
+  number,
+  cid: `snapshot${number}`,
+  tree: 'tree',
+  parent: null,
+  time: '2026-01-01T00:00:00.000Z',
+  counts: { files: 1, directories: 1, symlinks: 0 },
+  bytes: 1,
+  shards,
+  catalogue: { cid: 'catalogue', bytes: 1, blocks: 1, carBytes: 1, peers: [] },
+  profile: 'unixfs-v1-2025',
+  metadata: true,
+  tool: 'shardctl test',
+});
+const repository = (head: number): RepositoryRecord => ({
+  name: 'r',
+  source: '/r',
+  head,
+  profile: 'unixfs-v1-2025',
+  chunker: undefined,
+  metadata: true,
+  filters: [],
+});
+const digest = createHash('sha256').update('block').digest();
+function digests(): DigestMap {
+  const map = new DigestMap();
+  map.add(digest, 0, 1);
+  return map;
+}
+
+test('a shard number is given out once, also after a reopening, and number 0 counts', async () => {
+  assert.equal(index.nextShardNumber(), 0);
+  for (const expected of [0, 1, 2]) {
+    assert.equal(index.nextShardNumber(), expected);
+    await index.addPlaced(shard(expected), digests());
+    await index.close();
+    index = await Index.open(dir);
+  }
+  assert.equal(index.nextShardNumber(), 3);
+  assert.deepEqual(
+    [...index.shards()].map(({ number }) => number),
+    [0, 1, 2],
+  );
+});
+
+test('a block is found only in a shard that is recorded as placed', async () => {
+  assert.equal(index.shardOf(digest), undefined);
+  await index.addPlaced(shard(0), digests());
+  assert.equal(index.shardOf(digest), 0);
+});
+
+test('a commit changes head, snapshot and shard states together', async () => {
+  await index.addPlaced(shard(0), digests());
+  index.writeEntries('r', 1, { rootMode: 0o755, rootMtime: 0n }, () => false).finish();
+  await index.commit(repository(1), snapshot(1, [0]));
+  assert.equal(index.shard(0)?.state, 'committed');
+  assert.equal(index.repository('r')?.head, 1);
+  assert.deepEqual(index.snapshots('r'), [snapshot(1, [0])]);
+  assert.equal(index.snapshot('r', 2), undefined);
+});
+
+test('an index of a newer format is refused', async () => {
+  await index.close();
+  const root = open({ path: join(dir, 'tables'), maxDbs: 8 });
+  await root.openDB({ name: 'meta', encoding: 'json' }).put('format', INDEX_FORMAT + 1);
+  await root.close();
+  // A newer shardctl drops what it did not write.
+  rmSync(join(dir, 'standing.json'));
+  await assert.rejects(Index.open(dir), { code: 'NEWER_FORMAT' });
+  rmSync(dir, { recursive: true });
+  index = await Index.open(dir);
+});

@@ -1,0 +1,318 @@
+/**
+ * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
+ * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DigestMap } from '../core/digest-map.ts';
+import { makeDirectories, syncDirectory } from '../core/durable-files.ts';
+import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type SnapshotRecord, type Stray } from '../core/model.ts';
+import { BlockTable, type DamagedRun } from './blocks/blocks.ts';
+import { CountedBlocks } from './blocks/counted-blocks.ts';
+import { EntriesFiles } from './entries/files.ts';
+import type { RootStat } from './entries/format.ts';
+import type { EntriesReader } from './entries/reader.ts';
+import type { EntriesWriter } from './entries/writer.ts';
+import { doubtPath } from './files/doubts.ts';
+import { bringUpToDate, doubtHeads, formatOf, INDEX_FORMAT, opening } from './format.ts';
+import { assertRoom } from './free-space.ts';
+import { dropStanding, readStanding, type Standing, writeStanding } from './tables/head-cache.ts';
+import { Tables } from './tables/tables.ts';
+
+export interface IndexOptions {
+  readonly readOnly?: boolean;
+  /** Look at the whole block table, and go on without its damaged runs: `damagedRuns` tells them. */
+  readonly checkBlocks?: boolean;
+}
+
+export class Index {
+  readonly #dir: string;
+  readonly #options: IndexOptions;
+  readonly #entries: EntriesFiles;
+  /** What is known of the heads without opening the tables. */
+  #standing: Standing | undefined;
+  #openTables: Tables | undefined;
+  /** Whether anything was changed since it was opened. */
+  isChanged = false;
+  #openBlocks: BlockTable | undefined;
+  /** What can be counted on, once that is asked for. */
+  #countedBlocks: CountedBlocks | undefined;
+
+  /**
+   * Opens the index, and makes it unless `readOnly`.
+   * @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO`
+   */
+  static async open(dir: string, options: IndexOptions = {}): Promise<Index> {
+    const index = new Index(dir, options);
+    if (options.readOnly !== true) {
+      opening(dir, () => makeDirectories(join(dir, 'entries')));
+      assertRoom(dir);
+    }
+    if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
+    try {
+      if (index.#standing === undefined) await index.#checkFormat();
+    } catch (error) {
+      await index.#openTables?.root.close();
+      throw error;
+    }
+    return index;
+  }
+
+  private constructor(dir: string, options: IndexOptions) {
+    this.#dir = dir;
+    this.#options = options;
+    this.#entries = new EntriesFiles(join(dir, 'entries'));
+  }
+
+  repositories(): RepositoryRecord[] {
+    if (this.#standing !== undefined) return [...this.#standing.repositories];
+    return [...this.#tables.repositories.getRange()].map(({ value }) => value);
+  }
+
+  repository(name: string): RepositoryRecord | undefined {
+    if (this.#standing !== undefined) return this.#standing.repositories.find((repository) => repository.name === name);
+    return this.#tables.repositories.get(name);
+  }
+
+  /** All committed snapshots of a repository, oldest first. */
+  snapshots(repository: string): SnapshotRecord[] {
+    return this.#tables.snapshotsOf(repository);
+  }
+
+  snapshot(repository: string, number: number): SnapshotRecord | undefined {
+    const head = this.#standing?.snapshots.find((snapshot) => snapshot.repository === repository && snapshot.number === number);
+    return head ?? this.#tables.snapshots.get([repository, number]);
+  }
+
+  *shards(): Iterable<ShardRecord> {
+    for (const { value } of this.#tables.shards.getRange()) yield value;
+  }
+
+  shard(number: number): ShardRecord | undefined {
+    return this.#standing?.shards.get(number) ?? this.#tables.shards.get(number);
+  }
+
+  /** The number that the next shard gets: one more than any that was ever placed, also when that is gone. */
+  nextShardNumber(): number {
+    const [last = -1] = this.#tables.shards.getKeys({ reverse: true, limit: 1 });
+    return Math.max(last + 1, this.#tables.meta.get('nextShard') ?? 0);
+  }
+
+  /** A placed and `usable` shard that holds a block, as far as is known intact, by the digest that stands at `at`. */
+  shardOf(digest: Uint8Array, at = 0, usable: (shard: number) => boolean = () => true): number | undefined {
+    return this.#blocks.get(digest, at, (shard) => this.#counted.isIn(shard, digest, at) && usable(shard));
+  }
+
+  /** A shard in which a block may be, although nobody counts on that: a damaged or a lost one. */
+  damagedShardOf(digest: Uint8Array, usable: (shard: number) => boolean): number | undefined {
+    return this.#blocks.get(digest, 0, (number) => {
+      const shard = this.shard(number);
+      return shard !== undefined && hasLoss(shard) && usable(number);
+    });
+  }
+
+  /** Whether the block table has this block in this very shard. */
+  lists(shard: number, digest: Uint8Array, at = 0): boolean {
+    return this.#blocks.get(digest, at, (candidate) => candidate === shard) !== undefined;
+  }
+
+  /** Lists the blocks of a shard (again): for `repair`. @param digests 32 bytes each */
+  relist(shard: number, digests: Buffer): void {
+    this.#blocks.add(shard, digests, this.#numbers);
+  }
+
+  /** Runs of the block table that `checkBlocks` found damaged. */
+  damagedRuns(): readonly DamagedRun[] {
+    return [...this.#blocks.damaged];
+  }
+
+  /** Keeps what is good of the damaged runs. What is not must be listed again, from the shards. */
+  mendRuns(): void {
+    this.#blocks.mend(this.#numbers);
+  }
+
+  /**
+   * Records a shard that is placed, and its blocks; durable when it resolves. Three steps: its number is taken, its blocks
+   * are listed, it counts. A run that dies in between leaves a number that is never used again and blocks that nobody finds.
+   */
+  async addPlaced(shard: ShardRecord, digests: Pick<DigestMap, 'digests'>): Promise<void> {
+    assertRoom(this.#dir);
+    await this.#change((tables) => {
+      void tables.shards.put(shard.number, { ...shard, state: 'sealed' });
+      tables.strays.settle(shard);
+    });
+    await this.#blocks.addInTurns(shard.number, digests.digests(), this.#numbers);
+    await this.#change((tables) => void tables.shards.put(shard.number, shard));
+    this.#countedBlocks?.add(shard.number);
+  }
+
+  /**
+   * Commits a snapshot: it, its repository's head and the state of its shards change in one transaction, or not at all.
+   * The entries files are durable already; their names become it now.
+   */
+  async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
+    this.#entries.sync(repository.name);
+    assertRoom(this.#dir);
+    await this.#change((tables) => {
+      tables.replaceSnapshots([snapshot]);
+      void tables.repositories.put(repository.name, repository);
+    });
+    this.#entries.keepOnly(repository.name, repository.head);
+  }
+
+  /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
+  async noteStray(stray: Stray): Promise<void> {
+    await this.#change(({ strays }) => strays.note(stray));
+  }
+
+  strays(): Stray[] {
+    return this.#tables.strays.all();
+  }
+
+  /** The stray is on these peers no more; on none, if none are named. */
+  async dropStray(cid: string, peers?: readonly string[]): Promise<void> {
+    await this.#change(({ strays }) => strays.drop(cid, peers));
+  }
+
+  /**
+   * Other peers hold a shard now: each record of it says so, in one transaction, and those that held it before become a
+   * stray's holders.
+   */
+  async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
+    await this.#change((tables) => tables.relocate(cid, users, peers));
+    this.#countedBlocks = undefined;
+  }
+
+  /** Forgets snapshots, all or none; their catalogues become strays. */
+  async forget(repository: string, numbers: Iterable<number>): Promise<void> {
+    await this.#change((tables) => tables.forget(repository, numbers));
+  }
+
+  /**
+   * Removes repositories with all of their snapshots, all or none. What is only a memory of their last runs goes first, and with it
+   * nothing is lost; doubts go last.
+   */
+  async removeRepositories(names: readonly string[]): Promise<void> {
+    const { dropDoubts, dropMemory } = await import('./files/named-files.ts');
+    dropMemory(this.#dir, names);
+    await this.#change((tables) => {
+      for (const name of names) tables.remove(name);
+    });
+    dropDoubts(this.#dir, names);
+  }
+
+  /**
+   * A repository goes by another name, with snapshots that say so. What lies under its name in files is moved after that, and by the
+   * next who opens the index when this run dies in between.
+   */
+  async renameRepository(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): Promise<void> {
+    const { finishRenaming, noteRenaming } = await import('./files/named-files.ts');
+    const names = { from, to: repository.name };
+    // Without it the next who opens the index looks at the tables, and so for the note.
+    dropStanding(this.#dir);
+    noteRenaming(this.#dir, names);
+    await this.#change((tables) => tables.rename(from, repository, snapshots));
+    finishRenaming(this.#dir, names);
+  }
+
+  /** In one transaction: snapshots take the place of those of their numbers, and shards that no snapshot needs stop counting. */
+  async replaceSnapshots(snapshots: readonly SnapshotRecord[], dead: Iterable<number>): Promise<void> {
+    await this.#change((tables) => {
+      tables.replaceSnapshots(snapshots);
+      for (const number of dead) tables.setState(number, 'sealed');
+    });
+    this.#countedBlocks = undefined;
+  }
+
+  /** Drops the record of a shard that is on no peer any more; its number is never given out again. */
+  async dropShard(number: number): Promise<void> {
+    await this.#change((tables) => {
+      void tables.meta.put('nextShard', this.nextShardNumber());
+      void tables.shards.remove(number);
+    });
+    this.#countedBlocks = undefined;
+  }
+
+  /** Replaces what is known of shards that are there: other peers, another state. */
+  async updateShards(shards: readonly ShardRecord[]): Promise<void> {
+    await this.#change((tables) => tables.replaceShards(shards));
+    this.#countedBlocks = undefined;
+  }
+
+  /** Remembers a repository's settings without a new snapshot. */
+  async saveRepository(repository: RepositoryRecord): Promise<void> {
+    await this.#change(({ repositories }) => void repositories.put(repository.name, repository));
+  }
+
+  /** A file that is there as long as the repository's head is not known to be whole, see `doubts.ts`. */
+  doubtOf(repository: string): string {
+    return doubtPath(this.#dir, repository);
+  }
+
+  /** The entries of a snapshot; undefined when they are lost or damaged, and then every file is read again. */
+  readEntries(repository: string, number: number): EntriesReader | undefined {
+    return this.#entries.read(repository, number);
+  }
+
+  writeEntries(repository: string, number: number, root: RootStat, isRacy: (ctimeNs: bigint) => boolean): EntriesWriter {
+    return this.#entries.write(repository, number, root, isRacy);
+  }
+
+  async close(): Promise<void> {
+    this.#openBlocks?.close();
+    const tables = this.#openTables;
+    if (tables === undefined) return;
+    if (this.#options.readOnly !== true && this.#standing === undefined) writeStanding(this.#dir, tables.standing(INDEX_FORMAT));
+    await tables.root.close();
+  }
+
+  /** What comes from `writeEntries(repository, from)` takes the place of what snapshot `to` has. */
+  moveEntries(repository: string, from: number, to: number): void {
+    this.#entries.move(repository, from, to);
+  }
+
+  dropEntries(repository: string, number: number): void {
+    this.#entries.drop(repository, number);
+  }
+
+  get #counted(): CountedBlocks {
+    this.#countedBlocks ??= new CountedBlocks(this.shards());
+    return this.#countedBlocks;
+  }
+
+  readonly #numbers = (): ReadonlySet<number> => new Set(this.#tables.shards.getKeys());
+
+  get #tables(): Tables {
+    this.#openTables ??= opening(this.#dir, () => new Tables(this.#dir, this.#options.readOnly === true));
+    return this.#openTables;
+  }
+
+  get #blocks(): BlockTable {
+    this.#openBlocks ??= opening(this.#dir, () => new BlockTable(join(this.#dir, 'blocks'), this.#options));
+    return this.#openBlocks;
+  }
+
+  async #checkFormat(): Promise<void> {
+    const found = formatOf(this.#tables, this.#dir);
+    if (this.#options.readOnly === true) return;
+    if (existsSync(join(this.#dir, 'renaming.json'))) {
+      // A run that renamed a repository has died before all of it was done.
+      const { settleRenaming } = await import('./files/named-files.ts');
+      settleRenaming(this.#dir, (name) => this.#tables.repositories.doesExist(name));
+    }
+    if (found === INDEX_FORMAT) return;
+    await doubtHeads(this.#tables, found, (name) => this.doubtOf(name));
+    await this.#change((tables) => bringUpToDate(tables, found));
+    // A new index: its files are durable one by one, its directories only now.
+    for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
+  }
+
+  /** One transaction, durable when it resolves. What was known of the heads without the tables ends with the first. */
+  async #change(change: (tables: Tables) => void): Promise<void> {
+    const tables = this.#tables;
+    dropStanding(this.#dir);
+    this.#standing = undefined;
+    this.isChanged = true;
+    await tables.commit(() => change(tables));
+  }
+}

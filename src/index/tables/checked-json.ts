@@ -1,0 +1,39 @@
+/**
+ * How records stand in LMDB: `CRC32\nJSON`. LMDB has no checksums, and a flipped bit would name another shard, or none.
+ * Records of format 1 are JSON alone, which has no line break.
+ */
+import { crc32 } from 'node:zlib';
+import { damagedTables } from './check.ts';
+
+interface Encoder {
+  /** Decode gets memory of the record's own length: by default it would be memory that is used again and again. */
+  readonly needsStableBuffer: true;
+  encode(value: unknown): Buffer;
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** An option of a database, which LMDB's types leave out. @param path of the file, and @param dir of the index, for the error */
+export function checkedJson(path: string, dir: string): { readonly encoder: Encoder } {
+  const decode = (bytes: Uint8Array) => {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+    const end = text.indexOf('\n');
+    const json = text.slice(end + 1);
+    const parsed = end >= 0 && text.slice(0, end) !== `${crc32(json)}` ? undefined : parse(json);
+    if (parsed === undefined) throw damagedTables(path, dir, 'holds a record with a wrong checksum');
+    return parsed;
+  };
+  return { encoder: { needsStableBuffer: true, encode, decode } };
+}
+
+function encode(value: unknown): Buffer {
+  const json = JSON.stringify(value);
+  return Buffer.from(`${crc32(json)}\n${json}`);
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,153 @@
+/** The small tables of the index. Owner of LMDB, which takes 40 ms to load: a run that finds nothing to do goes without. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Database, RootDatabase } from 'lmdb';
+import { behindCommit, errnoOf, ioError } from '../../core/errors.ts';
+import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../../core/model.ts';
+import { assertMappable } from '../files/mapping.ts';
+import { assertSound, damagedTables } from './check.ts';
+import { checkedJson } from './checked-json.ts';
+import type { Standing } from './head-cache.ts';
+import { Strays } from './strays.ts';
+
+export class Tables {
+  readonly #dir: string;
+  readonly root: RootDatabase;
+  readonly repositories: Database<RepositoryRecord, string>;
+  readonly snapshots: Database<SnapshotRecord, [string, number]>;
+  readonly shards: Database<ShardRecord, number>;
+  readonly strays: Strays;
+  readonly meta: Database<number, string>;
+
+  /** @throws ShardctlError `DAMAGE` when the file is torn or is no such file: lmdb itself would die of it */
+  constructor(dir: string, readOnly: boolean) {
+    this.#dir = dir;
+    const path = join(dir, 'tables');
+    const file = join(path, 'data.mdb');
+    assertSound(file, dir);
+    assertMappable(path, readOnly);
+    const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
+    // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
+    this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });
+    const checked = checkedJson(file, dir);
+    this.repositories = this.root.openDB({ name: 'repositories', ...checked });
+    this.snapshots = this.root.openDB({ name: 'snapshots', ...checked });
+    // Plain, so that every version can read the format.
+    this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
+    this.shards = this.root.openDB({ name: 'shards', ...checked });
+    this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', ...checked }));
+    const misplaced = this.#misplacedSnapshot();
+    if (misplaced === undefined) return;
+    void this.root.close();
+    throw damagedTables(file, dir, `has snapshot ${misplaced.number} of ${misplaced.repository} under a damaged key`);
+  }
+
+  /** A snapshot that its repository does not see any more, because a bit of its key flipped: `prune` would take its shards for unused. */
+  #misplacedSnapshot(): SnapshotRecord | undefined {
+    for (const key of this.snapshots.getKeys()) {
+      // A `recover` that died leaves snapshots before their repository.
+      const snapshot = this.repositories.doesExist(key[0]) ? undefined : this.snapshots.get(key);
+      if (snapshot !== undefined && snapshot.repository !== key[0]) return snapshot;
+    }
+    return undefined;
+  }
+
+  /** One transaction, durable when it resolves. */
+  async commit(change: () => void): Promise<void> {
+    try {
+      await this.root.transaction(change);
+    } catch (error) {
+      const cause = await behindCommit(error);
+      throw errnoOf(cause) === undefined ? cause : ioError(cause, 'writing the index', this.#dir);
+    }
+  }
+
+  /** What there is to know of the heads. */
+  standing(format: number): Standing {
+    const repositories = [...this.repositories.getRange()].map(({ value }) => value);
+    const snapshots = repositories.flatMap(({ name, head }) => this.snapshots.get([name, head]) ?? []);
+    const numbers = new Set(snapshots.flatMap(({ shards }) => shards));
+    const shards = [...numbers].flatMap((number) => this.shards.get(number) ?? []);
+    return { format, repositories, snapshots, shards: new Map(shards.map((shard) => [shard.number, shard])) };
+  }
+
+  /** Within a transaction. */
+  setState(number: number, state: ShardRecord['state']): void {
+    const shard = this.shards.get(number);
+    // What is lost does not come back by being named.
+    if (shard !== undefined && (shard.state !== 'lost' || state === 'sealed') && shard.state !== state)
+      void this.shards.put(number, { ...shard, state });
+  }
+
+  /** Within a transaction: their catalogues become strays. */
+  forget(repository: string, numbers: Iterable<number>): void {
+    for (const number of numbers) {
+      const key: [string, number] = [repository, number];
+      const snapshot = this.snapshots.get(key);
+      if (snapshot === undefined) continue;
+      this.strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
+      void this.snapshots.remove(key);
+    }
+  }
+
+  /** Within a transaction: snapshots take the place of those of their numbers. */
+  replaceSnapshots(snapshots: readonly SnapshotRecord[]): void {
+    for (const snapshot of snapshots) {
+      const key: [string, number] = [snapshot.repository, snapshot.number];
+      const before = this.snapshots.get(key);
+      if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
+        this.strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
+      this.strays.settle(snapshot.catalogue);
+      void this.snapshots.put(key, snapshot);
+      for (const number of snapshot.shards) this.setState(number, 'committed');
+    }
+  }
+
+  /** Within a transaction: the repository with all of its snapshots. */
+  remove(repository: string): void {
+    this.forget(
+      repository,
+      this.snapshotsOf(repository).map(({ number }) => number),
+    );
+    void this.repositories.remove(repository);
+  }
+
+  /** Within a transaction: the repository has other snapshots then, which bear its new name. */
+  rename(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): void {
+    this.remove(from);
+    this.replaceSnapshots(snapshots);
+    void this.repositories.put(repository.name, repository);
+  }
+
+  /** Oldest first. */
+  snapshotsOf(repository: string): SnapshotRecord[] {
+    const range = { start: [repository, 0] as [string, number], end: [repository, Number.MAX_SAFE_INTEGER] as [string, number] };
+    return [...this.snapshots.getRange(range)].map(({ value }) => value);
+  }
+
+  /** Within a transaction. */
+  replaceShards(shards: readonly ShardRecord[]): void {
+    for (const shard of shards) {
+      void this.shards.put(shard.number, shard);
+      this.strays.settle(shard);
+    }
+  }
+
+  /** Within a transaction: other peers hold a shard now. Each record of it says so, and those that held it before become a stray's holders. */
+  relocate(cid: string, users: ShardUsers, peers: readonly string[]): void {
+    const before: string[] = [];
+    for (const number of users.shards) {
+      const shard = this.shards.get(number);
+      if (shard?.cid !== cid) continue;
+      before.push(...shard.peers);
+      void this.shards.put(number, { ...shard, peers });
+    }
+    for (const key of users.snapshots) {
+      const snapshot = this.snapshots.get(key);
+      if (snapshot?.catalogue.cid !== cid) continue;
+      before.push(...snapshot.catalogue.peers);
+      void this.snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
+    }
+    this.strays.settle({ cid, peers }, before);
+  }
+}

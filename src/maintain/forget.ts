@@ -1,0 +1,113 @@
+/**
+ * `forget`: which snapshots a policy keeps. The rules are restic's: each `keepLast … keepYearly` takes the newest snapshot
+ * of as many hours, days, weeks, months, years as it says; a snapshot stays when any of them wants it.
+ */
+import { ShardctlError } from '../core/errors.ts';
+import type { SnapshotRecord } from '../core/model.ts';
+
+/** Calendar time, as `--keep-within 2y5m7d3h` says it. */
+export interface Duration {
+  readonly years: number;
+  readonly months: number;
+  readonly days: number;
+  readonly hours: number;
+}
+
+/** How many to keep of each kind; `Infinity` keeps one of each hour, day, … there is. Absent: the rule is not used. */
+export interface Policy {
+  readonly last?: number | undefined;
+  readonly hourly?: number | undefined;
+  readonly daily?: number | undefined;
+  readonly weekly?: number | undefined;
+  readonly monthly?: number | undefined;
+  readonly yearly?: number | undefined;
+  /** All that are not older than this, counted from the newest snapshot. */
+  readonly within?: Duration | undefined;
+}
+
+export interface Decision {
+  readonly snapshot: SnapshotRecord;
+  /** Why it is kept; empty: it is to be forgotten. */
+  readonly reasons: readonly string[];
+}
+
+type Rule = Exclude<keyof Policy, 'within'>;
+
+const RULES: readonly Rule[] = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
+
+/** Snapshots of one bucket are of the same hour, day, … in UTC. */
+const BUCKETS: Readonly<Record<Rule, (time: Date, nth: number) => string | number>> = {
+  last: (_, nth) => nth,
+  hourly: (time) => time.toISOString().slice(0, 13),
+  daily: (time) => time.toISOString().slice(0, 10),
+  weekly: isoWeek,
+  monthly: (time) => time.toISOString().slice(0, 7),
+  yearly: (time) => time.getUTCFullYear(),
+};
+
+/**
+ * Decides about every snapshot of a repository, newest first. The head is always kept.
+ * @param head number of the repository's head
+ * @param now milliseconds since 1970: a snapshot from the future does not make the others old
+ */
+export function keep(snapshots: readonly SnapshotRecord[], policy: Policy, head: number, now: number): Decision[] {
+  const timeOf = ({ time }: SnapshotRecord) => Date.parse(time);
+  const newestFirst = [...snapshots].sort((a, b) => timeOf(b) - timeOf(a) || b.number - a.number);
+  const latest = newestFirst.map(timeOf).find((time) => time <= now);
+  const since = policy.within === undefined || latest === undefined ? undefined : before(latest, policy.within);
+  const left = new Map(RULES.map((rule) => [rule, policy[rule] ?? 0]));
+  const taken = new Map<Rule, string | number>();
+
+  return newestFirst.map((snapshot, nth) => {
+    const reasons = snapshot.number === head ? ['head'] : [];
+    if (since !== undefined && timeOf(snapshot) > since) reasons.push(`within ${formatDuration(policy.within as Duration)}`);
+    for (const rule of RULES) {
+      const count = left.get(rule) as number;
+      if (count <= 0) continue;
+      const bucket = BUCKETS[rule](new Date(timeOf(snapshot)), nth);
+      const isNew = bucket !== taken.get(rule);
+      // While a rule has counts left, the oldest snapshot stays: history is then as long as it can be.
+      if (!isNew && nth < newestFirst.length - 1) continue;
+      reasons.push(isNew ? rule : `oldest ${rule}`);
+      taken.set(rule, bucket);
+      left.set(rule, count - 1);
+    }
+    return { snapshot, reasons };
+  });
+}
+
+/** `2y5m7d3h`, each part at most once and in this order. @throws ShardctlError `USAGE` */
+export function parseDuration(text: string): Duration {
+  const parts = /^(?:(\d+)y)?(?:(\d+)m)?(?:(\d+)d)?(?:(\d+)h)?$/.exec(text);
+  if (parts === null || text === '')
+    throw new ShardctlError('USAGE', `"${text}" is not a duration`, {
+      hint: 'write for example 2y5m7d3h: years, months, days and hours',
+    });
+  const [years = 0, months = 0, days = 0, hours = 0] = parts.slice(1).map((part) => Number(part ?? 0));
+  return { years, months, days, hours };
+}
+
+function formatDuration({ years, months, days, hours }: Duration): string {
+  const parts: [number, string][] = [
+    [years, 'y'],
+    [months, 'm'],
+    [days, 'd'],
+    [hours, 'h'],
+  ];
+  return parts.flatMap(([n, unit]) => (n === 0 ? [] : [`${n}${unit}`])).join('') || '0h';
+}
+
+/** As Go's AddDate: months and years by the calendar. */
+function before(time: number, { years, months, days, hours }: Duration): number {
+  const date = new Date(time);
+  date.setUTCFullYear(date.getUTCFullYear() - years, date.getUTCMonth() - months, date.getUTCDate() - days);
+  return date.getTime() - hours * 3_600_000;
+}
+
+/** The ISO week belongs to the year that its Thursday is in. */
+function isoWeek(time: Date): string {
+  const thursday = new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth(), time.getUTCDate()));
+  thursday.setUTCDate(thursday.getUTCDate() + 4 - (thursday.getUTCDay() || 7));
+  const year = thursday.getUTCFullYear();
+  return `${year}-${Math.ceil(((thursday.getTime() - Date.UTC(year, 0, 1)) / 86_400_000 + 1) / 7)}`;
+}

@@ -1,0 +1,97 @@
+/**
+ * `rebalance`: after a peer has joined or come back, or rules or weights have changed, no shard has more copies than are asked for, and
+ * each peer has its share of what this home has, with as little movement as does; and a copy of each catalogue.
+ *
+ *   holdings → surplus → plan → let go → copy → confirm → record → remove
+ */
+import { allocatorsOf, RESERVE_BYTES } from '../../storing/allocate/allocators.ts';
+import { Ledger } from '../../storing/allocate/ledger.ts';
+import type { Surplus } from '../../storing/copy/let-go.ts';
+import { Mover, type PlannedMove } from '../../storing/copy/mover.ts';
+import { type Holding, heldBytes, holdingsOf } from '../../storing/holdings.ts';
+import { heldBy } from '../../storing/peer-inventory.ts';
+import { pinHeads } from '../../storing/pin-heads.ts';
+import { emptySpool } from '../../storing/spool.ts';
+import { balance } from './balance.ts';
+import { compared, planned } from './drain.ts';
+import type { Moved, MoveRun } from './run.ts';
+import { findSurplus, letGoOf } from './surplus.ts';
+
+/** @throws ShardctlError `TOO_FEW_PEERS` when fewer peers answer than a shard needs */
+export async function rebalance(run: MoveRun): Promise<Moved> {
+  const { index, peers, demands, dryRun } = run;
+  const held = await heldBy(peers);
+  const ledger = await Ledger.open({ ...run, ...demands.of(index.repositories().map(({ name }) => name)) });
+  const before = holdingsOf(index);
+  const surplus = await findSurplus(run, before, held);
+  const moves = movesOf(run, ledger, { held, surplus, holdings: without(surplus, before) });
+  const bytesBefore = heldBytes(before, ({ peers: holders }) => holders);
+  if (dryRun) {
+    const gone = surplus.map(({ holding, from }) => ({ holding, from, to: undefined }));
+    return planned([...gone, ...moves], bytesBefore, surplus.length);
+  }
+
+  emptySpool(run.spool);
+  const letGo = await letGoOf(run, surplus);
+  const mover = new Mover(run, ledger);
+  const now = new Map(holdingsOf(index).map(({ cid, peers: holders }) => [cid, holders]));
+  // What still has a copy that was to go moves another time: the plan is of what is left.
+  const open = moves.filter(({ holding }) => now.get(holding.cid)?.length === holding.peers.length);
+  for (const { holding, to } of open) if (to !== undefined) ledger.promise(to, holding.carBytes);
+  await mover.moveAll(open);
+  await pinHeads(run);
+  const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
+  const { removed, removedBytes, kept, left, ...counts } = mover.counts;
+  return {
+    ...{ dryRun, ...counts, surplus: letGo.replicas },
+    removed: removed + letGo.replicas,
+    removedBytes: removedBytes + letGo.bytes,
+    kept: kept + letGo.kept,
+    left: left + letGo.left,
+    peers: compared(bytesBefore, after),
+  };
+}
+
+interface Known {
+  readonly held: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly surplus: readonly Surplus[];
+  /** As they are once the surplus is gone. */
+  readonly holdings: readonly Holding[];
+}
+
+function movesOf({ index, peers, demands }: MoveRun, ledger: Ledger, { held, surplus, holdings }: Known): PlannedMove[] {
+  const all = demands.of(index.repositories().map(({ name }) => name));
+  const allocateBy = (holding: Holding) => demands.ofUsers(holding).allocateBy;
+  const confirmed = (holding: Holding) => holding.peers.filter((name) => held.get(name)?.has(holding.cid));
+  const free = new Map([...ledger.freeBytes()].filter(([name]) => held.has(name)));
+  const freed = new Map<string, number>();
+  for (const { holding, from } of surplus) freed.set(from, (freed.get(from) ?? 0) + holding.carBytes);
+  const moves = balance({
+    holdings,
+    confirmed,
+    peers: [...free].map(([name, freeBytes]) => {
+      const { tags = {}, reserve = 0, weight = 1, reclaim } = peers.get(name) ?? {};
+      // Where letting go frees space by itself; elsewhere that is there after a garbage collection.
+      const soon = reclaim === undefined ? (freed.get(name) ?? 0) : 0;
+      return { name, tags, weight, room: freeBytes + soon - Math.max(RESERVE_BYTES, reserve) };
+    }),
+    allocateBy,
+    byWeight: allocatorsOf(all.allocateBy).find(({ kind }) => kind === 'share')?.byWeight === true,
+  }).map(({ holding, from, to }): PlannedMove => ({ holding, confirmed: confirmed(holding), from, to, allocateBy: allocateBy(holding) }));
+  const copies = holdings
+    .filter(({ isCatalogue }) => isCatalogue)
+    .flatMap((holding) => [...free.keys()].filter((name) => !holding.peers.includes(name)).map((to) => ({ holding, to })))
+    .map(
+      ({ holding, to }): PlannedMove => ({ holding, confirmed: confirmed(holding), from: undefined, to, allocateBy: allocateBy(holding) }),
+    );
+  return [...moves, ...copies];
+}
+
+function without(surplus: readonly Surplus[], holdings: readonly Holding[]): Holding[] {
+  const gone = new Map<Holding, Set<string>>();
+  for (const { holding, from } of surplus) gone.set(holding, (gone.get(holding) ?? new Set()).add(from));
+  return holdings.map((holding) => {
+    const from = gone.get(holding);
+    return from === undefined ? holding : { ...holding, peers: holding.peers.filter((name) => !from.has(name)) };
+  });
+}

@@ -1,0 +1,78 @@
+/** What a prune will do, from how much of each shard is in use. No reading, no writing: `-n` prints what a run then does. */
+import type { ShardRecord, SnapshotRecord, Stray } from '../../core/model.ts';
+import type { ShardUse } from '../../read/reachable.ts';
+
+/** Unused bytes that may stay in shards, because copying what is in use around them costs more than they do. */
+export type MaxUnused = { readonly percent: number } | { readonly bytes: number };
+
+export const DEFAULT_MAX_UNUSED: MaxUnused = { percent: 5 };
+
+export interface PruneLimits {
+  readonly maxUnused: MaxUnused;
+  /** Most bytes of blocks to copy. */
+  readonly maxRepack: number;
+}
+
+export interface PrunePlan {
+  /** Shards of which no retained snapshot reaches any block; some may still name them. */
+  readonly dead: readonly ShardRecord[];
+  /** Shards whose blocks in use are copied to new ones, the thinnest first; after that they are dead too. */
+  readonly repack: readonly ShardUse[];
+  /** On peers, known to this home, and of no use: catalogues of forgotten snapshots, leftovers of runs that died. */
+  readonly strays: readonly Stray[];
+  /** Unused bytes in the shards that stay. */
+  readonly unusedBytes: number;
+  /** CIDs of what stays: a record that goes may be of a shard that another record keeps. */
+  readonly needed: ReadonlySet<string>;
+}
+
+export interface PruneState {
+  readonly shards: Iterable<ShardRecord>;
+  readonly snapshots: readonly SnapshotRecord[];
+  readonly strays: readonly Stray[];
+  /** Every shard that a snapshot names, and those that have what is lost of these. */
+  readonly uses: readonly ShardUse[];
+}
+
+export function planPrune({ shards, snapshots, strays, uses }: PruneState, limits: PruneLimits): PrunePlan {
+  const reached = uses.filter(({ usedBlocks }) => usedBlocks > 0);
+  const { repack, unusedBytes } = chooseThin(reached, limits);
+  const copied = new Set(repack.map(({ shard }) => shard.number));
+  const staying = new Set(reached.map(({ shard }) => shard.number));
+  const dead = [...shards].filter(({ number }) => !staying.has(number));
+  const needed = new Set(snapshots.map(({ catalogue }) => catalogue.cid));
+  for (const { shard } of reached) if (!copied.has(shard.number)) needed.add(shard.cid);
+  return { dead, repack, strays, unusedBytes, needed };
+}
+
+/** As restic: the thinnest shards, until what is unused in the others is no more than may stay. */
+function chooseThin(uses: readonly ShardUse[], { maxUnused, maxRepack }: PruneLimits): { repack: ShardUse[]; unusedBytes: number } {
+  const used = uses.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
+  const allowed = 'bytes' in maxUnused ? maxUnused.bytes : allowedUnused(maxUnused.percent, used);
+  let unusedBytes = uses.reduce((sum, use) => sum + unusedOf(use), 0);
+  let budget = maxRepack;
+  const repack: ShardUse[] = [];
+  const thinnest = uses
+    .filter((use) => unusedOf(use) > 0 && (use.lostBlocks ?? 0) === 0)
+    .sort((a, b) => shareUsed(a) - shareUsed(b) || a.shard.number - b.shard.number);
+  for (const use of thinnest) {
+    if (unusedBytes <= allowed || use.usedBytes > budget) break;
+    repack.push(use);
+    unusedBytes -= unusedOf(use);
+    budget -= use.usedBytes;
+  }
+  return { repack, unusedBytes };
+}
+
+/** Percent of all that is stored afterwards, used and unused together. */
+function allowedUnused(percent: number, used: number): number {
+  return percent >= 100 ? Number.POSITIVE_INFINITY : (used * percent) / (100 - percent);
+}
+
+function unusedOf({ shard, usedBytes }: ShardUse): number {
+  return shard.bytes - usedBytes;
+}
+
+function shareUsed({ shard, usedBytes }: ShardUse): number {
+  return usedBytes / shard.bytes;
+}

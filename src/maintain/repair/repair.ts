@@ -1,0 +1,181 @@
+/**
+ * `repair`: mends what `verify` finds, shard by shard, from what other replicas have. A good copy is complete before the
+ * damaged one goes; what cannot be mended is named, and nothing else changes.
+ */
+
+import { DIGEST_BYTES, hasLoss, type PlacedShard, snapshotName } from '../../core/model.ts';
+import { silencesOf } from '../../storing/copy/check-replica.ts';
+import { pinHeads } from '../../storing/pin-heads.ts';
+import { emptySpool } from '../../storing/spool.ts';
+import { markHoldings } from '../mark-holdings.ts';
+import { refreshHeads } from '../prune/heads.ts';
+import { canMakeAnew, catalogueAnew } from './catalogue.ts';
+import { mendBlockTable, relist, relistUncommitted } from './listing.ts';
+import { type LossFound, noteLosses, withoutLoss } from './lost.ts';
+import { ReplicaMender } from './replicas.ts';
+import type { RepairRun } from './run.ts';
+import { countUnrecorded, type Unrecorded } from './unrecorded.ts';
+import { closeOpen, giveWholeLists } from './whole-lists.ts';
+
+export interface Repaired {
+  readonly dryRun: boolean;
+  /** Shards and catalogues looked at. */
+  readonly shards: number;
+  /** Replicas written anew where a damaged or missing one was. */
+  readonly mended: number;
+  /** Replicas placed on further peers, because there were too few. */
+  readonly added: number;
+  /** Peers whose `peer.json` was damaged. */
+  readonly identities: number;
+  /** Damaged files of the block table. */
+  readonly runs: number;
+  /** Replicas that no record named. */
+  readonly found: number;
+  /** Blocks that the index did not list. */
+  readonly relisted: number;
+  /** Snapshots whose shards did not hold their whole tree, or named a lost one, and that got a list of shards that do. */
+  readonly rewritten: number;
+  /** Shards and catalogues that have fewer good replicas than they must, until a peer is back or there is room. */
+  readonly tooFew: number;
+  /** Those of them of which nothing is damaged: all that they lack is on peers that do not answer. */
+  readonly away: number;
+  /** Shards and catalogues of which no whole copy is left, what trees lack besides, and the snapshots that need it. */
+  readonly lost: readonly Lost[];
+}
+
+export interface Lost {
+  readonly what: string;
+  readonly snapshots: readonly string[];
+  /** Blocks that nobody has; all others can be read. Undefined when nobody knows what else was in it. */
+  readonly blocks?: number;
+}
+
+export async function repair(run: RepairRun): Promise<Repaired> {
+  if (!run.dryRun) emptySpool(run.spool);
+  const runs = mendBlockTable(run);
+  const identities = await mendIdentities(run);
+  const away = await peersAway(run);
+  // Marks may be lost as anything else may, and one that is there costs nothing.
+  if (!run.dryRun)
+    await markHoldings(
+      run,
+      [...run.peers.keys()].filter((name) => !away.has(name)),
+    );
+  const unrecorded = await countUnrecorded(run, away);
+  const mender = new ReplicaMender(run, away);
+  try {
+    return { ...(await repairWith(run, mender, unrecorded)), identities, runs, found: unrecorded.found };
+  } finally {
+    await mender.close();
+  }
+}
+
+async function repairWith(
+  run: RepairRun,
+  mender: ReplicaMender,
+  unrecorded: Unrecorded,
+): Promise<Omit<Repaired, 'identities' | 'runs' | 'found'>> {
+  const { index, dryRun, readData, emit, signal } = run;
+  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0, away: 0 };
+  const losses: LossFound[] = [];
+  const lost: Lost[] = [];
+  const { rewritten, open } = await giveWholeLists(run, snapshots);
+
+  const anew = new Map(rewritten.map((snapshot) => [snapshotName(snapshot), snapshot]));
+  const retained = snapshots.map((snapshot) => anew.get(snapshotName(snapshot)) ?? snapshot);
+  const numbers = [...new Set(retained.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
+  const total = numbers.length + retained.length;
+  for (const number of numbers) {
+    signal.throwIfAborted();
+    const shard = index.shard(number);
+    const what = `shard ${number} ${shard?.cid ?? ''}`.trimEnd();
+    const users = retained.filter(({ shards }) => shards.includes(number)).map(snapshotName);
+    if (shard === undefined) {
+      lost.push({ what, snapshots: users });
+      continue;
+    }
+    // A loss that nobody looks at again would show for ever, and one that is dropped unread would hide.
+    const isDoubtful = hasLoss(shard) || unrecorded.damaged.has(shard.cid);
+    const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, readData || isDoubtful);
+    const { mended, added, peers, verdict, isAway, isProven, lacking } = await mender.mend(shard, what, number, found);
+    counts.mended += mended;
+    counts.added += added;
+    if (verdict === 'too few') counts.tooFew++;
+    if (verdict === 'too few' && isAway) counts.away++;
+    if (verdict === 'lost') {
+      lost.push({ what, snapshots: users, ...(lacking === undefined ? {} : { blocks: lacking.length / DIGEST_BYTES }) });
+      losses.push({ shard, lacking });
+    } else if (hasLoss(shard) && !isProven && verdict === 'whole') {
+      emit({ type: 'damage', what, where: 'the index', detail: NOTED_LOSS });
+      counts.tooFew++;
+    }
+    if (found.contents !== undefined) counts.relisted += relist(run, shard, what, found.contents);
+    if (verdict !== 'lost' && !dryRun) {
+      const now = isProven ? withoutLoss(shard) : shard;
+      if (now.state !== shard.state || shard.bad !== now.bad || !sameNames(peers, shard.peers))
+        await index.updateShards([{ ...now, peers }]);
+    }
+    emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
+  }
+  for (const snapshot of retained) {
+    signal.throwIfAborted();
+    const what = `catalogue of ${snapshotName(snapshot)} ${snapshot.catalogue.cid}`;
+    const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
+    const { mended, added, peers, verdict, isAway } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
+      everywhere: true,
+      anew: { make: () => catalogueAnew(run, snapshot), isPossible: () => canMakeAnew(run, snapshot) },
+    });
+    counts.mended += mended;
+    counts.added += added;
+    if (verdict === 'too few') counts.tooFew++;
+    if (verdict === 'too few' && isAway) counts.away++;
+    if (verdict === 'lost') lost.push({ what, snapshots: [snapshotName(snapshot)] });
+    else if (!dryRun && !sameNames(peers, snapshot.catalogue.peers))
+      await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);
+    emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
+  }
+  counts.relisted += await relistUncommitted(run, new Set(numbers));
+  if (!dryRun) await noteLosses(run, losses);
+  // A dry run has not listed again what it would: what only looks missing for that is not to be told.
+  const closed =
+    dryRun && (counts.relisted > 0 || index.damagedRuns().length > 0) ? { rewritten: 0, lacking: [] } : await closeOpen(run, open);
+  lost.push(...closed.lacking);
+  if (!dryRun) {
+    refreshHeads(run);
+    await pinHeads({ ...run, silent: mender.away });
+  }
+  return { dryRun, ...counts, rewritten: rewritten.length + closed.rewritten, lost };
+}
+
+/** Of a shard that could not be had whole when it was last read. */
+const NOTED_LOSS = 'a part of it was lost when it was last read, and no copy can be read to its end now';
+
+/** First of all: a peer that is refused for its damaged `peer.json` would pass for one that is away. */
+async function mendIdentities({ peers, dryRun, emit }: RepairRun): Promise<number> {
+  let mended = 0;
+  for (const [name, peer] of peers) {
+    const wrong = await peer.mendIdentity?.(dryRun);
+    if (wrong === undefined) continue;
+    mended++;
+    emit({ type: 'damage', what: 'the peer itself', where: name, detail: wrong });
+    if (!dryRun) emit({ type: 'mended', what: 'peer.json', where: name });
+  }
+  return mended;
+}
+
+/** Peers that should hold something and do not answer: one finding each. */
+async function peersAway({ peers, emit }: RepairRun): Promise<Set<string>> {
+  const silences = await silencesOf(peers.values());
+  for (const [name, detail] of silences) emit({ type: 'damage', what: 'all its shards', where: name, detail });
+  return new Set(silences.keys());
+}
+
+/** In a dry run the record does not name them yet. */
+function withUnrecorded<T extends PlacedShard>(shard: T, { peersOf }: Unrecorded): T {
+  return { ...shard, peers: [...new Set([...shard.peers, ...(peersOf.get(shard.cid) ?? [])])] };
+}
+
+function sameNames(a: readonly string[], b: readonly string[]): boolean {
+  return [...a].sort().join('\n') === [...b].sort().join('\n');
+}

@@ -1,0 +1,60 @@
+/** How the replicas of each shard stand, by the word of the peers themselves. */
+
+import { leastReplicas, type ShardRecord } from '../core/model.ts';
+import type { Index } from '../index/index.ts';
+import type { Peer } from '../peer/peer.ts';
+import type { Demands } from '../storing/demand.ts';
+import { holdingsOf } from '../storing/holdings.ts';
+import { heldBy } from '../storing/peer-inventory.ts';
+
+/** A peer that should hold a shard. `gone`: it is set up no more. */
+export interface Replica {
+  readonly peer: string;
+  readonly state: 'held' | 'missing' | 'silent' | 'gone';
+}
+
+/** A shard or a catalogue that a snapshot needs. */
+export interface ShardStatus {
+  /** Undefined on a catalogue. */
+  readonly number: number | undefined;
+  readonly label: string;
+  readonly cid: string;
+  readonly bytes: number;
+  readonly replicas: readonly Replica[];
+  /** What was found lost of it when it was last read: so many blocks, or (`lost`) nobody knows how much. Absent when nothing was. */
+  readonly lost?: number | 'unknown';
+  /** Replicas that it must have, for the repositories that need it. */
+  readonly least: number;
+}
+
+export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Peer>, demands: Demands): Promise<ShardStatus[]> {
+  const held = await heldBy(peers);
+  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const named = new Set(snapshots.flatMap(({ shards }) => shards));
+  const stateOn = (peer: string, cid: string): Replica['state'] => {
+    if (!peers.has(peer)) return 'gone';
+    const cids = held.get(peer);
+    if (cids === undefined) return 'silent';
+    return cids.has(cid) ? 'held' : 'missing';
+  };
+  return holdingsOf(index)
+    .filter(({ isCatalogue, shards: numbers }) => isCatalogue || numbers.some((number) => named.has(number)))
+    .map((holding) => ({
+      number: holding.shards[0],
+      label: holding.label,
+      cid: holding.cid,
+      bytes: holding.bytes,
+      replicas: holding.peers.map((peer) => ({ peer, state: stateOn(peer, holding.cid) })),
+      least: leastReplicas(demands.ofUsers(holding).replication, peers),
+      ...lossOf(holding.shards[0] === undefined ? undefined : index.shard(holding.shards[0])),
+    }));
+}
+
+function lossOf(shard: ShardRecord | undefined): Pick<ShardStatus, 'lost'> {
+  if (shard?.state === 'lost') return { lost: 'unknown' };
+  return shard?.bad === undefined ? {} : { lost: shard.bad.length };
+}
+
+export function replicasHeld({ replicas }: ShardStatus): number {
+  return replicas.filter(({ state }) => state === 'held').length;
+}

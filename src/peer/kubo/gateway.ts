@@ -1,0 +1,63 @@
+/**
+ * Reads shards through an HTTP gateway. Every byte is hashed, so what it gives is right; where it had it from is not known, so it
+ * is no evidence that a certain member has it.
+ */
+import type { HttpClient } from '../http/client.ts';
+import type { HttpResponse } from '../http/response.ts';
+import type { ShardReader } from '../peer.ts';
+import { openShard, type ShardSource } from './reader.ts';
+
+/** A gateway that must fetch a block from others first is silent meanwhile, and says 504 when it has not found it. */
+const IDLE_MS = 120_000;
+/** Gone, not to be had, not found in time. */
+const PARTIAL = 206;
+const NOT_THERE = new Set([404, 410, 412, 504]);
+
+/** @throws ShardctlError `DAMAGE` when the gateway does not give the whole manifest */
+export async function openThrough(gateway: Gateway, cid: string): Promise<ShardReader> {
+  const reader = await openShard(gateway, cid);
+  return {
+    isSecondHand: true,
+    blocks: reader.blocks,
+    contents: () => reader.contents(),
+    read: (digest) => reader.read(digest),
+    scan: (onDamage) => reader.scan(onDamage),
+    close: () => reader.close(),
+  };
+}
+
+export class Gateway implements ShardSource {
+  readonly http: HttpClient;
+
+  /** @param http whose URL is the gateway's, without `/ipfs` */
+  constructor(http: HttpClient) {
+    this.http = http;
+  }
+
+  async block(cid: string, what: string): Promise<Buffer | undefined> {
+    const request = {
+      method: 'GET',
+      path: `ipfs/${cid}`,
+      query: { format: 'raw' },
+      what,
+      idleMs: IDLE_MS,
+      accept: [...NOT_THERE],
+    } as const;
+    return await this.http.whole(request, async (response) => {
+      if (NOT_THERE.has(response.status)) return response.discard() as undefined;
+      return await response.all();
+    });
+  }
+
+  async *range(cid: string, offset: number, length: number): AsyncGenerator<Buffer> {
+    const headers = { range: `bytes=${offset}-${offset + length - 1}` };
+    const response = await this.http.request({ method: 'GET', path: `ipfs/${cid}`, headers, what: `reading ${cid}`, idleMs: IDLE_MS });
+    if (response.status === PARTIAL) yield* response.bytes();
+    // The whole shard is not what was asked for.
+    else response.discard();
+  }
+
+  exportCar(cid: string, what: string): Promise<HttpResponse> {
+    return this.http.request({ method: 'GET', path: `ipfs/${cid}`, query: { format: 'car' }, what, idleMs: IDLE_MS });
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The block files of a local peer's `blockstore` layout. Its sole owner of blockstore-fs, whose defaults name the files by multihash: a
+ * block that was stored under its raw alias is found under its real CID too, and one that two shards share is there once.
+ *
+ * A block that is about to be deleted is put aside first, where reading still finds it: until its file is gone it can be brought back.
+ */
+import { open, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { FsBlockstore } from 'blockstore-fs';
+import { NextToLast } from 'blockstore-fs/sharding';
+import { CID } from 'multiformats/cid';
+import { create as createDigest } from 'multiformats/hashes/digest';
+import { BoundedQueue } from '../../core/concurrency.ts';
+import { makeDirectory, syncPath } from '../../core/durable-files.ts';
+import { ioError, messageOf, ShardctlError } from '../../core/errors.ts';
+import { loadLibc } from '../../core/libc.ts';
+import { type Codec, RAW } from '../../core/model.ts';
+import { blockText, sha256 } from '../../dag/cid.ts';
+import { sectionsOf } from '../../shard/car-stream.ts';
+import { ifThere, isThere, namesIn, renameIfThere } from '../if-there.ts';
+import type { SealedShard, Throttle } from '../peer.ts';
+
+const SHA2_256 = 0x12;
+/** Files handled side by side: creating one waits for four threads of the pool, not for the disk. */
+const FILES_AT_ONCE = 16;
+
+export interface WriteOptions {
+  readonly signal: AbortSignal;
+  readonly throttle?: Throttle | undefined;
+}
+
+export class BlockFiles {
+  readonly #folder: string;
+  readonly #aside: string;
+  readonly #store: FsBlockstore;
+  readonly #naming = new NextToLast();
+
+  /** @param path of the peer */
+  constructor(path: string) {
+    this.#folder = join(path, 'blocks');
+    this.#aside = join(path, 'leaving');
+    this.#store = new FsBlockstore(this.#folder, { createIfMissing: false });
+  }
+
+  /** Writes every block of a CAR, whatever is there. Durable when it resolves. */
+  async write(shard: SealedShard, { signal, throttle }: WriteOptions): Promise<void> {
+    for await (const sections of sectionsOf(shard.carPath)) {
+      signal.throwIfAborted();
+      await throttle?.(sections.reduce((sum, { data }) => sum + data.length, 0));
+      for (const { digest, data } of sections) {
+        if (Buffer.compare(sha256(data), digest) !== 0) {
+          throw new ShardctlError('DAMAGE', `block ${blockText(digest)} of ${shard.carPath} does not have its hash`);
+        }
+      }
+      await this.#each(sections, ({ codec, digest, data }) => this.#write(toCid(codec, digest), data));
+    }
+    await this.#flush(shard);
+  }
+
+  /** The block, hashed; undefined when it is not here. Read directly: the library opens a stream for each block. */
+  async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    const path = this.#pathOf(digest);
+    let bytes: Buffer | undefined;
+    try {
+      bytes = (await ifThere(readFile(path))) ?? (await ifThere(readFile(this.#asideOf(digest)))) ?? (await ifThere(readFile(path)));
+    } catch (error) {
+      throw ioError(error, 'reading a block', path);
+    }
+    if (bytes === undefined) return undefined;
+    if (Buffer.compare(sha256(bytes), digest) !== 0) throw new ShardctlError('DAMAGE', `${path} does not have its hash`);
+    return bytes;
+  }
+
+  /** Whether all of these are in their place, those that had been put aside among them: they are put back. */
+  async restore(digests: Iterable<Uint8Array>): Promise<boolean> {
+    const lost: Uint8Array[] = [];
+    const folders = new Set<string>();
+    await this.#each(digests, async (digest) => {
+      const path = this.#pathOf(digest);
+      if (await isThere(path)) return;
+      if (await renameIfThere(this.#asideOf(digest), path)) folders.add(dirname(path));
+      // Whoever had put it aside may have brought it back in this moment.
+      else if (!(await isThere(path))) lost.push(digest);
+    });
+    for (const folder of folders) await syncPath(folder);
+    return lost.length === 0;
+  }
+
+  /** Puts blocks out of the way. What is not there is a success. */
+  async putAside(digests: Iterable<Uint8Array>): Promise<void> {
+    await makeDirectory(this.#aside);
+    await this.#each(digests, async (digest) => void (await renameIfThere(this.#pathOf(digest), this.#asideOf(digest))));
+  }
+
+  /** Deletes blocks that were put aside. */
+  async discard(digests: Iterable<Uint8Array>): Promise<void> {
+    await this.#each(digests, (digest) => rm(this.#asideOf(digest), { force: true }));
+  }
+
+  /** Puts everything back: nobody knows any more what was to go. */
+  async restoreAll(): Promise<void> {
+    for (const name of await namesIn(this.#aside)) {
+      const digest = this.#digestIn(name);
+      if (digest === undefined) continue;
+      await this.restore([digest]);
+      await rm(join(this.#aside, name), { force: true });
+    }
+  }
+
+  async #write(cid: CID, data: Uint8Array): Promise<void> {
+    try {
+      await this.#store.put(cid, data);
+    } catch (error) {
+      throw errnoInside(error);
+    }
+  }
+
+  /** blockstore-fs renames into place but never flushes: one flush of the filesystem costs less than one a block. */
+  async #flush(shard: SealedShard): Promise<void> {
+    const libc = await loadLibc();
+    const folder = await open(this.#folder, 'r');
+    try {
+      if (libc?.syncFilesystem?.(folder.fd) === 0) return;
+    } finally {
+      await folder.close();
+    }
+    const folders = new Set<string>([this.#folder]);
+    for await (const sections of sectionsOf(shard.carPath)) {
+      for (const { digest } of sections) {
+        const path = this.#pathOf(digest);
+        await syncPath(path);
+        folders.add(dirname(path));
+      }
+    }
+    for (const path of folders) await syncPath(path);
+  }
+
+  #pathOf(digest: Uint8Array): string {
+    const { dir, file } = this.#naming.encode(toCid(RAW, digest));
+    return join(this.#folder, dir, file);
+  }
+
+  /** Undefined when a file of this name is not ours. */
+  #digestIn(name: string): Uint8Array | undefined {
+    try {
+      return this.#naming.decode(name).multihash.digest;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #asideOf(digest: Uint8Array): string {
+    return join(this.#aside, this.#naming.encode(toCid(RAW, digest)).file);
+  }
+
+  async #each<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+    const queue = new BoundedQueue(FILES_AT_ONCE, 2 * FILES_AT_ONCE);
+    for (const item of items) await queue.add(() => work(item));
+    await queue.drained();
+  }
+}
+
+function toCid(codec: Codec, digest: Uint8Array): CID {
+  return CID.createV1(codec, createDigest(SHA2_256, digest));
+}
+
+/** blockstore-fs gives its failures as text alone: the errno stands in it. */
+function errnoInside(error: unknown): unknown {
+  const message = messageOf(error);
+  const errno = /\b(E[A-Z]{2,}): /.exec(message)?.[1];
+  return errno === undefined ? error : Object.assign(new Error(message, { cause: error }), { code: errno });
+}

@@ -1,0 +1,238 @@
+/**
+ * Layout `blockstore`: `blocks/` is a blockstore-fs directory (`block-files.ts`), which Helia or the library itself opens;
+ * `pins/<cid>` says which shards it holds. Blocks are shared by shards, and so by the homes that use the peer: a removal goes by what all
+ * pins need, looks at them again when the blocks are out of the way, and whoever puts looks again after his pin is there.
+ */
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DigestMap } from '../../core/digest-map.ts';
+import { syncPath, writeDurably } from '../../core/durable-files.ts';
+import { isDamage, ShardctlError } from '../../core/errors.ts';
+import { parseCid } from '../../dag/cid.ts';
+import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
+import { ifThere, namesIn, renameIfThere } from '../if-there.ts';
+import type { SealedShard, ShardReader } from '../peer.ts';
+import { isShardName, shardName } from '../shard-name.ts';
+import { BlockFiles } from './block-files.ts';
+import { BlockShardReader, digestsOf, SalvagedBlocks } from './blockstore-reader.ts';
+import type { Marks } from './marks.ts';
+import type { ShardStore, StorePut } from './store.ts';
+import { UsedBytes } from './used-bytes.ts';
+
+/** A pin whose blocks are being deleted. */
+const REMOVING = '.removing';
+/** A put that others' removals get in the way of is written again this often. */
+const WRITES = 5;
+
+interface Pin {
+  readonly blocks: number;
+  readonly carBytes: number;
+}
+
+export class BlockStore implements ShardStore {
+  readonly #pins: string;
+  readonly #files: BlockFiles;
+  readonly #marks: Marks;
+  readonly #used = new UsedBytes(() => this.#sumSizes());
+  /** One change of this run at a time. */
+  #changes: Promise<unknown> = Promise.resolve();
+
+  constructor(path: string, marks: Marks) {
+    this.#pins = join(path, 'pins');
+    this.#files = new BlockFiles(path);
+    this.#marks = marks;
+  }
+
+  /** Sum of the pinned shards' CARs: a block that two of them share counts twice, and what a filesystem adds to a small file does not. */
+  usedBytes(): Promise<number> {
+    return this.#used.get();
+  }
+
+  async sizeOf(cid: string): Promise<number | undefined> {
+    return (await this.#pinned(cid)) ?? ((await this.#bringBack(cid)) ? await this.#pinned(cid) : undefined);
+  }
+
+  put(shard: SealedShard, { beforeCopy, ...how }: StorePut): Promise<void> {
+    return this.#alone(async () => {
+      await this.usedBytes();
+      await beforeCopy();
+      await this.#finishRemovals();
+      const replaced = (await this.#pinned(shard.cid)) ?? 0;
+      for (let write = 1; ; write++) {
+        await this.#files.write(shard, how);
+        // The blocks are judged as they will be read: from here on the pin says that they are all here.
+        const manifest = await this.#manifestOf(shard.cid);
+        if (manifest.lengths.length !== shard.blocks) {
+          throw new ShardctlError(
+            'DAMAGE',
+            `${shard.carPath} lists ${manifest.lengths.length} blocks, not ${shard.blocks} (${shard.label})`,
+          );
+        }
+        await writeDurably(this.#pinOf(shard.cid), textOf(shard));
+        // Another home's removal that did not see the pin yet may have taken blocks that were here when they were to be written.
+        if (await this.#files.restore(digestsOf(manifest.blocks, manifest.nodes))) break;
+        if (write === WRITES) throw new ShardctlError('IO', `blocks of ${shard.label} (${shard.cid}) go as fast as they are written`);
+      }
+      this.#used.add(shard.carBytes - replaced);
+    });
+  }
+
+  async confirm(cid: string): Promise<boolean> {
+    await syncPath(this.#pins);
+    // Blocks may have been read from where a removal had put them aside.
+    return (await this.#isWhole(cid)) && (await this.sizeOf(cid)) !== undefined;
+  }
+
+  async open(cid: string): Promise<ShardReader> {
+    if ((await this.sizeOf(cid)) === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
+    const manifest = await this.#manifestOf(cid);
+    const { lengths, carBytes } = contentsOf(manifest);
+    const isPinSound = (await ifThere(readFile(this.#pinOf(cid), 'utf8'))) === textOf({ blocks: lengths.length, carBytes });
+    const damage = isPinSound ? undefined : `its pin is damaged (${this.#pinOf(cid)})`;
+    return new BlockShardReader(cid, manifest, (digest) => this.#files.read(digest), damage);
+  }
+
+  /** Blocks are files of their own: each is found by its digest, whatever shards say that it is theirs. */
+  async salvage(cid: string): Promise<ShardReader> {
+    return new SalvagedBlocks(cid, (digest) => this.#files.read(digest));
+  }
+
+  async *list(): AsyncIterable<string> {
+    for (const cid of await this.#removing()) await this.#bringBack(cid);
+    yield* await this.#allPinned();
+  }
+
+  remove(cid: string): Promise<'removed' | 'kept'> {
+    return this.#alone(async () => {
+      await this.usedBytes();
+      const bytes = await this.#pinned(cid);
+      if (bytes !== undefined) {
+        await renameIfThere(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
+        await syncPath(this.#pins);
+        // Another home may have marked it and seen its pin meanwhile.
+        if (await this.#marks.isMarked(cid)) {
+          await renameIfThere(this.#pinOf(cid) + REMOVING, this.#pinOf(cid));
+          await syncPath(this.#pins);
+          return 'kept';
+        }
+        this.#used.add(-bytes);
+      }
+      await this.#finishRemovals();
+      return 'removed';
+    });
+  }
+
+  /** Deletes the blocks of removed shards that no pinned one needs; also those of a run that died in between. */
+  async #finishRemovals(): Promise<void> {
+    const removing = await this.#removing();
+    if (removing.length === 0) await this.#files.restoreAll();
+    for (const cid of removing) {
+      if (await this.#bringBack(cid)) continue;
+      await this.#deleteBlocksOf(cid);
+      await rm(this.#pinOf(cid) + REMOVING, { force: true });
+    }
+  }
+
+  /**
+   * Puts back what a home has marked and a run that died was about to remove, if all of it is still there. The pin comes first: who
+   * is deleting the blocks at this moment sees it, or this sees that they are gone.
+   */
+  async #bringBack(cid: string): Promise<boolean> {
+    const removing = this.#pinOf(cid) + REMOVING;
+    if ((await ifThere(readFile(removing))) === undefined || !(await this.#marks.isMarked(cid))) return false;
+    if (!(await renameIfThere(removing, this.#pinOf(cid)))) return false;
+    if (await this.#isWhole(cid)) {
+      await syncPath(this.#pins);
+      return true;
+    }
+    await renameIfThere(this.#pinOf(cid), removing);
+    return false;
+  }
+
+  async #isWhole(cid: string): Promise<boolean> {
+    try {
+      const { blocks, nodes } = await this.#manifestOf(cid);
+      return await this.#files.restore(digestsOf(blocks, nodes));
+    } catch (error) {
+      if (isDamage(error)) return false;
+      throw error;
+    }
+  }
+
+  async #deleteBlocksOf(cid: string): Promise<void> {
+    try {
+      const { blocks, nodes } = await this.#manifestOf(cid);
+      const pinned = await this.#allPinned();
+      const needed = await this.#neededBy(pinned);
+      const going = [...digestsOf(blocks, nodes)].filter((digest) => needed.get(digest) === undefined);
+      await this.#files.putAside(going);
+      const late = await this.#neededBy((await this.#allPinned()).filter((other) => !pinned.includes(other)));
+      await this.#files.restore(going.filter((digest) => late.get(digest) !== undefined));
+      await this.#files.discard(going);
+    } catch (error) {
+      // Without all manifests nobody knows what is still needed: rather leave too much than delete too much.
+      if (!isDamage(error)) throw error;
+      await this.#files.restoreAll();
+    }
+  }
+
+  async #neededBy(cids: readonly string[]): Promise<DigestMap> {
+    const needed = new DigestMap();
+    for (const cid of cids) {
+      const { blocks, nodes } = await this.#manifestOf(cid);
+      for (const digest of digestsOf(blocks, nodes)) needed.add(digest, 0, 0);
+    }
+    return needed;
+  }
+
+  #manifestOf(cid: string): Promise<Manifest> {
+    return readManifest(parseCid(cid), (digest) => this.#files.read(digest));
+  }
+
+  /** Bytes of the CAR of a shard whose pin is here. */
+  async #pinned(cid: string): Promise<number | undefined> {
+    const text = await ifThere(readFile(this.#pinOf(cid), 'utf8'));
+    // A pin that cannot be read is one all the same: its shard is here, and is written again where it is put.
+    return text === undefined ? undefined : (parsePin(text)?.carBytes ?? 0);
+  }
+
+  async #allPinned(): Promise<string[]> {
+    // A directory that is gone is no empty one: its disk is.
+    return (await readdir(this.#pins)).filter(isShardName).sort();
+  }
+
+  /** Shards whose removal has begun. */
+  async #removing(): Promise<string[]> {
+    const names = (await namesIn(this.#pins)).filter((name) => name.endsWith(REMOVING));
+    return names.map((name) => name.slice(0, -REMOVING.length)).filter(isShardName);
+  }
+
+  #pinOf(cid: string): string {
+    return join(this.#pins, shardName(cid));
+  }
+
+  async #sumSizes(): Promise<number> {
+    let bytes = 0;
+    for await (const cid of this.list()) bytes += (await this.#pinned(cid)) ?? 0;
+    return bytes;
+  }
+
+  #alone<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#changes.then(change);
+    this.#changes = result.catch(() => {});
+    return result;
+  }
+}
+
+function textOf({ blocks, carBytes }: Pin): string {
+  return `${JSON.stringify({ blocks, carBytes })}\n`;
+}
+
+function parsePin(text: string): Pin | undefined {
+  try {
+    const { carBytes } = JSON.parse(text) as Partial<Pin>;
+    return typeof carBytes === 'number' ? (JSON.parse(text) as Pin) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+/** A shard's CAR as bytes by offset, and what is said when they cannot be had. */
+import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
+
+const readAsync = promisify(read);
+
+/** @throws ShardctlError `NOT_FOUND` when there is no such file */
+export function openFile(path: string, cid: string): CarFile {
+  try {
+    return new CarFile(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
+    throw ioError(error, `opening shard ${cid}`, path);
+  }
+}
+
+export function readError(error: unknown, cid: string, path: string): ShardctlError {
+  if (!(error instanceof ShardctlError)) return ioError(error, `reading shard ${cid}`, path);
+  return new ShardctlError('DAMAGE', `shard ${cid} is damaged (${path}): ${error.message}`, { cause: error });
+}
+
+/** A file read by offset. */
+export class CarFile {
+  readonly size: number;
+  #fd: number | undefined;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'r');
+    this.size = fstatSync(this.#fd).size;
+  }
+
+  /** Synchronous, because a block of an ordinary size is in the page cache or one seek away. A read past the end is damage. */
+  bytes(at: number, length: number): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    for (let done = 0; done < length; ) {
+      const got = readSync(this.#open(), bytes, done, length - done, at + done);
+      if (got === 0) throw new ShardctlError('DAMAGE', `it ends after ${at + done} bytes`);
+      done += got;
+    }
+    return bytes;
+  }
+
+  /** Fills the window from offset `at`; returns how many bytes there were. */
+  async fill(window: Buffer, at: number): Promise<number> {
+    let done = 0;
+    while (done < window.length) {
+      const { bytesRead } = await readAsync(this.#open(), window, done, window.length - done, at + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return done;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  /** Never a closed descriptor: its number may be another file's by now. */
+  #open(): number {
+    if (this.#fd === undefined) throw new Error('the shard was closed');
+    return this.#fd;
+  }
+}

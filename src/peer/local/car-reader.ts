@@ -1,0 +1,213 @@
+/**
+ * Reads a shard from its CAR file. There is no index beside it: the blocks lie in the order in which the manifest lists
+ * them, so the manifest at the file's end says where each one is. Opening costs two or three reads, however large the
+ * shard; every block is hashed as it is read.
+ *
+ * The manifest is a function of the blocks. Where it is damaged and they are not, it is made again from them; the file is
+ * then read once to its end.
+ */
+
+import { isDamage, messageOf, ShardctlError } from '../../core/errors.ts';
+import { DIGEST_BYTES, RAW } from '../../core/model.ts';
+import { blockText, parseCid, sha256 } from '../../dag/cid.ts';
+import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
+import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
+import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
+import { type CarFile, openFile, readError } from './car-bytes.ts';
+import { findManifest } from './car-manifest.ts';
+import { type FoundBlocks, findBlocks } from './car-salvage.ts';
+
+/** Sequential reads of a scan; two of the largest sections fit. */
+const WINDOW_BYTES = 4 * 1024 * 1024 + 4096;
+
+/** @throws ShardctlError `NOT_FOUND`, or `DAMAGE` when what this shard holds can be told neither by its manifest nor by its blocks */
+export async function openCar(path: string, cid: string): Promise<ShardReader> {
+  const file = openFile(path, cid);
+  const root = parseCid(cid);
+  try {
+    return await byManifest(path, cid, file);
+  } catch (error) {
+    try {
+      const found = isDamage(error) ? await findBlocks(file, root) : undefined;
+      if (found?.manifest !== undefined)
+        return new CarShardReader({ path, cid, file, manifest: found.manifest, dataAt: found.dataAt, damage: messageOf(error) });
+    } catch {
+      // What was wrong at first is said.
+    }
+    file.close();
+    throw readError(error, cid, path);
+  }
+}
+
+/** Opens what is left of a CAR that `openCar` refuses: the blocks in it, whatever others there were. */
+export async function salvageCar(path: string, cid: string): Promise<ShardReader> {
+  const file = openFile(path, cid);
+  try {
+    return new SalvagedReader(path, cid, file, await findBlocks(file, parseCid(cid)));
+  } catch (error) {
+    file.close();
+    throw readError(error, cid, path);
+  }
+}
+
+async function byManifest(path: string, cid: string, file: CarFile): Promise<ShardReader> {
+  const root = parseCid(cid);
+  const { nodes, blocksEnd } = findManifest(file, root.digest);
+  const manifest = await readManifest(root, nodes);
+  const { dataAt, end } = placesOf(manifest);
+  if (end !== blocksEnd) throw new ShardctlError('DAMAGE', `its blocks end at ${blocksEnd}, not at ${end}`);
+  // The root stands in the file's last section too, so nothing hangs on the header.
+  const damage = carHeader(root).equals(file.bytes(0, CAR_HEADER_BYTES)) ? undefined : 'its header is damaged';
+  return new CarShardReader({ path, cid, file, manifest, dataAt, damage });
+}
+
+/** Where the bytes of each block begin, and where the last one's end. */
+function placesOf(manifest: Manifest): { readonly dataAt: Float64Array; readonly end: number } {
+  const dataAt = new Float64Array(manifest.lengths.length);
+  let at = CAR_HEADER_BYTES;
+  for (const [index, length] of manifest.lengths.entries()) {
+    dataAt[index] = at + sectionHeaderBytes(length);
+    at += sectionHeaderBytes(length) + length;
+  }
+  return { dataAt, end: at };
+}
+
+interface OpenedCar {
+  readonly path: string;
+  readonly cid: string;
+  readonly file: CarFile;
+  readonly manifest: Manifest;
+  /** Where the bytes of each block begin. */
+  readonly dataAt: Float64Array;
+  readonly damage: string | undefined;
+}
+
+class CarShardReader implements ShardReader {
+  readonly damage: string | undefined;
+  readonly #car: OpenedCar;
+
+  constructor(car: OpenedCar) {
+    this.damage = car.damage;
+    this.#car = car;
+  }
+
+  get blocks(): number {
+    return this.#car.manifest.lengths.length;
+  }
+
+  contents(): ShardContents {
+    return contentsOf(this.#car.manifest);
+  }
+
+  async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    const { path, cid, file, manifest, dataAt } = this.#car;
+    const index = manifest.blocks.get(digest);
+    if (index === undefined) return undefined;
+    try {
+      return blockAt(file, dataAt[index] as number, manifest.lengths[index] as number, digest);
+    } catch (error) {
+      throw readError(error, cid, path);
+    }
+  }
+
+  /** The bytes of a block are a view: valid until the next one is asked for. */
+  async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
+    const { manifest, dataAt } = this.#car;
+    if (this.damage !== undefined) onDamage(this.damage);
+    const digests = manifest.blocks.digests();
+    const window = Buffer.allocUnsafe(WINDOW_BYTES);
+    const frame = Buffer.allocUnsafe(sectionHeaderBytes(WINDOW_BYTES));
+    let from = 0;
+    let to = 0;
+    // Each block's place is known, so one that is damaged does not hide those after it.
+    for (const [index, length] of manifest.lengths.entries()) {
+      const start = (dataAt[index] as number) - sectionHeaderBytes(length);
+      const end = (dataAt[index] as number) + length;
+      if (end > to) {
+        from = start;
+        to = start + (await this.#fill(window, start));
+      }
+      const digest = digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+      const bytes = window.subarray(end - from - length, end - from);
+      const frameBytes = writeSectionHeader(frame, 0, RAW, digest, 0, length);
+      if (end > to) onDamage(`block ${blockText(digest)}: the file ends before it`);
+      else if (!sameDigest(sha256(bytes), digest)) onDamage(`block ${blockText(digest)} does not have its hash`);
+      else {
+        if (window.compare(frame, 0, frameBytes, start - from, end - from - length) !== 0)
+          onDamage(`block ${blockText(digest)} is intact, but the CAR section around it is not`);
+        yield { digest, bytes };
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#car.file.close();
+  }
+
+  async #fill(window: Buffer, at: number): Promise<number> {
+    const { path, cid, file } = this.#car;
+    try {
+      return await file.fill(window, at);
+    } catch (error) {
+      throw readError(error, cid, path);
+    }
+  }
+}
+
+/** The blocks that were found in a file of which nobody knows what else was in it. */
+class SalvagedReader implements ShardReader {
+  readonly damage = 'what it holds is not known any more';
+  readonly #path: string;
+  readonly #cid: string;
+  readonly #file: CarFile;
+  readonly #found: FoundBlocks;
+
+  constructor(path: string, cid: string, file: CarFile, found: FoundBlocks) {
+    this.#path = path;
+    this.#cid = cid;
+    this.#file = file;
+    this.#found = found;
+  }
+
+  get blocks(): number {
+    return this.#found.blocks.size;
+  }
+
+  contents(): never {
+    throw new ShardctlError('DAMAGE', `shard ${this.#cid} is damaged (${this.#path}): ${this.damage}`);
+  }
+
+  async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    const { blocks, dataAt, lengths } = this.#found;
+    const index = blocks.get(digest);
+    if (index === undefined) return undefined;
+    try {
+      return blockAt(this.#file, dataAt[index] as number, lengths[index] as number, digest);
+    } catch (error) {
+      throw readError(error, this.#cid, this.#path);
+    }
+  }
+
+  async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
+    onDamage(this.damage);
+    const digests = Buffer.from(this.#found.blocks.digests());
+    for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+      const digest = digests.subarray(at, at + DIGEST_BYTES);
+      yield { digest, bytes: (await this.read(digest)) as Uint8Array };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#file.close();
+  }
+}
+
+function blockAt(file: CarFile, at: number, length: number, digest: Uint8Array): Buffer {
+  const bytes = file.bytes(at, length);
+  if (!sameDigest(sha256(bytes), digest)) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} does not have its hash`);
+  return bytes;
+}
+
+function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}

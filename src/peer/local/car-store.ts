@@ -1,0 +1,166 @@
+/**
+ * Layout `car`: one CARv1 file a shard, `shards/<fan-out>/<cid>.car`. Written at disk speed, and `ipfs dag import` takes
+ * each as it is. A CAR gets its name only when it is complete and flushed, so a name is a pin.
+ *
+ * What writes and reads CARs is loaded when it is needed: an update that finds nothing to do only lists them.
+ */
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { makeDirectory, syncPath } from '../../core/durable-files.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import { ifThere, namesIn, renameIfThere } from '../if-there.ts';
+import type { SealedShard, ShardReader } from '../peer.ts';
+import { isShardName, shardName } from '../shard-name.ts';
+import type { Marks } from './marks.ts';
+import type { ShardStore, StorePut } from './store.ts';
+import { UsedBytes } from './used-bytes.ts';
+
+const EXTENSION = '.car';
+/** As `#pathOf` calls them; whatever else is in `shards` is not ours. */
+const FAN_OUT = /^[a-z2-7]{2}$/;
+/** Begins the names of files in `tmp` that were shards a moment ago: `leaving.<cid>.<something>`. */
+const LEAVING = 'leaving.';
+
+export class CarStore implements ShardStore {
+  readonly #path: string;
+  readonly #marks: Marks;
+  readonly #used = new UsedBytes(() => this.#sumSizes());
+  #swept: Promise<void> | undefined;
+
+  constructor(path: string, marks: Marks) {
+    this.#path = path;
+    this.#marks = marks;
+  }
+
+  usedBytes(): Promise<number> {
+    return this.#used.get();
+  }
+
+  async sizeOf(cid: string): Promise<number | undefined> {
+    const path = this.#pathOf(cid);
+    const found = (await ifThere(stat(path))) ?? ((await this.#bringBack(cid)) ? await ifThere(stat(path)) : undefined);
+    return found?.size;
+  }
+
+  async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
+    const path = this.#pathOf(shard.cid);
+    await this.usedBytes();
+    const replaced = (await this.sizeOf(shard.cid)) ?? 0;
+    await makeDirectory(dirname(path));
+    const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([import('./car-put.ts'), import('../check-car.ts')]);
+    await checkCar(shard.carPath, shard);
+    if (!mayConsume || !(await moveCar(shard.carPath, path, signal))) {
+      await beforeCopy();
+      const temporary = join(this.#path, 'tmp');
+      this.#swept ??= this.#bringBack().then(() => sweepTemporary(temporary, (name) => this.#isWanted(name)));
+      await this.#swept.catch((error: unknown) => {
+        this.#swept = undefined;
+        throw error;
+      });
+      await copyCar(shard, { temporary, path, signal, throttle });
+    }
+    await syncPath(dirname(path));
+    this.#used.add(shard.carBytes - replaced);
+  }
+
+  async confirm(cid: string): Promise<boolean> {
+    await syncPath(dirname(this.#pathOf(cid)));
+    return (await this.sizeOf(cid)) !== undefined;
+  }
+
+  async open(cid: string): Promise<ShardReader> {
+    const { openCar } = await import('./car-reader.ts');
+    return await this.#inSight(cid, (path) => openCar(path, cid));
+  }
+
+  async salvage(cid: string): Promise<ShardReader> {
+    const { salvageCar } = await import('./car-reader.ts');
+    return await this.#inSight(cid, (path) => salvageCar(path, cid));
+  }
+
+  /** A home that lets go of a shard has it out of sight for a moment, also where another counts on it. */
+  async #inSight(cid: string, open: (path: string) => Promise<ShardReader>): Promise<ShardReader> {
+    try {
+      return await open(this.#pathOf(cid));
+    } catch (error) {
+      if (!(error instanceof ShardctlError && error.code === 'NOT_FOUND') || (await this.sizeOf(cid)) === undefined) throw error;
+      return await open(this.#pathOf(cid));
+    }
+  }
+
+  async *list(): AsyncIterable<string> {
+    await this.#bringBack();
+    // A directory that is gone is no empty one: its disk is.
+    for (const folder of (await readdir(join(this.#path, 'shards'))).filter((name) => FAN_OUT.test(name)).sort()) {
+      for (const file of await namesIn(join(this.#path, 'shards', folder))) {
+        const cid = file.slice(0, -EXTENSION.length);
+        if (file.endsWith(EXTENSION) && isShardName(cid)) yield cid;
+      }
+    }
+  }
+
+  /**
+   * Out of sight first, then a last look at the marks: another home may have marked the shard and seen it there meanwhile, and it
+   * counts on it from then on.
+   */
+  async remove(cid: string): Promise<'removed' | 'kept'> {
+    const path = this.#pathOf(cid);
+    await this.usedBytes();
+    const bytes = await this.sizeOf(cid);
+    if (bytes === undefined) return 'removed';
+    const aside = join(this.#path, 'tmp', `${LEAVING}${cid}.${randomUUID()}`);
+    await makeDirectory(dirname(aside));
+    await renameIfThere(path, aside);
+    if (await this.#marks.isMarked(cid)) {
+      await renameIfThere(aside, path);
+      await syncPath(dirname(path));
+      return 'kept';
+    }
+    await rm(aside, { force: true });
+    // Both, or a power cut brings the shard back, and no home knows of it any more.
+    for (const folder of [dirname(aside), dirname(path)]) await syncPath(folder);
+    this.#used.add(-bytes);
+    return 'removed';
+  }
+
+  /**
+   * Puts back what a home has marked and a run that died was about to remove. Whoever is removing it at this moment would do the same.
+   * @param cid only this shard @returns whether anything was put back
+   */
+  async #bringBack(cid = ''): Promise<boolean> {
+    let isBack = false;
+    for (const name of await namesIn(join(this.#path, 'tmp'))) {
+      if (!isLeaving(name) || !name.startsWith(`${LEAVING}${cid}`)) continue;
+      const path = this.#pathOf(shardOf(name));
+      if (!(await this.#isWanted(name)) || !(await renameIfThere(join(this.#path, 'tmp', name), path))) continue;
+      await syncPath(dirname(path));
+      isBack = true;
+    }
+    return isBack;
+  }
+
+  /** Whether this file in `tmp` is a shard that a home counts on. */
+  async #isWanted(name: string): Promise<boolean> {
+    return isLeaving(name) && (await this.#marks.isMarked(shardOf(name)));
+  }
+
+  /** As flatfs: the last character of a CID has only eight values, the two before it spread evenly. */
+  #pathOf(cid: string): string {
+    return join(this.#path, 'shards', shardName(cid).slice(-3, -1), `${cid}${EXTENSION}`);
+  }
+
+  async #sumSizes(): Promise<number> {
+    let bytes = 0;
+    for await (const cid of this.list()) bytes += (await this.sizeOf(cid)) ?? 0;
+    return bytes;
+  }
+}
+
+function isLeaving(name: string): boolean {
+  return name.startsWith(LEAVING) && isShardName(shardOf(name));
+}
+
+function shardOf(name: string): string {
+  return name.split('.', 2)[1] ?? '';
+}

@@ -1,0 +1,47 @@
+/** `ls`: what a directory of a snapshot holds. */
+
+import { type BlockId, type ByteString, DIRECTORY, type EntryKind } from '../core/model.ts';
+import { cidText } from '../dag/cid.ts';
+import type { Blocks } from './block-source.ts';
+import { linksOf, readEntry, resolve, type TreeEntry } from './tree.ts';
+
+export interface LsOptions {
+  readonly root: BlockId;
+  /** Inside the tree; empty for the tree itself. */
+  readonly path: ByteString;
+  readonly blocks: Blocks;
+  readonly signal: AbortSignal;
+  /** Version of the CIDs shown; a tree made under a profile of CIDv0 has those. */
+  readonly cidVersion?: 0 | 1;
+}
+
+export interface LsEntry {
+  readonly name: ByteString;
+  readonly kind: EntryKind;
+  /** Bytes of a file, or of a symlink's target; 0 for a directory. */
+  readonly size: number;
+  /** Permission bits; undefined without metadata and on symlinks. */
+  readonly mode: number | undefined;
+  readonly mtimeNs: bigint | undefined;
+  readonly cid: string;
+  /** What a symlink holds. */
+  readonly target: Uint8Array | undefined;
+}
+
+/** The entries of a directory, sorted by the bytes of their names; of anything else, that one entry. */
+export async function* ls({ root, path, blocks, signal, cidVersion = 1 }: LsOptions): AsyncGenerator<LsEntry> {
+  const entry = await resolve(root, path, blocks);
+  if (entry.kind !== DIRECTORY) {
+    yield lineOf(path.slice(path.lastIndexOf('/') + 1), entry, cidVersion);
+    return;
+  }
+  for (const link of await linksOf(entry, blocks)) {
+    signal.throwIfAborted();
+    yield lineOf(link.name, await readEntry(link, blocks), cidVersion);
+  }
+}
+
+function lineOf(name: ByteString, entry: TreeEntry, cidVersion: 0 | 1): LsEntry {
+  const { kind, size, mode, mtimeNs, target } = entry;
+  return { name, kind, size, mode, mtimeNs, target, cid: cidText(entry, cidVersion) };
+}

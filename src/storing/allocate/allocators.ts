@@ -1,0 +1,161 @@
+/**
+ * The allocators: each gives a candidate its rank for a shard, lower is better. They compose: the first decides, the next
+ * breaks its ties. Rules (`tag:`, `pinned-to:`, `prefer:`) say where a replica belongs; shares (`freespace`, `weight`,
+ * `most-free`) say how much each peer gets.
+ */
+import { ShardctlError } from '../../core/errors.ts';
+
+/** A peer as the allocators see it. */
+export interface Candidate {
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Bytes free when it was last asked. */
+  readonly freeBytes: number;
+  /** Bytes promised to it that its metric does not cover yet. */
+  readonly promisedBytes: number;
+  /** Bytes that are to stay free on it. */
+  readonly reserveBytes: number;
+  /** The reserve may be used: what is given frees more than it takes. */
+  readonly intoReserve?: boolean;
+  readonly weight: number;
+  /** Bytes that this run has given it so far, those under way included. */
+  readonly givenBytes: number;
+  /** From 0 to 1: how far into its first share this run begins. Without it, many runs of one shard each would all choose the same peer. */
+  readonly phase: number;
+  /** It takes much longer than the others with what it was given: it gets nothing more while another will do. */
+  readonly lagging: boolean;
+}
+
+/** Nothing is planned into the last bytes of a disk: file systems are slow and fragile when full. */
+export const RESERVE_BYTES = 16 * 1024 * 1024;
+
+/** What a candidate can still be promised. */
+export function roomOf({ freeBytes, promisedBytes, reserveBytes, intoReserve }: Candidate): number {
+  return freeBytes - promisedBytes - (intoReserve === true ? 0 : Math.max(RESERVE_BYTES, reserveBytes));
+}
+
+/** A peer that has the shard, or will have it: what spreading over tags goes by. */
+export type Chosen = Pick<Candidate, 'name' | 'tags'>;
+
+export interface Allocator {
+  readonly kind: 'rule' | 'share';
+  readonly rank: (candidate: Candidate, shardBytes: number, chosen: readonly Chosen[]) => number;
+  /** Shares go by the configured weights and not by space. */
+  readonly byWeight?: boolean;
+  /** No others are candidates. */
+  readonly only?: readonly string[];
+  /** Peers that it names: when it is said they must be there, later some may be gone. */
+  readonly names?: readonly string[];
+}
+
+/**
+ * The peer that has been given the smallest part of what it had free comes first, so that shares come out proportional and
+ * all peers work at once; most-free-first would herd a burst of shards onto one. What others store there meanwhile counts.
+ */
+const freespace: Allocator = {
+  kind: 'share',
+  rank: (candidate, shardBytes) => turn(candidate, shardBytes) / (Math.max(0, roomOf(candidate)) + candidate.givenBytes),
+};
+
+/** Shares in proportion to the configured weights; a peer of weight 0 gets what no other can take. */
+const weight: Allocator = {
+  kind: 'share',
+  byWeight: true,
+  rank: (candidate, shardBytes) => (candidate.weight === 0 ? Number.MAX_VALUE : turn(candidate, shardBytes) / candidate.weight),
+};
+
+/** As the `freespace` of IPFS Cluster: whoever has most room gets the next shard. */
+const mostFree: Allocator = { kind: 'share', rank: (candidate) => -roomOf(candidate) };
+
+/** Puts those that lag behind the others, among peers that the rules before it hold for equal. */
+const LAGGING_LAST: Allocator = { kind: 'rule', rank: ({ lagging }) => (lagging ? 1 : 0) };
+
+function turn({ givenBytes, phase }: Candidate, shardBytes: number): number {
+  return givenBytes + phase * shardBytes;
+}
+
+/** Prefers peers whose value of the tag none of the chosen has. */
+function spreadOver(tag: string): Allocator {
+  return { kind: 'rule', rank: ({ tags }, _, chosen) => chosen.filter((other) => other.tags[tag] === tags[tag]).length };
+}
+
+function pinnedTo(names: readonly string[]): Allocator {
+  return { kind: 'rule', rank: () => 0, only: names, names };
+}
+
+function prefer(names: readonly string[]): Allocator {
+  return { kind: 'rule', rank: ({ name }) => (names.includes(name) ? 0 : 1), names };
+}
+
+const SHARES: Readonly<Record<string, Allocator>> = { freespace, weight, 'most-free': mostFree };
+
+/**
+ * @param names `freespace`, `weight`, `most-free`, `tag:<name>`, `pinned-to:<peer>+<peer>`, `prefer:<peer>+<peer>`, in the order in which they decide;
+ * without a share `freespace` comes last
+ * @throws ShardctlError `BAD_CONFIG`
+ */
+export function allocatorsOf(names: readonly string[]): Allocator[] {
+  const allocators = names.map(allocatorOf);
+  const firstShare = allocators.findIndex(({ kind }) => kind === 'share');
+  if (firstShare < 0) return [...allocators, LAGGING_LAST, freespace];
+  return allocators.toSpliced(firstShare, 0, LAGGING_LAST);
+}
+
+/**
+ * As `allocatorsOf`, for rules that are remembered: a peer that they name and that was taken out is passed over, as long as they let another
+ * one have shards. @throws ShardctlError `BAD_CONFIG` when that leaves no peer
+ */
+export function allocatorsAmong(peers: ReadonlyMap<string, unknown>, names: readonly string[]): Allocator[] {
+  const nowhere = names.find((name) => allocatorOf(name).only?.some((peer) => peers.has(peer)) === false);
+  if (nowhere === undefined) return allocatorsOf(names);
+  throw new ShardctlError('BAD_CONFIG', `${nowhere} leaves no peer: it names none that is set up`, {
+    hint: `\`shardctl config\` shows who asks for it, \`shardctl config allocate-by --unset\` (with --repository NAME) ends it; ${listed(peers)}`,
+  });
+}
+
+/** For rules that somebody says now. @throws ShardctlError `BAD_CONFIG` when one names a peer that is not set up */
+export function checkPeersNamed(peers: ReadonlyMap<string, unknown>, names: readonly string[]): void {
+  const stranger = names.flatMap(peersNamed).find((name) => !peers.has(name));
+  if (stranger === undefined) return;
+  throw new ShardctlError('BAD_CONFIG', `an allocator names the peer "${stranger}", which is not set up`, {
+    hint: `say other rules with --allocate-by; ${listed(peers)}`,
+  });
+}
+
+function listed(peers: ReadonlyMap<string, unknown>): string {
+  return `the peers are ${[...peers.keys()].join(', ') || 'none'}`;
+}
+
+/** Peers that an allocator names. */
+export function peersNamed(name: string): readonly string[] {
+  return allocatorOf(name).names ?? [];
+}
+
+/** The same rules without these peers; those that named no others go. */
+export function withoutPeers(names: readonly string[], gone: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const named = peersNamed(name);
+    const staying = named.filter((peer) => !gone.includes(peer));
+    if (staying.length === named.length) return [name];
+    return staying.length === 0 ? [] : [`${name.slice(0, name.indexOf(':'))}:${staying.join('+')}`];
+  });
+}
+
+/** Tags over which replicas are spread, by the names of allocators. */
+export function spreadTags(names: readonly string[]): string[] {
+  return names.flatMap((name) => (name.startsWith('tag:') ? [name.slice('tag:'.length)] : []));
+}
+
+function allocatorOf(name: string): Allocator {
+  const colon = name.indexOf(':');
+  const [kind, value] = colon < 0 ? [name, ''] : [name.slice(0, colon), name.slice(colon + 1)];
+  const share = colon < 0 && Object.hasOwn(SHARES, kind) ? SHARES[kind] : undefined;
+  if (share !== undefined) return share;
+  const listed = value.split('+').filter((peer) => peer !== '');
+  if (kind === 'tag' && value !== '') return spreadOver(value);
+  if (kind === 'pinned-to' && listed.length > 0) return pinnedTo(listed);
+  if (kind === 'prefer' && listed.length > 0) return prefer(listed);
+  throw new ShardctlError('BAD_CONFIG', `unknown allocator "${name}"`, {
+    hint: 'known allocators: freespace, weight, most-free, tag:<name>, pinned-to:<peer>+<peer>, prefer:<peer>+<peer>',
+  });
+}

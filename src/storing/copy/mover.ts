@@ -1,0 +1,180 @@
+/**
+ * Moves shards, a few at a time: read from a replica into the spool, put, confirmed, recorded; only then is the old copy
+ * removed. A run that dies in between leaves one copy too many, which the next run or `prune` takes away, and never one too few.
+ */
+import { rmSync } from 'node:fs';
+import { BoundedQueue } from '../../core/concurrency.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Peer } from '../../peer/peer.ts';
+import type { Ledger } from '../allocate/ledger.ts';
+import type { Holding } from '../holdings.ts';
+import { defaultTransfers, type Transferring } from '../place/placer.ts';
+import { putWithRetries } from '../place/put.ts';
+import { type Gone, type LettingGo, letGo, takeAway } from './let-go.ts';
+import { rebuild } from './rebuild.ts';
+
+/** One holding, and where it is to go. */
+export interface PlannedMove {
+  readonly holding: Holding;
+  /** Peers that have it by their own word. */
+  readonly confirmed: readonly string[];
+  readonly from: string | undefined;
+  /** Debited in the ledger already. */
+  readonly to: string | undefined;
+  /** By which allocators another is chosen when that one fails. */
+  readonly allocateBy: readonly string[];
+}
+
+export interface MoverRun extends LettingGo, Transferring {
+  /** Directory for shards on their way to peers. */
+  readonly spool: string;
+  readonly signal: AbortSignal;
+}
+
+export interface MoveCounts {
+  /** Copies made on other peers, and their bytes. */
+  readonly copied: number;
+  readonly copiedBytes: number;
+  /** Copies taken away, and their bytes. */
+  readonly removed: number;
+  readonly removedBytes: number;
+  /** Copies that are this home's no more, and that peers keep because other homes count on them. */
+  readonly kept: number;
+  /** Shards and catalogues that stay where they are although they should not: run again when what is named has been mended. */
+  readonly left: number;
+}
+
+export class Mover {
+  readonly #run: MoverRun;
+  readonly #ledger: Ledger;
+  #spooled: number;
+  readonly #counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, kept: 0, left: 0 };
+
+  constructor(run: MoverRun, ledger: Ledger) {
+    this.#run = run;
+    this.#ledger = ledger;
+    this.#spooled = run.index.nextShardNumber();
+  }
+
+  get counts(): MoveCounts {
+    return this.#counts;
+  }
+
+  async moveAll(moves: readonly PlannedMove[]): Promise<void> {
+    const { emit, signal, peers, transfers = defaultTransfers(peers) } = this.#run;
+    const queue = new BoundedQueue(transfers, transfers + 1);
+    let done = 0;
+    // Replicas of one shard move one after the other: each changes the same records.
+    const byHolding = new Map<Holding, PlannedMove[]>();
+    for (const move of moves) byHolding.set(move.holding, [...(byHolding.get(move.holding) ?? []), move]);
+    const each = async ([holding, steps]: [Holding, readonly PlannedMove[]]) => {
+      let holders = holding.peers;
+      for (const step of steps) {
+        signal.throwIfAborted();
+        holders = await this.#move({ ...step, holding: { ...holding, peers: holders } });
+        emit({ type: 'progress', label: 'moving', done: ++done, total: moves.length, bytes: this.#counts.copiedBytes });
+      }
+    };
+    try {
+      for (const entry of byHolding) await queue.add(() => each(entry));
+    } finally {
+      await queue.drained();
+    }
+  }
+
+  /** @returns the peers that hold it now */
+  async #move({ holding, confirmed, from, to, allocateBy }: PlannedMove): Promise<readonly string[]> {
+    const { index, emit } = this.#run;
+    const { cid, label, carBytes } = holding;
+    if (to === undefined) {
+      if (from === undefined) return holding.peers;
+      const stay = confirmed.filter((name) => name !== from);
+      const { gone, peers } = await letGo(this.#run, { holding, from, stay });
+      this.#count(gone, carBytes);
+      return peers;
+    }
+    const target = await this.#copy({ holding, confirmed, from, to, allocateBy });
+    if (target === undefined) {
+      this.#counts.left++;
+      return holding.peers;
+    }
+    const now = new Set(holding.peers);
+    if (from !== undefined) now.delete(from);
+    const peers = [...now.add(target)].sort();
+    await index.relocate(cid, holding, peers);
+    this.#counts.copied++;
+    this.#counts.copiedBytes += carBytes;
+    emit({ type: 'moved', what: `${label} ${cid}`, bytes: carBytes, ...(from === undefined ? {} : { from }), to: target });
+    if (from !== undefined) this.#count(await takeAway(this.#run, cid, from), carBytes);
+    return peers;
+  }
+
+  /** A copy of something that no record names there, as a dead run leaves it: of no replica, and not counted as one. */
+  async removeStray(cid: string, name: string): Promise<void> {
+    const gone = await takeAway(this.#run, cid, name);
+    if (gone !== 'removed') this.#count(gone, 0);
+  }
+
+  #count(gone: Gone, bytes: number): void {
+    if (gone === 'kept') this.#counts.kept++;
+    if (gone === 'left') this.#counts.left++;
+    if (gone !== 'removed') return;
+    this.#counts.removed++;
+    this.#counts.removedBytes += bytes;
+  }
+
+  /** @returns the peer that has a confirmed copy now; undefined when there is none to read, or nobody to take it */
+  async #copy({ holding, confirmed, from, to: first, allocateBy }: PlannedMove & { readonly to: string }): Promise<string | undefined> {
+    const { index, peers, spool, signal, emit, throttle } = this.#run;
+    const { cid, label, carBytes } = holding;
+    const sources = confirmed.map((name) => peers.get(name)).filter((peer) => peer !== undefined);
+    const rebuilt = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
+    if (rebuilt.kind !== 'whole') {
+      this.#ledger.release(first, carBytes);
+      emit({
+        type: 'damage',
+        what: `${label} ${cid}`,
+        where: confirmed.join(', ') || 'all peers',
+        detail: 'no whole copy can be read: `shardctl repair` it first',
+      });
+      return undefined;
+    }
+    const whole = rebuilt.shard;
+    const tried = new Set(from === undefined ? [] : [from]);
+    const shard = { cid, label, bytes: whole.bytes, blocks: whole.blocks, carPath: whole.carPath, carBytes: whole.carBytes };
+    try {
+      for (let to: string | undefined = first; to !== undefined; to = this.#another(holding, { from, tried, allocateBy })) {
+        tried.add(to);
+        await index.noteStray({ cid, peers: [to] });
+        const options = { mayConsume: false, allocation: [...confirmed.filter((name) => name !== from), to], signal };
+        try {
+          await putWithRetries(peers.get(to) as Peer, shard, { ...options, ...(throttle === undefined ? {} : { throttle }) }, { emit });
+          await this.#ledger.arrived(to, carBytes);
+          return to;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!(error instanceof ShardctlError)) throw error;
+          this.#ledger.release(to, carBytes);
+          this.#ledger.leave(to);
+          emit({ type: 'warning', message: `peer ${to} is left out for the rest of this run: ${error.message}`, cause: error.message });
+        }
+      }
+      return undefined;
+    } finally {
+      rmSync(whole.carPath, { force: true });
+    }
+  }
+
+  #another(
+    { cid, carBytes, peers }: Holding,
+    { from, tried, allocateBy }: Pick<PlannedMove, 'from' | 'allocateBy'> & { readonly tried: ReadonlySet<string> },
+  ): string | undefined {
+    const holders = peers.filter((name) => name !== from);
+    try {
+      return this.#ledger.allocate({ cid, bytes: carBytes, replication: { min: 1, max: 1 }, allocateBy, holders, except: tried })[0];
+    } catch (error) {
+      if (error instanceof ShardctlError) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Shards that were placed before, for less than a repository asks for now, get the replicas that they lack: before the commit
+ * that names them (docs/design.md, I2), or when a repository is told to have more of each. Only what the records say is too
+ * little: a replica that is missing where it should be is mended by `repair`, or an hourly update would copy a whole mirror
+ * because a disk was not mounted.
+ */
+
+import { ShardctlError } from '../../core/errors.ts';
+import { leastReplicas, type PlacedShard, type ShardRecord } from '../../core/model.ts';
+import type { Ledger } from '../allocate/ledger.ts';
+import { type Asking, asksOtherwise, type Demand } from '../demand.ts';
+import { type Holding, holdingsOf } from '../holdings.ts';
+import type { Holders } from '../usable-shards.ts';
+import { Mover, type MoverRun, type PlannedMove } from './mover.ts';
+
+/** As much of a run as raising needs. */
+export type RaiseRun = MoverRun & Demand & Asking;
+
+interface Known {
+  readonly ledger: Ledger;
+  readonly holders: Holders;
+}
+
+/**
+ * What cannot be raised is told, and keeps nobody from a commit: the head before it names the same shards, and to refuse what is
+ * new would only leave more of the source without any copy.
+ * @param shards that the head names, or is about to name
+ */
+export async function raise(run: RaiseRun, { ledger, holders }: Known, shards: readonly ShardRecord[]): Promise<void> {
+  const { index, peers, emit } = run;
+  const least = leastReplicas(run.replication, peers);
+  const isThin = (shard: PlacedShard) => recorded(run, shard) < least;
+  const isAll = asksOtherwise(run);
+  if (isAll || shards.some(isThin)) {
+    const isMeant = isAll ? neededBy(run, shards) : among(shards);
+    const thin = holdingsOf(index).filter((holding) => isMeant(holding) && isThin(holding));
+    const copies = thin.flatMap((holding) => copiesOf(run, { ledger, holders }, holding, least));
+    const mover = new Mover(run, ledger);
+    await mover.moveAll(copies);
+    const { copied, copiedBytes } = mover.counts;
+    if (copied > 0) emit({ type: 'raised', replicas: copied, bytes: copiedBytes });
+    const now = new Map(holdingsOf(index).map((holding) => [holding.cid, holding.peers]));
+    for (const { cid, peers: before } of thin)
+      holders.placed({ cid, peers: (now.get(cid) ?? []).filter((name) => !before.includes(name)) });
+  }
+  const left = shards.filter((shard) => holders.of(index.shard(shard.number) ?? shard).length < least);
+  if (left.length === 0) return;
+  const [cause = `too few peers for ${least} replicas`] = ledger.silent().values();
+  emit({
+    type: 'warning',
+    message: `${left.length} of ${shards.length} shards have fewer than ${least} replicas`,
+    cause,
+    hint: 'bring back the peers that are missing, or set up others, and run `shardctl repair`',
+  });
+}
+
+/** Peers that are set up and, by the records, have the shard. */
+function recorded({ peers }: RaiseRun, shard: PlacedShard): number {
+  return shard.peers.filter((name) => peers.has(name)).length;
+}
+
+function among(shards: readonly PlacedShard[]): (holding: Holding) => boolean {
+  const cids = new Set(shards.map(({ cid }) => cid));
+  return ({ cid }) => cids.has(cid);
+}
+
+/** Those, and whatever a retained snapshot of the repository needs. */
+function neededBy({ index, repository }: RaiseRun, shards: readonly PlacedShard[]): (holding: Holding) => boolean {
+  const isAmong = among(shards);
+  const needed = new Set(index.snapshots(repository).flatMap((snapshot) => snapshot.shards));
+  return (holding) =>
+    isAmong(holding) ||
+    holding.shards.some((number) => needed.has(number)) ||
+    holding.snapshots.some(([repositoryOf]) => repositoryOf === repository);
+}
+
+function copiesOf(run: RaiseRun, { ledger, holders }: Known, holding: Holding, least: number): PlannedMove[] {
+  const confirmed = holders.of(holding);
+  const { cid, carBytes, peers } = holding;
+  const replication = { min: 1, max: least - recorded(run, holding) };
+  try {
+    const names = ledger.allocate({ cid, bytes: carBytes, replication, holders: peers });
+    return names.map((to) => ({ holding, confirmed, from: undefined, to, allocateBy: run.allocateBy }));
+  } catch (error) {
+    if (!(error instanceof ShardctlError)) throw error;
+    return [];
+  }
+}

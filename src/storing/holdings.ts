@@ -1,0 +1,44 @@
+/** What this home has on its peers: each shard and each catalogue once, however many records, snapshots and repositories need it. */
+
+import type { PlacedShard } from '../core/model.ts';
+import type { Index } from '../index/index.ts';
+
+export interface Holding extends PlacedShard {
+  /** What people see of it on a peer. */
+  readonly label: string;
+  readonly isCatalogue: boolean;
+  /** Its records. */
+  readonly shards: number[];
+  readonly snapshots: [repository: string, number: number][];
+}
+
+/** @returns by CID, in the order of the shards' numbers, catalogues last; what `prune` is about to remove is not among them */
+export function holdingsOf(index: Index): Holding[] {
+  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const repositoryOf = new Map<number, string>();
+  for (const { repository, shards } of snapshots) for (const number of shards) repositoryOf.set(number, repository);
+  const holdings = new Map<string, Holding>();
+  const enter = (shard: PlacedShard, label: string, isCatalogue: boolean): Holding => {
+    const known = holdings.get(shard.cid);
+    const { cid, bytes, blocks, carBytes } = shard;
+    const peers = [...new Set([...(known?.peers ?? []), ...shard.peers])];
+    const holding = { cid, bytes, blocks, carBytes, label, isCatalogue, shards: [], snapshots: [], ...known, peers };
+    holdings.set(cid, holding);
+    return holding;
+  };
+  for (const shard of index.shards()) {
+    if (shard.state === 'sealed') continue;
+    const label = `${repositoryOf.get(shard.number) ?? 'shard'} ${String(shard.number).padStart(8, '0')}`;
+    enter(shard, label, false).shards.push(shard.number);
+  }
+  for (const { repository, number, catalogue } of snapshots)
+    enter(catalogue, `${repository} ${number} catalogue`, true).snapshots.push([repository, number]);
+  return [...holdings.values()];
+}
+
+/** Bytes of the holdings on each peer. @param peersOf who holds it */
+export function heldBytes(holdings: Iterable<Holding>, peersOf: (holding: Holding) => readonly string[]): Map<string, number> {
+  const held = new Map<string, number>();
+  for (const holding of holdings) for (const name of peersOf(holding)) held.set(name, (held.get(name) ?? 0) + holding.carBytes);
+  return held;
+}

@@ -1,0 +1,181 @@
+/** The shard that is being filled: its CAR in the spool, and what will become its manifest. */
+import { rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DigestMap } from '../../core/digest-map.ts';
+import { ioError } from '../../core/errors.ts';
+import { type BlockId, DAG_PB } from '../../core/model.ts';
+import { cidText } from '../../dag/cid.ts';
+import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
+import { ManifestBuilder } from '../../shard/manifest.ts';
+
+/** A sealed shard in the spool, and what the index will have to know of it. */
+export interface SpooledShard {
+  readonly number: number;
+  readonly cid: string;
+  readonly root: BlockId;
+  /** Bytes of its blocks. */
+  readonly bytes: number;
+  readonly blocks: number;
+  /** Bytes of its blocks and of its manifest. */
+  readonly dagSize: number;
+  readonly carPath: string;
+  readonly carBytes: number;
+  /** Digests of its blocks, in shard order. */
+  readonly digests: DigestMap;
+}
+
+/** Writes under way at once: one that the disk works on, and the next. */
+const MAX_WRITES = 2;
+
+/**
+ * A piece of a run that is smaller is copied, and written together with its neighbours: a touch of a million files makes a million of
+ * 200 bytes, and to wake a thread for a write costs more than to copy this much.
+ */
+const SMALL_BYTES = 512 * 1024;
+const GATHERED_BYTES = 1024 * 1024;
+
+export class OpenShard {
+  readonly number: number;
+  readonly digests = new DigestMap();
+  readonly #path: string;
+  readonly #manifest = new ManifestBuilder();
+  readonly #handle: Promise<FileHandle>;
+  readonly #writes = new Set<Promise<void>>();
+  #position = CAR_HEADER_BYTES;
+  #gathered: Buffer | undefined;
+  #gatheredBytes = 0;
+  #failure: unknown;
+  bytes = 0;
+
+  constructor(spool: string, number: number) {
+    const path = join(spool, `${String(number).padStart(8, '0')}.car`);
+    this.number = number;
+    this.#path = path;
+    this.#handle = open(path, 'w');
+    this.#handle.catch(() => {});
+  }
+
+  get blocks(): number {
+    return this.digests.size;
+  }
+
+  /** Takes a block into the books; its section is written with the piece of the run that it stands in. */
+  note(run: Buffer, digestAt: number, length: number): void {
+    this.digests.add(run, digestAt, length);
+    this.#manifest.add(run, digestAt, length);
+    this.bytes += length;
+  }
+
+  /**
+   * Appends whole sections. @returns what resolves when their memory is not needed any more; undefined when that is so already.
+   * Failures are kept and thrown by `writable` and `seal`.
+   */
+  write(sections: Buffer): Promise<void> | undefined {
+    if (sections.length < SMALL_BYTES) {
+      this.#gather(sections);
+      return undefined;
+    }
+    this.#flush();
+    return this.#append(sections);
+  }
+
+  /** Resolves when another write may be started. */
+  async writable(): Promise<void> {
+    while (this.#writes.size >= MAX_WRITES) await Promise.race(this.#writes);
+    this.#rethrow();
+  }
+
+  /** Appends the manifest, names the root in the header, and closes the file. */
+  async seal(): Promise<SpooledShard> {
+    try {
+      return await this.#finish();
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  async #finish(): Promise<SpooledShard> {
+    const { root, dagSize } = this.#writeManifest();
+    this.#flush();
+    void this.#track(this.#writeAt(carHeader(root), 0));
+    await Promise.all(this.#writes);
+    this.#rethrow();
+    await (await this.#handle).close();
+    return {
+      number: this.number,
+      cid: cidText(root, 1),
+      root,
+      bytes: this.bytes,
+      blocks: this.blocks,
+      dagSize,
+      carPath: this.#path,
+      carBytes: this.#position,
+      digests: this.digests,
+    };
+  }
+
+  /** The run ends without this shard: what was written goes away. */
+  async abandon(): Promise<void> {
+    await Promise.all(this.#writes);
+    const handle = await this.#handle.catch(() => undefined);
+    await handle?.close();
+    rmSync(this.#path, { force: true });
+  }
+
+  #writeManifest(): { root: BlockId; dagSize: number } {
+    const sections: Buffer[] = [];
+    let nodeBytes = 0;
+    const root = this.#manifest.finish((block, digest) => {
+      const header = Buffer.allocUnsafe(sectionHeaderBytes(block.length));
+      const end = writeSectionHeader(header, 0, DAG_PB, digest, 0, block.length);
+      sections.push(header.subarray(0, end), block);
+      nodeBytes += block.length;
+    });
+    void this.write(Buffer.concat(sections));
+    return { root, dagSize: this.bytes + nodeBytes };
+  }
+
+  #gather(sections: Buffer): void {
+    if (this.#gatheredBytes + sections.length > GATHERED_BYTES) this.#flush();
+    this.#gathered ??= Buffer.allocUnsafe(GATHERED_BYTES);
+    sections.copy(this.#gathered, this.#gatheredBytes);
+    this.#gatheredBytes += sections.length;
+  }
+
+  #flush(): void {
+    if (this.#gathered === undefined) return;
+    void this.#append(this.#gathered.subarray(0, this.#gatheredBytes));
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
+  }
+
+  #append(sections: Buffer): Promise<void> {
+    const position = this.#position;
+    this.#position += sections.length;
+    return this.#track(this.#writeAt(sections, position));
+  }
+
+  #track(writing: Promise<void>): Promise<void> {
+    const write = writing
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => this.#writes.delete(write));
+    this.#writes.add(write);
+    return write;
+  }
+
+  async #writeAt(bytes: Buffer, position: number): Promise<void> {
+    const handle = await this.#handle;
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, position + at);
+      at += bytesWritten;
+    }
+  }
+
+  #rethrow(): void {
+    if (this.#failure !== undefined) throw ioError(this.#failure, `writing shard ${this.number}`, this.#path);
+  }
+}

@@ -1,0 +1,30 @@
+/** What each peer says that it holds, and which homes have marked it. */
+import { ShardctlError } from '../core/errors.ts';
+import type { Peer } from '../peer/peer.ts';
+
+/** CIDs by peer, all peers asked at once; one that does not answer is not in it. @param onSilent told of each of those */
+export async function heldBy(
+  peers: ReadonlyMap<string, Peer>,
+  onSilent: (name: string, error: ShardctlError) => void = () => {},
+): Promise<Map<string, Set<string>>> {
+  const lists = await Promise.all(
+    [...peers].map(async ([name, peer]): Promise<[string, Set<string>] | undefined> => {
+      const cids = new Set<string>();
+      try {
+        for await (const cid of peer.list()) cids.add(cid);
+        return [name, cids];
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        onSilent(name, error);
+        return undefined;
+      }
+    }),
+  );
+  return new Map(lists.filter((list) => list !== undefined));
+}
+
+/** Which homes have marked which shards there: their IDs, by CID. */
+export async function markedOn(peer: Peer, marked = new Map<string, Set<string>>()): Promise<Map<string, Set<string>>> {
+  for await (const { cid, owner } of peer.marks()) marked.set(cid, (marked.get(cid) ?? new Set()).add(owner));
+  return marked;
+}

@@ -1,0 +1,88 @@
+/** Puts a snapshot's catalogue, the shard of its own blocks, on the peers: `commit` and `prune` make snapshots. */
+import { rmSync } from 'node:fs';
+import { ShardctlError } from '../core/errors.ts';
+import type { Emit } from '../core/events.ts';
+import { leastReplicas, type PlacedShard, type Replication } from '../core/model.ts';
+import type { Index } from '../index/index.ts';
+import type { Peer } from '../peer/peer.ts';
+import { SectionCursor } from '../shard/car.ts';
+import { RunBuilder } from '../shard/run.ts';
+import { OpenShard, type SpooledShard } from './pack/open-shard.ts';
+import type { Transferring } from './place/placer.ts';
+import { putWithRetries, untilGivenUp } from './place/put.ts';
+
+export interface CatalogueRun extends Pick<Transferring, 'throttle'> {
+  readonly spool: string;
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  readonly replication: Replication;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+export interface Catalogue {
+  /** What people see of it on a peer. */
+  readonly label: string;
+  /** In the catalogue's fixed order. */
+  readonly blocks: readonly Buffer[];
+  /** Peers that answered: each is to have a copy. */
+  readonly peerNames: readonly string[];
+}
+
+/** So long the others have when enough peers have taken a catalogue: one that hangs does not hold up the commit. */
+const PATIENCE_MS = 10_000;
+
+function tooLate(): ShardctlError {
+  return new ShardctlError('TOO_FEW_PEERS', 'it was not done when all others were; `shardctl repair` copies it there later');
+}
+
+/** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */
+export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNames }: Catalogue): Promise<PlacedShard> {
+  const { index, peers, signal } = run;
+  const { cid, bytes, blocks: count, carPath, carBytes } = await sealCatalogue(run.spool, index.nextShardNumber(), blocks);
+  await index.noteStray({ cid, peers: peerNames });
+
+  const least = leastReplicas(run.replication, peers);
+  const failures = new Map<string, ShardctlError>();
+  const late = new AbortController();
+  const options = {
+    mayConsume: false,
+    allocation: peerNames,
+    signal: AbortSignal.any([signal, late.signal]),
+    ...(run.throttle === undefined ? {} : { throttle: run.throttle }),
+  };
+  let patience: NodeJS.Timeout | undefined;
+  let taken = 0;
+  // All at once: one that is slow to answer does not keep the others, and members of one IPFS Cluster share an upload.
+  const putOn = async (name: string) => {
+    try {
+      const putting = putWithRetries(peers.get(name) as Peer, { cid, label, bytes, blocks: count, carPath, carBytes }, options, run);
+      await untilGivenUp(putting, late.signal);
+      if (++taken >= least) patience ??= setTimeout(() => late.abort(tooLate()), PATIENCE_MS);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error: unknown = late.signal.aborted ? late.signal.reason : thrown;
+      if (!(error instanceof ShardctlError)) throw error;
+      failures.set(name, error);
+      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}`, cause: error.message });
+    }
+  };
+  await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));
+  const holders = peerNames.filter((name) => !failures.has(name));
+  const [failure] = failures.values();
+  rmSync(carPath, { force: true });
+  if (holders.length < least)
+    throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
+  return { cid, bytes, blocks: count, carBytes, peers: holders };
+}
+
+/** The catalogue of a snapshot's own blocks in the spool, under a number that no shard has there. */
+export function sealCatalogue(spool: string, number: number, blocks: readonly Buffer[]): Promise<SpooledShard> {
+  const shard = new OpenShard(spool, number);
+  const builder = new RunBuilder();
+  for (const block of blocks) builder.add(block);
+  const sections = builder.take();
+  for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);
+  void shard.write(sections);
+  return shard.seal();
+}

@@ -1,0 +1,101 @@
+/**
+ * commit — the end of the pipeline: the catalogue goes to every peer, then the snapshot and the head change in one
+ * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
+ */
+
+import { ShardctlError } from '../core/errors.ts';
+import type { ShardRecord, SnapshotRecord } from '../core/model.ts';
+import { cidText } from '../dag/cid.ts';
+import { writeHead } from '../home/heads.ts';
+import { buildSnapshot, snapshotFile } from '../snapshot/snapshot.ts';
+import type { Ledger } from '../storing/allocate/ledger.ts';
+import { raise } from '../storing/copy/raise.ts';
+import type { Packer } from '../storing/pack/packer.ts';
+import { pinHeads } from '../storing/pin-heads.ts';
+import { placeCatalogue } from '../storing/place-catalogue.ts';
+import type { Holders } from '../storing/usable-shards.ts';
+import type { IngestRun } from './ingest-run.ts';
+import type { Pending } from './interrupted-runs.ts';
+import type { Tree } from './link/link.ts';
+import type { Parent } from './parent.ts';
+import { repositoryRecord } from './remember.ts';
+import type { Tally } from './tally.ts';
+
+export interface Commit {
+  readonly run: IngestRun;
+  readonly parent: Parent | undefined;
+  readonly number: number;
+  readonly tree: Tree;
+  readonly tally: Tally;
+  readonly packer: Packer;
+  readonly ledger: Ledger;
+  readonly holders: Holders;
+  readonly pending: Pending;
+}
+
+export async function commit(it: Commit): Promise<SnapshotRecord> {
+  const { run, parent, number, tree, tally } = it;
+  const time = new Date(run.now()).toISOString();
+  const counts = { files: tally.files, directories: tally.directories, symlinks: tally.symlinks };
+  const file = snapshotFile({
+    repository: run.repository,
+    time,
+    parent: parent?.snapshot.cid ?? null,
+    profile: run.profile.name,
+    metadata: run.metadata,
+    counts,
+    bytes: tally.bytes,
+    tool: `shardctl ${run.toolVersion}`,
+  });
+  const shards = shardsOf(it);
+  const links = shards.map((shard) => {
+    const record = run.index.shard(shard);
+    if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
+    return record;
+  });
+  await assertThere(it, links);
+  await raise(run, it, links);
+  const built = buildSnapshot(file, links, tree.root, tree.block);
+  const peerNames = [...it.ledger.freeBytes().keys()];
+  const catalogue = await placeCatalogue(run, { label: `${run.repository} ${number} catalogue`, blocks: built.blocks, peerNames });
+  const snapshot: SnapshotRecord = {
+    repository: run.repository,
+    number,
+    cid: built.cid,
+    tree: cidText(tree.root, run.profile.cidVersion),
+    parent: file.parent,
+    time,
+    counts,
+    bytes: tally.bytes,
+    shards,
+    catalogue,
+    profile: run.profile.name,
+    metadata: run.metadata,
+    tool: file.tool,
+  };
+  await run.index.commit(repositoryRecord(run, number), snapshot);
+  writeHead(run.heads, run.repository, snapshot.cid);
+  await pinHeads({ ...run, silent: it.ledger.silent() }, run.repository);
+  return snapshot;
+}
+
+/**
+ * A peer may have failed since the run has placed shards there. @throws ShardctlError `TOO_FEW_PEERS` when a shard is on no peer any
+ * more: the head would name it
+ */
+async function assertThere({ ledger, holders }: Commit, shards: readonly ShardRecord[]): Promise<void> {
+  await holders.askAgain([...ledger.failed(), ...ledger.silent().keys()]);
+  const gone = shards.filter((shard) => holders.of(shard).length === 0).map(({ number }) => number);
+  if (gone.length === 0) return;
+  const where = holders.silentOf(gone);
+  const why = where.length === 0 ? 'are on no peer any more' : `are only on ${where.join(', ')}, which cannot be reached any more`;
+  throw new ShardctlError('TOO_FEW_PEERS', `${gone.length} of ${shards.length} shards ${why}`, {
+    hint: 'run the same command again: it goes on where it stopped, and stores elsewhere what cannot be reached',
+  });
+}
+
+/** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */
+function shardsOf({ parent, packer, pending }: Commit): number[] {
+  const inherited = parent?.entries === undefined ? [] : parent.snapshot.shards;
+  return [...new Set([...inherited, ...packer.reusedShards, ...pending.shards, ...packer.sealed])].sort((a, b) => a - b);
+}

@@ -1,0 +1,138 @@
+/**
+ * compare — decides what is new, changed or the same.
+ * In: the walk, and the entries of the parent snapshot. Out: the walk, with each entry's state set.
+ * Holds: one record of the parent per open directory, while it is being matched.
+ *
+ * Both sides come in walk order, so this is a merge: no lookup, no hash table, whatever the size of the repository.
+ */
+
+import { type ByteString, DIRECTORY, type EntryKind } from '../../core/model.ts';
+import { joinBytes, keyOf } from '../../core/path-bytes.ts';
+import type { EntriesRecord } from '../../index/entries/hot-file.ts';
+import type { EntriesReader } from '../../index/entries/reader.ts';
+import { type Directory, DROPPED, SAME, UNREADABLE } from '../../walk/directory.ts';
+import type { WalkStep } from '../../walk/walk-step.ts';
+import { Cursor } from './cursor.ts';
+import { type JudgeOptions, judge } from './judge.ts';
+import { keepSubtree } from './keep.ts';
+
+export interface CompareOptions extends JudgeOptions {
+  /** Told of each entry of the parent that the walk does not have, in walk order. */
+  readonly onRemoved?: (path: ByteString, kind: EntryKind) => void;
+}
+
+/** What is under way: the parent's records, and directories that could not be looked at and so stay as the parent has them. */
+interface Comparison {
+  readonly parent: Cursor;
+  readonly options: CompareOptions;
+  /** By path; the value is the directory that they are an entry of. */
+  readonly kept: Map<ByteString, Directory>;
+}
+
+/** @param base the parent's entries; undefined when there is no parent, and then everything is new */
+export function* compare(
+  steps: Iterable<WalkStep>,
+  base: EntriesReader | undefined,
+  options: CompareOptions,
+): Generator<WalkStep, void, void> {
+  const parent = new Cursor(base);
+  const it: Comparison = { parent, options, kept: new Map() };
+  for (const step of steps) {
+    if (step.kind === 'pause') {
+      yield step;
+      continue;
+    }
+    if (step.kind === 'same') {
+      const { ordinal, length } = step.subtree;
+      yield* passOver(it, () => parent.isBeforeOrdinal(ordinal));
+      parent.skip(length);
+      yield step;
+      continue;
+    }
+    const { directory } = step;
+    if (step.kind === 'enter' && step.recalled !== undefined) {
+      const { record, touched } = step.recalled;
+      yield* passOver(it, () => parent.isBeforeOrdinal(record.ordinal));
+      parent.skip(1);
+      for (const i of touched) judge(directory, i, record, i, options);
+    } else if (step.kind === 'enter') {
+      const key = keyOf(directory.path);
+      if (parent.isBefore(key)) yield* passOver(it, () => parent.isBefore(key));
+      const record = parent.take(directory.path);
+      if (directory.unreadable) yield* keepUnreadable(it, directory, record);
+      else if (record !== undefined) match(it, directory, record);
+      else settle(directory);
+    } else if (parent.isBelow(directory.path)) {
+      yield* passOver(it, () => parent.isBelow(directory.path));
+    }
+    if (!directory.unreadable) yield step;
+  }
+}
+
+/** Takes the records that the walk has nothing for: their directories are gone, or could not be looked at. */
+function* passOver({ parent, options, kept }: Comparison, isPast: () => boolean): Generator<WalkStep, void, void> {
+  while (isPast()) {
+    const record = parent.advance() as EntriesRecord;
+    const above = kept.get(record.path);
+    if (above !== undefined) yield* keepSubtree(record, above, parent);
+    else for (let j = 0; j < record.names.length; j++) remove(options, record, j);
+  }
+}
+
+/** Unreadable is not deleted: the parent's subtree takes the place of a directory that could not be listed. */
+function* keepUnreadable({ parent }: Comparison, directory: Directory, record: EntriesRecord | undefined): Generator<WalkStep, void, void> {
+  const above = directory.parent as Directory;
+  // What could not even be looked at may be a file, which `match` has dealt with.
+  if (record === undefined && above.kinds[directory.indexInParent] === DIRECTORY) above.drop(directory.indexInParent);
+  else if (record === undefined) return;
+  else yield* keepSubtree(record, above, parent);
+}
+
+/** Sets the states of a directory's entries from the parent's record of it. */
+function match({ options, kept }: Comparison, directory: Directory, record: EntriesRecord): void {
+  const { ordinal, names } = record;
+  const count = names.length;
+  const indexes = new Int32Array(directory.count).fill(-1);
+  const removed: ByteString[] = [];
+  const miss = (at: number) => {
+    removed.push(names[at] as ByteString);
+    remove(options, record, at);
+  };
+  let j = 0;
+  for (let i = 0; i < directory.count; i++) {
+    const name = directory.names[i] as ByteString;
+    for (; j < count && (names[j] as ByteString) < name; j++) miss(j);
+    if (names[j] !== name || directory.states[i] === DROPPED) continue;
+    indexes[i] = j;
+    if (directory.states[i] === UNREADABLE) {
+      adopt(directory, i, record, j);
+      if (record.kinds[j] === DIRECTORY) kept.set(joinBytes(directory.path, name), directory);
+    } else {
+      judge(directory, i, record, j, options);
+    }
+    j++;
+  }
+  for (; j < count; j++) miss(j);
+  directory.base = { ordinal, indexes, kinds: record.kinds.slice(), removed, count };
+  settle(directory);
+}
+
+function remove({ onRemoved }: CompareOptions, record: EntriesRecord, j: number): void {
+  onRemoved?.(joinBytes(record.path, record.names[j] as ByteString), record.kinds[j] as EntryKind);
+}
+
+/** An entry that cannot be read stays as the parent has it, with a ctime that makes the next run try again. */
+function adopt(directory: Directory, i: number, record: EntriesRecord, j: number): void {
+  directory.states[i] = SAME;
+  directory.kinds[i] = record.kinds[j] as number;
+  directory.modes[i] = record.modes[j] as number;
+  directory.sizes[i] = record.sizes[j] as number;
+  directory.mtimes[i] = record.mtimes[j] as bigint;
+  directory.markStale(i);
+  directory.inodes[i] = record.inodes[j] as bigint;
+}
+
+/** What is unreadable and in no parent cannot be in the snapshot. */
+function settle(directory: Directory): void {
+  for (let i = 0; i < directory.count; i++) if (directory.states[i] === UNREADABLE) directory.states[i] = DROPPED;
+}

@@ -1,0 +1,159 @@
+/**
+ * import — turns new and changed files and symlinks into blocks.
+ * In: the walk with states. Out: the walk, the blocks in walk order between its steps, and `filled` when all entries of a
+ * directory but its subdirectories have their CIDs. Holds: a slab of blocks per task under way, and the steps ahead of them.
+ *
+ * Workers finish in any order; what comes out is always in walk order, so that the same tree gives the same shards.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { type Codec, DIGEST_BYTES } from '../../core/model.ts';
+import { type BlocksStep, type FinishedFiles, NONE_FINISHED, ownBlocks } from '../../shard/run.ts';
+import type { Directory } from '../../walk/directory.ts';
+import type { FilledStep, PAUSE, WalkStep } from '../../walk/walk-step.ts';
+import { importAgain } from './again.ts';
+import { importByContent } from './by-content.ts';
+import type { ImportContext } from './context.ts';
+import type { LargeFile } from './large-file.ts';
+import { type FileBatch, type PlanItem, plan } from './plan.ts';
+import type { FilesResult, SegmentResult } from './protocol.ts';
+import { reRootFiles } from './re-root.ts';
+import { importSymlinks } from './symlinks.ts';
+
+export type ImportStep = WalkStep | FilledStep | BlocksStep;
+
+/** Steps that may be planned ahead of the one that is handed out: enough to keep the workers busy through many tiny directories. */
+const MAX_STEPS_AHEAD = 2048;
+/** Entries of the directories among them, which are in memory: 1.4 million in directories of 10,000 took 340 MB without this. */
+const MAX_ENTRIES_AHEAD = 20_000;
+/** Nothing here waits when nothing has changed, and then signals and progress bars would not get their turn. */
+const TURN_MS = 50;
+
+type Task<Item, R> = Item & { readonly slab: number; readonly result: Promise<R> };
+type Ahead =
+  | Exclude<PlanItem, { kind: 'batch' | 'segment' } | typeof PAUSE>
+  | Task<Extract<PlanItem, { kind: 'batch' }>, FilesResult>
+  | Task<Extract<PlanItem, { kind: 'segment' }>, SegmentResult>;
+
+export async function* importEntries(steps: Iterable<WalkStep>, context: ImportContext): AsyncGenerator<ImportStep, void, void> {
+  for await (const item of lookAhead(plan(steps, context.profile), context)) {
+    switch (item.kind) {
+      case 'batch':
+        yield* finishBatch(context, item.batch, item.slab, await item.result);
+        break;
+      case 'segment':
+        yield* finishSegment(context, item.file, item.slab, await item.result, item.last);
+        break;
+      case 'content-defined': {
+        const failure = yield* importByContent(context, item.directory, item.index, false);
+        if (failure !== undefined) yield* importAgain(context, item.directory, item.index, failure);
+        break;
+      }
+      case 'filled': {
+        yield* reRootFiles(context, item.directory);
+        const run = importSymlinks(context, item.directory);
+        if (run !== undefined) yield ownBlocks(run);
+        yield item;
+        break;
+      }
+      default:
+        yield item;
+    }
+  }
+}
+
+/** Starts tasks as long as there are slabs for them, and hands the items out in their order. */
+async function* lookAhead(items: Iterator<PlanItem>, { pool, signal }: ImportContext): AsyncGenerator<Ahead, void, void> {
+  const ahead: Ahead[] = [];
+  let head = 0;
+  let entries = 0;
+  let done = false;
+  let nextTurn = performance.now() + TURN_MS;
+  for (;;) {
+    if (performance.now() > nextTurn) {
+      await setImmediate();
+      nextTurn = performance.now() + TURN_MS;
+    }
+    signal.throwIfAborted();
+    while (!done && pool.hasSlab && ahead.length - head < MAX_STEPS_AHEAD && entries < MAX_ENTRIES_AHEAD) {
+      const next = items.next();
+      if (next.done === true) {
+        done = true;
+      } else if (next.value.kind === 'pause') {
+        await setImmediate();
+        signal.throwIfAborted();
+      } else {
+        entries += entriesOf(next.value);
+        ahead.push(start(next.value, pool));
+      }
+    }
+    if (head === ahead.length) {
+      if (done) return;
+      // Every slab is being written: the consumer releases one without waiting for us.
+      await pool.slabFreed();
+      continue;
+    }
+    const item = ahead[head++] as Ahead;
+    entries -= entriesOf(item);
+    yield item;
+    if (head > MAX_STEPS_AHEAD) {
+      ahead.splice(0, head);
+      head = 0;
+    }
+  }
+}
+
+function entriesOf(item: PlanItem | Ahead): number {
+  return item.kind === 'enter' ? item.directory.count : 0;
+}
+
+function start(item: Exclude<PlanItem, typeof PAUSE>, pool: ImportContext['pool']): Ahead {
+  if (item.kind !== 'batch' && item.kind !== 'segment') return item;
+  const slab = pool.takeSlab() as number;
+  const task = item.kind === 'batch' ? item.batch.task(slab) : { ...item.task, slab };
+  const result = pool.submit(task);
+  // A failure surfaces where the result is awaited; if the run stops before that, it is no news.
+  result.catch(() => {});
+  return { ...item, slab, result } as Ahead;
+}
+
+async function* finishBatch(context: ImportContext, batch: FileBatch, slab: number, result: FilesResult): AsyncGenerator<BlocksStep> {
+  const failed = new Set(result.failures.map((failure) => failure.index));
+  for (let at = 0; at < batch.indexes.length; at++) {
+    if (failed.has(at)) continue;
+    const directory = batch.directories[at] as Directory;
+    directory.setRoot(
+      batch.indexes[at] as number,
+      result.codecs[at] as Codec,
+      result.digests,
+      at * DIGEST_BYTES,
+      result.dagSizes[at] as number,
+    );
+  }
+  const { directories, indexes } = batch;
+  yield slabBlocks(context, slab, result.runBytes, { directories, indexes, ends: result.ends });
+  for (const failure of result.failures) {
+    yield* importAgain(context, batch.directories[failure.index] as Directory, batch.indexes[failure.index] as number, failure);
+  }
+}
+
+async function* finishSegment(
+  context: ImportContext,
+  file: LargeFile,
+  slab: number,
+  result: SegmentResult,
+  last: boolean,
+): AsyncGenerator<BlocksStep> {
+  if (file.failure === undefined) {
+    file.add(result, context.pool.run(slab, result.runBytes));
+    yield slabBlocks(context, slab, result.runBytes, NONE_FINISHED);
+  } else {
+    context.pool.releaseSlab(slab);
+  }
+  if (!last) return;
+  if (file.failure === undefined) yield await file.finish(context);
+  else yield* importAgain(context, file.directory, file.index, file.failure);
+}
+
+function slabBlocks({ pool }: ImportContext, slab: number, bytes: number, finished: FinishedFiles): BlocksStep {
+  return { kind: 'blocks', run: pool.run(slab, bytes), finished, release: () => pool.releaseSlab(slab) };
+}

@@ -1,0 +1,97 @@
+/** A file of more than one chunk: its segments are hashed by any worker, its nodes are built here. */
+
+import { type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../../core/model.ts';
+import { encodeEmptyFile } from '../../dag/file.ts';
+import { buildFileTree, type FileChild } from '../../dag/file-tree.ts';
+import { SectionCursor } from '../../shard/car.ts';
+import { type BlocksStep, lastBlocks, RunBuilder } from '../../shard/run.ts';
+import type { Directory } from '../../walk/directory.ts';
+import { type ImportContext, metadataOf } from './context.ts';
+import {
+  CHUNK_OVERHEAD_BYTES,
+  type ExpectedStats,
+  type FileFailure,
+  type SegmentResult,
+  type SegmentTask,
+  SLAB_BYTES,
+} from './protocol.ts';
+
+/** One attempt at a large file: gathers what its segments found. */
+export class LargeFile {
+  readonly directory: Directory;
+  readonly index: number;
+  readonly size: number;
+  readonly #children: FileChild[] = [];
+  /** Set by the first segment that failed; the others of this attempt do not count any more. */
+  failure: FileFailure | undefined;
+
+  constructor(directory: Directory, index: number) {
+    this.directory = directory;
+    this.index = index;
+    this.size = directory.sizes[index] as number;
+  }
+
+  /** The file's ranges, as many whole chunks each as fit a slab. */
+  *segments(chunkBytes: number): Generator<Omit<SegmentTask, 'slab'>> {
+    for (const task of this.#ranges(chunkBytes, 'expected', false)) {
+      if (task.from >= this.size) return;
+      yield { ...task, to: Math.min(task.to, this.size) };
+    }
+  }
+
+  /** The same, for a file whose length is not believed: whoever takes them stops where it ends. */
+  segmentsToEnd(chunkBytes: number, accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
+    return this.#ranges(chunkBytes, 'any', accept);
+  }
+
+  *#ranges(chunkBytes: number, length: SegmentTask['length'], accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
+    const step = Math.max(1, Math.floor(SLAB_BYTES / (chunkBytes + CHUNK_OVERHEAD_BYTES))) * chunkBytes;
+    const { directory, index } = this;
+    const origin = directory.originOf(index);
+    const expected = expectedStats(directory, [index]);
+    for (let from = 0; ; from += step) yield { kind: 'segment', origin, from, to: from + step, expected, length, accept };
+  }
+
+  /** Takes over the leaves of the next segment. */
+  add(result: SegmentResult, run: Buffer): void {
+    this.failure ??= result.failure;
+    const cursor = new SectionCursor(run);
+    for (let i = 0; cursor.next(); i++) {
+      const digest = Buffer.from(run.subarray(cursor.digestAt, cursor.dataAt));
+      this.#children.push({ codec: result.codec, digest, fileBytes: result.chunkBytes[i] as number, dagSize: cursor.end - cursor.dataAt });
+    }
+  }
+
+  addLeaf(leaf: FileChild): void {
+    this.#children.push(leaf);
+  }
+
+  /** Builds the nodes above the leaves and gives the entry its CID. */
+  async finish(context: ImportContext): Promise<BlocksStep> {
+    const blocks = new RunBuilder();
+    const metadata = metadataOf(context, this.directory, this.index);
+    const root =
+      this.#children.length === 0
+        ? emptyFile(metadata, context.profile, blocks)
+        : await buildFileTree(this.#children, metadata, context.profile, blocks.add);
+    this.directory.setRoot(this.index, root.codec, root.digest, 0, root.dagSize);
+    return lastBlocks(blocks.take(), this.directory, this.index);
+  }
+}
+
+/** A file that has nothing in it, whatever stat says: the block that an empty one has. */
+function emptyFile(metadata: Metadata | undefined, profile: CidProfile, blocks: RunBuilder): Root {
+  const isRaw = profile.rawLeaves && metadata === undefined;
+  const block = isRaw ? Buffer.alloc(0) : encodeEmptyFile(metadata);
+  return { codec: isRaw ? RAW : DAG_PB, digest: blocks.add(block), dagSize: block.length };
+}
+
+/** What lstat said of some entries of a directory, as columns of their own. */
+export function expectedStats(directory: Directory, indexes: readonly number[]): ExpectedStats {
+  return {
+    sizes: Float64Array.from(indexes, (i) => directory.sizes[i] as number),
+    mtimes: BigInt64Array.from(indexes, (i) => directory.mtimes[i] as bigint),
+    ctimes: BigInt64Array.from(indexes, (i) => directory.ctimes[i] as bigint),
+    inodes: BigUint64Array.from(indexes, (i) => directory.inodes[i] as bigint),
+  };
+}

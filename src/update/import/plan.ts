@@ -1,0 +1,124 @@
+/**
+ * Cuts the walk into tasks. In: the walk with states. Out: the same steps in the same order, and before the `filled` of
+ * each directory the tasks that import its files. Holds: one batch of small files, and the steps that came after it began.
+ *
+ * A batch spans directories: many mirrors keep one or two files in each, and a task for each would cost more than the file.
+ */
+
+import type { ByteString, CidProfile } from '../../core/model.ts';
+import { FILE } from '../../core/model.ts';
+import { CHANGED, type Directory, NEW } from '../../walk/directory.ts';
+import type { FilledStep, WalkStep } from '../../walk/walk-step.ts';
+import { LargeFile } from './large-file.ts';
+import { type ExpectedStats, FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_TASK, type SegmentTask, SLAB_BYTES } from './protocol.ts';
+
+export type PlanItem =
+  | WalkStep
+  | FilledStep
+  | { readonly kind: 'batch'; readonly batch: FileBatch }
+  | { readonly kind: 'segment'; readonly file: LargeFile; readonly task: Omit<SegmentTask, 'slab'>; readonly last: boolean }
+  /** A file whose chunks are cut by its content: one after the other, on the main thread. */
+  | { readonly kind: 'content-defined'; readonly directory: Directory; readonly index: number };
+
+/** Steps that may wait behind an open batch, and entries of the directories among them: few changes in a large tree must not hold the tree in memory. */
+const MAX_STEPS_BEHIND = 512;
+const MAX_ENTRIES_BEHIND = 20_000;
+
+export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator<PlanItem, void, void> {
+  const { chunker } = profile;
+  const singleChunk = chunker.kind === 'size' ? chunker.bytes : chunker.min;
+  let batch = new FileBatch();
+  let behind: PlanItem[] = [];
+  let entriesBehind = 0;
+  function* flush(): Generator<PlanItem, void, void> {
+    if (!batch.isEmpty) yield { kind: 'batch', batch };
+    batch = new FileBatch();
+    yield* behind;
+    behind = [];
+    entriesBehind = 0;
+  }
+  for (const step of steps) {
+    if (step.kind === 'pause') {
+      yield step;
+      continue;
+    }
+    behind.push(step);
+    if (step.kind === 'enter') {
+      const { directory } = step;
+      entriesBehind += directory.count;
+      for (let i = 0; i < directory.count; i++) {
+        if (directory.kinds[i] !== FILE || (directory.states[i] !== NEW && directory.states[i] !== CHANGED)) continue;
+        if (directory.isResumed(i)) continue;
+        const size = directory.sizes[i] as number;
+        if (size <= singleChunk) {
+          if (!batch.hasRoomFor(size)) yield* flush();
+          batch.add(directory, i, size);
+        } else {
+          yield* flush();
+          if (chunker.kind === 'size') yield* segmentsOf(directory, i, chunker.bytes);
+          else yield { kind: 'content-defined', directory, index: i };
+        }
+      }
+      behind.push({ kind: 'filled', directory });
+    }
+    if (batch.isEmpty || behind.length > MAX_STEPS_BEHIND || entriesBehind > MAX_ENTRIES_BEHIND) yield* flush();
+  }
+  yield* flush();
+}
+
+function* segmentsOf(directory: Directory, index: number, chunkBytes: number): Generator<PlanItem, void, void> {
+  const file = new LargeFile(directory, index);
+  for (const task of file.segments(chunkBytes)) {
+    // After a failure nothing of this attempt counts: a file that is said to have a petabyte may have ended long ago.
+    const last = task.to === file.size || file.failure !== undefined;
+    yield { kind: 'segment', file, task, last };
+    if (last) return;
+  }
+}
+
+/** Small files for one task. */
+export class FileBatch {
+  readonly directories: Directory[] = [];
+  readonly indexes: number[] = [];
+  #bytes = 0;
+
+  get isEmpty(): boolean {
+    return this.indexes.length === 0;
+  }
+
+  hasRoomFor(size: number): boolean {
+    return this.indexes.length < MAX_FILES_PER_TASK && this.#bytes + size + FILE_OVERHEAD_BYTES <= SLAB_BYTES;
+  }
+
+  add(directory: Directory, index: number, size: number): void {
+    this.directories.push(directory);
+    this.indexes.push(index);
+    this.#bytes += size + FILE_OVERHEAD_BYTES;
+  }
+
+  task(slab: number): FilesTask {
+    const { directories, indexes } = this;
+    const count = indexes.length;
+    const origins: ByteString[] = new Array(count);
+    const modes = new Uint16Array(count);
+    const expected: ExpectedStats = {
+      sizes: new Float64Array(count),
+      mtimes: new BigInt64Array(count),
+      ctimes: new BigInt64Array(count),
+      inodes: new BigUint64Array(count),
+    };
+    const exactMtimes = new Map<number, bigint>();
+    for (let at = 0; at < count; at++) {
+      const directory = directories[at] as Directory;
+      const i = indexes[at] as number;
+      origins[at] = directory.originOf(i);
+      modes[at] = directory.modes[i] as number;
+      expected.sizes[at] = directory.sizes[i] as number;
+      expected.mtimes[at] = directory.mtimes[i] as bigint;
+      expected.ctimes[at] = directory.ctimes[i] as bigint;
+      expected.inodes[at] = directory.inodes[i] as bigint;
+      if (directory.exactMtimes?.has(i)) exactMtimes.set(at, directory.mtimeNs(i));
+    }
+    return { kind: 'files', slab, origins, modes, expected, exactMtimes };
+  }
+}

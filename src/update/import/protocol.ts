@@ -1,0 +1,103 @@
+/** What the main thread and the import workers say to each other. Blocks themselves go through shared memory, not messages. */
+import type { ByteString, CidProfile, Codec } from '../../core/model.ts';
+import type { SourceHandle } from '../../source/reach.ts';
+
+/** What a worker is told once, when it starts. */
+export interface WorkerSetup {
+  readonly source: SourceHandle;
+  readonly profile: CidProfile;
+  readonly metadata: boolean;
+  readonly slabs: readonly SharedArrayBuffer[];
+}
+
+/** What lstat said of the files of a task. A file is taken only if fstat says the same after it was read. */
+export interface ExpectedStats {
+  readonly sizes: Float64Array;
+  readonly mtimes: BigInt64Array;
+  readonly ctimes: BigInt64Array;
+  readonly inodes: BigUint64Array;
+}
+
+/** Files of at most one chunk each: read, hash, and build their root nodes. */
+export interface FilesTask {
+  readonly kind: 'files';
+  readonly slab: number;
+  /** Paths in the source. */
+  readonly origins: readonly ByteString[];
+  readonly modes: Uint16Array;
+  readonly expected: ExpectedStats;
+  /** Modification times that do not fit 64 bits of nanoseconds. */
+  readonly exactMtimes: ReadonlyMap<number, bigint>;
+}
+
+/** A range of one file, whole chunks of it: read and hash. The nodes above them are the main thread's. */
+export interface SegmentTask {
+  readonly kind: 'segment';
+  readonly slab: number;
+  /** Path in the source. */
+  readonly origin: ByteString;
+  readonly from: number;
+  readonly to: number;
+  readonly expected: ExpectedStats;
+  /** `expected`: the file has as many bytes as stat says, or it fails. `any`: it ends where it ends, be it before `to`. */
+  readonly length: 'expected' | 'any';
+  /** Take what is read even if the file is changing: it was tried often enough. */
+  readonly accept: boolean;
+}
+
+export type Task = FilesTask | SegmentTask;
+
+/** Outcome of one file that could not be taken. `errno` undefined: it changed while it was read, or has another length than stat says. */
+export interface FileFailure {
+  /** Position in the task's origins. */
+  readonly index: number;
+  readonly errno: string | undefined;
+  /** It held still, and only its length is not what stat says: nothing has to be waited for. */
+  readonly isMisstated?: boolean;
+  readonly detail: string;
+}
+
+export interface FilesResult {
+  readonly kind: 'files';
+  /** The run of CAR sections at the start of the slab, in bytes. */
+  readonly runBytes: number;
+  readonly codecs: Uint8Array;
+  /** 32 bytes a file. */
+  readonly digests: Uint8Array;
+  readonly dagSizes: Float64Array;
+  /** Offset in the run after the last block of each file. */
+  readonly ends: Uint32Array;
+  readonly failures: readonly FileFailure[];
+}
+
+export interface SegmentResult {
+  readonly kind: 'segment';
+  readonly runBytes: number;
+  /** Bytes of the file that each section's block stands for, in the order of the run. */
+  readonly chunkBytes: Float64Array;
+  readonly codec: Codec;
+  /** The file ended before `to`. */
+  readonly atEnd: boolean;
+  readonly failure: FileFailure | undefined;
+}
+
+export type Result = FilesResult | SegmentResult;
+
+export interface TaskMessage {
+  readonly id: number;
+  readonly task: Task;
+}
+
+export interface ResultMessage {
+  readonly id: number;
+  readonly result: Result;
+}
+
+/** A slab takes four 1 MiB chunks with their frames: large enough that a write of one is sequential for a disk, and eight of them are 33 MB. With 8 MiB an add took 1.75 s instead of 1.79: noise. */
+export const SLAB_BYTES = 4 * 1024 * 1024 + 64 * 1024;
+/** With more, the last batch of a run would keep one worker busy while the other waits; 256 tiny files are 10 ms of work. */
+export const MAX_FILES_PER_TASK = 256;
+/** Room that a file of one chunk needs beside its bytes: two section headers, a leaf frame and a root node. */
+export const FILE_OVERHEAD_BYTES = 512;
+/** Room that each chunk of a segment needs beside its bytes: a section header and a leaf frame. */
+export const CHUNK_OVERHEAD_BYTES = 96;

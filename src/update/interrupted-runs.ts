@@ -1,0 +1,81 @@
+/** What interrupted runs imported and never committed, and what this one imports, for the next should it be interrupted. */
+
+import { type ByteString, type CidProfile, hasLoss, type ShardRecord } from '../core/model.ts';
+import type { Index } from '../index/index.ts';
+import { PendingFiles } from '../index/pending/files.ts';
+import { PENDING_VERSION, type PendingHeader, RE_ROOTED_ROWS, READ_ROWS, type ShardName } from '../index/pending/format.ts';
+import { PendingReader } from '../index/pending/reader.ts';
+import { PendingWriter } from '../index/pending/writer.ts';
+import type { Holders } from '../storing/usable-shards.ts';
+import type { PendingSource } from './compare/resume.ts';
+import type { Parent } from './parent.ts';
+
+export interface PendingOptions {
+  readonly repository: string;
+  readonly source: ByteString;
+  readonly profile: CidProfile;
+  readonly metadata: boolean;
+  /** Directory with a directory per repository. */
+  readonly pending: string;
+  readonly index: Index;
+  readonly holders: Holders;
+  /** Whether a shard may be counted on for what it holds, if it is there. */
+  readonly usable: (shard: number) => boolean;
+  readonly parent: Parent | undefined;
+  /** Whether a file with this ctime may still change within the clock tick in which it was scanned. */
+  readonly isRacy: (ctimeNs: bigint) => boolean;
+}
+
+export class Pending {
+  /** Entries of earlier runs, of the latest first. */
+  readonly sources: readonly PendingSource[];
+  /** Shards that entries which were taken over need. */
+  readonly shards = new Set<number>();
+  readonly writer: PendingWriter;
+  readonly #files: PendingFiles;
+  readonly #readers: PendingReader[];
+
+  constructor(options: PendingOptions) {
+    const { repository, source, profile, metadata, pending, index, holders, usable, parent, isRacy } = options;
+    const header: PendingHeader = {
+      version: PENDING_VERSION,
+      source,
+      profile,
+      metadata,
+      // Without its entries no root node is made anew from it.
+      parent: parent?.entries === undefined ? null : parent.snapshot.cid,
+    };
+    const isThere = ([number, cid]: ShardName) => {
+      const shard = index.shard(number);
+      return shard?.cid === cid && shard.state !== 'sealed' && !hasLoss(shard) && usable(number) && holders.isHeld(number);
+    };
+    this.#files = new PendingFiles(pending, repository);
+    this.#readers = this.#files.paths().map((path) => new PendingReader(path, isThere));
+    this.sources = this.#readers.toReversed().flatMap((reader) => this.#sourcesOf(reader, header));
+    const cidOf = (shard: number) => (index.shard(shard) as ShardRecord).cid;
+    this.writer = new PendingWriter(this.#files.nextPath(), header, { isRacy, cidOf });
+  }
+
+  async close(): Promise<void> {
+    await this.writer.close();
+    for (const reader of this.#readers.splice(0)) reader.close();
+  }
+
+  /** Everything is committed. Closed first: on NFS and FUSE what is removed while it is open stays, under another name, or cannot be removed. */
+  async drop(): Promise<void> {
+    await this.close();
+    this.#files.drop();
+  }
+
+  #sourcesOf(reader: PendingReader, { parent, ...own }: PendingHeader): PendingSource[] {
+    if (reader.shards.length === 0 || reader.header === undefined) return [];
+    const { parent: madeFrom, ...its } = reader.header;
+    if (JSON.stringify(its) !== JSON.stringify(own)) return [];
+    const onTaken = () => {
+      for (const shard of reader.shards) this.shards.add(shard);
+    };
+    const sources = [{ records: reader.records(READ_ROWS), onTaken }];
+    if (madeFrom !== null && madeFrom === parent) sources.push({ records: reader.records(RE_ROOTED_ROWS), onTaken });
+    return sources;
+  }
+}

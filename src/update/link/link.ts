@@ -1,0 +1,115 @@
+/**
+ * link — closes directories.
+ * In: the import steps. Out: their blocks, and those of each directory as the walk leaves it; in the end, the tree.
+ * Holds: the CIDs of the directories between the root and the current one.
+ *
+ * A directory in which nothing differs keeps the CID that it has in the parent: nothing is encoded, nothing is hashed.
+ */
+
+import type { BlockId, ByteString, CidProfile, Metadata, Root } from '../../core/model.ts';
+import { buildDirectory } from '../../dag/directory.ts';
+import type { DirectoryLinks } from '../../dag/directory-links.ts';
+import type { HamtBefore } from '../../dag/hamt.ts';
+import type { EntriesReader } from '../../index/entries/reader.ts';
+import type { EntriesWriter } from '../../index/entries/writer.ts';
+import { type BlocksStep, ownBlocks, RunBuilder } from '../../shard/run.ts';
+import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME } from '../../walk/directory.ts';
+import type { FilledStep, WalkStep } from '../../walk/walk-step.ts';
+import { hamtBefore, mayBeHamt } from './hamt-before.ts';
+
+export interface LinkOptions {
+  readonly profile: CidProfile;
+  /** Mode and mtime of each directory go into its node. */
+  readonly metadata: boolean;
+  readonly root: Required<Metadata>;
+  /** There is no parent, or its root had other metadata. */
+  readonly rootDiffers: boolean;
+  /** The parent snapshot's entries, for this stage alone. */
+  readonly base: EntriesReader | undefined;
+  /** The root of the parent's tree. */
+  readonly treeBefore: BlockId | undefined;
+  /** A block of the parent's tree, by its digest. Throws ShardctlError when no peer gives it. */
+  readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
+  /** Where this snapshot's entries go. */
+  readonly entries: EntriesWriter;
+}
+
+/** The finished tree, and the block of its root: the catalogue carries it too. */
+export interface Tree {
+  readonly root: Root;
+  readonly block: Buffer;
+}
+
+type Step = WalkStep | FilledStep | BlocksStep;
+
+/** Directory nodes are small: they are gathered into runs of this size. */
+const RUN_BYTES = 256 * 1024;
+
+/** @returns the tree, or undefined when it is the same as the parent's */
+export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): AsyncGenerator<BlocksStep, Tree | undefined, void> {
+  const blocks = new RunBuilder();
+  let tree: Tree | undefined;
+  for await (const step of steps) {
+    if (step.kind === 'blocks') {
+      // Files first: a directory's node comes after what it links to.
+      if (blocks.length > 0) yield ownBlocks(blocks.take());
+      yield step;
+    } else if (step.kind === 'same') {
+      options.entries.copy(options.base as EntriesReader, step.subtree.ordinal, step.subtree.length);
+    } else if (step.kind === 'filled') {
+      options.entries.enter(step.directory);
+    } else if (step.kind === 'leave') {
+      const { directory } = step;
+      const before = mayBeHamt(directory, options.profile) ? await hamtBefore(directory, options) : undefined;
+      tree = close(directory, options, blocks, before);
+      options.entries.leave(directory);
+      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());
+    }
+  }
+  if (blocks.length > 0) yield ownBlocks(blocks.take());
+  return tree;
+}
+
+/** Encodes the directory if it differs, and tells its parent; returns the tree if this was its root and it differs. */
+function close(directory: Directory, options: LinkOptions, blocks: RunBuilder, before: HamtBefore | undefined): Tree | undefined {
+  const { parent, indexInParent } = directory;
+  if (parent === undefined) {
+    return directory.differs || options.rootDiffers ? encode(directory, options.root, options, blocks, before) : undefined;
+  }
+  if (!directory.differs && parent.states[indexInParent] === SAME) return undefined;
+  const metadata = { mode: parent.modes[indexInParent] as number, mtimeNs: parent.mtimeNs(indexInParent) };
+  const { codec, digest, dagSize } = encode(directory, metadata, options, blocks, before).root;
+  parent.setRoot(indexInParent, codec, digest, 0, dagSize);
+  if (parent.states[indexInParent] === SAME) parent.states[indexInParent] = CHANGED;
+  return undefined;
+}
+
+function encode(directory: Directory, metadata: Metadata, options: LinkOptions, blocks: RunBuilder, before: HamtBefore | undefined): Tree {
+  let block: Buffer = Buffer.alloc(0);
+  const emit = (node: Buffer) => {
+    // The root of a directory is emitted last.
+    block = node;
+    return blocks.add(node);
+  };
+  const root = buildDirectory(linksOf(directory), options.metadata ? metadata : undefined, options.profile, emit, before);
+  return { root, block };
+}
+
+function linksOf(directory: Directory): DirectoryLinks {
+  const live = directory.live();
+  const count = live.length;
+  const cids = directory.cids ?? Buffer.alloc(0);
+  const dagSizes = directory.dagSizes ?? new Float64Array(0);
+  if (count === directory.count) return { count, names: directory.names, cids, dagSizes };
+  const liveCids = Buffer.alloc(count * CID_COLUMN_BYTES);
+  for (let to = 0; to < count; to++) {
+    const from = (live[to] as number) * CID_COLUMN_BYTES;
+    cids.copy(liveCids, to * CID_COLUMN_BYTES, from, from + CID_COLUMN_BYTES);
+  }
+  return {
+    count,
+    names: Array.from(live, (i) => directory.names[i] as ByteString),
+    cids: liveCids,
+    dagSizes: Float64Array.from(live, (i) => dagSizes[i] as number),
+  };
+}

@@ -1,0 +1,61 @@
+/** The head that a run starts from. */
+import type { Emit } from '../core/events.ts';
+import { type CidProfile, type CountedPeers, leastReplicas, type Replication, type SnapshotRecord } from '../core/model.ts';
+import type { EntriesReader } from '../index/entries/reader.ts';
+import type { Index } from '../index/index.ts';
+import type { Holders } from '../storing/usable-shards.ts';
+
+export interface Parent {
+  readonly snapshot: SnapshotRecord;
+  /** False when shards of it are lost: the same tree must be committed anew. */
+  readonly isWhole: boolean;
+  /** Undefined when nothing can be taken over from it: every file is read again. */
+  readonly entries: EntriesReader | undefined;
+}
+
+export interface ParentOptions {
+  readonly index: Index;
+  readonly repository: string;
+  readonly profile: CidProfile;
+  readonly metadata: boolean;
+  readonly emit: Emit;
+  /** Which shards are there. */
+  readonly holders: Holders;
+}
+
+/** The caller closes its entries. */
+export function parentOf({ index, repository, profile, metadata, emit, holders }: ParentOptions): Parent | undefined {
+  const known = index.repository(repository);
+  const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
+  if (known === undefined || snapshot === undefined) return undefined;
+  // Other CIDs for the same bytes: nothing of the parent fits.
+  if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, isWhole: true, entries: undefined };
+  const lost = holders.lost(snapshot.shards).length;
+  if (lost > 0) {
+    const message = `${lost} of ${snapshot.shards.length} shards of ${repository} are lost: every file is read again, and what they held is stored again`;
+    emit({ type: 'warning', message });
+    return { snapshot, isWhole: false, entries: undefined };
+  }
+  const entries = index.readEntries(repository, known.head);
+  if (entries === undefined)
+    emit({
+      type: 'warning',
+      message: `the index has no entries of ${repository}@${known.head}, as after \`import-car\` or \`recover\`: every file is read`,
+    });
+  return { snapshot, isWhole: true, entries };
+}
+
+/**
+ * Which shards may be counted on for what they hold: those of the parent, and those that have as many replicas as are asked for. What
+ * another repository placed for less holds nothing for this one: the block is stored again, which costs its own bytes and needs no reading,
+ * while another replica of that shard may cost a hundred megabytes for one licence text.
+ */
+export function usableIn(
+  { replication, peers }: { readonly replication: Replication; readonly peers: CountedPeers },
+  holders: Holders,
+  parent: Parent | undefined,
+): (shard: number) => boolean {
+  const least = leastReplicas(replication, peers);
+  const named = new Set(parent?.snapshot.shards);
+  return (shard) => named.has(shard) || holders.replicas(shard) >= least;
+}
