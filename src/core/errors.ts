@@ -2,7 +2,7 @@
 
 import { errnoName, isNoSpace, isTooLittle, withErrnoInWords } from './errno.ts';
 
-/** Exit codes: the table of docs/design.md section 8. Codes are stable, messages are not. */
+/** Exit codes: the table in docs/architecture.md. Codes are stable, messages are not. */
 export const EXIT = {
   done: 0,
   bug: 1,

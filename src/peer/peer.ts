@@ -62,7 +62,7 @@ export interface Peer {
 
   /**
    * Marks the shard as this home's own, stores every block of it and pins it. Resolves only when both are durable and the pin was seen to hold
-   * (invariants I3 and I4 of docs/design.md). Putting a shard that is already there is a cheap success.
+   * (invariants I3 and I4 of docs/architecture.md). Putting a shard that is already there is a cheap success.
    */
   put(shard: SealedShard, options: PutOptions): Promise<void>;
 

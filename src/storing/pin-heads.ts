@@ -1,6 +1,6 @@
 /**
  * The roots of each repository's head, pinned by themselves on the peers that hold its catalogue: who knows only the root of a tree,
- * or a snapshot's CID, then finds a peer that has it (docs/design.md section 7).
+ * or a snapshot's CID, then finds a peer that has it (docs/kubo.md, "How strangers find a tree").
  */
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';

@@ -4,7 +4,7 @@
  *   scan → compare → import → pack → allocate → place → link → commit
  *
  * Everything streams: what is held is one open shard's books, the slabs of blocks under way, and the directories between the
- * root and the current one. The order of writes is docs/design.md section 5: blocks, pins, records, catalogue, snapshot, head.
+ * root and the current one. The order of writes is docs/architecture.md, "Order of writes": blocks, pins, records, catalogue, snapshot, head.
  */
 import { availableParallelism } from 'node:os';
 import type { Summary } from '../core/events.ts';

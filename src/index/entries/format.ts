@@ -3,7 +3,7 @@
  *
  * Two plain files rather than LMDB keys, because both are only ever written and read front to back, and a no-op must
  * read nothing but the first: names and stat data in walk order (`hot`), and, in the order in which directories are
- * finished, CIDs and DAG sizes (`cold`). Measured at 1M files: see docs/design.md, section 4.
+ * finished, CIDs and DAG sizes (`cold`). Measured at 1M files: see docs/measurements.md.
  *
  *   hot   header, then blocks: u32 length, u32 crc32, payload. A payload is directory records, each padded to 8 bytes:
  *         u32 entries, u32 path bytes, u32 bytes of all names, u32 zero,

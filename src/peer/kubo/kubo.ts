@@ -1,6 +1,6 @@
 /**
  * The Kubo peer: a stock daemon, driven over its RPC. A shard is one `dag/import` with its root pinned; `pin ls` says that it
- * is there, and only a complete offline read says that it is whole (docs/design.md section 5).
+ * is there, and only a complete offline read says that it is whole (docs/architecture.md, "What is evidence").
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';

@@ -1,5 +1,5 @@
 /**
- * allocate — chooses the peers of a shard: docs/design.md section 7.
+ * allocate — chooses the peers of a shard: docs/placing.md.
  * Candidates without room are dropped, the others are ordered by the configured allocators in turn, ties are broken by a
  * stable hash of shard and peer, and the list is cut at the most replicas.
  */

@@ -1,6 +1,6 @@
 /**
  * Shards that were placed before, for less than a repository asks for now, get the replicas that they lack: before the commit
- * that names them (docs/design.md, I2), or when a repository is told to have more of each. Only what the records say is too
+ * that names them (docs/architecture.md, I2), or when a repository is told to have more of each. Only what the records say is too
  * little: a replica that is missing where it should be is mended by `repair`, or an hourly update would copy a whole mirror
  * because a disk was not mounted.
  */

@@ -3,7 +3,7 @@
  * In: sealed shards. Out: shard records in the index, in the state `placed`. Holds: the shards under way, which are files: at most
  * `transfers` + 1, and as many again while peers lag.
  *
- * The order is the promise (docs/design.md section 5): announced, stored and pinned on every peer that counts, confirmed, and
+ * The order is the promise (docs/architecture.md, "Order of writes"): announced, stored and pinned on every peer that counts, confirmed, and
  * only then recorded. A shard gets its peers when its turn has come, not before: a peer that lags behind is not chosen then
  * while another will do, and what waits only for such a one does not count as under way.
  */
