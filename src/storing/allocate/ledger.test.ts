@@ -148,6 +148,29 @@ test('a peer that hangs when it is asked does not hold a shard back for long', a
   assert.equal(ledger.allocate(shard('one')).length, 1);
 });
 
+test('peers that fail are named in the order of the settings, whichever of them failed first', async () => {
+  const world = new World();
+  const failing = ['b', 'c', 'd'].map((name, at) => {
+    const peer = new FakePeer(name, GIB);
+    peer.metric = async () => {
+      for (let turn = 0; turn < 3 - at; turn++) await setImmediate();
+      throw new ShardctlError('TOO_FEW_PEERS', `${name} is not there`);
+    };
+    return peer;
+  });
+  const ledger = await world.open([new FakePeer('a', GIB), ...failing]);
+  assert.deepEqual([...ledger.silent().keys()], ['b', 'c', 'd']);
+  const told = world.events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
+  assert.deepEqual(
+    told,
+    ['b', 'c', 'd'].map((name) => `peer ${name} is left out: ${name} is not there`),
+  );
+  await assert.rejects(
+    world.open([new FakePeer('a', GIB), ...failing], { replication: EVERY }),
+    /b is not there; c is not there; d is not there/,
+  );
+});
+
 test('a peer that hangs at the start is waited for while it is needed, else it joins in when it answers', async () => {
   const world = new World();
   const slow = () => {

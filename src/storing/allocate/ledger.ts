@@ -8,13 +8,12 @@ import type { Peer } from '../../peer/peer.ts';
 import { allocate, largestShard, shortage } from './allocate.ts';
 import { type Allocator, allocatorsAmong, type Candidate, type Chosen } from './allocators.ts';
 import { validMetric } from './valid-metric.ts';
+import { withPatience } from './with-patience.ts';
 
 /** Metrics that are older are asked for again before the next shard is allocated: others fill the peers too. */
 const REFRESH_MS = 10_000;
 /** A daemon that only wakes up answers within that; the HTTP client gives up on one that is frozen after a minute. */
 const START_MS = 5_000;
-/** So long a peer that is asked for its metric may hold a shard back; a later answer counts for the next one. */
-const PATIENCE_MS = 500;
 
 export interface LedgerOptions {
   readonly peers: ReadonlyMap<string, Peer>;
@@ -99,8 +98,11 @@ export class Ledger {
       return ledger;
     }
     const drained = options.peers.size - takers.length;
-    const reached = `${answering} of ${options.peers.size} peer${options.peers.size === 1 ? '' : 's'} can be used`;
-    const reasons = [reached, ...(drained > 0 ? [`${drained} drained`] : []), ...failures.map(({ error }) => error.message)];
+    const reasons = [
+      `${answering} of ${options.peers.size} peer${options.peers.size === 1 ? '' : 's'} can be used`,
+      ...(drained > 0 ? [`${drained} drained`] : []),
+      ...failures.map(({ error }) => error.message),
+    ];
     throw new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but ${reasons.join('; ')}`, {
       hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
     });
@@ -127,7 +129,8 @@ export class Ledger {
       this.#silent.set(name, 'does not answer');
       failures.push({ peer: name, error: new ShardctlError('TOO_FEW_PEERS', `it has not answered for ${startMs / 1000} s`) });
     }
-    return failures;
+    // In the order of the settings, whoever failed first: two repositories that meet the same trouble say it in the same words, and cron's mail has it once.
+    return takers.flatMap(({ name }) => failures.filter(({ peer }) => peer === name));
   }
 
   private constructor(options: LedgerOptions) {
@@ -143,7 +146,8 @@ export class Ledger {
 
   /** Peers that did not answer when they were asked last, and why. */
   silent(): ReadonlyMap<string, string> {
-    return new Map([...this.#silent.keys()].map((name) => [name, this.#reasons.get(name) ?? `${name} does not answer`]));
+    const names = [...this.#options.peers.keys()].filter((name) => this.#silent.has(name));
+    return new Map(names.map((name) => [name, this.#reasons.get(name) ?? `${name} does not answer`]));
   }
 
   /** Names of peers that failed to take a shard. */
@@ -297,10 +301,4 @@ export class Ledger {
   #unusable(): Map<string, string> {
     return new Map([...this.#silent, ...[...this.#left].map((name): [string, string] => [name, 'failed'])]);
   }
-}
-
-async function withPatience(asking: Promise<void>): Promise<void> {
-  const patience = new AbortController();
-  const enough = sleep(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => {});
-  await Promise.race([asking, enough]).finally(() => patience.abort());
 }
