@@ -26,7 +26,7 @@ function block(data: Uint8Array, codec: Codec = RAW): Block {
   return { codec, data, digest: hash('sha256', data, 'buffer') };
 }
 
-function runOf(blocks: readonly Block[]): Buffer {
+function batchOf(blocks: readonly Block[]): Buffer {
   const parts = blocks.map(({ codec, digest, data }) => {
     const section = Buffer.alloc(sectionHeaderBytes(data.length) + data.length);
     section.set(data, writeSectionHeader(section, 0, codec, digest, 0, data.length));
@@ -46,7 +46,7 @@ test('what is written is read by @ipld/car, and byte for byte what it writes', a
   await fc.assert(
     fc.asyncProperty(blocks, async (written) => {
       const root = written[0] as Block;
-      const car = Buffer.concat([carHeader(root), runOf(written)]);
+      const car = Buffer.concat([carHeader(root), batchOf(written)]);
       const cidOf = (b: Block) => CID.createV1(b.codec, createDigest(0x12, b.digest));
       const { writer, out } = CarWriter.create([cidOf(root)]);
       const theirs = (async () => {
@@ -67,8 +67,8 @@ test('what is written is read by @ipld/car, and byte for byte what it writes', a
 test('the cursor gives every section back in order', () => {
   fc.assert(
     fc.property(blocks, (written) => {
-      const run = runOf(written);
-      const cursor = new SectionCursor(run);
+      const batch = batchOf(written);
+      const cursor = new SectionCursor(batch);
       const read: Block[] = [];
       let at = 0;
       while (cursor.next()) {
@@ -76,12 +76,12 @@ test('the cursor gives every section back in order', () => {
         at = cursor.end;
         read.push({
           codec: cursor.codec,
-          digest: new Uint8Array(run.subarray(cursor.digestAt, cursor.digestAt + 32)),
-          data: new Uint8Array(run.subarray(cursor.dataAt, cursor.end)),
+          digest: new Uint8Array(batch.subarray(cursor.digestAt, cursor.digestAt + 32)),
+          data: new Uint8Array(batch.subarray(cursor.dataAt, cursor.end)),
         });
       }
       assert.equal(cursor.torn, false);
-      assert.equal(at, run.length);
+      assert.equal(at, batch.length);
       assert.deepEqual(
         read,
         written.map((b) => ({ ...b, digest: new Uint8Array(b.digest), data: new Uint8Array(b.data) })),
@@ -106,11 +106,11 @@ test('the header has a fixed length and names its root', () => {
   assert.throws(() => readCarHeader(header.subarray(0, 58)), { code: 'DAMAGE' });
 });
 
-test('a run cut anywhere is torn, never read past its end', () => {
-  const run = runOf([block(Buffer.from('one')), block(Buffer.alloc(200, 7))]);
+test('a batch cut anywhere is torn, never read past its end', () => {
+  const batch = batchOf([block(Buffer.from('one')), block(Buffer.alloc(200, 7))]);
   const first = sectionHeaderBytes(3) + 3;
-  for (let cut = 1; cut < run.length; cut++) {
-    const cursor = new SectionCursor(run, 0, cut);
+  for (let cut = 1; cut < batch.length; cut++) {
+    const cursor = new SectionCursor(batch, 0, cut);
     let sections = 0;
     while (cursor.next()) sections++;
     assert.equal(sections, cut >= first ? 1 : 0);
@@ -119,31 +119,31 @@ test('a run cut anywhere is torn, never read past its end', () => {
 });
 
 test('bytes that are not a section of a shard are damage', () => {
-  const good = runOf([block(Buffer.from('one'))]);
-  const damaged = (change: (run: Buffer) => void): Buffer => {
-    const run = Buffer.from(good);
-    change(run);
-    return run;
+  const good = batchOf([block(Buffer.from('one'))]);
+  const damaged = (change: (batch: Buffer) => void): Buffer => {
+    const batch = Buffer.from(good);
+    change(batch);
+    return batch;
   };
   const cases = {
     'zero length': Buffer.alloc(100),
-    'shorter than a CID': damaged((run) => run.writeUInt8(35, 0)),
+    'shorter than a CID': damaged((batch) => batch.writeUInt8(35, 0)),
     'endless varint': Buffer.alloc(100, 0xff),
     'longer than a block may be': Buffer.concat([Buffer.from([0xff, 0xff, 0xff, 0x7f]), good]),
-    CIDv0: damaged((run) => run.writeUInt8(0x12, 1)),
-    'other codec': damaged((run) => run.writeUInt8(0x71, 2)),
-    'other hash': damaged((run) => run.writeUInt8(0x13, 3)),
-    'other digest length': damaged((run) => run.writeUInt8(16, 4)),
+    CIDv0: damaged((batch) => batch.writeUInt8(0x12, 1)),
+    'other codec': damaged((batch) => batch.writeUInt8(0x71, 2)),
+    'other hash': damaged((batch) => batch.writeUInt8(0x13, 3)),
+    'other digest length': damaged((batch) => batch.writeUInt8(16, 4)),
   };
-  for (const [what, run] of Object.entries(cases)) assert.throws(() => new SectionCursor(run).next(), { code: 'DAMAGE' }, what);
+  for (const [what, batch] of Object.entries(cases)) assert.throws(() => new SectionCursor(batch).next(), { code: 'DAMAGE' }, what);
 });
 
 test('the largest block fits a section, one byte more does not', () => {
-  const run = Buffer.alloc(sectionHeaderBytes(MAX_BLOCK_BYTES + 1) + MAX_BLOCK_BYTES + 1);
-  writeSectionHeader(run, 0, RAW, Buffer.alloc(32), 0, MAX_BLOCK_BYTES);
-  const cursor = new SectionCursor(run);
+  const batch = Buffer.alloc(sectionHeaderBytes(MAX_BLOCK_BYTES + 1) + MAX_BLOCK_BYTES + 1);
+  writeSectionHeader(batch, 0, RAW, Buffer.alloc(32), 0, MAX_BLOCK_BYTES);
+  const cursor = new SectionCursor(batch);
   assert.ok(cursor.next());
   assert.equal(cursor.end - cursor.dataAt, MAX_BLOCK_BYTES);
-  writeSectionHeader(run, 0, RAW, Buffer.alloc(32), 0, MAX_BLOCK_BYTES + 1);
-  assert.throws(() => new SectionCursor(run).next(), { code: 'DAMAGE' });
+  writeSectionHeader(batch, 0, RAW, Buffer.alloc(32), 0, MAX_BLOCK_BYTES + 1);
+  assert.throws(() => new SectionCursor(batch).next(), { code: 'DAMAGE' });
 });

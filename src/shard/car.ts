@@ -1,5 +1,5 @@
 /**
- * CARv1 framing: `varint(length) CID data`, back to back after a header. A "run" in this program is a Buffer of such
+ * CARv1 framing: `varint(length) CID data`, back to back after a header. A "batch" in this program is a Buffer of such
  * sections. Written and walked in place, because a million small files make a million sections and an object for each
  * would cost more than hashing them.
  *
@@ -82,7 +82,7 @@ function codecAt(bytes: Uint8Array, cidAt: number): Codec {
 }
 
 /**
- * Walks the sections of a run in place: after `next()` the fields say where the current section is. One object for the
+ * Walks the sections of a batch in place: after `next()` the fields say where the current section is. One object for the
  * whole walk. Throws `DAMAGE` on bytes that cannot be a section of a shard.
  */
 export class SectionCursor {

@@ -5,8 +5,8 @@ import type { Emit } from '../core/events.ts';
 import { leastReplicas, type PlacedShard, type Replication } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
+import { BatchBuilder } from '../shard/batch.ts';
 import { SectionCursor } from '../shard/car.ts';
-import { RunBuilder } from '../shard/run.ts';
 import { OpenShard, type SpooledShard } from './pack/open-shard.ts';
 import type { Transferring } from './place/placer.ts';
 import { putWithRetries, untilGivenUp } from './place/put.ts';
@@ -79,7 +79,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
 /** The catalogue of a snapshot's own blocks in the spool, under a number that no shard has there. */
 export function sealCatalogue(spool: string, number: number, blocks: readonly Buffer[]): Promise<SpooledShard> {
   const shard = new OpenShard(spool, number);
-  const builder = new RunBuilder();
+  const builder = new BatchBuilder();
   for (const block of blocks) builder.add(block);
   const sections = builder.take();
   for (const cursor = new SectionCursor(sections); cursor.next(); ) shard.note(sections, cursor.digestAt, cursor.end - cursor.dataAt);

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { DIGEST_BYTES } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import { contentsOn } from '../read/shard-contents.ts';
-import { ownBlocks, RunBuilder } from '../shard/run.ts';
+import { BatchBuilder, ownBlocks } from '../shard/batch.ts';
 import { withIndex } from '../testing/retention.ts';
 import { TestHome } from '../testing/run.ts';
 import { Ledger } from './allocate/ledger.ts';
@@ -17,10 +17,10 @@ import { Holders } from './usable-shards.ts';
 const SHARD_BYTES = 2000;
 const BLOCK_BYTES = 200;
 
-/** Blocks by their numbers, in runs, and for each shard how many turns its peer takes to store it. */
+/** Blocks by their numbers, in batches, and for each shard how many turns its peer takes to store it. */
 const input = fc.record({
   // Few numbers meet at every distance: in the open shard, in those under way, and in those that were placed long before.
-  runs: fc.array(fc.array(fc.integer({ min: 0, max: 150 }), { minLength: 1, maxLength: 60 }), { minLength: 1, maxLength: 12 }),
+  batches: fc.array(fc.array(fc.integer({ min: 0, max: 150 }), { minLength: 1, maxLength: 60 }), { minLength: 1, maxLength: 12 }),
   turns: fc.array(fc.constantFrom(0, 0, 1, 5, 40), { minLength: 1, maxLength: 20 }),
   shardBytes: fc.constantFrom(4 * BLOCK_BYTES, SHARD_BYTES),
 });
@@ -29,7 +29,7 @@ function blockOf(number: number): Buffer {
   return Buffer.alloc(BLOCK_BYTES, `block ${number} `);
 }
 
-async function store(home: TestHome, index: Index, runs: readonly (readonly number[])[], shardBytes = SHARD_BYTES): Promise<void> {
+async function store(home: TestHome, index: Index, batches: readonly (readonly number[])[], shardBytes = SHARD_BYTES): Promise<void> {
   const spool = join(home.dir, 'spool');
   mkdirSync(spool, { recursive: true });
   const options = { peers: home.peers, replication: { min: 1, max: 1 }, allocateBy: ['freespace'], emit: () => {}, now: Date.now };
@@ -37,10 +37,10 @@ async function store(home: TestHome, index: Index, runs: readonly (readonly numb
   const holders = await Holders.load(index, home.peers, ledger.silent());
   const signal = new AbortController().signal;
   const { packer, placer } = storing({ ...options, repository: 'test', index, spool, allocations: ledger, shardBytes, holders, signal });
-  for (const numbers of runs) {
-    const run = new RunBuilder();
-    for (const number of numbers) run.add(blockOf(number));
-    await packer.add(ownBlocks(run.take()));
+  for (const numbers of batches) {
+    const batch = new BatchBuilder();
+    for (const number of numbers) batch.add(blockOf(number));
+    await packer.add(ownBlocks(batch.take()));
   }
   await packer.seal();
   await placer.drained();
@@ -71,13 +71,13 @@ function delay(home: TestHome, turns: readonly number[]): void {
 
 test('within one run nothing is stored twice, however far apart it comes again', async () => {
   await fc.assert(
-    fc.asyncProperty(input, async ({ runs, turns, shardBytes }) => {
+    fc.asyncProperty(input, async ({ batches, turns, shardBytes }) => {
       const home = await TestHome.create();
       try {
         delay(home, turns);
         await withIndex(home, async (index) => {
-          await store(home, index, runs, shardBytes);
-          const unique = new Set(runs.flat()).size;
+          await store(home, index, batches, shardBytes);
+          const unique = new Set(batches.flat()).size;
           const digests = await stored(home, index);
           assert.equal(digests.length, unique);
           assert.equal(new Set(digests).size, unique);

@@ -26,8 +26,8 @@ import type { Maintenance } from '../../maintain/maintenance.ts';
 import { type Blocks, UnlistedBlock } from '../../read/block-source.ts';
 import { placedBlocks } from '../../read/placed-blocks.ts';
 import type { TreeEntry } from '../../read/tree.ts';
+import { ownBlocks } from '../../shard/batch.ts';
 import { TreeCar } from '../../shard/car-file.ts';
-import { ownBlocks } from '../../shard/run.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from '../../snapshot/snapshot.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';
@@ -89,7 +89,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const usable = (shard: number) => isEnough(shard) && holders.isHeld(shard);
   const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable });
   try {
-    for await (const blocks of received.runs()) {
+    for await (const blocks of received.batches()) {
       signal.throwIfAborted();
       await packer.add(ownBlocks(blocks));
       emit({ type: 'progress', label: 'import', done: received.blocks, total: 0, bytes: packer.newBytes });

@@ -1,21 +1,21 @@
-/** What a CAR brings, as it comes in: each block hashed, known by its length from then on, and gathered into runs. */
+/** What a CAR brings, as it comes in: each block hashed, known by its length from then on, and gathered into batches. */
 
 import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
+import { BatchBuilder } from '../../shard/batch.ts';
 import type { CarBlock, TreeCar } from '../../shard/car-file.ts';
-import { RunBuilder } from '../../shard/run.ts';
 import { inlineIn } from './inline.ts';
 
-/** Blocks are gathered into runs of this size. */
-const RUN_BYTES = 256 * 1024;
+/** Blocks are gathered into batches of this size. */
+const BATCH_BYTES = 256 * 1024;
 
-/** Holds a run, and 46 to 92 bytes a block. */
+/** Holds a batch, and 46 to 92 bytes a block. */
 export class Received {
   readonly #car: TreeCar;
   readonly #name: string;
-  readonly #builder = new RunBuilder();
+  readonly #builder = new BatchBuilder();
   /** Digest → bytes of the block. */
   readonly #lengths = new DigestMap();
   /** Of all blocks, each counted once. */
@@ -48,12 +48,12 @@ export class Received {
    * bytes under its sha2-256, so that whoever reads, moves or counts blocks need not know of such links.
    * @throws ShardctlError `DAMAGE` when bytes are not those of their CID
    */
-  async *runs(): AsyncGenerator<Buffer> {
+  async *batches(): AsyncGenerator<Buffer> {
     const { root } = this.#car;
     if (root.inline !== undefined) this.#take({ ...root, bytes: Buffer.from(root.inline) });
     for await (const block of this.#car.blocks()) {
       this.#take(block);
-      if (this.#builder.length >= RUN_BYTES) yield this.#builder.take();
+      if (this.#builder.length >= BATCH_BYTES) yield this.#builder.take();
     }
     yield this.#builder.take();
   }

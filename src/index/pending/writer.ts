@@ -5,7 +5,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { flushData, makeDirectories, syncPath } from '../../core/durable-files.ts';
-import type { FinishedFiles } from '../../shard/run.ts';
+import type { FinishedFiles } from '../../shard/batch.ts';
 import { CID_COLUMN_BYTES, type Directory, METADATA, NO_CTIME } from '../../walk/directory.ts';
 import {
   encodeFrame,

@@ -8,14 +8,14 @@ import { DIGEST_BYTES, type Replication } from '../../core/model.ts';
 import type { BlockSource } from '../../read/block-source.ts';
 import type { ShardUse } from '../../read/reachable.ts';
 import { contentsOn } from '../../read/shard-contents.ts';
-import { ownBlocks, RunBuilder } from '../../shard/run.ts';
+import { BatchBuilder, ownBlocks } from '../../shard/batch.ts';
 import type { Ledger } from '../../storing/allocate/ledger.ts';
 import { storing } from '../../storing/shard-sink.ts';
 import { Holders } from '../../storing/usable-shards.ts';
 import type { Maintenance } from '../maintenance.ts';
 
-/** Blocks are gathered into runs of this size. */
-const RUN_BYTES = 256 * 1024;
+/** Blocks are gathered into batches of this size. */
+const BATCH_BYTES = 256 * 1024;
 
 export interface RepackOptions {
   readonly thin: readonly ShardUse[];
@@ -49,7 +49,7 @@ export async function repack(run: Maintenance, { thin, live, leaving, blocks, le
 
   // In the order of their numbers: what was packed together stays together.
   const inOrder = thin.toSorted((a, b) => a.shard.number - b.shard.number);
-  const builder = new RunBuilder();
+  const builder = new BatchBuilder();
   try {
     let bytes = 0;
     for (const [done, { shard }] of inOrder.entries()) {
@@ -57,7 +57,7 @@ export async function repack(run: Maintenance, { thin, live, leaving, blocks, le
         const block = await blocks.read(digest);
         builder.add(Buffer.from(block.buffer, block.byteOffset, block.length));
         bytes += block.length;
-        if (builder.length < RUN_BYTES) continue;
+        if (builder.length < BATCH_BYTES) continue;
         signal.throwIfAborted();
         await packer.add(ownBlocks(builder.take()));
       }

@@ -2,12 +2,12 @@
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import type { Peer, ReadBlock, ShardReader } from '../../peer/peer.ts';
+import { BatchBuilder } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
-import { RunBuilder } from '../../shard/run.ts';
 import { OpenShard, type SpooledShard } from '../pack/open-shard.ts';
 
-/** Blocks are gathered into runs of this size. */
-const RUN_BYTES = 256 * 1024;
+/** Blocks are gathered into batches of this size. */
+const BATCH_BYTES = 256 * 1024;
 
 export interface RebuildOptions extends LookOptions {
   /** Where the CAR goes, and under what number. */
@@ -31,11 +31,11 @@ export type Rebuilt =
 
 export async function rebuild(placed: PlacedShard, options: RebuildOptions): Promise<Rebuilt> {
   const shard = new OpenShard(options.spool, options.number);
-  const builder = new RunBuilder();
+  const builder = new BatchBuilder();
   try {
     const lacking = await eachBlock(placed, options, async (block) => {
       builder.add(Buffer.from(block.buffer, block.byteOffset, block.length));
-      if (builder.length >= RUN_BYTES) await write(shard, builder.take());
+      if (builder.length >= BATCH_BYTES) await write(shard, builder.take());
     });
     if (lacking === undefined || lacking.length > 0) {
       await shard.abandon();
@@ -132,9 +132,9 @@ class BlockStream {
   }
 }
 
-async function write(shard: OpenShard, run: Buffer): Promise<void> {
-  for (const cursor = new SectionCursor(run); cursor.next(); ) shard.note(run, cursor.digestAt, cursor.end - cursor.dataAt);
-  void shard.write(run);
+async function write(shard: OpenShard, batch: Buffer): Promise<void> {
+  for (const cursor = new SectionCursor(batch); cursor.next(); ) shard.note(batch, cursor.digestAt, cursor.end - cursor.dataAt);
+  void shard.write(batch);
   await shard.writable();
 }
 

@@ -29,7 +29,7 @@ export interface SpooledShard {
 const MAX_WRITES = 2;
 
 /**
- * A piece of a run that is smaller is copied, and written together with its neighbours: a touch of a million files makes a million of
+ * A piece of a batch that is smaller is copied, and written together with its neighbours: a touch of a million files makes a million of
  * 200 bytes, and to wake a thread for a write costs more than to copy this much.
  */
 const SMALL_BYTES = 512 * 1024;
@@ -60,10 +60,10 @@ export class OpenShard {
     return this.digests.size;
   }
 
-  /** Takes a block into the books; its section is written with the piece of the run that it stands in. */
-  note(run: Buffer, digestAt: number, length: number): void {
-    this.digests.add(run, digestAt, length);
-    this.#manifest.add(run, digestAt, length);
+  /** Takes a block into the books; its section is written with the piece of the batch that it stands in. */
+  note(batch: Buffer, digestAt: number, length: number): void {
+    this.digests.add(batch, digestAt, length);
+    this.#manifest.add(batch, digestAt, length);
     this.bytes += length;
   }
 

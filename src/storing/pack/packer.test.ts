@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { CarReader } from '@ipld/car/reader';
 import fc from 'fast-check';
 import { sha256 } from '../../dag/cid.ts';
-import { type BlocksStep, RunBuilder } from '../../shard/run.ts';
+import { BatchBuilder, type BlockBatch } from '../../shard/batch.ts';
 import type { SpooledShard } from './open-shard.ts';
 import { Packer } from './packer.ts';
 
@@ -26,7 +26,7 @@ const OLD_SHARD = 7;
 const isOld = (n: number): boolean => n % 5 === 4;
 
 const input = fc.record({
-  runs: fc.array(fc.array(fc.nat(60), { maxLength: 30 }), { maxLength: 12 }),
+  batches: fc.array(fc.array(fc.nat(60), { maxLength: 30 }), { maxLength: 12 }),
   shardBytes: fc.constantFrom(1, 500, 4000, 700_000, 2_000_000),
   /** After how many more sealed shards the index knows one. */
   delay: fc.nat(3),
@@ -39,11 +39,11 @@ interface Packed {
 }
 
 async function pack({
-  runs,
+  batches,
   shardBytes,
   delay,
 }: {
-  runs: readonly (readonly number[])[];
+  batches: readonly (readonly number[])[];
   shardBytes: number;
   delay: number;
 }): Promise<Packed> {
@@ -65,7 +65,7 @@ async function pack({
     onMet: (shard) => met.add(shard),
     onPacked: (step, bytes) => {
       const before = told.get(step) ?? 0;
-      assert.ok(bytes >= before && bytes <= step.run.length);
+      assert.ok(bytes >= before && bytes <= step.batch.length);
       told.set(step, bytes);
     },
     onSealed: async (shard) => {
@@ -74,30 +74,30 @@ async function pack({
       if (due !== undefined) place(due);
     },
   });
-  const told = new Map<BlocksStep, number>();
-  const released = new Map<BlocksStep, number>();
-  for (const numbers of runs) {
-    const builder = new RunBuilder();
+  const told = new Map<BlockBatch, number>();
+  const released = new Map<BlockBatch, number>();
+  for (const numbers of batches) {
+    const builder = new BatchBuilder();
     for (const n of numbers) builder.add(blockOf(n));
-    const step: BlocksStep = { kind: 'blocks', run: builder.take(), release: () => released.set(step, (released.get(step) ?? 0) + 1) };
+    const step: BlockBatch = { kind: 'blocks', batch: builder.take(), release: () => released.set(step, (released.get(step) ?? 0) + 1) };
     await packer.add(step);
-    assert.equal(told.get(step), step.run.length);
+    assert.equal(told.get(step), step.batch.length);
   }
   await packer.seal();
   assert.deepEqual(
     [...released.values()],
-    runs.map(() => 1),
+    batches.map(() => 1),
   );
   return { shards, met, packer };
 }
 
 /** The same with lists: which blocks each shard has. */
-function expected(runs: readonly (readonly number[])[], shardBytes: number): { shards: number[][]; met: Set<number> } {
+function expected(batches: readonly (readonly number[])[], shardBytes: number): { shards: number[][]; met: Set<number> } {
   const shards: number[][] = [];
   const whereIs = new Map<number, number>();
   const met = new Set<number>();
   let open: number[] | undefined;
-  for (const n of runs.flat()) {
+  for (const n of batches.flat()) {
     const shard = isOld(n) ? OLD_SHARD : whereIs.get(n);
     if (shard !== undefined) {
       if (shard !== 100 + shards.length - 1 || open === undefined) met.add(shard);
@@ -116,10 +116,10 @@ function expected(runs: readonly (readonly number[])[], shardBytes: number): { s
 
 test('each block is in exactly one shard, or was known: the shards are those that lists would give, and their CARs hold just that', async () => {
   await fc.assert(
-    fc.asyncProperty(input, async ({ runs, shardBytes, delay }) => {
+    fc.asyncProperty(input, async ({ batches, shardBytes, delay }) => {
       for (const name of readdirSync(dir)) rmSync(join(dir, name));
-      const { shards, met, packer } = await pack({ runs, shardBytes, delay });
-      const right = expected(runs, shardBytes);
+      const { shards, met, packer } = await pack({ batches, shardBytes, delay });
+      const right = expected(batches, shardBytes);
       assert.deepEqual(
         shards.map(({ digests }) => digests.digests().toString('hex')),
         right.shards.map((numbers) => numbers.map(hexOf).join('')),
@@ -167,9 +167,9 @@ test('a shard is sealed at 65,536 blocks', async () => {
   };
   const packer = new Packer({ shardBytes: 2 ** 30, spool: dir, firstNumber: 0, shardOf: () => undefined, onSealed });
   for (let first = 0; first < 65_536 + 10; first += 4096) {
-    const builder = new RunBuilder();
+    const builder = new BatchBuilder();
     for (let i = first; i < Math.min(first + 4096, 65_536 + 10); i++) builder.add(Buffer.from(`${i}`));
-    await packer.add({ kind: 'blocks', run: builder.take(), release: () => {} });
+    await packer.add({ kind: 'blocks', batch: builder.take(), release: () => {} });
   }
   await packer.seal();
   assert.deepEqual(sizes, [65_536, 10]);
@@ -177,9 +177,9 @@ test('a shard is sealed at 65,536 blocks', async () => {
 
 test('an open shard that is given up leaves nothing in the spool', async () => {
   const packer = new Packer({ shardBytes: 1000, spool: dir, firstNumber: 0, shardOf: () => undefined, onSealed: async () => {} });
-  const builder = new RunBuilder();
+  const builder = new BatchBuilder();
   builder.add(Buffer.from('a block'));
-  await packer.add({ kind: 'blocks', run: builder.take(), release: () => {} });
+  await packer.add({ kind: 'blocks', batch: builder.take(), release: () => {} });
   await packer.abandon();
   assert.deepEqual(readdirSync(dir), []);
 });
@@ -198,9 +198,9 @@ test('what the peers have no room for is refused before it is packed', async () 
     onSealed: async () => {},
   });
   const add = (n: number) => {
-    const builder = new RunBuilder();
+    const builder = new BatchBuilder();
     builder.add(Buffer.alloc(1000, `${n}`));
-    return packer.add({ kind: 'blocks', run: builder.take(), release: () => {} });
+    return packer.add({ kind: 'blocks', batch: builder.take(), release: () => {} });
   };
   for (let n = 0; n < 4; n++) await add(n);
   await assert.rejects(add(4), RangeError);

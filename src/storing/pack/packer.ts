@@ -1,13 +1,13 @@
 /**
  * pack — drops blocks that a shard already holds and fills the open shard with the others.
- * In: runs of CAR sections, in walk order. Out: sealed shards, each one CAR in the spool.
- * Holds: digests and manifest of the open shard and of those not yet placed, and at most two runs being written.
+ * In: batches of CAR sections, in walk order. Out: sealed shards, each one CAR in the spool.
+ * Holds: digests and manifest of the open shard and of those not yet placed, and at most two batches being written.
  *
- * Blocks come as sections already, so what is new in a run is usually one contiguous piece of it: one write, no copy.
+ * Blocks come as sections already, so what is new in a batch is usually one contiguous piece of it: one write, no copy.
  */
 import type { DigestMap } from '../../core/digest-map.ts';
+import type { BlockBatch } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
-import type { BlocksStep } from '../../shard/run.ts';
 import { OpenShard, type SpooledShard } from './open-shard.ts';
 
 /**
@@ -27,8 +27,8 @@ export interface PackOptions {
   readonly firstNumber: number;
   /** The shard that holds a block already, by the digest at `at`. */
   readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
-  /** Told how many of a run's bytes are packed, before each shard is sealed and when all of them are. */
-  readonly onPacked?: (step: BlocksStep, bytes: number) => void;
+  /** Told how many of a batch's bytes are packed, before each shard is sealed and when all of them are. */
+  readonly onPacked?: (step: BlockBatch, bytes: number) => void;
   /** Told of each block that another shard than the open one has already: which. */
   readonly onMet?: (shard: number) => void;
   /** The most bytes that the open shard may have to find its peers. @throws ShardctlError when that is less than `bytes` */
@@ -66,21 +66,21 @@ export class Packer {
     return this.#open !== undefined;
   }
 
-  /** Packs a run; resolves when the next may come. It is released when its bytes are not needed any more. */
-  async add(step: BlocksStep): Promise<void> {
-    const { run, release } = step;
-    const cursor = new SectionCursor(run);
+  /** Packs a batch; resolves when the next may come. It is released when its bytes are not needed any more. */
+  async add(step: BlockBatch): Promise<void> {
+    const { batch, release } = step;
+    const cursor = new SectionCursor(batch);
     const writes: Promise<void>[] = [];
     let pieceStart = 0;
     while (cursor.next()) {
       const length = cursor.end - cursor.dataAt;
-      if (this.#isKnown(run, cursor.digestAt)) {
-        this.#write(run, pieceStart, cursor.start, writes);
+      if (this.#isKnown(batch, cursor.digestAt)) {
+        this.#write(batch, pieceStart, cursor.start, writes);
         pieceStart = cursor.end;
         continue;
       }
       if (this.#open !== undefined && this.#isFull(this.#open, length)) {
-        this.#write(run, pieceStart, cursor.start, writes);
+        this.#write(batch, pieceStart, cursor.start, writes);
         pieceStart = cursor.start;
         this.#options.onPacked?.(step, cursor.start);
         await this.seal();
@@ -92,12 +92,12 @@ export class Packer {
       } else {
         this.#assertRoom(this.#open.bytes + length, this.#open.blocks + 1);
       }
-      this.#open.note(run, cursor.digestAt, length);
+      this.#open.note(batch, cursor.digestAt, length);
     }
-    this.#write(run, pieceStart, cursor.end, writes);
+    this.#write(batch, pieceStart, cursor.end, writes);
     if (writes.length === 0) release();
     else void Promise.all(writes).then(release, release);
-    this.#options.onPacked?.(step, run.length);
+    this.#options.onPacked?.(step, batch.length);
     await this.#open?.writable();
   }
 
@@ -132,22 +132,22 @@ export class Packer {
     return open.bytes + length > this.#options.shardBytes || open.blocks === MAX_BLOCKS;
   }
 
-  #isKnown(run: Buffer, at: number): boolean {
-    if (this.#open?.digests.get(run, at) !== undefined) return true;
-    const shard = this.#unplacedWith(run, at) ?? this.#options.shardOf(run, at);
+  #isKnown(batch: Buffer, at: number): boolean {
+    if (this.#open?.digests.get(batch, at) !== undefined) return true;
+    const shard = this.#unplacedWith(batch, at) ?? this.#options.shardOf(batch, at);
     if (shard === undefined) return false;
     this.#reused.add(shard);
     this.#options.onMet?.(shard);
     return true;
   }
 
-  #unplacedWith(run: Buffer, at: number): number | undefined {
-    for (const [number, digests] of this.#unplaced) if (digests.get(run, at) !== undefined) return number;
+  #unplacedWith(batch: Buffer, at: number): number | undefined {
+    for (const [number, digests] of this.#unplaced) if (digests.get(batch, at) !== undefined) return number;
     return undefined;
   }
 
-  #write(run: Buffer, from: number, to: number, writes: Promise<void>[]): void {
-    const writing = to > from ? this.#open?.write(run.subarray(from, to)) : undefined;
+  #write(batch: Buffer, from: number, to: number, writes: Promise<void>[]): void {
+    const writing = to > from ? this.#open?.write(batch.subarray(from, to)) : undefined;
     if (writing !== undefined) writes.push(writing);
   }
 }

@@ -52,10 +52,10 @@ class FuzzBlocks implements Blocks {
     return this.#reads >= this.#most;
   }
 
-  take(run: Buffer): void {
-    for (const cursor = new SectionCursor(run); cursor.next(); ) {
-      const digest = run.subarray(cursor.digestAt, cursor.dataAt).toString('hex');
-      this.#blocks.set(digest, Buffer.from(run.subarray(cursor.dataAt, cursor.end)));
+  take(batch: Buffer): void {
+    for (const cursor = new SectionCursor(batch); cursor.next(); ) {
+      const digest = batch.subarray(cursor.digestAt, cursor.dataAt).toString('hex');
+      this.#blocks.set(digest, Buffer.from(batch.subarray(cursor.dataAt, cursor.end)));
     }
   }
 
@@ -144,7 +144,7 @@ export async function restoreUnchecked(recipe: Recipe, place: FuzzPlace): Promis
   };
   try {
     const opened = await opening(car);
-    for await (const run of opened.received.runs()) blocks.take(run);
+    for await (const batch of opened.received.batches()) blocks.take(batch);
     await get({ root: opened.root, path: '', out: place.out, blocks: reader, emit: () => {}, signal: enough.signal });
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
@@ -168,7 +168,7 @@ async function takenAsImportCarDoes(car: CookedCar, signal: AbortSignal): Promis
   const blocks = new FuzzBlocks(car.parts);
   try {
     const { received, root } = await opening(car);
-    for await (const run of received.runs()) blocks.take(run);
+    for await (const batch of received.batches()) blocks.take(batch);
     const tree = await acceptTree(root, { name: 'fuzz.car', blocks, received, emit: () => {}, signal });
     return { tree, root, blocks };
   } catch (error) {

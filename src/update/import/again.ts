@@ -9,7 +9,7 @@ import { isPassing } from '../../core/errno.ts';
 import { errnoOf, reasonOf } from '../../core/errors.ts';
 import { FILE } from '../../core/model.ts';
 import { partsOf } from '../../core/path-bytes.ts';
-import { type BlocksStep, NONE_FINISHED, ownBlocks } from '../../shard/run.ts';
+import { type BlockBatch, NONE_FINISHED, ownBlocks } from '../../shard/batch.ts';
 import { lookAgain } from '../../source/look.ts';
 import type { Directory } from '../../walk/directory.ts';
 import { entryStat } from '../../walk/entry-stat.ts';
@@ -26,7 +26,7 @@ export async function* importAgain(
   directory: Directory,
   index: number,
   first: FileFailure,
-): AsyncGenerator<BlocksStep, void, void> {
+): AsyncGenerator<BlockBatch, void, void> {
   let failure: FileFailure | undefined = first;
   for (let attempt = 1; failure !== undefined; attempt++) {
     // Also one that was taken as it comes, and is said to be replaced all the same: its file system gives strange errnos.
@@ -53,7 +53,7 @@ export async function* importAgain(
 }
 
 /** Imports one file out of turn, with the rest of the run waiting. */
-export async function* importAlone(context: ImportContext, directory: Directory, index: number): AsyncGenerator<BlocksStep, void, void> {
+export async function* importAlone(context: ImportContext, directory: Directory, index: number): AsyncGenerator<BlockBatch, void, void> {
   const failure = restat(context, directory, index) ?? (yield* importOnce(context, directory, index, false));
   if (failure !== undefined) yield* importAgain(context, directory, index, failure);
 }
@@ -79,7 +79,7 @@ async function* importOnce(
   directory: Directory,
   index: number,
   accept: boolean,
-): AsyncGenerator<BlocksStep, FileFailure | undefined, void> {
+): AsyncGenerator<BlockBatch, FileFailure | undefined, void> {
   const { pool, profile, signal } = context;
   const { chunker } = profile;
   if (chunker.kind !== 'size') return yield* importByContent(context, directory, index, accept);
@@ -88,10 +88,10 @@ async function* importOnce(
     signal.throwIfAborted();
     const result = (await pool.submit({ ...task, slab: pool.spareSlab })) as SegmentResult;
     // The spare slab may be needed again before these blocks are written, so they get memory of their own.
-    const run = Buffer.from(pool.run(pool.spareSlab, result.runBytes));
-    file.add(result, run);
+    const batch = Buffer.from(pool.batch(pool.spareSlab, result.batchBytes));
+    file.add(result, batch);
     if (file.failure !== undefined) return file.failure;
-    yield ownBlocks(run, NONE_FINISHED);
+    yield ownBlocks(batch, NONE_FINISHED);
     if (result.atEnd) break;
   }
   yield await file.finish(context);

@@ -9,7 +9,7 @@ import { type CidProfile, DAG_PB, RAW } from '../../core/model.ts';
 import { encodeLeafFrame } from '../../dag/file.ts';
 import type { FileChild } from '../../dag/file-tree.ts';
 import { rabinChunks } from '../../dag/rabin.ts';
-import { type BlocksStep, NONE_FINISHED, ownBlocks, RunBuilder } from '../../shard/run.ts';
+import { BatchBuilder, type BlockBatch, NONE_FINISHED, ownBlocks } from '../../shard/batch.ts';
 import type { Directory } from '../../walk/directory.ts';
 import { entryStat } from '../../walk/entry-stat.ts';
 import type { ImportContext } from './context.ts';
@@ -17,7 +17,7 @@ import { LargeFile } from './large-file.ts';
 import type { FileFailure } from './protocol.ts';
 
 const READ_BYTES = 1024 * 1024;
-const RUN_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 4 * 1024 * 1024;
 
 const readAt = promisify(read);
 
@@ -27,16 +27,16 @@ export async function* importByContent(
   directory: Directory,
   index: number,
   accept: boolean,
-): AsyncGenerator<BlocksStep, FileFailure | undefined, void> {
+): AsyncGenerator<BlockBatch, FileFailure | undefined, void> {
   const file = new LargeFile(directory, index);
-  const blocks = new RunBuilder();
+  const blocks = new BatchBuilder();
   let fd: number | undefined;
   try {
     fd = context.reach.openFile(directory.originOf(index), accept ? undefined : directory.inodes[index]);
     if (!fstatSync(fd).isFile()) return { index, errno: undefined, detail: 'it was replaced by something that is not a file' };
     for await (const chunk of chunksOf(fd, context.profile)) {
       file.addLeaf(addLeaf(blocks, chunk, context.profile));
-      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take(), NONE_FINISHED);
+      if (blocks.length >= BATCH_BYTES) yield ownBlocks(blocks.take(), NONE_FINISHED);
     }
     const stat = entryStat(fstatSync(fd, { bigint: true }));
     const held = stat.inode === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
@@ -67,7 +67,7 @@ async function* bytesOf(fd: number): AsyncGenerator<Uint8Array, void, void> {
   }
 }
 
-function addLeaf(blocks: RunBuilder, chunk: Uint8Array, profile: CidProfile): FileChild {
+function addLeaf(blocks: BatchBuilder, chunk: Uint8Array, profile: CidProfile): FileChild {
   const data = Buffer.from(chunk);
   if (profile.rawLeaves) return { codec: RAW, digest: blocks.add(data), fileBytes: data.length, dagSize: data.length };
   const { prefix, suffix } = encodeLeafFrame(data.length);

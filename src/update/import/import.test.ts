@@ -40,7 +40,7 @@ async function imported(source: ByteString, profile: CidProfile, metadata: boole
   const { signal } = new AbortController();
   const roots = new Map<ByteString, string>();
   const blocks: string[] = [];
-  /** Where each block ended, in the run that it came with; in an earlier one, at 0. */
+  /** Where each block ended, in the batch that it came with; in an earlier one, at 0. */
   const ends = new Map<string, number>();
   const entered: unknown[] = [];
   function* steps(): Generator<WalkStep, void, void> {
@@ -58,10 +58,10 @@ async function imported(source: ByteString, profile: CidProfile, metadata: boole
     for await (const step of importEntries(steps(), context)) {
       if (step.kind === 'enter') entered.push(step.directory);
       if (step.kind === 'blocks') {
-        const { run, finished } = step;
-        for (const cursor = new SectionCursor(run); cursor.next(); ) {
-          const digest = run.toString('hex', cursor.digestAt, cursor.digestAt + 32);
-          assert.equal(Buffer.from(sha256(run.subarray(cursor.dataAt, cursor.end))).toString('hex'), digest);
+        const { batch, finished } = step;
+        for (const cursor = new SectionCursor(batch); cursor.next(); ) {
+          const digest = batch.toString('hex', cursor.digestAt, cursor.digestAt + 32);
+          assert.equal(Buffer.from(sha256(batch.subarray(cursor.dataAt, cursor.end))).toString('hex'), digest);
           blocks.push(digest);
           if (!ends.has(digest)) ends.set(digest, cursor.end);
         }

@@ -7,7 +7,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { type Codec, DIGEST_BYTES } from '../../core/model.ts';
-import { type BlocksStep, type FinishedFiles, NONE_FINISHED, ownBlocks } from '../../shard/run.ts';
+import { type BlockBatch, type FinishedFiles, NONE_FINISHED, ownBlocks } from '../../shard/batch.ts';
 import type { Directory } from '../../walk/directory.ts';
 import type { FilledStep, PAUSE, WalkStep } from '../../walk/walk-step.ts';
 import { importAgain } from './again.ts';
@@ -19,7 +19,7 @@ import type { FilesResult, SegmentResult } from './protocol.ts';
 import { reRootFiles } from './re-root.ts';
 import { importSymlinks } from './symlinks.ts';
 
-export type ImportStep = WalkStep | FilledStep | BlocksStep;
+export type ImportStep = WalkStep | FilledStep | BlockBatch;
 
 /** Steps that may be planned ahead of the one that is handed out: enough to keep the workers busy through many tiny directories. */
 const MAX_STEPS_AHEAD = 2048;
@@ -50,8 +50,8 @@ export async function* importEntries(steps: Iterable<WalkStep>, context: ImportC
       }
       case 'filled': {
         yield* reRootFiles(context, item.directory);
-        const run = importSymlinks(context, item.directory);
-        if (run !== undefined) yield ownBlocks(run);
+        const batch = importSymlinks(context, item.directory);
+        if (batch !== undefined) yield ownBlocks(batch);
         yield item;
         break;
       }
@@ -116,7 +116,7 @@ function start(item: Exclude<PlanItem, typeof PAUSE>, pool: ImportContext['pool'
   return { ...item, slab, result } as Ahead;
 }
 
-async function* finishBatch(context: ImportContext, batch: FileBatch, slab: number, result: FilesResult): AsyncGenerator<BlocksStep> {
+async function* finishBatch(context: ImportContext, batch: FileBatch, slab: number, result: FilesResult): AsyncGenerator<BlockBatch> {
   const failed = new Set(result.failures.map((failure) => failure.index));
   for (let at = 0; at < batch.indexes.length; at++) {
     if (failed.has(at)) continue;
@@ -130,7 +130,7 @@ async function* finishBatch(context: ImportContext, batch: FileBatch, slab: numb
     );
   }
   const { directories, indexes } = batch;
-  yield slabBlocks(context, slab, result.runBytes, { directories, indexes, ends: result.ends });
+  yield slabBlocks(context, slab, result.batchBytes, { directories, indexes, ends: result.ends });
   for (const failure of result.failures) {
     yield* importAgain(context, batch.directories[failure.index] as Directory, batch.indexes[failure.index] as number, failure);
   }
@@ -142,10 +142,10 @@ async function* finishSegment(
   slab: number,
   result: SegmentResult,
   last: boolean,
-): AsyncGenerator<BlocksStep> {
+): AsyncGenerator<BlockBatch> {
   if (file.failure === undefined) {
-    file.add(result, context.pool.run(slab, result.runBytes));
-    yield slabBlocks(context, slab, result.runBytes, NONE_FINISHED);
+    file.add(result, context.pool.batch(slab, result.batchBytes));
+    yield slabBlocks(context, slab, result.batchBytes, NONE_FINISHED);
   } else {
     context.pool.releaseSlab(slab);
   }
@@ -154,6 +154,6 @@ async function* finishSegment(
   else yield* importAgain(context, file.directory, file.index, file.failure);
 }
 
-function slabBlocks({ pool }: ImportContext, slab: number, bytes: number, finished: FinishedFiles): BlocksStep {
-  return { kind: 'blocks', run: pool.run(slab, bytes), finished, release: () => pool.releaseSlab(slab) };
+function slabBlocks({ pool }: ImportContext, slab: number, bytes: number, finished: FinishedFiles): BlockBatch {
+  return { kind: 'blocks', batch: pool.batch(slab, bytes), finished, release: () => pool.releaseSlab(slab) };
 }

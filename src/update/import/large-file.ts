@@ -3,8 +3,8 @@
 import { type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../../core/model.ts';
 import { encodeEmptyFile } from '../../dag/file.ts';
 import { buildFileTree, type FileChild } from '../../dag/file-tree.ts';
+import { BatchBuilder, type BlockBatch, lastBlocks } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
-import { type BlocksStep, lastBlocks, RunBuilder } from '../../shard/run.ts';
 import type { Directory } from '../../walk/directory.ts';
 import { type ImportContext, metadataOf } from './context.ts';
 import {
@@ -53,11 +53,11 @@ export class LargeFile {
   }
 
   /** Takes over the leaves of the next segment. */
-  add(result: SegmentResult, run: Buffer): void {
+  add(result: SegmentResult, batch: Buffer): void {
     this.failure ??= result.failure;
-    const cursor = new SectionCursor(run);
+    const cursor = new SectionCursor(batch);
     for (let i = 0; cursor.next(); i++) {
-      const digest = Buffer.from(run.subarray(cursor.digestAt, cursor.dataAt));
+      const digest = Buffer.from(batch.subarray(cursor.digestAt, cursor.dataAt));
       this.#children.push({ codec: result.codec, digest, fileBytes: result.chunkBytes[i] as number, dagSize: cursor.end - cursor.dataAt });
     }
   }
@@ -67,8 +67,8 @@ export class LargeFile {
   }
 
   /** Builds the nodes above the leaves and gives the entry its CID. */
-  async finish(context: ImportContext): Promise<BlocksStep> {
-    const blocks = new RunBuilder();
+  async finish(context: ImportContext): Promise<BlockBatch> {
+    const blocks = new BatchBuilder();
     const metadata = metadataOf(context, this.directory, this.index);
     const root =
       this.#children.length === 0
@@ -80,7 +80,7 @@ export class LargeFile {
 }
 
 /** A file that has nothing in it, whatever stat says: the block that an empty one has. */
-function emptyFile(metadata: Metadata | undefined, profile: CidProfile, blocks: RunBuilder): Root {
+function emptyFile(metadata: Metadata | undefined, profile: CidProfile, blocks: BatchBuilder): Root {
   const isRaw = profile.rawLeaves && metadata === undefined;
   const block = isRaw ? Buffer.alloc(0) : encodeEmptyFile(metadata);
   return { codec: isRaw ? RAW : DAG_PB, digest: blocks.add(block), dagSize: block.length };

@@ -72,8 +72,8 @@ export class ImportPool {
     });
   }
 
-  /** The first bytes of a slab: the run that a task left there. */
-  run(slab: number, bytes: number): Buffer {
+  /** The first bytes of a slab: the batch that a task left there. */
+  batch(slab: number, bytes: number): Buffer {
     return Buffer.from(this.#slabs[slab] as SharedArrayBuffer, 0, bytes);
   }
 

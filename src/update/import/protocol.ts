@@ -59,21 +59,21 @@ export interface FileFailure {
 
 export interface FilesResult {
   readonly kind: 'files';
-  /** The run of CAR sections at the start of the slab, in bytes. */
-  readonly runBytes: number;
+  /** The batch of CAR sections at the start of the slab, in bytes. */
+  readonly batchBytes: number;
   readonly codecs: Uint8Array;
   /** 32 bytes a file. */
   readonly digests: Uint8Array;
   readonly dagSizes: Float64Array;
-  /** Offset in the run after the last block of each file. */
+  /** Offset in the batch after the last block of each file. */
   readonly ends: Uint32Array;
   readonly failures: readonly FileFailure[];
 }
 
 export interface SegmentResult {
   readonly kind: 'segment';
-  readonly runBytes: number;
-  /** Bytes of the file that each section's block stands for, in the order of the run. */
+  readonly batchBytes: number;
+  /** Bytes of the file that each section's block stands for, in the order of the batch. */
   readonly chunkBytes: Float64Array;
   readonly codec: Codec;
   /** The file ended before `to`. */

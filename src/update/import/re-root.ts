@@ -7,18 +7,18 @@ import { ShardctlError } from '../../core/errors.ts';
 import { type CidProfile, DAG_PB, type Metadata } from '../../core/model.ts';
 import { decodeNode } from '../../dag/decode.ts';
 import { encodeEmptyFile, encodeFileNode, type FileChild } from '../../dag/file.ts';
-import { type BlocksStep, ownBlocks, RunBuilder } from '../../shard/run.ts';
+import { BatchBuilder, type BlockBatch, ownBlocks } from '../../shard/batch.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, METADATA, SAME } from '../../walk/directory.ts';
 import { importAlone } from './again.ts';
 import { type ImportContext, metadataOf } from './context.ts';
 
-/** A directory may hold a million such files: their nodes are handed on in runs of this size. */
-const RUN_BYTES = 256 * 1024;
+/** A directory may hold a million such files: their nodes are handed on in batches of this size. */
+const BATCH_BYTES = 256 * 1024;
 
-export async function* reRootFiles(context: ImportContext, directory: Directory): AsyncGenerator<BlocksStep, void, void> {
+export async function* reRootFiles(context: ImportContext, directory: Directory): AsyncGenerator<BlockBatch, void, void> {
   let i = directory.states.indexOf(METADATA);
   if (i < 0) return;
-  const blocks = new RunBuilder();
+  const blocks = new BatchBuilder();
   let made: number[] = [];
   let ends: number[] = [];
   const taken = () => {
@@ -45,7 +45,7 @@ export async function* reRootFiles(context: ImportContext, directory: Directory)
       directory.setRoot(i, DAG_PB, blocks.add(root.block), 0, root.dagSize);
       made.push(i);
       ends.push(blocks.length);
-      if (blocks.length >= RUN_BYTES) yield taken();
+      if (blocks.length >= BATCH_BYTES) yield taken();
     }
   }
   if (blocks.length > 0) yield taken();

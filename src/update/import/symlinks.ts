@@ -3,20 +3,20 @@
 import { errnoOf, reasonOf } from '../../core/errors.ts';
 import { type ByteString, DAG_PB, SYMLINK } from '../../core/model.ts';
 import { encodeSymlink } from '../../dag/file.ts';
-import { RunBuilder } from '../../shard/run.ts';
+import { BatchBuilder } from '../../shard/batch.ts';
 import { lookAgain } from '../../source/look.ts';
 import { CHANGED, type Directory, NEW } from '../../walk/directory.ts';
 import { giveUp, type ImportContext, metadataOf } from './context.ts';
 
 /** Imports the new and changed symlinks of a directory; undefined when there are none. */
 export function importSymlinks(context: ImportContext, directory: Directory): Buffer | undefined {
-  let blocks: RunBuilder | undefined;
+  let blocks: BatchBuilder | undefined;
   for (let i = 0; i < directory.count; i++) {
     if (directory.kinds[i] !== SYMLINK || (directory.states[i] !== NEW && directory.states[i] !== CHANGED)) continue;
     const target = readTarget(context, directory, i);
     if (target === undefined) continue;
     const block = encodeSymlink(target, metadataOf(context, directory, i));
-    blocks ??= new RunBuilder();
+    blocks ??= new BatchBuilder();
     directory.setRoot(i, DAG_PB, blocks.add(block), 0, block.length);
   }
   return blocks?.take();

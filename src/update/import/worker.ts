@@ -71,7 +71,7 @@ function importFiles(task: FilesTask): FilesResult {
     }
     ends[index] = at;
   }
-  return { kind: 'files', runBytes: at, codecs, digests, dagSizes, ends, failures };
+  return { kind: 'files', batchBytes: at, codecs, digests, dagSizes, ends, failures };
 }
 
 interface Written {
@@ -168,7 +168,7 @@ function importSegment(task: SegmentTask): SegmentResult {
   } catch (error) {
     failure = failureOf(error, 0);
   }
-  return { kind: 'segment', runBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, atEnd, failure };
+  return { kind: 'segment', batchBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, atEnd, failure };
 }
 
 /** Reads up to `bytes` from `position`; fewer only at the end of the file. */

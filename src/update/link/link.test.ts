@@ -65,11 +65,11 @@ async function linked(tree: ModelTree, { metadata, profile, isAway = false }: Li
   let made = 0;
   let step = await linking.next();
   for (; step.done !== true; step = await linking.next()) {
-    const { run } = step.value;
-    for (const cursor = new SectionCursor(run); cursor.next(); made++) {
-      const block = Buffer.from(run.subarray(cursor.dataAt, cursor.end));
-      assert.deepEqual(Buffer.from(sha256(block)), run.subarray(cursor.digestAt, cursor.digestAt + 32));
-      blocks.set(run.toString('latin1', cursor.digestAt, cursor.digestAt + 32), block);
+    const { batch } = step.value;
+    for (const cursor = new SectionCursor(batch); cursor.next(); made++) {
+      const block = Buffer.from(batch.subarray(cursor.dataAt, cursor.end));
+      assert.deepEqual(Buffer.from(sha256(block)), batch.subarray(cursor.digestAt, cursor.digestAt + 32));
+      blocks.set(batch.toString('latin1', cursor.digestAt, cursor.digestAt + 32), block);
     }
   }
   writer.finish();

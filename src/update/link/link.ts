@@ -12,7 +12,7 @@ import type { DirectoryLinks } from '../../dag/directory-links.ts';
 import type { HamtBefore } from '../../dag/hamt.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
 import type { EntriesWriter } from '../../index/entries/writer.ts';
-import { type BlocksStep, ownBlocks, RunBuilder } from '../../shard/run.ts';
+import { BatchBuilder, type BlockBatch, ownBlocks } from '../../shard/batch.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME } from '../../walk/directory.ts';
 import type { FilledStep, WalkStep } from '../../walk/walk-step.ts';
 import { hamtBefore, mayBeHamt } from './hamt-before.ts';
@@ -40,14 +40,14 @@ export interface Tree {
   readonly block: Buffer;
 }
 
-type Step = WalkStep | FilledStep | BlocksStep;
+type Step = WalkStep | FilledStep | BlockBatch;
 
-/** Directory nodes are small: they are gathered into runs of this size. */
-const RUN_BYTES = 256 * 1024;
+/** Directory nodes are small: they are gathered into batches of this size. */
+const BATCH_BYTES = 256 * 1024;
 
 /** @returns the tree, or undefined when it is the same as the parent's */
-export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): AsyncGenerator<BlocksStep, Tree | undefined, void> {
-  const blocks = new RunBuilder();
+export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): AsyncGenerator<BlockBatch, Tree | undefined, void> {
+  const blocks = new BatchBuilder();
   let tree: Tree | undefined;
   for await (const step of steps) {
     if (step.kind === 'blocks') {
@@ -63,7 +63,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
       const before = mayBeHamt(directory, options.profile) ? await hamtBefore(directory, options) : undefined;
       tree = close(directory, options, blocks, before);
       options.entries.leave(directory);
-      if (blocks.length >= RUN_BYTES) yield ownBlocks(blocks.take());
+      if (blocks.length >= BATCH_BYTES) yield ownBlocks(blocks.take());
     }
   }
   if (blocks.length > 0) yield ownBlocks(blocks.take());
@@ -71,7 +71,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
 }
 
 /** Encodes the directory if it differs, and tells its parent; returns the tree if this was its root and it differs. */
-function close(directory: Directory, options: LinkOptions, blocks: RunBuilder, before: HamtBefore | undefined): Tree | undefined {
+function close(directory: Directory, options: LinkOptions, blocks: BatchBuilder, before: HamtBefore | undefined): Tree | undefined {
   const { parent, indexInParent } = directory;
   if (parent === undefined) {
     return directory.differs || options.rootDiffers ? encode(directory, options.root, options, blocks, before) : undefined;
@@ -84,7 +84,13 @@ function close(directory: Directory, options: LinkOptions, blocks: RunBuilder, b
   return undefined;
 }
 
-function encode(directory: Directory, metadata: Metadata, options: LinkOptions, blocks: RunBuilder, before: HamtBefore | undefined): Tree {
+function encode(
+  directory: Directory,
+  metadata: Metadata,
+  options: LinkOptions,
+  blocks: BatchBuilder,
+  before: HamtBefore | undefined,
+): Tree {
   let block: Buffer = Buffer.alloc(0);
   const emit = (node: Buffer) => {
     // The root of a directory is emitted last.

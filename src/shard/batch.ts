@@ -1,44 +1,44 @@
-/** Gathers blocks that are made on the main thread into a run: back-to-back CAR sections, as a shard holds them. */
+/** Gathers blocks that are made on the main thread into a batch: back-to-back CAR sections, as a shard holds them. */
 
 import { RAW } from '../core/model.ts';
 import { sha256 } from '../dag/cid.ts';
 import type { Directory } from '../walk/directory.ts';
 import { sectionHeaderBytes, writeSectionHeader } from './car.ts';
 
-/** The files whose blocks a run has, as far as their last ones stand in it. */
+/** The files whose blocks a batch has, as far as their last ones stand in it. */
 export interface FinishedFiles {
   readonly directories: readonly Directory[];
   /** Positions in these directories. */
   readonly indexes: readonly number[];
-  /** For each the offset in the run after its last block; ascending. */
+  /** For each the offset in the batch after its last block; ascending. */
   readonly ends: ArrayLike<number>;
 }
 
-/** A run on its way to a shard; call `release` when its bytes are not needed any more. */
-export interface BlocksStep {
+/** A batch on its way to a shard; call `release` when its bytes are not needed any more. */
+export interface BlockBatch {
   readonly kind: 'blocks';
-  readonly run: Buffer;
+  readonly batch: Buffer;
   /** Absent on blocks that are not those of files. */
   readonly finished?: FinishedFiles | undefined;
   release(): void;
 }
 
-/** A run that lies in memory of its own. */
-export function ownBlocks(run: Buffer, finished?: FinishedFiles): BlocksStep {
-  return { kind: 'blocks', run, finished, release: () => {} };
+/** A batch that lies in memory of its own. */
+export function ownBlocks(batch: Buffer, finished?: FinishedFiles): BlockBatch {
+  return { kind: 'blocks', batch, finished, release: () => {} };
 }
 
-/** Blocks of a file that goes on in the next run. */
+/** Blocks of a file that goes on in the next batch. */
 export const NONE_FINISHED: FinishedFiles = { directories: [], indexes: [], ends: [] };
 
-/** The run ends with the last block of this file. */
-export function lastBlocks(run: Buffer, directory: Directory, index: number): BlocksStep {
-  return ownBlocks(run, { directories: [directory], indexes: [index], ends: [run.length] });
+/** The batch ends with the last block of this file. */
+export function lastBlocks(batch: Buffer, directory: Directory, index: number): BlockBatch {
+  return ownBlocks(batch, { directories: [directory], indexes: [index], ends: [batch.length] });
 }
 
 const FIRST_BYTES = 64 * 1024;
 
-export class RunBuilder {
+export class BatchBuilder {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #length = 0;
 
@@ -56,12 +56,12 @@ export class RunBuilder {
     return digest;
   };
 
-  /** The run so far; the builder starts anew with memory of its own. */
+  /** The batch so far; the builder starts anew with memory of its own. */
   take(): Buffer {
-    const run = this.#bytes.subarray(0, this.#length);
+    const batch = this.#bytes.subarray(0, this.#length);
     this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
     this.#length = 0;
-    return run;
+    return batch;
   }
 
   #reserve(bytes: number): void {
