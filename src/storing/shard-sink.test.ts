@@ -12,7 +12,7 @@ import { withIndex } from '../testing/retention.ts';
 import { TestHome } from '../testing/run.ts';
 import { Ledger } from './allocate/ledger.ts';
 import { storing } from './shard-sink.ts';
-import { Holders } from './usable-shards.ts';
+import { UsableShards } from './usable-shards.ts';
 
 const SHARD_BYTES = 2000;
 const BLOCK_BYTES = 200;
@@ -34,9 +34,18 @@ async function store(home: TestHome, index: Index, batches: readonly (readonly n
   mkdirSync(spool, { recursive: true });
   const options = { peers: home.peers, replication: { min: 1, max: 1 }, allocateBy: ['freespace'], emit: () => {}, now: Date.now };
   const ledger = await Ledger.open(options);
-  const holders = await Holders.load(index, home.peers, ledger.silent());
+  const usableShards = await UsableShards.load(index, home.peers, ledger.silent());
   const signal = new AbortController().signal;
-  const { packer, placer } = storing({ ...options, repository: 'test', index, spool, allocations: ledger, shardBytes, holders, signal });
+  const { packer, placer } = storing({
+    ...options,
+    repository: 'test',
+    index,
+    spool,
+    allocations: ledger,
+    shardBytes,
+    usableShards,
+    signal,
+  });
   for (const numbers of batches) {
     const batch = new BatchBuilder();
     for (const number of numbers) batch.add(blockOf(number));

@@ -7,7 +7,7 @@ import type { Peer } from '../peer/peer.ts';
 import { Packer } from './pack/packer.ts';
 import type { Allocations } from './place/needs.ts';
 import { Placer, type Transferring } from './place/placer.ts';
-import type { Holders } from './usable-shards.ts';
+import type { UsableShards } from './usable-shards.ts';
 
 export interface StoringOptions extends Transferring {
   /** What people see of the shards on a peer. */
@@ -19,7 +19,7 @@ export interface StoringOptions extends Transferring {
   readonly replication: Replication;
   readonly shardBytes: number;
   /** Who says which shards are there: only these are counted on for blocks that they hold already. Learns of each that is placed. */
-  readonly holders: Holders;
+  readonly usableShards: UsableShards;
   /** Which of them may be counted on, if not all. */
   readonly usable?: (shard: number) => boolean;
   /** Where the files are noted that the shards hold; undefined when they come from no source. */
@@ -32,7 +32,7 @@ export interface StoringOptions extends Transferring {
 
 /** A packer whose sealed shards go to the placer, and into the index when they are placed. */
 export function storing(options: StoringOptions): { readonly packer: Packer; readonly placer: Placer } {
-  const { repository, index, spool, peers, allocations, replication, shardBytes, holders, pending, emit, signal } = options;
+  const { repository, index, spool, peers, allocations, replication, shardBytes, usableShards, pending, emit, signal } = options;
   const { transfers, throttle, now, usable = () => true } = options;
   const placer = new Placer({
     repository,
@@ -48,7 +48,7 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     record: async (shard, digests) => {
       await index.addPlaced(shard, digests);
       // Before the packer forgets its blocks: from here on the index must find them.
-      holders.placed(shard);
+      usableShards.placed(shard);
       packer.placed(shard.number);
       await pending?.placed(shard.number);
     },
@@ -58,7 +58,7 @@ export function storing(options: StoringOptions): { readonly packer: Packer; rea
     spool,
     firstNumber: index.nextShardNumber(),
     roomFor: (bytes) => allocations.roomFor(bytes, replication),
-    shardOf: (digest, at) => index.shardOf(digest, at, (shard) => usable(shard) && holders.isHeld(shard)),
+    shardOf: (digest, at) => index.shardOf(digest, at, (shard) => usable(shard) && usableShards.isHeld(shard)),
     onPacked: ({ finished }, bytes) => {
       if (finished !== undefined) pending?.add(finished, bytes);
       if (!packer.isOpen) pending?.cover();

@@ -9,19 +9,19 @@ import { heldBy } from './peer-inventory.ts';
 /** So long a peer that failed has for its list: a run that comes to its end does not wait for one that is frozen. */
 const PATIENCE_MS = 20_000;
 
-export class Holders {
+export class UsableShards {
   readonly #index: Index;
   readonly #peers: ReadonlyMap<string, Peer>;
   /** Shards by peer, for those that answered. */
-  readonly #held = new Map<string, Set<string>>();
+  readonly #inventories = new Map<string, Set<string>>();
   /** Why others did not. */
   readonly #reasons: Map<string, string>;
 
   /** Asks the peers for their lists, those that are being drained too. @param silent those that need not be asked, and why */
-  static async load(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlyMap<string, string>): Promise<Holders> {
-    const holders = new Holders(index, peers, silent);
-    await holders.#ask([...peers.keys()].filter((name) => !silent.has(name)));
-    return holders;
+  static async load(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlyMap<string, string>): Promise<UsableShards> {
+    const usableShards = new UsableShards(index, peers, silent);
+    await usableShards.#ask([...peers.keys()].filter((name) => !silent.has(name)));
+    return usableShards;
   }
 
   private constructor(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlyMap<string, string>) {
@@ -31,27 +31,27 @@ export class Holders {
   }
 
   /** Peers that have the shard. */
-  of(shard: PlacedShard): string[] {
-    return shard.peers.filter((name) => this.#held.get(name)?.has(shard.cid));
+  holdersOf(shard: PlacedShard): string[] {
+    return shard.peers.filter((name) => this.#inventories.get(name)?.has(shard.cid));
   }
 
   /** Its replicas: on peers that have it, and on those that do not answer now and should have it. */
   replicas(number: number): number {
     const { cid, peers = [] } = this.#index.shard(number) ?? {};
-    return peers.filter((name) => this.#isSilent(name) || this.#held.get(name)?.has(cid as string) === true).length;
+    return peers.filter((name) => this.#isSilent(name) || this.#inventories.get(name)?.has(cid as string) === true).length;
   }
 
   /** These peers were seen to have it a moment ago, after their lists were read. */
   placed({ cid, peers }: Pick<PlacedShard, 'cid' | 'peers'>): void {
     for (const name of peers) {
-      const held = this.#held.get(name) ?? new Set<string>();
-      this.#held.set(name, held.add(cid));
+      const held = this.#inventories.get(name) ?? new Set<string>();
+      this.#inventories.set(name, held.add(cid));
     }
   }
 
   /** Asks peers again that failed since: what they do not list now, or not in time, is not there. */
   async askAgain(names: Iterable<string>): Promise<void> {
-    const asked = [...names].filter((name) => this.#held.delete(name));
+    const asked = [...names].filter((name) => this.#inventories.delete(name));
     if (asked.length === 0) return;
     // With it comes the queue, which an update that finds nothing to do goes without.
     const { sleep } = await import('../core/concurrency.ts');
@@ -62,7 +62,7 @@ export class Holders {
 
   readonly isHeld = (number: number): boolean => {
     const shard = this.#index.shard(number);
-    return shard !== undefined && this.of(shard).length > 0;
+    return shard !== undefined && this.holdersOf(shard).length > 0;
   };
 
   /**
@@ -94,10 +94,10 @@ export class Holders {
   async #ask(names: Iterable<string>): Promise<void> {
     const asked = new Map([...names].map((name) => [name, this.#peers.get(name) as Peer]));
     const onSilent = (name: string, { message }: ShardctlError) => void this.#reasons.set(name, message);
-    for (const [name, cids] of await heldBy(asked, onSilent)) this.#held.set(name, cids);
+    for (const [name, cids] of await heldBy(asked, onSilent)) this.#inventories.set(name, cids);
   }
 
   #isSilent(name: string): boolean {
-    return this.#peers.has(name) && !this.#held.has(name);
+    return this.#peers.has(name) && !this.#inventories.has(name);
   }
 }

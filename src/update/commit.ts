@@ -13,7 +13,7 @@ import { raise } from '../storing/copy/raise.ts';
 import type { Packer } from '../storing/pack/packer.ts';
 import { pinHeads } from '../storing/pin-heads.ts';
 import { placeCatalogue } from '../storing/place-catalogue.ts';
-import type { Holders } from '../storing/usable-shards.ts';
+import type { UsableShards } from '../storing/usable-shards.ts';
 import type { IngestRun } from './ingest-run.ts';
 import type { Pending } from './interrupted-runs.ts';
 import type { Tree } from './link/link.ts';
@@ -29,7 +29,7 @@ export interface Commit {
   readonly tally: Tally;
   readonly packer: Packer;
   readonly ledger: Ledger;
-  readonly holders: Holders;
+  readonly usableShards: UsableShards;
   readonly pending: Pending;
 }
 
@@ -83,11 +83,11 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
  * A peer may have failed since the run has placed shards there. @throws ShardctlError `TOO_FEW_PEERS` when a shard is on no peer any
  * more: the head would name it
  */
-async function assertThere({ ledger, holders }: Commit, shards: readonly ShardRecord[]): Promise<void> {
-  await holders.askAgain([...ledger.failed(), ...ledger.silent().keys()]);
-  const gone = shards.filter((shard) => holders.of(shard).length === 0).map(({ number }) => number);
+async function assertThere({ ledger, usableShards }: Commit, shards: readonly ShardRecord[]): Promise<void> {
+  await usableShards.askAgain([...ledger.failed(), ...ledger.silent().keys()]);
+  const gone = shards.filter((shard) => usableShards.holdersOf(shard).length === 0).map(({ number }) => number);
   if (gone.length === 0) return;
-  const where = holders.silentOf(gone);
+  const where = usableShards.silentOf(gone);
   const why = where.length === 0 ? 'are on no peer any more' : `are only on ${where.join(', ')}, which cannot be reached any more`;
   throw new ShardctlError('TOO_FEW_PEERS', `${gone.length} of ${shards.length} shards ${why}`, {
     hint: 'run the same command again: it goes on where it stopped, and stores elsewhere what cannot be reached',

@@ -12,7 +12,7 @@ import type { Index } from '../index/index.ts';
 import { openSource, type Source } from '../source/source.ts';
 import { Ledger } from '../storing/allocate/ledger.ts';
 import type { Transferring } from '../storing/place/placer.ts';
-import { Holders } from '../storing/usable-shards.ts';
+import { UsableShards } from '../storing/usable-shards.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from '../walk/directory.ts';
 import type { SameSubtree } from '../walk/walk-step.ts';
 import { compare } from './compare/compare.ts';
@@ -130,10 +130,10 @@ const NOTHING: Known = { parent: undefined, pending: undefined };
 /** What the run would start from, by the word of the peers. */
 async function knownOf(run: PlannedRun & { readonly index: Index }, silent: ReadonlyMap<string, string>): Promise<Known> {
   const { index, emit } = run;
-  const holders = await Holders.load(index, run.peers, silent);
-  const { parent } = await doubtedParent(run, parentOf({ ...run, emit, holders }), false);
-  const usable = usableIn(run, holders, parent);
-  return { parent, pending: new Pending({ ...run, holders, usable, parent, isRacy: isRacyAt(run.now()) }) };
+  const usableShards = await UsableShards.load(index, run.peers, silent);
+  const { parent } = await doubtedParent(run, parentOf({ ...run, emit, usableShards }), false);
+  const usable = usableIn(run, usableShards, parent);
+  return { parent, pending: new Pending({ ...run, usableShards, usable, parent, isRacy: isRacyAt(run.now()) }) };
 }
 
 class Counts {

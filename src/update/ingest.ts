@@ -46,16 +46,16 @@ const IMPORT_WORKERS = 2;
 /** @param start what was found before: the source may differ from the parent, or there is none */
 export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const { index, source, profile, metadata, signal, trust } = run;
-  const { root, ledger, holders, parent, sweep } = start;
+  const { root, ledger, usableShards, parent, sweep } = start;
   const tally = new Tally(run.emit, run.now);
   const { emit } = tally;
   emptySpool(run.spool);
   if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
   const isRacy = isRacyAt(start.at);
-  const usable = usableIn(run, holders, parent);
-  const pending = new Pending({ ...run, holders, usable, parent, isRacy });
-  const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable, pending: pending.writer, emit });
+  const usable = usableIn(run, usableShards, parent);
+  const pending = new Pending({ ...run, usableShards, usable, parent, isRacy });
+  const { packer, placer } = storing({ ...run, allocations: ledger, usableShards, usable, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,
@@ -101,7 +101,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     const unchanged = tree === undefined || isSame;
     const snapshot = unchanged
       ? await settle(run, start, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, packer, ledger, holders, pending });
+      : await commit({ run, parent, number, tree, tally, packer, ledger, usableShards, pending });
     await pending.drop();
     return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, start });
   } catch (error) {

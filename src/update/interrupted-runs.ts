@@ -6,7 +6,7 @@ import { PendingFiles } from '../index/pending/files.ts';
 import { PENDING_VERSION, type PendingHeader, RE_ROOTED_ROWS, READ_ROWS, type ShardName } from '../index/pending/format.ts';
 import { PendingReader } from '../index/pending/reader.ts';
 import { PendingWriter } from '../index/pending/writer.ts';
-import type { Holders } from '../storing/usable-shards.ts';
+import type { UsableShards } from '../storing/usable-shards.ts';
 import type { PendingSource } from './compare/resume.ts';
 import type { Parent } from './parent.ts';
 
@@ -18,7 +18,7 @@ export interface PendingOptions {
   /** Directory with a directory per repository. */
   readonly pending: string;
   readonly index: Index;
-  readonly holders: Holders;
+  readonly usableShards: UsableShards;
   /** Whether a shard may be counted on for what it holds, if it is there. */
   readonly usable: (shard: number) => boolean;
   readonly parent: Parent | undefined;
@@ -36,7 +36,7 @@ export class Pending {
   readonly #readers: PendingReader[];
 
   constructor(options: PendingOptions) {
-    const { repository, source, profile, metadata, pending, index, holders, usable, parent, isRacy } = options;
+    const { repository, source, profile, metadata, pending, index, usableShards, usable, parent, isRacy } = options;
     const header: PendingHeader = {
       version: PENDING_VERSION,
       source,
@@ -47,7 +47,7 @@ export class Pending {
     };
     const isThere = ([number, cid]: ShardName) => {
       const shard = index.shard(number);
-      return shard?.cid === cid && shard.state !== 'sealed' && !hasLoss(shard) && usable(number) && holders.isHeld(number);
+      return shard?.cid === cid && shard.state !== 'sealed' && !hasLoss(shard) && usable(number) && usableShards.isHeld(number);
     };
     this.#files = new PendingFiles(pending, repository);
     this.#readers = this.#files.paths().map((path) => new PendingReader(path, isThere));

@@ -3,7 +3,7 @@ import type { Emit } from '../core/events.ts';
 import { type CidProfile, type CountedPeers, leastReplicas, type Replication, type SnapshotRecord } from '../core/model.ts';
 import type { EntriesReader } from '../index/entries/reader.ts';
 import type { Index } from '../index/index.ts';
-import type { Holders } from '../storing/usable-shards.ts';
+import type { UsableShards } from '../storing/usable-shards.ts';
 
 export interface Parent {
   readonly snapshot: SnapshotRecord;
@@ -20,17 +20,17 @@ export interface ParentOptions {
   readonly metadata: boolean;
   readonly emit: Emit;
   /** Which shards are there. */
-  readonly holders: Holders;
+  readonly usableShards: UsableShards;
 }
 
 /** The caller closes its entries. */
-export function parentOf({ index, repository, profile, metadata, emit, holders }: ParentOptions): Parent | undefined {
+export function parentOf({ index, repository, profile, metadata, emit, usableShards }: ParentOptions): Parent | undefined {
   const known = index.repository(repository);
   const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
   if (known === undefined || snapshot === undefined) return undefined;
   // Other CIDs for the same bytes: nothing of the parent fits.
   if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, isWhole: true, entries: undefined };
-  const lost = holders.lost(snapshot.shards).length;
+  const lost = usableShards.lost(snapshot.shards).length;
   if (lost > 0) {
     const message = `${lost} of ${snapshot.shards.length} shards of ${repository} are lost: every file is read again, and what they held is stored again`;
     emit({ type: 'warning', message });
@@ -52,10 +52,10 @@ export function parentOf({ index, repository, profile, metadata, emit, holders }
  */
 export function usableIn(
   { replication, peers }: { readonly replication: Replication; readonly peers: CountedPeers },
-  holders: Holders,
+  usableShards: UsableShards,
   parent: Parent | undefined,
 ): (shard: number) => boolean {
   const least = leastReplicas(replication, peers);
   const named = new Set(parent?.snapshot.shards);
-  return (shard) => named.has(shard) || holders.replicas(shard) >= least;
+  return (shard) => named.has(shard) || usableShards.replicas(shard) >= least;
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { linuxCalls } from '../core/libc.ts';
 import { openSource, type Source, type SourceRoot } from '../source/source.ts';
 import { Ledger } from '../storing/allocate/ledger.ts';
-import { Holders } from '../storing/usable-shards.ts';
+import { UsableShards } from '../storing/usable-shards.ts';
 import type { Doubt, DoubtedHead, DoubtedRun } from './doubted-head.ts';
 import type { IngestRun } from './ingest-run.ts';
 import { type Parent, parentOf } from './parent.ts';
@@ -19,7 +19,7 @@ export interface Start {
   readonly rootDiffers: boolean;
   readonly ledger: Ledger;
   readonly freeBefore: ReadonlyMap<string, number>;
-  readonly holders: Holders;
+  readonly usableShards: UsableShards;
   /** Its entries are the caller's to close. */
   readonly parent: Parent | undefined;
   /** Somebody doubts that the head is whole, and it is not known to be. */
@@ -44,13 +44,13 @@ async function beginAt(run: IngestRun, at: number, root: Source): Promise<Start>
   const { index, emit } = run;
   const ledger = await Ledger.open(run);
   const freeBefore = ledger.freeBytes();
-  const holders = await Holders.load(index, run.peers, ledger.silent());
-  let parent = parentOf({ ...run, emit, holders });
+  const usableShards = await UsableShards.load(index, run.peers, ledger.silent());
+  let parent = parentOf({ ...run, emit, usableShards });
   try {
     const looked = await doubtedParent(run, parent, true);
     parent = looked.parent;
     const rootDiffers = rootDiffersFrom(parent, root, run.metadata);
-    return { at, root, rootDiffers, ledger, freeBefore, holders, ...looked, sweep: await sweepOf(run, root, parent) };
+    return { at, root, rootDiffers, ledger, freeBefore, usableShards, ...looked, sweep: await sweepOf(run, root, parent) };
   } catch (error) {
     parent?.entries?.close();
     throw error;

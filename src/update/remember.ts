@@ -14,12 +14,12 @@ import type { Start } from './prepare.ts';
 export async function remember(
   run: IngestRun,
   head: SnapshotRecord,
-  { ledger, holders }: Pick<Start, 'ledger' | 'holders'>,
+  { ledger, usableShards }: Pick<Start, 'ledger' | 'usableShards'>,
 ): Promise<void> {
   if (asksOtherwise(run)) {
     const shards = head.shards.map((number) => run.index.shard(number)).filter((shard) => shard !== undefined);
     // Before it is remembered: a run that dies in between does it again when it is told again.
-    await (await import('../storing/copy/raise.ts')).raise(run, { ledger, holders }, shards);
+    await (await import('../storing/copy/raise.ts')).raise(run, { ledger, usableShards }, shards);
   }
   const record = repositoryRecord(run, head.number);
   if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);

@@ -36,7 +36,7 @@ import { pinHeads } from '../../storing/pin-heads.ts';
 import { placeCatalogue } from '../../storing/place-catalogue.ts';
 import { storing } from '../../storing/shard-sink.ts';
 import { emptySpool } from '../../storing/spool.ts';
-import { Holders } from '../../storing/usable-shards.ts';
+import { UsableShards } from '../../storing/usable-shards.ts';
 import { type AcceptedTree, acceptTree } from './accept.ts';
 import { Received } from './received.ts';
 
@@ -83,11 +83,11 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const received = new Received(car, run.name);
   const ledger = await Ledger.open(run);
   emptySpool(run.spool);
-  const holders = await Holders.load(index, peers, ledger.silent());
-  if (asksOtherwise(run)) await raise(run, { ledger, holders }, headShards(run));
+  const usableShards = await UsableShards.load(index, peers, ledger.silent());
+  if (asksOtherwise(run)) await raise(run, { ledger, usableShards }, headShards(run));
   const isEnough = enough(run);
-  const usable = (shard: number) => isEnough(shard) && holders.isHeld(shard);
-  const { packer, placer } = storing({ ...run, allocations: ledger, holders, usable });
+  const usable = (shard: number) => isEnough(shard) && usableShards.isHeld(shard);
+  const { packer, placer } = storing({ ...run, allocations: ledger, usableShards, usable });
   try {
     for await (const blocks of received.batches()) {
       signal.throwIfAborted();

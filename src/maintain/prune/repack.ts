@@ -11,7 +11,7 @@ import { contentsOn } from '../../read/shard-contents.ts';
 import { BatchBuilder, ownBlocks } from '../../shard/batch.ts';
 import type { Ledger } from '../../storing/allocate/ledger.ts';
 import { storing } from '../../storing/shard-sink.ts';
-import { Holders } from '../../storing/usable-shards.ts';
+import { UsableShards } from '../../storing/usable-shards.ts';
 import type { Maintenance } from '../maintenance.ts';
 
 /** Blocks are gathered into batches of this size. */
@@ -37,13 +37,13 @@ export interface Repacked {
 
 export async function repack(run: Maintenance, { thin, live, leaving, blocks, ledger, replication }: RepackOptions): Promise<Repacked> {
   const { index, peers, emit, signal } = run;
-  const holders = await Holders.load(index, peers, ledger.silent());
+  const usableShards = await UsableShards.load(index, peers, ledger.silent());
   const { packer, placer } = storing({
     ...run,
     repository: 'repacked',
     allocations: ledger,
     replication,
-    holders,
+    usableShards,
     usable: (shard) => !leaving.has(shard),
   });
 
@@ -76,7 +76,7 @@ export async function repack(run: Maintenance, { thin, live, leaving, blocks, le
   for (const { shard } of inOrder) {
     const found = new Set<number>();
     for (const digest of liveDigests((await contentsOn(shard, peers)).digests, live)) {
-      const target = index.shardOf(digest, 0, (number) => !leaving.has(number) && holders.isHeld(number));
+      const target = index.shardOf(digest, 0, (number) => !leaving.has(number) && usableShards.isHeld(number));
       if (target === undefined) throw new Error(`a block of shard ${shard.number} was not copied`);
       found.add(target);
     }

@@ -10,7 +10,7 @@ import { leastReplicas, type PlacedShard, type ShardRecord } from '../../core/mo
 import type { Ledger } from '../allocate/ledger.ts';
 import { type Asking, asksOtherwise, type Demand } from '../demand.ts';
 import { type Holding, holdingsOf } from '../holdings.ts';
-import type { Holders } from '../usable-shards.ts';
+import type { UsableShards } from '../usable-shards.ts';
 import { Mover, type MoverRun, type PlannedMove } from './mover.ts';
 
 /** As much of a run as raising needs. */
@@ -18,7 +18,7 @@ export type RaiseRun = MoverRun & Demand & Asking;
 
 interface Known {
   readonly ledger: Ledger;
-  readonly holders: Holders;
+  readonly usableShards: UsableShards;
 }
 
 /**
@@ -26,7 +26,7 @@ interface Known {
  * new would only leave more of the source without any copy.
  * @param shards that the head names, or is about to name
  */
-export async function raise(run: RaiseRun, { ledger, holders }: Known, shards: readonly ShardRecord[]): Promise<void> {
+export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shards: readonly ShardRecord[]): Promise<void> {
   const { index, peers, emit } = run;
   const least = leastReplicas(run.replication, peers);
   const isThin = (shard: PlacedShard) => recorded(run, shard) < least;
@@ -34,16 +34,16 @@ export async function raise(run: RaiseRun, { ledger, holders }: Known, shards: r
   if (isAll || shards.some(isThin)) {
     const isMeant = isAll ? neededBy(run, shards) : among(shards);
     const thin = holdingsOf(index).filter((holding) => isMeant(holding) && isThin(holding));
-    const copies = thin.flatMap((holding) => copiesOf(run, { ledger, holders }, holding, least));
+    const copies = thin.flatMap((holding) => copiesOf(run, { ledger, usableShards }, holding, least));
     const mover = new Mover(run, ledger);
     await mover.moveAll(copies);
     const { copied, copiedBytes } = mover.counts;
     if (copied > 0) emit({ type: 'raised', replicas: copied, bytes: copiedBytes });
     const now = new Map(holdingsOf(index).map((holding) => [holding.cid, holding.peers]));
     for (const { cid, peers: before } of thin)
-      holders.placed({ cid, peers: (now.get(cid) ?? []).filter((name) => !before.includes(name)) });
+      usableShards.placed({ cid, peers: (now.get(cid) ?? []).filter((name) => !before.includes(name)) });
   }
-  const left = shards.filter((shard) => holders.of(index.shard(shard.number) ?? shard).length < least);
+  const left = shards.filter((shard) => usableShards.holdersOf(index.shard(shard.number) ?? shard).length < least);
   if (left.length === 0) return;
   const [cause = `too few peers for ${least} replicas`] = ledger.silent().values();
   emit({
@@ -74,8 +74,8 @@ function neededBy({ index, repository }: RaiseRun, shards: readonly PlacedShard[
     holding.snapshots.some(([repositoryOf]) => repositoryOf === repository);
 }
 
-function copiesOf(run: RaiseRun, { ledger, holders }: Known, holding: Holding, least: number): PlannedMove[] {
-  const confirmed = holders.of(holding);
+function copiesOf(run: RaiseRun, { ledger, usableShards }: Known, holding: Holding, least: number): PlannedMove[] {
+  const confirmed = usableShards.holdersOf(holding);
   const { cid, carBytes, peers } = holding;
   const replication = { min: 1, max: least - recorded(run, holding) };
   try {
