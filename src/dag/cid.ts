@@ -8,7 +8,7 @@ import { base58btc } from 'multiformats/bases/base58';
 import { CID } from 'multiformats/cid';
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../core/model.ts';
-import { writeBytes } from './pb.ts';
+import { writeBytes } from './protobuf-writer.ts';
 
 export type CidVersion = 0 | 1;
 

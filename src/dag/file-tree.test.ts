@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type BlockId, type Metadata, RAW } from '../core/model.ts';
 import { sha256 } from './cid.ts';
-import { decodeNode } from './decode.ts';
-import type { FileChild } from './file.ts';
+import type { FileChild } from './file-node.ts';
 import { buildFileTree } from './file-tree.ts';
+import { decodeNode } from './node-reader.ts';
 
 const METADATA: Metadata = { mode: 0o600, mtimeNs: 5n };
 

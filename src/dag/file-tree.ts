@@ -1,7 +1,7 @@
 /** The tree above the leaves of a file, laid out by ipfs-unixfs-importer. Apart from `file.ts`, so that import workers need not load that library. */
 import { balanced } from 'ipfs-unixfs-importer/layout';
 import { type CidProfile, DAG_PB, type Metadata, type Root } from '../core/model.ts';
-import { encodeFileNode, type FileChild } from './file.ts';
+import { encodeFileNode, type FileChild } from './file-node.ts';
 
 export type { FileChild };
 

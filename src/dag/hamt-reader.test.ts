@@ -4,8 +4,8 @@ import { murmur364 } from '@multiformats/murmur3';
 import fc from 'fast-check';
 import type { BlockId, ByteString } from '../core/model.ts';
 import { HostileDag } from '../testing/hostile-dag.ts';
-import { decodeNode } from './decode.ts';
 import { hamtLinks } from './hamt-reader.ts';
+import { decodeNode } from './node-reader.ts';
 
 /** The slots that a name's hash leads through, by big numbers. */
 async function slotsOf(name: ByteString, fanout: number): Promise<number[]> {

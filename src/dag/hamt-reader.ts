@@ -7,8 +7,8 @@ import { DigestMap } from '../core/digest-map.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, RAW } from '../core/model.ts';
 import { cidText } from './cid.ts';
-import { type DagNode, decodeNode, hamtEntryName, type Link } from './decode.ts';
 import { hashName } from './murmur.ts';
+import { type DagNode, decodeNode, hamtEntryName, type Link } from './node-reader.ts';
 
 /** Of a name's hash, of which each level takes as many as its slots need. */
 const HASH_BITS = 64;

@@ -1,7 +1,7 @@
 /** Writes a dag-pb node: its links, then its data, into a buffer of exactly its size. */
 import type { ByteString } from '../core/model.ts';
 import { type CidVersion, cidLength, writeCid } from './cid.ts';
-import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';
+import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './protobuf-writer.ts';
 
 /** Fields of a node. */
 export const NODE_DATA = 1;

@@ -1,6 +1,6 @@
 /** Reads the UnixFS message in a node's data. */
 
-import { damaged, PbReader } from './pb-reader.ts';
+import { damaged, PbReader } from './protobuf-reader.ts';
 import {
   BLOCK_SIZES,
   DATA,
@@ -15,7 +15,7 @@ import {
   PERMISSION_BITS,
   SECONDS,
   TYPE,
-} from './unixfs.ts';
+} from './unixfs-writer.ts';
 
 /** By the number of the type. Type 3, metadata of a file elsewhere, was never in use. */
 const TYPES = ['raw', 'directory', 'file', undefined, 'symlink', 'hamt'] as const;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { RAW, type SnapshotRecord } from '../core/model.ts';
 import { sha256 } from '../dag/cid.ts';
-import { profileOf } from '../dag/profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 import { TreeCar, treeCarHeader, treeSectionHead } from '../shard/car-file.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../testing/retention.ts';

@@ -7,7 +7,7 @@ import { BlockSet } from '../core/block-set.ts';
 import type { Emit } from '../core/events.ts';
 import { type BlockId, type ByteString, RAW } from '../core/model.ts';
 import { type CidVersion, cidText, parseCid } from '../dag/cid.ts';
-import { decodeNode, type Link } from '../dag/decode.ts';
+import { decodeNode, type Link } from '../dag/node-reader.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { resolve } from '../read/tree.ts';
 import { treeCarHeader, treeSectionHead } from '../shard/car-file.ts';

@@ -9,7 +9,7 @@ import { errnoOf, ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { type SnapshotRecord, snapshotName } from '../core/model.ts';
 import { parseCid } from '../dag/cid.ts';
-import { NotUnixFs } from '../dag/pb-reader.ts';
+import { NotUnixFs } from '../dag/protobuf-reader.ts';
 import { noteDoubt } from '../index/files/doubts.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';

@@ -7,7 +7,7 @@
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, RAW } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
-import { type DagNode, decodeNode } from '../dag/decode.ts';
+import { type DagNode, decodeNode } from '../dag/node-reader.ts';
 import type { Blocks } from './block-source.ts';
 import type { Repetition } from './repetition.ts';
 import type { TreeEntry } from './tree.ts';

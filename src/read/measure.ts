@@ -8,7 +8,7 @@ import { DigestMap } from '../core/digest-map.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { Turns } from '../core/event-loop.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryCounts, FILE, RAW } from '../core/model.ts';
-import { decodeNode } from '../dag/decode.ts';
+import { decodeNode } from '../dag/node-reader.ts';
 import { formatCount, formatSize } from '../home/sizes.ts';
 import type { Blocks } from './block-source.ts';
 import { assertFileBytes, assertFileNode, assertSize } from './file-data.ts';

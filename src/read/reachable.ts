@@ -5,8 +5,8 @@ import { Turns } from '../core/event-loop.ts';
 import type { Emit } from '../core/events.ts';
 import { type BlockId, DIGEST_BYTES, RAW, type ShardRecord } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
-import { decodeNode, type Link } from '../dag/decode.ts';
-import { NotUnixFs } from '../dag/pb-reader.ts';
+import { decodeNode, type Link } from '../dag/node-reader.ts';
+import { NotUnixFs } from '../dag/protobuf-reader.ts';
 import type { ShardContents } from '../peer/peer.ts';
 import type { Blocks } from './block-source.ts';
 

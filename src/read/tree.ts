@@ -8,8 +8,8 @@ import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, type Root, SYMLINK } from '../core/model.ts';
 import { joinBytes } from '../core/path-bytes.ts';
 import { cidText } from '../dag/cid.ts';
-import { type DagNode, decodeNode } from '../dag/decode.ts';
 import { hamtLinks } from '../dag/hamt-reader.ts';
+import { type DagNode, decodeNode } from '../dag/node-reader.ts';
 import type { Blocks } from './block-source.ts';
 
 export interface TreeEntry extends BlockId {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type BlockId, DAG_PB, RAW } from '../core/model.ts';
-import { encodeFileNode } from '../dag/file.ts';
+import { encodeFileNode } from '../dag/file-node.ts';
 import { MemoryBlocks } from '../testing/memory-blocks.ts';
 import { type Blocks, UnlistedBlock } from './block-source.ts';
 import { type Gaps, Wholeness } from './wholeness.ts';

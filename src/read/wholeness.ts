@@ -12,7 +12,7 @@ import { Turns } from '../core/event-loop.ts';
 import type { Emit } from '../core/events.ts';
 import { type BlockId, RAW } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
-import { decodeNode } from '../dag/decode.ts';
+import { decodeNode } from '../dag/node-reader.ts';
 import type { Index } from '../index/index.ts';
 import { type Blocks, UnlistedBlock } from './block-source.ts';
 

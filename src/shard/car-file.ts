@@ -6,8 +6,8 @@
 
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, DAG_PB } from '../core/model.ts';
-import { type AnyCid, blockOf, type FoundBlock, kindOf, splitCid } from '../dag/any-cid.ts';
 import { type CidVersion, cidBytes, cidLength, parseCid, textOfCid } from '../dag/cid.ts';
+import { type AnyCid, blockOf, type FoundBlock, kindOf, splitCid } from '../dag/foreign-cid.ts';
 import { MAX_BLOCK_BYTES } from './car.ts';
 import { readRoots } from './car-header.ts';
 import { CarInput } from './car-input.ts';

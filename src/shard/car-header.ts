@@ -2,7 +2,7 @@
  * The header of a CAR: dag-cbor of `{roots: [CID…], version: 1}` behind its length, which a CARv2 wraps in a head of its own.
  * It may come from a stranger, and from any tool: keys in any order, roots of any codec and hash, or none.
  */
-import { type AnyCid, splitCid } from '../dag/any-cid.ts';
+import { type AnyCid, splitCid } from '../dag/foreign-cid.ts';
 import type { CarInput } from './car-input.ts';
 
 /** A header of 26,000 roots. */

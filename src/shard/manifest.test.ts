@@ -10,7 +10,7 @@ import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { type BlockId, type Codec, DAG_PB, RAW } from '../core/model.ts';
 import { cidText, sha256 } from '../dag/cid.ts';
-import { encodeFileNode, type FileChild } from '../dag/file.ts';
+import { encodeFileNode, type FileChild } from '../dag/file-node.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { ManifestBuilder, readManifest } from './manifest.ts';
 

@@ -8,8 +8,8 @@ import { DigestMap } from '../core/digest-map.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, MAX_SHARD_BLOCKS, RAW } from '../core/model.ts';
 import { blockText, cidText, sha256 } from '../dag/cid.ts';
-import { decodeNode } from '../dag/decode.ts';
-import { encodeFileNode, type FileChild } from '../dag/file.ts';
+import { encodeFileNode, type FileChild } from '../dag/file-node.ts';
+import { decodeNode } from '../dag/node-reader.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, sectionHeaderBytes } from './car.ts';
 
 const MAX_LINKS = 1024;

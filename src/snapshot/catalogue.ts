@@ -6,9 +6,9 @@
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, DAG_PB, RAW, type Root } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
-import { type DagNode, decodeNode, type Link } from '../dag/decode.ts';
+import { PROFILES, profileNamed } from '../dag/cid-profile.ts';
 import { hamtLinks } from '../dag/hamt-reader.ts';
-import { PROFILES, profileNamed } from '../dag/profile.ts';
+import { type DagNode, decodeNode, type Link } from '../dag/node-reader.ts';
 import { type ShardLink, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot.ts';
 
 export interface ReadSnapshot {

@@ -12,9 +12,9 @@
 
 import { type BlockId, type CidProfile, type EntryCounts, RAW, type Root } from '../core/model.ts';
 import { cidText, parseCid, sha256 } from '../dag/cid.ts';
-import { buildDirectory } from '../dag/directory.ts';
+import { PROFILES } from '../dag/cid-profile.ts';
 import type { DirectoryLinks } from '../dag/directory-links.ts';
-import { PROFILES } from '../dag/profile.ts';
+import { buildDirectory } from '../dag/directory-node.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 
 export const SNAPSHOT_FORMAT = 1;

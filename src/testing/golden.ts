@@ -1,7 +1,7 @@
 /** fixtures/golden/golden.json: what Kubo made of the recipes' trees. */
 import { readFileSync } from 'node:fs';
 import type { CidProfile } from '../core/model.ts';
-import { profileOf } from '../dag/profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 
 /** One `ipfs add` of a recipe's tree. */
 export interface GoldenRun {

@@ -2,7 +2,7 @@
 
 import { type BlockId, RAW } from '../core/model.ts';
 import { parseCid } from '../dag/cid.ts';
-import { decodeNode } from '../dag/decode.ts';
+import { decodeNode } from '../dag/node-reader.ts';
 import type { Blocks } from '../read/block-source.ts';
 
 export interface FoundNode {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
 import { toBytes } from '../core/path-bytes.ts';
 import { cidText, parseCid } from '../dag/cid.ts';
-import { profileOf } from '../dag/profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 import type { Index } from '../index/index.ts';
 import type { Maintenance } from '../maintain/maintenance.ts';
 import { type Pruned, type PruneOptions, prune } from '../maintain/prune/prune.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Emit, Event, Plan, Summary } from '../core/events.ts';
 import type { ShardRecord } from '../core/model.ts';
 import { toBytes } from '../core/path-bytes.ts';
-import { profileOf } from '../dag/profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 import { Index } from '../index/index.ts';
 import { verify } from '../maintain/verify.ts';
 import type { PeerLayout } from '../peer/local/identity.ts';

@@ -3,10 +3,10 @@ import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, r
 import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../core/model.ts';
 import { fsPath } from '../core/path-bytes.ts';
 import { sha256 } from '../dag/cid.ts';
-import { buildDirectory } from '../dag/directory.ts';
-import { encodeEmptyFile, encodeLeafFrame, encodeSymlink, type FileChild } from '../dag/file.ts';
+import { buildDirectory } from '../dag/directory-node.ts';
+import { encodeEmptyFile, encodeLeafFrame, encodeSymlink, type FileChild } from '../dag/file-node.ts';
 import { buildFileTree } from '../dag/file-tree.ts';
-import { rabinChunks } from '../dag/rabin.ts';
+import { rabinChunks } from '../dag/rabin-chunker.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 
 type Emit = (block: Buffer) => Uint8Array;

@@ -132,7 +132,7 @@ test('without metadata the root is the one of ipfs add -r --hidden under the sam
   });
   const source = writeTree(join(dir, 'source'), TREE);
   mkdirSync(Buffer.concat([Buffer.from(`${source}/`), Buffer.from([0xdf, 0x0a, 0x22])]));
-  const { profileOf } = await import('../dag/profile.ts');
+  const { profileOf } = await import('../dag/cid-profile.ts');
   for (const name of ['unixfs-v1-2025', 'unixfs-v0-2015']) {
     const kubo = KuboRepo.init(join(dir, name), name);
     for (const chunker of [undefined, 'size-1000', 'size-262144', 'rabin', 'rabin-1000-2000-8000']) {

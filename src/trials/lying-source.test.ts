@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { profileOf } from '../dag/profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 import { tick } from '../testing/each.ts';
 import { FaultMount, withoutFuse } from '../testing/fault-mount/fault-mount.ts';
 import { freshRoot, type Ran, TestHome } from '../testing/run.ts';

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { toBytes } from '../core/path-bytes.ts';
 import { sha256 } from '../dag/cid.ts';
-import { profileOf } from '../dag/profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 import { freshRoot, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 import { treeRoot } from '../testing/tree-root.ts';

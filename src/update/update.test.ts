@@ -4,7 +4,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, wri
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { profileOf } from '../dag/profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 import { beginEach, tick } from '../testing/each.ts';
 import { TestHome } from '../testing/run.ts';
 import { applyEdit, edit, writeTree } from '../testing/tree.ts';

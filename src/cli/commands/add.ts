@@ -5,7 +5,7 @@ import { displayPath, shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
 import { fsPath, toBytes } from '../../core/path-bytes.ts';
-import { profileOf } from '../../dag/profile.ts';
+import { profileOf } from '../../dag/cid-profile.ts';
 import { type Config, DEFAULT_PROFILE } from '../../home/config.ts';
 import type { Index } from '../../index/index.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';

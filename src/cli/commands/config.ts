@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
 import { leastReplicas, type Replication, type RepositoryRecord } from '../../core/model.ts';
-import { profileOf } from '../../dag/profile.ts';
+import { profileOf } from '../../dag/cid-profile.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import { restoreConfig, saveConfig } from '../../home/config-file.ts';
 import { requireHome } from '../../home/home.ts';

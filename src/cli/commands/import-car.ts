@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import process from 'node:process';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
-import { PROFILES } from '../../dag/profile.ts';
+import { PROFILES } from '../../dag/cid-profile.ts';
 import { type ImportedCar, importCar } from '../../exchange/import-car/import-car.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';

@@ -4,7 +4,7 @@ import { shellWord } from '../../core/display.ts';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { Problems } from '../../core/events.ts';
 import type { RepositoryRecord } from '../../core/model.ts';
-import { profileNamed } from '../../dag/profile.ts';
+import { profileNamed } from '../../dag/cid-profile.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import { usage } from '../invocation/args.ts';

@@ -19,7 +19,7 @@ import {
   type SnapshotRecord,
 } from '../../core/model.ts';
 import { blockText, cidText } from '../../dag/cid.ts';
-import { decodeNode } from '../../dag/decode.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
 import { writeHead } from '../../home/heads.ts';
 import type { Index } from '../../index/index.ts';
 import type { Maintenance } from '../../maintain/maintenance.ts';

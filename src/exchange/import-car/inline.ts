@@ -2,7 +2,7 @@
 
 import { isDamage } from '../../core/errors.ts';
 import { DAG_PB } from '../../core/model.ts';
-import { decodeNode } from '../../dag/decode.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
 
 /** What is inline in a dag-pb block, and in what is inline there, and so on: views. Each level is smaller than the one that carries it. */
 export function* inlineIn(block: Uint8Array): Generator<Uint8Array> {

@@ -11,7 +11,7 @@ import type { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { ShardRecord, SnapshotRecord, Stray } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
-import { NotUnixFs } from '../../dag/pb-reader.ts';
+import { NotUnixFs } from '../../dag/protobuf-reader.ts';
 import type { Index } from '../../index/index.ts';
 import { type BlockSource, UnlistedBlock } from '../../read/block-source.ts';
 import { placedBlocks } from '../../read/placed-blocks.ts';

@@ -9,7 +9,7 @@ import { CID } from 'multiformats';
 import type { Event } from '../../core/events.ts';
 import { DAG_PB } from '../../core/model.ts';
 import { parseCid, sha256 } from '../../dag/cid.ts';
-import { profileOf } from '../../dag/profile.ts';
+import { profileOf } from '../../dag/cid-profile.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import { readSnapshot } from '../../snapshot/catalogue.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';

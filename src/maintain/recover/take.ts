@@ -2,7 +2,7 @@
 
 import type { ShardRecord, SnapshotRecord } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
-import { profileNamed } from '../../dag/profile.ts';
+import { profileNamed } from '../../dag/cid-profile.ts';
 import type { Peer, ShardContents } from '../../peer/peer.ts';
 import type { ShardLink } from '../../snapshot/snapshot.ts';
 import type { RecoverRun } from './run.ts';

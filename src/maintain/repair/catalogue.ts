@@ -3,7 +3,7 @@
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
-import { decodeNode } from '../../dag/decode.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
 import { placedBlocks } from '../../read/placed-blocks.ts';
 import { type BuiltSnapshot, buildSnapshot, snapshotFile } from '../../snapshot/snapshot.ts';
 import type { SpooledShard } from '../../storing/pack/open-shard.ts';

@@ -3,7 +3,7 @@
 import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
 import { blockText, cidText, parseCid, sha256 } from '../../dag/cid.ts';
-import { decodeNode } from '../../dag/decode.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
 import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
 import type { HttpClient } from '../http/client.ts';
 import { HttpError } from '../http/error.ts';

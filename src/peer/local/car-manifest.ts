@@ -4,7 +4,7 @@ import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
 import { CID_V1_BYTES, sha256 } from '../../dag/cid.ts';
-import { decodeNode } from '../../dag/decode.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
 import { SectionCursor } from '../../shard/car.ts';
 import type { CarFile } from './car-bytes.ts';
 

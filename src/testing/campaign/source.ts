@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import type { CidProfile } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import { cidText, sha256 } from '../../dag/cid.ts';
-import { profileOf } from '../../dag/profile.ts';
+import { profileOf } from '../../dag/cid-profile.ts';
 import { treeRoot } from '../tree-root.ts';
 import { editOnce, pathsOf, shortened } from './edits.ts';
 import type { Random } from './random.ts';

@@ -8,7 +8,7 @@ import { linuxCalls } from '../../core/libc.ts';
 import { type ByteString, type CidProfile, DIRECTORY } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import { cidText, sha256 } from '../../dag/cid.ts';
-import { profileOf } from '../../dag/profile.ts';
+import { profileOf } from '../../dag/cid-profile.ts';
 import { SectionCursor } from '../../shard/car.ts';
 import { openSource } from '../../source/source.ts';
 import { treeRoot } from '../../testing/tree-root.ts';

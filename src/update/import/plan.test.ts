@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FILE } from '../../core/model.ts';
-import { profileOf } from '../../dag/profile.ts';
+import { profileOf } from '../../dag/cid-profile.ts';
 import { Directory } from '../../walk/directory.ts';
 import { PAUSE } from '../../walk/walk-step.ts';
 import { plan } from './plan.ts';

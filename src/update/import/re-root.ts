@@ -5,8 +5,8 @@
 
 import { ShardctlError } from '../../core/errors.ts';
 import { type CidProfile, DAG_PB, type Metadata } from '../../core/model.ts';
-import { decodeNode } from '../../dag/decode.ts';
-import { encodeEmptyFile, encodeFileNode, type FileChild } from '../../dag/file.ts';
+import { encodeEmptyFile, encodeFileNode, type FileChild } from '../../dag/file-node.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
 import { BatchBuilder, type BlockBatch, ownBlocks } from '../../shard/batch.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, METADATA, SAME } from '../../walk/directory.ts';
 import { importAlone } from './again.ts';

@@ -2,7 +2,7 @@
 
 import { errnoOf, reasonOf } from '../../core/errors.ts';
 import { type ByteString, DAG_PB, SYMLINK } from '../../core/model.ts';
-import { encodeSymlink } from '../../dag/file.ts';
+import { encodeSymlink } from '../../dag/file-node.ts';
 import { BatchBuilder } from '../../shard/batch.ts';
 import { lookAgain } from '../../source/look.ts';
 import { CHANGED, type Directory, NEW } from '../../walk/directory.ts';

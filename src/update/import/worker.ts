@@ -7,7 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { errnoOf, reasonOf } from '../../core/errors.ts';
 import { type ByteString, type Codec, DAG_PB, DIGEST_BYTES, type Metadata, RAW } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
-import { encodeEmptyFile, encodeFileNode, encodeLeafFrame } from '../../dag/file.ts';
+import { encodeEmptyFile, encodeFileNode, encodeLeafFrame } from '../../dag/file-node.ts';
 import { sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
 import { reachOf } from '../../source/choose-reach.ts';
 import { entryStat } from '../../walk/entry-stat.ts';

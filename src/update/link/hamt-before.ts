@@ -2,8 +2,8 @@
 
 import { ShardctlError } from '../../core/errors.ts';
 import type { BlockId, ByteString, CidProfile } from '../../core/model.ts';
-import { decodeNode } from '../../dag/decode.ts';
-import type { HamtBefore } from '../../dag/hamt.ts';
+import type { HamtBefore } from '../../dag/hamt-writer.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
 import { CID_COLUMN_BYTES, type Directory, SAME } from '../../walk/directory.ts';
 
 /** A smaller directory is made anew sooner than its old root comes from a peer. */

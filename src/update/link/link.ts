@@ -7,9 +7,9 @@
  */
 
 import type { BlockId, ByteString, CidProfile, Metadata, Root } from '../../core/model.ts';
-import { buildDirectory } from '../../dag/directory.ts';
 import type { DirectoryLinks } from '../../dag/directory-links.ts';
-import type { HamtBefore } from '../../dag/hamt.ts';
+import { buildDirectory } from '../../dag/directory-node.ts';
+import type { HamtBefore } from '../../dag/hamt-writer.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
 import type { EntriesWriter } from '../../index/entries/writer.ts';
 import { BatchBuilder, type BlockBatch, ownBlocks } from '../../shard/batch.ts';

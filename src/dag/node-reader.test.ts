@@ -8,8 +8,8 @@ import * as Digest from 'multiformats/hashes/digest';
 import { ShardctlError } from '../core/errors.ts';
 import { DAG_PB, RAW } from '../core/model.ts';
 import { sha256 } from './cid.ts';
-import { decodeNode, hamtEntryName } from './decode.ts';
-import { encodeFileNode, encodeLeafFrame, encodeSymlink } from './file.ts';
+import { encodeFileNode, encodeLeafFrame, encodeSymlink } from './file-node.ts';
+import { decodeNode, hamtEntryName } from './node-reader.ts';
 
 const child = { codec: RAW, digest: Buffer.alloc(32, 7), fileBytes: 9, dagSize: 9 } as const;
 const SAMPLES = [

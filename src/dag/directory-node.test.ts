@@ -7,10 +7,10 @@ import { CID } from 'multiformats/cid';
 import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../core/model.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { cidBytes, readCid, sha256 } from './cid.ts';
-import { decodeNode } from './decode.ts';
-import { buildDirectory } from './directory.ts';
+import { PROFILES } from './cid-profile.ts';
 import type { DirectoryLinks } from './directory-links.ts';
-import { PROFILES } from './profile.ts';
+import { buildDirectory } from './directory-node.ts';
+import { decodeNode } from './node-reader.ts';
 
 const V1 = PROFILES['unixfs-v1-2025'] as CidProfile;
 const V0 = PROFILES['unixfs-v0-2015'] as CidProfile;

@@ -7,10 +7,10 @@ import { type ByteString, type CidProfile, type Codec, DAG_PB, type Metadata, ty
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { type CidVersion, cidLength } from './cid.ts';
 import type { DirectoryLinks } from './directory-links.ts';
-import { buildHamt, type HamtBefore } from './hamt.ts';
+import { buildHamt, type HamtBefore } from './hamt-writer.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
-import { fieldLength, writeVarintField } from './pb.ts';
-import { measureMetadata, TYPE, TYPE_BYTES, UNIXFS_DIRECTORY, writeMetadata } from './unixfs.ts';
+import { fieldLength, writeVarintField } from './protobuf-writer.ts';
+import { measureMetadata, TYPE, TYPE_BYTES, UNIXFS_DIRECTORY, writeMetadata } from './unixfs-writer.ts';
 
 /**
  * @param metadata mode and mtime of the directory, if they go into the DAG

@@ -6,7 +6,7 @@
  * leaves out mode 0644, and writes a fraction of 0 ns, which boxo reads as "no mtime".)
  */
 import type { Metadata } from '../core/model.ts';
-import { FIXED32, fieldLength, int64Length, varintLength, writeFieldHeader, writeInt64, writeVarintField } from './pb.ts';
+import { FIXED32, fieldLength, int64Length, varintLength, writeFieldHeader, writeInt64, writeVarintField } from './protobuf-writer.ts';
 
 export const UNIXFS_DIRECTORY = 1;
 export const UNIXFS_FILE = 2;

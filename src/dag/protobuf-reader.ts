@@ -1,6 +1,6 @@
 /** Reads protobuf fields from untrusted bytes: strict about types and lengths, and never past the end. */
 import { ShardctlError } from '../core/errors.ts';
-import { BYTES, FIXED32, FIXED64, VARINT } from './pb.ts';
+import { BYTES, FIXED32, FIXED64, VARINT } from './protobuf-writer.ts';
 
 const MAX_VARINT_BYTES = 10;
 

@@ -5,8 +5,18 @@
 import type { Codec, Metadata } from '../core/model.ts';
 import type { CidVersion } from './cid.ts';
 import { linkBytes, NODE_DATA, NodeWriter } from './node-writer.ts';
-import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';
-import { BLOCK_SIZES, DATA, FILE_SIZE, measureMetadata, TYPE, TYPE_BYTES, UNIXFS_FILE, UNIXFS_SYMLINK, writeMetadata } from './unixfs.ts';
+import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './protobuf-writer.ts';
+import {
+  BLOCK_SIZES,
+  DATA,
+  FILE_SIZE,
+  measureMetadata,
+  TYPE,
+  TYPE_BYTES,
+  UNIXFS_FILE,
+  UNIXFS_SYMLINK,
+  writeMetadata,
+} from './unixfs-writer.ts';
 
 /** A leaf or an inner node of a file, as the node above it links it. */
 export interface FileChild {

@@ -8,11 +8,11 @@ import { ShardctlError } from '../core/errors.ts';
 import { type ByteString, DAG_PB, type Root } from '../core/model.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import type { CidVersion } from './cid.ts';
-import type { DagNode } from './decode.ts';
 import type { DirectoryLinks } from './directory-links.ts';
 import { hashName } from './murmur.ts';
+import type { DagNode } from './node-reader.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
-import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './pb.ts';
+import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from './protobuf-writer.ts';
 import {
   DATA,
   type EncodedMetadata,
@@ -24,7 +24,7 @@ import {
   TYPE_BYTES,
   UNIXFS_HAMT,
   writeMetadata,
-} from './unixfs.ts';
+} from './unixfs-writer.ts';
 
 const SLOTS = 256;
 const HASH_BYTES = 8;

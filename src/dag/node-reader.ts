@@ -4,10 +4,10 @@
  * held is bounded by the block's size.
  */
 import type { ByteString, Codec, Root } from '../core/model.ts';
-import { blockOf, type FoundBlock, kindOf, splitCid } from './any-cid.ts';
 import { readCid, textOfCid } from './cid.ts';
+import { blockOf, type FoundBlock, kindOf, splitCid } from './foreign-cid.ts';
 import { LINK_HASH, LINK_NAME, LINK_TSIZE, NODE_DATA, NODE_LINKS } from './node-writer.ts';
-import { damaged, PbReader } from './pb-reader.ts';
+import { damaged, PbReader } from './protobuf-reader.ts';
 import { decodeUnixFs, type UnixFs } from './unixfs-reader.ts';
 
 /** A link of a node. The digest is a view into the block. */

@@ -6,7 +6,7 @@ import { UnixFS } from 'ipfs-unixfs';
 import { CID } from 'multiformats/cid';
 import { DAG_PB, type Metadata, RAW } from '../core/model.ts';
 import { type CidVersion, cidBytes } from './cid.ts';
-import { encodeEmptyFile, encodeFileNode, encodeLeafFrame, encodeSymlink, type FileChild } from './file.ts';
+import { encodeEmptyFile, encodeFileNode, encodeLeafFrame, encodeSymlink, type FileChild } from './file-node.ts';
 
 const digests = fc.uint8Array({ minLength: 32, maxLength: 32 });
 /** Protobuf of ipfs-unixfs 13 garbles numbers from 2^31 to 2^32 − 1 (a file of 3 GB, a date after 2038); the golden CIDs cover those. */

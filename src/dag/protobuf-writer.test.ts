@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { int64Length, VARINT, varintLength, writeInt64, writeVarint, writeVarintField } from './pb.ts';
-import { PbReader } from './pb-reader.ts';
+import { PbReader } from './protobuf-reader.ts';
+import { int64Length, VARINT, varintLength, writeInt64, writeVarint, writeVarintField } from './protobuf-writer.ts';
 
 const wholeNumbers = fc.oneof(
   fc.maxSafeNat(),
