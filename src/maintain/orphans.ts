@@ -7,7 +7,7 @@ import type { Emit } from '../core/events.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer, PeerOwner } from '../peer/peer.ts';
 import { holdingsOf } from '../storing/holdings.ts';
-import { heldBy, markedOn } from '../storing/peer-inventory.ts';
+import { inventoriesOf, ownersByShard } from '../storing/peer-inventory.ts';
 
 /** A home on one peer. */
 export interface Neighbour extends PeerOwner {
@@ -24,7 +24,7 @@ export async function neighboursOn(peers: ReadonlyMap<string, Peer>, self: strin
   const all = await Promise.all(
     [...peers].map(async ([name, peer]): Promise<Neighbour[]> => {
       try {
-        const ownersOf = await markedOn(peer);
+        const ownersOf = await ownersByShard(peer);
         return (await peer.owners()).flatMap((owner) => {
           const its = [...ownersOf.values()].filter((owners) => owners.has(owner.id));
           const alone = its.filter((owners) => owners.size === 1).length;
@@ -71,11 +71,11 @@ export async function orphans(run: OrphansRun): Promise<Orphans> {
     });
   }
   const own = new Set([...holdingsOf(run.index), ...run.index.strays()].map(({ cid }) => cid));
-  const held = await heldBy(peers);
+  const held = await inventoriesOf(peers);
   const counts: Orphans['peers'][number][] = [];
   for (const [name, cids] of held) {
     const peer = peers.get(name) as Peer;
-    const ownersOf = await markedOn(peer);
+    const ownersOf = await ownersByShard(peer);
     let [freed, kept] = [0, 0];
     const candidates =
       dead === undefined ? (peer.kind === 'local' ? cids : []) : [...ownersOf].flatMap(([cid, ids]) => (ids.has(dead) ? [cid] : []));

@@ -5,7 +5,7 @@ import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Demands } from '../storing/demand.ts';
 import { holdingsOf } from '../storing/holdings.ts';
-import { heldBy } from '../storing/peer-inventory.ts';
+import { inventoriesOf } from '../storing/peer-inventory.ts';
 
 /** A peer that should hold a shard. `gone`: it is set up no more. */
 export interface Replica {
@@ -28,7 +28,7 @@ export interface ShardStatus {
 }
 
 export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Peer>, demands: Demands): Promise<ShardStatus[]> {
-  const held = await heldBy(peers);
+  const held = await inventoriesOf(peers);
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const named = new Set(snapshots.flatMap(({ shards }) => shards));
   const stateOn = (peer: string, cid: string): Replica['state'] => {

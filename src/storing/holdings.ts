@@ -37,7 +37,7 @@ export function holdingsOf(index: Index): Holding[] {
 }
 
 /** Bytes of the holdings on each peer. @param peersOf who holds it */
-export function heldBytes(holdings: Iterable<Holding>, peersOf: (holding: Holding) => readonly string[]): Map<string, number> {
+export function bytesByPeer(holdings: Iterable<Holding>, peersOf: (holding: Holding) => readonly string[]): Map<string, number> {
   const held = new Map<string, number>();
   for (const holding of holdings) for (const name of peersOf(holding)) held.set(name, (held.get(name) ?? 0) + holding.carBytes);
   return held;

@@ -3,7 +3,7 @@ import { ShardctlError } from '../core/errors.ts';
 import type { Peer } from '../peer/peer.ts';
 
 /** CIDs by peer, all peers asked at once; one that does not answer is not in it. @param onSilent told of each of those */
-export async function heldBy(
+export async function inventoriesOf(
   peers: ReadonlyMap<string, Peer>,
   onSilent: (name: string, error: ShardctlError) => void = () => {},
 ): Promise<Map<string, Set<string>>> {
@@ -24,7 +24,7 @@ export async function heldBy(
 }
 
 /** Which homes have marked which shards there: their IDs, by CID. */
-export async function markedOn(peer: Peer, marked = new Map<string, Set<string>>()): Promise<Map<string, Set<string>>> {
+export async function ownersByShard(peer: Peer, marked = new Map<string, Set<string>>()): Promise<Map<string, Set<string>>> {
   for await (const { cid, owner } of peer.marks()) marked.set(cid, (marked.get(cid) ?? new Set()).add(owner));
   return marked;
 }

@@ -4,7 +4,7 @@ import { ShardctlError } from '../core/errors.ts';
 import type { PlacedShard } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
-import { heldBy } from './peer-inventory.ts';
+import { inventoriesOf } from './peer-inventory.ts';
 
 /** So long a peer that failed has for its list: a run that comes to its end does not wait for one that is frozen. */
 const PATIENCE_MS = 20_000;
@@ -94,7 +94,7 @@ export class UsableShards {
   async #ask(names: Iterable<string>): Promise<void> {
     const asked = new Map([...names].map((name) => [name, this.#peers.get(name) as Peer]));
     const onSilent = (name: string, { message }: ShardctlError) => void this.#reasons.set(name, message);
-    for (const [name, cids] of await heldBy(asked, onSilent)) this.#inventories.set(name, cids);
+    for (const [name, cids] of await inventoriesOf(asked, onSilent)) this.#inventories.set(name, cids);
   }
 
   #isSilent(name: string): boolean {

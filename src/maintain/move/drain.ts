@@ -10,8 +10,8 @@ import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas, mostReplicas } from '../../core/model.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { Mover, type PlannedMove } from '../../storing/copy/mover.ts';
-import { type Holding, heldBytes, holdingsOf } from '../../storing/holdings.ts';
-import { heldBy } from '../../storing/peer-inventory.ts';
+import { bytesByPeer, type Holding, holdingsOf } from '../../storing/holdings.ts';
+import { inventoriesOf } from '../../storing/peer-inventory.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import type { Moved, MoveRun } from './run.ts';
@@ -23,7 +23,7 @@ import type { Moved, MoveRun } from './run.ts';
  */
 export async function drain(run: MoveRun, name: string, onPlanned: () => void = () => {}): Promise<Moved> {
   const { index, peers, dryRun } = run;
-  const held = await heldBy(peers, (peer, error) => {
+  const held = await inventoriesOf(peers, (peer, error) => {
     if (peer !== name) return;
     throw new ShardctlError('TOO_FEW_PEERS', `peer ${name} cannot be drained: ${error.message}`, {
       hint: `bring it back; if it is gone for good, say \`shardctl peers rm ${shellWord(name)} --force\` and then \`shardctl repair\``,
@@ -33,7 +33,7 @@ export async function drain(run: MoveRun, name: string, onPlanned: () => void = 
   const ledger = await Ledger.open({ ...run, ...run.demands.of([]), replication: { min: 1, max: 1 } });
   const holdings = holdingsOf(index);
   const moves = plan(run, name, { ledger, held, holdings });
-  const before = heldBytes(holdings, ({ peers: holders }) => holders);
+  const before = bytesByPeer(holdings, ({ peers: holders }) => holders);
   if (dryRun) return planned(moves, before);
 
   onPlanned();
@@ -42,7 +42,7 @@ export async function drain(run: MoveRun, name: string, onPlanned: () => void = 
   await mover.moveAll(moves);
   await removeUnneeded(run, name, mover);
   await pinHeads(run);
-  const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
+  const after = bytesByPeer(holdingsOf(index), ({ peers: holders }) => holders);
   return { dryRun, ...mover.counts, surplus: 0, peers: compared(before, after) };
 }
 

@@ -8,8 +8,8 @@ import { allocatorsOf, RESERVE_BYTES } from '../../storing/allocate/allocators.t
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import type { Surplus } from '../../storing/copy/let-go.ts';
 import { Mover, type PlannedMove } from '../../storing/copy/mover.ts';
-import { type Holding, heldBytes, holdingsOf } from '../../storing/holdings.ts';
-import { heldBy } from '../../storing/peer-inventory.ts';
+import { bytesByPeer, type Holding, holdingsOf } from '../../storing/holdings.ts';
+import { inventoriesOf } from '../../storing/peer-inventory.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { balance } from './balance.ts';
@@ -20,12 +20,12 @@ import { findSurplus, letGoOf } from './surplus.ts';
 /** @throws ShardctlError `TOO_FEW_PEERS` when fewer peers answer than a shard needs */
 export async function rebalance(run: MoveRun): Promise<Moved> {
   const { index, peers, demands, dryRun } = run;
-  const held = await heldBy(peers);
+  const held = await inventoriesOf(peers);
   const ledger = await Ledger.open({ ...run, ...demands.of(index.repositories().map(({ name }) => name)) });
   const before = holdingsOf(index);
   const surplus = await findSurplus(run, before, held);
   const moves = movesOf(run, ledger, { held, surplus, holdings: without(surplus, before) });
-  const bytesBefore = heldBytes(before, ({ peers: holders }) => holders);
+  const bytesBefore = bytesByPeer(before, ({ peers: holders }) => holders);
   if (dryRun) {
     const gone = surplus.map(({ holding, from }) => ({ holding, from, to: undefined }));
     return planned([...gone, ...moves], bytesBefore, surplus.length);
@@ -40,7 +40,7 @@ export async function rebalance(run: MoveRun): Promise<Moved> {
   for (const { holding, to } of open) if (to !== undefined) ledger.promise(to, holding.carBytes);
   await mover.moveAll(open);
   await pinHeads(run);
-  const after = heldBytes(holdingsOf(index), ({ peers: holders }) => holders);
+  const after = bytesByPeer(holdingsOf(index), ({ peers: holders }) => holders);
   const { removed, removedBytes, kept, left, ...counts } = mover.counts;
   return {
     ...{ dryRun, ...counts, surplus: letGo.replicas },

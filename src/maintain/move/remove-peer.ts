@@ -6,7 +6,7 @@ import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import type { Demands } from '../../storing/demand.ts';
 import { holdingsOf } from '../../storing/holdings.ts';
-import { heldBy } from '../../storing/peer-inventory.ts';
+import { inventoriesOf } from '../../storing/peer-inventory.ts';
 
 export interface ReleaseRun {
   readonly index: Index;
@@ -27,7 +27,7 @@ export interface Released {
 /** @throws ShardctlError `TOO_FEW_PEERS` when it holds replicas that are needed, and without `force` */
 export async function release({ index, peers, demands, force }: ReleaseRun, names: readonly string[]): Promise<Released> {
   const others = new Map([...peers].filter(([peer]) => !names.includes(peer)));
-  const held = await heldBy(others);
+  const held = await inventoriesOf(others);
   const affected = holdingsOf(index).filter(({ peers: holders }) => holders.some((name) => names.includes(name)));
   const counts = { replicas: affected.length, tooFew: 0, lost: 0 };
   for (const holding of affected) {

@@ -9,7 +9,7 @@ import type { Peer } from '../../peer/peer.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { letGo, type Surplus } from '../../storing/copy/let-go.ts';
 import type { Holding } from '../../storing/holdings.ts';
-import { markedOn } from '../../storing/peer-inventory.ts';
+import { ownersByShard } from '../../storing/peer-inventory.ts';
 import type { Maintenance } from '../maintenance.ts';
 import { type Replica, whoStays } from './who-stays.ts';
 
@@ -177,7 +177,7 @@ class Desk {
   }
 
   #marksOn(name: string): Promise<ReadonlyMap<string, ReadonlySet<string>> | undefined> {
-    return once(this.#marks, name, () => markedOn(this.#run.peers.get(name) as Peer));
+    return once(this.#marks, name, () => ownersByShard(this.#run.peers.get(name) as Peer));
   }
 
   #metricOf(name: string): Promise<Metric | undefined> {

@@ -20,7 +20,7 @@ import { contentsOn } from '../../read/shard-contents.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import type { Surplus } from '../../storing/copy/let-go.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
-import { heldBy } from '../../storing/peer-inventory.ts';
+import { inventoriesOf } from '../../storing/peer-inventory.ts';
 import { pinHeads, unpinFormer } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import type { Maintenance } from '../maintenance.ts';
@@ -123,7 +123,7 @@ export async function prune(run: Maintenance, options: PruneOptions): Promise<Pr
 /** Of what stays: the rest goes from all peers. */
 async function surplusOf(run: Maintenance, { dead, thin }: Leaving): Promise<Surplus[]> {
   const isStaying = ({ shards }: Holding) => shards.some((number) => !dead.has(number) && !thin.has(number));
-  return await findSurplus(run, holdingsOf(run.index).filter(isStaying), await heldBy(run.peers));
+  return await findSurplus(run, holdingsOf(run.index).filter(isStaying), await inventoriesOf(run.peers));
 }
 
 /** What is retained, and what on the peers is not. */

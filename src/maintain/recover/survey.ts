@@ -15,7 +15,7 @@ import { decodeNode } from '../../dag/node-reader.ts';
 import type { Peer, ShardReader } from '../../peer/peer.ts';
 import { type ReadSnapshot, readSnapshot } from '../../snapshot/catalogue.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';
-import { heldBy, markedOn } from '../../storing/peer-inventory.ts';
+import { inventoriesOf, ownersByShard } from '../../storing/peer-inventory.ts';
 import type { Search } from './run.ts';
 
 /** Shards that are opened at once: each question to a daemon takes a few milliseconds, most of which is waiting. */
@@ -35,7 +35,7 @@ export type Held = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Each peer's list of shards; one that does not answer is told of, and may be the one with the snapshot. */
 export async function listAll({ peers, emit }: Search): Promise<Held> {
-  return await heldBy(peers, (name, error) => {
+  return await inventoriesOf(peers, (name, error) => {
     emit({ type: 'warning', message: `peer ${name} cannot be asked what it holds: ${error.message}`, cause: error.message });
   });
 }
@@ -45,7 +45,7 @@ type Marked = ReadonlyMap<string, ReadonlySet<string>>;
 
 async function listMarks({ peers }: Search, held: Held): Promise<Marked> {
   const marked = new Map<string, Set<string>>();
-  for (const name of held.keys()) await markedOn(peers.get(name) as Peer, marked);
+  for (const name of held.keys()) await ownersByShard(peers.get(name) as Peer, marked);
   return marked;
 }
 

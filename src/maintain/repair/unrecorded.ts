@@ -8,7 +8,7 @@ import { leastReplicas } from '../../core/model.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
-import { heldBy } from '../../storing/peer-inventory.ts';
+import { inventoriesOf } from '../../storing/peer-inventory.ts';
 import type { RepairRun } from './run.ts';
 
 export interface Unrecorded {
@@ -23,7 +23,7 @@ export interface Unrecorded {
 /** @param away peers that do not answer */
 export async function countUnrecorded(run: RepairRun, away: ReadonlySet<string>): Promise<Unrecorded> {
   const { index, peers, demands, dryRun, emit, signal } = run;
-  const held = await heldBy(new Map([...peers].filter(([name]) => !away.has(name))));
+  const held = await inventoriesOf(new Map([...peers].filter(([name]) => !away.has(name))));
   const peersOf = new Map<string, string[]>();
   const damaged = new Set<string>();
   let found = 0;
