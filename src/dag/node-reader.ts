@@ -5,7 +5,7 @@
  */
 import type { ByteString, Codec, Root } from '../core/model.ts';
 import { readCid, textOfCid } from './cid.ts';
-import { blockOf, type FoundBlock, kindOf, splitCid } from './foreign-cid.ts';
+import { type AnyCid, blockOf, type FoundBlock, kindOf, splitCid } from './foreign-cid.ts';
 import { LINK_HASH, LINK_NAME, LINK_TSIZE, NODE_DATA, NODE_LINKS } from './node-writer.ts';
 import { damaged, PbReader } from './protobuf-reader.ts';
 import { decodeUnixFs, type UnixFs } from './unixfs-reader.ts';
@@ -56,7 +56,7 @@ function decodeLink(bytes: Uint8Array): Link {
     // The order of fields is fixed, so each comes at most once.
     if (reader.field <= last) throw damaged('the fields of a link out of order');
     last = reader.field;
-    if (last === LINK_HASH) id = linkedBlock(reader.bytes());
+    if (last === LINK_HASH) id = blockBehind(reader.bytes());
     else if (last === LINK_NAME) name = latin1(reader.bytes());
     else if (last === LINK_TSIZE) dagSize = reader.number();
     else throw damaged(`an unexpected field ${last} in a link`);
@@ -66,14 +66,19 @@ function decodeLink(bytes: Uint8Array): Link {
   return id.inline === undefined ? { codec: id.codec, digest: id.digest, name, dagSize } : { ...id, name, dagSize };
 }
 
-function linkedBlock(bytes: Uint8Array): FoundBlock {
+function blockBehind(bytes: Uint8Array): FoundBlock {
   const plain = readCid(bytes);
   if (plain !== undefined) return plain;
   const cid = splitCid(bytes);
   if (cid === undefined || cid.bytes.length < bytes.length) throw damaged('a link without a CID');
+  return linkedBlock(cid);
+}
+
+/** @throws ShardctlError `DAMAGE` when no tree has such a block here */
+export function linkedBlock(cid: AnyCid): FoundBlock {
   const block = blockOf(cid);
   if (block !== undefined) return block;
-  throw damaged(`a link to ${textOfCid(bytes)}, which is ${kindOf(cid)}: a tree here has raw and dag-pb blocks under sha2-256`);
+  throw damaged(`a link to ${textOfCid(cid.bytes)}, which is ${kindOf(cid)}: a tree here has raw and dag-pb blocks under sha2-256`);
 }
 
 function latin1(bytes: Uint8Array): ByteString {

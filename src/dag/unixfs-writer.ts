@@ -65,6 +65,11 @@ function splitTime(ns: bigint): { seconds: number; nanoseconds: number; length: 
   return { seconds, nanoseconds, length: 1 + int64Length(seconds) + (nanoseconds === 0 ? 0 : FRACTION_BYTES) };
 }
 
+/** The data of a directory without metadata. */
+export function encodeDirectoryData(): Buffer {
+  return Buffer.from([TYPE << 3, UNIXFS_DIRECTORY]);
+}
+
 export function writeMetadata(out: Buffer, at: number, { mode, mtime }: EncodedMetadata): number {
   if (mode !== undefined) at = writeVarintField(out, at, MODE, mode);
   if (mtime === undefined) return at;

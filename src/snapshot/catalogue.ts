@@ -7,8 +7,9 @@ import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, DAG_PB, RAW, type Root } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
 import { PROFILES, profileNamed } from '../dag/cid-profile.ts';
+import { decodeNamedNode } from '../dag/dag-pb.ts';
 import { hamtLinks } from '../dag/hamt-reader.ts';
-import { type DagNode, decodeNode, type Link } from '../dag/node-reader.ts';
+import type { DagNode, Link } from '../dag/node-reader.ts';
 import { type ShardLink, SNAPSHOT_FORMAT, type SnapshotFile } from './snapshot.ts';
 
 export interface ReadSnapshot {
@@ -59,7 +60,7 @@ async function namesIn(id: BlockId, load: LoadBlock): Promise<readonly Link[]> {
 
 async function nodeOf(id: BlockId, load: LoadBlock): Promise<DagNode> {
   if (id.codec === RAW) throw damaged(cidText(id, 1), 'is not a directory');
-  return decodeNode(await blockOf(id, load));
+  return decodeNamedNode(await blockOf(id, load));
 }
 
 async function blockOf(id: BlockId, load: LoadBlock): Promise<Uint8Array> {

@@ -10,9 +10,10 @@
  * snapshot can recompute the catalogue's CID.
  */
 
-import { type BlockId, type CidProfile, type EntryCounts, RAW, type Root } from '../core/model.ts';
+import { type BlockId, DAG_PB, type EntryCounts, RAW, type Root } from '../core/model.ts';
 import { cidText, parseCid, sha256 } from '../dag/cid.ts';
-import { PROFILES } from '../dag/cid-profile.ts';
+import { profileOf } from '../dag/cid-profile.ts';
+import { encodeNamedLinks, type NamedLink } from '../dag/dag-pb.ts';
 import type { DirectoryLinks } from '../dag/directory-links.ts';
 import { buildDirectory } from '../dag/directory-node.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
@@ -57,46 +58,55 @@ export interface BuiltSnapshot {
 }
 
 /** The snapshot's own nodes always follow this profile, whatever the tree does. */
-const PROFILE = PROFILES['unixfs-v1-2025'] as CidProfile;
+const PROFILE = profileOf('unixfs-v1-2025');
 
 /** @param shards in ascending order of their numbers @param treeBlock the block of the tree's root */
 export function buildSnapshot(file: SnapshotFile, shards: readonly ShardLink[], tree: Root, treeBlock: Buffer): BuiltSnapshot {
   const json = Buffer.from(`${JSON.stringify(file, null, 2)}\n`);
   const shardNodes: Buffer[] = [];
-  const shardsRoot = buildDirectory(shardLinks(shards), undefined, PROFILE, collect(shardNodes));
+  const shardsRoot = directory(shards.map(namedLink), shardNodes);
   const jsonRoot: Root = { codec: RAW, digest: sha256(json), dagSize: json.length };
   const rootNodes: Buffer[] = [];
-  const links = columns([
-    ['shards', shardsRoot],
-    ['snapshot.json', jsonRoot],
-    ['tree', tree],
-  ]);
-  const root = buildDirectory(links, undefined, PROFILE, collect(rootNodes));
-  // The encoder emits children before parents; the catalogue goes top down.
+  const root = directory(
+    [
+      ['shards', shardsRoot],
+      ['snapshot.json', jsonRoot],
+      ['tree', tree],
+    ],
+    rootNodes,
+  );
+  // Children were made before their parents; the catalogue goes top down.
   return { root, cid: cidText(root, 1), blocks: [...rootNodes, ...shardNodes.reverse(), json, treeBlock] };
 }
 
-function collect(nodes: Buffer[]): (block: Buffer) => Uint8Array {
-  return (block) => {
-    nodes.push(block);
-    return sha256(block);
-  };
+function namedLink({ number, cid, dagSize }: ShardLink): NamedLink {
+  return [String(number).padStart(8, '0'), { ...parseCid(cid), dagSize }];
 }
 
-function shardLinks(shards: readonly ShardLink[]): DirectoryLinks {
-  return columns(shards.map(({ number, cid, dagSize }) => [String(number).padStart(8, '0'), { ...parseCid(cid), dagSize }]));
+/** Builds a directory and appends its nodes to `nodes`, children before parents. */
+function directory(links: readonly NamedLink[], nodes: Buffer[]): Root {
+  const block = encodeNamedLinks(links, PROFILE.cidVersion);
+  if (block.length > PROFILE.hamtThreshold) return hamtDirectory(links, nodes);
+  nodes.push(block);
+  const dagSize = links.reduce((sum, [, target]) => sum + target.dagSize, block.length);
+  return { codec: DAG_PB, digest: sha256(block), dagSize };
 }
 
-function columns(links: readonly (readonly [string, Root])[]): DirectoryLinks {
+/** @ipld/dag-pb makes no HAMT directories: from about 4,000 shards on our own encoder does. */
+function hamtDirectory(links: readonly NamedLink[], nodes: Buffer[]): Root {
   const cids = Buffer.alloc(links.length * CID_COLUMN_BYTES);
   for (const [at, [, { codec, digest }]] of links.entries()) {
     cids[at * CID_COLUMN_BYTES] = codec;
     cids.set(digest, at * CID_COLUMN_BYTES + 1);
   }
-  return {
+  const columns: DirectoryLinks = {
     count: links.length,
     names: links.map(([name]) => name),
     cids,
     dagSizes: Float64Array.from(links, ([, { dagSize }]) => dagSize),
   };
+  return buildDirectory(columns, undefined, PROFILE, (block) => {
+    nodes.push(block);
+    return sha256(block);
+  });
 }

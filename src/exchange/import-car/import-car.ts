@@ -19,7 +19,7 @@ import {
   type SnapshotRecord,
 } from '../../core/model.ts';
 import { blockText, cidText } from '../../dag/cid.ts';
-import { decodeNode } from '../../dag/node-reader.ts';
+import { decodeNamedNode } from '../../dag/dag-pb.ts';
 import { writeHead } from '../../home/heads.ts';
 import type { Index } from '../../index/index.ts';
 import type { Maintenance } from '../../maintain/maintenance.ts';
@@ -240,7 +240,7 @@ async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
     if (known === undefined) throw new Error(`shard ${shard} is not in the index`);
     return known;
   });
-  const dagSize = decodeNode(treeBlock).links.reduce((sum, link) => sum + link.dagSize, treeBlock.length);
+  const dagSize = decodeNamedNode(treeBlock).links.reduce((sum, link) => sum + link.dagSize, treeBlock.length);
   const built = buildSnapshot(file, links, { codec: root.codec, digest: root.digest, dagSize }, treeBlock);
   const peerNames = [...ledger.freeBytes().keys()];
   const catalogue = await placeCatalogue(run, { label: `${repository} ${number} catalogue`, blocks: built.blocks, peerNames });

@@ -2,7 +2,7 @@
 
 import { isDamage } from '../../core/errors.ts';
 import { DAG_PB } from '../../core/model.ts';
-import { decodeNode } from '../../dag/node-reader.ts';
+import { decodeNamedNode } from '../../dag/dag-pb.ts';
 
 /** What is inline in a dag-pb block, and in what is inline there, and so on: views. Each level is smaller than the one that carries it. */
 export function* inlineIn(block: Uint8Array): Generator<Uint8Array> {
@@ -16,7 +16,7 @@ export function* inlineIn(block: Uint8Array): Generator<Uint8Array> {
 /** Nothing of what is no node: whether the tree needs it is seen when the tree is walked. */
 function linksOf(block: Uint8Array) {
   try {
-    return decodeNode(block).links;
+    return decodeNamedNode(block).links;
   } catch (error) {
     if (isDamage(error)) return [];
     throw error;

@@ -11,7 +11,7 @@ import { BoundedQueue } from '../../core/concurrency.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, DAG_PB, DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
-import { decodeNode } from '../../dag/node-reader.ts';
+import { decodeNamedNode } from '../../dag/dag-pb.ts';
 import type { Peer, ShardReader } from '../../peer/peer.ts';
 import { type ReadSnapshot, readSnapshot } from '../../snapshot/catalogue.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';
@@ -117,7 +117,7 @@ function isSnapshotRoot(block: Uint8Array | undefined): boolean {
   if (block === undefined) return false;
   try {
     return (
-      decodeNode(block)
+      decodeNamedNode(block)
         .links.map(({ name }) => name)
         .join(' ') === NAMES
     );

@@ -1,8 +1,8 @@
 /** A file of more than one chunk: its segments are hashed by any worker, its nodes are built here. */
 
 import { type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../../core/model.ts';
-import { encodeEmptyFile } from '../../dag/file-node.ts';
-import { buildFileTree, type FileChild } from '../../dag/file-tree.ts';
+import { encodeEmptyFile, type FileChild } from '../../dag/file-node.ts';
+import { buildFileTree } from '../../dag/file-tree.ts';
 import { BatchBuilder, type BlockBatch, lastBlocks } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
 import type { Directory } from '../../walk/directory.ts';
