@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sampled } from '../testing/depth.ts';
 import { Program } from '../testing/program.ts';
 
 let program: Program;
@@ -36,7 +37,7 @@ for (const [signal, exit] of [
   test(`${signal} before any write, from the lock to the commit: exit ${exit}, no lock is left, and the next run goes on`, () => {
     let stopped = 0;
     let resumed = 0;
-    for (let nth = 4, isOver = false; !isOver; nth += 17) {
+    for (let nth = 4, isOver = false; !isOver; nth += sampled(68, 17)) {
       fresh();
       const { code, stderr } = program.runWithFault(`${signal}:${nth}`, 'add', source, '--shard-size', '64KiB');
       isOver = code === 0;

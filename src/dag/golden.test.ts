@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { sampled } from '../testing/depth.ts';
 import { type Golden, nameOf, profileOfGolden, RUNS, readGolden } from '../testing/golden.ts';
 import { makeCase, RECIPE_NAMES } from '../testing/golden-recipe.ts';
 import { treeRoot } from '../testing/tree-root.ts';
@@ -16,7 +17,8 @@ test('golden.json holds a CID for every run, and every recipe is run', () => {
 });
 
 describe("the encoders give Kubo's CID", () => {
-  for (const recipe of RECIPE_NAMES) {
+  const step = sampled(4, 1);
+  for (const recipe of RECIPE_NAMES.filter((_, at) => at % step === 0)) {
     const runs = Object.values(cases).filter((golden) => golden.recipe === recipe);
     test(recipe, async (t) => {
       const dir = mkdtempSync(join(tmpdir(), 'shardctl-golden-'));

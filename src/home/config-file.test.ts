@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { ShardctlError } from '../core/errors.ts';
+import { sampled } from '../testing/depth.ts';
 import { type Config, DEFAULT_CONFIG } from './config.ts';
 import { loadConfig, restoreConfig, saveConfig } from './config-file.ts';
 import { type HomePaths, homePaths } from './home.ts';
@@ -101,7 +102,7 @@ test('one flipped bit in the settings, or in what was last checked, never counts
   const good = new Map([home.config, home.configCache].map((file) => [file, readFileSync(file)]));
   const seen = { same: 0, refused: 0, told: 0 };
   for (const [damaged, bytes] of good) {
-    for (let bit = 0; bit < bytes.length * 8; bit++) {
+    for (let bit = 0; bit < bytes.length * 8; bit += sampled(7, 1)) {
       for (const [file, text] of good) writeFileSync(file, text);
       const flipped = Buffer.from(bytes);
       flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));

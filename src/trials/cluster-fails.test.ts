@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, type LabPeer, until, withoutCluster } from '../testing/cluster.ts';
 import { ClusterHome } from '../testing/cluster-home.ts';
+import { onlyInAll } from '../testing/depth.ts';
 import { listing } from '../testing/listing.ts';
 import type { Program } from '../testing/program.ts';
 
-describe('an IPFS Cluster that fails', { skip: withoutCluster() }, () => {
+describe('an IPFS Cluster that fails', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   let home: ClusterHome;
   let program: Program;

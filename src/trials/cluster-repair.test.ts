@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from '../testing/cluster.ts';
 import { ClusterHome } from '../testing/cluster-home.ts';
+import { onlyInAll } from '../testing/depth.ts';
 import { listing } from '../testing/listing.ts';
 
-describe('what an IPFS Cluster has lost', { skip: withoutCluster() }, () => {
+describe('what an IPFS Cluster has lost', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   let home: ClusterHome;
   before(() => {

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, withoutCluster } from '../testing/cluster.ts';
 import { ClusterHome } from '../testing/cluster-home.ts';
+import { onlyInAll } from '../testing/depth.ts';
 import { FaultProxy, uploadFaults } from '../testing/fault-proxy.ts';
 import type { Finished } from '../testing/program.ts';
 
 const ADD = '/add';
 
-describe('placing on an IPFS Cluster', { skip: withoutCluster() }, () => {
+describe('placing on an IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   let home: ClusterHome;
   let proxy: FaultProxy;

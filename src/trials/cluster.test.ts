@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from '../testing/cluster.ts';
 import { ClusterHome } from '../testing/cluster-home.ts';
+import { onlyInAll } from '../testing/depth.ts';
 import { kuboBinary } from '../testing/kubo.ts';
 import { listing } from '../testing/listing.ts';
 import type { Program } from '../testing/program.ts';
@@ -75,7 +76,9 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.match(program.run('verify', '--read-data').stderr, /lab\.c1 was taken at its word: .*gateway/);
   });
 
-  test('a member killed: what it holds is named, an update goes on without it, and it comes back into use', async () => {
+  test('a member killed: what it holds is named, an update goes on without it, and it comes back into use', {
+    skip: onlyInAll(),
+  }, async () => {
     home.setUp(...home.kubos);
     home.add();
     await lab.killMember(lab.peers[0]);
@@ -101,7 +104,9 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.deepEqual(listing(home.got()), listing(source));
   });
 
-  test('a pin removed behind its back, and one that the Cluster forgot, are found by verify and brought back by repair', async () => {
+  test('a pin removed behind its back, and one that the Cluster forgot, are found by verify and brought back by repair', {
+    skip: onlyInAll(),
+  }, async () => {
     home.setUp(...home.kubos);
     home.add();
     const [first, second] = await home.replicas();
@@ -118,7 +123,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     program.succeeds('verify', '--read-data', '--replication', '2');
   });
 
-  test('the whole Cluster killed straight after success: nothing is lost, or repair brings it back', async () => {
+  test('the whole Cluster killed straight after success: nothing is lost, or repair brings it back', { skip: onlyInAll() }, async () => {
     home.setUp(...home.kubos);
     home.add();
     await Promise.all(lab.peers.map((peer) => lab.killMember(peer)));
@@ -128,7 +133,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     program.succeeds('verify', '--read-data', '--replication', '2');
   });
 
-  test('two repositories share shards: when one is gone, the other still reads', async () => {
+  test('two repositories share shards: when one is gone, the other still reads', { skip: onlyInAll() }, async () => {
     home.setUp(...home.kubos);
     home.add();
     home.add('--name', 'other');
@@ -145,7 +150,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.equal(readdirSync(program.path('copy', 'pool')).length, 80);
   });
 
-  test('the whole Cluster as one peer, beside a directory: a federation', async () => {
+  test('the whole Cluster as one peer, beside a directory: a federation', { skip: onlyInAll() }, async () => {
     program.succeeds('peers', 'add', 'local', program.path('disk'));
     home.setUp('--federate', '--replication', '2', ...home.kubos);
     home.add();
@@ -157,7 +162,7 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.deepEqual(listing(home.got()), listing(source));
   });
 
-  test('a follower who pins the shards of a snapshot has all of it, when the Cluster is gone', async () => {
+  test('a follower who pins the shards of a snapshot has all of it, when the Cluster is gone', { skip: onlyInAll() }, async () => {
     home.setUp(...home.kubos);
     home.add();
     const { cid } = program.head('mirror');

@@ -9,11 +9,12 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { sampled } from '../testing/depth.ts';
 import { FuzzPlace, type Outcome, restoreUnchecked, runFuzzCase } from '../testing/fuzz/fuzz-case.ts';
 import { recipe } from '../testing/fuzz/recipe.ts';
 import { runSnapshotCase, snapshotRecipe } from '../testing/fuzz/snapshot-case.ts';
 
-const CASES = Number(process.env.SHARDCTL_FUZZ_CASES ?? 300);
+const CASES = Number(process.env.SHARDCTL_FUZZ_CASES ?? sampled(100, 300));
 /** Within `npm test` always the same, so that what fails there is what was changed; a long run looks for what is new. */
 const SEED = process.env.SHARDCTL_FUZZ_SEED ?? (process.env.SHARDCTL_FUZZ_CASES === undefined ? '1' : undefined);
 const PATH = process.env.SHARDCTL_FUZZ_PATH;

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { RESERVE_BYTES } from '../storing/allocate/allocators.ts';
+import { onlyInAll } from '../testing/depth.ts';
 import { type Fault, uploadFaults } from '../testing/fault-proxy.ts';
 import { requireKubo } from '../testing/kubo.ts';
 import { IMPORT, KuboTrio, saidBy } from '../testing/kubo-trio.ts';
 
 // Most of the time is waiting for what does not answer.
-describe('placing on three Kubo daemons', { concurrency: 4 }, () => {
+describe('placing on three Kubo daemons', { concurrency: 4, skip: onlyInAll() }, () => {
   rule('one daemon killed and another restarted in the middle: the others take over, and nothing is sent twice', async (trio) => {
     const [a, b] = trio.peers;
     const trouble: Promise<void>[] = [];

@@ -12,6 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { after, afterEach, before, beforeEach, describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { ClusterLab, type LabPeer, rpc, withoutCluster } from '../testing/cluster.ts';
+import { onlyInAll } from '../testing/depth.ts';
 import { KuboRepo, kuboBinary } from '../testing/kubo.ts';
 import { listing } from '../testing/listing.ts';
 import { writeMirror } from '../testing/mirror.ts';
@@ -19,7 +20,7 @@ import { Program } from '../testing/program.ts';
 
 const MEGABYTES = Number(process.env.SHARDCTL_TEST_TREE_MB ?? 8);
 
-describe('a mirror of which each peer has two thirds', { skip: withoutCluster() }, () => {
+describe('a mirror of which each peer has two thirds', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   let scratch: string;
   let mirror: string;

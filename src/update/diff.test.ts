@@ -11,6 +11,7 @@ import { toBytes } from '../core/path-bytes.ts';
 import { parseCid } from '../dag/cid.ts';
 import { placedBlocks } from '../read/placed-blocks.ts';
 import { readEntry } from '../read/tree.ts';
+import { sampled } from '../testing/depth.ts';
 import { TestHome } from '../testing/run.ts';
 import { applyEdit, edit } from '../testing/tree.ts';
 import { diff } from './diff.ts';
@@ -114,7 +115,7 @@ test('after any edits, a dry run, the run and diff name exactly the edits; the d
         rmSync(source, { recursive: true, force: true });
       }
     }),
-    { numRuns: 10 },
+    { numRuns: sampled(4, 10) },
   );
 });
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { sampled } from '../testing/depth.ts';
 import { beginEach, tick } from '../testing/each.ts';
 import { freshRoot, TestHome } from '../testing/run.ts';
 import { applyEdit, edit, writeTree } from '../testing/tree.ts';
@@ -43,7 +44,7 @@ test('after any edits, the root of an update is the root of a fresh add', async 
         rmSync(source, { recursive: true, force: true });
       }
     }),
-    { numRuns: 25 },
+    { numRuns: sampled(6, 25) },
   );
 });
 

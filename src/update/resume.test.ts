@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { toBytes } from '../core/path-bytes.ts';
 import { sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
+import { sampled } from '../testing/depth.ts';
 import { freshRoot, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 import { treeRoot } from '../testing/tree-root.ts';
@@ -95,7 +96,7 @@ test('killed anywhere, and once more, a rerun opens no file whose shards were pl
   const files = await writeFiles({ large, zz: { copy: Buffer.alloc(5 * KIB, 'a0') } });
   const expected = await freshRoot(source);
   let mostPlaced = 0;
-  for (let n = 25, killed = true; killed; n += 71) {
+  for (let n = 25, killed = true; killed; n += sampled(213, 71)) {
     const path = join(dir, `home-${n}`);
     cpSync(home.dir, path, { recursive: true });
     const at = TestHome.at(path, PEERS);

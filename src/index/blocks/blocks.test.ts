@@ -7,11 +7,12 @@ import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
 import { COLLIDING, digestsOf, eachDigest, someColliding } from '../../testing/colliding.ts';
 import { answersOf } from '../../testing/counted-blocks.ts';
+import { sampled } from '../../testing/depth.ts';
 import { BlockTable } from './blocks.ts';
 import { PREFIX_BYTES } from './records.ts';
 
 /** More of them with `SHARDCTL_TEST_BLOCKS`: docs/development.md. */
-const COUNTED_BLOCKS = Number(process.env.SHARDCTL_TEST_BLOCKS ?? 600_000);
+const COUNTED_BLOCKS = Number(process.env.SHARDCTL_TEST_BLOCKS ?? sampled(200_000, 600_000));
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
 const digests = (from: number, to: number): Buffer => Buffer.concat(Array.from({ length: to - from }, (_, i) => digestOf(from + i)));

@@ -1,20 +1,18 @@
 /** Dies at the Nth write of a drain and of a rebalance: at no moment has a shard fewer whole copies than it must, and a rerun completes it. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { LocalPeer } from '../../peer/local/local.ts';
+import { sampled } from '../../testing/depth.ts';
+import { killedAtEachWrite } from '../../testing/killed.ts';
 import { drainHome, rebalanceHome, wholeCopies } from '../../testing/moving.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 
-const CHILD = fileURLToPath(new URL('../../testing/retention-child.js', import.meta.url));
-const FAULT = new URL('../../testing/fault.js', import.meta.url).href;
 const TWICE = { replication: { min: 2, max: 2 } };
 
 let dir: string;
@@ -41,15 +39,6 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-function dieAt(n: number, action: string, from: TestHome): { home: TestHome; isOver: boolean } {
-  const path = join(dir, `${action}-${n}`);
-  cpSync(from.dir, path, { recursive: true });
-  const env = { ...process.env, SHARDCTL_FAULT: `kill:${n}` };
-  const { status, signal, stderr } = spawnSync(process.execPath, ['--import', FAULT, CHILD, path, action], { env, encoding: 'utf8' });
-  assert.ok(signal === 'SIGKILL' || status === 0, stderr);
-  return { home: TestHome.at(path, ['one', 'two', 'three']), isOver: status === 0 };
-}
-
 async function dieEverywhere(
   action: string,
   rerun: (home: TestHome) => Promise<unknown>,
@@ -57,9 +46,8 @@ async function dieEverywhere(
   from = template,
 ): Promise<void> {
   const before = await wholeCopies(from);
-  let n = 1;
-  for (let over = false; !over; n++) {
-    const { home, isOver } = dieAt(n, action, from);
+  const killing = { dir, template: from, peers: ['one', 'two', 'three'], action, step: sampled(7, 1), writes: 15 };
+  await killedAtEachWrite(killing, async (home, n) => {
     for (const [cid, copies] of await wholeCopies(home))
       assert.ok(copies >= Math.min(2, before.get(cid) as number), `write ${n}: ${cid} has ${copies}`);
     await rerun(home);
@@ -71,10 +59,7 @@ async function dieEverywhere(
     await assertNoOrphans(home);
     assert.deepEqual(readdirSync(join(home.dir, 'spool')), []);
     for (const copies of (await wholeCopies(home)).values()) assert.ok(copies >= 2);
-    home.remove();
-    over = isOver;
-  }
-  assert.ok(n > 15, `only ${n} writes were tried`);
+  });
 }
 
 test('killed at any write of a drain, no shard has a copy less, and a rerun empties the peer', async () => {

@@ -1,19 +1,17 @@
 /** Dies at the Nth write of a prune, of a repair and of an import: nothing that is retained is lost, and nothing is left over. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { readHead } from '../../home/heads.ts';
+import { sampled } from '../../testing/depth.ts';
+import { killedAtEachWrite } from '../../testing/killed.ts';
 import { assertNoOrphans, assertWhole, pruneHome, pruneRun, SHARD_BYTES, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 import { repair } from '../repair/repair.ts';
 
-const CHILD = fileURLToPath(new URL('../../testing/retention-child.js', import.meta.url));
-const FAULT = new URL('../../testing/fault.js', import.meta.url).href;
 const PEERS = ['one', 'two'];
 const TWICE = { min: 2, max: 2 };
 
@@ -36,20 +34,6 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Dies at write `n` of the action on a copy of the template; `isOver` when it was done before. */
-function dieAt(n: number, action: string, prepare: (home: string) => void = () => {}): { home: TestHome; isOver: boolean } {
-  const path = join(dir, `${action}-${n}`);
-  cpSync(template.dir, path, { recursive: true });
-  prepare(path);
-  const env = { ...process.env, SHARDCTL_FAULT: `kill:${n}` };
-  const { status, signal, stderr } = spawnSync(process.execPath, ['--import', FAULT, CHILD, path, action, source], {
-    env,
-    encoding: 'utf8',
-  });
-  assert.ok(signal === 'SIGKILL' || status === 0, stderr);
-  return { home: TestHome.at(path, PEERS), isOver: status === 0 };
-}
-
 async function assertPruned(home: TestHome): Promise<void> {
   await assertWhole(home);
   await assertNoOrphans(home);
@@ -58,17 +42,13 @@ async function assertPruned(home: TestHome): Promise<void> {
 }
 
 test('killed at any write of a prune, what is retained stays whole, and a rerun completes it', async () => {
-  let n = 1;
-  for (let over = false; !over; n++) {
-    const { home, isOver } = dieAt(n, 'prune');
+  const killing = { dir, template, peers: PEERS, action: 'prune', step: sampled(7, 1), writes: 20 };
+  await killedAtEachWrite(killing, async (home, n) => {
     assert.deepEqual(await home.damage(), [], `write ${n}`);
     const again = await pruneHome(home, { replication: TWICE });
     assert.deepEqual([again.unusedBytes, again.left], [0, 0], `write ${n}`);
     await assertPruned(home);
-    home.remove();
-    over = isOver;
-  }
-  assert.ok(n > 20, `only ${n} writes were tried`);
+  });
 });
 
 test('killed at any write of a repair, no replica is worse than before, and a rerun completes it', async () => {
@@ -79,32 +59,24 @@ test('killed at any write of a repair, no replica is worse than before, and a re
     writeFileSync(largest as string, bytes);
     rmSync(cars(home, 'two').at(-1) as string);
   };
-  let n = 1;
-  for (let over = false; !over; n++) {
-    const { home, isOver } = dieAt(n, 'repair', damage);
+  const killing = { dir, template, peers: PEERS, action: 'repair', prepare: damage, step: sampled(3, 1), writes: 8 };
+  await killedAtEachWrite(killing, async (home, n) => {
     assert.ok((await home.damage()).length <= 2, `write ${n}`);
     const { lost } = await withIndex(home, (index) =>
       repair({ ...pruneRun(home, index, { replication: TWICE }), readData: true, dryRun: false }),
     );
     assert.deepEqual(lost, [], `write ${n}`);
     await assertWhole(home);
-    home.remove();
-    over = isOver;
-  }
-  assert.ok(n > 8, `only ${n} writes were tried`);
+  });
 });
 
 test('what a killed import left on the peers goes with the next prune, also when it is never taken up again', async () => {
   writeFileSync(join(source, 'new'), Buffer.alloc(60_000, 'new'));
-  let n = 1;
-  for (let over = false; !over; n += 4) {
-    const { home, isOver } = dieAt(n, 'add');
+  const killing = { dir, template, peers: PEERS, action: 'add', source, step: sampled(16, 4), writes: 20 };
+  await killedAtEachWrite(killing, async (home) => {
     await pruneHome(home, { replication: TWICE });
     await assertPruned(home);
-    home.remove();
-    over = isOver;
-  }
-  assert.ok(n > 20, `only ${n} writes were tried`);
+  });
 });
 
 /** The CAR files of a peer, the largest first. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
 import { ShardctlError } from '../../core/errors.ts';
+import { sampled } from '../../testing/depth.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { applyEdit, edit, writeTree } from '../../testing/tree.ts';
@@ -72,7 +73,7 @@ test('after any adds, forgets and prunes, every retained snapshot comes back who
         rmSync(source, { recursive: true, force: true });
       }
     }),
-    { numRuns: 5 },
+    { numRuns: sampled(2, 5) },
   );
 });
 

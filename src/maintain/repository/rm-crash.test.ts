@@ -1,19 +1,16 @@
 /** Dies at the Nth write of an `rm` and of a `rename`: a repository is there, whole and by one name, or it is gone; nothing is left over. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { readHead } from '../../home/heads.ts';
 import { noteDoubt, readDoubt } from '../../index/files/doubts.ts';
+import { sampled } from '../../testing/depth.ts';
+import { killedAtEachWrite } from '../../testing/killed.ts';
 import { assertNoOrphans, assertWhole, pruneHome, removeFrom, renameIn, SHARD_BYTES, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
-
-const CHILD = fileURLToPath(new URL('../../testing/retention-child.js', import.meta.url));
-const FAULT = new URL('../../testing/fault.js', import.meta.url).href;
 
 let dir: string;
 let source: string;
@@ -34,16 +31,6 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** Dies at write `n` of the action on a copy of the template; `isOver` when it was done before. */
-function dieAt(n: number, action: string): { home: TestHome; isOver: boolean } {
-  const path = join(dir, `${action}-${n}`);
-  cpSync(template.dir, path, { recursive: true });
-  const env = { ...process.env, SHARDCTL_FAULT: `kill:${n}` };
-  const { status, signal, stderr } = spawnSync(process.execPath, ['--import', FAULT, CHILD, path, action], { env, encoding: 'utf8' });
-  assert.ok(signal === 'SIGKILL' || status === 0, stderr);
-  return { home: TestHome.at(path, ['one']), isOver: status === 0 };
-}
-
 function repositoriesOf(home: TestHome): Promise<string[]> {
   return withIndex(home, async (index) => index.repositories().map(({ name }) => name));
 }
@@ -61,9 +48,8 @@ function namedIn(home: TestHome): Record<string, string[]> {
 }
 
 test('killed at any write of an rm, the repository is whole or gone, and what is left of it goes', async () => {
-  let n = 1;
-  for (let over = false; !over; n += n < 12 ? 1 : 4) {
-    const { home, isOver } = dieAt(n, 'rm');
+  const step = (n: number) => sampled(5, n < 12 ? 1 : 4);
+  await killedAtEachWrite({ dir, template, peers: ['one'], action: 'rm', step, writes: 8 }, async (home, n, isOver) => {
     await assertWhole(home);
     const names = await repositoriesOf(home);
     if (names.includes('test')) await removeFrom(home, ['test']);
@@ -74,17 +60,13 @@ test('killed at any write of an rm, the repository is whole or gone, and what is
     const { doubts, ...named } = namedIn(home);
     assert.deepEqual(named, { heads: ['other'], entries: ['other'], pending: [] }, `write ${n}`);
     assert.ok(!isOver || doubts?.length === 0);
-    home.remove();
-    over = isOver;
-  }
-  assert.ok(n > 8, `only ${n} writes were tried`);
+  });
 });
 
 test('killed at any write of a rename, the repository has one of the two names, and all that it has follows', async () => {
   const doubt = await withIndex(template, async (index) => readDoubt(index.doubtOf('test')));
-  let n = 1;
-  for (let over = false; !over; n += n < 8 ? 3 : 2) {
-    const { home, isOver } = dieAt(n, 'rename');
+  const step = (n: number) => sampled(5, n < 8 ? 3 : 2);
+  await killedAtEachWrite({ dir, template, peers: ['one'], action: 'rename', step, writes: 15 }, async (home, n) => {
     await assertWhole(home);
     const [first, ...others] = (await repositoriesOf(home)).filter((name) => name !== 'other');
     assert.deepEqual(others, [], `write ${n}`);
@@ -101,8 +83,5 @@ test('killed at any write of a rename, the repository has one of the two names, 
       assert.ok(entries);
       entries.close();
     });
-    home.remove();
-    over = isOver;
-  }
-  assert.ok(n > 15, `only ${n} writes were tried`);
+  });
 });

@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { DAG_PB, RAW } from '../../core/model.ts';
 import { cidText, sha256 } from '../../dag/cid.ts';
 import { ClusterLab, pinsOf, rpc, until, withoutCluster } from '../../testing/cluster.ts';
+import { onlyInAll } from '../../testing/depth.ts';
 import { labCluster, listOf } from '../../testing/lab-cluster.ts';
 import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
@@ -15,7 +16,7 @@ import type { ClusterMemberPeer } from './member.ts';
 
 const never = new AbortController().signal;
 
-describe('IPFS Cluster', { skip: withoutCluster() }, () => {
+describe('IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   before(() => {
     lab = ClusterLab.start();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ClusterLab, pinsOf, until, withoutCluster } from '../../testing/cluster.ts';
+import { onlyInAll } from '../../testing/depth.ts';
 import { FaultProxy } from '../../testing/fault-proxy.ts';
 import { labCluster, listOf } from '../../testing/lab-cluster.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
@@ -11,7 +12,7 @@ import type { ClusterMemberPeer } from './member.ts';
 
 const never = new AbortController().signal;
 
-describe('IPFS Cluster', { skip: withoutCluster() }, () => {
+describe('IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   before(() => {
     lab = ClusterLab.start();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
 import type { Owner } from '../../core/model.ts';
+import { sampled } from '../../testing/depth.ts';
 import { install, interleave } from '../../testing/interleave.ts';
 import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
 import { cidsOf, scanOf } from '../../testing/peer-reading.ts';
@@ -37,7 +38,7 @@ for (const layout of ['car', 'blockstore'] as const) {
   test(`a shard that a home has put and not removed is there, however two homes come across each other: ${layout}`, async () => {
     await fc.assert(
       fc.asyncProperty(scenario, async (it) => void (await play(layout, it))),
-      { numRuns: 150, interruptAfterTimeLimit: 6_000 },
+      { numRuns: 150, interruptAfterTimeLimit: sampled(2_000, 6_000) },
     );
   });
 }

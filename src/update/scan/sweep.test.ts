@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { sampled } from '../../testing/depth.ts';
 import { beginEach, tick } from '../../testing/each.ts';
 import { freshRoot, TestHome } from '../../testing/run.ts';
 import { applyEdit, edit, writeTree } from '../../testing/tree.ts';
@@ -71,7 +72,7 @@ test('after the clock has moved on and any edits, the root of an update is the r
         rmSync(source, { recursive: true, force: true });
       }
     }),
-    { numRuns: 15 },
+    { numRuns: sampled(5, 15) },
   );
 });
 

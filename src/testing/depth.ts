@@ -1,0 +1,15 @@
+/**
+ * How deep the tests go (docs/development.md): `npm run test:unit` leaves out the trials, files named `*.trial.test.ts`;
+ * `npm test` takes a sample of what takes long, and `npm run test:all` (`SHARDCTL_TEST_DEPTH=all`) takes all of it.
+ */
+const isAll = process.env.SHARDCTL_TEST_DEPTH === 'all';
+
+/** For the `skip` of a test, or of a group, that takes so long that only `npm run test:all` has it. @param otherwise why else it is skipped */
+export function onlyInAll(otherwise: string | false = false): string | false {
+  return isAll ? otherwise : 'takes long: `npm run test:all` has it';
+}
+
+/** How many rounds, cases, seconds, or how large a step: as many in a sample, and as many of everything. */
+export function sampled(sample: number, all: number): number {
+  return isAll ? all : sample;
+}
