@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { ShardctlError } from '../core/errors.ts';
 import type { Summary } from '../core/events.ts';
 import { parseCid } from '../dag/cid.ts';
+import type { Index } from '../index/index.ts';
 import { type Repaired, repair } from '../maintain/repair/repair.ts';
 import { isIntact } from '../peer/intact.ts';
 import type { PeerLayout } from '../peer/local/identity.ts';
@@ -33,6 +34,12 @@ export function harms(...kinds: readonly Harm['kind'][]): fc.Arbitrary<Harm> {
   return fc.record({ kind: fc.constantFrom(...kinds), file: number, at: number, bit: fc.nat(7) });
 }
 
+/** A block, and the peers that hold a shard of it. */
+interface Needed {
+  readonly block: Buffer;
+  readonly peers: readonly string[];
+}
+
 /** A home that is made once, and copied for each case. */
 export class DamagedHome {
   readonly dir: string;
@@ -43,7 +50,7 @@ export class DamagedHome {
   readonly #peers: readonly string[];
   /** What came back before any harm was done, and which blocks each file needs, by snapshot and path. */
   whole: ReadonlyMap<string, string> = new Map();
-  #needs: ReadonlyMap<string, readonly Buffer[]> = new Map();
+  #needs: ReadonlyMap<string, readonly Needed[]> = new Map();
   #catalogues: readonly string[] = [];
   home: TestHome;
 
@@ -130,27 +137,29 @@ export class DamagedHome {
     return path;
   }
 
-  /** Files all of whose blocks stand somewhere on the peers, told by looking for their bytes. */
+  /** Files all of whose blocks stand somewhere on the peers that hold their shards, told by looking for their bytes. */
   unhit(): string[] {
     const held = this.files()
       .filter((path) => !this.#catalogues.some((cid) => path.includes(cid)))
-      .map((path) => readFileSync(path));
-    const isThere = (block: Buffer) => held.some((bytes) => bytes.includes(block));
+      .map((path) => ({ path, bytes: readFileSync(path) }));
+    const isOn = (peer: string, block: Buffer) => held.some(({ path, bytes }) => path.includes(`/peers/${peer}/`) && bytes.includes(block));
+    const isThere = ({ block, peers }: Needed) => peers.some((peer) => isOn(peer, block));
     return [...this.#needs].filter(([, blocks]) => blocks.every(isThere)).map(([path]) => path);
   }
 
   async #noteNeeds(): Promise<void> {
     const home = this.reopened();
-    const needs = new Map<string, Buffer[]>();
+    const needs = new Map<string, Needed[]>();
     await withIndex(home, async (index) => {
       const blocks = placedBlocks(index, home.peers);
       for (const path of this.whole.keys()) {
         const [tree, name] = path.split(' ') as [string, string];
-        const needed: Buffer[] = [];
+        const needed: Needed[] = [];
         const noting: Blocks = {
           read: async (digest) => {
-            needed.push(Buffer.from(await blocks.read(digest)));
-            return needed.at(-1) as Buffer;
+            const block = Buffer.from(await blocks.read(digest));
+            needed.push({ block, peers: holdersOf(index, digest) });
+            return block;
           },
         };
         for await (const _ of dataOf(await resolve(parseCid(tree), name, noting), noting));
@@ -214,4 +223,14 @@ function noise(seed: number, length: number): Buffer {
       return state >>> 24;
     }),
   );
+}
+
+/** Of all shards that have the block. A catalogue may have it, too, and nobody looks there: on a peer whose shards share their blocks it is one more copy. */
+function holdersOf(index: Index, digest: Uint8Array): string[] {
+  const peers = new Set<string>();
+  index.shardOf(digest, 0, (number) => {
+    for (const name of index.shard(number)?.peers ?? []) peers.add(name);
+    return false;
+  });
+  return [...peers];
 }

@@ -147,7 +147,7 @@ test('an older snapshot whose blocks nobody has is named, and with it the comman
 test('an index of format 1 puts each of its heads in doubt, once', async () => {
   const old = mkdtempSync(join(tmpdir(), 'shardctl-format-1-'));
   try {
-    cpSync(join(import.meta.dirname, '..', '..', 'fixtures', 'home-format-1', 'index'), join(old, 'index'), { recursive: true });
+    cpSync(join(import.meta.dirname, '..', '..', '..', 'fixtures', 'home-format-1', 'index'), join(old, 'index'), { recursive: true });
     const names: string[] = [];
     const index = await Index.open(join(old, 'index'));
     for (const { name } of index.repositories()) names.push(name);
