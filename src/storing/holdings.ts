@@ -12,6 +12,16 @@ export interface Holding extends PlacedShard {
   readonly snapshots: [repository: string, number: number][];
 }
 
+/** What people see of a shard on a peer. */
+export function shardLabel(repository: string, number: number): string {
+  return `${repository} ${String(number).padStart(8, '0')}`;
+}
+
+/** What people see of a snapshot's catalogue on a peer. */
+export function catalogueLabel(repository: string, number: number): string {
+  return `${repository} ${number} catalogue`;
+}
+
 /** @returns by CID, in the order of the shards' numbers, catalogues last; what `prune` is about to remove is not among them */
 export function holdingsOf(index: Index): Holding[] {
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
@@ -28,11 +38,10 @@ export function holdingsOf(index: Index): Holding[] {
   };
   for (const shard of index.shards()) {
     if (shard.state === 'sealed') continue;
-    const label = `${repositoryOf.get(shard.number) ?? 'shard'} ${String(shard.number).padStart(8, '0')}`;
-    enter(shard, label, false).shards.push(shard.number);
+    enter(shard, shardLabel(repositoryOf.get(shard.number) ?? 'shard', shard.number), false).shards.push(shard.number);
   }
   for (const { repository, number, catalogue } of snapshots)
-    enter(catalogue, `${repository} ${number} catalogue`, true).snapshots.push([repository, number]);
+    enter(catalogue, catalogueLabel(repository, number), true).snapshots.push([repository, number]);
   return [...holdings.values()];
 }
 

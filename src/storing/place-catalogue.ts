@@ -7,7 +7,7 @@ import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import { BatchBuilder } from '../shard/batch.ts';
 import { SectionCursor } from '../shard/car.ts';
-import { OpenShard, type SpooledShard } from './pack/open-shard.ts';
+import { OpenShard, type PackedShard } from './pack/open-shard.ts';
 import type { Transferring } from './place/placer.ts';
 import { putWithRetries, untilGivenUp } from './place/put.ts';
 
@@ -39,7 +39,8 @@ function tooLate(): ShardctlError {
 /** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */
 export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNames }: Catalogue): Promise<PlacedShard> {
   const { index, peers, signal } = run;
-  const { cid, bytes, blocks: count, carPath, carBytes } = await sealCatalogue(run.spool, index.nextShardNumber(), blocks);
+  const sealed = await sealCatalogue(run.spool, index.nextShardNumber(), blocks);
+  const { cid, bytes, carBytes } = sealed;
   await index.noteStray({ cid, peers: peerNames });
 
   const least = leastReplicas(run.replication, peers);
@@ -56,7 +57,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   // All at once: one that is slow to answer does not keep the others, and members of one IPFS Cluster share an upload.
   const putOn = async (name: string) => {
     try {
-      const putting = putWithRetries(peers.get(name) as Peer, { cid, label, bytes, blocks: count, carPath, carBytes }, options, run);
+      const putting = putWithRetries(peers.get(name) as Peer, { ...sealed, label }, options, run);
       await untilGivenUp(putting, late.signal);
       if (++taken >= least) patience ??= setTimeout(() => late.abort(tooLate()), PATIENCE_MS);
     } catch (thrown) {
@@ -70,14 +71,14 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));
   const holders = peerNames.filter((name) => !failures.has(name));
   const [failure] = failures.values();
-  rmSync(carPath, { force: true });
+  rmSync(sealed.carPath, { force: true });
   if (holders.length < least)
     throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
-  return { cid, bytes, blocks: count, carBytes, peers: holders };
+  return { cid, bytes, blocks: sealed.blocks, carBytes, peers: holders };
 }
 
 /** The catalogue of a snapshot's own blocks in the spool, under a number that no shard has there. */
-export function sealCatalogue(spool: string, number: number, blocks: readonly Buffer[]): Promise<SpooledShard> {
+export function sealCatalogue(spool: string, number: number, blocks: readonly Buffer[]): Promise<PackedShard> {
   const shard = new OpenShard(spool, number);
   const builder = new BatchBuilder();
   for (const block of blocks) builder.add(block);

@@ -11,7 +11,7 @@ import { BatchBuilder, ownBlocks } from '../shard/batch.ts';
 import { withIndex } from '../testing/retention.ts';
 import { TestHome } from '../testing/run.ts';
 import { Ledger } from './allocate/ledger.ts';
-import { storing } from './shard-sink.ts';
+import { ShardSink } from './shard-sink.ts';
 import { UsableShards } from './usable-shards.ts';
 
 const SHARD_BYTES = 2000;
@@ -36,12 +36,12 @@ async function store(home: TestHome, index: Index, batches: readonly (readonly n
   const ledger = await Ledger.open(options);
   const usableShards = await UsableShards.load(index, home.peers, ledger.silent());
   const signal = new AbortController().signal;
-  const { packer, placer } = storing({
+  const sink = new ShardSink({
     ...options,
     repository: 'test',
     index,
     spool,
-    allocations: ledger,
+    ledger,
     shardBytes,
     usableShards,
     signal,
@@ -49,10 +49,9 @@ async function store(home: TestHome, index: Index, batches: readonly (readonly n
   for (const numbers of batches) {
     const batch = new BatchBuilder();
     for (const number of numbers) batch.add(blockOf(number));
-    await packer.add(ownBlocks(batch.take()));
+    await sink.add(ownBlocks(batch.take()));
   }
-  await packer.seal();
-  await placer.drained();
+  await sink.finish();
 }
 
 /** Digests of all blocks in all shards, each as often as it is stored; the shards are read from the peer. */

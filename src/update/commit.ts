@@ -10,9 +10,10 @@ import { writeHead } from '../home/heads.ts';
 import { buildSnapshot, snapshotFile } from '../snapshot/snapshot.ts';
 import type { Ledger } from '../storing/allocate/ledger.ts';
 import { raise } from '../storing/copy/raise.ts';
-import type { Packer } from '../storing/pack/packer.ts';
+import { catalogueLabel } from '../storing/holdings.ts';
 import { pinHeads } from '../storing/pin-heads.ts';
 import { placeCatalogue } from '../storing/place-catalogue.ts';
+import type { ShardSink } from '../storing/shard-sink.ts';
 import type { UsableShards } from '../storing/usable-shards.ts';
 import type { IngestRun } from './ingest-run.ts';
 import type { Pending } from './interrupted-runs.ts';
@@ -27,7 +28,7 @@ export interface Commit {
   readonly number: number;
   readonly tree: Tree;
   readonly tally: Tally;
-  readonly packer: Packer;
+  readonly packed: ShardSink['packed'];
   readonly ledger: Ledger;
   readonly usableShards: UsableShards;
   readonly pending: Pending;
@@ -57,7 +58,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   await raise(run, it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
   const peerNames = [...it.ledger.freeBytes().keys()];
-  const catalogue = await placeCatalogue(run, { label: `${run.repository} ${number} catalogue`, blocks: built.blocks, peerNames });
+  const catalogue = await placeCatalogue(run, { label: catalogueLabel(run.repository, number), blocks: built.blocks, peerNames });
   const snapshot: SnapshotRecord = {
     repository: run.repository,
     number,
@@ -95,7 +96,7 @@ async function assertThere({ ledger, usableShards }: Commit, shards: readonly Sh
 }
 
 /** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */
-function shardsOf({ parent, packer, pending }: Commit): number[] {
+function shardsOf({ parent, packed, pending }: Commit): number[] {
   const inherited = parent?.entries === undefined ? [] : parent.snapshot.shards;
-  return [...new Set([...inherited, ...packer.reusedShards, ...pending.shards, ...packer.sealed])].sort((a, b) => a - b);
+  return [...new Set([...inherited, ...packed.reusedShards, ...pending.shards, ...packed.sealed])].sort((a, b) => a - b);
 }

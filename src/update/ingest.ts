@@ -12,9 +12,7 @@ import type { ByteString, EntryKind, SnapshotRecord } from '../core/model.ts';
 import { cidText, parseCid } from '../dag/cid.ts';
 import { placedBlocks } from '../read/placed-blocks.ts';
 import { assertSameSource } from '../source/source.ts';
-import type { Packer } from '../storing/pack/packer.ts';
-import type { Placer } from '../storing/place/placer.ts';
-import { storing } from '../storing/shard-sink.ts';
+import { ShardSink } from '../storing/shard-sink.ts';
 import { emptySpool } from '../storing/spool.ts';
 import { commit } from './commit.ts';
 import { compare } from './compare/compare.ts';
@@ -55,7 +53,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const isRacy = isRacyAt(start.at);
   const usable = usableIn(run, usableShards, parent);
   const pending = new Pending({ ...run, usableShards, usable, parent, isRacy });
-  const { packer, placer } = storing({ ...run, allocations: ledger, usableShards, usable, pending: pending.writer, emit });
+  const sink = new ShardSink({ ...run, ledger, usableShards, usable, pending: pending.writer, emit });
   const blocks = placedBlocks(index, run.peers);
   const deletions = new Deletions({
     repository: run.repository,
@@ -87,27 +85,25 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
 
   try {
     let step = await linked.next();
-    for (; step.done !== true; step = await linked.next()) await packer.add(step.value);
-    await packer.seal();
-    await placer.drained();
+    for (; step.done !== true; step = await linked.next()) await sink.add(step.value);
+    await sink.finish();
     entries.finish();
     signal.throwIfAborted();
     assertSameSource(source, root);
 
     const tree = step.value;
     // The same tree in other shards (the old ones were lost) is a new snapshot.
-    const isStored = parent?.isWhole === true && packer.sealed.length === 0;
+    const isStored = parent?.isWhole === true && sink.packed.sealed.length === 0;
     const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
     const unchanged = tree === undefined || isSame;
     const snapshot = unchanged
       ? await settle(run, start, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, packer, ledger, usableShards, pending });
+      : await commit({ run, parent, number, tree, tally, packed: sink.packed, ledger, usableShards, pending });
     await pending.drop();
-    return summarize(run, snapshot, { unchanged, tally, deletions, packer, placer, start });
+    return summarize(run, snapshot, { unchanged, tally, deletions, sink, start });
   } catch (error) {
-    await placer.drained().catch(() => {});
+    await sink.abandon();
     await linked.return(undefined);
-    await packer.abandon();
     entries.abandon();
     emptySpool(run.spool);
     throw error;
@@ -132,13 +128,12 @@ interface Outcome {
   readonly unchanged: boolean;
   readonly tally: Tally;
   readonly deletions: Deletions;
-  readonly packer: Packer;
-  readonly placer: Placer;
+  readonly sink: ShardSink;
   readonly start: Start;
 }
 
 function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): Summary {
-  const { tally, packer, placer, start } = outcome;
+  const { tally, sink, start } = outcome;
   const freeAfter = start.ledger.freeBytes();
   const summary: Summary = {
     repository: run.repository,
@@ -153,14 +148,14 @@ function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): 
     newFiles: tally.newFiles,
     resumedFiles: tally.resumedFiles,
     changedEntries: tally.different + outcome.deletions.removed,
-    newBlocks: packer.newBlocks,
-    newBytes: packer.newBytes,
-    newShards: packer.sealed.length,
+    newBlocks: sink.packed.newBlocks,
+    newBytes: sink.packed.newBytes,
+    newShards: sink.packed.sealed.length,
     peers: [...start.freeBefore].map(([name, before]) => ({
       name,
       freeBefore: before,
       freeAfter: freeAfter.get(name) ?? before,
-      placedBytes: placer.placedBytes.get(name) ?? 0,
+      placedBytes: sink.placedBytes.get(name) ?? 0,
     })),
     problems: { ...tally.problems },
     seconds: (run.now() - start.at) / 1000,

@@ -32,9 +32,10 @@ import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from '../../snapsho
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';
 import { asksOtherwise, type Demand } from '../../storing/demand.ts';
+import { catalogueLabel } from '../../storing/holdings.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
 import { placeCatalogue } from '../../storing/place-catalogue.ts';
-import { storing } from '../../storing/shard-sink.ts';
+import { ShardSink } from '../../storing/shard-sink.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { UsableShards } from '../../storing/usable-shards.ts';
 import { type AcceptedTree, acceptTree } from './accept.ts';
@@ -87,18 +88,16 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   if (asksOtherwise(run)) await raise(run, { ledger, usableShards }, headShards(run));
   const isEnough = enough(run);
   const usable = (shard: number) => isEnough(shard) && usableShards.isHeld(shard);
-  const { packer, placer } = storing({ ...run, allocations: ledger, usableShards, usable });
+  const sink = new ShardSink({ ...run, ledger, usableShards, usable });
   try {
     for await (const blocks of received.batches()) {
       signal.throwIfAborted();
-      await packer.add(ownBlocks(blocks));
-      emit({ type: 'progress', label: 'import', done: received.blocks, total: 0, bytes: packer.newBytes });
+      await sink.add(ownBlocks(blocks));
+      emit({ type: 'progress', label: 'import', done: received.blocks, total: 0, bytes: sink.packed.newBytes });
     }
-    await packer.seal();
-    await placer.drained();
+    await sink.finish();
   } catch (error) {
-    await placer.drained().catch(() => {});
-    await packer.abandon();
+    await sink.abandon();
     emptySpool(run.spool);
     throw error;
   }
@@ -111,13 +110,13 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
     const known = index.repository(repository);
     const parent = known === undefined ? undefined : index.snapshot(repository, known.head);
     const fresh = {
-      newBlocks: packer.newBlocks,
-      newBytes: packer.newBytes,
-      newShards: packer.sealed.length,
+      newBlocks: sink.packed.newBlocks,
+      newBytes: sink.packed.newBytes,
+      newShards: sink.packed.sealed.length,
       foreignBlocks: car.foreign,
       unneededBlocks: received.countBeside(live),
     };
-    if (known !== undefined && parent?.tree === tree && packer.sealed.length === 0 && isWholeIn(parent, index, live.digests())) {
+    if (known !== undefined && parent?.tree === tree && sink.packed.sealed.length === 0 && isWholeIn(parent, index, live.digests())) {
       if (JSON.stringify({ ...known, ...ownDemand }) !== JSON.stringify(known)) await index.saveRepository({ ...known, ...ownDemand });
       return { repository, number: parent.number, snapshot: parent.cid, tree, unchanged: true, ...counts, bytes, ...fresh };
     }
@@ -243,7 +242,7 @@ async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
   const dagSize = decodeNamedNode(treeBlock).links.reduce((sum, link) => sum + link.dagSize, treeBlock.length);
   const built = buildSnapshot(file, links, { codec: root.codec, digest: root.digest, dagSize }, treeBlock);
   const peerNames = [...ledger.freeBytes().keys()];
-  const catalogue = await placeCatalogue(run, { label: `${repository} ${number} catalogue`, blocks: built.blocks, peerNames });
+  const catalogue = await placeCatalogue(run, { label: catalogueLabel(repository, number), blocks: built.blocks, peerNames });
   const snapshot: SnapshotRecord = {
     repository,
     number,

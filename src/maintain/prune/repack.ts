@@ -10,7 +10,7 @@ import type { ShardUse } from '../../read/reachable.ts';
 import { contentsOn } from '../../read/shard-contents.ts';
 import { BatchBuilder, ownBlocks } from '../../shard/batch.ts';
 import type { Ledger } from '../../storing/allocate/ledger.ts';
-import { storing } from '../../storing/shard-sink.ts';
+import { ShardSink } from '../../storing/shard-sink.ts';
 import { UsableShards } from '../../storing/usable-shards.ts';
 import type { Maintenance } from '../maintenance.ts';
 
@@ -38,10 +38,10 @@ export interface Repacked {
 export async function repack(run: Maintenance, { thin, live, leaving, blocks, ledger, replication }: RepackOptions): Promise<Repacked> {
   const { index, peers, emit, signal } = run;
   const usableShards = await UsableShards.load(index, peers, ledger.silent());
-  const { packer, placer } = storing({
+  const sink = new ShardSink({
     ...run,
     repository: 'repacked',
-    allocations: ledger,
+    ledger,
     replication,
     usableShards,
     usable: (shard) => !leaving.has(shard),
@@ -59,16 +59,14 @@ export async function repack(run: Maintenance, { thin, live, leaving, blocks, le
         bytes += block.length;
         if (builder.length < BATCH_BYTES) continue;
         signal.throwIfAborted();
-        await packer.add(ownBlocks(builder.take()));
+        await sink.add(ownBlocks(builder.take()));
       }
       emit({ type: 'progress', label: 'repacking', done: done + 1, total: inOrder.length, bytes });
     }
-    await packer.add(ownBlocks(builder.take()));
-    await packer.seal();
-    await placer.drained();
+    await sink.add(ownBlocks(builder.take()));
+    await sink.finish();
   } catch (error) {
-    await placer.drained().catch(() => {});
-    await packer.abandon();
+    await sink.abandon();
     throw error;
   }
 
@@ -82,7 +80,7 @@ export async function repack(run: Maintenance, { thin, live, leaving, blocks, le
     }
     targets.set(shard.number, found);
   }
-  return { targets, newShards: packer.sealed, copiedBytes: packer.newBytes };
+  return { targets, newShards: sink.packed.sealed, copiedBytes: sink.packed.newBytes };
 }
 
 function* liveDigests(digests: Buffer, live: DigestMap): Generator<Uint8Array> {

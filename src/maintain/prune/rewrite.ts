@@ -5,6 +5,7 @@ import { parseCid } from '../../dag/cid.ts';
 import { onReplica } from '../../read/shard-contents.ts';
 import { readSnapshot } from '../../snapshot/catalogue.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';
+import { catalogueLabel } from '../../storing/holdings.ts';
 import { placeCatalogue } from '../../storing/place-catalogue.ts';
 import type { Maintenance } from '../maintenance.ts';
 
@@ -26,7 +27,7 @@ export async function rewriteSnapshot(
     return record;
   });
   const built = buildSnapshot({ ...file, repository }, links, tree, treeBlock);
-  const label = `${repository} ${snapshot.number} catalogue`;
+  const label = catalogueLabel(repository, snapshot.number);
   const { replication } = run.demands.of([snapshot.repository]);
   const catalogue = await placeCatalogue({ ...run, replication }, { label, blocks: built.blocks, peerNames });
   return { ...snapshot, repository, cid: built.cid, shards, catalogue };

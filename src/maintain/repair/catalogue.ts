@@ -6,12 +6,12 @@ import { parseCid } from '../../dag/cid.ts';
 import { decodeNode } from '../../dag/node-reader.ts';
 import { placedBlocks } from '../../read/placed-blocks.ts';
 import { type BuiltSnapshot, buildSnapshot, snapshotFile } from '../../snapshot/snapshot.ts';
-import type { SpooledShard } from '../../storing/pack/open-shard.ts';
+import type { PackedShard } from '../../storing/pack/open-shard.ts';
 import { sealCatalogue } from '../../storing/place-catalogue.ts';
 import type { RepairRun } from './run.ts';
 
 /** @returns the catalogue in the spool; undefined when the block of the tree's root cannot be had, or the record says too little */
-export async function catalogueAnew(run: RepairRun, snapshot: SnapshotRecord): Promise<SpooledShard | undefined> {
+export async function catalogueAnew(run: RepairRun, snapshot: SnapshotRecord): Promise<PackedShard | undefined> {
   const { index, spool } = run;
   const built = await rebuilt(run, snapshot);
   if (built?.cid !== snapshot.cid) return undefined;

@@ -6,14 +6,14 @@ import type { Peer } from '../../peer/peer.ts';
 import type { BlockSource } from '../../read/block-source.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { lookForBlocks, rebuild } from '../../storing/copy/rebuild.ts';
-import type { SpooledShard } from '../../storing/pack/open-shard.ts';
+import type { PackedShard } from '../../storing/pack/open-shard.ts';
 import { putWithRetries } from '../../storing/place/put.ts';
 import type { RepairRun } from './run.ts';
 
 /** Gives a shard without any replica, where that can be done. */
 export interface Making {
   readonly isPossible: () => Promise<boolean>;
-  readonly make: () => Promise<SpooledShard | undefined>;
+  readonly make: () => Promise<PackedShard | undefined>;
 }
 
 export interface CopyRequest {
@@ -70,10 +70,9 @@ export class Copies {
   }
 
   /** @returns the peers that have a whole copy now */
-  async #putOn(names: readonly string[], whole: SpooledShard, { what, label }: CopyRequest): Promise<string[]> {
+  async #putOn(names: readonly string[], whole: PackedShard, { what, label }: CopyRequest): Promise<string[]> {
     const { signal, emit, throttle } = this.#run;
-    const { cid, bytes, blocks, carPath, carBytes } = whole;
-    const shard = { cid, label, bytes, blocks, carPath, carBytes };
+    const shard = { ...whole, label };
     const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
     return await this.#eachOf(names, what, async (peer) => {
       await putWithRetries(peer, shard, options, { emit });

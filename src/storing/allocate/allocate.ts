@@ -20,7 +20,7 @@ export interface AllocationRequest {
   readonly allocators: readonly Allocator[];
   /** Peers that have the shard already: replicas are spread over tags with them in view. */
   readonly holders?: readonly Chosen[];
-  /** Peers that failed to take it. */
+  /** Peers that must not get it, as they failed to take it or have lost it. */
   readonly except?: ReadonlySet<string>;
   /** Peers that cannot be used, and why: for the message. */
   readonly unusable?: ReadonlyMap<string, string>;

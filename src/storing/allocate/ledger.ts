@@ -5,7 +5,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { leastReplicas, type Metric, mostReplicas, type Replication } from '../../core/model.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { allocate, largestShard, shortage } from './allocate.ts';
+import { type AllocationRequest, allocate, largestShard, shortage } from './allocate.ts';
 import { type Allocator, allocatorsAmong, type Candidate, type Chosen } from './allocators.ts';
 import { validMetric } from './valid-metric.ts';
 import { withPatience } from './with-patience.ts';
@@ -28,18 +28,13 @@ export interface LedgerOptions {
   readonly intoReserve?: boolean;
 }
 
-export interface LedgerRequest {
-  /** CID of the shard. */
-  readonly cid: string;
-  /** Bytes that it takes on a peer. */
-  readonly bytes: number;
+/** A shard for which peers are looked for. */
+export interface LedgerRequest extends Pick<AllocationRequest, 'cid' | 'bytes' | 'except'> {
   readonly replication: Replication;
   /** Names of allocators, if not the run's own. */
   readonly allocateBy?: readonly string[];
   /** Peers that have the shard already; they do not count as replicas to choose. */
   readonly holders?: readonly string[];
-  /** Peers that must not get it. */
-  readonly except?: ReadonlySet<string>;
   /** Peers that take much longer than the others. */
   readonly lagging?: ReadonlySet<string>;
 }

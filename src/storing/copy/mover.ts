@@ -141,7 +141,7 @@ export class Mover {
     }
     const whole = rebuilt.shard;
     const tried = new Set(from === undefined ? [] : [from]);
-    const shard = { cid, label, bytes: whole.bytes, blocks: whole.blocks, carPath: whole.carPath, carBytes: whole.carBytes };
+    const shard = { ...whole, label };
     try {
       for (let to: string | undefined = first; to !== undefined; to = this.#another(holding, { from, tried, allocateBy })) {
         tried.add(to);

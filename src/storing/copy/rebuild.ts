@@ -4,7 +4,7 @@ import { DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import type { Peer, ReadBlock, ShardReader } from '../../peer/peer.ts';
 import { BatchBuilder } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
-import { OpenShard, type SpooledShard } from '../pack/open-shard.ts';
+import { OpenShard, type PackedShard } from '../pack/open-shard.ts';
 
 /** Blocks are gathered into batches of this size. */
 const BATCH_BYTES = 256 * 1024;
@@ -25,7 +25,7 @@ export interface LookOptions {
 
 /** What came of it: the shard in the spool, the blocks that nobody has (32 bytes each), or not even a list of its blocks. */
 export type Rebuilt =
-  | { readonly kind: 'whole'; readonly shard: SpooledShard }
+  | { readonly kind: 'whole'; readonly shard: PackedShard }
   | { readonly kind: 'lacking'; readonly digests: Buffer }
   | { readonly kind: 'unknown' };
 

@@ -6,21 +6,15 @@ import { DigestMap } from '../../core/digest-map.ts';
 import { ioError } from '../../core/errors.ts';
 import { type BlockId, DAG_PB } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
+import type { SealedShard } from '../../peer/peer.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
 import { ManifestBuilder } from '../../shard/manifest.ts';
 
-/** A sealed shard in the spool, and what the index will have to know of it. */
-export interface SpooledShard {
+/** A sealed shard in the spool, and what the index records of it. With a label it is what a peer is given. */
+export interface PackedShard extends Omit<SealedShard, 'label'> {
   readonly number: number;
-  readonly cid: string;
-  readonly root: BlockId;
-  /** Bytes of its blocks. */
-  readonly bytes: number;
-  readonly blocks: number;
   /** Bytes of its blocks and of its manifest. */
   readonly dagSize: number;
-  readonly carPath: string;
-  readonly carBytes: number;
   /** Digests of its blocks, in shard order. */
   readonly digests: DigestMap;
 }
@@ -87,7 +81,7 @@ export class OpenShard {
   }
 
   /** Appends the manifest, names the root in the header, and closes the file. */
-  async seal(): Promise<SpooledShard> {
+  async seal(): Promise<PackedShard> {
     try {
       return await this.#finish();
     } catch (error) {
@@ -96,7 +90,7 @@ export class OpenShard {
     }
   }
 
-  async #finish(): Promise<SpooledShard> {
+  async #finish(): Promise<PackedShard> {
     const { root, dagSize } = this.#writeManifest();
     this.#flush();
     void this.#track(this.#writeAt(carHeader(root), 0));
@@ -106,7 +100,6 @@ export class OpenShard {
     return {
       number: this.number,
       cid: cidText(root, 1),
-      root,
       bytes: this.bytes,
       blocks: this.blocks,
       dagSize,

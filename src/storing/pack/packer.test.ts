@@ -6,8 +6,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { CarReader } from '@ipld/car/reader';
 import fc from 'fast-check';
 import { sha256 } from '../../dag/cid.ts';
-import { BatchBuilder, type BlockBatch } from '../../shard/batch.ts';
-import type { SpooledShard } from './open-shard.ts';
+import { BatchBuilder, type FinishedFiles, ownBlocks } from '../../shard/batch.ts';
+import type { PackedShard } from './open-shard.ts';
 import { Packer } from './packer.ts';
 
 let dir: string;
@@ -25,6 +25,8 @@ const hexOf = (n: number): string => Buffer.from(sha256(blockOf(n))).toString('h
 const OLD_SHARD = 7;
 const isOld = (n: number): boolean => n % 5 === 4;
 
+const hexes = (digests: Buffer): string[] => digests.toString('hex').match(/.{64}/g) ?? [];
+
 const input = fc.record({
   batches: fc.array(fc.array(fc.nat(60), { maxLength: 30 }), { maxLength: 12 }),
   shardBytes: fc.constantFrom(1, 500, 4000, 700_000, 2_000_000),
@@ -32,63 +34,87 @@ const input = fc.record({
   delay: fc.nat(3),
 });
 
+/** What a run notes of its files: so many of the blocks, in order, are in the shards up to this one, or were met. */
+interface Note {
+  readonly blocks: number;
+  readonly shard: number;
+}
+
 interface Packed {
-  readonly shards: readonly SpooledShard[];
+  readonly shards: readonly PackedShard[];
   readonly met: ReadonlySet<number>;
+  readonly notes: readonly Note[];
   readonly packer: Packer;
 }
 
-async function pack({
-  batches,
-  shardBytes,
-  delay,
-}: {
-  batches: readonly (readonly number[])[];
-  shardBytes: number;
-  delay: number;
-}): Promise<Packed> {
-  const shards: SpooledShard[] = [];
-  const met = new Set<number>();
+interface Input {
+  readonly batches: readonly (readonly number[])[];
+  readonly shardBytes: number;
+  readonly delay: number;
+}
+
+/** Each block is a file, so that what is noted of the files says which blocks were packed. */
+class Notes {
+  readonly met = new Set<number>();
+  readonly notes: Note[] = [];
+  #before = 0;
+  #files: FinishedFiles | undefined;
+  #bytes = 0;
+
+  add(files: FinishedFiles, bytes: number): void {
+    if (files !== this.#files) this.#before += this.#files?.ends.length ?? 0;
+    else assert.ok(bytes >= this.#bytes);
+    this.#files = files;
+    this.#bytes = bytes;
+  }
+
+  meets(shard: number): void {
+    this.met.add(shard);
+  }
+
+  sealed(shard: number): void {
+    const ends = Array.from(this.#files?.ends ?? []);
+    this.notes.push({ shard, blocks: this.#before + ends.filter((end) => end <= this.#bytes).length });
+  }
+
+  cover(): void {
+    this.sealed(this.notes.at(-1)?.shard ?? 0);
+  }
+}
+
+async function pack({ batches, shardBytes, delay }: Input): Promise<Packed> {
+  const shards: PackedShard[] = [];
+  const pending = new Notes();
   /** The index: digests to shards. */
   const listed = new Map<string, number>();
   for (let n = 0; n <= 60; n++) if (isOld(n)) listed.set(hexOf(n), OLD_SHARD);
-  const place = (shard: SpooledShard) => {
+  const place = (shard: PackedShard) => {
     const digests = shard.digests.digests();
     for (let at = 0; at < digests.length; at += 32) listed.set(digests.toString('hex', at, at + 32), shard.number);
     packer.placed(shard.number);
   };
-  const packer: Packer = new Packer({
-    shardBytes,
-    spool: dir,
-    firstNumber: 100,
-    shardOf: (digest, at) => listed.get(Buffer.from(digest).toString('hex', at, at + 32)),
-    onMet: (shard) => met.add(shard),
-    onPacked: (step, bytes) => {
-      const before = told.get(step) ?? 0;
-      assert.ok(bytes >= before && bytes <= step.batch.length);
-      told.set(step, bytes);
-    },
-    onSealed: async (shard) => {
-      shards.push(shard);
-      const due = shards.at(-1 - delay);
-      if (due !== undefined) place(due);
-    },
-  });
-  const told = new Map<BlockBatch, number>();
-  const released = new Map<BlockBatch, number>();
+  const take = (shard: PackedShard) => {
+    shards.push(shard);
+    const due = shards.at(-1 - delay);
+    if (due !== undefined) place(due);
+  };
+  const shardOf = (digest: Uint8Array, at: number) => listed.get(Buffer.from(digest).toString('hex', at, at + 32));
+  const packer = new Packer({ shardBytes, spool: dir, firstNumber: 100, shardOf, pending });
+  let released = 0;
   for (const numbers of batches) {
     const builder = new BatchBuilder();
-    for (const n of numbers) builder.add(blockOf(n));
-    const step: BlockBatch = { kind: 'blocks', batch: builder.take(), release: () => released.set(step, (released.get(step) ?? 0) + 1) };
-    await packer.add(step);
-    assert.equal(told.get(step), step.batch.length);
+    const ends: number[] = [];
+    for (const n of numbers) {
+      builder.add(blockOf(n));
+      ends.push(builder.length);
+    }
+    const finished = { directories: [], indexes: [], ends };
+    for await (const shard of packer.add({ kind: 'blocks', batch: builder.take(), finished, release: () => released++ })) take(shard);
   }
-  await packer.seal();
-  assert.deepEqual(
-    [...released.values()],
-    batches.map(() => 1),
-  );
-  return { shards, met, packer };
+  const last = await packer.seal();
+  if (last !== undefined) take(last);
+  assert.equal(released, batches.length);
+  return { shards, met: pending.met, notes: pending.notes, packer };
 }
 
 /** The same with lists: which blocks each shard has. */
@@ -130,7 +156,7 @@ test('each block is in exactly one shard, or was known: the shards are those tha
         packer.sealed,
         shards.map(({ number }) => number),
       );
-      assert.deepEqual([packer.newBlocks, packer.isOpen], [right.shards.flat().length, false]);
+      assert.equal(packer.newBlocks, right.shards.flat().length);
       for (const [i, shard] of shards.entries()) await assertCar(shard, right.shards[i] as number[]);
       assert.deepEqual(readdirSync(dir), []);
     }),
@@ -138,8 +164,26 @@ test('each block is in exactly one shard, or was known: the shards are those tha
   );
 });
 
+test('files are noted under a shard only when all of their blocks are in it, in one before it, or were met', async () => {
+  await fc.assert(
+    fc.asyncProperty(input, async ({ batches, shardBytes, delay }) => {
+      for (const name of readdirSync(dir)) rmSync(join(dir, name));
+      const { shards, notes } = await pack({ batches, shardBytes, delay });
+      const numbers = batches.flat();
+      for (const note of notes) {
+        const there = new Set(shards.filter(({ number }) => number <= note.shard).flatMap(({ digests }) => hexes(digests.digests())));
+        const lacking = numbers.slice(0, note.blocks).filter((n) => !isOld(n) && !there.has(hexOf(n)));
+        assert.deepEqual(lacking, [], `noted under shard ${note.shard}`);
+      }
+      // And in the end all of them are.
+      if (numbers.length > 0) assert.equal(notes.at(-1)?.blocks, numbers.length);
+    }),
+    { numRuns: 40 },
+  );
+});
+
 /** The CAR has these blocks, in order, then the manifest, and the root that the shard says; it goes then. */
-async function assertCar({ carPath, cid, carBytes, bytes, blocks }: SpooledShard, numbers: readonly number[]): Promise<void> {
+async function assertCar({ carPath, cid, carBytes, bytes, blocks }: PackedShard, numbers: readonly number[]): Promise<void> {
   const car = readFileSync(carPath);
   rmSync(carPath);
   assert.deepEqual([car.length, blocks], [carBytes, numbers.length]);
@@ -159,27 +203,33 @@ async function assertCar({ carPath, cid, carBytes, bytes, blocks }: SpooledShard
   assert.ok(found.length > numbers.length, 'the manifest');
 }
 
+/** Packs one block after the other, each in a batch of its own. */
+async function packEach(packer: Packer, blocks: readonly Buffer[]): Promise<PackedShard[]> {
+  const shards: PackedShard[] = [];
+  for (const block of blocks) {
+    const builder = new BatchBuilder();
+    builder.add(block);
+    for await (const shard of packer.add(ownBlocks(builder.take()))) shards.push(shard);
+  }
+  return shards;
+}
+
 test('a shard is sealed at 65,536 blocks', async () => {
+  const packer = new Packer({ shardBytes: 2 ** 30, spool: dir, firstNumber: 0, shardOf: () => undefined });
   const sizes: number[] = [];
-  const onSealed = async ({ blocks, carPath }: SpooledShard) => {
-    sizes.push(blocks);
-    rmSync(carPath);
-  };
-  const packer = new Packer({ shardBytes: 2 ** 30, spool: dir, firstNumber: 0, shardOf: () => undefined, onSealed });
   for (let first = 0; first < 65_536 + 10; first += 4096) {
     const builder = new BatchBuilder();
     for (let i = first; i < Math.min(first + 4096, 65_536 + 10); i++) builder.add(Buffer.from(`${i}`));
-    await packer.add({ kind: 'blocks', batch: builder.take(), release: () => {} });
+    for await (const { blocks } of packer.add(ownBlocks(builder.take()))) sizes.push(blocks);
   }
-  await packer.seal();
+  sizes.push((await packer.seal())?.blocks ?? 0);
   assert.deepEqual(sizes, [65_536, 10]);
 });
 
 test('an open shard that is given up leaves nothing in the spool', async () => {
-  const packer = new Packer({ shardBytes: 1000, spool: dir, firstNumber: 0, shardOf: () => undefined, onSealed: async () => {} });
-  const builder = new BatchBuilder();
-  builder.add(Buffer.from('a block'));
-  await packer.add({ kind: 'blocks', batch: builder.take(), release: () => {} });
+  const packer = new Packer({ shardBytes: 1000, spool: dir, firstNumber: 0, shardOf: () => undefined });
+  await packEach(packer, [Buffer.from('a block')]);
+  assert.equal(readdirSync(dir).length, 1);
   await packer.abandon();
   assert.deepEqual(readdirSync(dir), []);
 });
@@ -189,20 +239,9 @@ test('what the peers have no room for is refused before it is packed', async () 
     if (bytes > 5000) throw new RangeError('no room');
     return 5000;
   };
-  const packer = new Packer({
-    shardBytes: 10 ** 6,
-    spool: dir,
-    firstNumber: 0,
-    shardOf: () => undefined,
-    roomFor,
-    onSealed: async () => {},
-  });
-  const add = (n: number) => {
-    const builder = new BatchBuilder();
-    builder.add(Buffer.alloc(1000, `${n}`));
-    return packer.add({ kind: 'blocks', batch: builder.take(), release: () => {} });
-  };
-  for (let n = 0; n < 4; n++) await add(n);
-  await assert.rejects(add(4), RangeError);
+  const packer = new Packer({ shardBytes: 10 ** 6, spool: dir, firstNumber: 0, shardOf: () => undefined, roomFor });
+  const blocks = Array.from({ length: 5 }, (_, n) => Buffer.alloc(1000, `${n}`));
+  await packEach(packer, blocks.slice(0, 4));
+  await assert.rejects(packEach(packer, blocks.slice(4)), RangeError);
   await packer.abandon();
 });

@@ -6,9 +6,10 @@
  * Blocks come as sections already, so what is new in a batch is usually one contiguous piece of it: one write, no copy.
  */
 import type { DigestMap } from '../../core/digest-map.ts';
+import type { PendingWriter } from '../../index/pending/writer.ts';
 import type { BlockBatch } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
-import { OpenShard, type SpooledShard } from './open-shard.ts';
+import { OpenShard, type PackedShard } from './open-shard.ts';
 
 /**
  * A shard is sealed at this many blocks even when it is not full: 2 KiB a block on average at the default size. The digests
@@ -27,14 +28,10 @@ export interface PackOptions {
   readonly firstNumber: number;
   /** The shard that holds a block already, by the digest at `at`. */
   readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
-  /** Told how many of a batch's bytes are packed, before each shard is sealed and when all of them are. */
-  readonly onPacked?: (step: BlockBatch, bytes: number) => void;
-  /** Told of each block that another shard than the open one has already: which. */
-  readonly onMet?: (shard: number) => void;
   /** The most bytes that the open shard may have to find its peers. @throws ShardctlError when that is less than `bytes` */
   readonly roomFor?: (bytes: number) => number;
-  /** Takes a sealed shard; resolves when the next one may be begun. */
-  readonly onSealed: (shard: SpooledShard) => Promise<void>;
+  /** Is told how many of a batch's bytes are packed, and which shards hold them: before each shard is sealed, and at the end of the batch. */
+  readonly pending?: Pick<PendingWriter, 'add' | 'meets' | 'sealed' | 'cover'> | undefined;
 }
 
 export class Packer {
@@ -61,13 +58,8 @@ export class Packer {
     return this.#reused;
   }
 
-  /** Whether a shard is being filled: what was packed since the last was sealed depends on it. */
-  get isOpen(): boolean {
-    return this.#open !== undefined;
-  }
-
-  /** Packs a batch; resolves when the next may come. It is released when its bytes are not needed any more. */
-  async add(step: BlockBatch): Promise<void> {
+  /** Packs a batch, and yields each shard that it fills. The batch is released when its bytes are not needed any more. */
+  async *add(step: BlockBatch): AsyncGenerator<PackedShard, void> {
     const { batch, release } = step;
     const cursor = new SectionCursor(batch);
     const writes: Promise<void>[] = [];
@@ -82,8 +74,8 @@ export class Packer {
       if (this.#open !== undefined && this.#isFull(this.#open, length)) {
         this.#write(batch, pieceStart, cursor.start, writes);
         pieceStart = cursor.start;
-        this.#options.onPacked?.(step, cursor.start);
-        await this.seal();
+        this.#note(step, cursor.start);
+        yield await this.#seal(this.#open);
       }
       if (this.#open === undefined) {
         this.#room = 0;
@@ -97,20 +89,13 @@ export class Packer {
     this.#write(batch, pieceStart, cursor.end, writes);
     if (writes.length === 0) release();
     else void Promise.all(writes).then(release, release);
-    this.#options.onPacked?.(step, batch.length);
+    this.#note(step, batch.length);
     await this.#open?.writable();
   }
 
   /** Seals the open shard, if there is one. */
-  async seal(): Promise<void> {
-    const open = this.#open;
-    if (open === undefined) return;
-    this.#open = undefined;
-    this.#unplaced.set(open.number, open.digests);
-    this.newBlocks += open.blocks;
-    this.newBytes += open.bytes;
-    this.sealed.push(open.number);
-    await this.#options.onSealed(await open.seal());
+  async seal(): Promise<PackedShard | undefined> {
+    return this.#open === undefined ? undefined : await this.#seal(this.#open);
   }
 
   /** The index knows the shard's blocks now. */
@@ -120,6 +105,24 @@ export class Packer {
 
   async abandon(): Promise<void> {
     await this.#open?.abandon();
+  }
+
+  async #seal(open: OpenShard): Promise<PackedShard> {
+    this.#open = undefined;
+    this.#unplaced.set(open.number, open.digests);
+    this.newBlocks += open.blocks;
+    this.newBytes += open.bytes;
+    this.sealed.push(open.number);
+    const shard = await open.seal();
+    this.#options.pending?.sealed(shard.number, shard.cid);
+    return shard;
+  }
+
+  #note({ finished }: BlockBatch, bytes: number): void {
+    const { pending } = this.#options;
+    if (finished !== undefined) pending?.add(finished, bytes);
+    // Without an open shard all blocks so far are in shards that were met.
+    if (this.#open === undefined) pending?.cover();
   }
 
   /** What fits nowhere is not read to its end, and packed, before somebody says so. */
@@ -137,7 +140,7 @@ export class Packer {
     const shard = this.#unplacedWith(batch, at) ?? this.#options.shardOf(batch, at);
     if (shard === undefined) return false;
     this.#reused.add(shard);
-    this.#options.onMet?.(shard);
+    this.#options.pending?.meets(shard);
     return true;
   }
 

@@ -10,7 +10,8 @@ import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { mostReplicas, type Replication, type ShardRecord } from '../../core/model.ts';
 import type { Peer, PutOptions, SealedShard } from '../../peer/peer.ts';
-import type { Allocations, PlaceableShard } from './needs.ts';
+import type { PackedShard } from '../pack/open-shard.ts';
+import type { PlacingLedger } from './placement.ts';
 import { Placer } from './placer.ts';
 
 const STEP_MS = 100;
@@ -83,7 +84,7 @@ class World {
       repository: 'test',
       peers: new Map(this.#plan.peers.map((its, i) => [`p${i}`, this.#peer(`p${i}`, its) as unknown as Peer])),
       replication: this.#plan.replication,
-      allocations: this.#allocations(),
+      ledger: this.#ledger(),
       transfers: this.#plan.transfers,
       emit: () => {},
       signal: new AbortController().signal,
@@ -98,7 +99,7 @@ class World {
     });
   }
 
-  shard(number: number): PlaceableShard {
+  shard(number: number): PackedShard {
     const carPath = join(this.dir, `${number}.car`);
     writeFileSync(carPath, 'car');
     return { number, cid: `cid${number}`, bytes: 3, blocks: 1, dagSize: 4, carPath, carBytes: 3, digests: new DigestMap() };
@@ -144,7 +145,7 @@ class World {
     return { name, kind, tags: {}, put };
   }
 
-  #allocations(): Allocations {
+  #ledger(): PlacingLedger {
     const change = (name: string, by: number) => {
       const owed = (this.#promised.get(name) ?? 0) + by;
       if (owed < 0) this.broken.push(`${name} gets back more than it was promised`);

@@ -9,14 +9,19 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { leastReplicas, mostReplicas, type Replication, type Stray } from '../../core/model.ts';
 import type { Peer, PutOptions, SealedShard, Throttle } from '../../peer/peer.ts';
-import type { Allocations, PlaceableShard } from './needs.ts';
+import type { Ledger } from '../allocate/ledger.ts';
+import { shardLabel } from '../holdings.ts';
+import type { PackedShard } from '../pack/open-shard.ts';
 import type { Pace, Upload } from './pace.ts';
 import { putWithRetries, untilGivenUp } from './put.ts';
+
+/** The ledger as placing uses it. */
+export type PlacingLedger = Pick<Ledger, 'refresh' | 'allocate' | 'arrived' | 'release' | 'leave'>;
 
 export interface PlacementOptions {
   readonly repository: string;
   readonly peers: ReadonlyMap<string, Peer>;
-  readonly allocations: Allocations;
+  readonly ledger: PlacingLedger;
   readonly replication: Replication;
   readonly emit: Emit;
   readonly signal: AbortSignal;
@@ -40,7 +45,7 @@ interface Putting {
 export class Placement {
   readonly #options: PlacementOptions;
   readonly #pace: Pace;
-  readonly #shard: PlaceableShard;
+  readonly #shard: PackedShard;
   readonly #sealed: SealedShard;
   readonly #holders: string[] = [];
   readonly #tried = new Set<string>();
@@ -60,13 +65,12 @@ export class Placement {
   /** An error that is none of a peer's. */
   #bug: { readonly error: unknown } | undefined;
 
-  constructor(shard: PlaceableShard, pace: Pace, options: PlacementOptions) {
-    const { number, cid, bytes, blocks, carPath, carBytes } = shard;
+  constructor(shard: PackedShard, pace: Pace, options: PlacementOptions) {
     this.#options = options;
     this.#pace = pace;
     this.#shard = shard;
-    this.#sealed = { cid, label: `${options.repository} ${String(number).padStart(8, '0')}`, bytes, blocks, carPath, carBytes };
-    this.#failure = new ShardctlError('TOO_FEW_PEERS', `shard ${number} is on too few peers`);
+    this.#sealed = { ...shard, label: shardLabel(options.repository, shard.number) };
+    this.#failure = new ShardctlError('TOO_FEW_PEERS', `shard ${shard.number} is on too few peers`);
   }
 
   /** Peers that have the shard, confirmed. */
@@ -171,7 +175,7 @@ export class Placement {
   }
 
   async #settle(putting: Putting, how: Pick<PutOptions, 'mayConsume' | 'allocation'>): Promise<void> {
-    const { peers, allocations, replication, signal, throttle, emit, retryDelaysMs } = this.#options;
+    const { peers, ledger, replication, signal, throttle, emit, retryDelaysMs } = this.#options;
     const { name, giveUp, upload } = putting;
     const { carBytes } = this.#shard;
     try {
@@ -182,7 +186,7 @@ export class Placement {
       this.#pace.end(upload, false);
       // Whoever ended it has seen to the rest.
       if (!this.#puttings.delete(putting)) return;
-      allocations.release(name, carBytes);
+      ledger.release(name, carBytes);
       if (signal.aborted) return;
       if (!(error instanceof ShardctlError)) throw error;
       this.#leave(name, error);
@@ -195,13 +199,13 @@ export class Placement {
     if (this.#holders.length >= mostReplicas(replication, peers))
       this.#endAll(new ShardctlError('TOO_FEW_PEERS', `shard ${this.#shard.number} is on enough peers`));
     // It has the shard, whatever it says of its space now.
-    await allocations.arrived(name, carBytes);
+    await ledger.arrived(name, carBytes);
   }
 
   #leave(name: string, { message, hint }: ShardctlError): void {
-    const { allocations, emit } = this.#options;
+    const { ledger, emit } = this.#options;
     // Several shards may have been on their way there.
-    if (!allocations.leave(name)) return;
+    if (!ledger.leave(name)) return;
     emit({
       type: 'warning',
       message: `peer ${name} is left out for the rest of this run: ${message}`,
@@ -242,7 +246,7 @@ export class Placement {
 
   /** Begins another peer, one that does not lag, beside one that does. */
   #back(putting: Putting, slower: string): void {
-    const { allocations, emit } = this.#options;
+    const { ledger, emit } = this.#options;
     const lagging = this.#pace.lagging();
     let instead: string | undefined;
     try {
@@ -252,7 +256,7 @@ export class Placement {
     }
     if (instead === undefined) return;
     if (lagging.has(instead)) {
-      allocations.release(instead, this.#shard.carBytes);
+      ledger.release(instead, this.#shard.carBytes);
       return;
     }
     const message = `${slower} goes to ${instead} ${putting.mayConsume ? 'instead' : 'as well'}`;
@@ -270,20 +274,20 @@ export class Placement {
 
   #endAll(reason: unknown): void {
     for (const putting of [...this.#puttings]) this.#end(putting, reason);
-    for (const name of this.#chosen.splice(0)) this.#options.allocations.release(name, this.#shard.carBytes);
-    if (this.#mover !== undefined) this.#options.allocations.release(this.#mover, this.#shard.carBytes);
+    for (const name of this.#chosen.splice(0)) this.#options.ledger.release(name, this.#shard.carBytes);
+    if (this.#mover !== undefined) this.#options.ledger.release(this.#mover, this.#shard.carBytes);
     this.#mover = undefined;
   }
 
   #end(putting: Putting, reason: unknown): void {
     this.#puttings.delete(putting);
-    this.#options.allocations.release(putting.name, this.#shard.carBytes);
+    this.#options.ledger.release(putting.name, this.#shard.carBytes);
     putting.giveUp.abort(reason);
   }
 
   #allocate(replication: Replication, except: ReadonlySet<string>): string[] {
     const { cid, carBytes } = this.#shard;
     const lagging = new Set([...this.#pace.lagging(), ...this.#slow]);
-    return this.#options.allocations.allocate({ cid, bytes: carBytes, replication, holders: this.#holders, except, lagging });
+    return this.#options.ledger.allocate({ cid, bytes: carBytes, replication, holders: this.#holders, except, lagging });
   }
 }

@@ -8,7 +8,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import type { Replication, ShardRecord } from '../../core/model.ts';
 import type { Peer, PutOptions, SealedShard } from '../../peer/peer.ts';
-import type { PlaceableShard } from './needs.ts';
+import type { PackedShard } from '../pack/open-shard.ts';
 import { type PlaceOptions, Placer } from './placer.ts';
 
 let dir: string;
@@ -65,7 +65,7 @@ function world(
     repository: 'test',
     peers: new Map(peers.map((peer) => [peer.name, peer as unknown as Peer])),
     replication,
-    allocations: {
+    ledger: {
       refresh: async () => {},
       allocate({ replication: { min, max }, holders = [], except, lagging }) {
         const able = peers.map(({ name }) => name).filter((name) => !failed.has(name) && !except?.has(name) && !holders.includes(name));
@@ -95,7 +95,7 @@ function world(
 const hanging = (_: SealedShard, { signal }: PutOptions): Promise<void> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
 
-function shard(number: number): PlaceableShard {
+function shard(number: number): PackedShard {
   const carPath = join(dir, `${number}.car`);
   writeFileSync(carPath, 'car');
   return { number, cid: `cid${number}`, bytes: 3, blocks: 1, dagSize: 4, carPath, carBytes: 3, digests: new DigestMap() };

@@ -12,7 +12,7 @@ import { BoundedQueue } from '../../core/concurrency.ts';
 import type { DigestMap } from '../../core/digest-map.ts';
 import { leastReplicas, type ShardRecord } from '../../core/model.ts';
 import type { Peer, Throttle } from '../../peer/peer.ts';
-import type { PlaceableShard } from './needs.ts';
+import type { PackedShard } from '../pack/open-shard.ts';
 import { Pace } from './pace.ts';
 import { Placement, type PlacementOptions } from './placement.ts';
 
@@ -67,7 +67,7 @@ export class Placer {
   }
 
   /** Takes a sealed shard, and places it as soon as it can; resolves when the next may come. */
-  async place(shard: PlaceableShard): Promise<void> {
+  async place(shard: PackedShard): Promise<void> {
     this.#draining = false;
     await this.#queue.add(() => this.#transfer(shard));
   }
@@ -78,10 +78,10 @@ export class Placer {
     await this.#queue.drained();
   }
 
-  async #transfer(shard: PlaceableShard): Promise<void> {
-    const { allocations, record, emit, signal } = this.#options;
+  async #transfer(shard: PackedShard): Promise<void> {
+    const { ledger, record, emit, signal } = this.#options;
     signal.throwIfAborted();
-    await allocations.refresh();
+    await ledger.refresh();
     const { number, cid, bytes, blocks, dagSize, carPath, carBytes } = shard;
     const placement = new Placement(shard, this.#pace, this.#options);
     let peers: string[];
@@ -101,7 +101,7 @@ export class Placer {
   }
 
   /** The run ends with what went wrong with one shard; others may be under way, and each is named. */
-  #tellMissing({ number, cid }: PlaceableShard, holders: readonly string[]): void {
+  #tellMissing({ number, cid }: PackedShard, holders: readonly string[]): void {
     const { replication, peers, signal, emit } = this.#options;
     if (signal.aborted) return;
     const where = holders.length === 0 ? '' : ` (${holders.join(', ')})`;
