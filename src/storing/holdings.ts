@@ -2,6 +2,7 @@
 
 import type { PlacedShard } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
+import { catalogueLabel, shardLabel } from './place/labels.ts';
 
 export interface Holding extends PlacedShard {
   /** What people see of it on a peer. */
@@ -10,16 +11,6 @@ export interface Holding extends PlacedShard {
   /** Its records. */
   readonly shards: number[];
   readonly snapshots: [repository: string, number: number][];
-}
-
-/** What people see of a shard on a peer. */
-export function shardLabel(repository: string, number: number): string {
-  return `${repository} ${String(number).padStart(8, '0')}`;
-}
-
-/** What people see of a snapshot's catalogue on a peer. */
-export function catalogueLabel(repository: string, number: number): string {
-  return `${repository} ${number} catalogue`;
 }
 
 /** @returns by CID, in the order of the shards' numbers, catalogues last; what `prune` is about to remove is not among them */

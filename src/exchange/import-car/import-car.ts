@@ -32,8 +32,8 @@ import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from '../../snapsho
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';
 import { asksOtherwise, type Demand } from '../../storing/demand.ts';
-import { catalogueLabel } from '../../storing/holdings.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
+import { catalogueLabel } from '../../storing/place/labels.ts';
 import { placeCatalogue } from '../../storing/place-catalogue.ts';
 import { ShardSink } from '../../storing/shard-sink.ts';
 import { emptySpool } from '../../storing/spool.ts';

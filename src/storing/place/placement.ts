@@ -10,8 +10,8 @@ import type { Emit } from '../../core/events.ts';
 import { leastReplicas, mostReplicas, type Replication, type Stray } from '../../core/model.ts';
 import type { Peer, PutOptions, SealedShard, Throttle } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
-import { shardLabel } from '../holdings.ts';
 import type { PackedShard } from '../pack/open-shard.ts';
+import { shardLabel } from './labels.ts';
 import type { Pace, Upload } from './pace.ts';
 import { putWithRetries, untilGivenUp } from './put.ts';
 
