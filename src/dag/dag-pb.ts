@@ -15,7 +15,7 @@ import * as dagPb from '@ipld/dag-pb';
 import type { ByteString, Metadata, Root } from '../core/model.ts';
 import { type CidVersion, cidObject } from './cid.ts';
 import { encodeFileData, type FileChild } from './file-node.ts';
-import type { AnyCid } from './foreign-cid.ts';
+import { anyCidOf } from './foreign-cid.ts';
 import { type DagNode, type Link, linkedBlock } from './node-reader.ts';
 import { damaged } from './protobuf-reader.ts';
 import { decodeUnixFs } from './unixfs-reader.ts';
@@ -61,14 +61,7 @@ function decoded(bytes: Uint8Array): dagPb.PBNode {
 
 function linkOf({ Hash, Name = '', Tsize = 0 }: dagPb.PBLink): Link {
   if (!Number.isSafeInteger(Tsize)) throw damaged('a number that is too large');
-  const cid: AnyCid = {
-    version: Hash.version,
-    codec: Hash.code,
-    hash: Hash.multihash.code,
-    digest: Hash.multihash.digest,
-    bytes: Hash.bytes,
-  };
-  return { ...linkedBlock(cid), name: byteStringOf(Name), dagSize: Tsize };
+  return { ...linkedBlock(anyCidOf(Hash)), name: byteStringOf(Name), dagSize: Tsize };
 }
 
 function byteStringOf(name: string): ByteString {

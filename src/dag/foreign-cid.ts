@@ -1,4 +1,5 @@
 /** CIDs as others write them, with any codec and hash: told apart byte by byte, and named in messages. */
+import type { CID } from 'multiformats/cid';
 import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../core/model.ts';
 import { CID_V0_BYTES, type CidVersion, SHA2_256, sha256 } from './cid.ts';
 
@@ -41,6 +42,11 @@ export interface AnyCid {
   readonly digest: Uint8Array;
   /** The whole of it: a view. */
   readonly bytes: Uint8Array;
+}
+
+/** The parts of a CID that a library read. */
+export function anyCidOf({ version, code, multihash, bytes }: CID): AnyCid {
+  return { version, codec: code, hash: multihash.code, digest: multihash.digest, bytes };
 }
 
 /** The CID at the start of `bytes`, or undefined when there is none. */

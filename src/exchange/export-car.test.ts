@@ -6,12 +6,13 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { RAW, type SnapshotRecord } from '../core/model.ts';
 import { sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
-import { TreeCar, treeCarHeader, treeSectionHead } from '../shard/car-file.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../testing/retention.ts';
 import { TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 import { exportedCar, importedCar, inPieces } from '../testing/tree-car.ts';
+import { TreeCar } from './tree-car/tree-car.ts';
+import { treeCarHeader, treeSectionHead } from './tree-car/write.ts';
 
 /** A file in many blocks, one content twice, a HAMT directory, a symlink. */
 const TREE = {

@@ -10,7 +10,7 @@ import { type CidVersion, cidText, parseCid } from '../dag/cid.ts';
 import { decodeNode, type Link } from '../dag/node-reader.ts';
 import type { Blocks } from '../read/block-source.ts';
 import { resolve } from '../read/tree.ts';
-import { treeCarHeader, treeSectionHead } from '../shard/car-file.ts';
+import { treeCarHeader, treeSectionHead } from './tree-car/write.ts';
 
 /** Bytes are gathered into writes of this size. */
 const WRITE_BYTES = 256 * 1024;

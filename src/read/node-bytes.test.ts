@@ -7,7 +7,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
 import { type Codec, DAG_PB, RAW } from '../core/model.ts';
 import { parseCid, sha256 } from '../dag/cid.ts';
-import { TreeCar } from '../shard/car-file.ts';
+import { TreeCar } from '../exchange/tree-car/tree-car.ts';
 import { sampled } from '../testing/depth.ts';
 import { type FoundNode, nodesOf } from '../testing/nodes.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, snapshotsOf, withIndex } from '../testing/retention.ts';

@@ -133,10 +133,15 @@ export function carSection({ cid, bytes }: ForeignBlock): Buffer {
 export function carHeader(roots: readonly CID[]): Buffer {
   const cbor = Buffer.concat([
     Buffer.from([0xa2, 0x65, ...Buffer.from('roots'), 0x80 + roots.length]),
-    ...roots.map(({ bytes }) => Buffer.concat([Buffer.from([0xd8, 0x2a, 0x58, bytes.length + 1, 0]), bytes])),
+    ...roots.map(({ bytes }) => Buffer.concat([Buffer.from([0xd8, 0x2a, ...byteStringHead(bytes.length + 1), 0]), bytes])),
     Buffer.from([0x67, ...Buffer.from('version'), 1]),
   ]);
   return Buffer.concat([varint(cbor.length), cbor]);
+}
+
+/** The shortest head of a CBOR byte string, as dag-cbor demands. */
+function byteStringHead(length: number): number[] {
+  return length < 24 ? [0x40 + length] : [0x58, length];
 }
 
 /** A CARv2 around one of version 1. @param padding zeros before it, and before the index @param index what stands after it */

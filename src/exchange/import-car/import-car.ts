@@ -27,7 +27,6 @@ import { type Blocks, UnlistedBlock } from '../../read/block-source.ts';
 import { placedBlocks } from '../../read/placed-blocks.ts';
 import type { TreeEntry } from '../../read/tree.ts';
 import { ownBlocks } from '../../shard/batch.ts';
-import { TreeCar } from '../../shard/car-file.ts';
 import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from '../../snapshot/snapshot.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';
@@ -38,6 +37,7 @@ import { placeCatalogue } from '../../storing/place-catalogue.ts';
 import { ShardSink } from '../../storing/shard-sink.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { UsableShards } from '../../storing/usable-shards.ts';
+import { TreeCar } from '../tree-car/tree-car.ts';
 import { type AcceptedTree, acceptTree } from './accept.ts';
 import { Received } from './received.ts';
 

@@ -5,7 +5,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
 import { BatchBuilder } from '../../shard/batch.ts';
-import type { CarBlock, TreeCar } from '../../shard/car-file.ts';
+import type { CarBlock, TreeCar } from '../tree-car/tree-car.ts';
 import { inlineIn } from './inline.ts';
 
 /** Blocks are gathered into batches of this size. */
