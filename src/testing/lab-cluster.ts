@@ -4,8 +4,8 @@ import { Cluster } from '../peer/cluster/cluster.ts';
 import { type ClusterMemberPeer, memberPeers } from '../peer/cluster/member.ts';
 import { HttpClient, type HttpRequest } from '../peer/http/client.ts';
 import { KuboPeer } from '../peer/kubo/kubo.ts';
-import { openShard } from '../peer/kubo/reader.ts';
 import { KuboRpc } from '../peer/kubo/rpc.ts';
+import { openShard } from '../peer/remote/remote-reader.ts';
 import type { ClusterLab } from './cluster.ts';
 import { TEST_OWNER } from './owner.ts';
 

@@ -8,7 +8,7 @@ import { toBytes } from '../core/path-bytes.ts';
 import { profileOf } from '../dag/cid-profile.ts';
 import { Index } from '../index/index.ts';
 import { verify } from '../maintain/verify.ts';
-import type { PeerLayout } from '../peer/local/identity.ts';
+import type { PeerLayout } from '../peer/local/directory/identity.ts';
 import { LocalPeer } from '../peer/local/local.ts';
 import type { Peer } from '../peer/peer.ts';
 import { planRun } from '../update/dry-run.ts';

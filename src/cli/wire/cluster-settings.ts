@@ -17,8 +17,8 @@ import {
 } from '../../home/config.ts';
 import { saveConfig } from '../../home/config-file.ts';
 import type { HomePaths } from '../../home/home.ts';
-import type { Member } from '../../peer/cluster/answers.ts';
 import { ClusterApi } from '../../peer/cluster/api.ts';
+import type { Member } from '../../peer/cluster/api-answers.ts';
 import { HttpClient } from '../../peer/http/client.ts';
 import { HttpError } from '../../peer/http/error.ts';
 import { KuboRpc } from '../../peer/kubo/rpc.ts';

@@ -11,9 +11,9 @@ import { Cluster, type ClusterMember } from '../../peer/cluster/cluster.ts';
 import { FederatedPeer } from '../../peer/cluster/federated.ts';
 import { memberPeers } from '../../peer/cluster/member.ts';
 import { HttpClient } from '../../peer/http/client.ts';
-import { Gateway, openThrough } from '../../peer/kubo/gateway.ts';
 import { KuboPeer } from '../../peer/kubo/kubo.ts';
 import type { Peer } from '../../peer/peer.ts';
+import { Gateway, openThrough } from '../../peer/remote/gateway.ts';
 import type { Context } from '../invocation/context.ts';
 import { tokenOf } from './kubo.ts';
 

@@ -8,8 +8,8 @@ import type { Config, KuboPeerConfig } from '../../home/config.ts';
 import { saveConfig } from '../../home/config-file.ts';
 import type { HomePaths } from '../../home/home.ts';
 import { ownerOf } from '../../home/identity.ts';
+import { KuboNames } from '../../peer/kubo/ipns-names.ts';
 import { KuboPeer } from '../../peer/kubo/kubo.ts';
-import { KuboNames } from '../../peer/kubo/names.ts';
 import type { Context } from '../invocation/context.ts';
 
 /** What a user says of a new peer; the daemon says the rest. */

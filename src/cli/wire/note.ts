@@ -4,7 +4,7 @@ import type { RepositoryRecord } from '../../core/model.ts';
 import type { LocalPeerConfig } from '../../home/config.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { type HomeNote, type NotedRepository, noteText, parseNote } from '../../home/note.ts';
-import { readHomeNotes, writeHomeNote } from '../../peer/local/home-notes.ts';
+import { readHomeNotes, writeHomeNote } from '../../peer/local/directory/home-notes.ts';
 import type { Context } from '../invocation/context.ts';
 import { optionOf } from '../invocation/filter-rules.ts';
 

@@ -4,12 +4,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { bufferBody } from '../http/car-body.ts';
 import { HttpClient } from '../http/client.ts';
 import { ClusterApi } from './api.ts';
-import { bufferBody } from './car-body.ts';
 import type { Health } from './health.ts';
 import { Metrics } from './metrics.ts';
-import { pinnedOn, pinnedOnSome } from './watch.ts';
+import { pinnedOn, pinnedOnSome } from './pin-confirmation.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -233,8 +233,8 @@ describe('metrics', () => {
     }
   }
   const well = { ailing: async () => new Map() };
-  const metricsOf = (expected: string[], settleMs = 0, health: Pick<Health, 'ailing'> = well) =>
-    new Metrics({ api, expected, health, settleMs, now: () => 1795262960000 });
+  const metricsOf = (expected: string[], startWaitMs = 0, health: Pick<Health, 'ailing'> = well) =>
+    new Metrics({ api, expected, health, startWaitMs, now: () => 1795262960000 });
 
   test('free space, tags and signs of life come from three kinds of metrics', async () => {
     heard({ freespace: { a: '1000', b: '2000' }, ping: { a: '', b: '' }, 'tag:zone': { a: 'z1' }, 'tag:group': { a: 'default' } });

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import { ShardctlError } from '../../core/errors.ts';
+import type { CarBody } from '../http/car-body.ts';
 import { type HttpClient, type HttpRequest, PROMPT_MS } from '../http/client.ts';
 import { HttpError } from '../http/error.ts';
 import {
@@ -21,8 +22,7 @@ import {
   type Pin,
   pin,
   ping,
-} from './answers.ts';
-import type { CarBody } from './car-body.ts';
+} from './api-answers.ts';
 
 /** The metric that says that a member is there. */
 export const PING = 'ping';

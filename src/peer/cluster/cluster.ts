@@ -1,21 +1,21 @@
 /**
  * What the members of one IPFS Cluster share: its REST API, everyone's metrics, and the pins. A pin says which members have a
- * shard, so putting it on one member and taking it from another are changes to one thing: those take turns (`turns`).
+ * shard, so putting it on one member and taking it from another are changes to one thing: they exclude each other (`pinMutex`).
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Owner } from '../../core/model.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 import type { ShardReader } from '../peer.ts';
 import type { ClusterApi } from './api.ts';
+import { Roots } from './cluster-roots.ts';
 import { Health, type MemberKubo } from './health.ts';
-import { Listing } from './listing.ts';
-import { ALL, describe } from './marks.ts';
+import { Inventories } from './inventories.ts';
+import { ALL, describe } from './mark-metadata.ts';
 import { Metrics } from './metrics.ts';
-import { Roots } from './roots.ts';
-import { Turns } from './turns.ts';
 import { Usage } from './usage.ts';
 
 /** Members of a Cluster that has just started hear of one another within this time. */
-const SETTLE_MS = 20_000;
+const START_WAIT_MS = 20_000;
 
 export interface ClusterMember {
   /** Its ID in the Cluster, which is not that of its Kubo. */
@@ -45,16 +45,16 @@ export interface ClusterOptions {
   readonly gateway?: ((cid: string) => Promise<ShardReader>) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly settleMs?: number | undefined;
+  readonly startWaitMs?: number | undefined;
 }
 
 export class Cluster {
   readonly options: ClusterOptions;
   readonly api: ClusterApi;
   readonly metrics: Metrics;
-  readonly turns = new Turns();
+  readonly pinMutex = new KeyedMutex();
   readonly usage: Usage;
-  readonly listing: Listing;
+  readonly inventories: Inventories;
   readonly roots: Roots;
   readonly now: () => number;
   /** Of members that are none of our peers. */
@@ -66,17 +66,17 @@ export class Cluster {
   readonly #marksInKubo = new Map<string, Promise<ReadonlySet<string>>>();
 
   constructor(options: ClusterOptions) {
-    const { api, members, now, settleMs = SETTLE_MS } = options;
+    const { api, members, now, startWaitMs = START_WAIT_MS } = options;
     this.options = options;
     this.api = api;
     this.now = now;
     const kubos = new Map(members.flatMap(({ id, kubo }) => (kubo === undefined ? [] : [[id, kubo] as const])));
     const health = new Health({ api, kubos, now });
     this.#strangers = new Health({ api, kubos: new Map(), now });
-    this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), health, settleMs, now });
+    this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), health, startWaitMs, now });
     this.usage = new Usage(api);
-    this.listing = new Listing({ api, metrics: this.metrics, kubos, nameOf: (id) => this.nameOf(id), now });
-    this.roots = new Roots(api, this.turns, options.owner.id);
+    this.inventories = new Inventories({ api, metrics: this.metrics, kubos, nameOf: (id) => this.nameOf(id), now });
+    this.roots = new Roots(api, this.pinMutex, options.owner.id);
     this.#members = new Map(members.map((member) => [member.id, member]));
   }
 

@@ -4,16 +4,16 @@
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric, Replication } from '../../core/model.ts';
+import { bufferBody, type CarBody, shardBody } from '../http/car-body.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
-import type { Pin } from './answers.ts';
-import { bufferBody, type CarBody, shardBody } from './car-body.ts';
+import type { Pin } from './api-answers.ts';
 import type { Cluster } from './cluster.ts';
-import { ALL, marksOn, ownersIn, withMark } from './marks.ts';
-import { canBeAllocated, dropWhole, markPin } from './pins.ts';
-import { pointerCar } from './pointer.ts';
-import { metadataOf } from './upload.ts';
-import { PINNED, pinnedOnSome } from './watch.ts';
+import { ALL, marksOn, ownersIn, withMark } from './mark-metadata.ts';
+import { canBeAllocated, dropWhole, markPin } from './pin-changes.ts';
+import { PINNED, pinnedOnSome } from './pin-confirmation.ts';
+import { pointerCar } from './pointer-car.ts';
+import { metadataOf } from './uploads.ts';
 
 export class FederatedPeer implements Peer {
   readonly kind = 'cluster';
@@ -56,7 +56,7 @@ export class FederatedPeer implements Peer {
     const cid = shardName(shard.cid);
     const body = await shardBody(shard, throttle);
     await this.#cluster.describe();
-    await this.#cluster.turns.take(cid, async () => {
+    await this.#cluster.pinMutex.withLock(cid, async () => {
       if (replace || !(await this.has(cid))) await this.#add(body, shard, signal);
     });
     await markPin(this.#cluster, cid, ALL);
@@ -95,11 +95,11 @@ export class FederatedPeer implements Peer {
 
   async fetch(shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void> {
     const cid = shardName(shard.cid);
-    await this.#cluster.turns.take(cid, () => this.#add(bufferBody(pointerCar(cid)), shard, signal));
+    await this.#cluster.pinMutex.withLock(cid, () => this.#add(bufferBody(pointerCar(cid)), shard, signal));
   }
 
   async *list(): AsyncIterable<string> {
-    const counts = await this.#cluster.listing.anywhere();
+    const counts = await this.#cluster.inventories.anywhere();
     for await (const pin of this.#cluster.api.pins()) {
       const there = counts.get(pin.cid);
       if (there !== undefined && there >= (await this.#least(pin))) yield pin.cid;
@@ -154,7 +154,7 @@ export class FederatedPeer implements Peer {
 
   /** Has the Cluster choose members, those first that have it already, and waits until enough of them have pinned it. */
   async #add(body: CarBody, shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void> {
-    const { api, usage, listing, now } = this.#cluster;
+    const { api, usage, inventories, now } = this.#cluster;
     const { cid, label } = shard;
     const before = await api.pin(cid);
     await api.add(body, {
@@ -173,13 +173,13 @@ export class FederatedPeer implements Peer {
       throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" has taken ${cid} and does not pin it`, { retryable: true });
     await pinnedOnSome(api, cid, await this.#least(after), { signal, now });
     await usage.changed(before, after);
-    listing.changed();
+    inventories.changed();
   }
 
   /** IDs of members that have the shard pinned and answer. */
   async #holders(cid: string): Promise<string[]> {
-    const { api, listing } = this.#cluster;
-    const listed = await listing.holders(cid);
+    const { api, inventories } = this.#cluster;
+    const listed = await inventories.holders(cid);
     if (listed.size > 0 || (await this.#cluster.ails())) return [...listed];
     return [...(await api.status(cid))].filter(([, { status }]) => status === PINNED).map(([id]) => id);
   }

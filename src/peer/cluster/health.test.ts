@@ -6,7 +6,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import { HttpClient } from '../http/client.ts';
 import { ClusterApi } from './api.ts';
 import { Health, type MemberKubo } from './health.ts';
-import { Listing } from './listing.ts';
+import { Inventories } from './inventories.ts';
 import type { MemberState, Metrics } from './metrics.ts';
 
 const CIDS = ['bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354', 'bafybeiegvuterwurhdtkikfhbxcldohmxp566vpjdofhzmnhv6o4freidu'];
@@ -110,14 +110,20 @@ test('while a member hangs, what each Kubo has of what the Cluster wants there i
     ['frozen', { ...state, alive: false, ailment: { why: 'it hangs', hangs: true } }],
   ]);
   const metrics = { all: async () => states } as unknown as Metrics;
-  const listing = new Listing({ api, metrics, kubos: new Map([['a', kubo([...CIDS])]]), nameOf: (id) => `lab.${id}`, now: () => 0 });
-  assert.deepEqual([...(await listing.of('a'))], CIDS);
-  await assert.rejects(listing.of('b'), {
+  const inventories = new Inventories({
+    api,
+    metrics,
+    kubos: new Map([['a', kubo([...CIDS])]]),
+    nameOf: (id) => `lab.${id}`,
+    now: () => 0,
+  });
+  assert.deepEqual([...(await inventories.of('a'))], CIDS);
+  await assert.rejects(inventories.of('b'), {
     code: 'TOO_FEW_PEERS',
     retryable: true,
     message: /"lab\.b" holds is not known.*lab\.frozen, which hangs/,
   });
-  await assert.rejects(listing.of('frozen'), { code: 'TOO_FEW_PEERS', message: /it hangs/ });
+  await assert.rejects(inventories.of('frozen'), { code: 'TOO_FEW_PEERS', message: /it hangs/ });
   assert.ok(!asked.includes('/pins'), 'it would not answer');
 });
 
@@ -128,8 +134,8 @@ test('a member of which the Cluster could not ask what it has has no list, the o
     { cid: CIDS[1], peer_map: on('remote', 'cluster_error') },
   ];
   const metrics = { all: async () => new Map() } as unknown as Metrics;
-  const listing = new Listing({ api, metrics, kubos: new Map(), nameOf: (id) => id, now: () => 0 });
-  assert.deepEqual([...(await listing.of('a'))], [CIDS[0]]);
-  await assert.rejects(listing.of('b'), { code: 'TOO_FEW_PEERS', message: /connection refused/ });
-  assert.deepEqual([...(await listing.anywhere())], [[CIDS[0], 1]]);
+  const inventories = new Inventories({ api, metrics, kubos: new Map(), nameOf: (id) => id, now: () => 0 });
+  assert.deepEqual([...(await inventories.of('a'))], [CIDS[0]]);
+  await assert.rejects(inventories.of('b'), { code: 'TOO_FEW_PEERS', message: /connection refused/ });
+  assert.deepEqual([...(await inventories.anywhere())], [[CIDS[0], 1]]);
 });

@@ -3,13 +3,13 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Metric } from '../../core/model.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
-import { holdersOf } from './answers.ts';
+import { holdersOf } from './api-answers.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
-import { marksOn, ownersIn } from './marks.ts';
+import { marksOn, ownersIn } from './mark-metadata.ts';
 import type { MemberState } from './metrics.ts';
-import { addPin, dropPin, markPin } from './pins.ts';
-import { metadataOf, Uploads } from './upload.ts';
-import { PINNED, pinnedOn, settled } from './watch.ts';
+import { addPin, dropPin, markPin } from './pin-changes.ts';
+import { lastingStatus, PINNED, pinnedOn } from './pin-confirmation.ts';
+import { metadataOf, Uploads } from './uploads.ts';
 
 /** The two blocks are on every member, in the catalogue: a member that has not pinned them by then lacks them. */
 const ROOTS_MS = 30_000;
@@ -74,8 +74,8 @@ export class ClusterMemberPeer implements Peer {
 
   async has(cid: string): Promise<boolean> {
     // The Cluster asks each holder of the shard, and waits for those that do not answer.
-    if (await this.#cluster.ails()) return (await this.#cluster.listing.of(this.#member.id)).has(shardName(cid));
-    const its = await settled(() => this.#cluster.api.status(shardName(cid)), this.#member.id);
+    if (await this.#cluster.ails()) return (await this.#cluster.inventories.of(this.#member.id)).has(shardName(cid));
+    const its = await lastingStatus(() => this.#cluster.api.status(shardName(cid)), this.#member.id);
     if (its?.status !== 'cluster_error') return its?.status === PINNED;
     throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" does not answer its Cluster: ${its.error}`, { retryable: true });
   }
@@ -83,7 +83,7 @@ export class ClusterMemberPeer implements Peer {
   /** Believes the list of all that is pinned, as far as it says yes: one question for all shards. */
   async open(cid: string): Promise<ShardReader> {
     await this.#state();
-    const isListed = (await this.#cluster.listing.of(this.#member.id)).has(shardName(cid));
+    const isListed = (await this.#cluster.inventories.of(this.#member.id)).has(shardName(cid));
     if (!isListed && !(await this.has(cid))) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
   }
@@ -99,12 +99,12 @@ export class ClusterMemberPeer implements Peer {
     shardName(shard.cid);
     await addPin(this.#cluster, { cid: shard.cid, name: shard.label, metadata: metadataOf(shard) }, this.#member.id, signal);
     await pinnedOn(this.#cluster.api, shard.cid, this.#member.id, { signal, now: this.#cluster.now });
-    this.#cluster.listing.saw(shard.cid, this.#member.id, true);
+    this.#cluster.inventories.saw(shard.cid, this.#member.id, true);
   }
 
   async *list(): AsyncIterable<string> {
     await this.metric();
-    yield* await this.#cluster.listing.of(this.#member.id);
+    yield* await this.#cluster.inventories.of(this.#member.id);
   }
 
   async mark(cids: readonly string[]): Promise<void> {

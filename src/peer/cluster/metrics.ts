@@ -33,14 +33,14 @@ export interface MetricsOptions {
   readonly expected: readonly string[];
   readonly health: Pick<Health, 'ailing'>;
   /** Longest wait for the metrics of those, when first asked. */
-  readonly settleMs: number;
+  readonly startWaitMs: number;
   readonly now: () => number;
 }
 
 export class Metrics {
   readonly #options: MetricsOptions;
   #last: { readonly at: number; readonly states: Promise<Map<string, MemberState>> } | undefined;
-  #settled = false;
+  #hasStarted = false;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -55,7 +55,7 @@ export class Metrics {
   async all(): Promise<Map<string, MemberState>> {
     const now = this.#options.now();
     if (this.#last === undefined || now - this.#last.at > FRESH_MS) {
-      const states = (this.#settled ? this.#read() : this.#settle()).then((heard) => this.#withHealth(heard));
+      const states = (this.#hasStarted ? this.#read() : this.#awaitStart()).then((heard) => this.#withHealth(heard));
       // A failure is not remembered: the next to ask tries again.
       states.catch(() => {
         this.#last = undefined;
@@ -75,16 +75,16 @@ export class Metrics {
     return states;
   }
 
-  async #settle(): Promise<Map<string, MemberState>> {
-    const { api, expected, settleMs, now } = this.#options;
-    const deadline = now() + settleMs;
+  async #awaitStart(): Promise<Map<string, MemberState>> {
+    const { api, expected, startWaitMs, now } = this.#options;
+    const deadline = now() + startWaitMs;
     for (;;) {
       const states = await this.#read();
       const missing = expected.filter((id) => !isHeard(states.get(id)));
       // A member that stopped sending has raised an alert; one of which nothing was ever heard may be on its way.
       const silent = missing.length === 0 ? new Set<string>() : await api.silent();
       if (missing.every((id) => silent.has(id)) || now() >= deadline) {
-        this.#settled = true;
+        this.#hasStarted = true;
         return states;
       }
       await sleep(POLL_MS);

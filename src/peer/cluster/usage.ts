@@ -1,6 +1,7 @@
 /** Bytes of the shards on each member. The Cluster counts none: each pin says in its metadata how large it is. */
-import type { Pin } from './answers.ts';
+
 import type { ClusterApi } from './api.ts';
+import type { Pin } from './api-answers.ts';
 
 const BYTES = 'shardctl-bytes';
 

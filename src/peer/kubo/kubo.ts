@@ -4,18 +4,19 @@
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';
-import { checkCar } from '../check-car.ts';
+import { checkCar } from '../car-check.ts';
 import { HttpClient, type HttpClientOptions } from '../http/client.ts';
+import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import { Gateway } from '../remote/gateway.ts';
+import { openShard, type ShardSource } from '../remote/remote-reader.ts';
 import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
-import { Gateway } from './gateway.ts';
-import { KuboMarks, marksIn } from './marks.ts';
-import { openShard, type ShardSource } from './reader.ts';
-import { keepRoots, pinRoots } from './roots.ts';
+import { watched } from './liveness.ts';
+import { MarkPins, marksIn } from './mark-pins.ts';
+import { keepRoots, pinRoots } from './root-pins.ts';
 import { KuboRpc } from './rpc.ts';
-import { watched } from './watch.ts';
-import { damageIn, ShardWriter } from './write.ts';
+import { damageIn, ShardWriter } from './shard-writer.ts';
 
 /** A slow disk, or a garbage collection that comes first, may take this long and is no failure. */
 const PATIENCE_MS = 60 * 60 * 1000;
@@ -52,14 +53,14 @@ export class KuboPeer implements Peer {
   readonly weight: number;
   readonly drained: boolean;
   readonly rpc: KuboRpc;
-  readonly #marks: KuboMarks | undefined;
+  readonly #marks: MarkPins | undefined;
   readonly #gateway: Gateway | undefined;
   readonly #options: KuboPeerOptions;
   #identity: Promise<void> | undefined;
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
   #claimed = 0;
-  /** Puts under way, by CID: two at once of one shard would pin and name it across each other. */
-  readonly #puts = new Map<string, Promise<void>>();
+  /** By CID: of two puts of one shard at once, one would drop the other's pin for a moment in order to name it. */
+  readonly #puts = new KeyedMutex();
 
   /** Connects to nothing yet: a daemon that does not answer shows when the peer is first used. */
   constructor(options: KuboPeerOptions) {
@@ -70,7 +71,7 @@ export class KuboPeer implements Peer {
     this.drained = options.drained ?? false;
     this.#options = options;
     this.rpc = new KuboRpc(new HttpClient({ ...options, who: options.who ?? `peer "${options.name}"` }));
-    if (options.owner !== undefined) this.#marks = new KuboMarks(this.rpc, options.owner, options.now ?? Date.now);
+    if (options.owner !== undefined) this.#marks = new MarkPins(this.rpc, options.owner, options.now ?? Date.now);
     if (options.gateway !== undefined)
       this.#gateway = new Gateway(new HttpClient({ url: options.gateway, who: `the gateway of peer "${options.name}"` }));
   }
@@ -111,14 +112,7 @@ export class KuboPeer implements Peer {
 
   async put(shard: SealedShard, options: PutOptions): Promise<void> {
     shardName(shard.cid);
-    const earlier = this.#puts.get(shard.cid);
-    const put = (earlier ?? Promise.resolve()).catch(() => {}).then(() => this.#put(shard, options));
-    this.#puts.set(shard.cid, put);
-    try {
-      await put;
-    } finally {
-      if (this.#puts.get(shard.cid) === put) this.#puts.delete(shard.cid);
-    }
+    await this.#puts.withLock(shard.cid, () => this.#put(shard, options));
   }
 
   /** Asks now whether it is there, whatever it said before. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or another daemon does */

@@ -7,13 +7,13 @@ import { freeBytesOf } from '../../core/disk-space.ts';
 import { makeDirectories, makeDirectory } from '../../core/durable-files.ts';
 import { ioError, isDamage, reasonOf, ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';
-import { isIntact } from '../intact.ts';
+import { isIntact } from '../intact-shard.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
-import { CarStore } from './car-store.ts';
-import { layoutIn, PEER_FORMAT, type PeerIdentity, type PeerLayout, readIdentity, writeIdentity } from './identity.ts';
-import { Marks } from './marks.ts';
-import type { ShardStore } from './store.ts';
+import { CarStore } from './car/car-store.ts';
+import { layoutIn, PEER_FORMAT, type PeerIdentity, type PeerLayout, readIdentity, writeIdentity } from './directory/identity.ts';
+import { MarkFiles } from './directory/mark-files.ts';
+import type { ShardStore } from './directory/shard-store.ts';
 
 const FOLDERS: Readonly<Record<PeerLayout, readonly string[]>> = {
   car: ['shards', 'tmp', 'owners'],
@@ -46,7 +46,7 @@ export class LocalPeer implements Peer {
   readonly weight: number;
   readonly drained: boolean;
   readonly #options: LocalPeerOptions;
-  readonly #marks: Marks;
+  readonly #marks: MarkFiles;
   #store: ShardStore | undefined;
   /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
   #claimed = 0;
@@ -61,7 +61,7 @@ export class LocalPeer implements Peer {
     this.weight = options.weight ?? 1;
     this.drained = options.drained ?? false;
     this.#options = options;
-    this.#marks = new Marks(options.path, options.owner);
+    this.#marks = new MarkFiles(options.path, options.owner);
   }
 
   /**
@@ -157,7 +157,7 @@ export class LocalPeer implements Peer {
   async #layout(): Promise<ShardStore> {
     const { layout, path } = this.#options;
     this.#store ??=
-      layout === 'car' ? new CarStore(path, this.#marks) : new (await import('./blockstore.ts')).BlockStore(path, this.#marks);
+      layout === 'car' ? new CarStore(path, this.#marks) : new (await import('./blockstore/block-store.ts')).BlockStore(path, this.#marks);
     return this.#store;
   }
 

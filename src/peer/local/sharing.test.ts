@@ -11,7 +11,7 @@ import { install, interleave } from '../../testing/interleave.ts';
 import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
 import { cidsOf, scanOf } from '../../testing/peer-reading.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
-import type { PeerLayout } from './identity.ts';
+import type { PeerLayout } from './directory/identity.ts';
 import { LocalPeer } from './local.ts';
 
 const keep = { mayConsume: false, signal: new AbortController().signal };

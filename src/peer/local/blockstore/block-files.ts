@@ -10,15 +10,15 @@ import { FsBlockstore } from 'blockstore-fs';
 import { NextToLast } from 'blockstore-fs/sharding';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { BoundedQueue } from '../../core/concurrency.ts';
-import { makeDirectory, syncPath } from '../../core/durable-files.ts';
-import { ioError, messageOf, ShardctlError } from '../../core/errors.ts';
-import { loadLibc } from '../../core/libc.ts';
-import { type Codec, RAW } from '../../core/model.ts';
-import { blockText, sha256 } from '../../dag/cid.ts';
-import { sectionsOf } from '../../shard/car-stream.ts';
-import { ifThere, isThere, namesIn, renameIfThere } from '../if-there.ts';
-import type { SealedShard, Throttle } from '../peer.ts';
+import { BoundedQueue } from '../../../core/concurrency.ts';
+import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
+import { ioError, messageOf, ShardctlError } from '../../../core/errors.ts';
+import { loadLibc } from '../../../core/libc.ts';
+import { type Codec, RAW } from '../../../core/model.ts';
+import { blockText, sha256 } from '../../../dag/cid.ts';
+import { sectionsOf } from '../../../shard/car-stream.ts';
+import type { SealedShard, Throttle } from '../../peer.ts';
+import { ifThere, isThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
 
 const SHA2_256 = 0x12;
 /** Files handled side by side: creating one waits for four threads of the pool, not for the disk. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { ioError, ShardctlError } from '../../core/errors.ts';
-import { checkCar } from '../check-car.ts';
+import { checkCar } from '../car-check.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
 
 const PIECE_BYTES = 1024 * 1024;

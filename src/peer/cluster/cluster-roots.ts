@@ -3,8 +3,8 @@
  * joins later; the pin says in its metadata which repositories want it, because two of them may have the same tree.
  */
 import { setImmediate } from 'node:timers/promises';
+import type { KeyedMutex } from '../keyed-mutex.ts';
 import type { ClusterApi, PinOptions } from './api.ts';
-import type { Turns } from './turns.ts';
 
 const WANTED_BY = 'shardctl-root-';
 
@@ -21,15 +21,15 @@ interface Round {
 
 export class Roots {
   readonly #api: ClusterApi;
-  readonly #turns: Turns;
+  readonly #pinMutex: KeyedMutex;
   readonly #owner: string;
   readonly #rounds = new Map<string, Round>();
   #keeping: Promise<void> | undefined;
 
   /** @param owner tells what this home wants from what another does */
-  constructor(api: ClusterApi, turns: Turns, owner: string) {
+  constructor(api: ClusterApi, pinMutex: KeyedMutex, owner: string) {
     this.#api = api;
-    this.#turns = turns;
+    this.#pinMutex = pinMutex;
     this.#owner = owner;
   }
 
@@ -73,8 +73,8 @@ export class Roots {
     const key = `${WANTED_BY}${this.#owner}-${repository}`;
     const old: string[] = [];
     for await (const { cid, metadata } of this.#api.pins()) if (key in metadata && !cids.includes(cid)) old.push(cid);
-    for (const cid of cids) await this.#turns.take(cid, () => this.#add(cid, key, repository));
-    for (const cid of old) await this.#turns.take(cid, () => this.#drop(cid, key));
+    for (const cid of cids) await this.#pinMutex.withLock(cid, () => this.#add(cid, key, repository));
+    for (const cid of old) await this.#pinMutex.withLock(cid, () => this.#drop(cid, key));
   }
 
   async #add(cid: string, key: string, repository: string): Promise<void> {

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncPath } from '../../core/durable-files.ts';
-import { isForbidden, isUnsupported } from '../../core/errno.ts';
-import { errnoOf } from '../../core/errors.ts';
-import { checkCar } from '../check-car.ts';
-import type { SealedShard, Throttle } from '../peer.ts';
+import { syncPath } from '../../../core/durable-files.ts';
+import { isForbidden, isUnsupported } from '../../../core/errno.ts';
+import { errnoOf } from '../../../core/errors.ts';
+import { checkCar } from '../../car-check.ts';
+import type { SealedShard, Throttle } from '../../peer.ts';
 
 /** A file in `tmp` that nobody has written to for this long belongs to no run that is alive. */
 const ABANDONED_MS = 10 * 60 * 1000;

@@ -3,12 +3,12 @@
  * block, wherever it lies; and if these are all, in their order, the manifest that they make is the shard's.
  */
 
-import { DigestMap } from '../../core/digest-map.ts';
-import { type BlockId, type Codec, DIGEST_BYTES, RAW } from '../../core/model.ts';
-import { CID_V1_BYTES, sha256 } from '../../dag/cid.ts';
-import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, SectionCursor, sectionHeaderBytes } from '../../shard/car.ts';
-import { type Manifest, ManifestBuilder, readManifest } from '../../shard/manifest.ts';
-import type { CarFile } from './car-bytes.ts';
+import { DigestMap } from '../../../core/digest-map.ts';
+import { type BlockId, type Codec, DIGEST_BYTES, RAW } from '../../../core/model.ts';
+import { CID_V1_BYTES, sha256 } from '../../../dag/cid.ts';
+import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, SectionCursor, sectionHeaderBytes } from '../../../shard/car.ts';
+import { type Manifest, ManifestBuilder, readManifest } from '../../../shard/manifest.ts';
+import type { CarFile } from './car-file.ts';
 
 /** Two of the largest sections fit: whatever begins in the first half of a window is whole. */
 const WINDOW_BYTES = 2 * (MAX_BLOCK_BYTES + 64);

@@ -41,7 +41,7 @@ interface Known {
 /** How the pin of a home is called that it has made itself. That of a home that comes through a Cluster has none, or another name. */
 const HOME_NAME = /^shardctl \w+ seen (\S+) at ([^:]*):(.*)$/;
 
-export class KuboMarks {
+export class MarkPins {
   readonly #rpc: KuboRpc;
   readonly #owner: Owner;
   readonly #now: () => number;

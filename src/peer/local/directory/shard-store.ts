@@ -1,5 +1,5 @@
 /** The seam inside the local peer: how shards lie in its directory. */
-import type { SealedShard, ShardReader, Throttle } from '../peer.ts';
+import type { SealedShard, ShardReader, Throttle } from '../../peer.ts';
 
 export interface StorePut {
   /** The store may move the CAR instead of copying it. */

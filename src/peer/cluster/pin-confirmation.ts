@@ -59,7 +59,10 @@ async function watch(
  * What a member says of a CID, once that is no passing word: a pin that is made again, be it with other metadata alone, is under way or
  * lost for a moment. @returns undefined when the Cluster does not ask it
  */
-export async function settled(status: () => Promise<ReadonlyMap<string, MemberStatus>>, id: string): Promise<MemberStatus | undefined> {
+export async function lastingStatus(
+  status: () => Promise<ReadonlyMap<string, MemberStatus>>,
+  id: string,
+): Promise<MemberStatus | undefined> {
   for (let waited = 0, pause = FIRST_PAUSE_MS; ; waited += pause, pause *= 2) {
     const its = (await status()).get(id);
     const mayPass = its !== undefined && (UNDER_WAY.has(its.status) || its.status === LOST);

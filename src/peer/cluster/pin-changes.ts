@@ -1,15 +1,15 @@
 /** Which members have a shard: what that is now, and how it is changed without touching the other members' pins. */
 import { ShardctlError } from '../../core/errors.ts';
-import { holdersOf, type Pin } from './answers.ts';
-import { bufferBody } from './car-body.ts';
+import { bufferBody } from '../http/car-body.ts';
+import { holdersOf, type Pin } from './api-answers.ts';
 import type { Cluster } from './cluster.ts';
-import { ALL, isMarked, membersOf, ownersOf, withMark, withoutMark, withoutMarks } from './marks.ts';
+import { ALL, isMarked, membersOf, ownersOf, withMark, withoutMark, withoutMarks } from './mark-metadata.ts';
 import type { MemberState } from './metrics.ts';
-import { pointerCar } from './pointer.ts';
-import { countPinned, pinnedOnSome } from './watch.ts';
+import { countPinned, pinnedOnSome } from './pin-confirmation.ts';
+import { pointerCar } from './pointer-car.ts';
 
 /** So long a pin has that was made again with other metadata, and keeps its blocks. */
-const SETTLE_MS = 10_000;
+const REPIN_MS = 10_000;
 
 /** A pin as it is to be. */
 export interface WantedPin {
@@ -71,8 +71,8 @@ export async function setPin(cluster: Cluster, { cid, name, metadata, members }:
 
 /** Has one more member pin the shard, which it fetches from the others, or finds in its datastore. One that should have it tries again. */
 export async function addPin(cluster: Cluster, shard: Omit<WantedPin, 'members'>, id: string, signal: AbortSignal): Promise<void> {
-  const { api, metrics, usage, turns } = cluster;
-  await turns.take(shard.cid, async () => {
+  const { api, metrics, usage, pinMutex } = cluster;
+  await pinMutex.withLock(shard.cid, async () => {
     const pin = await api.pin(shard.cid);
     const holders = holdersOf(pin);
     if (holders === 'everywhere' || holders.includes(id)) {
@@ -111,7 +111,7 @@ export function cannotTake(cluster: Cluster, id: string): ShardctlError {
  */
 export async function markPin(cluster: Cluster, cid: string, member: string): Promise<boolean> {
   const { id: owner } = cluster.options.owner;
-  return await cluster.turns.take(cid, async () => {
+  return await cluster.pinMutex.withLock(cid, async () => {
     const pin = await cluster.api.pin(cid);
     if (pin === undefined || pin.mode === 'direct') return false;
     if (!membersOf(pin.metadata, owner).includes(member)) await setMetadata(cluster, pin, withMark(pin.metadata, owner, [member]));
@@ -129,7 +129,7 @@ async function setMetadata(cluster: Cluster, pin: Pin, metadata: WantedPin['meta
   await setPin(cluster, { cid, name, metadata, members });
   if (holders === 0) return;
   // A pin that is made again is `unexpectedly_unpinned` for a moment: who looks for the shard next must not take it for lost.
-  await pinnedOnSome(api, cid, holders, { stallMs: SETTLE_MS, now }).catch((error: unknown) => {
+  await pinnedOnSome(api, cid, holders, { stallMs: REPIN_MS, now }).catch((error: unknown) => {
     // That a member has lost it is not for the mark to find.
     if (!(error instanceof ShardctlError)) throw error;
   });
@@ -155,8 +155,8 @@ async function assertKept(cluster: Cluster, cid: string, holders: readonly strin
  * there is a success. @throws ShardctlError when another holder would lose it too
  */
 export async function dropPin(cluster: Cluster, cid: string, id: string, owner: string): Promise<'removed' | 'kept'> {
-  const { api, metrics, usage, listing } = cluster;
-  return await cluster.turns.take(cid, async () => {
+  const { api, metrics, usage, inventories } = cluster;
+  return await cluster.pinMutex.withLock(cid, async () => {
     const pin = await api.pin(cid);
     if (pin === undefined || pin.mode === 'direct') return 'removed';
     const metadata = withoutMark(pin.metadata, owner, id);
@@ -173,21 +173,21 @@ export async function dropPin(cluster: Cluster, cid: string, id: string, owner: 
     if (rest.length === 0) {
       await api.unpin(cid);
       await usage.changed(pin, undefined);
-      listing.saw(cid, id, false);
+      inventories.saw(cid, id, false);
       return 'removed';
     }
     await assertKept(cluster, cid, rest);
     await setPin(cluster, { cid, name: pin.name, metadata, members: rest });
     await usage.changed(pin, { allocations: rest, metadata });
-    listing.saw(cid, id, false);
+    inventories.saw(cid, id, false);
     return 'removed';
   });
 }
 
 /** As `dropPin`, for a Cluster that is one peer: from all its members at once. */
 export async function dropWhole(cluster: Cluster, cid: string, owner: string): Promise<'removed' | 'kept'> {
-  const { api, usage, listing } = cluster;
-  return await cluster.turns.take(cid, async () => {
+  const { api, usage, inventories } = cluster;
+  return await cluster.pinMutex.withLock(cid, async () => {
     const pin = await api.pin(cid);
     if (pin === undefined || pin.mode === 'direct') return 'removed';
     const metadata = withoutMark(pin.metadata, owner, ALL);
@@ -197,7 +197,7 @@ export async function dropWhole(cluster: Cluster, cid: string, owner: string): P
     }
     await api.unpin(cid);
     await usage.changed(pin, undefined);
-    listing.changed();
+    inventories.changed();
     return 'removed';
   });
 }

@@ -5,18 +5,18 @@
  */
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, syncPath, writeDurably } from '../../core/durable-files.ts';
-import type { Owner } from '../../core/model.ts';
-import { isThere, namesIn } from '../if-there.ts';
-import type { Mark, PeerOwner } from '../peer.ts';
-import { isShardName, shardName } from '../shard-name.ts';
+import { makeDirectory, syncPath, writeDurably } from '../../../core/durable-files.ts';
+import type { Owner } from '../../../core/model.ts';
+import type { Mark, PeerOwner } from '../../peer.ts';
+import { isShardName, shardName } from '../../shard-name.ts';
+import { isThere, namesIn } from './vanishing-files.ts';
 
 const OWNER_ID = /^[0-9a-f]{12}$/;
 const DESCRIPTION = '.json';
 /** Who is here is written down anew when it is older than this. */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
-export class Marks {
+export class MarkFiles {
   readonly #folder: string;
   readonly #owner: Owner;
   #isDescribed = false;
@@ -27,7 +27,7 @@ export class Marks {
     this.#owner = owner;
   }
 
-  /** Marks shards as this home's own. Durable when it resolves. @param now milliseconds since 1970 */
+  /** MarkFiles shards as this home's own. Durable when it resolves. @param now milliseconds since 1970 */
   async mark(cids: readonly string[], now: number): Promise<void> {
     await this.#describe(now);
     const own = join(this.#folder, this.#owner.id);

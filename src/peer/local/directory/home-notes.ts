@@ -4,8 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDurably } from '../../core/durable-files.ts';
-import { ifThere, isThere, namesIn } from '../if-there.ts';
+import { writeDurably } from '../../../core/durable-files.ts';
+import { ifThere, isThere, namesIn } from './vanishing-files.ts';
 
 const NOTE = '.note';
 /** Nobody's note is longer; whoever shares the peer may have written anything. */

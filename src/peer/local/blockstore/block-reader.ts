@@ -1,11 +1,11 @@
 /** Reads a shard whose blocks are files of their own. */
 
-import type { DigestMap } from '../../core/digest-map.ts';
-import { isDamage, ShardctlError } from '../../core/errors.ts';
-import { DIGEST_BYTES } from '../../core/model.ts';
-import { blockText } from '../../dag/cid.ts';
-import { contentsOf, type Manifest } from '../../shard/manifest.ts';
-import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
+import type { DigestMap } from '../../../core/digest-map.ts';
+import { isDamage, ShardctlError } from '../../../core/errors.ts';
+import { DIGEST_BYTES } from '../../../core/model.ts';
+import { blockText } from '../../../dag/cid.ts';
+import { contentsOf, type Manifest } from '../../../shard/manifest.ts';
+import type { ReadBlock, ShardContents, ShardReader } from '../../peer.ts';
 
 export class BlockShardReader implements ShardReader {
   readonly #cid: string;

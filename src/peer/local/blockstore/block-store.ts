@@ -5,19 +5,19 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DigestMap } from '../../core/digest-map.ts';
-import { syncPath, writeDurably } from '../../core/durable-files.ts';
-import { isDamage, ShardctlError } from '../../core/errors.ts';
-import { parseCid } from '../../dag/cid.ts';
-import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
-import { ifThere, namesIn, renameIfThere } from '../if-there.ts';
-import type { SealedShard, ShardReader } from '../peer.ts';
-import { isShardName, shardName } from '../shard-name.ts';
+import { DigestMap } from '../../../core/digest-map.ts';
+import { syncPath, writeDurably } from '../../../core/durable-files.ts';
+import { isDamage, ShardctlError } from '../../../core/errors.ts';
+import { parseCid } from '../../../dag/cid.ts';
+import { contentsOf, type Manifest, readManifest } from '../../../shard/manifest.ts';
+import type { SealedShard, ShardReader } from '../../peer.ts';
+import { isShardName, shardName } from '../../shard-name.ts';
+import type { MarkFiles } from '../directory/mark-files.ts';
+import type { ShardStore, StorePut } from '../directory/shard-store.ts';
+import { UsedBytes } from '../directory/used-bytes.ts';
+import { ifThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
 import { BlockFiles } from './block-files.ts';
-import { BlockShardReader, digestsOf, SalvagedBlocks } from './blockstore-reader.ts';
-import type { Marks } from './marks.ts';
-import type { ShardStore, StorePut } from './store.ts';
-import { UsedBytes } from './used-bytes.ts';
+import { BlockShardReader, digestsOf, SalvagedBlocks } from './block-reader.ts';
 
 /** A pin whose blocks are being deleted. */
 const REMOVING = '.removing';
@@ -32,12 +32,12 @@ interface Pin {
 export class BlockStore implements ShardStore {
   readonly #pins: string;
   readonly #files: BlockFiles;
-  readonly #marks: Marks;
+  readonly #marks: MarkFiles;
   readonly #used = new UsedBytes(() => this.#sumSizes());
   /** One change of this run at a time. */
   #changes: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string, marks: Marks) {
+  constructor(path: string, marks: MarkFiles) {
     this.#pins = join(path, 'pins');
     this.#files = new BlockFiles(path);
     this.#marks = marks;

@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { HttpError } from '../http/error.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
+import { watched } from './liveness.ts';
 import type { KuboRpc } from './rpc.ts';
-import { watched } from './watch.ts';
 
 /** Pieces in which the CAR is read; two of them are in memory. Smaller ones where a slow line is to be filled evenly. */
 const PIECE_BYTES = 1024 * 1024;

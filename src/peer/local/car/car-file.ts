@@ -1,7 +1,7 @@
 /** A shard's CAR as bytes by offset, and what is said when they cannot be had. */
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
+import { errnoOf, ioError, ShardctlError } from '../../../core/errors.ts';
 
 const readAsync = promisify(read);
 

@@ -3,7 +3,7 @@
  * A tree is read in about the order in which it was packed, so who asks for a block asks for its neighbours next. Each question costs
  * a daemon a seek through the manifest, about as much as reading a megabyte: whoever goes on gets twice as much with each.
  */
-import { BEHIND, type ReadRange, Stretch } from './stretch.ts';
+import { BEHIND, RangeRead, type ReadRange } from './range-read.ts';
 
 /** Bytes that come in, and are kept, together. */
 const RUN_BYTES = 1024 * 1024;
@@ -24,7 +24,7 @@ export class ReadAhead {
   /** The first block of each run, and the number of blocks. Every block is in one run, always the same. */
   readonly #firsts: readonly number[];
   /** They follow each other: the first of them is being read. */
-  #stretches: Stretch[] = [];
+  #stretches: RangeRead[] = [];
   #last: number | undefined;
   #missed = 0;
   #isOff = false;
@@ -54,7 +54,7 @@ export class ReadAhead {
     const run = stretch?.run(number);
     this.#missed = run === undefined && isNear ? this.#missed + 1 : 0;
     if (stretch === undefined || run === undefined) return undefined;
-    if (number > stretch.first + BEHIND && stretch !== this.#stretches[0]) this.#end(this.#stretches.shift() as Stretch);
+    if (number > stretch.first + BEHIND && stretch !== this.#stretches[0]) this.#end(this.#stretches.shift() as RangeRead);
     if (isNear && stretch === this.#stretches.at(-1)) this.#goOn(stretch);
     const [start, end, from] = [this.#offset(index), this.#offset(index + 1), this.#offset(this.#firsts[number] as number)];
     const bytes = (await run)?.subarray(start - from, end - from);
@@ -84,7 +84,7 @@ export class ReadAhead {
   }
 
   /** The stretch that a run is in, begun there when it is somewhere else in the shard. */
-  #stretchOf(number: number, isNear: boolean): Stretch | undefined {
+  #stretchOf(number: number, isNear: boolean): RangeRead | undefined {
     const stretch = this.#stretches.find(({ first, end }) => first <= number && number < end);
     if (!isNear || (stretch !== undefined && this.#missed < MOST_MISSED)) return stretch;
     this.close();
@@ -92,23 +92,23 @@ export class ReadAhead {
   }
 
   /** Twice as far as so far. */
-  #goOn({ first, end }: Stretch): void {
+  #goOn({ first, end }: RangeRead): void {
     if (end < this.#firsts.length - 1) this.#open(end, Math.min(MOST_RUNS, 2 * (end - first)));
   }
 
-  #end(stretch: Stretch): void {
+  #end(stretch: RangeRead): void {
     stretch.close();
     this.#readBytes += stretch.readBytes;
   }
 
-  #open(first: number, runs: number): Stretch | undefined {
+  #open(first: number, runs: number): RangeRead | undefined {
     const bytes = this.#stretches.reduce((sum, stretch) => sum + stretch.bytes, this.#readBytes);
     if (bytes > TRIAL_BYTES && this.#usedBytes * LEAST_USE < bytes) this.#isOff = true;
     if (this.#isOff) return undefined;
     const bounds = this.#firsts.slice(first, first + runs + 1).map((index) => this.#offset(index));
     const sizes = bounds.slice(1).map((end, at) => end - (bounds[at] as number));
     const [start, end] = [bounds[0] as number, bounds.at(-1) as number];
-    const stretch = new Stretch(first, sizes, this.#readRange(start, end - start));
+    const stretch = new RangeRead(first, sizes, this.#readRange(start, end - start));
     this.#stretches.push(stretch);
     return stretch;
   }

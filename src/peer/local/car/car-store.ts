@@ -7,14 +7,14 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeDirectory, syncPath } from '../../core/durable-files.ts';
-import { ShardctlError } from '../../core/errors.ts';
-import { ifThere, namesIn, renameIfThere } from '../if-there.ts';
-import type { SealedShard, ShardReader } from '../peer.ts';
-import { isShardName, shardName } from '../shard-name.ts';
-import type { Marks } from './marks.ts';
-import type { ShardStore, StorePut } from './store.ts';
-import { UsedBytes } from './used-bytes.ts';
+import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
+import { ShardctlError } from '../../../core/errors.ts';
+import type { SealedShard, ShardReader } from '../../peer.ts';
+import { isShardName, shardName } from '../../shard-name.ts';
+import type { MarkFiles } from '../directory/mark-files.ts';
+import type { ShardStore, StorePut } from '../directory/shard-store.ts';
+import { UsedBytes } from '../directory/used-bytes.ts';
+import { ifThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
 
 const EXTENSION = '.car';
 /** As `#pathOf` calls them; whatever else is in `shards` is not ours. */
@@ -24,11 +24,11 @@ const LEAVING = 'leaving.';
 
 export class CarStore implements ShardStore {
   readonly #path: string;
-  readonly #marks: Marks;
+  readonly #marks: MarkFiles;
   readonly #used = new UsedBytes(() => this.#sumSizes());
   #swept: Promise<void> | undefined;
 
-  constructor(path: string, marks: Marks) {
+  constructor(path: string, marks: MarkFiles) {
     this.#path = path;
     this.#marks = marks;
   }
@@ -48,7 +48,10 @@ export class CarStore implements ShardStore {
     await this.usedBytes();
     const replaced = (await this.sizeOf(shard.cid)) ?? 0;
     await makeDirectory(dirname(path));
-    const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([import('./car-put.ts'), import('../check-car.ts')]);
+    const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([
+      import('./car-writer.ts'),
+      import('../../car-check.ts'),
+    ]);
     await checkCar(shard.carPath, shard);
     if (!mayConsume || !(await moveCar(shard.carPath, path, signal))) {
       await beforeCopy();

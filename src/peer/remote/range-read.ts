@@ -11,7 +11,7 @@ const STEP = 4;
 /** Gives `length` bytes of the shard's file from `offset` on, or fewer where that fails; nothing is hashed. */
 export type ReadRange = (offset: number, length: number) => AsyncIterable<Buffer>;
 
-export class Stretch {
+export class RangeRead {
   readonly first: number;
   /** The run after its last: where it broke off, when it did. */
   end: number;

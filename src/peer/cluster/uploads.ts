@@ -7,17 +7,17 @@
 
 import { sleep } from '../../core/concurrency.ts';
 import { ShardctlError } from '../../core/errors.ts';
-import { checkCar } from '../check-car.ts';
+import { checkCar } from '../car-check.ts';
+import { shardBody } from '../http/car-body.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
-import type { Pin } from './answers.ts';
-import { holdersOf } from './answers.ts';
 import { mayHaveActed } from './api.ts';
-import { shardBody } from './car-body.ts';
+import type { Pin } from './api-answers.ts';
+import { holdersOf } from './api-answers.ts';
 import type { Cluster } from './cluster.ts';
-import { withMark, withoutMarks } from './marks.ts';
-import { canBeAllocated, cannotTake, keepable, markPin, sameMembers, setPin } from './pins.ts';
+import { withMark, withoutMarks } from './mark-metadata.ts';
+import { canBeAllocated, cannotTake, keepable, markPin, sameMembers, setPin } from './pin-changes.ts';
+import { pinnedOn } from './pin-confirmation.ts';
 import { sizeMetadata } from './usage.ts';
-import { pinnedOn } from './watch.ts';
 
 const ATTEMPTS = 3;
 /** A request that broke off may still be at work: how often, and after how long, it is looked for before it is sent again. */
@@ -54,7 +54,7 @@ export class Uploads {
 
   /** Puts the shard on member `id`, and on the others of its allocation with it. */
   async put(shard: SealedShard, id: string, allocation: readonly string[], options: UploadOptions): Promise<void> {
-    const { api, listing, now } = this.#cluster;
+    const { api, inventories, now } = this.#cluster;
     if (!options.replace && this.#done.get(shard.cid)?.has(id)) return;
     for (let attempt = 1; ; attempt++) {
       let job = this.#jobs.get(shard.cid);
@@ -69,7 +69,7 @@ export class Uploads {
       if (attempt === ATTEMPTS)
         throw new ShardctlError('TOO_FEW_PEERS', `another home takes ${shard.label} away as it is put`, { retryable: true });
     }
-    listing.saw(shard.cid, id, true);
+    inventories.saw(shard.cid, id, true);
     const done = this.#done.get(shard.cid) ?? new Set();
     this.#done.set(shard.cid, done.add(id));
   }
@@ -82,7 +82,7 @@ export class Uploads {
   #start(shard: SealedShard, members: ReadonlySet<string>, options: UploadOptions): Job {
     const giveUp = new AbortController();
     const own = { ...options, signal: giveUp.signal };
-    const sent = this.#cluster.turns.take(shard.cid, async () => {
+    const sent = this.#cluster.pinMutex.withLock(shard.cid, async () => {
       // Others had the turn before, and nobody may wait for it any more.
       giveUp.signal.throwIfAborted();
       return await this.#send(shard, [...members], own);
@@ -103,7 +103,7 @@ export class Uploads {
     await checkCar(shard.carPath, shard);
     await cluster.describe();
     const pin = await api.pin(shard.cid);
-    const there = pin === undefined ? new Set<string>() : await cluster.listing.holders(shard.cid);
+    const there = pin === undefined ? new Set<string>() : await cluster.inventories.holders(shard.cid);
     const isThere = (id: string) => there.has(id);
     const failures: Failures = new Map();
     const well = (ids: readonly string[]) => ids.filter((id) => !failures.has(id));

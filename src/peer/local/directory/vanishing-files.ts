@@ -1,6 +1,6 @@
 /** Files that another process may take away at any moment: that one is not there is an answer. */
 import { readdir, rename, stat } from 'node:fs/promises';
-import { errnoOf } from '../core/errors.ts';
+import { errnoOf } from '../../../core/errors.ts';
 
 /** What the operation gives; undefined when its file is not there. */
 export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {

@@ -36,7 +36,7 @@ export type OnWrong = (digest: Uint8Array) => void;
 export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong = () => {}): Promise<ShardReader> {
   try {
     const manifest = await readManifest(parseCid(cid), manifestNodes(rpc, `reading the manifest of shard ${cid}`, onWrong));
-    return new KuboShardReader(rpc, cid, manifest, onWrong);
+    return new RemoteShardReader(rpc, cid, manifest, onWrong);
   } catch (error) {
     throw readError(error, rpc, cid);
   }
@@ -70,7 +70,7 @@ function manifestNodes(rpc: ShardSource, what: string, onWrong: OnWrong): (diges
   };
 }
 
-class KuboShardReader implements ShardReader {
+class RemoteShardReader implements ShardReader {
   readonly #rpc: ShardSource;
   readonly #cid: string;
   readonly #manifest: Manifest;

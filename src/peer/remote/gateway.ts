@@ -5,7 +5,7 @@
 import type { HttpClient } from '../http/client.ts';
 import type { HttpResponse } from '../http/response.ts';
 import type { ShardReader } from '../peer.ts';
-import { openShard, type ShardSource } from './reader.ts';
+import { openShard, type ShardSource } from './remote-reader.ts';
 
 /** A gateway that must fetch a block from others first is silent meanwhile, and says 504 when it has not found it. */
 const IDLE_MS = 120_000;

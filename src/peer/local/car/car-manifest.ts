@@ -1,12 +1,12 @@
 /** Finds the manifest of a CAR at the end of the file. */
 
-import { DigestMap } from '../../core/digest-map.ts';
-import { ShardctlError } from '../../core/errors.ts';
-import { DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
-import { CID_V1_BYTES, sha256 } from '../../dag/cid.ts';
-import { decodeNode } from '../../dag/node-reader.ts';
-import { SectionCursor } from '../../shard/car.ts';
-import type { CarFile } from './car-bytes.ts';
+import { DigestMap } from '../../../core/digest-map.ts';
+import { ShardctlError } from '../../../core/errors.ts';
+import { DAG_PB, DIGEST_BYTES, RAW } from '../../../core/model.ts';
+import { CID_V1_BYTES, sha256 } from '../../../dag/cid.ts';
+import { decodeNode } from '../../../dag/node-reader.ts';
+import { SectionCursor } from '../../../shard/car.ts';
+import type { CarFile } from './car-file.ts';
 
 /** The manifest takes about 45 bytes a block: this holds that of a shard of ordinary files. */
 const FIRST_TAIL_BYTES = 256 * 1024;

@@ -3,9 +3,9 @@ import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { TEST_OWNER } from '../../testing/owner.ts';
-import { makeBlocks, makeShard } from '../../testing/shards.ts';
-import { LocalPeer } from './local.ts';
+import { TEST_OWNER } from '../../../testing/owner.ts';
+import { makeBlocks, makeShard } from '../../../testing/shards.ts';
+import { LocalPeer } from '../local.ts';
 
 for (const layout of ['car', 'blockstore'] as const) {
   test(`layout ${layout}: a disk that was away for a moment is there again, for whoever asked while it was away`, async () => {

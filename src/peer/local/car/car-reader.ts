@@ -7,13 +7,13 @@
  * then read once to its end.
  */
 
-import { isDamage, messageOf, ShardctlError } from '../../core/errors.ts';
-import { DIGEST_BYTES, RAW } from '../../core/model.ts';
-import { blockText, parseCid, sha256 } from '../../dag/cid.ts';
-import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
-import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
-import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
-import { type CarFile, openFile, readError } from './car-bytes.ts';
+import { isDamage, messageOf, ShardctlError } from '../../../core/errors.ts';
+import { DIGEST_BYTES, RAW } from '../../../core/model.ts';
+import { blockText, parseCid, sha256 } from '../../../dag/cid.ts';
+import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../../shard/car.ts';
+import { contentsOf, type Manifest, readManifest } from '../../../shard/manifest.ts';
+import type { ReadBlock, ShardContents, ShardReader } from '../../peer.ts';
+import { type CarFile, openFile, readError } from './car-file.ts';
 import { findManifest } from './car-manifest.ts';
 import { type FoundBlocks, findBlocks } from './car-salvage.ts';
 

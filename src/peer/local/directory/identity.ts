@@ -5,9 +5,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { writeDurably } from '../../core/durable-files.ts';
-import { isGone } from '../../core/errno.ts';
-import { errnoOf, ShardctlError } from '../../core/errors.ts';
+import { writeDurably } from '../../../core/durable-files.ts';
+import { isGone } from '../../../core/errno.ts';
+import { errnoOf, ShardctlError } from '../../../core/errors.ts';
 
 /** Format of a local peer's directory as this version writes it. The first had no marks: whoever knows none must stay away. */
 export const PEER_FORMAT = 2;

@@ -3,10 +3,10 @@
 import { sleep } from '../../core/concurrency.ts';
 import { isDamage, ShardctlError } from '../../core/errors.ts';
 import { HttpError } from '../http/error.ts';
-import { isIntact } from '../intact.ts';
+import { isIntact } from '../intact-shard.ts';
 import type { SealedShard } from '../peer.ts';
-import { type ImportOptions, importCar } from './import.ts';
-import { openShard } from './reader.ts';
+import { openShard } from '../remote/remote-reader.ts';
+import { type ImportOptions, importCar } from './car-import.ts';
 import type { KuboRpc } from './rpc.ts';
 
 /** A shard is sent this often before its peer is given up. */

@@ -4,12 +4,12 @@
  */
 import { ShardctlError } from '../../core/errors.ts';
 import { isShardName } from '../shard-name.ts';
-import { holdersOf } from './answers.ts';
 import type { ClusterApi } from './api.ts';
+import { holdersOf } from './api-answers.ts';
+import { isRoot } from './cluster-roots.ts';
 import type { MemberKubo } from './health.ts';
 import type { Metrics } from './metrics.ts';
-import { isRoot } from './roots.ts';
-import { PINNED } from './watch.ts';
+import { PINNED } from './pin-confirmation.ts';
 
 /** Lists that are asked for within this time are parts of one answer; so long, or so many times what the answer took. */
 const FRESH_MS = 2000;
@@ -18,7 +18,7 @@ const FRESH_TIMES = 20;
 /** CIDs of shards, by ID of the member that has them; a text says why a member's are not known. */
 type Lists = Map<string, Set<string> | string>;
 
-export interface ListingOptions {
+export interface InventoriesOptions {
   readonly api: ClusterApi;
   readonly metrics: Metrics;
   /** By ID of the member, where the address is known. */
@@ -28,15 +28,15 @@ export interface ListingOptions {
   readonly now: () => number;
 }
 
-export class Listing {
-  readonly #options: ListingOptions;
+export class Inventories {
+  readonly #options: InventoriesOptions;
   #lists: Promise<Lists> | undefined;
   /** The lists, and until when they count. */
   #read: { readonly lists: Lists; readonly until: number } | undefined;
   /** Taken from members in this session, by ID and CID: for a moment after that the Cluster's list still says that they are there. */
   readonly #taken = new Set<string>();
 
-  constructor(options: ListingOptions) {
+  constructor(options: InventoriesOptions) {
     this.#options = options;
   }
 
