@@ -111,8 +111,8 @@ function restored(snapshot: string, load: dag.LoadBlock): string[] {
   assert.deepEqual([...links.keys()], ['shards', 'snapshot.json', 'tree']);
   const [shards, json, tree] = [links.get('shards'), links.get('snapshot.json'), links.get('tree')];
   assert.ok(shards !== undefined && json !== undefined && tree !== undefined);
-  const file = JSON.parse(load(json.digest).toString()) as { format: number; repository: string };
-  assert.deepEqual([file.format, file.repository], [1, 'tree']);
+  const file = JSON.parse(load(json.digest).toString()) as { format: number };
+  assert.equal(file.format, 1);
   const named = new Map<string, Buffer>([[tree.digest, load(tree.digest)]]);
   for (const shard of dag.entriesOf(dag.node(load(shards.digest)), load)) {
     assert.match(shard.name.toString(), /^\d{8,10}$/);
@@ -140,6 +140,19 @@ test('a tree comes back from the CARs of a local peer', () => {
   }
   const head = readFileSync(join(program.home, 'heads', 'tree'), 'utf8').trimEnd();
   assert.deepEqual(restored(head, loader(blocks)), [...sourceLines(source)].sort());
+});
+
+test('and without metadata, from CIDs of version 0 and leaves in dag-pb', (t) => {
+  const other = new Program();
+  t.after(() => other.dispose());
+  other.succeeds('add', source, '--name', 'old', '--cid-profile', 'unixfs-v0-2015', '--no-metadata', '-q');
+  const blocks = new Map<string, Buffer>();
+  for (const car of carsOf(join(other.home, 'peers', 'local')).values()) {
+    for (const { digest, data } of dag.readCar(car).sections) blocks.set(digest, data);
+  }
+  const head = readFileSync(join(other.home, 'heads', 'old'), 'utf8').trimEnd();
+  const withoutStat = (line: string) => line.replace(line.startsWith('l') ? / \S+$/ : / \S+ \S+$/, '');
+  assert.deepEqual(restored(head, loader(blocks)).map(withoutStat), [...sourceLines(source)].map(withoutStat).sort());
 });
 
 test('and from the blocks of one with layout blockstore', () => {
