@@ -5,6 +5,7 @@
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { SnapshotRecord } from '../core/model.ts';
+import { endsWithin } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 
@@ -63,17 +64,11 @@ async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotR
 
 /** @returns why it was not done */
 async function inTime(name: string, work: Promise<void> | undefined): Promise<ShardctlError | undefined> {
-  let patience: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    patience = setTimeout(() => reject(new ShardctlError('TOO_FEW_PEERS', `peer "${name}" does not answer`)), PATIENCE_MS);
-  });
   try {
-    await Promise.race([work, tooLate]);
-    return undefined;
+    const isDone = work === undefined || (await endsWithin(PATIENCE_MS, work));
+    return isDone ? undefined : new ShardctlError('TOO_FEW_PEERS', `peer "${name}" does not answer`);
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     return error;
-  } finally {
-    clearTimeout(patience);
   }
 }

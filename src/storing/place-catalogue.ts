@@ -3,13 +3,14 @@ import { rmSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { leastReplicas, type PlacedShard, type Replication } from '../core/model.ts';
+import { untilAborted } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import { BatchBuilder } from '../shard/batch.ts';
 import { SectionCursor } from '../shard/car.ts';
 import { OpenShard, type PackedShard } from './pack/open-shard.ts';
 import type { Transferring } from './place/placer.ts';
-import { putWithRetries, untilGivenUp } from './place/put.ts';
+import { putWithRetries } from './place/put.ts';
 
 export interface CatalogueRun extends Pick<Transferring, 'throttle'> {
   readonly spool: string;
@@ -58,7 +59,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   const putOn = async (name: string) => {
     try {
       const putting = putWithRetries(peers.get(name) as Peer, { ...sealed, label }, options, run);
-      await untilGivenUp(putting, late.signal);
+      await untilAborted(putting, late.signal);
       if (++taken >= least) patience ??= setTimeout(() => late.abort(tooLate()), PATIENCE_MS);
     } catch (thrown) {
       signal.throwIfAborted();

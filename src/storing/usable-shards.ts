@@ -2,6 +2,7 @@
 import { shellWord } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import type { PlacedShard } from '../core/model.ts';
+import { endsWithin } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import { inventoriesOf } from './peer-inventory.ts';
@@ -53,11 +54,7 @@ export class UsableShards {
   async askAgain(names: Iterable<string>): Promise<void> {
     const asked = [...names].filter((name) => this.#inventories.delete(name));
     if (asked.length === 0) return;
-    // With it comes the queue, which an update that finds nothing to do goes without.
-    const { sleep } = await import('../core/concurrency.ts');
-    const patience = new AbortController();
-    const late = sleep(PATIENCE_MS, patience.signal).catch(() => {});
-    await Promise.race([this.#ask(asked), late]).finally(() => patience.abort());
+    await endsWithin(PATIENCE_MS, this.#ask(asked));
   }
 
   readonly isHeld = (number: number): boolean => {

@@ -49,5 +49,5 @@ export function bwlimitOf(args: Args): number | undefined {
 
 /** Loaded only where it is asked for: an update that finds nothing to do waits for nothing. */
 export async function throttleAt(bytesPerSecond: number | undefined, { now, signal }: Context): Promise<Throttle | undefined> {
-  return bytesPerSecond === undefined ? undefined : (await import('../../core/concurrency.ts')).limitedTo(bytesPerSecond, signal, now);
+  return bytesPerSecond === undefined ? undefined : (await import('../../core/waiting.ts')).limitedTo(bytesPerSecond, signal, now);
 }

@@ -7,7 +7,7 @@
  * exactly the blocks of one, in their fixed order, and nothing else. A shard of a tree ends with that tree's root.
  */
 
-import { BoundedQueue } from '../../core/concurrency.ts';
+import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, DAG_PB, DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';

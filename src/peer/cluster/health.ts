@@ -4,8 +4,8 @@
  * once, and not for each shard.
  */
 
-import { sleep } from '../../core/concurrency.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { endsWithin } from '../../core/waiting.ts';
 import { PROMPT_MS } from '../http/client.ts';
 import { HttpError, isSilence } from '../http/error.ts';
 import type { Peer } from '../peer.ts';
@@ -114,20 +114,14 @@ export class Health {
 }
 
 async function ailmentOf(kubo: MemberKubo): Promise<Ailment | undefined> {
-  const enough = new AbortController();
-  const silence = sleep(PROMPT_MS, enough.signal).then(
-    () => ({ why: `its Kubo does not answer within ${PROMPT_MS / 1000} s`, hangs: true }),
-    () => undefined,
-  );
   try {
-    return await Promise.race([kubo.answers().then(() => undefined), silence]);
+    const isPrompt = await endsWithin(PROMPT_MS, kubo.answers());
+    return isPrompt ? undefined : { why: `its Kubo does not answer within ${PROMPT_MS / 1000} s`, hangs: true };
   } catch (error) {
     if (!(error instanceof HttpError)) {
       if (error instanceof ShardctlError) return { why: error.message, hangs: false };
       throw error;
     }
     return { why: `its Kubo does not answer: ${error.message}`, hangs: isSilence(error.cause) };
-  } finally {
-    enough.abort();
   }
 }

@@ -2,7 +2,7 @@
  * What the members can take, by the metrics that they send one another. A member that has just started, or a REST peer that
  * has, knows only its own for up to half a minute: absent is not infinite, and not zero either, so the first to ask waits.
  */
-import { sleep } from '../../core/concurrency.ts';
+import { sleep } from '../../core/waiting.ts';
 import { type ClusterApi, PING } from './api.ts';
 import type { Ailment, Health } from './health.ts';
 

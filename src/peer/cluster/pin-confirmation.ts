@@ -1,7 +1,7 @@
 /** Waits until members say that they have pinned. A pin is asked for in a moment and takes as long as it takes. */
 
-import { sleep } from '../../core/concurrency.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { sleep } from '../../core/waiting.ts';
 import type { ClusterApi, MemberStatus } from './api.ts';
 
 export const PINNED = 'pinned';

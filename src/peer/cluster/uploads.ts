@@ -5,8 +5,8 @@
  * there, so that a garbage collection at that moment loses some: the pin then fails, or fetches them from another member.
  */
 
-import { sleep } from '../../core/concurrency.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { sleep } from '../../core/waiting.ts';
 import { checkCar } from '../car-check.ts';
 import { shardBody } from '../http/car-body.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
@@ -56,6 +56,7 @@ export class Uploads {
   async put(shard: SealedShard, id: string, allocation: readonly string[], options: UploadOptions): Promise<void> {
     const { api, inventories, now } = this.#cluster;
     if (!options.replace && this.#done.get(shard.cid)?.has(id)) return;
+    // Not `retrying`: what is tried again here has not failed. Another home has changed the pin meanwhile, and no pause would help.
     for (let attempt = 1; ; attempt++) {
       let job = this.#jobs.get(shard.cid);
       if (job?.members.has(id) !== true || job.giveUp.signal.aborted) job = this.#start(shard, new Set([...allocation, id]), options);
@@ -184,6 +185,7 @@ export class Uploads {
       repeatable: false,
       signal,
     };
+    // Not `retrying`: instead of a pause the upload is looked for, which may have come to its end although its answer broke off.
     for (let attempt = 1; ; attempt++) {
       try {
         const chosen = await api.add(await shardBody(shard, throttle), options);

@@ -6,8 +6,8 @@
  * each request says how long its server may be silent.
  */
 import type { Agent, Dispatcher } from 'undici';
-import { sleep } from '../../core/concurrency.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { retrying } from '../../core/waiting.ts';
 import { type Address, type Credentials, parseAddress } from './address.ts';
 import { answerError, HttpError, isSilence, type RequestNames, statusError, transportError } from './error.ts';
 import { HttpResponse, isHtml } from './response.ts';
@@ -81,16 +81,13 @@ export class HttpClient {
    * @throws HttpError; whatever `signal` was aborted with
    */
   async request(request: HttpRequest): Promise<HttpResponse> {
-    const repeatable = request.repeatable ?? request.body === undefined;
-    for (let attempt = 1; ; attempt++) {
-      request.signal?.throwIfAborted();
-      const { response, error, waitMs } = await this.#attempt(request);
-      if (response !== undefined) return response;
-      const again = error instanceof HttpError && error.retryable && (repeatable || !error.mayHaveActed);
-      const pauseMs = waitMs ?? FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
-      if (!again || attempt === ATTEMPTS || pauseMs > MAX_PAUSE_MS) throw error;
-      await sleep(pauseMs, request.signal);
-    }
+    const pauseAfter = (error: unknown, attempt: number) => {
+      if (!(error instanceof HttpError) || !error.retryable || attempt === ATTEMPTS) return undefined;
+      if (error.mayHaveActed && !isRepeatable(request)) return undefined;
+      const pauseMs = error.waitMs ?? FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
+      return pauseMs > MAX_PAUSE_MS ? undefined : pauseMs;
+    };
+    return await retrying(() => this.#attempt(request), pauseAfter, request.signal);
   }
 
   /** The answer as JSON, read again from the beginning when it breaks off and asking twice does no harm. */
@@ -100,16 +97,20 @@ export class HttpClient {
 
   /** As `request`, for an answer that `read` takes in whole: a repeatable request is sent again when its answer breaks off. */
   async whole<T>(request: HttpRequest, read: (response: HttpResponse) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+    let isAnswered = false;
+    const work = async () => {
+      isAnswered = false;
       const response = await this.request(request);
-      try {
-        return await read(response);
-      } catch (error) {
-        const again = error instanceof HttpError && error.retryable && (request.repeatable ?? request.body === undefined);
-        if (!again || attempt === ATTEMPTS) throw error;
-      }
-      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), request.signal);
-    }
+      isAnswered = true;
+      return await read(response);
+    };
+    const pauseAfter = (error: unknown, attempt: number) => {
+      // A request that got no answer was sent again already, as often as that may help.
+      if (!isAnswered || !(error instanceof HttpError) || !error.retryable || !isRepeatable(request) || attempt === ATTEMPTS)
+        return undefined;
+      return FIRST_PAUSE_MS * 2 ** (attempt - 1);
+    };
+    return await retrying(work, pauseAfter, request.signal);
   }
 
   /** Cuts every connection. */
@@ -119,7 +120,8 @@ export class HttpClient {
     await agent?.destroy();
   }
 
-  async #attempt(request: HttpRequest): Promise<{ response?: HttpResponse; error?: unknown; waitMs?: number }> {
+  async #attempt(request: HttpRequest): Promise<HttpResponse> {
+    request.signal?.throwIfAborted();
     const asked = request.idleMs ?? IDLE_MS;
     const idleMs = this.#hangs && asked > 0 ? Math.min(asked, PROMPT_MS) : asked;
     const names: RequestNames = { who: this.who, what: request.what, address: this.address };
@@ -129,18 +131,17 @@ export class HttpClient {
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason;
       this.#hangs = isSilence(error);
-      return { error: error instanceof ShardctlError ? error : transportError(names, error, idleMs) };
+      throw error instanceof ShardctlError ? error : transportError(names, error, idleMs);
     }
     this.#hangs = false;
     const response = new HttpResponse(data, names, idleMs, request.signal);
-    if (response.status < 300 || request.accept?.includes(response.status)) return { response };
+    if (response.status < 300 || request.accept?.includes(response.status)) return response;
     const said = await this.#said(response);
     if (response.status < 400) {
       const why = `HTTP ${response.status} to ${response.header('location') ?? 'nowhere'}`;
-      return { error: answerError(names, why, { status: response.status, retryable: false }) };
+      throw answerError(names, why, { status: response.status, retryable: false });
     }
-    const waitMs = retryAfterMs(response.header('retry-after'));
-    return { error: statusError(names, response.status, said), ...(waitMs === undefined ? {} : { waitMs }) };
+    throw statusError(names, response.status, said, retryAfterMs(response.header('retry-after')));
   }
 
   /** Follows redirects that keep the method and stay on this server: nobody else gets to see the credentials. */
@@ -226,6 +227,11 @@ function messageIn(text: string): string {
 function titleOf(html: string): string {
   const title = /<title[^>]*>([^<]*)/i.exec(html)?.[1]?.trim() ?? '';
   return title === '' ? 'a web page' : `a web page, "${title}"`;
+}
+
+/** Whether sending the request twice does no harm. */
+function isRepeatable({ repeatable, body }: HttpRequest): boolean {
+  return repeatable ?? body === undefined;
 }
 
 /** Seconds, or a date. */

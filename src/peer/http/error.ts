@@ -23,17 +23,28 @@ export class HttpError extends ShardctlError {
   readonly said: string;
   /** The request may have reached the server, and have had its effect there. */
   readonly mayHaveActed: boolean;
+  /** So many milliseconds the server asks to be left alone; undefined when it does not say. */
+  readonly waitMs: number | undefined;
 
   constructor(
     code: ConstructorParameters<typeof ShardctlError>[0],
     message: string,
-    details: { status?: number; said?: string; mayHaveActed: boolean; hint?: string; retryable?: boolean; cause?: unknown },
+    details: {
+      status?: number;
+      said?: string;
+      mayHaveActed: boolean;
+      waitMs?: number | undefined;
+      hint?: string;
+      retryable?: boolean;
+      cause?: unknown;
+    },
   ) {
     super(code, displayLine(message), details);
     this.name = 'HttpError';
     this.status = details.status;
     this.said = displayLine(details.said ?? '').slice(0, MAX_SAID_CHARS);
     this.mayHaveActed = details.mayHaveActed;
+    this.waitMs = details.waitMs;
   }
 }
 
@@ -42,10 +53,10 @@ const BUSY = new Set([429, 502, 503, 504]);
 /** Statuses that come from in front of the daemon, which may have done what was asked all the same. */
 const FROM_A_PROXY = new Set([502, 504]);
 
-/** An answer whose status says that it is none. @param said what the body says */
-export function statusError({ who, what, address }: RequestNames, status: number, said: string): HttpError {
+/** An answer whose status says that it is none. @param said what the body says @param waitMs what the header `Retry-After` says */
+export function statusError({ who, what, address }: RequestNames, status: number, said: string, waitMs?: number): HttpError {
   const detail = `HTTP ${status}${said === '' ? '' : `: ${said}`}`;
-  const details = { status, said, mayHaveActed: FROM_A_PROXY.has(status), retryable: BUSY.has(status) };
+  const details = { status, said, mayHaveActed: FROM_A_PROXY.has(status), retryable: BUSY.has(status), waitMs };
   if (status === 401 || status === 403) {
     return new HttpError('TOO_FEW_PEERS', `${who} (${address}) refuses our credentials: ${detail}`, {
       ...details,

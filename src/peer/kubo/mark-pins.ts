@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { BoundedQueue } from '../../core/concurrency.ts';
+import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { DAG_PB, DIGEST_BYTES, type Owner, RAW } from '../../core/model.ts';
 import { cidText, parseCid } from '../../dag/cid.ts';
 import { HttpError } from '../http/error.ts';

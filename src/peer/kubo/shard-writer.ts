@@ -1,7 +1,7 @@
 /** Brings a shard into a Kubo daemon, pinned and whole, whatever is there already and whatever breaks off on the way. */
 
-import { sleep } from '../../core/concurrency.ts';
 import { isDamage, ShardctlError } from '../../core/errors.ts';
+import { sleep } from '../../core/waiting.ts';
 import { HttpError } from '../http/error.ts';
 import { isIntact } from '../intact-shard.ts';
 import type { SealedShard } from '../peer.ts';
@@ -73,7 +73,8 @@ export class ShardWriter {
 
   /**
    * Sends the shard until it is pinned. An import whose answer counts every block is evidence that they are there; when its outcome
-   * is not known, the shard is asked, before it is sent again.
+   * is not known, the shard is looked for before it is sent again. That look is why this loop is not `retrying`: when the look itself
+   * fails, nothing is tried again here.
    */
   async #import(shard: SealedShard, isNew: boolean): Promise<void> {
     const { signal } = this.#options;

@@ -1,19 +1,20 @@
 /** What peers said they can take, and what they were promised since. */
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { leastReplicas, type Metric, mostReplicas, type Replication } from '../../core/model.ts';
+import { endsWithin } from '../../core/waiting.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { type AllocationRequest, allocate, largestShard, shortage } from './allocate.ts';
 import { type Allocator, allocatorsAmong, type Candidate, type Chosen } from './allocators.ts';
 import { validMetric } from './valid-metric.ts';
-import { withPatience } from './with-patience.ts';
 
 /** Metrics that are older are asked for again before the next shard is allocated: others fill the peers too. */
 const REFRESH_MS = 10_000;
 /** A daemon that only wakes up answers within that; the HTTP client gives up on one that is frozen after a minute. */
 const START_MS = 5_000;
+/** So long a peer that is asked for its metric may hold a shard back; a later answer counts for the next one. */
+const PATIENCE_MS = 500;
 
 export interface LedgerOptions {
   readonly peers: ReadonlyMap<string, Peer>;
@@ -108,8 +109,10 @@ export class Ledger {
     const { startMs = START_MS } = this.#options;
     const failures: Unanswered[] = [];
     const waiting = new Map(takers.map((peer) => [peer, this.#ask(peer).then((failure) => ({ peer, failure }))]));
-    const patience = new AbortController();
-    const late = sleep(startMs, 'late' as const, { signal: patience.signal }).catch(() => 'late' as const);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), startMs);
+    });
     for (let isLate = false; waiting.size > 0 && !(isLate && this.#answering().length >= least); ) {
       const next = await Promise.race([...waiting.values(), ...(isLate ? [] : [late])]);
       if (next === 'late') {
@@ -119,7 +122,7 @@ export class Ledger {
         if (next.failure !== undefined) failures.push(next.failure);
       }
     }
-    patience.abort();
+    clearTimeout(timer);
     for (const { name } of waiting.keys()) {
       this.#silent.set(name, 'does not answer');
       failures.push({ peer: name, error: new ShardctlError('TOO_FEW_PEERS', `it has not answered for ${startMs / 1000} s`) });
@@ -195,7 +198,10 @@ export class Ledger {
     if (account === undefined) return;
     account.underWay -= bytes;
     account.arrived.push({ bytes, at: this.#options.now() });
-    await withPatience(this.#ask(account.peer).then(() => this.#tell(name)));
+    await endsWithin(
+      PATIENCE_MS,
+      this.#ask(account.peer).then(() => this.#tell(name)),
+    );
   }
 
   /** The peer does not get what it was promised. */
@@ -226,7 +232,7 @@ export class Ledger {
         for (const { name } of known) this.#tell(name);
       });
     }
-    if (this.#refreshing !== undefined) await withPatience(this.#refreshing);
+    if (this.#refreshing !== undefined) await endsWithin(PATIENCE_MS, this.#refreshing);
   }
 
   async #ask(peer: Peer): Promise<Unanswered | undefined> {

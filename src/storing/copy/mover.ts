@@ -3,7 +3,7 @@
  * removed. A run that dies in between leaves one copy too many, which the next run or `prune` takes away, and never one too few.
  */
 import { rmSync } from 'node:fs';
-import { BoundedQueue } from '../../core/concurrency.ts';
+import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { Peer } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';

@@ -8,12 +8,13 @@
 import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { leastReplicas, mostReplicas, type Replication, type Stray } from '../../core/model.ts';
+import { untilAborted } from '../../core/waiting.ts';
 import type { Peer, PutOptions, SealedShard, Throttle } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { PackedShard } from '../pack/open-shard.ts';
 import { shardLabel } from './labels.ts';
 import type { Pace, Upload } from './pace.ts';
-import { putWithRetries, untilGivenUp } from './put.ts';
+import { putWithRetries } from './put.ts';
 
 /** The ledger as placing uses it. */
 export type PlacingLedger = Pick<Ledger, 'refresh' | 'allocate' | 'arrived' | 'release' | 'leave'>;
@@ -181,7 +182,8 @@ export class Placement {
     try {
       const options = { ...how, ...(throttle === undefined ? {} : { throttle }), signal: AbortSignal.any([signal, giveUp.signal]) };
       const retrying = { emit, ...(retryDelaysMs === undefined ? {} : { retryDelaysMs }) };
-      await untilGivenUp(putWithRetries(peers.get(name) as Peer, this.#sealed, options, retrying), giveUp.signal);
+      // A put that is given up may go on for as long as its peer hangs. If the shard arrives all the same, it is a stray: it was announced.
+      await untilAborted(putWithRetries(peers.get(name) as Peer, this.#sealed, options, retrying), giveUp.signal);
     } catch (error) {
       this.#pace.end(upload, false);
       // Whoever ended it has seen to the rest.

@@ -8,7 +8,7 @@
  * while another will do, and what waits only for such a one does not count as under way.
  */
 import { rm } from 'node:fs/promises';
-import { BoundedQueue } from '../../core/concurrency.ts';
+import { BoundedQueue } from '../../core/bounded-queue.ts';
 import type { DigestMap } from '../../core/digest-map.ts';
 import { leastReplicas, type ShardRecord } from '../../core/model.ts';
 import type { Peer, Throttle } from '../../peer/peer.ts';

@@ -10,7 +10,7 @@ import { FsBlockstore } from 'blockstore-fs';
 import { NextToLast } from 'blockstore-fs/sharding';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
-import { BoundedQueue } from '../../../core/concurrency.ts';
+import { BoundedQueue } from '../../../core/bounded-queue.ts';
 import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
 import { ioError, messageOf, ShardctlError } from '../../../core/errors.ts';
 import { loadLibc } from '../../../core/libc.ts';

@@ -1,9 +1,8 @@
-/** All waiting and all concurrency of the program: a bounded queue over p-queue, abortable sleep, a limit on bytes a second. */
-import { setTimeout as timeout } from 'node:timers/promises';
+/** Tasks side by side, a bounded number at a time. Sole owner of p-queue: an update that finds nothing to do does not load it. */
 import PQueue from 'p-queue';
 
 /**
- * Runs tasks side by side, a bounded number at a time, and holds the producer back when too many wait.
+ * Runs tasks side by side, and holds the producer back when too many wait.
  * The first failure is kept: every later `add` and `drained` throws it, so that a pipeline stops at its next step.
  */
 export class BoundedQueue {
@@ -45,32 +44,4 @@ export class BoundedQueue {
   #rethrow(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
-}
-
-/** Waits. @throws whatever `signal` is aborted with, at once */
-export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
-  try {
-    await timeout(ms, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    throw signal?.aborted ? signal.reason : error;
-  }
-}
-
-/** Part of a second whose bytes may go at once. */
-const BURST_SECONDS = 0.25;
-
-/**
- * A token bucket: everything that passes through one stays below its rate together, first come, first served.
- * @param bytesPerSecond at least 1
- */
-export function limitedTo(bytesPerSecond: number, signal: AbortSignal, now: () => number): (bytes: number) => Promise<void> {
-  // The moment at which everything that was let through so far is paid for.
-  let paidAt = Number.NEGATIVE_INFINITY;
-  return async (bytes) => {
-    const at = now();
-    const waitMs = Math.max(0, paidAt - at - BURST_SECONDS * 1000);
-    paidAt = Math.max(paidAt, at) + (bytes / bytesPerSecond) * 1000;
-    if (waitMs > 0) await sleep(waitMs, signal);
-  };
 }

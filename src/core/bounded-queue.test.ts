@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BoundedQueue, limitedTo, sleep } from './concurrency.ts';
-
-const never = new AbortController().signal;
+import { BoundedQueue } from './bounded-queue.ts';
 
 test('a queue runs no more at once than it may, more while it is widened, and holds the producer back', async () => {
   const queue = new BoundedQueue(1, 2);
@@ -47,27 +45,4 @@ test('the first failure ends a queue, and every later step throws it', async () 
     queue.add(async () => {}),
     /first/,
   );
-});
-
-test('sleep ends with the reason of an abort', async () => {
-  const controller = new AbortController();
-  const sleeping = sleep(60_000, controller.signal);
-  controller.abort(new Error('enough'));
-  await assert.rejects(sleeping, /enough/);
-});
-
-test('what passes a limit together is below its rate, and a burst of a quarter of a second goes at once', async () => {
-  // A clock that stands still: everything that has to wait would wait for real.
-  let now = 0;
-  const pass = limitedTo(1_000, never, () => now);
-  await pass(100);
-  await pass(150);
-  const began = performance.now();
-  await Promise.all([pass(50), pass(50)]);
-  const waited = performance.now() - began;
-  assert.ok(waited >= 45, `${waited} ms for 50 bytes over the burst`);
-  now = 10_000;
-  const again = performance.now();
-  await pass(200);
-  assert.ok(performance.now() - again < 45, 'time that nobody used does not add up to more than a burst');
 });
