@@ -1,5 +1,5 @@
 /** From the words of a command to its code, which loads when it runs: start-up is what a cron job with nothing to do is made of. */
-import type { Command } from './invocation/context.ts';
+import type { Command } from './command-line/context.ts';
 
 const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   add: () => import('./commands/add.ts'),
@@ -23,7 +23,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   rebalance: () => import('./commands/rebalance.ts'),
   config: () => import('./commands/config.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
-  'peers add local': () => import('./commands/peers-add.ts'),
+  'peers add local': () => import('./commands/peers-add-local.ts'),
   'peers add cluster': () => import('./commands/peers-add-cluster.ts'),
   'peers add kubo': () => import('./commands/peers-add-kubo.ts'),
   'peers set': () => import('./commands/peers-set.ts'),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { acquireLock } from '../home/lock.ts';
 import { fixture, Program } from '../testing/program.ts';
-import { systemProcesses } from './wire/process-table.ts';
+import { systemProcesses } from './session/process-table.ts';
 
 let program: Program;
 beforeEach(() => {

@@ -4,12 +4,12 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { behindCommit, EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../core/errors.ts';
 import type { HomePaths } from '../home/home.ts';
-import { type Args, parseCommandLine } from './invocation/args.ts';
-import { chosenHome, fromHere, refuseOtherThanUtf8 } from './invocation/surroundings.ts';
+import { type Args, parseCommandLine } from './command-line/args.ts';
+import { chosenHome, fromHere, refuseOtherThanUtf8 } from './command-line/surroundings.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
-import { beginPrivate } from './wire/privacy.ts';
+import { beginPrivate } from './session/privacy.ts';
 
 /**
  * How long a run that was asked to stop has for doing so in good order. Longer than any step that is better not cut short; but a daemon
@@ -36,7 +36,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       return EXIT.done;
     }
     if (parsed.kind === 'help') {
-      const { helpText } = await import('./invocation/help.ts');
+      const { helpText } = await import('./command-line/help.ts');
       for (const line of (await helpText(parsed.command, process.stdout.columns ?? 100)).trimEnd().split('\n')) output.line(line);
       await output.assertWritten();
       return EXIT.done;
@@ -62,7 +62,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   const absolute = fromHere();
   const home = chosenHome(args.text('home'), absolute);
   const umask = beginPrivate(home);
-  const secondThread = args.command.words === 'update' ? (await import('./sweep-ahead.ts')).startAhead(home.index) : undefined;
+  const secondThread = args.command.words === 'update' ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
   releases.push(() => secondThread?.settle());
   const command = await loadCommand(args.command.words);
   // What a stage drops while it is being stopped must not end in a stack trace.

@@ -1,8 +1,8 @@
 /** For tests that run very many commands: the program without a process of its own. What it prints is what it would print with `--json`. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseCommandLine } from '../cli/invocation/args.ts';
-import type { Context } from '../cli/invocation/context.ts';
+import { parseCommandLine } from '../cli/command-line/args.ts';
+import type { Context } from '../cli/command-line/context.ts';
 import { loadCommand } from '../cli/load-command.ts';
 import { jsonReporter } from '../cli/reporter/json.ts';
 import { Output } from '../cli/reporter/output.ts';

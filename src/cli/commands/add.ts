@@ -10,12 +10,12 @@ import { type Config, DEFAULT_PROFILE } from '../../home/config.ts';
 import type { Index } from '../../index/index.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import { statSource } from '../../source/source.ts';
-import type { Context } from '../invocation/context.ts';
-import { readFilters } from '../invocation/filter-rules.ts';
-import { runOptions } from '../invocation/run-options.ts';
-import { exitCodeOf, importTree, planTree, refuseOurs } from '../steps/import-run.ts';
+import type { Context } from '../command-line/context.ts';
+import { readFilters } from '../command-line/filter-rules.ts';
+import { runOptions } from '../command-line/run-options.ts';
+import { planning, writing } from '../session/session.ts';
+import { exitCodeOf, importTree, planTree, refuseOurs } from '../steps/import-tree.ts';
 import { withMetrics } from '../steps/metrics-file.ts';
-import { planning, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output } = context;

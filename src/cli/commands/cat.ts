@@ -2,8 +2,8 @@
 
 import { EXIT } from '../../core/errors.ts';
 import { cat } from '../../read/cat.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
 import { withTree } from '../steps/open-tree.ts';
 
 export async function run(context: Context): Promise<number> {

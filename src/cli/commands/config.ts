@@ -9,14 +9,14 @@ import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
-import { parseReplication, parseSizeOf } from '../invocation/add-options.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import { parseAllocateBy } from '../invocation/transfer-options.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { parseReplication, parseSizeOf } from '../command-line/quantities.ts';
+import { parseAllocateBy } from '../command-line/storage-options.ts';
 import { answer, type Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { setHomeOpen } from '../wire/privacy.ts';
-import { alone, planning, writing } from '../wire/wire.ts';
+import { setHomeOpen } from '../session/privacy.ts';
+import { alone, planning, writing } from '../session/session.ts';
 
 type Setting = Extract<Result, { type: 'setting' }>;
 

@@ -3,7 +3,7 @@
 import { EXIT } from '../../core/errors.ts';
 import { resolve } from '../../read/tree.ts';
 import { diff } from '../../update/diff.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 import { type OpenTree, withTrees } from '../steps/open-tree.ts';
 
 export async function run(context: Context): Promise<number> {

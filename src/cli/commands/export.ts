@@ -6,12 +6,12 @@ import { flush, syncPath } from '../../core/durable-files.ts';
 import { EXIT, ioError, ShardctlError } from '../../core/errors.ts';
 import { type Exported, exportCar } from '../../exchange/export-car.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
+import { forOthersToo } from '../session/privacy.ts';
 import { withTree } from '../steps/open-tree.ts';
-import { forOthersToo } from '../wire/privacy.ts';
 
 type Write = (bytes: Buffer) => Promise<boolean>;
 

@@ -5,16 +5,16 @@ import type { RepositoryRecord } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import { type Decision, keep, type Policy } from '../../maintain/forget.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import { resolveRef } from '../invocation/ref.ts';
-import { policyOf } from '../invocation/retention-options.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { resolveRef } from '../command-line/ref.ts';
+import { inOrder, repositoriesNamed } from '../command-line/repositories-named.ts';
+import { policyOf } from '../command-line/retention-options.ts';
 import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { inOrder, repositoriesNamed } from '../steps/repositories-named.ts';
-import { freeing } from '../wire/freeing.ts';
-import { reading, type Session } from '../wire/wire.ts';
+import { freeing } from '../session/full-disk.ts';
+import { reading, type Session } from '../session/session.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;

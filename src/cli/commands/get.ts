@@ -1,15 +1,15 @@
 /** `shardctl get REF[/PATH] -o OUT`: write a tree or a file back, with its modes and times. */
+import { setFlagsFromString } from 'node:v8';
 import { EXIT } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { get } from '../../read/get.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { collectLess } from '../steps/heap.ts';
+import { forOthersToo } from '../session/privacy.ts';
 import { withTree } from '../steps/open-tree.ts';
-import { forOthersToo } from '../wire/privacy.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, now, reporter, signal, output } = context;
@@ -36,4 +36,13 @@ export async function run(context: Context): Promise<number> {
     if (failure !== undefined) throw failure;
     return EXIT.done;
   });
+}
+
+/**
+ * Lets garbage grow to several times what is in use before it is collected. For commands that hold little and through which much
+ * passes: V8 goes by the small heap, and looks for garbage every eight megabytes that come over a connection. Measured for `get` of
+ * 280 MB in 10,000 files from a Kubo: 37 collections and 2.8 s of processor time without, 7 and 2.2 s with it, for 30 MB more.
+ */
+function collectLess(): void {
+  setFlagsFromString('--heap-growing-percent=400');
 }

@@ -9,12 +9,13 @@ import { type ImportedCar, importCar } from '../../exchange/import-car/import-ca
 import { formatSize } from '../../home/sizes.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import { ownDemand } from '../../storing/demand.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { storingOptions, storingRun } from '../steps/storing-run.ts';
-import { peersOrDefault, writing } from '../wire/wire.ts';
+import { peersOrDefault, writing } from '../session/session.ts';
+import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, json, now, output, quiet, version } = context;
@@ -22,13 +23,13 @@ export async function run(context: Context): Promise<number> {
   const name = args.text('name') ?? (file === '-' ? undefined : basename(file).replace(/\.car$/i, ''));
   if (name === undefined) throw usage('a CAR from stdin needs a --name', args.command);
   const repository = checkRepositoryName(name);
-  const options = storingOptions(context);
+  const options = storageOptions(context.args);
   const path = absolute(file);
   if (file !== '-') await assertFile(path, file);
   const started = now();
   const imported = await writing(context, async (session) => {
     const peers = await peersOrDefault(context, session);
-    const run = await storingRun(context, { ...session, peers }, options);
+    const run = await maintenanceRun(context, { ...session, peers }, options);
     const own = ownDemand(session.index.repository(repository), options);
     const { replication, allocateBy } = session.config;
     const demand = { replication, allocateBy, ...own, ownDemand: own };

@@ -3,7 +3,7 @@ import { displayPath } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
 import { DIRECTORY, SYMLINK } from '../../core/model.ts';
 import { type LsEntry, ls } from '../../read/ls.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 import { modeText, secondsText, timeText } from '../results/listing.ts';
 import type { Result } from '../results/results.ts';
 import { withTree } from '../steps/open-tree.ts';

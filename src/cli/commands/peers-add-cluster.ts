@@ -2,15 +2,14 @@
 import { displayText } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
 import { peerNames } from '../../home/config.ts';
-import { replicationOf } from '../invocation/add-options.ts';
-import { type Args, usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import type { Absolute } from '../invocation/surroundings.ts';
+import { type Args, usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { commonOptions, daemonUrl, gatewayUrl, hostOf, isUrl, membersIn, peerName } from '../command-line/peer-options.ts';
+import { replicationOf } from '../command-line/quantities.ts';
+import type { Absolute } from '../command-line/surroundings.ts';
+import { type AskedCluster, addCluster } from '../session/cluster-settings.ts';
+import { freeing } from '../session/full-disk.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
-import { commonOptions, daemonUrl, gatewayUrl, membersIn, peerName } from '../steps/peer-options.ts';
-import { type AskedCluster, addCluster } from '../wire/cluster-settings.ts';
-import { freeing } from '../wire/freeing.ts';
-import { hostOf, isUrl } from '../wire/places.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, quiet, json, output } = context;

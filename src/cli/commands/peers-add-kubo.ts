@@ -1,14 +1,13 @@
 /** `shardctl peers add kubo URL`: set up a Kubo daemon as a peer. */
 import { displayUrl } from '../../core/display.ts';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
-import type { Args } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import type { Absolute } from '../invocation/surroundings.ts';
+import type { Args } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { commonOptions, daemonUrl, gatewayUrl, hostOf, peerName } from '../command-line/peer-options.ts';
+import type { Absolute } from '../command-line/surroundings.ts';
+import { freeing } from '../session/full-disk.ts';
+import { addKuboPeer, type NewKuboPeer } from '../session/kubo-peers.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
-import { commonOptions, daemonUrl, gatewayUrl, peerName } from '../steps/peer-options.ts';
-import { freeing } from '../wire/freeing.ts';
-import { addKuboPeer, type NewKuboPeer } from '../wire/kubo.ts';
-import { hostOf } from '../wire/places.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output, quiet, json } = context;

@@ -6,18 +6,19 @@ import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import { drain } from '../../maintain/move/drain.ts';
 import type { Moved } from '../../maintain/move/run.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
 import { movedLines } from '../results/moved.ts';
 import { answer } from '../results/results.ts';
-import { withDrained } from '../steps/peer-settings.ts';
-import { storingOptions, storingRun } from '../steps/storing-run.ts';
-import { freeing } from '../wire/freeing.ts';
-import { reading, type Session, withPeers } from '../wire/wire.ts';
+import { freeing } from '../session/full-disk.ts';
+import { withDrained } from '../session/peer-settings.ts';
+import { reading, type Session, withPeers } from '../session/session.ts';
+import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet, reporter } = context;
   const name = args.positionals[0] as string;
-  const options = storingOptions(context);
+  const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
   requireHome(home);
   if (args.flag('undo')) {
@@ -39,7 +40,7 @@ export async function run(context: Context): Promise<number> {
       };
       const asDrained = { ...session, config: settings, peers };
       try {
-        const done: Moved = await drain({ ...(await storingRun(context, asDrained, options)), dryRun }, name, begin);
+        const done: Moved = await drain({ ...(await maintenanceRun(context, asDrained, options)), dryRun }, name, begin);
         const drained = peers.get(name);
         if (args.flag('gc') && !dryRun && drained !== undefined)
           await reclaim(new Map([[name, drained]]), (event) => reporter.event(event));

@@ -1,9 +1,9 @@
 /** `shardctl peers ls`: the peers, where they are and how full. */
 import { EXIT } from '../../core/errors.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 import { answer } from '../results/results.ts';
+import { reading } from '../session/session.ts';
 import { peerStatuses, peerTable } from '../steps/peer-status.ts';
-import { reading } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   return await reading(context, async (session) => {

@@ -8,11 +8,11 @@ import { requireHome } from '../../home/home.ts';
 import { release } from '../../maintain/move/remove-peer.ts';
 import { withoutPeers } from '../../storing/allocate/allocators.ts';
 import { Demands } from '../../storing/demand.ts';
-import { replicationOf } from '../invocation/add-options.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
+import { replicationOf } from '../command-line/quantities.ts';
 import { counted } from '../reporter/text.ts';
-import { removePeer, settingsOf } from '../steps/peer-settings.ts';
-import { freeing } from '../wire/freeing.ts';
+import { freeing } from '../session/full-disk.ts';
+import { removePeer, settingsOf } from '../session/peer-settings.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;

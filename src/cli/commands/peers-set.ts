@@ -4,14 +4,13 @@ import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { PeerConfig, PlacementConfig } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { sizeOf, weightOf } from '../invocation/add-options.ts';
-import { type Args, usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import { membersIn } from '../steps/peer-options.ts';
-import { savePeer, settingsOf } from '../steps/peer-settings.ts';
-import { isUrl } from '../wire/places.ts';
-import { setPeerOpen } from '../wire/privacy.ts';
-import { peerPath, type Session, withChanged, writing } from '../wire/wire.ts';
+import { type Args, usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { isUrl, membersIn } from '../command-line/peer-options.ts';
+import { sizeOf, weightOf } from '../command-line/quantities.ts';
+import { savePeer, settingsOf } from '../session/peer-settings.ts';
+import { setPeerOpen } from '../session/privacy.ts';
+import { peerPath, type Session, withChanged, writing } from '../session/session.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
@@ -43,7 +42,7 @@ async function membersAfter(before: PeerConfig, { config }: Session, { args, hom
   const counting = membersIn(args);
   if (counting.length === 0) return before;
   if (before.kind !== 'cluster') throw usage(`peer "${before.name}" is no IPFS Cluster: it has no members`, args.command);
-  const { withCounting } = await import('../wire/cluster-settings.ts');
+  const { withCounting } = await import('../session/cluster-settings.ts');
   return await withCounting(home, config, before, counting);
 }
 

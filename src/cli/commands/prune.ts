@@ -4,30 +4,31 @@ import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import type { Maintenance } from '../../maintain/maintenance.ts';
 import { type Pruned, type PruneOptions, prune } from '../../maintain/prune/prune.ts';
-import { sizeOf } from '../invocation/add-options.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import { maxUnusedOf } from '../invocation/retention-options.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { sizeOf } from '../command-line/quantities.ts';
+import { maxUnusedOf } from '../command-line/retention-options.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
 import { formatSeconds } from '../reporter/text.ts';
 import { prunedLines } from '../results/pruned.ts';
 import { answer } from '../results/results.ts';
-import { storingOptions, storingRun } from '../steps/storing-run.ts';
-import { freeing, isNoSpace } from '../wire/freeing.ts';
-import { reading, type Session } from '../wire/wire.ts';
+import { freeing, isNoSpace } from '../session/full-disk.ts';
+import { reading, type Session } from '../session/session.ts';
+import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
   requireHome(home);
-  if (args.flag('orphans')) return await (await import('../steps/prune-orphans.ts')).pruneOrphans(context);
+  if (args.flag('orphans')) return await (await import('./prune-orphans.ts')).pruneOrphans(context);
   for (const option of ['owner', 'force'] as const) {
     if (args.text(option) !== undefined || args.flag(option)) throw usage(`--${option} goes with --orphans`, args.command);
   }
   const limits = { maxUnused: maxUnusedOf(args), maxRepack: sizeOf(args, 'max-repack') ?? Number.POSITIVE_INFINITY };
-  const options = storingOptions(context);
+  const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
   const work = async (session: Session) => {
     const started = now();
-    const pruned = await pruneWhatFits(await storingRun(context, session, options), { ...limits, dryRun });
+    const pruned = await pruneWhatFits(await maintenanceRun(context, session, options), { ...limits, dryRun });
     const collected = args.flag('gc') && !dryRun ? await reclaim(session.peers, (event) => reporter.event(event)) : [];
     const seconds = (now() - started) / 1000;
     if (!quiet || json)

@@ -3,11 +3,11 @@ import { EXIT } from '../../core/errors.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
+import { repositoriesNamed } from '../command-line/repositories-named.ts';
 import { answer } from '../results/results.ts';
+import { reading, writing } from '../session/session.ts';
 import { publishHead } from '../steps/publish-head.ts';
-import { repositoriesNamed } from '../steps/repositories-named.ts';
-import { reading, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const repository = context.args.positionals[0] as string;

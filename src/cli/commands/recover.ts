@@ -10,15 +10,16 @@ import { formatCount, formatSize } from '../../home/sizes.ts';
 import { type Recoverable, type Recovered, recover, recoverable } from '../../maintain/recover/recover.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import type { Demand } from '../../storing/demand.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { isUrl } from '../command-line/peer-options.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
+import { addCommand, type Notes, noted, notesOn } from '../session/home-notes.ts';
+import { lookingAt, withPeersAt } from '../session/peers-at.ts';
+import { peerPath, writing } from '../session/session.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
-import { addCommand, type Notes, noted, notesOn } from '../wire/note.ts';
-import { isUrl, lookingAt, withPeersAt } from '../wire/places.ts';
-import { peerPath, writing } from '../wire/wire.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute } = context;

@@ -7,19 +7,20 @@ import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { rename } from '../../maintain/repository/rename.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
+import { repositoriesNamed } from '../command-line/repositories-named.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
 import { counted } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { repositoriesNamed } from '../steps/repositories-named.ts';
-import { storingOptions, storingRun } from '../steps/storing-run.ts';
-import { type Session, writing } from '../wire/wire.ts';
+import { type Session, writing } from '../session/session.ts';
+import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, quiet } = context;
   const [from, to] = args.positionals as [string, string];
   checkRepositoryName(to, 'give a short one');
   requireHome(home);
-  const options = storingOptions(context);
+  const options = storageOptions(context.args);
   return await writing(context, async (session) => {
     const { config, index } = session;
     const [repository] = repositoriesNamed(index.repositories(), [from]) as [RepositoryRecord];
@@ -29,7 +30,7 @@ export async function run(context: Context): Promise<number> {
       });
     }
     const isPublished = config.peers.some(({ kind }) => kind === 'kubo');
-    const renamed = await rename(await storingRun(context, session, options), repository, to, isPublished);
+    const renamed = await rename(await maintenanceRun(context, session, options), repository, to, isPublished);
     if (isPublished) await takeKeyAlong(context, session, renamed);
     if (!quiet || json) {
       answer(context, [{ type: 'renamed', ...renamed }], () => [
@@ -48,7 +49,7 @@ async function takeKeyAlong(
   { config, index }: Session,
   { from, repository }: { readonly from: string; readonly repository: string },
 ): Promise<void> {
-  const { kuboNames } = await import('../wire/kubo.ts');
+  const { kuboNames } = await import('../session/kubo-peers.ts');
   const names = await kuboNames(context, config, undefined);
   const home = readIdentity(context.home)?.id ?? '';
   const silent = await renameKey(names, home, { from, to: repository });

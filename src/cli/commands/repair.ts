@@ -2,23 +2,24 @@
 import { EXIT } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { type Repaired, repair } from '../../maintain/repair/repair.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { storingOptions, storingRun } from '../steps/storing-run.ts';
-import { freeing } from '../wire/freeing.ts';
-import { reading, type Session } from '../wire/wire.ts';
+import { freeing } from '../session/full-disk.ts';
+import { reading, type Session } from '../session/session.ts';
+import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet } = context;
-  const options = storingOptions(context);
+  const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
   if (args.text('read-data')) throw usage('--read-data of a repair reads everything: it takes no part', args.command);
   requireHome(home);
   const work = async (session: Session) => {
     const started = now();
-    const repaired = await repair({ ...(await storingRun(context, session, options)), readData: args.flag('read-data'), dryRun });
+    const repaired = await repair({ ...(await maintenanceRun(context, session, options)), readData: args.flag('read-data'), dryRun });
     const seconds = (now() - started) / 1000;
     for (const { what, snapshots, blocks } of repaired.lost) {
       const part = blocks === undefined ? '' : `${counted(blocks, 'block')} of `;

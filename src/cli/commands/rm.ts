@@ -6,19 +6,20 @@ import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import { rm } from '../../maintain/repository/rm.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
+import { repositoriesNamed } from '../command-line/repositories-named.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { prunedLines } from '../results/pruned.ts';
 import { answer, type Result } from '../results/results.ts';
-import { repositoriesNamed } from '../steps/repositories-named.ts';
-import { storingOptions, storingRun } from '../steps/storing-run.ts';
-import { freeing } from '../wire/freeing.ts';
-import { reading, type Session } from '../wire/wire.ts';
+import { freeing } from '../session/full-disk.ts';
+import { reading, type Session } from '../session/session.ts';
+import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
   requireHome(home);
-  const options = storingOptions(context);
+  const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
   const work = async (session: Session) => {
     const started = now();
@@ -30,7 +31,7 @@ export async function run(context: Context): Promise<number> {
       repository,
       snapshots: index.snapshots(repository).length,
     }));
-    const pruned = await rm(await storingRun(context, session, options), names, { dryRun });
+    const pruned = await rm(await maintenanceRun(context, session, options), names, { dryRun });
     const collected = args.flag('gc') && !dryRun ? await reclaim(peers, (event) => reporter.event(event)) : [];
     const seconds = (now() - started) / 1000;
     if (!quiet || json) {

@@ -1,12 +1,12 @@
 /** `shardctl snapshots [NAME…]`: the committed states of some repositories, or of all. */
 import { EXIT } from '../../core/errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
+import { repositoriesNamed } from '../command-line/repositories-named.ts';
 import { answer, type Result } from '../results/results.ts';
 import { snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
-import { repositoriesNamed } from '../steps/repositories-named.ts';
-import { reading } from '../wire/wire.ts';
+import { reading } from '../session/session.ts';
 
 type Snapshot = Extract<Result, { type: 'snapshot' }>;
 

@@ -6,14 +6,14 @@ import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index/index.ts';
 import { replicasHeld, type ShardStatus, shardStatuses } from '../../maintain/replica-status.ts';
 import { Demands } from '../../storing/demand.ts';
-import { replicationOf } from '../invocation/add-options.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
+import { replicationOf } from '../command-line/quantities.ts';
 import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
 import { snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
+import { reading, tellOpenPlaces } from '../session/session.ts';
 import { peerStatuses, peerTable } from '../steps/peer-status.ts';
-import { reading, tellOpenPlaces } from '../wire/wire.ts';
 
 type Repository = Extract<Result, { type: 'repository' }>;
 type Replication = Extract<Result, { type: 'replication' }>;

@@ -7,13 +7,13 @@ import type { RepositoryRecord } from '../../core/model.ts';
 import { profileNamed } from '../../dag/cid-profile.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import { runOptions } from '../invocation/run-options.ts';
-import { exitCodeOf, importTree, planTree } from '../steps/import-run.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { inOrder, repositoriesNamed, thereIs } from '../command-line/repositories-named.ts';
+import { runOptions } from '../command-line/run-options.ts';
+import { reading, writing } from '../session/session.ts';
+import { exitCodeOf, importTree, planTree } from '../steps/import-tree.ts';
 import { type RunLog, withMetrics } from '../steps/metrics-file.ts';
-import { inOrder, repositoriesNamed, thereIs } from '../steps/repositories-named.ts';
-import { reading, writing } from '../wire/wire.ts';
 
 /** Of several repositories the worst end is the run's: nobody can do anything for the first, everybody waits for the last. */
 const WORST_FIRST: readonly number[] = [

@@ -11,13 +11,13 @@ import { type ExpectedShard, verify } from '../../maintain/verify.ts';
 import { verifyTrees } from '../../maintain/verify-trees.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { Demands } from '../../storing/demand.ts';
-import { replicationOf } from '../invocation/add-options.ts';
-import { type Args, usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import { resolveRef } from '../invocation/ref.ts';
+import { type Args, usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { replicationOf } from '../command-line/quantities.ts';
+import { resolveRef } from '../command-line/ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { reading, type Session } from '../wire/wire.ts';
+import { reading, type Session } from '../session/session.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, now, output, reporter, signal } = context;

@@ -4,7 +4,7 @@ import { displayLine } from '../../core/display.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
-import { Standing } from './standing.ts';
+import { StatusLine } from './status-line.ts';
 import { errorLine, problemLine, resultLines, shardLine } from './text.ts';
 
 /** How full a line is, from 0 to 1 (undefined: no bar, because there is nothing to measure against), and what stands beside it. */
@@ -20,7 +20,7 @@ const LABEL_COLUMNS = 10;
 const MOST_PEERS = 8;
 
 export function progressReporter(output: Output, verbose: boolean, now: () => number): Reporter {
-  let standing = new Standing(now);
+  let status = new StatusLine(now);
   let bars = barsOn(output);
   const lines = new Set<string>();
 
@@ -32,25 +32,25 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
 
   return {
     event(event) {
-      standing.take(event);
+      status.take(event);
       const message = problemLine(event) ?? (verbose ? shardLine(event) : undefined);
       if (message !== undefined) bars.isActive ? bars.log(`${displayLine(message)}\n`) : output.note(message);
       switch (event.type) {
         case 'scan':
         case 'import':
-          show('files', () => ({ label: 'files', full: share(standing.imported.files, standing.scanned), text: standing.files }));
+          show('files', () => ({ label: 'files', full: share(status.imported.files, status.scanned), text: status.files }));
           show('data', () => ({
             label: 'data',
-            full: share(standing.imported.bytes, standing.scanned, 'bytes'),
-            text: `${standing.bytes}  ${standing.pace}`,
+            full: share(status.imported.bytes, status.scanned, 'bytes'),
+            text: `${status.bytes}  ${status.pace}`,
           }));
-          show('shards', () => ({ label: 'shards', full: undefined, text: standing.shards }));
+          show('shards', () => ({ label: 'shards', full: undefined, text: status.shards }));
           break;
         case 'peer':
-          if (standing.peers.size <= MOST_PEERS) show(`peer ${event.name}`, () => peerLine(standing, event.name));
+          if (status.peers.size <= MOST_PEERS) show(`peer ${event.name}`, () => peerLine(status, event.name));
           break;
         case 'progress':
-          show('step', () => stepLine(standing));
+          show('step', () => stepLine(status));
           break;
         case 'summary':
         case 'failed':
@@ -58,7 +58,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
           bars.stop();
           bars = barsOn(output);
           lines.clear();
-          standing = new Standing(now);
+          status = new StatusLine(now);
           break;
         default:
       }
@@ -91,19 +91,19 @@ function barsOn(output: Output): cliProgress.MultiBar {
   });
 }
 
-function share(done: number, scanned: Standing['scanned'], of: 'files' | 'bytes' = 'files'): number | undefined {
+function share(done: number, scanned: StatusLine['scanned'], of: 'files' | 'bytes' = 'files'): number | undefined {
   if (!scanned.done) return undefined;
   return scanned[of] === 0 ? 1 : done / scanned[of];
 }
 
-function peerLine(standing: Standing, name: string): Line {
-  const { freeBytes, usedBytes } = standing.peers.get(name) ?? { freeBytes: 0, usedBytes: 0 };
+function peerLine(status: StatusLine, name: string): Line {
+  const { freeBytes, usedBytes } = status.peers.get(name) ?? { freeBytes: 0, usedBytes: 0 };
   const all = freeBytes + usedBytes;
   return { label: name, full: all === 0 ? 1 : usedBytes / all, text: `${formatSize(usedBytes)} used, ${formatSize(freeBytes)} free` };
 }
 
-function stepLine(standing: Standing): Line {
-  const { label, done, total, bytes } = standing.step ?? { label: '', done: 0, total: 0, bytes: 0 };
+function stepLine(status: StatusLine): Line {
+  const { label, done, total, bytes } = status.step ?? { label: '', done: 0, total: 0, bytes: 0 };
   return { label, full: total > 0 ? done / total : undefined, text: `${done}${total > 0 ? `/${total}` : ''}  ${formatSize(bytes)}` };
 }
 

@@ -10,7 +10,7 @@ import type { Repaired } from '../../maintain/repair/repair.ts';
 import type { Replica } from '../../maintain/replica-status.ts';
 import type { Renamed } from '../../maintain/repository/rename.ts';
 import type { RestoreProblems } from '../../read/not-restored.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 
 export type Result =
   /** One entry of `ls`. `path` is escaped for display, `mtime` is seconds since 1970 with nine decimals. */

@@ -5,10 +5,10 @@ import { EXIT, reasonOf, ShardctlError } from '../../core/errors.ts';
 import type { Summary } from '../../core/events.ts';
 import { leastReplicas } from '../../core/model.ts';
 import { Demands } from '../../storing/demand.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import { asUser } from '../wire/privacy.ts';
-import { reading, type Session } from '../wire/wire.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { asUser } from '../session/privacy.ts';
+import { reading, type Session } from '../session/session.ts';
 
 type Gauge = readonly [name: string, help: string];
 

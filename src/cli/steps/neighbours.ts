@@ -3,9 +3,9 @@ import { hostname } from 'node:os';
 import { displayText } from '../../core/display.ts';
 import { ownerOf } from '../../home/identity.ts';
 import { type Neighbour, neighboursOn } from '../../maintain/orphans.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 import { counted } from '../reporter/text.ts';
-import { reading } from '../wire/wire.ts';
+import { reading } from '../session/session.ts';
 
 /** After peers were added: whoever removes what others need should know that they are there. @param names of the peers; all, when absent */
 export async function tellNeighbours(context: Context, names?: readonly string[]): Promise<void> {

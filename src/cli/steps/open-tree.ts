@@ -7,9 +7,9 @@ import { parseCid } from '../../dag/cid.ts';
 import type { Blocks } from '../../read/block-source.ts';
 import { placedBlocks } from '../../read/placed-blocks.ts';
 import { NotInTree } from '../../read/tree.ts';
-import type { Context } from '../invocation/context.ts';
-import { resolveRef } from '../invocation/ref.ts';
-import { reading } from '../wire/wire.ts';
+import type { Context } from '../command-line/context.ts';
+import { resolveRef } from '../command-line/ref.ts';
+import { reading } from '../session/session.ts';
 
 export interface OpenTree {
   readonly snapshot: SnapshotRecord;

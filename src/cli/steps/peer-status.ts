@@ -4,10 +4,10 @@ import { messageOf } from '../../core/errors.ts';
 import { type PeerConfig, peerNames } from '../../home/config.ts';
 import type { HomePaths } from '../../home/home.ts';
 import { formatSize } from '../../home/sizes.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 import type { Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { peerPath, type Session } from '../wire/wire.ts';
+import { peerPath, type Session } from '../session/session.ts';
 
 export type PeerStatus = Extract<Result, { type: 'peer-status' }>;
 

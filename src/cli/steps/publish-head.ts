@@ -4,10 +4,10 @@ import type { Summary } from '../../core/events.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
 import { type Published, publish } from '../../exchange/publish.ts';
 import { readIdentity } from '../../home/identity.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
 import { answer } from '../results/results.ts';
-import type { Session } from '../wire/wire.ts';
+import type { Session } from '../session/session.ts';
 
 /** @throws ShardctlError `USAGE`, `TOO_FEW_PEERS` */
 export async function publishHead(
@@ -19,7 +19,7 @@ export async function publishHead(
   const lifetime = args.text('lifetime');
   if (lifetime !== undefined && !/^\d+(\.\d+)?(s|m|h)$/.test(lifetime))
     throw usage(`--lifetime "${lifetime}" is not a time such as 48h or 90m`, args.command);
-  const { kuboNames } = await import('../wire/kubo.ts');
+  const { kuboNames } = await import('../session/kubo-peers.ts');
   const identity = readIdentity(context.home);
   if (identity === undefined) throw new Error('a home that publishes has no ID');
   const { id: home, isFormer = false } = identity;

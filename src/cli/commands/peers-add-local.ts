@@ -4,13 +4,13 @@ import { basename, join } from 'node:path';
 import { EXIT, errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { LocalPeerConfig, PeerLayout } from '../../home/config.ts';
 import { isForeign } from '../../home/foreign.ts';
-import { type Args, usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
-import type { Absolute } from '../invocation/surroundings.ts';
+import { type Args, usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { commonOptions, peerName } from '../command-line/peer-options.ts';
+import type { Absolute } from '../command-line/surroundings.ts';
+import { freeing } from '../session/full-disk.ts';
+import { setUpLocalPeer } from '../session/session.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
-import { commonOptions, peerName } from '../steps/peer-options.ts';
-import { freeing } from '../wire/freeing.ts';
-import { setUpLocalPeer } from '../wire/wire.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
 

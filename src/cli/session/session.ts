@@ -12,8 +12,8 @@ import { acquireLock } from '../../home/lock.ts';
 import { Index, type IndexOptions } from '../../index/index.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
 import { minPrivate, openPlaces, refuseToShare, setHomeOpen, setPeerOpen } from './privacy.ts';
 import { systemProcesses } from './process-table.ts';
 
@@ -113,7 +113,7 @@ async function readyForWorse(context: Context, index: Index): Promise<void> {
   const paths = local.map(([, path]) => path);
   takeBallast(placesOf(home, paths), false);
   if (local.length === 0) return;
-  const { keepNotes } = await import('./note.ts');
+  const { keepNotes } = await import('./home-notes.ts');
   await keepNotes(context, index.repositories(), new Map(local));
 }
 
@@ -265,8 +265,8 @@ export async function withPeers<T>(context: Context, config: Config, work: (peer
 /** A Cluster is as many peers as it has members. What a kind of peer needs is loaded only where there is one. */
 async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
   if (peer.kind === 'local') return [new LocalPeer(localOptions(context.home, peer))];
-  if (peer.kind === 'kubo') return [(await import('./kubo.ts')).kuboPeer(context, peer)];
-  return (await import('./cluster.ts')).clusterPeers(context, peer);
+  if (peer.kind === 'kubo') return [(await import('./kubo-peers.ts')).kuboPeer(context, peer)];
+  return (await import('./cluster-peers.ts')).clusterPeers(context, peer);
 }
 
 function localOptions(home: HomePaths, peer: LocalPeerConfig) {

@@ -1,20 +1,11 @@
 /** Values of the options that `add` and `update` have in common, checked. */
 
-import type { Replication, Trust } from '../../core/model.ts';
+import type { Trust } from '../../core/model.ts';
 import type { MaxDelete } from '../../update/deletion-guard.ts';
-import { replicationOf, sizeOf } from './add-options.ts';
 import { type Args, usage } from './args.ts';
-import { allocateByOf, bwlimitOf, transfersOf } from './transfer-options.ts';
+import { type StorageOptions, storageOptions } from './storage-options.ts';
 
-export interface RunOptions {
-  /** As the settings say, if undefined. */
-  readonly shardBytes: number | undefined;
-  /** As the repository was told before, if undefined, or else as the settings say. */
-  readonly replication: Replication | undefined;
-  readonly allocateBy: readonly string[] | undefined;
-  readonly transfers: number | undefined;
-  /** Bytes a second. */
-  readonly bwlimit: number | undefined;
+export interface RunOptions extends StorageOptions {
   readonly trust: Trust;
   readonly maxDelete: MaxDelete | undefined;
   readonly itemize: boolean;
@@ -26,11 +17,7 @@ const DEFAULT_MAX_DELETE: MaxDelete = { percent: 50 };
 /** @throws ShardctlError `USAGE` */
 export function runOptions(args: Args): RunOptions {
   return {
-    shardBytes: sizeOf(args, 'shard-size'),
-    replication: replicationOf(args),
-    allocateBy: allocateByOf(args),
-    transfers: transfersOf(args),
-    bwlimit: bwlimitOf(args),
+    ...storageOptions(args),
     trust: { ignoreCtime: args.flag('ignore-ctime'), ignoreInode: args.flag('ignore-inode'), checksum: args.flag('checksum') },
     maxDelete: maxDeleteOf(args),
     itemize: args.flag('itemize'),

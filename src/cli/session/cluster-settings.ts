@@ -22,8 +22,8 @@ import type { Member } from '../../peer/cluster/api-answers.ts';
 import { HttpClient } from '../../peer/http/client.ts';
 import { HttpError } from '../../peer/http/error.ts';
 import { KuboRpc } from '../../peer/kubo/rpc.ts';
-import type { Context } from '../invocation/context.ts';
-import { clientOf } from './cluster.ts';
+import type { Context } from '../command-line/context.ts';
+import { clientOf } from './cluster-peers.ts';
 
 /** What a user says of a Cluster; it says the rest itself. */
 export interface AskedCluster {

@@ -3,8 +3,9 @@ import { basename } from 'node:path';
 import { type Config, DEFAULT_CONFIG, type LocalPeerConfig, peerNames } from '../../home/config.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
-import type { Context } from '../invocation/context.ts';
-import { addLocalPeer, peerPath, type Session, settingsIn, withPeers } from './wire.ts';
+import type { Context } from '../command-line/context.ts';
+import { hostOf, isUrl } from '../command-line/peer-options.ts';
+import { addLocalPeer, peerPath, type Session, settingsIn, withPeers } from './session.ts';
 
 /**
  * Adds peers at these places to the settings, and runs `work` with them.
@@ -19,7 +20,7 @@ export async function withPeersAt<T>(
   let { config } = session;
   for (const place of places) {
     const peer = isUrl(place)
-      ? await (await import('./kubo.ts')).addKuboAt(context, config, place, freeName(config, hostOf(place)))
+      ? await (await import('./kubo-peers.ts')).addKuboAt(context, config, place, freeName(config, hostOf(place)))
       : await addLocalAt(context, config, place);
     if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
   }
@@ -38,7 +39,7 @@ export async function lookingAt<T>(
   let config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
   for (const place of places) {
     const peer = isUrl(place)
-      ? await (await import('./kubo.ts')).kuboAt(context, config, place, freeName(config, hostOf(place)))
+      ? await (await import('./kubo-peers.ts')).kuboAt(context, config, place, freeName(config, hostOf(place)))
       : await localAt(context, config, place);
     if (peer !== undefined) config = { ...config, peers: [...config.peers, peer] };
   }
@@ -56,17 +57,8 @@ async function addLocalAt(context: Context, config: Config, path: string): Promi
 async function localAt({ home, args }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
   if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
   const layout = await LocalPeer.layoutAt(path);
-  const { name = basename(path), ...noted } = (await (await import('./note.ts')).peerNoted(path, args.text('owner'))) ?? {};
+  const { name = basename(path), ...noted } = (await (await import('./home-notes.ts')).peerNoted(path, args.text('owner'))) ?? {};
   return { kind: 'local', name: freeName(config, name), path, layout, tags: {}, ...noted };
-}
-
-export function isUrl(place: string): boolean {
-  return /^https?:\/\//i.test(place);
-}
-
-/** A name made of the host and the port of a URL. */
-export function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host.replaceAll(/[:[\]]+/g, '-') : '';
 }
 
 /** A name for a peer that no other has. */

@@ -1,9 +1,8 @@
 /** What `peers add` takes for every kind of peer. */
 import { displayUrl } from '../../core/display.ts';
 import { PEER_NAME, type PlacementConfig } from '../../home/config.ts';
-import { sizeOf, weightOf } from '../invocation/add-options.ts';
-import { type Args, usage } from '../invocation/args.ts';
-import { isUrl } from '../wire/places.ts';
+import { type Args, usage } from './args.ts';
+import { sizeOf, weightOf } from './quantities.ts';
 
 /** `--name`. @throws ShardctlError `USAGE` when it, or what stands for it, cannot be the name of a peer */
 export function peerName(args: Args, otherwise: string): string {
@@ -50,4 +49,13 @@ function tagOf(text: string, args: Args): [string, string] {
   const equals = text.indexOf('=');
   if (equals > 0 && equals < text.length - 1) return [text.slice(0, equals), text.slice(equals + 1)];
   throw usage(`--tag "${text}" is not KEY=VALUE`, args.command);
+}
+
+export function isUrl(place: string): boolean {
+  return /^https?:\/\//i.test(place);
+}
+
+/** A name made of the host and the port of a URL. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host.replaceAll(/[:[\]]+/g, '-') : '';
 }

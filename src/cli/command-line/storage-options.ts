@@ -1,18 +1,41 @@
-/** Values of the options that say where shards go and how fast, checked. */
+/** The options that say how shards are stored: their size, on how many peers and on which, and how fast. */
 
 import { ShardctlError } from '../../core/errors.ts';
+import type { Replication } from '../../core/model.ts';
 import { parseSize } from '../../home/sizes.ts';
-import type { Throttle } from '../../peer/peer.ts';
 import { allocatorsOf } from '../../storing/allocate/allocators.ts';
 import { type Args, usage } from './args.ts';
-import type { Context } from './context.ts';
+import { replicationOf, sizeOf } from './quantities.ts';
 import type { CommandSpec } from './spec.ts';
 
 /** More would only fill the spool. */
 const MOST_TRANSFERS = 64;
 
+/** How shards are stored, as the command line says it: checked before a lock is taken. */
+export interface StorageOptions {
+  /** Undefined for the size that the settings say. */
+  readonly shardBytes: number | undefined;
+  /** Undefined for what was asked for before: of the repository, else of the home. The same holds for `allocateBy`. */
+  readonly replication: Replication | undefined;
+  readonly allocateBy: readonly string[] | undefined;
+  readonly transfers: number | undefined;
+  /** Bytes a second, of all uploads together. */
+  readonly bwlimit: number | undefined;
+}
+
+/** @throws ShardctlError `USAGE` */
+export function storageOptions(args: Args): StorageOptions {
+  return {
+    shardBytes: sizeOf(args, 'shard-size'),
+    replication: replicationOf(args),
+    allocateBy: allocateByOf(args),
+    transfers: transfersOf(args),
+    bwlimit: bwlimitOf(args),
+  };
+}
+
 /** `--allocate-by`: names of allocators, separated by commas; undefined when it is not given. */
-export function allocateByOf(args: Args): string[] | undefined {
+function allocateByOf(args: Args): string[] | undefined {
   const text = args.text('allocate-by');
   return text === undefined ? undefined : parseAllocateBy(text, '--allocate-by', args.command);
 }
@@ -30,7 +53,7 @@ export function parseAllocateBy(text: string, what: string, command: CommandSpec
 }
 
 /** `--transfers`; undefined when it is not given. */
-export function transfersOf(args: Args): number | undefined {
+function transfersOf(args: Args): number | undefined {
   const text = args.text('transfers');
   if (text === undefined) return undefined;
   const transfers = /^\d{1,3}$/.test(text) ? Number(text) : 0;
@@ -39,15 +62,10 @@ export function transfersOf(args: Args): number | undefined {
 }
 
 /** `--bwlimit`, as in rclone: bytes a second of all uploads together; undefined when there is no limit. */
-export function bwlimitOf(args: Args): number | undefined {
+function bwlimitOf(args: Args): number | undefined {
   const text = args.text('bwlimit');
   if (text === undefined || text === 'off') return undefined;
   const bytes = parseSize(text.replace(/\/s$/, ''));
   if (bytes !== undefined && bytes > 0) return bytes;
   throw usage(`--bwlimit "${text}" is not a size a second, such as 10M or 500KB/s, or off`, args.command);
-}
-
-/** Loaded only where it is asked for: an update that finds nothing to do waits for nothing. */
-export async function throttleAt(bytesPerSecond: number | undefined, { now, signal }: Context): Promise<Throttle | undefined> {
-  return bytesPerSecond === undefined ? undefined : (await import('../../core/waiting.ts')).limitedTo(bytesPerSecond, signal, now);
 }

@@ -10,7 +10,7 @@ import type { HomePaths } from '../../home/home.ts';
 import { ownerOf } from '../../home/identity.ts';
 import { KuboNames } from '../../peer/kubo/ipns-names.ts';
 import { KuboPeer } from '../../peer/kubo/kubo.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 
 /** What a user says of a new peer; the daemon says the rest. */
 export type NewKuboPeer = Omit<KuboPeerConfig, 'id'>;

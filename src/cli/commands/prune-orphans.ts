@@ -4,12 +4,12 @@ import { EXIT } from '../../core/errors.ts';
 import { ownerOf } from '../../home/identity.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import { type Orphans, orphans } from '../../maintain/orphans.ts';
-import { usage } from '../invocation/args.ts';
-import type { Context } from '../invocation/context.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
 import { counted } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { reading, type Session, writing } from '../wire/wire.ts';
-import { neighbourText } from './neighbours.ts';
+import { reading, type Session, writing } from '../session/session.ts';
+import { neighbourText } from '../steps/neighbours.ts';
 
 export async function pruneOrphans(context: Context): Promise<number> {
   const { args, home, json, quiet, reporter, signal } = context;

@@ -2,8 +2,8 @@
 import { ShardctlError } from '../../core/errors.ts';
 import { placesOf, takeBallast, throwOff, throwOffWhereFull } from '../../home/ballast.ts';
 import type { IndexOptions } from '../../index/index.ts';
-import type { Context } from '../invocation/context.ts';
-import { localPaths, type Session, settingsIn, writing } from './wire.ts';
+import type { Context } from '../command-line/context.ts';
+import { localPaths, type Session, settingsIn, writing } from './session.ts';
 
 /** As `writing`, for what frees space: on a full disk it has the room that the ballast has kept. */
 export async function freeing<T>(

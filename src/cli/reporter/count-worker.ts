@@ -1,12 +1,27 @@
 /** Worker thread of `count-ahead.ts`: walks the source as `add` does, and says how much there is. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { DIRECTORY, FILE } from '../../core/model.ts';
+import { type ByteString, DIRECTORY, FILE } from '../../core/model.ts';
 import { openSource } from '../../source/source.ts';
 import { compileFilter } from '../../update/scan/filter.ts';
 import { Links } from '../../update/scan/links.ts';
 import { walk } from '../../update/scan/walk.ts';
 import { DROPPED } from '../../walk/directory.ts';
-import type { Count, CountRequest } from './count.ts';
+
+/** What this thread is asked. */
+export interface CountRequest {
+  readonly source: ByteString;
+  readonly filters: readonly ByteString[];
+  readonly copyLinks: boolean;
+}
+
+/** What it has counted so far, as in the event `scan`. */
+export interface Count {
+  files: number;
+  directories: number;
+  symlinks: number;
+  bytes: number;
+  done: boolean;
+}
 
 /** Directories between two messages. */
 const EVERY = 256;

@@ -16,7 +16,7 @@ const WARM_UP_MS = 1_000;
 
 const NOTHING_YET = { files: 0, bytes: 0, done: false };
 
-export class Standing {
+export class StatusLine {
   scanned = NOTHING_YET;
   imported = { files: 0, bytes: 0 };
   sealed = 0;

@@ -9,9 +9,9 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { type ClusterConfig, type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import { loadConfig } from '../../home/config-file.ts';
 import { ensureHome, type HomePaths, homePaths } from '../../home/home.ts';
-import type { Context } from '../invocation/context.ts';
-import { removePeer } from '../steps/peer-settings.ts';
+import type { Context } from '../command-line/context.ts';
 import { type AskedCluster, addCluster, refreshed, withCounting, withNewMembers } from './cluster-settings.ts';
+import { removePeer } from './peer-settings.ts';
 
 let dir: string;
 let home: HomePaths;

@@ -10,11 +10,11 @@ import type { Peer } from '../../peer/peer.ts';
 import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
 import { ownDemand } from '../../storing/demand.ts';
 import { update } from '../../update/update.ts';
-import type { Context } from '../invocation/context.ts';
-import type { RunOptions } from '../invocation/run-options.ts';
-import { throttleAt } from '../invocation/transfer-options.ts';
-import { peerPath, peersOrDefault, type Session } from '../wire/wire.ts';
-import { countAhead } from './count-ahead.ts';
+import type { Context } from '../command-line/context.ts';
+import type { RunOptions } from '../command-line/run-options.ts';
+import { countAhead } from '../reporter/count-ahead.ts';
+import { peerPath, peersOrDefault, type Session } from '../session/session.ts';
+import { throttleAt } from './throttle.ts';
 
 /** What is imported, and how. */
 export interface ImportRequest {

@@ -14,8 +14,8 @@ import { HttpClient } from '../../peer/http/client.ts';
 import { KuboPeer } from '../../peer/kubo/kubo.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { Gateway, openThrough } from '../../peer/remote/gateway.ts';
-import type { Context } from '../invocation/context.ts';
-import { tokenOf } from './kubo.ts';
+import type { Context } from '../command-line/context.ts';
+import { tokenOf } from './kubo-peers.ts';
 
 /** Its members as peers, or all of it as one. Asks nothing yet. @throws ShardctlError when a file with what is secret cannot be read */
 export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {

@@ -11,7 +11,7 @@ import { close, isOpen, isReachable, open } from '../../home/access.ts';
 import type { Config, LocalPeerConfig } from '../../home/config.ts';
 import { HOME_PARTS, type HomePaths } from '../../home/home.ts';
 import { PEER_PARTS, SHARDS_IN } from '../../peer/local/directory/identity.ts';
-import type { Context } from '../invocation/context.ts';
+import type { Context } from '../command-line/context.ts';
 
 const FOR_NOBODY_ELSE = 0o077;
 

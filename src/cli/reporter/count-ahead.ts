@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Emit, Event } from '../../core/events.ts';
-import type { Count, CountRequest } from './count.ts';
+import type { Count, CountRequest } from './count-worker.ts';
 
 export interface CountAhead {
   /** Passes events on, with the totals of the count in place of the import's own. */

@@ -5,8 +5,8 @@ import type { LocalPeerConfig } from '../../home/config.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { type HomeNote, type NotedRepository, noteText, parseNote } from '../../home/note.ts';
 import { readHomeNotes, writeHomeNote } from '../../peer/local/directory/home-notes.ts';
-import type { Context } from '../invocation/context.ts';
-import { optionOf } from '../invocation/filter-rules.ts';
+import type { Context } from '../command-line/context.ts';
+import { optionOf } from '../command-line/filter-rules.ts';
 
 /** After a run that changed something. Best effort: nothing counts on it. @param paths of the local peers */
 export async function keepNotes(
