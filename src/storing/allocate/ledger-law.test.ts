@@ -123,7 +123,7 @@ class Model {
     } else {
       this.#ledger.release(its.name, bytes);
       if (it.kind !== 'failed') return;
-      this.#ledger.leave(its.name);
+      this.#ledger.exclude(its.name);
       this.#failed.add(its);
     }
   }

@@ -120,7 +120,7 @@ test('a peer that answers later joins in, one that falls silent or fails gets no
   a.failure = lost();
   await ledger.arrived('a', 100 * MIB);
   assert.deepEqual(ledger.allocate(shard('two')), ['b']);
-  ledger.leave('b');
+  ledger.exclude('b');
   world.now += 60_000;
   await ledger.refresh();
   assert.throws(() => ledger.allocate(shard('three')), { code: 'TOO_FEW_PEERS', message: /a does not answer, b failed/ });

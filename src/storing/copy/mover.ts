@@ -155,7 +155,7 @@ export class Mover {
           signal.throwIfAborted();
           if (!(error instanceof ShardctlError)) throw error;
           this.#ledger.release(to, carBytes);
-          this.#ledger.leave(to);
+          this.#ledger.exclude(to);
           emit({ type: 'warning', message: `peer ${to} is left out for the rest of this run: ${error.message}`, cause: error.message });
         }
       }

@@ -168,7 +168,7 @@ class World {
         await setImmediate();
       },
       release: (name, bytes) => change(name, -bytes),
-      leave: (name) => !failed.has(name) && failed.add(name) !== undefined,
+      exclude: (name) => !failed.has(name) && failed.add(name) !== undefined,
     };
   }
 }

@@ -17,7 +17,7 @@ import type { Pace, Upload } from './pace.ts';
 import { putWithRetries } from './put.ts';
 
 /** The ledger as placing uses it. */
-export type PlacingLedger = Pick<Ledger, 'refresh' | 'allocate' | 'arrived' | 'release' | 'leave'>;
+export type PlacingLedger = Pick<Ledger, 'refresh' | 'allocate' | 'arrived' | 'release' | 'exclude'>;
 
 export interface PlacementOptions {
   readonly repository: string;
@@ -207,7 +207,7 @@ export class Placement {
   #leave(name: string, { message, hint }: ShardctlError): void {
     const { ledger, emit } = this.#options;
     // Several shards may have been on their way there.
-    if (!ledger.leave(name)) return;
+    if (!ledger.exclude(name)) return;
     emit({
       type: 'warning',
       message: `peer ${name} is left out for the rest of this run: ${message}`,

@@ -75,7 +75,7 @@ function world(
       },
       arrived: async () => {},
       release() {},
-      leave: (name) => !failed.has(name) && failed.add(name) !== undefined,
+      exclude: (name) => !failed.has(name) && failed.add(name) !== undefined,
     },
     emit: (event) => void events.push(event),
     signal: new AbortController().signal,
