@@ -144,6 +144,13 @@ export interface Peer {
   close?(): Promise<void>;
 }
 
+/** The peer of this name, for names that come from a list of these very peers. */
+export function peerNamed(peers: ReadonlyMap<string, Peer>, name: string): Peer {
+  const peer = peers.get(name);
+  if (peer === undefined) throw new Error(`there is no peer ${name}`);
+  return peer;
+}
+
 /** One block as read back from a peer. */
 export interface ReadBlock {
   readonly digest: Uint8Array;

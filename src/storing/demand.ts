@@ -1,6 +1,7 @@
 /**
- * What is asked of the peers for each shard: how many must have it, and who. Each repository asks for its own snapshots, and
- * remembers what it was told; what it was not told the home decides. A shard that several need is held to the most of it.
+ * What is asked of the peers for each shard: how many of them must have it, and which. A repository asks this for its own snapshots, and
+ * remembers what it was told; the home's settings decide the rest. For a shard that several repositories need, the most counts that any
+ * of them asks for.
  */
 
 import type { Replication, RepositoryRecord, ShardUsers } from '../core/model.ts';
@@ -12,33 +13,33 @@ export interface Demand {
   readonly allocateBy: readonly string[];
 }
 
-/** As much of it as somebody has said: a repository's record, or the options of a command. */
+/** The part of a demand that somebody has stated: a repository's record, or the options of a command. */
 export type ToldDemand = { readonly [Field in keyof Demand]?: Demand[Field] | undefined };
 
-/** What a repository asks for itself from now on: what it is told now, else what it was told before. */
+/** What a repository asks for from now on: what it is told now, else what it was told before. */
 export function ownDemand(known: RepositoryRecord | undefined, told: ToldDemand): Partial<Demand> {
   const replication = told.replication ?? known?.replication;
   const allocateBy = told.allocateBy ?? known?.allocateBy;
   return { ...(replication === undefined ? {} : { replication }), ...(allocateBy === undefined ? {} : { allocateBy }) };
 }
 
-/** A repository that says what it asks for itself. */
+/** A repository, and what it asks for in this run. */
 export interface Asking {
   readonly index: Index;
   readonly repository: string;
   readonly ownDemand: Partial<Demand>;
 }
 
-/** Whether the repository is told another number of replicas than it remembers: more may be asked of all that it has. */
+/** Whether the repository is told another number of replicas than it remembers: then all of its shards may need more, not only new ones. */
 export function asksOtherwise({ index, repository, ownDemand: { replication } }: Asking): boolean {
   const known = index.repository(repository);
   return known !== undefined && JSON.stringify(known.replication) !== JSON.stringify(replication);
 }
 
 export interface DemandOptions {
-  /** For repositories that were told nothing, and for what no snapshot needs. */
+  /** Holds for repositories that were told nothing, and for shards that no snapshot needs. */
   readonly home: Demand;
-  /** Said on the command line: it counts instead, for everything and for this run alone. */
+  /** From the command line: it replaces what the repositories and the home say, in this run alone. */
   readonly told?: ToldDemand;
 }
 
@@ -46,7 +47,7 @@ export class Demands {
   readonly #index: Index;
   readonly #home: Demand;
   readonly #told: ToldDemand;
-  /** Repositories that need a shard, by its number; as of the first question. */
+  /** Repositories that need a shard, by its number. Collected at the first question and not renewed. */
   #users: Map<number, Set<string>> | undefined;
 
   constructor(index: Index, { home, told = {} }: DemandOptions) {
@@ -55,7 +56,7 @@ export class Demands {
     this.#told = told;
   }
 
-  /** What these repositories ask for together; with none, what the home does. */
+  /** What these repositories ask for together; what the home asks for when there are none. */
   of(repositories: Iterable<string>): Demand {
     return this.#together(repositories, this.#told);
   }
@@ -64,14 +65,14 @@ export class Demands {
     return this.of(this.#usersOf(number));
   }
 
-  /** Of whatever goes by these records: a shard, or a catalogue. */
+  /** What is asked for the shard or catalogue that these records and snapshots stand for. */
   ofUsers(users: ShardUsers): Demand {
     return this.of(this.#needing(users));
   }
 
   /**
-   * As `of`, but what is told for this run alone can only ask for more replicas: a copy that is let go of, or not made again, is gone
-   * after the run, too.
+   * As `of`, for whoever removes copies: the options of this run alone can only ask for more replicas. A copy that they let go of would
+   * be missing after the run, when they do not count any more.
    */
   lastingOf(repositories: Iterable<string>): Demand {
     const needing = [...repositories];
@@ -79,7 +80,7 @@ export class Demands {
     return { replication: larger(this.#together(needing, {}).replication, replication), allocateBy };
   }
 
-  /** As `lastingOf`, of whatever goes by these records. */
+  /** As `lastingOf`, for the shard or catalogue that these records and snapshots stand for. */
   lasting(users: ShardUsers): Demand {
     return this.lastingOf(this.#needing(users));
   }
@@ -115,7 +116,7 @@ function usersOf(index: Index): Map<number, Set<string>> {
   return users;
 }
 
-/** -1, every peer, is more than any number. */
+/** -1 means every peer, which is more than any number. */
 function larger(a: Replication, b: Replication): Replication {
   const most = (one: number, other: number) => (one < 0 || other < 0 ? -1 : Math.max(one, other));
   return { min: most(a.min, b.min), max: most(a.max, b.max) };
@@ -124,9 +125,9 @@ function larger(a: Replication, b: Replication): Replication {
 const PINNED = 'pinned-to:';
 
 /**
- * All rules, in the order of the repositories, and then all shares: a share always decides, so a rule after one would never be
- * asked. Of two lists of peers that let no others what both let remains; nothing in common must not leave a shard without any
- * peer, so then either will do.
+ * All rules, in the order of the repositories, and then all shares: a share ranks any two peers, so that a rule behind it would never
+ * decide. `pinned-to` of several repositories lets the peers that all of them name. If there is none, it lets the peers that any of
+ * them names: the shard must be somewhere.
  */
 function together(lists: readonly (readonly string[])[]): readonly string[] {
   const [first = [], ...others] = lists;

@@ -1,5 +1,4 @@
-/** What this home has on its peers: each shard and each catalogue once, however many records, snapshots and repositories need it. */
-
+/** What this home has on its peers, each shard and each catalogue once, however many records, snapshots and repositories need it. */
 import type { PlacedShard } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import { catalogueLabel, shardLabel } from './place/labels.ts';
@@ -8,12 +7,13 @@ export interface Holding extends PlacedShard {
   /** What people see of it on a peer. */
   readonly label: string;
   readonly isCatalogue: boolean;
-  /** Its records. */
+  /** Numbers of the records that stand for it: two runs may have made the same shard. */
   readonly shards: number[];
+  /** Snapshots of which it is the catalogue. */
   readonly snapshots: [repository: string, number: number][];
 }
 
-/** @returns by CID, in the order of the shards' numbers, catalogues last; what `prune` is about to remove is not among them */
+/** @returns in the order of the shards' numbers, catalogues last. Shards in the state `sealed`, which `prune` is about to remove, are left out. */
 export function holdingsOf(index: Index): Holding[] {
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const repositoryOf = new Map<number, string>();
@@ -36,9 +36,9 @@ export function holdingsOf(index: Index): Holding[] {
   return [...holdings.values()];
 }
 
-/** Bytes of the holdings on each peer. @param peersOf who holds it */
+/** Bytes of the holdings on each peer. @param peersOf the peers that have a holding */
 export function bytesByPeer(holdings: Iterable<Holding>, peersOf: (holding: Holding) => readonly string[]): Map<string, number> {
-  const held = new Map<string, number>();
-  for (const holding of holdings) for (const name of peersOf(holding)) held.set(name, (held.get(name) ?? 0) + holding.carBytes);
-  return held;
+  const bytes = new Map<string, number>();
+  for (const holding of holdings) for (const name of peersOf(holding)) bytes.set(name, (bytes.get(name) ?? 0) + holding.carBytes);
+  return bytes;
 }

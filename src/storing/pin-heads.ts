@@ -1,5 +1,5 @@
 /**
- * The roots of each repository's head, pinned by themselves on the peers that hold its catalogue: who knows only the root of a tree,
+ * Pins the roots of each repository's head by themselves on the peers that hold its catalogue: whoever knows only the root of a tree,
  * or a snapshot's CID, then finds a peer that has it (docs/kubo.md, "How strangers find a tree").
  */
 import { ShardctlError } from '../core/errors.ts';
@@ -9,21 +9,21 @@ import { endsWithin } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 
-/** A peer that hangs does not hold up the end of a run. */
+/** A peer has so long to pin: one that hangs does not hold up the end of a run. */
 const PATIENCE_MS = 10_000;
 
 export interface PinHeads {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly emit: Emit;
-  /** Names of peers that are known not to answer: the next run has them pin. */
+  /** Names of peers that are known not to answer: they are not asked, and pin in the next run. */
   readonly silent?: Pick<ReadonlySet<string>, 'has'>;
 }
 
 /**
- * Goes after the head: a pin of a root keeps one block, and readers lose nothing while the old one stands. What a run that died here
- * has left undone, and what a peer that is away misses, the next one does.
- * @param repository only this one
+ * Called after the new head is recorded: until then readers find the old root, whose pin keeps a single block. What a run that dies
+ * here leaves undone, and what a peer that does not answer misses, the next run does.
+ * @param repository only this one; all when absent
  */
 export async function pinHeads({ index, peers, emit, silent }: PinHeads, repository?: string): Promise<void> {
   const able = [...peers.values()].filter((peer) => peer.pinRoots !== undefined && silent?.has(peer.name) !== true);
@@ -35,7 +35,7 @@ export async function pinHeads({ index, peers, emit, silent }: PinHeads, reposit
   }
 }
 
-/** Unpins the roots of repositories that are no more, or have another name. What a peer that is away misses, the next prune does. */
+/** Unpins the roots of repositories that were removed or renamed. What a peer that does not answer misses, the next `prune` does. */
 export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index' | 'peers' | 'emit'>): Promise<void> {
   const names = new Set(index.repositories().map(({ name }) => name));
   const unpinOn = async (peer: Peer) => {
@@ -51,7 +51,7 @@ export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index'
 }
 
 async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotRecord, emit: Emit): Promise<void> {
-  // Both blocks are in the catalogue. A peer that does not hold it (any more) has nothing to be found for.
+  // Both blocks are in the catalogue: a peer that does not hold it, or not any more, could not serve them.
   const holds = catalogue.peers.includes(peer.name);
   const error = await inTime(peer.name, peer.pinRoots?.(repository, holds ? [cid, tree] : []));
   if (error !== undefined && holds)
@@ -62,7 +62,7 @@ async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotR
     });
 }
 
-/** @returns why it was not done */
+/** @returns why it was not done; undefined when it was */
 async function inTime(name: string, work: Promise<void> | undefined): Promise<ShardctlError | undefined> {
   try {
     const isDone = work === undefined || (await endsWithin(PATIENCE_MS, work));
