@@ -4,9 +4,9 @@ import type { Emit } from '../core/events.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Demands } from '../storing/demand.ts';
-import type { Transferring } from '../storing/place/placer.ts';
+import type { TransferLimits } from '../storing/place/placer.ts';
 
-export interface Maintenance extends Transferring {
+export interface Maintenance extends TransferLimits {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   /** ID of this home, as its marks on the peers have it. */

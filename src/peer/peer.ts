@@ -25,7 +25,7 @@ export interface PutOptions {
   /** Names of all peers that are given this shard, this one among them: one upload serves those of an IPFS Cluster. */
   readonly allocation?: readonly string[];
   /** Called before so many bytes leave for the peer; resolves when they may. Absent when there is no limit. */
-  readonly throttle?: Throttle;
+  readonly throttle?: Throttle | undefined;
   readonly signal: AbortSignal;
 }
 

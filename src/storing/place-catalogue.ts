@@ -1,18 +1,18 @@
-/** Puts a snapshot's catalogue, the shard of its own blocks, on the peers: `commit` and `prune` make snapshots. */
+/** Puts a snapshot's catalogue, the small shard of the snapshot's own blocks, on every peer. */
 import { rmSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { leastReplicas, type PlacedShard, type Replication } from '../core/model.ts';
 import { untilAborted } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
-import type { Peer } from '../peer/peer.ts';
+import { type Peer, peerNamed } from '../peer/peer.ts';
 import { BatchBuilder } from '../shard/batch.ts';
 import { SectionCursor } from '../shard/car.ts';
 import { OpenShard, type PackedShard } from './pack/open-shard.ts';
-import type { Transferring } from './place/placer.ts';
+import type { TransferLimits } from './place/placer.ts';
 import { putWithRetries } from './place/put.ts';
 
-export interface CatalogueRun extends Pick<Transferring, 'throttle'> {
+export interface CatalogueRun extends Pick<TransferLimits, 'throttle'> {
   readonly spool: string;
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
@@ -24,17 +24,18 @@ export interface CatalogueRun extends Pick<Transferring, 'throttle'> {
 export interface Catalogue {
   /** What people see of it on a peer. */
   readonly label: string;
-  /** In the catalogue's fixed order. */
+  /** In the order that every catalogue has (docs/format.md). */
   readonly blocks: readonly Buffer[];
-  /** Peers that answered: each is to have a copy. */
+  /** Each of these is to have a copy: the peers that answer. */
   readonly peerNames: readonly string[];
 }
 
-/** So long the others have when enough peers have taken a catalogue: one that hangs does not hold up the commit. */
+/** When enough peers have taken the catalogue, the others have so long to do it, too: one that hangs does not hold up the commit. */
 const PATIENCE_MS = 10_000;
 
 function tooLate(): ShardctlError {
-  return new ShardctlError('TOO_FEW_PEERS', 'it was not done when all others were; `shardctl repair` copies it there later');
+  const why = `it was not done ${PATIENCE_MS / 1000} s after enough others were; \`shardctl repair\` copies the catalogue there later`;
+  return new ShardctlError('TOO_FEW_PEERS', why);
 }
 
 /** Seals the catalogue and puts it on every peer; as many as a shard needs must take it. @throws ShardctlError */
@@ -51,14 +52,14 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
     mayConsume: false,
     allocation: peerNames,
     signal: AbortSignal.any([signal, late.signal]),
-    ...(run.throttle === undefined ? {} : { throttle: run.throttle }),
+    throttle: run.throttle,
   };
   let patience: NodeJS.Timeout | undefined;
   let taken = 0;
-  // All at once: one that is slow to answer does not keep the others, and members of one IPFS Cluster share an upload.
+  // On all at once: one that is slow does not keep the others waiting, and members of one IPFS Cluster share an upload.
   const putOn = async (name: string) => {
     try {
-      const putting = putWithRetries(peers.get(name) as Peer, { ...sealed, label }, options, run);
+      const putting = putWithRetries(peerNamed(peers, name), { ...sealed, label }, options, run);
       await untilAborted(putting, late.signal);
       if (++taken >= least) patience ??= setTimeout(() => late.abort(tooLate()), PATIENCE_MS);
     } catch (thrown) {
@@ -78,7 +79,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   return { cid, bytes, blocks: sealed.blocks, carBytes, peers: holders };
 }
 
-/** The catalogue of a snapshot's own blocks in the spool, under a number that no shard has there. */
+/** Writes a catalogue to the spool. @param number that no shard in the spool has */
 export function sealCatalogue(spool: string, number: number, blocks: readonly Buffer[]): Promise<PackedShard> {
   const shard = new OpenShard(spool, number);
   const builder = new BatchBuilder();

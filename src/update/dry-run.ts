@@ -11,7 +11,7 @@ import { type ByteString, DIRECTORY, type EntryKind, FILE } from '../core/model.
 import type { Index } from '../index/index.ts';
 import { openSource, type Source } from '../source/source.ts';
 import { Ledger } from '../storing/allocate/ledger.ts';
-import type { Transferring } from '../storing/place/placer.ts';
+import type { TransferLimits } from '../storing/place/placer.ts';
 import { UsableShards } from '../storing/usable-shards.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from '../walk/directory.ts';
 import type { SameSubtree } from '../walk/walk-step.ts';
@@ -34,7 +34,7 @@ import { Tally } from './tally.ts';
 /** As much of a run as is planned. Changes are always told. */
 export type PlannedRun = Omit<
   IngestRun,
-  'index' | 'ownDemand' | 'spool' | 'heads' | 'toolVersion' | 'itemize' | 'chunker' | keyof Transferring
+  'index' | 'ownDemand' | 'spool' | 'heads' | 'toolVersion' | 'itemize' | 'chunker' | keyof TransferLimits
 > & {
   /** Undefined while there is none: then everything is new. */
   readonly index: Index | undefined;

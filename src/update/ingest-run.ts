@@ -4,11 +4,11 @@ import type { ByteString, CidProfile, Trust } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Demand } from '../storing/demand.ts';
-import type { Transferring } from '../storing/place/placer.ts';
+import type { TransferLimits } from '../storing/place/placer.ts';
 import type { MaxDelete } from './deletion-guard.ts';
 import type { SecondThread } from './scan/second-thread.ts';
 
-export interface IngestRun extends Transferring, Demand {
+export interface IngestRun extends TransferLimits, Demand {
   readonly repository: string;
   /** Absolute path of the directory to import. */
   readonly source: ByteString;

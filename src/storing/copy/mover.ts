@@ -5,10 +5,10 @@
 import { rmSync } from 'node:fs';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
-import type { Peer } from '../../peer/peer.ts';
+import { peerNamed } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { Holding } from '../holdings.ts';
-import { defaultTransfers, type Transferring } from '../place/placer.ts';
+import { defaultTransfers, type TransferLimits } from '../place/placer.ts';
 import { putWithRetries } from '../place/put.ts';
 import { type Gone, type LettingGo, letGo, takeAway } from './let-go.ts';
 import { rebuild } from './rebuild.ts';
@@ -25,7 +25,7 @@ export interface PlannedMove {
   readonly allocateBy: readonly string[];
 }
 
-export interface MoverRun extends LettingGo, Transferring {
+export interface MoverRun extends LettingGo, TransferLimits {
   /** Directory for shards on their way to peers. */
   readonly spool: string;
   readonly signal: AbortSignal;
@@ -146,9 +146,9 @@ export class Mover {
       for (let to: string | undefined = first; to !== undefined; to = this.#another(holding, { from, tried, allocateBy })) {
         tried.add(to);
         await index.noteStray({ cid, peers: [to] });
-        const options = { mayConsume: false, allocation: [...confirmed.filter((name) => name !== from), to], signal };
+        const options = { mayConsume: false, allocation: [...confirmed.filter((name) => name !== from), to], throttle, signal };
         try {
-          await putWithRetries(peers.get(to) as Peer, shard, { ...options, ...(throttle === undefined ? {} : { throttle }) }, { emit });
+          await putWithRetries(peerNamed(peers, to), shard, options, { emit });
           await this.#ledger.arrived(to, carBytes);
           return to;
         } catch (error) {

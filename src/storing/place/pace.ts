@@ -1,14 +1,14 @@
-/** How fast each peer takes what it is given: who lags behind the others. */
+/** How fast each peer takes its uploads, and which of them lag behind the others. */
 
-/** A peer that takes this many times as long as the others would lags. */
+/** An upload lags when it takes this many times as long as the other peers would. */
 const LAG = 4;
-/** Factor of patience while no other peer has shown how fast one can be. */
-const UNKNOWN = 10;
+/** Uploads have so many times the patience as long as no other peer has shown how fast one can be. */
+const UNCOMPARED = 10;
 const NOTHING = { bytes: 0, blocks: 0, ms: 0 };
-/** Old uploads count for less and less. */
+/** With each new upload of a peer its earlier ones count for this much less. */
 const DECAY = 0.8;
 
-/** What an upload has to carry. Some peers take longer with many bytes, others with many blocks. */
+/** How large an upload is. Some peers take longer with many bytes, others with many blocks. */
 interface Load {
   readonly bytes: number;
   readonly blocks: number;
@@ -38,7 +38,7 @@ export class Pace {
     return upload;
   }
 
-  /** @param isDone the peer has the shard: its time counts */
+  /** @param isDone whether the peer has the shard: then the time that it took counts */
   end(upload: Upload, isDone: boolean): void {
     this.#underWay.delete(upload);
     if (!isDone) return;
@@ -52,7 +52,7 @@ export class Pace {
 
   isLagging(upload: Upload): boolean {
     const expectedMs = this.#msOfOthers(upload);
-    const most = expectedMs === undefined ? UNKNOWN * this.#patienceMs : Math.max(this.#patienceMs, LAG * expectedMs);
+    const most = expectedMs === undefined ? UNCOMPARED * this.#patienceMs : Math.max(this.#patienceMs, LAG * expectedMs);
     return this.#now() - upload.startedAt > most;
   }
 
@@ -61,7 +61,7 @@ export class Pace {
     return new Set([...this.#underWay].filter((upload) => this.isLagging(upload)).map(({ peer }) => peer));
   }
 
-  /** How long the other peers would take, be it for the bytes or for the blocks; undefined while that is not known. */
+  /** How long the other peers would take for so many bytes or for so many blocks, whichever is longer; undefined while that is not known. */
   #msOfOthers({ peer, bytes, blocks }: Upload): number | undefined {
     let all = NOTHING;
     for (const [name, done] of this.#done) {

@@ -1,22 +1,22 @@
 /**
  * One shard on its way to its peers, until enough of them have it.
  *
- * A peer that is only slow has not failed: as long as its replica is needed, it is waited for. Others may be begun beside it, and
- * whoever is done first counts; only what is not needed any more is given up. How long a peer may make no progress at all is for its
- * adapter to say, which then fails the put.
+ * A peer that is only slow has not failed: a put is given up only when its replica is not needed any more. Meanwhile puts on other peers
+ * may be begun beside it, and whichever ends first counts. How long a peer may make no progress at all is for its adapter to say, which
+ * then fails the put.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { leastReplicas, mostReplicas, type Replication, type Stray } from '../../core/model.ts';
 import { untilAborted } from '../../core/waiting.ts';
-import type { Peer, PutOptions, SealedShard, Throttle } from '../../peer/peer.ts';
+import { type Peer, type PutOptions, peerNamed, type SealedShard, type Throttle } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { PackedShard } from '../pack/open-shard.ts';
 import { shardLabel } from './labels.ts';
 import type { Pace, Upload } from './pace.ts';
 import { putWithRetries } from './put.ts';
 
-/** The ledger as placing uses it. */
+/** The part of the ledger that placing uses. */
 export type PlacingLedger = Pick<Ledger, 'refresh' | 'allocate' | 'arrived' | 'release' | 'exclude'>;
 
 export interface PlacementOptions {
@@ -26,11 +26,11 @@ export interface PlacementOptions {
   readonly replication: Replication;
   readonly emit: Emit;
   readonly signal: AbortSignal;
-  /** Holds bytes back that are about to leave. */
+  /** Slows uploads down. */
   readonly throttle?: Throttle | undefined;
-  /** Notes durably which peers are about to be given the shard: what a run that dies leaves there is found again. */
+  /** Notes durably which peers are about to be given the shard, so that what a run that dies leaves there is found again. */
   readonly announce: (stray: Stray) => Promise<void>;
-  readonly retryDelaysMs?: readonly number[];
+  readonly retryDelaysMs?: readonly number[] | undefined;
 }
 
 /** A put under way, and the means to end it. */
@@ -39,7 +39,7 @@ interface Putting {
   readonly upload: Upload;
   readonly giveUp: AbortController;
   readonly mayConsume: boolean;
-  /** Another peer was begun beside it, because it lags. */
+  /** It lags, and a put on another peer was begun beside it. */
   isBacked: boolean;
 }
 
@@ -49,21 +49,23 @@ export class Placement {
   readonly #shard: PackedShard;
   readonly #sealed: SealedShard;
   readonly #holders: string[] = [];
+  /** Peers that were chosen at any time. */
   readonly #tried = new Set<string>();
-  /** Those of the tried that were given up and did not fail. */
+  /** Those of them whose put was given up, and did not fail. */
   readonly #slow = new Set<string>();
-  /** Chosen, and not begun. */
+  /** Peers that are chosen, and on which no put has begun. */
   #chosen: string[] = [];
-  /** The peer that gets the file when no other needs it any more. */
-  #mover: string | undefined;
+  /** The peer that is put last, and may then take the file instead of a copy. */
+  #fileTaker: string | undefined;
+  /** Puts that are under way and were not given up. */
   readonly #puttings = new Set<Putting>();
-  /** Ends the wait for the next thing to happen. */
+  /** Has `run` look again what is to be done. */
   #wake = () => {};
-  /** Puts of which the last is not heard yet. */
-  #unsettled = 0;
-  /** Why a peer has not taken the shard. */
+  /** Calls of `#carryOut` that have not ended. */
+  #unfinished = 0;
+  /** Why the last peer that failed has not taken the shard. */
   #failure: ShardctlError;
-  /** An error that is none of a peer's. */
+  /** An error that is no peer's failure: a bug of ours. */
   #bug: { readonly error: unknown } | undefined;
 
   constructor(shard: PackedShard, pace: Pace, options: PlacementOptions) {
@@ -74,12 +76,12 @@ export class Placement {
     this.#failure = new ShardctlError('TOO_FEW_PEERS', `shard ${shard.number} is on too few peers`);
   }
 
-  /** Peers that have the shard, confirmed. */
+  /** Peers that have confirmed that they have the shard. */
   get holders(): readonly string[] {
     return this.#holders;
   }
 
-  /** It waits for nothing but peers that lag. */
+  /** Whether it waits for nothing but peers that lag. */
   get isStuck(): boolean {
     return this.#chosen.length === 0 && this.#puttings.size > 0 && [...this.#puttings].every(({ upload }) => this.#pace.isLagging(upload));
   }
@@ -93,8 +95,8 @@ export class Placement {
         signal.throwIfAborted();
         if (this.#bug !== undefined) throw this.#bug.error;
         if (this.#chosen.length > 0) await this.#begin([...this.#chosen]);
-        else if (this.#puttings.size === 0 && this.#mover !== undefined) this.#move();
-        else if (this.#unsettled === 0) break;
+        else if (this.#puttings.size === 0 && this.#fileTaker !== undefined) this.#putOnLast(this.#fileTaker);
+        else if (this.#unfinished === 0) break;
         else await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {
@@ -105,14 +107,14 @@ export class Placement {
   }
 
   /**
-   * At the end of a run: peers that lag do not hold it up. What is needed of them is begun on another peer beside, if there is one,
-   * and what is not needed is given up.
+   * Called at the end of a run, so that peers that lag do not hold it up. A replica that is needed of such a peer is begun on another one
+   * as well, if there is one; a replica that is not needed is given up.
    */
   hurry(): void {
     const { emit } = this.#options;
-    // Whoever waits for the others only to take the file may as well copy it.
-    if (this.#mover !== undefined) {
-      this.#move();
+    // The peer that waits for the others in order to take the file may as well copy it.
+    if (this.#fileTaker !== undefined) {
+      this.#putOnLast(this.#fileTaker);
       return;
     }
     for (const putting of [...this.#puttings]) {
@@ -138,24 +140,23 @@ export class Placement {
     this.#chosen.push(...names);
   }
 
-  /** Puts the shard on chosen peers, all at once but for the one that may take the file. */
+  /** Puts the shard on chosen peers: all at once, except the one that may take the file. */
   async #begin(names: readonly string[]): Promise<void> {
     const { peers, announce } = this.#options;
     await announce({ cid: this.#shard.cid, peers: names });
-    // Enough others may have it by now.
+    // Meanwhile enough others may have confirmed the shard: then these are not chosen any more.
     const wanted = names.filter((name) => this.#chosen.includes(name));
     this.#chosen = this.#chosen.filter((name) => !wanted.includes(name));
     const allocation = [...this.#holders, ...wanted];
-    // Only among disks is it worth while to wait with the one that may take the file.
-    const mover = this.#mover === undefined && wanted.every((name) => peers.get(name)?.kind === 'local') ? wanted.at(-1) : undefined;
-    for (const name of wanted) if (name !== mover) this.#put(name, { mayConsume: false, allocation });
-    this.#mover ??= mover;
+    // A local peer takes the file by a rename, which is worth waiting for the other disks; a daemon is sent it anyway.
+    const taker = this.#fileTaker === undefined && wanted.every((name) => peers.get(name)?.kind === 'local') ? wanted.at(-1) : undefined;
+    for (const name of wanted) if (name !== taker) this.#put(name, { mayConsume: false, allocation });
+    this.#fileTaker ??= taker;
   }
 
-  /** Whoever may move the file gets it last, and only if no copy of it is needed any more. */
-  #move(): void {
-    const name = this.#mover as string;
-    this.#mover = undefined;
+  /** Puts the shard on the last peer. It may take the file if nobody else needs that any more. */
+  #putOnLast(name: string): void {
+    this.#fileTaker = undefined;
     const allocation = [...this.#holders, name];
     this.#put(name, { mayConsume: this.#puttings.size === 0 && allocation.length >= this.#least, allocation });
   }
@@ -164,34 +165,34 @@ export class Placement {
     const upload = this.#pace.begin(name, this.#shard);
     const putting: Putting = { name, upload, giveUp: new AbortController(), mayConsume: how.mayConsume, isBacked: false };
     this.#puttings.add(putting);
-    this.#unsettled++;
-    void this.#settle(putting, how)
+    this.#unfinished++;
+    void this.#carryOut(putting, how)
       .catch((error: unknown) => {
         this.#bug = { error };
       })
       .finally(() => {
-        this.#unsettled--;
+        this.#unfinished--;
         this.#wake();
       });
   }
 
-  async #settle(putting: Putting, how: Pick<PutOptions, 'mayConsume' | 'allocation'>): Promise<void> {
+  async #carryOut(putting: Putting, how: Pick<PutOptions, 'mayConsume' | 'allocation'>): Promise<void> {
     const { peers, ledger, replication, signal, throttle, emit, retryDelaysMs } = this.#options;
     const { name, giveUp, upload } = putting;
     const { carBytes } = this.#shard;
     try {
-      const options = { ...how, ...(throttle === undefined ? {} : { throttle }), signal: AbortSignal.any([signal, giveUp.signal]) };
-      const retrying = { emit, ...(retryDelaysMs === undefined ? {} : { retryDelaysMs }) };
+      const options = { ...how, throttle, signal: AbortSignal.any([signal, giveUp.signal]) };
+      const put = putWithRetries(peerNamed(peers, name), this.#sealed, options, { emit, retryDelaysMs });
       // A put that is given up may go on for as long as its peer hangs. If the shard arrives all the same, it is a stray: it was announced.
-      await untilAborted(putWithRetries(peers.get(name) as Peer, this.#sealed, options, retrying), giveUp.signal);
+      await untilAborted(put, giveUp.signal);
     } catch (error) {
       this.#pace.end(upload, false);
-      // Whoever ended it has seen to the rest.
+      // `#end` has released it already.
       if (!this.#puttings.delete(putting)) return;
       ledger.release(name, carBytes);
       if (signal.aborted) return;
       if (!(error instanceof ShardctlError)) throw error;
-      this.#leave(name, error);
+      this.#exclude(name, error);
       this.#substitute(error);
       return;
     }
@@ -200,13 +201,13 @@ export class Placement {
     this.#holders.push(name);
     if (this.#holders.length >= mostReplicas(replication, peers))
       this.#endAll(new ShardctlError('TOO_FEW_PEERS', `shard ${this.#shard.number} is on enough peers`));
-    // It has the shard, whatever it says of its space now.
+    // Also when the peer does not answer when it is asked for its free space: it has confirmed the shard.
     await ledger.arrived(name, carBytes);
   }
 
-  #leave(name: string, { message, hint }: ShardctlError): void {
+  #exclude(name: string, { message, hint }: ShardctlError): void {
     const { ledger, emit } = this.#options;
-    // Several shards may have been on their way there.
+    // Several shards may have been on their way there: only the first failure is reported.
     if (!ledger.exclude(name)) return;
     emit({
       type: 'warning',
@@ -216,10 +217,10 @@ export class Placement {
     });
   }
 
-  /** Chooses peers that take the place of a failed one. None when enough have the shard, or will have it, or nobody is left. */
+  /** Chooses peers in place of one that failed, unless enough have the shard or will have it, or no peer is left. */
   #substitute(failure: ShardctlError): void {
     const { replication, peers } = this.#options;
-    const living = this.#holders.length + this.#puttings.size + this.#chosen.length + (this.#mover === undefined ? 0 : 1);
+    const living = this.#holders.length + this.#puttings.size + this.#chosen.length + (this.#fileTaker === undefined ? 0 : 1);
     const min = this.#least - living;
     const max = mostReplicas(replication, peers) - living;
     this.#failure = failure;
@@ -230,13 +231,13 @@ export class Placement {
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       if (min <= 0) return;
-      // What went wrong on the peer says more than that there is no other.
+      // The peer's failure says more than that no other peer is left, except when the others have no room.
       if (error.code === 'NO_SPACE') this.#failure = error;
       this.#returnToSlow(wanted);
     }
   }
 
-  /** Nobody else is left: those that were only slow get another chance. */
+  /** No other peer is left: those that were given up because they were slow are chosen again. */
   #returnToSlow(wanted: Replication): void {
     const failed = new Set([...this.#tried].filter((name) => !this.#slow.has(name)));
     try {
@@ -246,7 +247,7 @@ export class Placement {
     }
   }
 
-  /** Begins another peer, one that does not lag, beside one that does. */
+  /** Begins a put on another peer, one that does not lag, beside one on a peer that does. */
   #back(putting: Putting, slower: string): void {
     const { ledger, emit } = this.#options;
     const lagging = this.#pace.lagging();
@@ -265,7 +266,7 @@ export class Placement {
     emit({ type: 'warning', message });
     putting.isBacked = true;
     this.#choose([instead]);
-    // The file can be read by another only while it is there: who may take it is asked again when the other fails.
+    // A put that may take the file must end before another one reads it. If the other fails, this peer is chosen again.
     if (putting.mayConsume) this.#giveUp(putting, new ShardctlError('TOO_FEW_PEERS', message));
   }
 
@@ -277,8 +278,8 @@ export class Placement {
   #endAll(reason: unknown): void {
     for (const putting of [...this.#puttings]) this.#end(putting, reason);
     for (const name of this.#chosen.splice(0)) this.#options.ledger.release(name, this.#shard.carBytes);
-    if (this.#mover !== undefined) this.#options.ledger.release(this.#mover, this.#shard.carBytes);
-    this.#mover = undefined;
+    if (this.#fileTaker !== undefined) this.#options.ledger.release(this.#fileTaker, this.#shard.carBytes);
+    this.#fileTaker = undefined;
   }
 
   #end(putting: Putting, reason: unknown): void {

@@ -1,11 +1,11 @@
 /**
- * place — brings sealed shards to their peers while the pipeline goes on.
- * In: sealed shards. Out: shard records in the index, in the state `placed`. Holds: the shards under way, which are files: at most
+ * place — puts packed shards on their peers while the pipeline goes on.
+ * In: packed shards. Out: shard records in the index, in the state `placed`. Holds: the files of the shards under way: at most
  * `transfers` + 1, and as many again while peers lag.
  *
- * The order is the promise (docs/architecture.md, "Order of writes"): announced, stored and pinned on every peer that counts, confirmed, and
- * only then recorded. A shard gets its peers when its turn has come, not before: a peer that lags behind is not chosen then
- * while another will do, and what waits only for such a one does not count as under way.
+ * Crashes are survived by the order of writes (docs/architecture.md, "Order of writes"): a shard is announced, stored and pinned on every
+ * peer that counts, confirmed by it, and only then recorded. Its peers are chosen when its turn has come, not before, so that no peer is
+ * chosen that lags by then, as long as another will do. A shard that waits only for peers that lag takes no other shard's turn.
  */
 import { rm } from 'node:fs/promises';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
@@ -27,20 +27,20 @@ export function defaultTransfers(peers: ReadonlyMap<string, Peer>): number {
   return [...peers.values()].every(({ kind }) => kind === 'local') ? LOCAL_TRANSFERS : REMOTE_TRANSFERS;
 }
 
-/** Nobody lags who takes no longer than this. */
+/** A peer does not lag as long as a put takes no longer than this. */
 const PATIENCE_MS = 2_000;
-/** How often it is looked at who lags. */
+/** How often `Placer` looks for peers that lag. */
 const TICK_MS = 250;
 
-/** How uploads go about it. */
-export interface Transferring {
-  /** Shards on their way at once. */
+/** Limits on uploads. */
+export interface TransferLimits {
+  /** Shards on their way to peers at once. */
   readonly transfers?: number | undefined;
-  /** Holds bytes back that are about to leave. */
+  /** Slows uploads down. */
   readonly throttle?: Throttle | undefined;
 }
 
-export interface PlaceOptions extends PlacementOptions, Transferring {
+export interface PlaceOptions extends PlacementOptions, TransferLimits {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Records a placed shard and its blocks durably. */
@@ -54,7 +54,8 @@ export class Placer {
   readonly #transfers: number;
   readonly #pace: Pace;
   readonly #placements = new Set<Placement>();
-  #draining = false;
+  /** No more shards come. */
+  #isDraining = false;
   #ticking: NodeJS.Timeout | undefined;
   /** Bytes that each peer was given in this run. */
   readonly placedBytes = new Map<string, number>();
@@ -66,15 +67,15 @@ export class Placer {
     this.#pace = new Pace(options.patienceMs ?? PATIENCE_MS, options.now);
   }
 
-  /** Takes a sealed shard, and places it as soon as it can; resolves when the next may come. */
+  /** Takes a shard and places it when its turn comes; resolves when the next may come. */
   async place(shard: PackedShard): Promise<void> {
-    this.#draining = false;
+    this.#isDraining = false;
     await this.#queue.add(() => this.#transfer(shard));
   }
 
   /** Resolves when every shard is placed and recorded. */
   async drained(): Promise<void> {
-    this.#draining = true;
+    this.#isDraining = true;
     await this.#queue.drained();
   }
 
@@ -100,7 +101,7 @@ export class Placer {
     emit({ type: 'placed', shard: number, cid, bytes, peers });
   }
 
-  /** The run ends with what went wrong with one shard; others may be under way, and each is named. */
+  /** Names a shard that lacks replicas: the run ends with the error of the first, and others that are under way may fail as well. */
   #tellMissing({ number, cid }: PackedShard, holders: readonly string[]): void {
     const { replication, peers, signal, emit } = this.#options;
     if (signal.aborted) return;
@@ -121,11 +122,11 @@ export class Placer {
     this.#ticking = undefined;
   }
 
-  /** Shards that wait only for peers that lag do not hold up the others; at the end of a run, they do not hold it up either. */
+  /** Lets other shards have the turns of those that wait only for peers that lag. At the end of a run, when only such are left, hurries them. */
   #tick(): void {
     const stuck = [...this.#placements].filter(({ isStuck }) => isStuck);
     this.#queue.widen(Math.min(stuck.length, this.#transfers));
-    if (!this.#draining || stuck.length < this.#placements.size) return;
+    if (!this.#isDraining || stuck.length < this.#placements.size) return;
     for (const placement of stuck) placement.hurry();
   }
 }

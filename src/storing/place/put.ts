@@ -10,7 +10,7 @@ const RETRY_DELAYS_MS: readonly number[] = [500, 2_000, 8_000];
 export interface PutTries {
   readonly emit: Emit;
   /** Pauses between one attempt and the next; as many attempts and one more are made. */
-  readonly retryDelaysMs?: readonly number[];
+  readonly retryDelaysMs?: readonly number[] | undefined;
 }
 
 /** @throws what the last attempt failed with */
