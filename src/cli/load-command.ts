@@ -22,6 +22,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   'import-car': () => import('./commands/import-car.ts'),
   rebalance: () => import('./commands/rebalance.ts'),
   config: () => import('./commands/config.ts'),
+  completion: () => import('./commands/completion.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add-local.ts'),
   'peers add cluster': () => import('./commands/peers-add-cluster.ts'),

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { behindCommit, EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../core/errors.ts';
 import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
+import { COMPLETION_REQUEST } from './command-line/spec.ts';
 import { chosenHome, fromHere, refuseOtherThanUtf8 } from './command-line/surroundings.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
@@ -28,6 +29,7 @@ export async function main(argv: readonly string[]): Promise<never> {
 async function run(argv: readonly string[], output: Output): Promise<number> {
   let reporter: Reporter | undefined;
   try {
+    if (argv[0] === COMPLETION_REQUEST) return await complete(argv.slice(2), output);
     refuseOtherThanUtf8(argv);
     const parsed = parseCommandLine(argv);
     if (parsed.kind === 'version') {
@@ -50,6 +52,15 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     if (exit.error?.code === 'BUG' && argv.some((arg) => arg === '-v' || arg === '--verbose')) noteStack(error, output);
     return exit.code;
   }
+}
+
+/** Asked by the script of `shardctl completion` at each TAB. @param words those after the program's name */
+async function complete(words: readonly string[], output: Output): Promise<number> {
+  const { completionsOf, homeIn } = await import('./command-line/completion.ts');
+  const { namesIn } = await import('./session/names.ts');
+  const names = namesIn(() => chosenHome(homeIn(words), fromHere()));
+  for (const line of await completionsOf(words, names)) output.line(line);
+  return EXIT.done;
 }
 
 async function runCommand(args: Args, output: Output, reporter: Reporter): Promise<number> {

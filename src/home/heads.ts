@@ -33,6 +33,14 @@ export function hasHeads(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).some((name) => !isForeign(name));
 }
 
+/** The repositories that have a head, in the order of their names. */
+export function repositoriesWithHeads(dir: string): string[] {
+  return readdirSync(dir)
+    .filter((name) => !isForeign(name))
+    .map(decodeURIComponent)
+    .sort();
+}
+
 function pathOf(dir: string, repository: string): string {
   return join(dir, encodeURIComponent(repository));
 }

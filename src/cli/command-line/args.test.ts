@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Args, parseCommandLine } from './args.ts';
+import { COMMON } from './command-spec.ts';
 import { OPTIONS } from './options.ts';
-import { COMMANDS, COMMON } from './spec.ts';
+import { COMMANDS } from './spec.ts';
 
 function parse(...argv: string[]): Args {
   const parsed = parseCommandLine(argv);

@@ -1,7 +1,8 @@
-/** Help, laid out by yargs. Its sole owner: loaded only when somebody asks, see `args.ts`. */
+/** Help, laid out by yargs: loaded only when somebody asks for it, see `args.ts`. */
 import yargs from 'yargs';
+import { COMMON, type CommandSpec } from './command-spec.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
-import { COMMANDS, COMMON, type CommandSpec } from './spec.ts';
+import { COMMANDS } from './spec.ts';
 
 /** @param columns width of the terminal */
 export async function helpText(command: CommandSpec | undefined, columns: number): Promise<string> {

@@ -3,7 +3,7 @@
 import type { Replication } from '../../core/model.ts';
 import { parseSize } from '../../home/sizes.ts';
 import { type Args, usage } from './args.ts';
-import type { CommandSpec } from './spec.ts';
+import type { CommandSpec } from './command-spec.ts';
 
 /** The bytes that a size option asks for; undefined when it is not given. */
 export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack' | 'reserve'): number | undefined {

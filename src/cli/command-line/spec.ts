@@ -1,23 +1,12 @@
-/** The command line as data: what there is to say, and what it means. Read by `args.ts` (parsing) and `help.ts`. */
+/** Every command, with its arguments and options. */
+import { type CommandSpec, TRANSFER } from './command-spec.ts';
 import type { OptionName } from './options.ts';
+import { PEERS_COMMANDS } from './peers-spec.ts';
 
-export interface CommandSpec {
-  /** The words that select it, for example `peers ls`. */
-  readonly words: string;
-  /** Its arguments as help shows them; those in brackets may be left out, and one with `…` may be repeated. */
-  readonly arguments: readonly string[];
-  readonly summary: string;
-  readonly options: readonly OptionName[];
-  readonly examples?: readonly string[];
-}
+/** The first argument with which the script of `completion` starts the program at each TAB: yargs' own name for it. */
+export const COMPLETION_REQUEST = '--get-yargs-completions';
 
-/** Accepted by every command. */
-export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
-
-/** Of whatever puts shards on peers. */
-const TRANSFER: readonly OptionName[] = ['allocate-by', 'transfers', 'bwlimit'];
-
-/** Of a run, for the first time or again. */
+/** Accepted by `add` and `update`. */
 const RUN: readonly OptionName[] = [
   'root-only',
   'dry-run',
@@ -213,87 +202,12 @@ export const COMMANDS: readonly CommandSpec[] = [
       'shardctl config --restore',
     ],
   },
+  ...PEERS_COMMANDS,
   {
-    words: 'peers ls',
-    arguments: [],
-    summary: 'list the peers and their space',
+    words: 'completion',
+    arguments: ['[SHELL]'],
+    summary: 'print a script for bash or zsh that completes commands, options, repositories and peers',
     options: [],
-  },
-  {
-    words: 'peers add local',
-    arguments: ['PATH'],
-    summary: 'set up a directory of this machine as a peer',
-    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'layout', 'shared', 'lock-wait'],
-    examples: ['shardctl peers add local /mnt/disk1 --capacity 500GB --tag zone=a'],
-  },
-  {
-    words: 'peers add cluster',
-    arguments: ['URL'],
-    summary: 'set up the members of an IPFS Cluster as peers, by its REST API',
-    options: [
-      'name',
-      'user',
-      'password-file',
-      'token-file',
-      'ca',
-      'members',
-      'kubo',
-      'gateway',
-      'federate',
-      'replication',
-      'capacity',
-      'reserve',
-      'weight',
-      'tag',
-      'lock-wait',
-    ],
-    examples: [
-      'shardctl peers add cluster http://127.0.0.1:9094 --name attic --kubo c1=http://10.0.0.1:5001',
-      'shardctl peers add cluster https://cluster.example:9094 --name east --federate --user admin --password-file /etc/shardctl/east',
-    ],
-  },
-  {
-    words: 'peers add kubo',
-    arguments: ['URL'],
-    summary: 'set up a Kubo daemon as a peer, by the URL of its RPC',
-    options: ['name', 'capacity', 'reserve', 'weight', 'tag', 'token-file', 'gateway', 'lock-wait'],
-    examples: [
-      'shardctl peers add kubo http://127.0.0.1:5001 --tag zone=a',
-      'shardctl peers add kubo https://attic:5001 --token-file attic.token',
-    ],
-  },
-  {
-    words: 'peers set',
-    arguments: ['PEER'],
-    summary: 'change where a peer is, its tags, or how much of it is used',
-    options: [
-      'path',
-      'url',
-      'token-file',
-      'gateway',
-      'members',
-      'tag',
-      'capacity',
-      'reserve',
-      'weight',
-      'shared',
-      'no-shared',
-      'lock-wait',
-    ],
-    examples: ['shardctl peers set disk1 --path /mnt/new', 'shardctl peers set disk1 --tag zone=b --capacity none'],
-  },
-  {
-    words: 'peers drain',
-    arguments: ['PEER'],
-    summary: 'move everything on a peer elsewhere, and put nothing new there',
-    options: ['replication', ...TRANSFER, 'gc', 'undo', 'dry-run', 'lock-wait'],
-    examples: ['shardctl peers drain disk1 -n', 'shardctl peers drain disk1 --bwlimit 50M'],
-  },
-  {
-    words: 'peers rm',
-    arguments: ['PEER'],
-    summary: 'take a peer out; what lies on it stays there and counts no more',
-    options: ['replication', 'force', 'lock-wait'],
-    examples: ['shardctl peers rm disk1', 'shardctl peers rm disk1 --force && shardctl repair'],
+    examples: ['shardctl completion bash >> ~/.bashrc', 'shardctl completion zsh >> ~/.zshrc'],
   },
 ];

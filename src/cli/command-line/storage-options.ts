@@ -5,8 +5,8 @@ import type { Replication } from '../../core/model.ts';
 import { parseSize } from '../../home/sizes.ts';
 import { allocatorsOf } from '../../storing/allocate/allocators.ts';
 import { type Args, usage } from './args.ts';
+import type { CommandSpec } from './command-spec.ts';
 import { replicationOf, sizeOf } from './quantities.ts';
-import type { CommandSpec } from './spec.ts';
 
 /** More would only fill the spool. */
 const MOST_TRANSFERS = 64;

@@ -1,0 +1,18 @@
+/** What is known of a command before it runs: read by the parser (`args.ts`), the help and the completion. */
+import type { OptionName } from './options.ts';
+
+export interface CommandSpec {
+  /** The words that select it, for example `peers ls`. */
+  readonly words: string;
+  /** Its arguments as help shows them; those in brackets may be left out, and one with `…` may be repeated. */
+  readonly arguments: readonly string[];
+  readonly summary: string;
+  readonly options: readonly OptionName[];
+  readonly examples?: readonly string[];
+}
+
+/** Accepted by every command. */
+export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
+
+/** Accepted by every command that puts shards on peers. */
+export const TRANSFER: readonly OptionName[] = ['allocate-by', 'transfers', 'bwlimit'];

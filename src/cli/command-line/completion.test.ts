@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Program } from '../../testing/program.ts';
+import { completionsOf, homeIn } from './completion.ts';
+import { OPTIONS } from './options.ts';
+import { COMMANDS } from './spec.ts';
+
+const BIN = fileURLToPath(new URL('../../../../bin/shardctl.js', import.meta.url));
+const NAMES = { repositories: () => ['debian', 'the npm'], peers: () => ['disk1', 'attic'] };
+
+const program = new Program();
+before(() => {
+  mkdirSync(program.path('bin'));
+  symlinkSync(BIN, program.path('bin', 'shardctl'));
+  for (const name of ['debian', 'the npm']) {
+    mkdirSync(program.path(name));
+    writeFileSync(program.path(name, 'file'), name);
+    program.succeeds('add', name, '-q');
+  }
+});
+after(() => program.dispose());
+
+test('the words of every command are completed, one after the other', async () => {
+  for (const { words } of COMMANDS) {
+    const before: string[] = [];
+    for (const word of words.split(' ')) {
+      assert.ok((await completionsOf([...before, ''], NAMES)).includes(word), `${words}: ${word}`);
+      before.push(word);
+    }
+  }
+  assert.deepEqual(await completionsOf(['--home', '/h', 'peers', 'add', ''], NAMES), ['local', 'cluster', 'kubo']);
+  assert.deepEqual(await completionsOf(['frobnicate', ''], NAMES), []);
+});
+
+test('a command is completed with its own options and the common ones, and with no others', async () => {
+  for (const { words, options } of COMMANDS) {
+    const found = await completionsOf([...words.split(' '), '--'], NAMES);
+    const common = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
+    assert.deepEqual(found.toSorted(), [...options, ...common].map((name) => `--${name}`).sort(), words);
+  }
+});
+
+test('repositories and peers are completed where the command takes one', async () => {
+  const cases: readonly (readonly [string, readonly string[]])[] = [
+    ['update', NAMES.repositories()],
+    ['update debian', NAMES.repositories()],
+    ['get', NAMES.repositories()],
+    ['get debian', []],
+    ['rename', NAMES.repositories()],
+    ['rename debian', []],
+    ['peers drain', NAMES.peers()],
+    ['peers drain -n', NAMES.peers()],
+    ['publish debian --peer', NAMES.peers()],
+    ['config --repository', NAMES.repositories()],
+    ['add', []],
+    ['get debian -o', []],
+    ['completion', ['bash', 'zsh']],
+  ];
+  for (const [typed, expected] of cases) assert.deepEqual(await completionsOf([...typed.split(' '), ''], NAMES), expected, typed);
+});
+
+test('the home is the one that the words name', () => {
+  assert.equal(homeIn(['--home', '/a', 'update', '']), '/a');
+  assert.equal(homeIn(['update', '--home=/b', '']), '/b');
+  assert.equal(homeIn(['update', '']), undefined);
+});
+
+/** What bash offers after its script was read, as it would at TAB. */
+function inBash(...words: string[]): string[] {
+  const script = `
+    eval "$(shardctl completion bash)"
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+    _shardctl_yargs_completions
+    printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', 'shardctl', ...words], {
+    cwd: program.dir,
+    // The shell of the login is another one than the one that asks.
+    env: { ...process.env, PATH: `${program.path('bin')}:${process.env.PATH}`, SHARDCTL_HOME: program.home, SHELL: '/bin/zsh' },
+    encoding: 'utf8',
+  });
+  assert.equal(stderr, '');
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+test('bash completes commands, options and the names of the home', (t) => {
+  if (spawnSync('bash', ['-c', 'mapfile -t x < <(echo)']).status !== 0) return t.skip('needs bash 4 or later');
+  assert.deepEqual(inBash('pu'), ['publish']);
+  assert.deepEqual(inBash('update', '--met'), ['--metrics-file']);
+  assert.deepEqual(inBash('ls', 'deb'), ['debian']);
+  assert.deepEqual(inBash('peers', 'rm', ''), ['local']);
+  assert.deepEqual(inBash('--home', 'nowhere', 'ls', ''), []);
+});
+
+test('zsh is given what each word means', () => {
+  const ask = ['--get-yargs-completions', 'shardctl'];
+  const zsh = new Program({ SHELL: 'zsh' });
+  try {
+    const { lines } = zsh.succeeds(...ask, 'peers', '');
+    assert.ok(lines.includes('ls:list the peers and their space'), lines.join('\n'));
+    assert.ok(lines.includes('add:local, cluster, kubo'), lines.join('\n'));
+    assert.ok(zsh.succeeds(...ask, 'ls', '-').lines.includes(`--long:${OPTIONS.long.help}`));
+    assert.match(zsh.succeeds('completion').stdout, /^#compdef shardctl\n/);
+  } finally {
+    zsh.dispose();
+  }
+});
+
+test('a script is written for the shell that is named, and an unknown one is refused', () => {
+  assert.match(program.succeeds('completion', 'zsh').stdout, /^#compdef shardctl\n/);
+  assert.match(program.succeeds('completion', 'bash').stdout, /\ncomplete .* shardctl\n/);
+  program.fails(2, /"tcsh" is no shell/, 'completion', 'tcsh');
+  assert.match(program.ends(2, 'completion', '--json').stdout, /--json cannot be combined/);
+});

@@ -1,0 +1,24 @@
+/** The names of a home's repositories and peers, for completion: from two small files, without settings, index or lock. */
+import { readFileSync } from 'node:fs';
+import { type Config, peerNames } from '../../home/config.ts';
+import { repositoriesWithHeads } from '../../home/heads.ts';
+import type { HomePaths } from '../../home/home.ts';
+import type { Names } from '../command-line/completion.ts';
+
+/** @param home asked only when names are wanted */
+export function namesIn(home: () => HomePaths): Names {
+  return {
+    repositories: () => orNone(() => repositoriesWithHeads(home().heads)),
+    // Unchecked, as nothing comes of a wrong one: loading zod would make every TAB 60 ms slower.
+    peers: () => orNone(() => (JSON.parse(readFileSync(home().config, 'utf8')) as Config).peers.flatMap(peerNames)),
+  };
+}
+
+/** A home that is not there, or cannot be read, has no names to complete. */
+function orNone(names: () => string[]): string[] {
+  try {
+    return names();
+  } catch {
+    return [];
+  }
+}
