@@ -23,7 +23,7 @@ export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
   const cluster = new Cluster({
     name,
     owner: ownerOf(context.home, hostname()),
-    api: new ClusterApi(clientOf(context.home, config)),
+    api: new ClusterApi(clientOf(context.home, config, name)),
     members: config.members.map((member) => memberOf(member, context.now)),
     tags,
     capacity,
@@ -36,11 +36,19 @@ export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
   return config.federate === true ? [new FederatedPeer(cluster, config.replication)] : memberPeers(cluster);
 }
 
-/** @throws ShardctlError when a file with what is secret cannot be read */
-export function clientOf(home: HomePaths, { name, url, user, passwordFile, tokenFile, ca }: ClusterConfig): HttpClient {
+/**
+ * @param settingsName the Cluster's name when it is in the settings already, so that errors can name the command that takes it out
+ * @throws ShardctlError when a file with what is secret cannot be read
+ */
+export function clientOf(
+  home: HomePaths,
+  { name, url, user, passwordFile, tokenFile, ca }: ClusterConfig,
+  settingsName?: string,
+): HttpClient {
   return new HttpClient({
     url,
     who: `cluster "${name}"`,
+    settingsName,
     user,
     password: passwordFile === undefined ? undefined : secretIn(resolve(home.dir, passwordFile), `the password of cluster "${name}"`),
     token: tokenOf(home, name, tokenFile),

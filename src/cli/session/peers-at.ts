@@ -1,7 +1,7 @@
 /** Peers that hold shards already, by where they are: directories by their paths, Kubo daemons by their URLs. */
 import { basename } from 'node:path';
 import { type Config, DEFAULT_CONFIG, type LocalPeerConfig, peerNames } from '../../home/config.ts';
-import { LocalPeer } from '../../peer/local/local.ts';
+import { layoutAt } from '../../peer/local/directory/identity.ts';
 import type { Peer } from '../../peer/peer.ts';
 import type { Context } from '../command-line/context.ts';
 import { hostOf, isUrl } from '../command-line/peer-options.ts';
@@ -56,7 +56,7 @@ async function addLocalAt(context: Context, config: Config, path: string): Promi
 /** With the name, tags and limits that it had in the home that was lost, where that has noted them. */
 async function localAt({ home, args }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
   if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
-  const layout = await LocalPeer.layoutAt(path);
+  const layout = await layoutAt(path);
   const { name = basename(path), ...noted } = (await (await import('./home-notes.ts')).peerNoted(path, args.text('owner'))) ?? {};
   return { kind: 'local', name: freeName(config, name), path, layout, tags: {}, ...noted };
 }

@@ -1,15 +1,18 @@
-/** A CAR as the one part of a multipart body, which is what `/add` takes. */
+/** A CAR as the one part of a multipart body: `dag/import` of Kubo and `/add` of IPFS Cluster take it so. */
 import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { ioError, ShardctlError } from '../../core/errors.ts';
 import { checkCar } from '../car-check.ts';
 import type { SealedShard, Throttle } from '../peer.ts';
 
+/** Pieces in which a CAR is read: one is in memory. Smaller ones under a limit, so that they fill a slow line evenly. */
 const PIECE_BYTES = 1024 * 1024;
+const THROTTLED_PIECE_BYTES = 64 * 1024;
 
 export interface CarBody {
   readonly contentType: string;
   readonly bytes: number;
+  /** Begins anew with each call. */
   readonly body: () => AsyncIterable<Uint8Array>;
 }
 
@@ -46,14 +49,16 @@ function multipart(bytes: number, content: () => AsyncIterable<Uint8Array>): Car
   };
 }
 
-async function* piecesOf({ carPath, label, carBytes }: SealedShard, throttle: Throttle | undefined): AsyncIterable<Uint8Array> {
-  const handle = await open(carPath, 'r').catch((error: unknown) => {
+async function* piecesOf(shard: SealedShard, throttle: Throttle | undefined): AsyncIterable<Uint8Array> {
+  const { carPath, label, carBytes } = shard;
+  const failed = (error: unknown) => {
     throw ioError(error, `reading ${label}`, carPath);
-  });
+  };
+  const handle = await open(carPath, 'r').catch(failed);
   try {
     for (let at = 0; at < carBytes; ) {
-      const length = Math.min(PIECE_BYTES, carBytes - at);
-      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
+      const length = Math.min(throttle === undefined ? PIECE_BYTES : THROTTLED_PIECE_BYTES, carBytes - at);
+      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at).catch(failed);
       if (bytesRead === 0) throw new ShardctlError('DAMAGE', `the CAR of ${label} ends after ${at} of ${carBytes} bytes (${carPath})`);
       at += bytesRead;
       await throttle?.(bytesRead);

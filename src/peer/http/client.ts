@@ -30,6 +30,8 @@ export interface HttpClientOptions extends Credentials {
   readonly url: string;
   /** What errors call the server, for example `peer "attic"`. */
   readonly who: string;
+  /** Name by which the settings have the server, which hints of errors give to commands. Undefined where it is in no settings. */
+  readonly settingsName?: string | undefined;
   /** Certificates to trust instead of the system's, PEM. */
   readonly ca?: string | undefined;
 }
@@ -62,6 +64,7 @@ export class HttpClient {
   readonly who: string;
   /** The server's address without credentials, for messages. */
   readonly address: string;
+  readonly settingsName: string | undefined;
   readonly #server: Address;
   readonly #ca: string | undefined;
   #agent: Promise<Agent> | undefined;
@@ -69,8 +72,9 @@ export class HttpClient {
   #hangs = false;
 
   /** Connects to nothing yet. @throws ShardctlError `USAGE` when the URL is none */
-  constructor({ url, who, ca, ...credentials }: HttpClientOptions) {
+  constructor({ url, who, settingsName, ca, ...credentials }: HttpClientOptions) {
     this.who = who;
+    this.settingsName = settingsName;
     this.#server = parseAddress(url, credentials);
     this.address = this.#server.base.href.replace(/\/$/, '');
     this.#ca = ca;
@@ -124,7 +128,7 @@ export class HttpClient {
     request.signal?.throwIfAborted();
     const asked = request.idleMs ?? IDLE_MS;
     const idleMs = this.#hangs && asked > 0 ? Math.min(asked, PROMPT_MS) : asked;
-    const names: RequestNames = { who: this.who, what: request.what, address: this.address };
+    const names: RequestNames = { settingsName: this.settingsName, who: this.who, what: request.what, address: this.address };
     let data: Dispatcher.ResponseData;
     try {
       data = await this.#send(request, idleMs);

@@ -1,10 +1,12 @@
 /** What goes wrong between us and a daemon, as errors that name the server and never its credentials. */
-import { displayLine } from '../../core/display.ts';
+import { displayLine, shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { Drip } from './patience.ts';
 
 /** How an error speaks of a request. */
 export interface RequestNames {
+  /** Name by which the settings have the server, for the command that removes it; undefined where it is in no settings. */
+  readonly settingsName: string | undefined;
   /** The server, for example `peer "attic"`. */
   readonly who: string;
   /** What was being asked of it, for example `importing shard 00000003`. */
@@ -15,7 +17,7 @@ export interface RequestNames {
 
 const MAX_SAID_CHARS = 400;
 
-/** A request that failed. What the server says in it may not steer a terminal. */
+/** A request that failed. Control characters in what the server said are escaped, so that they cannot steer a terminal. */
 export class HttpError extends ShardctlError {
   /** Status of the answer; undefined when there was none, or it broke off. */
   readonly status: number | undefined;
@@ -48,12 +50,12 @@ export class HttpError extends ShardctlError {
   }
 }
 
-/** Statuses that say "not now". */
+/** Statuses that mean "not now". */
 const BUSY = new Set([429, 502, 503, 504]);
-/** Statuses that come from in front of the daemon, which may have done what was asked all the same. */
+/** Statuses that a proxy in front of the daemon gives; the daemon may have done all the same what was asked of it. */
 const FROM_A_PROXY = new Set([502, 504]);
 
-/** An answer whose status says that it is none. @param said what the body says @param waitMs what the header `Retry-After` says */
+/** For an answer with a status of failure. @param said what its body says @param waitMs what its header `Retry-After` says */
 export function statusError({ who, what, address }: RequestNames, status: number, said: string, waitMs?: number): HttpError {
   const detail = `HTTP ${status}${said === '' ? '' : `: ${said}`}`;
   const details = { status, said, mayHaveActed: FROM_A_PROXY.has(status), retryable: BUSY.has(status), waitMs };
@@ -84,7 +86,7 @@ export function statusError({ who, what, address }: RequestNames, status: number
   return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${detail}`, details);
 }
 
-/** An answer that began well and then broke off, or is not what this API gives. @param why for example `the answer ends in the middle of a line` */
+/** For an answer that began well and then broke off, or is not what this API gives. @param why for example `the answer ends in the middle of a line` */
 export function answerError(
   { who, what, address }: RequestNames,
   why: string,
@@ -93,16 +95,19 @@ export function answerError(
   return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${why}`, { ...details, mayHaveActed: true });
 }
 
-/** @param error as thrown below HTTP: by a system call, by TLS, by undici */
-export function transportError({ who, what, address }: RequestNames, error: unknown, idleMs: number): HttpError {
+/** For a failure below HTTP. @param error as thrown by a system call, by TLS, or by undici */
+export function transportError({ settingsName, who, what, address }: RequestNames, error: unknown, idleMs: number): HttpError {
   const code = codeOf(error);
   const never = NEVER_SENT[code];
   if (never !== undefined) {
     return new HttpError('TOO_FEW_PEERS', `${who} (${address}) cannot be reached: ${never}`, {
       mayHaveActed: false,
-      // To take no connection for so long once is enough.
+      // A server that took no connection for the whole time-out is not given the same time again.
       retryable: !NO_CONNECTION.has(code),
-      hint: 'is it running, and is the URL right? If it is gone for good: `shardctl peers rm PEER --force`, then `shardctl repair`',
+      hint:
+        settingsName === undefined
+          ? 'is it running, and is the URL right?'
+          : `is it running, and is the URL right? If it is gone for good: \`shardctl peers rm ${shellWord(settingsName)} --force\`, then \`shardctl repair\``,
       cause: error,
     });
   }
@@ -122,13 +127,13 @@ export function transportError({ who, what, address }: RequestNames, error: unkn
         : (BROKEN[code] ?? messageOf(error));
   return new HttpError('TOO_FEW_PEERS', `${what} on ${who} failed (${address}): ${why}`, {
     mayHaveActed: true,
-    // To be silent for so long once is enough.
+    // A server that was silent for the whole time-out is not given the same time again.
     retryable: !silent,
     cause: error,
   });
 }
 
-/** Whether the server took the request, and was not heard of any more, or as good as not. */
+/** Whether the server took the request and then answered nothing, or almost nothing. */
 export function isSilence(error: unknown): boolean {
   return error instanceof Drip || codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' || codeOf(error) === 'UND_ERR_BODY_TIMEOUT';
 }

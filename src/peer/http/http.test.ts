@@ -190,6 +190,15 @@ describe('http', () => {
     await nobody.close();
   });
 
+  test('the hint for a server that is not there names the command that takes it out, if it is in the settings', async () => {
+    const hintOf = async (settingsName?: string) => {
+      const nobody = new HttpClient({ url: 'http://127.0.0.1:1', who: 'peer "attic"', settingsName });
+      return (await failure(nobody.json({ ...get, repeatable: false })).finally(() => nobody.close())).hint;
+    };
+    assert.match((await hintOf('attic')) ?? '', /`shardctl peers rm attic --force`/);
+    assert.equal(await hintOf(), 'is it running, and is the URL right?');
+  });
+
   test('a server that stays silent is given up when its time is over, and not before', async () => {
     handler = (_, response) => void setTimeout(() => response.end('"late"'), 1500);
     assert.equal(await client.json({ ...get, idleMs: 0 }), 'late');

@@ -21,7 +21,7 @@ import { damageIn, ShardWriter } from './shard-writer.ts';
 /** A slow disk, or a garbage collection that comes first, may take this long and is no failure. */
 const PATIENCE_MS = 60 * 60 * 1000;
 
-export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who'> {
+export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who' | 'settingsName'> {
   readonly name: string;
   /** What errors call the daemon. [peer "name"] */
   readonly who?: string;
@@ -70,7 +70,7 @@ export class KuboPeer implements Peer {
     this.weight = options.weight ?? 1;
     this.drained = options.drained ?? false;
     this.#options = options;
-    this.rpc = new KuboRpc(new HttpClient({ ...options, who: options.who ?? `peer "${options.name}"` }));
+    this.rpc = new KuboRpc(new HttpClient({ ...options, settingsName: options.name, who: options.who ?? `peer "${options.name}"` }));
     if (options.owner !== undefined) this.#marks = new MarkPins(this.rpc, options.owner, options.now ?? Date.now);
     if (options.gateway !== undefined)
       this.#gateway = new Gateway(new HttpClient({ url: options.gateway, who: `the gateway of peer "${options.name}"` }));

@@ -1,44 +1,41 @@
 /**
- * Which home counts on which shard of a daemon. A shard has one recursive pin, whoever needs it, so each home that does pins a CID of
- * its own beside it: one whose multihash is the identity, with the home's ID and the shard's digest in it. Such a pin takes no block,
+ * Which home counts on which shard of a Kubo daemon. A shard has one recursive pin, whoever needs it. So each home that counts on it
+ * also pins a CID of its own: its multihash is the identity, and holds the home's ID and the shard's digest. Such a pin takes no block,
  * outlives garbage collection and restarts, and is looked up in half a millisecond (Kubo 0.43).
  *
- * Homes come and go without a lock: who puts marks first and then looks, who removes looks again after unpinning, and pins again
- * what has been marked meanwhile.
+ * Homes take no lock on a daemon that they share. So a home that puts a shard marks it first and looks for the shard afterwards; a home
+ * that removes one unpins it first, looks at the marks again, and pins it again if another home has marked it meanwhile.
  */
 import { randomUUID } from 'node:crypto';
-import { CID } from 'multiformats/cid';
-import { create as createDigest } from 'multiformats/hashes/digest';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
-import { DAG_PB, DIGEST_BYTES, type Owner, RAW } from '../../core/model.ts';
+import { DAG_PB, DIGEST_BYTES, type Owner } from '../../core/model.ts';
 import { cidText, parseCid } from '../../dag/cid.ts';
+import { assertHomeId, type HomeDescription, isHomeId, isUpToDate } from '../home-description.ts';
 import { HttpError } from '../http/error.ts';
+import { identityCid, identityContent } from '../identity-cid.ts';
 import type { Mark, PeerOwner } from '../peer.ts';
 import type { KuboRpc } from './rpc.ts';
 
-const IDENTITY = 0;
 const PREFIX = Buffer.from('shardctl ');
-const OWNER_ID = /^[0-9a-f]{12}$/;
-const MARK_BYTES = PREFIX.length + 12 + 1 + DIGEST_BYTES;
+const HOME_ID_BYTES = 12;
+const MARK_BYTES = PREFIX.length + HOME_ID_BYTES + 1 + DIGEST_BYTES;
 /** Kubo refuses longer names. */
 const MAX_NAME_BYTES = 255;
 const AT_ONCE = 4;
-/** From so many marks on it is worth while to ask first which are there. */
+/** To make this many marks, one list of all marks is cheaper than a question for each. */
 const MANY = 16;
-/** Who is here is written down anew when it is older than this. */
-const STALE_MS = 24 * 60 * 60 * 1000;
-/** Its name changes whenever a home comes that was not here before: whoever knows the name knows all homes. */
-const HOMES = cidOf(Buffer.from('shardctl homes'));
+/** A pin that gets a new name whenever a home comes to the daemon for the first time. While its name is the same, no home has come. */
+const HOMES = identityCid(Buffer.from('shardctl homes'));
 
-interface Known {
-  /** What `HOMES` was called when the homes were listed. */
+interface KnownHomes {
+  /** The name of the pin `HOMES` when the homes were listed. */
   readonly state: string;
   readonly owners: ReadonlySet<string>;
-  /** Some home comes through a Cluster. */
+  /** Whether some home uses the daemon as a member of an IPFS Cluster. */
   readonly throughCluster: boolean;
 }
 
-/** How the pin of a home is called that it has made itself. That of a home that comes through a Cluster has none, or another name. */
+/** Name of the pin that stands for a home, if the home has made the pin itself. A Cluster gives that pin another name, or none. */
 const HOME_NAME = /^shardctl \w+ seen (\S+) at ([^:]*):(.*)$/;
 
 export class MarkPins {
@@ -47,7 +44,7 @@ export class MarkPins {
   readonly #now: () => number;
   readonly #marked = new Set<string>();
   #described: Promise<void> | undefined;
-  #known: Known | undefined;
+  #known: KnownHomes | undefined;
 
   constructor(rpc: KuboRpc, owner: Owner, now: () => number) {
     this.#rpc = rpc;
@@ -58,7 +55,7 @@ export class MarkPins {
   /** Marks shards as this home's own. */
   async mark(cids: readonly string[]): Promise<void> {
     const { id } = this.#owner;
-    if (!OWNER_ID.test(id)) throw new Error(`"${id}" is not the ID of a home`);
+    assertHomeId(id);
     this.#described ??= this.#describe().catch((error: unknown) => {
       this.#described = undefined;
       throw error;
@@ -70,7 +67,7 @@ export class MarkPins {
       if (this.#marked.has(cid)) continue;
       await queue.add(async () => {
         const mark = markOf(id, cid);
-        // Pinned again it would be gone for a moment.
+        // Pinning it again would take it away for a moment.
         if ((await this.#nameOf(mark)) === undefined) await this.#pin(mark, `shardctl ${id} holds ${cid}`);
         this.#marked.add(cid);
       });
@@ -78,14 +75,15 @@ export class MarkPins {
     await queue.drained();
   }
 
+  /** Takes a home's mark from the shard. */
   async release(cid: string, owner = this.#owner.id): Promise<void> {
     if (owner === this.#owner.id) this.#marked.delete(cid);
     await this.#rpc.unpin(markOf(owner, cid), `taking the mark of home ${owner} from ${cid}`);
   }
 
   /**
-   * Whether any home counts on the shard, as of now. A home that uses this daemon as a member of an IPFS Cluster has its marks in the
-   * Cluster, where they cannot be seen from here: it may count on any shard.
+   * Whether any home counts on the shard, asked now. A home that uses this daemon as a member of an IPFS Cluster has its marks in the
+   * Cluster, where this daemon does not show them: it is taken to count on every shard.
    */
   async isMarked(cid: string): Promise<boolean> {
     const state = (await this.#nameOf(HOMES)) ?? '';
@@ -97,11 +95,11 @@ export class MarkPins {
 
   async owners(): Promise<readonly PeerOwner[]> {
     const owners: PeerOwner[] = [];
-    for (const id of await this.#allOwners()) owners.push({ ...described((await this.#nameOf(homeOf(id))) ?? ''), id });
+    for (const id of await this.#allOwners()) owners.push({ ...descriptionIn((await this.#nameOf(homeOf(id))) ?? ''), id });
     return owners;
   }
 
-  async #look(state: string): Promise<Known> {
+  async #look(state: string): Promise<KnownHomes> {
     const owners = await this.#allOwners();
     const names = await Promise.all([...owners].map((owner) => this.#nameOf(homeOf(owner))));
     return { state, owners, throughCluster: names.some((name) => name !== undefined && !HOME_NAME.test(name)) };
@@ -110,7 +108,7 @@ export class MarkPins {
   async #allOwners(): Promise<ReadonlySet<string>> {
     const owners = new Set<string>();
     for await (const { cid } of this.#rpc.pins('direct', false)) {
-      const mark = parse(cid);
+      const mark = parseMark(cid);
       if (mark !== undefined) owners.add(mark.owner);
     }
     return owners;
@@ -119,10 +117,8 @@ export class MarkPins {
   async #describe(): Promise<void> {
     const { id, host, path } = this.#owner;
     const name = await this.#nameOf(homeOf(id));
-    const said = described(name ?? '');
     const now = this.#now();
-    const isFresh = Math.abs(now - Date.parse(said.seen ?? '')) < STALE_MS;
-    if (!isFresh || said.host !== host || said.path !== path)
+    if (!isUpToDate(descriptionIn(name ?? ''), this.#owner, now))
       await this.#pin(homeOf(id), `shardctl ${id} seen ${new Date(now).toISOString()} at ${host}:${path}`);
     if (name === undefined) await this.#pin(HOMES, `shardctl homes ${randomUUID()}`);
   }
@@ -148,39 +144,33 @@ export class MarkPins {
 /** The marks of all homes that use a daemon directly. */
 export async function* marksIn(rpc: KuboRpc): AsyncGenerator<Mark> {
   for await (const { cid } of rpc.pins('direct', false)) {
-    const mark = parse(cid);
+    const mark = parseMark(cid);
     if (mark?.cid !== undefined) yield { owner: mark.owner, cid: mark.cid };
   }
 }
 
-/** A CID that stands for nothing but the text in it. */
-function cidOf(bytes: Uint8Array): string {
-  return CID.createV1(RAW, createDigest(IDENTITY, bytes)).toString();
-}
-
 function markOf(owner: string, cid: string): string {
-  return cidOf(Buffer.concat([PREFIX, Buffer.from(`${owner} `), parseCid(cid).digest]));
+  return identityCid(Buffer.concat([PREFIX, Buffer.from(`${owner} `), parseCid(cid).digest]));
 }
 
+/** The pin that stands for a home, whatever shards it has marked. */
 function homeOf(owner: string): string {
-  return cidOf(Buffer.concat([PREFIX, Buffer.from(owner)]));
+  return identityCid(Buffer.concat([PREFIX, Buffer.from(owner)]));
 }
 
-/** Whose pin this is, and of which shard; undefined when it is none of these. */
-function parse(text: string): { readonly owner: string; readonly cid: string | undefined } | undefined {
-  // Most direct pins are others' and mean something else.
-  if (!text.startsWith('bafkqa')) return undefined;
-  const { multihash } = CID.parse(text);
-  const bytes = Buffer.from(multihash.digest);
-  if (multihash.code !== IDENTITY || !bytes.subarray(0, PREFIX.length).equals(PREFIX)) return undefined;
-  const owner = bytes.toString('latin1', PREFIX.length, PREFIX.length + 12);
-  if (!OWNER_ID.test(owner)) return undefined;
-  if (bytes.length === PREFIX.length + 12) return { owner, cid: undefined };
+/** Which home this pin is of, and of which shard if it is a mark; undefined when it is neither a mark nor stands for a home. */
+function parseMark(text: string): { readonly owner: string; readonly cid: string | undefined } | undefined {
+  const bytes = identityContent(text);
+  if (bytes === undefined || !bytes.subarray(0, PREFIX.length).equals(PREFIX)) return undefined;
+  const idEnd = PREFIX.length + HOME_ID_BYTES;
+  const owner = bytes.toString('latin1', PREFIX.length, idEnd);
+  if (!isHomeId(owner)) return undefined;
+  if (bytes.length === idEnd) return { owner, cid: undefined };
   if (bytes.length !== MARK_BYTES) return undefined;
   return { owner, cid: cidText({ codec: DAG_PB, digest: bytes.subarray(-DIGEST_BYTES) }, 1) };
 }
 
-function described(name: string): Omit<PeerOwner, 'id'> {
+function descriptionIn(name: string): HomeDescription {
   const [, seen, host, path] = HOME_NAME.exec(name) ?? [];
   return seen === undefined || host === undefined || path === undefined ? {} : { host, path, seen };
 }

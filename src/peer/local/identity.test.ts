@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 import { ShardctlError } from '../../core/errors.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard } from '../../testing/shards.ts';
+import { layoutAt } from './directory/identity.ts';
 import { LocalPeer, type LocalPeerOptions } from './local.ts';
 
 let dir: string;
@@ -80,7 +81,7 @@ test('an empty mount point, or a directory without shards, is nothing to mend', 
 
 test('who names a directory with a damaged peer.json takes it for what is in it', async () => {
   writeFileSync(file, '{');
-  assert.equal(await LocalPeer.layoutAt(options.path), 'car');
+  assert.equal(await layoutAt(options.path), 'car');
   await LocalPeer.create(options);
   await new LocalPeer(options).metric();
 });

@@ -30,7 +30,7 @@ function fileOf(lengths: readonly number[], breaks: (from: number, to: number) =
   return { ahead, ranges, taken, block };
 }
 
-async function settled(): Promise<void> {
+async function idle(): Promise<void> {
   for (let turn = 0; turn < 100; turn++) await setImmediate();
 }
 
@@ -52,7 +52,7 @@ test('whatever is read in whatever order is the right part of the file', async (
   );
 });
 
-test('a tree in the order of its shard is read once, in stretches that grow', async () => {
+test('a tree in the order of its shard is read once, in ranges that grow', async () => {
   const { ahead, ranges, taken } = fileOf(Array.from({ length: 4000 }, () => 10_000));
   await ahead.block(0);
   let alone = 0;
@@ -76,15 +76,15 @@ test('a directory that stands behind what is in it is read by itself, and moves 
 test('no more comes in than a few megabytes ahead of what is used', async () => {
   const { ahead, taken } = fileOf(Array.from({ length: 200 }, () => MIB));
   for (let i = 0; i < 70; i++) await ahead.block(i);
-  await settled();
+  await idle();
   assert.ok(taken.bytes <= 96 * MIB, `${taken.bytes} bytes`);
   const before = taken.bytes;
   ahead.close();
-  await settled();
+  await idle();
   assert.equal(taken.bytes, before);
 });
 
-test('where a stretch breaks off, another one is begun', async () => {
+test('where a range breaks off, another one is begun', async () => {
   let reached = 0;
   const { ahead, ranges } = fileOf(
     Array.from({ length: 60 }, () => MIB),
@@ -106,12 +106,12 @@ test('whoever gives nothing is not asked again', async () => {
   assert.ok(ranges.length <= 2);
 });
 
-test('blocks from everywhere are not worth a run each', async () => {
+test('blocks from everywhere are not worth a span each', async () => {
   const { ahead, ranges, taken } = fileOf(Array.from({ length: 4000 }, () => 20_000));
   for (let i = 0; i < 500; i++) await ahead.block((i * 1500) % 4000);
   assert.equal(ranges.length, 0);
-  // Near each other, and yet no two of a run.
+  // Near each other, and yet no two of a span.
   for (let i = 0; i < 60; i++) await ahead.block(i * 60);
-  await settled();
+  await idle();
   assert.ok(taken.bytes <= 20 * MIB, `${taken.bytes} bytes`);
 });

@@ -1,20 +1,19 @@
 /**
- * Which home counts on which shard of a local peer: an empty file `owners/<home>/<cid>`, and `owners/<home>.json` for people. Homes
- * come and go without a lock on the peer: who puts marks first and then looks, who removes looks again after the shard is out of
- * sight, and brings it back when it has been marked meanwhile.
+ * Which home counts on which shard of a local peer: an empty file `owners/<home>/<cid>`, and for people `owners/<home>.json`.
+ *
+ * Homes take no lock on a peer that they share. So a home that puts a shard marks it first and looks for the shard afterwards; a home
+ * that removes one moves it out of sight first, looks at the marks again, and moves it back if another home has marked it meanwhile.
  */
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncPath, writeDurably } from '../../../core/durable-files.ts';
 import type { Owner } from '../../../core/model.ts';
+import { assertHomeId, descriptionText, type HomeDescription, isHomeId, isUpToDate, parseDescription } from '../../home-description.ts';
 import type { Mark, PeerOwner } from '../../peer.ts';
 import { isShardName, shardName } from '../../shard-name.ts';
 import { isThere, namesIn } from './vanishing-files.ts';
 
-const OWNER_ID = /^[0-9a-f]{12}$/;
 const DESCRIPTION = '.json';
-/** Who is here is written down anew when it is older than this. */
-const STALE_MS = 24 * 60 * 60 * 1000;
 
 export class MarkFiles {
   readonly #folder: string;
@@ -27,18 +26,18 @@ export class MarkFiles {
     this.#owner = owner;
   }
 
-  /** MarkFiles shards as this home's own. Durable when it resolves. @param now milliseconds since 1970 */
+  /** Marks shards as this home's own. Durable when it resolves. @param now milliseconds since 1970 */
   async mark(cids: readonly string[], now: number): Promise<void> {
     await this.#describe(now);
     const own = join(this.#folder, this.#owner.id);
     for (const cid of cids) await (await open(join(own, shardName(cid)), 'a')).close();
-    // Also when each was there: it may be as young as a crash of a moment ago.
+    // Flushed even if every mark was there already: a run that crashed a moment ago may have made them and not flushed them.
     await syncPath(own);
   }
 
-  /** Durable when it resolves: a mark that a power cut brought back, with the shard, would keep what nobody knows of any more. */
+  /** Durable when it resolves: a mark that a power cut brought back would keep its shard on the peer, and no home would know of it. */
   async release(cid: string, owner = this.#owner.id): Promise<void> {
-    if (!OWNER_ID.test(owner)) return;
+    if (!isHomeId(owner)) return;
     const folder = join(this.#folder, owner);
     if (!(await isThere(join(folder, shardName(cid))))) return;
     await rm(join(folder, cid), { force: true });
@@ -64,31 +63,29 @@ export class MarkFiles {
   }
 
   async #ids(): Promise<string[]> {
-    return (await namesIn(this.#folder)).filter((name) => OWNER_ID.test(name)).sort();
+    return (await namesIn(this.#folder)).filter(isHomeId).sort();
   }
 
   async #describe(now: number): Promise<void> {
     if (this.#isDescribed) return;
-    const { id, host, path } = this.#owner;
-    if (!OWNER_ID.test(id)) throw new Error(`"${id}" is not the ID of a home`);
+    const { id } = this.#owner;
+    assertHomeId(id);
     await makeDirectory(join(this.#folder, id));
-    const said = await this.#description(id);
-    const isFresh = Math.abs(now - Date.parse(said.seen ?? '')) < STALE_MS;
-    if (said.path !== path || said.host !== host || !isFresh) {
-      const text = JSON.stringify({ host, path, seen: new Date(now).toISOString() });
-      await writeDurably(join(this.#folder, `${id}${DESCRIPTION}`), `${text}\n`);
-    }
+    if (!isUpToDate(await this.#description(id), this.#owner, now))
+      await writeDurably(this.#descriptionOf(id), `${descriptionText(this.#owner, now)}\n`);
     this.#isDescribed = true;
   }
 
-  async #description(id: string): Promise<Omit<PeerOwner, 'id'>> {
+  async #description(id: string): Promise<HomeDescription> {
     try {
-      const said = JSON.parse(await readFile(join(this.#folder, `${id}${DESCRIPTION}`), 'utf8')) as Record<string, unknown>;
-      const texts = (['host', 'path', 'seen'] as const).filter((key) => typeof said[key] === 'string');
-      return Object.fromEntries(texts.map((key) => [key, said[key]]));
+      return parseDescription(await readFile(this.#descriptionOf(id), 'utf8'));
     } catch {
-      // For people alone.
+      // Only people read it, so a description that cannot be read stops nothing: this home's own is written again.
       return {};
     }
+  }
+
+  #descriptionOf(id: string): string {
+    return join(this.#folder, `${id}${DESCRIPTION}`);
   }
 }

@@ -1,14 +1,15 @@
-/** Files that another process may take away at any moment: that one is not there is an answer. */
+/** Files of a local peer that another home's process may remove or rename at any moment: "it is not there" is an answer, and no failure. */
 import { readdir, rename, stat } from 'node:fs/promises';
+import { isGone } from '../../../core/errno.ts';
 import { errnoOf } from '../../../core/errors.ts';
 
-/** What the operation gives; undefined when its file is not there. */
+/** The result of the operation; undefined when its file is not there. @throws every other failure: a disk that cannot be read says nothing */
 export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;
   } catch (error) {
-    // Where a directory should be stands somebody's file: what should be in it is not there either.
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    // ENOTDIR: somebody's file stands where a directory should be, so what should be in that directory is not there either.
+    if (isGone(errnoOf(error))) return undefined;
     throw error;
   }
 }
@@ -17,12 +18,12 @@ export async function isThere(path: string): Promise<boolean> {
   return (await ifThere(stat(path))) !== undefined;
 }
 
-/** @returns false when it is not there (any more) */
+/** @returns false when the file is not there, or not any more */
 export async function renameIfThere(from: string, to: string): Promise<boolean> {
   return (await ifThere(rename(from, to).then(() => true))) ?? false;
 }
 
-/** In order; none when the directory is not there. */
+/** Sorted; none when the directory is not there. */
 export async function namesIn(folder: string): Promise<string[]> {
   return ((await ifThere(readdir(folder))) ?? []).sort();
 }

@@ -1,0 +1,85 @@
+/** How much a local peer can still take: what its disk has free and its settings allow, less what is being copied to it at this moment. */
+import type { StatsFs } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { freeBytesOf } from '../../core/disk-space.ts';
+import { reasonOf, ShardctlError } from '../../core/errors.ts';
+import type { SealedShard } from '../peer.ts';
+
+export interface FreeSpaceOptions {
+  /** Name of the peer. */
+  readonly name: string;
+  /** Directory of the peer. */
+  readonly path: string;
+  /** Most bytes that its shards may take. */
+  readonly capacity?: number | undefined;
+  readonly statfs?: (path: string) => Promise<StatsFs>;
+}
+
+export class FreeSpace {
+  readonly #options: FreeSpaceOptions;
+  /** Bytes of the shards that are being put, so that several puts at once do not count on the same free space. */
+  #claimed = 0;
+
+  constructor(options: FreeSpaceOptions) {
+    this.#options = options;
+  }
+
+  /** @param usedBytes of the shards that are there @throws ShardctlError as `#diskFree` does */
+  async freeBytes(usedBytes: number): Promise<number> {
+    return Math.max(0, Math.min(await this.#diskFree(), this.#capacity - usedBytes));
+  }
+
+  /**
+   * Claims the space of a shard while `put` stores it.
+   * @param usedBytes of the other shards that are there @param put is given a check of the disk, to be called before bytes are copied
+   * @throws ShardctlError `NO_SPACE`
+   */
+  async claim(shard: SealedShard, usedBytes: number, put: (checkDisk: () => Promise<void>) => Promise<void>): Promise<void> {
+    const { carBytes } = shard;
+    const room = this.#capacity - usedBytes - this.#claimed;
+    if (room < carBytes) throw this.#full(shard, room, 'capacity');
+    this.#claimed += carBytes;
+    try {
+      await put(() => this.#checkDisk(shard));
+    } finally {
+      this.#claimed -= carBytes;
+    }
+  }
+
+  get #capacity(): number {
+    return this.#options.capacity ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** @throws ShardctlError `TOO_FEW_PEERS` when the file system does not say what is free, and no capacity limits the peer instead */
+  async #diskFree(): Promise<number> {
+    const { name, path, capacity, statfs: ask = statfs } = this.#options;
+    let said = '';
+    try {
+      const free = freeBytesOf(await ask(path));
+      if (free !== undefined) return free;
+    } catch (error) {
+      said = `: ${reasonOf(error)}`;
+    }
+    if (capacity !== undefined) return Number.POSITIVE_INFINITY;
+    throw new ShardctlError('TOO_FEW_PEERS', `the file system of peer "${name}" (${path}) does not say how much is free${said}`, {
+      hint: `say how much its shards may take: \`shardctl peers set ${name} --capacity 500GB\``,
+    });
+  }
+
+  /** Takes off what the other puts have claimed, although a part of that may be on the disk already: it errs on the safe side. */
+  async #checkDisk(shard: SealedShard): Promise<void> {
+    const room = (await this.#diskFree()) - (this.#claimed - shard.carBytes);
+    if (room < shard.carBytes) throw this.#full(shard, room, 'disk');
+  }
+
+  #full({ carBytes, label }: SealedShard, room: number, what: 'disk' | 'capacity'): ShardctlError {
+    const { name, path } = this.#options;
+    const free = Math.max(0, room);
+    return new ShardctlError('NO_SPACE', `peer "${name}" has ${free} bytes left of its ${what} and needs ${carBytes} for ${label}`, {
+      hint:
+        what === 'disk'
+          ? `free some space on the disk of ${path} or add a peer with \`shardctl peers add\``
+          : `raise the capacity of peer "${name}" or add another with \`shardctl peers add\``,
+    });
+  }
+}
