@@ -46,13 +46,13 @@ export function profileNamed(name: string): CidProfile {
 function parseChunker(text: string): ChunkerOptions {
   const [kind, ...rest] = text.split('-');
   const numbers = rest.map(Number);
+  const [first, second, third] = numbers;
   const whole = numbers.every((n) => Number.isSafeInteger(n) && n > 0 && n <= MAX_CHUNK_BYTES);
-  if (whole && kind === 'size' && numbers.length === 1) return { kind: 'size', bytes: numbers[0] as number };
-  if (whole && kind === 'rabin' && (numbers.length === 0 || numbers.length === 1 || numbers.length === 3)) {
-    // Kubo: plain `rabin` averages 256 KiB, one number is the average, and min and max follow from it.
-    const avg = (numbers.length === 3 ? numbers[1] : numbers[0]) ?? 256 * 1024;
-    const min = numbers.length === 3 ? (numbers[0] as number) : Math.floor(avg / 3);
-    const max = numbers.length === 3 ? (numbers[2] as number) : avg + Math.floor(avg / 2);
+  if (whole && kind === 'size' && first !== undefined && numbers.length === 1) return { kind: 'size', bytes: first };
+  if (whole && kind === 'rabin' && (numbers.length <= 1 || numbers.length === 3)) {
+    // Kubo: plain `rabin` averages 256 KiB; one number is the average, and min and max follow from it.
+    const avg = second ?? first ?? 256 * 1024;
+    const [min, max] = first !== undefined && third !== undefined ? [first, third] : [Math.floor(avg / 3), avg + Math.floor(avg / 2)];
     if (min >= 16 && min <= avg && avg <= max) return { kind: 'rabin', min, avg, max };
   }
   throw new ShardctlError('USAGE', `bad chunker "${text}"`, {

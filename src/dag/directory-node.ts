@@ -1,12 +1,12 @@
 /**
- * Directory nodes from columns: one plain node, or a HAMT directory when that would be too large. The project's own
- * encoder: names are bytes here (a JS string in UTF-8 would change the CID of an old mirror), and it takes a tenth of the
+ * Makes a directory's nodes from columns: one plain node, or a HAMT directory where that would be too large. Our own encoder,
+ * because names are bytes (as UTF-8 strings they would change the CIDs of an old mirror), and because it takes a tenth of the
  * time of @ipld/dag-pb with ipfs-unixfs.
  */
-import { type ByteString, type CidProfile, type Codec, DAG_PB, type Metadata, type Root } from '../core/model.ts';
+import { type CidProfile, DAG_PB, type Metadata, type Root } from '../core/model.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { type CidVersion, cidLength } from './cid.ts';
-import type { DirectoryLinks } from './directory-links.ts';
+import { codecAt, type DirectoryLinks, dagSizeAt, nameAt } from './directory-links.ts';
 import { buildHamt, type HamtBefore } from './hamt-writer.ts';
 import { linkBytes, NodeWriter } from './node-writer.ts';
 import { fieldLength, writeVarintField } from './protobuf-writer.ts';
@@ -15,7 +15,7 @@ import { measureMetadata, TYPE, TYPE_BYTES, UNIXFS_DIRECTORY, writeMetadata } fr
 /**
  * @param metadata mode and mtime of the directory, if they go into the DAG
  * @param emit takes each node, children before parents, and returns its digest
- * @param before of a HAMT directory, if it is known
+ * @param before the parent's directory, if it was a HAMT directory and is known
  */
 export function buildDirectory(
   links: DirectoryLinks,
@@ -36,26 +36,24 @@ export function buildDirectory(
   const node = new NodeWriter(linksBytes, dataLength, cidVersion);
   let dagSize = blockBytes;
   for (let i = 0; i < links.count; i++) {
-    const cid = i * CID_COLUMN_BYTES;
-    node.link(links.cids[cid] as Codec, links.cids, cid + 1, links.names[i] as ByteString, links.dagSizes[i] as number);
-    dagSize += links.dagSizes[i] as number;
+    const size = dagSizeAt(links, i);
+    node.link(codecAt(links, i), links.cids, i * CID_COLUMN_BYTES + 1, nameAt(links, i), size);
+    dagSize += size;
   }
   const at = writeVarintField(node.block, node.data(dataLength), TYPE, UNIXFS_DIRECTORY);
   writeMetadata(node.block, at, measured);
   return { codec: DAG_PB, digest: emit(node.block), dagSize };
 }
 
-function sumOfLinks({ count, names, cids, dagSizes }: DirectoryLinks, version: CidVersion): number {
+function sumOfLinks(links: DirectoryLinks, version: CidVersion): number {
   let bytes = 0;
-  for (let i = 0; i < count; i++) {
-    bytes += linkBytes(cids[i * CID_COLUMN_BYTES] as Codec, (names[i] as ByteString).length, dagSizes[i] as number, version);
-  }
+  for (let i = 0; i < links.count; i++) bytes += linkBytes(codecAt(links, i), nameAt(links, i).length, dagSizeAt(links, i), version);
   return bytes;
 }
 
 /** What Kubo's `links` estimate counts. */
-function sumOfNamesAndCids({ count, names, cids }: DirectoryLinks, version: CidVersion): number {
+function sumOfNamesAndCids(links: DirectoryLinks, version: CidVersion): number {
   let bytes = 0;
-  for (let i = 0; i < count; i++) bytes += (names[i] as ByteString).length + cidLength(cids[i * CID_COLUMN_BYTES] as Codec, version);
+  for (let i = 0; i < links.count; i++) bytes += nameAt(links, i).length + cidLength(codecAt(links, i), version);
   return bytes;
 }

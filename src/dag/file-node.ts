@@ -1,6 +1,6 @@
 /**
- * UnixFS files and symlinks, block by block. An encoder of our own, because a node is built for every file of a mirror:
- * @ipld/dag-pb with ipfs-unixfs takes 5.6 µs a link. Property tests hold it against them.
+ * Nodes of UnixFS files and symlinks. Our own encoder, because a node is made for every file of a mirror: @ipld/dag-pb with
+ * ipfs-unixfs takes 5.6 µs a link. Property tests compare it with them. Nodes above the leaves of large files: `file-tree.ts`.
  */
 import type { Codec, Metadata } from '../core/model.ts';
 import type { CidVersion } from './cid.ts';
@@ -74,7 +74,7 @@ function writeFileData(out: Buffer, at: number, children: readonly Pick<FileChil
   writeMetadata(out, at, data.metadata);
 }
 
-/** What stands around the bytes of a dag-pb leaf, so that they can be read from the file straight to their place. */
+/** The bytes before and after the file's bytes in a dag-pb leaf: apart, so that a worker reads the file straight to its place between them. */
 export interface LeafFrame {
   readonly prefix: Buffer;
   readonly suffix: Buffer;

@@ -1,7 +1,7 @@
 /**
- * What a HAMT directory holds. Its nodes may come from a stranger: a node whose 1,024 slots all lead to one below it, fifteen
- * times over, is a few blocks and more links than anybody can follow. So each name must hash to the slots on the way to it, no
- * node stands in two places, and none below the root is empty: then there is no more to follow than there are names.
+ * Reads the entries of a HAMT directory. Its nodes may come from a stranger: fifteen nodes whose 1,024 slots all lead to the next
+ * node are a few blocks, and more links than anybody can follow. So each name must hash to the slots on the way to it, no node may
+ * stand in two places, and none below the root may be empty: then there are no more links to follow than there are names.
  */
 import { DigestMap } from '../core/digest-map.ts';
 import { ShardctlError } from '../core/errors.ts';
@@ -10,7 +10,7 @@ import { cidText } from './cid.ts';
 import { hashName } from './murmur.ts';
 import { type DagNode, decodeNode, hamtEntryName, type Link } from './node-reader.ts';
 
-/** Of a name's hash, of which each level takes as many as its slots need. */
+/** Bits of a name's hash; each level of the trie takes as many as its slots need. */
 const HASH_BITS = 64;
 
 /** Gives a node's bytes, hashed. */
@@ -18,8 +18,8 @@ export type LoadHamtNode = (id: BlockId) => Promise<Uint8Array>;
 
 /**
  * The entries below a HAMT's root, under their own names, in no order.
- * @param onLost told of each node that cannot be had or read, and then the others are all there is; without it, that is thrown
- * @throws ShardctlError `DAMAGE` when it is not what its names make of it
+ * @param onLost is told of each node that cannot be read, and the entries of the other nodes are given; without it, the error is thrown
+ * @throws ShardctlError `DAMAGE` when an entry is not where its name's hash leads
  */
 export async function hamtLinks(id: BlockId, root: DagNode, load: LoadHamtNode, onLost?: (error: unknown) => void): Promise<Link[]> {
   const reader = new HamtReader(id, root.fanout ?? 0, load, onLost);
@@ -88,7 +88,9 @@ class HamtReader {
 
   /** The slot that the hash names at this level: the first bits at the root, the next ones below it. */
   #slotAt(level: number): number {
-    const [high, low, bits] = [this.#high[0] as number, this.#low[0] as number, this.#bits];
+    const [high = 0] = this.#high;
+    const [low = 0] = this.#low;
+    const bits = this.#bits;
     const end = (level + 1) * bits;
     if (end > HASH_BITS) return -1;
     const mask = this.#fanout - 1;

@@ -2,6 +2,9 @@
  * HAMT directories: a trie over the hashes of the names, 256 ways, one byte of the hash a level. A slot holds an entry
  * (its link's name: two hex digits, then the entry's name) or, when several entries share it, a node one level down (two
  * hex digits alone). Only the root carries the directory's metadata.
+ *
+ * The casts beside index accesses stay: with an accessor for each column a directory of 100,000 entries took 2.0 to 2.7 µs an entry
+ * instead of 1.9. Every row below `count` is in all columns.
  */
 
 import { ShardctlError } from '../core/errors.ts';
@@ -33,10 +36,10 @@ const PREFIXES: readonly ByteString[] = Array.from({ length: SLOTS }, (_, slot) 
 const NO_METADATA = measureMetadata(undefined);
 const NOTHING_KEPT: ReadonlyMap<number, Slot> = new Map();
 
-/** The directory as it was: what hangs below a slot in which nothing differs need not be made again. */
+/** The directory as the parent snapshot has it: a node below a slot of the root in which no name changed is linked, not made again. */
 export interface HamtBefore {
   readonly root: DagNode;
-  /** Names that are new, gone, or lead to something else: all of them. */
+  /** Every name that is new, gone, or links to something else. */
   readonly changed: readonly ByteString[];
 }
 
@@ -67,7 +70,7 @@ class HamtBuilder {
   /** Entries by hash, so that those of one node stand together. */
   readonly #order: Uint32Array;
 
-  /** What hangs below the root's slots in which nothing differs. */
+  /** Nodes of the parent's directory below the root's slots in which nothing changed. */
   readonly #kept: ReadonlyMap<number, Slot>;
 
   constructor(links: DirectoryLinks, version: CidVersion, emit: (block: Buffer) => Uint8Array, before: HamtBefore | undefined) {
@@ -99,7 +102,7 @@ class HamtBuilder {
       start = end;
     }
     const bitfield = new Uint8Array(SLOTS / 8);
-    // A big number whose lowest bit is slot 0.
+    // The bitfield is one big-endian number whose lowest bit is slot 0.
     for (const slot of slots.keys()) (bitfield[bitfield.length - 1 - (slot >>> 3)] as number) |= 1 << (slot & 7);
     const taken = kept.size === 0 ? [...slots.values()] : [...slots.keys()].sort((a, b) => a - b).map((slot) => slots.get(slot) as Slot);
     return this.#encode(taken, bitfield.subarray(bitfield.findIndex((byte) => byte !== 0)), metadata);
@@ -167,7 +170,7 @@ function hashNames(count: number, names: readonly ByteString[]): Hashes {
   return { high, low };
 }
 
-/** The nodes below the old root's slots that no changed name belongs to; what is alone in its slot is quickly made again. */
+/** The nodes below the old root's slots that no changed name belongs to. An entry that is alone in its slot costs little to encode again. */
 function keptSlots({ root, changed }: HamtBefore): Map<number, Slot> {
   const kept = new Map<number, Slot>();
   if (root.type !== 'hamt' || root.fanout !== SLOTS) return kept;

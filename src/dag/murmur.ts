@@ -1,6 +1,7 @@
 /**
- * The hash of HAMT directories: the first 64 bits of murmur3-x64-128, of a byte string. On halves of 32 bits in variables: a
- * directory of 100,000 entries hashes all of its names whenever one of them changes.
+ * The hash of HAMT directories: the first 64 bits of murmur3-x64-128 of a byte string. Our own, in 32-bit halves held in variables,
+ * because a directory of 100,000 entries hashes all of its names whenever one of them changes; a test compares it with
+ * @multiformats/murmur3.
  */
 import type { ByteString } from '../core/model.ts';
 
@@ -10,7 +11,7 @@ const C2_HIGH = 0x4cf5ad43;
 const C2_LOW = 0x2745937f;
 const BLOCK_BYTES = 16;
 
-/** The number that is being worked on. */
+/** Both halves of the number that the functions below work on. */
 let high = 0;
 let low = 0;
 
@@ -90,7 +91,7 @@ function finish(): void {
   low ^= high >>> 1;
 }
 
-/** To the left. */
+/** Rotates to the left. */
 function rotate(bits: number): void {
   const [a, b] = bits < 32 ? [high, low] : [low, high];
   const by = bits & 31;

@@ -1,7 +1,7 @@
 /**
- * Reads dag-pb nodes with UnixFS data. A decoder of our own, because @ipld/dag-pb gives names as UTF-8 strings, and names
- * and symlink targets are bytes. A node may come from a stranger: every length is checked against the block, and what is
- * held is bounded by the block's size.
+ * Reads dag-pb nodes with UnixFS data. Our own decoder, because @ipld/dag-pb gives names as UTF-8 strings, and the names of a
+ * mirror's entries are bytes; where that does not matter, see `dag-pb.ts`. A node may come from a stranger: every length is
+ * checked against the block, and what is held is bounded by the block's size.
  */
 import type { ByteString, Codec, Root } from '../core/model.ts';
 import { readCid, textOfCid } from './cid.ts';

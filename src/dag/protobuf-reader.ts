@@ -4,7 +4,7 @@ import { BYTES, FIXED32, FIXED64, VARINT } from './protobuf-writer.ts';
 
 const MAX_VARINT_BYTES = 10;
 
-/** A block that is what its hash says, and no node: no other copy of it is any better. */
+/** The block has the bytes that its hash says, and they are no UnixFS node: no other copy can be better. */
 export class NotUnixFs extends ShardctlError {
   constructor(message: string, hint?: string) {
     super('DAMAGE', message, hint === undefined ? {} : { hint });
@@ -52,7 +52,7 @@ export class PbReader {
     return this.#varint();
   }
 
-  /** What this field adds to a repeated number: one, or several packed into one field. Whoever reads must take either. */
+  /** The values that this field adds to a repeated number: one, or several packed into it. Protobuf has readers accept both. */
   numbers(): number[] {
     if (this.#type !== BYTES) return [this.number()];
     const packed = new PbReader(this.bytes());
@@ -70,11 +70,11 @@ export class PbReader {
   /** A 32-bit number of fixed length. */
   fixed32(): number {
     this.#expect(FIXED32);
-    const [a, b, c, d] = this.#take(4) as unknown as [number, number, number, number];
-    return a + b * 0x100 + c * 0x1_0000 + d * 0x100_0000;
+    const bytes = this.#take(4);
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(0, true);
   }
 
-  /** Passes over a field that is not known. */
+  /** Passes over an unknown field. */
   skip(): void {
     if (this.#type === VARINT) this.#varint64();
     else if (this.#type === FIXED64) this.#take(8);

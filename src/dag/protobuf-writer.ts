@@ -54,7 +54,7 @@ export function writeVarintField(out: Uint8Array, at: number, field: number, val
   return writeVarint(out, at, value);
 }
 
-/** Copies `length` bytes. A loop, because for the 32 bytes of a digest a native call or a view costs more than the copy. */
+/** Copies `length` bytes, all of which `source` has. A loop, because for the 32 bytes of a digest a native call or a view costs more than the copy. */
 export function writeBytes(out: Uint8Array, at: number, source: Uint8Array, from: number, length: number): number {
   for (let i = 0; i < length; i++) out[at + i] = source[from + i] as number;
   return at + length;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createCipheriv } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { rabinChunks } from './rabin-chunker.ts';
+import { rabinChunker } from './rabin-chunker.ts';
 
 const NOISE = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(200_000));
 
@@ -36,7 +36,7 @@ test('equal stretches of two files end in equal chunks', async () => {
 
 async function chunks(bytes: Buffer, pieces: readonly number[], options: { min: number; avg: number; max: number }): Promise<Buffer[]> {
   const found: Buffer[] = [];
-  for await (const chunk of rabinChunks(cut(bytes, pieces), options)) found.push(Buffer.from(chunk));
+  for await (const chunk of rabinChunker(options)(cut(bytes, pieces))) found.push(Buffer.from(chunk));
   return found;
 }
 

@@ -6,6 +6,7 @@
  * where its low bits are all zero. It is held in two halves, `high` of 21 bits and `low` of 32, because bit operations are
  * of 32 bits.
  */
+import type { Chunker } from 'ipfs-unixfs-importer/chunker';
 import type { ChunkerOptions } from '../core/model.ts';
 
 const POLYNOMIAL = 17437180132763653n;
@@ -15,11 +16,21 @@ const WINDOW_BYTES = 16;
 /** One half of 256 polynomials. */
 type Half = Int32Array;
 
+/** Each table has 256 entries, and is asked for a byte. */
+function half(table: Half, byte: number): number {
+  return table[byte] as number;
+}
+
+/** @param at below the number of bytes */
+function byteAt(bytes: Uint8Array, at: number): number {
+  return bytes[at] as number;
+}
+
 interface Tables {
-  /** What a byte has become in the fingerprint by the time it leaves the window. */
+  /** What a byte adds to the fingerprint by the time it leaves the window. */
   readonly outLow: Half;
   readonly outHigh: Half;
-  /** What takes the eight bits above the degree away again. */
+  /** What reduces the eight bits above the degree, by their value. */
   readonly modLow: Half;
   readonly modHigh: Half;
 }
@@ -51,7 +62,7 @@ function modulo(polynomial: bigint): bigint {
 
 type RabinOptions = Omit<Extract<ChunkerOptions, { kind: 'rabin' }>, 'kind'>;
 
-/** Finds where chunks end, in a stream of pieces. */
+/** Finds where chunks end in a stream, whatever pieces the stream comes in. */
 class Cutter {
   readonly #min: number;
   readonly #max: number;
@@ -61,7 +72,7 @@ class Cutter {
   #at = 0;
   #low = 0;
   #high = 0;
-  /** Bytes of the open chunk. */
+  /** Bytes of the chunk that has not ended. */
   #length = 0;
 
   constructor({ min, avg, max }: RabinOptions) {
@@ -77,22 +88,22 @@ class Cutter {
   next(piece: Uint8Array, from: number): number | undefined {
     const { outLow, outHigh, modLow, modHigh } = this.#tables;
     const window = this.#window;
-    // Nothing can end before the least size: so only the window before that is of interest.
+    // No chunk ends before the least size, so only the window before that is hashed.
     const skipped = Math.min(Math.max(0, this.#min - WINDOW_BYTES - this.#length), piece.length - from);
     let length = this.#length + skipped;
     let at = this.#at;
     let low = this.#low;
     let high = this.#high;
     for (let i = from + skipped; i < piece.length; i++) {
-      const byte = piece[i] as number;
-      const gone = window[at] as number;
+      const byte = byteAt(piece, i);
+      const gone = byteAt(window, at);
       window[at] = byte;
       at = (at + 1) % WINDOW_BYTES;
-      low ^= outLow[gone] as number;
-      high ^= outHigh[gone] as number;
+      low ^= half(outLow, gone);
+      high ^= half(outHigh, gone);
       const above = high >>> 13;
-      high = ((high << 8) | (low >>> 24)) ^ (modHigh[above] as number);
-      low = ((low << 8) | byte) ^ (modLow[above] as number);
+      high = ((high << 8) | (low >>> 24)) ^ half(modHigh, above);
+      low = ((low << 8) | byte) ^ half(modLow, above);
       length++;
       if (length >= this.#min && ((low & this.#mask) === 0 || length >= this.#max)) {
         this.#reset();
@@ -117,22 +128,25 @@ class Cutter {
   }
 }
 
-/** Cuts a stream into chunks. A chunk may be a view of what the source gave. */
-export async function* rabinChunks(source: AsyncIterable<Uint8Array>, options: RabinOptions): AsyncGenerator<Uint8Array, void, void> {
-  const cutter = new Cutter(options);
-  let open: Uint8Array[] = [];
-  for await (const piece of source) {
-    let start = 0;
-    for (let end = cutter.next(piece, 0); end !== undefined; end = cutter.next(piece, start)) {
-      yield joined(open, piece.subarray(start, end));
-      open = [];
-      start = end;
+/** A chunker as ipfs-unixfs-importer takes one. A chunk may be a view of what the source gave. */
+export function rabinChunker(options: RabinOptions): Chunker {
+  return async function* (source) {
+    const cutter = new Cutter(options);
+    let open: Uint8Array[] = [];
+    for await (const piece of source) {
+      let start = 0;
+      for (let end = cutter.next(piece, 0); end !== undefined; end = cutter.next(piece, start)) {
+        yield joined([...open, piece.subarray(start, end)]);
+        open = [];
+        start = end;
+      }
+      if (start < piece.length) open.push(piece.subarray(start));
     }
-    if (start < piece.length) open.push(piece.subarray(start));
-  }
-  if (open.length > 0) yield joined(open.slice(0, -1), open.at(-1) as Uint8Array);
+    if (open.length > 0) yield joined(open);
+  };
 }
 
-function joined(open: readonly Uint8Array[], last: Uint8Array): Uint8Array {
-  return open.length === 0 ? last : Buffer.concat([...open, last]);
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts;
+  return parts.length === 1 && first !== undefined ? first : Buffer.concat(parts);
 }

@@ -1,4 +1,4 @@
-/** Reads the UnixFS message in a node's data. */
+/** Reads the UnixFS message in a node's data, which may come from a stranger. */
 
 import { damaged, PbReader } from './protobuf-reader.ts';
 import {
@@ -17,7 +17,7 @@ import {
   TYPE,
 } from './unixfs-writer.ts';
 
-/** By the number of the type. Type 3, metadata of a file elsewhere, was never in use. */
+/** Names of the types by their numbers. Type 3, the metadata of a file that is elsewhere, was never in use. */
 const TYPES = ['raw', 'directory', 'file', undefined, 'symlink', 'hamt'] as const;
 
 /** `raw` is a leaf of old: a dag-pb node around bytes of a file. */
@@ -74,7 +74,7 @@ export function decodeUnixFs(bytes: Uint8Array): UnixFs {
         found.mtimeNs = decodeTime(reader.bytes());
         break;
       default:
-        // UnixFS may grow, as it did by mode and mtime.
+        // UnixFS may get new fields, as it got mode and mtime.
         reader.skip();
     }
   }
@@ -84,7 +84,7 @@ export function decodeUnixFs(bytes: Uint8Array): UnixFs {
   return { fileBytes: type === 'hamt' ? 0 : sum(found.data?.length ?? 0, blockSizes), ...found, type, blockSizes };
 }
 
-/** What a node has that does not say it: writers of old leave the field out, and those of protobuf 3 leave out a zero. */
+/** The size of a file whose node does not say it: early writers leave the field out, and writers of protobuf 3 leave out a zero. */
 function sum(own: number, below: readonly number[]): number {
   return below.reduce((bytes, size) => bytes + size, own);
 }

@@ -2,8 +2,8 @@
  * The UnixFS part of a node: the protobuf message in a dag-pb node's Data field. Kubo writes its fields in the order of
  * their numbers, so we do.
  *
- * Metadata by Kubo's rule: once asked for, mode and mtime are written whatever their values. (The JavaScript importer
- * leaves out mode 0644, and writes a fraction of 0 ns, which boxo reads as "no mtime".)
+ * Mode and mtime are written as Kubo does: once asked for, whatever their values. (ipfs-unixfs leaves out mode 0644, and writes a
+ * fraction of 0 ns, which boxo reads as "no mtime".)
  */
 import type { Metadata } from '../core/model.ts';
 import { FIXED32, fieldLength, int64Length, varintLength, writeFieldHeader, writeInt64, writeVarintField } from './protobuf-writer.ts';

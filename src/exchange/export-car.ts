@@ -1,7 +1,7 @@
 /**
- * `export --car`: a tree as one CARv1 whose root is the tree's, parents before children and each block once under each CID
- * that links to it: what `ipfs dag import` takes, and `import-car`. Streams; holds 44 to 88 bytes a block, to know which are
- * written already.
+ * `export --car`: writes a tree as one CARv1 whose root is the tree's. Parents come before children, and each block once under
+ * each CID that links to it, as `ipfs dag import` and `import-car` take it. Streams; holds 44 to 88 bytes a block, to know which
+ * blocks are written already.
  */
 import { BlockSet } from '../core/block-set.ts';
 import type { Emit } from '../core/events.ts';
@@ -21,14 +21,14 @@ export interface ExportRun {
   readonly path: ByteString;
   readonly cidVersion: CidVersion;
   readonly blocks: Blocks;
-  /** Takes bytes; false when nobody wants any more. */
+  /** Takes bytes; false when the reader of the CAR has gone, and nothing more is to be written. */
   readonly write: (bytes: Buffer) => Promise<boolean>;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }
 
 export interface Exported {
-  /** CID of what was exported. */
+  /** CID of the tree that was exported. */
   readonly root: string;
   readonly blocks: number;
   /** Of the CAR. */
@@ -46,7 +46,7 @@ export async function exportCar({ root: tree, path, cidVersion, blocks, write, e
   let bytes = 0;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (next.inline !== undefined) {
-      // It travels in the CID that links to it.
+      // An inline block travels in the CID that links to it.
       waiting.push(...linksIn(next, next.inline));
       continue;
     }
@@ -67,7 +67,7 @@ export async function exportCar({ root: tree, path, cidVersion, blocks, write, e
   return { root: cidText(root, cidVersion), blocks: written.size, bytes: bytes + gathered };
 }
 
-/** Last in, first out: reversed, children come in their order. */
+/** Reversed, because the stack gives the last link first: so children come in their order. */
 function linksIn({ codec }: Pick<BlockId, 'codec'>, block: Uint8Array): readonly Link[] {
   return codec === RAW ? [] : decodeNode(block).links.toReversed();
 }

@@ -1,9 +1,9 @@
-/** `publish`: an IPNS name for a repository, which always leads to the tree of its head. */
+/** `publish`: points a repository's IPNS name at the tree of its head. The name is a key of one of the Kubo daemons. */
 import { shellWord } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import type { SnapshotRecord } from '../core/model.ts';
 
-/** What publishing needs of a daemon. */
+/** What publishing asks of a Kubo daemon. */
 export interface Names {
   /** Names of its keys. */
   keys(): Promise<readonly string[]>;
@@ -14,7 +14,7 @@ export interface Names {
 
 export interface Published {
   readonly repository: string;
-  /** The peer that has the key, and keeps the record alive. */
+  /** The peer whose daemon has the key, and publishes the record again before it expires. */
   readonly peer: string;
   /** The IPNS name, without `/ipns/`. */
   readonly name: string;
@@ -26,23 +26,23 @@ export interface Published {
 
 export interface PublishOptions {
   readonly head: SnapshotRecord;
-  /** Daemons that may have the key, by name of the peer; the first makes it if none has. */
+  /** Daemons that may have the key, by the name of their peer; the first makes the key if none has it. */
   readonly names: ReadonlyMap<string, Names>;
   readonly lifetime: string | undefined;
-  /** ID of this home: homes that share a daemon may have repositories of one name. */
+  /** ID of this home. It is part of the key's name, because homes that share a daemon may have repositories of one name. */
   readonly home: string;
-  /** The home comes from a time when a key had the name of the repository alone: such a key is its own. */
+  /** The home is from a version that named keys after the repository alone: a key with such a name is this home's. */
   readonly isFormer: boolean;
-  /** What the repository was called when a key may have been made for it, and no other repository is called now. */
+  /** Former names of the repository that no other repository has now: a key may still have one of them. */
   readonly formerNames: readonly string[];
-  /** Name of a key that this home takes over, and with it the IPNS name. */
+  /** Name of another home's key that this home takes over, and with it the IPNS name. */
   readonly takeKey: string | undefined;
 }
 
 /**
- * Comes after the commit: what the head names is on its peers, confirmed. The daemon that has the key publishes: with another's
- * the name would be another.
- * @throws ShardctlError `TOO_FEW_PEERS` when a daemon does not answer: it may be the one that has the key; `USAGE` when only another home has one
+ * Runs after the commit, when the blocks that the head names are confirmed on its peers. The daemon that has the key publishes;
+ * another daemon's key would give another IPNS name.
+ * @throws ShardctlError `TOO_FEW_PEERS` when a daemon does not answer, because it may have the key; `USAGE` when only another home has one
  */
 export async function publish(options: PublishOptions): Promise<Published> {
   const { head, names, lifetime, home } = options;
@@ -58,8 +58,8 @@ export async function publish(options: PublishOptions): Promise<Published> {
 }
 
 /**
- * A repository has another name now: so has its key, wherever it is. The IPNS name stays.
- * @returns for each daemon that could not be asked why
+ * Renames a repository's key on whatever daemon has it, after the repository was renamed. The IPNS name stays the same.
+ * @returns why a daemon could not be asked, by the name of its peer
  */
 export async function renameKey(
   names: ReadonlyMap<string, Names>,
@@ -78,12 +78,12 @@ export async function renameKey(
   return silent;
 }
 
-/** Homes that share a daemon may have repositories of one name. */
+/** The name of a repository's key. */
 export function keyOf(home: string, repository: string): string {
   return `shardctl-${home}-${encodeURIComponent(repository)}`;
 }
 
-/** The daemon that has this home's key for the repository, as it is called now. */
+/** The daemon that has this home's key for the repository, once the key has the name `own`; makes the key if there is none. */
 async function withKey(options: PublishOptions, own: string): Promise<[string, Names]> {
   const { head, names, home, isFormer, formerNames, takeKey } = options;
   const former = `shardctl-${encodeURIComponent(head.repository)}`;
@@ -96,7 +96,7 @@ async function withKey(options: PublishOptions, own: string): Promise<[string, N
   const formerKeys = [...formerNames.map((name) => keyOf(home, name)), ...(isFormer ? [former] : [])];
   const taken = (takeKey === undefined ? formerKeys : [takeKey]).map(having).find((it) => it !== undefined);
   if (taken !== undefined) {
-    // Renamed, the key stays the same, and so does the IPNS name that people know.
+    // A key that is renamed stays the same key, and keeps the IPNS name that people know.
     if (taken.key !== own) await taken.daemon.rename(taken.key, own);
     return [taken.peer, taken.daemon];
   }
@@ -112,5 +112,5 @@ async function withKey(options: PublishOptions, own: string): Promise<[string, N
   return [peer, daemon];
 }
 
-/** A key of any home, and in it the repository's name. Kubo keeps keys in files of their names. */
+/** A key of any home; it captures the repository's name, encoded because Kubo keeps keys in files of their names. */
 const OTHERS = /^shardctl-[0-9a-f]{12}-(.*)$/;

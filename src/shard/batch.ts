@@ -1,24 +1,23 @@
-/** Gathers blocks that are made on the main thread into a batch: back-to-back CAR sections, as a shard holds them. */
-
+/** Batches: blocks back to back in memory, each in a CAR section, as a shard's CAR holds them. A batch is packed with one write. */
 import { RAW } from '../core/model.ts';
 import { sha256 } from '../dag/cid.ts';
 import type { Directory } from '../walk/directory.ts';
 import { sectionHeaderBytes, writeSectionHeader } from './car.ts';
 
-/** The files whose blocks a batch has, as far as their last ones stand in it. */
+/** The files whose last block stands in a batch. */
 export interface FinishedFiles {
   readonly directories: readonly Directory[];
-  /** Positions in these directories. */
+  /** For each file its position in its directory. */
   readonly indexes: readonly number[];
-  /** For each the offset in the batch after its last block; ascending. */
+  /** For each file the offset in the batch after its last block; ascending. */
   readonly ends: ArrayLike<number>;
 }
 
-/** A batch on its way to a shard; call `release` when its bytes are not needed any more. */
+/** A batch on its way to a shard. Whoever packs it calls `release` when its bytes are not needed any more. */
 export interface BlockBatch {
   readonly kind: 'blocks';
   readonly batch: Buffer;
-  /** Absent on blocks that are not those of files. */
+  /** Absent where the blocks are not those of files. */
   readonly finished?: FinishedFiles | undefined;
   release(): void;
 }
@@ -28,16 +27,17 @@ export function ownBlocks(batch: Buffer, finished?: FinishedFiles): BlockBatch {
   return { kind: 'blocks', batch, finished, release: () => {} };
 }
 
-/** Blocks of a file that goes on in the next batch. */
+/** Says that a batch holds blocks of a file, and the last one of none. */
 export const NONE_FINISHED: FinishedFiles = { directories: [], indexes: [], ends: [] };
 
-/** The batch ends with the last block of this file. */
+/** A batch that ends with the last block of this file. */
 export function lastBlocks(batch: Buffer, directory: Directory, index: number): BlockBatch {
   return ownBlocks(batch, { directories: [directory], indexes: [index], ends: [batch.length] });
 }
 
 const FIRST_BYTES = 64 * 1024;
 
+/** Gathers blocks that are made on the main thread into a batch. */
 export class BatchBuilder {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #length = 0;

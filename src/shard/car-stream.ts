@@ -1,4 +1,4 @@
-/** Reads a CAR front to back, a few megabytes of whole sections at a time. */
+/** Reads the CAR of a shard front to back, a few megabytes of whole sections at a time. */
 import { open } from 'node:fs/promises';
 import { ShardctlError } from '../core/errors.ts';
 import type { Codec } from '../core/model.ts';
@@ -13,7 +13,7 @@ export interface Section {
   readonly data: Uint8Array;
 }
 
-/** The sections of the CAR in batches; nothing is hashed. Throws `DAMAGE` when it is cut or is not a CAR of ours. */
+/** The sections of the CAR, several at a time; nothing is hashed. @throws ShardctlError `DAMAGE` when it is cut, or is not a shard's CAR */
 export async function* sectionsOf(path: string): AsyncGenerator<Section[]> {
   const handle = await open(path, 'r');
   try {

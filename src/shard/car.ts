@@ -1,16 +1,17 @@
 /**
- * CARv1 framing: `varint(length) CID data`, back to back after a header. A "batch" in this program is a Buffer of such
- * sections. Written and walked in place, because a million small files make a million sections and an object for each
- * would cost more than hashing them.
+ * The CARv1 of a shard: sections of `varint(length) CID data`, back to back after a header; a batch is a Buffer of such sections.
+ * Our own code writes and walks them in place: a million small files make a million sections, and an object for each, as
+ * @ipld/car makes it, would cost more than hashing the block. A test has @ipld/car read what is written here, and the other way
+ * round. CARs of strangers are read elsewhere (`exchange/tree-car/`).
  *
- * Only what a shard holds is let through: CIDv1 with sha2-256 and codec raw or dag-pb, so a section's CID is always 36 bytes.
+ * Only what a shard may hold is let through: CIDv1 with sha2-256 and codec raw or dag-pb, so a section's CID always has 36 bytes.
  */
 
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../core/model.ts';
 import { CID_V1_BYTES, writeCid } from '../dag/cid.ts';
 
-/** The most bytes that a block may have: Kubo and bitswap refuse more. */
+/** The most bytes that a block may have: Kubo and bitswap refuse larger ones. */
 export const MAX_BLOCK_BYTES = 2 * 1024 * 1024;
 
 // dag-cbor of {roots: [CIDv1], version: 1}, preceded by its length. The CID is tag 42 over a byte string that begins with 00.
@@ -113,8 +114,9 @@ export class SectionCursor {
     let at = start;
     let length = 0;
     for (let shift = 0; ; shift += 7) {
-      if (at >= this.#limit) return this.#stop(at > start);
-      const byte = bytes[at++] as number;
+      const byte = at < this.#limit ? bytes[at] : undefined;
+      if (byte === undefined) return this.#stop(at > start);
+      at++;
       length |= (byte & 0x7f) << shift;
       if (byte < 0x80) break;
       if (shift === 21) throw new ShardctlError('DAMAGE', `a CAR section at offset ${start} claims to be too long`);

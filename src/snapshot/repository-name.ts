@@ -1,11 +1,15 @@
-/** What a repository may be called. The name may come from a stranger's snapshot as well as from the command line. */
+/** Which names a repository may have. A name comes from the command line or from a stranger's snapshot. */
 import { displayText } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 
 /** Names become file names in the index, percent-encoded, and those end at 255 bytes. */
 const MOST_ENCODED_NAME = 240;
 
-/** A repository's name stands in references, labels and messages. @param how another one is given @throws ShardctlError `USAGE` when this one cannot */
+/**
+ * A repository's name stands in references, labels, messages and file names.
+ * @param how tells the user how to give another name
+ * @throws ShardctlError `USAGE` when a repository cannot have this name
+ */
 export function checkRepositoryName(name: string, how = 'give a short one with --name'): string {
   const bad = name === '' || name === '.' || name === '..' || /[/@\p{Cc}\p{Cf}\uFFFD]/u.test(name) || name.startsWith('-');
   if (!bad && encodeURIComponent(name).length <= MOST_ENCODED_NAME) return name;

@@ -1,13 +1,13 @@
 /**
- * snapshot — builds the small UnixFS directory that a snapshot is, and its catalogue.
+ * Builds the small UnixFS directory that a snapshot is, and the blocks of its catalogue.
  *
  *   <snapshot>/tree            the repository root
  *   <snapshot>/shards/         00000000, 00000001, …: every shard that this snapshot needs
  *   <snapshot>/snapshot.json   what it is: see `SnapshotFile`
  *
- * Their blocks, but not the tree's below its root, make the catalogue: a shard of its own that goes to every peer. Its
- * block order is fixed (snapshot root, `shards/` top down, `snapshot.json`, tree root), so that anyone who has the
- * snapshot can recompute the catalogue's CID.
+ * The catalogue is a shard of its own that goes to every peer. It holds the blocks of this directory, and of the tree only the
+ * root. The order of its blocks is fixed (snapshot root, `shards/` top down, `snapshot.json`, tree root), so that anyone who has
+ * the snapshot can compute the catalogue's CID.
  */
 
 import { type BlockId, DAG_PB, type EntryCounts, RAW, type Root } from '../core/model.ts';

@@ -6,7 +6,7 @@ import { sha256 } from '../dag/cid.ts';
 import { buildDirectory } from '../dag/directory-node.ts';
 import { encodeEmptyFile, encodeLeafFrame, encodeSymlink, type FileChild } from '../dag/file-node.ts';
 import { buildFileTree } from '../dag/file-tree.ts';
-import { rabinChunks } from '../dag/rabin-chunker.ts';
+import { rabinChunker } from '../dag/rabin-chunker.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 
 type Emit = (block: Buffer) => Uint8Array;
@@ -63,7 +63,7 @@ function leafOf(chunk: Uint8Array, { rawLeaves }: CidProfile, emit: Emit): FileC
 
 function chunksOf(path: ByteString, { chunker }: CidProfile): AsyncIterable<Uint8Array> {
   if (chunker.kind === 'size') return piecesOf(path, chunker.bytes);
-  return rabinChunks(piecesOf(path, 1024 * 1024), chunker);
+  return rabinChunker(chunker)(piecesOf(path, 1024 * 1024));
 }
 
 async function* piecesOf(path: ByteString, bytes: number): AsyncGenerator<Buffer, void, void> {

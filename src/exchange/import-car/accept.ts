@@ -1,6 +1,6 @@
 /**
- * Whether the tree of a CAR is taken: it must all be there, be what its nodes say, and have an end. Whoever reads it afterwards goes
- * by the same code, so what is taken here can be read.
+ * Checks whether the tree of a CAR is taken: all its blocks must be there, its files must have the sizes that its nodes say, and a
+ * walk of it must end. It walks with the code that reads trees later, so a tree that is taken can be read.
  */
 import type { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
@@ -15,7 +15,7 @@ import type { Received } from './received.ts';
 export interface AcceptOptions {
   /** What the CAR is called in messages. */
   readonly name: string;
-  /** All that the CAR brought, and what was here before. */
+  /** Reads what the CAR brought, and what this home had before. */
   readonly blocks: Blocks;
   readonly received: Pick<Received, 'bytes' | 'lengthOf'>;
   readonly emit: Emit;
@@ -28,7 +28,7 @@ export interface AcceptedTree extends Measured {
   readonly live: DigestMap;
 }
 
-/** @throws ShardctlError `DAMAGE`; `UnlistedBlock` from `blocks` when some of it is nowhere */
+/** @throws ShardctlError `DAMAGE`; `UnlistedBlock` from `blocks` when a block of the tree is in no shard */
 export async function acceptTree(id: BlockId, { name, blocks, received, emit, signal }: AcceptOptions): Promise<AcceptedTree> {
   const live = await liveBlocks([id], { blocks, emit, signal });
   const root = await readEntry(id, blocks);
@@ -36,7 +36,7 @@ export async function acceptTree(id: BlockId, { name, blocks, received, emit, si
     throw new ShardctlError('DAMAGE', `${name} holds a single ${root.kind === SYMLINK ? 'symlink' : 'file'}, not a tree`, {
       hint: '`ipfs add -rw` wraps it in a directory',
     });
-  // Of what the CAR brought it is known; what this home had already is read.
+  // The lengths of the CAR's blocks are known; a block that this home had already is read.
   const leafBytes = async (digest: Uint8Array) => received.lengthOf(digest) ?? (await blocks.read(digest)).length;
   const measured = await measure(root, { blocks, signal, received: { bytes: received.bytes, leafBytes } });
   return { ...measured, root, live };

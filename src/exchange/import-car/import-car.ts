@@ -1,10 +1,10 @@
 /**
- * `import-car`: a tree that came as a CAR becomes a snapshot, its blocks packed and placed on this home's own peers.
+ * `import-car`: packs the blocks of a CAR, places them on this home's peers, and makes the CAR's tree a snapshot.
  *
  *   read, hash → pack → allocate → place → walk → commit
  *
- * The file may come from a stranger: each block must have its hash, and the whole tree must be there, all of it as its nodes say and
- * with an end that can be reached, before anything names it.
+ * The CAR may come from a stranger: no snapshot names its tree before each block was hashed and the whole tree was walked to its
+ * end (`accept.ts`).
  */
 
 import type { DigestMap } from '../../core/digest-map.ts';
@@ -12,48 +12,27 @@ import { ShardctlError } from '../../core/errors.ts';
 import {
   type BlockId,
   DIGEST_BYTES,
-  type EntryCounts,
   leastReplicas,
   type RepositoryRecord,
   type ShardRecord,
   type SnapshotRecord,
 } from '../../core/model.ts';
 import { blockText, cidText } from '../../dag/cid.ts';
-import { decodeNamedNode } from '../../dag/dag-pb.ts';
-import { writeHead } from '../../home/heads.ts';
 import type { Index } from '../../index/index.ts';
-import type { Maintenance } from '../../maintain/maintenance.ts';
 import { type Blocks, UnlistedBlock } from '../../read/block-source.ts';
 import { placedBlocks } from '../../read/placed-blocks.ts';
-import type { TreeEntry } from '../../read/tree.ts';
 import { ownBlocks } from '../../shard/batch.ts';
-import { buildSnapshot, SNAPSHOT_FORMAT, type SnapshotFile } from '../../snapshot/snapshot.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';
-import { asksOtherwise, type Demand } from '../../storing/demand.ts';
-import { pinHeads } from '../../storing/pin-heads.ts';
-import { catalogueLabel } from '../../storing/place/labels.ts';
-import { placeCatalogue } from '../../storing/place-catalogue.ts';
+import { asksOtherwise } from '../../storing/demand.ts';
 import { ShardSink } from '../../storing/shard-sink.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { UsableShards } from '../../storing/usable-shards.ts';
 import { TreeCar } from '../tree-car/tree-car.ts';
 import { type AcceptedTree, acceptTree } from './accept.ts';
+import { commitTree } from './commit.ts';
 import { Received } from './received.ts';
-
-export interface ImportCarRun extends Maintenance, Demand {
-  readonly repository: string;
-  /** What the repository asks for itself, and is remembered by. */
-  readonly ownDemand: Partial<Demand>;
-  readonly car: AsyncIterable<Uint8Array>;
-  /** What it is called in messages. */
-  readonly name: string;
-  /** CID of the root to take, where the CAR has several. */
-  readonly root?: string;
-  /** CID profile of a repository that is new here, by the version of the tree's CID. */
-  readonly profileOf: (version: 0 | 1) => string;
-  readonly toolVersion: string;
-}
+import type { ImportCarRun } from './run.ts';
 
 export interface ImportedCar {
   readonly repository: string;
@@ -65,17 +44,18 @@ export interface ImportedCar {
   readonly files: number;
   readonly directories: number;
   readonly symlinks: number;
-  /** Of all files. */
+  /** Bytes of all files. */
   readonly bytes: number;
   readonly newBlocks: number;
   readonly newBytes: number;
   readonly newShards: number;
-  /** Blocks of the CAR that the tree does not need: passed over, because no tree has such blocks, and stored until `prune` looks at them. */
+  /** Blocks of the CAR that were passed over, because no tree has such blocks. */
   readonly foreignBlocks: number;
+  /** Blocks of the CAR that were stored and that the tree does not need; `prune` removes them. */
   readonly unneededBlocks: number;
 }
 
-/** @throws ShardctlError `DAMAGE` when the CAR is none, or does not hold a whole tree: then nothing names what was placed, and `prune` frees it */
+/** @throws ShardctlError `DAMAGE` when it is no CAR, or does not hold a whole tree: then no snapshot names what was placed, and `prune` frees it */
 export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const { index, peers, emit, signal, repository, ownDemand } = run;
   const car = await TreeCar.open(run.car, run.name, run.root);
@@ -131,7 +111,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       ...known,
       ...ownDemand,
     };
-    const snapshot = await commit(run, {
+    const snapshot = await commitTree(run, {
       record,
       parent,
       root,
@@ -140,7 +120,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       counts,
       bytes,
       tree,
-      ledger,
+      peerNames: [...ledger.freeBytes().keys()],
     });
     return { repository, number: snapshot.number, snapshot: snapshot.cid, tree, unchanged: false, ...counts, bytes, ...fresh };
   } finally {
@@ -153,12 +133,12 @@ function headShards({ index, repository }: ImportCarRun): ShardRecord[] {
   return (head?.shards ?? []).map((number) => index.shard(number)).filter((shard) => shard !== undefined);
 }
 
-/** What was placed for less than the repository asks for holds nothing for it: its blocks are stored again. */
+/** Whether a shard has as many replicas as the repository asks for. Blocks in shards with fewer are stored again. */
 function enough({ index, peers, replication }: ImportCarRun): (shard: number) => boolean {
   const least = leastReplicas(replication, peers);
   const known = new Map<number, boolean>();
   return (number) => {
-    // Asked for each block; the record of a shard is made when it has all its replicas.
+    // Asked for each block. The answer stays: a shard is recorded when it has all its replicas.
     const answer = known.get(number) ?? (index.shard(number)?.peers ?? []).filter((name) => peers.has(name)).length >= least;
     known.set(number, answer);
     return answer;
@@ -178,7 +158,7 @@ async function wholeTree(
   }
 }
 
-/** Whether the shards that the snapshot names hold all of these: a list that has lost one is made anew. */
+/** Whether the shards that the snapshot names hold all of these blocks. If its list has lost a shard, a new snapshot is made. */
 function isWholeIn({ shards }: SnapshotRecord, index: Index, digests: Buffer): boolean {
   const named = new Set(shards);
   for (let at = 0; at < digests.length; at += DIGEST_BYTES)
@@ -186,7 +166,7 @@ function isWholeIn({ shards }: SnapshotRecord, index: Index, digests: Buffer): b
   return true;
 }
 
-/** The shards that hold these blocks. @throws ShardctlError `DAMAGE` when one is in none */
+/** The numbers of the shards that hold the blocks of a tree. @throws ShardctlError `DAMAGE` when one is in none */
 function shardsOf({ index, name }: ImportCarRun, live: DigestMap, usable: (shard: number) => boolean): number[] {
   const digests = live.digests();
   const shards = new Set<number>();
@@ -202,65 +182,4 @@ function incomplete(name: string, what: string): ShardctlError {
   return new ShardctlError('DAMAGE', `${name} does not hold its whole tree: ${what} is missing`, {
     hint: 'export it again; `shardctl prune` frees what was placed of it',
   });
-}
-
-interface Commit {
-  readonly record: RepositoryRecord;
-  readonly parent: SnapshotRecord | undefined;
-  readonly root: TreeEntry;
-  readonly treeBlock: Buffer;
-  readonly shards: readonly number[];
-  readonly counts: EntryCounts;
-  readonly bytes: number;
-  readonly tree: string;
-  readonly ledger: Ledger;
-}
-
-async function commit(run: ImportCarRun, it: Commit): Promise<SnapshotRecord> {
-  const { index, repository, heads } = run;
-  const { record, parent, root, treeBlock, shards, counts, bytes, tree, ledger } = it;
-  const number = (parent?.number ?? 0) + 1;
-  const { profile, metadata } = record;
-  const time = new Date(run.now()).toISOString();
-  const tool = `shardctl ${run.toolVersion}`;
-  const file: SnapshotFile = {
-    format: SNAPSHOT_FORMAT,
-    repository,
-    time,
-    parent: parent?.cid ?? null,
-    profile,
-    metadata,
-    counts,
-    bytes,
-    tool,
-  };
-  const links = shards.map((shard) => {
-    const known = index.shard(shard);
-    if (known === undefined) throw new Error(`shard ${shard} is not in the index`);
-    return known;
-  });
-  const dagSize = decodeNamedNode(treeBlock).links.reduce((sum, link) => sum + link.dagSize, treeBlock.length);
-  const built = buildSnapshot(file, links, { codec: root.codec, digest: root.digest, dagSize }, treeBlock);
-  const peerNames = [...ledger.freeBytes().keys()];
-  const catalogue = await placeCatalogue(run, { label: catalogueLabel(repository, number), blocks: built.blocks, peerNames });
-  const snapshot: SnapshotRecord = {
-    repository,
-    number,
-    cid: built.cid,
-    tree,
-    parent: file.parent,
-    time,
-    counts,
-    bytes,
-    shards,
-    catalogue,
-    profile,
-    metadata,
-    tool,
-    broughtBy: 'import-car',
-  };
-  await index.commit({ ...record, head: number }, snapshot);
-  writeHead(heads, repository, snapshot.cid);
-  await pinHeads(run, repository);
-  return snapshot;
 }

@@ -1,10 +1,10 @@
-/** Blocks that a node's links carry in themselves, as identity CIDs (`ipfs add --inline`, Lotus). */
+/** Blocks that the links of a node carry in their CIDs: identity CIDs, as `ipfs add --inline` and Lotus write them. */
 
 import { isDamage } from '../../core/errors.ts';
 import { DAG_PB } from '../../core/model.ts';
 import { decodeNamedNode } from '../../dag/dag-pb.ts';
 
-/** What is inline in a dag-pb block, and in what is inline there, and so on: views. Each level is smaller than the one that carries it. */
+/** Every block that is inline in a dag-pb block or in a block that is inline there, as views. It ends: each is smaller than the one that carries it. */
 export function* inlineIn(block: Uint8Array): Generator<Uint8Array> {
   for (const { codec, inline } of linksOf(block)) {
     if (inline === undefined) continue;
@@ -13,7 +13,7 @@ export function* inlineIn(block: Uint8Array): Generator<Uint8Array> {
   }
 }
 
-/** Nothing of what is no node: whether the tree needs it is seen when the tree is walked. */
+/** None for a block that is no node: if the tree needs it, the walk of the tree refuses it. */
 function linksOf(block: Uint8Array) {
   try {
     return decodeNamedNode(block).links;

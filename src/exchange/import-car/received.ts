@@ -1,4 +1,4 @@
-/** What a CAR brings, as it comes in: each block hashed, known by its length from then on, and gathered into batches. */
+/** Takes in the blocks of a CAR: hashes each, remembers its length, and gathers blocks into batches. */
 
 import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
@@ -18,7 +18,7 @@ export class Received {
   readonly #builder = new BatchBuilder();
   /** Digest → bytes of the block. */
   readonly #lengths = new DigestMap();
-  /** Of all blocks, each counted once. */
+  /** Bytes of all blocks, each block counted once. */
   bytes = 0;
 
   /** @param name what the CAR is called in messages */
@@ -27,7 +27,7 @@ export class Received {
     this.#name = name;
   }
 
-  /** Blocks, each counted once. */
+  /** Number of blocks, each counted once. */
   get blocks(): number {
     return this.#lengths.size;
   }
@@ -44,8 +44,8 @@ export class Received {
   }
 
   /**
-   * Runs of whole blocks. Those that are inline somewhere are among them: a link to one is read as a link to the block of these
-   * bytes under its sha2-256, so that whoever reads, moves or counts blocks need not know of such links.
+   * Batches of whole blocks, the inline ones among them: a link to an inline block is read as a link to the block of these bytes
+   * under their sha2-256, so that whoever reads, moves or counts blocks need not know of inline blocks.
    * @throws ShardctlError `DAMAGE` when bytes are not those of their CID
    */
   async *batches(): AsyncGenerator<Buffer> {

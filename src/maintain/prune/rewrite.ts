@@ -3,8 +3,8 @@
 import type { SnapshotRecord } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { onReplica } from '../../read/shard-contents.ts';
-import { readSnapshot } from '../../snapshot/catalogue.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';
+import { readSnapshot } from '../../snapshot/snapshot-reader.ts';
 import { catalogueLabel } from '../../storing/place/labels.ts';
 import { placeCatalogue } from '../../storing/place-catalogue.ts';
 import type { Maintenance } from '../maintenance.ts';

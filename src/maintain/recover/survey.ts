@@ -13,8 +13,8 @@ import { type BlockId, DAG_PB, DIGEST_BYTES, type PlacedShard } from '../../core
 import { sha256 } from '../../dag/cid.ts';
 import { decodeNamedNode } from '../../dag/dag-pb.ts';
 import type { Peer, ShardReader } from '../../peer/peer.ts';
-import { type ReadSnapshot, readSnapshot } from '../../snapshot/catalogue.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';
+import { type ReadSnapshot, readSnapshot } from '../../snapshot/snapshot-reader.ts';
 import { inventoriesOf, ownersByShard } from '../../storing/peer-inventory.ts';
 import type { Search } from './run.ts';
 

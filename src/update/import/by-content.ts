@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { errnoOf, reasonOf } from '../../core/errors.ts';
 import { type CidProfile, DAG_PB, RAW } from '../../core/model.ts';
 import { encodeLeafFrame, type FileChild } from '../../dag/file-node.ts';
-import { rabinChunks } from '../../dag/rabin-chunker.ts';
+import { rabinChunker } from '../../dag/rabin-chunker.ts';
 import { BatchBuilder, type BlockBatch, NONE_FINISHED, ownBlocks } from '../../shard/batch.ts';
 import type { Directory } from '../../walk/directory.ts';
 import { entryStat } from '../../walk/entry-stat.ts';
@@ -54,7 +54,7 @@ export async function* importByContent(
 
 function chunksOf(fd: number, { chunker }: CidProfile): AsyncIterable<Uint8Array> {
   if (chunker.kind !== 'rabin') throw new Error(`not cut by content: ${chunker.kind}`);
-  return rabinChunks(bytesOf(fd), chunker);
+  return rabinChunker(chunker)(bytesOf(fd));
 }
 
 async function* bytesOf(fd: number): AsyncGenerator<Uint8Array, void, void> {

@@ -1,6 +1,6 @@
 /**
- * Reads a snapshot back from its own blocks: those of its catalogue. They may come from a stranger: every block was hashed
- * on the way here, names and depth are checked, and what is held is bounded by what the catalogue may be.
+ * Reads a snapshot back from its catalogue's blocks. They may come from a stranger: whoever loads a block has hashed it, names and
+ * depth are checked here, and what is held is bounded by the size of a catalogue.
  */
 
 import { ShardctlError } from '../core/errors.ts';
@@ -22,16 +22,16 @@ export interface ReadSnapshot {
   readonly treeBlock: Buffer;
 }
 
-/** Gives a block of the catalogue, hashed; undefined when it is not there. */
+/** Gives a block of the catalogue, whose hash was checked; undefined when the catalogue has none. */
 export type LoadBlock = (digest: Uint8Array) => Promise<Uint8Array | undefined>;
 
-/** RFC 3339. `Date.parse` alone takes much else, anything in parentheses for instance. */
+/** RFC 3339. `Date.parse` by itself accepts much else, for instance anything in parentheses. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 const CID = /^[0-9A-Za-z]{1,128}$/;
 /** A program and its version. */
 const TOOL = /^[\x20-\x7e]{1,100}$/;
 
-/** The block table holds a shard's number in 32 bits; there must be room for more shards. */
+/** The block table holds a shard's number in 32 bits; a recovered home needs numbers above the snapshot's for new shards. */
 const MAX_NUMBER = 2 ** 31;
 
 /** @throws ShardctlError `DAMAGE` when it is not a snapshot, `NEWER_FORMAT` when this version does not know its format */
@@ -100,13 +100,14 @@ function parse(cid: string, text: string): SnapshotFile {
     typeof tool === 'string' &&
     TOOL.test(tool) &&
     [counts?.files, counts?.directories, counts?.symlinks, bytes].every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
-  if (!known) throw damaged(cid, 'has a snapshot.json that says something else than a snapshot’s');
+  if (!known) throw damaged(cid, 'has a snapshot.json with fields that no snapshot has');
   return file as SnapshotFile;
 }
 
 function isProfile(name: string): boolean {
   try {
-    return Object.hasOwn(PROFILES, name.split('+', 1)[0] as string) && profileNamed(name).name === name;
+    // Names like `constructor` are in every object.
+    return Object.hasOwn(PROFILES, name.replace(/\+.*$/s, '')) && profileNamed(name).name === name;
   } catch (error) {
     if (error instanceof ShardctlError) return false;
     throw error;

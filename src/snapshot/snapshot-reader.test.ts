@@ -5,8 +5,8 @@ import { cidText, sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
 import { buildDirectory } from '../dag/directory-node.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
-import { readSnapshot } from './catalogue.ts';
 import { buildSnapshot, type ShardLink, type SnapshotFile } from './snapshot.ts';
+import { readSnapshot } from './snapshot-reader.ts';
 
 const FILE: SnapshotFile = {
   format: 1,
