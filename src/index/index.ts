@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import type { DigestMap } from '../core/digest-map.ts';
 import { makeDirectories, syncDirectory } from '../core/durable-files.ts';
 import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type SnapshotRecord, type Stray } from '../core/model.ts';
-import { BlockTable, type DamagedRun } from './blocks/blocks.ts';
+import { BlockTable, type DamagedSegment } from './blocks/blocks.ts';
 import { CountedBlocks } from './blocks/counted-blocks.ts';
 import { EntriesFiles } from './entries/files.ts';
 import type { RootStat } from './entries/format.ts';
@@ -21,7 +21,7 @@ import { Tables } from './tables/tables.ts';
 
 export interface IndexOptions {
   readonly readOnly?: boolean;
-  /** Look at the whole block table, and go on without its damaged runs: `damagedRuns` tells them. */
+  /** Look at the whole block table, and go on without its damaged segments: `damagedSegments` tells them. */
   readonly checkBlocks?: boolean;
 }
 
@@ -122,12 +122,12 @@ export class Index {
   }
 
   /** Runs of the block table that `checkBlocks` found damaged. */
-  damagedRuns(): readonly DamagedRun[] {
+  damagedSegments(): readonly DamagedSegment[] {
     return [...this.#blocks.damaged];
   }
 
-  /** Keeps what is good of the damaged runs. What is not must be listed again, from the shards. */
-  mendRuns(): void {
+  /** Keeps what is good of the damaged segments. What is not must be listed again, from the shards. */
+  mendSegments(): void {
     this.#blocks.mend(this.#numbers);
   }
 

@@ -22,7 +22,7 @@ export interface VerifyOptions {
   readonly shards: Iterable<ExpectedShard>;
   readonly peers: ReadonlyMap<string, Peer>;
   /** What is wrong with files of the block table. */
-  readonly damagedRuns?: readonly { readonly problem: string }[];
+  readonly damagedSegments?: readonly { readonly problem: string }[];
   /** Whether the index lists a block of a shard, by the digest at `at`; not asked while files of the block table are damaged. */
   readonly lists?: (shard: number, digests: Uint8Array, at: number) => boolean;
   /** Shards of which every block is read and hashed, on each peer; of the others each replica is opened, which checks its size and its manifest. */
@@ -43,14 +43,14 @@ export interface Verified {
 }
 
 export async function verify(options: VerifyOptions): Promise<Verified> {
-  const { shards, peers, damagedRuns = [], lists, readData, emit, signal } = options;
+  const { shards, peers, damagedSegments = [], lists, readData, emit, signal } = options;
   const all = [...shards];
   const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0, away: 0 };
   const found = (what: string, where: string, detail: string) => {
     counts.damaged++;
     emit({ type: 'damage', what, where, detail });
   };
-  for (const { problem } of damagedRuns) found('the block table', 'the index', problem);
+  for (const { problem } of damagedSegments) found('the block table', 'the index', problem);
   const hearsay = new Map<string, string>();
   const held = new Map<string, number>();
   for (const name of all.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
@@ -109,7 +109,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   }
 
   function unlistedBlocks({ number }: ExpectedShard, { digests }: ShardContents): number | undefined {
-    if (number === undefined || lists === undefined || damagedRuns.length > 0) return undefined;
+    if (number === undefined || lists === undefined || damagedSegments.length > 0) return undefined;
     let count = 0;
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) if (!lists(number, digests, at)) count++;
     return count;

@@ -31,12 +31,12 @@ export async function run(context: Context): Promise<number> {
     const expected = [...shardsOf(snapshots, { index, indexDir: home.index, demands, peers })];
     const readData = chosenOf(args, expected);
     const emit: Emit = (event) => reporter.event(event);
-    const damagedRuns = index.damagedRuns();
-    let areListed = damagedRuns.length === 0;
+    const damagedSegments = index.damagedSegments();
+    let areListed = damagedSegments.length === 0;
     const { shards, blocks, bytes, away, ...found } = await verify({
       shards: expected,
       peers,
-      damagedRuns,
+      damagedSegments,
       lists: (shard, digests, at) => {
         const isListed = index.lists(shard, digests, at);
         areListed &&= isListed;

@@ -59,6 +59,6 @@ export async function withTrees<T>(
 /** The reader of a tree knows its root; what a user calls it, to list it, is known here alone. */
 function withHint(error: unknown, refs: readonly string[]): unknown {
   if (!(error instanceof NotInTree)) return error;
-  const [name] = (refs.find((ref) => ref.includes('/')) ?? '').split('/');
+  const [name = ''] = (refs.find((ref) => ref.includes('/')) ?? '').split('/');
   return new ShardctlError(error.code, error.message, { hint: `\`shardctl ls ${shellWord(name)}\` shows what is there`, cause: error });
 }

@@ -27,7 +27,7 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 test('every block is found in its shard and no other block is found, also across merges and a reopening', () => {
   const perShard = 700;
-  const shards = 70; // more than eight runs of eight: two tiers
+  const shards = 70; // more than eight segments of eight: two tiers
   let table = new BlockTable(dir);
   for (let shard = 0; shard < shards; shard++) table.add(shard, digests(shard * perShard, (shard + 1) * perShard), all);
   const check = () => {
@@ -35,7 +35,7 @@ test('every block is found in its shard and no other block is found, also across
     for (let n = 0; n < 1000; n++) assert.equal(table.get(digestOf(-1 - n), 0, any), undefined);
   };
   check();
-  assert.ok(readdirSync(dir).length < 16, 'runs are merged');
+  assert.ok(readdirSync(dir).length < 16, 'segments are merged');
   table.close();
   table = new BlockTable(dir, { readOnly: true });
   check();
@@ -113,7 +113,7 @@ test('a table whose blocks were all dropped in a merge has none, and takes new o
   table.close();
 });
 
-test('damaged runs are refused or set aside; mended, they have all but the bad pages, which can be listed again', () => {
+test('damaged segments are refused or set aside; mended, they have all but the bad pages, which can be listed again', () => {
   const table = new BlockTable(dir);
   for (let shard = 0; shard < 3; shard++) table.add(shard, digests(shard * 1000, (shard + 1) * 1000), all);
   table.close();
@@ -127,7 +127,7 @@ test('damaged runs are refused or set aside; mended, they have all but the bad p
   refusing.close();
   const aside = new BlockTable(dir, { checkBlocks: true });
   assert.deepEqual(
-    aside.damaged.map((run) => run.path),
+    aside.damaged.map((segment) => segment.path),
     [path],
   );
   const lost = () => Array.from({ length: 3000 }, (_, n) => n).filter((n) => aside.get(digestOf(n), 0, any) !== Math.floor(n / 1000));
@@ -142,7 +142,7 @@ test('damaged runs are refused or set aside; mended, they have all but the bad p
   again.close();
 });
 
-test('a run of which nothing is left goes, and the numbers of runs go on', () => {
+test('a segment of which nothing is left goes, and the numbers of segments go on', () => {
   const table = new BlockTable(dir);
   table.add(0, digests(0, 10), all);
   table.close();
@@ -156,7 +156,7 @@ test('a run of which nothing is left goes, and the numbers of runs go on', () =>
   mending.close();
 });
 
-test('half-written runs of a killed run are dropped, and a torn run is refused by name', () => {
+test('half-written segments of a killed run are dropped, and a torn segment is refused by name', () => {
   const table = new BlockTable(dir);
   table.add(0, digests(0, 1000), all);
   table.close();
@@ -164,13 +164,13 @@ test('half-written runs of a killed run are dropped, and a torn run is refused b
   const reopened = new BlockTable(dir);
   assert.equal(reopened.get(digestOf(5), 0, any), 0);
   reopened.close();
-  const [run] = readdirSync(dir) as [string];
+  const [segment] = readdirSync(dir) as [string];
   assert.equal(readdirSync(dir).length, 1);
   writeFileSync(join(dir, 'notes.txt'), "somebody's own");
   new BlockTable(dir).close();
   assert.ok(readdirSync(dir).includes('notes.txt'), 'what is not ours stays');
-  truncateSync(join(dir, run), statSync(join(dir, run)).size - 3);
-  assert.throws(() => new BlockTable(dir), { code: 'DAMAGE', message: new RegExp(run) });
+  truncateSync(join(dir, segment), statSync(join(dir, segment)).size - 3);
+  assert.throws(() => new BlockTable(dir), { code: 'DAMAGE', message: new RegExp(segment) });
 });
 
 test('blocks that are added in turns, several shards at once, are found as those added one by one; others have their turn meanwhile', async (t) => {
@@ -206,6 +206,6 @@ test('blocks that are added in turns, several shards at once, are found as those
   const again = new BlockTable(dir, { readOnly: true });
   for (const [shard, all] of shards.entries())
     for (let at = 0; at < all.length; at += 32 * 97) assert.equal(again.get(all, at, any), shard);
-  assert.ok(readdirSync(dir).length < 8, 'runs are merged');
+  assert.ok(readdirSync(dir).length < 8, 'segments are merged');
   again.close();
 });

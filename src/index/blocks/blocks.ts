@@ -1,5 +1,5 @@
 /**
- * The block table: which shard holds a block. Sorted runs of 24 bytes a block, merged in tiers as in an LSM tree, each with a
+ * The block table: which shard holds a block. Sorted segments of 24 bytes a block, merged in tiers as in an LSM tree, each with a
  * Bloom filter in front.
  *
  * Not LMDB: with one key a block it took 98 bytes and 4.9 µs a block at two million (random inserts touch every page), and
@@ -14,40 +14,40 @@ import { errnoOf, isDamage } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { BITS_PER_BLOCK } from './filter.ts';
 import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './records.ts';
-import { BlockRun, BlockRunWriter, soundPages } from './sorted-run.ts';
+import { Segment, SegmentWriter, soundPages } from './segment.ts';
 
 const RUN = '.run';
 /** By their numbers; whatever else is there is not ours. */
 const OURS = /^\d{10,}\.run(?:\.tmp)?$/;
-/** Runs of about one size that are merged into one. */
+/** Segments of about one size that are merged into one. */
 const FAN_IN = 8;
 /** Records of one step of a merge: a few milliseconds. */
 const STEP_RECORDS = 4096;
-/** Runs up to this many records are of the lowest tier. */
+/** Segments up to this many records are of the lowest tier. */
 const TIER_RECORDS = 65_536;
 /** Fewer lookups than this are cheaper by page reads than by loading filters. */
 const LOOKUPS_BEFORE_FILTERS = 256;
 /** For all filters together: full size up to 22 million blocks, then thinner, and above 67 million none. */
 const FILTER_BYTES = 32 * 1024 * 1024;
 
-/** A run that is not as it was written. */
-export interface DamagedRun {
+/** A segment that is not as it was written. */
+export interface DamagedSegment {
   readonly path: string;
   readonly problem: string;
 }
 
 export class BlockTable {
   readonly #dir: string;
-  readonly #runs: BlockRun[];
-  readonly #damaged: DamagedRun[] = [];
+  readonly #segments: Segment[];
+  readonly #damaged: DamagedSegment[] = [];
   #lookups = 0;
   #nextId: number;
   /** Resolves when the merges that are under way in turns are done. */
   #merged: Promise<void> | undefined;
 
   /**
-   * @param options.checkBlocks look at every page, and go on without the runs that are damaged
-   * @throws ShardctlError `DAMAGE` when a run is torn, unless it is set aside
+   * @param options.checkBlocks look at every page, and go on without the segments that are damaged
+   * @throws ShardctlError `DAMAGE` when a segment is torn, unless it is set aside
    */
   constructor(dir: string, { readOnly = false, checkBlocks = false }: { readOnly?: boolean; checkBlocks?: boolean } = {}) {
     this.#dir = dir;
@@ -55,18 +55,18 @@ export class BlockTable {
     if (!readOnly && makeDirectories(dir) !== undefined) syncDirectory(dirname(dir));
     const names = namesIn(dir);
     for (const name of names) if (!readOnly && name.endsWith('.tmp')) rmSync(join(dir, name), { force: true });
-    this.#runs = openRuns(dir, checkBlocks ? this.#damaged : undefined);
+    this.#segments = openSegments(dir, checkBlocks ? this.#damaged : undefined);
     this.#nextId = 1 + Math.max(-1, ...names.map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger));
   }
 
-  /** Runs that were set aside. */
-  get damaged(): readonly DamagedRun[] {
+  /** Segments that were set aside. */
+  get damaged(): readonly DamagedSegment[] {
     return this.#damaged;
   }
 
   /**
-   * Puts runs in the places of the damaged ones, with what is still good of them. The blocks of their bad pages are listed in no
-   * run then, until the caller lists them again.
+   * Puts segments in the places of the damaged ones, with what is still good of them. The blocks of their bad pages are listed in no
+   * segment then, until the caller lists them again.
    * @param shards the shards that there are
    */
   mend(shards: () => ReadonlySet<number>): void {
@@ -84,10 +84,10 @@ export class BlockTable {
 
   /** A usable shard that has the digest standing at `at`. */
   get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
-    if (this.#runs.length === 0) return undefined;
-    if (++this.#lookups === LOOKUPS_BEFORE_FILTERS) this.#runs.forEach(this.#addFilter);
-    for (let i = this.#runs.length - 1; i >= 0; i--) {
-      const shard = (this.#runs[i] as BlockRun).get(digest, at, usable);
+    if (this.#segments.length === 0) return undefined;
+    if (++this.#lookups === LOOKUPS_BEFORE_FILTERS) this.#segments.forEach(this.#addFilter);
+    for (let i = this.#segments.length - 1; i >= 0; i--) {
+      const shard = (this.#segments[i] as Segment).get(digest, at, usable);
       if (shard !== undefined) return shard;
     }
     return undefined;
@@ -96,7 +96,7 @@ export class BlockTable {
   /**
    * Adds the blocks of a shard, durably.
    * @param digests 32 bytes each, in any order
-   * @param shards the shards that there are, asked for when runs are merged: the blocks of others are dropped then
+   * @param shards the shards that there are, asked for when segments are merged: the blocks of others are dropped then
    */
   add(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): void {
     this.#list(shard, digests);
@@ -126,60 +126,60 @@ export class BlockTable {
   }
 
   close(): void {
-    for (const run of this.#runs) run.close();
+    for (const segment of this.#segments) segment.close();
   }
 
-  /** Gives a run its filter if this table is being looked up in earnest. */
-  readonly #addFilter = (run: BlockRun): void => {
+  /** Gives a segment its filter if this table is being looked up in earnest. */
+  readonly #addFilter = (segment: Segment): void => {
     if (this.#lookups < LOOKUPS_BEFORE_FILTERS) return;
-    const records = this.#runs.reduce((sum, { records: count }) => sum + count, 0);
-    run.loadFilter(Math.min(BITS_PER_BLOCK, (FILTER_BYTES * 8) / records));
+    const records = this.#segments.reduce((sum, { records: count }) => sum + count, 0);
+    segment.loadFilter(Math.min(BITS_PER_BLOCK, (FILTER_BYTES * 8) / records));
   };
 
-  /** Merges whenever eight runs of one tier have come together: every block is rewritten once per tier. Each step is a short one. */
+  /** Merges whenever eight segments of one tier have come together: every block is rewritten once per tier. Each step is a short one. */
   *#mergeTiers(shards: () => ReadonlySet<number>): Generator<void, void, void> {
     for (;;) {
-      const tiers = groupByTier(this.#runs);
-      const full = [...tiers.values()].find((runs) => runs.length >= FAN_IN);
+      const tiers = groupByTier(this.#segments);
+      const full = [...tiers.values()].find((segments) => segments.length >= FAN_IN);
       if (full === undefined) return;
       yield* this.#merge(full, shards());
     }
   }
 
-  *#merge(runs: readonly BlockRun[], shards: ReadonlySet<number>): Generator<void, void, void> {
-    const writer = this.#newRun();
-    yield* mergeInto(runs, writer, shards);
+  *#merge(segments: readonly Segment[], shards: ReadonlySet<number>): Generator<void, void, void> {
+    const writer = this.#newSegment();
+    yield* mergeInto(segments, writer, shards);
     this.#take(writer);
-    // A crash here leaves merged and unmerged runs side by side: they say the same.
-    for (const run of runs) {
-      run.close();
-      this.#runs.splice(this.#runs.indexOf(run), 1);
+    // A crash here leaves merged and unmerged segments side by side: they say the same.
+    for (const segment of segments) {
+      segment.close();
+      this.#segments.splice(this.#segments.indexOf(segment), 1);
       // Another process may read it: then it is read as well as the merged one, which says the same.
-      removeUnlessBusy(run.path);
+      removeUnlessBusy(segment.path);
     }
   }
 
-  /** One more run, if there is anything to write; durable before it is used. */
-  #write(fill: (writer: BlockRunWriter) => void): void {
-    const writer = this.#newRun();
+  /** One more segment, if there is anything to write; durable before it is used. */
+  #write(fill: (writer: SegmentWriter) => void): void {
+    const writer = this.#newSegment();
     fill(writer);
     this.#take(writer);
   }
 
-  #newRun(): BlockRunWriter {
-    return new BlockRunWriter(join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`));
+  #newSegment(): SegmentWriter {
+    return new SegmentWriter(join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`));
   }
 
-  #take(writer: BlockRunWriter): void {
+  #take(writer: SegmentWriter): void {
     if (!writer.finish()) return;
     syncDirectory(this.#dir);
-    const run = new BlockRun(writer.path);
-    this.#runs.push(run);
-    this.#addFilter(run);
+    const segment = new Segment(writer.path);
+    this.#segments.push(segment);
+    this.#addFilter(segment);
   }
 }
 
-/** Without the directory there is no run. */
+/** Without the directory there is no segment. */
 function namesIn(dir: string): string[] {
   try {
     return readdirSync(dir)
@@ -192,53 +192,53 @@ function namesIn(dir: string): string[] {
 }
 
 /**
- * Opens all runs, oldest first. Somebody else may be merging them: a run that went away meanwhile is in one that came.
+ * Opens all segments, oldest first. Somebody else may be merging them: a segment that went away meanwhile is in one that came.
  * @param damaged takes the damaged ones, if they are not to be an error
  */
-function openRuns(dir: string, damaged: DamagedRun[] | undefined, attempts = 5): BlockRun[] {
-  const runs: BlockRun[] = [];
+function openSegments(dir: string, damaged: DamagedSegment[] | undefined, attempts = 5): Segment[] {
+  const segments: Segment[] = [];
   try {
     for (const name of namesIn(dir)) {
-      const run = name.endsWith(RUN) ? openRun(join(dir, name), damaged) : undefined;
-      if (run !== undefined) runs.push(run);
+      const segment = name.endsWith(RUN) ? openSegment(join(dir, name), damaged) : undefined;
+      if (segment !== undefined) segments.push(segment);
     }
-    return runs;
+    return segments;
   } catch (error) {
-    for (const run of runs) run.close();
+    for (const segment of segments) segment.close();
     damaged?.splice(0);
-    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openRuns(dir, damaged, attempts - 1);
+    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openSegments(dir, damaged, attempts - 1);
     throw error;
   }
 }
 
-function openRun(path: string, damaged: DamagedRun[] | undefined): BlockRun | undefined {
-  let run: BlockRun | undefined;
+function openSegment(path: string, damaged: DamagedSegment[] | undefined): Segment | undefined {
+  let segment: Segment | undefined;
   try {
-    run = new BlockRun(path);
-    if (damaged !== undefined) run.check();
-    return run;
+    segment = new Segment(path);
+    if (damaged !== undefined) segment.check();
+    return segment;
   } catch (error) {
     if (damaged === undefined || !isDamage(error)) throw error;
-    run?.close();
+    segment?.close();
     damaged.push({ path, problem: error.message });
     return undefined;
   }
 }
 
-function groupByTier(runs: readonly BlockRun[]): Map<number, BlockRun[]> {
-  const tiers = new Map<number, BlockRun[]>();
-  for (const run of runs) {
-    const tier = Math.max(0, Math.ceil(Math.log(run.records / TIER_RECORDS) / Math.log(FAN_IN)));
+function groupByTier(segments: readonly Segment[]): Map<number, Segment[]> {
+  const tiers = new Map<number, Segment[]>();
+  for (const segment of segments) {
+    const tier = Math.max(0, Math.ceil(Math.log(segment.records / TIER_RECORDS) / Math.log(FAN_IN)));
     const group = tiers.get(tier);
-    if (group === undefined) tiers.set(tier, [run]);
-    else group.push(run);
+    if (group === undefined) tiers.set(tier, [segment]);
+    else group.push(segment);
   }
   return tiers;
 }
 
-/** Merges runs, record by record, in steps. A block that stands in several shards keeps a record for each; those of dropped shards go. */
-function* mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter, shards: ReadonlySet<number>): Generator<void, void, void> {
-  const heads = runs.map((run) => new Head(run)).filter((head) => head.advance());
+/** Merges segments, record by record, in steps. A block that stands in several shards keeps a record for each; those of dropped shards go. */
+function* mergeInto(segments: readonly Segment[], writer: SegmentWriter, shards: ReadonlySet<number>): Generator<void, void, void> {
+  const heads = segments.map((segment) => new Head(segment)).filter((head) => head.advance());
   for (let records = 1; heads.length > 0; records++) {
     if (records % STEP_RECORDS === 0) yield;
     let least = 0;
@@ -249,14 +249,14 @@ function* mergeInto(runs: readonly BlockRun[], writer: BlockRunWriter, shards: R
   }
 }
 
-/** The next record of a run that is being merged. */
+/** The next record of a segment that is being merged. */
 class Head {
   readonly #chunks: Generator<Buffer>;
   bytes: Buffer = Buffer.alloc(0);
   at = 0;
 
-  constructor(run: BlockRun) {
-    this.#chunks = run.chunks();
+  constructor(segment: Segment) {
+    this.#chunks = segment.chunks();
   }
 
   /** Moves to the next record; false at the end. */

@@ -1,5 +1,5 @@
 /**
- * A Bloom filter over the digests of one run: most blocks of a first `add` are new, and those that are not are in one run of
+ * A Bloom filter over the digests of one segment: most blocks of a first `add` are new, and those that are not are in one segment of
  * many; this says so without touching the disk. A digest is random already, so four of its words are its four hashes.
  */
 

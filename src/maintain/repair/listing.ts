@@ -7,16 +7,16 @@ import type { RepairRun } from './run.ts';
 
 /** Names the damaged runs, and keeps what is good of them; returns how many there are. */
 export function mendBlockTable({ index, dryRun, emit }: RepairRun): number {
-  const damaged = index.damagedRuns();
+  const damaged = index.damagedSegments();
   for (const { problem } of damaged) emit({ type: 'damage', what: 'the block table', where: 'the index', detail: problem });
-  if (damaged.length > 0 && !dryRun) index.mendRuns();
+  if (damaged.length > 0 && !dryRun) index.mendSegments();
   return damaged.length;
 }
 
 /** Puts blocks that the block table lacks back into it; returns how many. */
 export function relist({ index, dryRun, emit }: RepairRun, { number }: ShardRecord, what: string, { digests }: ShardContents): number {
-  // Runs that are set aside list most of their blocks: how many will be missing shows when they are mended.
-  if (dryRun && index.damagedRuns().length > 0) return 0;
+  // Segments that are set aside list most of their blocks: how many will be missing shows when they are mended.
+  if (dryRun && index.damagedSegments().length > 0) return 0;
   const missing: Buffer[] = [];
   for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
     if (!index.lists(number, digests, at)) missing.push(digests.subarray(at, at + DIGEST_BYTES));

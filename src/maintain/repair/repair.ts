@@ -139,7 +139,7 @@ async function repairWith(
   if (!dryRun) await noteLosses(run, losses);
   // A dry run has not listed again what it would: what only looks missing for that is not to be told.
   const closed =
-    dryRun && (counts.relisted > 0 || index.damagedRuns().length > 0) ? { rewritten: 0, lacking: [] } : await closeOpen(run, open);
+    dryRun && (counts.relisted > 0 || index.damagedSegments().length > 0) ? { rewritten: 0, lacking: [] } : await closeOpen(run, open);
   lost.push(...closed.lacking);
   if (!dryRun) {
     refreshHeads(run);

@@ -113,7 +113,9 @@ export class FaultState {
   refusal(operation: Operation, path: ByteString): number {
     for (const [i, { on, path: pattern, errno }] of (this.#faults.refuse ?? []).entries()) {
       if (!on.includes(operation) || !pattern?.test(path)) continue;
-      if (this.#left[i]-- <= 0) return errno;
+      const left = this.#left[i] ?? 0;
+      this.#left[i] = left - 1;
+      if (left <= 0) return errno;
     }
     return 0;
   }

@@ -34,6 +34,7 @@ import {
   initBody,
   type Listed,
   listingBody,
+  nameIn,
   namesIn,
   OPCODE,
   OPEN_DIRECT_IO,
@@ -76,7 +77,7 @@ export class PassThrough {
       case OPCODE.init:
         return initBody(body);
       case OPCODE.lookup: {
-        const path = this.#child(node, namesIn(body, 0)[0]);
+        const path = this.#child(node, nameIn(body, 0));
         this.#refuse('lookup', path);
         return this.#entry(path);
       }
@@ -92,19 +93,19 @@ export class PassThrough {
       case OPCODE.readlink:
         return readlinkSync(this.#real(this.#asked('readlink', this.#path(node))), 'buffer');
       case OPCODE.symlink: {
-        const [name, target] = namesIn(body, 0);
+        const [name = '', target = ''] = namesIn(body, 0);
         return this.#make('symlink', request, name, (path) => symlinkSync(fsPath(target), path));
       }
       case OPCODE.mknod:
-        return this.#make('mknod', request, namesIn(body, 16)[0], (path) => closeSync(openSync(path, 'wx', body.readUInt32LE(0) & 0o7777)));
+        return this.#make('mknod', request, nameIn(body, 16), (path) => closeSync(openSync(path, 'wx', body.readUInt32LE(0) & 0o7777)));
       case OPCODE.mkdir:
-        return this.#make('mkdir', request, namesIn(body, 8)[0], (path) => mkdirSync(path, body.readUInt32LE(0)));
+        return this.#make('mkdir', request, nameIn(body, 8), (path) => mkdirSync(path, body.readUInt32LE(0)));
       case OPCODE.link: {
         const from = this.#real(this.#path(body.readBigUInt64LE(0)));
-        return this.#make('link', request, namesIn(body, 8)[0], (path) => linkSync(from, path));
+        return this.#make('link', request, nameIn(body, 8), (path) => linkSync(from, path));
       }
       case OPCODE.unlink: {
-        const path = this.#asked('unlink', this.#child(node, namesIn(body, 0)[0]));
+        const path = this.#asked('unlink', this.#child(node, nameIn(body, 0)));
         if (!this.#outOfTheWay(path)) {
           unlinkSync(this.#real(path));
           this.#nodes.remove(path);
@@ -112,7 +113,7 @@ export class PassThrough {
         return NOTHING;
       }
       case OPCODE.rmdir: {
-        const path = this.#asked('rmdir', this.#child(node, namesIn(body, 0)[0]));
+        const path = this.#asked('rmdir', this.#child(node, nameIn(body, 0)));
         rmdirSync(this.#real(path));
         this.#nodes.remove(path);
         return NOTHING;
@@ -125,8 +126,8 @@ export class PassThrough {
       case OPCODE.open:
         return this.#open(this.#nodes.get(node) as Node, this.#asked('open', this.#path(node)), body.readUInt32LE(0));
       case OPCODE.create: {
-        const path = this.#child(node, namesIn(body, 16)[0]);
-        const made = this.#make('create', request, namesIn(body, 16)[0], (real) => {
+        const path = this.#child(node, nameIn(body, 16));
+        const made = this.#make('create', request, nameIn(body, 16), (real) => {
           const exclusive = body.readUInt32LE(0) & constants.O_EXCL;
           closeSync(openSync(real, constants.O_CREAT | constants.O_WRONLY | exclusive, body.readUInt32LE(4) & 0o7777));
         });
@@ -251,7 +252,7 @@ export class PassThrough {
     return openBody(this.#files.add({ fd, node }), this.#faults.directIo ? OPEN_DIRECT_IO : 0);
   }
 
-  #rename(from: bigint, to: bigint, [oldName, newName]: readonly ByteString[]): Buffer {
+  #rename(from: bigint, to: bigint, [oldName = '', newName = '']: readonly ByteString[]): Buffer {
     const path = this.#asked('rename', this.#child(from, oldName));
     const target = this.#child(to, newName);
     this.#outOfTheWay(target);

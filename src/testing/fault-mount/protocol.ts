@@ -81,6 +81,13 @@ export function namesIn(body: Buffer, offset: number): ByteString[] {
   return body.subarray(offset).toString('latin1').split('\0').slice(0, -1);
 }
 
+/** The first of them. @throws Error when the kernel sent none */
+export function nameIn(body: Buffer, offset: number): ByteString {
+  const [name] = namesIn(body, offset);
+  if (name === undefined) throw new Error('a request without a name');
+  return name;
+}
+
 const ASYNC_READ = 1;
 const ATOMIC_TRUNCATE = 1 << 3;
 const BIG_WRITES = 1 << 5;
@@ -160,15 +167,15 @@ export interface Listed {
 export function listingBody(entries: readonly Listed[], from: number, bytes: number): Buffer {
   const records: Buffer[] = [];
   let left = bytes;
-  for (let i = from; i < entries.length; i++) {
-    const name = Buffer.from(entries[i].name, 'latin1');
+  for (const [i, entry] of entries.slice(from).entries()) {
+    const name = Buffer.from(entry.name, 'latin1');
     const record = Buffer.alloc((24 + name.length + 7) & ~7);
     left -= record.length;
     if (left < 0) break;
-    record.writeBigUInt64LE(entries[i].ino, 0);
-    record.writeBigUInt64LE(BigInt(i + 1), 8);
+    record.writeBigUInt64LE(entry.ino, 0);
+    record.writeBigUInt64LE(BigInt(from + i + 1), 8);
     record.writeUInt32LE(name.length, 16);
-    record.writeUInt32LE((entries[i].mode & 0o170000) >> 12, 20);
+    record.writeUInt32LE((entry.mode & 0o170000) >> 12, 20);
     name.copy(record, 24);
     records.push(record);
   }

@@ -12,7 +12,7 @@ import { FaultState } from './faults.ts';
 import { PassThrough } from './pass-through.ts';
 import { parseRequest, REQUEST_BYTES, reply } from './protocol.ts';
 
-const [below, mountPoint] = process.argv.slice(2);
+const [below = '', mountPoint = ''] = process.argv.slice(2);
 const EIO = 5;
 /** Between two reads from the device: the request was taken back, or a signal came. */
 const AGAIN = new Set(['ENOENT', 'EINTR', 'EAGAIN']);

@@ -21,7 +21,7 @@ const MAGIC = 0x6e75_7273;
 const PAGES_PER_READ = 64;
 const NO_PREFIX = Buffer.alloc(PREFIX_BYTES);
 
-export class BlockRun {
+export class Segment {
   readonly path: string;
   readonly records: number;
   readonly #fd: number;
@@ -30,7 +30,7 @@ export class BlockRun {
   #pageNumber = -1;
   #filter: BlockFilter | undefined;
 
-  /** @throws ShardctlError `DAMAGE` when the file is not a whole run; its pages are looked at when they are needed */
+  /** @throws ShardctlError `DAMAGE` when the file is not a whole segment; its pages are looked at when they are needed */
   constructor(path: string) {
     this.path = path;
     this.#fd = openSync(path, 'r');
@@ -151,7 +151,7 @@ export class BlockRun {
   }
 }
 
-/** Of a damaged run, the records on each page that is as it was written; in order. Each view is valid until the next step. */
+/** Of a damaged segment, the records on each page that is as it was written; in order. Each view is valid until the next step. */
 export function* soundPages(path: string): Generator<Buffer> {
   const fd = openSync(path, 'r');
   try {
@@ -185,8 +185,8 @@ function damaged(path: string, what: string): ShardctlError {
   });
 }
 
-/** Writes a run from records in order; it exists under its path only when `finish` has made it durable. */
-export class BlockRunWriter {
+/** Writes a segment from records in order; it exists under its path only when `finish` has made it durable. */
+export class SegmentWriter {
   readonly path: string;
   readonly #fd: number;
   readonly #fence: number[] = [];
@@ -210,7 +210,7 @@ export class BlockRunWriter {
     if (++this.#pagesBuffered === PAGES_PER_READ) this.#flush();
   }
 
-  /** @returns false when nothing was added: then there is no run */
+  /** @returns false when nothing was added: then there is no segment */
   finish(): boolean {
     if (this.#records === 0) {
       closeSync(this.#fd);

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { COLLIDING, digestsOf, type Pick, someColliding } from '../../testing/colliding.ts';
 import { sampled } from '../../testing/depth.ts';
 import { PREFIX_BYTES, RECORD_BYTES, sortedRecords } from './records.ts';
-import { BlockRun, BlockRunWriter, soundPages } from './sorted-run.ts';
+import { Segment, SegmentWriter, soundPages } from './segment.ts';
 
 let dir: string;
 before(() => {
@@ -23,7 +23,7 @@ interface Row {
 
 const picks = fc.array(someColliding, { minLength: 1, maxLength: 4 }).filter((all) => all.some(({ count }) => count > 0));
 
-/** Rows of several shards in the order of a run: by digest, and of one digest as they come. */
+/** Rows of several shards in the order of a segment: by digest, and of one digest as they come. */
 function rowsOfAll(all: readonly Pick[]): Row[] {
   return all
     .flatMap((pick, shard) => rowsOf(sortedRecords(shard, digestsOf(pick)), shard))
@@ -37,41 +37,41 @@ function rowsOf(records: Buffer, shard: number): Row[] {
   });
 }
 
-function written(all: readonly Row[]): BlockRun {
+function written(all: readonly Row[]): Segment {
   const path = join(dir, 'a.run');
-  const writer = new BlockRunWriter(path);
+  const writer = new SegmentWriter(path);
   for (const { record } of all) writer.add(record, 0);
   assert.equal(writer.finish(), true);
-  return new BlockRun(path);
+  return new Segment(path);
 }
 
-test('a run finds of each digest the first usable shard, whatever stands before and after it, and no other digest', () => {
+test('a segment finds of each digest the first usable shard, whatever stands before and after it, and no other digest', () => {
   fc.assert(
     fc.property(picks, fc.boolean(), fc.subarray([0, 1, 2, 3]), (shards, filtered, usable) => {
       const all = rowsOfAll(shards);
-      const run = written(all);
-      if (filtered) run.loadFilter(12);
+      const segment = written(all);
+      if (filtered) segment.loadFilter(12);
       const model = new Map<string, number>();
       for (const { prefix, shard } of all) if (!model.has(prefix) && usable.includes(shard)) model.set(prefix, shard);
       for (const digest of COLLIDING) {
-        const found = run.get(digest, 0, (shard) => usable.includes(shard));
+        const found = segment.get(digest, 0, (shard) => usable.includes(shard));
         assert.equal(found, model.get(digest.toString('hex', 0, PREFIX_BYTES)), digest.toString('hex'));
       }
-      run.close();
+      segment.close();
     }),
     { numRuns: 60 },
   );
 });
 
-test('the records of a run come out as they went in', () => {
+test('the records of a segment come out as they went in', () => {
   fc.assert(
     fc.property(picks, (shards) => {
       const all = rowsOfAll(shards);
-      const run = written(all);
-      assert.equal(run.records, all.length);
-      const out = Array.from(run.chunks(), (chunk) => Buffer.from(chunk));
+      const segment = written(all);
+      assert.equal(segment.records, all.length);
+      const out = Array.from(segment.chunks(), (chunk) => Buffer.from(chunk));
       assert.deepEqual(Buffer.concat(out), Buffer.concat(all.map(({ record }) => record)));
-      run.close();
+      segment.close();
     }),
     { numRuns: 60 },
   );
@@ -80,23 +80,27 @@ test('the records of a run come out as they went in', () => {
 test('one digest in more shards than a page has records is found in each of them', () => {
   const [low, digest, high] = [Buffer.alloc(32, 1), Buffer.alloc(32, 1).fill(2, 10), Buffer.alloc(32, 1).fill(3, 10)];
   const shards = Array.from({ length: 500 }, (_, shard) => rowsOf(sortedRecords(shard, digest as Buffer), shard)).flat();
-  const run = written([...rowsOf(sortedRecords(900, low as Buffer), 900), ...shards, ...rowsOf(sortedRecords(901, high as Buffer), 901)]);
+  const segment = written([
+    ...rowsOf(sortedRecords(900, low as Buffer), 900),
+    ...shards,
+    ...rowsOf(sortedRecords(901, high as Buffer), 901),
+  ]);
   for (const { shard } of shards) {
     assert.equal(
-      run.get(digest as Buffer, 0, (it) => it === shard),
+      segment.get(digest as Buffer, 0, (it) => it === shard),
       shard,
     );
   }
   assert.equal(
-    run.get(high as Buffer, 0, () => true),
+    segment.get(high as Buffer, 0, () => true),
     901,
   );
-  run.close();
+  segment.close();
 });
 
-test('a run without records is no file', () => {
+test('a segment without records is no file', () => {
   const path = join(dir, 'empty.run');
-  assert.equal(new BlockRunWriter(path).finish(), false);
+  assert.equal(new SegmentWriter(path).finish(), false);
   assert.deepEqual(
     readdirSync(dir).filter((name) => name.startsWith('empty')),
     [],
@@ -132,10 +136,10 @@ test('pages that have changed places are damage', () => {
 });
 
 function checked(path: string): void {
-  const run = new BlockRun(path);
+  const segment = new Segment(path);
   try {
-    run.check();
+    segment.check();
   } finally {
-    run.close();
+    segment.close();
   }
 }
