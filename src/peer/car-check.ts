@@ -1,11 +1,11 @@
-/** The last look at a CAR before it goes to a peer. */
+/** The last check of a CAR before it goes to a peer. */
 import { open } from 'node:fs/promises';
 import { ShardctlError } from '../core/errors.ts';
 import { parseCid } from '../dag/cid.ts';
 import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
 import type { SealedShard } from './peer.ts';
 
-/** @param path of the CAR, or of a copy of it @throws ShardctlError `DAMAGE` when its size or its root is not the shard's; its blocks are not read */
+/** Compares size and root; no block is read. @param path of the CAR, or of a copy of it @throws ShardctlError `DAMAGE` when they are not the shard's */
 export async function checkCar(path: string, shard: SealedShard): Promise<void> {
   const handle = await open(path, 'r');
   try {

@@ -1,12 +1,11 @@
-/** Whether a shard that is on a peer already is there whole. */
+/** Whether a shard that is on a peer already is intact there. */
 import { isDamage, ShardctlError } from '../core/errors.ts';
 import type { ShardReader } from './peer.ts';
 
 /**
- * Reads the shard to its end. It is met on a peer only after a crash, with a lost index, or by a second home: its name, its size
- * and its pin are no evidence.
- * One that another home takes away between two looks is not there whole either.
- * @throws whatever `open` and reading throw, other than `DAMAGE` and `NOT_FOUND`
+ * Reads the shard to its end. A put meets its shard on the peer only after a crash, with a lost index, or when another home has put it:
+ * then its name, its size and its pin are no evidence.
+ * @returns false also when it is not there, because another home has removed it meanwhile @throws every other failure to open or read it
  */
 export async function isIntact(open: () => Promise<ShardReader>): Promise<boolean> {
   let intact = true;

@@ -15,27 +15,27 @@ export interface SealedShard {
 }
 
 export interface PutOptions {
-  /** The peer may move the CAR file instead of copying it: nobody reads it any more. */
+  /** The peer may move the CAR file instead of copying it, because nobody else reads it any more. */
   readonly mayConsume: boolean;
   /**
-   * Write the shard although it is there with the right size: what is there was found to be damaged. The damaged copy goes
-   * only when the good one is complete.
+   * The copy on the peer was found to be damaged: write the shard although it is there with the right size. In layout `car` the damaged
+   * copy goes only when the good one is complete.
    */
   readonly replace?: boolean;
-  /** Names of all peers that are given this shard, this one among them: one upload serves those of an IPFS Cluster. */
+  /** Names of all peers that are given this shard, this one among them: one upload serves all members of an IPFS Cluster. */
   readonly allocation?: readonly string[];
-  /** Called before so many bytes leave for the peer; resolves when they may. Absent when there is no limit. */
+  /** Called before bytes are sent to the peer; resolves when they may be sent. Absent when there is no limit. */
   readonly throttle?: Throttle | undefined;
   readonly signal: AbortSignal;
 }
 
-/** A home that has marked shards on a peer. Where it is may not be known. */
+/** A home that has marked shards on a peer. Its host and path may not be known. */
 export interface PeerOwner extends Partial<Omit<Owner, 'id'>>, Pick<Owner, 'id'> {
-  /** When it was last heard of there, RFC 3339. */
+  /** When the home last wrote its description there, RFC 3339. */
   readonly seen?: string;
 }
 
-/** A home counts on this shard. */
+/** A home's word, kept on the peer, that it counts on this shard. */
 export interface Mark {
   readonly cid: string;
   /** ID of the home. */
@@ -52,47 +52,49 @@ export interface Peer {
   readonly tags: Readonly<Record<string, string>>;
   /** Bytes that are to stay free here. */
   readonly reserve?: number;
-  /** Its part of the shards, for the `weight` allocator; 1 when absent. */
+  /** How many shards it gets in proportion to others, for the `weight` allocator; 1 when absent. */
   readonly weight?: number;
-  /** Nothing new goes here: what it holds is being moved away. */
+  /** Nothing new is put here: its shards are being moved to other peers. */
   readonly drained?: boolean;
 
-  /** What the peer can take now. Throws `ShardctlError` when it cannot be reached. */
+  /** What the peer can take now. @throws ShardctlError when it does not answer */
   metric(): Promise<Metric>;
 
   /**
-   * Marks the shard as this home's own, stores every block of it and pins it. Resolves only when both are durable and the pin was seen to hold
-   * (invariants I3 and I4 of docs/architecture.md). Putting a shard that is already there is a cheap success.
+   * Marks the shard as this home's own, stores every block of it, pins it, and then looks whether the pin holds, in this order. Resolves
+   * only when blocks and pin are durable (invariants I3 and I4 of docs/architecture.md). A shard that is on the peer already is read to its
+   * end where this process can read it there, and what is wrong is written again.
    */
   put(shard: SealedShard, options: PutOptions): Promise<void>;
 
-  /** Whether the shard is pinned here: the peer's own word, cheap, no evidence that each block is intact. */
+  /** Whether the shard is pinned here. This is the peer's own word: cheap, and no evidence that each block is intact. */
   has(cid: string): Promise<boolean>;
 
   /**
-   * Opens a shard for reading. Throws `NOT_FOUND` when it is not here, `DAMAGE` when its CAR cannot be read, `NOT_READABLE` when
-   * it is said to be here and there is no way to its bytes.
+   * Opens a shard for reading.
+   * @throws ShardctlError `NOT_FOUND` when it is not here, `DAMAGE` when its manifest cannot be read, `NOT_READABLE` when the peer says
+   * that it has the shard and there is no way to read it
    */
   open(cid: string): Promise<ShardReader>;
 
   /**
-   * Opens what may be left of a shard that cannot be opened: its pin is gone, and its blocks stay until the next garbage collection;
-   * or its manifest is damaged, and then `contents` throws. Throws as `open` does. Absent where nothing is left then.
+   * Opens what may be left of a shard that cannot be opened. Either its pin is gone, and its blocks stay until the next garbage
+   * collection; or its manifest is damaged, and then `contents` throws. Throws as `open` does. Absent where nothing would be left.
    */
   salvage?(cid: string): Promise<ShardReader>;
 
   /**
-   * Has the peer get a shard from fellows that have it, and resolves when it is pinned here: no byte of it passes by us. Slower than a
-   * put, and the peer's own word. Absent on peers that know nothing of one another.
+   * Has the peer get a shard from other peers of its network, and resolves when it is pinned here. No byte passes through this process.
+   * Slower than a put, and only the peer's own word. Absent on peers that know nothing of one another.
    */
   fetch?(shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void>;
 
-  /** What a peer that keeps several copies of each shard lacks of this one, though it can be read. Absent where there is one copy. */
+  /** For a peer that keeps several copies of each shard: what is missing of this one, although it can be read. Absent where there is one copy. */
   shortfall?(cid: string): Promise<string | undefined>;
 
   /**
-   * Asked of a peer that does not answer, when others were given the shard: whether it will still have it when it is back. Absent where
-   * nobody but the peer itself takes anything from it.
+   * Asked about a silent peer when its shard was given to others: whether it will still have the shard when it answers again. Absent
+   * where nobody but the peer itself removes anything from it.
    */
   keeps?(cid: string): Promise<boolean>;
 
@@ -100,16 +102,16 @@ export interface Peer {
   list(): AsyncIterable<string>;
 
   /**
-   * Marks shards as this home's own, durably. Whoever counts on a shard that he has not put marks it first, and then looks whether it is
-   * there: what was there before may just be going.
+   * Marks shards as this home's own, durably. A home that counts on a shard without having put it marks it first, and looks whether it is
+   * there afterwards: in the other order another home could remove the shard in between.
    */
   mark(cids: readonly string[]): Promise<void>;
 
   /**
-   * Takes this home's mark from the shard. When no other home has marked it, it is unpinned, and its space freed where that is the peer's
-   * own business. Removing what is not there is a success.
-   * @param owner in whose place this is done: a home that is said to be dead
-   * @returns whether the peer keeps the shard, because other homes count on it
+   * Takes this home's mark from the shard, and unpins the shard when no other home has marked it. A local peer frees the space at once,
+   * a daemon with its next garbage collection. Removing what is not there is a success.
+   * @param owner takes away the mark of this home instead, which is said to be dead
+   * @returns `kept` when the peer keeps the shard, because other homes count on it
    */
   remove(cid: string, owner?: string): Promise<'removed' | 'kept'>;
 
@@ -120,27 +122,28 @@ export interface Peer {
   marks(): AsyncIterable<Mark>;
 
   /**
-   * Pins single blocks of shards that are here by themselves, and nothing below them: who knows only a tree's root then finds
-   * this peer. Replaces the CIDs that were pinned for `repository` before. Absent on a peer that nobody finds that way.
+   * Pins single blocks by themselves, and nothing below them, so that strangers who know only a tree's root find this peer. The blocks
+   * are in shards that are here. Replaces the CIDs that were pinned for `repository` before. Absent on a peer that strangers cannot find.
    */
   pinRoots?(repository: string, cids: readonly string[]): Promise<void>;
 
-  /** Unpins the roots that are pinned for any other repository of this home: one that was removed, or has another name now. */
+  /** Unpins the roots that are pinned for any other repository of this home: one that was removed or renamed. */
   keepRoots?(repositories: ReadonlySet<string>): Promise<void>;
 
-  /** Has the space of what was removed collected now. Absent where `remove` frees it. */
+  /** Has the peer collect its garbage now. Absent where `remove` frees the space. */
   reclaim?(): Promise<void>;
 
-  /** What about the peer's own settings keeps it from serving what it holds, one line each. Absent where there is nothing to set. */
+  /** What in the peer's own settings keeps it from serving what it holds, one line each. Absent where there is nothing to set. */
   warnings?(): Promise<readonly string[]>;
 
   /**
-   * Where what tells the peer from another is damaged, and it is evidently this one, writes that again. @param isDryRun only take it for
-   * what it will be @returns what was wrong. Absent where that is somebody else's to keep.
+   * Writes the file that tells the peer from others again, if it is damaged and the rest shows that this is the peer. Absent where no
+   * such file is ours to write.
+   * @param isDryRun writes nothing, and takes the peer for what it would be then @returns what was wrong
    */
   mendIdentity?(isDryRun: boolean): Promise<string | undefined>;
 
-  /** Lets go of connections. */
+  /** Closes its connections. */
   close?(): Promise<void>;
 }
 
@@ -157,7 +160,7 @@ export interface ReadBlock {
   readonly bytes: Uint8Array;
 }
 
-/** What a shard holds by its manifest, whose hashes were checked; the blocks themselves were not read. */
+/** What a shard holds according to its manifest. The manifest's hashes were checked; the blocks themselves were not read. */
 export interface ShardContents {
   /** 32 bytes a block, in shard order. A view. */
   readonly digests: Buffer;
@@ -172,16 +175,19 @@ export interface ShardContents {
 }
 
 export interface ShardReader {
-  /** What is read may come from another peer: it is right, and no evidence that this peer has it. */
+  /** What is read may come from another peer: its hashes are right, and it is no evidence that this peer has it. */
   readonly isSecondHand?: boolean;
-  /** What is damaged although every block may be there and be read: the manifest was made again from the blocks, or the like. */
+  /** What is damaged although every block may be readable: for example the manifest, which was made again from the blocks. */
   readonly damage?: string | undefined;
   /** Blocks in the shard, manifest not counted. */
   readonly blocks: number;
   contents(): ShardContents;
-  /** A block by its digest, hashed again on the way; undefined when it is not in this shard. Throws `DAMAGE` when the bytes do not hash to it. */
+  /**
+   * A block by its digest; its bytes are hashed here. Undefined when the manifest does not list it.
+   * @throws ShardctlError `DAMAGE` when it is missing or its bytes have another hash
+   */
   read(digest: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Every block in shard order, each hashed. What does not hash, or is missing against the manifest, goes to `onDamage` and is skipped. */
+  /** Every block in shard order, each hashed. One with another hash, or that is missing, is skipped and told to `onDamage`. */
   scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock>;
   close(): Promise<void>;
 }

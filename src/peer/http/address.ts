@@ -1,9 +1,9 @@
-/** Where a daemon is, and what it wants to see before it answers. */
+/** The URL of a daemon, and the credentials that go with each request. */
 import { displayUrl } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 
 export interface Credentials {
-  /** Of a bearer. */
+  /** Sent as a bearer token. */
   readonly token?: string | undefined;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
@@ -14,13 +14,13 @@ export interface Address {
   readonly base: URL;
   /** Value of the `Authorization` header. */
   readonly authorization: string | undefined;
-  /** What must not stand in a message. */
+  /** Texts that must not stand in any message. */
   readonly secrets: readonly string[];
 }
 
 /**
- * @param url of the API; `user:password@` in it counts when no other credentials are given
- * @throws ShardctlError `USAGE` when it is no http(s) URL
+ * @param url of the API; `user:password@` in it is used when no other credentials are given
+ * @throws ShardctlError `USAGE` when it is not an http or https URL
  */
 export function parseAddress(url: string, { token, user, password }: Credentials = {}): Address {
   let base: URL;

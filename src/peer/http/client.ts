@@ -1,9 +1,9 @@
 /**
- * HTTP to daemons: streaming both ways, trailers, redirects, retries. Sole owner of undici, which is loaded with the first
- * request: loading it takes 70 ms, and most runs have no daemon to talk to.
+ * HTTP to daemons: streaming both ways, trailers, redirects, retries. It alone uses undici, which is loaded with the first request:
+ * loading it takes 70 ms, and most runs have no daemon to talk to.
  *
- * undici's own time-outs are 300 s for the headers and for each piece of the body, and a pin may take longer than that: here
- * each request says how long its server may be silent.
+ * undici's own time-outs are 300 s for the headers and for each piece of the body. A pin may take longer than that, so each request says
+ * for how long its server may be silent.
  */
 import type { Agent, Dispatcher } from 'undici';
 import { ShardctlError } from '../../core/errors.ts';
@@ -12,21 +12,21 @@ import { type Address, type Credentials, parseAddress } from './address.ts';
 import { answerError, HttpError, isSilence, type RequestNames, statusError, transportError } from './error.ts';
 import { HttpResponse, isHtml } from './response.ts';
 
-/** Silence after which a server that has only to look something up is taken for dead. */
+/** A server that only has to look something up is given up after this much silence. */
 const IDLE_MS = 60_000;
-/** What a daemon has in memory it gives at once, also under load; one that is frozen takes connections and never answers. */
+/** A daemon gives at once what it has in memory, also under load. A frozen one takes connections and never answers. */
 export const PROMPT_MS = 5_000;
 const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 250;
-/** A server that asks for more patience than this gets its answer: no. */
+/** A server that asks in `Retry-After` for a longer pause than this is given up. */
 const MAX_PAUSE_MS = 60_000;
 const MAX_REDIRECTS = 3;
-/** What is read of an answer that says what is wrong. */
+/** How much is read of an answer that says what is wrong. */
 const MAX_SAID_BYTES = 64 * 1024;
 const MAX_SAID_CHARS = 400;
 
 export interface HttpClientOptions extends Credentials {
-  /** Of the API; paths of requests are below it. */
+  /** URL of the API; paths of requests are below it. */
   readonly url: string;
   /** What errors call the server, for example `peer "attic"`. */
   readonly who: string;
@@ -40,22 +40,22 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below the URL of the API, without a slash in front. */
   readonly path: string;
-  /** A parameter that is undefined is left out, one of several values repeated. */
+  /** A parameter that is undefined is left out; one with several values is repeated. */
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Made anew for each attempt. What it throws comes out as it is when it is a `ShardctlError`. */
+  /** Called once for each attempt. A `ShardctlError` that it throws is passed on as it is. */
   readonly body?: () => AsyncIterable<Uint8Array>;
-  /** Bytes of the body; without it the body is sent in chunks. */
+  /** Bytes of the body; when undefined the body is sent with chunked encoding. */
   readonly bodyBytes?: number;
-  /** What is asked, for errors: `importing shard 00000003`. */
+  /** What the request does, for errors: `importing shard 00000003`. */
   readonly what: string;
-  /** Whether twice is the same as once, so that it is sent again when its fate is not known. [true without a body] */
+  /** Whether sending it twice has the same effect as once, so that it may be sent again when its outcome is not known. [true without a body] */
   readonly repeatable?: boolean;
-  /** Milliseconds of silence after which the server is given up; 0 is never. [60 s] */
+  /** Milliseconds of silence after which the server is given up; 0: never. [60 s] */
   readonly idleMs?: number;
-  /** Statuses from 300 that are an answer, too. */
+  /** Statuses from 300 that are answers and no failures. */
   readonly accept?: readonly number[];
-  /** Not to be used again, this connection. */
+  /** The connection is closed after this request. */
   readonly closeAfter?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -68,7 +68,7 @@ export class HttpClient {
   readonly #server: Address;
   readonly #ca: string | undefined;
   #agent: Promise<Agent> | undefined;
-  /** It was silent for as long as a request allowed: until it is heard again, no other waits that long. */
+  /** The server was silent for as long as a request allowed. Until it answers again, no other request waits for it as long. */
   #hangs = false;
 
   /** Connects to nothing yet. @throws ShardctlError `USAGE` when the URL is none */
@@ -148,7 +148,7 @@ export class HttpClient {
     throw statusError(names, response.status, said, retryAfterMs(response.header('retry-after')));
   }
 
-  /** Follows redirects that keep the method and stay on this server: nobody else gets to see the credentials. */
+  /** Follows redirects that keep the method and stay on this server: no other server may see the credentials. */
   async #send(request: HttpRequest, idleMs: number): Promise<Dispatcher.ResponseData> {
     const agent = await this.#load();
     const { base, authorization } = this.#server;
@@ -188,7 +188,7 @@ export class HttpClient {
     return this.#agent;
   }
 
-  /** What an answer says is wrong: the message of a JSON error, else its text. Daemons echo what they were sent: secrets go. */
+  /** What an answer says is wrong: the message of a JSON error, else its text. Secrets are cut out, because daemons echo what they were sent. */
   async #said(response: HttpResponse): Promise<string> {
     let text: string;
     try {
@@ -199,7 +199,7 @@ export class HttpClient {
     }
     let said = isHtml(response.header('content-type')) ? titleOf(text) : messageIn(text);
     for (const secret of this.#server.secrets) said = said.replaceAll(secret, '…');
-    // What a server says must not steer the terminal.
+    // Control characters must not steer the terminal.
     return said
       .replace(/[\s\p{Cc}]+/gu, ' ')
       .trim()
@@ -211,12 +211,12 @@ function redirectOf({ statusCode, headers }: Dispatcher.ResponseData, from: URL)
   const { location } = headers;
   if ((statusCode !== 307 && statusCode !== 308) || typeof location !== 'string' || !URL.canParse(location, from.href)) return undefined;
   const to = new URL(location, from);
-  // A server that leaves out the query means the same one.
+  // A server that leaves out the query means the same query.
   if (to.search === '') to.search = from.search;
   return to;
 }
 
-/** Kubo says `Message`, IPFS Cluster `message`. */
+/** Kubo calls the field `Message`, IPFS Cluster `message`. */
 function messageIn(text: string): string {
   try {
     const { Message, message } = (JSON.parse(text) ?? {}) as { Message?: unknown; message?: unknown };
@@ -238,7 +238,7 @@ function isRepeatable({ repeatable, body }: HttpRequest): boolean {
   return repeatable ?? body === undefined;
 }
 
-/** Seconds, or a date. */
+/** @param value of `Retry-After`: seconds, or a date */
 function retryAfterMs(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const seconds = Number(value);

@@ -1,9 +1,9 @@
-/** An answer as it comes in. Whoever has one reads it to its end, or discards it: else its connection stays taken. */
+/** An answer as it comes in. Whoever has one must read it to its end or discard it: otherwise its connection stays in use. */
 import type { Dispatcher } from 'undici';
 import { answerError, type HttpError, type RequestNames, transportError } from './error.ts';
 import { type AnswerKind, Patience } from './patience.ts';
 
-/** Bytes that an answer which is held whole, or one line of a stream of JSON, may have. */
+/** Most bytes of an answer that is held whole, and of one line of a stream of JSON. */
 const MAX_BYTES = 16 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
@@ -29,8 +29,9 @@ export class HttpResponse {
   }
 
   /**
-   * The body, as a stream. Throws `HttpError` when it breaks off or drips, or when the server says in the trailer that it did not come to an end:
-   * a daemon that fails after its 200 has no other way to say so.
+   * The body, as a stream.
+   * @throws HttpError when it breaks off, when it drips, or when the trailer says that it is not complete: a daemon that fails after it
+   * has sent 200 has no other way to say so
    */
   bytes(): AsyncGenerator<Buffer> {
     return this.#pieces('stream');
@@ -56,7 +57,7 @@ export class HttpResponse {
     if (said !== undefined && said !== '') throw this.#broken(said, { said, retryable: true });
   }
 
-  /** The whole body. Throws `HttpError` when it is more than any block or part of a shard that is asked for. */
+  /** The whole body. @throws HttpError when it is longer than anything that is asked for in this way */
   async all(): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -65,7 +66,8 @@ export class HttpResponse {
       bytes += chunk.length;
       if (bytes > MAX_BYTES) throw this.#broken('the answer does not end', { retryable: false });
     }
-    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+    const [first, ...others] = chunks;
+    return first !== undefined && others.length === 0 ? first : Buffer.concat(chunks);
   }
 
   /** The whole body as text, at most `most` bytes of it. */
@@ -86,9 +88,7 @@ export class HttpResponse {
     return this.#parse(await this.text());
   }
 
-  /**
-   * The body as JSON, one value a line. A last line without its newline was cut off. An empty answer (204) has no lines.
-   */
+  /** The body as JSON, one value a line. An empty answer (204) has no lines. @throws HttpError when the last line has no newline: it was cut off */
   async *lines(): AsyncGenerator<unknown> {
     if (this.status === 204) return this.discard();
     this.#expectJson();
@@ -107,10 +107,10 @@ export class HttpResponse {
     if (rest.toString('utf8').trim() !== '') throw this.#broken('the answer ends in the middle of a line');
   }
 
-  /** Lets go of a body that nobody reads to its end. */
+  /** Cuts the connection, for a body that nobody reads to its end. */
   discard(): void {
     const { body } = this.#data;
-    // What it breaks off with is of no interest any more.
+    // Destroying the body makes it fail, which nobody needs to hear of.
     body.on('error', () => {});
     body.destroy();
   }

@@ -1,15 +1,16 @@
-/** The sections of a CAR that comes in over a connection, whatever its pieces are. */
+/** The sections of a CAR that comes in over a connection, in pieces of any size. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Codec } from '../../core/model.ts';
 import { SectionCursor } from '../../shard/car.ts';
 
-/** A header is a root or two; one that claims more is none. */
+/** A header holds a root or two; a longer one is not that of a shard's CAR. */
 const MAX_HEADER_BYTES = 4096;
+const MAX_VARINT_BYTES = 3;
 const WINDOW_BYTES = 512 * 1024;
 
 export interface StreamedSection {
   readonly codec: Codec;
-  /** As the CAR says; nothing is hashed. A view, as `data`: valid until the next section is asked for. */
+  /** As the CAR says; nothing is hashed. Like `data` a view, valid until the next section is asked for. */
   readonly digest: Uint8Array;
   readonly data: Uint8Array;
 }
@@ -35,7 +36,7 @@ export async function* carSections(pieces: AsyncIterable<Buffer>): AsyncGenerato
   if (rest.length > 0 || inHeader) throw new ShardctlError('DAMAGE', 'the CAR ends within a section');
 }
 
-/** Several pieces at once: a large section must not be copied again for each of its pieces. */
+/** Joins pieces, so that a large section is not copied again for each of its pieces. */
 async function* windows(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let gathered: Buffer[] = [];
   let bytes = 0;
@@ -50,13 +51,12 @@ async function* windows(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   yield Buffer.concat(gathered);
 }
 
-/** Bytes of the header with its length in front; undefined when the length is not here whole. */
+/** Bytes of the header with its length in front; undefined when too few bytes are here to tell. */
 function headerBytes(bytes: Buffer): number | undefined {
   let length = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number;
+  for (const [at, byte] of bytes.subarray(0, MAX_VARINT_BYTES + 1).entries()) {
     length |= (byte & 0x7f) << (7 * at);
-    if (length > MAX_HEADER_BYTES || at > 2) throw new ShardctlError('DAMAGE', 'what came is not a CAR');
+    if (length > MAX_HEADER_BYTES || at >= MAX_VARINT_BYTES) throw new ShardctlError('DAMAGE', 'what came is not a CAR');
     if (byte < 0x80) return at + 1 + length;
   }
   return undefined;

@@ -1,16 +1,16 @@
 /**
- * Reads shards through an HTTP gateway. Every byte is hashed, so what it gives is right; where it had it from is not known, so it
- * is no evidence that a certain member has it.
+ * Reads shards through an HTTP gateway. Every byte is hashed, so what is read is right. The gateway may have it from anybody, so it is no
+ * evidence that a certain peer has the shard.
  */
 import type { HttpClient } from '../http/client.ts';
 import type { HttpResponse } from '../http/response.ts';
 import type { ShardReader } from '../peer.ts';
 import { openShard, type ShardSource } from './remote-reader.ts';
 
-/** A gateway that must fetch a block from others first is silent meanwhile, and says 504 when it has not found it. */
+/** A gateway that must fetch a block from others is silent meanwhile, and answers 504 when it has not found the block. */
 const IDLE_MS = 120_000;
-/** Gone, not to be had, not found in time. */
 const PARTIAL = 206;
+/** Not there, gone, not to be had, not found in time. */
 const NOT_THERE = new Set([404, 410, 412, 504]);
 
 /** @throws ShardctlError `DAMAGE` when the gateway does not give the whole manifest */
@@ -53,7 +53,7 @@ export class Gateway implements ShardSource {
     const headers = { range: `bytes=${offset}-${offset + length - 1}` };
     const response = await this.http.request({ method: 'GET', path: `ipfs/${cid}`, headers, what: `reading ${cid}`, idleMs: IDLE_MS });
     if (response.status === PARTIAL) yield* response.bytes();
-    // The whole shard is not what was asked for.
+    // Any other status brings the whole shard, which was not asked for.
     else response.discard();
   }
 

@@ -1,5 +1,4 @@
-/** Reads a shard from a Kubo daemon, as evidence: offline, and every byte hashed here. */
-
+/** Reads a shard from a Kubo daemon or a gateway; every byte is hashed here. A daemon is asked offline, so that what it gives is evidence that it has it. */
 import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
 import { blockText, cidText, parseCid, sha256 } from '../../dag/cid.ts';
@@ -12,25 +11,25 @@ import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
 import { carSections } from './car-sections.ts';
 import { ReadAhead } from './read-ahead.ts';
 
-/** Nodes of a manifest that are asked for at once. */
+/** Nodes of a manifest for which the daemon is asked at once. */
 const MANIFEST_READS = 8;
 
-/** What is asked for blocks: a Kubo daemon, or a gateway. */
+/** From where blocks are read: a Kubo daemon or a gateway. */
 export interface ShardSource {
   readonly http: Pick<HttpClient, 'who' | 'address'>;
   /** The bytes of a block, not hashed; undefined when there are none. */
   block(cid: string, what: string): Promise<Buffer | undefined>;
   /** The DAG below `cid` as a CAR; it may leave out what is missing. */
   exportCar(cid: string, what: string): Promise<HttpResponse>;
-  /** A part of a UnixFS file as it comes in, not hashed; nothing, or less, where that fails. */
+  /** A part of a UnixFS file as it comes in, not hashed; less or nothing where that fails. */
   range(cid: string, offset: number, length: number): AsyncIterable<Buffer>;
 }
 
-/** Told of each block that is there and is not what its hash says. */
+/** Is told of each block that is there and does not have its hash. */
 export type OnWrong = (digest: Uint8Array) => void;
 
 /**
- * Opens a shard by its manifest. Whether it is pinned is not asked: that is the peer's business.
+ * Opens a shard by its manifest, pinned or not.
  * @throws ShardctlError `DAMAGE` when a node of the manifest is missing or wrong
  */
 export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong = () => {}): Promise<ShardReader> {
@@ -42,21 +41,21 @@ export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong 
   }
 }
 
-/** Loads nodes one after the other, and asks for the siblings of the next ones meanwhile. */
+/** Gives the nodes of a manifest one after the other. While one is waited for, the next ones are asked for already. */
 function manifestNodes(rpc: ShardSource, what: string, onWrong: OnWrong): (digest: Uint8Array) => Promise<Uint8Array | undefined> {
   const asked = new Map<string, Promise<Buffer | undefined>>();
   const waiting: string[] = [];
   const ask = (cid: string) => {
     const answer = asked.get(cid) ?? rpc.block(cid, what);
     asked.set(cid, answer);
-    // Whoever needs the node gets the failure; nobody may need it any more.
+    // A failure reaches whoever needs the node; maybe nobody does any more.
     answer.catch(() => {});
     return answer;
   };
   return async (digest) => {
     const cid = cidText({ codec: DAG_PB, digest }, 1);
     const answer = ask(cid);
-    while (waiting.length > 0 && asked.size < MANIFEST_READS) ask(waiting.shift() as string);
+    for (const next of waiting.splice(0, Math.max(0, MANIFEST_READS - asked.size))) ask(next);
     const bytes = await answer;
     asked.delete(cid);
     if (bytes === undefined) return undefined;
@@ -96,7 +95,7 @@ class RemoteShardReader implements ShardReader {
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
     const index = this.#manifest.blocks.get(digest);
     if (index === undefined) return undefined;
-    // What is wrong with a block is said by itself, not by the run that it is in.
+    // A block that is wrong in its range is asked for by itself, which tells what is wrong with it.
     const ahead = await this.#ahead.block(index);
     if (ahead !== undefined && hashesTo(ahead, digest)) return ahead;
     const bytes = await this.#block(digest);
@@ -104,7 +103,7 @@ class RemoteShardReader implements ShardReader {
     return bytes;
   }
 
-  /** One stream of all blocks; what it leaves out is asked for by itself before it is called missing. */
+  /** One stream of all blocks. A block that the stream leaves out is asked for by itself before it is called missing. */
   async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
     const digests = this.#manifest.blocks.digests();
     const count = this.blocks;
@@ -126,7 +125,7 @@ class RemoteShardReader implements ShardReader {
     this.#ahead.close();
   }
 
-  /** The sections of the whole shard; it ends early where the daemon says that it cannot go on, because one block was enough for that. */
+  /** The sections of the whole shard. They end early when the daemon says that it cannot go on, for which one bad block is enough. */
   async *#stream() {
     try {
       const response = await this.#rpc.exportCar(this.#cid, `reading shard ${this.#cid}`);
@@ -146,7 +145,7 @@ class RemoteShardReader implements ShardReader {
     }
   }
 
-  /** The block, hashed; or what is wrong with it. */
+  /** The block, hashed; or as text what is wrong with it. */
   async #block(digest: Uint8Array): Promise<Buffer | string> {
     const cid = cidText({ codec: RAW, digest }, 1);
     try {
@@ -154,7 +153,7 @@ class RemoteShardReader implements ShardReader {
       if (bytes === undefined) return `block ${cid} is missing`;
       return hashesTo(bytes, digest) ? bytes : this.#wrong(digest);
     } catch (error) {
-      // It answers, and cannot give this one: its datastore says that it is broken.
+      // The daemon answers, and its datastore says that this block is broken.
       if (error instanceof HttpError && error.status === 500) return `block ${cid} cannot be read: ${error.said}`;
       throw error;
     }

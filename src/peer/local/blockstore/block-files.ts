@@ -1,8 +1,9 @@
 /**
- * The block files of a local peer's `blockstore` layout. Its sole owner of blockstore-fs, whose defaults name the files by multihash: a
- * block that was stored under its raw alias is found under its real CID too, and one that two shards share is there once.
+ * The block files of layout `blockstore`, on blockstore-fs, which names them by multihash. So a block that was stored as a raw leaf is
+ * also found under its own CID, and a block that two shards share is there once. blockstore-fs writes the blocks and names the files;
+ * they are read directly, because the library opens a stream for each block.
  *
- * A block that is about to be deleted is put aside first, where reading still finds it: until its file is gone it can be brought back.
+ * A block that is about to be deleted is put aside first, where reads still find it, so that it can be put back.
  */
 import { open, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -21,7 +22,7 @@ import type { SealedShard, Throttle } from '../../peer.ts';
 import { ifThere, isThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
 
 const SHA2_256 = 0x12;
-/** Files handled side by side: creating one waits for four threads of the pool, not for the disk. */
+/** Files that are handled side by side: creating a file waits for one of four threads of Node's pool, not for the disk. */
 const FILES_AT_ONCE = 16;
 
 export interface WriteOptions {
@@ -42,7 +43,7 @@ export class BlockFiles {
     this.#store = new FsBlockstore(this.#folder, { createIfMissing: false });
   }
 
-  /** Writes every block of a CAR, whatever is there. Durable when it resolves. */
+  /** Writes every block of a CAR, those that are there already too. Durable when it resolves. */
   async write(shard: SealedShard, { signal, throttle }: WriteOptions): Promise<void> {
     for await (const sections of sectionsOf(shard.carPath)) {
       signal.throwIfAborted();
@@ -57,7 +58,7 @@ export class BlockFiles {
     await this.#flush(shard);
   }
 
-  /** The block, hashed; undefined when it is not here. Read directly: the library opens a stream for each block. */
+  /** The block, hashed; undefined when it is not here. Looked for a second time in its place, where it may have been put back meanwhile. */
   async read(digest: Uint8Array): Promise<Uint8Array | undefined> {
     const path = this.#pathOf(digest);
     let bytes: Buffer | undefined;
@@ -71,7 +72,7 @@ export class BlockFiles {
     return bytes;
   }
 
-  /** Whether all of these are in their place, those that had been put aside among them: they are put back. */
+  /** Puts back those of the blocks that were put aside. @returns whether all of them are in their place now */
   async restore(digests: Iterable<Uint8Array>): Promise<boolean> {
     const lost: Uint8Array[] = [];
     const folders = new Set<string>();
@@ -79,14 +80,14 @@ export class BlockFiles {
       const path = this.#pathOf(digest);
       if (await isThere(path)) return;
       if (await renameIfThere(this.#asideOf(digest), path)) folders.add(dirname(path));
-      // Whoever had put it aside may have brought it back in this moment.
+      // The process that had put it aside may have put it back in this moment.
       else if (!(await isThere(path))) lost.push(digest);
     });
     for (const folder of folders) await syncPath(folder);
     return lost.length === 0;
   }
 
-  /** Puts blocks out of the way. What is not there is a success. */
+  /** Moves blocks out of their place. One that is not there is a success. */
   async putAside(digests: Iterable<Uint8Array>): Promise<void> {
     await makeDirectory(this.#aside);
     await this.#each(digests, async (digest) => void (await renameIfThere(this.#pathOf(digest), this.#asideOf(digest))));
@@ -97,7 +98,7 @@ export class BlockFiles {
     await this.#each(digests, (digest) => rm(this.#asideOf(digest), { force: true }));
   }
 
-  /** Puts everything back: nobody knows any more what was to go. */
+  /** Puts back every block, for when nobody knows which of them were to be deleted. */
   async restoreAll(): Promise<void> {
     for (const name of await namesIn(this.#aside)) {
       const digest = this.#digestIn(name);
@@ -115,7 +116,7 @@ export class BlockFiles {
     }
   }
 
-  /** blockstore-fs renames into place but never flushes: one flush of the filesystem costs less than one a block. */
+  /** blockstore-fs renames files into place and never flushes. One flush of the whole file system costs less than one a block. */
   async #flush(shard: SealedShard): Promise<void> {
     const libc = await loadLibc();
     const folder = await open(this.#folder, 'r');
@@ -164,7 +165,7 @@ function toCid(codec: Codec, digest: Uint8Array): CID {
   return CID.createV1(codec, createDigest(SHA2_256, digest));
 }
 
-/** blockstore-fs gives its failures as text alone: the errno stands in it. */
+/** The errno of a failure of blockstore-fs, which gives it only as a part of the message. */
 function errnoInside(error: unknown): unknown {
   const message = messageOf(error);
   const errno = /\b(E[A-Z]{2,}): /.exec(message)?.[1];

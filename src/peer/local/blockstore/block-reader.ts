@@ -49,7 +49,7 @@ export class BlockShardReader implements ShardReader {
   async close(): Promise<void> {}
 }
 
-/** Of a shard whose manifest is damaged: what its blocks were nobody knows any more, and whichever is asked for may be here. */
+/** A shard whose manifest is damaged: which blocks it had is not known any more. A block that is asked for may still be here. */
 export class SalvagedBlocks implements ShardReader {
   readonly damage = 'what it holds is not known any more';
   readonly blocks = 0;
@@ -65,7 +65,7 @@ export class SalvagedBlocks implements ShardReader {
     throw new ShardctlError('DAMAGE', `shard ${this.#cid} is damaged: ${this.damage}`);
   }
 
-  // biome-ignore lint/correctness/useYield: none of the blocks here is known to be its own
+  // biome-ignore lint/correctness/useYield: of no block here it is known that it is this shard's
   async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
     onDamage(this.damage);
   }

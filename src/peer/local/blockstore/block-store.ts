@@ -1,7 +1,10 @@
 /**
- * Layout `blockstore`: `blocks/` is a blockstore-fs directory (`block-files.ts`), which Helia or the library itself opens;
- * `pins/<cid>` says which shards it holds. Blocks are shared by shards, and so by the homes that use the peer: a removal goes by what all
- * pins need, looks at them again when the blocks are out of the way, and whoever puts looks again after his pin is there.
+ * Layout `blockstore`: `blocks/` is a blockstore-fs directory (`block-files.ts`), which Helia or the library itself opens; the files
+ * `pins/<cid>` name the shards that it holds.
+ *
+ * Shards share blocks, and homes share the peer. So a removal deletes only blocks that no pinned shard needs, puts them aside first, and
+ * looks at the pins once more before it deletes them. A put looks at its blocks once more after its pin is there, and writes those again
+ * that a removal has taken meanwhile.
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,9 +22,9 @@ import { ifThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts
 import { BlockFiles } from './block-files.ts';
 import { BlockShardReader, digestsOf, SalvagedBlocks } from './block-reader.ts';
 
-/** A pin whose blocks are being deleted. */
+/** Ends the name of a pin whose blocks are being deleted. */
 const REMOVING = '.removing';
-/** A put that others' removals get in the way of is written again this often. */
+/** A put writes its blocks at most this often when removals by other homes take them away again. */
 const WRITES = 5;
 
 interface Pin {
@@ -34,7 +37,7 @@ export class BlockStore implements ShardStore {
   readonly #files: BlockFiles;
   readonly #marks: MarkFiles;
   readonly #used = new UsedBytes(() => this.#sumSizes());
-  /** One change of this run at a time. */
+  /** Ends when the last change of this process ends: they are made one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
   constructor(path: string, marks: MarkFiles) {
@@ -43,7 +46,7 @@ export class BlockStore implements ShardStore {
     this.#marks = marks;
   }
 
-  /** Sum of the pinned shards' CARs: a block that two of them share counts twice, and what a filesystem adds to a small file does not. */
+  /** Sizes of the pinned shards' CARs, added up: a block that two shards share counts twice, and what the file system adds to small files is left out. */
   usedBytes(): Promise<number> {
     return this.#used.get();
   }
@@ -60,7 +63,7 @@ export class BlockStore implements ShardStore {
       const replaced = (await this.#pinned(shard.cid)) ?? 0;
       for (let write = 1; ; write++) {
         await this.#files.write(shard, how);
-        // The blocks are judged as they will be read: from here on the pin says that they are all here.
+        // Read back before the pin is written, because the pin will say that all blocks are here.
         const manifest = await this.#manifestOf(shard.cid);
         if (manifest.lengths.length !== shard.blocks) {
           throw new ShardctlError(
@@ -69,7 +72,7 @@ export class BlockStore implements ShardStore {
           );
         }
         await writeDurably(this.#pinOf(shard.cid), textOf(shard));
-        // Another home's removal that did not see the pin yet may have taken blocks that were here when they were to be written.
+        // A removal by another home that had not seen this pin yet may have taken some of the blocks.
         if (await this.#files.restore(digestsOf(manifest.blocks, manifest.nodes))) break;
         if (write === WRITES) throw new ShardctlError('IO', `blocks of ${shard.label} (${shard.cid}) go as fast as they are written`);
       }
@@ -79,7 +82,7 @@ export class BlockStore implements ShardStore {
 
   async confirm(cid: string): Promise<boolean> {
     await syncPath(this.#pins);
-    // Blocks may have been read from where a removal had put them aside.
+    // The blocks that were read may be aside at this moment, where a removal has put them.
     return (await this.#isWhole(cid)) && (await this.sizeOf(cid)) !== undefined;
   }
 
@@ -92,7 +95,7 @@ export class BlockStore implements ShardStore {
     return new BlockShardReader(cid, manifest, (digest) => this.#files.read(digest), damage);
   }
 
-  /** Blocks are files of their own: each is found by its digest, whatever shards say that it is theirs. */
+  /** Each block is a file that is found by its digest, so none is lost with the manifest. */
   async salvage(cid: string): Promise<ShardReader> {
     return new SalvagedBlocks(cid, (digest) => this.#files.read(digest));
   }
@@ -109,7 +112,7 @@ export class BlockStore implements ShardStore {
       if (bytes !== undefined) {
         await renameIfThere(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
         await syncPath(this.#pins);
-        // Another home may have marked it and seen its pin meanwhile.
+        // Another home may have marked the shard and seen its pin meanwhile.
         if (await this.#marks.isMarked(cid)) {
           await renameIfThere(this.#pinOf(cid) + REMOVING, this.#pinOf(cid));
           await syncPath(this.#pins);
@@ -122,7 +125,7 @@ export class BlockStore implements ShardStore {
     });
   }
 
-  /** Deletes the blocks of removed shards that no pinned one needs; also those of a run that died in between. */
+  /** Deletes the blocks of removed shards that no pinned shard needs, those of removals in which a run has died among them. */
   async #finishRemovals(): Promise<void> {
     const removing = await this.#removing();
     if (removing.length === 0) await this.#files.restoreAll();
@@ -134,8 +137,8 @@ export class BlockStore implements ShardStore {
   }
 
   /**
-   * Puts back what a home has marked and a run that died was about to remove, if all of it is still there. The pin comes first: who
-   * is deleting the blocks at this moment sees it, or this sees that they are gone.
+   * Puts back a marked shard that a run was about to remove when it died, if all of its blocks are still there. The pin is put back
+   * first: then either the process that is deleting the blocks at this moment sees the pin, or this one sees that they are gone.
    */
   async #bringBack(cid: string): Promise<boolean> {
     const removing = this.#pinOf(cid) + REMOVING;
@@ -170,7 +173,7 @@ export class BlockStore implements ShardStore {
       await this.#files.restore(going.filter((digest) => late.get(digest) !== undefined));
       await this.#files.discard(going);
     } catch (error) {
-      // Without all manifests nobody knows what is still needed: rather leave too much than delete too much.
+      // A manifest that cannot be read may list any block, so none is deleted: too many blocks are better than too few.
       if (!isDamage(error)) throw error;
       await this.#files.restoreAll();
     }
@@ -192,12 +195,12 @@ export class BlockStore implements ShardStore {
   /** Bytes of the CAR of a shard whose pin is here. */
   async #pinned(cid: string): Promise<number | undefined> {
     const text = await ifThere(readFile(this.#pinOf(cid), 'utf8'));
-    // A pin that cannot be read is one all the same: its shard is here, and is written again where it is put.
+    // A pin whose text is damaged still counts: its shard is here, and a put of it writes the text again.
     return text === undefined ? undefined : (parsePin(text)?.carBytes ?? 0);
   }
 
   async #allPinned(): Promise<string[]> {
-    // A directory that is gone is no empty one: its disk is.
+    // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
     return (await readdir(this.#pins)).filter(isShardName).sort();
   }
 

@@ -1,4 +1,4 @@
-/** A shard's CAR as bytes by offset, and what is said when they cannot be had. */
+/** A shard's CAR as a file that is read by offset, and the errors for when it cannot be read. */
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { errnoOf, ioError, ShardctlError } from '../../../core/errors.ts';
@@ -20,7 +20,6 @@ export function readError(error: unknown, cid: string, path: string): ShardctlEr
   return new ShardctlError('DAMAGE', `shard ${cid} is damaged (${path}): ${error.message}`, { cause: error });
 }
 
-/** A file read by offset. */
 export class CarFile {
   readonly size: number;
   #fd: number | undefined;
@@ -30,7 +29,7 @@ export class CarFile {
     this.size = fstatSync(this.#fd).size;
   }
 
-  /** Synchronous, because a block of an ordinary size is in the page cache or one seek away. A read past the end is damage. */
+  /** Synchronous, because a block of ordinary size is in the page cache or one seek away. @throws ShardctlError `DAMAGE` for a read past the end */
   bytes(at: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length);
     for (let done = 0; done < length; ) {
@@ -41,7 +40,7 @@ export class CarFile {
     return bytes;
   }
 
-  /** Fills the window from offset `at`; returns how many bytes there were. */
+  /** Fills the window with what is at offset `at`. @returns how many bytes there were */
   async fill(window: Buffer, at: number): Promise<number> {
     let done = 0;
     while (done < window.length) {
@@ -57,7 +56,7 @@ export class CarFile {
     this.#fd = undefined;
   }
 
-  /** Never a closed descriptor: its number may be another file's by now. */
+  /** The number of a closed descriptor may already be another file's, so it is never used. */
   #open(): number {
     if (this.#fd === undefined) throw new Error('the shard was closed');
     return this.#fd;

@@ -8,11 +8,11 @@ import { decodeNode } from '../../../dag/node-reader.ts';
 import { SectionCursor } from '../../../shard/car.ts';
 import type { CarFile } from './car-file.ts';
 
-/** The manifest takes about 45 bytes a block: this holds that of a shard of ordinary files. */
+/** The manifest takes about 45 bytes a block, so that of a shard of ordinary files fits in. */
 const FIRST_TAIL_BYTES = 256 * 1024;
 const TAIL_GROWTH = 8;
 const MAX_MANIFEST_HEIGHT = 4;
-/** A node of 1024 links is under 64 KiB. */
+/** A node of 1024 links has less than 64 KiB. */
 const MAX_NODE_VARINT_BYTES = 3;
 
 export interface ManifestPlace {
@@ -22,8 +22,8 @@ export interface ManifestPlace {
 }
 
 /**
- * Finds the manifest by its root, which is the last section: nodes come before the nodes that link to them, so the
- * leftmost of the lowest level is the first section after the blocks.
+ * Finds the manifest by its root, which is the last section. Each node comes before the node that links to it, so the leftmost node of
+ * the lowest level is the first section after the blocks.
  */
 export function findManifest(file: CarFile, rootDigest: Uint8Array): ManifestPlace {
   for (let tailBytes = FIRST_TAIL_BYTES; ; tailBytes *= TAIL_GROWTH) {
@@ -47,7 +47,7 @@ function leftmostNode(tail: Buffer, root: SectionCursor): number | undefined {
   return undefined;
 }
 
-/** The last section before `before` that holds the node with this digest. Links hold the same bytes as section headers: the hash tells. */
+/** The last section before `before` that holds the node with this digest. The digest also stands in links; only the hash tells them apart. */
 function findSection(tail: Buffer, digest: Uint8Array, before: number): SectionCursor | undefined {
   for (let at = before; at > 0; ) {
     at = tail.lastIndexOf(digest, at - 1);

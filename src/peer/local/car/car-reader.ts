@@ -1,10 +1,10 @@
 /**
- * Reads a shard from its CAR file. There is no index beside it: the blocks lie in the order in which the manifest lists
- * them, so the manifest at the file's end says where each one is. Opening costs two or three reads, however large the
- * shard; every block is hashed as it is read.
+ * Reads a shard from its CAR file. The file needs no index beside it: the blocks lie in the order in which the manifest lists them, so
+ * the manifest at the file's end tells where each block is. Opening costs two or three reads, however large the shard is. Every block is
+ * hashed as it is read.
  *
- * The manifest is a function of the blocks. Where it is damaged and they are not, it is made again from them; the file is
- * then read once to its end.
+ * The manifest is a function of the blocks. If it is damaged and they are not, it is made again from them, for which the file is read
+ * once to its end.
  */
 
 import { isDamage, messageOf, ShardctlError } from '../../../core/errors.ts';
@@ -17,10 +17,10 @@ import { type CarFile, openFile, readError } from './car-file.ts';
 import { findManifest } from './car-manifest.ts';
 import { type FoundBlocks, findBlocks } from './car-salvage.ts';
 
-/** Sequential reads of a scan; two of the largest sections fit. */
+/** Bytes that a scan reads at once; two of the largest sections fit in. */
 const WINDOW_BYTES = 4 * 1024 * 1024 + 4096;
 
-/** @throws ShardctlError `NOT_FOUND`, or `DAMAGE` when what this shard holds can be told neither by its manifest nor by its blocks */
+/** @throws ShardctlError `NOT_FOUND`, or `DAMAGE` when neither the manifest nor the blocks tell what the shard holds */
 export async function openCar(path: string, cid: string): Promise<ShardReader> {
   const file = openFile(path, cid);
   const root = parseCid(cid);
@@ -32,14 +32,14 @@ export async function openCar(path: string, cid: string): Promise<ShardReader> {
       if (found?.manifest !== undefined)
         return new CarShardReader({ path, cid, file, manifest: found.manifest, dataAt: found.dataAt, damage: messageOf(error) });
     } catch {
-      // What was wrong at first is said.
+      // The error that is thrown says what was wrong with the manifest.
     }
     file.close();
     throw readError(error, cid, path);
   }
 }
 
-/** Opens what is left of a CAR that `openCar` refuses: the blocks in it, whatever others there were. */
+/** Opens what is left of a CAR that `openCar` refuses: the good blocks that are in it. */
 export async function salvageCar(path: string, cid: string): Promise<ShardReader> {
   const file = openFile(path, cid);
   try {
@@ -56,12 +56,12 @@ async function byManifest(path: string, cid: string, file: CarFile): Promise<Sha
   const manifest = await readManifest(root, nodes);
   const { dataAt, end } = placesOf(manifest);
   if (end !== blocksEnd) throw new ShardctlError('DAMAGE', `its blocks end at ${blocksEnd}, not at ${end}`);
-  // The root stands in the file's last section too, so nothing hangs on the header.
+  // The root is the file's last section, so the header tells nothing that is not known.
   const damage = carHeader(root).equals(file.bytes(0, CAR_HEADER_BYTES)) ? undefined : 'its header is damaged';
   return new CarShardReader({ path, cid, file, manifest, dataAt, damage });
 }
 
-/** Where the bytes of each block begin, and where the last one's end. */
+/** Where each block begins, and where the last one ends. */
 function placesOf(manifest: Manifest): { readonly dataAt: Float64Array; readonly end: number } {
   const dataAt = new Float64Array(manifest.lengths.length);
   let at = CAR_HEADER_BYTES;
@@ -77,7 +77,7 @@ interface OpenedCar {
   readonly cid: string;
   readonly file: CarFile;
   readonly manifest: Manifest;
-  /** Where the bytes of each block begin. */
+  /** Where each block begins, by its number in the shard. */
   readonly dataAt: Float64Array;
   readonly damage: string | undefined;
 }
@@ -104,13 +104,13 @@ class CarShardReader implements ShardReader {
     const index = manifest.blocks.get(digest);
     if (index === undefined) return undefined;
     try {
-      return blockAt(file, dataAt[index] as number, manifest.lengths[index] as number, digest);
+      return blockAt(file, dataAt[index], manifest.lengths[index], digest);
     } catch (error) {
       throw readError(error, cid, path);
     }
   }
 
-  /** The bytes of a block are a view: valid until the next one is asked for. */
+  /** The bytes of a block are a view, valid until the next block is asked for. */
   async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
     const { manifest, dataAt } = this.#car;
     if (this.damage !== undefined) onDamage(this.damage);
@@ -119,10 +119,12 @@ class CarShardReader implements ShardReader {
     const frame = Buffer.allocUnsafe(sectionHeaderBytes(WINDOW_BYTES));
     let from = 0;
     let to = 0;
-    // Each block's place is known, so one that is damaged does not hide those after it.
+    // Each block's place is known from the manifest, so a damaged block does not hide those after it.
     for (const [index, length] of manifest.lengths.entries()) {
-      const start = (dataAt[index] as number) - sectionHeaderBytes(length);
-      const end = (dataAt[index] as number) + length;
+      const data = dataAt[index];
+      if (data === undefined) throw new Error(`no place is known of block ${index}`);
+      const start = data - sectionHeaderBytes(length);
+      const end = data + length;
       if (end > to) {
         from = start;
         to = start + (await this.#fill(window, start));
@@ -154,7 +156,7 @@ class CarShardReader implements ShardReader {
   }
 }
 
-/** The blocks that were found in a file of which nobody knows what else was in it. */
+/** The good blocks of a file whose manifest is lost, so that nobody knows what else was in it. */
 class SalvagedReader implements ShardReader {
   readonly damage = 'what it holds is not known any more';
   readonly #path: string;
@@ -182,7 +184,7 @@ class SalvagedReader implements ShardReader {
     const index = blocks.get(digest);
     if (index === undefined) return undefined;
     try {
-      return blockAt(this.#file, dataAt[index] as number, lengths[index] as number, digest);
+      return blockAt(this.#file, dataAt[index], lengths[index], digest);
     } catch (error) {
       throw readError(error, this.#cid, this.#path);
     }
@@ -193,7 +195,8 @@ class SalvagedReader implements ShardReader {
     const digests = Buffer.from(this.#found.blocks.digests());
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       const digest = digests.subarray(at, at + DIGEST_BYTES);
-      yield { digest, bytes: (await this.read(digest)) as Uint8Array };
+      const bytes = await this.read(digest);
+      if (bytes !== undefined) yield { digest, bytes };
     }
   }
 
@@ -202,7 +205,9 @@ class SalvagedReader implements ShardReader {
   }
 }
 
-function blockAt(file: CarFile, at: number, length: number, digest: Uint8Array): Buffer {
+/** @param at offset of the block in the file; it and the length are known of every block that the shard lists */
+function blockAt(file: CarFile, at: number | undefined, length: number | undefined, digest: Uint8Array): Buffer {
+  if (at === undefined || length === undefined) throw new Error(`no place is known of block ${blockText(digest)}`);
   const bytes = file.bytes(at, length);
   if (!sameDigest(sha256(bytes), digest)) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} does not have its hash`);
   return bytes;

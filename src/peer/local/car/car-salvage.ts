@@ -1,6 +1,6 @@
 /**
- * Finds the blocks of a CAR whose manifest cannot be read. Each section names its block, so what hashes to its name is a good
- * block, wherever it lies; and if these are all, in their order, the manifest that they make is the shard's.
+ * Finds the blocks of a CAR whose manifest cannot be read. Each section holds the hash of its block, so a section whose bytes have that
+ * hash is a good block, wherever it lies. If all blocks are found, in their order, the manifest that is made of them is the shard's.
  */
 
 import { DigestMap } from '../../../core/digest-map.ts';
@@ -10,16 +10,16 @@ import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, SectionCursor, sectionHeaderBytes } 
 import { type Manifest, ManifestBuilder, readManifest } from '../../../shard/manifest.ts';
 import type { CarFile } from './car-file.ts';
 
-/** Two of the largest sections fit: whatever begins in the first half of a window is whole. */
+/** Two of the largest sections fit in, so that a section which begins in the first half of a window is in it whole. */
 const WINDOW_BYTES = 2 * (MAX_BLOCK_BYTES + 64);
-/** What the CID of every section begins with, after the byte of its codec. */
+/** These bytes follow the codec in the CID of every section. */
 const SHA2_256 = Buffer.from([0x12, DIGEST_BYTES]);
-/** A CID's version and codec. */
+/** Bytes of a CID's version and codec. */
 const BEFORE_HASH = 2;
 const MAX_VARINT_BYTES = 4;
 /**
- * Bytes hashed in vain, in files, before a file is given up. Something that looks like a section and is none costs a hash, and the
- * bytes of a hostile package may look like many.
+ * A file is given up after this many times its size was hashed in vain. Bytes that look like a section and are none cost a hash, and a
+ * hostile package may be full of them.
  */
 const MOST_IN_VAIN = 16;
 
@@ -29,7 +29,7 @@ export interface FoundBlocks {
   /** Where the bytes of each begin. */
   readonly dataAt: Float64Array;
   readonly lengths: readonly number[];
-  /** The shard's manifest, if these are all its blocks. */
+  /** The shard's manifest if all its blocks were found. */
   readonly manifest: Manifest | undefined;
 }
 
@@ -60,12 +60,12 @@ async function manifestOf(blocks: DigestMap, lengths: readonly number[], root: B
 interface FoundSection {
   readonly codec: Codec;
   readonly digest: Uint8Array;
-  /** Where its data begin in the file. */
+  /** Where its block begins in the file. */
   readonly at: number;
   readonly length: number;
 }
 
-/** Sections whose data hash to their names. Those after a damaged one are found by what every section begins with. */
+/** Sections whose blocks have their hashes. Those after a damaged one are found by the bytes with which every section begins. */
 async function* sectionsIn(file: CarFile): AsyncGenerator<FoundSection> {
   const window = Buffer.allocUnsafe(WINDOW_BYTES);
   let inVain = 0;
@@ -75,7 +75,7 @@ async function* sectionsIn(file: CarFile): AsyncGenerator<FoundSection> {
   };
   for (let from = CAR_HEADER_BYTES; from < file.size; ) {
     const bytes = window.subarray(0, await file.fill(window, from));
-    // What begins in the second half may end beyond it, and is looked at again when it stands in the first.
+    // A section that begins in the second half may end outside of the window. The next window begins there, or before.
     const limit = from + bytes.length >= file.size ? bytes.length : WINDOW_BYTES / 2;
     let at = 0;
     while (at < limit) {
@@ -93,7 +93,7 @@ async function* sectionsIn(file: CarFile): AsyncGenerator<FoundSection> {
   }
 }
 
-/** The first good section that begins in `from`…`limit`. @param mayWaste told of bytes that were hashed in vain; false ends the search */
+/** The first good section that begins in `from`…`limit`. @param mayWaste is told how many bytes were hashed in vain; false ends the search */
 function nextSection(bytes: Buffer, from: number, limit: number, mayWaste: (bytes: number) => boolean): SectionCursor | undefined {
   const expected = sectionAt(bytes, from);
   if (expected !== undefined && isGood(bytes, expected)) return expected;
@@ -114,7 +114,7 @@ function nextSection(bytes: Buffer, from: number, limit: number, mayWaste: (byte
 function sectionAt(bytes: Buffer, start: number): SectionCursor | undefined {
   const cursor = new SectionCursor(bytes, start);
   try {
-    // A length is written in as few bytes as it needs: what is longer is the tail of something else.
+    // A length is written in as few bytes as it needs; a longer one is the tail of something else.
     const isSection = cursor.next() && cursor.dataAt - start === sectionHeaderBytes(cursor.end - cursor.dataAt);
     return isSection && cursor.end - start > CID_V1_BYTES ? cursor : undefined;
   } catch {

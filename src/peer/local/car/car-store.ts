@@ -1,8 +1,8 @@
 /**
- * Layout `car`: one CARv1 file a shard, `shards/<fan-out>/<cid>.car`. Written at disk speed, and `ipfs dag import` takes
- * each as it is. A CAR gets its name only when it is complete and flushed, so a name is a pin.
+ * Layout `car`: one CARv1 file a shard, `shards/<fan-out>/<cid>.car`. It is written at disk speed, and `ipfs dag import` takes each
+ * file as it is. A CAR gets its name only when it is complete and flushed, so the name serves as the pin.
  *
- * What writes and reads CARs is loaded when it is needed: an update that finds nothing to do only lists them.
+ * The modules that write and read CARs are loaded when they are needed: an update that finds nothing to do only lists the shards.
  */
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
@@ -17,9 +17,9 @@ import { UsedBytes } from '../directory/used-bytes.ts';
 import { ifThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
 
 const EXTENSION = '.car';
-/** As `#pathOf` calls them; whatever else is in `shards` is not ours. */
+/** Folders as `#pathOf` names them; anything else in `shards` is not ours. */
 const FAN_OUT = /^[a-z2-7]{2}$/;
-/** Begins the names of files in `tmp` that were shards a moment ago: `leaving.<cid>.<something>`. */
+/** A shard that is being removed has this name in `tmp`: `leaving.<cid>.<random>`. */
 const LEAVING = 'leaving.';
 
 export class CarStore implements ShardStore {
@@ -82,7 +82,7 @@ export class CarStore implements ShardStore {
     return await this.#inSight(cid, (path) => salvageCar(path, cid));
   }
 
-  /** A home that lets go of a shard has it out of sight for a moment, also where another counts on it. */
+  /** A home that removes its mark moves the shard out of sight for a moment, even if another home counts on it: looks once more then. */
   async #inSight(cid: string, open: (path: string) => Promise<ShardReader>): Promise<ShardReader> {
     try {
       return await open(this.#pathOf(cid));
@@ -94,7 +94,7 @@ export class CarStore implements ShardStore {
 
   async *list(): AsyncIterable<string> {
     await this.#bringBack();
-    // A directory that is gone is no empty one: its disk is.
+    // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
     for (const folder of (await readdir(join(this.#path, 'shards'))).filter((name) => FAN_OUT.test(name)).sort()) {
       for (const file of await namesIn(join(this.#path, 'shards', folder))) {
         const cid = file.slice(0, -EXTENSION.length);
@@ -104,8 +104,8 @@ export class CarStore implements ShardStore {
   }
 
   /**
-   * Out of sight first, then a last look at the marks: another home may have marked the shard and seen it there meanwhile, and it
-   * counts on it from then on.
+   * Moves the shard out of sight and then looks at the marks once more: another home may have marked the shard, seen it here, and
+   * counted on it since.
    */
   async remove(cid: string): Promise<'removed' | 'kept'> {
     const path = this.#pathOf(cid);
@@ -121,14 +121,14 @@ export class CarStore implements ShardStore {
       return 'kept';
     }
     await rm(aside, { force: true });
-    // Both, or a power cut brings the shard back, and no home knows of it any more.
+    // Both folders: otherwise a power cut could bring the shard back, and no home would know of it.
     for (const folder of [dirname(aside), dirname(path)]) await syncPath(folder);
     this.#used.add(-bytes);
     return 'removed';
   }
 
   /**
-   * Puts back what a home has marked and a run that died was about to remove. Whoever is removing it at this moment would do the same.
+   * Puts back marked shards that a run was about to remove when it died. A run that is removing one right now would put it back, too.
    * @param cid only this shard @returns whether anything was put back
    */
   async #bringBack(cid = ''): Promise<boolean> {
@@ -143,12 +143,12 @@ export class CarStore implements ShardStore {
     return isBack;
   }
 
-  /** Whether this file in `tmp` is a shard that a home counts on. */
+  /** Whether this file in `tmp` is a shard on which a home counts. */
   async #isWanted(name: string): Promise<boolean> {
     return isLeaving(name) && (await this.#marks.isMarked(shardOf(name)));
   }
 
-  /** As flatfs: the last character of a CID has only eight values, the two before it spread evenly. */
+  /** Fan-out as in flatfs: the last character of a CID has only eight values, and the two before it are spread evenly. */
   #pathOf(cid: string): string {
     return join(this.#path, 'shards', shardName(cid).slice(-3, -1), `${cid}${EXTENSION}`);
   }

@@ -1,4 +1,4 @@
-/** Brings a CAR into a local peer: checked, flushed, and under its name only then. */
+/** Copies or moves a CAR into a local peer. It is checked and flushed before it gets its name. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -8,17 +8,18 @@ import { isForbidden, isUnsupported } from '../../../core/errno.ts';
 import { errnoOf } from '../../../core/errors.ts';
 import { checkCar } from '../../car-check.ts';
 import type { SealedShard, Throttle } from '../../peer.ts';
+import { ifThere } from '../directory/vanishing-files.ts';
 
-/** A file in `tmp` that nobody has written to for this long belongs to no run that is alive. */
+/** A file in `tmp` to which nobody has written for this long belongs to a run that has died. */
 const ABANDONED_MS = 10 * 60 * 1000;
 
-/** As this file and removals call them; whatever else is in `tmp` is not ours. */
+/** Files as copies and removals name them; anything else in `tmp` is not ours. */
 const OURS = /^(?:leaving\.[a-z2-7]+\.)?[0-9a-f-]{36}(?:\.car)?$/;
 
 export interface CopyPlace {
-  /** Where a copy is until it is complete. */
+  /** Directory of the copy until it is complete. */
   readonly temporary: string;
-  /** What it is called then. */
+  /** Its path then. */
   readonly path: string;
   readonly signal: AbortSignal;
   readonly throttle?: Throttle | undefined;
@@ -39,7 +40,10 @@ export async function copyCar(shard: SealedShard, { temporary, path, signal, thr
   }
 }
 
-/** A reflink where the filesystem can, else copied inside the kernel; where that is refused, or the setting of the mode that goes with it, as bytes. */
+/**
+ * A reflink where the file system can make one, else a copy inside the kernel. Where the file system refuses that, or refuses to set the
+ * mode that goes with it, the bytes are read and written.
+ */
 async function copyInside(from: string, to: string): Promise<void> {
   try {
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
@@ -50,7 +54,7 @@ async function copyInside(from: string, to: string): Promise<void> {
   }
 }
 
-/** By the way that was tried, and not by the disk. */
+/** Whether the file system refuses this way to copy or move, as opposed to a disk that fails. */
 function isRefused(errno: string | undefined): boolean {
   return errno === 'EXDEV' || isForbidden(errno) || isUnsupported(errno);
 }
@@ -74,8 +78,9 @@ async function copySlowly(from: string, to: string, throttle: Throttle): Promise
 }
 
 /**
- * Moves the CAR if it is on the same filesystem. Flushed first: a name must never appear before its content. A flush that took so
- * long that the put was given up leaves the file where it is: another peer reads it now.
+ * Moves the CAR if it is on the same file system. The CAR is flushed first, because a name must never be there before its content.
+ * If the put was given up during the flush, the file stays where it is: it is being read for another peer by then.
+ * @returns false when it must be copied instead
  */
 export async function moveCar(carPath: string, path: string, signal: AbortSignal): Promise<boolean> {
   try {
@@ -90,8 +95,8 @@ export async function moveCar(carPath: string, path: string, signal: AbortSignal
 }
 
 /**
- * Removes what runs that died have left in `tmp`. Another home may be writing here at this moment: what was written to
- * lately stays, by the clock of the filesystem, which alone is the same for both.
+ * Removes what dead runs have left in `tmp`. Another home may be writing here at this moment, so files that were written to lately stay.
+ * Their age is told by the clock of the file system, the only clock that is the same for all homes.
  * @param isWanted whether a file is needed, however old it is
  */
 export async function sweepTemporary(folder: string, isWanted: (name: string) => Promise<boolean>): Promise<void> {
@@ -102,7 +107,7 @@ export async function sweepTemporary(folder: string, isWanted: (name: string) =>
   for (const file of await readdir(folder)) {
     if (!OURS.test(file)) continue;
     const path = join(folder, file);
-    const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? now;
-    if (now - written > ABANDONED_MS && !(await isWanted(file))) await rm(path, { force: true });
+    const found = await ifThere(stat(path));
+    if (found !== undefined && now - found.mtimeMs > ABANDONED_MS && !(await isWanted(file))) await rm(path, { force: true });
   }
 }

@@ -1,31 +1,31 @@
-/** The seam inside the local peer: how shards lie in its directory. */
+/** The seam inside the local peer: a layout, that is, how shards are kept in its directory. */
 import type { SealedShard, ShardReader, Throttle } from '../../peer.ts';
 
 export interface StorePut {
   /** The store may move the CAR instead of copying it. */
   readonly mayConsume: boolean;
   readonly signal: AbortSignal;
-  /** Holds back bytes that are copied. */
+  /** Limits the rate of bytes that are copied. */
   readonly throttle?: Throttle;
-  /** Called before bytes are copied, never when the CAR can be moved. Throws when they would not fit the disk. */
+  /** Called before bytes are copied; not called when the CAR is moved. Throws when they would not fit on the disk. */
   readonly beforeCopy: () => Promise<void>;
 }
 
 export interface ShardStore {
-  /** Bytes that the shards here take, as CARs. The first call looks at each shard; later ones are free. */
+  /** Sizes of the shards' CARs, added up. The first call looks at each shard; later calls return the sum that is kept up to date. */
   usedBytes(): Promise<number>;
-  /** Bytes of this shard's CAR when it is here whole, as far as can be told without reading it. */
+  /** Bytes of this shard's CAR when the shard is here, as far as can be told without reading it; else undefined. */
   sizeOf(cid: string): Promise<number | undefined>;
   put(shard: SealedShard, options: StorePut): Promise<void>;
   /**
-   * Makes durable that a shard which is here is here: a run may have died between its last two steps.
-   * @returns whether it is here still, all of it in its place
+   * Flushes the directory in which the shard has its name: a run may have died after it named the shard and before it flushed that.
+   * @returns whether the shard is still here, with all of it in its place
    */
   confirm(cid: string): Promise<boolean>;
   open(cid: string): Promise<ShardReader>;
-  /** Opens what is left of a shard that cannot be opened: good blocks, and no word on what others there were. */
+  /** Opens what is left of a shard that cannot be opened: its good blocks. Which blocks are missing is not known then. */
   salvage(cid: string): Promise<ShardReader>;
   list(): AsyncIterable<string>;
-  /** Takes a shard away that nobody has marked; it stays when somebody has by the time that it is out of sight. */
+  /** Removes a shard that no home has marked. It stays if a home has marked it by the time that it is out of sight. */
   remove(cid: string): Promise<'removed' | 'kept'>;
 }

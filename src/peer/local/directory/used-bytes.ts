@@ -1,9 +1,9 @@
-/** What the shards of a local peer take: summed up once, and kept up to date. What failed is not remembered: the disk may be back. */
+/** Bytes that the shards of a local peer take: added up once, and kept up to date. After a failure they are added up anew: the disk may be back. */
 export class UsedBytes {
   readonly #sum: () => Promise<number>;
   #known: Promise<number> | undefined;
 
-  /** @param sum looks at all of them */
+  /** @param sum looks at every shard */
   constructor(sum: () => Promise<number>) {
     this.#sum = sum;
   }
@@ -12,7 +12,7 @@ export class UsedBytes {
     return this.#known ?? this.#keep(this.#sum());
   }
 
-  /** Chained, not awaited: two puts at once must both be counted. */
+  /** Chained and not awaited, so that of two puts at once each is added to the other's result. */
   add(bytes: number): void {
     void this.#keep(this.get().then((used) => used + bytes));
   }
