@@ -13,7 +13,10 @@ export interface Holding extends PlacedShard {
   readonly snapshots: [repository: string, number: number][];
 }
 
-/** @returns in the order of the shards' numbers, catalogues last. Shards in the state `sealed`, which `prune` is about to remove, are left out. */
+/**
+ * @returns in the order of the shards' numbers, catalogues last. Shards in the state `sealed`, which `prune` is about to remove, are left
+ * out.
+ */
 export function holdingsOf(index: Index): Holding[] {
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const repositoryOf = new Map<number, string>();

@@ -2,7 +2,10 @@
 import { ShardctlError } from '../core/errors.ts';
 import type { Peer } from '../peer/peer.ts';
 
-/** The CIDs that each peer lists; all peers are asked at once. @param onSilent called for each peer that does not answer: it is not in the result */
+/**
+ * The CIDs that each peer lists; all peers are asked at once.
+ * @param onSilent called for each peer that does not answer: it is not in the result
+ */
 export async function inventoriesOf(
   peers: ReadonlyMap<string, Peer>,
   onSilent: (name: string, error: ShardctlError) => void = () => {},
@@ -23,7 +26,10 @@ export async function inventoriesOf(
   return new Map(lists.filter((list) => list !== undefined));
 }
 
-/** IDs of the homes that have marked a shard on this peer, by the shard's CID. @param marked what is known of other peers: is added to, and returned */
+/**
+ * IDs of the homes that have marked a shard on this peer, by the shard's CID.
+ * @param marked what is known of other peers: is added to, and returned
+ */
 export async function ownersByShard(peer: Peer, marked = new Map<string, Set<string>>()): Promise<Map<string, Set<string>>> {
   for await (const { cid, owner } of peer.marks()) marked.set(cid, (marked.get(cid) ?? new Set()).add(owner));
   return marked;

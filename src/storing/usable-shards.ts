@@ -1,4 +1,6 @@
-/** Which shards may be counted on: those that some peer lists which answers now. What no peer lists is not there, whatever the index says. */
+/**
+ * Which shards may be counted on: those that some peer lists which answers now. What no peer lists is not there, whatever the index says.
+ */
 import { shellWord } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import type { PlacedShard } from '../core/model.ts';
@@ -18,7 +20,10 @@ export class UsableShards {
   /** Why others did not answer. */
   readonly #reasons: Map<string, string>;
 
-  /** Asks the peers for their lists, also those that are being drained. @param silent peers that are known not to answer, and why: they are not asked */
+  /**
+   * Asks the peers for their lists, also those that are being drained.
+   * @param silent peers that are known not to answer, and why: they are not asked
+   */
   static async load(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlyMap<string, string>): Promise<UsableShards> {
     const usableShards = new UsableShards(index, peers, silent);
     await usableShards.#ask([...peers.values()].filter(({ name }) => !silent.has(name)));

@@ -1,7 +1,7 @@
 /**
  * allocate — chooses the peers of a shard: docs/placing.md.
- * Candidates without room are dropped, the others are ordered by the configured allocators in turn, ties are broken by a
- * stable hash of shard and peer, and the list is cut at the most replicas.
+ * Candidates without room are dropped. The peers are chosen one after the other, as allocators look at those chosen before: each time
+ * the first of the rest, ordered by the allocators in turn, and by a hash of shard and peer where they all tie.
  */
 import { createHash } from 'node:crypto';
 import { ShardctlError } from '../../core/errors.ts';
@@ -13,16 +13,16 @@ export interface AllocationRequest {
   readonly cid: string;
   /** Bytes that it takes on a peer. */
   readonly bytes: number;
-  /** Fewest and most peers to choose; every peer means as many as there are. */
+  /** Fewest and most peers to choose. */
   readonly least: number;
   readonly most: number;
   readonly candidates: readonly Candidate[];
   readonly allocators: readonly Allocator[];
-  /** Peers that have the shard already: replicas are spread over tags with them in view. */
+  /** Peers that have the shard already. They are not chosen, and replicas are spread over tags as if they had been. */
   readonly holders?: readonly Chosen[];
   /** Peers that must not get it, as they failed to take it or have lost it. */
   readonly except?: ReadonlySet<string>;
-  /** Peers that cannot be used, and why: for the message. */
+  /** Peers that cannot be used, and why: for error messages. */
   readonly unusable?: ReadonlyMap<string, string>;
 }
 
@@ -32,15 +32,17 @@ export interface AllocationRequest {
  */
 export function allocate(request: AllocationRequest): string[] {
   const { cid, bytes, least, most, allocators, holders = [] } = request;
-  const waiting = eligible(request).filter((candidate) => roomOf(candidate) >= bytes);
   const chosen: Candidate[] = [];
-  const ties = new Map(waiting.map(({ name }) => [name, tieBreak(cid, name)]));
-  while (chosen.length < most && waiting.length > 0) {
+  let waiting = eligible(request)
+    .filter((candidate) => roomOf(candidate) >= bytes)
+    .map((candidate) => ({ candidate, tie: tieBreak(cid, candidate.name) }));
+  while (chosen.length < most) {
     const having = [...holders, ...chosen];
-    const ranks = new Map(waiting.map((candidate) => [candidate, allocators.map(({ rank }) => rank(candidate, bytes, having))]));
-    const ranksOf = (candidate: Candidate) => ranks.get(candidate) as number[];
-    waiting.sort((a, b) => compareRanks(ranksOf(a), ranksOf(b)) || ((ties.get(a.name) as string) < (ties.get(b.name) as string) ? -1 : 1));
-    chosen.push(waiting.shift() as Candidate);
+    const ranked = waiting.map((it) => ({ ...it, ranks: allocators.map(({ rank }) => rank(it.candidate, bytes, having)) }));
+    const [first, ...rest] = ranked.sort((a, b) => compareRanks(a.ranks, b.ranks) || (a.tie < b.tie ? -1 : 1));
+    if (first === undefined) break;
+    chosen.push(first.candidate);
+    waiting = rest;
   }
   if (chosen.length < least) throw shortage(request);
   return chosen.map((candidate) => candidate.name);
@@ -65,9 +67,9 @@ function eligible({
 }
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] as number) - (b[i] as number);
-    if (difference !== 0) return difference;
+  for (const [i, rank] of a.entries()) {
+    const other = b[i];
+    if (other !== undefined && rank !== other) return rank - other;
   }
   return 0;
 }
@@ -76,7 +78,7 @@ function tieBreak(cid: string, name: string): string {
   return createHash('sha256').update(cid).update('\0').update(name).digest('hex');
 }
 
-/** What keeps a shard from its peers, peer by peer. */
+/** The error that says, peer by peer, why a shard finds too few peers. */
 export function shortage(request: Omit<AllocationRequest, 'cid' | 'most'>): ShardctlError {
   const { bytes, candidates, least, unusable = new Map() } = request;
   const able = eligible(request);

@@ -1,7 +1,7 @@
 /**
- * The allocators: each gives a candidate its rank for a shard, lower is better. They compose: the first decides, the next
- * breaks its ties. Rules (`tag:`, `pinned-to:`, `prefer:`) say where a replica belongs; shares (`freespace`, `weight`,
- * `most-free`) say how much each peer gets.
+ * The allocators: each gives a candidate its rank for a shard, the lower the better. Where the first ranks two candidates alike, the next
+ * decides. Rules (`tag:`, `pinned-to:`, `prefer:`) say where a replica belongs; shares (`freespace`, `weight`, `most-free`) say how much
+ * each peer gets.
  */
 import { ShardctlError } from '../../core/errors.ts';
 
@@ -9,55 +9,58 @@ import { ShardctlError } from '../../core/errors.ts';
 export interface Candidate {
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** Bytes free when it was last asked. */
+  /** Bytes that were free on it when it was last asked. */
   readonly freeBytes: number;
-  /** Bytes promised to it that its metric does not cover yet. */
+  /** Bytes that it was promised, and that its last metric does not show yet. */
   readonly promisedBytes: number;
   /** Bytes that are to stay free on it. */
   readonly reserveBytes: number;
-  /** The reserve may be used: what is given frees more than it takes. */
+  /** The reserve may be used, as the shards that it is given free more space than they take. */
   readonly intoReserve?: boolean;
   readonly weight: number;
   /** Bytes that this run has given it so far, those under way included. */
   readonly givenBytes: number;
-  /** From 0 to 1: how far into its first share this run begins. Without it, many runs of one shard each would all choose the same peer. */
+  /**
+   * From 0 to 1: the part of its first shard that counts as given when the run begins. Without it, many runs of one shard each would all
+   * choose the same peer.
+   */
   readonly phase: number;
-  /** It takes much longer than the others with what it was given: it gets nothing more while another will do. */
+  /** It takes much longer than the others with the shards that it was given: it gets no more while another peer will do. */
   readonly lagging: boolean;
 }
 
-/** Nothing is planned into the last bytes of a disk: file systems are slow and fragile when full. */
+/** So much stays free on every peer: file systems are slow and fragile when they are full. */
 export const RESERVE_BYTES = 16 * 1024 * 1024;
 
-/** What a candidate can still be promised. */
+/** Bytes that a candidate can still be promised. */
 export function roomOf({ freeBytes, promisedBytes, reserveBytes, intoReserve }: Candidate): number {
   return freeBytes - promisedBytes - (intoReserve === true ? 0 : Math.max(RESERVE_BYTES, reserveBytes));
 }
 
-/** A peer that has the shard, or will have it: what spreading over tags goes by. */
+/** A peer that has the shard, or will have it. */
 export type Chosen = Pick<Candidate, 'name' | 'tags'>;
 
 export interface Allocator {
   readonly kind: 'rule' | 'share';
   readonly rank: (candidate: Candidate, shardBytes: number, chosen: readonly Chosen[]) => number;
-  /** Shares go by the configured weights and not by space. */
+  /** A share that goes by the configured weights and not by space. */
   readonly byWeight?: boolean;
-  /** No others are candidates. */
+  /** Only these peers are candidates. */
   readonly only?: readonly string[];
-  /** Peers that it names: when it is said they must be there, later some may be gone. */
+  /** Peers that it names. They must be set up when a user states the rule; later some of them may be removed. */
   readonly names?: readonly string[];
 }
 
 /**
- * The peer that has been given the smallest part of what it had free comes first, so that shares come out proportional and
- * all peers work at once; most-free-first would herd a burst of shards onto one. What others store there meanwhile counts.
+ * The peer that has been given the smallest part of the space that it had free comes first: shares come out proportional to free space,
+ * and all peers work at once, whereas a burst of shards would all go to the one with most space. Space that others use up meanwhile counts.
  */
 const freespace: Allocator = {
   kind: 'share',
   rank: (candidate, shardBytes) => turn(candidate, shardBytes) / (Math.max(0, roomOf(candidate)) + candidate.givenBytes),
 };
 
-/** Shares in proportion to the configured weights; a peer of weight 0 gets what no other can take. */
+/** Shares in proportion to the configured weights; a peer of weight 0 gets only shards that no other can take. */
 const weight: Allocator = {
   kind: 'share',
   byWeight: true,
@@ -67,14 +70,14 @@ const weight: Allocator = {
 /** As the `freespace` of IPFS Cluster: whoever has most room gets the next shard. */
 const mostFree: Allocator = { kind: 'share', rank: (candidate) => -roomOf(candidate) };
 
-/** Puts those that lag behind the others, among peers that the rules before it hold for equal. */
+/** Of the peers that the rules before it rank alike, those that lag come last. */
 const LAGGING_LAST: Allocator = { kind: 'rule', rank: ({ lagging }) => (lagging ? 1 : 0) };
 
 function turn({ givenBytes, phase }: Candidate, shardBytes: number): number {
   return givenBytes + phase * shardBytes;
 }
 
-/** Prefers peers whose value of the tag none of the chosen has. */
+/** Prefers peers whose value of the tag the fewest of the chosen have. */
 function spreadOver(tag: string): Allocator {
   return { kind: 'rule', rank: ({ tags }, _, chosen) => chosen.filter((other) => other.tags[tag] === tags[tag]).length };
 }
@@ -102,8 +105,8 @@ export function allocatorsOf(names: readonly string[]): Allocator[] {
 }
 
 /**
- * As `allocatorsOf`, for rules that are remembered: a peer that they name and that was taken out is passed over, as long as they let another
- * one have shards. @throws ShardctlError `BAD_CONFIG` when that leaves no peer
+ * As `allocatorsOf`, for rules that are remembered. They may name peers that are not set up any more, as long as each rule lets some peer
+ * have shards that is. @throws ShardctlError `BAD_CONFIG` when one lets none
  */
 export function allocatorsAmong(peers: ReadonlyMap<string, unknown>, names: readonly string[]): Allocator[] {
   const nowhere = names.find((name) => allocatorOf(name).only?.some((peer) => peers.has(peer)) === false);
@@ -113,12 +116,12 @@ export function allocatorsAmong(peers: ReadonlyMap<string, unknown>, names: read
   });
 }
 
-/** For rules that somebody says now. @throws ShardctlError `BAD_CONFIG` when one names a peer that is not set up */
+/** For rules that a user states now. @throws ShardctlError `BAD_CONFIG` when one names a peer that is not set up */
 export function checkPeersNamed(peers: ReadonlyMap<string, unknown>, names: readonly string[]): void {
   const stranger = names.flatMap(peersNamed).find((name) => !peers.has(name));
   if (stranger === undefined) return;
   throw new ShardctlError('BAD_CONFIG', `an allocator names the peer "${stranger}", which is not set up`, {
-    hint: `say other rules with --allocate-by; ${listed(peers)}`,
+    hint: `state other rules with --allocate-by; ${listed(peers)}`,
   });
 }
 
@@ -131,7 +134,7 @@ export function peersNamed(name: string): readonly string[] {
   return allocatorOf(name).names ?? [];
 }
 
-/** The same rules without these peers; those that named no others go. */
+/** The same rules without these peers. A rule that names no other peer is dropped. */
 export function withoutPeers(names: readonly string[], gone: readonly string[]): string[] {
   return names.flatMap((name) => {
     const named = peersNamed(name);

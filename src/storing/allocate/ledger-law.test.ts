@@ -132,7 +132,8 @@ class Model {
     const bytes = mib * MIB;
     const holding = this.disks.slice(0, holders);
     const most = min + more;
-    // Of the disks that are heard, those with room: no less than the ledger may think there is, which knows of what arrived only when they looked again.
+    // Of the disks that are heard, those with room: no less than the ledger may think there is, which knows of what arrived only when they
+    // looked again.
     const silent = this.#ledger.silent();
     const heard = this.disks.filter((its) => !silent.has(its.name) && !this.#failed.has(its) && !holding.includes(its));
     const able = heard.filter((its) => this.#room(its) >= bytes);

@@ -36,7 +36,7 @@ interface Account {
   arrived: { readonly bytes: number; readonly at: number }[];
   /** Bytes of all shards, whether they are there or on their way. */
   given: number;
-  /** As the allocators see it (`Candidate.phase`). */
+  /** See `Candidate`. */
   phase: number;
 }
 

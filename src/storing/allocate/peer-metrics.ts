@@ -113,7 +113,8 @@ export class PeerMetrics {
       failures.push({ peer: name, error: new ShardctlError('TOO_FEW_PEERS', `it has not answered for ${startMs / 1000} s`) });
     }
     for (const { name } of takers) this.#tell(name);
-    // In the order of the settings, whoever failed first: two repositories that meet the same trouble say it in the same words, and cron's mail has it once.
+    // In the order of the settings, whoever failed first: two repositories that meet the same trouble say it in the same words, and cron's
+    // mail has it once.
     return takers.flatMap(({ name }) => failures.filter(({ peer }) => peer === name));
   }
 

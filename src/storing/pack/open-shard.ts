@@ -1,4 +1,4 @@
-/** The shard that is being filled: its CAR in the spool, and what will become its manifest. */
+/** The shard that is being filled: its CAR in the spool, and the digests of which its manifest is made. */
 import { rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { SealedShard } from '../../peer/peer.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
 import { ManifestBuilder } from '../../shard/manifest.ts';
 
-/** A sealed shard in the spool, and what the index records of it. With a label it is what a peer is given. */
+/** A sealed shard in the spool, and what the index records of it. With a label it is the `SealedShard` that a peer is given. */
 export interface PackedShard extends Omit<SealedShard, 'label'> {
   readonly number: number;
   /** Bytes of its blocks and of its manifest. */
@@ -19,12 +19,12 @@ export interface PackedShard extends Omit<SealedShard, 'label'> {
   readonly digests: DigestMap;
 }
 
-/** Writes under way at once: one that the disk works on, and the next. */
+/** Writes under way at once: the one that the disk works on, and the next. */
 const MAX_WRITES = 2;
 
 /**
- * A piece of a batch that is smaller is copied, and written together with its neighbours: a touch of a million files makes a million of
- * 200 bytes, and to wake a thread for a write costs more than to copy this much.
+ * A part of a batch that is smaller is copied, and written together with those after it. When a million files are touched, their new
+ * blocks come in a million parts of 200 bytes, and waking a thread for a write costs more than copying this much.
  */
 const SMALL_BYTES = 512 * 1024;
 const GATHERED_BYTES = 1024 * 1024;
@@ -54,7 +54,7 @@ export class OpenShard {
     return this.digests.size;
   }
 
-  /** Takes a block into the books; its section is written with the piece of the batch that it stands in. */
+  /** Adds a block to the digests and the manifest. Its bytes are written apart, with the part of the batch in which they stand. */
   note(batch: Buffer, digestAt: number, length: number): void {
     this.digests.add(batch, digestAt, length);
     this.#manifest.add(batch, digestAt, length);
@@ -62,8 +62,8 @@ export class OpenShard {
   }
 
   /**
-   * Appends whole sections. @returns what resolves when their memory is not needed any more; undefined when that is so already.
-   * Failures are kept and thrown by `writable` and `seal`.
+   * Appends whole sections. A failure is kept, and thrown by `writable` and `seal`.
+   * @returns a promise that resolves when the memory is not needed any more; undefined when it is not needed now
    */
   write(sections: Buffer): Promise<void> | undefined {
     if (sections.length < SMALL_BYTES) {
@@ -109,7 +109,7 @@ export class OpenShard {
     };
   }
 
-  /** The run ends without this shard: what was written goes away. */
+  /** Closes and removes the file. */
   async abandon(): Promise<void> {
     await Promise.all(this.#writes);
     const handle = await this.#handle.catch(() => undefined);

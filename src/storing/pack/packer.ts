@@ -1,9 +1,9 @@
 /**
- * pack — drops blocks that a shard already holds and fills the open shard with the others.
- * In: batches of CAR sections, in walk order. Out: sealed shards, each one CAR in the spool.
- * Holds: digests and manifest of the open shard and of those not yet placed, and at most two batches being written.
+ * pack — drops the blocks that a shard has already, and fills the open shard with the others.
+ * In: batches of CAR sections, in walk order. Out: packed shards, each one CAR in the spool.
+ * Holds: digests and manifest of the open shard, digests of the shards that are not placed yet, and at most two batches being written.
  *
- * Blocks come as sections already, so what is new in a batch is usually one contiguous piece of it: one write, no copy.
+ * Blocks come as CAR sections, so the new blocks of a batch are usually one contiguous part of it, which is written without a copy.
  */
 import type { DigestMap } from '../../core/digest-map.ts';
 import type { PendingWriter } from '../../index/pending/writer.ts';
@@ -12,13 +12,13 @@ import { SectionCursor } from '../../shard/car.ts';
 import { OpenShard, type PackedShard } from './open-shard.ts';
 
 /**
- * A shard is sealed at this many blocks even when it is not full: 2 KiB a block on average at the default size. The digests
- * and the manifest of the open shard are in memory, and those of up to three on their way: with four times as many blocks,
- * a million tiny files took 283 MB at the peak.
+ * A shard is sealed at this many blocks even when it is not full: at the default size of a shard, these are 2 KiB each on average. The
+ * digests and the manifest of the open shard are in memory, and the digests of up to three on their way: with four times as many blocks, a
+ * million tiny files took 283 MB at the peak.
  */
 const MAX_BLOCKS = 1 << 16;
 
-/** About what a CAR takes for a block besides its bytes: its section's header, and its link in the manifest. */
+/** About as many bytes as a CAR has for a block besides the block itself: its section's header, and its link in the manifest. */
 const FRAMING_BYTES = 88;
 
 export interface PackOptions {
@@ -26,22 +26,22 @@ export interface PackOptions {
   readonly shardBytes: number;
   readonly spool: string;
   readonly firstNumber: number;
-  /** The shard that holds a block already, by the digest at `at`. */
+  /** The shard in the index that has the block whose digest stands at `at`. */
   readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
-  /** The most bytes that the open shard may have to find its peers. @throws ShardctlError when that is less than `bytes` */
+  /** The most bytes for which a shard finds peers with room now. @throws ShardctlError when that is less than `bytes` */
   readonly roomFor?: (bytes: number) => number;
-  /** Is told how many of a batch's bytes are packed, and which shards hold them: before each shard is sealed, and at the end of the batch. */
+  /** Notes the files whose blocks are packed, and the shards that have these: before each shard is sealed, and at the end of each batch. */
   readonly pending?: Pick<PendingWriter, 'add' | 'meets' | 'sealed' | 'cover'> | undefined;
 }
 
 export class Packer {
   readonly #options: PackOptions;
-  /** Digests of the shards that are sealed and that the index does not know yet. */
+  /** Digests of the sealed shards that are not in the index yet, by number. */
   readonly #unplaced = new Map<number, DigestMap>();
   readonly #reused = new Set<number>();
   #open: OpenShard | undefined;
   #nextNumber: number;
-  /** What there is room for; asked for again when the open shard would be more. */
+  /** So many bytes the peers have room for; asked again when the open shard would be larger. */
   #room = 0;
   /** Numbers of the shards that this run sealed. */
   readonly sealed: number[] = [];
@@ -53,7 +53,7 @@ export class Packer {
     this.#nextNumber = options.firstNumber;
   }
 
-  /** Shards that hold blocks which came again: sealed before, or in this run. */
+  /** Shards of which blocks came again: placed before, or sealed in this run. */
   get reusedShards(): ReadonlySet<number> {
     return this.#reused;
   }
@@ -63,17 +63,17 @@ export class Packer {
     const { batch, release } = step;
     const cursor = new SectionCursor(batch);
     const writes: Promise<void>[] = [];
-    let pieceStart = 0;
+    let newFrom = 0;
     while (cursor.next()) {
       const length = cursor.end - cursor.dataAt;
       if (this.#isKnown(batch, cursor.digestAt)) {
-        this.#write(batch, pieceStart, cursor.start, writes);
-        pieceStart = cursor.end;
+        this.#write(batch, newFrom, cursor.start, writes);
+        newFrom = cursor.end;
         continue;
       }
       if (this.#open !== undefined && this.#isFull(this.#open, length)) {
-        this.#write(batch, pieceStart, cursor.start, writes);
-        pieceStart = cursor.start;
+        this.#write(batch, newFrom, cursor.start, writes);
+        newFrom = cursor.start;
         this.#note(step, cursor.start);
         yield await this.#seal(this.#open);
       }
@@ -86,7 +86,7 @@ export class Packer {
       }
       this.#open.note(batch, cursor.digestAt, length);
     }
-    this.#write(batch, pieceStart, cursor.end, writes);
+    this.#write(batch, newFrom, cursor.end, writes);
     if (writes.length === 0) release();
     else void Promise.all(writes).then(release, release);
     this.#note(step, batch.length);
@@ -98,11 +98,12 @@ export class Packer {
     return this.#open === undefined ? undefined : await this.#seal(this.#open);
   }
 
-  /** The index knows the shard's blocks now. */
+  /** The shard is in the index, which finds its blocks from now on. */
   placed(number: number): void {
     this.#unplaced.delete(number);
   }
 
+  /** The run fails: removes the open shard. */
   async abandon(): Promise<void> {
     await this.#open?.abandon();
   }
@@ -121,11 +122,11 @@ export class Packer {
   #note({ finished }: BlockBatch, bytes: number): void {
     const { pending } = this.#options;
     if (finished !== undefined) pending?.add(finished, bytes);
-    // Without an open shard all blocks so far are in shards that were met.
+    // Without an open shard, all blocks so far are in shards that are sealed or were met.
     if (this.#open === undefined) pending?.cover();
   }
 
-  /** What fits nowhere is not read to its end, and packed, before somebody says so. */
+  /** Asks whether peers can take a shard of this size before more of the source is read: a run for which there is no room fails at once. */
   #assertRoom(bytes: number, blocks: number): void {
     const carBytes = bytes + blocks * FRAMING_BYTES;
     if (carBytes > this.#room) this.#room = this.#options.roomFor?.(carBytes) ?? Number.POSITIVE_INFINITY;

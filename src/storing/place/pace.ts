@@ -61,7 +61,9 @@ export class Pace {
     return new Set([...this.#underWay].filter((upload) => this.isLagging(upload)).map(({ peer }) => peer));
   }
 
-  /** How long the other peers would take for so many bytes or for so many blocks, whichever is longer; undefined while that is not known. */
+  /**
+   * How long the other peers would take for so many bytes or for so many blocks, whichever is longer; undefined while that is not known.
+   */
   #msOfOthers({ peer, bytes, blocks }: Upload): number | undefined {
     let all = NOTHING;
     for (const [name, done] of this.#done) {

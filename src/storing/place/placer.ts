@@ -122,7 +122,10 @@ export class Placer {
     this.#ticking = undefined;
   }
 
-  /** Lets other shards have the turns of those that wait only for peers that lag. At the end of a run, when only such are left, hurries them. */
+  /**
+   * Lets other shards have the turns of those that wait only for peers that lag. At the end of a run, when only such are left, hurries
+   * them.
+   */
   #tick(): void {
     const stuck = [...this.#placements].filter(({ isStuck }) => isStuck);
     this.#queue.widen(Math.min(stuck.length, this.#transfers));
