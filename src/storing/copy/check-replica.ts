@@ -1,4 +1,4 @@
-/** One replica of a shard, looked at: `verify` reports what is wrong with it, `repair` mends that. */
+/** Checks one replica of a shard. `verify` reports what is wrong with it, `repair` mends it. */
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
 import type { Peer, ShardContents, ShardReader } from '../../peer/peer.ts';
@@ -16,15 +16,15 @@ export interface CheckedReplica {
   readonly bytes: number;
   /** Undefined when it cannot even be opened. */
   readonly contents: ShardContents | undefined;
-  /** Why this is no evidence: its bytes cannot be had from this very peer. */
+  /** Why this says nothing about the replica: the bytes may have come from other peers, or cannot be read at all. */
   readonly hearsay?: string;
-  /** Why the peer does not answer any more: that says nothing about the replica. */
+  /** Why the peer does not answer any more, which says nothing about the replica. */
   readonly silence?: string;
 }
 
 const SECOND_HAND = 'its shards were read through a gateway, which may have them from other peers';
 
-/** Damage is reported, not thrown. */
+/** Reports damage and does not throw it. */
 export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, peer: Peer, options: CheckOptions): Promise<CheckedReplica> {
   const { readData, onDamage, signal } = options;
   let reader: ShardReader | undefined;
@@ -38,7 +38,7 @@ export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, p
     if (shortfall !== undefined) onDamage(shortfall);
     if (reader.blocks !== shard.blocks) onDamage(`has ${reader.blocks} blocks, not ${shard.blocks}`);
     const hearsay = reader.isSecondHand === true ? { hearsay: SECOND_HAND } : {};
-    // A scan says so itself.
+    // A scan reports it by itself.
     if (!readData && reader.damage !== undefined) onDamage(reader.damage);
     if (!readData) return { blocks: reader.blocks, bytes, contents, ...hearsay };
     for await (const block of reader.scan(onDamage)) {
@@ -74,7 +74,7 @@ export async function silenceOf(peer: Peer): Promise<string | undefined> {
   }
 }
 
-/** Those of the peers that do not answer, and why, by name. All are asked at once: they take as long as the slowest. */
+/** Why peers do not answer, by their names. All are asked at once: this takes as long as the slowest. */
 export async function silencesOf(peers: Iterable<Peer>): Promise<Map<string, string>> {
   const silences = await Promise.all([...peers].map(async (peer) => [peer.name, await silenceOf(peer)] as const));
   return new Map(silences.flatMap(([name, silence]) => (silence === undefined ? [] : [[name, silence]])));

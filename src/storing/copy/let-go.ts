@@ -1,7 +1,7 @@
 /**
- * Takes copies from peers that need not have them any more. The order is the promise: the others say once more that they have it → the
- * record names them alone, and the copy is a stray's → the copy goes → the stray is forgotten. Killed in between, a run leaves one copy
- * too many, which the next `prune` takes away.
+ * Removes copies from peers that need not have them any more. Crashes are survived by the order: the other holders say once more that they
+ * have the shard → the record names them alone, and the copy is noted as a stray → the copy is removed → the stray is forgotten. A run
+ * that is killed in between leaves one copy too many, which the next `prune` removes.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
@@ -15,14 +15,14 @@ export interface LettingGo {
   readonly emit: Emit;
 }
 
-/** `kept` by the peer, because another home counts on it; `left` as it was, and told why. */
+/** `kept`: by the peer, because another home counts on it. `left`: as it was, with a warning that says why. */
 export type Gone = 'removed' | 'kept' | 'left';
 
-/** A copy that is one too many. */
+/** A copy that is not needed any more. */
 export interface Surplus {
   readonly holding: Holding;
   readonly from: string;
-  /** Peers of which each must say once more that it has the shard. */
+  /** Peers of which each must say once more that it has the shard, before the copy is removed. */
   readonly stay: readonly string[];
 }
 
@@ -30,7 +30,7 @@ export interface Surplus {
 export async function letGo(run: LettingGo, { holding, from, stay }: Surplus): Promise<{ gone: Gone; peers: readonly string[] }> {
   const { index, emit } = run;
   const { cid, label, peers, carBytes } = holding;
-  if (!(await saySo(run, cid, stay))) {
+  if (!(await allHave(run, cid, stay))) {
     emit({ type: 'warning', message: `peer ${from} keeps ${label} (${cid}): not all of ${stay.join(', ')} say now that they have it` });
     return { gone: 'left', peers };
   }
@@ -41,7 +41,7 @@ export async function letGo(run: LettingGo, { holding, from, stay }: Surplus): P
   return { gone: await takeAway(run, cid, from), peers: others };
 }
 
-/** What is recorded as not needed there. A peer that does not answer keeps it until the next run. */
+/** Removes a copy that is noted as a stray already. A peer that does not answer keeps it until the next run. */
 export async function takeAway({ index, peers, emit }: LettingGo, cid: string, name: string): Promise<Gone> {
   try {
     const gone = await peers.get(name)?.remove(cid);
@@ -54,8 +54,8 @@ export async function takeAway({ index, peers, emit }: LettingGo, cid: string, n
   }
 }
 
-/** Nobody is no witness. */
-async function saySo({ peers }: LettingGo, cid: string, names: readonly string[]): Promise<boolean> {
+/** Whether each of the peers says now that it has the shard; not when there are none. */
+async function allHave({ peers }: LettingGo, cid: string, names: readonly string[]): Promise<boolean> {
   if (names.length === 0) return false;
   for (const name of names) {
     try {

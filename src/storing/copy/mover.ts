@@ -1,6 +1,6 @@
 /**
- * Moves shards, a few at a time: read from a replica into the spool, put, confirmed, recorded; only then is the old copy
- * removed. A run that dies in between leaves one copy too many, which the next run or `prune` takes away, and never one too few.
+ * Moves shards, a few at a time. Each is read from its replicas into the spool, put on its new peer, confirmed and recorded; only then is
+ * the old copy removed. A run that dies in between leaves one copy too many, which the next run or `prune` removes, and never one too few.
  */
 import { rmSync } from 'node:fs';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
@@ -13,15 +13,15 @@ import { putWithRetries } from '../place/put.ts';
 import { type Gone, type LettingGo, letGo, takeAway } from './let-go.ts';
 import { rebuild } from './rebuild.ts';
 
-/** One holding, and where it is to go. */
+/** One copy of a holding that is to be made (`to` alone), moved, or removed (`from` alone). */
 export interface PlannedMove {
   readonly holding: Holding;
-  /** Peers that have it by their own word. */
+  /** Peers that say that they have it. */
   readonly confirmed: readonly string[];
   readonly from: string | undefined;
-  /** Debited in the ledger already. */
+  /** The ledger has debited it already. */
   readonly to: string | undefined;
-  /** By which allocators another is chosen when that one fails. */
+  /** The allocators by which another peer is chosen when that one fails. */
   readonly allocateBy: readonly string[];
 }
 
@@ -35,18 +35,19 @@ export interface MoveCounts {
   /** Copies made on other peers, and their bytes. */
   readonly copied: number;
   readonly copiedBytes: number;
-  /** Copies taken away, and their bytes. */
+  /** Copies removed, and their bytes. */
   readonly removed: number;
   readonly removedBytes: number;
-  /** Copies that are this home's no more, and that peers keep because other homes count on them. */
+  /** Copies that this home does not count on any more, and that peers keep because other homes do. */
   readonly kept: number;
-  /** Shards and catalogues that stay where they are although they should not: run again when what is named has been mended. */
+  /** Copies that could not be made, moved or removed; the warnings say why, and the next run tries again. */
   readonly left: number;
 }
 
 export class Mover {
   readonly #run: MoverRun;
   readonly #ledger: Ledger;
+  /** Number of the next file in the spool. */
   #spooled: number;
   readonly #counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, kept: 0, left: 0 };
 
@@ -109,7 +110,7 @@ export class Mover {
     return peers;
   }
 
-  /** A copy of something that no record names there, as a dead run leaves it: of no replica, and not counted as one. */
+  /** Removes a copy that no record names, as a run that died leaves it. It is no replica, and is not counted as one that was removed. */
   async removeStray(cid: string, name: string): Promise<void> {
     const gone = await takeAway(this.#run, cid, name);
     if (gone !== 'removed') this.#count(gone, 0);
@@ -123,7 +124,7 @@ export class Mover {
     this.#counts.removedBytes += bytes;
   }
 
-  /** @returns the peer that has a confirmed copy now; undefined when there is none to read, or nobody to take it */
+  /** @returns the peer that has a confirmed copy now; undefined when no whole copy can be read, or no peer takes it */
   async #copy({ holding, confirmed, from, to: first, allocateBy }: PlannedMove & { readonly to: string }): Promise<string | undefined> {
     const { index, peers, spool, signal, emit, throttle } = this.#run;
     const { cid, label, carBytes } = holding;

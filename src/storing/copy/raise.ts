@@ -1,8 +1,7 @@
 /**
- * Shards that were placed before, for less than a repository asks for now, get the replicas that they lack: before the commit
- * that names them (docs/architecture.md, I2), or when a repository is told to have more of each. Only what the records say is too
- * little: a replica that is missing where it should be is mended by `repair`, or an hourly update would copy a whole mirror
- * because a disk was not mounted.
+ * Makes more replicas of shards that were placed when fewer were asked for: before the commit of a snapshot that needs them
+ * (docs/architecture.md, I2), or when a repository is told to have more of each shard. Only recorded replicas are counted: one that is
+ * recorded and missing is for `repair` to mend, or an hourly update would copy a whole mirror because a disk is not mounted.
  */
 
 import { ShardctlError } from '../../core/errors.ts';
@@ -13,7 +12,7 @@ import { type Holding, holdingsOf } from '../holdings.ts';
 import type { UsableShards } from '../usable-shards.ts';
 import { Mover, type MoverRun, type PlannedMove } from './mover.ts';
 
-/** As much of a run as raising needs. */
+/** The part of a run that raising needs. */
 export type RaiseRun = MoverRun & Demand & Asking;
 
 interface Known {
@@ -22,25 +21,26 @@ interface Known {
 }
 
 /**
- * What cannot be raised is told, and keeps nobody from a commit: the head before it names the same shards, and to refuse what is
- * new would only leave more of the source without any copy.
+ * Shards for which no peers are found are reported, and do not stop the commit: the head before it names the same shards, and without the
+ * commit what is new in the source would have no copy at all.
  * @param shards that the head names, or is about to name
  */
 export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shards: readonly ShardRecord[]): Promise<void> {
   const { index, peers, emit } = run;
   const least = leastReplicas(run.replication, peers);
-  const isThin = (shard: PlacedShard) => recorded(run, shard) < least;
+  const hasTooFew = (shard: PlacedShard) => recorded(run, shard) < least;
+  // All shards of the repository, also those that only older snapshots need.
   const isAll = asksOtherwise(run);
-  if (isAll || shards.some(isThin)) {
+  if (isAll || shards.some(hasTooFew)) {
     const isMeant = isAll ? neededBy(run, shards) : among(shards);
-    const thin = holdingsOf(index).filter((holding) => isMeant(holding) && isThin(holding));
-    const copies = thin.flatMap((holding) => copiesOf(run, { ledger, usableShards }, holding, least));
+    const lacking = holdingsOf(index).filter((holding) => isMeant(holding) && hasTooFew(holding));
+    const copies = lacking.flatMap((holding) => copiesOf(run, { ledger, usableShards }, holding, least));
     const mover = new Mover(run, ledger);
     await mover.moveAll(copies);
     const { copied, copiedBytes } = mover.counts;
     if (copied > 0) emit({ type: 'raised', replicas: copied, bytes: copiedBytes });
     const now = new Map(holdingsOf(index).map((holding) => [holding.cid, holding.peers]));
-    for (const { cid, peers: before } of thin)
+    for (const { cid, peers: before } of lacking)
       usableShards.placed({ cid, peers: (now.get(cid) ?? []).filter((name) => !before.includes(name)) });
   }
   const left = shards.filter((shard) => usableShards.holdersOf(index.shard(shard.number) ?? shard).length < least);
@@ -54,7 +54,7 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
   });
 }
 
-/** Peers that are set up and, by the records, have the shard. */
+/** How many peers that are set up are recorded to have the shard. */
 function recorded({ peers }: RaiseRun, shard: PlacedShard): number {
   return shard.peers.filter((name) => peers.has(name)).length;
 }
@@ -64,7 +64,7 @@ function among(shards: readonly PlacedShard[]): (holding: Holding) => boolean {
   return ({ cid }) => cids.has(cid);
 }
 
-/** Those, and whatever a retained snapshot of the repository needs. */
+/** Tells these shards, and whatever else a retained snapshot of the repository needs. */
 function neededBy({ index, repository }: RaiseRun, shards: readonly PlacedShard[]): (holding: Holding) => boolean {
   const isAmong = among(shards);
   const needed = new Set(index.snapshots(repository).flatMap((snapshot) => snapshot.shards));

@@ -1,4 +1,4 @@
-/** A whole CAR of a shard in the spool, made of what its replicas still have: each block from whichever gives it intact. */
+/** Makes a whole CAR of a shard in the spool from what its replicas still have: each block from the first that gives it intact. */
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import type { Peer, ReadBlock, ShardReader } from '../../peer/peer.ts';
@@ -16,14 +16,17 @@ export interface RebuildOptions extends LookOptions {
 }
 
 export interface LookOptions {
-  /** Those whose replica was found good come first. */
+  /** Peers with a replica; those whose replica was found good come first. */
   readonly from: readonly Peer[];
-  /** What no replica gives may be in another shard. */
+  /** Reads a block that no replica gives, and that may be in another shard. */
   readonly elsewhere?: (digest: Uint8Array) => Promise<Uint8Array>;
   readonly signal: AbortSignal;
 }
 
-/** What came of it: the shard in the spool, the blocks that nobody has (32 bytes each), or not even a list of its blocks. */
+/**
+ * The whole shard in the spool; or digests of the blocks that nobody has (32 bytes each); or `unknown`, when nobody has even the list of
+ * its blocks.
+ */
 export type Rebuilt =
   | { readonly kind: 'whole'; readonly shard: PackedShard }
   | { readonly kind: 'lacking'; readonly digests: Buffer }
@@ -51,7 +54,7 @@ export async function rebuild(placed: PlacedShard, options: RebuildOptions): Pro
   }
 }
 
-/** What `rebuild` would come to: reads as that does, and writes nothing. */
+/** Reads as `rebuild` does, and writes nothing. @returns what it would come to, with digests of the blocks that are lacking */
 export async function lookForBlocks(placed: PlacedShard, options: LookOptions): Promise<'whole' | 'unknown' | Buffer> {
   const lacking = await eachBlock(placed, options, async () => {});
   if (lacking === undefined) return 'unknown';
@@ -59,8 +62,8 @@ export async function lookForBlocks(placed: PlacedShard, options: LookOptions): 
 }
 
 /**
- * The blocks in shard order, until one is lacking.
- * @returns digests of all that nobody has; undefined when nobody knows what the shard holds
+ * Gives the blocks in shard order, until one is lacking.
+ * @returns digests of all blocks that nobody has; undefined when nobody has a list of the shard's blocks
  */
 async function eachBlock(
   { cid }: PlacedShard,
@@ -84,7 +87,7 @@ async function eachBlock(
       const digest = digests.subarray(at, at + DIGEST_BYTES);
       const block = (await stream.take(digest)) ?? (await readFromAny(digest, readers)) ?? (await orDamaged(elsewhere?.(digest)));
       if (block === undefined) lacking.push(digest);
-      // The others are looked for all the same: what is lacking is to be known in full.
+      // The others are looked for all the same, so that all that are lacking are known.
       else if (lacking.length === 0) await take(block);
     }
     return Buffer.concat(lacking);
@@ -94,7 +97,7 @@ async function eachBlock(
   }
 }
 
-/** What the shard holds, from the first of its replicas that knows it. */
+/** Digests of the shard's blocks, from the first replica whose manifest can be read. */
 async function digestsOf(readers: readonly ShardReader[]): Promise<Buffer | undefined> {
   for (const reader of readers) {
     const contents = await orDamaged((async () => reader.contents())());
@@ -103,7 +106,7 @@ async function digestsOf(readers: readonly ShardReader[]): Promise<Buffer | unde
   return undefined;
 }
 
-/** The blocks of one replica front to back, which is much faster than one by one; what it skips is for others to give. */
+/** Reads one replica front to back, which is much faster than block by block. The blocks that it skips are read from others. */
 class BlockStream {
   readonly #blocks: AsyncIterator<ReadBlock>;
   #next: Promise<ReadBlock | undefined> | undefined;
@@ -125,7 +128,7 @@ class BlockStream {
     await this.#blocks.return?.();
   }
 
-  /** A replica that breaks off gives nothing more. */
+  /** The next block; none after the replica has failed. */
   async #advance(): Promise<ReadBlock | undefined> {
     const step = await orDamaged(this.#blocks.next());
     return step === undefined || step.done === true ? undefined : step.value;
@@ -146,7 +149,7 @@ async function readFromAny(digest: Uint8Array, readers: readonly ShardReader[]):
   return undefined;
 }
 
-/** Undefined when that replica cannot give it: another one may. */
+/** Undefined when this replica cannot give it; another one may. */
 async function orDamaged<T>(reading: Promise<T> | undefined): Promise<T | undefined> {
   try {
     return await reading;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
@@ -91,6 +92,25 @@ function world(
   return { placer, records, events };
 }
 
+/** Lets everything happen that needs no time to pass. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 10; i++) await setImmediate();
+}
+
+/** Waits for work while the test's own time passes. */
+async function timePasses(t: TestContext, work: Promise<void>): Promise<void> {
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  work.then(over, over);
+  while (!isOver) {
+    await turns();
+    t.mock.timers.tick(100);
+  }
+  await work;
+}
+
 /** Resolves only when the put is aborted, with its reason. */
 const hanging = (_: SealedShard, { signal }: PutOptions): Promise<void> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
@@ -158,7 +178,7 @@ test('a slow peer holds the pipeline back instead of piling up shards', async ()
       accepted++;
     }
   })();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await turns();
   assert.ok(accepted <= 3, `${accepted} accepted while none could be placed`);
   release();
   await producing;
@@ -206,25 +226,27 @@ test('each put is told the whole allocation, and holds its bytes back where ther
   assert.deepEqual(passed, [3, 3]);
 });
 
-test('shards go on to fast peers while a slow one has its first, and the end of the run does not wait for it', async () => {
+test('shards go on to fast peers while a slow one has its first, and the end of the run does not wait for it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
   const slow = new FakePeer('slow', hanging);
   const { placer, records, events } = world([slow, new FakePeer('fast')], { min: 1, max: 1 }, { patienceMs: 5, transfers: 2 });
   let most = 0;
   for (let i = 0; i < 40; i++) {
-    await placer.place(shard(i));
+    await timePasses(t, placer.place(shard(i)));
     most = Math.max(most, readdirSync(dir).length);
   }
-  await placer.drained();
+  await timePasses(t, placer.drained());
   assert.equal(records.length, 40);
   assert.ok(records.every(({ peers }) => peers.join() === 'fast'));
   assert.ok(most <= 6, `${most} shards in the spool at once`);
   assert.ok(events.some((event) => event.type === 'warning' && /slow is much slower.*goes to fast/.test(event.message)));
 });
 
-test('a replica that is not needed is given up with its slow peer, one that is needed is waited for', async () => {
+test('a replica that is not needed is given up with its slow peer, one that is needed is waited for', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] });
   const spare = world([new FakePeer('slow', hanging), new FakePeer('fast')], { min: 1, max: 2 }, { patienceMs: 5 });
   await spare.placer.place(shard(0));
-  await spare.placer.drained();
+  await timePasses(t, spare.placer.drained());
   assert.deepEqual(spare.records[0]?.peers, ['fast']);
 
   let release = () => {};
@@ -234,7 +256,10 @@ test('a replica that is not needed is given up with its slow peer, one that is n
   const needed = world([new FakePeer('slow', () => gate), new FakePeer('fast')], { min: 2, max: 2 }, { patienceMs: 5 });
   await needed.placer.place(shard(1));
   const drained = needed.placer.drained();
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  for (let seconds = 0; seconds < 3600; seconds++) {
+    t.mock.timers.tick(1000);
+    await setImmediate();
+  }
   assert.equal(needed.records.length, 0);
   release();
   await drained;
