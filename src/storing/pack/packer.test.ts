@@ -214,6 +214,17 @@ async function packEach(packer: Packer, blocks: readonly Buffer[]): Promise<Pack
   return shards;
 }
 
+test('a block comes again: the packer knows it until its shard is placed, and from then on the index alone says where it is', async () => {
+  const packer = new Packer({ shardBytes: 1, spool: dir, firstNumber: 7, shardOf: () => undefined });
+  const [block, other] = [Buffer.from('a block'), Buffer.from('another')];
+  const [first] = await packEach(packer, [block, other, block]);
+  assert.deepEqual([first?.number, packer.sealed, [...packer.reusedShards]], [7, [7], [7]]);
+  packer.placed(7);
+  const [second] = await packEach(packer, [block]);
+  assert.equal(second?.number, 8);
+  await packer.abandon();
+});
+
 test('a shard is sealed at 65,536 blocks', async () => {
   const packer = new Packer({ shardBytes: 2 ** 30, spool: dir, firstNumber: 0, shardOf: () => undefined });
   const sizes: number[] = [];
