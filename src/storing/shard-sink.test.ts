@@ -72,7 +72,7 @@ function delay(home: TestHome, turns: readonly number[]): void {
   const put = peer.put.bind(peer);
   let next = 0;
   peer.put = async (shard, options) => {
-    for (let left = turns[next++ % turns.length] as number; left > 0; left--) await setImmediate();
+    for (let left = turns[next++ % turns.length] ?? 0; left > 0; left--) await setImmediate();
     await put(shard, options);
   };
 }

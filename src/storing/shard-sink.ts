@@ -1,6 +1,6 @@
 /**
- * Where the blocks go that `add`, `update`, `prune` and `import-car` make.
- * In: batches of blocks. Out: placed shards, in the index. Holds: what packing and placing hold.
+ * Stores the blocks that `add`, `update`, `prune` and `import-car` make: packs them into shards, and places these.
+ * In: batches of blocks. Out: placed shards, recorded in the index. Holds: what pack and place hold.
  */
 import type { Index } from '../index/index.ts';
 import type { PendingWriter } from '../index/pending/writer.ts';
@@ -17,9 +17,9 @@ type PlacingOptions = Omit<PlaceOptions, 'announce' | 'record'>;
 export interface ShardSinkOptions extends PackingOptions, PlacingOptions {
   readonly index: Index;
   readonly ledger: Ledger;
-  /** Says which shards are there: only these are counted on for blocks that they hold already. Is told of each that is placed. */
+  /** Says which shards are on peers: a block in another shard is stored anew. Is told of each shard that is placed. */
   readonly usableShards: UsableShards;
-  /** Which of them may be counted on, if not all. */
+  /** Says of shards that are on peers whether their blocks may be counted on. [all] */
   readonly usable?: (shard: number) => boolean;
   /** Notes which files the shards hold; absent when the blocks come from no source. */
   readonly pending?: PendingWriter;

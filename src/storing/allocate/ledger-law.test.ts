@@ -109,7 +109,8 @@ class Model {
     if (it.kind === 'allocate') return this.#allocate(it);
     if (it.kind === 'refresh') return await this.#ledger.refresh();
     if ('disk' in it) {
-      const its = this.disks[it.disk % this.disks.length] as Disk;
+      const its = this.disks[it.disk % this.disks.length];
+      assert.ok(its);
       if (it.kind === 'looks') its.look(this.now);
       else its.isSilent = it.kind === 'silent';
       return;
@@ -146,7 +147,7 @@ class Model {
       assert.ok(able.length < min, `${able.length} disks have room, ${min} are needed`);
       return;
     }
-    const chosen = names.map((name) => this.disks.find((its) => its.name === name) as Disk);
+    const chosen = names.flatMap((name) => this.disks.filter((its) => its.name === name));
     assert.equal(new Set(names).size, names.length);
     assert.equal(names.length, Math.min(most, able.length));
     assert.ok(names.length >= min);

@@ -60,7 +60,7 @@ test('many runs of one shard each spread over the peers, instead of all choosing
   const got: Record<string, number> = { large: 0, small: 0 };
   for (let run = 0; run < 200; run++) {
     const ledger = await new World().open([new FakePeer('large', 30 * GIB), new FakePeer('small', 10 * GIB)]);
-    for (const name of ledger.allocate(shard(`cid${run}`))) got[name] = (got[name] as number) + 1;
+    for (const name of ledger.allocate(shard(`cid${run}`))) got[name] = (got[name] ?? 0) + 1;
   }
   // A quarter of the space; by a hash of the shard, so not exactly.
   assert.ok((got.small as number) > 15 && (got.small as number) < 70, JSON.stringify(got));
