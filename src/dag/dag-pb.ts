@@ -27,7 +27,8 @@ export type NamedLink = readonly [name: string, target: Root];
 /** Encodes an inner node of a file: links without names, in the order of the file. */
 export function encodeInnerNode(children: readonly FileChild[], metadata: Metadata | undefined, version: CidVersion): Buffer {
   const Links = children.map((child) => ({ Name: '', Tsize: child.dagSize, Hash: cidObject(child, version) }));
-  return asBuffer(dagPb.encode({ Links, Data: encodeFileData(children, metadata) }));
+  const sizes = children.map(({ fileBytes }) => fileBytes);
+  return asBuffer(dagPb.encode({ Links, Data: encodeFileData(sizes, metadata) }));
 }
 
 /** Encodes a plain directory without metadata. Its links are sorted by name here. */

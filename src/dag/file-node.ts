@@ -9,7 +9,6 @@ import { fieldLength, varintLength, writeFieldHeader, writeVarintField } from '.
 import {
   BLOCK_SIZES,
   DATA,
-  type EncodedMetadata,
   FILE_SIZE,
   measureMetadata,
   TYPE,
@@ -30,48 +29,41 @@ export interface FileChild {
   readonly dagSize: number;
 }
 
-/** Encodes a node that only links. Its dagSize is its length plus the dagSizes of its children. */
+/**
+ * Encodes a node that only links. Its dagSize is its length plus the dagSizes of its children. In one piece: cut into functions that
+ * `encodeFileData` shares, the first 20,000 calls took 80 ms instead of 63, because the compiler warms up later.
+ */
 export function encodeFileNode(children: readonly FileChild[], metadata: Metadata | undefined, version: CidVersion): Buffer {
-  const data = measureFileData(children, metadata);
-  let links = 0;
-  for (const { codec, dagSize } of children) links += linkBytes(codec, 0, dagSize, version);
-  const node = new NodeWriter(links, data.length, version);
-  for (const { codec, digest, dagSize } of children) node.link(codec, digest, 0, '', dagSize);
-  writeFileData(node.block, node.data(data.length), children, data);
-  return node.block;
-}
-
-/** The UnixFS data of such a node by themselves. */
-export function encodeFileData(children: readonly Pick<FileChild, 'fileBytes'>[], metadata: Metadata | undefined): Buffer {
-  const data = measureFileData(children, metadata);
-  const bytes = Buffer.allocUnsafe(data.length);
-  writeFileData(bytes, 0, children, data);
-  return bytes;
-}
-
-interface MeasuredFileData {
-  readonly fileBytes: number;
-  readonly metadata: EncodedMetadata;
-  /** Bytes of the whole message. */
-  readonly length: number;
-}
-
-function measureFileData(children: readonly Pick<FileChild, 'fileBytes'>[], metadata: Metadata | undefined): MeasuredFileData {
   const measured = measureMetadata(metadata);
+  let links = 0;
   let fileBytes = 0;
   let blockSizes = 0;
   for (const child of children) {
+    links += linkBytes(child.codec, 0, child.dagSize, version);
     fileBytes += child.fileBytes;
     blockSizes += 1 + varintLength(child.fileBytes);
   }
-  return { fileBytes, metadata: measured, length: TYPE_BYTES + 1 + varintLength(fileBytes) + blockSizes + measured.length };
+  const dataLength = TYPE_BYTES + 1 + varintLength(fileBytes) + blockSizes + measured.length;
+  const node = new NodeWriter(links, dataLength, version);
+  for (const { codec, digest, dagSize } of children) node.link(codec, digest, 0, '', dagSize);
+  let at = node.data(dataLength);
+  at = writeVarintField(node.block, at, TYPE, UNIXFS_FILE);
+  at = writeVarintField(node.block, at, FILE_SIZE, fileBytes);
+  for (const child of children) at = writeVarintField(node.block, at, BLOCK_SIZES, child.fileBytes);
+  writeMetadata(node.block, at, measured);
+  return node.block;
 }
 
-function writeFileData(out: Buffer, at: number, children: readonly Pick<FileChild, 'fileBytes'>[], data: MeasuredFileData): void {
-  at = writeVarintField(out, at, TYPE, UNIXFS_FILE);
-  at = writeVarintField(out, at, FILE_SIZE, data.fileBytes);
-  for (const { fileBytes } of children) at = writeVarintField(out, at, BLOCK_SIZES, fileBytes);
-  writeMetadata(out, at, data.metadata);
+/** The UnixFS data of such a node by themselves, for @ipld/dag-pb. */
+export function encodeFileData(sizes: readonly number[], metadata: Metadata | undefined): Buffer {
+  const measured = measureMetadata(metadata);
+  const fileBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const fields = sizes.reduce((sum, size) => sum + 1 + varintLength(size), TYPE_BYTES + 1 + varintLength(fileBytes));
+  const data = Buffer.allocUnsafe(fields + measured.length);
+  let at = writeVarintField(data, writeVarintField(data, 0, TYPE, UNIXFS_FILE), FILE_SIZE, fileBytes);
+  for (const size of sizes) at = writeVarintField(data, at, BLOCK_SIZES, size);
+  writeMetadata(data, at, measured);
+  return data;
 }
 
 /** The bytes before and after the file's bytes in a dag-pb leaf: apart, so that a worker reads the file straight to its place between them. */
