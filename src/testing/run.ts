@@ -12,7 +12,7 @@ import type { PeerLayout } from '../peer/local/directory/identity.ts';
 import { LocalPeer } from '../peer/local/local.ts';
 import type { Peer } from '../peer/peer.ts';
 import { planRun } from '../update/dry-run.ts';
-import type { IngestRun } from '../update/ingest-run.ts';
+import type { ImportRequest, IngestControl, IngestHome, IngestRun } from '../update/ingest-run.ts';
 import { update } from '../update/update.ts';
 import { TEST_OWNER } from './owner.ts';
 
@@ -20,6 +20,9 @@ export interface Ran {
   readonly summary: Summary;
   readonly events: readonly Event[];
 }
+
+/** What a test wants otherwise than it is by default. */
+export type RunOptions = Partial<ImportRequest & IngestHome & IngestControl>;
 
 export class TestHome {
   readonly dir: string;
@@ -55,18 +58,15 @@ export class TestHome {
   }
 
   /** Adds a directory; `onEvent` may interfere with the run while it goes on. */
-  async add(source: string, options: Partial<IngestRun> = {}, onEvent: (event: Event) => void = () => {}): Promise<Ran> {
+  async add(source: string, options: RunOptions = {}, onEvent: (event: Event) => void = () => {}): Promise<Ran> {
     const index = await this.index();
     const events: Event[] = [];
     try {
-      const summary = await update({
-        ...this.#run(index, source),
-        ...options,
-        emit: (event) => {
-          events.push(event);
-          onEvent(event);
-        },
-      });
+      const emit = (event: Event) => {
+        events.push(event);
+        onEvent(event);
+      };
+      const summary = await update(this.#run(index, source, { ...options, emit }));
       return { summary, events };
     } finally {
       await index.close();
@@ -74,17 +74,17 @@ export class TestHome {
   }
 
   /** What adding a directory would do. */
-  async plan(source: string, options: Partial<IngestRun> = {}, emit: Emit = () => {}): Promise<Plan> {
+  async plan(source: string, options: RunOptions = {}, emit: Emit = () => {}): Promise<Plan> {
     const index = await Index.open(join(this.dir, 'index'), { readOnly: true });
     try {
-      return await planRun({ ...this.#run(index, source), ...options, emit });
+      return await planRun(this.#run(index, source, { ...options, emit }));
     } finally {
       await index.close();
     }
   }
 
-  #run(index: Index, source: string): Omit<IngestRun, 'emit'> {
-    return {
+  #run(index: Index, source: string, options: RunOptions): IngestRun {
+    const request: ImportRequest = {
       repository: 'test',
       source: toBytes(source),
       metadata: true,
@@ -95,19 +95,20 @@ export class TestHome {
       trust: { ignoreCtime: false, ignoreInode: false, checksum: false },
       maxDelete: undefined,
       itemize: false,
-      spool: join(this.dir, 'spool'),
-      heads: join(this.dir, 'heads'),
-      pending: join(this.dir, 'index', 'pending'),
-      index,
-      peers: this.peers,
       ownDemand: {},
       replication: { min: 1, max: 1 },
       allocateBy: ['freespace'],
       shardBytes: 128 * 1024 * 1024,
-      toolVersion: 'test',
-      signal: new AbortController().signal,
-      now: Date.now,
     };
+    const home: IngestHome = {
+      index,
+      peers: this.peers,
+      spool: join(this.dir, 'spool'),
+      heads: join(this.dir, 'heads'),
+      pending: join(this.dir, 'index', 'pending'),
+    };
+    const control: IngestControl = { toolVersion: 'test', emit: () => {}, signal: new AbortController().signal, now: Date.now };
+    return { request: { ...request, ...options }, home: { ...home, ...options }, control: { ...control, ...options } };
   }
 
   /** Reads every block of every snapshot on every peer that should have it; the findings. */
@@ -141,7 +142,7 @@ export class TestHome {
 }
 
 /** The root that the tree has in an empty home. */
-export async function freshRoot(source: string, options: Partial<IngestRun> = {}): Promise<string> {
+export async function freshRoot(source: string, options: RunOptions = {}): Promise<string> {
   const fresh = await TestHome.create();
   try {
     return (await fresh.add(source, options)).summary.tree;

@@ -7,9 +7,8 @@ import { profileOf } from '../dag/cid-profile.ts';
 import { onlyInAll } from '../testing/depth.ts';
 import { tick } from '../testing/each.ts';
 import { FaultMount, withoutFuse } from '../testing/fault-mount/fault-mount.ts';
-import { freshRoot, type Ran, TestHome } from '../testing/run.ts';
+import { freshRoot, type Ran, type RunOptions, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
-import type { IngestRun } from '../update/ingest-run.ts';
 
 const NO_PROBLEMS = { unreadable: 0, vanished: 0, changed: 0, special: 0 };
 
@@ -28,7 +27,7 @@ describe('a source that lies', { skip: withoutFuse() }, () => {
   afterEach(() => home.remove());
 
   /** Adds what the mount shows: it must be what is below it. */
-  async function addTrue(options: Partial<IngestRun> = {}): Promise<Ran> {
+  async function addTrue(options: RunOptions = {}): Promise<Ran> {
     await tick();
     const ran = await home.add(mount.dir, options);
     assert.equal(ran.summary.tree, await freshRoot(mount.below, options));

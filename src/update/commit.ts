@@ -36,47 +36,53 @@ export interface Commit {
 
 export async function commit(it: Commit): Promise<SnapshotRecord> {
   const { run, parent, number, tree, tally } = it;
-  const time = new Date(run.now()).toISOString();
+  const { request, home, control } = run;
+  const { index, peers } = home;
+  const { repository, profile, metadata, replication, allocateBy, ownDemand } = request;
+  const time = new Date(control.now()).toISOString();
   const counts = { files: tally.files, directories: tally.directories, symlinks: tally.symlinks };
   const file = snapshotFile({
-    repository: run.repository,
+    repository,
     time,
     parent: parent?.snapshot.cid ?? null,
-    profile: run.profile.name,
-    metadata: run.metadata,
+    profile: profile.name,
+    metadata,
     counts,
     bytes: tally.bytes,
-    tool: `shardctl ${run.toolVersion}`,
+    tool: `shardctl ${control.toolVersion}`,
   });
   const shards = shardsOf(it);
   const links = shards.map((shard) => {
-    const record = run.index.shard(shard);
+    const record = index.shard(shard);
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
   await assertThere(it, links);
-  await raise(run, it, links);
+  await raise({ ...home, ...control, repository, replication, allocateBy, ownDemand }, it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
   const peerNames = [...it.ledger.freeBytes().keys()];
-  const catalogue = await placeCatalogue(run, { label: catalogueLabel(run.repository, number), blocks: built.blocks, peerNames });
+  const catalogue = await placeCatalogue(
+    { ...home, ...control, replication },
+    { label: catalogueLabel(repository, number), blocks: built.blocks, peerNames },
+  );
   const snapshot: SnapshotRecord = {
-    repository: run.repository,
+    repository,
     number,
     cid: built.cid,
-    tree: cidText(tree.root, run.profile.cidVersion),
+    tree: cidText(tree.root, profile.cidVersion),
     parent: file.parent,
     time,
     counts,
     bytes: tally.bytes,
     shards,
     catalogue,
-    profile: run.profile.name,
-    metadata: run.metadata,
+    profile: profile.name,
+    metadata,
     tool: file.tool,
   };
-  await run.index.commit(repositoryRecord(run, number), snapshot);
-  writeHead(run.heads, run.repository, snapshot.cid);
-  await pinHeads({ ...run, silent: it.ledger.silent() }, run.repository);
+  await index.commit(repositoryRecord(request, index, number), snapshot);
+  writeHead(home.heads, repository, snapshot.cid);
+  await pinHeads({ index, peers, emit: control.emit, silent: it.ledger.silent() }, repository);
   return snapshot;
 }
 

@@ -12,9 +12,8 @@ import { RESERVE_BYTES } from '../storing/allocate/allocators.ts';
 import { type Holding, holdingsOf } from '../storing/holdings.ts';
 import { TEST_OWNER } from '../testing/owner.ts';
 import { pruneRun, SHARD_BYTES, withIndex } from '../testing/retention.ts';
-import { TestHome } from '../testing/run.ts';
+import { type RunOptions, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
-import type { IngestRun } from './ingest-run.ts';
 
 const TWICE = { replication: { min: 2, max: 2 } };
 
@@ -38,7 +37,7 @@ afterEach(() => {
 
 const plan = (demand = TWICE): Promise<Plan> => home.plan(source, { ...demand, shardBytes: SHARD_BYTES });
 
-const add = async (options: Partial<IngestRun> = {}): Promise<Summary> =>
+const add = async (options: RunOptions = {}): Promise<Summary> =>
   (await home.add(source, { ...TWICE, shardBytes: SHARD_BYTES, ...options })).summary;
 
 /** Which files will be read, and which need not be. */

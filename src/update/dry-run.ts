@@ -11,14 +11,13 @@ import { type ByteString, DIRECTORY, type EntryKind, FILE } from '../core/model.
 import type { Index } from '../index/index.ts';
 import { openSource, type Source } from '../source/source.ts';
 import { Ledger } from '../storing/allocate/ledger.ts';
-import type { TransferLimits } from '../storing/place/placer.ts';
 import { UsableShards } from '../storing/usable-shards.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from '../walk/directory.ts';
 import type { SameSubtree } from '../walk/walk-step.ts';
 import { compare } from './compare/compare.ts';
 import { resume } from './compare/resume.ts';
 import { Deletions } from './deletion-guard.ts';
-import type { IngestRun } from './ingest-run.ts';
+import type { ImportRequest, IngestControl, IngestHome } from './ingest-run.ts';
 import { Pending } from './interrupted-runs.ts';
 import { changeOf, changesOf, DELETED, rootChange } from './itemize.ts';
 import { type Parent, parentOf, usableIn } from './parent.ts';
@@ -32,20 +31,21 @@ import { walk } from './scan/walk.ts';
 import { Tally } from './tally.ts';
 
 /** As much of a run as is planned. Changes are always told. */
-export type PlannedRun = Omit<
-  IngestRun,
-  'index' | 'ownDemand' | 'spool' | 'heads' | 'toolVersion' | 'itemize' | 'chunker' | keyof TransferLimits
-> & {
-  /** Undefined while there is none: then everything is new. */
-  readonly index: Index | undefined;
-};
+export interface PlannedRun {
+  readonly request: Omit<ImportRequest, 'ownDemand' | 'itemize' | 'chunker'>;
+  readonly home: Pick<IngestHome, 'peers' | 'pending'> & {
+    /** Undefined while there is none: then everything is new. */
+    readonly index: Index | undefined;
+  };
+  readonly control: Pick<IngestControl, 'emit' | 'signal' | 'now' | 'secondThread'>;
+}
 
 /**
  * @throws ShardctlError what the run would fail with: `SOURCE_MISSING`, `TOO_FEW_PEERS`, `NO_SPACE`, and after the last change
  * and the plan `MAX_DELETE`
  */
 export async function planRun(run: PlannedRun): Promise<Plan> {
-  const root = openSource(run.source, linuxCalls());
+  const root = openSource(run.request.source, linuxCalls());
   try {
     return await planFrom(run, root);
   } finally {
@@ -54,14 +54,17 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
 }
 
 async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
-  const { index, metadata, signal, trust, repository, emit } = run;
-  const tally = new Tally(emit, run.now);
+  const { request, control } = run;
+  const { index, peers } = run.home;
+  const { metadata, trust, repository, replication, allocateBy } = request;
+  const { emit, signal, now } = control;
+  const tally = new Tally(emit, now);
   // Without a peer the run would make one in the home.
-  const ledger = run.peers.size === 0 ? undefined : await Ledger.open(run);
-  const { parent, pending } = index === undefined ? NOTHING : await knownOf({ ...run, index }, ledger?.silent() ?? new Map());
+  const ledger = peers.size === 0 ? undefined : await Ledger.open({ peers, replication, allocateBy, emit, now });
+  const { parent, pending } = index === undefined ? NOTHING : await knownOf(run, index, ledger?.silent() ?? new Map());
   const deletions = new Deletions({
     repository,
-    limit: run.maxDelete,
+    limit: request.maxDelete,
     parent: parent?.snapshot,
     compared: parent?.entries !== undefined,
     stopAtOnce: false,
@@ -71,12 +74,12 @@ async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
     emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const counts = new Counts();
-  const sweep: Sweep | undefined = index === undefined ? undefined : await sweepOf({ ...run, index }, root, parent);
+  const sweep: Sweep | undefined = index === undefined ? undefined : await sweepOf(root, parent, { request, index, control });
   try {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
     const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
-    const links = run.copyLinks ? new Links(root) : undefined;
-    const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), links, recall, emit: tally.emit, signal }));
+    const links = request.copyLinks ? new Links(root) : undefined;
+    const walked = tally.scanned(walk(root, { filter: compileFilter(request.filters), links, recall, emit: tally.emit, signal }));
     const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
     for (const step of resume(compared, pending?.sources ?? [], { ...trust, metadata })) {
       if (step.kind === 'pause') {
@@ -95,8 +98,8 @@ async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
     parent?.entries?.close();
     await pending?.close();
   }
-  const placed = ledger === undefined ? undefined : placements(ledger, run, counts.readBytes);
-  const newShards = Math.ceil(counts.readBytes / run.shardBytes);
+  const placed = ledger === undefined ? undefined : placements(ledger, request, counts.readBytes);
+  const newShards = Math.ceil(counts.readBytes / request.shardBytes);
   const plan: Plan = {
     repository,
     parent: parent?.snapshot.cid ?? null,
@@ -128,12 +131,16 @@ interface Known {
 const NOTHING: Known = { parent: undefined, pending: undefined };
 
 /** What the run would start from, by the word of the peers. */
-async function knownOf(run: PlannedRun & { readonly index: Index }, silent: ReadonlyMap<string, string>): Promise<Known> {
-  const { index, emit } = run;
-  const usableShards = await UsableShards.load(index, run.peers, silent);
-  const { parent } = await doubtedParent(run, parentOf({ ...run, emit, usableShards }), false);
-  const usable = usableIn(run, usableShards, parent);
-  return { parent, pending: new Pending({ ...run, usableShards, usable, parent, isRacy: isRacyAt(run.now()) }) };
+async function knownOf({ request, home, control }: PlannedRun, index: Index, silent: ReadonlyMap<string, string>): Promise<Known> {
+  const { repository, source, profile, metadata, replication } = request;
+  const { peers, pending } = home;
+  const { emit, signal, now } = control;
+  const usableShards = await UsableShards.load(index, peers, silent);
+  const recorded = parentOf({ index, repository, profile, metadata, emit, usableShards });
+  const { parent } = await doubtedParent({ repository, index, peers, emit, signal }, recorded, false);
+  const usable = usableIn({ replication, peers }, usableShards, parent);
+  const isRacy = isRacyAt(now());
+  return { parent, pending: new Pending({ repository, source, profile, metadata, pending, index, usableShards, usable, parent, isRacy }) };
 }
 
 class Counts {
@@ -178,7 +185,7 @@ interface Placements {
 }
 
 /** Free space now, and after shards of these bytes, allocated as a run would allocate them. */
-function placements(ledger: Ledger, { replication, shardBytes }: PlannedRun, bytes: number): Placements {
+function placements(ledger: Ledger, { replication, shardBytes }: PlannedRun['request'], bytes: number): Placements {
   const before = ledger.freeBytes();
   const after = new Map(before);
   let lackingBytes = 0;

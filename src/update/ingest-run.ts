@@ -1,47 +1,48 @@
-/** What a run is given. */
-import type { Emit } from '../core/events.ts';
+/** What `add` and `update` are given, in three parts: what is asked for, what they work on, and how they run. */
 import type { ByteString, CidProfile, Trust } from '../core/model.ts';
-import type { Index } from '../index/index.ts';
-import type { Peer } from '../peer/peer.ts';
 import type { Demand } from '../storing/demand.ts';
-import type { TransferLimits } from '../storing/place/placer.ts';
+import type { OpenHome, RunControl } from '../storing/open-home.ts';
 import type { MaxDelete } from './deletion-guard.ts';
 import type { SecondThread } from './scan/second-thread.ts';
 
-export interface IngestRun extends TransferLimits, Demand {
+export interface IngestRun {
+  readonly request: ImportRequest;
+  readonly home: IngestHome;
+  readonly control: IngestControl;
+}
+
+/** What is asked for. The demand is the repository's own, or else the home's. */
+export interface ImportRequest extends Demand {
   readonly repository: string;
   /** Absolute path of the directory to import. */
   readonly source: ByteString;
   /** Mode and mtime go into the tree. */
   readonly metadata: boolean;
   readonly profile: CidProfile;
-  /** The chunker as it was asked for, if not the profile's own. */
+  /** The chunker as the user named it, if it is not the profile's own. */
   readonly chunker: string | undefined;
   /** rsync-style rules, `- PATTERN` or `+ PATTERN`. */
   readonly filters: readonly ByteString[];
-  /** Store symlinks that lead to something inside the source as that. */
+  /** Store a symlink that leads to something inside the source as what it leads to. */
   readonly copyLinks: boolean;
   readonly trust: Trust;
-  /** Most entries of the parent that may be gone; undefined for no limit. */
+  /** How many entries of the parent may be missing at most; undefined for no limit. */
   readonly maxDelete: MaxDelete | undefined;
-  /** Tell of each change, as an event. */
+  /** Emit an event for each change. */
   readonly itemize: boolean;
-  /** Directory for shards on their way to peers; emptied at the start. */
-  readonly spool: string;
-  /** Directory with a file per repository that holds the CID of its newest snapshot. */
-  readonly heads: string;
-  /** Directory with what interrupted runs imported, by repository. */
-  readonly pending: string;
-  readonly index: Index;
-  readonly peers: ReadonlyMap<string, Peer>;
-  /** What the repository asks for itself, and is remembered by; `replication` and `allocateBy` are that, or else the home's. */
+  /** What the repository itself asks for, which the index remembers. */
   readonly ownDemand: Partial<Demand>;
   readonly shardBytes: number;
-  /** For the sweep, where one is up already. */
+}
+
+export interface IngestHome extends OpenHome {
+  /** Directory with a directory for each repository, of what interrupted runs imported. */
+  readonly pending: string;
+}
+
+export interface IngestControl extends RunControl {
+  /** Helps with the sweep, where somebody has started it early. */
   readonly secondThread?: SecondThread | undefined;
+  /** Goes into `snapshot.json`. */
   readonly toolVersion: string;
-  readonly emit: Emit;
-  readonly signal: AbortSignal;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
 }

@@ -33,6 +33,7 @@ import { Links } from './scan/links.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
 import { walk } from './scan/walk.ts';
+import { summarize } from './summary.ts';
 import { Tally } from './tally.ts';
 
 /**
@@ -43,43 +44,49 @@ const IMPORT_WORKERS = 2;
 
 /** @param start what was found before: the source may differ from the parent, or there is none */
 export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
-  const { index, source, profile, metadata, signal, trust } = run;
+  const { request, home, control } = run;
+  const { repository, source, profile, metadata, trust, itemize, replication, shardBytes } = request;
+  const { index, peers, spool, pending: pendingDir } = home;
+  const { signal, transfers, throttle, now } = control;
   const { root, ledger, usableShards, parent, sweep } = start;
-  const tally = new Tally(run.emit, run.now);
+  const tally = new Tally(control.emit, now);
   const { emit } = tally;
-  emptySpool(run.spool);
-  if (run.itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
+  emptySpool(spool);
+  if (itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
 
   const isRacy = isRacyAt(start.at);
-  const usable = usableIn(run, usableShards, parent);
-  const pending = new Pending({ ...run, usableShards, usable, parent, isRacy });
-  const sink = new ShardSink({ ...run, ledger, usableShards, usable, pending: pending.writer, emit });
-  const blocks = placedBlocks(index, run.peers);
+  const usable = usableIn({ replication, peers }, usableShards, parent);
+  const pending = new Pending({ repository, source, profile, metadata, pending: pendingDir, index, usableShards, usable, parent, isRacy });
+  const sink = new ShardSink({
+    ...{ repository, replication, shardBytes, index, peers, spool, ledger, usableShards, usable },
+    ...{ pending: pending.writer, transfers, throttle, emit, signal, now },
+  });
+  const blocks = placedBlocks(index, peers);
   const deletions = new Deletions({
-    repository: run.repository,
-    limit: run.maxDelete,
+    repository,
+    limit: request.maxDelete,
     parent: parent?.snapshot,
     compared: parent?.entries !== undefined,
     stopAtOnce: true,
   });
   const onRemoved = (path: ByteString, kind: EntryKind) => {
     deletions.note();
-    if (run.itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
+    if (itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
-  const entries = index.writeEntries(run.repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
+  const entries = index.writeEntries(repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source: root.handle, profile, metadata });
 
   const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
-  const links = run.copyLinks ? new Links(root) : undefined;
-  const walked = tally.scanned(walk(root, { filter: compileFilter(run.filters), links, recall, emit, signal }));
+  const links = request.copyLinks ? new Links(root) : undefined;
+  const walked = tally.scanned(walk(root, { filter: compileFilter(request.filters), links, recall, emit, signal }));
   const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
   const readNode = (digest: Uint8Array) => blocks.read(digest);
   const nodes = { base: parent?.entries, readNode, profile };
   const resumed = resume(compared, pending.sources, { ...trust, metadata });
   const imported = importEntries(resumed, { ...nodes, reach: root.reach, metadata, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
-  const told = run.itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
+  const told = itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
   const before = { base: parent?.entries?.another(), treeBefore: parent?.entries && parseCid(parent.snapshot.tree), readNode };
   const linked = link(told, { profile, metadata, root, rootDiffers: start.rootDiffers, ...before, entries });
 
@@ -94,18 +101,18 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     const tree = step.value;
     // The same tree in other shards (the old ones were lost) is a new snapshot.
     const isStored = parent?.isWhole === true && sink.packed.sealed.length === 0;
-    const isSame = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
-    const unchanged = tree === undefined || isSame;
+    const isParents = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
+    const unchanged = tree === undefined || isParents;
     const snapshot = unchanged
-      ? await settle(run, start, number, tally.changes)
+      ? await keepHead(run, start, number, tally.changes)
       : await commit({ run, parent, number, tree, tally, packed: sink.packed, ledger, usableShards, pending });
     await pending.drop();
-    return summarize(run, snapshot, { unchanged, tally, deletions, sink, start });
+    return summarize(snapshot, start, { unchanged, tally, removed: deletions.removed, sink }, control);
   } catch (error) {
     await sink.abandon();
     await linked.return(undefined);
     entries.abandon();
-    emptySpool(run.spool);
+    emptySpool(spool);
     throw error;
   } finally {
     await pool.close();
@@ -115,51 +122,12 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
 }
 
 /** The tree is the parent's: no new snapshot. Stat data may still have changed, and are what the next run compares with. */
-async function settle(run: IngestRun, start: Start, number: number, changes: number): Promise<SnapshotRecord> {
-  const { index, repository } = run;
+async function keepHead(run: IngestRun, start: Start, number: number, changes: number): Promise<SnapshotRecord> {
+  const { index } = run.home;
+  const { repository } = run.request;
   const parent = start.parent as Parent;
   if (changes > 0 || parent.entries === undefined) index.moveEntries(repository, number, parent.snapshot.number);
   else index.dropEntries(repository, number);
   await remember(run, parent.snapshot, start);
   return parent.snapshot;
-}
-
-interface Outcome {
-  readonly unchanged: boolean;
-  readonly tally: Tally;
-  readonly deletions: Deletions;
-  readonly sink: ShardSink;
-  readonly start: Start;
-}
-
-function summarize(run: IngestRun, snapshot: SnapshotRecord, outcome: Outcome): Summary {
-  const { tally, sink, start } = outcome;
-  const freeAfter = start.ledger.freeBytes();
-  const summary: Summary = {
-    repository: run.repository,
-    snapshot: snapshot.cid,
-    number: snapshot.number,
-    tree: snapshot.tree,
-    unchanged: outcome.unchanged,
-    files: tally.files,
-    directories: tally.directories,
-    symlinks: tally.symlinks,
-    bytes: tally.bytes,
-    newFiles: tally.newFiles,
-    resumedFiles: tally.resumedFiles,
-    changedEntries: tally.different + outcome.deletions.removed,
-    newBlocks: sink.packed.newBlocks,
-    newBytes: sink.packed.newBytes,
-    newShards: sink.packed.sealed.length,
-    peers: [...start.freeBefore].map(([name, before]) => ({
-      name,
-      freeBefore: before,
-      freeAfter: freeAfter.get(name) ?? before,
-      placedBytes: sink.placedBytes.get(name) ?? 0,
-    })),
-    problems: { ...tally.problems },
-    seconds: (run.now() - start.at) / 1000,
-  };
-  run.emit({ type: 'summary', ...summary });
-  return summary;
 }

@@ -1,11 +1,12 @@
 /** The first steps of a run, before it is known whether there is anything to do. */
 import { existsSync } from 'node:fs';
 import { linuxCalls } from '../core/libc.ts';
+import type { Index } from '../index/index.ts';
 import { openSource, type Source, type SourceRoot } from '../source/source.ts';
 import { Ledger } from '../storing/allocate/ledger.ts';
 import { UsableShards } from '../storing/usable-shards.ts';
 import type { Doubt, DoubtedHead, DoubtedRun } from './doubted-head.ts';
-import type { IngestRun } from './ingest-run.ts';
+import type { ImportRequest, IngestControl, IngestRun } from './ingest-run.ts';
 import { type Parent, parentOf } from './parent.ts';
 import { type Sweep, sweep } from './scan/sweep.ts';
 
@@ -30,8 +31,8 @@ export interface Start {
 
 /** @throws ShardctlError when the source, or too many peers, cannot be reached */
 export async function begin(run: IngestRun): Promise<Start> {
-  const at = run.now();
-  const root = openSource(run.source, linuxCalls());
+  const at = run.control.now();
+  const root = openSource(run.request.source, linuxCalls());
   try {
     return await beginAt(run, at, root);
   } catch (error) {
@@ -41,16 +42,20 @@ export async function begin(run: IngestRun): Promise<Start> {
 }
 
 async function beginAt(run: IngestRun, at: number, root: Source): Promise<Start> {
-  const { index, emit } = run;
-  const ledger = await Ledger.open(run);
+  const { request, home, control } = run;
+  const { index, peers } = home;
+  const { emit, signal, now } = control;
+  const { repository, profile, metadata, replication, allocateBy } = request;
+  const ledger = await Ledger.open({ peers, replication, allocateBy, emit, now });
   const freeBefore = ledger.freeBytes();
-  const usableShards = await UsableShards.load(index, run.peers, ledger.silent());
-  let parent = parentOf({ ...run, emit, usableShards });
+  const usableShards = await UsableShards.load(index, peers, ledger.silent());
+  let parent = parentOf({ index, repository, profile, metadata, emit, usableShards });
   try {
-    const looked = await doubtedParent(run, parent, true);
+    const looked = await doubtedParent({ repository, index, peers, emit, signal }, parent, true);
     parent = looked.parent;
-    const rootDiffers = rootDiffersFrom(parent, root, run.metadata);
-    return { at, root, rootDiffers, ledger, freeBefore, usableShards, ...looked, sweep: await sweepOf(run, root, parent) };
+    const rootDiffers = rootDiffersFrom(parent, root, metadata);
+    const sweep = await sweepOf(root, parent, { request, index, control });
+    return { at, root, rootDiffers, ledger, freeBefore, usableShards, ...looked, sweep };
   } catch (error) {
     parent?.entries?.close();
     throw error;
@@ -70,16 +75,25 @@ function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata:
   return metadata && (before.rootMode !== root.mode || before.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
 }
 
-type Swept = Pick<IngestRun, 'index' | 'repository' | 'filters' | 'copyLinks' | 'trust' | 'metadata' | 'secondThread' | 'signal'>;
+interface Sweeping {
+  readonly request: Pick<ImportRequest, 'repository' | 'filters' | 'copyLinks' | 'trust' | 'metadata'>;
+  readonly index: Index;
+  readonly control: Pick<IngestControl, 'secondThread' | 'signal'>;
+}
 
-/** @returns undefined when nothing of the parent can be believed unseen: one that was made by other rules may hold what is excluded now */
-export async function sweepOf(run: Swept, source: Source, parent: Parent | undefined): Promise<Sweep | undefined> {
-  const { index, repository, filters, copyLinks, trust, metadata, secondThread, signal } = run;
+/** @returns undefined when every entry has to be looked at by `compare`: a parent that was made by other rules may hold what they exclude now */
+export async function sweepOf(
+  source: Source,
+  parent: Parent | undefined,
+  { request, index, control }: Sweeping,
+): Promise<Sweep | undefined> {
+  const { repository, filters, copyLinks, trust, metadata } = request;
   const before = index.repository(repository);
-  const bySame = (before?.filters ?? []).join('\n') === filters.join('\n') && (before?.copyLinks ?? false) === copyLinks;
-  if (parent?.entries === undefined || trust.checksum || !bySame) return undefined;
-  // Loaded where they are needed alone: an update that finds nothing should be over before that.
+  const bySameRules = (before?.filters ?? []).join('\n') === filters.join('\n') && (before?.copyLinks ?? false) === copyLinks;
+  if (parent?.entries === undefined || trust.checksum || !bySameRules) return undefined;
+  // Loaded only where they are needed: an update that finds nothing should end before that.
   const filter = filters.length > 0 ? (await import('./scan/filter.ts')).compileFilter(filters) : undefined;
   const links = copyLinks ? new (await import('./scan/links.ts')).Links(source) : undefined;
+  const { secondThread, signal } = control;
   return await sweep({ entries: parent.entries, source, filters, filter, links, trust, metadata, secondThread, signal });
 }

@@ -2,9 +2,10 @@
 
 import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
 import { writeHead } from '../home/heads.ts';
+import type { Index } from '../index/index.ts';
 import { asksOtherwise } from '../storing/demand.ts';
 import { pinHeads } from '../storing/pin-heads.ts';
-import type { IngestRun } from './ingest-run.ts';
+import type { ImportRequest, IngestRun } from './ingest-run.ts';
 import type { Start } from './prepare.ts';
 
 /**
@@ -16,25 +17,33 @@ export async function remember(
   head: SnapshotRecord,
   { ledger, usableShards }: Pick<Start, 'ledger' | 'usableShards'>,
 ): Promise<void> {
-  if (asksOtherwise(run)) {
-    const shards = head.shards.map((number) => run.index.shard(number)).filter((shard) => shard !== undefined);
+  const { request, home, control } = run;
+  const { index, peers } = home;
+  const { repository, replication, allocateBy, ownDemand } = request;
+  const asking = { index, repository, ownDemand };
+  if (asksOtherwise(asking)) {
+    const shards = head.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
     // Before it is remembered: a run that dies in between does it again when it is told again.
-    await (await import('../storing/copy/raise.ts')).raise(run, { ledger, usableShards }, shards);
+    await (await import('../storing/copy/raise.ts')).raise(
+      { ...home, ...control, ...asking, replication, allocateBy },
+      { ledger, usableShards },
+      shards,
+    );
   }
-  const record = repositoryRecord(run, head.number);
-  if (JSON.stringify(record) !== JSON.stringify(run.index.repository(run.repository))) await run.index.saveRepository(record);
+  const record = repositoryRecord(request, index, head.number);
+  if (JSON.stringify(record) !== JSON.stringify(index.repository(repository))) await index.saveRepository(record);
   if (head.broughtBy !== undefined) {
     // It came from elsewhere, and the source has been read and is the same: it is this home's own from now on.
     const { broughtBy: _, ...own } = head;
-    await run.index.replaceSnapshots([own], []);
+    await index.replaceSnapshots([own], []);
   }
-  writeHead(run.heads, run.repository, head.cid);
-  await pinHeads({ ...run, silent: ledger.silent() }, run.repository);
+  writeHead(home.heads, repository, head.cid);
+  await pinHeads({ index, peers, emit: control.emit, silent: ledger.silent() }, repository);
 }
 
-export function repositoryRecord(run: IngestRun, head: number): RepositoryRecord {
-  const { repository, source, profile, chunker, metadata, filters, copyLinks, ownDemand } = run;
-  const { formerNames } = run.index.repository(repository) ?? {};
+export function repositoryRecord(request: ImportRequest, index: Index, head: number): RepositoryRecord {
+  const { repository, source, profile, chunker, metadata, filters, copyLinks, ownDemand } = request;
+  const { formerNames } = index.repository(repository) ?? {};
   return {
     name: repository,
     source,

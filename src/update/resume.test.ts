@@ -11,10 +11,9 @@ import { toBytes } from '../core/path-bytes.ts';
 import { sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
 import { sampled } from '../testing/depth.ts';
-import { freshRoot, TestHome } from '../testing/run.ts';
+import { freshRoot, type RunOptions, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 import { treeRoot } from '../testing/tree-root.ts';
-import type { IngestRun } from './ingest-run.ts';
 
 const CHILD = fileURLToPath(new URL('../testing/crash-child.js', import.meta.url));
 const FAULT = new URL('../testing/fault.js', import.meta.url).href;
@@ -49,7 +48,7 @@ async function writeFiles(more: Parameters<typeof writeTree>[1] = {}): Promise<s
 }
 
 /** Stops a run in this process when it has placed as many shards. */
-async function interruptAfter(shards: number, options: Partial<IngestRun> = {}): Promise<void> {
+async function interruptAfter(shards: number, options: RunOptions = {}): Promise<void> {
   const stop = new AbortController();
   let placed = 0;
   const run = home.add(source, { ...OPTIONS, ...options, signal: stop.signal }, ({ type }) => {

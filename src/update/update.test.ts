@@ -6,9 +6,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { profileOf } from '../dag/cid-profile.ts';
 import { beginEach, tick } from '../testing/each.ts';
-import { TestHome } from '../testing/run.ts';
+import { type RunOptions, TestHome } from '../testing/run.ts';
 import { applyEdit, edit, writeTree } from '../testing/tree.ts';
-import type { IngestRun } from './ingest-run.ts';
 
 const MIB = 1024 * 1024;
 const TRUST = { ignoreCtime: false, ignoreInode: false, checksum: false };
@@ -22,7 +21,7 @@ beginEach((its, itsHome) => {
 });
 
 /** The root that the tree has in an empty home. */
-async function freshRoot(options: Partial<IngestRun> = {}): Promise<string> {
+async function freshRoot(options: RunOptions = {}): Promise<string> {
   const fresh = await TestHome.create();
   try {
     return (await fresh.add(dir, options)).summary.tree;
@@ -129,7 +128,7 @@ test('a new inode alone is a change, unless inodes are ignored; after any edits 
   );
 });
 
-const refused = (options: Partial<IngestRun>, message: RegExp) =>
+const refused = (options: RunOptions, message: RegExp) =>
   assert.rejects(home.add(dir, options), { code: 'MAX_DELETE', exitCode: 25, message });
 
 test('a run that would delete more than is allowed changes nothing', async () => {

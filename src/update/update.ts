@@ -11,21 +11,25 @@ import type { IngestRun } from './ingest-run.ts';
 import type { Parent } from './parent.ts';
 import { begin, type Start } from './prepare.ts';
 import { remember } from './remember.ts';
+import { summarize } from './summary.ts';
 
 /** @throws ShardctlError; whatever happens, the head that was there before stays valid */
 export async function update(run: IngestRun): Promise<Summary> {
   try {
     return await attempt(run).catch((error: unknown) => {
       if (!(error instanceof EntriesDamaged)) throw error;
-      run.emit({ type: 'warning', message: error.message });
-      run.index.dropEntries(run.repository, run.index.repository(run.repository)?.head ?? 0);
+      const { index } = run.home;
+      const { repository } = run.request;
+      run.control.emit({ type: 'warning', message: error.message });
+      index.dropEntries(repository, index.repository(repository)?.head ?? 0);
       return attempt(run);
     });
   } catch (error) {
     // An abort may surface as the failure of whatever it interrupted.
-    if (run.signal.aborted) throw run.signal.reason;
+    const { signal } = run.control;
+    if (signal.aborted) throw signal.reason;
     // Stages translate what they can name better; a system call that failed anywhere else was one on the home.
-    throw errnoOf(error) === undefined ? error : ioError(error, 'writing to the home', dirname(run.spool));
+    throw errnoOf(error) === undefined ? error : ioError(error, 'writing to the home', dirname(run.home.spool));
   }
 }
 
@@ -47,32 +51,13 @@ async function attempt(run: IngestRun): Promise<Summary> {
 
 /** Nothing differs, and nothing is written, unless the repository comes from elsewhere now. */
 async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
-  const { at, root, parent, freeBefore } = start;
-  const head = (parent as Parent).snapshot;
-  run.signal.throwIfAborted();
-  assertSameSource(run.source, root);
+  const head = (start.parent as Parent).snapshot;
+  run.control.signal.throwIfAborted();
+  assertSameSource(run.request.source, start.root);
   await remember(run, head, start);
   const { files, directories, symlinks } = head.counts;
-  const freeAfter = start.ledger.freeBytes();
-  run.emit({ type: 'scan', files, directories, symlinks, bytes: head.bytes, done: true });
-  run.emit({ type: 'import', files, bytes: head.bytes, unchanged: files });
-  const summary: Summary = {
-    repository: run.repository,
-    snapshot: head.cid,
-    number: head.number,
-    tree: head.tree,
-    unchanged: true,
-    ...{ files, directories, symlinks, bytes: head.bytes },
-    newFiles: 0,
-    resumedFiles: 0,
-    changedEntries: 0,
-    newBlocks: 0,
-    newBytes: 0,
-    newShards: 0,
-    peers: [...freeBefore].map(([name, free]) => ({ name, freeBefore: free, freeAfter: freeAfter.get(name) ?? free, placedBytes: 0 })),
-    problems: { unreadable: 0, vanished: 0, changed: 0, special: 0 },
-    seconds: (run.now() - at) / 1000,
-  };
-  run.emit({ type: 'summary', ...summary });
-  return summary;
+  const { emit } = run.control;
+  emit({ type: 'scan', files, directories, symlinks, bytes: head.bytes, done: true });
+  emit({ type: 'import', files, bytes: head.bytes, unchanged: files });
+  return summarize(head, start, undefined, run.control);
 }

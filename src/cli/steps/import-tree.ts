@@ -3,12 +3,13 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { EXIT, errnoOf, ShardctlError } from '../../core/errors.ts';
 import type { Event, Problems, Summary } from '../../core/events.ts';
-import type { ByteString, CidProfile } from '../../core/model.ts';
+import type { ByteString } from '../../core/model.ts';
 import type { Config } from '../../home/config.ts';
 import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
 import { ownDemand } from '../../storing/demand.ts';
+import type { ImportRequest, IngestControl } from '../../update/ingest-run.ts';
 import { update } from '../../update/update.ts';
 import type { Context } from '../command-line/context.ts';
 import type { RunOptions } from '../command-line/run-options.ts';
@@ -17,36 +18,25 @@ import { peerPath, peersOrDefault, type Session } from '../session/session.ts';
 import { throttleAt } from './throttle.ts';
 
 /** What is imported, and how. */
-export interface ImportRequest {
-  readonly repository: string;
-  /** Absolute path. */
-  readonly source: ByteString;
-  readonly metadata: boolean;
-  readonly profile: CidProfile;
-  readonly chunker: string | undefined;
-  readonly filters: readonly ByteString[];
-  /** Store symlinks that lead to something inside the source as that. */
-  readonly copyLinks: boolean;
-}
+export type ImportChoice = Pick<ImportRequest, 'repository' | 'source' | 'metadata' | 'profile' | 'chunker' | 'filters' | 'copyLinks'>;
 
 /** Must be called by the only writer. @throws ShardctlError */
-export async function importTree(context: Context, session: Session, request: ImportRequest, options: RunOptions): Promise<Summary> {
-  const { source, filters, copyLinks } = request;
+export async function importTree(context: Context, session: Session, choice: ImportChoice, options: RunOptions): Promise<Summary> {
+  const { source, filters, copyLinks } = choice;
   const peers = await peersOrDefault(context, session);
   const emit = (event: Event) => context.reporter.event(event);
   const counting = context.watched ? countAhead({ source, filters, copyLinks }, emit) : undefined;
+  const { spool, heads, pending } = context.home;
   const done = update({
-    ...settingsOf(context, { ...session, peers }, request, options),
-    chunker: request.chunker,
-    throttle: await throttleAt(options.bwlimit, context),
-    itemize: options.itemize,
-    spool: context.home.spool,
-    heads: context.home.heads,
-    pending: context.home.pending,
-    index: session.index,
-    peers,
-    toolVersion: context.version,
-    emit: counting?.emit ?? emit,
+    request: requestOf(context, { ...session, peers }, choice, options),
+    home: { index: session.index, peers, spool, heads, pending },
+    control: {
+      ...controlOf(context),
+      transfers: options.transfers,
+      throttle: await throttleAt(options.bwlimit, context),
+      toolVersion: context.version,
+      emit: counting?.emit ?? emit,
+    },
   });
   const summary = await done.finally(() => counting?.stop());
   if (context.args.flag('publish')) await (await import('./publish-head.ts')).publishAfter(context, session, summary);
@@ -64,39 +54,37 @@ export interface PlanSession {
 export async function planTree(
   context: Context,
   session: PlanSession,
-  request: ImportRequest,
+  choice: ImportChoice,
   options: RunOptions,
 ): Promise<{ readonly problems: Problems }> {
   const { planRun } = await import('../../update/dry-run.ts');
   const emit = (event: Event) => context.reporter.event(event);
   const { index, peers } = session;
-  const { pending } = context.home;
-  return await planRun({ ...settingsOf(context, session, request, options), index, peers, pending, emit });
+  return await planRun({
+    request: requestOf(context, session, choice, options),
+    home: { index, peers, pending: context.home.pending },
+    control: { ...controlOf(context), emit },
+  });
 }
 
-function settingsOf(context: Context, { config, index, peers }: PlanSession, request: ImportRequest, options: RunOptions) {
-  const { repository, source, metadata, filters, copyLinks } = request;
-  const { replication, allocateBy } = config;
-  const own = ownDemand(index?.repository(repository), options);
-  refuseOurs(context, config, source);
+function requestOf(context: Context, { config, index, peers }: PlanSession, choice: ImportChoice, options: RunOptions): ImportRequest {
+  const own = ownDemand(index?.repository(choice.repository), options);
+  refuseOurs(context, config, choice.source);
   if (options.allocateBy !== undefined) checkPeersNamed(peers, options.allocateBy);
   return {
-    repository,
-    source,
-    metadata,
-    filters,
-    copyLinks,
-    profile: request.profile,
+    ...choice,
     trust: options.trust,
     maxDelete: options.maxDelete,
+    itemize: options.itemize,
     ownDemand: own,
-    ...{ replication, allocateBy, ...own },
-    transfers: options.transfers,
+    replication: own.replication ?? config.replication,
+    allocateBy: own.allocateBy ?? config.allocateBy,
     shardBytes: options.shardBytes ?? config.shardSize,
-    secondThread: context.secondThread,
-    signal: context.signal,
-    now: context.now,
   };
+}
+
+function controlOf({ secondThread, signal, now }: Context): Pick<IngestControl, 'secondThread' | 'signal' | 'now'> {
+  return { secondThread, signal, now };
 }
 
 export function exitCodeOf({ problems }: { readonly problems: Problems }): number {

@@ -1,0 +1,23 @@
+/** What every command that stores something works on, and how it goes about it. */
+import type { Emit } from '../core/events.ts';
+import type { Index } from '../index/index.ts';
+import type { Peer } from '../peer/peer.ts';
+import type { TransferLimits } from './place/placer.ts';
+
+/** What a run works on. */
+export interface OpenHome {
+  readonly index: Index;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Directory for shards on their way to peers; emptied at the start. */
+  readonly spool: string;
+  /** Directory with a file for each repository that holds the CID of its newest snapshot. */
+  readonly heads: string;
+}
+
+/** How a run goes about it, and how it is stopped. */
+export interface RunControl extends TransferLimits {
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}

@@ -1,0 +1,50 @@
+/** What a run did, told as its last event. */
+import type { Summary } from '../core/events.ts';
+import type { SnapshotRecord } from '../core/model.ts';
+import type { RunControl } from '../storing/open-home.ts';
+import type { ShardSink } from '../storing/shard-sink.ts';
+import type { Start } from './prepare.ts';
+import type { Tally } from './tally.ts';
+
+/** What the pipeline has counted. */
+export interface Outcome {
+  readonly tally: Tally;
+  readonly sink: ShardSink;
+  /** Entries of the parent that are gone. */
+  readonly removed: number;
+  readonly unchanged: boolean;
+}
+
+/** @param outcome undefined when the sweep found nothing to do, and there was no pipeline: the counts are the snapshot's then */
+export function summarize(snapshot: SnapshotRecord, start: Start, outcome: Outcome | undefined, control: RunControl): Summary {
+  const { tally, sink } = outcome ?? {};
+  const { files, directories, symlinks, bytes } = tally ?? { ...snapshot.counts, bytes: snapshot.bytes };
+  const freeAfter = start.ledger.freeBytes();
+  const summary: Summary = {
+    repository: snapshot.repository,
+    snapshot: snapshot.cid,
+    number: snapshot.number,
+    tree: snapshot.tree,
+    unchanged: outcome?.unchanged ?? true,
+    files,
+    directories,
+    symlinks,
+    bytes,
+    newFiles: tally?.newFiles ?? 0,
+    resumedFiles: tally?.resumedFiles ?? 0,
+    changedEntries: (tally?.different ?? 0) + (outcome?.removed ?? 0),
+    newBlocks: sink?.packed.newBlocks ?? 0,
+    newBytes: sink?.packed.newBytes ?? 0,
+    newShards: sink?.packed.sealed.length ?? 0,
+    peers: [...start.freeBefore].map(([name, before]) => ({
+      name,
+      freeBefore: before,
+      freeAfter: freeAfter.get(name) ?? before,
+      placedBytes: sink?.placedBytes.get(name) ?? 0,
+    })),
+    problems: tally === undefined ? { unreadable: 0, vanished: 0, changed: 0, special: 0 } : { ...tally.problems },
+    seconds: (control.now() - start.at) / 1000,
+  };
+  control.emit({ type: 'summary', ...summary });
+  return summary;
+}
