@@ -14,6 +14,15 @@ export interface SealedShard {
   readonly carBytes: number;
 }
 
+/** What the settings say of a peer of any kind. */
+export interface PeerSettings {
+  readonly name: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly reserve?: number | undefined;
+  readonly weight?: number | undefined;
+  readonly drained?: boolean | undefined;
+}
+
 export interface PutOptions {
   /** The peer may move the CAR file instead of copying it, because nobody else reads it any more. */
   readonly mayConsume: boolean;

@@ -1,4 +1,4 @@
-/** What the REST API of IPFS Cluster 1.x answers, as far as it is used here. */
+/** The answers of the REST API of IPFS Cluster 1.x, as far as they are used here. */
 import { z } from 'zod';
 
 /** Go writes an empty list or map as null. */
@@ -11,22 +11,22 @@ const metadata = z
   .nullish()
   .transform((map) => map ?? {});
 
-/** A line of `/peers`: what a member says when it is asked. One that cannot be asked has an error, one whose Kubo does not answer has that. */
+/** A line of `/peers`: a member's answer. `error` when the member does not answer, `ipfs.error` when its Kubo does not. */
 export const identity = z.object({
   id: z.string(),
   error: z.string().default(''),
   ipfs: z.object({ error: z.string().default('') }).default({ error: '' }),
 });
 
-/** What a member says of itself with each ping: its name, and the ID of its Kubo as it last was. */
+/** What a member says of itself with each ping: its name, and the last known ID of its Kubo. */
 export const ping = z.object({ peer_name: z.string().default(''), ipfs_id: z.string().default('') });
 
-/** `/health/graph`: whether the member that is asked takes changes to the pins from the others. */
+/** `/health/graph`: from which other members the member that is asked takes changes to the pins. */
 export const graph = z.object({ cluster_trust_links: z.record(z.string(), z.boolean()) });
 
 /**
- * `/monitor/metrics/{name}` gives the newest metric of each member, without those that are not valid any more. Times are
- * nanoseconds since 1970, which a number holds to a quarter of a microsecond.
+ * `/monitor/metrics/{name}` gives the newest metric of each member, without those that have expired. Times are nanoseconds since 1970,
+ * which a number holds to a quarter of a microsecond.
  */
 export const metrics = z
   .array(z.object({ peer: z.string(), value: z.string(), valid: z.boolean(), received_at: z.number() }))
@@ -43,7 +43,7 @@ export const alerts = z
   .nullish()
   .transform((list) => list ?? []);
 
-/** What the Cluster wants: a line of `/allocations`. No allocations and replication -1 is every member. */
+/** What the Cluster wants: a line of `/allocations`. Replication -1, without any allocations, means every member. */
 export const pin = z.object({
   cid: z.string(),
   name: z.string(),
@@ -53,7 +53,7 @@ export const pin = z.object({
   replication_factor_min: z.int(),
 });
 
-/** What the members say: a line of `/pins`. */
+/** What the members say of a CID: a line of `/pins`. */
 export const globalStatus = z.object({
   cid: z.string(),
   metadata,
@@ -69,7 +69,7 @@ export const added = z.object({ cid: z.string(), allocations: texts });
 export interface Member {
   readonly id: string;
   readonly peername: string;
-  /** Peer ID of its Kubo, as it last answered; empty when it never did. */
+  /** The last known peer ID of its Kubo; empty when its Kubo has never answered. */
   readonly kuboId: string;
 }
 
@@ -78,7 +78,7 @@ export type ClusterMetric = z.output<typeof metrics>[number];
 export type Pin = z.output<typeof pin>;
 export type GlobalStatus = z.output<typeof globalStatus>;
 
-/** Who is to have the shard of this pin, as far as the Cluster is concerned. */
+/** The members that should have the shard of this pin, according to the Cluster. */
 export function holdersOf(pin: Pin | undefined): readonly string[] | 'everywhere' {
   if (pin === undefined) return [];
   return pin.replication_factor_min < 0 ? 'everywhere' : pin.allocations;

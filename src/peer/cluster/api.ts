@@ -1,6 +1,6 @@
 /**
- * The REST API of an IPFS Cluster, typed: what it answers is checked here, and nowhere else. An answer of 200 means little:
- * `/add` says in a trailer what went wrong, and a pin is there when `/pins/{cid}` says so.
+ * The REST API of an IPFS Cluster, typed: its answers are checked here, and nowhere else. A status of 200 means little: `/add` says in a
+ * trailer what went wrong, and a pin is there only when `/pins/{cid}` says so.
  */
 import type { z } from 'zod';
 import { ShardctlError } from '../../core/errors.ts';
@@ -24,19 +24,19 @@ import {
   ping,
 } from './api-answers.ts';
 
-/** The metric that says that a member is there. */
+/** The metric that shows that a member is running. */
 export const PING = 'ping';
 
-/** How a CID is to be pinned. Name and metadata replace what was there, so each request says them all. */
+/** How a CID is to be pinned. Name and metadata replace what was there, so each request has all of them. */
 export interface PinOptions {
   /** At most 255 bytes. */
   readonly name: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** IDs of the members that are to have it; `everywhere` is every member, also one that comes later; undefined leaves it to the Cluster. */
+  /** IDs of the members that are to have it; `everywhere`: every member, those that join later too; undefined: the Cluster chooses. */
   readonly members: readonly string[] | 'everywhere' | undefined;
   /** Least and most replicas when the Cluster chooses the members. [as it is configured] */
   readonly replication?: { readonly min: number; readonly max: number } | undefined;
-  /** IDs of members that it is to choose first then, as far as it can. */
+  /** IDs of members that the Cluster should choose first then. */
   readonly prefer?: readonly string[];
 }
 
@@ -62,8 +62,8 @@ export class ClusterApi {
   }
 
   /**
-   * The members whose pings still count, by what these say: one that hangs holds nothing up, and one whose Kubo is down is there as well.
-   * One that is away, or of which only the address is known yet, is missing.
+   * The members whose pings are still valid, as their pings describe them. They come from memory, so a member that hangs holds nothing up,
+   * and a member whose Kubo is down is listed too. Not listed: silent members, and those of which only the address is known so far.
    */
   async members(): Promise<Member[]> {
     const pings = await this.metrics(PING);
@@ -76,19 +76,19 @@ export class ClusterApi {
       .filter(({ peername }) => peername !== '');
   }
 
-  /** What the members say when they are asked, each as its answer comes. One that hangs is given up with the rest of the answer. */
+  /** The members' answers to the question who they are, each as it comes in. A member that hangs ends the list with a failure. */
   identities(): AsyncGenerator<Identity> {
     return this.#stream({ method: 'GET', path: 'peers', what: 'asking the members', idleMs: PROMPT_MS }, identity);
   }
 
-  /** IDs of the members that may change the pins, by the word of the one that is asked: all of them when it trusts anybody. */
+  /** IDs of the members that may change the pins, according to the member that is asked: all of them when it trusts anybody. */
   async trusted(): Promise<Set<string>> {
     const what = 'asking whom it trusts';
     const { cluster_trust_links: links } = this.#check(graph, await this.#http.json({ method: 'GET', path: 'health/graph', what }));
     return new Set(Object.keys(links).filter((id) => links[id]));
   }
 
-  /** Names of metrics that members send. The member that is asked has them in memory. */
+  /** Names of the metrics that members send. The member that is asked has them in memory. */
   async metricNames(): Promise<string[]> {
     const request: HttpRequest = { method: 'GET', path: 'monitor/metrics', what: 'asking for the metrics', idleMs: PROMPT_MS };
     return this.#check(metricNames, await this.#http.json(request));
@@ -120,7 +120,7 @@ export class ClusterApi {
     });
   }
 
-  /** What each member says about this CID now; one that is not asked, because it is not to have it, is `remote`. */
+  /** What each member says about this CID now. A member that should not have it is not asked, and is `remote`. */
   async status(cid: string): Promise<Map<string, MemberStatus>> {
     const answer = await this.#http.json({ method: 'GET', path: `pins/${cid}`, what: `asking for the status of ${cid}` });
     return new Map(Object.entries(this.#check(globalStatus, answer).peer_map));
@@ -132,9 +132,9 @@ export class ClusterApi {
   }
 
   /**
-   * Sends a CAR to members and, unless `noPin`, pins its root there. The members that it was asked for are preferred, no more:
-   * for one whose metrics are not valid another is taken.
-   * @returns IDs of the members that were chosen; that they have it must be seen in their status
+   * Sends a CAR to members and, unless `noPin`, pins its root there. The members asked for are only a preference: for one without valid
+   * metrics the Cluster takes another.
+   * @returns IDs of the members that the Cluster chose; whether they have the shard only their status shows
    */
   async add(
     car: CarBody,
@@ -155,9 +155,9 @@ export class ClusterApi {
       bodyBytes: car.bytes,
       what,
       repeatable,
-      // A member writes every block before the answer begins, and may be slow at it.
+      // The answer begins only after the members have written every block, which may take any time.
       idleMs: 0,
-      // An answer may begin before the body was read to its end: such a connection cannot be used again.
+      // The answer may begin before the body was read to its end; such a connection cannot be used again.
       closeAfter: true,
       signal,
     };
@@ -169,29 +169,29 @@ export class ClusterApi {
     });
   }
 
-  /** Pins one block and nothing below it, by the path of its CID: by the CID alone 1.1.6 says `direct` and pins all that is below. */
+  /** Pins one block and nothing below it. By path, because by CID alone Cluster 1.1.6 says `direct` and pins everything below as well. */
   async pinDirect(cid: string, options: PinOptions): Promise<void> {
     const query = { mode: 'direct', ...pinQuery(options) };
     (await this.#http.request({ method: 'POST', path: `pins/ipfs/${cid}`, query, what: `pinning ${cid}` })).discard();
   }
 
-  /** Has it pinned no more, by any member. What is not pinned is a success. */
+  /** Unpins a CID on all members. One that is not pinned is a success. */
   async unpin(cid: string): Promise<void> {
     (await this.#http.request({ method: 'DELETE', path: `pins/${cid}`, what: `unpinning ${cid}`, accept: [404] })).discard();
   }
 
-  /** Has the members try again to pin what failed. */
+  /** Has the members try again to pin a CID where that has failed. */
   async recover(cid: string): Promise<void> {
     (await this.#http.request({ method: 'POST', path: `pins/${cid}/recover`, what: `recovering ${cid}` })).discard();
   }
 
-  /** Has the members try again to pin whatever failed, or is not pinned any more. The answer lists it, and is not kept. */
+  /** Has the members try again to pin every CID where that has failed, or where the pin is lost. The answer lists them, and is not kept. */
   async recoverAll(): Promise<void> {
     const response = await this.#http.request({ method: 'POST', path: 'pins/recover', what: 'recovering what is not pinned', idleMs: 0 });
     for await (const _ of response.bytes());
   }
 
-  /** Has every member collect garbage. The answer lists every block that went, and is not kept. */
+  /** Has every member collect garbage. The answer lists every block that was deleted, and is not kept. */
   async collectGarbage(): Promise<void> {
     const response = await this.#http.request({ method: 'POST', path: 'ipfs/gc', what: 'collecting garbage', idleMs: 0 });
     for await (const _ of response.bytes());
@@ -228,7 +228,7 @@ function pinQuery({ name, metadata, members, replication, prefer = [] }: PinOpti
   return query;
 }
 
-/** JSON within JSON. What is none is nothing. */
+/** Parses JSON within JSON; undefined when it is none. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

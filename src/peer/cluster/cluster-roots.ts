@@ -1,6 +1,6 @@
 /**
- * The roots that strangers look for, each pinned by itself. They are two small blocks, so every member has them, also one that
- * joins later; the pin says in its metadata which repositories want it, because two of them may have the same tree.
+ * The roots for which strangers look, each pinned by itself. A snapshot has two, both small blocks, so they are pinned on every member, on
+ * those that join later too. The metadata of the pin say which repositories want it, because two of them may have the same tree.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { KeyedMutex } from '../keyed-mutex.ts';
@@ -12,21 +12,21 @@ export function isRoot(metadata: Readonly<Record<string, string>>): boolean {
   return Object.keys(metadata).some((key) => key.startsWith(WANTED_BY));
 }
 
-/** What the members ask for in the same moment is one request to the Cluster. */
+/** Members ask for the same roots at the same time: that becomes one request to the Cluster. */
 interface Round {
   /** By member ID. */
   readonly wanted: Map<string, readonly string[]>;
   readonly done: Promise<void>;
 }
 
-export class Roots {
+export class ClusterRoots {
   readonly #api: ClusterApi;
   readonly #pinMutex: KeyedMutex;
   readonly #owner: string;
   readonly #rounds = new Map<string, Round>();
   #keeping: Promise<void> | undefined;
 
-  /** @param owner tells what this home wants from what another does */
+  /** @param owner ID of this home, which stands in the metadata of its roots */
   constructor(api: ClusterApi, pinMutex: KeyedMutex, owner: string) {
     this.#api = api;
     this.#pinMutex = pinMutex;
@@ -34,8 +34,8 @@ export class Roots {
   }
 
   /**
-   * Has the Cluster pin these roots for the repository instead of those before, for one of `members`. The Cluster has them as long as
-   * one member wants them, so no roots count only when each of the members has none.
+   * Has the Cluster pin these roots for the repository, in place of its former ones. Each member asks for itself. The Cluster keeps roots
+   * as long as one member wants some, so an empty list has an effect only when all `members` of them ask with one.
    */
   async pin(repository: string, cids: readonly string[], member: string, members: number): Promise<void> {
     let round = this.#rounds.get(repository);
@@ -53,7 +53,7 @@ export class Roots {
     await round.done;
   }
 
-  /** Has the Cluster unpin what is pinned for any other repository of this home. What its members ask in one moment is done once. */
+  /** Has the Cluster unpin the roots of all other repositories of this home. When several members ask at the same time it is done once. */
   async keepOnly(repositories: ReadonlySet<string>): Promise<void> {
     this.#keeping ??= this.#dropOthers(repositories).finally(() => {
       this.#keeping = undefined;
@@ -79,7 +79,7 @@ export class Roots {
 
   async #add(cid: string, key: string, repository: string): Promise<void> {
     const pin = await this.#api.pin(cid);
-    // Pinned with all that is below it, by somebody: more than is asked for here.
+    // Somebody has pinned it with everything below it, which is more than is asked for here.
     if (pin !== undefined && (pin.mode !== 'direct' || key in pin.metadata)) return;
     await this.#api.pinDirect(cid, optionsOf({ ...pin?.metadata, [key]: repository }));
   }

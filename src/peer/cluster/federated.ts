@@ -1,6 +1,6 @@
 /**
- * A whole IPFS Cluster as one peer: it chooses the members itself, by its own allocators and replication, so that shards are
- * spread over several Clusters. A shard is there when as many members have it as the Cluster was asked for.
+ * A whole IPFS Cluster as one peer, so that shards can be spread over several Clusters. The Cluster chooses the members itself, by its own
+ * allocators and replication. A shard is there when as many members have it as the Cluster was asked for.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric, Replication } from '../../core/model.ts';
@@ -25,7 +25,7 @@ export class FederatedPeer implements Peer {
   readonly #cluster: Cluster;
   readonly #replication: Replication | undefined;
 
-  /** @param replication inside the Cluster; undefined is what the Cluster is configured with */
+  /** @param replication inside the Cluster; undefined: as the Cluster is configured */
   constructor(cluster: Cluster, replication: Replication | undefined) {
     this.name = cluster.options.name;
     const { tags, reserve = 0, weight = 1, drained = false } = cluster.options;
@@ -37,7 +37,7 @@ export class FederatedPeer implements Peer {
     this.#replication = replication;
   }
 
-  /** Space of all members together, and for one copy of a shard where it is known how many are made. */
+  /** Free space of all members together, divided by the number of copies that are made of each shard where that is known. */
   async metric(): Promise<Metric> {
     const states = [...(await this.#cluster.metrics.all()).values()];
     if (!states.some(({ alive }) => alive)) {
@@ -62,13 +62,13 @@ export class FederatedPeer implements Peer {
     await markPin(this.#cluster, cid, ALL);
   }
 
-  /** As many members must have it as it was asked for, and not one alone: the others may be dead since. */
+  /** Whether as many members have it as it was asked for. One alone is not enough: the others may have died since. */
   async has(cid: string): Promise<boolean> {
     const pin = await this.#cluster.api.pin(shardName(cid));
     return pin !== undefined && (await this.#holders(cid)).length >= (await this.#least(pin));
   }
 
-  /** One copy is enough for reading; which one it was says nothing of the others. */
+  /** One copy is enough for reading. That it can be read is no evidence of the other copies. */
   async open(cid: string): Promise<ShardReader> {
     const holders = await this.#holders(shardName(cid));
     if (holders.length === 0) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
@@ -126,7 +126,7 @@ export class FederatedPeer implements Peer {
   async pinRoots(repository: string, cids: readonly string[]): Promise<void> {
     const { api, roots, now } = this.#cluster;
     await roots.pin(repository, cids, this.name, 1);
-    // Whoever asks about a pin waits for every member that should have it.
+    // The Cluster asks every member that should have a pin, and would wait for the one that ails.
     if (await this.#cluster.ails()) return;
     for (const cid of cids) await pinnedOnSome(api, cid, 1, { now });
   }
@@ -143,7 +143,7 @@ export class FederatedPeer implements Peer {
     await this.#cluster.close();
   }
 
-  /** Members that do not answer, whose copies are not there: what they had is made elsewhere by `repair`. */
+  /** One line for each silent member: `repair` makes their copies again on others. */
   async warnings(): Promise<readonly string[]> {
     const { metrics, options } = this.#cluster;
     const states = await metrics.all();
@@ -152,7 +152,7 @@ export class FederatedPeer implements Peer {
       .map(({ id, name }) => `member ${name}: ${states.get(id)?.ailment?.why ?? 'it does not answer the others'}`);
   }
 
-  /** Has the Cluster choose members, those first that have it already, and waits until enough of them have pinned it. */
+  /** Has the Cluster choose members, preferably those that have the shard already, and waits until enough of them have pinned it. */
   async #add(body: CarBody, shard: Pick<SealedShard, 'cid' | 'label' | 'carBytes'>, signal: AbortSignal): Promise<void> {
     const { api, usage, inventories, now } = this.#cluster;
     const { cid, label } = shard;
@@ -164,7 +164,7 @@ export class FederatedPeer implements Peer {
       replication: this.#replication,
       prefer: before === undefined ? [] : await this.#holders(cid),
       what: `uploading ${label}`,
-      // Twice is once: the blocks and the pin are the same.
+      // Sent twice it makes the same blocks and the same pin.
       repeatable: true,
       signal,
     });
@@ -176,7 +176,7 @@ export class FederatedPeer implements Peer {
     inventories.changed();
   }
 
-  /** IDs of members that have the shard pinned and answer. */
+  /** IDs of members that answer and have the shard pinned. */
   async #holders(cid: string): Promise<string[]> {
     const { api, inventories } = this.#cluster;
     const listed = await inventories.holders(cid);
@@ -184,7 +184,7 @@ export class FederatedPeer implements Peer {
     return [...(await api.status(cid))].filter(([, { status }]) => status === PINNED).map(([id]) => id);
   }
 
-  /** Members that must have the shard: as many as were asked for here, else as its pin says. */
+  /** How many members must have the shard: the replication of the settings, else that of the pin. */
   async #least(pin: Pin): Promise<number> {
     const least = this.#replication?.min ?? pin.replication_factor_min;
     if (least > 0) return least;

@@ -1,9 +1,8 @@
 /**
- * Whether the members can be counted on. A member is no better than its Kubo, which dies alone when memory runs out, while the
- * Cluster's daemon goes on sending pings: what it has pinned cannot be read, and the Cluster allocates nothing to it. All are asked at
- * once, and not for each shard.
+ * Whether members that send pings can be counted on. When memory runs out, a member's Kubo dies alone, and the member's Cluster daemon goes
+ * on sending pings: the shards of that member cannot be read, and the Cluster allocates nothing to it. All members are asked at once, and
+ * not again for each shard.
  */
-
 import { ShardctlError } from '../../core/errors.ts';
 import { endsWithin } from '../../core/waiting.ts';
 import { PROMPT_MS } from '../http/client.ts';
@@ -11,19 +10,22 @@ import { HttpError, isSilence } from '../http/error.ts';
 import type { Peer } from '../peer.ts';
 import type { ClusterApi } from './api.ts';
 
-/** After this time they are asked again, and until that is answered the last answers count: a Cluster asks a Kubo that failed once a second at most. */
+/**
+ * After this time the members are asked again, and the last answers are used until the new ones are there: a Cluster asks a Kubo that has
+ * failed at most once a second, so that a question may take that long.
+ */
 const FRESH_MS = 10_000;
 
-/** Why a member cannot be counted on. */
+/** Why a member that sends pings cannot be counted on. */
 export interface Ailment {
   readonly why: string;
-  /** It takes questions and does not answer: the Cluster waits for it in vain, and so does whoever asks the Cluster about it. */
+  /** Whether it takes questions and does not answer. The Cluster waits for such a member, and so does everybody who asks the Cluster about it. */
   readonly hangs: boolean;
 }
 
-/** The Kubo of a member, as far as its address is known. */
+/** The Kubo of a member, where its address is known. */
 export interface MemberKubo extends Peer {
-  /** Asks whether it is there. @throws ShardctlError when it does not answer, or when another daemon does */
+  /** Asks whether it is there now. @throws ShardctlError when it does not answer, or when another daemon does */
   answers(): Promise<void>;
 }
 
@@ -54,7 +56,7 @@ export class Health {
     this.#options = options;
   }
 
-  /** Those of the members that cannot be counted on, by ID. @param ids of members that send pings */
+  /** The members that cannot be counted on, by ID. @param ids of members that send pings */
   async ailing(ids: readonly string[]): Promise<ReadonlyMap<string, Ailment>> {
     const covers = (asked: ReadonlySet<string>) => ids.every((id) => asked.has(id));
     const last = this.#last !== undefined && covers(this.#last.ids) ? this.#last : undefined;
@@ -68,7 +70,7 @@ export class Health {
     const answer = this.#ask(ids).then((ailing) => ({ ids: asked, ailing, at: this.#options.now() }));
     const asking = { ids: asked, answer };
     this.#asking = asking;
-    // A failure is not remembered: the next to ask tries again.
+    // A failure is not remembered: the next call asks again.
     const end = (last = this.#last) => {
       if (this.#asking !== asking) return;
       this.#asking = undefined;
@@ -78,7 +80,7 @@ export class Health {
     return asking;
   }
 
-  /** Whose Kubo is known not to answer need not be asked by way of the Cluster. */
+  /** Asks each Kubo with a known address first. A member whose Kubo does not answer is not asked through the Cluster as well. */
   async #ask(ids: readonly string[]): Promise<ReadonlyMap<string, Ailment>> {
     const { kubos } = this.#options;
     const own = new Map<string, Ailment>();
@@ -91,7 +93,7 @@ export class Health {
     return new Map([...own, ...(await this.#daemons(ids.filter((id) => !own.has(id))))]);
   }
 
-  /** What the Cluster's daemons say. Each answers for its Kubo, too; where we can ask that ourselves, our own answer counts. */
+  /** What the Cluster's daemons say. Each answers for its Kubo, too; where this process can ask the Kubo itself, that answer counts. */
   async #daemons(ids: readonly string[]): Promise<Map<string, Ailment>> {
     const { api, kubos } = this.#options;
     const ailing = new Map<string, Ailment>();

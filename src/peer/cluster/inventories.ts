@@ -1,6 +1,6 @@
 /**
- * What is pinned where, asked once for all members: each run asks every one of them for its list, one after the other, and the
- * Cluster's answer is about all of them each time.
+ * The inventories of all members, asked for once. Each run asks the members for their inventories one after the other, and the Cluster's
+ * answer is about all members each time.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import { isShardName } from '../shard-name.ts';
@@ -11,11 +11,11 @@ import type { MemberKubo } from './health.ts';
 import type { Metrics } from './metrics.ts';
 import { PINNED } from './pin-confirmation.ts';
 
-/** Lists that are asked for within this time are parts of one answer; so long, or so many times what the answer took. */
+/** For this time an answer serves for the other members, too; or for this many times what the answer took, if that is longer. */
 const FRESH_MS = 2000;
 const FRESH_TIMES = 20;
 
-/** CIDs of shards, by ID of the member that has them; a text says why a member's are not known. */
+/** By ID of the member the CIDs of its shards, or a text that says why they are not known. */
 type Lists = Map<string, Set<string> | string>;
 
 export interface InventoriesOptions {
@@ -31,16 +31,16 @@ export interface InventoriesOptions {
 export class Inventories {
   readonly #options: InventoriesOptions;
   #lists: Promise<Lists> | undefined;
-  /** The lists, and until when they count. */
+  /** The lists, and the time until which they are used. */
   #read: { readonly lists: Lists; readonly until: number } | undefined;
-  /** Taken from members in this session, by ID and CID: for a moment after that the Cluster's list still says that they are there. */
+  /** ID and CID of shards that were removed in this session: for a moment after that the Cluster's list still has them. */
   readonly #taken = new Set<string>();
 
   constructor(options: InventoriesOptions) {
     this.#options = options;
   }
 
-  /** CIDs of shards on one member. @throws ShardctlError `TOO_FEW_PEERS` when that cannot be told now */
+  /** CIDs of shards on one member. @throws ShardctlError `TOO_FEW_PEERS` when they are not known now */
   async of(id: string): Promise<ReadonlySet<string>> {
     const list = (await this.#all()).get(id) ?? new Set();
     if (typeof list !== 'string') return list;
@@ -55,7 +55,7 @@ export class Inventories {
     return new Set([...(await this.#all())].flatMap(([id, list]) => (typeof list !== 'string' && list.has(cid) ? [id] : [])));
   }
 
-  /** CIDs of shards on any member, and how many members have each. */
+  /** CIDs of shards on any member, with the number of members that have each. */
   async anywhere(): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     for (const list of (await this.#all()).values()) {
@@ -64,7 +64,7 @@ export class Inventories {
     return counts;
   }
 
-  /** A member was seen to have a shard from now on, or no more. */
+  /** Notes that a member has been seen to have a shard, or not to have it any more. */
   saw(cid: string, id: string, isThere: boolean): void {
     if (isThere) this.#taken.delete(`${id} ${cid}`);
     else this.#taken.add(`${id} ${cid}`);
@@ -77,7 +77,7 @@ export class Inventories {
     }
   }
 
-  /** Pins were made or removed: the next list is a new one. */
+  /** Notes that pins were made or removed: the next question asks the Cluster again. */
   changed(): void {
     this.#lists = undefined;
     this.#read = undefined;
@@ -91,11 +91,11 @@ export class Inventories {
     this.#lists = pending;
     try {
       const lists = await pending;
-      // Unless something has changed meanwhile.
+      // Not kept when something has changed meanwhile.
       if (this.#lists === pending) this.#read ??= { lists, until: now() + Math.max(FRESH_MS, FRESH_TIMES * (now() - asked)) };
       return lists;
     } catch (error) {
-      // Whoever asks next asks anew.
+      // A failure is not remembered: the next call asks again.
       if (this.#lists === pending) this.changed();
       throw error;
     }
@@ -116,7 +116,7 @@ export class Inventories {
     const lists = new Map<string, Set<string> | string>();
     for await (const { cid, metadata, peer_map } of this.#options.api.pinned()) {
       for (const [id, { status, error }] of Object.entries(peer_map)) {
-        // Says the same of each pin: the member could not be asked.
+        // The member could not be asked: the Cluster says so for each of its pins.
         if (status === 'cluster_error') lists.set(id, error);
         if (status !== PINNED || !isShardName(cid) || isRoot(metadata)) continue;
         const list = lists.get(id) ?? new Set();
@@ -128,8 +128,8 @@ export class Inventories {
   }
 
   /**
-   * A Cluster answers nothing about any member while one hangs, and asks a Kubo that failed no more than once a second: what it wants where is
-   * held against what each Kubo has. @param ailing member for which it would wait
+   * While one member hangs, a Cluster answers nothing about any of them, and it asks a Kubo that has failed at most once a second. So the
+   * list of what the Cluster wants is compared with what each Kubo has pinned. @param ailing member for which the Cluster would wait
    */
   async #byKubos(ailing: string): Promise<Lists> {
     const { api, metrics, kubos, nameOf } = this.#options;

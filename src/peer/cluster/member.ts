@@ -1,4 +1,4 @@
-/** One member of an IPFS Cluster as a peer. Everything goes by the Cluster's REST API, and the bytes by the member's Kubo where that is known. */
+/** One member of an IPFS Cluster as a peer. Pins go through the Cluster's REST API, bytes through the member's Kubo where its address is known. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric } from '../../core/model.ts';
 import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
@@ -8,10 +8,10 @@ import type { Cluster, ClusterMember } from './cluster.ts';
 import { marksOn, ownersIn } from './mark-metadata.ts';
 import type { MemberState } from './metrics.ts';
 import { addPin, dropPin, markPin } from './pin-changes.ts';
-import { lastingStatus, PINNED, pinnedOn } from './pin-confirmation.ts';
+import { PINNED, pinnedOn, statusThatLasts } from './pin-confirmation.ts';
 import { metadataOf, Uploads } from './uploads.ts';
 
-/** The two blocks are on every member, in the catalogue: a member that has not pinned them by then lacks them. */
+/** Longest wait for a member to pin the roots. Both blocks are in the catalogue, so a member that takes longer does not have it. */
 const ROOTS_MS = 30_000;
 
 /** What the peers of one Cluster have in common. */
@@ -37,7 +37,7 @@ export class ClusterMemberPeer implements Peer {
   readonly drained: boolean;
   readonly #shared: Shared;
   readonly #member: ClusterMember;
-  /** Those that the member gives itself, as last heard. */
+  /** The tags that the member gives itself, as its last metrics say. */
   #tags: Readonly<Record<string, string>> = {};
 
   constructor(shared: Shared, member: ClusterMember) {
@@ -54,7 +54,7 @@ export class ClusterMemberPeer implements Peer {
     return { ...this.#tags, ...this.#cluster.options.tags };
   }
 
-  /** A member that is full says nothing of its space: it has none to give, and what it holds still counts. */
+  /** A full member sends no metric of its space: it has none free, and what it holds still counts. */
   async metric(): Promise<Metric> {
     const { freeBytes = 0, at, tags } = await this.#state();
     this.#tags = tags;
@@ -73,14 +73,14 @@ export class ClusterMemberPeer implements Peer {
   }
 
   async has(cid: string): Promise<boolean> {
-    // The Cluster asks each holder of the shard, and waits for those that do not answer.
+    // Asked for one shard, the Cluster asks each holder, and would wait for the one that ails.
     if (await this.#cluster.ails()) return (await this.#cluster.inventories.of(this.#member.id)).has(shardName(cid));
-    const its = await lastingStatus(() => this.#cluster.api.status(shardName(cid)), this.#member.id);
+    const its = await statusThatLasts(() => this.#cluster.api.status(shardName(cid)), this.#member.id);
     if (its?.status !== 'cluster_error') return its?.status === PINNED;
     throw new ShardctlError('TOO_FEW_PEERS', `peer "${this.name}" does not answer its Cluster: ${its.error}`, { retryable: true });
   }
 
-  /** Believes the list of all that is pinned, as far as it says yes: one question for all shards. */
+  /** Looks in the member's inventory first, which is one question for all shards, and asks about the shard only when it is not in there. */
   async open(cid: string): Promise<ShardReader> {
     await this.#state();
     const isListed = (await this.#cluster.inventories.of(this.#member.id)).has(shardName(cid));
@@ -88,7 +88,7 @@ export class ClusterMemberPeer implements Peer {
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
   }
 
-  /** A Cluster that loses its state, as by a power cut, leaves the pins of the members' Kubo as they are. */
+  /** A Cluster that loses its state, for example in a power cut, leaves the pins of the members' Kubo as they are. */
   async salvage(cid: string): Promise<ShardReader> {
     const { kubo } = this.#member;
     if (kubo?.salvage === undefined) return await this.#cluster.openElsewhere(shardName(cid), this.name);
@@ -128,7 +128,7 @@ export class ClusterMemberPeer implements Peer {
     return marksOn(this.#cluster.api, this.#member.id);
   }
 
-  /** The Cluster forgets a holder that does not answer when it gives the shard to others, and has it unpin when it is back. */
+  /** When the Cluster gives a shard to others, it drops a silent holder from the pin, and has it unpin the shard when it answers again. */
   async keeps(cid: string): Promise<boolean> {
     const holders = holdersOf(await this.#cluster.api.pin(shardName(cid)));
     return holders === 'everywhere' || holders.includes(this.#member.id);
@@ -138,7 +138,7 @@ export class ClusterMemberPeer implements Peer {
     await this.#state();
     const { cluster, ids } = this.#shared;
     await cluster.roots.pin(repository, cids, this.#member.id, ids.size);
-    // They are pinned on every member, so that whoever asks about them waits for one that ails: the next run looks.
+    // Roots are pinned on every member, so the Cluster would wait for the one that ails. The next run looks whether they are pinned.
     if (await cluster.ails()) return;
     const options = { stallMs: ROOTS_MS, now: cluster.now };
     await Promise.all(cids.map((cid) => pinnedOn(cluster.api, cid, this.#member.id, options)));

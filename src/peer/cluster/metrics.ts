@@ -1,12 +1,12 @@
 /**
- * What the members can take, by the metrics that they send one another. A member that has just started, or a REST peer that
- * has, knows only its own for up to half a minute: absent is not infinite, and not zero either, so the first to ask waits.
+ * What the members can take, by the metrics that they send one another. A daemon that has just started knows only its own metrics for up to
+ * half a minute. A metric that is absent then means neither no space nor endless space, so the first question waits for it.
  */
 import { sleep } from '../../core/waiting.ts';
 import { type ClusterApi, PING } from './api.ts';
 import type { Ailment, Health } from './health.ts';
 
-/** Every put asks anew what its peer can take; within this time the answer is the same. */
+/** Every put asks what its peer can take; within this time it gets the last answer. */
 const FRESH_MS = 500;
 const POLL_MS = 500;
 const FREE_SPACE = 'freespace';
@@ -14,13 +14,13 @@ const TAG = 'tag:';
 
 /** A member as its metrics show it, and as it answers. */
 export interface MemberState {
-  /** It has sent a ping that still counts, and answers, and so does its Kubo. */
+  /** Its last ping is still valid, and the member and its Kubo answer. */
   readonly alive: boolean;
-  /** Why it is not alive although it sends pings. */
+  /** Why it is not alive although its last ping is still valid. */
   readonly ailment?: Ailment;
-  /** Bytes; undefined when it says nothing valid: it is full, or has only just started. The Cluster allocates it nothing then. */
+  /** Undefined when it has sent no valid metric: it is full, or has only just started. The Cluster allocates nothing to it then. */
   readonly freeBytes: number | undefined;
-  /** Milliseconds since 1970 at which the REST peer heard it. */
+  /** When the member with the REST API received the metric, milliseconds since 1970. */
   readonly at: number;
   readonly tags: Readonly<Record<string, string>>;
 }
@@ -32,7 +32,7 @@ export interface MetricsOptions {
   /** IDs of the members that are expected. */
   readonly expected: readonly string[];
   readonly health: Pick<Health, 'ailing'>;
-  /** Longest wait for the metrics of those, when first asked. */
+  /** Longest wait for the metrics of all of them, when they are first asked for. */
   readonly startWaitMs: number;
   readonly now: () => number;
 }
@@ -46,7 +46,7 @@ export class Metrics {
     this.#options = options;
   }
 
-  /** @throws ShardctlError when the REST peer cannot be asked */
+  /** @throws ShardctlError when the REST API does not answer */
   async of(id: string): Promise<MemberState> {
     return (await this.all()).get(id) ?? UNHEARD;
   }
@@ -56,7 +56,7 @@ export class Metrics {
     const now = this.#options.now();
     if (this.#last === undefined || now - this.#last.at > FRESH_MS) {
       const states = (this.#hasStarted ? this.#read() : this.#awaitStart()).then((heard) => this.#withHealth(heard));
-      // A failure is not remembered: the next to ask tries again.
+      // A failure is not remembered: the next call asks again.
       states.catch(() => {
         this.#last = undefined;
       });
@@ -81,7 +81,7 @@ export class Metrics {
     for (;;) {
       const states = await this.#read();
       const missing = expected.filter((id) => !isHeard(states.get(id)));
-      // A member that stopped sending has raised an alert; one of which nothing was ever heard may be on its way.
+      // A member that has stopped sending has raised an alert. One that has not, and of which nothing was heard, may still be starting.
       const silent = missing.length === 0 ? new Set<string>() : await api.silent();
       if (missing.every((id) => silent.has(id)) || now() >= deadline) {
         this.#hasStarted = true;
@@ -105,7 +105,7 @@ export class Metrics {
         else if (name.startsWith(TAG)) state.tags[name.slice(TAG.length)] = value;
         else {
           state.freeBytes = bytesOf(value);
-          // Two clocks: no metric is from the future.
+          // Received by another machine's clock, which may be ahead: no metric is from the future.
           state.at = Math.min(now(), received_at / 1e6);
         }
       }
@@ -114,12 +114,12 @@ export class Metrics {
   }
 }
 
-/** Tags without free space is a member that is full: waiting does not help. */
+/** A member with tags and without free space is full, and is not waited for. */
 function isHeard(state: MemberState | undefined): boolean {
   return state?.alive === true && (state.freeBytes !== undefined || Object.keys(state.tags).length > 0);
 }
 
-/** The metric is an unsigned integer as text; what no disk has is no answer. */
+/** The metric is an unsigned integer as text. A number that no disk can have counts as none. */
 function bytesOf(value: string): number | undefined {
   const bytes = /^\d+$/.test(value) ? Number(value) : Number.NaN;
   return Number.isSafeInteger(bytes) ? bytes : undefined;

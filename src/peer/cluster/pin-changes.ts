@@ -1,4 +1,4 @@
-/** Which members have a shard: what that is now, and how it is changed without touching the other members' pins. */
+/** Changes to which members have a shard, without touching the pins of the others. */
 import { ShardctlError } from '../../core/errors.ts';
 import { bufferBody } from '../http/car-body.ts';
 import { holdersOf, type Pin } from './api-answers.ts';
@@ -8,7 +8,7 @@ import type { MemberState } from './metrics.ts';
 import { countPinned, pinnedOnSome } from './pin-confirmation.ts';
 import { pointerCar } from './pointer-car.ts';
 
-/** So long a pin has that was made again with other metadata, and keeps its blocks. */
+/** Longest wait until a pin that was made again with other metadata is confirmed again. Its blocks are there all the while. */
 const REPIN_MS = 10_000;
 
 /** A pin as it is to be. */
@@ -23,14 +23,14 @@ export function sameMembers(a: readonly string[], b: readonly string[]): boolean
   return a.length === b.length && a.every((id) => b.includes(id));
 }
 
-/** The Cluster allocates nothing to a member whose free space it does not know, and takes away what it has when a pin is made again. */
+/** The Cluster allocates nothing to a member whose free space it does not know, and drops such a holder from a pin that is made again. */
 export function canBeAllocated(state: MemberState | undefined): boolean {
   return state?.alive === true && state.freeBytes !== undefined;
 }
 
 /**
- * Those of the holders that can stay when the pin is made again: the Cluster drops a member that is silent.
- * @throws ShardctlError `NO_SPACE` when one that answers would lose the shard, because it is full
+ * The holders that stay when the pin is made again: the Cluster drops those that are silent.
+ * @throws ShardctlError `NO_SPACE` when a holder that answers would lose the shard, because it is full
  */
 export async function keepable(cluster: Cluster, cid: string, holders: readonly string[]): Promise<string[]> {
   const states = await cluster.metrics.all();
@@ -38,7 +38,7 @@ export async function keepable(cluster: Cluster, cid: string, holders: readonly 
   let full: string | undefined;
   for (const id of holders) {
     if (states.get(id)?.alive !== true) continue;
-    // A member that says nothing of its space is full, or its Kubo is dead. Of ours that is known.
+    // A member without a metric of its space is full, or its Kubo is dead. Our own are known to be alive here; others are asked.
     if (!canBeAllocated(states.get(id)) && !(await cluster.isWell(id))) continue;
     kept.push(id);
     if (!canBeAllocated(states.get(id))) full ??= id;
@@ -55,8 +55,8 @@ export async function keepable(cluster: Cluster, cid: string, holders: readonly 
 }
 
 /**
- * Sets the members that have the shard; nothing but their pins moves. Must be called in the turn of the CID.
- * @returns members that the Cluster did not take; it has another one in their place for a moment
+ * Sets the members that have the shard, and changes no other pin. Must be called with the lock of the CID.
+ * @returns members that the Cluster did not take. Those that it took in their place are dropped again at once
  */
 export async function setPin(cluster: Cluster, { cid, name, metadata, members }: WantedPin, signal?: AbortSignal): Promise<string[]> {
   const { api } = cluster;
@@ -69,7 +69,7 @@ export async function setPin(cluster: Cluster, { cid, name, metadata, members }:
   return members.filter((id) => !kept.includes(id));
 }
 
-/** Has one more member pin the shard, which it fetches from the others, or finds in its datastore. One that should have it tries again. */
+/** Has one more member pin the shard. The member fetches it from the others, or finds it in its datastore. One that should have it already tries again. */
 export async function addPin(cluster: Cluster, shard: Omit<WantedPin, 'members'>, id: string, signal: AbortSignal): Promise<void> {
   const { api, metrics, usage, pinMutex } = cluster;
   await pinMutex.withLock(shard.cid, async () => {
@@ -89,7 +89,7 @@ export async function addPin(cluster: Cluster, shard: Omit<WantedPin, 'members'>
   });
 }
 
-/** The name that a pin has already stays. */
+/** A pin keeps the name that it has. */
 function nameOf(pin: Pin | undefined): { name?: string } {
   return pin === undefined ? {} : { name: pin.name };
 }
@@ -106,8 +106,8 @@ export function cannotTake(cluster: Cluster, id: string): ShardctlError {
 }
 
 /**
- * Marks the shard as this home's own on a member, or on all.
- * @returns whether it is marked: a pin that is not there is not made @throws ShardctlError when a holder would lose the shard by this
+ * Marks the shard as this home's own on a member, or on all of them.
+ * @returns false when there is no pin that could be marked @throws ShardctlError when a holder would lose the shard by this
  */
 export async function markPin(cluster: Cluster, cid: string, member: string): Promise<boolean> {
   const { id: owner } = cluster.options.owner;
@@ -124,13 +124,13 @@ async function setMetadata(cluster: Cluster, pin: Pin, metadata: WantedPin['meta
   const { api, now } = cluster;
   const members = holdersOf(pin);
   if (members !== 'everywhere') await assertKept(cluster, cid, members);
-  // Whoever asks about one that hangs waits for it.
+  // The Cluster would wait for the member that ails, so the statuses are not asked for then.
   const holders = (await cluster.ails()) ? 0 : countPinned(await api.status(cid));
   await setPin(cluster, { cid, name, metadata, members });
   if (holders === 0) return;
-  // A pin that is made again is `unexpectedly_unpinned` for a moment: who looks for the shard next must not take it for lost.
+  // A pin that is made again is `unexpectedly_unpinned` for a moment. Waits for its end, or the next look at the shard would find it lost.
   await pinnedOnSome(api, cid, holders, { stallMs: REPIN_MS, now }).catch((error: unknown) => {
-    // That a member has lost it is not for the mark to find.
+    // If a member has lost the shard, it is marked all the same.
     if (!(error instanceof ShardctlError)) throw error;
   });
 }
@@ -151,8 +151,8 @@ async function assertKept(cluster: Cluster, cid: string, holders: readonly strin
 }
 
 /**
- * Takes a home's mark for one member from the shard, and the shard from the member unless another home counts on it there. Not being
- * there is a success. @throws ShardctlError when another holder would lose it too
+ * Takes a home's mark for one member from the shard, and the shard from the member unless another home counts on it there. A shard that is
+ * not there is a success. @throws ShardctlError when another holder would lose it too
  */
 export async function dropPin(cluster: Cluster, cid: string, id: string, owner: string): Promise<'removed' | 'kept'> {
   const { api, metrics, usage, inventories } = cluster;
@@ -163,7 +163,7 @@ export async function dropPin(cluster: Cluster, cid: string, id: string, owner: 
     const wanted = holdersOf(pin);
     const holders = wanted === 'everywhere' ? [...(await metrics.all()).keys()] : wanted;
     const rest = holders.filter((holder) => holder !== id);
-    // The last copy stays for any home that counts on the shard, wherever: the Cluster may have moved it by itself.
+    // The last copy stays for every home that counts on the shard on any member: the Cluster may have moved the shard by itself.
     const isNeeded = isMarked(metadata, id) || (await cluster.isMarkedInKubo(cid, id));
     if (isNeeded || (rest.length === 0 && ownersOf(metadata).length > 0)) {
       if (membersOf(pin.metadata, owner).includes(id)) await setMetadata(cluster, pin, metadata);
@@ -184,7 +184,7 @@ export async function dropPin(cluster: Cluster, cid: string, id: string, owner: 
   });
 }
 
-/** As `dropPin`, for a Cluster that is one peer: from all its members at once. */
+/** As `dropPin`, for a Cluster that is one peer: takes the shard from all members at once. */
 export async function dropWhole(cluster: Cluster, cid: string, owner: string): Promise<'removed' | 'kept'> {
   const { api, usage, inventories } = cluster;
   return await cluster.pinMutex.withLock(cid, async () => {

@@ -1,5 +1,4 @@
-/** Waits until members say that they have pinned. A pin is asked for in a moment and takes as long as it takes. */
-
+/** Waits until members say that they have pinned: a pin is asked for in a moment, and may take minutes. */
 import { ShardctlError } from '../../core/errors.ts';
 import { sleep } from '../../core/waiting.ts';
 import type { ClusterApi, MemberStatus } from './api.ts';
@@ -10,27 +9,30 @@ const NOT_WANTED = new Set(['remote', 'unpinned']);
 const FAILED = new Set(['pin_error', 'unpin_error', 'error']);
 const UNDER_WAY = new Set(['pinning', 'pin_queued', 'queued']);
 
-/** A member may queue many pins, or fetch a shard from another one. Kubo gives up on a pin that makes no progress after 2 minutes, which is a `pin_error`. */
+/**
+ * Longest time under way: a member may queue many pins, or fetch a shard from another. Kubo gives up a pin that makes no progress for two
+ * minutes, which is a `pin_error`.
+ */
 const BUSY_MS = 10 * 60_000;
-/** What a member says that has lost its pin: it does nothing about that by itself for a quarter of an hour. */
+/** The status of a lost pin. A member does nothing about it by itself for a quarter of an hour. */
 const LOST = 'unexpectedly_unpinned';
-/** It is normal for a moment after a pin was asked for. */
+/** Just after a pin was asked for, that status is normal for this long. */
 const LOST_MS = 1000;
-/** Any other status is one between two: `unexpectedly_unpinned` is normal for some seconds, a member that restarts is a `cluster_error`. */
+/** Longest time in any other status: those pass by themselves, as `cluster_error` does when a member restarts. */
 const STALL_MS = 30_000;
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 1000;
 
 export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Longest time in any status but a busy one. [30 s] */
+  /** Longest time without a change when no member is under way. [30 s] */
   readonly stallMs?: number;
   readonly now: () => number;
 }
 
 type Verdict = boolean | { readonly why: string };
 
-/** @returns when `enough` says so @throws ShardctlError `TOO_FEW_PEERS`, retryable, when `failure` names one, or nothing happens any more */
+/** Asks until `enough` is true. @throws ShardctlError `TOO_FEW_PEERS`, retryable, when `enough` gives a reason why it cannot be, or when no status changes any more */
 async function watch(
   api: ClusterApi,
   cid: string,
@@ -56,10 +58,10 @@ async function watch(
 }
 
 /**
- * What a member says of a CID, once that is no passing word: a pin that is made again, be it with other metadata alone, is under way or
- * lost for a moment. @returns undefined when the Cluster does not ask it
+ * A member's status of a CID, once it is one that lasts: a pin that is made again, even if only its metadata change, is under way or lost
+ * for a moment. @returns undefined when the Cluster does not ask the member
  */
-export async function lastingStatus(
+export async function statusThatLasts(
   status: () => Promise<ReadonlyMap<string, MemberStatus>>,
   id: string,
 ): Promise<MemberStatus | undefined> {

@@ -1,10 +1,10 @@
 /**
- * Brings a shard to members. Those of one allocation share an upload: the first to be asked does it for all, the others wait for
- * the same. Where a member's Kubo is known, the shard goes there by `dag/import`, which holds Kubo's pin lock all the way, and the
- * Cluster is told of it afterwards; to the others it goes through `/add`, which writes blocks that nothing holds until all are
- * there, so that a garbage collection at that moment loses some: the pin then fails, or fetches them from another member.
+ * Uploads of shards to members. The members of one allocation share an upload: the first put starts it for all, the others wait for it.
+ *
+ * To a member whose Kubo is known the shard goes by `dag/import`, which holds Kubo's pin lock all the time, and the Cluster is told
+ * afterwards. To the others it goes through `/add`: until all blocks are there no pin holds them, and a garbage collection at that moment
+ * deletes some. Then the pin fails, or the member fetches them from another.
  */
-
 import { ShardctlError } from '../../core/errors.ts';
 import { sleep } from '../../core/waiting.ts';
 import { checkCar } from '../car-check.ts';
@@ -20,12 +20,12 @@ import { pinnedOn } from './pin-confirmation.ts';
 import { sizeMetadata } from './usage.ts';
 
 const ATTEMPTS = 3;
-/** A request that broke off may still be at work: how often, and after how long, it is looked for before it is sent again. */
+/** The Cluster may go on with a request that broke off: this often, and in this distance, it is looked for before it is sent again. */
 const LOOKS = 4;
 const LOOK_MS = 500;
 
 export interface UploadOptions {
-  /** What is there is damaged. */
+  /** The copy on the members is damaged. */
   readonly replace: boolean;
   readonly throttle?: Throttle | undefined;
   readonly signal: AbortSignal;
@@ -37,7 +37,7 @@ type Failures = Map<string, ShardctlError>;
 interface Job {
   readonly members: ReadonlySet<string>;
   readonly sent: Promise<Failures>;
-  /** Those who wait for it. When the last of them has given up, so does the upload. */
+  /** Signals of the puts that wait for it. When the last of them is aborted, the upload is aborted. */
   readonly waiting: Set<AbortSignal>;
   readonly giveUp: AbortController;
 }
@@ -45,7 +45,7 @@ interface Job {
 export class Uploads {
   readonly #cluster: Cluster;
   readonly #jobs = new Map<string, Job>();
-  /** What this process put where, by CID: it was seen to be there, and need not be read again. */
+  /** By CID the members on which this process has put it: it was seen to be there, and is not looked for again. */
   readonly #done = new Map<string, Set<string>>();
 
   constructor(cluster: Cluster) {
@@ -64,7 +64,7 @@ export class Uploads {
       if (failure !== undefined) throw failure;
       if (await markPin(this.#cluster, shard.cid, id)) {
         await pinnedOn(api, shard.cid, id, { signal: options.signal, now });
-        // Another home that changed the pin in the same moment may have carried over what was there before this one's mark.
+        // Another home that changed the pin at the same moment may have written back the metadata without this home's mark.
         if (await markPin(this.#cluster, shard.cid, id)) break;
       }
       if (attempt === ATTEMPTS)
@@ -75,7 +75,7 @@ export class Uploads {
     this.#done.set(shard.cid, done.add(id));
   }
 
-  /** The shard was taken from the member. */
+  /** Notes that the shard was taken from the member. */
   forget(cid: string, id: string): void {
     this.#done.get(cid)?.delete(id);
   }
@@ -84,7 +84,7 @@ export class Uploads {
     const giveUp = new AbortController();
     const own = { ...options, signal: giveUp.signal };
     const sent = this.#cluster.pinMutex.withLock(shard.cid, async () => {
-      // Others had the turn before, and nobody may wait for it any more.
+      // Others had the lock before, and all puts that wait for this upload may have been aborted meanwhile.
       giveUp.signal.throwIfAborted();
       return await this.#send(shard, [...members], own);
     });
@@ -122,29 +122,29 @@ export class Uploads {
           );
 
     const { id: owner } = cluster.options.owner;
-    // The Cluster forgets a holder that does not answer.
+    // The Cluster drops silent holders from the pin, so this home's marks for them go, too.
     const dropped = holders === 'everywhere' ? [] : holders.filter((id) => !members.includes(id) && !others.includes(id));
     const before = withoutMarks({ ...pin?.metadata, ...metadataOf(shard) }, owner, dropped);
     const marked = (ids: readonly string[]) => withMark(before, owner, ids);
 
     await Promise.all(well(members).map((id) => this.#import(shard, id, options, failures)));
     const lacking = well(members).filter((id) => cluster.member(id)?.kubo === undefined && (replace || !isThere(id)));
-    const target = () => (holders === 'everywhere' ? holders : [...others, ...well(members)]);
-    const alone = holders !== 'everywhere' && lacking.length > 0 && sameMembers(lacking, target() as string[]);
+    const allocated = () => [...others, ...well(members)];
+    const alone = holders !== 'everywhere' && lacking.length > 0 && sameMembers(lacking, allocated());
     if (lacking.length > 0)
       await this.#add(shard, lacking, { noPin: !alone, throttle, signal, before: pin, metadata: marked(lacking) }, failures);
     if (well(members).length === 0) return failures;
     const isSet = alone ? failures.size === 0 : members.every(isThere);
     if (!isSet) {
-      const wanted = { cid: shard.cid, name: pin?.name ?? shard.label, metadata: marked(well(members)), members: target() };
+      const target = holders === 'everywhere' ? holders : allocated();
+      const wanted = { cid: shard.cid, name: pin?.name ?? shard.label, metadata: marked(well(members)), members: target };
       for (const id of await setPin(cluster, wanted, signal)) failures.set(id, cannotTake(cluster, id));
     }
-    const allocations = holders === 'everywhere' ? [] : [...others, ...well(members)];
-    await cluster.usage.changed(pin, { allocations, metadata: metadataOf(shard) });
+    await cluster.usage.changed(pin, { allocations: holders === 'everywhere' ? [] : allocated(), metadata: metadataOf(shard) });
     return failures;
   }
 
-  /** Gives the shard to the member's Kubo, if that is known. */
+  /** Sends the shard to the member's Kubo, if its address is known. */
   async #import(shard: SealedShard, id: string, { replace, throttle, signal }: UploadOptions, failures: Failures): Promise<void> {
     try {
       await this.#cluster
@@ -157,7 +157,7 @@ export class Uploads {
     }
   }
 
-  /** Sends the shard through the Cluster, which passes it on to all of the members at once. */
+  /** Sends the shard to the Cluster, which passes it on to all of the members at once. */
   async #add(
     shard: SealedShard,
     members: readonly string[],
@@ -176,7 +176,7 @@ export class Uploads {
   ): Promise<void> {
     const { api } = this.#cluster;
     const options = {
-      // Whoever put it first has named it.
+      // A pin keeps the name that it has.
       name: before?.name ?? shard.label,
       metadata,
       members,
@@ -199,7 +199,7 @@ export class Uploads {
     }
   }
 
-  /** Whether an upload of which nothing more was heard has come to its end: the pin is the last thing that it makes. */
+  /** Whether an upload whose answer broke off has succeeded: the Cluster pins last. */
   async #arrived(cid: string, members: readonly string[], signal: AbortSignal): Promise<boolean> {
     for (let look = 1; look <= LOOKS; look++) {
       const pin = await this.#cluster.api.pin(cid);
@@ -210,7 +210,7 @@ export class Uploads {
   }
 }
 
-/** Waits for the upload, until `signal` says otherwise. */
+/** Waits for the upload, or until `signal` is aborted. */
 async function join(job: Job, signal: AbortSignal): Promise<Failures> {
   signal.throwIfAborted();
   let leave = () => {};

@@ -1,4 +1,4 @@
-/** Bytes of the shards on each member. The Cluster counts none: each pin says in its metadata how large it is. */
+/** Bytes of the shards on each member. The Cluster does not count them, so the metadata of each pin have the size of its shard. */
 
 import type { ClusterApi } from './api.ts';
 import type { Pin } from './api-answers.ts';
@@ -12,14 +12,14 @@ export function sizeMetadata(carBytes: number): Record<string, string> {
 
 export class Usage {
   readonly #api: ClusterApi;
-  /** By member ID; under `everywhere` what every member has. Read once, and kept up from then on. */
+  /** By member ID; under `everywhere` the bytes that every member has. Read once, and kept up to date from then on. */
   #bytes: Promise<Map<string, number>> | undefined;
 
   constructor(api: ClusterApi) {
     this.#api = api;
   }
 
-  /** Bytes that a member has of what anybody pinned as a shard. */
+  /** Bytes of shards on a member, whoever put them there. */
   async of(id: string): Promise<number> {
     const bytes = await this.#load();
     return (bytes.get(id) ?? 0) + (bytes.get(EVERYWHERE) ?? 0);
@@ -32,7 +32,7 @@ export class Usage {
     return sum;
   }
 
-  /** A pin was changed: what it was before and is now, undefined for none. */
+  /** Notes a change of a pin. @param before the pin as it was @param after the pin as it is; undefined when there is none */
   async changed(
     before: Pick<Pin, 'allocations' | 'metadata'> | undefined,
     after: Pick<Pin, 'allocations' | 'metadata'> | undefined,

@@ -1,10 +1,14 @@
-/** IPNS names that a Kubo daemon publishes: a key a repository. Owner of kubo-rpc-client, which takes a quarter of a second to load. */
+/**
+ * IPNS names that a Kubo daemon publishes: a key for each repository. It alone uses kubo-rpc-client, for what that does well: keys and
+ * names, small calls that are made seldom. Everything else goes through `peer/http`, because kubo-rpc-client does not show the trailers
+ * in which a daemon says that an answer is not complete, its time-outs never fire, and it takes a quarter of a second to load.
+ */
 import { ShardctlError } from '../../core/errors.ts';
 
 export interface NamesOptions {
-  /** Of the daemon's RPC. */
+  /** URL of the daemon's RPC. */
   readonly url: string;
-  /** How it is called in messages. */
+  /** What messages call the daemon. */
   readonly who: string;
   readonly token?: string | undefined;
   readonly signal: AbortSignal;
@@ -19,13 +23,10 @@ export interface NamedRoot {
 
 type Client = ReturnType<typeof import('kubo-rpc-client')['create']>;
 
-/** Publishing to the public DHT takes a minute or two. What takes longer hangs, or drips. */
+/** Publishing to the public DHT takes a minute or two. A call that takes longer than this is given up. */
 const MOST_MS = 5 * 60_000;
 
-/**
- * The client composes a time-out into a signal that it does not pass on (7.1): the one that it is
- * given is all there is.
- */
+/** Each call has a signal with a time limit: the client makes its own time-out into a signal that it does not pass on (7.1). */
 export class KuboNames {
   readonly #client: Client;
   readonly #options: NamesOptions;
@@ -53,23 +54,23 @@ export class KuboNames {
     return keys.map(({ name }) => name);
   }
 
-  /** The key, and the IPNS name, stay the same. */
+  /** Renames a key; the key itself and its IPNS name stay the same. */
   async rename(key: string, to: string): Promise<void> {
     await this.#ask('renaming a key', (options) => this.#client.key.rename(key, to, options));
   }
 
-  /** Makes a key. Ed25519: its name fits into one label of a host name. */
+  /** Makes a key. Ed25519, because its IPNS name fits into one label of a host name. */
   async make(key: string): Promise<void> {
     await this.#ask('making a key', (options) => this.#client.key.gen(key, { type: 'ed25519', ...options }));
   }
 
   /**
    * Points the name of the key at a path.
-   * @param lifetime how long the record may be believed, for example `48h`; the daemon renews it while it runs
+   * @param lifetime how long the record is valid, for example `48h`; the daemon renews it while it runs
    */
   async publish(key: string, path: string, lifetime: string | undefined): Promise<NamedRoot> {
     const { name, value } = await this.#ask('publishing', (options) =>
-      // `resolve` would look for the path in the network. A daemon that is offline keeps the record until it is not.
+      // `resolve` would look for the path in the network. A daemon that is offline publishes the record when it is online again.
       this.#client.name.publish(path, {
         key,
         resolve: false,
@@ -96,9 +97,10 @@ export class KuboNames {
   }
 }
 
-/** What the daemon answered, or why it did not. Kubo's errors are one line; a proxy's may be a page. */
+/** What the daemon answered, or why it did not: the first line, because the error of a proxy may be a page. */
 function reasonOf(error: unknown): string {
   const cause = (error as { cause?: { code?: unknown } }).cause?.code;
   const text = typeof cause === 'string' ? cause : error instanceof Error ? error.message : String(error);
-  return (text.split('\n', 1)[0] as string).slice(0, 200);
+  const [line = ''] = text.split('\n', 1);
+  return line.slice(0, 200);
 }

@@ -1,13 +1,13 @@
 /**
- * The Kubo peer: a stock daemon, driven over its RPC. A shard is one `dag/import` with its root pinned; `pin ls` says that it
- * is there, and only a complete offline read says that it is whole (docs/architecture.md, "What is evidence").
+ * The Kubo peer: a stock daemon, driven over its RPC. A shard is stored with one `dag/import` that pins its root. `pin ls` says that it is
+ * there; only a complete offline read shows that it is intact (docs/architecture.md, "What is evidence").
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';
 import { checkCar } from '../car-check.ts';
 import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
-import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { Gateway } from '../remote/gateway.ts';
 import { openShard, type ShardSource } from '../remote/remote-reader.ts';
 import { isShardName, shardName } from '../shard-name.ts';
@@ -18,26 +18,21 @@ import { keepRoots, pinRoots } from './root-pins.ts';
 import { KuboRpc } from './rpc.ts';
 import { damageIn, ShardWriter } from './shard-writer.ts';
 
-/** A slow disk, or a garbage collection that comes first, may take this long and is no failure. */
+/** A slow disk, or a garbage collection that comes first, may take this long; it is no failure. */
 const PATIENCE_MS = 60 * 60 * 1000;
 
-export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who' | 'settingsName'> {
-  readonly name: string;
+export interface KuboPeerOptions extends Omit<HttpClientOptions, 'who' | 'settingsName'>, PeerSettings {
   /** What errors call the daemon. [peer "name"] */
   readonly who?: string;
   /** The daemon's peer ID: another daemon at its address is not this peer. */
   readonly id: string;
-  /** The home whose shards and roots are marked as its own. Undefined where an IPFS Cluster keeps the books of the daemon's pins. */
+  /** The home whose shards and roots are marked as its own. Undefined where an IPFS Cluster keeps the marks. */
   readonly owner: Owner | undefined;
   /** Most bytes that its datastore may take, instead of what the daemon is set to. */
   readonly capacity?: number | undefined;
-  readonly tags?: Readonly<Record<string, string>>;
-  readonly reserve?: number | undefined;
-  readonly weight?: number | undefined;
-  readonly drained?: boolean | undefined;
-  /** Pins get the labels of their shards, for which Kubo reads each shard once more. [true] */
+  /** Whether pins are named with the labels of their shards, for which Kubo reads each shard once more. [true] */
   readonly namesPins?: boolean;
-  /** URL of its gateway, from which blocks are read in runs. */
+  /** URL of its gateway, from which ranges of shards are read. */
   readonly gateway?: string | undefined;
   /** Milliseconds in which the daemon must have pinned what it was sent. [an hour] */
   readonly patienceMs?: number;
@@ -57,12 +52,12 @@ export class KuboPeer implements Peer {
   readonly #gateway: Gateway | undefined;
   readonly #options: KuboPeerOptions;
   #identity: Promise<void> | undefined;
-  /** Bytes of the shards that are being put, so that several at once do not share the same free space. */
+  /** Bytes of the shards that are being put, so that several puts at once do not count on the same free space. */
   #claimed = 0;
   /** By CID: of two puts of one shard at once, one would drop the other's pin for a moment in order to name it. */
   readonly #puts = new KeyedMutex();
 
-  /** Connects to nothing yet: a daemon that does not answer shows when the peer is first used. */
+  /** Makes no connection yet: whether the daemon answers shows when the peer is first used. */
   constructor(options: KuboPeerOptions) {
     this.name = options.name;
     this.tags = options.tags ?? {};
@@ -86,7 +81,7 @@ export class KuboPeer implements Peer {
     }
   }
 
-  /** What blocks are read from: runs of them from the gateway, if there is one; what is evidence, from the daemon itself. */
+  /** Ranges are read from the gateway, if there is one; whatever serves as evidence, from the daemon itself. */
   get #source(): ShardSource {
     const [rpc, gateway] = [this.rpc, this.#gateway];
     if (gateway === undefined) return rpc;
@@ -115,7 +110,7 @@ export class KuboPeer implements Peer {
     await this.#puts.withLock(shard.cid, () => this.#put(shard, options));
   }
 
-  /** Asks now whether it is there, whatever it said before. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or another daemon does */
+  /** Asks the daemon for its ID once more. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or another daemon does */
   async answers(): Promise<void> {
     this.#identity = undefined;
     await this.#identify();
@@ -138,7 +133,7 @@ export class KuboPeer implements Peer {
     return await openShard(this.rpc, shardName(cid));
   }
 
-  /** What else is pinned there and looks like a shard is listed, too: a pin does not tell. */
+  /** Lists other pins that look like a shard, too: a pin does not tell what it is of. */
   async *list(): AsyncIterable<string> {
     await this.#identify();
     for await (const { cid } of this.rpc.pins('recursive', false)) if (isShardName(cid)) yield cid;
@@ -149,13 +144,13 @@ export class KuboPeer implements Peer {
     await this.#marks?.mark(cids.map(shardName));
   }
 
-  /** Unpins, unless another home has marked it. The space is freed by the daemon's garbage collection, when it likes or at `reclaim`. */
+  /** Unpins the shard, unless another home has marked it. The daemon frees the space with its own garbage collection, or at `reclaim`. */
   async remove(cid: string, owner?: string): Promise<'removed' | 'kept'> {
     await this.#identify();
     await this.#marks?.release(shardName(cid), owner);
     if (await this.#marks?.isMarked(cid)) return 'kept';
     await this.rpc.unpin(shardName(cid), `unpinning shard ${cid}`);
-    // Another home may have marked it and seen its pin meanwhile. No block goes before the next garbage collection.
+    // Another home may have marked it and seen its pin meanwhile. Its blocks stay until the next garbage collection.
     if (!(await this.#marks?.isMarked(cid))) return 'removed';
     await this.rpc.pin(cid, `pinning shard ${cid} again`);
     return 'kept';
@@ -219,7 +214,7 @@ export class KuboPeer implements Peer {
     }
   }
 
-  /** StorageMax is a threshold to Kubo, and no limit: whoever writes must keep it. */
+  /** For Kubo, StorageMax is the threshold of its garbage collection and no limit, so it is kept here. */
   async #claim(shard: SealedShard, work: () => Promise<void>): Promise<void> {
     const free = (await this.metric()).freeBytes - this.#claimed;
     if (free < shard.carBytes) {

@@ -1,8 +1,8 @@
 /**
- * Roots pinned by themselves (`mode=direct`): the block survives garbage collection, nothing below it is fetched, and Kubo announces
- * it. Whoever knows only a tree's root then finds this daemon.
+ * Roots of trees, each pinned by itself (`mode=direct`): the block survives garbage collection, nothing below it is fetched, and Kubo
+ * announces it, so that strangers who know only a tree's root find this daemon.
  *
- * A CID has one direct pin with one name, and two repositories, of one home or of two, may have the same root: the name lists them all.
+ * A CID has one direct pin with one name. Two repositories, of one home or of two, may have the same root, so the name lists all of them.
  */
 import { HttpError } from '../http/error.ts';
 import type { KuboRpc, Pin } from './rpc.ts';
@@ -10,15 +10,15 @@ import type { KuboRpc, Pin } from './rpc.ts';
 /** Kubo refuses longer names. */
 const MAX_NAME_BYTES = 255;
 const PREFIX = 'shardctl roots of ';
-/** As earlier versions named them, each with an owner of one home on one daemon, who may be anybody's since: homes get copied. */
+/** The names that earlier versions gave, with a short ID of the home in front. Two homes may have the same one, if one was copied. */
 const FORMER = /^shardctl ([a-z0-9]{1,16}) roots of /;
-/** Stands for those that the name had no room for: such a pin is never removed. */
+/** Stands for repositories for which the name has no room. A pin with it is never removed. */
 const MORE = '*';
 
 /**
- * Pins `cids` for a repository of a home, and unpins what was pinned for it before and is in no other's name. What is pinned by other
- * means, directly or recursively, stays as it is.
- * @param home its ID: homes that share the daemon may have the same root
+ * Pins `cids` for a repository of a home, and unpins the roots that were pinned before for this repository alone. Pins that somebody else
+ * made, direct or recursive, stay as they are.
+ * @param home its ID
  */
 export async function pinRoots(rpc: KuboRpc, home: string, repository: string, cids: readonly string[]): Promise<void> {
   const own = userOf(home, repository);
@@ -33,7 +33,7 @@ export async function pinRoots(rpc: KuboRpc, home: string, repository: string, c
   await unpinFor(rpc, own, cids, pinned.values());
 }
 
-/** Unpins what is pinned for a user and for nobody else, but for some. @param pinned what is pinned directly, if that is known */
+/** Takes a user from the names of direct pins, and unpins those that have no other user. @param except CIDs that stay @param pinned the direct pins, if they are known */
 async function unpinFor(
   rpc: KuboRpc,
   own: string,
@@ -49,7 +49,7 @@ async function unpinFor(
   }
 }
 
-/** Unpins what is pinned for repositories of a home other than these. */
+/** Unpins the roots of all repositories of a home other than these. */
 export async function keepRoots(rpc: KuboRpc, home: string, repositories: ReadonlySet<string>): Promise<void> {
   const kept = new Set([...repositories].map((name) => userOf(home, name)));
   const others = new Set<string>();
@@ -58,7 +58,7 @@ export async function keepRoots(rpc: KuboRpc, home: string, repositories: Readon
   for (const user of others) await unpinFor(rpc, user, []);
 }
 
-/** As the name of a pin lists it: commas stand between them there. */
+/** A repository as the names of pins list it, with commas in between. */
 function userOf(home: string, repository: string): string {
   return `${home}/${repository.replaceAll('%', '%25').replaceAll(',', '%2C')}`;
 }
@@ -68,7 +68,7 @@ function nameOf(users: readonly string[]): string {
   return Buffer.byteLength(name) <= MAX_NAME_BYTES ? name : `${PREFIX}${MORE}`;
 }
 
-/** The repositories that a pin is for, each after its home; undefined when nobody knows, or it is no pin of roots. */
+/** The users of a pin; undefined when the name does not list them all, or when it is not the pin of a root. */
 function usersIn(name: string): string[] | undefined {
   const former = FORMER.exec(name);
   const users =
@@ -91,7 +91,7 @@ async function pinDirectly(rpc: KuboRpc, cid: string, name: string): Promise<voi
   }
 }
 
-/** Never takes a recursive pin with it: that would be somebody else's. */
+/** Leaves a recursive pin of the same CID alone, which is somebody else's. */
 async function unpin(rpc: KuboRpc, cid: string): Promise<void> {
   try {
     await rpc.http.json(rpc.call('pin/rm', { arg: cid, recursive: false }, { what: `unpinning root ${cid}` }));

@@ -1,18 +1,18 @@
 /**
- * Kubo's RPC: the simple calls. Those that read blocks are offline: what they give is what this daemon has, not what it
- * could fetch from others, and a block that is missing is an answer at once and not a search of the network.
+ * Kubo's RPC: the simple calls. Those that read blocks are offline: they give what this daemon has, not what it could fetch from others,
+ * and a missing block is answered at once instead of being looked for in the network.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import { type HttpClient, type HttpRequest, PROMPT_MS } from '../http/client.ts';
 import { answerError, HttpError } from '../http/error.ts';
 import type { HttpResponse } from '../http/response.ts';
 
-/** Base16 of version 1, dag-cbor, sha2-256 of 32 bytes: no shard has such blocks. */
+/** Begins the base16 text of a CIDv1 with dag-cbor and sha2-256. No shard has such blocks, so no pin names one. */
 const DAG_CBOR_SHA256 = 'f01711220';
 
 export interface Pin {
   readonly cid: string;
-  /** Empty when it has none. */
+  /** Empty when the pin has no name. */
   readonly name: string;
 }
 
@@ -24,7 +24,7 @@ export class KuboRpc {
     this.http = http;
   }
 
-  /** One RPC call. Everything is a POST. */
+  /** The request of one RPC call. All of them are POST. */
   call(command: string, query: NonNullable<HttpRequest['query']>, rest: Omit<HttpRequest, 'method' | 'path' | 'query'>): HttpRequest {
     const path = this.http.address.endsWith('/api/v0') ? command : `api/v0/${command}`;
     return { method: 'POST', path, query, ...rest };
@@ -41,7 +41,7 @@ export class KuboRpc {
   async repoStat(): Promise<{ readonly usedBytes: number; readonly maxBytes: number }> {
     const { RepoSize: used, StorageMax: max } = await this.#object('repo/stat', { 'size-only': true }, 'asking for its space');
     if (!isSize(used)) throw this.#senseless(`a datastore of ${used} bytes`);
-    // Numbers beyond 2^53 lose their last digits, and nobody needs those.
+    // Beyond 2^53 the last digits are lost, which nobody needs.
     return { usedBytes: Math.min(used, Number.MAX_SAFE_INTEGER), maxBytes: isSize(max) ? Math.min(max, Number.MAX_SAFE_INTEGER) : 0 };
   }
 
@@ -72,8 +72,8 @@ export class KuboRpc {
   }
 
   /**
-   * Removes blocks, pinned or not. A pin guards its blocks by their CIDs, and a raw leaf under the CID of another codec is the same
-   * block to the datastore.
+   * Removes blocks, pinned or not. A pin guards its blocks by their CIDs, and the datastore finds a block by its multihash alone; so the
+   * block is removed under a CID with another codec, which no pin guards.
    */
   async removeBlocks(digests: readonly Uint8Array[]): Promise<void> {
     for (const digest of digests) {
@@ -86,14 +86,14 @@ export class KuboRpc {
   }
 
   /**
-   * The DAG below `cid` as a CAR, in order, depth first. With `local-only` (Kubo 0.42) what is missing is left out; an older
-   * Kubo stops there and says so in the trailer.
+   * The DAG below `cid` as a CAR, in order, depth first. With `local-only` (since Kubo 0.42) missing blocks are left out; an older Kubo
+   * stops at the first one and says so in the trailer.
    */
   exportCar(cid: string, what: string): Promise<HttpResponse> {
     return this.http.request(this.call('dag/export', { arg: cid, offline: true, 'local-only': true, progress: false }, { what }));
   }
 
-  /** Whether a DAG is pinned recursively: looked up in the index of pins, without a walk. */
+  /** Whether a DAG is pinned recursively. Kubo looks it up in its index of pins, without a walk. */
   async isPinned(cid: string): Promise<boolean> {
     try {
       await this.#object('pin/ls', { arg: cid, type: 'recursive' }, `looking for the pin of ${cid}`);
@@ -104,12 +104,12 @@ export class KuboRpc {
     }
   }
 
-  /** Pins a DAG that is here, whole, recursively. */
+  /** Pins a DAG recursively, all of which the daemon has. */
   async pin(cid: string, what: string): Promise<void> {
     await this.#object('pin/add', { arg: cid, offline: true }, what);
   }
 
-  /** Takes the pin away. That there is none is a success. */
+  /** Removes the pin. That there is none is a success. */
   async unpin(cid: string, what: string): Promise<void> {
     try {
       await this.#object('pin/rm', { arg: cid }, what);
@@ -118,7 +118,7 @@ export class KuboRpc {
     }
   }
 
-  /** All pins of one type. Names cost the daemon a look at each pin. */
+  /** All pins of one type. With names the daemon has to look at each pin. */
   async *pins(type: 'recursive' | 'direct', names: boolean): AsyncGenerator<Pin> {
     const request = this.call('pin/ls', { type, stream: true, names }, { what: 'listing its pins' });
     for await (const line of (await this.http.request(request)).lines()) {

@@ -1,5 +1,4 @@
-/** Brings a shard into a Kubo daemon, pinned and whole, whatever is there already and whatever breaks off on the way. */
-
+/** Stores a shard on a Kubo daemon, pinned and intact, whatever the daemon has already and whatever breaks off on the way. */
 import { isDamage, ShardctlError } from '../../core/errors.ts';
 import { sleep } from '../../core/waiting.ts';
 import { HttpError } from '../http/error.ts';
@@ -12,13 +11,13 @@ import type { KuboRpc } from './rpc.ts';
 /** A shard is sent this often before its peer is given up. */
 const IMPORTS = 3;
 const FIRST_PAUSE_MS = 1000;
-/** The manifest is mended first, where it is damaged, and then what it lists. */
+/** Rounds of mending: a damaged manifest is mended first, and only then shows which blocks are damaged. */
 const MENDINGS = 3;
-/** Naming a pin reads the blocks again, which were written a moment ago. */
+/** To name a pin, the daemon reads all blocks of the shard again. */
 const NAMING_IDLE_MS = 120_000;
 
 export interface WriterOptions extends ImportOptions {
-  /** Pins are given the shards' labels. */
+  /** Whether pins are named with the shards' labels. */
   readonly namesPins: boolean;
 }
 
@@ -31,15 +30,15 @@ export class ShardWriter {
     this.#options = options;
   }
 
-  /** A shard that is not pinned yet. @throws ShardctlError `DAMAGE` also when a damaged block of it lies there: then `mend` helps */
+  /** Stores a shard that is not pinned yet. @throws ShardctlError `DAMAGE` also when the daemon has a damaged block of it: then `mend` helps */
   async writeNew(shard: SealedShard): Promise<void> {
     await this.#import(shard, true);
   }
 
   /**
-   * A shard that is pinned already is whole when all of it reads back; else it is written once more. Kubo does not write a block that
-   * it has, be it the right one or not: the wrong ones go first.
-   * @param failure why it could not be imported
+   * Reads a shard that is pinned already to its end, and sends it again if anything is wrong. Kubo does not overwrite a block that it
+   * has, so wrong blocks are removed first.
+   * @param failure why the shard could not be imported
    */
   async mend(shard: SealedShard, failure?: ShardctlError): Promise<void> {
     for (let round = 1; ; round++) {
@@ -58,8 +57,8 @@ export class ShardWriter {
   }
 
   /**
-   * Removes damaged blocks. The pin stays, with one exception: Kubo cannot remove any block while it cannot read the manifest of a
-   * pin, and what such a pin guards is in the CAR that is at hand.
+   * Removes damaged blocks. The pin stays, with one exception: Kubo cannot remove any block while the manifest of a pin cannot be read.
+   * Then the shard is unpinned first, all of which is in the CAR that is about to be sent.
    */
   async #clear(shard: SealedShard, wrong: readonly Uint8Array[]): Promise<void> {
     try {
@@ -72,9 +71,9 @@ export class ShardWriter {
   }
 
   /**
-   * Sends the shard until it is pinned. An import whose answer counts every block is evidence that they are there; when its outcome
-   * is not known, the shard is looked for before it is sent again. That look is why this loop is not `retrying`: when the look itself
-   * fails, nothing is tried again here.
+   * Sends the shard until it is pinned. An import whose answer counts every block is evidence that they are there. When the outcome of an
+   * import is not known, the shard is looked for, and read, before it is sent again. That is why this loop is not `retrying`: when the
+   * shard cannot be looked for, nothing is tried again here.
    */
   async #import(shard: SealedShard, isNew: boolean): Promise<void> {
     const { signal } = this.#options;
@@ -96,8 +95,8 @@ export class ShardWriter {
   }
 
   /**
-   * `dag/import` gives pins no name. `pin/add` does, but it drops the pin and walks the blocks before it pins again: under Kubo's pin
-   * lock, so that no garbage collection comes in between, and yet only for a shard that nobody counts on so far.
+   * `dag/import` gives pins no name. `pin/add` does, but it drops the pin and walks the blocks before it pins again. Kubo's pin lock keeps
+   * garbage collections out meanwhile; but a daemon that dies there forgets the pin. So a shard is named before anybody counts on it.
    */
   async #name({ cid, label }: SealedShard): Promise<void> {
     try {
@@ -106,13 +105,13 @@ export class ShardWriter {
         this.#rpc.call('pin/add', query, { what: `naming ${label}`, idleMs: NAMING_IDLE_MS, signal: this.#options.signal }),
       );
     } catch (error) {
-      // Whether the pin is there is asked next, and all that matters.
+      // A pin without a name is good enough; the caller looks whether the pin is there.
       if (!(error instanceof HttpError)) throw error;
     }
   }
 }
 
-/** The error itself when it says that what came is not whole. @throws every other */
+/** Gives back a `DAMAGE`. @throws every other error */
 export function damageIn(error: unknown): ShardctlError {
   if (isDamage(error)) return error;
   throw error;

@@ -4,7 +4,7 @@ import { makeDirectories } from '../../core/durable-files.ts';
 import { ioError, isDamage, ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';
 import { isIntact } from '../intact-shard.ts';
-import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import { CarStore } from './car/car-store.ts';
 import {
@@ -22,16 +22,12 @@ import { MarkFiles } from './directory/mark-files.ts';
 import type { ShardStore } from './directory/shard-store.ts';
 import { FreeSpace, type FreeSpaceOptions } from './free-space.ts';
 
-export interface LocalPeerOptions extends FreeSpaceOptions {
+export interface LocalPeerOptions extends FreeSpaceOptions, PeerSettings {
   /** The peer's directory, absolute. */
   readonly path: string;
   readonly layout: PeerLayout;
   /** The home whose shards are marked as its own. */
   readonly owner: Owner;
-  readonly tags?: Readonly<Record<string, string>>;
-  readonly reserve?: number | undefined;
-  readonly weight?: number | undefined;
-  readonly drained?: boolean | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -50,7 +46,7 @@ export class LocalPeer implements Peer {
   #identity: PeerIdentity | undefined;
   #isUpToDate = false;
 
-  /** Touches nothing yet: a directory that is not there (a disk not mounted) shows when the peer is first used. */
+  /** Touches nothing yet: whether the directory is there, or its disk not mounted, shows when the peer is first used. */
   constructor(options: LocalPeerOptions) {
     this.name = options.name;
     this.tags = options.tags ?? {};
