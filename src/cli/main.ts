@@ -72,6 +72,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   stopOnSignals(controller, args);
   const absolute = fromHere();
   const home = chosenHome(args.text('home'), absolute);
+  if (args.text('home') !== undefined) output.nameHome(home.dir);
   const umask = beginPrivate(home);
   const secondThread = args.command.words === 'update' ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
   releases.push(() => secondThread?.settle());

@@ -38,9 +38,7 @@ export async function run(context: Context): Promise<number> {
     answer(context, decisions.map(resultOf), () => lines(decisions));
     const verb = dryRun ? 'would be forgotten' : 'forgotten';
     if (!json)
-      output.line(
-        `${counted(gone.length, 'snapshot')} ${verb}${gone.length > 0 && !dryRun ? '; to free their space, run shardctl prune' : ''}`,
-      );
+      output.line(`${counted(gone.length, 'snapshot')} ${verb}${gone.length > 0 && !dryRun ? '; `shardctl prune` frees their space' : ''}`);
     return EXIT.done;
   };
   return dryRun ? await reading(context, work) : await freeing(context, work);

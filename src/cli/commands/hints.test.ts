@@ -1,4 +1,4 @@
-/** Commands that hints name are pasted into a shell, whatever a repository is called. */
+/** Commands that hints name are pasted into a shell, whatever a repository is called, and wherever the home is. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -39,4 +39,24 @@ test('a repository that came as a CAR gets its source by the command of the hint
 test('the head of a repository, which no forget lets go of, goes by the command of the hint', () => {
   program.succeeds(...pasted(program.ends(2, 'forget', NAME, '1').stderr));
   assert.deepEqual(program.succeeds('snapshots', '-Q').lines, []);
+});
+
+test('a home that --home names is named by the commands of hints, warnings and results, and by those of no JSON', () => {
+  const home = "it's elsewhere";
+  const elsewhere = (code: number, ...argv: string[]) => program.ends(code, ...argv, '--home', home);
+  elsewhere(0, 'add', 'source', '--name', NAME, '-q');
+  for (const options of [[], ['-q']]) {
+    const words = pasted(elsewhere(40, 'ls', `${NAME}@9`, ...options).stderr);
+    assert.deepEqual(words, ['--home', program.path(home), 'snapshots', NAME]);
+    assert.match(program.succeeds(...words).stdout, /@1/);
+  }
+  assert.deepEqual(pasted(elsewhere(0, 'config', 'allocate-by', 'freespace,weight').stdout), ['--home', program.path(home), 'rebalance']);
+  // Help is the same in every home, and JSON is for programs.
+  assert.match(elsewhere(2, 'get', NAME).stderr, /try `shardctl get --help`/);
+  const { stdout } = elsewhere(40, 'ls', `${NAME}@9`, '--json');
+  assert.match(stdout, /"hint":"`shardctl snapshots /);
+});
+
+test('a home that the environment names is the same for the command of the hint', () => {
+  assert.deepEqual(pasted(program.ends(40, 'ls', `${NAME}@9`).stderr), ['snapshots', NAME]);
 });

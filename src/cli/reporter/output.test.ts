@@ -42,9 +42,20 @@ test('a sender that waits for room is let go when the reader goes away', async (
   const stdout = new MemorySink();
   stdout.write = () => false;
   const output = new Output(stdout, new MemorySink());
-  const sending = output.bytes(Buffer.from('data'));
-  stdout.emit('error', new Error('write EPIPE'));
+  let isLetGo = false;
+  const sending = output.bytes(Buffer.from('data')).then(() => {
+    isLetGo = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isLetGo, false, 'it waits while there is no room');
+  stdout.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isLetGo, true);
   await sending;
+  // Nothing is written any more, and what is left unwritten is no failure of the run.
+  stdout.write = () => assert.fail('written to a reader that has gone');
+  await output.bytes(Buffer.from('more'));
+  await output.assertWritten();
 });
 
 test('nothing that is no character to look at comes out, in whatever line it is, and JSON says the same without it', async () => {

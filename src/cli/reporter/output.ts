@@ -1,7 +1,11 @@
 /** stdout for results, stderr for everything else; a reader that goes away is no error. */
 
-import { displayJson, displayLine } from '../../core/display.ts';
+import { displayJson, displayLine, displayPath, shellWord } from '../../core/display.ts';
 import { errnoOf, ioError } from '../../core/errors.ts';
+import { toBytes } from '../../core/path-bytes.ts';
+
+/** A command that a line tells people to run, between backticks. Its help is the same in every home. */
+const COMMAND = /`shardctl (?![^`]*--help`)/g;
 
 /** As much of a stream as is needed here: tests pass their own. */
 export interface Sink {
@@ -18,6 +22,7 @@ export class Output {
   #closed = false;
   #wake: (() => void) | undefined;
   #failure: Error | undefined;
+  #homeOption = '';
 
   constructor(stdout: Sink, stderr: Sink) {
     this.#stdout = stdout;
@@ -36,9 +41,24 @@ export class Output {
     return this.#closed;
   }
 
-  /** One line of results. Whatever it holds that is no character to look at is escaped here, where text becomes output. */
+  /**
+   * Has every command in the lines that follow name this home, so that it works as it stands when somebody copies it. For a run that
+   * was told its home by `--home`: SHARDCTL_HOME holds for the copied command, too. JSON stays as it is.
+   * @param dir absolute path
+   */
+  nameHome(dir: string): void {
+    this.#homeOption = `--home ${shellWord(displayPath(toBytes(dir)))} `;
+  }
+
+  /** Text as people are shown it: control characters and the like are escaped here, where text becomes output. */
+  shown(text: string): string {
+    const named = this.#homeOption === '' ? text : text.replaceAll(COMMAND, (command) => command + this.#homeOption);
+    return displayLine(named);
+  }
+
+  /** One line of results, as `shown`. */
   line(text: string): void {
-    this.#write(displayLine(text));
+    this.#write(this.shown(text));
   }
 
   json(value: unknown): void {
@@ -49,7 +69,7 @@ export class Output {
     if (!this.#closed) this.#stdout.write(`${line}\n`);
   }
 
-  /** As `line` or `json`, of a list that may be long: a slow reader holds the sender back. */
+  /** A name or a record of a list that may be long: a slow reader holds the sender back. */
   async item(value: string | object): Promise<void> {
     await this.bytes(Buffer.from(`${typeof value === 'string' ? displayLine(value) : jsonLine(value)}\n`));
   }
@@ -63,9 +83,9 @@ export class Output {
     });
   }
 
-  /** One line of whatever is not a result, escaped as `line` does. */
+  /** One line of whatever is not a result, as `shown`. */
   note(text: string): void {
-    this.stderr.write(`${displayLine(text)}\n`);
+    this.stderr.write(`${this.shown(text)}\n`);
   }
 
   /** @throws ShardctlError `NO_SPACE` or `IO` when results could not be written */

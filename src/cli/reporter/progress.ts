@@ -34,7 +34,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
     event(event) {
       status.take(event);
       const message = problemLine(event) ?? (verbose ? shardLine(event) : undefined);
-      if (message !== undefined) bars.isActive ? bars.log(`${displayLine(message)}\n`) : output.note(message);
+      if (message !== undefined) bars.isActive ? bars.log(`${output.shown(message)}\n`) : output.note(message);
       switch (event.type) {
         case 'scan':
         case 'import':
