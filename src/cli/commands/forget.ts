@@ -22,8 +22,11 @@ export async function run(context: Context): Promise<number> {
   checkWords(context, policy);
   const dryRun = args.flag('dry-run');
   requireHome(home);
+  let decided: Decision[] | undefined;
   const work = async ({ index }: Session) => {
-    const decisions = policy === undefined ? chosen(index, args.positionals) : byRules(context, index, policy);
+    // A second attempt, after the space ran out, does what the first one has decided: some of the snapshots may be gone by then.
+    decided ??= policy === undefined ? chosen(index, args.positionals) : byRules(context, index, policy);
+    const decisions = decided;
     const gone = decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot);
     if (!dryRun) {
       for (const repository of new Set(gone.map((snapshot) => snapshot.repository))) {

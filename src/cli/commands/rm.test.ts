@@ -60,6 +60,20 @@ test('rm takes several names; one that is unknown, and nothing goes', () => {
   assert.match(program.succeeds('add', 'one').stdout, /^one@1: committed/);
 });
 
+test('where the space runs out in the middle, rm goes on with the ballast: what is gone by then is no mistake, and each is told once', () => {
+  // Around the removal, and after what was done was told.
+  for (const position of [7, 8, 9, 10, 31, 37]) {
+    program.succeeds('add', 'two', '--name', 'full', '-q');
+    const { code, stdout, stderr } = program.runWithFault(`ENOSPC:${position}`, 'rm', 'full', '--json');
+    const what = `position ${position}: ${code} ${stderr}${stdout}`;
+    // 42: a peer had no space to forget with. 43: the results could not be written.
+    assert.ok([0, 42, 43].includes(code ?? -1), what);
+    for (const type of ['removed', 'pruned']) assert.ok(stdout.split(`{"type":"${type}"`).length <= 2, what);
+    assert.deepEqual(names(), ['one', 'two'], what);
+    if (code === 0) assert.match(stdout, /"type":"removed","dryRun":false,"repository":"full","snapshots":1/, what);
+  }
+});
+
 test('a peer that is away keeps what rm takes from it until the next prune, and the exit code says so', () => {
   program.succeeds('peers', 'add', 'local', 'd2');
   program.succeeds('add', 'two', '--replication', '2', '-q');

@@ -16,27 +16,32 @@ import { freeing } from '../session/full-disk.ts';
 import { reading, type Session } from '../session/session.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
 
+type Removed = Extract<Result, { type: 'removed' }>;
+
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
   requireHome(home);
   const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
+  let removed: Removed[] | undefined;
   const work = async (session: Session) => {
     const started = now();
     const { index, peers } = session;
-    const names = repositoriesNamed(index.repositories(), args.positionals).map(({ name }) => name);
-    const removed = names.map((repository) => ({
-      type: 'removed' as const,
+    // Where the space ran out after they were removed, and this is the second attempt, they are not there any more.
+    removed ??= repositoriesNamed(index.repositories(), args.positionals).map(({ name: repository }) => ({
+      type: 'removed',
       dryRun,
       repository,
       snapshots: index.snapshots(repository).length,
     }));
+    const names = removed.map(({ repository }) => repository);
     const pruned = await rm(await maintenanceRun(context, session, options), names, { dryRun });
     const collected = args.flag('gc') && !dryRun ? await reclaim(peers, (event) => reporter.event(event)) : [];
     const seconds = (now() - started) / 1000;
     if (!quiet || json) {
-      answer(context, [...removed, { type: 'pruned', ...pruned, collected, seconds }], () => [
-        ...removed.map(removedLine),
+      const gone = removed;
+      answer(context, [...gone, { type: 'pruned', ...pruned, collected, seconds }], () => [
+        ...gone.map(removedLine),
         ...prunedLines(pruned, collected),
         ...(dryRun ? [] : [...keyLines(context, session, names), `took ${formatSeconds(seconds)}`]),
       ]);
@@ -46,7 +51,7 @@ export async function run(context: Context): Promise<number> {
   return dryRun ? await reading(context, work) : await freeing(context, work);
 }
 
-function removedLine({ dryRun, repository, snapshots }: Extract<Result, { type: 'removed' }>): string {
+function removedLine({ dryRun, repository, snapshots }: Removed): string {
   return `${repository}${dryRun ? ' to be removed' : ' is removed'}, with ${counted(snapshots, 'snapshot')}`;
 }
 

@@ -2,17 +2,18 @@
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { StatusLine } from './status-line.ts';
-import { errorLine, problemLine, resultLines, shardLine } from './text.ts';
+import { errorLine, problemLines, resultLines, shardLine } from './text.ts';
 
 const EVERY_MS = 10_000;
 
 export function plainReporter(output: Output, verbose: boolean, now: () => number): Reporter {
   let status = new StatusLine(now);
   let last = now();
+  const problems = problemLines();
   return {
     event(event) {
       status.take(event);
-      const line = problemLine(event) ?? (verbose ? shardLine(event) : undefined);
+      const line = problems(event) ?? (verbose ? shardLine(event) : undefined);
       if (line !== undefined) output.note(line);
       for (const text of resultLines(event)) output.line(text);
       // Another repository may follow, and begins anew.

@@ -5,7 +5,7 @@ import { formatSize } from '../../home/sizes.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { StatusLine } from './status-line.ts';
-import { errorLine, problemLine, resultLines, shardLine } from './text.ts';
+import { errorLine, problemLines, resultLines, shardLine } from './text.ts';
 
 /** How full a line is, from 0 to 1 (undefined: no bar, because there is nothing to measure against), and what stands beside it. */
 interface Line {
@@ -23,6 +23,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
   let status = new StatusLine(now);
   let bars = barsOn(output);
   const lines = new Set<string>();
+  const problems = problemLines();
 
   function show(key: string, line: () => Line): void {
     if (lines.has(key)) return;
@@ -33,7 +34,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
   return {
     event(event) {
       status.take(event);
-      const message = problemLine(event) ?? (verbose ? shardLine(event) : undefined);
+      const message = problems(event) ?? (verbose ? shardLine(event) : undefined);
       if (message !== undefined) bars.isActive ? bars.log(`${output.shown(message)}\n`) : output.note(message);
       switch (event.type) {
         case 'scan':

@@ -30,6 +30,20 @@ export function problemLine(event: Event): string | undefined {
   }
 }
 
+/** As `problemLine`, of one run after the other: the cause of several warnings, a peer that does not answer, is told with the first. */
+export function problemLines(): typeof problemLine {
+  const told = new Set<string>();
+  return (event) => {
+    if (event.type !== 'warning' || event.cause === undefined) return problemLine(event);
+    const { message, cause } = event;
+    const isTold = told.has(cause);
+    told.add(cause);
+    return problemLine(
+      isTold && message.endsWith(`: ${cause}`) ? { ...event, message: `${message.slice(0, -cause.length - 2)}, as before` } : event,
+    );
+  };
+}
+
 /** What was wrong, where, and what to do, in one line whatever the message holds. */
 export function errorLine(error: ExitError): string {
   return `shardctl: ${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`.replaceAll('\n', ' ');

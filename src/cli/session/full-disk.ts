@@ -1,11 +1,16 @@
 /** What frees space must work where there is none: see `home/ballast.ts`. */
-import { ShardctlError } from '../../core/errors.ts';
+import { isNoSpace as isNoSpaceErrno } from '../../core/errno.ts';
+import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import { placesOf, takeBallast, throwOff, throwOffWhereFull } from '../../home/ballast.ts';
 import type { IndexOptions } from '../../index/index.ts';
 import type { Context } from '../command-line/context.ts';
 import { localPaths, type Session, settingsIn, writing } from './session.ts';
 
-/** As `writing`, for what frees space: on a full disk it has the room that the ballast has kept. */
+/**
+ * As `writing`, for what frees space: on a full disk it has the room that the ballast has kept.
+ * @param work is run a second time where it failed for want of space, with what it has done the first time in the index: it must be
+ *   able to go on from there, and says what it has done at its very end
+ */
 export async function freeing<T>(
   context: Context,
   work: (session: Session) => Promise<T>,
@@ -18,15 +23,26 @@ export async function freeing<T>(
     peers.map(([, dir]) => dir),
   );
   throwOffWhereFull(places);
+  let isDone = false;
+  const workOnce = async (session: Session) => {
+    const result = await work(session);
+    isDone = true;
+    return result;
+  };
   try {
-    return await writing(context, work, options).catch((error: unknown) => {
-      // A quota is seen only when it is met.
-      if (!isNoSpace(error) || places.filter(throwOff).length === 0) throw error;
-      return writing(context, work, options);
+    return await writing(context, workOnce, options).catch((error: unknown) => {
+      // A quota is seen only when it is met. What has ended well, and has said so, is not done again because closing the home failed.
+      if (isDone || !isShortOfSpace(error) || places.filter(throwOff).length === 0) throw error;
+      return writing(context, workOnce, options);
     });
   } finally {
     takeBallast(places, true);
   }
+}
+
+/** Also a failed system call on the home, which becomes such an error only where the run ends. */
+function isShortOfSpace(error: unknown): boolean {
+  return isNoSpace(error) || isNoSpaceErrno(errnoOf(error));
 }
 
 export function isNoSpace(error: unknown): error is ShardctlError {
