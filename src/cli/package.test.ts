@@ -1,0 +1,28 @@
+/** What is in the package, and what of it may be imported. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+test('the package holds the program and its documents: no tests, nothing that only tests use, and no source maps', () => {
+  // Without scripts: `prepare` would take away what the tests run from.
+  const { stdout, stderr } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8' });
+  const [packed] = JSON.parse(stdout) as { files: { path: string }[] }[];
+  assert.ok(packed !== undefined, stderr);
+  const paths = packed.files.map(({ path }) => path);
+  for (const needed of ['bin/shardctl.js', 'dist/src/cli/main.js', 'README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'LICENSE-APACHE'])
+    assert.ok(paths.includes(needed), needed);
+  const unwanted = paths.filter((path) => /\.map$|\.test\.|\.ts$|^dist\/(?!src\/)|\/testing\/|\/trials\//.test(path));
+  assert.deepEqual(unwanted, []);
+  const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: Record<string, string> };
+  assert.match(scripts.prepare ?? '', /--sourceMap false/, 'what is packed names no maps either');
+});
+
+test('nothing but package.json may be imported: what is inside may change with every version', () => {
+  assert.ok(existsSync(fileURLToPath(import.meta.resolve('shardctl/package.json'))));
+  for (const inside of ['shardctl', 'shardctl/dist/src/cli/main.js', 'shardctl/bin/shardctl.js'])
+    assert.throws(() => import.meta.resolve(inside), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' }, inside);
+});
