@@ -7,13 +7,13 @@ import { CID } from 'multiformats/cid';
 import { type ByteString, type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../core/model.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { cidBytes, readCid, sha256 } from './cid.ts';
-import { PROFILES } from './cid-profile.ts';
+import { profileOf } from './cid-profile.ts';
 import type { DirectoryLinks } from './directory-links.ts';
 import { buildDirectory } from './directory-node.ts';
 import { decodeNode } from './node-reader.ts';
 
-const V1 = PROFILES['unixfs-v1-2025'] as CidProfile;
-const V0 = PROFILES['unixfs-v0-2015'] as CidProfile;
+const V1 = profileOf('unixfs-v1-2025');
+const V0 = profileOf('unixfs-v0-2015');
 
 type Entry = Root & { readonly name: ByteString };
 

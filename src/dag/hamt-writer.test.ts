@@ -8,13 +8,13 @@ import { type ByteString, type CidProfile, type Metadata, RAW } from '../core/mo
 import { CLOSE_NAMES, SAME_HASH_NAMES } from '../testing/golden-recipe.ts';
 import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 import { cidText, sha256 } from './cid.ts';
-import { PROFILES } from './cid-profile.ts';
+import { profileOf } from './cid-profile.ts';
 import { buildDirectory } from './directory-node.ts';
 import type { HamtBefore } from './hamt-writer.ts';
 import { decodeNode, hamtEntryName } from './node-reader.ts';
 
 /** Every directory with an entry is a HAMT directory. */
-const PROFILE: CidProfile = { ...(PROFILES['unixfs-v1-2025'] as CidProfile), hamtThreshold: 10 };
+const PROFILE: CidProfile = { ...profileOf('unixfs-v1-2025'), hamtThreshold: 10 };
 
 /** A HAMT directory of files that hold their own names. */
 function build(names: readonly ByteString[], metadata?: Metadata, before?: HamtBefore, other: ReadonlySet<ByteString> = new Set()) {

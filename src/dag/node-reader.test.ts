@@ -115,7 +115,7 @@ test('a node that cannot be ours or anybody’s is damaged', () => {
     'an endless varint': Buffer.alloc(20, 0xff),
   };
   assert.deepEqual(
-    Object.keys(damaged).filter((what) => decodedOrDamaged(damaged[what] as Uint8Array) !== undefined),
+    Object.entries(damaged).filter(([, bytes]) => decodedOrDamaged(bytes) !== undefined),
     [],
   );
 });

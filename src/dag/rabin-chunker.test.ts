@@ -41,7 +41,11 @@ async function chunks(bytes: Buffer, pieces: readonly number[], options: { min: 
 }
 
 async function* cut(bytes: Buffer, pieces: readonly number[]): AsyncGenerator<Buffer, void, void> {
-  for (let at = 0, i = 0; at < bytes.length; at += pieces[i++ % pieces.length] as number) {
-    yield bytes.subarray(at, at + (pieces[i % pieces.length] as number));
+  for (let at = 0; ; ) {
+    for (const piece of pieces) {
+      if (at >= bytes.length) return;
+      yield bytes.subarray(at, at + piece);
+      at += piece;
+    }
   }
 }

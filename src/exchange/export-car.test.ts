@@ -99,7 +99,7 @@ test('a CAR cut off anywhere, with a wrong byte, of another kind or no CAR at al
   }
   for (let at = 0; at < car.length; at += 5) {
     const wrong = Buffer.from(car);
-    wrong[at] = (wrong[at] as number) ^ 1;
+    wrong.writeUInt8(wrong.readUInt8(at) ^ 1, at);
     // In a home of its own: a block that reads as one of another kind is passed over, and may be here from the times before.
     const fresh = await TestHome.create();
     await assert.rejects(importedCar(fresh, wrong), { code: 'DAMAGE' }, `byte ${at}`).finally(() => fresh.remove());

@@ -45,7 +45,8 @@ const blocks = fc.array(
 test('what is written is read by @ipld/car, and byte for byte what it writes', async () => {
   await fc.assert(
     fc.asyncProperty(blocks, async (written) => {
-      const root = written[0] as Block;
+      const [root] = written;
+      assert.ok(root !== undefined);
       const car = Buffer.concat([carHeader(root), batchOf(written)]);
       const cidOf = (b: Block) => CID.createV1(b.codec, createDigest(0x12, b.digest));
       const { writer, out } = CarWriter.create([cidOf(root)]);
@@ -100,7 +101,7 @@ test('the header has a fixed length and names its root', () => {
   assert.deepEqual(Buffer.from(read.digest), Buffer.from(root.digest));
   for (let at = 0; at < header.length - 42; at++) {
     const bad = Buffer.from(header);
-    bad[at] = (bad[at] as number) ^ 0xff;
+    bad.writeUInt8(bad.readUInt8(at) ^ 0xff, at);
     assert.throws(() => readCarHeader(bad), { code: 'DAMAGE' }, `byte ${at}`);
   }
   assert.throws(() => readCarHeader(header.subarray(0, 58)), { code: 'DAMAGE' });
