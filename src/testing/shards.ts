@@ -31,6 +31,13 @@ export function makeShard(dir: string, data: readonly Uint8Array[]): TestShard {
   return { root, cid, label: 'test shard', bytes, blocks: data.length, carPath, carBytes: car.length, data };
 }
 
+/** One block of the shard, by its place. */
+export function blockOf({ data }: TestShard, at: number): Uint8Array {
+  const block = data[at];
+  if (block === undefined) throw new Error(`the shard has ${data.length} blocks, and none at ${at}`);
+  return block;
+}
+
 /** `count` different blocks of up to `most` bytes, the same for the same seed; their sizes vary. */
 export function makeBlocks(count: number, most: number, seed = 1): Buffer[] {
   let state = seed >>> 0 || 1;

@@ -34,7 +34,7 @@ beforeEach(async () => {
   routes = {};
   asked = [];
   server = createServer((request, response) => {
-    const path = (request.url as string).split('?')[0] as string;
+    const [path = ''] = (request.url ?? '').split('?');
     asked.push(`${request.method} ${request.url}`);
     request
       .resume()
@@ -119,7 +119,7 @@ describe('answers', () => {
     routes['/add'] = (_, response) => void response.writeHead(200).end(`${JSON.stringify({ cid: CID, allocations: ['b', 'a'] })}\n`);
     const options = { name: 'debian 1', metadata: { 'shardctl-bytes': '7' }, members: ['a', 'b'], what: 'uploading n', repeatable: false };
     assert.deepEqual(await api.add(bufferBody(Buffer.from('car')), options), ['b', 'a']);
-    const query = new URL(asked[0]?.split(' ')[1] as string, 'http://x').searchParams;
+    const query = new URL(asked[0]?.split(' ')[1] ?? '', 'http://x').searchParams;
     assert.deepEqual(Object.fromEntries(query), {
       format: 'car',
       name: 'debian 1',

@@ -9,7 +9,7 @@ import { ClusterLab, pinsOf, rpc, until, withoutCluster } from '../../testing/cl
 import { onlyInAll } from '../../testing/depth.ts';
 import { labCluster, listOf } from '../../testing/lab-cluster.ts';
 import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
-import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
+import { blockOf, makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { KuboPeer } from '../kubo/kubo.ts';
 import { FederatedPeer } from './federated.ts';
 import type { ClusterMemberPeer } from './member.ts';
@@ -220,7 +220,7 @@ describe('IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
     test('space is collected on request', async () => {
       const { c1 } = world();
       await put([c1]);
-      const block = cidText({ codec: RAW, digest: sha256(shard.data[5] as Uint8Array) }, 1);
+      const block = cidText({ codec: RAW, digest: sha256(blockOf(shard, 5)) }, 1);
       const isThere = async () => JSON.stringify(await rpc(lab.peers[0], 'block/stat', { arg: block, offline: 'true' })).includes('Size');
       await c1.reclaim();
       assert.equal(await isThere(), true, 'what is pinned stays');
@@ -241,7 +241,7 @@ describe('IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
     test('a block removed under its pin is found by a read and mended by a put, and the pin stays', async () => {
       const { c1, c2 } = world(true);
       await put([c1, c2]);
-      const block = shard.data[7] as Uint8Array;
+      const block = blockOf(shard, 7);
       await rpc(lab.peers[1], 'block/rm', { arg: cidText({ codec: DAG_PB, digest: sha256(block) }, 1) });
       const again = world(true).c2;
       assert.equal(await again.has(shard.cid), true, 'so much for a pin');

@@ -25,7 +25,7 @@ describe('IPFS Cluster', { skip: withoutCluster() }, () => {
         flip: async (_, block) => {
           const file = fileOf(block);
           const bytes = readFileSync(file);
-          bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+          bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
           writeFileSync(file, bytes);
         },
         cut: async (_, block) => truncateSync(fileOf(block), block.length >> 1),

@@ -22,7 +22,7 @@ let asked: string[];
 beforeEach(async () => {
   [routes, endless, asked] = [{}, new Set(), []];
   server = createServer((request, response: ServerResponse) => {
-    const path = (request.url as string).split('?')[0] as string;
+    const [path = ''] = (request.url ?? '').split('?');
     asked.push(path);
     const lines = routes[path];
     if (lines === undefined) return;

@@ -32,6 +32,8 @@ export interface HttpClientOptions extends Credentials {
   readonly who: string;
   /** Name by which the settings have the server, which hints of errors give to commands. Undefined where it is in no settings. */
   readonly settingsName?: string | undefined;
+  /** Milliseconds of silence that are allowed to a server that was silent before. [5 s] */
+  readonly promptMs?: number | undefined;
   /** Certificates to trust instead of the system's, PEM. */
   readonly ca?: string | undefined;
 }
@@ -65,6 +67,7 @@ export class HttpClient {
   /** The server's address without credentials, for messages. */
   readonly address: string;
   readonly settingsName: string | undefined;
+  readonly #promptMs: number;
   readonly #server: Address;
   readonly #ca: string | undefined;
   #agent: Promise<Agent> | undefined;
@@ -72,9 +75,10 @@ export class HttpClient {
   #hangs = false;
 
   /** Connects to nothing yet. @throws ShardctlError `USAGE` when the URL is none */
-  constructor({ url, who, settingsName, ca, ...credentials }: HttpClientOptions) {
+  constructor({ url, who, settingsName, promptMs = PROMPT_MS, ca, ...credentials }: HttpClientOptions) {
     this.who = who;
     this.settingsName = settingsName;
+    this.#promptMs = promptMs;
     this.#server = parseAddress(url, credentials);
     this.address = this.#server.base.href.replace(/\/$/, '');
     this.#ca = ca;
@@ -127,7 +131,7 @@ export class HttpClient {
   async #attempt(request: HttpRequest): Promise<HttpResponse> {
     request.signal?.throwIfAborted();
     const asked = request.idleMs ?? IDLE_MS;
-    const idleMs = this.#hangs && asked > 0 ? Math.min(asked, PROMPT_MS) : asked;
+    const idleMs = this.#hangs && asked > 0 ? Math.min(asked, this.#promptMs) : asked;
     const names: RequestNames = { settingsName: this.settingsName, who: this.who, what: request.what, address: this.address };
     let data: Dispatcher.ResponseData;
     try {

@@ -200,10 +200,10 @@ describe('http', () => {
   });
 
   test('a server that stays silent is given up when its time is over, and not before', async () => {
-    handler = (_, response) => void setTimeout(() => response.end('"late"'), 1500);
+    handler = (_, response) => void setTimeout(() => response.end('"late"'), 400);
     assert.equal(await client.json({ ...get, idleMs: 0 }), 'late');
     handler = () => {};
-    assert.match((await failure(client.request({ ...get, repeatable: false, idleMs: 500 }))).message, /no sign of life/);
+    assert.match((await failure(client.request({ ...get, repeatable: false, idleMs: 200 }))).message, /no sign of life/);
   });
 
   test('a server that drips is given up by a limit in all, silent as it never is', async (t) => {
@@ -233,7 +233,7 @@ describe('http', () => {
     await new Promise<void>((resolve) => dripping.listen(0, '127.0.0.1', resolve));
     const own = new HttpClient({ url: `http://127.0.0.1:${(dripping.address() as AddressInfo).port}`, who: 'peer "attic"' });
     try {
-      assert.match((await failure(own.json({ ...get, idleMs: 1000, repeatable: false }))).message, /no sign of life/);
+      assert.match((await failure(own.json({ ...get, idleMs: 300, repeatable: false }))).message, /no sign of life/);
     } finally {
       await own.close();
       dripping.close();
@@ -257,13 +257,18 @@ describe('http', () => {
   });
 
   test('a server that was silent for as long as one request allowed is not given that long again, until it is heard', async () => {
-    handler = () => {};
-    assert.match((await failure(client.json({ ...get, idleMs: 50 }))).message, /no sign of life for 0 s/);
-    assert.match((await failure(client.json({ ...get, idleMs: 3_600_000 }))).message, /no sign of life for 5 s/);
-    handler = (_, response) => response.end('{}');
-    await client.json(get);
-    handler = (_, response) => void setTimeout(() => response.end('{}'), 6_000);
-    assert.deepEqual(await client.json({ ...get, idleMs: 60_000 }), {});
+    const patient = new HttpClient({ url, who: 'peer "attic"', promptMs: 300 });
+    try {
+      handler = () => {};
+      assert.match((await failure(patient.json({ ...get, idleMs: 50 }))).message, /no sign of life/);
+      assert.match((await failure(patient.json({ ...get, idleMs: 3_600_000 }))).message, /no sign of life/);
+      handler = (_, response) => response.end('{}');
+      await patient.json(get);
+      handler = (_, response) => void setTimeout(() => response.end('{}'), 600);
+      assert.deepEqual(await patient.json({ ...get, idleMs: 60_000 }), {});
+    } finally {
+      await patient.close();
+    }
   });
 
   test('an upload that a proxy finds too large names the setting of the proxy', async () => {

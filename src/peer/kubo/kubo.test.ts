@@ -11,7 +11,8 @@ import { peerContract } from '../../testing/contract/contract.ts';
 import { FaultProxy } from '../../testing/fault-proxy.ts';
 import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
 import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
-import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
+import { bytesOf } from '../../testing/peer-reading.ts';
+import { blockOf, makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { KuboPeer, type KuboPeerOptions } from './kubo.ts';
 
 const keep = { mayConsume: false, signal: new AbortController().signal };
@@ -56,7 +57,7 @@ peerContract(
       flip: async (_shard, block) => {
         const bytes = readFileSync(daemon.fileOf(block));
         const at = bytes.length >> 1;
-        bytes[at] = (bytes[at] as number) ^ 1;
+        bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
         writeFileSync(daemon.fileOf(block), bytes);
       },
       cut: async (_shard, block) => truncateSync(daemon.fileOf(block), 1),
@@ -101,7 +102,7 @@ rule('blocks come from the gateway where there is one, and are right whatever it
   await peer.put(shard, keep);
   const readAll = async () => {
     const reader = await peer.open(shard.cid);
-    for (const block of shard.data) assert.ok(Buffer.from((await reader.read(sha256(block))) as Uint8Array).equals(block));
+    for (const block of shard.data) assert.deepEqual(bytesOf(await reader.read(sha256(block))), bytesOf(block));
   };
   await readAll();
   assert.ok(proxy.count(`/ipfs/${shard.cid}`) > 0);
@@ -124,14 +125,14 @@ rule('a CAR that lacks a block is not placed: Kubo without a network says 200, a
   t.after(() => daemon.stop());
   const peer = await peerOn(daemon);
   const whole = makeShard(dir, makeBlocks(10, 4000));
-  await assert.rejects(peer.put(without(whole, whole.data[4] as Uint8Array), keep), { code: 'DAMAGE' });
+  await assert.rejects(peer.put(without(whole, blockOf(whole, 4)), keep), { code: 'DAMAGE' });
   assert.equal(await peer.has(whole.cid), false);
 });
 
 rule('a daemon that looks for a missing block in the network is given up, and its pin lock is free again', async ({ daemon, dir }) => {
   const peer = await peerOn(daemon, { patienceMs: 1000 });
   const whole = makeShard(dir, makeBlocks(10, 4000));
-  await assert.rejects(peer.put(without(whole, whole.data[4] as Uint8Array), keep), /no sign of life/);
+  await assert.rejects(peer.put(without(whole, blockOf(whole, 4)), keep), /no sign of life/);
   assert.equal(await peer.has(whole.cid), false);
   await peer.reclaim();
 });
@@ -139,8 +140,8 @@ rule('a daemon that looks for a missing block in the network is given up, and it
 rule('a CAR with a changed bit is not placed', async ({ peer, dir }) => {
   const shard = makeShard(dir, makeBlocks(10, 4000));
   const car = readFileSync(shard.carPath);
-  const at = car.indexOf(shard.data[4] as Uint8Array) + 8;
-  car[at] = (car[at] as number) ^ 1;
+  const at = car.indexOf(blockOf(shard, 4)) + 8;
+  car.writeUInt8(car.readUInt8(at) ^ 1, at);
   writeFileSync(shard.carPath, car);
   await assert.rejects(peer.put(shard, keep), /import failed/);
   assert.equal(await peer.has(shard.cid), false);
@@ -164,7 +165,7 @@ rule('a block removed under its pin is found, although Kubo calls the pin good, 
 
 rule('a changed block is replaced by a put that is told so', async ({ daemon, peer, dir }) => {
   const shard = makeShard(dir, makeBlocks(10, 4000));
-  const victim = shard.data[4] as Uint8Array;
+  const victim = blockOf(shard, 4);
   await peer.put(shard, keep);
   writeFileSync(daemon.fileOf(victim), Buffer.alloc(victim.length));
   assert.equal((await damageOf(peer, shard)).length, 1);
@@ -176,7 +177,7 @@ rule('a manifest that was changed is mended, and so is what it lists', async ({ 
   const shard = makeShard(dir, makeBlocks(1500, 40));
   await peer.put(shard, keep);
   for (const codec of ['dag-pb', 'raw']) {
-    const cid = codec === 'raw' ? cidText({ codec: RAW, digest: sha256(shard.data[4] as Uint8Array) }, 1) : shard.cid;
+    const cid = codec === 'raw' ? cidText({ codec: RAW, digest: sha256(blockOf(shard, 4)) }, 1) : shard.cid;
     const file = daemon.fileOf(daemon.repo.run(['block', 'get', cid]));
     writeFileSync(file, Buffer.alloc(100));
   }

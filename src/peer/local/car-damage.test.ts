@@ -26,7 +26,7 @@ function carIn(peerDir: string, shard: TestShard): string {
 
 function change(path: string, at: number): void {
   const bytes = readFileSync(path);
-  bytes[at] = (bytes[at] as number) ^ 1;
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
   writeFileSync(path, bytes);
 }
 
@@ -88,7 +88,7 @@ test('what is left of a CAR is found however many places are damaged', async () 
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(shard.carBytes - 1), { minLength: 1, maxLength: 20 }), async (places) => {
       const damaged = Buffer.from(car);
-      for (const at of places) damaged[at] = (damaged[at] as number) ^ 0x10;
+      for (const at of places) damaged.writeUInt8(damaged.readUInt8(at) ^ 0x10, at);
       writeFileSync(carIn(path, shard), damaged);
       const reader = await peer.salvage(shard.cid);
       for (const block of shard.data) {

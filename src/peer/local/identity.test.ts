@@ -35,7 +35,7 @@ test('one flipped bit of peer.json leaves the peer as it is, or refused with the
   for (const text of [readFileSync(file, 'utf8'), OLD]) {
     for (let bit = 0; bit < 8 * text.length; bit++) {
       const bytes = Buffer.from(text);
-      bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
+      bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
       writeFileSync(file, bytes);
       const peer = new LocalPeer(options);
       const error = await peer.metric().then(

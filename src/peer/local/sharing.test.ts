@@ -66,29 +66,31 @@ async function play(layout: PeerLayout, { before: earlier, plans, stretches, dea
   const dir = mkdtempSync(join(tmpdir(), 'shardctl-sharing-'));
   try {
     const blocks = makeBlocks(4, 60);
-    // Some blocks are in both.
+    // The two shards share some blocks.
     const shards = [makeShard(dir, blocks.slice(0, 3)), makeShard(dir, blocks.slice(1))];
     const path = join(dir, 'peer');
     await LocalPeer.create({ owner: TEST_OWNER, name: 'shared', path, layout });
     const peerOf = (home: number) => new LocalPeer({ owner: OWNERS[home] as Owner, name: 'shared', path, layout });
-    /** By home: the shards that it counts on. */
+    /** By home, the shards on which it counts. */
     const counted = OWNERS.map(() => new Set<number>());
     for (const { home, shard } of earlier) {
       await peerOf(home).put(shards[shard] as TestShard, keep);
       counted[home]?.add(shard);
     }
-    const operations = [0, 0];
-    const left = [...stretches];
+    let operations = 0;
+    let operationsOfFirst = 0;
+    const turns = [...stretches];
+    let left = turns.shift();
     let turn = 0;
     const choose = (able: readonly number[]) => {
-      if (left.length > 0 && (left[0] as number) <= 0) {
-        left.shift();
+      if (left !== undefined && left <= 0) {
+        left = turns.shift();
         turn = 1 - turn;
       }
-      if (left.length > 0) left[0] = (left[0] as number) - 1;
-      const actor = able.includes(turn) ? turn : (able[0] as number);
-      operations[actor] = (operations[actor] as number) + 1;
-      return { actor, dies: (operations[0] as number) + (operations[1] as number) - 1 === death };
+      if (left !== undefined) left--;
+      const actor = able.includes(turn) ? turn : (able[0] ?? turn);
+      if (actor === 0) operationsOfFirst++;
+      return { actor, dies: operations++ === death };
     };
     const homes = OWNERS.map((_, home) => async () => {
       const peer = peerOf(home);
@@ -117,7 +119,7 @@ async function play(layout: PeerLayout, { before: earlier, plans, stretches, dea
         assert.deepEqual([read.length, damage], [shard.blocks, []], `home ${home}, shard ${at}`);
       }
     }
-    return operations[0] as number;
+    return operationsOfFirst;
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

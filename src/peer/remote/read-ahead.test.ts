@@ -25,7 +25,7 @@ function fileOf(lengths: readonly number[], breaks: (from: number, to: number) =
   });
   const block = (index: number) => {
     const offset = lengths.slice(0, index).reduce((sum, length) => sum + length, 0);
-    return bytes.subarray(offset, offset + (lengths[index] as number));
+    return bytes.subarray(offset, offset + (lengths[index] ?? 0));
   };
   return { ahead, ranges, taken, block };
 }

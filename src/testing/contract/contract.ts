@@ -7,7 +7,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { sha256 } from '../../dag/cid.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { bytesOf, cidsOf, scanOf } from '../peer-reading.ts';
-import { makeBlocks, makeShard, type TestShard } from '../shards.ts';
+import { blockOf, makeBlocks, makeShard, type TestShard } from '../shards.ts';
 import { sharingRules } from './sharing.ts';
 
 export interface PeerUnderTest {
@@ -86,7 +86,7 @@ export function peerContract(
       await peer.put(shard, keep);
       await peer.put(other, keep);
       const reader = await peer.open(shard.cid);
-      assert.equal(await reader.read(sha256(other.data[0] as Uint8Array)), undefined);
+      assert.equal(await reader.read(sha256(blockOf(other, 0))), undefined);
       await reader.close();
     });
 
@@ -139,7 +139,7 @@ export function peerContract(
 
     rule('a flipped bit is found by a scan, names its block, hides no other, and is never read', async ({ peer, dir, flip }) => {
       const shard = makeShard(dir, makeBlocks(20, 4000));
-      const victim = shard.data[7] as Uint8Array;
+      const victim = blockOf(shard, 7);
       await peer.put(shard, keep);
       await flip(shard, victim);
       const { blocks, damage } = await scanOf(peer, shard);
@@ -147,13 +147,13 @@ export function peerContract(
       assert.equal(blocks.length, 19);
       const reader = await peer.open(shard.cid);
       await assert.rejects(reader.read(sha256(victim)), { code: 'DAMAGE' });
-      assert.ok(await reader.read(sha256(shard.data[8] as Uint8Array)));
+      assert.ok(await reader.read(sha256(blockOf(shard, 8))));
       await reader.close();
     });
 
     rule('a block that was cut off is damage, when opened or when read', async ({ peer, dir, cut }) => {
       const shard = makeShard(dir, makeBlocks(20, 4000));
-      const victim = shard.data[19] as Uint8Array;
+      const victim = blockOf(shard, 19);
       await peer.put(shard, keep);
       await cut(shard, victim);
       await assert.rejects(
