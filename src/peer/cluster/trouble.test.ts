@@ -95,7 +95,7 @@ describe('IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
       }
     });
 
-    test('a member that is away says so, gets nothing, and does not stand in the way of the others', async () => {
+    test('a silent member is named, gets no shard, and does not hold up the others', async () => {
       const { c1, c3 } = world();
       // A member that was killed goes through what it has missed in any order: what was unpinned before may be unpinned again.
       shard = makeShard(dir, makeBlocks(60, 20_000, 3));

@@ -68,7 +68,7 @@ export class Uploads {
         if (await markPin(this.#cluster, shard.cid, id)) break;
       }
       if (attempt === ATTEMPTS)
-        throw new ShardctlError('TOO_FEW_PEERS', `another home takes ${shard.label} away as it is put`, { retryable: true });
+        throw new ShardctlError('TOO_FEW_PEERS', `another home removes ${shard.label} while it is being put`, { retryable: true });
     }
     inventories.saw(shard.cid, id, true);
     const done = this.#done.get(shard.cid) ?? new Set();

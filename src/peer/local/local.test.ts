@@ -170,7 +170,7 @@ describe('local peer', () => {
     }
   });
 
-  test('folders of a peer that were taken away are made again by the next who writes, and never without its peer.json', async () => {
+  test('missing folders of a peer are made again by the next write, and never without its peer.json', async () => {
     for (const [layout, folders] of [
       ['car', ['tmp', 'owners', 'shards']],
       ['blockstore', ['owners', 'pins', 'blocks']],

@@ -1,4 +1,4 @@
-/** Two homes on one local peer, step by step: whoever has put a shard and not removed it finds it, whatever the other does meanwhile. */
+/** Two homes on one local peer, step by step: a home that has put a shard and not removed it finds it, whatever the other does meanwhile. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,15 +18,15 @@ const keep = { mayConsume: false, signal: new AbortController().signal };
 const OWNERS = [TEST_OWNER, OTHER_OWNER];
 
 /** What a home does with one of the shards. */
-const step = fc.record({ does: fc.constantFrom('put', 'remove', 'hold'), shard: fc.nat(1) });
+const step = fc.record({ does: fc.constantFrom('put', 'remove', 'mark'), shard: fc.nat(1) });
 const plan = fc.array(step, { minLength: 1, maxLength: 3 });
 const scenario = fc.record({
   /** Shards that a home has put before. */
   before: fc.array(fc.record({ home: fc.nat(1), shard: fc.nat(1) }), { maxLength: 3 }),
   plans: fc.tuple(plan, plan),
-  /** For so many operations one home goes on, then the other. */
+  /** How many operations one home does before the other has its turn. */
   stretches: fc.array(fc.nat(40), { maxLength: 6 }),
-  /** After how many operations the one that is going on dies. */
+  /** After how many operations the home that has the turn dies. */
   death: fc.option(fc.nat(120), { nil: Number.POSITIVE_INFINITY }),
 });
 
@@ -35,7 +35,7 @@ type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
 before(install);
 
 for (const layout of ['car', 'blockstore'] as const) {
-  test(`a shard that a home has put and not removed is there, however two homes come across each other: ${layout}`, async () => {
+  test(`a shard that a home has put and not removed is there, in whatever order two homes take turns: ${layout}`, async () => {
     await fc.assert(
       fc.asyncProperty(scenario, async (it) => void (await play(layout, it))),
       { numRuns: 150, interruptAfterTimeLimit: sampled(2_000, 6_000) },
@@ -43,16 +43,16 @@ for (const layout of ['car', 'blockstore'] as const) {
   });
 }
 
-/** One home is stopped after each of its operations, and the other does all that it wants to before the first goes on. */
+/** One home is held up after each of its operations, and the other does all of its plan before the first goes on. */
 for (const layout of ['car', 'blockstore'] as const) {
   for (const [removed, taken] of [
     [0, 0],
     [0, 1],
   ] as const) {
-    for (const does of ['put', 'hold'] as const) {
-      test(`a removal that is held up anywhere takes nothing that is ${does} meanwhile: ${layout}, ${removed === taken ? 'the same shard' : 'one with the same blocks'}`, async () => {
+    for (const does of ['put', 'mark'] as const) {
+      test(`a removal that is held up anywhere takes nothing that is ${does === 'mark' ? 'marked' : 'put'} meanwhile: ${layout}, ${removed === taken ? 'the same shard' : 'one with the same blocks'}`, async () => {
         const plans: Scenario['plans'] = [[{ does: 'remove', shard: removed }], [{ does, shard: taken }]];
-        const before = [{ home: 0, shard: 0 }, ...(does === 'hold' ? [{ home: 0, shard: taken }] : [])];
+        const before = [{ home: 0, shard: 0 }, ...(does === 'mark' ? [{ home: 0, shard: taken }] : [])];
         const alone = await play(layout, { before, plans, stretches: [1000], death: Number.POSITIVE_INFINITY });
         for (let stop = 0; stop <= alone; stop++)
           await play(layout, { before, plans, stretches: [stop, 1000], death: Number.POSITIVE_INFINITY });

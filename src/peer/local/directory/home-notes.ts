@@ -21,7 +21,7 @@ export async function writeHomeNote(path: string, homeId: string, text: string):
   await writeDurably(file, text, 0o600);
 }
 
-/** The notes of all homes, by ID. @throws ShardctlError when one cannot be read because of the disk, or of this process' own limits */
+/** The notes of all homes, by ID. @throws ShardctlError when one cannot be read because of the disk, or of the limits of this process */
 export async function readHomeNotes(path: string): Promise<Map<string, string>> {
   const notes = new Map<string, string>();
   for (const name of await namesIn(join(path, 'owners'))) {

@@ -8,7 +8,7 @@ import { makeBlocks, makeShard } from '../../../testing/shards.ts';
 import { LocalPeer } from '../local.ts';
 
 for (const layout of ['car', 'blockstore'] as const) {
-  test(`layout ${layout}: a disk that was away for a moment is there again, for whoever asked while it was away`, async () => {
+  test(`layout ${layout}: bytes that could not be added up while the disk was not mounted are added up once it is`, async () => {
     const dir = mkdtempSync(join(tmpdir(), 'shardctl-away-'));
     try {
       const path = join(dir, 'peer');
