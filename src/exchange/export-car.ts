@@ -31,7 +31,7 @@ export interface Exported {
   /** CID of the tree that was exported. */
   readonly root: string;
   readonly blocks: number;
-  /** Of the CAR. */
+  /** Bytes of the CAR. */
   readonly bytes: number;
 }
 

@@ -46,13 +46,14 @@ export interface PublishOptions {
  */
 export async function publish(options: PublishOptions): Promise<Published> {
   const { head, names, lifetime, home } = options;
-  if (names.size === 0) {
+  const [first] = names;
+  if (first === undefined) {
     throw new ShardctlError('TOO_FEW_PEERS', 'no Kubo daemon is set up that could publish a name', {
       hint: 'add one with `shardctl peers add kubo URL`',
     });
   }
   const own = keyOf(home, head.repository);
-  const [peer, daemon] = await withKey(options, own);
+  const [peer, daemon] = await withKey(options, own, first);
   const { name, value } = await daemon.publish(own, `/ipfs/${head.tree}`, lifetime);
   return { repository: head.repository, peer, name, value, dnslink: `dnslink=/ipns/${name}` };
 }
@@ -83,13 +84,15 @@ export function keyOf(home: string, repository: string): string {
   return `shardctl-${home}-${encodeURIComponent(repository)}`;
 }
 
-/** The daemon that has this home's key for the repository, once the key has the name `own`; makes the key if there is none. */
-async function withKey(options: PublishOptions, own: string): Promise<[string, Names]> {
+/**
+ * The daemon that has this home's key for the repository, once the key has the name `own`.
+ * @param first the daemon that makes the key if there is none
+ */
+async function withKey(options: PublishOptions, own: string, first: [string, Names]): Promise<[string, Names]> {
   const { head, names, home, isFormer, formerNames, takeKey } = options;
   const former = `shardctl-${encodeURIComponent(head.repository)}`;
   const found: { readonly peer: string; readonly daemon: Names; readonly key: string }[] = [];
   for (const [peer, daemon] of names) for (const key of await daemon.keys()) found.push({ peer, daemon, key });
-  const [first] = names;
   const having = (key: string) => found.find((it) => it.key === key);
   const mine = having(own);
   if (mine !== undefined && takeKey === undefined) return [mine.peer, mine.daemon];
@@ -107,7 +110,7 @@ async function withKey(options: PublishOptions, own: string): Promise<[string, N
       hint: `if that home is gone, or was this one, take its name over: \`shardctl publish ${shellWord(head.repository)} --take-key ${shellWord(others[0].key)}\`; else publish under another repository's name, or through another daemon with --peer`,
     });
   }
-  const [peer, daemon] = first as [string, Names];
+  const [peer, daemon] = first;
   await daemon.make(own);
   return [peer, daemon];
 }

@@ -86,6 +86,21 @@ test('what a section or a header claims is not made room for', async () => {
   await refused(Buffer.concat([header, beyond]), /without a CID/);
 });
 
+test('a header whose roots are hidden behind a prototype is refused', async () => {
+  const key = (name: string) => Buffer.of(0x60 + name.length, ...Buffer.from(name));
+  const cbor = Buffer.concat([
+    Buffer.of(0xa2),
+    key('__proto__'),
+    Buffer.of(0xa1),
+    key('roots'),
+    Buffer.of(0x81),
+    key('abc'),
+    key('version'),
+    Buffer.of(1),
+  ]);
+  await refused(Buffer.concat([varint(cbor.length), cbor]), /not a CAR/);
+});
+
 test('a header that is nested a million deep is refused', async () => {
   const roots = Buffer.concat([Buffer.of(0xa2, 0x65, ...Buffer.from('roots')), Buffer.alloc(1_000_000, 0x81)]);
   await refused(Buffer.concat([varint(roots.length), roots]), /not a CAR/);
