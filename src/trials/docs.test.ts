@@ -16,6 +16,10 @@ const PAGES = [
 ].filter((page) => page.endsWith('.md'));
 const ROOMS = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
 
+const FILES = ['src', 'bench'].flatMap((dir) =>
+  readdirSync(join(ROOT, dir), { recursive: true, encoding: 'utf8' }).map((file) => `${dir}/${file}`),
+);
+
 function textOf(page: string): string {
   return readFileSync(join(ROOT, page), 'utf8');
 }
@@ -46,6 +50,12 @@ for (const page of PAGES) {
     test('every file and folder that it names is there', () => {
       for (const [, path = ''] of textOf(page).matchAll(/`((?:src|docs|bench|scripts|fixtures)\/[\w./-]*)`/g)) {
         assert.ok(existsSync(join(ROOT, path)), path);
+      }
+      for (const [, name = ''] of textOf(page).matchAll(/`([\w./-]+\.ts)`/g)) {
+        assert.ok(
+          FILES.some((file) => `/${file}`.endsWith(`/${name}`)),
+          name,
+        );
       }
       if (page !== 'docs/architecture.md') return;
       const rooms = new RegExp(`\`((?:${ROOMS.join('|')})/[\\w./-]*)\``, 'g');
