@@ -22,20 +22,21 @@ export interface CarBody {
  */
 export async function shardBody(shard: SealedShard, throttle: Throttle | undefined): Promise<CarBody> {
   await checkCar(shard.carPath, shard);
-  return multipart(shard.carBytes, () => piecesOf(shard, throttle));
+  return multipart(`${shard.cid}.car`, shard.carBytes, () => piecesOf(shard, throttle));
 }
 
 /** A CAR in memory. */
 export function bufferBody(car: Uint8Array): CarBody {
-  return multipart(car.length, async function* () {
+  return multipart('shard.car', car.length, async function* () {
     yield car;
   });
 }
 
-function multipart(bytes: number, content: () => AsyncIterable<Uint8Array>): CarBody {
+/** @param fileName is kept nowhere; logs of proxies show which shard is sent */
+function multipart(fileName: string, bytes: number, content: () => AsyncIterable<Uint8Array>): CarBody {
   const boundary = `shardctl-${randomUUID()}`;
   const head = Buffer.from(
-    `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="shard.car"\r\ncontent-type: application/vnd.ipld.car\r\n\r\n`,
+    `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="${fileName}"\r\ncontent-type: application/vnd.ipld.car\r\n\r\n`,
   );
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
   return {
