@@ -37,7 +37,7 @@ for (const [signal, exit] of [
   test(`${signal} before any write, from the lock to the commit: exit ${exit}, no lock is left, and the next run goes on`, () => {
     let stopped = 0;
     let resumed = 0;
-    for (let nth = 4, isOver = false; !isOver; nth += sampled(68, 17)) {
+    for (let nth = 4, isOver = false; !isOver; nth += sampled(34, 17)) {
       fresh();
       const { code, stderr } = program.runWithFault(`${signal}:${nth}`, 'add', source, '--shard-size', '64KiB');
       isOver = code === 0;

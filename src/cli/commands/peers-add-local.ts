@@ -9,7 +9,7 @@ import type { Context } from '../command-line/context.ts';
 import { commonOptions, peerName } from '../command-line/peer-options.ts';
 import type { Absolute } from '../command-line/surroundings.ts';
 import { freeing } from '../session/full-disk.ts';
-import { setUpLocalPeer } from '../session/session.ts';
+import { setUpLocalPeer } from '../session/local-peers.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
 
 const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];

@@ -12,7 +12,8 @@ import { movedLines } from '../results/moved.ts';
 import { answer } from '../results/results.ts';
 import { freeing } from '../session/full-disk.ts';
 import { withDrained } from '../session/peer-settings.ts';
-import { reading, type Session, withPeers } from '../session/session.ts';
+import { withPeers } from '../session/peers.ts';
+import { reading, type Session } from '../session/session.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {

@@ -8,9 +8,10 @@ import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { isUrl, membersIn } from '../command-line/peer-options.ts';
 import { sizeOf, weightOf } from '../command-line/quantities.ts';
-import { savePeer, settingsOf } from '../session/peer-settings.ts';
+import { savePeer, settingsOf, withChanged } from '../session/peer-settings.ts';
+import { peerPath } from '../session/peers.ts';
 import { setPeerOpen } from '../session/privacy.ts';
-import { peerPath, type Session, withChanged, writing } from '../session/session.ts';
+import { type Session, writing } from '../session/session.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;

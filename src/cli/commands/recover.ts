@@ -17,8 +17,9 @@ import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
 import { addCommand, type Notes, noted, notesOn } from '../session/home-notes.ts';
+import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
-import { peerPath, writing } from '../session/session.ts';
+import { writing } from '../session/session.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
 
 export async function run(context: Context): Promise<number> {

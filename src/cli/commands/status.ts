@@ -12,7 +12,8 @@ import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
 import { snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
-import { reading, tellOpenPlaces } from '../session/session.ts';
+import { reading } from '../session/session.ts';
+import { tellOpenPlaces } from '../session/settings.ts';
 import { peerStatuses, peerTable } from '../steps/peer-status.ts';
 
 type Repository = Extract<Result, { type: 'repository' }>;

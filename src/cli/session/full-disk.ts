@@ -4,7 +4,9 @@ import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import { placesOf, takeBallast, throwOff, throwOffWhereFull } from '../../home/ballast.ts';
 import type { IndexOptions } from '../../index/index.ts';
 import type { Context } from '../command-line/context.ts';
-import { localPaths, type Session, settingsIn, writing } from './session.ts';
+import { localPaths } from './peers.ts';
+import { type Session, writing } from './session.ts';
+import { settingsIn } from './settings.ts';
 
 /**
  * As `writing`, for what frees space: on a full disk it has the room that the ballast has kept.

@@ -3,6 +3,10 @@ import { ShardctlError } from '../../core/errors.ts';
 import { type Config, type PeerConfig, peerNames } from '../../home/config.ts';
 import { saveConfig } from '../../home/config-file.ts';
 import type { HomePaths } from '../../home/home.ts';
+import type { Peer } from '../../peer/peer.ts';
+import type { Context } from '../command-line/context.ts';
+import { idOf } from './local-peers.ts';
+import { withPeers } from './peers.ts';
 
 /** The settings that stand for a peer: those of an IPFS Cluster stand for each of its members. @throws ShardctlError `NOT_FOUND` */
 export function settingsOf(config: Config, name: string): PeerConfig {
@@ -51,4 +55,42 @@ export function removePeer(home: HomePaths, config: Config, name: string): void 
   } else {
     saveConfig(home, { ...config, peers: config.peers.filter((peer) => peer !== settings) });
   }
+}
+
+/**
+ * Runs `work` on the peers of changed settings, which are not saved yet; of the members of an IPFS Cluster on those that answer.
+ * @throws ShardctlError when none of them does, or one is another peer
+ */
+export async function withChanged(
+  context: Context,
+  config: Config,
+  changed: PeerConfig,
+  work: (peers: ReadonlyMap<string, Peer>) => Promise<void>,
+): Promise<void> {
+  await withPeers(context, { ...config, peers: [changed] }, async (peers) => {
+    const answering = await answeringOf(peers);
+    const id = await idOf(context.home, changed);
+    for (const other of config.peers) {
+      if (other.name !== changed.name && id !== undefined && (await idOf(context.home, other)) === id)
+        throw new ShardctlError('USAGE', `that is peer "${other.name}" already`);
+    }
+    await work(answering);
+  });
+}
+
+/** @throws ShardctlError why the first does not answer, when none does */
+async function answeringOf(peers: ReadonlyMap<string, Peer>): Promise<ReadonlyMap<string, Peer>> {
+  const answering = new Map<string, Peer>();
+  let first: ShardctlError | undefined;
+  for (const [name, peer] of peers) {
+    try {
+      await peer.metric();
+      answering.set(name, peer);
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      first ??= error;
+    }
+  }
+  if (answering.size === 0 && first !== undefined) throw first;
+  return answering;
 }

@@ -5,7 +5,10 @@ import { layoutAt } from '../../peer/local/directory/identity.ts';
 import type { Peer } from '../../peer/peer.ts';
 import type { Context } from '../command-line/context.ts';
 import { hostOf, isUrl } from '../command-line/peer-options.ts';
-import { addLocalPeer, peerPath, type Session, settingsIn, withPeers } from './session.ts';
+import { addLocalPeer } from './local-peers.ts';
+import { peerPath, withPeers } from './peers.ts';
+import type { Session } from './session.ts';
+import { settingsIn } from './settings.ts';
 
 /**
  * Adds peers at these places to the settings, and runs `work` with them.

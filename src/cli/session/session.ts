@@ -1,31 +1,33 @@
-/** The composition root: opens the home, its settings, the index and the peers. Only importer of adapters. */
+/** Opens the home for a command: its settings, its lock when it is to be written, the index and the peers. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../../core/errors.ts';
-import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME, type LocalPeerConfig, type PeerConfig } from '../../home/config.ts';
+import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME } from '../../home/config.ts';
 import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { hasHeads } from '../../home/heads.ts';
-import { ensureHome, type HomePaths, requireHome } from '../../home/home.ts';
-import { type HomeIdentity, ownerOf, rememberMarked, settleIdentity } from '../../home/identity.ts';
+import { ensureHome, requireHome } from '../../home/home.ts';
+import { type HomeIdentity, rememberMarked, settleIdentity } from '../../home/identity.ts';
 import { acquireLock } from '../../home/lock.ts';
 import { Index, type IndexOptions } from '../../index/index.ts';
-import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { minPrivate, openPlaces, refuseToShare, setHomeOpen, setPeerOpen } from './privacy.ts';
+import { addLocalPeer } from './local-peers.ts';
+import { localPaths, withPeers } from './peers.ts';
+import { refuseToShare, setHomeOpen } from './privacy.ts';
 import { systemProcesses } from './process-table.ts';
+import { settingsIn } from './settings.ts';
 
 /** An open home. */
 export interface Session {
   readonly config: Config;
   readonly index: Index;
-  /** By name, in the order of the settings. One whose disk is missing is here too: using it fails with the reason. */
+  /** By name, in the order of the settings. A peer whose disk is missing is among them: it fails with the reason when it is used. */
   readonly peers: ReadonlyMap<string, Peer>;
 }
 
-/** Runs `work` on the home, which other runs may read and change meanwhile. */
+/** Runs `work` without the lock: other runs may read and change the home meanwhile. */
 export async function reading<T>(
   context: Context,
   work: (session: Session) => Promise<T>,
@@ -44,31 +46,7 @@ export async function reading<T>(
   return await withSession(context, config, await Index.open(home.index, { ...options, readOnly: true }), work);
 }
 
-/** The settings of the home. Tells of what somebody changed by hand: a flipped bit is no hand. */
-export async function settingsIn(context: Context): Promise<Config | undefined> {
-  const { home, version, quiet, output } = context;
-  const undo = 'if nobody did that, `shardctl config --restore` undoes it';
-  const config = await loadConfig(home, version, {
-    onChanged: (changes) => {
-      if (!quiet) output.note(`${home.config} is not what it was: ${changes.join('; ')} (${undo})`);
-    },
-    onFirst: (found) => tellOpenPlaces(context, found),
-  });
-  if (config !== undefined) minPrivate(context, localPaths(home, config));
-  return config;
-}
-
-/** Who else can read the home and its peers, although nobody has said that he may. */
-export function tellOpenPlaces({ home, reporter }: Context, config: Config): void {
-  for (const message of openPlaces(home, config, localPaths(home, config))) reporter.event({ type: 'warning', message });
-}
-
-/** The local peers, each with its directory. */
-export function localPaths(home: HomePaths, { peers }: Config): (readonly [LocalPeerConfig, string])[] {
-  return peers.flatMap((peer) => (peer.kind === 'local' ? [[peer, peerPath(home, peer)] as const] : []));
-}
-
-/** Runs `work` on what is there, be it nothing yet: a dry run makes no home. */
+/** As `reading`, also where there is no home or no index yet: a dry run makes neither. */
 export async function planning<T>(
   context: Context,
   work: (session: Omit<Session, 'index'> & { readonly index: Index | undefined }) => Promise<T>,
@@ -79,7 +57,7 @@ export async function planning<T>(
   return await withPeers(context, config, (peers) => work({ config, index: undefined, peers }));
 }
 
-/** Runs `work` as the only writer of the home, which is made if there is none yet. */
+/** Runs `work` with the lock, as the only writer of the home, which is made if there is none yet. */
 export async function writing<T>(
   context: Context,
   work: (session: Session) => Promise<T>,
@@ -87,16 +65,19 @@ export async function writing<T>(
 ): Promise<T> {
   return await locked(context, async (config, identity) =>
     withSession(context, config, await Index.open(context.home.index, options), async (session) => {
-      await markWhatIsHeld(context, session, identity);
+      await markOnPeers(context, session, identity);
       const result = await work(session);
-      if (session.index.isChanged) await readyForWorse(context, session.index);
+      if (session.index.isChanged) await prepareForLoss(context, session.index);
       return result;
     }),
   );
 }
 
-/** What this home holds is marked on each of its peers, once, before anything else is done. Reads nothing where all of them are known to have it. */
-async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Session, identity: HomeIdentity): Promise<void> {
+/**
+ * Marks on each peer what this home holds there, before anything else is done. It is done once for each peer: `home.json` names those
+ * that have the marks, and where it names all of them nothing is read.
+ */
+async function markOnPeers({ home, reporter }: Context, { index, peers }: Session, identity: HomeIdentity): Promise<void> {
   const names = [...peers.keys()].filter((name) => !identity.marked.includes(name));
   if (names.length === 0) return;
   const { markHoldings } = await import('../../maintain/mark-holdings.ts');
@@ -104,10 +85,10 @@ async function markWhatIsHeld({ home, reporter }: Context, { index, peers }: Ses
   if (done.length > 0) await rememberMarked(home, identity, [...identity.marked.filter((name) => peers.has(name)), ...done]);
 }
 
-/** For the day on which this home is lost, and for the day on which its disk is full. */
-async function readyForWorse(context: Context, index: Index): Promise<void> {
+/** After a run that has changed something: takes ballast for the day on which the disk is full, and notes on the peers what `recover` needs. */
+async function prepareForLoss(context: Context, index: Index): Promise<void> {
   const { home, version } = context;
-  // The run may have made a peer: the settings as they are now.
+  // Read again, as the run may have made a peer.
   const local = localPaths(home, (await loadConfig(home, version)) ?? DEFAULT_CONFIG);
   const { placesOf, takeBallast } = await import('../../home/ballast.ts');
   const paths = local.map(([, path]) => path);
@@ -120,11 +101,11 @@ async function readyForWorse(context: Context, index: Index): Promise<void> {
 /** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
 async function locked<T>(context: Context, work: (config: Config, identity: HomeIdentity) => Promise<T>): Promise<T> {
   const { home } = context;
-  // A mistake in the command is found before a home is made.
+  // Checked here, so that a mistake in the command is found before a home is made.
   lockWaitMs(context);
   const shared = context.args.command.words === 'add' && context.args.flag('shared') ? true : undefined;
   if (ensureHome(home)) setHomeOpen(context, shared === true);
-  // A newer format may lock in a way of its own: look before touching anything.
+  // Read before the lock is taken, too: a home of a newer format may lock in another way.
   refuseToShare(context, await settingsIn(context));
   return await alone(context, async () => {
     const found = await settingsIn(context);
@@ -137,7 +118,7 @@ async function locked<T>(context: Context, work: (config: Config, identity: Home
   });
 }
 
-/** Runs `work` with the lock of the home, which is there, be its settings good or not. */
+/** Runs `work` with the lock of a home that is there; its settings need not be readable. */
 export async function alone<T>(context: Context, work: () => Promise<T>): Promise<T> {
   const { home } = context;
   const lock = await acquireLock(home.locks, {
@@ -160,74 +141,7 @@ function tellOfCopy({ reporter }: Context, { id, copyOf }: HomeIdentity): void {
   reporter.event({ type: 'warning', message });
 }
 
-/** As `addLocalPeer`; others may read what is new there only if they are meant to, and what was there as before. */
-export async function setUpLocalPeer(context: Context, config: Config, peer: LocalPeerConfig): Promise<void> {
-  const path = peerPath(context.home, peer);
-  const isNew = !existsSync(join(path, 'peer.json'));
-  await addLocalPeer(context.home, config, peer);
-  if (isNew || peer.shared === true) setPeerOpen(context, path, peer.shared === true);
-}
-
-/** Creates a local peer and adds it to the settings. Must be called by the only writer. */
-export async function addLocalPeer(home: HomePaths, config: Config, peer: LocalPeerConfig): Promise<LocalPeer> {
-  const made = await LocalPeer.create(localOptions(home, peer));
-  const id = await made.id();
-  for (const other of config.peers) {
-    if ((await idOf(home, other)) === id) throw new ShardctlError('USAGE', `${peerPath(home, peer)} is peer "${other.name}" already`);
-  }
-  saveConfig(home, { ...config, peers: [...config.peers, peer] });
-  return made;
-}
-
-/**
- * Runs `work` on the peers of changed settings, which are not saved yet; of the members of an IPFS Cluster on those that answer.
- * @throws ShardctlError when none of them does, or one is another peer
- */
-export async function withChanged(
-  context: Context,
-  config: Config,
-  changed: PeerConfig,
-  work: (peers: ReadonlyMap<string, Peer>) => Promise<void>,
-): Promise<void> {
-  await withPeers(context, { ...config, peers: [changed] }, async (peers) => {
-    const answering = await answeringOf(peers);
-    const id = await idOf(context.home, changed);
-    for (const other of config.peers) {
-      if (other.name !== changed.name && id !== undefined && (await idOf(context.home, other)) === id)
-        throw new ShardctlError('USAGE', `that is peer "${other.name}" already`);
-    }
-    await work(answering);
-  });
-}
-
-/** @throws ShardctlError why the first does not answer, when none does */
-async function answeringOf(peers: ReadonlyMap<string, Peer>): Promise<ReadonlyMap<string, Peer>> {
-  const answering = new Map<string, Peer>();
-  let first: ShardctlError | undefined;
-  for (const [name, peer] of peers) {
-    try {
-      await peer.metric();
-      answering.set(name, peer);
-    } catch (error) {
-      if (!(error instanceof ShardctlError)) throw error;
-      first ??= error;
-    }
-  }
-  if (answering.size === 0 && first !== undefined) throw first;
-  return answering;
-}
-
-/** Two names for one directory would count as two replicas. */
-async function idOf(home: HomePaths, peer: PeerConfig): Promise<string | undefined> {
-  if (peer.kind !== 'local') return undefined;
-  try {
-    return await new LocalPeer(localOptions(home, peer)).id();
-  } catch {
-    return undefined;
-  }
-}
-
-/** The peers of the session; with none set up, one directory in the home, which is set up now. */
+/** The peers of the session. With none set up, a directory in the home becomes the first one now. */
 export async function peersOrDefault(context: Context, session: Session): Promise<ReadonlyMap<string, Peer>> {
   if (session.peers.size > 0) return session.peers;
   const { home, output } = context;
@@ -236,13 +150,8 @@ export async function peersOrDefault(context: Context, session: Session): Promis
   const peer = await addLocalPeer(home, session.config, { kind: 'local', name: DEFAULT_PEER_NAME, path, layout: 'car', tags: {} });
   if (context.args.flag('verbose')) output.note(`no peers are set up: storing in ${resolve(home.dir, path)}`);
   const peers = new Map([[peer.name, peer]]);
-  await markWhatIsHeld(context, { ...session, peers }, (await settleIdentity(home, hostname())).identity);
+  await markOnPeers(context, { ...session, peers }, (await settleIdentity(home, hostname())).identity);
   return peers;
-}
-
-/** Directory of a configured peer. */
-export function peerPath(home: HomePaths, peer: LocalPeerConfig): string {
-  return resolve(home.dir, peer.path);
 }
 
 async function withSession<T>(context: Context, config: Config, index: Index, work: (session: Session) => Promise<T>): Promise<T> {
@@ -251,26 +160,6 @@ async function withSession<T>(context: Context, config: Config, index: Index, wo
   } finally {
     await index.close();
   }
-}
-
-export async function withPeers<T>(context: Context, config: Config, work: (peers: ReadonlyMap<string, Peer>) => Promise<T>): Promise<T> {
-  const peers = (await Promise.all(config.peers.map((peer) => peersOf(context, peer)))).flat();
-  try {
-    return await work(new Map(peers.map((peer) => [peer.name, peer])));
-  } finally {
-    await Promise.allSettled(peers.map((peer) => peer.close?.()));
-  }
-}
-
-/** A Cluster is as many peers as it has members. What a kind of peer needs is loaded only where there is one. */
-async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
-  if (peer.kind === 'local') return [new LocalPeer(localOptions(context.home, peer))];
-  if (peer.kind === 'kubo') return [(await import('./kubo-peers.ts')).kuboPeer(context, peer)];
-  return (await import('./cluster-peers.ts')).clusterPeers(context, peer);
-}
-
-function localOptions(home: HomePaths, peer: LocalPeerConfig) {
-  return { ...peer, path: peerPath(home, peer), owner: ownerOf(home, hostname()) };
 }
 
 function lockWaitMs({ args }: Context): number {

@@ -14,7 +14,8 @@ import { update } from '../../update/update.ts';
 import type { Context } from '../command-line/context.ts';
 import type { RunOptions } from '../command-line/run-options.ts';
 import { countAhead } from '../reporter/count-ahead.ts';
-import { peerPath, peersOrDefault, type Session } from '../session/session.ts';
+import { peerPath } from '../session/peers.ts';
+import { peersOrDefault, type Session } from '../session/session.ts';
 import { throttleAt } from './throttle.ts';
 
 /** What is imported, and how. */

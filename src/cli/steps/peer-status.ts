@@ -7,7 +7,8 @@ import { formatSize } from '../../home/sizes.ts';
 import type { Context } from '../command-line/context.ts';
 import type { Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { peerPath, type Session } from '../session/session.ts';
+import { peerPath } from '../session/peers.ts';
+import type { Session } from '../session/session.ts';
 
 export type PeerStatus = Extract<Result, { type: 'peer-status' }>;
 

@@ -1,0 +1,40 @@
+/** Settings become peers: adapters are made here and in `kubo-peers.ts` and `cluster-peers.ts`, which are loaded only where one is set up. */
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import type { Config, LocalPeerConfig, PeerConfig } from '../../home/config.ts';
+import type { HomePaths } from '../../home/home.ts';
+import { ownerOf } from '../../home/identity.ts';
+import { LocalPeer } from '../../peer/local/local.ts';
+import type { Peer } from '../../peer/peer.ts';
+import type { Context } from '../command-line/context.ts';
+
+/** The directory of a local peer; in the settings it may be relative to the home. */
+export function peerPath(home: HomePaths, peer: LocalPeerConfig): string {
+  return resolve(home.dir, peer.path);
+}
+
+/** The local peers, each with its directory. */
+export function localPaths(home: HomePaths, { peers }: Config): (readonly [LocalPeerConfig, string])[] {
+  return peers.flatMap((peer) => (peer.kind === 'local' ? [[peer, peerPath(home, peer)] as const] : []));
+}
+
+/** Runs `work` on the peers that the settings name, and closes them after it. */
+export async function withPeers<T>(context: Context, config: Config, work: (peers: ReadonlyMap<string, Peer>) => Promise<T>): Promise<T> {
+  const peers = (await Promise.all(config.peers.map((peer) => peersOf(context, peer)))).flat();
+  try {
+    return await work(new Map(peers.map((peer) => [peer.name, peer])));
+  } finally {
+    await Promise.allSettled(peers.map((peer) => peer.close?.()));
+  }
+}
+
+/** A Cluster is as many peers as it has members that count. */
+async function peersOf(context: Context, peer: PeerConfig): Promise<Peer[]> {
+  if (peer.kind === 'local') return [new LocalPeer(localOptions(context.home, peer))];
+  if (peer.kind === 'kubo') return [(await import('./kubo-peers.ts')).kuboPeer(context, peer)];
+  return (await import('./cluster-peers.ts')).clusterPeers(context, peer);
+}
+
+export function localOptions(home: HomePaths, peer: LocalPeerConfig) {
+  return { ...peer, path: peerPath(home, peer), owner: ownerOf(home, hostname()) };
+}
