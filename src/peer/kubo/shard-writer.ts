@@ -43,8 +43,8 @@ export class ShardWriter {
   async mend(shard: SealedShard, failure?: ShardctlError): Promise<void> {
     for (let round = 1; ; round++) {
       const wrong: Uint8Array[] = [];
-      const whole = await isIntact(() => openShard(this.#rpc, shard.cid, (digest) => wrong.push(digest)));
-      if (whole && (await this.#rpc.isPinned(shard.cid))) return;
+      const intact = await isIntact(() => openShard(this.#rpc, shard.cid, (digest) => wrong.push(digest)));
+      if (intact && (await this.#rpc.isPinned(shard.cid))) return;
       if (failure !== undefined && wrong.length === 0) throw failure;
       if (round > MENDINGS) break;
       this.#options.signal.throwIfAborted();

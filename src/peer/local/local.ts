@@ -115,13 +115,14 @@ export class LocalPeer implements Peer {
       // Marked before anything is looked for: from now on no other home removes a shard that is found here.
       await this.#mark([shard.cid]);
       const size = await store.sizeOf(shard.cid);
-      if (options.replace !== true && size === carBytes && (await this.#isWhole(store, shard.cid))) return;
+      if (options.replace !== true && size === carBytes && (await this.#isSound(store, shard.cid))) return;
       const used = (await store.usedBytes()) - (size ?? 0);
       await this.#space.claim(shard, used, (beforeCopy) => store.put(shard, { ...options, beforeCopy }));
     });
   }
 
-  async #isWhole(store: ShardStore, cid: string): Promise<boolean> {
+  /** Whether all of the shard reads back, and its name is durable. */
+  async #isSound(store: ShardStore, cid: string): Promise<boolean> {
     return (await isIntact(() => store.open(cid))) && (await store.confirm(cid));
   }
 

@@ -83,7 +83,7 @@ export class BlockStore implements ShardStore {
   async confirm(cid: string): Promise<boolean> {
     await syncPath(this.#pins);
     // The blocks that were read may be aside at this moment, where a removal has put them.
-    return (await this.#isWhole(cid)) && (await this.sizeOf(cid)) !== undefined;
+    return (await this.#isInPlace(cid)) && (await this.sizeOf(cid)) !== undefined;
   }
 
   async open(cid: string): Promise<ShardReader> {
@@ -144,7 +144,7 @@ export class BlockStore implements ShardStore {
     const removing = this.#pinOf(cid) + REMOVING;
     if ((await ifThere(readFile(removing))) === undefined || !(await this.#marks.isMarked(cid))) return false;
     if (!(await renameIfThere(removing, this.#pinOf(cid)))) return false;
-    if (await this.#isWhole(cid)) {
+    if (await this.#isInPlace(cid)) {
       await syncPath(this.#pins);
       return true;
     }
@@ -152,7 +152,8 @@ export class BlockStore implements ShardStore {
     return false;
   }
 
-  async #isWhole(cid: string): Promise<boolean> {
+  /** Whether all blocks of the shard are in their place. Those that were put aside are put back. */
+  async #isInPlace(cid: string): Promise<boolean> {
     try {
       const { blocks, nodes } = await this.#manifestOf(cid);
       return await this.#files.restore(digestsOf(blocks, nodes));
