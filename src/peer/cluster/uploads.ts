@@ -97,6 +97,7 @@ export class Uploads {
     return job;
   }
 
+  /** Sends the bytes to the members that lack them, and sets the pin to these members and the holders that stay. Needs the lock of the CID. */
   async #send(shard: SealedShard, members: readonly string[], options: UploadOptions): Promise<Failures> {
     const { replace, throttle, signal } = options;
     const cluster = this.#cluster;
@@ -112,6 +113,7 @@ export class Uploads {
     const states = await metrics.all();
     for (const id of members) if (!isThere(id) && !canBeAllocated(states.get(id))) failures.set(id, cannotTake(cluster, id));
     const holders = holdersOf(pin);
+    // Holders outside of this allocation, which keep the shard.
     const others =
       holders === 'everywhere'
         ? []
@@ -130,11 +132,12 @@ export class Uploads {
     await Promise.all(well(members).map((id) => this.#import(shard, id, options, failures)));
     const lacking = well(members).filter((id) => cluster.member(id)?.kubo === undefined && (replace || !isThere(id)));
     const allocated = () => [...others, ...well(members)];
-    const alone = holders !== 'everywhere' && lacking.length > 0 && sameMembers(lacking, allocated());
+    // When the shard is sent to all members that will have it, `/add` makes the pin as well; else it would drop the others from the pin.
+    const pinsToo = holders !== 'everywhere' && lacking.length > 0 && sameMembers(lacking, allocated());
     if (lacking.length > 0)
-      await this.#add(shard, lacking, { noPin: !alone, throttle, signal, before: pin, metadata: marked(lacking) }, failures);
+      await this.#add(shard, lacking, { noPin: !pinsToo, throttle, signal, before: pin, metadata: marked(lacking) }, failures);
     if (well(members).length === 0) return failures;
-    const isSet = alone ? failures.size === 0 : members.every(isThere);
+    const isSet = pinsToo ? failures.size === 0 : members.every(isThere);
     if (!isSet) {
       const target = holders === 'everywhere' ? holders : allocated();
       const wanted = { cid: shard.cid, name: pin?.name ?? shard.label, metadata: marked(well(members)), members: target };
