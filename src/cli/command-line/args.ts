@@ -32,6 +32,13 @@ export class Args {
     this.#given = given;
   }
 
+  /** An argument that the command cannot be without, counted from 0. */
+  argument(position: number): string {
+    const argument = this.positionals[position];
+    if (argument === undefined) throw new Error(`\`${this.command.words}\` was parsed without argument ${position}`);
+    return argument;
+  }
+
   flag(name: OptionName): boolean {
     return this.#given.some((given) => given.name === name);
   }

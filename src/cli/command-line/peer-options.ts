@@ -13,7 +13,7 @@ export function peerName(args: Args, otherwise: string): string {
 
 /** The address that a daemon is set up by. @param example of one */
 export function daemonUrl(args: Args, example: string): string {
-  const url = args.positionals[0] as string;
+  const url = args.argument(0);
   if (isUrl(url)) return url;
   throw usage(`"${displayUrl(url)}" is not an http or https URL, as ${example} is`, args.command);
 }

@@ -9,8 +9,19 @@ import type { RepositoryRecord } from '../../core/model.ts';
  */
 export function repositoriesNamed(all: readonly RepositoryRecord[], names: readonly string[]): RepositoryRecord[] {
   const stranger = names.find((name) => !all.some((repository) => repository.name === name));
-  if (stranger !== undefined) throw new ShardctlError('NOT_FOUND', `no repository "${stranger}"`, { hint: thereIs(all) });
+  if (stranger !== undefined) throw unknown(stranger, all);
   return inOrder(all.filter(({ name }) => names.includes(name)));
+}
+
+/** @throws ShardctlError `NOT_FOUND` when no repository has that name */
+export function repositoryNamed(all: readonly RepositoryRecord[], name: string): RepositoryRecord {
+  const found = all.find((repository) => repository.name === name);
+  if (found === undefined) throw unknown(name, all);
+  return found;
+}
+
+function unknown(name: string, all: readonly RepositoryRecord[]): ShardctlError {
+  return new ShardctlError('NOT_FOUND', `no repository "${name}"`, { hint: thereIs(all) });
 }
 
 export function inOrder(repositories: readonly RepositoryRecord[]): RepositoryRecord[] {

@@ -19,7 +19,7 @@ import { withMetrics } from '../steps/metrics-file.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output } = context;
-  const dir = absolute(args.positionals[0] as string);
+  const dir = absolute(args.argument(0));
   const source = toBytes(dir);
   // Everything that can be wrong with the command itself is found before a home is made or a lock is taken.
   const filters = readFilters(args, absolute);

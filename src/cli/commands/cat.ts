@@ -9,7 +9,7 @@ import { withTree } from '../steps/open-tree.ts';
 export async function run(context: Context): Promise<number> {
   const { args, output, signal } = context;
   if (context.json) throw usage('--json cannot be combined with the bytes of a file', args.command);
-  return await withTree(context, args.positionals[0] as string, async ({ root, path, blocks, isOwn }) => {
+  return await withTree(context, args.argument(0), async ({ root, path, blocks, isOwn }) => {
     for await (const bytes of cat({ root, path, blocks, signal, isOwn })) {
       await output.bytes(bytes);
       if (output.closed) break;

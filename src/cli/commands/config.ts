@@ -1,17 +1,17 @@
 /** `shardctl config`: what the home decides where nothing else is said, and what each repository asks for itself. */
 import { existsSync } from 'node:fs';
-import { EXIT, ShardctlError } from '../../core/errors.ts';
+import { EXIT } from '../../core/errors.ts';
 import { leastReplicas, type Replication, type RepositoryRecord } from '../../core/model.ts';
 import { profileOf } from '../../dag/cid-profile.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import { restoreConfig, saveConfig } from '../../home/config-file.ts';
 import { requireHome } from '../../home/home.ts';
-import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { parseReplication, parseSizeOf } from '../command-line/quantities.ts';
+import { repositoryNamed } from '../command-line/repositories-named.ts';
 import { parseAllocateBy } from '../command-line/storage-options.ts';
 import { answer, type Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
@@ -29,6 +29,7 @@ const FIELDS = {
   shared: 'shared',
 } as const;
 type Key = keyof typeof FIELDS;
+const KEYS = Object.keys(FIELDS) as Key[];
 const OWN: readonly Key[] = ['replication', 'allocate-by'];
 
 type AllValues = Pick<Config, (typeof FIELDS)[Key]>;
@@ -51,7 +52,7 @@ export async function run(context: Context): Promise<number> {
   const value = text === undefined ? undefined : parsed(context, key, text);
   return await writing(context, async ({ config, index, peers }) => {
     if (value?.allocateBy !== undefined) checkPeersNamed(peers, value.allocateBy);
-    const own = repository === undefined ? undefined : known(index, repository);
+    const own = repository === undefined ? undefined : repositoryNamed(index.repositories(), repository);
     const nextConfig = own === undefined ? { ...config, ...(value ?? { [FIELDS[key]]: DEFAULT_CONFIG[FIELDS[key]] }) } : config;
     const nextOwn = own === undefined ? undefined : changed(own, FIELDS[key], value);
     if (key === 'shared') setHomeOpen(context, nextConfig.shared === true);
@@ -75,8 +76,8 @@ async function restore(context: Context): Promise<number> {
 async function show(context: Context, key: Key | undefined, repository: string | undefined): Promise<number> {
   return await planning(context, async ({ config, index }) => {
     const all = index?.repositories() ?? [];
-    const meant = repository === undefined ? all : [known(index, repository)];
-    const keys = key === undefined ? (Object.keys(FIELDS) as Key[]) : [key];
+    const meant = repository === undefined ? all : [repositoryNamed(all, repository)];
+    const keys = key === undefined ? KEYS : [key];
     const home = repository === undefined ? keys.map((it) => homeSetting(config, it)) : [];
     const own = meant.flatMap((record) => keys.filter((it) => OWN.includes(it)).map((it) => ownSetting(config, record, it)));
     const settings = [...home, ...own];
@@ -105,18 +106,11 @@ function ownSetting(config: Config, record: RepositoryRecord, key: Key): Setting
 }
 
 function keyOf({ args }: Context, name: string, repository: string | undefined): Key {
-  const names = repository === undefined ? (Object.keys(FIELDS) as Key[]) : OWN;
+  const names = repository === undefined ? KEYS : OWN;
   const key = names.find((it) => it === name);
   if (key !== undefined) return key;
   const of = repository === undefined ? 'a home' : 'a repository';
   throw usage(`"${name}" is no setting of ${of}: there is ${names.join(', ')}`, args.command);
-}
-
-function known(index: Index | undefined, name: string): RepositoryRecord {
-  const record = index?.repository(name);
-  if (record !== undefined) return record;
-  const names = index?.repositories().map((it) => it.name) ?? [];
-  throw new ShardctlError('NOT_FOUND', `no repository "${name}"`, { hint: `there is ${names.join(', ') || 'none yet'}` });
 }
 
 /** @throws ShardctlError `USAGE` as the option of that name does */
@@ -135,8 +129,13 @@ function valuesOf(config: Config, own: RepositoryRecord | undefined): AllValues 
 }
 
 function changed(record: RepositoryRecord, field: (typeof FIELDS)[Key], value: Values | undefined): RepositoryRecord {
-  const { [field as 'replication' | 'allocateBy']: _, ...rest } = record;
-  return { ...rest, ...(value as Partial<Pick<RepositoryRecord, 'replication' | 'allocateBy'>> | undefined) } as RepositoryRecord;
+  const { replication, allocateBy, ...rest } = record;
+  const own = { replication, allocateBy, [field]: undefined, ...value };
+  return {
+    ...rest,
+    ...(own.replication === undefined ? {} : { replication: own.replication }),
+    ...(own.allocateBy === undefined ? {} : { allocateBy: own.allocateBy }),
+  };
 }
 
 /** As the option of that name takes it. */

@@ -24,7 +24,7 @@ export async function run(context: Context): Promise<number> {
   const path = absolute(file);
   if (!toStdout && existsSync(path) && !args.flag('overwrite'))
     throw new ShardctlError('USAGE', `${file} is there already`, { hint: 'say --overwrite to replace it' });
-  return await withTree(context, args.positionals[0] as string, async ({ root, path: inside, blocks, cidVersion }) => {
+  return await withTree(context, args.argument(0), async ({ root, path: inside, blocks, cidVersion }) => {
     const started = now();
     forOthersToo(context);
     const exporting = (write: Write) =>

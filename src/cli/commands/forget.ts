@@ -1,14 +1,13 @@
 /** `shardctl forget NAME SNAPSHOT…`, or `NAME…|--all` with `--keep` rules: forget snapshots, by name or by a policy. */
 import { shellWord } from '../../core/display.ts';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
-import type { RepositoryRecord } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import { type Decision, keep, type Policy } from '../../maintain/forget.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
-import { inOrder, repositoriesNamed } from '../command-line/repositories-named.ts';
+import { inOrder, repositoriesNamed, repositoryNamed } from '../command-line/repositories-named.ts';
 import { policyOf } from '../command-line/retention-options.ts';
 import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
@@ -25,7 +24,7 @@ export async function run(context: Context): Promise<number> {
   let decided: Decision[] | undefined;
   const work = async ({ index }: Session) => {
     // A second attempt, after the space ran out, does what the first one has decided: some of the snapshots may be gone by then.
-    decided ??= policy === undefined ? chosen(index, args.positionals) : byRules(context, index, policy);
+    decided ??= policy === undefined ? chosen(index, args.argument(0), args.positionals.slice(1)) : byRules(context, index, policy);
     const decisions = decided;
     const gone = decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot);
     if (!dryRun) {
@@ -66,8 +65,8 @@ function byRules({ args, now }: Context, index: Index, policy: Policy): Decision
 }
 
 /** By number, `NAME@3` or CID, after the name of their repository. */
-function chosen(index: Index, [name, ...named]: readonly string[]): Decision[] {
-  const [{ name: repository, head }] = repositoriesNamed(index.repositories(), [name as string]) as [RepositoryRecord];
+function chosen(index: Index, name: string, named: readonly string[]): Decision[] {
+  const { name: repository, head } = repositoryNamed(index.repositories(), name);
   const snapshots = index.snapshots(repository);
   const numbers = new Set(
     named.map((text) => {

@@ -17,7 +17,7 @@ export async function run(context: Context): Promise<number> {
   if (target === undefined || target === '') throw usage('--output OUT is missing', args.command);
   const out = absolute(target);
   collectLess();
-  return await withTree(context, args.positionals[0] as string, async ({ snapshot, root, path, blocks, isOwn }) => {
+  return await withTree(context, args.argument(0), async ({ snapshot, root, path, blocks, isOwn }) => {
     const started = now();
     forOthersToo(context);
     const specialBits = isOwn || args.flag('special-bits');

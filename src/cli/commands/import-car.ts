@@ -19,7 +19,7 @@ import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, json, now, output, quiet, version } = context;
-  const file = args.positionals[0] as string;
+  const file = args.argument(0);
   const name = args.text('name') ?? (file === '-' ? undefined : basename(file).replace(/\.car$/i, ''));
   if (name === undefined) throw usage('a CAR from stdin needs a --name', args.command);
   const repository = checkRepositoryName(name);

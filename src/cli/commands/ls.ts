@@ -14,7 +14,7 @@ const SIZE_COLUMNS = 12;
 export async function run(context: Context): Promise<number> {
   const { args, json, output, signal } = context;
   const long = args.flag('long');
-  return await withTree(context, args.positionals[0] as string, async ({ root, path, blocks, cidVersion }) => {
+  return await withTree(context, args.argument(0), async ({ root, path, blocks, cidVersion }) => {
     for await (const entry of ls({ root, path, blocks, signal, cidVersion })) {
       await output.item(json ? resultOf(entry) : long ? longLine(entry) : displayPath(entry.name));
       if (output.closed) break;

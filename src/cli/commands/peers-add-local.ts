@@ -12,7 +12,7 @@ import { freeing } from '../session/full-disk.ts';
 import { setUpLocalPeer } from '../session/local-peers.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
 
-const LAYOUTS: readonly string[] = ['car', 'blockstore'] satisfies PeerLayout[];
+const LAYOUTS = ['car', 'blockstore'] as const satisfies readonly PeerLayout[];
 
 export async function run(context: Context): Promise<number> {
   const peer = peerOf(context.args, context.absolute);
@@ -29,15 +29,16 @@ export async function run(context: Context): Promise<number> {
 }
 
 function peerOf(args: Args, absolute: Absolute): LocalPeerConfig {
-  const path = absolute(args.positionals[0] as string);
+  const path = absolute(args.argument(0));
   const name = peerName(args, basename(path));
-  const layout = args.text('layout') ?? 'car';
-  if (!LAYOUTS.includes(layout)) throw usage(`--layout "${layout}" is neither car nor blockstore`, args.command);
+  const wanted = args.text('layout') ?? 'car';
+  const layout = LAYOUTS.find((known) => known === wanted);
+  if (layout === undefined) throw usage(`--layout "${wanted}" is neither car nor blockstore`, args.command);
   return {
     kind: 'local',
     name,
     path,
-    layout: layout as PeerLayout,
+    layout,
     ...(args.flag('shared') ? { shared: true } : {}),
     ...commonOptions(args),
   };

@@ -18,7 +18,7 @@ import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet, reporter } = context;
-  const name = args.positionals[0] as string;
+  const name = args.argument(0);
   const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
   requireHome(home);

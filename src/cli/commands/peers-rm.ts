@@ -16,7 +16,7 @@ import { removePeer, settingsOf } from '../session/peer-settings.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
-  const name = args.positionals[0] as string;
+  const name = args.argument(0);
   const replication = replicationOf(args);
   requireHome(home);
   const { replicas, tooFew, lost, rules } = await freeing(context, async ({ config, index, peers }) => {

@@ -15,7 +15,7 @@ import { type Session, writing } from '../session/session.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, output, quiet } = context;
-  const name = args.positionals[0] as string;
+  const name = args.argument(0);
   const changes = args.command.options.filter((option) => option !== 'lock-wait');
   if (args.all(...changes).length === 0) throw usage('nothing to set', args.command);
   if (args.flag('shared') && args.flag('no-shared')) throw usage('--shared and --no-shared do not go together', args.command);

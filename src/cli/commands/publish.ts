@@ -1,23 +1,22 @@
 /** `shardctl publish NAME`: point the repository's IPNS name at the tree of its head. */
 import { EXIT } from '../../core/errors.ts';
-import type { SnapshotRecord } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
 import type { Context } from '../command-line/context.ts';
-import { repositoriesNamed } from '../command-line/repositories-named.ts';
+import { repositoryNamed } from '../command-line/repositories-named.ts';
 import { answer } from '../results/results.ts';
 import { reading, writing } from '../session/session.ts';
 import { publishHead } from '../steps/publish-head.ts';
 
 export async function run(context: Context): Promise<number> {
-  const repository = context.args.positionals[0] as string;
+  const repository = context.args.argument(0);
   requireHome(context.home);
   // Without an ID there is no key of its own: the home is given one, as its only writer.
   const open = readIdentity(context.home) === undefined ? writing : reading;
   return await open(context, async (session) => {
     const { index } = session;
-    const [record] = repositoriesNamed(index.repositories(), [repository]);
-    const head = index.snapshot(repository, record?.head ?? 0) as SnapshotRecord;
+    const head = index.snapshot(repository, repositoryNamed(index.repositories(), repository).head);
+    if (head === undefined) throw new Error(`the head of ${repository} is not in the index`);
     const published = await publishHead(context, session, head);
     if (context.quiet && !context.json) return EXIT.done;
     answer(context, [{ type: 'published', ...published }], () => [

@@ -1,14 +1,13 @@
 /** `shardctl rename OLD NEW`: another name for a repository. */
 import { shellWord } from '../../core/display.ts';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
-import type { RepositoryRecord } from '../../core/model.ts';
 import { renameKey } from '../../exchange/publish.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { rename } from '../../maintain/repository/rename.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import type { Context } from '../command-line/context.ts';
-import { repositoriesNamed } from '../command-line/repositories-named.ts';
+import { repositoryNamed } from '../command-line/repositories-named.ts';
 import { storageOptions } from '../command-line/storage-options.ts';
 import { counted } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
@@ -17,13 +16,13 @@ import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, quiet } = context;
-  const [from, to] = args.positionals as [string, string];
+  const [from, to] = [args.argument(0), args.argument(1)];
   checkRepositoryName(to, 'give a short one');
   requireHome(home);
   const options = storageOptions(context.args);
   return await writing(context, async (session) => {
     const { config, index } = session;
-    const [repository] = repositoriesNamed(index.repositories(), [from]) as [RepositoryRecord];
+    const repository = repositoryNamed(index.repositories(), from);
     if (index.repository(to) !== undefined) {
       throw new ShardctlError('USAGE', from === to ? `${from} is its name already` : `there is a repository ${to} already`, {
         hint: 'choose a name that none has: `shardctl status` lists them',
@@ -58,6 +57,6 @@ async function takeKeyAlong(
     context.reporter.event({ type: 'warning', message, hint });
   }
   if (silent.size > 0) return;
-  const { formerNames: _, ...settled } = index.repository(repository) as RepositoryRecord;
-  await index.saveRepository(settled);
+  const { formerNames: _, ...renamed } = repositoryNamed(index.repositories(), repository);
+  await index.saveRepository(renamed);
 }

@@ -122,11 +122,11 @@ function planLines(plan: Plan): string[] {
 
 function leftOut(problems: Problems): string[] {
   return [
-    [problems.unreadable, 'unreadable'],
-    [problems.vanished, 'vanished'],
-    [problems.changed, 'kept changing'],
-    [problems.special, 'not a file, directory or symlink'],
-  ].flatMap(([count, what]) => (count === 0 ? [] : [`${formatCount(count as number)} ${what}`]));
+    { count: problems.unreadable, what: 'unreadable' },
+    { count: problems.vanished, what: 'vanished' },
+    { count: problems.changed, what: 'kept changing' },
+    { count: problems.special, what: 'not a file, directory or symlink' },
+  ].flatMap(({ count, what }) => (count === 0 ? [] : [`${formatCount(count)} ${what}`]));
 }
 
 /** The final word of `add`. */

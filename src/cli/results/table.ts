@@ -2,10 +2,17 @@
 
 /** @param align one letter a column: `l` or `r` */
 export function table(rows: readonly (readonly string[])[], align: string): string[] {
-  const widths = Array.from(align, (_, column) => Math.max(0, ...rows.map((row) => (row[column] ?? '').length)));
+  const columns = Array.from(align, (letter, column) => ({
+    isRight: letter === 'r',
+    width: Math.max(0, ...rows.map((row) => (row[column] ?? '').length)),
+  }));
   return rows.map((row) =>
-    row
-      .map((cell, column) => (align[column] === 'r' ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number)))
+    columns
+      .flatMap(({ isRight, width }, column) => {
+        const cell = row[column];
+        if (cell === undefined) return [];
+        return [isRight ? cell.padStart(width) : cell.padEnd(width)];
+      })
       .join('  ')
       .trimEnd(),
   );

@@ -25,7 +25,10 @@ export interface OpenTree {
 
 /** Runs `work` on the tree that a `REF[/PATH]` names. */
 export async function withTree<T>(context: Context, ref: string, work: (tree: OpenTree) => Promise<T>): Promise<T> {
-  return await withTrees(context, [ref], async (trees) => work(trees[0] as OpenTree));
+  return await withTrees(context, [ref], async ([tree]) => {
+    if (tree === undefined) throw new Error(`no tree was opened for ${ref}`);
+    return await work(tree);
+  });
 }
 
 /** Runs `work` on the trees that some references name, in their order. */

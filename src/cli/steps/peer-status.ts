@@ -1,12 +1,13 @@
 /** The peers of a home with their space, as `status` and `peers ls` tell of them. */
 import { displayUrl } from '../../core/display.ts';
 import { messageOf } from '../../core/errors.ts';
-import { type PeerConfig, peerNames } from '../../home/config.ts';
+import type { PeerConfig } from '../../home/config.ts';
 import type { HomePaths } from '../../home/home.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Context } from '../command-line/context.ts';
 import type { Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
+import { settingsOf } from '../session/peer-settings.ts';
 import { peerPath } from '../session/peers.ts';
 import type { Session } from '../session/session.ts';
 
@@ -17,11 +18,10 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
   for (const shard of index.shards()) {
     for (const name of shard.peers) shards.set(name, (shards.get(name) ?? 0) + 1);
   }
-  const settings = new Map(config.peers.flatMap((peer) => peerNames(peer).map((name) => [name, peer] as const)));
   return await Promise.all(
     [...peers.values()].map(async (peer): Promise<PeerStatus> => {
       const { name, kind } = peer;
-      const its = settings.get(name) as PeerConfig;
+      const its = settingsOf(config, name);
       const known = () => ({
         type: 'peer-status' as const,
         name,

@@ -31,7 +31,8 @@ export async function publishHead(
 
 /** As `publish`, after a run: also one that found nothing changed, whose predecessor may have failed at this. */
 export async function publishAfter(context: Context, session: Session, { repository, number }: Summary): Promise<void> {
-  const head = session.index.snapshot(repository, number) as SnapshotRecord;
+  const head = session.index.snapshot(repository, number);
+  if (head === undefined) throw new Error(`${repository}@${number} is not in the index`);
   try {
     const published = await publishHead(context, session, head);
     if (context.json || !context.quiet)
