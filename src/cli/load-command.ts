@@ -1,4 +1,4 @@
-/** From the words of a command to its code, which loads when it runs: start-up is what a cron job with nothing to do is made of. */
+/** Finds the code of a command by its words. Only that of the command that runs is loaded: a cron job with nothing to do is little more than its start. */
 import type { Command } from './command-line/context.ts';
 
 const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {

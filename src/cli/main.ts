@@ -13,8 +13,9 @@ import type { Exit, Reporter } from './reporter/reporter.ts';
 import { beginPrivate } from './session/privacy.ts';
 
 /**
- * How long a run that was asked to stop has for doing so in good order. Longer than any step that is better not cut short; but a daemon
- * that drips, a disk that does not answer or a reader of our output that does not read would hold it up for ever, and a run may die at any moment.
+ * How long a run that was asked to stop may take to do so in good order. It is longer than any step that should not be cut short. After
+ * it the run ends anyway, which is safe at any moment: a daemon that drips, a disk that does not answer, or somebody who does not read
+ * our output would hold it up for ever.
  */
 const GRACE_MS = 1500;
 
@@ -77,9 +78,9 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   const secondThread = args.command.words === 'update' ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
   releases.push(() => secondThread?.settle());
   const command = await loadCommand(args.command.words);
-  // What a stage drops while it is being stopped must not end in a stack trace.
+  // An error that no stage waits for any more, as while a run is being stopped, must not end in a stack trace.
   process.once('uncaughtException', (error) => {
-    // LMDB tells of a failed commit to more than one who waits for it, and why only later.
+    // LMDB rejects several promises for one failed commit, and gives the reason later: the first counts, the others are ignored.
     process.on('uncaughtException', () => {});
     void behindCommit(error).then((cause) => {
       const exit = exitOf(controller.signal.aborted ? controller.signal.reason : inHome(cause, args, home));
@@ -109,13 +110,13 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     reporter.finish({ code });
     return code;
   } catch (error) {
-    // Whatever an aborted operation throws, the user's own signal is what happened.
+    // Whatever an operation throws when it is aborted: what happened is the user's signal.
     if (controller.signal.aborted) throw controller.signal.reason;
     throw inHome(error, args, home);
   }
 }
 
-/** Stages translate what they can name better; a system call that failed anywhere else was one on the home. */
+/** A system call that failed, and that no stage has put into words, is taken for one on the home. */
 function inHome(error: unknown, args: Args, home: HomePaths): unknown {
   return errnoOf(error) === undefined ? error : ioError(error, `running \`shardctl ${args.command.words}\``, home.dir);
 }
@@ -152,7 +153,7 @@ async function reporterFor(args: Args, output: Output): Promise<Reporter> {
 }
 
 function isWatched(args: Args, output: Output): boolean {
-  // Bars and lists do not go together on one terminal.
+  // Bars and lists of changes would overwrite one another on a terminal.
   const silent = (['json', 'quiet', 'root-only', 'no-progress', 'itemize', 'dry-run'] as const).some((name) => args.flag(name));
   return output.stderr.isTTY === true && !silent;
 }

@@ -3,10 +3,10 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SecondThread } from '../update/scan/second-thread.ts';
 
-/** Bytes of stat data, about 20,000 entries, below which one thread is done before another is up. */
+/** Bytes of stat data, about 20,000 entries, below which one thread has finished before a second one has started. */
 const LARGE_BYTES = 1_200_000;
 
-/** @param index directory of it @returns undefined when no repository is large enough for two */
+/** @param index its directory @returns undefined when no repository is large enough for two */
 export function startAhead(index: string): SecondThread | undefined {
   return hasLarge(join(index, 'entries')) ? new SecondThread() : undefined;
 }
@@ -21,7 +21,7 @@ function hasLarge(entries: string): boolean {
         ),
     );
   } catch {
-    // No index yet, or one that is changing: the update itself will see.
+    // There is no index yet, or another run is changing it: the update finds out for itself.
     return false;
   }
 }

@@ -80,7 +80,7 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   return { kind: 'run', args: new Args(command, positionals, given) };
 }
 
-/** What is empty is a variable that was not set, and never the current directory. */
+/** An empty argument is a variable that was not set, and is never taken for the current directory. */
 function refuseEmpty(command: CommandSpec, positionals: readonly string[], given: readonly Given[]): void {
   const empty = positionals.indexOf('');
   if (empty >= 0) throw usage(`${command.arguments[Math.min(empty, command.arguments.length - 1)] ?? 'an argument'} is empty`, command);
@@ -126,7 +126,7 @@ const RULES = new Set(['--exclude', '--include']);
 
 function withValues(argv: readonly string[]): string[] {
   const out: string[] = [];
-  // As the value of the setting of that name.
+  // `config replication -1`: the value is moved behind `--`, as Node would take it for an option.
   const last: string[] = [];
   for (const arg of argv) {
     if (/^-\d/.test(arg) && out.at(-1) === '--replication') out[out.length - 1] += `=${arg}`;
@@ -139,7 +139,7 @@ function withValues(argv: readonly string[]): string[] {
   return last.length > 0 ? [...out, '--', ...last] : out;
 }
 
-/** Node's message without its second thoughts: `unknown option --foo`. */
+/** Node's message without the advice that follows it: `unknown option --foo`. */
 function plain(error: Error): string {
   const [line = ''] = error.message.split('\n');
   const [sentence = ''] = line.split(/\.(?= |$)/);

@@ -10,7 +10,7 @@ export interface Context {
   readonly args: Args;
   readonly home: HomePaths;
   readonly absolute: Absolute;
-  /** Of the user; that of the process is the home's (`wire-privacy.ts`). */
+  /** The user's; that of the process is the one that the home asks for (`session/privacy.ts`). */
   readonly umask: number;
   /** Of this program. */
   readonly version: string;
@@ -23,7 +23,7 @@ export interface Context {
   /** Somebody watches bars on a terminal. */
   readonly watched: boolean;
   readonly signal: AbortSignal;
-  /** Of an update that has much to look at. */
+  /** Started before an update of a large repository was loaded. */
   readonly secondThread: SecondThread | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -1,4 +1,4 @@
-/** What the process was started in and with, each looked at only where it is needed: the current directory may be gone, and the user may have no home. */
+/** The current directory, the home and the bytes of the arguments. Each is looked at only when it is needed: the directory may be gone, and the user may have no home. */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -8,10 +8,10 @@ import { displayPath } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { type HomePaths, homePaths } from '../../home/home.ts';
 
-/** What Node makes of bytes that are not UTF-8. A name may have it in earnest. */
+/** What Node puts in the place of bytes that are not UTF-8. A name may also hold it rightly. */
 const REPLACEMENT = '\uFFFD';
 
-/** Makes a path of the command line absolute. @throws ShardctlError `USAGE` when it is relative, and nobody knows to what */
+/** Makes a path of the command line absolute. @throws ShardctlError `USAGE` when it is relative, and the current directory is gone */
 export type Absolute = (path: string) => string;
 
 /** From the current directory on. When that is gone the process leaves it, because Node starts no thread there. */
@@ -85,7 +85,7 @@ function variable(name: string): string | undefined {
   return value || undefined;
 }
 
-/** The bytes that the process was given; none where the system does not tell. */
+/** The words in a file of `/proc`, as bytes; none where there is no `/proc`. */
 function asGiven(file: string): Buffer[] {
   try {
     const text = readFileSync(file, 'latin1').replace(/\0$/, '');

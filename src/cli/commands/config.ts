@@ -63,7 +63,7 @@ export async function run(context: Context): Promise<number> {
   });
 }
 
-/** Works although the settings cannot be read. */
+/** Needs no settings that can be read. */
 async function restore(context: Context): Promise<number> {
   const { home, quiet, json, output } = context;
   const changes = await alone(context, () => restoreConfig(home));

@@ -77,7 +77,7 @@ function openAfter(before: PeerConfig, { args }: Context): PeerConfig {
   return { ...before, shared: args.flag('shared') ? true : undefined };
 }
 
-/** What is `none` goes back to its default. */
+/** `none` takes an option back to its default. */
 function shareOf(args: Args): Pick<PlacementConfig, 'capacity' | 'reserve' | 'weight'> {
   const given = <T>(name: 'capacity' | 'reserve' | 'weight', value: () => T | undefined) => {
     const text = args.text(name);
@@ -103,7 +103,7 @@ function tagsAfter(before: PeerConfig['tags'], args: Args): Record<string, strin
   return tags;
 }
 
-/** Shards are looked for where the settings say: another peer would look like a loss of all of them. */
+/** Checks by its shards that the peer at the new address is the same one: with another one, all of them would look lost. */
 async function assertSame({ reporter }: Context, { index }: Session, peers: ReadonlyMap<string, Peer>): Promise<void> {
   for (const [name, peer] of peers) {
     const should = [...index.shards()].filter(({ peers: holders, state }) => holders.includes(name) && state !== 'sealed');

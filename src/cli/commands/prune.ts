@@ -42,8 +42,8 @@ export async function run(context: Context): Promise<number> {
 }
 
 /**
- * What is thin is copied first, and goes then. Where that does not fit, the reserve of the peers is used for it; where even that does not
- * do, only what is dead goes, which needs no room and makes some.
+ * Copies what is in use out of thin shards, and then removes these. Where the copies do not fit, the reserve of the peers is used for
+ * them; where that is too small, too, only dead shards are removed, which needs no room and makes some.
  */
 async function pruneWhatFits(run: Maintenance, options: PruneOptions): Promise<Pruned> {
   const unlessFull = async (work: Promise<Pruned>, otherwise: (error: Error) => Promise<Pruned>): Promise<Pruned> =>

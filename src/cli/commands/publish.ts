@@ -11,7 +11,7 @@ import { publishHead } from '../steps/publish-head.ts';
 export async function run(context: Context): Promise<number> {
   const repository = context.args.argument(0);
   requireHome(context.home);
-  // Without an ID there is no key of its own: the home is given one, as its only writer.
+  // The key is named after the ID of the home. One that has none yet is given it, which only the holder of the lock may do.
   const open = readIdentity(context.home) === undefined ? writing : reading;
   return await open(context, async (session) => {
     const { index } = session;

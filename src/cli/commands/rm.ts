@@ -55,7 +55,7 @@ function removedLine({ dryRun, repository, snapshots }: Removed): string {
   return `${repository}${dryRun ? ' to be removed' : ' is removed'}, with ${counted(snapshots, 'snapshot')}`;
 }
 
-/** A key is a name that people know, and nothing can bring it back. */
+/** Keys are not removed: nothing brings one back, and people know its name. */
 function keyLines({ home }: Context, { config }: Session, names: readonly string[]): string[] {
   const id = readIdentity(home)?.id;
   if (id === undefined || !config.peers.some(({ kind }) => kind === 'kubo')) return [];

@@ -15,7 +15,7 @@ import { reading, writing } from '../session/session.ts';
 import { exitCodeOf, importTree, planTree } from '../steps/import-tree.ts';
 import { type RunLog, withMetrics } from '../steps/metrics-file.ts';
 
-/** Of several repositories the worst end is the run's: nobody can do anything for the first, everybody waits for the last. */
+/** A run of several repositories ends with the worst of their exit codes: from those that nobody can do anything about to those that a later run may put right. */
 const WORST_FIRST: readonly number[] = [
   EXIT.bug,
   EXIT.newerFormat,
@@ -51,7 +51,7 @@ export async function run(context: Context): Promise<number> {
   });
 }
 
-/** The repositories that are meant. Of all of them those that have no source are passed over: there is nothing that anybody could do about it. */
+/** The repositories that are meant. With `--all` those without a source are passed over: nothing is wrong with them. */
 function chosen({ args, reporter }: Context, index: Index): RepositoryRecord[] {
   const all = index.repositories();
   if (all.length === 0 && args.positionals.length === 0)
@@ -66,7 +66,7 @@ function chosen({ args, reporter }: Context, index: Index): RepositoryRecord[] {
   return inOrder(all.filter((repository) => !without.includes(repository)));
 }
 
-/** One that fails does not keep the others from their update. */
+/** A repository that fails does not keep the others from their update. */
 async function eachOf(
   { reporter, signal }: Context,
   log: RunLog,

@@ -46,7 +46,7 @@ export async function run(context: Context): Promise<number> {
       emit,
       signal,
     });
-    // What is not listed would look as if it were missing.
+    // Trees are not followed where parts of the block table are damaged: blocks that are not listed would look missing.
     const broken = areListed ? await verifyTrees({ index, peers, snapshots, emit, signal }) : 0;
     const damaged = found.damaged + broken;
     const seconds = (now() - started) / 1000;
@@ -93,7 +93,7 @@ function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<str
 
 function foundText(findings: number, away: number): string {
   const damaged = findings - away;
-  const found = [...(damaged > 0 ? [`damage: ${damaged}`] : []), ...(away > 0 ? [`${counted(away, 'peer')} away`] : [])];
+  const found = [...(damaged > 0 ? [`damage: ${damaged}`] : []), ...(away > 0 ? [`no answer from ${counted(away, 'peer')}`] : [])];
   return found.length === 0 ? 'no damage' : found.join(', ');
 }
 

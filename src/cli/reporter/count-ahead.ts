@@ -1,7 +1,7 @@
 /**
- * How much there is to import, known long before the import gets there: it lists a directory only when it needs it, so that
- * by itself it knows the total, and with it an honest remaining time, at its very end.
- * For terminals alone: listing everything twice is no price for somebody who watches, but it is one for a cron job.
+ * Counts what there is to import, in a thread of its own. The import lists a directory only when it gets there, so that it knows the
+ * total, and with it an honest remaining time, only at its end. Used only when somebody watches a terminal: listing everything twice
+ * is a price that a cron job should not pay.
  */
 import { Worker } from 'node:worker_threads';
 import type { Emit, Event } from '../../core/events.ts';
@@ -13,7 +13,7 @@ export interface CountAhead {
   stop(): Promise<void>;
 }
 
-/** A run that is over by then needs no remaining time. */
+/** Nothing is counted for a run that ends sooner: it needs no remaining time. */
 const DELAY_MS = 1_500;
 
 export function countAhead(request: CountRequest, emit: Emit): CountAhead {
@@ -25,14 +25,14 @@ export function countAhead(request: CountRequest, emit: Emit): CountAhead {
       counting = true;
       emit({ type: 'scan', ...count });
     });
-    // The import meets the same trouble, and tells of it: its own totals have to do.
+    // The import meets the same error and reports it; its own totals are shown from here on.
     worker.on('error', () => {
       counting = false;
     });
   }, DELAY_MS);
   return {
     emit: (event: Event) => {
-      // The import's own totals lag behind: two sources would make the display jump.
+      // The import's own totals lag behind, and the display would jump between the two: they are left out while the count is shown.
       if (event.type !== 'scan' || event.done || !counting) emit(event);
     },
     async stop() {

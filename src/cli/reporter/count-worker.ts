@@ -27,8 +27,8 @@ export interface Count {
 const EVERY = 256;
 
 const { source, filters, copyLinks } = workerData as CountRequest;
-// The import tells of what cannot be read; here it is only counted.
-// Without koffi: a thread must not be ended while it is being loaded.
+// What cannot be read is reported by the import, and passed over here.
+// Opened without koffi, because a thread must not be terminated while koffi is being loaded.
 const opened = openSource(source, undefined);
 const links = copyLinks ? new Links(opened) : undefined;
 const steps = walk(opened, { filter: compileFilter(filters), links, emit: () => {}, signal: new AbortController().signal });

@@ -7,7 +7,7 @@ import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { counted, errorLine, problemLine } from './text.ts';
 
-/** So many are named of what one line stands for. */
+/** So many repositories or shards are named in a line that stands for more. */
 const MOST_NAMED = 3;
 
 /** Events that are the same but for what they happened to. */
@@ -30,7 +30,7 @@ export function quietReporter(output: Output): Reporter {
         return;
       }
       const { first, subjects } = groups.get(key) ?? { first: event, subjects: new Set<string>() };
-      // Of warnings with one cause the one that says most speaks for all.
+      // The longest of the warnings with one cause stands for all.
       const isMore = event.type === 'warning' && first.type === 'warning' && event.message.length > first.message.length;
       groups.set(key, { first: isMore ? event : first, subjects: subjects.add(subject) });
     },
@@ -65,12 +65,12 @@ function causeOf(event: Event): [key: string, subject: string] | undefined {
   }
 }
 
-/** How many shards, or bytes, a repository lacks is its own; why is not. A number in a name or a path stays. */
+/** Repositories lack different numbers of shards or bytes for one reason: the message without these. A number in a name or a path stays. */
 function sameFor(code: string, message: string): string {
   return code === 'TOO_FEW_PEERS' || code === 'NO_SPACE' ? message.replaceAll(/(?<![\w/.@-])\d[\d,]*(\.\d+)?(?![\w/.@-])/g, '#') : message;
 }
 
-/** What was found, of whichever shard: without its CID, and the path of its file. */
+/** The finding without the CID and the path of the shard, in which several shards with the same finding differ. */
 function ofAny(detail: string): string {
   return detail.replaceAll(/ ?\(\/[^)]*\)/g, '').replaceAll(/ baf[a-z2-7]{50,}/g, '');
 }

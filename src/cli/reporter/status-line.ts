@@ -1,4 +1,4 @@
-/** Where a run stands, kept up to date from its events: what both the bars and the plain lines show. */
+/** How far a run has come, kept up to date from its events: what both the bars and the plain lines show. */
 import type { Event } from '../../core/events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import { formatSeconds } from './text.ts';

@@ -1,4 +1,4 @@
-/** What commands that only look answer: with `--json` one record a line, else text. The shapes are part of the interface. */
+/** What commands answer at their end: with `--json` one record a line, else text. The shapes are part of the interface. */
 import type { Exported } from '../../exchange/export-car.ts';
 import type { ImportedCar } from '../../exchange/import-car/import-car.ts';
 import type { Published } from '../../exchange/publish.ts';

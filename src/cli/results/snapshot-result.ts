@@ -7,7 +7,7 @@ import type { SnapshotResult } from './results.ts';
 export function snapshotResult(snapshot: SnapshotRecord, index: Index): SnapshotResult {
   const { number, cid, tree, time, counts, bytes, shards } = snapshot;
   const replicas = shards.map((shard) => index.shard(shard)?.peers.length ?? 0);
-  // A mirror of a million shards is not out of reach: no spread into Math.min's arguments.
+  // Not spread into the arguments of Math.min: a mirror may have a million shards.
   return {
     number,
     cid,

@@ -1,4 +1,4 @@
-/** The composition root's part for an IPFS Cluster: its settings become peers. Loaded only where one is set up. */
+/** Settings of an IPFS Cluster become peers. Loaded only where one is set up. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
@@ -17,7 +17,7 @@ import { Gateway, openThrough } from '../../peer/remote/gateway.ts';
 import type { Context } from '../command-line/context.ts';
 import { tokenOf } from './kubo-peers.ts';
 
-/** Its members as peers, or all of it as one. Asks nothing yet. @throws ShardctlError when a file with what is secret cannot be read */
+/** The members of a Cluster as peers, or the Cluster as one. Sends nothing yet. @throws ShardctlError when the file of a password, token or certificate cannot be read */
 export function clusterPeers(context: Context, config: ClusterConfig): Peer[] {
   const { name, tags, capacity, reserve, weight, drained } = config;
   const cluster = new Cluster({
@@ -56,7 +56,7 @@ export function clientOf(
   });
 }
 
-/** Pins have their names in the Cluster. */
+/** The member's Kubo gives its pins no names: the Cluster does. */
 function memberOf({ id, name, kubo, kuboId, drained }: ClusterMemberConfig, now: () => number): ClusterMember {
   if (kubo === undefined || kuboId === undefined) return { id, name, drained };
   return {

@@ -25,7 +25,7 @@ import { KuboRpc } from '../../peer/kubo/rpc.ts';
 import type { Context } from '../command-line/context.ts';
 import { clientOf } from './cluster-peers.ts';
 
-/** What a user says of a Cluster; it says the rest itself. */
+/** What a user says of a Cluster; its members are asked of the Cluster. */
 export interface AskedCluster {
   readonly settings: Omit<ClusterConfig, 'owner' | 'members' | 'bystanders'>;
   /** Members that count, beside those that do already, by their names or IDs; empty for those that the Cluster trusts, when it is new here. */
@@ -75,7 +75,10 @@ export async function withCounting(home: HomePaths, config: Config, cluster: Clu
   return withMembers(cluster, answering, named(cluster, answering, counting), namesOf(config.peers));
 }
 
-/** Looks who has joined a Cluster since. Once, whoever is new is named: a member that only follows is to be given nothing. Must be called by the only writer. */
+/**
+ * Looks for members that have joined a Cluster, and warns of each of them once. They are given nothing until somebody says that they
+ * count, as they may only follow. Must be called by the only writer.
+ */
 export async function withNewMembers({ home, reporter }: Context, config: Config): Promise<Config> {
   const refresh = async (peer: PeerConfig) => {
     if (peer.kind !== 'cluster') return peer;
@@ -93,7 +96,7 @@ export async function withNewMembers({ home, reporter }: Context, config: Config
 }
 
 /**
- * The settings after a look at who is there now; the same ones when nobody is new, or the Cluster does not answer: later will do.
+ * The settings with the members that have joined; the same object when there are none, or when the Cluster does not answer.
  * @param onNew told of members that were never seen before, and do not count
  */
 export async function refreshed(
@@ -121,7 +124,7 @@ function knownTo({ members, bystanders = [] }: ClusterConfig): Set<string> {
   return new Set([...members, ...bystanders].map(({ id }) => id));
 }
 
-/** Who is to count of those that are there. */
+/** The members that are to count, of those that answer. */
 async function chosenOf(
   home: HomePaths,
   cluster: ClusterConfig,
@@ -146,7 +149,7 @@ async function chosenOf(
   }
 }
 
-/** As it can be typed: members are called what they like, and one whose name holds a comma, or what no terminal shows, goes by its ID. */
+/** The option as it can be typed. A member whose name holds a comma, or characters that no terminal shows, goes by its ID. */
 function membersOption(members: readonly Member[]): string {
   const words = members.map(({ id, peername }) => (/[,\\]|^\s|\s$/.test(displayText(peername)) ? id : peername));
   return `--members ${shellWord(words.join(','))}`;
@@ -164,7 +167,7 @@ function named({ name, members }: ClusterConfig, answering: readonly Member[], c
   return counting.flatMap((wanted) => {
     const found = answering.filter(({ id, peername }) => id === wanted || peername === wanted || `${name}.${peername}` === wanted);
     if (found.length > 0) return found;
-    // One that is away and counts already goes on doing so.
+    // A member that counts already goes on counting while it does not answer.
     if (members.some((member) => member.id === wanted || member.name === wanted || member.name === `${name}.${wanted}`)) return [];
     throw new ShardctlError('USAGE', `the Cluster has no member "${wanted}" now`, {
       hint: `it has ${answering.map(({ peername }) => peername).join(', ')}`,
@@ -172,7 +175,7 @@ function named({ name, members }: ClusterConfig, answering: readonly Member[], c
   });
 }
 
-/** The chosen ones become members that count, the others of those that are there are bystanders. */
+/** The chosen members count from now on; all others that answer become bystanders. */
 function withMembers(
   cluster: ClusterConfig,
   answering: readonly Member[],
@@ -211,7 +214,7 @@ async function withKubos(cluster: ClusterConfig, kubos: readonly MemberKubo[]): 
 }
 
 /**
- * One that does not answer now is believed to be the one that the Cluster knows: whoever uses it compares its ID first.
+ * A Kubo that does not answer now is taken for the one that the Cluster knows: its ID is compared again before it is used.
  * @throws ShardctlError when another Kubo answers there than that of the member, or none does and the Cluster knows of none
  */
 async function withKubo(member: ClusterMemberConfig, url: string): Promise<ClusterMemberConfig> {

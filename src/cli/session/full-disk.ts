@@ -1,4 +1,4 @@
-/** What frees space must work where there is none: see `home/ballast.ts`. */
+/** Commands that free space must work on a full disk, too: see `home/ballast.ts`. */
 import { isNoSpace as isNoSpaceErrno } from '../../core/errno.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import { placesOf, takeBallast, throwOff, throwOffWhereFull } from '../../home/ballast.ts';

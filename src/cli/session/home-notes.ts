@@ -8,7 +8,7 @@ import { readHomeNotes, writeHomeNote } from '../../peer/local/directory/home-no
 import type { Context } from '../command-line/context.ts';
 import { optionOf } from '../command-line/filter-rules.ts';
 
-/** After a run that changed something. Best effort: nothing counts on it. @param paths of the local peers */
+/** Writes the notes after a run that changed something. One that cannot be written is left out: nothing depends on it. @param paths of the local peers */
 export async function keepNotes(
   { home, now }: Context,
   repositories: readonly RepositoryRecord[],
@@ -20,7 +20,7 @@ export async function keepNotes(
     try {
       await writeHomeNote(path, id, noteText(repositories, peer, now()));
     } catch {
-      // A disk that is away or full: the next run that changes something tries again.
+      // The disk is missing or full: the next run that changes something tries again.
     }
   }
 }
@@ -40,7 +40,7 @@ export async function notesOn(paths: Iterable<string>): Promise<Notes> {
   return notes;
 }
 
-/** What the peer at a path was to the home that lost it: to this one of several, or to the one that noted something last. */
+/** What a lost home had noted about its peer at this path. @param owner ID of that home; without it, the home with the newest note */
 export async function peerNoted(path: string, owner: string | undefined): Promise<HomeNote['peer'] | undefined> {
   const notes = await notesOn([path]);
   if (owner !== undefined) return notes.get(owner)?.peer;
@@ -56,7 +56,7 @@ export function noted(notes: Notes, repository: string, owners: readonly string[
   return own.flatMap(({ repositories }) => repositories.filter(({ name }) => name === repository))[0];
 }
 
-/** The command with which the repository is brought up to date again as it was. Its words may come from somebody else: none of them is run. */
+/** The command that brings the repository up to date as before. It is shown and never run: anybody may have written the note. */
 export function addCommand(name: string, { source, metadata, filters, copyLinks }: NotedRepository): string {
   const options = filters.map((rule) => {
     const { option, value } = optionOf(rule);

@@ -1,4 +1,4 @@
-/** The composition root's part for Kubo daemons: their settings become peers. Loaded only where one is set up. */
+/** Settings of Kubo daemons become peers. Loaded only where one is set up. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
@@ -12,7 +12,7 @@ import { KuboNames } from '../../peer/kubo/ipns-names.ts';
 import { KuboPeer } from '../../peer/kubo/kubo.ts';
 import type { Context } from '../command-line/context.ts';
 
-/** What a user says of a new peer; the daemon says the rest. */
+/** The settings of a new peer without its ID, which the daemon says. */
 export type NewKuboPeer = Omit<KuboPeerConfig, 'id'>;
 
 /** Connects to nothing yet. @throws ShardctlError when the file with its token cannot be read */

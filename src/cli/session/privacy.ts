@@ -1,7 +1,7 @@
 /**
- * What others may read of what a run makes. In a home and on local peers nothing, unless its directory is open to them: then as much as
- * the umask allows. The umask is the process's, so that it holds for what LMDB and blockstore-fs make, too; where one of these places is
- * open, the directories of the others keep their own shut.
+ * What other users may read of the files that a run makes. In a home and on local peers that is nothing, unless the directory is open to
+ * them: then it is what the user's umask allows. The umask of the process is set, because LMDB and blockstore-fs make files, too. When
+ * one of these places is open the user's umask holds for all of them, and the modes of their directories keep the others closed.
  */
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -15,24 +15,24 @@ import type { Context } from '../command-line/context.ts';
 
 const FOR_NOBODY_ELSE = 0o077;
 
-/** At the start of a run, before anything is made. @returns the umask of the user: what is made outside of a home goes by it */
+/** At the start of a run, before anything is made. @returns the user's umask, for files outside of homes and peers */
 export function beginPrivate(home: HomePaths): number {
   const umask = process.umask(FOR_NOBODY_ELSE);
   if (isOpen(home.index)) process.umask(umask);
   return umask;
 }
 
-/** When the settings are known: others are to read what goes to a peer that is open to them. @param peers paths of the local ones */
-export function minPrivate(context: Context, peers: Iterable<readonly [LocalPeerConfig, string]>): void {
+/** Takes the user's umask when a local peer is open to others. @param peers paths of the local ones */
+export function openUmaskFor(context: Context, peers: Iterable<readonly [LocalPeerConfig, string]>): void {
   for (const [peer, path] of peers) if (isOpen(join(path, SHARDS_IN[peer.layout]))) forOthersToo(context);
 }
 
-/** From here on what is made is made as by any other program. */
+/** From here on files are made with the user's umask, as by any other program. */
 export function forOthersToo({ umask }: Pick<Context, 'umask'>): void {
   process.umask(umask);
 }
 
-/** Makes what lies outside of homes and peers. */
+/** Runs `make` with the user's umask: for files outside of homes and peers. */
 export function asUser<T>({ umask }: Pick<Context, 'umask'>, make: () => T): T {
   const ours = process.umask(umask);
   try {
@@ -42,7 +42,7 @@ export function asUser<T>({ umask }: Pick<Context, 'umask'>, make: () => T): T {
   }
 }
 
-/** Of a home that has just been made, or that is told what others may do there. */
+/** Opens a home to other users, or closes it: when it is made, and when `shared` is set. */
 export function setHomeOpen(context: Context, isShared: boolean): void {
   const { home, umask } = context;
   if (isShared) open(home.dir, HOME_PARTS, umask);
@@ -50,7 +50,7 @@ export function setHomeOpen(context: Context, isShared: boolean): void {
   process.umask(isShared ? umask : FOR_NOBODY_ELSE);
 }
 
-/** The same of a local peer. */
+/** The same for a local peer. */
 export function setPeerOpen(context: Context, path: string, isShared: boolean): void {
   if (isShared) {
     open(path, PEER_PARTS, context.umask);
@@ -85,7 +85,7 @@ function told(what: string, path: string, end: string, mean: string): string {
   return `other users of this machine can read ${what} (${path}): \`${end}\` ends that, \`${mean}\` says that it is meant`;
 }
 
-/** Only what this user can change is told to him. */
+/** Whether others can read it, and this user is able to change that. */
 function isOpenHere(directory: string, part: string): boolean {
   if (!existsSync(directory) || !isOpen(join(directory, part))) return false;
   const user = process.getuid?.();

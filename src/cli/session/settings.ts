@@ -3,7 +3,7 @@ import type { Config } from '../../home/config.ts';
 import { loadConfig } from '../../home/config-file.ts';
 import type { Context } from '../command-line/context.ts';
 import { localPaths } from './peers.ts';
-import { minPrivate, openPlaces } from './privacy.ts';
+import { openPlaces, openUmaskFor } from './privacy.ts';
 
 /** The settings of the home. Says once what has changed since they were last read, as nobody may have meant it: a flipped bit, for one. */
 export async function settingsIn(context: Context): Promise<Config | undefined> {
@@ -15,7 +15,7 @@ export async function settingsIn(context: Context): Promise<Config | undefined> 
     },
     onFirst: (found) => tellOpenPlaces(context, found),
   });
-  if (config !== undefined) minPrivate(context, localPaths(home, config));
+  if (config !== undefined) openUmaskFor(context, localPaths(home, config));
   return config;
 }
 

@@ -1,4 +1,4 @@
-/** One repository brought up to date, or that planned: what `add` and `update` have in common. */
+/** Brings one repository up to date, or says what that would do: what `add` and `update` have in common. */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { EXIT, errnoOf, ShardctlError } from '../../core/errors.ts';
@@ -112,7 +112,7 @@ function refuseInside(dir: string, ours: string, what: string): void {
   });
 }
 
-/** The path without symlinks, as far as it is there. */
+/** The path without symlinks; of one that is not there, as far as its directories are. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);

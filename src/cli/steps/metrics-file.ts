@@ -46,7 +46,7 @@ export class RunLog {
     this.#add(repository, { changed: changedEntries, newBytes });
   }
 
-  /** Unless it has been told of its end before. */
+  /** Does nothing for a repository whose end is known already. */
   end(repository: string, exitCode: number): void {
     if (this.values.get(repository)?.exitCode !== undefined) return;
     const now = this.#now();
@@ -108,7 +108,7 @@ function stateOf({ config, index, peers }: Session, name: string): Values {
   const repository = index.repository(name);
   const snapshot = repository === undefined ? undefined : index.snapshot(name, repository.head);
   if (snapshot === undefined) return {};
-  // As this repository asks: what others need of the same shards would open the tables, which nothing else here does.
+  // By what this repository asks for. What others ask for the same shards is in the tables, which nothing else here opens.
   const least = leastReplicas(new Demands(index, { home: config }).of([name]).replication, peers);
   return {
     files: snapshot.counts.files,

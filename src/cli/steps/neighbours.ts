@@ -7,7 +7,7 @@ import type { Context } from '../command-line/context.ts';
 import { counted } from '../reporter/text.ts';
 import { reading } from '../session/session.ts';
 
-/** After peers were added: whoever removes what others need should know that they are there. @param names of the peers; all, when absent */
+/** Said after peers were added, so that nobody removes there what other homes need. @param names of the peers; all, when absent */
 export async function tellNeighbours(context: Context, names?: readonly string[]): Promise<void> {
   if (context.quiet || context.json) return;
   const { id } = ownerOf(context.home, hostname());

@@ -1,4 +1,4 @@
-/** References turned into something to read from: the trees' roots, and a source for their blocks. */
+/** Opens the trees that references name: their roots, and a source of their blocks. */
 
 import { shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
@@ -19,7 +19,7 @@ export interface OpenTree {
   readonly blocks: Blocks;
   /** Of the tree's CIDs: those of a profile of CIDv0 are shown as such. */
   readonly cidVersion: 0 | 1;
-  /** This home made the tree from a source of its own; what came from elsewhere may be anybody's. */
+  /** Whether this home imported the tree from a source of its own: one that came from elsewhere may be anybody's. */
   readonly isOwn: boolean;
 }
 
@@ -59,7 +59,7 @@ export async function withTrees<T>(
   });
 }
 
-/** The reader of a tree knows its root; what a user calls it, to list it, is known here alone. */
+/** Adds the command that lists the tree: the reader knows its root, and only this place the name that the user gave. */
 function withHint(error: unknown, refs: readonly string[]): unknown {
   if (!(error instanceof NotInTree)) return error;
   const [name = ''] = (refs.find((ref) => ref.includes('/')) ?? '').split('/');

@@ -27,7 +27,7 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
         name,
         kind,
         ...whereOf(home, its, name),
-        // Those that a member of a Cluster gives itself are known when it has answered.
+        // Read when it is asked for: a member of a Cluster has tags of its own, which are known once it has answered.
         tags: peer.tags,
         capacity: its.capacity ?? null,
         reserve: its.reserve ?? 0,

@@ -1,4 +1,4 @@
-/** Publishing, wired: which daemons of the settings may have a repository's key. */
+/** Publishes the head of a repository through the Kubo daemons of the settings. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Summary } from '../../core/events.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
@@ -29,7 +29,7 @@ export async function publishHead(
   return await publish({ head, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
 }
 
-/** As `publish`, after a run: also one that found nothing changed, whose predecessor may have failed at this. */
+/** Publishes at the end of `add` and `update`, also when nothing has changed: the run before may have committed, and then failed at this. */
 export async function publishAfter(context: Context, session: Session, { repository, number }: Summary): Promise<void> {
   const head = session.index.snapshot(repository, number);
   if (head === undefined) throw new Error(`${repository}@${number} is not in the index`);

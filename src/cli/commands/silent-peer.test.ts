@@ -33,7 +33,7 @@ test('status counts it as away, and nothing as lost', () => {
 });
 
 test('verify and repair end with 42 and name the peer; with damage besides they end with 44', () => {
-  assert.match(program.ends(42, 'verify').stdout, /looked at: 1 peer away,/);
+  assert.match(program.ends(42, 'verify').stdout, /looked at: no answer from 1 peer,/);
   const verified = result(results(42, 'verify'), 'verified');
   assert.deepEqual([verified.damaged, verified.away], [1, 1]);
   for (const argv of [['repair', '-n'], ['repair']]) {
@@ -45,7 +45,7 @@ test('verify and repair end with 42 and name the peer; with damage besides they 
     .map(String)
     .filter((name) => name.endsWith('.car'))[0] as string;
   renameSync(`${shards}/${damaged}`, program.path('kept.car'));
-  assert.match(program.ends(44, 'verify').stdout, /looked at: damage: \d+, 1 peer away,/);
+  assert.match(program.ends(44, 'verify').stdout, /looked at: damage: \d+, no answer from 1 peer,/);
   renameSync(program.path('kept.car'), `${shards}/${damaged}`);
 });
 
