@@ -2,7 +2,6 @@
  * commit — the end of the pipeline: the catalogue goes to every peer, then the snapshot and the head change in one
  * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
  */
-
 import { ShardctlError } from '../core/errors.ts';
 import type { ShardRecord, SnapshotRecord } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
@@ -87,8 +86,8 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
 }
 
 /**
- * A peer may have failed since the run has placed shards there. @throws ShardctlError `TOO_FEW_PEERS` when a shard is on no peer any
- * more: the head would name it
+ * Asks again those peers that have failed since this run placed shards there.
+ * @throws ShardctlError `TOO_FEW_PEERS` when a shard that the head would name is on no peer any more
  */
 async function assertThere({ ledger, usableShards }: Commit, shards: readonly ShardRecord[]): Promise<void> {
   await usableShards.askAgain([...ledger.failed(), ...ledger.silent().keys()]);
@@ -101,7 +100,7 @@ async function assertThere({ ledger, usableShards }: Commit, shards: readonly Sh
   });
 }
 
-/** The shards that the snapshot needs: the parent's as long as anything was taken over from it, the new ones, and those met again. */
+/** The shards that the snapshot names: the parent's, if its entries were used, the new ones, and older ones in which blocks were found again. */
 function shardsOf({ parent, packed, pending }: Commit): number[] {
   const inherited = parent?.entries === undefined ? [] : parent.snapshot.shards;
   return [...new Set([...inherited, ...packed.reusedShards, ...pending.shards, ...packed.sealed])].sort((a, b) => a - b);

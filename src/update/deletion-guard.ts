@@ -2,7 +2,6 @@
  * Counts what the source does not have any more, and stops a run that would delete too much: an unmounted disk looks like
  * a mirror of which everything was deleted.
  */
-
 import { ShardctlError } from '../core/errors.ts';
 import type { SnapshotRecord } from '../core/model.ts';
 import type { Directory } from '../walk/directory.ts';

@@ -1,8 +1,7 @@
 /**
- * A head that is in doubt is looked through before a run starts from it. Where it is not whole, nothing is taken over from it:
- * every file is read again, so that what is missing is stored again. The stat data of a file say nothing of its blocks.
+ * Looks through a head that is in doubt before a run starts from it. If blocks of it are missing, the run reads every file again and
+ * stores what is missing. Without this look the run would skip those files for ever, because their stat data have not changed.
  */
-
 import { errnoOf, isDamage, reasonOf, ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { parseCid } from '../dag/cid.ts';
@@ -22,13 +21,13 @@ export interface DoubtedRun {
 }
 
 export interface DoubtedHead {
-  /** What the run is to start from: without entries where the tree is not whole. */
+  /** What the run starts from; it has no entries if the tree is not whole, so that every file is read. */
   readonly parent: Parent | undefined;
   /** Undefined once the head is known to be whole. */
   readonly doubt: Doubt | undefined;
 }
 
-/** A note that was there when the run began. */
+/** The note of a doubt, as it was when the run began. */
 export class Doubt {
   readonly #path: string;
   readonly #note: string;
@@ -40,13 +39,13 @@ export class Doubt {
     this.#emit = emit;
   }
 
-  /** The head is known to be whole now. */
-  settle(): void {
+  /** The head is known to be whole now: the note is removed, unless somebody has written another one meanwhile. */
+  refute(): void {
     try {
       dropDoubt(this.#path, this.#note);
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
-      // Somebody else's `verify` may have written it. All that it costs is another look.
+      // It may belong to another user, whose `verify` wrote it. The next run looks through the head once more, nothing else.
       this.#emit({
         type: 'warning',
         message: `${this.#path} cannot be removed (${reasonOf(error)}): each run looks through the last snapshot until it is`,
@@ -65,12 +64,12 @@ export async function lookAgain(run: DoubtedRun, parent: Parent | undefined, may
   const note = readDoubt(path);
   if (note === undefined) return { parent, doubt: undefined };
   const doubt = new Doubt(path, note, emit);
-  // With shards lost, nothing is taken over from it as it is.
+  // Shards of it are lost: every file is read again in any case.
   if (parent === undefined || !parent.isWhole) return { parent, doubt };
   const lacking = await lackingFrom(run, parent);
   if (lacking === undefined) return { parent, doubt };
   if (lacking === '') {
-    if (mayWrite) doubt.settle();
+    if (mayWrite) doubt.refute();
     return { parent, doubt: undefined };
   }
   const message = `the last snapshot of ${repository} lacks ${lacking}: every file is read again, and what is missing is stored again`;
@@ -79,7 +78,7 @@ export async function lookAgain(run: DoubtedRun, parent: Parent | undefined, may
   return { parent: { ...parent, isWhole: false, entries: undefined }, doubt };
 }
 
-/** What the head lacks, in words; nothing when it is whole, and undefined when that cannot be told now: then the next run looks again. */
+/** @returns what the head lacks, in words; an empty text when it is whole; undefined when that cannot be told now, and the next run looks again */
 async function lackingFrom({ index, peers, repository, emit, signal }: DoubtedRun, { snapshot }: Parent): Promise<string | undefined> {
   const blocks = placedBlocks(index, peers, { signal });
   try {

@@ -42,7 +42,7 @@ import { Tally } from './tally.ts';
  */
 const IMPORT_WORKERS = 2;
 
-/** @param start what was found before: the source may differ from the parent, or there is none */
+/** @param start what `begin` found: the source may differ from the parent, or there is no parent */
 export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const { request, home, control } = run;
   const { repository, source, profile, metadata, trust, itemize, replication, shardBytes } = request;
@@ -99,7 +99,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     assertSameSource(source, root);
 
     const tree = step.value;
-    // The same tree in other shards (the old ones were lost) is a new snapshot.
+    // The same tree makes a new snapshot where it is in other shards, because some of the old ones were lost.
     const isStored = parent?.isWhole === true && sink.packed.sealed.length === 0;
     const isParents = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
     const unchanged = tree === undefined || isParents;
@@ -121,7 +121,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   }
 }
 
-/** The tree is the parent's: no new snapshot. Stat data may still have changed, and are what the next run compares with. */
+/** The tree is the parent's, so there is no new snapshot. If stat data have changed, the new entries replace the parent's: the next run compares with them. */
 async function keepHead(run: IngestRun, start: Start, number: number, changes: number): Promise<SnapshotRecord> {
   const { index } = run.home;
   const { repository } = run.request;

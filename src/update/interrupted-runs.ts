@@ -1,5 +1,4 @@
-/** What interrupted runs imported and never committed, and what this one imports, for the next should it be interrupted. */
-
+/** The pending entries: what interrupted runs imported and did not commit, and what this run imports, in case that it is interrupted. */
 import { type ByteString, type CidProfile, hasLoss, type ShardRecord } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import { PendingFiles } from '../index/pending/files.ts';
@@ -19,7 +18,7 @@ export interface PendingOptions {
   readonly pending: string;
   readonly index: Index;
   readonly usableShards: UsableShards;
-  /** Whether a shard may be counted on for what it holds, if it is there. */
+  /** Whether the run may count on a shard that is there (`usableIn`). */
   readonly usable: (shard: number) => boolean;
   readonly parent: Parent | undefined;
   /** Whether a file with this ctime may still change within the clock tick in which it was scanned. */
@@ -29,7 +28,7 @@ export interface PendingOptions {
 export class Pending {
   /** Entries of earlier runs, of the latest first. */
   readonly sources: readonly PendingSource[];
-  /** Shards that entries which were taken over need. */
+  /** Shards that hold the blocks of files which were not read again. */
   readonly shards = new Set<number>();
   readonly writer: PendingWriter;
   readonly #files: PendingFiles;
@@ -42,7 +41,7 @@ export class Pending {
       source,
       profile,
       metadata,
-      // Without its entries no root node is made anew from it.
+      // Root nodes that are made anew come from the parent's: without its entries there are none.
       parent: parent?.entries === undefined ? null : parent.snapshot.cid,
     };
     const isThere = ([number, cid]: ShardName) => {
@@ -61,7 +60,7 @@ export class Pending {
     for (const reader of this.#readers.splice(0)) reader.close();
   }
 
-  /** Everything is committed. Closed first: on NFS and FUSE what is removed while it is open stays, under another name, or cannot be removed. */
+  /** Removes all pending files, when everything is committed. They are closed first: NFS and FUSE keep a file that is removed while it is open under another name, or do not remove it. */
   async drop(): Promise<void> {
     await this.close();
     this.#files.drop();

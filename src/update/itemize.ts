@@ -5,7 +5,6 @@
  * Two letters mean more than in rsync. `c` without s and t: size and mtime are the same, ctime or inode made us look, and the
  * content was another one. `?` in its place: a dry run, which does not look.
  */
-
 import { displayPath } from '../core/display.ts';
 import type { Change, Emit } from '../core/events.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE, type Metadata } from '../core/model.ts';

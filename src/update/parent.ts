@@ -7,9 +7,9 @@ import type { UsableShards } from '../storing/usable-shards.ts';
 
 export interface Parent {
   readonly snapshot: SnapshotRecord;
-  /** False when shards of it are lost: the same tree must be committed anew. */
+  /** False when shards of it are lost: then even the same tree needs a new snapshot. */
   readonly isWhole: boolean;
-  /** Undefined when nothing can be taken over from it: every file is read again. */
+  /** Undefined when its entries cannot be used: every file is read again. */
   readonly entries: EntriesReader | undefined;
 }
 
@@ -28,7 +28,7 @@ export function parentOf({ index, repository, profile, metadata, emit, usableSha
   const known = index.repository(repository);
   const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
   if (known === undefined || snapshot === undefined) return undefined;
-  // Other CIDs for the same bytes: nothing of the parent fits.
+  // Under another profile, or with metadata instead of without, the same bytes have other CIDs: nothing of the parent can be used.
   if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, isWhole: true, entries: undefined };
   const lost = usableShards.lost(snapshot.shards).length;
   if (lost > 0) {
@@ -46,9 +46,9 @@ export function parentOf({ index, repository, profile, metadata, emit, usableSha
 }
 
 /**
- * Which shards may be counted on for what they hold: those of the parent, and those that have as many replicas as are asked for. What
- * another repository placed for less holds nothing for this one: the block is stored again, which costs its own bytes and needs no reading,
- * while another replica of that shard may cost a hundred megabytes for one licence text.
+ * Which shards this run may count on for blocks that they hold: those of the parent, and those with as many replicas as the repository
+ * asks for. A block in a shard that another repository placed on fewer peers is stored again. That costs the block's own bytes, while
+ * another replica of the shard may cost a hundred megabytes for one licence text.
  */
 export function usableIn(
   { replication, peers }: { readonly replication: Replication; readonly peers: CountedPeers },

@@ -1,4 +1,4 @@
-/** The first steps of a run, before it is known whether there is anything to do. */
+/** The first steps of a run: they find out what it starts from, and sweep the source for differences. */
 import { existsSync } from 'node:fs';
 import { linuxCalls } from '../core/libc.ts';
 import type { Index } from '../index/index.ts';
@@ -12,20 +12,20 @@ import { type Sweep, sweep } from './scan/sweep.ts';
 
 /** What a run starts from. */
 export interface Start {
-  /** Milliseconds since 1970: what is written later may look older than it is, see `scan/racy.ts`. */
+  /** When the run began, in milliseconds since 1970. A file that is written in the same tick of the clock may keep its ctime: `scan/racy.ts`. */
   readonly at: number;
-  /** The caller's to close. */
+  /** The caller closes it. */
   readonly root: Source;
   /** There is no parent, or its root had other metadata. */
   readonly rootDiffers: boolean;
   readonly ledger: Ledger;
   readonly freeBefore: ReadonlyMap<string, number>;
   readonly usableShards: UsableShards;
-  /** Its entries are the caller's to close. */
+  /** The caller closes its entries. */
   readonly parent: Parent | undefined;
-  /** Somebody doubts that the head is whole, and it is not known to be. */
+  /** There while the index has a note that the head may not be whole, and this has not been refuted. */
   readonly doubt: Doubt | undefined;
-  /** Undefined when nothing of the parent can be believed unseen. The caller's to close. */
+  /** Undefined when the sweep is of no use, as every entry has to be compared. The caller closes it. */
   readonly sweep: Sweep | undefined;
 }
 
@@ -62,7 +62,7 @@ async function beginAt(run: IngestRun, at: number, root: Source): Promise<Start>
   }
 }
 
-/** Nearly always nobody doubts, and then nothing is loaded. */
+/** Looks through a head that is in doubt. Nearly always none is, and then no further module is loaded. */
 export async function doubtedParent(run: DoubtedRun, parent: Parent | undefined, mayWrite: boolean): Promise<DoubtedHead> {
   if (!existsSync(run.index.doubtOf(run.repository))) return { parent, doubt: undefined };
   const { lookAgain } = await import('./doubted-head.ts');

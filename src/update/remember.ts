@@ -1,5 +1,4 @@
-/** What a repository is known by, whether or not there is a new snapshot of it. */
-
+/** Writes what the index remembers of a repository, when a run makes no new snapshot. */
 import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
 import { writeHead } from '../home/heads.ts';
 import type { Index } from '../index/index.ts';
@@ -9,8 +8,8 @@ import type { ImportRequest, IngestRun } from './ingest-run.ts';
 import type { Start } from './prepare.ts';
 
 /**
- * Nothing differed, but the repository may come from elsewhere now, by other rules, or ask for more; and a crash may have kept the
- * head's text back.
+ * Nothing differed in the tree. But the repository may have another source, other rules, or a larger demand than the index remembers,
+ * and a run that was killed may not have written the head's file.
  */
 export async function remember(
   run: IngestRun,
@@ -33,7 +32,7 @@ export async function remember(
   const record = repositoryRecord(request, index, head.number);
   if (JSON.stringify(record) !== JSON.stringify(index.repository(repository))) await index.saveRepository(record);
   if (head.broughtBy !== undefined) {
-    // It came from elsewhere, and the source has been read and is the same: it is this home's own from now on.
+    // `import-car` or `recover` brought this snapshot. The source has been compared with it and is the same: it counts as this home's own now.
     const { broughtBy: _, ...own } = head;
     await index.replaceSnapshots([own], []);
   }

@@ -1,11 +1,10 @@
-/** Counts what passes by, for the summary and for whoever watches. */
-
+/** Counts the entries that pass through the pipeline, for the summary and for progress. */
 import type { Emit, EntryProblem, Event } from '../core/events.ts';
 import { DIRECTORY, FILE, SYMLINK } from '../core/model.ts';
 import { CHANGED, type Directory, DROPPED, METADATA, NEW, SAME } from '../walk/directory.ts';
-import { type FilledStep, isFilled, isSame, type SameSubtree, type WalkStep } from '../walk/walk-step.ts';
+import { type FilledStep, isFilled, isSameSubtree, type SameSubtree, type WalkStep } from '../walk/walk-step.ts';
 
-/** Progress is told this often at most. */
+/** Progress events are this far apart at least. */
 const EVERY_MS = 100;
 
 export class Tally {
@@ -19,7 +18,7 @@ export class Tally {
   resumedFiles = 0;
   /** Entries that are new or differ from the parent's. */
   different = 0;
-  /** Entries of which the index knows something else than before. */
+  /** Entries whose record in the index differs from the parent's, be it only in a ctime. */
   changes = 0;
   readonly #scanned = { files: 0, directories: 1, symlinks: 0, bytes: 0 };
   readonly #emit: Emit;
@@ -53,7 +52,7 @@ export class Tally {
   ): AsyncGenerator<Step | FilledStep, void, void> {
     for await (const step of steps) {
       if (isFilled(step)) this.#countImported(step.directory);
-      if (isSame(step)) add(this, step.subtree);
+      if (isSameSubtree(step)) add(this, step.subtree);
       yield step;
     }
     this.#tell(true);

@@ -1,6 +1,6 @@
 /**
- * Brings a repository up to date; `add` is the same with no parent. Looks first whether there is anything to do: the pipeline is
- * loaded only if there is, because a cron job that finds nothing changed should be over before that.
+ * Brings a repository up to date; `add` is the same without a parent. The sweep looks first whether anything differs. Only then the
+ * pipeline is loaded: an hourly update that finds nothing is over before that.
  */
 import { dirname } from 'node:path';
 import { errnoOf, ioError } from '../core/errors.ts';
@@ -25,10 +25,10 @@ export async function update(run: IngestRun): Promise<Summary> {
       return attempt(run);
     });
   } catch (error) {
-    // An abort may surface as the failure of whatever it interrupted.
+    // What an abort interrupts may fail with an error of its own: the reason of the abort is what the user should see.
     const { signal } = run.control;
     if (signal.aborted) throw signal.reason;
-    // Stages translate what they can name better; a system call that failed anywhere else was one on the home.
+    // Stages name the files of their own errors. A system call that failed anywhere else was one on the home.
     throw errnoOf(error) === undefined ? error : ioError(error, 'writing to the home', dirname(run.home.spool));
   }
 }
@@ -39,8 +39,8 @@ async function attempt(run: IngestRun): Promise<Summary> {
     if (start.sweep?.isClean === true && !start.rootDiffers) return await leaveAsItIs(run, start);
     const { ingest } = await import('./ingest.ts');
     const summary = await ingest(run, start);
-    // Nothing was taken over: all of the new head was stored, or met, by this run.
-    if (!summary.unchanged && start.parent?.entries === undefined) start.doubt?.settle();
+    // Without the parent's entries every block of the new head was stored, or found on a peer and read, by this run: so the head is whole.
+    if (!summary.unchanged && start.parent?.entries === undefined) start.doubt?.refute();
     return summary;
   } finally {
     start.sweep?.close();
@@ -49,7 +49,7 @@ async function attempt(run: IngestRun): Promise<Summary> {
   }
 }
 
-/** Nothing differs, and nothing is written, unless the repository comes from elsewhere now. */
+/** Nothing differs. Nothing is written either, unless what the index remembers of the repository is different now (`remember`). */
 async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
   const head = (start.parent as Parent).snapshot;
   run.control.signal.throwIfAborted();

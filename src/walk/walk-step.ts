@@ -21,7 +21,7 @@ export interface SameSubtree extends EntryCounts {
   readonly bytes: number;
 }
 
-/** All entries of a directory but its subdirectories have their CIDs. */
+/** Says that all entries of a directory have their CIDs, except its subdirectories. */
 export interface FilledStep {
   readonly kind: 'filled';
   readonly directory: Directory;
@@ -31,17 +31,17 @@ export function isFilled(step: { readonly kind: string }): step is FilledStep {
   return step.kind === 'filled';
 }
 
-/** In the place of a subdirectory: nothing in it differs. */
+/** Stands for a subdirectory, and all below it, in which nothing differs from the parent. */
 export interface SameStep {
   readonly kind: 'same';
   readonly subtree: SameSubtree;
 }
 
-export function isSame(step: { readonly kind: string }): step is SameStep {
+export function isSameSubtree(step: { readonly kind: string }): step is SameStep {
   return step.kind === 'same';
 }
 
-/** The walk has looked ahead for as long as it may without giving others their turn. Nothing else is in it. */
+/** The walk yields this when it has worked for so long that signals and uploads should get a turn. It carries nothing. */
 export const PAUSE = { kind: 'pause' } as const;
 
 /** The walk as the stages pass it on: a directory is entered before and left after everything below it. */

@@ -3,9 +3,8 @@
  * In: the walk, and the entries of the parent snapshot. Out: the walk, with each entry's state set.
  * Holds: one record of the parent per open directory, while it is being matched.
  *
- * Both sides come in walk order, so this is a merge: no lookup, no hash table, whatever the size of the repository.
+ * Both sides come in walk order, so they are merged as two sorted lists are: no entry is looked up, and no table of them is held.
  */
-
 import { type ByteString, DIRECTORY, type EntryKind } from '../../core/model.ts';
 import { joinBytes, keyOf } from '../../core/path-bytes.ts';
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';
@@ -21,11 +20,11 @@ export interface CompareOptions extends JudgeOptions {
   readonly onRemoved?: (path: ByteString, kind: EntryKind) => void;
 }
 
-/** What is under way: the parent's records, and directories that could not be looked at and so stay as the parent has them. */
+/** The state of the merge: where it stands in the parent's records, and which directories stay as the parent has them. */
 interface Comparison {
   readonly parent: Cursor;
   readonly options: CompareOptions;
-  /** By path; the value is the directory that they are an entry of. */
+  /** Directories that could not be looked at, by path; the value is the directory above. */
   readonly kept: Map<ByteString, Directory>;
 }
 
@@ -61,7 +60,7 @@ export function* compare(
       const record = parent.take(directory.path);
       if (directory.unreadable) yield* keepUnreadable(it, directory, record);
       else if (record !== undefined) match(it, directory, record);
-      else settle(directory);
+      else dropUnreadable(directory);
     } else if (parent.isBelow(directory.path)) {
       yield* passOver(it, () => parent.isBelow(directory.path));
     }
@@ -69,7 +68,7 @@ export function* compare(
   }
 }
 
-/** Takes the records that the walk has nothing for: their directories are gone, or could not be looked at. */
+/** Consumes the parent's records of directories that the walk does not enter: they are gone, or could not be looked at. */
 function* passOver({ parent, options, kept }: Comparison, isPast: () => boolean): Generator<WalkStep, void, void> {
   while (isPast()) {
     const record = parent.advance() as EntriesRecord;
@@ -82,7 +81,7 @@ function* passOver({ parent, options, kept }: Comparison, isPast: () => boolean)
 /** Unreadable is not deleted: the parent's subtree takes the place of a directory that could not be listed. */
 function* keepUnreadable({ parent }: Comparison, directory: Directory, record: EntriesRecord | undefined): Generator<WalkStep, void, void> {
   const above = directory.parent as Directory;
-  // What could not even be looked at may be a file, which `match` has dealt with.
+  // Without a record the parent had no directory here. Where lstat failed, too, `match` of the directory above has decided already.
   if (record === undefined && above.kinds[directory.indexInParent] === DIRECTORY) above.drop(directory.indexInParent);
   else if (record === undefined) return;
   else yield* keepSubtree(record, above, parent);
@@ -105,7 +104,7 @@ function match({ options, kept }: Comparison, directory: Directory, record: Entr
     if (names[j] !== name || directory.states[i] === DROPPED) continue;
     indexes[i] = j;
     if (directory.states[i] === UNREADABLE) {
-      adopt(directory, i, record, j);
+      carryOver(directory, i, record, j);
       if (record.kinds[j] === DIRECTORY) kept.set(joinBytes(directory.path, name), directory);
     } else {
       judge(directory, i, record, j, options);
@@ -114,15 +113,15 @@ function match({ options, kept }: Comparison, directory: Directory, record: Entr
   }
   for (; j < count; j++) miss(j);
   directory.base = { ordinal, indexes, kinds: record.kinds.slice(), removed, count };
-  settle(directory);
+  dropUnreadable(directory);
 }
 
 function remove({ onRemoved }: CompareOptions, record: EntriesRecord, j: number): void {
   onRemoved?.(joinBytes(record.path, record.names[j] as ByteString), record.kinds[j] as EntryKind);
 }
 
-/** An entry that cannot be read stays as the parent has it, with a ctime that makes the next run try again. */
-function adopt(directory: Directory, i: number, record: EntriesRecord, j: number): void {
+/** An entry that cannot be read keeps the parent's stat data, with a ctime that no file has: so the next run tries to read it again. */
+function carryOver(directory: Directory, i: number, record: EntriesRecord, j: number): void {
   directory.states[i] = SAME;
   directory.kinds[i] = record.kinds[j] as number;
   directory.modes[i] = record.modes[j] as number;
@@ -132,7 +131,7 @@ function adopt(directory: Directory, i: number, record: EntriesRecord, j: number
   directory.inodes[i] = record.inodes[j] as bigint;
 }
 
-/** What is unreadable and in no parent cannot be in the snapshot. */
-function settle(directory: Directory): void {
+/** Entries that are still marked unreadable are not in the parent either, so nothing is known that the snapshot could say of them. */
+function dropUnreadable(directory: Directory): void {
   for (let i = 0; i < directory.count; i++) if (directory.states[i] === UNREADABLE) directory.states[i] = DROPPED;
 }

@@ -1,5 +1,4 @@
 /** The parent's records, advanced in step with the walk. */
-
 import type { ByteString } from '../../core/model.ts';
 import { keyOf } from '../../core/path-bytes.ts';
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';

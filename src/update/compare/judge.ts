@@ -1,5 +1,4 @@
-/** Whether an entry is the parent's, by its stat data: size, mtime, ctime and inode, like restic; mode on top. */
-
+/** Decides by stat data whether an entry is the same as in the parent: by size, mtime, ctime and inode, as restic does, and by mode. */
 import { DIRECTORY, FILE, type Trust } from '../../core/model.ts';
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';
 import {
@@ -16,15 +15,15 @@ import {
 } from '../../walk/directory.ts';
 
 export interface JudgeOptions extends Trust {
-  /** Mode and mtime are in the tree: without them, those of a directory make no difference. */
+  /** Whether mode and mtime are stored in the tree. If not, a directory that differs in nothing else is the same. */
   readonly metadata: boolean;
 }
 
-/** What is compared: the columns of a record. */
+/** The columns of a record that are compared. */
 export type StatColumns = Pick<EntriesRecord, 'kinds' | 'modes' | 'sizes' | 'mtimes' | 'ctimes' | 'inodes'>;
 
-/** Whether entry `i` is entry `j` of a record in everything. */
-export function isSame(directory: Directory, i: number, record: StatColumns, j: number, trust: JudgeOptions): boolean {
+/** Whether entry `i` has the kind and the stat data of entry `j` of a record. */
+export function hasSameStat(directory: Directory, i: number, record: StatColumns, j: number, trust: JudgeOptions): boolean {
   return differencesOf(directory, i, record, j) === 0 && stateOf(directory, i, record, j, trust, 0) === SAME;
 }
 
@@ -41,7 +40,7 @@ export function judge(directory: Directory, i: number, record: EntriesRecord, j:
 function differencesOf(directory: Directory, i: number, record: StatColumns, j: number): number {
   const kind = directory.kinds[i];
   if (kind !== record.kinds[j]) return KIND_DIFFERS;
-  // The size of a directory says nothing about it.
+  // File systems give directories any size, whatever is in them.
   const size = kind !== DIRECTORY && directory.sizes[i] !== record.sizes[j] ? SIZE_DIFFERS : 0;
   const mtime = directory.mtimes[i] !== record.mtimes[j] ? MTIME_DIFFERS : 0;
   return size | mtime | (directory.modes[i] !== record.modes[j] ? MODE_DIFFERS : 0);
@@ -50,15 +49,15 @@ function differencesOf(directory: Directory, i: number, record: StatColumns, j: 
 function stateOf(directory: Directory, i: number, record: StatColumns, j: number, trust: JudgeOptions, differences: number): EntryState {
   const kind = directory.kinds[i];
   if (kind === DIRECTORY && !trust.metadata) return (differences & KIND_DIFFERS) !== 0 ? CHANGED : SAME;
-  // A directory is listed whatever its stat data say; only its own metadata matter here.
+  // What is in a directory is compared by itself; here only its own mode and mtime count.
   if (kind === DIRECTORY || (differences & KIND_DIFFERS) !== 0) return differences === 0 ? SAME : CHANGED;
   if ((differences & (SIZE_DIFFERS | MTIME_DIFFERS)) !== 0 || (trust.checksum && kind === FILE)) return CHANGED;
-  // Compared in place: a bigint in a variable is an object, and there are a million of them.
-  const held =
+  // Compared in place: a bigint in a variable is an object, and a million entries would make a million objects.
+  const isIdentified =
     (directory.ctimes[i] === record.ctimes[j] || (trust.ignoreCtime && record.ctimes[j] !== NO_CTIME)) &&
     (directory.inodes[i] === record.inodes[j] || trust.ignoreInode);
-  if (!held) return CHANGED;
-  // What is ignored now stays as it was known, so that a run that does not ignore it sees it.
+  if (!isIdentified) return CHANGED;
+  // Where this run ignores ctime or inode, the parent's value is kept, so that a later run that does not ignore it sees the difference.
   if (trust.ignoreCtime) directory.ctimes[i] = record.ctimes[j] as bigint;
   if (trust.ignoreInode) directory.inodes[i] = record.inodes[j] as bigint;
   return differences === 0 ? SAME : kind === FILE ? METADATA : CHANGED;

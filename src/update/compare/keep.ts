@@ -1,13 +1,13 @@
-/** The parent's subtree in the place of a directory that could not be looked at. */
-
+/** Puts the parent's subtree in the place of a directory that could not be looked at. */
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';
 import { Directory } from '../../walk/directory.ts';
 import type { WalkStep } from '../../walk/walk-step.ts';
 import type { Cursor } from './cursor.ts';
 
 /**
- * Walks the subtree as the parent has it: everything in it is the same.
- * @param record of its top, just taken from `parent`, in which what is below comes next @param above the directory that it is an entry of
+ * Yields the walk of the subtree as the parent has it, every entry of which is the same.
+ * @param record the parent's record of the top of the subtree; `parent` stands right after it, so the records below come next
+ * @param above the directory that the top is an entry of
  */
 export function* keepSubtree(record: EntriesRecord, above: Directory, parent: Cursor): Generator<WalkStep, void, void> {
   const top = record.path;

@@ -1,21 +1,19 @@
 /**
- * The first half of resuming: files that the parent does not have, or has otherwise, and that an interrupted run has imported,
- * take their CIDs from its pending entries and are not read again.
- * In, out: the walk with states. Holds: the pending records of one directory.
+ * resume — gives files that an interrupted run has imported the CIDs that it noted, so that they are not read again. Only files
+ * that are new or changed against the parent are looked for in those notes, the pending entries.
+ * In, out: the walk, with each entry's state. Holds: the pending records of one directory.
  */
-
 import { type ByteString, type Codec, FILE } from '../../core/model.ts';
 import { keyOf } from '../../core/path-bytes.ts';
 import type { PendingRecord } from '../../index/pending/reader.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, METADATA, NEW } from '../../walk/directory.ts';
 import type { WalkStep } from '../../walk/walk-step.ts';
+import { hasSameStat, type JudgeOptions } from './judge.ts';
 
-import { isSame, type JudgeOptions } from './judge.ts';
-
-/** The pending entries of one run, of one kind: records in walk order. */
+/** Pending entries of one run and of one kind (files that it read, or root nodes that it made anew), in walk order. */
 export interface PendingSource {
   readonly records: Iterator<PendingRecord, void, void>;
-  /** Called when an entry is taken over: from now on the tree needs the shards that these entries are in. */
+  /** Called when an entry takes its CID from here: from then on the tree needs the shards that this run has placed. */
   readonly onTaken: () => void;
 }
 
@@ -67,7 +65,7 @@ class PendingCursor {
   }
 }
 
-/** Returns whether anything was taken. */
+/** @returns whether any entry took its CID from the record */
 function takeRecord(directory: Directory, record: PendingRecord, options: JudgeOptions): boolean {
   let taken = false;
   let i = -1;
@@ -75,7 +73,7 @@ function takeRecord(directory: Directory, record: PendingRecord, options: JudgeO
     const at = find(directory.names, record.names[j] as ByteString, i + 1);
     if (at < 0) continue;
     i = at;
-    if (!isImport(directory, i) || directory.isResumed(i) || !isSame(directory, i, record, j, options)) continue;
+    if (!isImport(directory, i) || directory.isResumed(i) || !hasSameStat(directory, i, record, j, options)) continue;
     const cid = j * CID_COLUMN_BYTES;
     directory.setRoot(i, record.cids[cid] as Codec, record.cids, cid + 1, record.dagSizes[j] as number);
     directory.resumed ??= new Uint8Array(directory.count);
@@ -85,7 +83,7 @@ function takeRecord(directory: Directory, record: PendingRecord, options: JudgeO
   return taken;
 }
 
-/** Position of a name, or -1; `hint` is where it is most of the time. */
+/** Position of a name, or -1. @param hint where it is most of the time: both lists are sorted, and are searched in their order */
 function find(names: readonly ByteString[], name: ByteString, hint: number): number {
   if (names[hint] === name) return hint;
   let low = 0;

@@ -1,9 +1,8 @@
 /**
- * The second half of compare: what did not have to be imported takes its CID from the parent, and what was imported again
- * and came out the same (a racy file, a touched one in a tree without metadata) is the same.
+ * takeOver — the second half of compare, after the import. Entries that are the same get the CIDs that they have in the parent.
+ * A file that was read again and came out with the parent's CID (a racy file, or a touched one in a tree without metadata) is the same, too.
  * In, out: the import steps. Holds: the CIDs of one directory of the parent.
  */
-
 import { type Codec, DIRECTORY } from '../../core/model.ts';
 import type { ColdRecord } from '../../index/entries/cold-file.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
@@ -15,12 +14,12 @@ export async function* takeOver<Step extends { readonly kind: string }>(
   base: EntriesReader | undefined,
 ): AsyncGenerator<Step | FilledStep, void, void> {
   for await (const step of steps) {
-    if (base !== undefined && isFilled(step)) adopt(step.directory, base);
+    if (base !== undefined && isFilled(step)) takeRoots(step.directory, base);
     yield step;
   }
 }
 
-function adopt(directory: Directory, entries: EntriesReader): void {
+function takeRoots(directory: Directory, entries: EntriesReader): void {
   const { base } = directory;
   if (base === undefined) return;
   const cold = entries.cold(base.ordinal, base.count);
@@ -31,13 +30,14 @@ function adopt(directory: Directory, entries: EntriesReader): void {
     if (at < 0) continue;
     const cid = at * CID_COLUMN_BYTES;
     if (directory.states[i] === SAME && cold.cids[cid] === 0) {
-      // The parent had listed it when it vanished. Here it is walked again, unless the parent's record stands in for the walk.
+      // In the parent's run this directory vanished after it was listed, so it has no CID there. If the walk of this run has entered it,
+      // it is new. If the parent's record stands in for the walk (`kept`), nothing is known of it.
       if (directory.kept) directory.drop(i);
       else directory.states[i] = NEW;
     } else if (directory.states[i] === SAME) {
       if (!areTaken) directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
     } else if (directory.kinds[i] === DIRECTORY && base.kinds[at] === DIRECTORY && cold.cids[cid] !== 0) {
-      // What it was: "link" makes of it what it is.
+      // The CID that the directory had in the parent: `link` reads the old HAMT by it, and replaces it with the new one.
       directory.setRoot(i, cold.cids[cid] as Codec, cold.cids, cid + 1, cold.dagSizes[at] as number);
     } else if (directory.states[i] === CHANGED && sameCid(directory, i, cold, at)) {
       directory.states[i] = SAME;

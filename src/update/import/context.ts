@@ -1,5 +1,4 @@
 /** What every part of the import stage works with. */
-
 import { displayPath } from '../../core/display.ts';
 import { isGone } from '../../core/errno.ts';
 import type { Emit, EntryProblem } from '../../core/events.ts';

@@ -1,5 +1,4 @@
 /** A file of more than one chunk: its segments are hashed by any worker, its nodes are built here. */
-
 import { type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../../core/model.ts';
 import { encodeEmptyFile, type FileChild } from '../../dag/file-node.ts';
 import { buildFileTree } from '../../dag/file-tree.ts';

@@ -4,7 +4,6 @@
  *
  * A batch spans directories: many mirrors keep one or two files in each, and a task for each would cost more than the file.
  */
-
 import type { ByteString, CidProfile } from '../../core/model.ts';
 import { FILE } from '../../core/model.ts';
 import { CHANGED, type Directory, NEW } from '../../walk/directory.ts';

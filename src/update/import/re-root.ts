@@ -2,7 +2,6 @@
  * A file whose mode differs and whose content does not: mode and mtime stand in its root node alone, so that one is made
  * anew from the parent's, with the same links. No data is read, neither from the source nor from a peer.
  */
-
 import { ShardctlError } from '../../core/errors.ts';
 import { type CidProfile, DAG_PB, type Metadata } from '../../core/model.ts';
 import { encodeEmptyFile, encodeFileNode, type FileChild } from '../../dag/file-node.ts';

@@ -1,5 +1,4 @@
 /** Symlinks are small and are never followed: the main thread reads their targets while workers read files. */
-
 import { errnoOf, reasonOf } from '../../core/errors.ts';
 import { type ByteString, DAG_PB, SYMLINK } from '../../core/model.ts';
 import { encodeSymlink } from '../../dag/file-node.ts';

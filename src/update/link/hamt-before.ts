@@ -1,20 +1,19 @@
-/** A large directory as the parent has it, to take over the parts of it in which nothing differs. */
-
+/** The HAMT that a large directory was in the parent: the parts of it in which no entry differs are used again as they are. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { BlockId, ByteString, CidProfile } from '../../core/model.ts';
 import type { HamtBefore } from '../../dag/hamt-writer.ts';
 import { decodeNode } from '../../dag/node-reader.ts';
 import { CID_COLUMN_BYTES, type Directory, SAME } from '../../walk/directory.ts';
 
-/** A smaller directory is made anew sooner than its old root comes from a peer. */
+/** A directory with fewer entries is encoded sooner than its old root comes from a peer. */
 const LEAST_ENTRIES = 1000;
-/** With more changes than one in so many entries, hardly a slot of the root has none. */
+/** With more than one change among so many entries, hardly a slot of the root is without one, and nothing could be used again. */
 const LEAST_ENTRIES_A_CHANGE = 16;
 
-/** A link takes this much at most besides its name: a CID of 36 bytes, a size of 8, their tags and lengths. */
+/** Most bytes of a link besides its name: a CID of 36 bytes, a size of 8, their tags and lengths. */
 const LINK_BYTES = 56;
 
-/** Whether it may be large enough. The root of one that is not would be fetched for nothing, and with it its shard's manifest. */
+/** Whether the directory may be large enough to be a HAMT. If it is not, fetching its old root and that shard's manifest would be for nothing. */
 export function mayBeHamt({ base, count, names }: Directory, { hamtThreshold }: CidProfile): boolean {
   if (base === undefined || count < LEAST_ENTRIES) return false;
   let bytes = count * LINK_BYTES;
@@ -28,7 +27,7 @@ export interface HamtSource {
   readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
 }
 
-/** @returns undefined when it is not worth it, or the old root cannot be had: then the directory is made anew */
+/** @returns undefined when too much has changed, or no peer gives the old root: then the directory is encoded from its entries */
 export async function hamtBefore(directory: Directory, { treeBefore, readNode }: HamtSource): Promise<HamtBefore | undefined> {
   const before = rootBefore(directory, treeBefore);
   if (before === undefined || directory.base === undefined) return undefined;
@@ -43,7 +42,7 @@ export async function hamtBefore(directory: Directory, { treeBefore, readNode }:
   }
 }
 
-/** What `compare` took from the parent's entries, and nothing has replaced yet. */
+/** Digest of the directory's old root: `takeOver` has put the parent's CID into the directory above, and `link` has not replaced it yet. */
 function rootBefore({ parent, indexInParent }: Directory, treeBefore: BlockId | undefined): Uint8Array | undefined {
   if (parent === undefined) return treeBefore?.digest;
   const at = indexInParent * CID_COLUMN_BYTES;

@@ -1,11 +1,10 @@
 /**
- * link — closes directories.
- * In: the import steps. Out: their blocks, and those of each directory as the walk leaves it; in the end, the tree.
+ * link — makes the nodes of directories.
+ * In: the steps of the import. Out: its batches of blocks, and the nodes of each directory when the walk leaves it; at the end, the tree.
  * Holds: the CIDs of the directories between the root and the current one.
  *
  * A directory in which nothing differs keeps the CID that it has in the parent: nothing is encoded, nothing is hashed.
  */
-
 import type { BlockId, ByteString, CidProfile, Metadata, Root } from '../../core/model.ts';
 import type { DirectoryLinks } from '../../dag/directory-links.ts';
 import { buildDirectory } from '../../dag/directory-node.ts';
@@ -24,7 +23,7 @@ export interface LinkOptions {
   readonly root: Required<Metadata>;
   /** There is no parent, or its root had other metadata. */
   readonly rootDiffers: boolean;
-  /** The parent snapshot's entries, for this stage alone. */
+  /** A reader of the parent's entries that no other stage uses: it is moved here. */
   readonly base: EntriesReader | undefined;
   /** The root of the parent's tree. */
   readonly treeBefore: BlockId | undefined;
@@ -34,7 +33,7 @@ export interface LinkOptions {
   readonly entries: EntriesWriter;
 }
 
-/** The finished tree, and the block of its root: the catalogue carries it too. */
+/** The finished tree, and its root's block, which the snapshot's catalogue carries, too. */
 export interface Tree {
   readonly root: Root;
   readonly block: Buffer;
@@ -51,7 +50,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
   let tree: Tree | undefined;
   for await (const step of steps) {
     if (step.kind === 'blocks') {
-      // Files first: a directory's node comes after what it links to.
+      // The blocks of files that come next belong to a directory that is still open: nodes that are ready go out before them.
       if (blocks.length > 0) yield ownBlocks(blocks.take());
       yield step;
     } else if (step.kind === 'same') {
@@ -70,7 +69,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
   return tree;
 }
 
-/** Encodes the directory if it differs, and tells its parent; returns the tree if this was its root and it differs. */
+/** Encodes the directory if it differs, and gives its CID to the directory above. @returns the tree, if this was its root and differs */
 function close(directory: Directory, options: LinkOptions, blocks: BatchBuilder, before: HamtBefore | undefined): Tree | undefined {
   const { parent, indexInParent } = directory;
   if (parent === undefined) {

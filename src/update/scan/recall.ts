@@ -1,5 +1,4 @@
 /** What the walk need not look at again: directories as the sweep found them. Asked in walk order. */
-
 import { type ByteString, DIRECTORY, FILE } from '../../core/model.ts';
 import { keyOf } from '../../core/path-bytes.ts';
 import { rawAt } from '../../index/entries/hot-file.ts';

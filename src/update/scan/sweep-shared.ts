@@ -1,5 +1,4 @@
 /** The blocks of the parent's entries, shared out between this thread and a second. */
-
 import type { ByteString, Trust } from '../../core/model.ts';
 import type { HotFile } from '../../index/entries/hot-file.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
