@@ -76,7 +76,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   if (args.text('home') !== undefined) output.nameHome(home.dir);
   const umask = beginPrivate(home);
   const secondThread = args.command.words === 'update' ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
-  releases.push(() => secondThread?.settle());
+  releases.push(() => secondThread?.leaveNative());
   const command = await loadCommand(args.command.words);
   // An error that no stage waits for any more, as while a run is being stopped, must not end in a stack trace.
   process.once('uncaughtException', (error) => {

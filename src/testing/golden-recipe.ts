@@ -108,13 +108,13 @@ const RECIPES: Readonly<Record<string, (dir: string) => void>> = {
       chmodSync(`${dir}/directory-${i}`, MODES[i % MODES.length] as number);
       touch(`${dir}/directory-${i}`, mtime);
     }
-    settle(dir);
+    setTimes(dir);
   },
   'metadata-large': (dir) => {
     file(dir, 'file', 3 * MIB);
     chmodSync(`${dir}/file`, 0o640);
     touch(`${dir}/file`, '1234567890.123456789');
-    settle(dir);
+    setTimes(dir);
   },
   // The directory's own metadata count towards the 262,144 bytes: 3 for its mode and 13 for its mtime.
   'metadata-block-at': (dir) => datedSymlinks(dir, 4443, 15, 2),
@@ -236,7 +236,7 @@ function datedSymlinks(dir: string, count: number, nameBytes: number, lastNameBy
     names.map((name) => `${dir}/${name}`),
     '1400000000.5',
   );
-  settle(dir);
+  setTimes(dir);
 }
 
 /** Node sets times in milliseconds, and not those of symlinks: coreutils do it to the nanosecond. */
@@ -246,7 +246,7 @@ function touch(paths: string | readonly string[], mtime: string): void {
 }
 
 /** The directory's own metadata, set last: making its entries changes them. */
-function settle(dir: string): void {
+function setTimes(dir: string): void {
   chmodSync(dir, 0o755);
   touch(dir, '1500000000.25');
 }

@@ -1,6 +1,6 @@
 /**
- * `diff`: what differs between two trees, by their CIDs: what is equal is not looked into.
- * Holds the links of two directories a level.
+ * diff — tells what differs between two trees. It compares CIDs: what has the same CID in both is not read.
+ * Holds: for each level of the tree, the links of two directories.
  */
 import type { Change } from '../core/events.ts';
 import { type BlockId, type ByteString, DIRECTORY, FILE } from '../core/model.ts';
@@ -31,7 +31,7 @@ export async function* diff(a: TreeEntry, b: TreeEntry, options: DiffOptions): A
     await expansion.enter(directory, path);
     return await linksOf(directory, blocks);
   };
-  // A list of its own, and no generator in a generator: each step would pass through as many as there are directories above it.
+  // A list of its own and no recursive generator, whose every step would pass through one generator for each directory above.
   const waiting: Pair[] = sameId(a, b) ? [] : [{ path: '', old: a, now: b }];
   for (let pair = waiting.pop(); pair !== undefined; pair = waiting.pop()) {
     signal.throwIfAborted();

@@ -60,7 +60,7 @@ interface RootStat {
   readonly rootMtime: bigint;
 }
 
-/** The root is nobody's entry: its change, if it has one. @param base of the parent */
+/** The change of the root, which is no entry of a directory. @param base the root as the parent has it */
 export function rootChange(root: Required<Metadata>, base: RootStat | undefined, metadata: boolean): Change[] {
   if (base === undefined) return [changeOf(newCode(DIRECTORY), '', DIRECTORY)];
   const mode = root.mode !== base.rootMode;

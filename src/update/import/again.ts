@@ -1,7 +1,7 @@
 /**
- * A file that changed while it was read is read again, a few times, with the rest of the run waiting: order is kept.
- * The last time it is taken as it comes: one consistent length whose blocks sum to it, never half of each (the entry is
- * marked so that the next run reads it once more).
+ * Reads a file again that changed while it was read, up to three times. The rest of the run waits, so that blocks stay in walk order.
+ * The last attempt takes the file as it comes: whatever bytes it gives, the stored length is the sum of its blocks. Its entry is marked
+ * so that the next run reads it again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { displayPath } from '../../core/display.ts';
@@ -16,7 +16,7 @@ import { entryStat } from '../../walk/entry-stat.ts';
 import { importByContent } from './by-content.ts';
 import { entryPath, giveUp, type ImportContext } from './context.ts';
 import { LargeFile } from './large-file.ts';
-import type { FileFailure, SegmentResult } from './protocol.ts';
+import type { FileFailure, PieceResult } from './protocol.ts';
 
 const ATTEMPTS = 3;
 const PAUSE_MS = 50;
@@ -29,7 +29,7 @@ export async function* importAgain(
 ): AsyncGenerator<BlockBatch, void, void> {
   let failure: FileFailure | undefined = first;
   for (let attempt = 1; failure !== undefined; attempt++) {
-    // Also one that was taken as it comes, and is said to be replaced all the same: its file system gives strange errnos.
+    // Even the last attempt may fail, on a file system whose errnos say each time that the file was replaced.
     if (attempt > ATTEMPTS || (failure.errno !== undefined && !isPassing(failure.errno))) {
       giveUp(context, directory, index, failure);
       return;
@@ -58,7 +58,7 @@ export async function* importAlone(context: ImportContext, directory: Directory,
   if (failure !== undefined) yield* importAgain(context, directory, index, failure);
 }
 
-/** Takes the entry's present stat data; a failure if there are none, or if it is no file any more. */
+/** Looks at the file anew and puts its present stat data into the directory. @returns a failure when it is gone, or no file any more */
 function restat(context: ImportContext, directory: Directory, index: number): FileFailure | undefined {
   try {
     const { above, name } = partsOf(directory.originOf(index));
@@ -73,7 +73,7 @@ function restat(context: ImportContext, directory: Directory, index: number): Fi
   }
 }
 
-/** Reads the file to its end, wherever that is: what stat says of its length was wrong before, or is old by now. */
+/** Reads the file to its end, wherever that is: the length that stat said was wrong before, or is out of date. */
 async function* importOnce(
   context: ImportContext,
   directory: Directory,
@@ -84,9 +84,9 @@ async function* importOnce(
   const { chunker } = profile;
   if (chunker.kind !== 'size') return yield* importByContent(context, directory, index, accept);
   const file = new LargeFile(directory, index);
-  for (const task of file.segmentsToEnd(chunker.bytes, accept)) {
+  for (const task of file.piecesToEnd(chunker.bytes, accept)) {
     signal.throwIfAborted();
-    const result = (await pool.submit({ ...task, slab: pool.spareSlab })) as SegmentResult;
+    const result = (await pool.submit({ ...task, slab: pool.spareSlab })) as PieceResult;
     // The spare slab may be needed again before these blocks are written, so they get memory of their own.
     const batch = Buffer.from(pool.batch(pool.spareSlab, result.batchBytes));
     file.add(result, batch);

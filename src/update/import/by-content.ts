@@ -1,6 +1,6 @@
 /**
- * Files whose chunks are cut by their content (rabin): each cut depends on the one before, so a file cannot be split among
- * workers. They are cut and hashed on the main thread: right rather than fast.
+ * Files whose chunks are cut by their content (rabin). Each cut depends on the one before, so a file cannot be split among workers:
+ * it is cut and hashed on the main thread. That is slow, and few repositories ask for it.
  */
 import { closeSync, fstatSync, read } from 'node:fs';
 import { promisify } from 'node:util';
@@ -20,7 +20,7 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 
 const readAt = promisify(read);
 
-/** Imports one file; returns why not, if it could not be read or did not hold still. */
+/** Imports one file. @returns why not, if it could not be read or changed meanwhile */
 export async function* importByContent(
   context: ImportContext,
   directory: Directory,
@@ -38,8 +38,8 @@ export async function* importByContent(
       if (blocks.length >= BATCH_BYTES) yield ownBlocks(blocks.take(), NONE_FINISHED);
     }
     const stat = entryStat(fstatSync(fd, { bigint: true }));
-    const held = stat.inode === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
-    if (!held && !accept) return { index, errno: undefined, detail: 'it changed while it was read' };
+    const isUnchanged = stat.inode === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
+    if (!isUnchanged && !accept) return { index, errno: undefined, detail: 'it changed while it was read' };
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === undefined) throw error;

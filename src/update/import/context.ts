@@ -32,7 +32,7 @@ export function metadataOf(context: ImportContext, directory: Directory, index: 
   return context.metadata ? { mode: directory.modes[index] as number, mtimeNs: directory.mtimeNs(index) } : undefined;
 }
 
-/** An entry that cannot be had: says so, and leaves the parent's version in place where there is one. */
+/** Tells that an entry cannot be imported. If it is unreadable and the parent has it, the parent's version stays. */
 export function giveUp(context: ImportContext, directory: Directory, index: number, failure: Omit<FileFailure, 'index'>): void {
   const problem: EntryProblem = isGone(failure.errno) ? 'vanished' : 'unreadable';
   const kept = problem === 'unreadable' && directory.keepOrDrop(index);

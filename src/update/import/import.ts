@@ -3,7 +3,8 @@
  * In: the walk with states. Out: the walk, the blocks in walk order between its steps, and `filled` when all entries of a
  * directory but its subdirectories have their CIDs. Holds: a slab of blocks per task under way, and the steps ahead of them.
  *
- * Workers finish in any order; what comes out is always in walk order, so that the same tree gives the same shards.
+ * Workers finish in any order. What comes out is always in walk order, so that the same tree gives the same shards, and a rerun finds
+ * on the peers what a killed run has placed.
  */
 import { setImmediate } from 'node:timers/promises';
 import { type Codec, DIGEST_BYTES } from '../../core/model.ts';
@@ -14,8 +15,8 @@ import { importAgain } from './again.ts';
 import { importByContent } from './by-content.ts';
 import type { ImportContext } from './context.ts';
 import type { LargeFile } from './large-file.ts';
-import { type FileBatch, type PlanItem, plan } from './plan.ts';
-import type { FilesResult, SegmentResult } from './protocol.ts';
+import { type FileGroup, type PlanItem, plan } from './plan.ts';
+import type { FilesResult, PieceResult } from './protocol.ts';
 import { reRootFiles } from './re-root.ts';
 import { importSymlinks } from './symlinks.ts';
 
@@ -25,23 +26,23 @@ export type ImportStep = WalkStep | FilledStep | BlockBatch;
 const MAX_STEPS_AHEAD = 2048;
 /** Entries of the directories among them, which are in memory: 1.4 million in directories of 10,000 took 340 MB without this. */
 const MAX_ENTRIES_AHEAD = 20_000;
-/** Nothing here waits when nothing has changed, and then signals and progress bars would not get their turn. */
+/** How often signals and progress get a turn: where nothing has changed, nothing here waits for a worker. */
 const TURN_MS = 50;
 
 type Task<Item, R> = Item & { readonly slab: number; readonly result: Promise<R> };
 type Ahead =
-  | Exclude<PlanItem, { kind: 'batch' | 'segment' } | typeof PAUSE>
-  | Task<Extract<PlanItem, { kind: 'batch' }>, FilesResult>
-  | Task<Extract<PlanItem, { kind: 'segment' }>, SegmentResult>;
+  | Exclude<PlanItem, { kind: 'group' | 'piece' } | typeof PAUSE>
+  | Task<Extract<PlanItem, { kind: 'group' }>, FilesResult>
+  | Task<Extract<PlanItem, { kind: 'piece' }>, PieceResult>;
 
 export async function* importEntries(steps: Iterable<WalkStep>, context: ImportContext): AsyncGenerator<ImportStep, void, void> {
   for await (const item of lookAhead(plan(steps, context.profile), context)) {
     switch (item.kind) {
-      case 'batch':
-        yield* finishBatch(context, item.batch, item.slab, await item.result);
+      case 'group':
+        yield* finishGroup(context, item.group, item.slab, await item.result);
         break;
-      case 'segment':
-        yield* finishSegment(context, item.file, item.slab, await item.result, item.last);
+      case 'piece':
+        yield* finishPiece(context, item.file, item.slab, await item.result, item.last);
         break;
       case 'content-defined': {
         const failure = yield* importByContent(context, item.directory, item.index, false);
@@ -88,7 +89,7 @@ async function* lookAhead(items: Iterator<PlanItem>, { pool, signal }: ImportCon
     }
     if (head === ahead.length) {
       if (done) return;
-      // Every slab is being written: the consumer releases one without waiting for us.
+      // All slabs are full and waiting to be written; whoever writes them releases one without asking this generator.
       await pool.slabFreed();
       continue;
     }
@@ -107,40 +108,40 @@ function entriesOf(item: PlanItem | Ahead): number {
 }
 
 function start(item: Exclude<PlanItem, typeof PAUSE>, pool: ImportContext['pool']): Ahead {
-  if (item.kind !== 'batch' && item.kind !== 'segment') return item;
+  if (item.kind !== 'group' && item.kind !== 'piece') return item;
   const slab = pool.takeSlab() as number;
-  const task = item.kind === 'batch' ? item.batch.task(slab) : { ...item.task, slab };
+  const task = item.kind === 'group' ? item.group.task(slab) : { ...item.task, slab };
   const result = pool.submit(task);
-  // A failure surfaces where the result is awaited; if the run stops before that, it is no news.
+  // The failure is thrown where the result is awaited. If the run ends before that, Node must not report it as unhandled.
   result.catch(() => {});
   return { ...item, slab, result } as Ahead;
 }
 
-async function* finishBatch(context: ImportContext, batch: FileBatch, slab: number, result: FilesResult): AsyncGenerator<BlockBatch> {
+async function* finishGroup(context: ImportContext, group: FileGroup, slab: number, result: FilesResult): AsyncGenerator<BlockBatch> {
   const failed = new Set(result.failures.map((failure) => failure.index));
-  for (let at = 0; at < batch.indexes.length; at++) {
+  for (let at = 0; at < group.indexes.length; at++) {
     if (failed.has(at)) continue;
-    const directory = batch.directories[at] as Directory;
+    const directory = group.directories[at] as Directory;
     directory.setRoot(
-      batch.indexes[at] as number,
+      group.indexes[at] as number,
       result.codecs[at] as Codec,
       result.digests,
       at * DIGEST_BYTES,
       result.dagSizes[at] as number,
     );
   }
-  const { directories, indexes } = batch;
+  const { directories, indexes } = group;
   yield slabBlocks(context, slab, result.batchBytes, { directories, indexes, ends: result.ends });
   for (const failure of result.failures) {
-    yield* importAgain(context, batch.directories[failure.index] as Directory, batch.indexes[failure.index] as number, failure);
+    yield* importAgain(context, group.directories[failure.index] as Directory, group.indexes[failure.index] as number, failure);
   }
 }
 
-async function* finishSegment(
+async function* finishPiece(
   context: ImportContext,
   file: LargeFile,
   slab: number,
-  result: SegmentResult,
+  result: PieceResult,
   last: boolean,
 ): AsyncGenerator<BlockBatch> {
   if (file.failure === undefined) {

@@ -1,4 +1,4 @@
-/** A file of more than one chunk: its segments are hashed by any worker, its nodes are built here. */
+/** A file of more than one chunk: workers read and hash its pieces, and the nodes above the leaves are made here, on the main thread. */
 import { type CidProfile, DAG_PB, type Metadata, RAW, type Root } from '../../core/model.ts';
 import { encodeEmptyFile, type FileChild } from '../../dag/file-node.ts';
 import { buildFileTree } from '../../dag/file-tree.ts';
@@ -6,22 +6,15 @@ import { BatchBuilder, type BlockBatch, lastBlocks } from '../../shard/batch.ts'
 import { SectionCursor } from '../../shard/car.ts';
 import type { Directory } from '../../walk/directory.ts';
 import { type ImportContext, metadataOf } from './context.ts';
-import {
-  CHUNK_OVERHEAD_BYTES,
-  type ExpectedStats,
-  type FileFailure,
-  type SegmentResult,
-  type SegmentTask,
-  SLAB_BYTES,
-} from './protocol.ts';
+import { CHUNK_OVERHEAD_BYTES, type ExpectedStats, type FileFailure, type PieceResult, type PieceTask, SLAB_BYTES } from './protocol.ts';
 
-/** One attempt at a large file: gathers what its segments found. */
+/** One attempt to import a large file: collects the leaves of its pieces in order. */
 export class LargeFile {
   readonly directory: Directory;
   readonly index: number;
   readonly size: number;
   readonly #children: FileChild[] = [];
-  /** Set by the first segment that failed; the others of this attempt do not count any more. */
+  /** The failure of the first piece that failed: the whole attempt has failed then. */
   failure: FileFailure | undefined;
 
   constructor(directory: Directory, index: number) {
@@ -30,29 +23,29 @@ export class LargeFile {
     this.size = directory.sizes[index] as number;
   }
 
-  /** The file's ranges, as many whole chunks each as fit a slab. */
-  *segments(chunkBytes: number): Generator<Omit<SegmentTask, 'slab'>> {
+  /** Cuts the file, by the length that stat says, into pieces of as many whole chunks as fit a slab. */
+  *pieces(chunkBytes: number): Generator<Omit<PieceTask, 'slab'>> {
     for (const task of this.#ranges(chunkBytes, 'expected', false)) {
       if (task.from >= this.size) return;
       yield { ...task, to: Math.min(task.to, this.size) };
     }
   }
 
-  /** The same, for a file whose length is not believed: whoever takes them stops where it ends. */
-  segmentsToEnd(chunkBytes: number, accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
+  /** The same for a file whose length is not believed: pieces without end, of which the caller takes those up to the file's end. */
+  piecesToEnd(chunkBytes: number, accept: boolean): Generator<Omit<PieceTask, 'slab'>> {
     return this.#ranges(chunkBytes, 'any', accept);
   }
 
-  *#ranges(chunkBytes: number, length: SegmentTask['length'], accept: boolean): Generator<Omit<SegmentTask, 'slab'>> {
+  *#ranges(chunkBytes: number, length: PieceTask['length'], accept: boolean): Generator<Omit<PieceTask, 'slab'>> {
     const step = Math.max(1, Math.floor(SLAB_BYTES / (chunkBytes + CHUNK_OVERHEAD_BYTES))) * chunkBytes;
     const { directory, index } = this;
     const origin = directory.originOf(index);
     const expected = expectedStats(directory, [index]);
-    for (let from = 0; ; from += step) yield { kind: 'segment', origin, from, to: from + step, expected, length, accept };
+    for (let from = 0; ; from += step) yield { kind: 'piece', origin, from, to: from + step, expected, length, accept };
   }
 
-  /** Takes over the leaves of the next segment. */
-  add(result: SegmentResult, batch: Buffer): void {
+  /** Adds the leaves of the next piece. @param batch its sections, in the order of the file */
+  add(result: PieceResult, batch: Buffer): void {
     this.failure ??= result.failure;
     const cursor = new SectionCursor(batch);
     for (let i = 0; cursor.next(); i++) {
@@ -78,7 +71,7 @@ export class LargeFile {
   }
 }
 
-/** A file that has nothing in it, whatever stat says: the block that an empty one has. */
+/** The block of a file that turned out to be empty, whatever stat says. */
 function emptyFile(metadata: Metadata | undefined, profile: CidProfile, blocks: BatchBuilder): Root {
   const isRaw = profile.rawLeaves && metadata === undefined;
   const block = isRaw ? Buffer.alloc(0) : encodeEmptyFile(metadata);

@@ -1,37 +1,40 @@
 /**
- * Cuts the walk into tasks. In: the walk with states. Out: the same steps in the same order, and before the `filled` of
- * each directory the tasks that import its files. Holds: one batch of small files, and the steps that came after it began.
+ * Cuts the walk into tasks for the workers. In: the walk, with each entry's state. Out: the same steps in the same order, and before
+ * the `filled` of each directory the tasks that import its files. Holds: one open group of small files, and the steps that wait behind it.
  *
- * A batch spans directories: many mirrors keep one or two files in each, and a task for each would cost more than the file.
+ * A group spans directories: many mirrors keep one or two files in each, and a task for each would cost more than the file.
  */
 import type { ByteString, CidProfile } from '../../core/model.ts';
 import { FILE } from '../../core/model.ts';
 import { CHANGED, type Directory, NEW } from '../../walk/directory.ts';
 import type { FilledStep, WalkStep } from '../../walk/walk-step.ts';
 import { LargeFile } from './large-file.ts';
-import { type ExpectedStats, FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_TASK, type SegmentTask, SLAB_BYTES } from './protocol.ts';
+import { type ExpectedStats, FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_TASK, type PieceTask, SLAB_BYTES } from './protocol.ts';
 
 export type PlanItem =
   | WalkStep
   | FilledStep
-  | { readonly kind: 'batch'; readonly batch: FileBatch }
-  | { readonly kind: 'segment'; readonly file: LargeFile; readonly task: Omit<SegmentTask, 'slab'>; readonly last: boolean }
+  | { readonly kind: 'group'; readonly group: FileGroup }
+  | { readonly kind: 'piece'; readonly file: LargeFile; readonly task: Omit<PieceTask, 'slab'>; readonly last: boolean }
   /** A file whose chunks are cut by its content: one after the other, on the main thread. */
   | { readonly kind: 'content-defined'; readonly directory: Directory; readonly index: number };
 
-/** Steps that may wait behind an open batch, and entries of the directories among them: few changes in a large tree must not hold the tree in memory. */
+/**
+ * Most steps that wait behind an open group, and most entries in their directories. Without a bound a large tree with few changes
+ * would wait in memory for a group that never fills.
+ */
 const MAX_STEPS_BEHIND = 512;
 const MAX_ENTRIES_BEHIND = 20_000;
 
 export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator<PlanItem, void, void> {
   const { chunker } = profile;
   const singleChunk = chunker.kind === 'size' ? chunker.bytes : chunker.min;
-  let batch = new FileBatch();
+  let group = new FileGroup();
   let behind: PlanItem[] = [];
   let entriesBehind = 0;
   function* flush(): Generator<PlanItem, void, void> {
-    if (!batch.isEmpty) yield { kind: 'batch', batch };
-    batch = new FileBatch();
+    if (!group.isEmpty) yield { kind: 'group', group };
+    group = new FileGroup();
     yield* behind;
     behind = [];
     entriesBehind = 0;
@@ -50,33 +53,33 @@ export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator
         if (directory.isResumed(i)) continue;
         const size = directory.sizes[i] as number;
         if (size <= singleChunk) {
-          if (!batch.hasRoomFor(size)) yield* flush();
-          batch.add(directory, i, size);
+          if (!group.hasRoomFor(size)) yield* flush();
+          group.add(directory, i, size);
         } else {
           yield* flush();
-          if (chunker.kind === 'size') yield* segmentsOf(directory, i, chunker.bytes);
+          if (chunker.kind === 'size') yield* piecesOf(directory, i, chunker.bytes);
           else yield { kind: 'content-defined', directory, index: i };
         }
       }
       behind.push({ kind: 'filled', directory });
     }
-    if (batch.isEmpty || behind.length > MAX_STEPS_BEHIND || entriesBehind > MAX_ENTRIES_BEHIND) yield* flush();
+    if (group.isEmpty || behind.length > MAX_STEPS_BEHIND || entriesBehind > MAX_ENTRIES_BEHIND) yield* flush();
   }
   yield* flush();
 }
 
-function* segmentsOf(directory: Directory, index: number, chunkBytes: number): Generator<PlanItem, void, void> {
+function* piecesOf(directory: Directory, index: number, chunkBytes: number): Generator<PlanItem, void, void> {
   const file = new LargeFile(directory, index);
-  for (const task of file.segments(chunkBytes)) {
-    // After a failure nothing of this attempt counts: a file that is said to have a petabyte may have ended long ago.
+  for (const task of file.pieces(chunkBytes)) {
+    // After a failure no further piece is read: a file of which stat says a petabyte may have ended long ago.
     const last = task.to === file.size || file.failure !== undefined;
-    yield { kind: 'segment', file, task, last };
+    yield { kind: 'piece', file, task, last };
     if (last) return;
   }
 }
 
 /** Small files for one task. */
-export class FileBatch {
+export class FileGroup {
   readonly directories: Directory[] = [];
   readonly indexes: number[] = [];
   #bytes = 0;

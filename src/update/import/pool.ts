@@ -2,9 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { type Result, type ResultMessage, SLAB_BYTES, type Task, type TaskMessage, type WorkerSetup } from './protocol.ts';
 
-/**
- * Slabs: each worker fills one, has one waiting, and one is being written; one more is for retries.
- */
+/** Each worker fills one slab and has others queued while the blocks of one are written. One more slab, for all, is kept for retries. */
 const SLABS_PER_WORKER = 4;
 
 interface PoolWorker {
@@ -19,13 +17,13 @@ interface Waiting {
 }
 
 export class ImportPool {
-  /** The slab that is kept back for files that must be read again while all others wait their turn. */
+  /** The slab for files that are read again out of turn, when all others may be full and waiting. */
   readonly spareSlab = 0;
   readonly #slabs: readonly SharedArrayBuffer[];
   readonly #free: number[] = [];
   readonly #most: number;
   readonly #start: () => PoolWorker;
-  /** Started when a task finds the others at work: starting one costs tens of milliseconds of a core, and few changes need one, or none. */
+  /** A worker is started when a task finds the others busy. Starting one takes tens of milliseconds of a core, and a run with few changes needs one or none. */
   readonly #workers: PoolWorker[] = [];
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 0;
@@ -39,7 +37,7 @@ export class ImportPool {
     this.#most = workers;
     this.#start = () => {
       const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
-      worker.on('message', (message: ResultMessage) => this.#settle(message));
+      worker.on('message', (message: ResultMessage) => this.#answer(message));
       worker.on('error', (error) => this.#fail(error));
       worker.on('exit', (code) => this.#fail(new Error(`an import worker ended with code ${code}`)));
       const started = { worker, outstanding: 0 };
@@ -57,7 +55,7 @@ export class ImportPool {
     return this.#free.length > 0;
   }
 
-  /** The slab's blocks are written: it can be filled again. */
+  /** Gives a slab back when its blocks are written. */
   releaseSlab(slab: number): void {
     this.#free.push(slab);
     this.#freed?.();
@@ -99,7 +97,7 @@ export class ImportPool {
     return least === undefined || (least.outstanding > 0 && this.#workers.length < this.#most) ? this.#start() : least;
   }
 
-  #settle({ id, result }: ResultMessage): void {
+  #answer({ id, result }: ResultMessage): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);

@@ -2,7 +2,7 @@
 import type { ByteString, CidProfile, Codec } from '../../core/model.ts';
 import type { SourceHandle } from '../../source/reach.ts';
 
-/** What a worker is told once, when it starts. */
+/** What a worker is given when it starts. */
 export interface WorkerSetup {
   readonly source: SourceHandle;
   readonly profile: CidProfile;
@@ -30,9 +30,9 @@ export interface FilesTask {
   readonly exactMtimes: ReadonlyMap<number, bigint>;
 }
 
-/** A range of one file, whole chunks of it: read and hash. The nodes above them are the main thread's. */
-export interface SegmentTask {
-  readonly kind: 'segment';
+/** A piece of one file, whole chunks, to read and hash. The main thread makes the nodes above them. */
+export interface PieceTask {
+  readonly kind: 'piece';
   readonly slab: number;
   /** Path in the source. */
   readonly origin: ByteString;
@@ -41,18 +41,18 @@ export interface SegmentTask {
   readonly expected: ExpectedStats;
   /** `expected`: the file has as many bytes as stat says, or it fails. `any`: it ends where it ends, be it before `to`. */
   readonly length: 'expected' | 'any';
-  /** Take what is read even if the file is changing: it was tried often enough. */
+  /** Take what is read even if the file changes meanwhile: the last attempt. */
   readonly accept: boolean;
 }
 
-export type Task = FilesTask | SegmentTask;
+export type Task = FilesTask | PieceTask;
 
 /** Outcome of one file that could not be taken. `errno` undefined: it changed while it was read, or has another length than stat says. */
 export interface FileFailure {
   /** Position in the task's origins. */
   readonly index: number;
   readonly errno: string | undefined;
-  /** It held still, and only its length is not what stat says: nothing has to be waited for. */
+  /** The file did not change; stat says a false length of it. So it can be read again at once. */
   readonly isMisstated?: boolean;
   readonly detail: string;
 }
@@ -70,8 +70,8 @@ export interface FilesResult {
   readonly failures: readonly FileFailure[];
 }
 
-export interface SegmentResult {
-  readonly kind: 'segment';
+export interface PieceResult {
+  readonly kind: 'piece';
   readonly batchBytes: number;
   /** Bytes of the file that each section's block stands for, in the order of the batch. */
   readonly chunkBytes: Float64Array;
@@ -81,7 +81,7 @@ export interface SegmentResult {
   readonly failure: FileFailure | undefined;
 }
 
-export type Result = FilesResult | SegmentResult;
+export type Result = FilesResult | PieceResult;
 
 export interface TaskMessage {
   readonly id: number;
@@ -95,9 +95,9 @@ export interface ResultMessage {
 
 /** A slab takes four 1 MiB chunks with their frames: large enough that a write of one is sequential for a disk, and eight of them are 33 MB. With 8 MiB an add took 1.75 s instead of 1.79: noise. */
 export const SLAB_BYTES = 4 * 1024 * 1024 + 64 * 1024;
-/** With more, the last batch of a run would keep one worker busy while the other waits; 256 tiny files are 10 ms of work. */
+/** With more, the last group of a run would keep one worker busy while the other waits; 256 tiny files are 10 ms of work. */
 export const MAX_FILES_PER_TASK = 256;
 /** Room that a file of one chunk needs beside its bytes: two section headers, a leaf frame and a root node. */
 export const FILE_OVERHEAD_BYTES = 512;
-/** Room that each chunk of a segment needs beside its bytes: a section header and a leaf frame. */
+/** Room that each chunk of a piece needs beside its bytes: a section header and a leaf frame. */
 export const CHUNK_OVERHEAD_BYTES = 96;

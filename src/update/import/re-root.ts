@@ -1,6 +1,6 @@
 /**
- * A file whose mode differs and whose content does not: mode and mtime stand in its root node alone, so that one is made
- * anew from the parent's, with the same links. No data is read, neither from the source nor from a peer.
+ * A file whose mode differs and whose content does not. Mode and mtime are in its root node alone, so that node is made anew from the
+ * parent's, with the same links. No data of the file is read, neither from the source nor from a peer.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import { type CidProfile, DAG_PB, type Metadata } from '../../core/model.ts';

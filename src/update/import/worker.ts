@@ -16,10 +16,10 @@ import type {
   FileFailure,
   FilesResult,
   FilesTask,
+  PieceResult,
+  PieceTask,
   Result,
   ResultMessage,
-  SegmentResult,
-  SegmentTask,
   TaskMessage,
   WorkerSetup,
 } from './protocol.ts';
@@ -31,10 +31,10 @@ const slabs = shared.map((slab) => Buffer.from(slab));
 const chunkSize = profile.chunker.kind === 'size' ? profile.chunker.bytes : profile.chunker.min;
 const leafCodec: Codec = profile.rawLeaves ? RAW : DAG_PB;
 
-/** Raised inside a task for a file that did not hold still. */
+/** Thrown inside a task when a file changed while it was read. */
 class Changed extends Error {}
 
-/** Raised for one that did, and of which stat says a false length: 0 in /proc and on some FUSE file systems. */
+/** Thrown when the file did not change and stat says a false length of it: 0 in /proc and on some FUSE file systems. */
 class Misstated extends Error {
   constructor() {
     super('its length is not what its stat data say');
@@ -44,7 +44,7 @@ class Misstated extends Error {
 const oneByte = Buffer.alloc(1);
 
 parentPort?.on('message', ({ id, task }: TaskMessage) => {
-  const result: Result = task.kind === 'files' ? importFiles(task) : importSegment(task);
+  const result: Result = task.kind === 'files' ? importFiles(task) : importPiece(task);
   const transfer = result.kind === 'files' ? [result.digests.buffer, result.dagSizes.buffer, result.ends.buffer] : [];
   parentPort?.postMessage({ id, result } satisfies ResultMessage, transfer as ArrayBuffer[]);
 });
@@ -91,7 +91,7 @@ function readFile(task: FilesTask, index: number, slab: Buffer, at: number): Wri
   try {
     let got = 0;
     const leaf = writeLeaf(slab, at, size, (from, bytes) => {
-      // One byte more than there should be: nothing comes of it but the end, or the news that there is more.
+      // Asks for one byte more than stat says: either the file ends there, or it is longer than that.
       got = readFully(fd, slab, from, bytes + 1, 0);
       return Math.min(got, bytes);
     });
@@ -139,7 +139,7 @@ function addRootNode(slab: Buffer, leaf: Written, task: FilesTask, index: number
   return { codec: DAG_PB, digest, fileBytes: leaf.fileBytes, dagSize: block.length + leaf.dagSize, end: blockAt + block.length };
 }
 
-function importSegment(task: SegmentTask): SegmentResult {
+function importPiece(task: PieceTask): PieceResult {
   const slab = slabs[task.slab] as Buffer;
   const sizes: number[] = [];
   let end = 0;
@@ -168,7 +168,7 @@ function importSegment(task: SegmentTask): SegmentResult {
   } catch (error) {
     failure = failureOf(error, 0);
   }
-  return { kind: 'segment', batchBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, atEnd, failure };
+  return { kind: 'piece', batchBytes: end, chunkBytes: Float64Array.from(sizes), codec: leafCodec, atEnd, failure };
 }
 
 /** Reads up to `bytes` from `position`; fewer only at the end of the file. */
@@ -182,7 +182,7 @@ function readFully(fd: number, into: Buffer, at: number, bytes: number, position
   return got;
 }
 
-/** What is read to its end must have one: a device or a FIFO that took a file's place may have none. */
+/** Only a regular file is read to its end: a device or a FIFO that took its place may have none. */
 function assertRegular(fd: number): void {
   if (!fstatSync(fd).isFile()) throw new Changed('it was replaced by something that is not a file');
 }

@@ -1,7 +1,7 @@
 /**
- * When a thread is inside native code. koffi ends the whole process (SIGABRT, exit code 134) when its thread is being ended while it is loaded or
- * called: an error that it then wants to throw cannot be thrown any more. So the thread says when it goes in, and whoever ends it
- * waits until it is out.
+ * Tells when a thread is inside native code. If a thread is ended while it loads or calls koffi, koffi wants to throw an error, which is
+ * not possible any more, and ends the whole process (SIGABRT, exit code 134). So the thread notes when it enters and leaves koffi, and
+ * whoever ends the thread waits until it is outside.
  */
 
 /** The words of the shared memory. */

@@ -1,4 +1,4 @@
-/** Files that may still change without their times showing it. */
+/** Files that may change once more without their times showing it. */
 
 const SECOND = 1_000_000_000n;
 const MILLISECOND = 1_000_000n;
@@ -8,8 +8,8 @@ const TICK = 20n * MILLISECOND;
 const COARSE = 2n * SECOND;
 
 /**
- * A file whose time is not safely before the moment in which the scan began could be written again within the same tick
- * of its file system's clock, after it was read, and look the same. It counts as changed next time.
+ * Whether a file may be racy: if its ctime is not safely before the start of the scan, it could be written again after it was read, in the
+ * same tick of its file system's clock, and look the same. A racy file counts as changed in the next run.
  * @param startedMs when the scan began, milliseconds since 1970
  */
 export function isRacyAt(startedMs: number): (ctimeNs: bigint) => boolean {

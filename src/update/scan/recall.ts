@@ -1,4 +1,4 @@
-/** What the walk need not look at again: directories as the sweep found them. Asked in walk order. */
+/** Directories as the sweep found them, so that the walk does not look at them again. Asked in walk order. */
 import { type ByteString, DIRECTORY, FILE } from '../../core/model.ts';
 import { keyOf } from '../../core/path-bytes.ts';
 import { rawAt } from '../../index/entries/hot-file.ts';
@@ -16,13 +16,13 @@ export class Recall {
   readonly #entries: EntriesReader;
   readonly #sweep: Sweep;
 
-  /** @param entries the parent's, for this alone */
+  /** @param entries a reader of the parent's entries that nobody else uses: it is moved here */
   constructor(entries: EntriesReader, sweep: Sweep) {
     this.#entries = entries;
     this.#sweep = sweep;
   }
 
-  /** Looks, if need be, for about a turn. @returns whether it is known what to say of this directory; if not, ask again */
+  /** Lets the sweep go on, if it has to, for 50 ms at most. @returns false when this directory is not known yet: ask again */
   isReady(path: ByteString): boolean {
     return !this.#isAt(path) || this.#endOfSame() !== 'unknown';
   }
@@ -58,7 +58,7 @@ export class Recall {
     return { directory, record, touched: touched?.indexes ?? NONE };
   }
 
-  /** Whether the parent has this directory; goes past all that the walk has passed. */
+  /** Whether the parent has this directory. Skips the records of directories that the walk has passed. */
   #isAt(path: ByteString): boolean {
     const key = keyOf(path);
     let next = this.#entries.peek();
@@ -66,7 +66,7 @@ export class Recall {
     return next === path;
   }
 
-  /** Where the next directory's subtree ends, if nothing in it differs. */
+  /** @returns where the subtree of the next directory ends, in walk order, if nothing in it differs; undefined if something does */
   #endOfSame(): number | 'unknown' | undefined {
     const sweep = this.#sweep;
     const top = this.#entries.ordinal;

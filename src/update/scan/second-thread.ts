@@ -1,6 +1,6 @@
 /**
- * Another thread that sweeps as this one does. Starting it takes as long as everything that comes before the sweep: who knows
- * early that there will be one starts it then.
+ * A second thread that sweeps as the main thread does. Starting it takes as long as everything that comes before the sweep, so
+ * `update` starts it first of all.
  */
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { NativeVisit } from './native-visit.ts';
@@ -16,8 +16,8 @@ export interface Help {
   end(): void;
 }
 
-/** More than a block takes, unless its disk does not answer. */
-const SETTLE_MS = 500;
+/** Longer than a block takes, unless its disk does not answer. */
+const LEAVE_MS = 500;
 
 export class SecondThread {
   readonly #visit = new NativeVisit();
@@ -30,7 +30,7 @@ export class SecondThread {
 
   constructor() {
     this.#worker.unref();
-    // It fails on what this thread will fail on too, when it looks at the block.
+    // Whatever it fails on, the main thread meets when it looks at the same block, and reports.
     this.#worker.on('error', () => {});
     this.#gone = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
   }
@@ -62,13 +62,13 @@ export class SecondThread {
     };
   }
 
-  /** Before the thread is ended, or the process is: it must not be inside koffi then. */
-  settle(): void {
-    this.#visit.close(SETTLE_MS);
+  /** Waits until the thread is outside koffi, and keeps it there: only then may the thread, or the process, be ended (`native-visit.ts`). */
+  leaveNative(): void {
+    this.#visit.close(LEAVE_MS);
   }
 
   stop(): void {
-    this.settle();
+    this.leaveNative();
     void this.#worker.terminate();
   }
 }

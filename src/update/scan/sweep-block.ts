@@ -1,4 +1,4 @@
-/** Looks whether the directories of one block of the parent's entries are in the source as they were. Runs on any thread. */
+/** Compares the directories of one block of the parent's entries with the source. Both threads run this. */
 import { lstatSync, readdirSync } from 'node:fs';
 import { type ByteString, DIRECTORY, SYMLINK, type Trust } from '../../core/model.ts';
 import { fsPath, joinBytes } from '../../core/path-bytes.ts';
@@ -10,11 +10,11 @@ import type { Filter } from './filter.ts';
 import { kindOf } from './kinds.ts';
 import type { Links } from './links.ts';
 
-/** Nothing in the directory differs, as far as `compare` would look. */
+/** Nothing differs that `compare` would look at. */
 export const AS_IT_WAS = 0;
-/** The same names, and some of them have other stat data, which are here. */
+/** The names are the same, and some entries have other stat data, which `Touched` has. */
 export const TOUCHED = 1;
-/** Other names, other kinds, or something that cannot be looked at: the walk must list it. */
+/** Names or kinds differ, or something cannot be looked at: the walk must list the directory. */
 export const TO_LIST = 2;
 
 /** New stat data of some entries of a directory. */
@@ -44,7 +44,7 @@ export interface SweepRules extends Trust {
   readonly filter: Filter | undefined;
   /** Given where symlinks are stored as what they lead to. */
   readonly links: Links | undefined;
-  /** Mode and mtime are in the tree: without them, those of a directory make no difference. */
+  /** Whether mode and mtime are stored in the tree. If not, a directory that differs in nothing else is the same. */
   readonly metadata: boolean;
 }
 
@@ -70,7 +70,7 @@ interface NewStat extends Look {
   readonly index: number;
 }
 
-/** @returns what is new in the directory, or undefined when that cannot be said in stat data */
+/** @returns the new stat data of the directory's entries; undefined when the walk must list it */
 function sweepDirectory(path: ByteString, record: RawRecord, rules: SweepRules, looker: Looker): NewStat[] | undefined {
   try {
     const way = rules.links === undefined ? [path] : rules.links.wayTo(path);
@@ -85,11 +85,11 @@ function sweepDirectory(path: ByteString, record: RawRecord, rules: SweepRules, 
       return news;
     };
     const news = rules.reach.inDirectory(origin, look, 'quickly');
-    // Where something is new it is opened as the walk opens directories, and must be one that can be. For each directory that took 4 % of a sweep.
+    // A directory with news is opened once more in the way of the walk, which must be able to open it. Done for every directory, that took 4 % of a sweep.
     if (news !== undefined && news.length > 0) rules.reach.inDirectory(origin, () => undefined);
     return news;
   } catch {
-    // Gone, or not to be looked at: the walk meets the same, and says what.
+    // The directory is gone or cannot be looked at: the walk meets the same error and reports it.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** The blocks of the parent's entries, shared out between this thread and a second. */
+/** The blocks of the parent's entries, shared between the main thread and the second. */
 import type { ByteString, Trust } from '../../core/model.ts';
 import type { HotFile } from '../../index/entries/hot-file.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
@@ -14,7 +14,7 @@ export interface SweepOptions {
   /** The parent's. */
   readonly entries: EntriesReader;
   readonly source: Pick<Source, 'handle' | 'reach' | 'looker'>;
-  /** Those that the parent was made by: what they exclude was excluded then. */
+  /** The rules that the parent was made by: the sweep is only made where they are still the same. */
   readonly filters: readonly ByteString[];
   /** The same, compiled; undefined where there are none. */
   readonly filter: Filter | undefined;
@@ -22,7 +22,7 @@ export interface SweepOptions {
   readonly links: Links | undefined;
   readonly trust: Trust;
   readonly metadata: boolean;
-  /** One that is there already. It stays its owner's. */
+  /** A thread that somebody has started early, and that they stop. */
   readonly secondThread?: SecondThread | undefined;
 }
 
@@ -38,11 +38,11 @@ export class SharedBlocks {
   readonly #rules: SweepRules;
   readonly #looker: Looker;
   readonly #swept: (SweptBlock | undefined)[];
-  /** A thread of this sweep's own. */
+  /** A thread that this sweep has started, and stops. */
   readonly #own: SecondThread | undefined;
   readonly #help: Help | undefined;
   #memory = new ArrayBuffer(0);
-  /** Some block has something that differs. */
+  /** Whether something differs in any block that was swept so far. */
   isDifferent = false;
 
   constructor({ entries, source, filters, filter, links, trust, metadata, secondThread }: SweepOptions) {
@@ -84,7 +84,7 @@ export class SharedBlocks {
     await this.#help?.answered();
   }
 
-  /** What was found in a block. If the second thread is at it, this one takes others meanwhile. Asked for once. */
+  /** What was found in a block. While the second thread is still at it, this thread sweeps others. Each block is asked for once. */
   swept(block: number): SweptBlock {
     this.#help?.receive();
     while (this.#swept[block] === undefined) if (!this.sweepNext()) this.#sweep(block);

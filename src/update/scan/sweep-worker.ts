@@ -20,7 +20,7 @@ parentPort?.on('message', (task: SentTask) => {
   try {
     help(task);
   } catch {
-    // What it fails on the other thread will fail on too, and say so; or that is done already, and has closed the source.
+    // The main thread meets the same failure and reports it; or the sweep is over, and the main thread has closed the source.
   } finally {
     visit.leave();
   }
@@ -37,7 +37,7 @@ function help({ hotPath, offsets, next, source, filters, copyLinks, trust, metad
   const hot = new HotFile(hotPath);
   try {
     while (!visit.isAskedToLeave) {
-      // Said before a block is taken: who sees the count at zero afterwards knows that nothing was.
+      // Counted before a block is taken: when the main thread sees zero here, this thread has taken none.
       Atomics.add(next, 1, 1);
       const block = Atomics.add(next, 0, 1);
       if (block >= offsets.length) break;

@@ -1,11 +1,11 @@
 /**
- * sweep — looks whether the source is as the parent's entries say, before anything else is done.
- * In: the hot part of the parent's entries. Out: per directory, whether it is as it was, or what of it is new.
- * Holds: a few bytes a directory, and the new stat data, 40 bytes an entry that has them.
+ * sweep — looks first whether the source is still as the parent's entries say.
+ * In: the hot part of the parent's entries. Out: for each directory whether it is as it was, or which stat data are new.
+ * Holds: a few bytes for each directory, and 40 bytes for each entry with new stat data.
  *
- * The parent is the best guess of what is there. So the work is known beforehand, block by block, and two threads can share it; what
- * is as it was never becomes a `Directory`. Once something differs there is more to do than to look: this thread goes on with that,
- * while the second sweeps ahead of it.
+ * The parent's entries say beforehand what there is to look at, block by block, so that two threads can share the work; a directory that
+ * is as it was never becomes a `Directory`. As soon as something differs, the main thread goes on with the pipeline, while the second
+ * thread sweeps ahead of it.
  */
 import { setImmediate } from 'node:timers/promises';
 import { damagedEntries } from '../../index/entries/format.ts';
@@ -13,10 +13,10 @@ import type { EntriesReader } from '../../index/entries/reader.ts';
 import { AS_IT_WAS, type Touched } from './sweep-block.ts';
 import { SharedBlocks, type SweepOptions } from './sweep-shared.ts';
 
-/** Nothing here waits: signals would not get their turn. */
+/** How often signals get a turn: nothing here waits. */
 const TURN_MS = 50;
 
-/** What became of the parent's directories. Asked in walk order. */
+/** What the sweep found of the parent's directories. Asked in walk order. */
 export class Sweep {
   readonly #entries: EntriesReader;
   readonly #blocks: SharedBlocks;
@@ -44,7 +44,7 @@ export class Sweep {
     return this.#depths.length;
   }
 
-  /** Looks, if need be, until this directory is known; for about a turn at most. @returns whether it is */
+  /** Sweeps on until this directory is known, for 50 ms at most. @returns whether it is known */
   knows(ordinal: number): boolean {
     for (const until = performance.now() + TURN_MS; ordinal >= this.#known; this.#join()) {
       if (performance.now() >= until) return false;
@@ -68,7 +68,7 @@ export class Sweep {
     return this.#touched[0]?.ordinal === ordinal ? this.#touched[0].touched : undefined;
   }
 
-  /** Looks on until something differs. */
+  /** Sweeps until something differs, or to the end. */
   async untilDifferent(signal: AbortSignal): Promise<void> {
     let nextTurn = performance.now() + TURN_MS;
     while (!this.#blocks.isDifferent && this.#blocks.sweepNext()) {
@@ -82,7 +82,7 @@ export class Sweep {
     while (this.#knownBlocks < this.#blocks.count) this.#join();
   }
 
-  /** Nobody asks any more. */
+  /** Ends the sweep: the second thread takes no more blocks. */
   close(): void {
     this.#blocks.close();
   }
@@ -91,7 +91,7 @@ export class Sweep {
     const { depths, verdicts, touched } = this.#blocks.swept(this.#knownBlocks++);
     const after = this.#known + depths.length;
     const isLast = this.#knownBlocks === this.#blocks.count;
-    // A file that was cut between two blocks looks complete by itself.
+    // An entries file that was cut between two blocks has no broken block: only the count of directories shows it.
     if (isLast ? after !== this.directories : after > this.directories)
       throw damagedEntries(this.#entries.hot.path, 'directories are missing');
     this.#depths.set(depths, this.#known);

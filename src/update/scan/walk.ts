@@ -27,7 +27,7 @@ export interface WalkOptions {
   readonly filter: Filter;
   /** Given where symlinks are stored as what they lead to. */
   readonly links?: Links | undefined;
-  /** What was seen of the source a moment ago. */
+  /** What the sweep has just found. */
   readonly recall?: Pick<Recall, 'isReady' | 'same' | 'directory'> | undefined;
   readonly emit: Emit;
   readonly signal: AbortSignal;
@@ -36,7 +36,7 @@ export interface WalkOptions {
 /** As much of it as is walked through. */
 export type WalkedSource = Pick<Source, 'handle' | 'reach' | 'looker'>;
 
-/** Whoever takes the steps sets the states of a directory's entries before asking for the next one: what differs is not passed over. */
+/** The consumer sets the states of a directory's entries before it asks for the next step: only a subdirectory that is SAME is passed over. */
 export function* walk(source: WalkedSource, options: WalkOptions): Generator<WalkStep, void, void> {
   yield* walkFromRoot(source, options);
   if (options.links?.kept !== undefined) options.emit(options.links.kept);
@@ -128,7 +128,7 @@ function list(source: WalkedSource, parent: Directory | undefined, index: number
   });
 }
 
-/** The sweep does not say to where symlinks led it: what is looked at in the directory is found again. */
+/** With --copy-links: follows a symlink again, as the sweep does not keep what it led to. */
 function leadAgain({ reach }: WalkedSource, directory: Directory, index: number, links: Links): void {
   const name = directory.names[index] as ByteString;
   try {
@@ -136,7 +136,7 @@ function leadAgain({ reach }: WalkedSource, directory: Directory, index: number,
     const led = stat.isSymbolicLink() ? links.follow(directory.way(), name) : undefined;
     if (typeof led === 'object') directory.lead(index, led.origin);
   } catch (error) {
-    // Whoever opens it meets the same, and says what.
+    // The stage that opens the file meets the same error and reports it.
     if (errnoOf(error) === undefined) throw error;
   }
 }
@@ -151,7 +151,7 @@ function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: D
     let stat: EntryStat;
     let led: Led | KeptLink | undefined;
     try {
-      // Node knows why it cannot be looked at, if so.
+      // The looker only says that it failed; lstat says why.
       stat = looker.lookAt(name) ? entryStatOf(looker.seen) : entryStat(lstatSync(fsPath(open.prefix + name), { bigint: true }));
       if (links !== undefined && kindOf(stat.mode) === SYMLINK) led = links.follow(directory.way(), name);
     } catch (error) {
@@ -221,9 +221,9 @@ function listChild(source: WalkedSource, parent: Directory, index: number, optio
   }
 }
 
-/** Some FUSE file systems allow more; then Kubo could not restore them either, nor could the index hold them. */
+/** Some FUSE file systems allow longer names. The index cannot hold them, and Kubo could not restore them. */
 const MAX_NAME_BYTES = 255;
-/** An entry that was listed and cannot be looked at: gone is gone, everything else must not be taken for a deletion. */
+/** Tells of an entry that was listed and cannot be looked at. Only one that is gone counts as deleted; any other failure must not. */
 function report(directory: Directory, index: number, error: unknown, emit: Emit): EntryProblem {
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
