@@ -8,8 +8,8 @@ import type { Emit } from '../core/events.ts';
 import { type BlockId, type ByteString, RAW } from '../core/model.ts';
 import { type CidVersion, cidText, parseCid } from '../dag/cid.ts';
 import { decodeNode, type Link } from '../dag/node-reader.ts';
-import type { Blocks } from '../read/block-source.ts';
-import { resolve } from '../read/tree.ts';
+import type { Blocks } from '../read/blocks/block-source.ts';
+import { resolve } from '../read/tree/tree.ts';
 import { treeCarHeader, treeSectionHead } from './tree-car/write.ts';
 
 /** Bytes are gathered into writes of this size. */

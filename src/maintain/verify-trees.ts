@@ -13,8 +13,8 @@ import { NotUnixFs } from '../dag/protobuf-reader.ts';
 import { noteDoubt } from '../index/files/doubts.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
-import { placedBlocks } from '../read/placed-blocks.ts';
-import { type Gaps, gapsText, Wholeness } from '../read/wholeness.ts';
+import { placedBlocks } from '../read/blocks/placed-blocks.ts';
+import { type Gaps, gapsText, Wholeness } from '../read/tree/wholeness.ts';
 
 export interface VerifyTreesOptions {
   readonly index: Index;

@@ -2,10 +2,10 @@
 import { displayPath } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, type ByteString, FILE } from '../core/model.ts';
-import type { Blocks } from './block-source.ts';
-import { dataOf } from './file-data.ts';
-import { Repetition } from './repetition.ts';
-import { resolve } from './tree.ts';
+import type { Blocks } from './blocks/block-source.ts';
+import { dataOf } from './tree/file-data.ts';
+import { Repetition } from './tree/repetition.ts';
+import { resolve } from './tree/tree.ts';
 
 export interface CatOptions {
   readonly root: BlockId;

@@ -2,8 +2,8 @@
 
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
-import type { Blocks } from './block-source.ts';
-import { linksOf, readEntry, resolve, type TreeEntry } from './tree.ts';
+import type { Blocks } from './blocks/block-source.ts';
+import { linksOf, readEntry, resolve, type TreeEntry } from './tree/tree.ts';
 
 export interface LsOptions {
   readonly root: BlockId;

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { DIGEST_BYTES } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
-import { contentsOn } from '../read/shard-contents.ts';
+import { contentsOn } from '../read/blocks/shard-contents.ts';
 import { BatchBuilder, ownBlocks } from '../shard/batch.ts';
 import { withIndex } from '../testing/retention.ts';
 import { TestHome } from '../testing/run.ts';

@@ -11,11 +11,11 @@ import type { Index } from '../index/index.ts';
 import { type Repaired, repair } from '../maintain/repair/repair.ts';
 import { isIntact } from '../peer/intact-shard.ts';
 import type { PeerLayout } from '../peer/local/directory/identity.ts';
-import type { Blocks } from '../read/block-source.ts';
-import { dataOf } from '../read/file-data.ts';
-import { get } from '../read/get.ts';
-import { placedBlocks } from '../read/placed-blocks.ts';
-import { resolve } from '../read/tree.ts';
+import type { Blocks } from '../read/blocks/block-source.ts';
+import { placedBlocks } from '../read/blocks/placed-blocks.ts';
+import { get } from '../read/restore/get.ts';
+import { dataOf } from '../read/tree/file-data.ts';
+import { resolve } from '../read/tree/tree.ts';
 import { pruneRun, snapshotsOf, withIndex } from './retention.ts';
 import { TestHome } from './run.ts';
 

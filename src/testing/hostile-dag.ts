@@ -4,7 +4,7 @@ import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, type ByteString, DAG_PB, RAW } from '../core/model.ts';
 import { cidBytes, sha256 } from '../dag/cid.ts';
 import { treeCarHeader, treeSectionHead } from '../exchange/tree-car/write.ts';
-import type { Blocks } from '../read/block-source.ts';
+import type { Blocks } from '../read/blocks/block-source.ts';
 import { type ForeignUnixFs, foreignNode, foreignUnixFs, TYPE } from './foreign-car.ts';
 
 export interface HostileLink {

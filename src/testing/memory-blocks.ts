@@ -5,7 +5,7 @@ import { type CidProfile, RAW, type Root } from '../core/model.ts';
 import { toBytes } from '../core/path-bytes.ts';
 import { cidText, sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
-import type { Blocks } from '../read/block-source.ts';
+import type { Blocks } from '../read/blocks/block-source.ts';
 import { treeRoot } from './tree-root.ts';
 
 export class MemoryBlocks implements Blocks {

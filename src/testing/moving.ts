@@ -1,8 +1,8 @@
 /** For tests of what moves from peer to peer: `drain` and `rebalance` on a test home, and how many whole copies there are. */
 
 import { drain } from '../maintain/move/drain.ts';
+import type { Moved, MoveRun } from '../maintain/move/move-run.ts';
 import { rebalance } from '../maintain/move/rebalance.ts';
-import type { Moved, MoveRun } from '../maintain/move/run.ts';
 import type { ToldDemand } from '../storing/demand.ts';
 import { holdingsOf } from '../storing/holdings.ts';
 import { pruneRun, withIndex } from './retention.ts';

@@ -3,7 +3,7 @@
 import { type BlockId, RAW } from '../core/model.ts';
 import { parseCid } from '../dag/cid.ts';
 import { decodeNode } from '../dag/node-reader.ts';
-import type { Blocks } from '../read/block-source.ts';
+import type { Blocks } from '../read/blocks/block-source.ts';
 
 export interface FoundNode {
   readonly bytes: Buffer;

@@ -2,7 +2,7 @@
 import { parseCid } from '../dag/cid.ts';
 import { exportCar } from '../exchange/export-car.ts';
 import { type ImportedCar, importCar } from '../exchange/import-car/import-car.ts';
-import { placedBlocks } from '../read/placed-blocks.ts';
+import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { pruneRun, withIndex } from './retention.ts';
 import type { TestHome } from './run.ts';
 

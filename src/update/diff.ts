@@ -5,9 +5,9 @@
 import type { Change } from '../core/events.ts';
 import { type BlockId, type ByteString, DIRECTORY, FILE } from '../core/model.ts';
 import { joinBytes } from '../core/path-bytes.ts';
-import type { Blocks } from '../read/block-source.ts';
-import { Expansion } from '../read/expansion.ts';
-import { linksOf, readEntry, type TreeEntry, type TreeLink } from '../read/tree.ts';
+import type { Blocks } from '../read/blocks/block-source.ts';
+import { Expansion } from '../read/tree/expansion-guard.ts';
+import { linksOf, readEntry, type TreeEntry, type TreeLink } from '../read/tree/tree.ts';
 import { changedCode, changeOf, DELETED, newCode } from './itemize.ts';
 
 export interface DiffOptions {

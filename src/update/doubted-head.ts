@@ -8,8 +8,8 @@ import { parseCid } from '../dag/cid.ts';
 import { dropDoubt, readDoubt } from '../index/files/doubts.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
-import { placedBlocks } from '../read/placed-blocks.ts';
-import { gapsText, Wholeness } from '../read/wholeness.ts';
+import { placedBlocks } from '../read/blocks/placed-blocks.ts';
+import { gapsText, Wholeness } from '../read/tree/wholeness.ts';
 import type { Parent } from './parent.ts';
 
 export interface DoubtedRun {

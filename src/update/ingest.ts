@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os';
 import type { Summary } from '../core/events.ts';
 import type { ByteString, EntryKind, SnapshotRecord } from '../core/model.ts';
 import { cidText, parseCid } from '../dag/cid.ts';
-import { placedBlocks } from '../read/placed-blocks.ts';
+import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { assertSameSource } from '../source/source.ts';
 import { ShardSink } from '../storing/shard-sink.ts';
 import { emptySpool } from '../storing/spool.ts';

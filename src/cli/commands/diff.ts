@@ -1,7 +1,7 @@
 /** `shardctl diff A B`: what differs between two trees. */
 
 import { EXIT } from '../../core/errors.ts';
-import { resolve } from '../../read/tree.ts';
+import { resolve } from '../../read/tree/tree.ts';
 import { diff } from '../../update/diff.ts';
 import type { Context } from '../command-line/context.ts';
 import { withTrees } from '../steps/open-tree.ts';

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { EXIT } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { get } from '../../read/get.ts';
+import { get } from '../../read/restore/get.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';

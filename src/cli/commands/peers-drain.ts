@@ -5,7 +5,7 @@ import { saveConfig } from '../../home/config-file.ts';
 import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import { drain } from '../../maintain/move/drain.ts';
-import type { Moved } from '../../maintain/move/run.ts';
+import type { Moved } from '../../maintain/move/move-run.ts';
 import type { Context } from '../command-line/context.ts';
 import { storageOptions } from '../command-line/storage-options.ts';
 import { movedLines } from '../results/moved.ts';

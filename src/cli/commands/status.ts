@@ -4,7 +4,7 @@ import { displayPath } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index/index.ts';
-import { replicasHeld, type ShardStatus, shardStatuses } from '../../maintain/replica-status.ts';
+import { replicasHeld, type ShardStatus, shardStatuses } from '../../maintain/shard-status.ts';
 import { Demands } from '../../storing/demand.ts';
 import type { Context } from '../command-line/context.ts';
 import { replicationOf } from '../command-line/quantities.ts';

@@ -1,6 +1,6 @@
 /** What `peers drain` and `rebalance` say at their end. */
 import { formatSize } from '../../home/sizes.ts';
-import type { Moved } from '../../maintain/move/run.ts';
+import type { Moved } from '../../maintain/move/move-run.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 
 export function movedLines(

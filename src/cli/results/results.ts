@@ -2,14 +2,14 @@
 import type { Exported } from '../../exchange/export-car.ts';
 import type { ImportedCar } from '../../exchange/import-car/import-car.ts';
 import type { Published } from '../../exchange/publish.ts';
-import type { Moved } from '../../maintain/move/run.ts';
+import type { Moved } from '../../maintain/move/move-run.ts';
 import type { Orphans } from '../../maintain/orphans.ts';
 import type { Pruned } from '../../maintain/prune/prune.ts';
 import type { Recoverable, Recovered } from '../../maintain/recover/recover.ts';
 import type { Repaired } from '../../maintain/repair/repair.ts';
-import type { Replica } from '../../maintain/replica-status.ts';
 import type { Renamed } from '../../maintain/repository/rename.ts';
-import type { RestoreProblems } from '../../read/not-restored.ts';
+import type { Replica } from '../../maintain/shard-status.ts';
+import type { RestoreProblems } from '../../read/restore/restore-report.ts';
 import type { Context } from '../command-line/context.ts';
 
 export type Result =

@@ -6,10 +6,10 @@ import type { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { type BlockId, DIRECTORY, SYMLINK } from '../../core/model.ts';
-import type { Blocks } from '../../read/block-source.ts';
-import { type Measured, measure } from '../../read/measure.ts';
-import { liveBlocks } from '../../read/reachable.ts';
-import { readEntry, type TreeEntry } from '../../read/tree.ts';
+import type { Blocks } from '../../read/blocks/block-source.ts';
+import { type Measured, measure } from '../../read/tree/measure.ts';
+import { liveBlocks } from '../../read/tree/reachable.ts';
+import { readEntry, type TreeEntry } from '../../read/tree/tree.ts';
 import type { Received } from './received.ts';
 
 export interface AcceptOptions {

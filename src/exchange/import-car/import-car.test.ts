@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { CID } from 'multiformats/cid';
 import { parseCid } from '../../dag/cid.ts';
-import { get } from '../../read/get.ts';
-import { placedBlocks } from '../../read/placed-blocks.ts';
+import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
+import { get } from '../../read/restore/get.ts';
 import {
   carHeader,
   carSection,

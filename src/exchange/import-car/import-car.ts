@@ -19,8 +19,8 @@ import {
 } from '../../core/model.ts';
 import { blockText, cidText } from '../../dag/cid.ts';
 import type { Index } from '../../index/index.ts';
-import { type Blocks, UnlistedBlock } from '../../read/block-source.ts';
-import { placedBlocks } from '../../read/placed-blocks.ts';
+import { type Blocks, UnlistedBlock } from '../../read/blocks/block-source.ts';
+import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
 import { ownBlocks } from '../../shard/batch.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';

@@ -14,7 +14,7 @@ import { bytesByPeer, type Holding, holdingsOf } from '../../storing/holdings.ts
 import { inventoriesOf } from '../../storing/peer-inventory.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
-import type { Moved, MoveRun } from './run.ts';
+import type { Moved, MoveRun } from './move-run.ts';
 
 /**
  * @param name a peer that is `drained`

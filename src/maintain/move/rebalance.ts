@@ -14,7 +14,7 @@ import { pinHeads } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { balance } from './balance.ts';
 import { compared, planned } from './drain.ts';
-import type { Moved, MoveRun } from './run.ts';
+import type { Moved, MoveRun } from './move-run.ts';
 import { findSurplus, letGoOf } from './surplus.ts';
 
 /** @throws ShardctlError `TOO_FEW_PEERS` when fewer peers answer than a shard needs */

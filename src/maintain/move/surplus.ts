@@ -11,7 +11,7 @@ import { letGo, type Surplus } from '../../storing/copy/let-go.ts';
 import type { Holding } from '../../storing/holdings.ts';
 import { ownersByShard } from '../../storing/peer-inventory.ts';
 import type { Maintenance } from '../maintenance.ts';
-import { type Replica, whoStays } from './who-stays.ts';
+import { type Replica, whoStays } from './choose-staying.ts';
 
 export type SurplusRun = Pick<Maintenance, 'index' | 'peers' | 'demands' | 'self' | 'emit' | 'signal'>;
 

@@ -1,6 +1,6 @@
 /** What a prune will do, from how much of each shard is in use. No reading, no writing: `-n` prints what a run then does. */
 import type { ShardRecord, SnapshotRecord, Stray } from '../../core/model.ts';
-import type { ShardUse } from '../../read/reachable.ts';
+import type { ShardUse } from '../../read/tree/reachable.ts';
 
 /** Unused bytes that may stay in shards, because copying what is in use around them costs more than they do. */
 export type MaxUnused = { readonly percent: number } | { readonly bytes: number };

@@ -5,9 +5,9 @@
 
 import type { DigestMap } from '../../core/digest-map.ts';
 import { DIGEST_BYTES, type Replication } from '../../core/model.ts';
-import type { BlockSource } from '../../read/block-source.ts';
-import type { ShardUse } from '../../read/reachable.ts';
-import { contentsOn } from '../../read/shard-contents.ts';
+import type { BlockSource } from '../../read/blocks/block-source.ts';
+import { contentsOn } from '../../read/blocks/shard-contents.ts';
+import type { ShardUse } from '../../read/tree/reachable.ts';
 import { BatchBuilder, ownBlocks } from '../../shard/batch.ts';
 import type { Ledger } from '../../storing/allocate/ledger.ts';
 import { ShardSink } from '../../storing/shard-sink.ts';

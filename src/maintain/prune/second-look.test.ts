@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { SnapshotRecord } from '../../core/model.ts';
 import type { Index } from '../../index/index.ts';
-import { placedBlocks } from '../../read/placed-blocks.ts';
+import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
 import { lose, unname } from '../../testing/breaking.ts';
 import { beginEach } from '../../testing/each.ts';
 import { assertWhole, pruneHome, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
@@ -59,7 +59,7 @@ test('a tree that lacks a block already keeps a prune from removing anything', a
   assert.deepEqual(await held(), cids);
 });
 
-/** The second look with whatever `live.ts` might have said. */
+/** The second look with whatever `reachable.ts` might have said. */
 async function look<T>(work: (look: (leaving: Leaving) => ReturnType<typeof assertKept>, snapshots: SnapshotRecord[], index: Index) => T) {
   await addTwice();
   return await withIndex(home, async (index) => {

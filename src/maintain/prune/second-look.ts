@@ -1,6 +1,6 @@
 /**
  * The second look, before a shard is let go: every link of every node of every retained tree must lead into a shard that stays
- * and that the tree's snapshot names. It takes nothing from `live.ts`, which decided what goes: where the two differ, nothing goes.
+ * and that the tree's snapshot names. It takes nothing from `reachable.ts`, which decided what goes: where the two differ, nothing goes.
  */
 
 import { DigestMap } from '../../core/digest-map.ts';
@@ -8,8 +8,8 @@ import { ShardctlError } from '../../core/errors.ts';
 import { DIGEST_BYTES, type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { blockText, parseCid } from '../../dag/cid.ts';
 import type { Index } from '../../index/index.ts';
-import type { Blocks } from '../../read/block-source.ts';
-import { gapsText, Wholeness } from '../../read/wholeness.ts';
+import type { Blocks } from '../../read/blocks/block-source.ts';
+import { gapsText, Wholeness } from '../../read/tree/wholeness.ts';
 import type { Maintenance } from '../maintenance.ts';
 
 export interface Leaving {

@@ -11,7 +11,7 @@ import { SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts'
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 import { recover, recoverable } from './recover.ts';
-import type { RecoverRun } from './run.ts';
+import type { RecoverRun } from './recover-run.ts';
 
 /** The home that is made anew. */
 const THIRD: Owner = { id: '333333333333', host: 'test', path: '/test/third' };

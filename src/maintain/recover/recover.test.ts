@@ -19,7 +19,7 @@ import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withI
 import { type Ran, TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 import { type Recovered, recover, recoverable } from './recover.ts';
-import type { RecoverRun } from './run.ts';
+import type { RecoverRun } from './recover-run.ts';
 
 const OPTIONS = { shardBytes: SHARD_BYTES, replication: { min: 1, max: 2 } };
 
@@ -208,7 +208,7 @@ test('a state of a repository that prune has written anew comes back once', asyn
   await withIndex(first, async (index) => {
     const [old, head] = snapshotsOf(index);
     // As prune leaves it when it dies before the old catalogue is taken away: the same state with another list of shards.
-    const { rewriteSnapshot } = await import('../prune/rewrite.ts');
+    const { rewriteSnapshot } = await import('../rewrite-snapshot.ts');
     const shards = [...new Set([...(head?.shards ?? []), ...(old?.shards ?? [])])].sort((a, b) => a - b);
     await rewriteSnapshot(pruneRun(first, index), old as NonNullable<typeof old>, shards, ['one', 'two']);
   });

@@ -11,7 +11,7 @@ import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
 import { markOn } from '../mark-holdings.ts';
 import { choose, cidOf, type History, newestFirst } from './choose.ts';
-import type { RecoverRun, Search } from './run.ts';
+import type { RecoverRun, Search } from './recover-run.ts';
 import { type FoundSnapshot, type Held, holdersIn, listAll, survey } from './survey.ts';
 import { recordOf, type TakenShards, takeShards, treeText } from './take.ts';
 

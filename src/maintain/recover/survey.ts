@@ -16,7 +16,7 @@ import type { Peer, ShardReader } from '../../peer/peer.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';
 import { type ReadSnapshot, readSnapshot } from '../../snapshot/snapshot-reader.ts';
 import { inventoriesOf, ownersByShard } from '../../storing/peer-inventory.ts';
-import type { Search } from './run.ts';
+import type { Search } from './recover-run.ts';
 
 /** Shards that are opened at once: each question to a daemon takes a few milliseconds, most of which is waiting. */
 const AT_ONCE = 8;

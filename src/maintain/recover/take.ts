@@ -5,7 +5,7 @@ import { cidText } from '../../dag/cid.ts';
 import { profileNamed } from '../../dag/cid-profile.ts';
 import type { Peer, ShardContents } from '../../peer/peer.ts';
 import type { ShardLink } from '../../snapshot/snapshot.ts';
-import type { RecoverRun } from './run.ts';
+import type { RecoverRun } from './recover-run.ts';
 import { type FoundSnapshot, type Held, holdersIn, openOn } from './survey.ts';
 
 /** What the shards of the snapshots hold together. */

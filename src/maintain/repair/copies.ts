@@ -3,12 +3,12 @@ import { rmSync } from 'node:fs';
 import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
 import type { Peer } from '../../peer/peer.ts';
-import type { BlockSource } from '../../read/block-source.ts';
+import type { BlockSource } from '../../read/blocks/block-source.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { lookForBlocks, rebuild } from '../../storing/copy/rebuild.ts';
 import type { PackedShard } from '../../storing/pack/open-shard.ts';
 import { putWithRetries } from '../../storing/place/put.ts';
-import type { RepairRun } from './run.ts';
+import type { RepairRun } from './repair-run.ts';
 
 /** Gives a shard without any replica, where that can be done. */
 export interface Making {

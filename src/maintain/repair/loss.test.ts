@@ -7,13 +7,13 @@ import { afterEach, beforeEach, test } from 'node:test';
 import type { Event } from '../../core/events.ts';
 import { hasLoss } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
-import { type GetSummary, get } from '../../read/get.ts';
-import { placedBlocks } from '../../read/placed-blocks.ts';
+import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
+import { type GetSummary, get } from '../../read/restore/get.ts';
 import { assertNoOrphans, assertWhole, pruneHome, pruneRun, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { verify } from '../verify.ts';
 import { type Repaired, repair } from './repair.ts';
-import type { RepairRun } from './run.ts';
+import type { RepairRun } from './repair-run.ts';
 
 let dir: string;
 let home: TestHome;

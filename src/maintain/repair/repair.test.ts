@@ -14,7 +14,7 @@ import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 import { release } from '../move/remove-peer.ts';
 import { type Repaired, repair } from './repair.ts';
-import type { RepairRun } from './run.ts';
+import type { RepairRun } from './repair-run.ts';
 
 const TWICE = { shardBytes: SHARD_BYTES, replication: { min: 2, max: 2 } };
 

@@ -8,14 +8,14 @@ import { silencesOf } from '../../storing/copy/check-replica.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { markHoldings } from '../mark-holdings.ts';
-import { refreshHeads } from '../prune/heads.ts';
-import { canMakeAnew, catalogueAnew } from './catalogue.ts';
-import { mendBlockTable, relist, relistUncommitted } from './listing.ts';
-import { type LossFound, noteLosses, withoutLoss } from './lost.ts';
-import { ReplicaMender } from './replicas.ts';
-import type { RepairRun } from './run.ts';
-import { countUnrecorded, type Unrecorded } from './unrecorded.ts';
-import { closeOpen, giveWholeLists } from './whole-lists.ts';
+import { refreshHeads } from '../prune/refresh-heads.ts';
+import { mendBlockTable, relist, relistUncommitted } from './block-table.ts';
+import { type LossFound, noteLosses, withoutLoss } from './losses.ts';
+import { canMakeAnew, catalogueAnew } from './remake-catalogue.ts';
+import type { RepairRun } from './repair-run.ts';
+import { ReplicaMender } from './replica-mender.ts';
+import { closeOpen, giveWholeLists } from './shard-lists.ts';
+import { countUnrecorded, type Unrecorded } from './unrecorded-replicas.ts';
 
 export interface Repaired {
   readonly dryRun: boolean;

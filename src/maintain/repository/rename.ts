@@ -15,7 +15,7 @@ import { Ledger } from '../../storing/allocate/ledger.ts';
 import { pinHeads, unpinFormer } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import type { Maintenance } from '../maintenance.ts';
-import { rewriteSnapshot } from '../prune/rewrite.ts';
+import { rewriteSnapshot } from '../rewrite-snapshot.ts';
 
 export interface Renamed {
   readonly from: string;

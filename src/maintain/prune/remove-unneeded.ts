@@ -1,0 +1,78 @@
+/**
+ * Takes from the peers what the index says no snapshot needs: shards that none names, unless they have what is lost of one that is
+ * named, and strays. What this home does not know is never touched, and what another home has marked stays: both may use the same peer.
+ */
+import type { DigestMap } from '../../core/digest-map.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Maintenance } from '../maintenance.ts';
+import { liveLossOf } from './live-loss.ts';
+
+export interface Removal {
+  /** Shards and strays that stay because a peer does not answer; their records stay too. */
+  readonly left: number;
+  /** Copies that stay because other homes count on them. */
+  readonly kept: number;
+}
+
+/** @param live what retained snapshots reach */
+export async function removeUnneeded(run: Maintenance, live: DigestMap): Promise<Removal> {
+  const { index, emit, signal } = run;
+  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
+  const named = new Set(snapshots.flatMap(({ shards }) => shards));
+  for (const number of [...named]) {
+    const shard = index.shard(number);
+    if (shard !== undefined) for (const other of liveLossOf(shard, index, live).elsewhere) named.add(other);
+  }
+  const dead = [...index.shards()].filter(({ number }) => !named.has(number));
+  // Not counted any more, and durably so, before the first byte goes.
+  await index.replaceSnapshots(
+    [],
+    dead.map(({ number }) => number),
+  );
+  const needed = new Map(snapshots.map(({ catalogue: { cid, peers } }) => [cid, new Set(peers)]));
+  for (const number of named) {
+    const shard = index.shard(number);
+    if (shard !== undefined) needed.set(shard.cid, new Set(shard.peers));
+  }
+
+  const unreachable = new Set<string>();
+  const strays = index.strays();
+  let done = 0;
+  let left = 0;
+  let kept = 0;
+  for (const { number, cid, peers } of dead) await removeOne(cid, peers, () => index.dropShard(number));
+  for (const { cid, peers } of strays) await removeOne(cid, peers, () => index.dropStray(cid));
+  return { left, kept };
+
+  async function removeOne(cid: string, holders: readonly string[], forget: () => Promise<void>): Promise<void> {
+    signal.throwIfAborted();
+    // The same shard may go by two records, when a run died between putting and recording it: the other one's copies stay.
+    const unneeded = holders.filter((name) => needed.get(cid)?.has(name) !== true);
+    if (await removeFrom(cid, unneeded)) await forget();
+    else left++;
+    emit({ type: 'progress', label: 'removing', done: ++done, total: dead.length + strays.length, bytes: 0 });
+  }
+
+  async function removeFrom(cid: string, holders: readonly string[]): Promise<boolean> {
+    let gone = true;
+    for (const name of holders) {
+      // A peer that is not set up any more is somebody else's business.
+      const peer = run.peers.get(name);
+      if (peer === undefined) continue;
+      try {
+        if (unreachable.has(name)) gone = false;
+        else if ((await peer.remove(cid)) === 'kept') kept++;
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        gone = false;
+        unreachable.add(name);
+        emit({
+          type: 'warning',
+          message: `peer ${name} keeps what is not needed until the next prune: ${error.message}`,
+          cause: error.message,
+        });
+      }
+    }
+    return gone;
+  }
+}

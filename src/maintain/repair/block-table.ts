@@ -1,0 +1,44 @@
+/** The block table as the shards would have it: what is damaged or missing in it is listed again from their manifests. */
+import { isShortage, ShardctlError } from '../../core/errors.ts';
+import { DIGEST_BYTES, type ShardRecord } from '../../core/model.ts';
+import type { ShardContents } from '../../peer/peer.ts';
+import { contentsOn } from '../../read/blocks/shard-contents.ts';
+import type { RepairRun } from './repair-run.ts';
+
+/** Names the damaged runs, and keeps what is good of them; returns how many there are. */
+export function mendBlockTable({ index, dryRun, emit }: RepairRun): number {
+  const damaged = index.damagedSegments();
+  for (const { problem } of damaged) emit({ type: 'damage', what: 'the block table', where: 'the index', detail: problem });
+  if (damaged.length > 0 && !dryRun) index.mendSegments();
+  return damaged.length;
+}
+
+/** Puts blocks that the block table lacks back into it; returns how many. */
+export function relist({ index, dryRun, emit }: RepairRun, { number }: ShardRecord, what: string, { digests }: ShardContents): number {
+  // Segments that are set aside list most of their blocks: how many will be missing shows when they are mended.
+  if (dryRun && index.damagedSegments().length > 0) return 0;
+  const missing: Buffer[] = [];
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+    if (!index.lists(number, digests, at)) missing.push(digests.subarray(at, at + DIGEST_BYTES));
+  }
+  if (missing.length === 0) return 0;
+  emit({ type: 'damage', what, where: 'the index', detail: `${missing.length} of its blocks are not listed` });
+  if (!dryRun) index.relist(number, Buffer.concat(missing));
+  return missing.length;
+}
+
+/** Shards that an interrupted run placed: the next one takes over files whose blocks are in them, so these must be found. */
+export async function relistUncommitted(run: RepairRun, committed: ReadonlySet<number>): Promise<number> {
+  let relisted = 0;
+  for (const shard of [...run.index.shards()]) {
+    if (shard.state !== 'placed' || committed.has(shard.number)) continue;
+    run.signal.throwIfAborted();
+    try {
+      relisted += relist(run, shard, `shard ${shard.number} ${shard.cid}`, await contentsOn(shard, run.peers));
+    } catch (error) {
+      // Nothing depends on it yet: what cannot be read now is stored again.
+      if (!(error instanceof ShardctlError) || isShortage(error)) throw error;
+    }
+  }
+  return relisted;
+}

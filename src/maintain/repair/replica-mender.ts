@@ -1,0 +1,216 @@
+/** Brings one shard back to as many good replicas as it must have. */
+
+import { ShardctlError } from '../../core/errors.ts';
+import { leastReplicas, type PlacedShard } from '../../core/model.ts';
+import type { ShardContents } from '../../peer/peer.ts';
+import type { BlockSource } from '../../read/blocks/block-source.ts';
+import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
+import { Ledger, type LedgerRequest } from '../../storing/allocate/ledger.ts';
+import { checkReplica } from '../../storing/copy/check-replica.ts';
+import type { Demand } from '../../storing/demand.ts';
+import { type Holding, holdingsOf } from '../../storing/holdings.ts';
+import { Copies, type Making } from './copies.ts';
+import type { RepairRun } from './repair-run.ts';
+
+/** How the replicas of a shard stand. */
+export interface Inspected {
+  /** Peers whose replica is whole. */
+  readonly good: string[];
+  /** Peers that answer and whose replica is not. */
+  readonly bad: string[];
+  /** Peers that do not answer. */
+  readonly away: string[];
+  /** What the shard holds, if any replica can be opened. */
+  readonly contents: ShardContents | undefined;
+  /** A whole replica was read to its end. */
+  readonly isProven: boolean;
+}
+
+export interface Mended {
+  /** Replicas written anew where a damaged or missing one was, and on peers that had none. */
+  readonly mended: number;
+  readonly added: number;
+  /** Peers that hold the shard, or will again when they answer. */
+  readonly peers: readonly string[];
+  /** `lost`: no peer has a whole copy, and none is away that may have one. */
+  readonly verdict: 'whole' | 'too few' | 'lost';
+  /** What it lacks is on peers that do not answer, and no replica of it is damaged. */
+  readonly isAway: boolean;
+  /** A whole copy was read to its end, or written and read back: whatever was wrong with the shard is not any more. */
+  readonly isProven: boolean;
+  /** Blocks that nobody has, 32 bytes each; undefined when there are none, or nobody knows what the shard held. */
+  readonly lacking?: Buffer | undefined;
+}
+
+export interface MendOptions {
+  /** Every peer that answers and is not drained is to have it, and not only as many as a shard needs: it is a catalogue. */
+  readonly everywhere?: boolean;
+  /** Gives the shard without any replica, where that can be done; and whether it can. */
+  readonly anew?: Making;
+}
+
+export class ReplicaMender {
+  readonly #run: RepairRun;
+  readonly #away: Set<string>;
+  #known: ReadonlyMap<string, Holding> | undefined;
+  readonly #blocks: BlockSource;
+  readonly #copies: Copies;
+  #ledger: Ledger | undefined;
+
+  /** @param away names of peers that do not answer */
+  constructor(run: RepairRun, away: ReadonlySet<string>) {
+    this.#run = run;
+    this.#away = new Set(away);
+    this.#blocks = placedBlocks(run.index, run.peers);
+    this.#copies = new Copies(run, this.#blocks);
+  }
+
+  async close(): Promise<void> {
+    await this.#blocks.close();
+  }
+
+  /** Peers that do not answer, or not any more. */
+  get away(): ReadonlySet<string> {
+    return this.#away;
+  }
+
+  /** @param readData read every block, whatever the run was told */
+  async inspect(shard: PlacedShard, what: string, readData = this.#run.readData): Promise<Inspected> {
+    const { peers, signal, emit } = this.#run;
+    const good: string[] = [];
+    const bad: string[] = [];
+    const away: string[] = [];
+    let contents: ShardContents | undefined;
+    let isProven = false;
+    for (const name of shard.peers) {
+      const peer = peers.get(name);
+      // One that is not set up any more holds nothing for this home.
+      if (peer === undefined) continue;
+      if (this.#away.has(name)) {
+        away.push(name);
+        continue;
+      }
+      let damaged = false;
+      const onDamage = (detail: string) => {
+        damaged = true;
+        emit({ type: 'damage', what, where: name, detail });
+      };
+      const checked = await checkReplica(shard, peer, { readData, onDamage, signal });
+      contents ??= checked.contents;
+      if (checked.silence !== undefined) {
+        emit({ type: 'damage', what: 'all its shards', where: name, detail: checked.silence });
+        this.#away.add(name);
+        away.push(name);
+        continue;
+      }
+      isProven ||= readData && !damaged && checked.hearsay === undefined;
+      (damaged ? bad : good).push(name);
+    }
+    return { good, bad, away, contents, isProven };
+  }
+
+  /** @param number of the CAR in the spool */
+  async mend(
+    shard: PlacedShard,
+    what: string,
+    number: number,
+    { good, bad, away, isProven }: Inspected,
+    { everywhere = false, anew }: MendOptions = {},
+  ): Promise<Mended> {
+    const { peers, dryRun, emit } = this.#run;
+    const { replication, allocateBy } = this.#demandOf(shard);
+    const least = leastReplicas(replication, peers);
+    const missing = Math.max(0, least - good.length - bad.length);
+    const asIs = [...good, ...bad, ...away];
+    const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
+    if (bad.length === 0 && missing === 0 && others.length === 0)
+      return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isAway: false, isProven };
+    const copy = await this.#copies.of(shard, { what, label: this.#holdings.get(shard.cid)?.label ?? what, number, good, bad, anew });
+    const isAway = away.length > 0 && bad.length === 0;
+    const verdict = away.length > 0 ? 'too few' : 'lost';
+    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isAway, isProven: false, lacking: copy.lacking };
+    if (!copy.isWhole && good.length === 0 && (dryRun || !this.#copies.mayFetch(bad))) return hopeless;
+    // Those that were not read were taken for good until now.
+    if (copy.lacking !== undefined && !isProven && away.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;
+    try {
+      const mended = await copy.give(bad);
+      const holders = [...good, ...mended];
+      if (!copy.isWhole && holders.length === 0) return hopeless;
+      const fewer = Math.max(0, least - holders.length);
+      if (others.length > 0) await this.#announce(shard, others);
+      const request = { replication: { min: 1, max: fewer }, allocateBy, holders, except: new Set(asIs) };
+      const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, what, request);
+      const added = await copy.give(chosen);
+      holders.push(...added);
+      const verdict = holders.length < least ? 'too few' : 'whole';
+      if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
+      // A damaged copy that could not be replaced: tried again next time, or `prune` takes it away when others have taken its place.
+      const unmended = bad.filter((name) => !mended.includes(name));
+      if (verdict === 'whole' && unmended.length > 0) await this.#announce(shard, unmended);
+      const returning = dryRun || mended.length + added.length === 0 ? away : await this.#keeping(shard, away);
+      const peersNow = [...holders, ...returning, ...(verdict === 'whole' ? [] : unmended)].sort();
+      return {
+        mended: mended.length,
+        added: added.length,
+        peers: peersNow,
+        verdict,
+        isAway: away.length > 0 && unmended.length === 0,
+        isProven: isProven || mended.length + added.length > 0,
+      };
+    } finally {
+      copy.drop();
+    }
+  }
+
+  async #announce({ cid }: PlacedShard, peers: readonly string[]): Promise<void> {
+    if (!this.#run.dryRun) await this.#run.index.noteStray({ cid, peers });
+  }
+
+  /** Peers that can be given something. */
+  #takers(): string[] {
+    return [...this.#run.peers.values()].filter(({ name, drained }) => drained !== true && !this.#away.has(name)).map(({ name }) => name);
+  }
+
+  /** Those of the peers that do not answer which will have the shard when they do. */
+  async #keeping({ cid }: PlacedShard, away: readonly string[]): Promise<string[]> {
+    const keeping: string[] = [];
+    for (const name of away) {
+      try {
+        if ((await this.#run.peers.get(name)?.keeps?.(cid)) !== false) keeping.push(name);
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        keeping.push(name);
+      }
+    }
+    return keeping;
+  }
+
+  /** Who needs what, and how pins are called, by CID: as of the first that is mended, when no snapshot is rewritten any more. */
+  get #holdings(): ReadonlyMap<string, Holding> {
+    this.#known ??= new Map(holdingsOf(this.#run.index).map((holding) => [holding.cid, holding]));
+    return this.#known;
+  }
+
+  /** Of two records that stand for one shard each is held to what those ask for who need that record. */
+  #demandOf({ cid, number }: PlacedShard & { readonly number?: number }): Demand {
+    const { demands } = this.#run;
+    if (number !== undefined) return demands.ofShard(number);
+    const holding = this.#holdings.get(cid);
+    return holding === undefined ? demands.of([]) : demands.ofUsers(holding);
+  }
+
+  async #choose(shard: PlacedShard, what: string, request: Omit<LedgerRequest, 'cid' | 'bytes'>): Promise<string[]> {
+    const { demands, emit } = this.#run;
+    try {
+      this.#ledger ??= await Ledger.open({ ...this.#run, ...demands.of([]), replication: { min: 1, max: 1 } });
+      const names = this.#ledger.allocate({ ...request, cid: shard.cid, bytes: shard.carBytes });
+      await this.#announce(shard, names);
+      return names;
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      // Rules that name a peer which is gone would otherwise look like a lack of peers.
+      if (error.code === 'BAD_CONFIG') emit({ type: 'warning', message: `${what} finds no peer: ${error.message}` });
+      return [];
+    }
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Snapshots whose shards do not hold their whole tree, and whose blocks are all somewhere in this home (the source was added
+ * again, or a list lost a shard), get a list of shards that does.
+ */
+
+import { isShortage, ShardctlError } from '../../core/errors.ts';
+import { type SnapshotRecord, snapshotName } from '../../core/model.ts';
+import { parseCid } from '../../dag/cid.ts';
+import { noteDoubt } from '../../index/files/doubts.ts';
+import type { Index } from '../../index/index.ts';
+import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
+import { type Gaps, gapsText, Wholeness, type WholenessOptions } from '../../read/tree/wholeness.ts';
+import { rewriteSnapshot } from '../rewrite-snapshot.ts';
+import type { RepairRun } from './repair-run.ts';
+
+export interface WholeLists {
+  /** The snapshots that got another list; in a dry run nothing changes, and they have their old CIDs. */
+  readonly rewritten: readonly SnapshotRecord[];
+  /** Those that lack something still. */
+  readonly open: readonly OpenSnapshot[];
+}
+
+export interface OpenSnapshot {
+  readonly snapshot: SnapshotRecord;
+  /** Undefined when a node cannot be read. */
+  readonly gaps: Gaps | undefined;
+}
+
+/** @param snapshots those of a repository oldest first */
+export async function giveWholeLists(run: RepairRun, snapshots: readonly SnapshotRecord[]): Promise<WholeLists> {
+  const { index, peers, dryRun } = run;
+  const rewritten: SnapshotRecord[] = [];
+  const open: OpenSnapshot[] = [];
+  const blocks = placedBlocks(index, peers);
+  const wholeness = new Wholeness({ ...run, index: viewOf(index), blocks });
+  try {
+    for (const snapshot of snapshots) {
+      const counting = countingOf(snapshot, index);
+      const gaps = await gapsOf(wholeness, snapshot, counting, run);
+      if (gaps?.missing === 0 && counting.length === snapshot.shards.length) continue;
+      const shards = [...new Set([...counting, ...(gaps?.elsewhere ?? [])])].sort((a, b) => a - b);
+      // What is to be written down is looked at once more as it will be.
+      const isWhole = gaps?.missing === 0 || (gaps?.nowhere === 0 && (await gapsOf(wholeness, snapshot, shards, run))?.missing === 0);
+      if (!isWhole) open.push({ snapshot, gaps });
+      else rewritten.push(dryRun ? { ...snapshot, shards } : await rewriteSnapshot(run, snapshot, shards, [...peers.keys()]));
+    }
+  } finally {
+    await blocks.close();
+  }
+  if (rewritten.length > 0 && !dryRun) await index.replaceSnapshots(rewritten, []);
+  return { rewritten, open };
+}
+
+export interface Lacking {
+  readonly what: string;
+  readonly snapshots: readonly string[];
+}
+
+/**
+ * Once all that shards hold is listed again: those that are open get a list, or are named. Whoever updates the repository of a head
+ * that is named is told to read everything. @returns what they lack; what a lost shard held is told with the shard
+ */
+export async function closeOpen(
+  run: RepairRun,
+  open: readonly OpenSnapshot[],
+): Promise<{ rewritten: number; lacking: readonly Lacking[] }> {
+  const { index, dryRun } = run;
+  const snapshots = open.map(({ snapshot: { repository, number } }) => index.snapshot(repository, number)).filter((it) => it !== undefined);
+  const again = await giveWholeLists(run, snapshots);
+  const lacking: Lacking[] = [];
+  for (const { snapshot, gaps } of again.open) {
+    if (gaps === undefined) continue;
+    const { repository, number, shards } = snapshot;
+    if (!dryRun && index.repository(repository)?.head === number) noteDoubt(index.doubtOf(repository));
+    if (countingOf(snapshot, index).length === shards.length) lacking.push({ what: gapsText(gaps), snapshots: [snapshotName(snapshot)] });
+  }
+  return { rewritten: again.rewritten.length, lacking };
+}
+
+function countingOf({ shards }: SnapshotRecord, index: Index): number[] {
+  return shards.filter((number) => (index.shard(number)?.state ?? 'lost') !== 'lost');
+}
+
+/** Undefined when that cannot be told: what cannot be read now may be mended in a moment, and the next repair looks again. */
+async function gapsOf(
+  wholeness: Wholeness,
+  { tree }: SnapshotRecord,
+  shards: readonly number[],
+  { signal }: RepairRun,
+): Promise<Gaps | undefined> {
+  try {
+    return await wholeness.gaps(parseCid(tree), new Set(shards));
+  } catch (error) {
+    if (error instanceof ShardctlError && !isShortage(error) && !signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** A damaged shard has what it should in so far as its list goes: its blocks are put back into it, see `replica-mender.ts`. */
+function viewOf(index: Index): WholenessOptions['index'] {
+  return {
+    shardOf: (digest, at = 0, usable) =>
+      index.shardOf(digest, at, usable) ??
+      (usable && index.damagedShardOf(digest.subarray(at, at + 32), (number) => usable(number) && index.shard(number)?.state !== 'lost')),
+  };
+}

@@ -1,0 +1,128 @@
+/** Peers that were away: at the commit, and while the others were given what they hold. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Event } from '../../core/events.ts';
+import { LocalPeer } from '../../peer/local/local.ts';
+import type { Peer } from '../../peer/peer.ts';
+import { TEST_OWNER } from '../../testing/owner.ts';
+import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
+import { TestHome } from '../../testing/run.ts';
+import { writeTree } from '../../testing/tree.ts';
+import { type Repaired, repair } from './repair.ts';
+import type { RepairRun } from './repair-run.ts';
+
+const TWICE = { shardBytes: SHARD_BYTES, replication: { min: 2, max: 2 } };
+
+let dir: string;
+let home: TestHome;
+let events: Event[];
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-away-'));
+  home = await TestHome.create({ one: {}, two: {}, three: {} });
+  events = [];
+  writeTree(dir, { a: Buffer.alloc(40_000, 'a'), b: Buffer.alloc(40_000, 'b'), c: { d: 'small' } });
+});
+afterEach(() => {
+  home.remove();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function repairHome(options: Partial<RepairRun> = {}): Promise<Repaired> {
+  const emit = (event: Event) => void events.push(event);
+  return withIndex(home, (index) =>
+    repair({ ...pruneRun(home, index, { replication: { min: 2, max: 2 }, emit }), readData: false, dryRun: false, ...options }),
+  );
+}
+
+const holdersOfCatalogues = () => withIndex(home, async (index) => snapshotsOf(index).map(({ catalogue }) => [...catalogue.peers].sort()));
+
+/** The directory of a peer is not there while `work` goes on. Each run meets the peer anew, as runs do. */
+async function without(name: string, work: () => Promise<unknown>): Promise<void> {
+  const [path, aside] = [join(home.dir, 'peers', name), join(home.dir, 'aside')];
+  renameSync(path, aside);
+  await work();
+  renameSync(aside, path);
+  home.peers.set(name, new LocalPeer({ owner: TEST_OWNER, name, path, layout: 'car' }));
+}
+
+test('a peer that was away at the commit gets each retained catalogue, and the roots of the head, from repair', async () => {
+  await without('three', async () => {
+    await home.add(dir, TWICE);
+    writeFileSync(join(dir, 'more'), 'more');
+    await home.add(dir, TWICE);
+  });
+  assert.deepEqual(await holdersOfCatalogues(), [
+    ['one', 'two'],
+    ['one', 'two'],
+  ]);
+  const pinned: string[][] = [];
+  (home.peers.get('three') as Peer).pinRoots = async (_, cids) => void pinned.push([...cids]);
+  assert.equal((await repairHome({ dryRun: true })).added, 2);
+  assert.equal((await repairHome()).added, 2);
+  assert.deepEqual(await holdersOfCatalogues(), [
+    ['one', 'three', 'two'],
+    ['one', 'three', 'two'],
+  ]);
+  const head = await withIndex(home, async (index) => snapshotsOf(index)[1]);
+  assert.deepEqual(pinned.at(-1), [head?.cid, head?.tree]);
+  assert.equal((await repairHome()).added, 0);
+  await assertWhole(home);
+  await assertNoOrphans(home);
+});
+
+test('a peer that is drained, and one that does not answer, get no catalogue', async () => {
+  await without('three', () => home.add(dir, TWICE));
+  Object.assign(home.peers.get('three') as Peer, { drained: true });
+  assert.equal((await repairHome()).added, 0);
+  Object.assign(home.peers.get('three') as Peer, { drained: false });
+  await without('three', repairHome);
+  assert.deepEqual(await holdersOfCatalogues(), [['one', 'two']]);
+});
+
+for (const keeps of [true, false]) {
+  test(`a holder that does not answer stays one when it ${keeps ? 'will still have' : 'will not have'} the shard on its return: ${keeps}`, async () => {
+    await home.add(dir, TWICE);
+    const one = home.peers.get('one') as Peer;
+    const asked: string[] = [];
+    one.keeps = async (cid) => {
+      asked.push(cid);
+      return keeps;
+    };
+    const before = await withIndex(home, async (index) => [...index.shards()].filter(({ peers }) => peers.includes('one')));
+    assert.ok(before.length > 0);
+    await without('one', async () => {
+      assert.equal((await repairHome()).added, before.length);
+      assert.deepEqual(asked.sort(), before.map(({ cid }) => cid).sort(), 'only where something was changed');
+    });
+    await withIndex(home, async (index) => {
+      for (const { number } of before) assert.equal(index.shard(number)?.peers.includes('one'), keeps);
+    });
+  });
+}
+
+test('a peer that falls silent in the middle is one finding, and none of its replicas counts as damaged', async () => {
+  await home.add(dir, { ...TWICE, replication: { min: 3, max: 3 } });
+  const three = home.peers.get('three') as Peer;
+  const [open, metric] = [three.open.bind(three), three.metric.bind(three)];
+  const silence = new ShardctlError('TOO_FEW_PEERS', 'no sign of life');
+  let opened = 0;
+  three.open = async (cid) => {
+    if (++opened > 1) throw silence;
+    return await open(cid);
+  };
+  three.metric = async () => {
+    if (opened > 1) throw silence;
+    return await metric();
+  };
+  const { mended, tooFew } = await repairHome();
+  assert.deepEqual([mended, tooFew, opened], [0, 0, 2]);
+  const findings = events.filter((event) => event.type === 'damage');
+  assert.deepEqual(
+    findings.map(({ where, detail }) => [where, detail]),
+    [['three', 'no sign of life']],
+  );
+});

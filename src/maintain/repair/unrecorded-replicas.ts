@@ -1,0 +1,75 @@
+/**
+ * Replicas that no record names: a peer that was taken for dead and let go has come back, or is known by another name now. Where a
+ * shard has too few, they count again once they were read to their end.
+ */
+
+import { ShardctlError } from '../../core/errors.ts';
+import { leastReplicas } from '../../core/model.ts';
+import type { Peer } from '../../peer/peer.ts';
+import { checkReplica } from '../../storing/copy/check-replica.ts';
+import { type Holding, holdingsOf } from '../../storing/holdings.ts';
+import { inventoriesOf } from '../../storing/peer-inventory.ts';
+import type { RepairRun } from './repair-run.ts';
+
+export interface Unrecorded {
+  /** Replicas that count again. */
+  readonly found: number;
+  /** Peers that have the shard besides those of its record, by its CID; in the record too, unless the run is a dry one. */
+  readonly peersOf: ReadonlyMap<string, readonly string[]>;
+  /** CIDs of shards of which nothing was there but a damaged copy: better than nothing, and to be read again. */
+  readonly damaged: ReadonlySet<string>;
+}
+
+/** @param away peers that do not answer */
+export async function countUnrecorded(run: RepairRun, away: ReadonlySet<string>): Promise<Unrecorded> {
+  const { index, peers, demands, dryRun, emit, signal } = run;
+  const held = await inventoriesOf(new Map([...peers].filter(([name]) => !away.has(name))));
+  const peersOf = new Map<string, string[]>();
+  const damaged = new Set<string>();
+  let found = 0;
+  for (const holding of holdingsOf(index)) {
+    const { cid, label, shards, snapshots } = holding;
+    const has = holding.peers.filter((name) => held.get(name)?.has(cid));
+    const least = leastReplicas(demands.ofUsers(holding).replication, peers);
+    const others = [...held].flatMap(([name, cids]) => (cids.has(cid) && !holding.peers.includes(name) ? [name] : []));
+    const counted: string[] = [];
+    for (const name of others) {
+      if (has.length + counted.length >= least) break;
+      signal.throwIfAborted();
+      const state = await readWhole(run, holding, peers.get(name) as Peer);
+      if (state === 'silent' || (state === 'damaged' && has.length + counted.length > 0)) continue;
+      if (state === 'damaged') damaged.add(cid);
+      else emit({ type: 'mended', what: `the record of ${label} (${cid})`, where: name });
+      counted.push(name);
+      found++;
+    }
+    if (counted.length === 0) continue;
+    peersOf.set(cid, counted);
+    if (!dryRun) await index.relocate(cid, { shards, snapshots }, [...holding.peers, ...counted]);
+  }
+  return { found, peersOf, damaged };
+}
+
+/** Marked first: what no home has marked may just be going. */
+async function readWhole(
+  { index, dryRun, signal }: RepairRun,
+  { cid, blocks }: Holding,
+  peer: Peer,
+): Promise<'whole' | 'damaged' | 'silent'> {
+  let isDamaged = false;
+  const onDamage = () => {
+    isDamaged = true;
+  };
+  try {
+    if (!dryRun) {
+      await index.noteStray({ cid, peers: [peer.name] });
+      await peer.mark([cid]);
+    }
+    const { silence, hearsay } = await checkReplica({ cid, blocks }, peer, { readData: true, onDamage, signal });
+    if (silence !== undefined || hearsay !== undefined) return 'silent';
+    return isDamaged ? 'damaged' : 'whole';
+  } catch (error) {
+    if (!(error instanceof ShardctlError)) throw error;
+    return 'silent';
+  }
+}

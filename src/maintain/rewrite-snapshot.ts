@@ -1,0 +1,34 @@
+/** Snapshots that name other shards than before, or bear another name: the same tree, parent and time in a new snapshot directory, and so another CID. */
+
+import type { SnapshotRecord } from '../core/model.ts';
+import { parseCid } from '../dag/cid.ts';
+import { onReplica } from '../read/blocks/shard-contents.ts';
+import { buildSnapshot } from '../snapshot/snapshot.ts';
+import { readSnapshot } from '../snapshot/snapshot-reader.ts';
+import { catalogueLabel } from '../storing/place/labels.ts';
+import { placeCatalogue } from '../storing/place-catalogue.ts';
+import type { Maintenance } from './maintenance.ts';
+
+/** Puts the new catalogue on the peers. The record is the caller's to store: in one transaction with whatever else changes. */
+export async function rewriteSnapshot(
+  run: Maintenance,
+  snapshot: SnapshotRecord,
+  shards: readonly number[],
+  peerNames: readonly string[],
+  repository = snapshot.repository,
+): Promise<SnapshotRecord> {
+  const { index, peers } = run;
+  const { file, tree, treeBlock } = await onReplica(snapshot.catalogue, peers, (reader) =>
+    readSnapshot(parseCid(snapshot.cid), (digest) => reader.read(digest)),
+  );
+  const links = shards.map((number) => {
+    const record = index.shard(number);
+    if (record === undefined) throw new Error(`shard ${number} is not in the index`);
+    return record;
+  });
+  const built = buildSnapshot({ ...file, repository }, links, tree, treeBlock);
+  const label = catalogueLabel(repository, snapshot.number);
+  const { replication } = run.demands.of([snapshot.repository]);
+  const catalogue = await placeCatalogue({ ...run, replication }, { label, blocks: built.blocks, peerNames });
+  return { ...snapshot, repository, cid: built.cid, shards, catalogue };
+}

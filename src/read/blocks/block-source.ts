@@ -1,0 +1,188 @@
+/** Blocks by digest, from whichever peer holds their shard: an intact replica is found as long as there is one. */
+
+import { ShardctlError } from '../../core/errors.ts';
+import { Turns } from '../../core/event-loop.ts';
+import { blockText } from '../../dag/cid.ts';
+import type { Peer, ShardReader } from '../../peer/peer.ts';
+
+/** Where a block is: its shard, and the peers that should hold that. */
+export interface BlockPlace {
+  readonly cid: string;
+  readonly peers: readonly string[];
+}
+
+/** A block that no shard here lists. */
+export class UnlistedBlock extends ShardctlError {
+  constructor(digest: Uint8Array) {
+    super('DAMAGE', `block ${blockText(digest)} is in no shard of this home`, {
+      hint: '`shardctl repair` lists again what the shards hold; what none of them holds comes back with `shardctl add` of the source',
+    });
+  }
+}
+
+/** What the reading side needs of blocks. */
+export interface Blocks {
+  /** The block, hashed. Throws `UnlistedBlock` when no shard here has it, `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it intact. */
+  read(digest: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface BlockSourceOptions {
+  /** A place of the block other than the shards in `except`: a block that was damaged and stored again is in two. */
+  readonly locate: (digest: Uint8Array, except: ReadonlySet<string>) => BlockPlace | undefined;
+  readonly peers: ReadonlyMap<string, Peer>;
+  /** Told once of each replica that could not be read while another one could be tried. */
+  readonly onTrouble?: (message: string, cause: string) => void;
+  /** Ends the reading. All that walks does so by blocks, and a walk may be long. */
+  readonly signal?: AbortSignal;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** So often in a row a peer may fall silent before it is not asked again: each time costs a time limit, and there may be a million blocks. */
+const MOST_SILENCES = 3;
+
+/** Shards kept open. A tree is read in the order in which it was packed, so a few are enough; each holds 100 bytes a block. */
+const MOST_OPEN = 8;
+
+interface OpenShard {
+  readonly reader: Promise<ShardReader>;
+  /** Reads in progress: a reader in use is not closed. */
+  users: number;
+}
+
+export class BlockSource implements Blocks {
+  readonly #options: BlockSourceOptions;
+  /** By peer and shard; least recently used first. */
+  readonly #open = new Map<string, OpenShard>();
+  /** Replicas that could not be opened, and why: not tried again for each of their blocks. */
+  readonly #failed = new Map<string, ShardctlError>();
+  /** By peer: how often in a row it did not answer, and what came of the last time. */
+  readonly #silences = new Map<string, { readonly times: number; readonly error: ShardctlError }>();
+  readonly #reported = new Set<string>();
+  readonly #turns: Turns;
+
+  constructor(options: BlockSourceOptions) {
+    this.#options = options;
+    this.#turns = new Turns(options.signal);
+  }
+
+  /** @param except CIDs of shards that it must not come from */
+  async read(digest: Uint8Array, except: ReadonlySet<string> = NONE): Promise<Uint8Array> {
+    await this.#turns.give();
+    let place = this.#options.locate(digest, except);
+    if (place === undefined) throw new UnlistedBlock(digest);
+    const first = place;
+    const tried = new Set(except);
+    const failures: { peer: string; error: ShardctlError }[] = [];
+    for (; place !== undefined && !tried.has(place.cid); place = this.#options.locate(digest, tried)) {
+      tried.add(place.cid);
+      for (const peer of place.peers) {
+        try {
+          return await this.#readFrom(peer, place.cid, digest);
+        } catch (error) {
+          if (!(error instanceof ShardctlError)) throw error;
+          failures.push({ peer, error });
+          this.#report(peer, place, error);
+        }
+      }
+    }
+    throw unreadable(digest, first, failures);
+  }
+
+  async close(): Promise<void> {
+    const shards = [...this.#open.values()];
+    this.#open.clear();
+    for (const { reader } of shards) await (await reader.catch(() => undefined))?.close();
+  }
+
+  async #readFrom(peer: string, cid: string, digest: Uint8Array): Promise<Uint8Array> {
+    const key = `${peer} ${cid}`;
+    const failure = this.#failed.get(key) ?? this.#silenceOf(peer);
+    if (failure !== undefined) throw failure;
+    const shard = this.#acquire(key, peer, cid);
+    try {
+      const block = await (await shard.reader).read(digest);
+      this.#silences.delete(peer);
+      if (block === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
+      return block;
+    } catch (error) {
+      if (error instanceof ShardctlError && error.code === 'TOO_FEW_PEERS')
+        this.#silences.set(peer, { times: (this.#silences.get(peer)?.times ?? 0) + 1, error });
+      throw error;
+    } finally {
+      shard.users--;
+    }
+  }
+
+  #silenceOf(peer: string): ShardctlError | undefined {
+    const silence = this.#silences.get(peer);
+    return silence !== undefined && silence.times >= MOST_SILENCES ? silence.error : undefined;
+  }
+
+  #acquire(key: string, peer: string, cid: string): OpenShard {
+    // A failing open takes itself out of the map again, so it must not begin before it is in.
+    const shard = this.#open.get(key) ?? { reader: Promise.resolve().then(() => this.#openOn(key, peer, cid)), users: 0 };
+    // The most recently used one stands last.
+    this.#open.delete(key);
+    this.#open.set(key, shard);
+    shard.users++;
+    if (this.#open.size > MOST_OPEN) void this.#closeOldest();
+    return shard;
+  }
+
+  async #openOn(key: string, name: string, cid: string): Promise<ShardReader> {
+    try {
+      const peer = this.#options.peers.get(name);
+      if (peer === undefined) throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not configured`);
+      return await this.#openOrSalvage(peer, cid);
+    } catch (error) {
+      this.#open.delete(key);
+      if (error instanceof ShardctlError) this.#failed.set(key, error);
+      throw error;
+    }
+  }
+
+  async #openOrSalvage(peer: Peer, cid: string): Promise<ShardReader> {
+    try {
+      return await peer.open(cid);
+    } catch (error) {
+      if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE' || peer.salvage === undefined) throw error;
+      this.#options.onTrouble?.(`peer "${peer.name}": ${error.message}`, error.message);
+      return await peer.salvage(cid).catch(() => {
+        throw error;
+      });
+    }
+  }
+
+  async #closeOldest(): Promise<void> {
+    for (const [key, { reader, users }] of this.#open) {
+      if (users > 0) continue;
+      this.#open.delete(key);
+      await (await reader.catch(() => undefined))?.close();
+      return;
+    }
+  }
+
+  #report(peer: string, place: BlockPlace, error: ShardctlError): void {
+    const key = `${peer} ${error.message}`;
+    if (place.peers.length === 1 || this.#reported.has(key)) return;
+    this.#reported.add(key);
+    this.#options.onTrouble?.(`peer "${peer}": ${error.message}`, error.message);
+  }
+}
+
+function unreadable(digest: Uint8Array, place: BlockPlace, failures: readonly { peer: string; error: ShardctlError }[]): ShardctlError {
+  const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE');
+  const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
+  return new ShardctlError(
+    unreachable ? 'TOO_FEW_PEERS' : 'DAMAGE',
+    `block ${blockText(digest)} of shard ${place.cid} cannot be read: ${reasons}`,
+    {
+      hint: unreachable
+        ? (failures.find(({ error }) => error.code === 'NOT_READABLE')?.error.hint ??
+          'bring one of these peers back, then run the same command again')
+        : '`shardctl verify --read-data` lists all damage',
+      cause: failures[0]?.error,
+    },
+  );
+}

@@ -1,0 +1,188 @@
+/**
+ * How large a tree is when each directory is written out as often as it is in the tree. A directory of two names that both lead to
+ * a directory of two names, fifty times over, is 51 blocks and more entries than anybody can count. Here each node is looked into
+ * once; who would write the whole out asks first.
+ */
+
+import { DigestMap } from '../../core/digest-map.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import { Turns } from '../../core/event-loop.ts';
+import { type BlockId, type ByteString, DIRECTORY, type EntryCounts, FILE, RAW } from '../../core/model.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
+import { formatCount, formatSize } from '../../home/sizes.ts';
+import type { Blocks } from '../blocks/block-source.ts';
+import { assertFileBytes, assertFileNode, assertSize } from './file-data.ts';
+import { BoundlessTree, FREE_PARTS, MOST_REPEATED } from './repetition.ts';
+import { linksOf, readEntry, type TreeEntry, type TreeLink } from './tree.ts';
+
+/** So many entries are written out whatever they are made of. */
+const FREE_ENTRIES = 100_000;
+/** The largest file that ext4 can hold: so many bytes may be made of anything, as an empty disk image is. */
+const FREE_BYTES = 16 * 2 ** 40;
+/** Directories in one another. Paths end at 4,096 bytes, and OUT is a part of them. */
+const MOST_LEVELS = 2000;
+
+/** A tree written out. */
+export interface Measured {
+  readonly counts: EntryCounts;
+  /** Of all files. */
+  readonly bytes: number;
+}
+
+export interface MeasureOptions {
+  readonly blocks: Blocks;
+  readonly signal: AbortSignal;
+  /** Of what came in. With it, every file is looked through: whether its parts are what its nodes say. Without it, files are taken at their word. */
+  readonly received?: { readonly bytes: number; readonly leafBytes: (digest: Uint8Array) => Promise<number> };
+  /** What cannot be read is taken for an empty file: whoever walks on will meet it. */
+  readonly isLenient?: boolean;
+}
+
+/** @throws BoundlessTree; ShardctlError `DAMAGE` when a part of it is not what it says */
+export async function measure(root: TreeEntry, options: MeasureOptions): Promise<Measured> {
+  return await new Measuring(options).tree(root);
+}
+
+/** What is below a directory, itself included. */
+interface Below extends Measured {
+  /** Leaves of files that are read when all of it is written out. */
+  readonly parts: number;
+  /** Directories in one another. */
+  readonly levels: number;
+}
+
+class Measuring {
+  readonly #options: MeasureOptions;
+  readonly #turns: Turns;
+  /** By digest. */
+  readonly #directories = new Map<string, Below>();
+  /** Bytes of the file below each node of one. */
+  readonly #fileBytes = new DigestMap();
+  /** Levels of nodes below each node of a file that has more than one. */
+  readonly #fileLevels = new DigestMap();
+  /** Leaves that are read of each node of a file, where they are not one. */
+  readonly #fileParts = new DigestMap();
+  /** Links in all the nodes of files that there are. */
+  #fileLinks = 0;
+  /** Names in all the directories that there are: what the entries are made of. */
+  #names = 1;
+
+  constructor(options: MeasureOptions) {
+    this.#options = options;
+    this.#turns = new Turns(options.signal);
+  }
+
+  async tree(root: TreeEntry): Promise<Measured> {
+    const { counts, bytes, parts } = await this.#directory(root, 1);
+    const { files, directories, symlinks } = counts;
+    const entries = files + directories + symlinks;
+    if (entries > FREE_ENTRIES && entries > this.#names * MOST_REPEATED)
+      throw new BoundlessTree(`has ${numberText(entries)} entries, made of ${formatCount(this.#names)}`);
+    const { received } = this.#options;
+    if (!Number.isSafeInteger(bytes)) throw new BoundlessTree('has more bytes than anybody can count');
+    if (received !== undefined && bytes > FREE_BYTES && bytes > received.bytes * MOST_REPEATED)
+      throw new BoundlessTree(`has ${formatSize(bytes)} in its files, made of ${formatSize(received.bytes)}`);
+    const madeOf = this.#names + this.#fileLinks;
+    if (parts > FREE_PARTS && parts > madeOf * MOST_REPEATED)
+      throw new BoundlessTree(`has ${numberText(parts)} parts of files, made of ${formatCount(madeOf)}`);
+    return { counts, bytes };
+  }
+
+  async #directory(directory: TreeEntry, level: number): Promise<Below> {
+    if (level > MOST_LEVELS) throw tooDeep();
+    const counts = { files: 0, directories: 1, symlinks: 0 };
+    let [bytes, parts] = [0, 0];
+    let levels = 1;
+    const { blocks, signal, isLenient } = this.#options;
+    const links = await linksOf(directory, blocks, isLenient ? () => signal.throwIfAborted() : undefined);
+    this.#names += links.length;
+    for (const link of links) {
+      await this.#turns.give();
+      const below = isLenient ? await this.#orNothing(link, level) : await this.#entry(link, level);
+      counts.files += below.counts.files;
+      counts.directories += below.counts.directories;
+      counts.symlinks += below.counts.symlinks;
+      bytes += below.bytes;
+      parts += below.parts;
+      levels = Math.max(levels, below.levels + 1);
+    }
+    if (levels > MOST_LEVELS) throw tooDeep();
+    return { counts, bytes, parts, levels };
+  }
+
+  async #orNothing(link: TreeLink, level: number): Promise<Below> {
+    try {
+      return await this.#entry(link, level);
+    } catch (error) {
+      if (this.#options.signal.aborted || error instanceof BoundlessTree || !(error instanceof ShardctlError)) throw error;
+      return fileOf(0);
+    }
+  }
+
+  async #entry(link: TreeLink, level: number): Promise<Below> {
+    const { blocks, received } = this.#options;
+    // A leaf is read for nothing where files are taken at their word: it says no size, and has no more than a block may have.
+    if (link.codec === RAW) return fileOf((await received?.leafBytes(link.digest)) ?? 0);
+    const key = Buffer.from(link.digest).toString('latin1');
+    const known = this.#directories.get(key);
+    if (known !== undefined) return known;
+    const met = this.#fileBytes.get(link.digest);
+    if (met !== undefined) return fileOf(met, this.#partsOf(link));
+    const entry = await readEntry(link, blocks);
+    if (entry.kind === FILE) return received === undefined ? fileOf(entry.size) : fileOf(await this.#file(entry, 1), this.#partsOf(entry));
+    if (entry.kind !== DIRECTORY) return { counts: { files: 0, directories: 0, symlinks: 1 }, bytes: 0, parts: 0, levels: 0 };
+    const below = await this.#directory(entry, level + 1);
+    this.#directories.set(key, below);
+    return below;
+  }
+
+  /** Bytes of the file below this node, each part of which is there and has the size that the node says. */
+  async #file(id: BlockId, level: number): Promise<number> {
+    const { blocks, received } = this.#options;
+    if (id.codec === RAW) return (await received?.leafBytes(id.digest)) ?? 0;
+    const known = this.#fileBytes.get(id.digest);
+    const node = known === undefined ? decodeNode(await blocks.read(id.digest)) : undefined;
+    if (node === undefined) return known as number;
+    assertFileNode(id, node, level);
+    let bytes = node.data?.length ?? 0;
+    let parts = 0;
+    let levels = 1;
+    this.#fileLinks += node.links.length;
+    for (const [index, link] of node.links.entries()) {
+      await this.#turns.give();
+      const size = await this.#file(link, level + 1);
+      assertSize(link, size, node.blockSizes[index]);
+      bytes += size;
+      // What stands for no bytes is not looked into, as in `dataOf`.
+      parts += size === 0 ? Number(node.blockSizes[index] === undefined) : this.#partsOf(link);
+      if (link.codec !== RAW) levels = Math.max(levels, 1 + (this.#fileLevels.get(link.digest) ?? 1));
+    }
+    assertFileNode(id, node, levels);
+    assertFileBytes(id, node, bytes);
+    this.#fileBytes.add(id.digest, 0, bytes);
+    if (levels > 1) this.#fileLevels.add(id.digest, 0, levels);
+    if (node.links.length > 0 && parts !== 1) this.#fileParts.add(id.digest, 0, parts);
+    return bytes;
+  }
+
+  #partsOf({ codec, digest }: BlockId): number {
+    return codec === RAW ? 1 : (this.#fileParts.get(digest) ?? 1);
+  }
+}
+
+function fileOf(bytes: number, parts = 1): Below {
+  return { counts: { files: 1, directories: 0, symlinks: 0 }, bytes, parts, levels: 0 };
+}
+
+/** @throws BoundlessTree when there are more names in a path than any system takes */
+export function assertReachable(path: ByteString): void {
+  if (path.length > MOST_LEVELS && path.split('/').length > MOST_LEVELS) throw tooDeep();
+}
+
+function tooDeep(): BoundlessTree {
+  return new BoundlessTree(`has more than ${formatCount(MOST_LEVELS)} directories in one another: no path is that long`);
+}
+
+function numberText(n: number): string {
+  return Number.isSafeInteger(n) ? formatCount(n) : 'more than 2^53';
+}

@@ -1,0 +1,120 @@
+/**
+ * The tree of a snapshot as its blocks tell it: entries, directories (HAMT directories too) and the data of files.
+ * Blocks may come from a stranger's snapshot: names that could leave a directory, wrong sizes and endless nesting are damage.
+ */
+
+import { displayPath } from '../../core/display.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, type Root, SYMLINK } from '../../core/model.ts';
+import { joinBytes } from '../../core/path-bytes.ts';
+import { cidText } from '../../dag/cid.ts';
+import { hamtLinks } from '../../dag/hamt-reader.ts';
+import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
+import type { Blocks } from '../blocks/block-source.ts';
+
+export interface TreeEntry extends BlockId {
+  readonly kind: EntryKind;
+  /** Bytes of a file's data or of a symlink's target; 0 for a directory. */
+  readonly size: number;
+  readonly mode: number | undefined;
+  readonly mtimeNs: bigint | undefined;
+  /** What a symlink holds. */
+  readonly target: Uint8Array | undefined;
+  readonly content: Content;
+}
+
+/** The entry's own block: data as it is, or a node. */
+type Content = { readonly data: Uint8Array } | DagNode;
+
+/** An entry as its directory names it; the entry itself is not read yet. */
+export interface TreeLink extends Root {
+  readonly name: ByteString;
+}
+
+export async function readEntry(id: BlockId, blocks: Blocks): Promise<TreeEntry> {
+  const block = await blocks.read(id.digest);
+  if (id.codec === RAW)
+    return {
+      ...idOf(id),
+      kind: FILE,
+      size: block.length,
+      mode: undefined,
+      mtimeNs: undefined,
+      target: undefined,
+      content: { data: block },
+    };
+  const node = decodeNode(block);
+  const common = { ...idOf(id), mode: node.mode, mtimeNs: node.mtimeNs, content: node };
+  switch (node.type) {
+    case 'file':
+    case 'raw':
+      return { ...common, kind: FILE, size: node.fileBytes, target: undefined };
+    case 'symlink': {
+      const target = node.data ?? new Uint8Array(0);
+      return { ...common, kind: SYMLINK, size: target.length, target };
+    }
+    default:
+      return { ...common, kind: DIRECTORY, size: 0, target: undefined };
+  }
+}
+
+/**
+ * The entry at `path` below `root`. Symlinks are not followed.
+ * @throws ShardctlError `NOT_FOUND` naming the part of the path that is not there
+ */
+export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): Promise<TreeEntry> {
+  let entry = await readEntry(root, blocks);
+  let walked = '';
+  for (const name of path.split('/').filter((part) => part !== '')) {
+    const link = entry.kind === DIRECTORY ? (await linksOf(entry, blocks)).find((candidate) => candidate.name === name) : undefined;
+    if (link === undefined) throw notFound(entry, walked, name);
+    walked = joinBytes(walked, name);
+    entry = await readEntry(link, blocks);
+  }
+  return entry;
+}
+
+/**
+ * What a directory holds, sorted by the bytes of the names. Holds all its links; the entries behind them are not read.
+ * @param onLost told of each part of a HAMT directory that cannot be read, and then the other parts are all there is; without it, that is thrown
+ */
+export async function linksOf(directory: TreeEntry, blocks: Blocks, onLost?: (error: unknown) => void): Promise<readonly TreeLink[]> {
+  const links = await namedLinks(directory, blocks, onLost);
+  links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  let before: ByteString | undefined;
+  for (const { name } of links) {
+    if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0'))
+      throw damaged(directory, `has an entry named "${displayPath(name)}"`);
+    if (name === before) throw damaged(directory, `has two entries named "${displayPath(name)}"`);
+    before = name;
+  }
+  return links;
+}
+
+async function namedLinks(directory: TreeEntry, blocks: Blocks, onLost: ((error: unknown) => void) | undefined): Promise<TreeLink[]> {
+  const node = nodeOf(directory);
+  if (node.type === 'directory') return [...node.links];
+  return await hamtLinks(directory, node, ({ digest }) => blocks.read(digest), onLost);
+}
+
+function nodeOf(directory: TreeEntry): DagNode {
+  if (directory.kind !== DIRECTORY || !('links' in directory.content)) throw damaged(directory, 'is not a directory');
+  return directory.content;
+}
+
+function idOf({ codec, digest }: BlockId): BlockId {
+  return { codec, digest };
+}
+
+/** A path leads nowhere; what helps depends on how the tree was called. */
+export class NotInTree extends ShardctlError {}
+
+function notFound(entry: TreeEntry, walked: ByteString, name: ByteString): NotInTree {
+  const where = walked === '' ? 'the tree' : `"${displayPath(walked)}"`;
+  const why = entry.kind === SYMLINK ? ': it is a symlink, and those are not followed' : entry.kind === FILE ? ': it is a file' : '';
+  return new NotInTree('NOT_FOUND', `there is no "${displayPath(name)}" in ${where}${why}`);
+}
+
+function damaged(id: BlockId, why: string): ShardctlError {
+  return new ShardctlError('DAMAGE', `${cidText(id, 1)} ${why}`);
+}

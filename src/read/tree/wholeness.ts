@@ -1,0 +1,135 @@
+/**
+ * Whether trees are whole: whether each block that a tree reaches is in one of the shards that are to hold it. Reads nodes
+ * alone; a leaf is looked up and not read. (Where a profile has no raw leaves, a leaf is a node.)
+ *
+ * This is the second opinion on what `reachable.ts` says, so it shares no memory with it. What it remembers are nodes, and
+ * nodes alone: a leaf of the same bytes cannot be taken for one.
+ */
+
+import { DigestMap } from '../../core/digest-map.ts';
+import { isDamage } from '../../core/errors.ts';
+import { Turns } from '../../core/event-loop.ts';
+import type { Emit } from '../../core/events.ts';
+import { type BlockId, RAW } from '../../core/model.ts';
+import { cidText } from '../../dag/cid.ts';
+import { decodeNode } from '../../dag/node-reader.ts';
+import type { Index } from '../../index/index.ts';
+import { type Blocks, UnlistedBlock } from '../blocks/block-source.ts';
+
+/** Missing blocks that are named. */
+const NAMED = 3;
+
+export interface WholenessOptions {
+  readonly index: Pick<Index, 'shardOf'>;
+  readonly blocks: Blocks;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+/** What of a tree is in none of the shards that are to hold it. */
+export interface Gaps {
+  /** Blocks; those below a node that this home does not have at all are not known. */
+  readonly missing: number;
+  /** How many of them are in no other shard of this home either. */
+  readonly nowhere: number;
+  /** Shards of this home that hold the rest. */
+  readonly elsewhere: ReadonlySet<number>;
+  /** CIDs of the first few. */
+  readonly first: readonly string[];
+}
+
+/**
+ * Walks one tree after the other. Snapshots of a repository share most of their nodes: what is whole in some shards is whole in
+ * more, so a tree costs only its new nodes as long as each tree's shards include those of the one before. Oldest first, then.
+ * Holds 44 to 88 bytes a node.
+ */
+export class Wholeness {
+  readonly #options: WholenessOptions;
+  /** Nodes that were walked, and the shards in which everything below them is. */
+  #walked = new DigestMap();
+  #shards: ReadonlySet<number> = new Set();
+  readonly #turns: Turns;
+  #nodes = 0;
+  #bytes = 0;
+
+  constructor(options: WholenessOptions) {
+    this.#options = options;
+    this.#turns = new Turns(options.signal);
+  }
+
+  /**
+   * @param shards those that are to hold the tree
+   * @param onHeld told of each block that one of them holds, and which: not again of what is below a node that was walked before
+   * @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a node is in a shard and cannot be read: nobody knows what is below it
+   */
+  async gaps(tree: BlockId, shards: ReadonlySet<number>, onHeld?: (digest: Uint8Array, shard: number) => void): Promise<Gaps> {
+    if (![...this.#shards].every((shard) => shards.has(shard))) this.#walked = new DigestMap();
+    this.#shards = shards;
+    const found = new FoundGaps();
+    const waiting: BlockId[] = [];
+    const look = (id: BlockId) => {
+      if (id.codec !== RAW && this.#walked.get(id.digest) !== undefined) return;
+      const shard = this.#options.index.shardOf(id.digest, 0, (number) => shards.has(number));
+      if (shard !== undefined) onHeld?.(id.digest, shard);
+      else found.add(id, this.#options.index.shardOf(id.digest));
+      if (id.codec !== RAW && this.#walked.add(id.digest, 0, 0)) waiting.push(id);
+    };
+    try {
+      look(tree);
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        const block = await this.#read(next);
+        // Last in, first out: reversed, nodes are read in the order in which they were packed.
+        if (block !== undefined) for (const link of decodeNode(block).links.toReversed()) look(link);
+        this.#nodes++;
+        if (this.#turns.isDue) await this.#turn();
+      }
+      return found;
+    } finally {
+      // What is below a node is whole only if all of it was found.
+      if (found.missing > 0 || waiting.length > 0) this.#walked = new DigestMap();
+    }
+  }
+
+  /** Wherever in this home it is; undefined when it is nowhere, which `look` has noted. */
+  async #read({ digest }: BlockId): Promise<Uint8Array | undefined> {
+    try {
+      const block = await this.#options.blocks.read(digest);
+      this.#bytes += block.length;
+      return block;
+    } catch (error) {
+      // One that no shard counts as having may stand, damaged, where it was: it is noted as missing, and as good as not there.
+      if (error instanceof UnlistedBlock || (isDamage(error) && this.#options.index.shardOf(digest) === undefined)) return undefined;
+      throw error;
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const { emit } = this.#options;
+    emit({ type: 'progress', label: 'looking whether trees are whole', done: this.#nodes, total: 0, bytes: this.#bytes });
+    await this.#turns.give();
+  }
+}
+
+class FoundGaps implements Gaps {
+  readonly elsewhere = new Set<number>();
+  readonly first: string[] = [];
+  readonly #missing = new DigestMap();
+  nowhere = 0;
+
+  get missing(): number {
+    return this.#missing.size;
+  }
+
+  add(id: BlockId, elsewhere: number | undefined): void {
+    if (!this.#missing.add(id.digest, 0, 0)) return;
+    if (elsewhere === undefined) this.nowhere++;
+    else this.elsewhere.add(elsewhere);
+    if (this.first.length < NAMED) this.first.push(cidText(id, 1));
+  }
+}
+
+/** The missing blocks in words: how many, and the first few. */
+export function gapsText({ missing, first }: Gaps): string {
+  if (missing === 1) return `block ${first[0]}`;
+  return `${missing} blocks (${first.join(', ')}${missing > first.length ? ', …' : ''})`;
+}
