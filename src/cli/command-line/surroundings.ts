@@ -65,13 +65,9 @@ function userHome(): string {
     // Neither HOME nor an entry in the list of users, as in many a container.
   }
   if (!isAbsolute(directory)) {
-    throw new ShardctlError(
-      'USAGE',
-      'where the home is cannot be told: HOME is not set, and the list of users has no directory for this one',
-      {
-        hint: 'name the home with --home or SHARDCTL_HOME',
-      },
-    );
+    throw new ShardctlError('USAGE', 'the home cannot be found: HOME is not set, and the list of users has no directory for this user', {
+      hint: 'name the home with --home or SHARDCTL_HOME',
+    });
   }
   if (directory === process.env.HOME) variable('HOME');
   return directory;

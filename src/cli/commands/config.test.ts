@@ -56,7 +56,7 @@ test('what the home decides is set, shown with where it comes from, and unset', 
   program.succeeds('add', 'm');
   assert.match(program.succeeds('status').stdout, /each on 2 or more peers/);
   assert.match(program.succeeds('config', 'replication', '-1').stdout, /2 → -1/);
-  assert.match(program.succeeds('config', '--unset', 'replication').stdout, /-1 → 1\nwhat is stored keeps the replicas/);
+  assert.match(program.succeeds('config', '--unset', 'replication').stdout, /-1 → 1\nshards that are stored already keep their replicas/);
 });
 
 test('a repository is held to what is said of it, before what the home decides', () => {

@@ -161,10 +161,11 @@ function tell({ quiet, json, output }: Context, { key, of, before, now, peers }:
   output.line(`${key} of ${of}: ${written(before, key)} → ${written(now, key)}`);
   const least = (replication: Replication) => leastReplicas(replication, peers);
   if (least(now.replication) > least(before.replication))
-    output.line('what is stored with fewer replicas gets what it lacks from `shardctl repair`');
+    output.line('shards that are stored already get the replicas that they lack from `shardctl repair`');
   if (least(now.replication) < least(before.replication))
     output.line(
-      'what is stored keeps the replicas that it has until `shardctl rebalance` or `shardctl prune`; new shards get fewer, and a peer may be drained or taken out while so many are left',
+      'shards that are stored already keep their replicas until `shardctl rebalance` or `shardctl prune`; new shards get fewer, and a peer may be drained or taken out while that many are left',
     );
-  if (written(before, 'allocate-by') !== written(now, 'allocate-by')) output.line('what is stored is moved by `shardctl rebalance`');
+  if (written(before, 'allocate-by') !== written(now, 'allocate-by'))
+    output.line('shards that are stored already are moved by `shardctl rebalance`');
 }

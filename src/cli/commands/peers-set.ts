@@ -52,10 +52,10 @@ function addressAfter(before: PeerConfig, { args, absolute }: Context): PeerConf
   const [path, url, gateway, tokenFile] = [args.text('path'), args.text('url'), args.text('gateway'), args.text('token-file')];
   if (before.kind === 'local') {
     if (url !== undefined || gateway !== undefined || tokenFile !== undefined)
-      throw usage(`peer "${before.name}" is a directory: it has a --path alone`, args.command);
+      throw usage(`peer "${before.name}" is a directory: --path alone says where it is`, args.command);
     return path === undefined ? before : { ...before, path: absolute(path) };
   }
-  if (path !== undefined) throw usage(`peer "${before.name}" is a daemon: it has a --url`, args.command);
+  if (path !== undefined) throw usage(`peer "${before.name}" is a daemon: --url says where it is`, args.command);
   for (const given of [url, gateway])
     if (given !== undefined && !isUrl(given)) throw usage(`"${displayUrl(given)}" is not an http or https URL`, args.command);
   if (url === undefined && gateway === undefined && tokenFile === undefined) return before;
@@ -73,7 +73,7 @@ function isOpenSaid(args: Args): boolean {
 
 function openAfter(before: PeerConfig, { args }: Context): PeerConfig {
   if (!isOpenSaid(args)) return before;
-  if (before.kind !== 'local') throw usage(`peer "${before.name}" is a daemon: who may read there is for the daemon to say`, args.command);
+  if (before.kind !== 'local') throw usage(`peer "${before.name}" is a daemon, which decides itself who may read there`, args.command);
   return { ...before, shared: args.flag('shared') ? true : undefined };
 }
 

@@ -34,7 +34,7 @@ export async function run(context: Context): Promise<number> {
 async function list(context: Context, from: readonly string[]): Promise<number> {
   const { args, reporter, signal } = context;
   const found = await lookingAt(context, from, async (peers) => {
-    if (peers.size === 0) throw usage('where? name the directory or the URL of each peer with --from', args.command);
+    if (peers.size === 0) throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
     return await recoverable({ peers, emit: (event) => reporter.event(event), signal });
   });
   answer(
@@ -70,7 +70,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
   const source = args.text('source');
   const code = await writing(context, async (session) => {
     if (from.length === 0 && session.peers.size === 0)
-      throw usage('where from? name the directory or the URL of each peer with --from', args.command);
+      throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
     const started = now();
     let notes: Notes = new Map();
     const recovered = await withPeersAt(context, session, from, async ({ config, index, peers }) => {

@@ -15,7 +15,7 @@ export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet } = context;
   const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
-  if (args.text('read-data')) throw usage('--read-data of a repair reads everything: it takes no part', args.command);
+  if (args.text('read-data')) throw usage('--read-data of repair reads everything: it takes no value', args.command);
   requireHome(home);
   const work = async (session: Session) => {
     const started = now();
@@ -48,7 +48,7 @@ function lines(
   if (tooFew > 0) out.push(`${counted(tooFew, 'shard')} still on too few peers: bring a peer back or add one, then repair again`);
   if (lost.length > 0)
     out.push(
-      `something of ${counted(lost.length, 'shard')} lost, and all else can be read: \`shardctl add\` the source again to store it anew, then repair again`,
+      `blocks of ${counted(lost.length, 'shard')} are lost, and all else can be read: \`shardctl add\` the source again to store them anew, then \`shardctl repair\``,
     );
   if (out.length === 1) out.push('nothing to mend');
   return out;

@@ -14,7 +14,7 @@ export function movedLines(
     ...peers.map(({ name, before, after }) => `peer ${name}: ${formatSize(before)} → ${formatSize(after)}`),
   ];
   if (kept > 0) out.push(`kept for other homes: ${counted(kept, 'copy')}`);
-  if (left > 0) out.push(`${counted(left, 'shard')} could not be moved: mend what is named above, then run it again`);
+  if (left > 0) out.push(`${counted(left, 'shard')} could not be moved: mend what is named above, then run the command again`);
   if (copied === 0 && removed === 0 && kept === 0 && left === 0) return [`nothing to move${dryRun ? '' : `, ${formatSeconds(seconds)}`}`];
   if (!dryRun) out.push(`took ${formatSeconds(seconds)}`);
   return out;
