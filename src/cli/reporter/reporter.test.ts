@@ -86,14 +86,6 @@ test('plain: problems at once on stderr, the summary on stdout, the error last a
   assert.equal(stderr.text, PROBLEM_TEXT + FAILURE_TEXT);
 });
 
-test('plain: a cause that several warnings have is told with the first of them', () => {
-  const { stderr, feed } = rig((output, clock) => plainReporter(output, false, clock.now));
-  const cause = 'peer "k" cannot be reached';
-  const warning = (message: string): Event => ({ type: 'warning', message, cause });
-  feed(warning(`k keeps roots: ${cause}`), warning(`k keeps shards: ${cause}`), { type: 'warning', message: `x: ${cause}` });
-  assert.deepEqual(stderr.lines, [`warning: k keeps roots: ${cause}`, 'warning: k keeps shards, as before', `warning: x: ${cause}`]);
-});
-
 test('plain: how far it is once in ten seconds, with a remaining time only when everything is counted', () => {
   const { stderr, clock, feed } = rig((output, clock) => plainReporter(output, false, clock.now));
   feed(scan(10, 10 * MIB, false), imported(0, 0));
