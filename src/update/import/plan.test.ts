@@ -6,7 +6,7 @@ import { Directory } from '../../walk/directory.ts';
 import { PAUSE } from '../../walk/walk-step.ts';
 import { plan } from './plan.ts';
 
-test('a pause is passed on at once, also when steps wait behind an open batch', () => {
+test('a pause is passed on at once, also when steps wait behind an open group', () => {
   const directory = new Directory('', undefined, -1, ['a']);
   directory.kinds[0] = FILE;
   const taken: string[] = [];
@@ -17,5 +17,5 @@ test('a pause is passed on at once, also when steps wait behind an open batch', 
     yield { kind: 'leave', directory } as const;
   }
   for (const item of plan(steps(), profileOf('unixfs-v1-2025'))) taken.push(item.kind);
-  assert.deepEqual(taken, ['pause', 'after the pause', 'batch', 'enter', 'filled', 'leave']);
+  assert.deepEqual(taken, ['pause', 'after the pause', 'group', 'enter', 'filled', 'leave']);
 });
