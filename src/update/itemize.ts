@@ -8,7 +8,6 @@
 import { displayPath } from '../core/display.ts';
 import type { Change, Emit } from '../core/events.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE, type Metadata } from '../core/model.ts';
-import { joinBytes } from '../core/path-bytes.ts';
 import { sha256 } from '../dag/cid.ts';
 import {
   CHANGED,
@@ -85,7 +84,7 @@ export function* changesOf(directory: Directory, options: ItemizeOptions): Gener
   for (let i = 0; i < directory.count; i++) {
     const kind = directory.kinds[i] as EntryKind;
     const code = codeOf(directory, i, kind, options);
-    if (code !== undefined) yield changeOf(code, joinBytes(directory.path, directory.names[i] as ByteString), kind);
+    if (code !== undefined) yield changeOf(code, directory.pathOf(i), kind);
   }
 }
 
@@ -118,7 +117,7 @@ async function contentsOf(directory: Directory, parent: ParentNodes): Promise<Ma
     const bits = directory.differences?.[i] ?? 0;
     const asks = directory.states[i] === CHANGED && directory.kinds[i] === FILE && (bits & (KIND_DIFFERS | SIZE_DIFFERS)) === 0;
     if (!asks || bits === 0) continue;
-    const root = await reRoot(parent, directory, i, { mode: directory.modes[i] as number, mtimeNs: directory.mtimeNs(i) });
+    const root = await reRoot(parent, directory, i, { mode: directory.modeOf(i), mtimeNs: directory.mtimeNs(i) });
     if (root !== undefined) contents.set(i, Buffer.compare(sha256(root.block), directory.rootOf(i).digest) !== 0);
   }
   return contents;

@@ -65,7 +65,7 @@ export class Tally {
       const kind = directory.kinds[i];
       if (kind === FILE) {
         scanned.files++;
-        scanned.bytes += directory.sizes[i] as number;
+        scanned.bytes += directory.sizeOf(i);
       } else if (kind === DIRECTORY) scanned.directories++;
       else if (kind === SYMLINK) scanned.symlinks++;
     }
@@ -80,7 +80,7 @@ export class Tally {
       const differs = state === NEW || state === CHANGED;
       if (kind === FILE) {
         this.files++;
-        this.bytes += directory.sizes[i] as number;
+        this.bytes += directory.sizeOf(i);
         if (differs) this.newFiles++;
         if (directory.isResumed(i)) this.resumedFiles++;
       } else if (kind === DIRECTORY) this.directories++;

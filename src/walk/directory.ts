@@ -7,15 +7,13 @@
 import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } from '../core/model.ts';
 import { joinBytes } from '../core/path-bytes.ts';
 import type { EntryStat } from './entry-stat.ts';
+import { newColumns, type StatColumns } from './stat-columns.ts';
 
 /** Bytes of one entry in the `cids` column: its codec, then its digest. */
 export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
 
 /** A ctime that no file has (0 is what images and some FUSE file systems report): the entry is looked at again. */
 export const NO_CTIME = -(2n ** 63n);
-
-/** Bytes of one entry's stat data. */
-const COLUMN_BYTES = 35;
 
 /** What the pipeline has to do about an entry. */
 export const NEW = 1;
@@ -51,18 +49,6 @@ export interface BaseDirectory {
   readonly count: number;
 }
 
-/** The stat data of a directory's entries, in the order of their names. */
-export interface StatColumns {
-  readonly kinds: Uint8Array;
-  /** Permission bits, 07777. */
-  readonly modes: Uint16Array;
-  readonly sizes: Float64Array;
-  /** Nanoseconds since 1970, modulo 2^64: enough to compare. */
-  readonly mtimes: BigInt64Array;
-  readonly ctimes: BigInt64Array;
-  readonly inodes: BigUint64Array;
-}
-
 /** The parent snapshot's record of a directory, column by column. */
 export interface ParentRecord extends StatColumns {
   /** Position in walk order. */
@@ -71,19 +57,6 @@ export interface ParentRecord extends StatColumns {
   readonly names: readonly ByteString[];
   /** The same in memory of its own: all bytes of the record, and the columns as views of them. */
   own(): { readonly bytes: Buffer; readonly columns: StatColumns };
-}
-
-function newColumns(count: number): StatColumns {
-  // One allocation, not six: most directories are small.
-  const memory = new ArrayBuffer(count * COLUMN_BYTES);
-  return {
-    sizes: new Float64Array(memory, 0, count),
-    mtimes: new BigInt64Array(memory, count * 8, count),
-    ctimes: new BigInt64Array(memory, count * 16, count),
-    inodes: new BigUint64Array(memory, count * 24, count),
-    modes: new Uint16Array(memory, count * 32, count),
-    kinds: new Uint8Array(memory, count * 34, count),
-  };
 }
 
 let counted = new Uint32Array(0);
@@ -176,6 +149,27 @@ export class Directory implements StatColumns {
     return this.names.length;
   }
 
+  nameOf(index: number): ByteString {
+    const name = this.names[index];
+    if (name === undefined) throw new RangeError(`entry ${index} of ${this.count}`);
+    return name;
+  }
+
+  /** Path of an entry from the root of the source. */
+  pathOf(index: number): ByteString {
+    return joinBytes(this.path, this.nameOf(index));
+  }
+
+  /** What lstat said of an entry's size, in bytes. */
+  sizeOf(index: number): number {
+    return this.sizes[index] as number;
+  }
+
+  /** Permission bits of an entry, 0o7777 at most. */
+  modeOf(index: number): number {
+    return this.modes[index] as number;
+  }
+
   setStat(index: number, kind: EntryKind, stat: EntryStat): void {
     this.kinds[index] = kind;
     this.modes[index] = stat.mode & 0o7777;
@@ -199,7 +193,7 @@ export class Directory implements StatColumns {
 
   /** Path in the source of what an entry is read from. */
   originOf(index: number): ByteString {
-    return this.#led?.get(index) ?? joinBytes(this.origin, this.names[index] as ByteString);
+    return this.#led?.get(index) ?? joinBytes(this.origin, this.nameOf(index));
   }
 
   /** Origins through which it is reached, from the root down, its own last. */

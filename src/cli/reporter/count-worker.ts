@@ -41,7 +41,7 @@ for (const step of steps) {
     if (directory.states[index] === DROPPED) continue;
     if (directory.kinds[index] === FILE) {
       count.files += 1;
-      count.bytes += directory.sizes[index] as number;
+      count.bytes += directory.sizeOf(index);
     } else if (directory.kinds[index] === DIRECTORY) count.directories += 1;
     else count.symlinks += 1;
   }

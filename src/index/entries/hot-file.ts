@@ -2,7 +2,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { ByteString } from '../../core/model.ts';
-import type { ParentRecord, StatColumns } from '../../walk/directory.ts';
+import type { ParentRecord } from '../../walk/directory.ts';
+import type { StatColumns } from '../../walk/stat-columns.ts';
 import {
   BLOCK_HEADER_BYTES,
   damagedEntries,

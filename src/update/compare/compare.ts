@@ -10,6 +10,7 @@ import { joinBytes, keyOf } from '../../core/path-bytes.ts';
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
 import { type Directory, DROPPED, SAME, UNREADABLE } from '../../walk/directory.ts';
+import { copyStat } from '../../walk/stat-columns.ts';
 import type { WalkStep } from '../../walk/walk-step.ts';
 import { Cursor } from './cursor.ts';
 import { type JudgeOptions, judge } from './judge.ts';
@@ -99,7 +100,7 @@ function match({ options, kept }: Comparison, directory: Directory, record: Entr
   };
   let j = 0;
   for (let i = 0; i < directory.count; i++) {
-    const name = directory.names[i] as ByteString;
+    const name = directory.nameOf(i);
     for (; j < count && (names[j] as ByteString) < name; j++) miss(j);
     if (names[j] !== name || directory.states[i] === DROPPED) continue;
     indexes[i] = j;
@@ -124,11 +125,8 @@ function remove({ onRemoved }: CompareOptions, record: EntriesRecord, j: number)
 function carryOver(directory: Directory, i: number, record: EntriesRecord, j: number): void {
   directory.states[i] = SAME;
   directory.kinds[i] = record.kinds[j] as number;
-  directory.modes[i] = record.modes[j] as number;
-  directory.sizes[i] = record.sizes[j] as number;
-  directory.mtimes[i] = record.mtimes[j] as bigint;
+  copyStat(record, j, directory, i);
   directory.markStale(i);
-  directory.inodes[i] = record.inodes[j] as bigint;
 }
 
 /** Entries that are still marked unreadable are not in the parent either, so nothing is known that the snapshot could say of them. */

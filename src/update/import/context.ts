@@ -3,7 +3,6 @@ import { displayPath } from '../../core/display.ts';
 import { isGone } from '../../core/errno.ts';
 import type { Emit, EntryProblem } from '../../core/events.ts';
 import type { ByteString, CidProfile, Metadata } from '../../core/model.ts';
-import { joinBytes } from '../../core/path-bytes.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
 import type { Reach } from '../../source/reach.ts';
 import type { Directory } from '../../walk/directory.ts';
@@ -25,11 +24,11 @@ export interface ImportContext {
 }
 
 export function entryPath(directory: Directory, index: number): ByteString {
-  return joinBytes(directory.path, directory.names[index] as ByteString);
+  return directory.pathOf(index);
 }
 
 export function metadataOf(context: ImportContext, directory: Directory, index: number): Metadata | undefined {
-  return context.metadata ? { mode: directory.modes[index] as number, mtimeNs: directory.mtimeNs(index) } : undefined;
+  return context.metadata ? { mode: directory.modeOf(index), mtimeNs: directory.mtimeNs(index) } : undefined;
 }
 
 /** Tells that an entry cannot be imported. If it is unreadable and the parent has it, the parent's version stays. */

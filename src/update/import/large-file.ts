@@ -5,6 +5,7 @@ import { buildFileTree } from '../../dag/file-tree.ts';
 import { BatchBuilder, type BlockBatch, lastBlocks } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
 import type { Directory } from '../../walk/directory.ts';
+import { copyStat } from '../../walk/stat-columns.ts';
 import { type ImportContext, metadataOf } from './context.ts';
 import { CHUNK_OVERHEAD_BYTES, type ExpectedStats, type FileFailure, type PieceResult, type PieceTask, SLAB_BYTES } from './protocol.ts';
 
@@ -20,7 +21,7 @@ export class LargeFile {
   constructor(directory: Directory, index: number) {
     this.directory = directory;
     this.index = index;
-    this.size = directory.sizes[index] as number;
+    this.size = directory.sizeOf(index);
   }
 
   /** Cuts the file, by the length that stat says, into pieces of as many whole chunks as fit a slab. */
@@ -40,7 +41,7 @@ export class LargeFile {
     const step = Math.max(1, Math.floor(SLAB_BYTES / (chunkBytes + CHUNK_OVERHEAD_BYTES))) * chunkBytes;
     const { directory, index } = this;
     const origin = directory.originOf(index);
-    const expected = expectedStats(directory, [index]);
+    const expected = expectedStatsOf(directory, index);
     for (let from = 0; ; from += step) yield { kind: 'piece', origin, from, to: from + step, expected, length, accept };
   }
 
@@ -78,12 +79,20 @@ function emptyFile(metadata: Metadata | undefined, profile: CidProfile, blocks: 
   return { codec: isRaw ? RAW : DAG_PB, digest: blocks.add(block), dagSize: block.length };
 }
 
-/** What lstat said of some entries of a directory, as columns of their own. */
-export function expectedStats(directory: Directory, indexes: readonly number[]): ExpectedStats {
+/** What lstat said of one entry, as columns of their own. */
+function expectedStatsOf(directory: Directory, index: number): ExpectedStats {
+  const columns = newStatColumns(1);
+  copyStat(directory, index, columns, 0);
+  return columns;
+}
+
+/** Columns for the stat data of so many files of a task, and their modes. */
+export function newStatColumns(count: number): ExpectedStats & { readonly modes: Uint16Array } {
   return {
-    sizes: Float64Array.from(indexes, (i) => directory.sizes[i] as number),
-    mtimes: BigInt64Array.from(indexes, (i) => directory.mtimes[i] as bigint),
-    ctimes: BigInt64Array.from(indexes, (i) => directory.ctimes[i] as bigint),
-    inodes: BigUint64Array.from(indexes, (i) => directory.inodes[i] as bigint),
+    sizes: new Float64Array(count),
+    mtimes: new BigInt64Array(count),
+    ctimes: new BigInt64Array(count),
+    inodes: new BigUint64Array(count),
+    modes: new Uint16Array(count),
   };
 }

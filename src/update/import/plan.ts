@@ -7,9 +7,10 @@
 import type { ByteString, CidProfile } from '../../core/model.ts';
 import { FILE } from '../../core/model.ts';
 import { CHANGED, type Directory, NEW } from '../../walk/directory.ts';
+import { copyStat } from '../../walk/stat-columns.ts';
 import type { FilledStep, WalkStep } from '../../walk/walk-step.ts';
-import { LargeFile } from './large-file.ts';
-import { type ExpectedStats, FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_TASK, type PieceTask, SLAB_BYTES } from './protocol.ts';
+import { LargeFile, newStatColumns } from './large-file.ts';
+import { FILE_OVERHEAD_BYTES, type FilesTask, MAX_FILES_PER_TASK, type PieceTask, SLAB_BYTES } from './protocol.ts';
 
 export type PlanItem =
   | WalkStep
@@ -51,7 +52,7 @@ export function* plan(steps: Iterable<WalkStep>, profile: CidProfile): Generator
       for (let i = 0; i < directory.count; i++) {
         if (directory.kinds[i] !== FILE || (directory.states[i] !== NEW && directory.states[i] !== CHANGED)) continue;
         if (directory.isResumed(i)) continue;
-        const size = directory.sizes[i] as number;
+        const size = directory.sizeOf(i);
         if (size <= singleChunk) {
           if (!group.hasRoomFor(size)) yield* flush();
           group.add(directory, i, size);
@@ -102,25 +103,15 @@ export class FileGroup {
     const { directories, indexes } = this;
     const count = indexes.length;
     const origins: ByteString[] = new Array(count);
-    const modes = new Uint16Array(count);
-    const expected: ExpectedStats = {
-      sizes: new Float64Array(count),
-      mtimes: new BigInt64Array(count),
-      ctimes: new BigInt64Array(count),
-      inodes: new BigUint64Array(count),
-    };
+    const columns = newStatColumns(count);
     const exactMtimes = new Map<number, bigint>();
-    for (let at = 0; at < count; at++) {
+    for (const [at, i] of indexes.entries()) {
       const directory = directories[at] as Directory;
-      const i = indexes[at] as number;
       origins[at] = directory.originOf(i);
-      modes[at] = directory.modes[i] as number;
-      expected.sizes[at] = directory.sizes[i] as number;
-      expected.mtimes[at] = directory.mtimes[i] as bigint;
-      expected.ctimes[at] = directory.ctimes[i] as bigint;
-      expected.inodes[at] = directory.inodes[i] as bigint;
+      copyStat(directory, i, columns, at);
       if (directory.exactMtimes?.has(i)) exactMtimes.set(at, directory.mtimeNs(i));
     }
+    const { modes, ...expected } = columns;
     return { kind: 'files', slab, origins, modes, expected, exactMtimes };
   }
 }

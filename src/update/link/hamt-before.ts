@@ -32,7 +32,7 @@ export async function hamtBefore(directory: Directory, { treeBefore, readNode }:
   const before = rootBefore(directory, treeBefore);
   if (before === undefined || directory.base === undefined) return undefined;
   const changed: ByteString[] = [...directory.base.removed];
-  for (let i = 0; i < directory.count; i++) if (directory.states[i] !== SAME) changed.push(directory.names[i] as ByteString);
+  for (let i = 0; i < directory.count; i++) if (directory.states[i] !== SAME) changed.push(directory.nameOf(i));
   if (changed.length * LEAST_ENTRIES_A_CHANGE > directory.count) return undefined;
   try {
     return { root: decodeNode(await readNode(before)), changed };

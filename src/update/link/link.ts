@@ -5,7 +5,7 @@
  *
  * A directory in which nothing differs keeps the CID that it has in the parent: nothing is encoded, nothing is hashed.
  */
-import type { BlockId, ByteString, CidProfile, Metadata, Root } from '../../core/model.ts';
+import type { BlockId, CidProfile, Metadata, Root } from '../../core/model.ts';
 import type { DirectoryLinks } from '../../dag/directory-links.ts';
 import { buildDirectory } from '../../dag/directory-node.ts';
 import type { HamtBefore } from '../../dag/hamt-writer.ts';
@@ -76,7 +76,7 @@ function close(directory: Directory, options: LinkOptions, blocks: BatchBuilder,
     return directory.differs || options.rootDiffers ? encode(directory, options.root, options, blocks, before) : undefined;
   }
   if (!directory.differs && parent.states[indexInParent] === SAME) return undefined;
-  const metadata = { mode: parent.modes[indexInParent] as number, mtimeNs: parent.mtimeNs(indexInParent) };
+  const metadata = { mode: parent.modeOf(indexInParent), mtimeNs: parent.mtimeNs(indexInParent) };
   const { codec, digest, dagSize } = encode(directory, metadata, options, blocks, before).root;
   parent.setRoot(indexInParent, codec, digest, 0, dagSize);
   if (parent.states[indexInParent] === SAME) parent.states[indexInParent] = CHANGED;
@@ -113,7 +113,7 @@ function linksOf(directory: Directory): DirectoryLinks {
   }
   return {
     count,
-    names: Array.from(live, (i) => directory.names[i] as ByteString),
+    names: Array.from(live, (i) => directory.nameOf(i)),
     cids: liveCids,
     dagSizes: Float64Array.from(live, (i) => dagSizes[i] as number),
   };

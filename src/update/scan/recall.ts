@@ -4,6 +4,7 @@ import { keyOf } from '../../core/path-bytes.ts';
 import { rawAt } from '../../index/entries/hot-file.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
 import { Directory, type ParentRecord } from '../../walk/directory.ts';
+import { copyStat } from '../../walk/stat-columns.ts';
 import type { Recalled, SameSubtree } from '../../walk/walk-step.ts';
 import type { Sweep } from './sweep.ts';
 import { AS_IT_WAS, TO_LIST, type Touched } from './sweep-block.ts';
@@ -48,12 +49,7 @@ export class Recall {
     const directory = Directory.asInParent(record, parent, indexInParent);
     const touched = this.#sweep.touched(record.ordinal);
     for (const [at, i] of (touched?.indexes ?? NONE).entries()) {
-      const { modes, sizes, mtimes, ctimes, inodes } = touched as Touched;
-      directory.modes[i] = modes[at] as number;
-      directory.sizes[i] = sizes[at] as number;
-      directory.mtimes[i] = mtimes[at] as bigint;
-      directory.ctimes[i] = ctimes[at] as bigint;
-      directory.inodes[i] = inodes[at] as bigint;
+      copyStat(touched as Touched, at, directory, i);
     }
     return { directory, record, touched: touched?.indexes ?? NONE };
   }

@@ -87,7 +87,7 @@ function* visitChildren(
 ): Generator<WalkStep, void, void> {
   const { recall, signal } = options;
   for (const index of children) {
-    const path = joinBytes(directory.path, directory.names[index] as ByteString);
+    const path = directory.pathOf(index);
     while (recall?.isReady(path) === false) yield PAUSE;
     const subtree = directory.states[index] === SAME ? recall?.same(path) : undefined;
     if (subtree !== undefined) {
@@ -120,7 +120,7 @@ interface Listed extends Children {
 
 /** Lists a directory and looks at all its entries. */
 function list(source: WalkedSource, parent: Directory | undefined, index: number, options: WalkOptions): Listed {
-  const path = parent === undefined ? '' : joinBytes(parent.path, parent.names[index] as ByteString);
+  const path = parent === undefined ? '' : parent.pathOf(index);
   return source.reach.inDirectory(parent?.originOf(index) ?? '', (open) => {
     const directory = new Directory(path, parent, index, inOrder(readdirSync(fsPath(open.prefix), 'latin1')));
     if (directory.origin !== path) options.links?.count(directory.count, displayPath(path));
@@ -130,7 +130,7 @@ function list(source: WalkedSource, parent: Directory | undefined, index: number
 
 /** With --copy-links: follows a symlink again, as the sweep does not keep what it led to. */
 function leadAgain({ reach }: WalkedSource, directory: Directory, index: number, links: Links): void {
-  const name = directory.names[index] as ByteString;
+  const name = directory.nameOf(index);
   try {
     const stat = lookAgain(reach, directory.origin, name);
     const led = stat.isSymbolicLink() ? links.follow(directory.way(), name) : undefined;
@@ -147,7 +147,7 @@ function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: D
   const lost = new Set<number>();
   looker.turnTo(open);
   for (let i = 0; i < directory.count; i++) {
-    const name = directory.names[i] as ByteString;
+    const name = directory.nameOf(i);
     let stat: EntryStat;
     let led: Led | KeptLink | undefined;
     try {
@@ -206,7 +206,7 @@ function inOrder(names: ByteString[]): ByteString[] {
 
 /** Stands for a directory that cannot be listed. */
 function unreadable(parent: Directory, index: number): Listed {
-  const directory = new Directory(joinBytes(parent.path, parent.names[index] as ByteString), parent, index, [], true);
+  const directory = new Directory(parent.pathOf(index), parent, index, [], true);
   return { directory, children: [], lost: NONE };
 }
 
@@ -228,7 +228,7 @@ function report(directory: Directory, index: number, error: unknown, emit: Emit)
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
   const problem = isGone(errno) ? 'vanished' : 'unreadable';
-  const path = displayPath(joinBytes(directory.path, directory.names[index] as ByteString));
+  const path = displayPath(directory.pathOf(index));
   emit({ type: 'entry', problem, path, detail: reasonOf(error) });
   return problem;
 }
