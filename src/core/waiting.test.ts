@@ -5,7 +5,7 @@ import { endsWithin, limitedTo, retrying, sleep, untilAborted } from './waiting.
 
 const never = new AbortController().signal;
 
-/** Whether a promise is settled after all that is due now. */
+/** Whether a promise has ended after all that is due now. */
 async function isOver(work: Promise<unknown>): Promise<boolean> {
   let isOver = false;
   const over = () => {

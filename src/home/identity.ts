@@ -48,7 +48,7 @@ export function ownerOf(home: HomePaths, host: string): Owner {
  * Whose home this is, written down where that is new. Must be called by the only writer.
  * @param host name of this machine @param isThere whether there was a home here before, with an ID or without
  */
-export async function settleIdentity(
+export async function identify(
   home: HomePaths,
   host: string,
   isThere = false,

@@ -16,7 +16,7 @@ import type { EntriesWriter } from './entries/writer.ts';
 import { doubtPath } from './files/doubts.ts';
 import { bringUpToDate, doubtHeads, formatOf, INDEX_FORMAT, opening } from './format.ts';
 import { assertRoom } from './free-space.ts';
-import { dropStanding, readStanding, type Standing, writeStanding } from './tables/head-cache.ts';
+import { dropHeadCache, type HeadCache, readHeadCache, writeHeadCache } from './tables/head-cache.ts';
 import { Tables } from './tables/tables.ts';
 
 export interface IndexOptions {
@@ -29,8 +29,8 @@ export class Index {
   readonly #dir: string;
   readonly #options: IndexOptions;
   readonly #entries: EntriesFiles;
-  /** What is known of the heads without opening the tables. */
-  #standing: Standing | undefined;
+  /** The newest snapshots as the head cache has them: while it is valid, the tables stay closed. */
+  #heads: HeadCache | undefined;
   #openTables: Tables | undefined;
   /** Whether anything was changed since it was opened. */
   isChanged = false;
@@ -48,9 +48,9 @@ export class Index {
       opening(dir, () => makeDirectories(join(dir, 'entries')));
       assertRoom(dir);
     }
-    if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#standing = readStanding(dir, INDEX_FORMAT);
+    if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#heads = readHeadCache(dir, INDEX_FORMAT);
     try {
-      if (index.#standing === undefined) await index.#checkFormat();
+      if (index.#heads === undefined) await index.#checkFormat();
     } catch (error) {
       await index.#openTables?.root.close();
       throw error;
@@ -65,12 +65,12 @@ export class Index {
   }
 
   repositories(): RepositoryRecord[] {
-    if (this.#standing !== undefined) return [...this.#standing.repositories];
+    if (this.#heads !== undefined) return [...this.#heads.repositories];
     return [...this.#tables.repositories.getRange()].map(({ value }) => value);
   }
 
   repository(name: string): RepositoryRecord | undefined {
-    if (this.#standing !== undefined) return this.#standing.repositories.find((repository) => repository.name === name);
+    if (this.#heads !== undefined) return this.#heads.repositories.find((repository) => repository.name === name);
     return this.#tables.repositories.get(name);
   }
 
@@ -80,7 +80,7 @@ export class Index {
   }
 
   snapshot(repository: string, number: number): SnapshotRecord | undefined {
-    const head = this.#standing?.snapshots.find((snapshot) => snapshot.repository === repository && snapshot.number === number);
+    const head = this.#heads?.snapshots.find((snapshot) => snapshot.repository === repository && snapshot.number === number);
     return head ?? this.#tables.snapshots.get([repository, number]);
   }
 
@@ -89,7 +89,7 @@ export class Index {
   }
 
   shard(number: number): ShardRecord | undefined {
-    return this.#standing?.shards.get(number) ?? this.#tables.shards.get(number);
+    return this.#heads?.shards.get(number) ?? this.#tables.shards.get(number);
   }
 
   /** The number that the next shard gets: one more than any that was ever placed, also when that is gone. */
@@ -139,7 +139,7 @@ export class Index {
     assertRoom(this.#dir);
     await this.#change((tables) => {
       void tables.shards.put(shard.number, { ...shard, state: 'sealed' });
-      tables.strays.settle(shard);
+      tables.strays.recordHolders(shard);
     });
     await this.#blocks.addInTurns(shard.number, digests.digests(), this.#numbers);
     await this.#change((tables) => void tables.shards.put(shard.number, shard));
@@ -209,7 +209,7 @@ export class Index {
     const { finishRenaming, noteRenaming } = await import('./files/named-files.ts');
     const names = { from, to: repository.name };
     // Without it the next who opens the index looks at the tables, and so for the note.
-    dropStanding(this.#dir);
+    dropHeadCache(this.#dir);
     noteRenaming(this.#dir, names);
     await this.#change((tables) => tables.rename(from, repository, snapshots));
     finishRenaming(this.#dir, names);
@@ -262,7 +262,7 @@ export class Index {
     this.#openBlocks?.close();
     const tables = this.#openTables;
     if (tables === undefined) return;
-    if (this.#options.readOnly !== true && this.#standing === undefined) writeStanding(this.#dir, tables.standing(INDEX_FORMAT));
+    if (this.#options.readOnly !== true && this.#heads === undefined) writeHeadCache(this.#dir, tables.headCache(INDEX_FORMAT));
     await tables.root.close();
   }
 
@@ -297,8 +297,8 @@ export class Index {
     if (this.#options.readOnly === true) return;
     if (existsSync(join(this.#dir, 'renaming.json'))) {
       // A run that renamed a repository has died before all of it was done.
-      const { settleRenaming } = await import('./files/named-files.ts');
-      settleRenaming(this.#dir, (name) => this.#tables.repositories.doesExist(name));
+      const { completeRenaming } = await import('./files/named-files.ts');
+      completeRenaming(this.#dir, (name) => this.#tables.repositories.doesExist(name));
     }
     if (found === INDEX_FORMAT) return;
     await doubtHeads(this.#tables, found, (name) => this.doubtOf(name));
@@ -310,8 +310,8 @@ export class Index {
   /** One transaction, durable when it resolves. What was known of the heads without the tables ends with the first. */
   async #change(change: (tables: Tables) => void): Promise<void> {
     const tables = this.#tables;
-    dropStanding(this.#dir);
-    this.#standing = undefined;
+    dropHeadCache(this.#dir);
+    this.#heads = undefined;
     this.isChanged = true;
     await tables.commit(() => change(tables));
   }

@@ -7,7 +7,7 @@ import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME } from '../../home/confi
 import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { hasHeads } from '../../home/heads.ts';
 import { ensureHome, requireHome } from '../../home/home.ts';
-import { type HomeIdentity, rememberMarked, settleIdentity } from '../../home/identity.ts';
+import { type HomeIdentity, identify, rememberMarked } from '../../home/identity.ts';
 import { acquireLock } from '../../home/lock.ts';
 import { Index, type IndexOptions } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
@@ -111,7 +111,7 @@ async function locked<T>(context: Context, work: (config: Config, identity: Home
     const found = await settingsIn(context);
     const config = found ?? { ...DEFAULT_CONFIG, shared };
     if (found === undefined) saveConfig(home, config);
-    const { identity, came } = await settleIdentity(home, hostname(), found !== undefined);
+    const { identity, came } = await identify(home, hostname(), found !== undefined);
     if (came === 'copied') tellOfCopy(context, identity);
     const isClustered = config.peers.some(({ kind }) => kind === 'cluster');
     return await work(isClustered ? await (await import('./cluster-settings.ts')).withNewMembers(context, config) : config, identity);
@@ -150,7 +150,7 @@ export async function peersOrDefault(context: Context, session: Session): Promis
   const peer = await addLocalPeer(home, session.config, { kind: 'local', name: DEFAULT_PEER_NAME, path, layout: 'car', tags: {} });
   if (context.args.flag('verbose')) output.note(`no peers are set up: storing in ${resolve(home.dir, path)}`);
   const peers = new Map([[peer.name, peer]]);
-  await markOnPeers(context, { ...session, peers }, (await settleIdentity(home, hostname())).identity);
+  await markOnPeers(context, { ...session, peers }, (await identify(home, hostname())).identity);
   return peers;
 }
 

@@ -11,7 +11,7 @@ import { Segment, SegmentWriter, soundPages } from './segment.ts';
 
 let dir: string;
 before(() => {
-  dir = mkdtempSync(join(tmpdir(), 'shardctl-run-'));
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-segment-'));
 });
 after(() => rmSync(dir, { recursive: true }));
 

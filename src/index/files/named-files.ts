@@ -29,7 +29,7 @@ export function noteRenaming(dir: string, names: Renaming): void {
 }
 
 /** What a run that died has left undone. @param isThere whether the tables have a repository of that name */
-export function settleRenaming(dir: string, isThere: (name: string) => boolean): void {
+export function completeRenaming(dir: string, isThere: (name: string) => boolean): void {
   const names = JSON.parse(readFileSync(notePath(dir), 'utf8')) as Renaming;
   if (isThere(names.to)) finishRenaming(dir, names);
   else dropNote(dir);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { ShardRecord } from '../../core/model.ts';
-import { dropStanding, readStanding, type Standing, writeStanding } from './head-cache.ts';
+import { dropHeadCache, type HeadCache, readHeadCache, writeHeadCache } from './head-cache.ts';
 
 const FORMAT = 3;
 const shard: ShardRecord = {
@@ -17,25 +17,25 @@ const shard: ShardRecord = {
   state: 'committed',
   peers: ['näme', '"quoted"'],
 };
-const standing: Standing = { format: FORMAT, repositories: [], snapshots: [], shards: new Map([[shard.number, shard]]) };
+const cache: HeadCache = { format: FORMAT, repositories: [], snapshots: [], shards: new Map([[shard.number, shard]]) };
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'shardctl-standing-'));
-  writeStanding(dir, standing);
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-head-cache-'));
+  writeHeadCache(dir, cache);
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
 test('what is read is what was written; of another format it is as good as none', () => {
-  assert.deepEqual(readStanding(dir, FORMAT), standing);
-  assert.equal(readStanding(dir, FORMAT + 1), undefined);
+  assert.deepEqual(readHeadCache(dir, FORMAT), cache);
+  assert.equal(readHeadCache(dir, FORMAT + 1), undefined);
   assert.deepEqual(readdirSync(dir), ['standing.json']);
 });
 
 test('once dropped it is gone, and to drop it again is nothing', () => {
-  dropStanding(dir);
-  assert.equal(readStanding(dir, FORMAT), undefined);
-  dropStanding(dir);
+  dropHeadCache(dir);
+  assert.equal(readHeadCache(dir, FORMAT), undefined);
+  dropHeadCache(dir);
 });
 
 test('with any bit flipped, or cut anywhere, it is as good as none, or says the same', () => {
@@ -45,11 +45,11 @@ test('with any bit flipped, or cut anywhere, it is as good as none, or says the 
     const bytes = Buffer.from(good);
     bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
     writeFileSync(path, bytes);
-    const read = readStanding(dir, FORMAT);
-    if (read !== undefined) assert.deepEqual(read, standing, `bit ${bit}`);
+    const read = readHeadCache(dir, FORMAT);
+    if (read !== undefined) assert.deepEqual(read, cache, `bit ${bit}`);
   }
   for (let length = 0; length < good.length; length++) {
     writeFileSync(path, good.subarray(0, length));
-    assert.equal(readStanding(dir, FORMAT), undefined, `${length} bytes`);
+    assert.equal(readHeadCache(dir, FORMAT), undefined, `${length} bytes`);
   }
 });

@@ -1,8 +1,9 @@
 /**
- * `standing.json`: what the tables say of each repository's head, as of the last run that changed anything. An update that
- * finds nothing to do needs no more, and so need not open the tables.
+ * The head cache, `standing.json`: what the tables say of each repository's newest snapshot. An update that finds nothing to do needs
+ * no more, and so does not load LMDB.
  *
- * It is deleted, durably, before the tables change, and written when a run is done with them: as long as it is there it is true.
+ * The file is deleted, durably, before the tables change, and written again after the change is durable, when the index is closed.
+ * So a reader who finds it may trust it.
  */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { crc32 } from 'node:zlib';
 import { syncDirectory } from '../../core/durable-files.ts';
 import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../../core/model.ts';
 
-export interface Standing {
+export interface HeadCache {
   /** Format of the index that it was taken from. */
   readonly format: number;
   /** In the order of their names. */
@@ -21,24 +22,24 @@ export interface Standing {
   readonly shards: ReadonlyMap<number, ShardRecord>;
 }
 
-/** @returns undefined when there is none, or it cannot be what was written */
-export function readStanding(dir: string, format: number): Standing | undefined {
+/** @returns undefined when there is no file, or its checksum or format is another */
+export function readHeadCache(dir: string, format: number): HeadCache | undefined {
   try {
     const text = readFileSync(pathOf(dir), 'utf8');
-    // It is renamed into place unflushed: after a power cut it may be anything.
+    // The file is renamed into place without a flush: after a power cut it may hold anything.
     const end = text.indexOf('\n');
     const json = text.slice(end + 1);
     if (Number(text.slice(0, end)) !== crc32(json)) return undefined;
-    const standing = JSON.parse(json) as Omit<Standing, 'shards'> & { readonly shards: readonly ShardRecord[] };
-    if (standing.format !== format) return undefined;
-    return { ...standing, shards: new Map(standing.shards.map((shard) => [shard.number, shard])) };
+    const cache = JSON.parse(json) as Omit<HeadCache, 'shards'> & { readonly shards: readonly ShardRecord[] };
+    if (cache.format !== format) return undefined;
+    return { ...cache, shards: new Map(cache.shards.map((shard) => [shard.number, shard])) };
   } catch {
     return undefined;
   }
 }
 
-export function writeStanding(dir: string, standing: Standing): void {
-  const json = JSON.stringify({ ...standing, shards: [...standing.shards.values()] });
+export function writeHeadCache(dir: string, cache: HeadCache): void {
+  const json = JSON.stringify({ ...cache, shards: [...cache.shards.values()] });
   try {
     writeFileSync(`${pathOf(dir)}.new`, `${crc32(json)}\n${json}`);
     renameSync(`${pathOf(dir)}.new`, pathOf(dir));
@@ -49,7 +50,7 @@ export function writeStanding(dir: string, standing: Standing): void {
 }
 
 /** Must come before any change of the tables. */
-export function dropStanding(dir: string): void {
+export function dropHeadCache(dir: string): void {
   if (!existsSync(pathOf(dir))) return;
   rmSync(pathOf(dir));
   syncDirectory(dir);

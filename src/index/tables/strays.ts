@@ -1,4 +1,4 @@
-/** What may be on peers although no snapshot needs it, by CID: noted before anything is put, settled by the record of it, removed by `prune`. */
+/** What may be on peers although no snapshot needs it, by CID: noted before anything is put, dropped when the shard is recorded, removed by `prune`. */
 import type { Database } from 'lmdb';
 import type { PlacedShard, Stray } from '../../core/model.ts';
 
@@ -28,7 +28,7 @@ export class Strays {
   }
 
   /** What was announced is recorded now; a peer that is not among the holders may have a copy all the same. */
-  settle({ cid, peers }: Pick<PlacedShard, 'cid' | 'peers'>, formerHolders: readonly string[] = []): void {
+  recordHolders({ cid, peers }: Pick<PlacedShard, 'cid' | 'peers'>, formerHolders: readonly string[] = []): void {
     const others = new Set([...this.#of(cid), ...formerHolders]);
     this.#put(
       cid,

@@ -7,7 +7,7 @@ import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '
 import { assertMappable } from '../files/mapping.ts';
 import { assertSound, damagedTables } from './check.ts';
 import { checkedJson } from './checked-json.ts';
-import type { Standing } from './head-cache.ts';
+import type { HeadCache } from './head-cache.ts';
 import { Strays } from './strays.ts';
 
 export class Tables {
@@ -63,7 +63,7 @@ export class Tables {
   }
 
   /** What there is to know of the heads. */
-  standing(format: number): Standing {
+  headCache(format: number): HeadCache {
     const repositories = [...this.repositories.getRange()].map(({ value }) => value);
     const snapshots = repositories.flatMap(({ name, head }) => this.snapshots.get([name, head]) ?? []);
     const numbers = new Set(snapshots.flatMap(({ shards }) => shards));
@@ -85,7 +85,7 @@ export class Tables {
       const key: [string, number] = [repository, number];
       const snapshot = this.snapshots.get(key);
       if (snapshot === undefined) continue;
-      this.strays.settle({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
+      this.strays.recordHolders({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
       void this.snapshots.remove(key);
     }
   }
@@ -96,8 +96,8 @@ export class Tables {
       const key: [string, number] = [snapshot.repository, snapshot.number];
       const before = this.snapshots.get(key);
       if (before !== undefined && before.catalogue.cid !== snapshot.catalogue.cid)
-        this.strays.settle({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
-      this.strays.settle(snapshot.catalogue);
+        this.strays.recordHolders({ cid: before.catalogue.cid, peers: [] }, before.catalogue.peers);
+      this.strays.recordHolders(snapshot.catalogue);
       void this.snapshots.put(key, snapshot);
       for (const number of snapshot.shards) this.setState(number, 'committed');
     }
@@ -129,7 +129,7 @@ export class Tables {
   replaceShards(shards: readonly ShardRecord[]): void {
     for (const shard of shards) {
       void this.shards.put(shard.number, shard);
-      this.strays.settle(shard);
+      this.strays.recordHolders(shard);
     }
   }
 
@@ -148,6 +148,6 @@ export class Tables {
       before.push(...snapshot.catalogue.peers);
       void this.snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
     }
-    this.strays.settle({ cid, peers }, before);
+    this.strays.recordHolders({ cid, peers }, before);
   }
 }
