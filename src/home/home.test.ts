@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -26,10 +26,13 @@ test("somebody else's directory is never taken as a home", () => {
 test('an empty directory, or what a first run left when it died, becomes a home', () => {
   const dir = join(scratch, 'fresh');
   const paths = homePaths(dir);
-  ensureHome(paths);
+  assert.equal(ensureHome(paths), true);
+  assert.ok(statSync(dir).isDirectory());
   mkdirSync(paths.locks);
   writeFileSync(`${paths.config}.new`, '{');
-  ensureHome(paths);
+  assert.equal(ensureHome(paths), true);
+  writeFileSync(paths.config, '{}');
+  assert.equal(ensureHome(paths), false, 'with its settings it is a home already');
 });
 
 test('a file in the place of the home is named', () => {

@@ -25,6 +25,11 @@ function options(processes: ProcessTable, more: Partial<LockOptions> = {}): Lock
   return { command: `shardctl add ${processes.self().pid}`, waitMs: 0, processes, now: Date.now, ...more };
 }
 
+/** Pids of the processes whose locks lie in the directory. */
+function holders(): number[] {
+  return readdirSync(dir).map((name) => Number(name.split('-')[0]));
+}
+
 const both = { 10: 't10', 20: 't20' };
 const first = machine(10, both);
 const second = machine(20, both);
@@ -38,7 +43,9 @@ test('a second run is refused and told who holds the home', async () => {
     hint: /--lock-wait/,
   });
   lock.release();
-  (await acquireLock(dir, options(second))).release();
+  const other = await acquireLock(dir, options(second));
+  assert.deepEqual(holders(), [20]);
+  other.release();
 });
 
 test('a released lock leaves nothing behind, and may be released twice', async () => {
@@ -69,12 +76,16 @@ test('the lock of a dead process is taken over', async () => {
 
 test('a pid that is used again does not keep a dead lock alive', async () => {
   await acquireLock(dir, options(first));
-  (await acquireLock(dir, options(machine(20, { 10: 'later', 20: 't20' })))).release();
+  const lock = await acquireLock(dir, options(machine(20, { 10: 'later', 20: 't20' })));
+  assert.deepEqual(holders(), [20]);
+  lock.release();
 });
 
 test('a lock from before the last boot is dead, although its pid may run again', async () => {
   await acquireLock(dir, options(machine(10, both, { scope: 'boot1' })));
-  (await acquireLock(dir, options(second))).release();
+  const lock = await acquireLock(dir, options(second));
+  assert.deepEqual(holders(), [20]);
+  lock.release();
 });
 
 test('a lock of another host or container counts as held, and the hint says which file to delete', async () => {
@@ -89,15 +100,18 @@ test('what a power cut left of a lock does not hold the home', async () => {
   mkdirSync(dir);
   for (const [index, text] of ['', '\0\0\0\0', '{"pid": 3', 'null', '[]'].entries()) writeFileSync(join(dir, `${index}-ab.json`), text);
   const lock = await acquireLock(dir, options(first));
-  assert.equal(readdirSync(dir).length, 1);
+  assert.deepEqual(holders(), [10]);
   lock.release();
 });
 
 test('with a wait, the second run goes on when the first is done', async () => {
   const lock = await acquireLock(dir, options(first));
   const waiting = acquireLock(dir, options(second, { waitMs: 60_000 }));
+  assert.deepEqual(holders(), [10], 'the second waits');
   setImmediate(() => lock.release());
-  (await waiting).release();
+  const own = await waiting;
+  assert.deepEqual(holders(), [20]);
+  own.release();
 });
 
 test('a wait ends when it is aborted', async () => {

@@ -104,11 +104,17 @@ test('an overwritten page is refused or is one that nothing leads to', async () 
   assert.ok(refused > 20, `${refused} of ${pages}`);
 });
 
-test('an empty file is a first run that died, and is begun anew', async () => {
+test('an empty file of tables is a first run that died, and is begun anew; it is refused once the index has blocks', async () => {
   const fresh = join(dir, 'fresh');
   await (await Index.open(fresh)).close();
   truncateSync(join(fresh, 'tables', 'data.mdb'), 0);
-  await (await Index.open(fresh)).close();
+  const anew = await Index.open(fresh);
+  assert.deepEqual([anew.repositories(), [...anew.shards()], anew.nextShardNumber()], [[], [], 0]);
+  anew.relist(0, Buffer.alloc(32, 1));
+  await anew.close();
+  assert.ok(readFileSync(join(fresh, 'tables', 'data.mdb')).length > 0);
+  truncateSync(join(fresh, 'tables', 'data.mdb'), 0);
+  await assert.rejects(Index.open(fresh, { checkBlocks: true }), { ...REFUSED, message: /is empty/ });
 });
 
 function overwrite(path: string, page: number): void {
