@@ -118,7 +118,8 @@ export function validateConfig(value: unknown, file: string): Config {
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0] as z.core.$ZodIssue;
+  const [issue] = result.error.issues;
+  if (issue === undefined) throw result.error;
   throw new ShardctlError('BAD_CONFIG', `${file}: ${fieldOf(issue.path)}: ${messageOf(issue)}`, {
     hint: 'mend it with an editor',
   });

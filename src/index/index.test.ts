@@ -85,7 +85,7 @@ test('a block is found only in a shard that is recorded as placed', async () => 
 
 test('a commit changes head, snapshot and shard states together', async () => {
   await index.addPlaced(shard(0), digests());
-  index.writeEntries('r', 1, { rootMode: 0o755, rootMtime: 0n }, () => false).finish();
+  index.entries.write('r', 1, { rootMode: 0o755, rootMtime: 0n }, () => false).finish();
   await index.commit(repository(1), snapshot(1, [0]));
   assert.equal(index.shard(0)?.state, 'committed');
   assert.equal(index.repository('r')?.head, 1);

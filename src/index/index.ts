@@ -10,9 +10,6 @@ import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type
 import { BlockTable, type DamagedSegment } from './blocks/blocks.ts';
 import { CountedBlocks } from './blocks/counted-blocks.ts';
 import { EntriesFiles } from './entries/files.ts';
-import type { RootStat } from './entries/format.ts';
-import type { EntriesReader } from './entries/reader.ts';
-import type { EntriesWriter } from './entries/writer.ts';
 import { doubtPath } from './files/doubts.ts';
 import { bringUpToDate, doubtHeads, formatOf, INDEX_FORMAT, opening } from './format.ts';
 import { assertRoom } from './free-space.ts';
@@ -28,14 +25,15 @@ export interface IndexOptions {
 export class Index {
   readonly #dir: string;
   readonly #options: IndexOptions;
-  readonly #entries: EntriesFiles;
+  /** The entries of each repository's snapshots. What is written there counts from `commit` on. */
+  readonly entries: EntriesFiles;
   /** The newest snapshots as the head cache has them: while it is valid, the tables stay closed. */
   #heads: HeadCache | undefined;
   #openTables: Tables | undefined;
   /** Whether anything was changed since it was opened. */
   isChanged = false;
   #openBlocks: BlockTable | undefined;
-  /** What can be counted on, once that is asked for. */
+  /** Computed from the shards' records when a block is first looked up; dropped when those records change. */
   #countedBlocks: CountedBlocks | undefined;
 
   /**
@@ -61,7 +59,7 @@ export class Index {
   private constructor(dir: string, options: IndexOptions) {
     this.#dir = dir;
     this.#options = options;
-    this.#entries = new EntriesFiles(join(dir, 'entries'));
+    this.entries = new EntriesFiles(join(dir, 'entries'));
   }
 
   repositories(): RepositoryRecord[] {
@@ -121,7 +119,7 @@ export class Index {
     this.#blocks.add(shard, digests, this.#numbers);
   }
 
-  /** Runs of the block table that `checkBlocks` found damaged. */
+  /** Segments of the block table that `checkBlocks` found damaged. */
   damagedSegments(): readonly DamagedSegment[] {
     return [...this.#blocks.damaged];
   }
@@ -148,16 +146,16 @@ export class Index {
 
   /**
    * Commits a snapshot: it, its repository's head and the state of its shards change in one transaction, or not at all.
-   * The entries files are durable already; their names become it now.
+   * The contents of the entries files are durable already; their names become durable here, before the transaction.
    */
   async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
-    this.#entries.sync(repository.name);
+    this.entries.sync(repository.name);
     assertRoom(this.#dir);
     await this.#change((tables) => {
       tables.replaceSnapshots([snapshot]);
       void tables.repositories.put(repository.name, repository);
     });
-    this.#entries.keepOnly(repository.name, repository.head);
+    this.entries.keepOnly(repository.name, repository.head);
   }
 
   /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
@@ -244,18 +242,9 @@ export class Index {
     await this.#change(({ repositories }) => void repositories.put(repository.name, repository));
   }
 
-  /** A file that is there as long as the repository's head is not known to be whole, see `doubts.ts`. */
+  /** Path of a file that exists while the repository's newest snapshot is not known to be whole, see `doubts.ts`. */
   doubtOf(repository: string): string {
     return doubtPath(this.#dir, repository);
-  }
-
-  /** The entries of a snapshot; undefined when they are lost or damaged, and then every file is read again. */
-  readEntries(repository: string, number: number): EntriesReader | undefined {
-    return this.#entries.read(repository, number);
-  }
-
-  writeEntries(repository: string, number: number, root: RootStat, isRacy: (ctimeNs: bigint) => boolean): EntriesWriter {
-    return this.#entries.write(repository, number, root, isRacy);
   }
 
   async close(): Promise<void> {
@@ -264,15 +253,6 @@ export class Index {
     if (tables === undefined) return;
     if (this.#options.readOnly !== true && this.#heads === undefined) writeHeadCache(this.#dir, tables.headCache(INDEX_FORMAT));
     await tables.root.close();
-  }
-
-  /** What comes from `writeEntries(repository, from)` takes the place of what snapshot `to` has. */
-  moveEntries(repository: string, from: number, to: number): void {
-    this.#entries.move(repository, from, to);
-  }
-
-  dropEntries(repository: string, number: number): void {
-    this.#entries.drop(repository, number);
   }
 
   get #counted(): CountedBlocks {

@@ -74,7 +74,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     if (itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
-  const entries = index.writeEntries(repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
+  const entries = index.entries.write(repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source: root.handle, profile, metadata });
 
   const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
@@ -126,8 +126,8 @@ async function keepHead(run: IngestRun, start: Start, number: number, changes: n
   const { index } = run.home;
   const { repository } = run.request;
   const parent = start.parent as Parent;
-  if (changes > 0 || parent.entries === undefined) index.moveEntries(repository, number, parent.snapshot.number);
-  else index.dropEntries(repository, number);
+  if (changes > 0 || parent.entries === undefined) index.entries.move(repository, number, parent.snapshot.number);
+  else index.entries.drop(repository, number);
   await remember(run, parent.snapshot, start);
   return parent.snapshot;
 }

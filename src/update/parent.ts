@@ -36,7 +36,7 @@ export function parentOf({ index, repository, profile, metadata, emit, usableSha
     emit({ type: 'warning', message });
     return { snapshot, isWhole: false, entries: undefined };
   }
-  const entries = index.readEntries(repository, known.head);
+  const entries = index.entries.read(repository, known.head);
   if (entries === undefined)
     emit({
       type: 'warning',

@@ -21,7 +21,7 @@ export async function update(run: IngestRun): Promise<Summary> {
       const { index } = run.home;
       const { repository } = run.request;
       run.control.emit({ type: 'warning', message: error.message });
-      index.dropEntries(repository, index.repository(repository)?.head ?? 0);
+      index.entries.drop(repository, index.repository(repository)?.head ?? 0);
       return attempt(run);
     });
   } catch (error) {

@@ -241,11 +241,11 @@ function* mergeInto(segments: readonly Segment[], writer: SegmentWriter, shards:
   const heads = segments.map((segment) => new Head(segment)).filter((head) => head.advance());
   for (let records = 1; heads.length > 0; records++) {
     if (records % STEP_RECORDS === 0) yield;
-    let least = 0;
-    for (let i = 1; i < heads.length; i++) if ((heads[i] as Head).compare(heads[least] as Head) < 0) least = i;
-    const head = heads[least] as Head;
+    let [head] = heads;
+    if (head === undefined) return;
+    for (const other of heads) if (other.compare(head) < 0) head = other;
     if (shards.has(shardAt(head.bytes, head.at))) writer.add(head.bytes, head.at);
-    if (!head.advance()) heads.splice(least, 1);
+    if (!head.advance()) heads.splice(heads.indexOf(head), 1);
   }
 }
 

@@ -64,6 +64,7 @@ export class ColdFile {
   subtree(ordinal: number, directories: number): { readonly from: number; readonly to: number; readonly starts: Float64Array } {
     const { offset, bytes } = this.#place(ordinal);
     const starts = this.#offsets.subarray(ordinal, ordinal + directories);
+    if (starts.length < directories) throw damagedEntries(this.#path, 'directories are missing');
     let from = offset;
     for (const start of starts) if (start < from) from = start;
     return { from, to: offset + bytes, starts };

@@ -143,7 +143,7 @@ test('damage is found before it is believed: flipped bits, torn tails', () => {
   readAll();
   for (const at of [40, 500, good.length - 1]) {
     const flipped = Buffer.from(good);
-    flipped[at] = (flipped[at] as number) ^ 1;
+    flipped[at] = flipped.readUInt8(at) ^ 1;
     writeFileSync(hot, flipped);
     assert.throws(readAll, { code: 'DAMAGE', message: /1\.hot/ }, `byte ${at}`);
   }
@@ -181,7 +181,7 @@ test('with a bit flipped anywhere the entries are refused, or say the same but f
     const good = readFileSync(path);
     for (let bit = 0; bit < good.length * 8; bit += 3) {
       const bytes = Buffer.from(good);
-      bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
+      bytes[bit >> 3] = bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7));
       writeFileSync(path, bytes);
       try {
         assert.deepEqual(contents(), right);

@@ -14,6 +14,7 @@ export class EntriesFiles {
     this.#dir = dir;
   }
 
+  /** @returns undefined when the entries are lost or damaged: then every file of the source is read again */
   read(repository: string, number: number): EntriesReader | undefined {
     const { hot, cold } = this.#paths(repository, number);
     try {
@@ -30,10 +31,11 @@ export class EntriesFiles {
     return new EntriesWriter(hot, cold, root, isRacy);
   }
 
+  /** What was written for `from` takes the place of what snapshot `to` has. */
   move(repository: string, from: number, to: number): void {
     const source = this.#paths(repository, from);
     const target = this.#paths(repository, to);
-    // A crash between the two leaves halves of different pairs, which is noticed: every file is read again then.
+    // A crash between the two leaves a hot and a cold file of different pairs, which `read` refuses.
     renameSync(source.cold, target.cold);
     renameSync(source.hot, target.hot);
   }
@@ -44,14 +46,14 @@ export class EntriesFiles {
     removeUnlessBusy(cold);
   }
 
-  /** The files are durable already; now their names are, too. */
+  /** Makes the names of the files durable. Their contents are since the writer finished. */
   sync(repository: string): void {
     const { dir } = this.#paths(repository, 0);
-    // A recovered repository has none yet.
+    // A repository that `recover` brought here has no entries yet.
     if (existsSync(dir)) for (const path of [dir, dirname(dir)]) syncDirectory(path);
   }
 
-  /** Only the head is ever compared with. */
+  /** Drops the entries of all snapshots but the newest: an update compares the source with that one only. */
   keepOnly(repository: string, head: number): void {
     const { dir } = this.#paths(repository, head);
     for (const name of existsSync(dir) ? readdirSync(dir) : []) {

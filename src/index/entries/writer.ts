@@ -7,6 +7,7 @@ import {
   BLOCK_HEADER_BYTES,
   COLD_HEADER_BYTES,
   coldBytes,
+  damagedEntries,
   encodeHeader,
   FOOTER_BYTES,
   HOT_BLOCK_BYTES,
@@ -68,7 +69,9 @@ export class EntriesWriter {
 
   /** All CIDs of the directory are known. */
   leave(directory: Directory): void {
-    const { ordinal, live } = this.#open.pop() as OpenDirectory;
+    const opened = this.#open.pop();
+    if (opened === undefined) throw new Error('a directory is left that was not entered');
+    const { ordinal, live } = opened;
     this.#offsets[ordinal] = this.#cold.position;
     const wide = live.some((i) => (directory.dagSizes?.[i] ?? 0) >= 2 ** 32);
     writeCold(this.#cold.reserve(coldBytes(live.length, wide)), directory, live, wide);
@@ -79,11 +82,12 @@ export class EntriesWriter {
     while (parent.ordinal < ordinal) parent.skip();
     const { from, to, starts } = parent.coldFile.subtree(ordinal, directories);
     const shift = this.#cold.position - from;
-    for (let i = 0; i < directories; i++) {
+    for (const start of starts) {
       // Counting may move the offsets.
       const copied = this.#count();
-      this.#offsets[copied] = (starts[i] as number) + shift;
-      const record = parent.skip() as Buffer;
+      this.#offsets[copied] = start + shift;
+      const record = parent.skip();
+      if (record === undefined) throw damagedEntries(parent.hot.path, 'directories are missing');
       const at = this.#reserve(record.length);
       record.copy(Buffer.from(this.#block, at));
       if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();

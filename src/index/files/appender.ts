@@ -34,14 +34,16 @@ export class Appender {
     const fd = this.#fd;
     if (fd === undefined) return;
     if (durable) {
-      this.#flush(fd);
+      this.#flush();
       flushSync(fd);
     }
     this.#fd = undefined;
     closeSync(fd);
   }
 
-  #flush(fd = this.#fd as number): void {
+  #flush(): void {
+    const fd = this.#fd;
+    if (fd === undefined) throw new Error('written to after it was closed');
     for (let at = 0; at < this.#buffered; ) at += writeSync(fd, this.#buffer, at, this.#buffered - at);
     this.#written += this.#buffered;
     this.#buffered = 0;

@@ -9,6 +9,11 @@ import { dirname, join } from 'node:path';
 import { syncDirectory, writeDurablySync } from '../../core/durable-files.ts';
 import { doubtPath } from './doubts.ts';
 
+/** What is only a memory of a repository's last runs. */
+const MEMORY = ['entries', 'pending'].map((kind) => (dir: string, repository: string) => join(dir, kind, encodeURIComponent(repository)));
+/** All that lies under a repository's name. */
+const FILES = [...MEMORY, doubtPath];
+
 export interface Renaming {
   readonly from: string;
   readonly to: string;
@@ -16,7 +21,8 @@ export interface Renaming {
 
 /** Forgets what the last runs of repositories have left for the next, which reads every file then. */
 export function dropMemory(dir: string, repositories: readonly string[]): void {
-  for (const path of repositories.flatMap((name) => memoryOf(dir, name))) rmSync(path, { recursive: true, force: true });
+  for (const path of repositories.flatMap((name) => MEMORY.map((pathOf) => pathOf(dir, name))))
+    rmSync(path, { recursive: true, force: true });
 }
 
 export function dropDoubts(dir: string, repositories: readonly string[]): void {
@@ -37,10 +43,9 @@ export function completeRenaming(dir: string, isThere: (name: string) => boolean
 
 /** Moves the files; done again after a crash it goes on where it was. */
 export function finishRenaming(dir: string, { from, to }: Renaming): void {
-  const targets = filesOf(dir, to);
-  for (const [nth, source] of filesOf(dir, from).entries()) {
+  for (const pathOf of FILES) {
+    const [source, target] = [pathOf(dir, from), pathOf(dir, to)];
     if (!existsSync(source)) continue;
-    const target = targets[nth] as string;
     // Left there by a first import under that name which was never committed.
     rmSync(target, { recursive: true, force: true });
     renameSync(source, target);
@@ -52,14 +57,6 @@ export function finishRenaming(dir: string, { from, to }: Renaming): void {
 function dropNote(dir: string): void {
   rmSync(notePath(dir), { force: true });
   syncDirectory(dir);
-}
-
-function memoryOf(dir: string, repository: string): string[] {
-  return ['entries', 'pending'].map((kind) => join(dir, kind, encodeURIComponent(repository)));
-}
-
-function filesOf(dir: string, repository: string): string[] {
-  return [...memoryOf(dir, repository), doubtPath(dir, repository)];
 }
 
 function notePath(dir: string): string {

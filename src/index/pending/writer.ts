@@ -58,7 +58,7 @@ export class PendingWriter {
     this.#options = options;
   }
 
-  /** Takes those of the files of one run that end within its first `bytes`, which are packed. `bytes` grows up to the run's length. */
+  /** Writes rows of those files of a batch that end within its first `bytes`, which are packed. `bytes` grows up to the batch's length. */
   add(files: FinishedFiles, bytes: number): void {
     if (this.#files !== files) this.#next = 0;
     this.#files = files;

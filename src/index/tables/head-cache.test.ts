@@ -43,7 +43,7 @@ test('with any bit flipped, or cut anywhere, it is as good as none, or says the 
   const good = readFileSync(path);
   for (let bit = 0; bit < good.length * 8; bit++) {
     const bytes = Buffer.from(good);
-    bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
+    bytes[bit >> 3] = bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7));
     writeFileSync(path, bytes);
     const read = readHeadCache(dir, FORMAT);
     if (read !== undefined) assert.deepEqual(read, cache, `bit ${bit}`);

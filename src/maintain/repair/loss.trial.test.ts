@@ -128,7 +128,7 @@ test('prune loses nothing more: neither what is left of a damaged shard, nor wha
   await home.add(join(dir, 'source'));
   // The only snapshot that names the shard with the block stored again is the second: the third takes nothing over from it.
   rmSync(join(dir, 'source/f7'));
-  await withIndex(home, async (index) => index.dropEntries('test', 2));
+  await withIndex(home, async (index) => index.entries.drop('test', 2));
   await home.add(join(dir, 'source'));
   await withIndex(home, async (index) => index.forget('test', [2]));
   await pruneHome(home);

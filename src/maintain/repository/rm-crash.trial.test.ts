@@ -79,7 +79,7 @@ test('killed at any write of a rename, the repository has one of the two names, 
     await withIndex(home, async (index) => {
       assert.equal(readDoubt(index.doubtOf('new')), doubt);
       assert.equal(readHead(join(home.dir, 'heads'), 'new'), index.snapshot('new', 1)?.cid);
-      const entries = index.readEntries('new', 1);
+      const entries = index.entries.read('new', 1);
       assert.ok(entries);
       entries.close();
     });
