@@ -1,21 +1,21 @@
 /**
- * The blocks that a walk has met. A block is its codec and its digest, and not its digest alone: a file may hold the very bytes
- * of a node (a copy of a block store does; anybody may upload one), and then a leaf and a node have one digest. Whoever takes
- * the node for seen because the leaf was seen never looks at what is below it.
+ * The blocks that a walk has met, told apart by codec and digest. The digest alone is not enough: a file may hold the very bytes of
+ * a node (a copy of a block store does; anybody may upload one), and then a leaf and a node have the same digest. A walk that took
+ * the node for seen because it has seen the leaf would never look at what is below the node.
  */
 import { DigestMap } from './digest-map.ts';
 import { type BlockId, RAW } from './model.ts';
 
-/** What a digest was met as: either, or both. */
+/** Bits: a digest may have been met as a leaf, as a node, or as both. */
 const AS_LEAF = 1;
 const AS_NODE = 2;
 
 export class BlockSet {
-  /** Every digest once, whatever it was met as. 44 to 88 bytes each. */
+  /** Every digest once, whether it was met as a leaf, a node or both. 44 to 88 bytes each. */
   readonly digests = new DigestMap();
   #size = 0;
 
-  /** Blocks, told apart by codec and digest. */
+  /** A digest that was met both as a leaf and as a node counts twice. */
   get size(): number {
     return this.#size;
   }

@@ -1,4 +1,4 @@
-/** Tasks side by side, a bounded number at a time. Sole owner of p-queue: an update that finds nothing to do does not load it. */
+/** Tasks side by side, a bounded number at a time. The only file that imports p-queue, so that an update which finds nothing to do does not load it. */
 import PQueue from 'p-queue';
 
 /**
@@ -29,7 +29,7 @@ export class BoundedQueue {
     this.#rethrow();
   }
 
-  /** Lets so many more tasks run than usual: as many as only wait for something that is not worth waiting for. */
+  /** Lets so many tasks run at once in addition to `concurrency`. The placer does so for shards that wait only for lagging peers. */
   widen(by: number): void {
     const concurrency = this.#concurrency + by;
     if (this.#queue.concurrency !== concurrency) this.#queue.concurrency = concurrency;

@@ -1,13 +1,14 @@
 /**
  * A map from sha2-256 digests to numbers in flat arrays: 22 to 44 bytes a digest (22 measured at 262,143), half of what a JS Map
- * keyed by strings takes, and no objects for the garbage collector to walk. A digest is random already, so its first four
- * bytes are its hash.
+ * keyed by strings takes, and no objects for the garbage collector to walk. Digests are uniformly distributed, so the first four
+ * bytes of one serve as its hash. Slots are probed one after the other; at most half of them are taken.
  */
 import { DIGEST_BYTES } from './model.ts';
 
 const FIRST_SLOTS = 1024;
 
 export class DigestMap {
+  /** Positions in `#digests` and `#values`; -1 where a slot is free. */
   #slots = new Int32Array(FIRST_SLOTS).fill(-1);
   #digests = Buffer.allocUnsafe((FIRST_SLOTS / 2) * DIGEST_BYTES);
   #values = new Float64Array(FIRST_SLOTS / 2);
@@ -34,7 +35,7 @@ export class DigestMap {
     return true;
   }
 
-  /** Sets the value of the digest that stands at `at` in `bytes`, be it here already or not. */
+  /** Sets the value of the digest that stands at `at` in `bytes`, and adds the digest if it is not here yet. */
   set(bytes: Uint8Array, at: number, value: number): void {
     const entry = this.#slots[this.#slotOf(bytes, at)] as number;
     if (entry < 0) this.add(bytes, at, value);
@@ -51,6 +52,7 @@ export class DigestMap {
     return this.#values.subarray(0, this.#size);
   }
 
+  /** The slot of the digest that stands at `at` in `bytes`, or the free slot where it belongs. */
   #slotOf(bytes: Uint8Array, at: number): number {
     const mask = this.#slots.length - 1;
     let slot =

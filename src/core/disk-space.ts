@@ -1,7 +1,7 @@
-/** What a file system says is free. Some say nothing, or nonsense: FUSE mounts of object stores, some network shares. */
+/** How much is free on a file system. Some report zeros or impossible numbers: FUSE mounts of object stores, some network shares. */
 import { type StatsFs, statfsSync } from 'node:fs';
 
-/** Where less than nothing is left, as on macOS, the count comes without its sign. */
+/** Where less than nothing is left, as on macOS, the negative count comes as an unsigned number, from 2^63 on. */
 const NEGATIVE = 2 ** 63;
 
 /** Bytes that are free to this user; undefined when the numbers cannot be believed. */
@@ -12,7 +12,7 @@ export function freeBytesOf({ blocks, bavail, bsize }: Pick<StatsFs, 'blocks' | 
   return bavail <= blocks && Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** Without end where nobody knows: what says nothing is not taken for full. */
+/** Bytes that are free on the file system of `dir`; infinite where it cannot tell, because such a disk must not count as full. */
 export function freeBytesIn(dir: string): number {
   try {
     return freeBytesOf(statfsSync(dir)) ?? Number.POSITIVE_INFINITY;

@@ -9,19 +9,19 @@ export function displayPath(path: ByteString): string {
   return plain === undefined ? escaped(path, /[^\x20-\x7e]|\\/g) : displayText(plain);
 }
 
-/** Text that came from elsewhere: what would move a terminal's cursor, or hide or turn round what stands beside it, is escaped. */
+/** Text that strangers wrote, for people: escapes what would move a terminal's cursor, or hide or reverse the text beside it. */
 export function displayText(text: string): string {
   return escaped(text, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu);
 }
 
-/** Of what is text for a terminal already: what may not reach one, whoever let it through. Backslashes stay: escapes are not escaped again. */
+/** The last filter before a terminal, for lines that are made already: escapes what no code before it has. Backslashes stay, so that escapes are not escaped again. */
 export function displayLine(text: string): string {
   return escaped(text, UNSAFE);
 }
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** The same for a text that is JSON: `JSON.stringify` leaves in it what a terminal may obey, as in the escapes of eight bits and turns of direction. */
+/** The same for JSON: `JSON.stringify` leaves characters that a terminal may obey (C1 controls, changes of direction); they become `\uXXXX`. */
 export function displayJson(json: string): string {
   return json.replace(UNSAFE, (char) => Array.from({ length: char.length }, (_, i) => `\\u${hex(char.charCodeAt(i))}`).join(''));
 }
@@ -42,12 +42,12 @@ const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t', '\r'
 
 function escaped(text: string, what: RegExp): string {
   return text.replace(what, (char) => {
-    const code = char.codePointAt(0) as number;
+    const code = char.codePointAt(0) ?? 0;
     return SHORT[char] ?? (code < 256 ? `\\x${code.toString(16).padStart(2, '0').toUpperCase()}` : `\\u{${code.toString(16)}}`);
   });
 }
 
-/** As a shell takes it for one word: for commands that people copy. */
+/** Quotes a word for a shell, in commands that people are to copy. */
 export function shellWord(word: string): string {
   return /^[A-Za-z0-9_./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { cannotFlush, isBusy } from './errno.ts';
 import { errnoOf } from './errors.ts';
 
-/** Flushes an open file. What cannot be flushed on its file system stays as it is: that is no failure of the disk. */
+/** Flushes an open file. Where the file system does not know how to flush, this does nothing: that is no failure of the disk. */
 export async function flush(handle: FileHandle): Promise<void> {
   try {
     await handle.sync();
@@ -34,7 +34,7 @@ export function flushSync(fd: number): void {
   }
 }
 
-/** Removes a file that nobody needs any more. Where an open file cannot be removed, it stays for whoever sweeps that directory next. */
+/** Removes a file that nobody needs any more. Where the file system does not remove files that are open, the file stays until that directory is swept again. */
 export function removeUnlessBusy(path: string): void {
   try {
     rmSync(path, { force: true });
@@ -97,9 +97,9 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /**
- * Makes a directory, and those above it that are missing; one that is there is left as it is. Node's own `recursive` tries for ever where a
- * directory that is there answers that it is not, as in /proc.
- * @returns the first that it made
+ * Makes a directory and those above it that are missing. Not by Node's `recursive`, which loops for ever where mkdir says ENOENT
+ * although the directory above is there, as in /proc.
+ * @returns the topmost directory that it made; undefined when it made none
  */
 export function makeDirectories(path: string): string | undefined {
   if (isDirectory(path)) return undefined;

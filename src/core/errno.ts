@@ -46,12 +46,12 @@ const BSD: Names = {
 
 const UNNAMED: Names = platform() === 'linux' ? LINUX : BSD;
 
-/** @param number above 0 @returns for example `ESTALE`; `errno 9999` where nobody has a name */
+/** @param number above 0 @returns for example `ESTALE`; `errno 9999` where neither Node nor this file has a name */
 export function errnoName(number: number): string {
   return getSystemErrorMap().get(-number)?.[0] ?? UNNAMED[number]?.[0] ?? `errno ${number}`;
 }
 
-/** What Node says first of an errno that it does not know: its calls differ. */
+/** How Node's messages begin for an errno that it does not know: not all of its calls word it alike. */
 const NAMELESS = /^(Unknown system error -\d+: Unknown system error -\d+|UNKNOWN: unknown error)/;
 
 /** The message of a system error of Node's, with its errno in words also where Node has none. @param number above 0 */
@@ -66,16 +66,16 @@ const meaning =
   (errno: Errno): boolean =>
     errno !== undefined && names.includes(errno);
 
-/** What was there a moment ago, or should have been, is not; or a directory on the way to it is something else now. */
+/** Nothing is there under that path, or a part of the path that was a directory is something else now. */
 export const isGone = meaning('ENOENT', 'ENOTDIR');
 
 /** A full disk, or a quota: nothing more can be written there, and freeing space helps. */
 export const isNoSpace = meaning('ENOSPC', 'EDQUOT');
 
-/** This process has too little of something: it says nothing about the file that was to be opened or read. */
+/** This process, or the machine, has run out of descriptors or memory: the error says nothing about the file that was to be opened or read. */
 export const isTooLittle = meaning('EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS');
 
-/** Worth another try in a moment. */
+/** The same call may succeed in a moment. */
 export const isPassing = (errno: Errno): boolean => isTooLittle(errno) || errno === 'EAGAIN' || errno === 'EINTR';
 
 /** Somebody has it open, and the file system lets go of nothing that is: some network mounts, and FUSE. */
@@ -99,8 +99,8 @@ export const cannotFlush = (errno: Errno): boolean => isUnsupported(errno) || er
 /** Setting a mode, an owner or a time is refused by file systems that keep none (FAT, some network mounts). */
 export const cannotSetAttributes = (errno: Errno): boolean => isUnsupported(errno) || errno === 'EPERM';
 
-/** The disk, the server or the daemon behind a mount is gone or broken: what was asked for has nothing to do with it. */
-export const isPlaceAway = meaning(
+/** The disk, the server or the daemon behind a mount is gone or broken: the error says nothing about the file that was asked for. */
+const isPlaceBroken = meaning(
   'EIO',
   'ENXIO',
   'ENODEV',
@@ -129,5 +129,5 @@ export const isPlaceAway = meaning(
   'EDEVERR',
 );
 
-/** Nothing more can be written to this place at all: every other file would fail too. */
-export const isPlaceFailing = (errno: Errno): boolean => isNoSpace(errno) || isPlaceAway(errno) || errno === 'EROFS' || errno === 'EBADF';
+/** Nothing can be written to this file system any more: every other file would fail, too. */
+export const isPlaceFailing = (errno: Errno): boolean => isNoSpace(errno) || isPlaceBroken(errno) || errno === 'EROFS' || errno === 'EBADF';

@@ -1,4 +1,4 @@
-/** Every error that a user can meet: a stable code, one clear line, a hint what to do, and the exit code it ends with. */
+/** The errors that a user can meet: each has a stable code, a message of one line, a hint what to do, and the exit code of the run. */
 
 import { errnoName, isNoSpace, isTooLittle, withErrnoInWords } from './errno.ts';
 
@@ -7,7 +7,7 @@ export const EXIT = {
   done: 0,
   bug: 1,
   usage: 2,
-  /** Of the source, or of a tree that is restored: some entries; all others are done. */
+  /** Some entries of the source could not be read, or some of a restored tree could not be made; all others are done. */
   unreadable: 23,
   unstable: 24,
   maxDelete: 25,
@@ -24,16 +24,16 @@ export const EXIT = {
 const EXIT_OF = {
   USAGE: EXIT.usage,
   SOURCE_MISSING: EXIT.notFound,
-  // Not 23: that promises that the rest was committed.
+  // Not `unreadable`: exit code 23 promises that the rest was committed.
   SOURCE_UNREADABLE: EXIT.notFound,
   HOME_IN_SOURCE: EXIT.usage,
   MAX_DELETE: EXIT.maxDelete,
-  /** Entries that cannot be made where a tree is restored; the rest is there. */
+  /** Some entries of a restored tree could not be made; the rest is there. */
   NOT_WRITTEN: EXIT.unreadable,
   NOT_FOUND: EXIT.notFound,
   LOCKED: EXIT.locked,
   TOO_FEW_PEERS: EXIT.tooFewPeers,
-  /** A peer that can be asked what it holds, and not for the bytes. */
+  /** The peer can be asked which shards it holds, but not for their bytes. */
   NOT_READABLE: EXIT.tooFewPeers,
   NO_SPACE: EXIT.noSpace,
   DAMAGE: EXIT.damage,
@@ -72,14 +72,14 @@ const NAMELESS = /^(UNKNOWN$|Unknown system error)/;
 /** The errno of a failed system call (`ENOENT`, …; also of one that Node has no name for), or undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
   const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown };
-  // LMDB gives numbers, its own are below 0.
+  // LMDB's errors have numbers: errnos above 0, and its own codes below.
   if (typeof code === 'number') return code > 0 ? errnoName(code) : undefined;
   if (typeof code !== 'string') return undefined;
   if (/^E[A-Z0-9]+$/.test(code)) return code;
   return NAMELESS.test(code) && typeof errno === 'number' ? errnoName(-errno) : undefined;
 }
 
-/** Why a commit of LMDB's failed: its error has that as a promise, which is rejected with it. Any other error as it is. */
+/** Why a commit of LMDB failed: lmdb's error has a promise, `commitError`, that is rejected with the cause. Any other error is returned as it is. */
 export async function behindCommit(error: unknown): Promise<unknown> {
   const { commitError } = (error ?? {}) as { commitError?: unknown };
   if (commitError === undefined) return error;
@@ -101,7 +101,7 @@ export function isDamage(error: unknown): error is ShardctlError & { readonly co
   return error instanceof ShardctlError && error.code === 'DAMAGE';
 }
 
-/** Whether an error tells nothing about what it happened on: to take it for damage would be wrong. */
+/** Whether this process has run out of something: the error then says nothing about what was read, and must not count as damage. */
 export function isShortage(error: unknown): boolean {
   if (error instanceof ShardctlError) return isShortage(error.cause);
   return isTooLittle(errnoOf(error));

@@ -1,12 +1,13 @@
-/** Turns of the event loop, for work that would keep it from everybody else. In a file of its own: an update that finds nothing to do loads no queue. */
+/** Gives the event loop its turns during long work. Apart from `bounded-queue.ts`, because an update that finds nothing to do must not load p-queue. */
 import { setImmediate as immediate } from 'node:timers/promises';
 
 /** Others get their turn at least this often: a signal is heard within a fraction of a second. */
 const TURN_MS = 50;
 
 /**
- * Lets a long run of work give the event loop its turn. Awaiting what is at hand already gives nobody a turn, and no signal is heard
- * meanwhile; how much work fits between two turns depends on blocks that may be a stranger's, so this goes by time.
+ * A loop that does long work awaits `give` in each of its steps. To await a promise that is resolved already lets nothing else run:
+ * neither other tasks nor the handler of a signal. Turns go by time and not by a number of steps, because how long a step takes
+ * depends on blocks that may be a stranger's.
  */
 export class Turns {
   readonly #signal: AbortSignal | undefined;
@@ -17,7 +18,7 @@ export class Turns {
     this.#signal = signal;
   }
 
-  /** For loops that are too hot to await each time. */
+  /** For loops in which an `await` for each step would cost too much: they ask first. */
   get isDue(): boolean {
     return performance.now() >= this.#dueAt;
   }

@@ -19,9 +19,9 @@ export type Event =
   | { type: 'import'; files: number; bytes: number; unchanged: number }
   /** One entry could not be taken as it is. `path` is escaped for display; `kept` if the parent's version stays. */
   | { type: 'entry'; problem: EntryProblem; path: string; detail: string; kept?: boolean }
-  /** Symlinks of the directories that were listed which stay symlinks although what links lead to is wanted. `first` are paths, escaped for display. */
+  /** With `--copy-links`: symlinks that stay symlinks, in the directories that were listed. `first` has one path of each kind, escaped for display. */
   | { type: 'links-kept'; counts: Readonly<Record<KeptLink, number>>; first: Readonly<Partial<Record<KeptLink, string>>> }
-  /** A shard was closed; it is not placed yet. */
+  /** A shard was sealed; it is not placed yet. */
   | { type: 'sealed'; shard: number; cid: string; bytes: number; blocks: number }
   /** A shard is on all peers of its allocation, confirmed. */
   | { type: 'placed'; shard: number; cid: string; bytes: number; peers: readonly string[] }
@@ -30,8 +30,8 @@ export type Event =
   /** A peer did not take a shard, and is asked again after a pause: nothing is wrong yet. */
   | { type: 'retry'; peer: string; what: string; seconds: number; reason: string }
   /**
-   * Something that the user should know and that does not stop the run. Behind several there may be one `cause`, a peer that is away or
-   * full: a mail speaks of each once.
+   * Something that the user should know and that does not stop the run. Several warnings may have one `cause`, such as a peer that does
+   * not answer or is full: people are told of each cause once.
    */
   | { type: 'warning'; message: string; hint?: string; cause?: string }
   /** `get` goes on without this entry, and without what is below it. The first of each kind are named. `path` is escaped for display. */
@@ -40,9 +40,9 @@ export type Event =
   | { type: 'damage'; what: string; where: string; detail: string }
   /** `repair` has written a whole copy of a shard to a peer. */
   | { type: 'mended'; what: string; where: string }
-  /** A shard is on another peer now (`to`), confirmed and recorded, and the old copy (`from`) counts no more. */
+  /** A shard is on another peer now (`to`), confirmed and recorded, and the old copy (`from`) does not count any more. */
   | { type: 'moved'; what: string; bytes: number; from?: string; to?: string }
-  /** Shards that were placed for less have the replicas now that a repository asks for. */
+  /** Shards that had fewer replicas than a repository asks for have got them. */
   | { type: 'raised'; replicas: number; bytes: number }
   /** `verify` and `get` have come this far. */
   | { type: 'progress'; label: string; done: number; total: number; bytes: number }

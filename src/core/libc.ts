@@ -1,11 +1,14 @@
-/** System calls that Node lacks, or has at a price, through koffi. Sole owner of koffi: loaded on first use, and its absence is no error. */
+/**
+ * System calls that Node lacks, or that take longer through Node, made by koffi. The only file that imports koffi, on first use; where
+ * koffi cannot be loaded, callers do without.
+ */
 import { createRequire } from 'node:module';
 import { endianness, platform } from 'node:os';
 
 export interface Libc {
   /** Sets the mtime of a path, to the nanosecond, without following a symlink. Returns an errno, 0 when it worked. */
   setMtime(path: Buffer, mtimeNs: bigint): number;
-  /** Writes everything of the filesystem that holds this open file to its disk. Returns an errno, 0 when it worked. Linux alone has it. */
+  /** Flushes the whole file system on which this open file is. Linux only. Returns an errno, 0 when it worked. */
   syncFilesystem?: (fd: number) => number;
 }
 
@@ -41,7 +44,7 @@ async function bind(): Promise<Libc> {
   return { ...libc, syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()) };
 }
 
-/** What is asked of a source a million times. */
+/** The calls that a scan makes for each directory or entry of the source. */
 export interface LinuxCalls {
   /**
    * Opens what is below an open directory: no part of the path may be a symlink, nor lead out of it.
@@ -55,7 +58,7 @@ export interface LinuxCalls {
 }
 
 const STATX_BASIC = 0x7ff;
-/** Younger system calls have the same number everywhere. glibc has no name for this one. */
+/** The number of openat2, which glibc has no function for. Newer system calls have one number on all architectures. */
 const OPENAT2 = 437;
 /** RESOLVE_NO_SYMLINKS and RESOLVE_BENEATH, see openat2(2). */
 const BENEATH = 0x04n | 0x08n;
@@ -88,7 +91,7 @@ export function linuxCalls(): LinuxCalls | undefined {
 }
 
 export interface MemoryCalls {
-  /** Maps the first byte of an open file, shared, and lets go of it. Returns an errno, 0 when it worked. */
+  /** Maps the first byte of an open file, shared, and unmaps it. Returns an errno, 0 when it worked. */
   tryMapShared(fd: number, writable: boolean): number;
 }
 
@@ -102,7 +105,7 @@ export function memoryCalls(): MemoryCalls | undefined {
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     const library = koffi.load(null);
-    // An address is as good as a number here: it is only compared, and given back.
+    // Addresses are declared as numbers: they are only compared, and passed to munmap.
     const mmap = library.func('int64_t mmap(int64_t at, uint64_t bytes, int protection, int flags, int fd, int64_t offset)');
     const munmap = library.func('int munmap(int64_t at, uint64_t bytes)');
     return {

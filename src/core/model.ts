@@ -1,5 +1,5 @@
 /**
- * The nouns of the program, as plain data. Leaf of the import graph: imports nothing, and does next to nothing.
+ * The nouns of the program, as plain data. Imports nothing, and computes next to nothing.
  *
  * Names of files are *bytes* on Unix, and old mirrors hold names that are not UTF-8. They travel as "byte strings":
  * JS strings whose char codes are the bytes (latin1), so that comparing two of them compares bytes and nothing is lost.
@@ -20,7 +20,7 @@ export const RAW = 0x55;
 export const DAG_PB = 0x70;
 export type Codec = typeof RAW | typeof DAG_PB;
 
-/** A block's address without its text form: what the hot path carries instead of a CID object. */
+/** A block's address as bytes: the hot path carries these instead of CID objects. */
 export interface BlockId {
   readonly codec: Codec;
   /** sha2-256 of the block, 32 bytes. */
@@ -40,7 +40,7 @@ export interface Metadata {
   readonly mtimeNs?: bigint;
 }
 
-/** How bytes become CIDs: IPIP-499's profiles and their knobs. */
+/** How bytes become CIDs: the parameters of IPIP-499's profiles. */
 export interface CidProfile {
   readonly name: string;
   readonly cidVersion: 0 | 1;
@@ -71,10 +71,10 @@ export interface Replication {
   readonly max: number;
 }
 
-/** The peers of a home, as far as counting replicas goes: one that is drained is not among "every peer". */
+/** The peers of a home, for counting replicas: a drained peer is not among "every peer". */
 export type CountedPeers = ReadonlyMap<string, { readonly drained?: boolean }>;
 
-/** Replicas without which a shard does not count as placed. */
+/** With fewer replicas than this a shard does not count as placed. */
 export function leastReplicas({ min }: Replication, peers: CountedPeers): number {
   return Math.max(1, min < 0 ? takers(peers) : min);
 }
@@ -89,8 +89,8 @@ function takers(peers: CountedPeers): number {
 }
 
 /**
- * What a repository was once told, seen from what it has: at least half of its bytes are on so many peers. Undefined for one peer,
- * which nobody need have asked for.
+ * Infers from where its shards are which replication a repository was given: the largest number of peers such that at least half of
+ * its bytes are on as many or more. Undefined when that is one, because one is also the default.
  */
 export function replicationSeen(shards: readonly Pick<PlacedShard, 'bytes' | 'peers'>[]): Replication | undefined {
   const total = shards.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -112,8 +112,8 @@ export interface Metric {
 }
 
 /**
- * sealed → placed → committed: how far a shard has come. `sealed` does not count (yet, or any more: `prune` goes back to it
- * before it deletes); `lost` is one of which nobody knows any more what it held, or of which more is lost than is worth listing.
+ * sealed → placed → committed: how far a shard has come. A `sealed` shard does not count: it is not placed yet, or `prune` has set it
+ * back before deleting it. Of a `lost` one it is not known any more which blocks it had, or more of them are lost than MOST_BAD_BLOCKS.
  */
 export type ShardState = 'sealed' | 'placed' | 'committed' | 'lost';
 
@@ -137,16 +137,17 @@ export interface ShardRecord extends PlacedShard {
   readonly dagSize: number;
   readonly state: ShardState;
   /**
-   * Digests, in hex, of its blocks that no replica had intact when it was last read. They are not counted on, and so stored again;
-   * all others are. Absent when it was whole, and never longer than MOST_BAD_BLOCKS: beyond that the shard is `lost`.
+   * Digests, in hex, of its blocks that no replica had intact when the shard was last read. These count as absent, so the next run that
+   * meets them stores them again; its other blocks count. Absent when the shard was whole, and never longer than MOST_BAD_BLOCKS: with
+   * more, the shard is `lost`.
    */
   readonly bad?: readonly string[];
 }
 
-/** More of them are not worth to be told apart: the record is read with every run. */
+/** A longer list is not kept, because every run reads the record. */
 export const MOST_BAD_BLOCKS = 4096;
 
-/** Whether the last reading found that something of it cannot be had: only another reading can say that it is whole again. */
+/** Whether blocks of the shard could not be had when it was last read. Only reading it again can show that it is whole. */
 export function hasLoss({ state, bad }: Pick<ShardRecord, 'state' | 'bad'>): boolean {
   return state === 'lost' || bad !== undefined;
 }
@@ -217,29 +218,29 @@ export interface RepositoryRecord {
   readonly profile: string;
   readonly chunker: string | undefined;
   readonly metadata: boolean;
-  /** rsync-style rules, see `scan/filter.ts`. */
+  /** rsync-style rules, see `update/scan/filter.ts`. */
   readonly filters: readonly ByteString[];
-  /** Symlinks that lead to something inside the source are stored as that; absent where they are stored as symlinks. */
+  /** A symlink to something inside the source is stored as what it leads to; absent where symlinks are stored as such. */
   readonly copyLinks?: true;
   /** Replicas of each shard that its snapshots need, as `add` was told; absent for the home's own setting. */
   readonly replication?: Replication;
   /** Names of allocators, in the order in which they decide, as `add` was told; absent for the home's own setting. */
   readonly allocateBy?: readonly string[];
-  /** What it was called before, as long as a Kubo may have its key by that name: see `publish.ts`. */
+  /** Names that it had before, as long as a Kubo may have a key by that name: see `exchange/publish.ts`. */
   readonly formerNames?: readonly string[];
 }
 
-/** How far stat data are believed. With nothing set, a content is the same only if all of them are. */
+/** Which stat data decide whether a file is read again. With nothing set, its content counts as unchanged only if all of them are. */
 export interface Trust {
   /** Another ctime alone is no change; a chmod then reads nothing. */
   readonly ignoreCtime: boolean;
-  /** Another inode alone is no change: for file systems that number anew at each mount. */
+  /** Another inode alone is no change: for file systems that give new inode numbers at each mount. */
   readonly ignoreInode: boolean;
   /** Believe nothing: every file is read. */
   readonly checksum: boolean;
 }
 
-/** Where a shard is recorded: two records may stand for one, and a catalogue has no number. */
+/** The records that name a shard's CID: several numbers may have one CID, and a catalogue has no number but stands in a snapshot's record. */
 export interface ShardUsers {
   readonly shards: readonly number[];
   readonly snapshots: readonly [repository: string, number: number][];

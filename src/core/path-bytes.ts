@@ -25,7 +25,7 @@ export function partsOf(path: ByteString): { readonly above: ByteString; readonl
   return { above: path.slice(0, Math.max(0, slash)), name: path.slice(slash + 1) };
 }
 
-/** Walk order compares these: what is below a directory comes right after it. */
+/** The key that walk order sorts by: with the slash, all that is below a directory comes right after it. */
 export function keyOf(path: ByteString): string {
   return path === '' ? '' : `${path}/`;
 }

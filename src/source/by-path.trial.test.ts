@@ -10,7 +10,9 @@ import { writeTree } from '../testing/tree.ts';
 const SHARDCTL = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
 const isTraced = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 
-test('what is made to fail for one path, fails', { skip: isTraced ? false : 'strace is not here, or may not trace' }, () => {
+test('a fault that is injected for one path meets the file of that path, because each is opened by its whole path', {
+  skip: isTraced ? false : 'strace is not here, or may not trace',
+}, () => {
   const dir = mkdtempSync(join(tmpdir(), 'shardctl-by-path-'));
   try {
     writeTree(dir, { source: { a: 'a', sub: { b: 'b' }, z: 'z' } });

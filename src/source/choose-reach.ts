@@ -1,4 +1,4 @@
-/** Which way of reaching into a source this machine allows. */
+/** Chooses how the source is reached on this machine. */
 import { fstatSync, lstatSync } from 'node:fs';
 import { platform } from 'node:os';
 import type { LinuxCalls } from '../core/libc.ts';
@@ -11,7 +11,7 @@ export function reachOf(source: SourceHandle, calls?: LinuxCalls): Reach {
   return hasNamesInHandles(source.fd) ? new HandleReach(source.fd, calls) : new PathReach(source);
 }
 
-/** Linux, with a `/proc` that is one. */
+/** Whether names can be looked up under `/proc/self/fd`: on Linux, where `/proc` is mounted. */
 function hasNamesInHandles(fd: number): boolean {
   if (platform() !== 'linux') return false;
   try {

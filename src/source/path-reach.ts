@@ -1,15 +1,16 @@
 /**
- * By paths, where a name cannot be looked up in an open directory: not Linux, or no `/proc`. Every directory on the way is looked at
- * before and after, and must be the same one. To open a file or read a symlink, their ctimes must be the same too: a directory that
- * was exchanged and put back in between has another. Listing is not held to that, as a mirror that is being written to changes
- * directories all the time; so names from elsewhere might be seen, for what they are worth, but nothing that is behind them.
+ * Reaches into the source by paths, where names cannot be looked up in an open directory: not on Linux, or without `/proc`. Every
+ * directory on the path is looked at before and after the call, and must be the same one. When a file is opened or a symlink is read,
+ * the directories' ctimes must be the same, too, because one that was exchanged and put back in between has a new ctime. When a
+ * directory is listed, ctimes are not compared, as they change all the time in a mirror that is being written to. So names from
+ * elsewhere may be listed, but nothing is read through them.
  */
 import { closeSync, fstatSync, lstatSync, openSync, readlinkSync, realpathSync } from 'node:fs';
 import type { ByteString } from '../core/model.ts';
 import { fsPath, partsOf } from '../core/path-bytes.ts';
 import { type OpenDirectory, READ_FILE, type Reach, type SourceHandle } from './reach.ts';
 
-/** A directory may change twenty times while files in it are opened; who makes it do so each time wants something else. */
+/** A directory that really changes lets one of so many attempts through; what changes it during each is an attack. */
 const ATTEMPTS = 20;
 
 export class PathReach implements Reach {
@@ -44,7 +45,7 @@ export class PathReach implements Reach {
 
   close(): void {}
 
-  /** Does something with an entry in the certainty that it is in the source. @param undo what was done somewhere else */
+  /** Calls `act` on an entry, again if a directory on the way has changed meanwhile. @param undo gets the result of an attempt that may have met a file elsewhere */
   #held<T>(path: ByteString, act: (at: ByteString) => T, undo: (done: T) => void): T {
     const { above } = partsOf(path);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -61,7 +62,7 @@ export class PathReach implements Reach {
     throw exchanged();
   }
 
-  /** Which directories lie on the way to this one, itself included. @throws ENOTDIR when one of them is none */
+  /** Identities of the directories on the path to this one, itself included. @throws ENOTDIR when one of them is no directory */
   #way(path: ByteString, withTimes: boolean): string {
     const ids: string[] = [];
     for (let end = 0; end >= 0; ) {
@@ -79,5 +80,5 @@ export class PathReach implements Reach {
 }
 
 function exchanged(): Error {
-  return Object.assign(new Error('ENOTDIR: a directory on the way to it was exchanged'), { code: 'ENOTDIR' });
+  return Object.assign(new Error('ENOTDIR: a directory on its path was replaced'), { code: 'ENOTDIR' });
 }

@@ -1,4 +1,4 @@
-/** The directory that is imported: whether it is there, and stays the same one. */
+/** Opens the directory that is imported, and tells whether it is still the same one. */
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
 import { displayPath } from '../core/display.ts';
 import { isForbidden } from '../core/errno.ts';
@@ -10,7 +10,7 @@ import { reachOf } from './choose-reach.ts';
 import { type Looker, makeLooker } from './look.ts';
 import type { Reach, SourceHandle } from './reach.ts';
 
-/** The root's own stat data: it is nobody's entry. */
+/** Stat data of the root, which is no directory's entry. */
 export interface SourceRoot {
   /** Device and inode: which directory it is. */
   readonly identity: string;
@@ -69,7 +69,7 @@ export function statSource(source: ByteString): SourceRoot {
   }
 }
 
-/** A disk that is unmounted in the middle of a run looks like a mirror in which everything was deleted. @throws ShardctlError SOURCE_MISSING */
+/** Called before a commit, because a disk that was unmounted during the run looks like a mirror in which everything was deleted. @throws ShardctlError SOURCE_MISSING */
 export function assertSameSource(source: ByteString, before: SourceRoot): void {
   if (statSource(source).identity === before.identity) return;
   throw new ShardctlError('SOURCE_MISSING', `${displayPath(source)} was replaced or unmounted during the run: nothing is committed`, {
@@ -77,7 +77,7 @@ export function assertSameSource(source: ByteString, before: SourceRoot): void {
   });
 }
 
-/** What an error in listing the source's root means. */
+/** Translates an error of opening or listing the source's root. */
 export function sourceError(source: ByteString, error: unknown): unknown {
   const errno = errnoOf(error);
   const shown = displayPath(source);
@@ -92,7 +92,7 @@ export function sourceError(source: ByteString, error: unknown): unknown {
   }
   if (errno === undefined) return error;
   return new ShardctlError('SOURCE_UNREADABLE', `cannot list ${shown}: ${messageOf(error)}`, {
-    hint: isForbidden(errno) ? 'run as a user who may read it' : 'see with `ls` and `dmesg` whether its disk or its server is well',
+    hint: isForbidden(errno) ? 'run as a user who may read it' : 'check with `ls` and `dmesg` whether its disk or its server works',
     cause: error,
   });
 }

@@ -1,7 +1,7 @@
 /**
- * One directory of the source on its way through the pipeline. The record is made by `scan`, and every stage after it
- * fills the columns that are its own: `compare` the states, `import` the CIDs of files, `link` those of symlinks and
- * subdirectories. Columns, because a million entries as objects would be hundreds of megabytes of heap.
+ * One directory of the source on its way through the pipeline. `scan` makes the object, and each stage after it fills in its own
+ * columns: `compare` the states, `import` the CIDs of files, `link` those of symlinks and subdirectories. Columns, because a million
+ * entries as objects would be hundreds of megabytes of heap.
  */
 
 import { type ByteString, type Codec, DIGEST_BYTES, type EntryKind, type Root } from '../core/model.ts';
@@ -12,30 +12,30 @@ import { newColumns, type StatColumns } from './stat-columns.ts';
 /** Bytes of one entry in the `cids` column: its codec, then its digest. */
 export const CID_COLUMN_BYTES = 1 + DIGEST_BYTES;
 
-/** A ctime that no file has (0 is what images and some FUSE file systems report): the entry is looked at again. */
+/** In the column of ctimes: read this entry again in the next run. No file has this ctime; 0 would not do, because images and some FUSE file systems report it. */
 export const NO_CTIME = -(2n ** 63n);
 
 /** What the pipeline has to do about an entry. */
 export const NEW = 1;
 /** In the parent too, but its kind, content or metadata may differ. */
 export const CHANGED = 2;
-/** As in the parent: its CID is taken over and nothing is read. */
+/** As in the parent: the parent's CID is carried over, and nothing is read. */
 export const SAME = 3;
 /** Not in the snapshot: excluded, special, vanished, or unreadable with no version in the parent. */
 export const DROPPED = 4;
-/** Could not be read: the parent's version stays, where there is one. `compare` turns it into SAME or DROPPED. */
+/** Could not be read. `compare` turns it into SAME, if the parent has a version that can stay, or into DROPPED. */
 export const UNREADABLE = 5;
 /** A file with the parent's content and another mode: its root node is made anew from the parent's, and no data is read. */
 export const METADATA = 6;
 export type EntryState = typeof NEW | typeof CHANGED | typeof SAME | typeof DROPPED | typeof UNREADABLE | typeof METADATA;
 
-/** Bits of `differences`: in what an entry that is CHANGED or METADATA differs from the parent's. None: only in ctime or inode. */
+/** Bits of `differences`: in what an entry that is CHANGED or METADATA differs from the parent's. No bit: only in ctime or inode. */
 export const KIND_DIFFERS = 1;
 export const SIZE_DIFFERS = 2;
 export const MTIME_DIFFERS = 4;
 export const MODE_DIFFERS = 8;
 
-/** Where a directory stands in the parent's entries. */
+/** The same directory in the parent's entries. */
 export interface BaseDirectory {
   /** Position in walk order: the key of its cold part. */
   readonly ordinal: number;
@@ -43,7 +43,7 @@ export interface BaseDirectory {
   readonly indexes: Int32Array;
   /** Kinds of the entries of the parent's record. */
   readonly kinds: Uint8Array;
-  /** Entries of the parent's record that are not here any more. */
+  /** Names of entries that the parent's record has and the source does not. */
   readonly removed: readonly ByteString[];
   /** How many entries the parent's record has. */
   readonly count: number;
@@ -55,13 +55,13 @@ export interface ParentRecord extends StatColumns {
   readonly ordinal: number;
   readonly path: ByteString;
   readonly names: readonly ByteString[];
-  /** The same in memory of its own: all bytes of the record, and the columns as views of them. */
+  /** A copy that stays valid: all bytes of the record, and the columns as views of them. */
   own(): { readonly bytes: Buffer; readonly columns: StatColumns };
 }
 
 let counted = new Uint32Array(0);
 
-/** 0…count−1: one list for all directories. */
+/** 0…count−1, as a view of one array that all directories share: not to be written to. */
 function positions(count: number): Uint32Array {
   if (counted.length < count) counted = Uint32Array.from({ length: Math.max(count, 2 * counted.length) }, (_, i) => i);
   return counted.subarray(0, count);
@@ -70,7 +70,7 @@ function positions(count: number): Uint32Array {
 export class Directory implements StatColumns {
   /** Path from the root of the source; the root itself is ''. */
   readonly path: ByteString;
-  /** Path in the source of what it is read from: its own, unless a symlink led there. */
+  /** Path in the source from which it is read: with `--copy-links` another one, if a symlink led there. */
   readonly origin: ByteString;
   readonly parent: Directory | undefined;
   /** Position in the parent directory's columns; -1 for the root. */
@@ -84,30 +84,30 @@ export class Directory implements StatColumns {
   readonly ctimes: BigInt64Array;
   readonly inodes: BigUint64Array;
   readonly states: Uint8Array;
-  /** The few times that do not fit into the column: of the year 2262 and later. */
+  /** Mtimes that do not fit into the column: of the year 2262 and later. */
   exactMtimes: Map<number, bigint> | undefined;
-  /** Origins of the entries to which symlinks led. */
+  /** By index: origins of the entries to which symlinks led. */
   #led: Map<number, ByteString> | undefined;
-  /** Set by compare, a byte an entry. Made when the first difference is met. */
+  /** Bits of what differs, a byte for each entry. Set by compare, which makes it when it meets the first difference. */
   differences: Uint8Array | undefined;
   /** The parent snapshot's record of this directory. */
   base: BaseDirectory | undefined;
-  /** It could not be listed: it has no entries here, and `compare` puts the parent's subtree in its place. */
+  /** The directory could not be listed: it has no entries here, and `compare` puts the parent's subtree in its place. */
   readonly unreadable: boolean;
-  /** The parent's record stands in for what could not be listed. */
+  /** The directory could not be listed, and the parent's record stands in for it. */
   kept = false;
 
-  /** Entries that were imported again and turned out as in the parent: only their stat data are new. */
+  /** How many entries were imported again and have the parent's CID: only their stat data are new. */
   refreshed = 0;
 
-  /** Set by compare, a byte an entry: the CID is what an interrupted run found, and is here already. */
+  /** Set by compare, a byte for each entry: 1 where an interrupted run has imported the entry, so that its CID is known already. */
   resumed: Uint8Array | undefined;
 
   /** count × 33 bytes; filled in by import and link. Made when the first CID is known: an untouched directory needs none. */
   cids: Buffer | undefined;
   dagSizes: Float64Array | undefined;
 
-  /** The bytes of its record in the parent's entries, if the columns are views of them: names, and kinds, are the parent's. */
+  /** The bytes of the parent's record, if the columns are views of them. Names and kinds are then the parent's. */
   readonly record: Buffer | undefined;
 
   constructor(
@@ -185,7 +185,7 @@ export class Directory implements StatColumns {
     }
   }
 
-  /** The entry is what a symlink leads to, at this origin. */
+  /** Notes that the entry is reached by a symlink, which leads to this origin. */
   lead(index: number, origin: ByteString): void {
     this.#led ??= new Map();
     this.#led.set(index, origin);
@@ -196,12 +196,12 @@ export class Directory implements StatColumns {
     return this.#led?.get(index) ?? joinBytes(this.origin, this.nameOf(index));
   }
 
-  /** Origins through which it is reached, from the root down, its own last. */
+  /** Origins of the directories through which this one is reached, from the root down, its own last. */
   way(): ByteString[] {
     return [...(this.parent?.way() ?? []), this.origin];
   }
 
-  /** Whether an entry of this directory, or anything below it, differs from the parent. Its own metadata are an entry's, one level up. */
+  /** Whether an entry of this directory, or anything below one, differs from the parent. The directory's own metadata belong to its entry, one level up. */
   get differs(): boolean {
     if (this.base === undefined || this.base.removed.length > 0) return true;
     for (let i = 0; i < this.count; i++) {
@@ -228,8 +228,8 @@ export class Directory implements StatColumns {
   }
 
   /**
-   * An entry that could not be read: the parent's version stays if there is one of the same kind, with a ctime that makes
-   * the next run try again; else the snapshot goes without it. Returns whether it stays.
+   * For an entry that could not be read: the parent's version stays if it is of the same kind, with a ctime that makes the next run try
+   * again; else the entry is dropped. Returns whether the parent's version stays.
    */
   keepOrDrop(index: number): boolean {
     const at = this.base?.indexes[index] ?? -1;
@@ -258,12 +258,12 @@ export class Directory implements StatColumns {
     if (this.dagSizes === undefined) this.dagSizes = new Float64Array(this.count);
     const at = index * CID_COLUMN_BYTES;
     this.cids[at] = codec;
-    // Sooner done than a view is made of them.
+    // A loop takes less time than making a view for `set`.
     for (let i = 0; i < DIGEST_BYTES; i++) this.cids[at + 1 + i] = digest[digestAt + i] as number;
     this.dagSizes[index] = dagSize;
   }
 
-  /** All entries take their CIDs from the parent's record, but for those that have one already. */
+  /** Takes the CIDs of the parent's record, but for entries that have one already. */
   takeRoots(cids: Buffer, dagSizes: Float64Array | Uint32Array): void {
     const [own, ownSizes] = [this.cids, this.dagSizes];
     this.cids = Buffer.from(cids);
