@@ -1,23 +1,23 @@
 /**
- * Who else may read what lies in a directory of ours. A mirror may have files that are for its owner alone, and their bytes are in the
- * shards: so homes and local peers are made for their owner, as by restic and borg, and opened only where somebody says so.
+ * Which other users may read a home or a local peer. A mirror may have files that only its owner may read, and their bytes are in the
+ * shards. So homes and local peers are made readable for their owner alone, as by restic and borg, and opened to others by `--shared`.
  */
 import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const OTHERS = 0o077;
-/** Without it nobody gets at what is in a directory, whatever else he may. */
+/** Permission to enter a directory; without it nobody reads what is in there, whatever the modes below it say. */
 const OTHERS_ENTER = 0o011;
 const PERMISSIONS = 0o777;
-/** The notes of homes on a peer: they name where mirrors lie, and are for their owners alone whoever may read the shards. */
+/** The notes of homes on a peer. They say where mirrors lie, and stay readable for their owners alone, even if others may read the shards. */
 const NEVER_OPENED = /\.note$/;
 
-/** Whether its mode lets others into a directory; not when it is not there. */
+/** Whether a directory's mode lets others in; false when there is no such directory. */
 export function isOpen(directory: string): boolean {
   return othersIn(directory) !== 0;
 }
 
-/** Whether others get there: each directory on the way must let them through. @param path without symlinks */
+/** Whether others can reach a directory: each one on the path must let them in. @param path without symlinks */
 export function isReachable(path: string): boolean {
   for (let directory = path; ; directory = dirname(directory)) {
     if (!isOpen(directory)) return false;
@@ -25,7 +25,7 @@ export function isReachable(path: string): boolean {
   }
 }
 
-/** Keeps others out of a directory, and of those directly in it that are named. What cannot be changed stays as it is. */
+/** Takes all permissions of others from a directory, and from those directly in it that `names` has. Modes that cannot be changed stay. */
 export function close(directory: string, names: readonly string[]): void {
   for (const path of [...names.map((name) => join(directory, name)), directory]) {
     const mode = modeOf(path);
@@ -34,8 +34,8 @@ export function close(directory: string, names: readonly string[]): void {
 }
 
 /**
- * Lets others at a directory and at all that is in those directly in it that are named, as much as the umask allows. What cannot be
- * changed stays as it is.
+ * Gives others the permissions that the umask allows: on a directory, and on all that is in those directly in it that `names` has.
+ * Modes that cannot be changed stay.
  */
 export function open(directory: string, names: readonly string[], umask: number): void {
   for (const name of names) openBelow(join(directory, name), umask);
@@ -60,7 +60,7 @@ function change(path: string, mode: number): void {
   try {
     chmodSync(path, mode);
   } catch {
-    // Somebody else's directory, or a file system without modes: `status` tells who gets in.
+    // Another user's directory, or a file system without modes. `status` shows whether others get in.
   }
 }
 

@@ -6,7 +6,7 @@ import { FaultMount, withoutFuse } from '../testing/fault-mount/fault-mount.ts';
 import { LINUX_ERRNO } from '../testing/fault-mount/faults.ts';
 import { fixture, Program } from '../testing/program.ts';
 
-test('a peer on a stale mount is away, and is in the way of nothing that frees space', async (t) => {
+test('a peer on a stale mount does not answer, and keeps no command that frees space from its work', async (t) => {
   const why = withoutFuse();
   if (why !== undefined) return t.skip(why);
   const mount = await FaultMount.start();

@@ -1,7 +1,7 @@
 /**
- * Ballast: a file that keeps some room on a disk which others fill, in the home and in each local peer. What frees space has to write
- * first: a lock, the index, the catalogues of the snapshots that stay. On a full disk it throws the ballast off, and takes what is left
- * again at its end. All of it is best effort: without ballast, that a disk is full is an error as ever.
+ * Ballast: a file in the home and in each local peer that reserves some space on a disk which others may fill. A command that frees
+ * space has to write first: a lock, the index, the catalogues of the snapshots that stay. On a full disk it deletes the ballast, and
+ * makes it again at its end. Nothing depends on it: without ballast, such a command fails on a full disk like any other.
  */
 import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
@@ -10,22 +10,22 @@ import { freeBytesIn } from '../core/disk-space.ts';
 import type { HomePaths } from './home.ts';
 
 const MIB = 1024 * 1024;
-/** Twice what LMDB is given at the least (`index/free-space.ts`). Seen: forget, prune and repair of small homes write less than 1 MiB. */
+/** Twice the free space without which the index is not written (`index/free-space.ts`). Measured: forget, prune and repair of small homes write less than 1 MiB. */
 const LEAST_BYTES = 4 * MIB;
 const MOST_BYTES = 64 * MIB;
-/** With less it would serve nothing. */
+/** With less, a command that frees space would still find too little. */
 const USEFUL_BYTES = 2.5 * MIB;
-/** Only a disk with this many times as much room is asked for it while nothing is wrong. */
+/** While no space is short, ballast is made only where this many times its size is free. */
 const ROOM = 4;
 
-/** A place that has ballast. */
+/** A directory that has ballast. */
 export interface Ballasted {
   readonly dir: string;
-  /** What may be rewritten there as a whole. */
+  /** File of the tables, all of which a command that frees space may write again. */
   readonly tables?: string;
 }
 
-/** A peer in the home lies on its disk. @param peers directories of the local ones */
+/** The home and the local peers outside of it: those inside share its disk. @param peers directories of the local peers */
 export function placesOf(home: HomePaths, peers: readonly string[]): Ballasted[] {
   const elsewhere = peers.filter((dir) => !dir.startsWith(`${home.dir}/`));
   return [{ dir: home.dir, tables: join(home.index, 'tables', 'data.mdb') }, ...elsewhere.map((dir) => ({ dir }))];
@@ -37,12 +37,12 @@ export function throwOff({ dir }: Ballasted): boolean {
   return bytesOf(path) > 0 && removed(path);
 }
 
-/** Throws it off where there is less room than it makes. */
+/** Deletes the ballast where less space is free than the ballast takes. */
 export function throwOffWhereFull(places: readonly Ballasted[]): void {
   for (const place of places) if (freeBytesIn(place.dir) < wantedIn(place)) throwOff(place);
 }
 
-/** @param isShort take what there is, so that nobody else does before the space is freed; else only where there is plenty */
+/** Makes the ballast. @param isShort take what is free now, before others do, even if it is little; else only where there is plenty */
 export function takeBallast(places: readonly Ballasted[], isShort: boolean): void {
   for (const place of places) {
     const wanted = wantedIn(place);
@@ -57,7 +57,7 @@ function wantedIn({ tables }: Ballasted): number {
   return Math.min(MOST_BYTES, Math.max(LEAST_BYTES, tables === undefined ? 0 : 2 * bytesOf(tables)));
 }
 
-/** Random, and not only reserved: some file systems keep zeros and holes for nothing. */
+/** Writes random bytes, because on some file systems zeros and holes take no space. */
 function write(path: string, bytes: number): void {
   const piece = randomFillSync(Buffer.allocUnsafe(MIB));
   try {
@@ -72,7 +72,7 @@ function write(path: string, bytes: number): void {
   }
 }
 
-/** A stale mount lets nothing be removed either. */
+/** @returns false where the file cannot be removed, as on a stale mount */
 function removed(path: string): boolean {
   try {
     rmSync(path, { force: true });

@@ -1,6 +1,6 @@
-/** What somebody changed in the settings by hand: told, because a flipped bit is no hand. Loaded only where there is something to tell. */
+/** Which settings differ from those that were read last. The user is told, as it may be a flipped bit and not his edit. Loaded only when something differs. */
 
-/** What differs, a field a line of text: `replication.min: 2 → 0`. Peers go by their names, and passwords are left out. */
+/** A line of text for each field that differs: `replication.min: 2 → 0`. Peers are matched by their names, and passwords are left out. */
 export function differences(before: unknown, after: unknown, field = ''): string[] {
   if (JSON.stringify(before) === JSON.stringify(after)) return [];
   if (!isObject(before) || !isObject(after)) return [`${field || 'settings'}: ${shown(before)} → ${shown(after)}`];

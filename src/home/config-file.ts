@@ -25,28 +25,28 @@ import type { HomePaths } from './home.ts';
 const MOST_LINKS = 40;
 
 interface CheckedConfig {
-  /** Of the program that checked it; empty where it was written and not read yet. Another one may ask for other things. */
+  /** Version of the program that checked the settings, as another version may check more; empty after a write, until they are read. */
   readonly version: string;
   /** Digest of the text of `config.json` that these settings came from. */
   readonly of: string;
   readonly config: Config;
-  /** Somebody has been told what was to be told of a home that is new to this version. */
+  /** `onFirst` was called for this home. */
   readonly isKnown?: boolean | undefined;
-  /** What the settings were before somebody changed that text; absent when shardctl did itself. */
+  /** The settings before somebody edited the text; absent when shardctl itself wrote it. */
   readonly before?: Config | undefined;
 }
 
 export interface Telling {
-  /** Of what is other than when the settings were last read: a hand edit, or a flipped bit. */
+  /** Called with what differs from the settings as they were last read or written: an edit by hand, or a flipped bit. */
   readonly onChanged?: (changes: readonly string[]) => void;
-  /** Of a home that was not read before, or by earlier versions alone. */
+  /** Called once for a home: when this version, or a later one, first reads its settings. */
   readonly onFirst?: (config: Config) => void;
 }
 
 /**
  * The settings, or undefined when the home has none yet.
- * @param version of this program: what another one has checked is checked again
- * @param tell of what there is to say of them, each once
+ * @param version of this program: settings that another version has checked are checked again
+ * @param tell called once for each change
  * @throws ShardctlError `BAD_CONFIG` naming file and field, `NEWER_FORMAT` when a later shardctl wrote it
  */
 export async function loadConfig(home: HomePaths, version: string, tell: Telling = {}): Promise<Config | undefined> {
@@ -56,7 +56,7 @@ export async function loadConfig(home: HomePaths, version: string, tell: Telling
   const last = readChecked(home.configCache);
   if (last?.of === of && last.version === version && last.isKnown === true) return last.config;
 
-  // Loading zod costs 60 ms, a third of an update that finds nothing to do: only a text not seen before is worth it.
+  // Loading zod takes 60 ms, a third of an update that finds nothing to do: so it is loaded only for a text that was not checked before.
   const { validateConfig } = await import('./config-schema.ts');
   let config: Config;
   try {
@@ -72,7 +72,7 @@ export async function loadConfig(home: HomePaths, version: string, tell: Telling
   return config;
 }
 
-/** Replaces `config.json`: a crash leaves the old text or the new one. */
+/** Replaces `config.json` as a whole: a crash leaves the old text or the new one. */
 export function saveConfig(home: HomePaths, config: Config): void {
   const text = `${JSON.stringify(config, null, 2)}\n`;
   try {
@@ -85,8 +85,8 @@ export function saveConfig(home: HomePaths, config: Config): void {
 }
 
 /**
- * Writes the settings again as they were last found good, or as they were before somebody changed them.
- * @returns what that changes; nothing when they are good, and nobody has changed them
+ * Writes the settings as they were when they were last found good, or before somebody edited them.
+ * @returns what that changes; nothing when they are good and were not edited
  * @throws ShardctlError `BAD_CONFIG` when there is nothing to go back to
  */
 export async function restoreConfig(home: HomePaths): Promise<readonly string[]> {
@@ -106,14 +106,14 @@ export async function restoreConfig(home: HomePaths): Promise<readonly string[]>
   return differences(asNow(parsed, validateConfig) ?? parsed, config);
 }
 
-/** What is damaged can be written again; what a newer version has checked, that one must read. */
+/** Adds to the error that `config --restore` brings back the last good settings, unless a newer version has written those. */
 function restorable(error: unknown, { config }: CheckedConfig): unknown {
   if (!(error instanceof ShardctlError) || config.format > CONFIG_FORMAT) return error;
   const unless = error.code === 'NEWER_FORMAT' ? `${error.hint}; if none did` : 'to have the last good settings again';
   return new ShardctlError(error.code, error.message, { hint: `${unless}, run \`shardctl config --restore\``, cause: error });
 }
 
-/** With what is left out filled in, so that only what differs does; undefined when it is not good. */
+/** The settings with their defaults filled in, so that a new default is no difference; undefined when they are not valid. */
 function asNow(config: unknown, validate: (value: unknown, file: string) => Config): Config | undefined {
   try {
     return validate(config, '');
@@ -130,7 +130,7 @@ function parsedOrNothing(text: string): unknown {
   }
 }
 
-/** @returns undefined when there is none, or it cannot be what was written: one flipped bit would be another setting */
+/** @returns undefined when there is no such file or its checksum is wrong: a flipped bit would be another setting */
 function readChecked(file: string): CheckedConfig | undefined {
   try {
     const text = readFileSync(file, 'utf8');
@@ -148,7 +148,7 @@ function writeChecked(home: HomePaths, checked: CheckedConfig): void {
     const secret = holdsSecret(checked.config) || (checked.before !== undefined && holdsSecret(checked.before));
     writeWhole(home.configCache, `${digestOf(json)}\n${json}`, { secret });
   } catch {
-    // A home that cannot be written can still be read; it is checked again next time.
+    // In a home that cannot be written to, the settings are checked again by each run.
   }
 }
 
@@ -176,7 +176,7 @@ function parseJson(text: string, file: string): unknown {
   }
 }
 
-/** Where a link leads, be anything there or not; undefined for what is no link. */
+/** The path that a symlink leads to, whether anything is there or not; undefined when `file` is no symlink. */
 function linkAt(file: string): string | undefined {
   try {
     return resolve(realpathSync(dirname(file)), readlinkSync(file));
@@ -189,11 +189,11 @@ function keepMode(fd: number, mode: number): void {
   try {
     fchmodSync(fd, mode);
   } catch {
-    // A file system without modes of its own.
+    // The file system has no modes.
   }
 }
 
-/** Settings may be a link into a directory that other tools keep: it stays one, and what it leads to is replaced, in its own mode. */
+/** Replaces a file as a whole. Where the settings are a symlink into a directory of other tools, the link stays, and the file that it leads to is replaced and keeps its mode. */
 function writeWhole(path: string, text: string, options: { durable?: boolean; secret: boolean }): void {
   let file = path;
   for (let links = 0, link = linkAt(path); link !== undefined; link = linkAt(link)) {
@@ -204,7 +204,7 @@ function writeWhole(path: string, text: string, options: { durable?: boolean; se
   const mode = file === path ? 0o644 : (statSync(file, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777;
   const fresh = `${file}.new`;
   try {
-    // What a run that died has left has a mode of its own.
+    // A run that died may have left such a file, with another mode.
     rmSync(fresh, { force: true });
     const fd = openSync(fresh, 'wx', options.secret ? 0o600 : mode);
     try {

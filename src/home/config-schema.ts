@@ -1,4 +1,4 @@
-/** What `config.json` may say, and how a mistake in it is reported. Sole owner of zod for the home. */
+/** What may stand in `config.json`, and how a mistake in it is reported. Loads zod. */
 import { z } from 'zod';
 import { ShardctlError } from '../core/errors.ts';
 import { CONFIG_FORMAT, type Config, DEFAULT_CONFIG, DEFAULT_PROFILE, DEFAULT_SHARD_BYTES, PEER_NAME } from './config.ts';
@@ -23,7 +23,7 @@ const name = z.string().regex(PEER_NAME, 'expected a name of letters, digits, ".
 
 const url = z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
 
-/** What every kind of peer may have. */
+/** Settings that every kind of peer may have. */
 export const placement = {
   capacity: size.optional(),
   reserve: size.optional(),

@@ -1,7 +1,7 @@
-/** The settings of a home, as data. */
+/** The settings of a home: their types and defaults. */
 import type { Replication } from '../core/model.ts';
 
-/** Format of the home as this version writes it. */
+/** Format of `config.json` as this version writes it. */
 export const CONFIG_FORMAT = 1;
 
 const MIB = 1024 * 1024;
@@ -13,13 +13,13 @@ export const PEER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 export type PeerLayout = 'car' | 'blockstore';
 
-/** What every kind of peer may have: what allocation goes by. */
+/** Settings that every kind of peer may have, by which shards are allocated. */
 export interface PlacementConfig {
-  /** Most bytes that its shards may take; of a daemon: its whole datastore, instead of what the daemon itself is set to. */
+  /** The most bytes that its shards may take; for a daemon the most for its whole datastore, in place of the daemon's own setting. */
   readonly capacity?: number | undefined;
-  /** Bytes that stay free on it. */
+  /** Bytes that are to stay free on its disk. */
   readonly reserve?: number | undefined;
-  /** Its part of the shards, for the allocator `weight`. */
+  /** Its share of the shards, relative to other peers, for the allocator `weight`. */
   readonly weight?: number | undefined;
   /** Nothing new goes there: what it holds is being moved away. */
   readonly drained?: boolean | undefined;
@@ -41,7 +41,7 @@ export interface LocalPeerConfig extends PlacementConfig {
 export interface KuboPeerConfig extends PlacementConfig {
   readonly kind: 'kubo';
   readonly name: string;
-  /** Of its RPC. May have `user:password@` in it: then nobody else may read the settings. */
+  /** Of its RPC. If it has `user:password@` in it, the settings are written for their owner alone. */
   readonly url: string;
   /** The daemon's peer ID: another daemon at this URL is another peer. */
   readonly id: string;
@@ -73,9 +73,9 @@ export interface ClusterConfig extends PlacementConfig {
   readonly federate?: boolean | undefined;
   /** Replicas inside a Cluster that is one peer. [as it is configured itself] */
   readonly replication?: Replication | undefined;
-  /** Those that count: one that is away is still a peer. */
+  /** The members that are peers, whether they answer or not. */
   readonly members: readonly ClusterMemberConfig[];
-  /** Those that are there, or were, and are given nothing: that follow, were taken out, or have joined since. */
+  /** Members that get no shards: that follow, were taken out, or have joined since. */
   readonly bystanders?: readonly Bystander[] | undefined;
 }
 
@@ -107,7 +107,7 @@ export function peerNames(peer: PeerConfig): string[] {
   return peer.members.map(({ name }) => name);
 }
 
-/** Whether something in the settings lets whoever reads it in elsewhere. */
+/** Whether there are passwords in the settings: in URLs. */
 export function holdsSecret({ peers }: Pick<Config, 'peers'>): boolean {
   const urls = peers.flatMap((peer) => {
     if (peer.kind === 'local') return [];

@@ -1,4 +1,4 @@
-/** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`: it outlives the index. */
+/** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`, which has it when the index is lost. */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories, syncDirectory, writeDurablySync } from '../core/durable-files.ts';
@@ -13,7 +13,7 @@ export function writeHead(dir: string, repository: string, cid: string): void {
 
 export function readHead(dir: string, repository: string): string | undefined {
   try {
-    // A power cut may leave it empty on some file systems: the index knows better.
+    // On some file systems a power cut leaves the file empty. That counts as none: the index has the head, too.
     return readFileSync(pathOf(dir, repository), 'utf8').trim() || undefined;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
@@ -21,7 +21,7 @@ export function readHead(dir: string, repository: string): string | undefined {
   }
 }
 
-/** Goes before what it names: the index knows better, and the next run that finds it gone writes it again. */
+/** Removes the file before the snapshot is forgotten. The index still has the head, so if the run dies in between, the next one writes the file again. */
 export function dropHead(dir: string, repository: string): void {
   if (!existsSync(pathOf(dir, repository))) return;
   rmSync(pathOf(dir, repository));

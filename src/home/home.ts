@@ -1,4 +1,4 @@
-/** shardctl's own directory: where it is, what stands where in it, and whether it may be used. */
+/** shardctl's own directory: the paths of its parts, and whether a directory is a home or may become one. */
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories } from '../core/durable-files.ts';
@@ -8,17 +8,17 @@ import { isForeign } from './foreign.ts';
 /** Absolute paths of everything in a home. */
 export interface HomePaths {
   readonly dir: string;
-  /** Settings and format version: what makes a directory a home. */
+  /** Settings and their format. A directory that has this file is a home. */
   readonly config: string;
   /** The last validated settings: a cache of `config`, see `home/config-file.ts`. */
   readonly configCache: string;
-  /** Which home this is, see `home/identity.ts`. */
+  /** The home's ID, see `home/identity.ts`. */
   readonly identity: string;
   /** Directory of the run locks, see `home/lock.ts`. */
   readonly locks: string;
-  /** A file per repository with the CID of its newest snapshot: what outlives a lost index. */
+  /** A file for each repository with the CID of its newest snapshot, for when the index is lost. */
   readonly heads: string;
-  /** LMDB index. */
+  /** Directory of the index. */
   readonly index: string;
   /** Entries that interrupted runs imported. */
   readonly pending: string;
@@ -28,7 +28,7 @@ export interface HomePaths {
   readonly peers: string;
 }
 
-/** What is in a home, its settings and what somebody else has put there left out. */
+/** Names in a home, without its settings. */
 export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers', 'ballast'] as const;
 
 /** @param dir absolute */
@@ -57,16 +57,16 @@ export function requireHome(paths: HomePaths): void {
 }
 
 /**
- * Makes the directory of a home unless it is there. A directory that holds anything else is refused, so that a slip
- * in `--home` never mixes shards into somebody's files.
+ * Makes the directory of a home unless it is there. A directory with other files is refused, so that a mistake in `--home` does not
+ * put shards among somebody's files.
  * @throws ShardctlError `USAGE` when the place is taken, `NOT_FOUND` when it is a home that has lost its settings, `NO_SPACE` or `IO` when
  * it cannot be made
- * @returns whether there was none
+ * @returns whether it is a new home, without settings yet
  */
 export function ensureHome(paths: HomePaths): boolean {
   if (existsSync(paths.config)) return false;
   assertNotLost(paths);
-  // A lock and half a settings file are a first run that died, or is still busy, before it wrote its settings.
+  // A lock and half-written settings come from a first run that has died, or is still busy, before its settings were written.
   const others = namesIn(paths.dir).filter((name) => name !== 'lock' && !name.startsWith('config.') && !isForeign(name));
   if (others.length > 0) {
     throw new ShardctlError('USAGE', `${paths.dir} is not a shardctl home, and it is not empty (it holds "${others[0]}")`, {
@@ -81,7 +81,7 @@ export function ensureHome(paths: HomePaths): boolean {
   return true;
 }
 
-/** A home whose settings alone are gone is still one: a new one in its place would not know the peers. */
+/** Where only the settings are gone, the directory is still a home: a new home in its place would not know its peers. */
 function assertNotLost({ dir, config, configCache, index }: HomePaths): void {
   if (!existsSync(index) || !existsSync(configCache)) return;
   const isLink = lstatSync(config, { throwIfNoEntry: false }) !== undefined;

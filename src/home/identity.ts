@@ -1,6 +1,7 @@
 /**
- * `home.json`: which home this is. Homes that share a peer make the same shards, and each marks there what it needs; so each must
- * have an ID of its own, also one that was made by `cp -a`. That is why the ID lies beside the settings and says where it belongs.
+ * `home.json`: which home this is. Homes that share a peer may need the same shards, and each marks on the peer those that it needs. So
+ * each must have an ID of its own, even a home that was made by `cp -a`. The file therefore also says where the home with this ID lies:
+ * host, path and inode.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
@@ -13,39 +14,39 @@ import type { HomePaths } from './home.ts';
 const FORMAT = 1;
 
 export interface HomeIdentity extends Owner {
-  /** Of the home's directory: it stays the same when the directory is renamed, and a copy has another. */
+  /** Inode number of the home's directory: a renamed directory keeps it, and a copy has another. */
   readonly inode: string;
-  /** Names of the peers on which everything that this home holds is marked as its own. */
+  /** Names of the peers on which the home has marked everything that it needs there. */
   readonly marked: readonly string[];
   /** The home of which this one is a copy. */
   readonly copyOf?: Owner | undefined;
-  /** The home was there before homes had IDs. */
+  /** There was a home here without an ID when this one was made: from before homes had IDs, or its `home.json` was lost. */
   readonly isFormer?: boolean | undefined;
 }
 
 /** How the home came to its identity: it is the same as before, it was given one, it lies elsewhere now, or it is a copy of another. */
 export type Came = 'same' | 'new' | 'moved' | 'copied';
 
-/** What `home.json` says; undefined when there is none, or it cannot be what was written. */
+/** What `home.json` says; undefined when there is no such file or its checksum is wrong. */
 export function readIdentity(home: Pick<HomePaths, 'identity'>): HomeIdentity | undefined {
   try {
     const { check, ...identity } = JSON.parse(readFileSync(home.identity, 'utf8')) as HomeIdentity & { format: number; check: string };
     const { format, ...rest } = identity;
     return format === FORMAT && check === checkOf(rest) ? rest : undefined;
   } catch {
-    // Without it the home is a new one to its peers: what it marks from now on bears another ID, and nothing is lost by that.
+    // The home gets a new ID and marks its shards under that. The old marks stay and protect more than is needed, so nothing is lost.
     return undefined;
   }
 }
 
-/** This home, as its peers know it. One that was only ever read has no ID yet, and marks nothing. @param host name of this machine */
+/** This home, as it is named on peers. A home that was only ever read has no ID yet, and marks nothing. @param host name of this machine */
 export function ownerOf(home: HomePaths, host: string): Owner {
   const { id, path } = readIdentity(home) ?? { id: '', path: home.dir };
   return { id, host, path };
 }
 
 /**
- * Whose home this is, written down where that is new. Must be called by the only writer.
+ * Reads the home's identity, makes one where there is none or the home is a copy, and writes what has changed. The caller holds the lock.
  * @param host name of this machine @param isThere whether there was a home here before, with an ID or without
  */
 export async function identify(
@@ -70,7 +71,7 @@ export async function rememberMarked(home: HomePaths, identity: HomeIdentity, ma
   return await saved(home, { ...identity, marked: [...new Set(marked)].sort() });
 }
 
-/** Whether another directory at the remembered path is a home of this ID. */
+/** Whether the home with this ID still lies at the remembered path, in another directory than this one. */
 function isElsewhere({ id, path }: HomeIdentity, inode: string): boolean {
   return readIdentity({ identity: join(path, 'home.json') })?.id === id && inodeOf(path) !== inode;
 }
@@ -89,7 +90,7 @@ async function saved(home: Pick<HomePaths, 'identity'>, identity: HomeIdentity):
   return identity;
 }
 
-/** A flipped bit in the ID would make it another home. */
+/** Checksum: with a flipped bit in its ID it would be another home. */
 function checkOf({ id, host, path, inode, marked, copyOf, isFormer }: HomeIdentity): string {
   const text = JSON.stringify([id, host, path, inode, marked, copyOf?.id ?? '', isFormer === true]);
   return createHash('sha256').update(text).digest('hex').slice(0, 16);

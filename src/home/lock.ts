@@ -1,10 +1,10 @@
 /**
  * One writing run per home.
  *
- * Each run that wants the home puts one uniquely named file into the lock directory and then looks who else is there.
- * A name is never used twice, so a leftover may be deleted by anybody at any time: with a single lock file, a slow second
- * taker can move away the lock that a faster one has just made. Whoever comes later sees the earlier file, so two
- * runs can both give way but never both go on.
+ * Each run that wants the home puts a file with a unique name into the lock directory, and then looks whether there are others. Of two
+ * runs, the one that looks later sees the file of the other: both may give way, but never do both go on. Because no name is used twice,
+ * any run may delete the file of a dead one at any time. With one lock file for all this would be unsafe: a slow run that takes over a
+ * dead lock could delete the lock that a faster run has just made in its place.
  */
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,22 +13,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeDirectories } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 
-/** Who a process is, for good: a pid alone is soon used again. */
+/** Tells a process from all others: a pid alone is soon used again. */
 export interface ProcessIdentity {
   readonly pid: number;
   readonly host: string;
-  /** What makes pids comparable: same boot, same pid namespace. Empty where the system cannot tell. */
+  /** Boot and pid namespace: only pids of the same scope can be compared. Empty where the system cannot tell. */
   readonly scope: string;
   /** When the process began, in the system's own words. Empty where the system cannot tell. */
   readonly started: string;
 }
 
-/** What the lock must know of the machine. */
+/** What the lock asks the system about processes. */
 export interface ProcessTable {
   self(): ProcessIdentity;
   /** Start of a process of this scope, as in `ProcessIdentity`; undefined when there is none. */
   startedOf(pid: number): string | undefined;
-  /** Whether a scope can no longer have processes: it was of another boot of this machine. */
+  /** Whether no process of a scope can be running, because it belongs to an earlier boot of this machine. */
   isPast(scope: string): boolean;
 }
 
@@ -59,9 +59,9 @@ export interface Lock {
 }
 
 const POLL_MS = 200;
-/** As `claim` calls them; whatever else is there is not ours. */
+/** Names as `claim` makes them; other files are left alone. */
 const LOCK = /^\d+-[0-9a-f]+\.json$/;
-/** Two runs that start in the same instant both step back; a few tries with random pauses part them. */
+/** Two runs that start in the same instant see each other and both give way; after a few tries with random pauses one is first. */
 const TIE_TRIES = 8;
 
 /** @throws ShardctlError `LOCKED` naming the holder, `IO` or `NO_SPACE` when the lock cannot be written */
@@ -92,7 +92,7 @@ function claim(dir: string, options: LockOptions): string {
   const file = join(dir, name);
   try {
     makeDirectories(dir);
-    // Written aside and renamed, so that a lock which can be seen can be read.
+    // Written under another name and renamed, so that no other run ever reads half a lock.
     writeFileSync(`${file}.new`, `${JSON.stringify(holder)}\n`);
     renameSync(`${file}.new`, file);
   } catch (error) {
@@ -101,7 +101,7 @@ function claim(dir: string, options: LockOptions): string {
   return name;
 }
 
-/** The first run other than `own` that is still there. Clears away what dead ones left. */
+/** The lock of a run, other than `own`, that is still going on. Deletes the locks of dead runs. */
 function liveHolder(dir: string, processes: ProcessTable, own?: string): Found | undefined {
   for (const name of names(dir)) {
     if (name === own || !LOCK.test(name)) continue;
@@ -123,7 +123,7 @@ function names(dir: string): string[] {
   }
 }
 
-/** `torn`: only a power cut leaves a lock that cannot be read, and nobody who held it then is still running. */
+/** `torn`: a lock that cannot be read. Only a power cut leaves one, and the run that held it has died with that. */
 function readHolder(file: string): Holder | 'gone' | 'torn' {
   let text: string;
   try {
@@ -143,7 +143,7 @@ function readHolder(file: string): Holder | 'gone' | 'torn' {
 
 function isAlive(holder: Holder, processes: ProcessTable): boolean {
   const self = processes.self();
-  // Another machine, or a container with pids of its own: nothing here can tell, so it counts as running.
+  // On another machine, or in a container with pids of its own, the process cannot be looked up: it counts as running.
   if (holder.host !== self.host) return true;
   if (holder.scope !== self.scope) return !processes.isPast(holder.scope);
   const started = processes.startedOf(holder.pid);

@@ -1,8 +1,8 @@
 /**
- * What a home would want to know again if it were lost, and what no snapshot says: how its repositories are imported, and what its
- * peers are to it. It lies on the local peers (`peer/home-notes.ts`), which another home may write to as well. So what a note says of
- * rules and shares is taken over, and what it says of sources and filters is only shown: a note that was planted must not have the
- * next update publish another directory.
+ * The home's note: what `recover` needs of a lost home and no snapshot says, namely how repositories are imported and the settings of
+ * peers. It lies on local peers (`peer/local/directory/home-notes.ts`), which other homes may write to as well. So `recover` takes over what a note
+ * says of replication, allocators, names and sizes, and only shows what it says of sources and filters: a planted note must not make
+ * the next update publish another directory.
  */
 import { z } from 'zod';
 import type { RepositoryRecord } from '../core/model.ts';
@@ -28,14 +28,14 @@ const note = z.object({
   /** RFC 3339. */
   at: z.iso.datetime(),
   repositories: z.array(repository),
-  /** The peer on which the note lies, as that home calls and uses it. */
+  /** The peer on which the note lies, with the name and settings that the home has for it. */
   peer: z.object({ name: z.string(), ...placement }),
 });
 
 export type HomeNote = z.output<typeof note>;
 export type NotedRepository = z.output<typeof repository>;
 
-/** @param at milliseconds since 1970 of the newest thing that it says */
+/** @param at when the note is written, in milliseconds since 1970 */
 export function noteText(
   repositories: readonly RepositoryRecord[],
   { name, tags, capacity, reserve, weight }: LocalPeerConfig,
@@ -45,7 +45,7 @@ export function noteText(
   return `${JSON.stringify({ format: FORMAT, at: new Date(at).toISOString(), repositories: noted, peer: { name, tags, capacity, reserve, weight } }, null, 2)}\n`;
 }
 
-/** Undefined when it is none, or of another format. */
+/** Undefined when the text is no note, or of another format. */
 export function parseNote(text: string): HomeNote | undefined {
   try {
     return note.safeParse(JSON.parse(text)).data;

@@ -17,7 +17,7 @@ export function parseSize(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** `1.4 GiB`: three significant digits or so, powers of 1024. */
+/** `1.4 GiB`: powers of 1024, with one digit after the point. */
 export function formatSize(bytes: number): string {
   let value = Math.abs(bytes);
   let unit = 0;
