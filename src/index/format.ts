@@ -1,9 +1,9 @@
-/** The format of the index as a whole, and how an older one becomes today's: in one transaction, and without a command. */
+/** The format of the index as a whole. A run that writes upgrades an older one, in one transaction. */
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { replicationSeen } from '../core/model.ts';
 import type { Tables } from './tables/tables.ts';
 
-/** A newer one is refused; an older one can be read, and the next run that writes brings it up to date. */
+/** The index's format as this version writes it. A newer one is refused; an older one can be read. */
 export const INDEX_FORMAT = 2;
 
 /** @returns the format of these tables; undefined when they are new @throws ShardctlError `NEWER_FORMAT` */
@@ -16,8 +16,8 @@ export function formatOf({ meta }: Tables, dir: string): number | undefined {
 }
 
 /**
- * The prune of format 1 took a node for a leaf of the same bytes, and so may have deleted what is below it. Before the format
- * changes: a run that dies in between does it again.
+ * Notes for each repository that its head may not be whole: the prune of format 1 took a node for a leaf of the same bytes, and so may
+ * have deleted blocks below the node. Called before the format is changed, so that it is done again if the run dies in between.
  */
 export async function doubtHeads({ repositories }: Tables, found: number | undefined, doubtOf: (name: string) => string): Promise<void> {
   if (found !== 1) return;
@@ -26,7 +26,7 @@ export async function doubtHeads({ repositories }: Tables, found: number | undef
 }
 
 /**
- * Within a transaction: a run that dies in it leaves the old format, whole.
+ * Within a transaction, so that a run which dies leaves the old format as it was.
  * @param found the format so far; undefined for new tables
  */
 export function bringUpToDate(tables: Tables, found: number | undefined): void {
@@ -38,8 +38,9 @@ export function bringUpToDate(tables: Tables, found: number | undefined): void {
 }
 
 /**
- * Format 1 did not keep what `add --replication` was told, so that every update placed less. By bytes, what `add` has placed counts
- * for more than the small shards of such updates; those get their replicas with the next commit, or from `repair`.
+ * Format 1 did not keep the repository's replication as `add --replication` was given it, so every later update placed fewer replicas.
+ * It is inferred from the shards by bytes, of which `add` has placed more than the updates after it. The shards of these updates get
+ * the missing replicas with the next commit, or from `repair`.
  */
 function rememberReplication({ repositories, snapshots, shards }: Tables): void {
   for (const { value: repository } of [...repositories.getRange()]) {
@@ -49,7 +50,7 @@ function rememberReplication({ repositories, snapshots, shards }: Tables): void 
   }
 }
 
-/** Format 1 had none on its records: each is written again as it is. */
+/** Records of format 1 had no checksums: each is written again, with one. */
 function addChecksums({ repositories, snapshots, shards }: Tables): void {
   for (const { key, value } of [...repositories.getRange()]) void repositories.put(key, value);
   for (const { key, value } of [...snapshots.getRange()]) void snapshots.put(key, value);

@@ -1,9 +1,9 @@
-/** Room on the disk of the index. */
+/** Refuses to write to the index when the disk is nearly full. */
 
 import { freeBytesIn } from '../core/disk-space.ts';
 import { ioError } from '../core/errors.ts';
 
-/** A commit that finds the disk full may end LMDB with corrupted memory rather than an error (seen with lmdb 3.5): it must not get there. */
+/** With less, no commit is tried: on a full disk LMDB may corrupt the memory of the process instead of failing (seen with lmdb 3.5). */
 const LEAST_FREE_BYTES = 2 * 1024 * 1024;
 
 /** @throws ShardctlError `NO_SPACE` */

@@ -1,6 +1,6 @@
 /**
- * The index: what shardctl knows without asking anybody. A cache of what snapshots and manifests say, except for stat data
- * and placements in flight. Small tables in LMDB; entries and blocks in files of their own, which are read front to back.
+ * The index: what shardctl knows without asking a peer. All of it can be made again from snapshots and manifests, except stat data and
+ * the records of placements under way. Small tables lie in LMDB, entries and the block table in files of their own.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,7 +18,7 @@ import { Tables } from './tables/tables.ts';
 
 export interface IndexOptions {
   readonly readOnly?: boolean;
-  /** Look at the whole block table, and go on without its damaged segments: `damagedSegments` tells them. */
+  /** Check every page of the block table, and go on without damaged segments, which `damagedSegments` lists then. */
   readonly checkBlocks?: boolean;
 }
 
@@ -30,7 +30,7 @@ export class Index {
   /** The newest snapshots as the head cache has them: while it is valid, the tables stay closed. */
   #heads: HeadCache | undefined;
   #openTables: Tables | undefined;
-  /** Whether anything was changed since it was opened. */
+  /** Whether the tables were changed since the index was opened. */
   isChanged = false;
   #openBlocks: BlockTable | undefined;
   /** Computed from the shards' records when a block is first looked up; dropped when those records change. */
@@ -90,18 +90,18 @@ export class Index {
     return this.#heads?.shards.get(number) ?? this.#tables.shards.get(number);
   }
 
-  /** The number that the next shard gets: one more than any that was ever placed, also when that is gone. */
+  /** The number that the next shard gets: one more than the highest that was ever given out, even if that shard's record was dropped. */
   nextShardNumber(): number {
     const [last = -1] = this.#tables.shards.getKeys({ reverse: true, limit: 1 });
     return Math.max(last + 1, this.#tables.meta.get('nextShard') ?? 0);
   }
 
-  /** A placed and `usable` shard that holds a block, as far as is known intact, by the digest that stands at `at`. */
+  /** A placed and `usable` shard with the block whose digest stands at `at`, unless that block is known to be damaged there. */
   shardOf(digest: Uint8Array, at = 0, usable: (shard: number) => boolean = () => true): number | undefined {
     return this.#blocks.get(digest, at, (shard) => this.#counted.isIn(shard, digest, at) && usable(shard));
   }
 
-  /** A shard in which a block may be, although nobody counts on that: a damaged or a lost one. */
+  /** A damaged or lost shard that is listed with a block, and may still have it. */
   damagedShardOf(digest: Uint8Array, usable: (shard: number) => boolean): number | undefined {
     return this.#blocks.get(digest, 0, (number) => {
       const shard = this.shard(number);
@@ -124,14 +124,15 @@ export class Index {
     return [...this.#blocks.damaged];
   }
 
-  /** Keeps what is good of the damaged segments. What is not must be listed again, from the shards. */
+  /** Replaces damaged segments by their sound pages. The blocks of the other pages are in no segment until `relist`. */
   mendSegments(): void {
     this.#blocks.mend(this.#numbers);
   }
 
   /**
-   * Records a shard that is placed, and its blocks; durable when it resolves. Three steps: its number is taken, its blocks
-   * are listed, it counts. A run that dies in between leaves a number that is never used again and blocks that nobody finds.
+   * Records a placed shard and its blocks; durable when it resolves. In three steps: the record is written as `sealed`, which takes the
+   * number; the blocks are listed; the record is written as `placed`. A run that dies in between leaves a number that is never used
+   * again, and blocks that no lookup returns, because only placed shards count.
    */
   async addPlaced(shard: ShardRecord, digests: Pick<DigestMap, 'digests'>): Promise<void> {
     assertRoom(this.#dir);
@@ -158,7 +159,7 @@ export class Index {
     this.entries.keepOnly(repository.name, repository.head);
   }
 
-  /** Notes what is about to be put on peers, so that whatever becomes of the run, `prune` finds it. Durable when it resolves. */
+  /** Notes what is about to be put on peers, so that `prune` finds it even if the run dies. Durable when it resolves. */
   async noteStray(stray: Stray): Promise<void> {
     await this.#change(({ strays }) => strays.note(stray));
   }
@@ -167,14 +168,14 @@ export class Index {
     return this.#tables.strays.all();
   }
 
-  /** The stray is on these peers no more; on none, if none are named. */
+  /** Notes that the stray is not on these peers any more; without `peers`, that it is on none. */
   async dropStray(cid: string, peers?: readonly string[]): Promise<void> {
     await this.#change(({ strays }) => strays.drop(cid, peers));
   }
 
   /**
-   * Other peers hold a shard now: each record of it says so, in one transaction, and those that held it before become a
-   * stray's holders.
+   * Notes that other peers hold a shard now, in all of its records, in one transaction. Peers that held it before are noted as having a
+   * stray.
    */
   async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
     await this.#change((tables) => tables.relocate(cid, users, peers));
@@ -187,8 +188,9 @@ export class Index {
   }
 
   /**
-   * Removes repositories with all of their snapshots, all or none. What is only a memory of their last runs goes first, and with it
-   * nothing is lost; doubts go last.
+   * Removes repositories with all of their snapshots, all or none. Their entries and pending entries are deleted before the transaction:
+   * if the run dies in between, the next update reads every file. Doubts are deleted after it, because they must stay as long as the
+   * repository is there.
    */
   async removeRepositories(names: readonly string[]): Promise<void> {
     const { dropDoubts, dropMemory } = await import('./files/named-files.ts');
@@ -200,20 +202,20 @@ export class Index {
   }
 
   /**
-   * A repository goes by another name, with snapshots that say so. What lies under its name in files is moved after that, and by the
-   * next who opens the index when this run dies in between.
+   * Gives a repository another name, in one transaction with snapshots that have this name. The files that bear its name are moved
+   * afterwards, or, if this run dies in between, by the next run that opens the index.
    */
   async renameRepository(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): Promise<void> {
     const { finishRenaming, noteRenaming } = await import('./files/named-files.ts');
     const names = { from, to: repository.name };
-    // Without it the next who opens the index looks at the tables, and so for the note.
+    // Without the head cache the next run opens the tables, and so looks for the note.
     dropHeadCache(this.#dir);
     noteRenaming(this.#dir, names);
     await this.#change((tables) => tables.rename(from, repository, snapshots));
     finishRenaming(this.#dir, names);
   }
 
-  /** In one transaction: snapshots take the place of those of their numbers, and shards that no snapshot needs stop counting. */
+  /** In one transaction: snapshots replace those with the same numbers, and the `dead` shards, which none of them needs, stop counting. */
   async replaceSnapshots(snapshots: readonly SnapshotRecord[], dead: Iterable<number>): Promise<void> {
     await this.#change((tables) => {
       tables.replaceSnapshots(snapshots);
@@ -231,13 +233,13 @@ export class Index {
     this.#countedBlocks = undefined;
   }
 
-  /** Replaces what is known of shards that are there: other peers, another state. */
+  /** Replaces the records of shards, with other peers or another state. */
   async updateShards(shards: readonly ShardRecord[]): Promise<void> {
     await this.#change((tables) => tables.replaceShards(shards));
     this.#countedBlocks = undefined;
   }
 
-  /** Remembers a repository's settings without a new snapshot. */
+  /** Writes the record of a repository without a new snapshot. */
   async saveRepository(repository: RepositoryRecord): Promise<void> {
     await this.#change(({ repositories }) => void repositories.put(repository.name, repository));
   }
@@ -276,18 +278,18 @@ export class Index {
     const found = formatOf(this.#tables, this.#dir);
     if (this.#options.readOnly === true) return;
     if (existsSync(join(this.#dir, 'renaming.json'))) {
-      // A run that renamed a repository has died before all of it was done.
+      // A run that renamed a repository has died before it had moved all files.
       const { completeRenaming } = await import('./files/named-files.ts');
       completeRenaming(this.#dir, (name) => this.#tables.repositories.doesExist(name));
     }
     if (found === INDEX_FORMAT) return;
     await doubtHeads(this.#tables, found, (name) => this.doubtOf(name));
     await this.#change((tables) => bringUpToDate(tables, found));
-    // A new index: its files are durable one by one, its directories only now.
+    // A new index: its files were made durable one by one, the directories are now.
     for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
   }
 
-  /** One transaction, durable when it resolves. What was known of the heads without the tables ends with the first. */
+  /** Makes one transaction, durable when it resolves. The head cache is deleted before it, and written again by `close`. */
   async #change(change: (tables: Tables) => void): Promise<void> {
     const tables = this.#tables;
     dropHeadCache(this.#dir);

@@ -2,10 +2,10 @@
  * The block table: which shard holds a block. Sorted segments of 24 bytes a block, merged in tiers as in an LSM tree, each with a
  * Bloom filter in front.
  *
- * Not LMDB: with one key a block it took 98 bytes and 4.9 µs a block at two million (random inserts touch every page), and
- * its mapped pages count as memory. This takes 24.1 bytes and 1.4 µs a block to add, merges included, and 0.5 µs to find that a
- * block is new. Nor LevelDB (classic-level), which is such a tree already and has had many eyes on it: measured, it was 1.3 to 11
- * times slower and took 1.6 times the bytes. So the structure is ours, and has laws that hold it against a plain map.
+ * Not LMDB: with a key for each block it took 98 bytes and 4.9 µs a block at two million (random inserts touch every page), and
+ * its mapped pages count as memory. This table takes 24.1 bytes and 1.4 µs to add a block, merges included, and 0.5 µs to find that a
+ * block is new. Not LevelDB (classic-level) either, which is such a tree and widely used: it was 1.3 to 11 times slower and took 1.6
+ * times the bytes. So the structure is written here, and property tests compare it with a plain map.
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,17 +17,17 @@ import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './records
 import { Segment, SegmentWriter, soundPages } from './segment.ts';
 
 const RUN = '.run';
-/** By their numbers; whatever else is there is not ours. */
+/** Names of segments and of half-written ones; other files are left alone. */
 const OURS = /^\d{10,}\.run(?:\.tmp)?$/;
-/** Segments of about one size that are merged into one. */
+/** So many segments of one tier are merged into one. */
 const FAN_IN = 8;
 /** Records of one step of a merge: a few milliseconds. */
 const STEP_RECORDS = 4096;
 /** Segments up to this many records are of the lowest tier. */
 const TIER_RECORDS = 65_536;
-/** Fewer lookups than this are cheaper by page reads than by loading filters. */
+/** For fewer lookups than this, reading pages takes less time than loading filters. */
 const LOOKUPS_BEFORE_FILTERS = 256;
-/** For all filters together: full size up to 22 million blocks, then thinner, and above 67 million none. */
+/** For all filters together: 12 bits a block up to 22 million blocks, fewer bits beyond, and no filters above 67 million. */
 const FILTER_BYTES = 32 * 1024 * 1024;
 
 /** A segment that is not as it was written. */
@@ -51,7 +51,7 @@ export class BlockTable {
    */
   constructor(dir: string, { readOnly = false, checkBlocks = false }: { readOnly?: boolean; checkBlocks?: boolean } = {}) {
     this.#dir = dir;
-    // Lost with a power cut, it would take along the blocks of shards that the tables have by then.
+    // A power cut must not lose this directory: the blocks of shards that the tables have by then would be lost with it.
     if (!readOnly && makeDirectories(dir) !== undefined) syncDirectory(dirname(dir));
     const names = namesIn(dir);
     for (const name of names) if (!readOnly && name.endsWith('.tmp')) rmSync(join(dir, name), { force: true });
@@ -59,15 +59,15 @@ export class BlockTable {
     this.#nextId = 1 + Math.max(-1, ...names.map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger));
   }
 
-  /** Segments that were set aside. */
+  /** Segments that are not used because they are damaged. */
   get damaged(): readonly DamagedSegment[] {
     return this.#damaged;
   }
 
   /**
-   * Puts segments in the places of the damaged ones, with what is still good of them. The blocks of their bad pages are listed in no
-   * segment then, until the caller lists them again.
-   * @param shards the shards that there are
+   * Replaces each damaged segment by one with the records of its sound pages. The blocks of the other pages are in no segment until the
+   * caller lists them again.
+   * @param shards the shards that have records
    */
   mend(shards: () => ReadonlySet<number>): void {
     const there = shards();
@@ -96,15 +96,15 @@ export class BlockTable {
   /**
    * Adds the blocks of a shard, durably.
    * @param digests 32 bytes each, in any order
-   * @param shards the shards that there are, asked for when segments are merged: the blocks of others are dropped then
+   * @param shards gives the shards that have records; called when segments are merged, which drops the blocks of all others
    */
   add(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): void {
     this.#list(shard, digests);
-    // One that is under way in turns takes these along at its end.
+    // A merge that is under way in turns looks for full tiers again before it ends.
     if (this.#merged === undefined) for (const _ of this.#mergeTiers(shards));
   }
 
-  /** As `add`, while others have their turn: to merge four million blocks takes seconds. Several may be under way. */
+  /** As `add`, and gives other tasks their turn meanwhile, because merging four million blocks takes seconds. Several calls may be under way. */
   async addInTurns(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): Promise<void> {
     this.#list(shard, digests);
     this.#merged ??= this.#mergeInTurns(shards).finally(() => {
@@ -129,14 +129,14 @@ export class BlockTable {
     for (const segment of this.#segments) segment.close();
   }
 
-  /** Gives a segment its filter if this table is being looked up in earnest. */
+  /** Loads a segment's filter, if there were enough lookups to make that worth it. */
   readonly #addFilter = (segment: Segment): void => {
     if (this.#lookups < LOOKUPS_BEFORE_FILTERS) return;
     const records = this.#segments.reduce((sum, { records: count }) => sum + count, 0);
     segment.loadFilter(Math.min(BITS_PER_BLOCK, (FILTER_BYTES * 8) / records));
   };
 
-  /** Merges whenever eight segments of one tier have come together: every block is rewritten once per tier. Each step is a short one. */
+  /** Merges as long as a tier has eight segments: every block is rewritten once in each tier. Yields every few milliseconds. */
   *#mergeTiers(shards: () => ReadonlySet<number>): Generator<void, void, void> {
     for (;;) {
       const tiers = groupByTier(this.#segments);
@@ -150,11 +150,11 @@ export class BlockTable {
     const writer = this.#newSegment();
     yield* mergeInto(segments, writer, shards);
     this.#take(writer);
-    // A crash here leaves merged and unmerged segments side by side: they say the same.
+    // A crash here leaves the merged segment beside those that it was made from. That is no harm: they have the same records.
     for (const segment of segments) {
       segment.close();
       this.#segments.splice(this.#segments.indexOf(segment), 1);
-      // Another process may read it: then it is read as well as the merged one, which says the same.
+      // If it stays because another process has it open, it is read beside the merged one, which has the same records.
       removeUnlessBusy(segment.path);
     }
   }
@@ -179,7 +179,7 @@ export class BlockTable {
   }
 }
 
-/** Without the directory there is no segment. */
+/** Names of segments, in order; none when there is no such directory. */
 function namesIn(dir: string): string[] {
   try {
     return readdirSync(dir)
@@ -192,8 +192,9 @@ function namesIn(dir: string): string[] {
 }
 
 /**
- * Opens all segments, oldest first. Somebody else may be merging them: a segment that went away meanwhile is in one that came.
- * @param damaged takes the damaged ones, if they are not to be an error
+ * Opens all segments, oldest first. Another process may be merging: when a segment has been removed meanwhile, its records are in a new
+ * one, and the directory is listed again.
+ * @param damaged gets the damaged ones; if undefined, they are an error
  */
 function openSegments(dir: string, damaged: DamagedSegment[] | undefined, attempts = 5): Segment[] {
   const segments: Segment[] = [];
@@ -236,7 +237,7 @@ function groupByTier(segments: readonly Segment[]): Map<number, Segment[]> {
   return tiers;
 }
 
-/** Merges segments, record by record, in steps. A block that stands in several shards keeps a record for each; those of dropped shards go. */
+/** Merges segments, record by record, in steps. Of a block in several shards all records are kept; records of shards that are dropped are left out. */
 function* mergeInto(segments: readonly Segment[], writer: SegmentWriter, shards: ReadonlySet<number>): Generator<void, void, void> {
   const heads = segments.map((segment) => new Head(segment)).filter((head) => head.advance());
   for (let records = 1; heads.length > 0; records++) {

@@ -1,4 +1,4 @@
-/** Which blocks are counted on: those of the shards that are placed, but for the ones that are known to be lost. */
+/** Which blocks count as stored: those of placed shards, except those that are known to be lost. */
 import { DIGEST_BYTES, type ShardRecord } from '../../core/model.ts';
 
 const NONE: ReadonlySet<string> = new Set();
@@ -12,12 +12,12 @@ export class CountedBlocks {
     this.#bad = new Map(placed.map(({ number, bad }) => [number, bad === undefined ? NONE : new Set(bad)]));
   }
 
-  /** A shard is placed now, and whole. */
+  /** Adds a shard that is placed now, and whole. */
   add(shard: number): void {
     this.#bad.set(shard, NONE);
   }
 
-  /** Whether the block whose digest stands at `at` can be counted on if this shard lists it. */
+  /** Whether the block whose digest stands at `at` counts as stored in this shard, provided that the block table lists it there. */
   isIn(shard: number, digest: Uint8Array, at: number): boolean {
     const bad = this.#bad.get(shard);
     return bad !== undefined && (bad.size === 0 || !bad.has(Buffer.from(digest.subarray(at, at + DIGEST_BYTES)).toString('hex')));

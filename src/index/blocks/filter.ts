@@ -1,9 +1,9 @@
 /**
- * A Bloom filter over the digests of one segment: most blocks of a first `add` are new, and those that are not are in one segment of
- * many; this says so without touching the disk. A digest is random already, so four of its words are its four hashes.
+ * A Bloom filter over the digests of one segment. Most blocks of a first `add` are new, and the others are in one of many segments: the
+ * filter rules segments out without reading from disk. Digests are uniformly distributed, so four words of one are its four hashes.
  */
 
-/** 12 bits a block and four hashes: 0.6 % false alarms. An answer is never wrong, only slower. */
+/** With 12 bits a block and four hashes, 0.6 % of the blocks that are not there pass. Such a block costs a look at the segment, and no wrong answer. */
 export const BITS_PER_BLOCK = 12;
 
 export class BlockFilter {
@@ -24,7 +24,7 @@ export class BlockFilter {
     }
   }
 
-  /** False: certainly not here. True: look. */
+  /** False: the block is certainly not in the segment. True: it may be. */
   mayHave(digest: Uint8Array, at: number): boolean {
     for (let hash = 0; hash < 16; hash += 4) {
       const bit = wordAt(digest, at + hash) & this.#mask;

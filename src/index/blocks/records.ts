@@ -1,7 +1,7 @@
 /** The records of the block table: 20 bytes of a block's digest, u32 number of a shard that holds it. */
 import { DIGEST_BYTES, MAX_SHARD_BLOCKS } from '../../core/model.ts';
 
-/** Of a digest. 160 bits tell blocks apart: whoever wants two with the same 160 bits pays 2^80 hashes. */
+/** Of a digest. 160 bits tell blocks apart: to find two with the same 160 bits takes 2^80 hashes. */
 export const PREFIX_BYTES = 20;
 export const RECORD_BYTES = PREFIX_BYTES + 4;
 
@@ -9,8 +9,8 @@ export const RECORD_BYTES = PREFIX_BYTES + 4;
 const KEY_BITS = 53 - Math.log2(MAX_SHARD_BLOCKS);
 
 /**
- * Records of a shard's blocks, sorted by digest. Sorting numbers natively is ten times faster than sorting with a
- * comparison in JS: a number holds the first 29 bits of a digest and its position, and the rare ties are put right after.
+ * Records of a shard's blocks, sorted by digest. Sorting numbers natively is ten times faster than sorting with a comparison in JS: a
+ * number holds the first 29 bits of a digest and its position. The few digests that agree in these bits are put in order afterwards.
  * @param digests 32 bytes each, in any order
  */
 export function sortedRecords(shard: number, digests: Buffer): Buffer {

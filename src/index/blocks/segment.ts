@@ -50,7 +50,7 @@ export class Segment {
     this.#fence = new Uint32Array(fence.buffer, fence.byteOffset, pages);
   }
 
-  /** Looks at every page. @throws ShardctlError `DAMAGE` when one is not as it was written */
+  /** Checks every page. @throws ShardctlError `DAMAGE` when one is not as it was written */
   check(): void {
     const chunks = this.chunks();
     while (chunks.next().done !== true);
@@ -66,11 +66,11 @@ export class Segment {
     this.#filter = filter;
   }
 
-  /** The first shard that has the digest standing at `at` and is `usable`; a crash may have left a record that is not. */
+  /** The first `usable` shard that has the digest standing at `at`. Records of others are passed over: a crash may leave such. */
   get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
     if (this.#filter?.mayHave(digest, at) === false) return undefined;
     const key = readKey(digest, at);
-    // Records of one digest may go on over any number of pages, and others with the same key may come before or after them.
+    // The records of one digest may go over any number of pages, and other digests with the same key may stand before and after them.
     for (let page = this.#firstPageFor(key); page < this.#fence.length && (this.#fence[page] as number) <= key; page++) {
       this.#load(page);
       const count = this.#recordsOn(page);
@@ -110,7 +110,7 @@ export class Segment {
     return Math.min(PAGE_RECORDS, this.records - page * PAGE_RECORDS);
   }
 
-  /** The last page that begins before the key, as its last records may have that key; else the first page. */
+  /** The last page whose first record is before the key, because its last records may have the key; the first page, if there is no such page. */
   #firstPageFor(key: number): number {
     let low = 0;
     let high = this.#fence.length;
@@ -142,16 +142,16 @@ export class Segment {
     this.#pageNumber = page;
   }
 
-  /** A wrong record would send a reader to the wrong shard, or a block to none. */
+  /** A wrong record would name the wrong shard for a block, or hide where a block is. */
   #check(page: Buffer, number: number): void {
     if (!isSound(page)) throw damaged(this.path, `page ${number} has a wrong checksum`);
     if (readKey(page, 0) !== this.#fence[number]) throw damaged(this.path, `page ${number} stands in the place of another`);
-    // The footer's count has no checksum: it must end where the padding begins.
+    // The footer's count of records has no checksum: it must agree with where the padding of the last page begins.
     if (number === this.#fence.length - 1 && recordsOf(page) !== this.#recordsOn(number)) throw damaged(this.path, 'its count is wrong');
   }
 }
 
-/** Of a damaged segment, the records on each page that is as it was written; in order. Each view is valid until the next step. */
+/** The records on each sound page of a damaged segment, in order. Each view is valid until the next step. */
 export function* soundPages(path: string): Generator<Buffer> {
   const fd = openSync(path, 'r');
   try {
@@ -185,7 +185,7 @@ function damaged(path: string, what: string): ShardctlError {
   });
 }
 
-/** Writes a segment from records in order; it exists under its path only when `finish` has made it durable. */
+/** Writes a segment from records that come in order. The file has its final name only after `finish` has made its contents durable. */
 export class SegmentWriter {
   readonly path: string;
   readonly #fd: number;
@@ -200,7 +200,7 @@ export class SegmentWriter {
     this.#fd = openSync(`${path}.tmp`, 'w');
   }
 
-  /** Takes over the record at `at`. */
+  /** Adds the record at `at`. */
   add(records: Buffer, at: number): void {
     if (this.#onPage === 0) this.#fence.push(readKey(records, at));
     records.copy(this.#buffer, this.#pagesBuffered * PAGE_BYTES + this.#onPage * RECORD_BYTES, at, at + RECORD_BYTES);

@@ -1,4 +1,4 @@
-/** The cold part of the entries: CIDs and DAG sizes of a directory's entries, when they are asked for. */
+/** The cold part of the entries: CIDs and DAG sizes, read for one directory at a time. */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { CID_COLUMN_BYTES } from '../../walk/directory.ts';
@@ -15,7 +15,7 @@ export interface ColdRecord {
 export class ColdFile {
   readonly #path: string;
   readonly #fd: number;
-  /** Where each directory's record begins, by walk order. */
+  /** Where each directory's record begins, in walk order. */
   readonly #offsets: Float64Array;
   /** Where the records end. */
   readonly #end: number;
@@ -70,7 +70,7 @@ export class ColdFile {
     return { from, to: offset + bytes, starts };
   }
 
-  /** Bytes as they are. */
+  /** Bytes of the file, for copying. */
   read(from: number, bytes: number): Buffer {
     const read = readAt(this.#fd, from, bytes);
     if (read.length < bytes) throw damagedEntries(this.#path, 'torn record');

@@ -1,4 +1,4 @@
-/** Where the entries of each repository lie: `REPOSITORY/N.hot` and `N.cold` for snapshot N. */
+/** The files of each repository's entries: `REPOSITORY/N.hot` and `N.cold` for snapshot N. */
 import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { makeDirectories, removeUnlessBusy, syncDirectory } from '../../core/durable-files.ts';

@@ -1,9 +1,9 @@
 /**
  * The entries of one snapshot on disk: what `update` compares the source with.
  *
- * Two plain files rather than LMDB keys, because both are only ever written and read front to back, and a no-op must
- * read nothing but the first: names and stat data in walk order (`hot`), and, in the order in which directories are
- * finished, CIDs and DAG sizes (`cold`). Measured at 1M files: see docs/measurements.md.
+ * Two plain files rather than keys in LMDB, because both are written and read front to back, and an update that finds nothing to do must
+ * read the first one only: names and stat data in walk order (`hot`). The other has CIDs and DAG sizes in the order in which directories
+ * are finished (`cold`). Measured at 1M files: see docs/measurements.md.
  *
  *   hot   header, then blocks: u32 length, u32 crc32, payload. A payload is directory records, each padded to 8 bytes:
  *         u32 entries, u32 path bytes, u32 bytes of all names, u32 zero,
@@ -30,12 +30,12 @@ export const FOOTER_BYTES = 16;
 /** A hot block is closed when its payload has grown to this: about 2,000 entries. */
 export const HOT_BLOCK_BYTES = 100_000;
 
-/** In the count of a cold record: its sizes have 8 bytes. */
+/** Added to the count of a cold record whose DAG sizes have 8 bytes. */
 export const WIDE = 2 ** 31;
 
 const MAGIC = { hot: 'shrdhot\n', cold: 'shrdcld\n' } as const;
 
-/** The source's root, which is nobody's entry. */
+/** Stat data of the source's root, which is no directory's entry. */
 export interface RootStat {
   /** Permission bits of the source's root. */
   readonly rootMode: number;
@@ -61,12 +61,12 @@ export function encodeHeader(part: keyof typeof MAGIC, header: EntriesHeader): B
 
 export function decodeHeader(part: keyof typeof MAGIC, bytes: Buffer, path: string): EntriesHeader {
   if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, 8) !== MAGIC[part]) throw damagedEntries(path, 'not an entries file');
-  // Of an earlier or later version, or a flipped bit: nothing but time is lost with it.
+  // The file is of another version, or a bit has flipped. Without it every file is read again, and nothing is lost but time.
   if (bytes.readUInt32LE(8) !== ENTRIES_VERSION) throw damagedEntries(path, 'it has another format');
   return { rootMode: bytes.readUInt32LE(12), rootMtime: bytes.readBigInt64LE(16), pair: bytes.readBigUInt64LE(24) };
 }
 
-/** The entries are only a memory of the last run: without them every file is read again, to the same result. */
+/** Entries that are missing or damaged cost time and nothing else: every file is read again, with the same result. */
 export class EntriesDamaged extends ShardctlError {
   constructor(path: string, what: string) {
     super('DAMAGE', `the index is damaged: ${what} (${path})`);

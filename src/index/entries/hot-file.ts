@@ -1,4 +1,4 @@
-/** The hot part of the entries, block by block: for the reader, which takes them in order, and for the sweep, which does not. */
+/** The hot part of the entries, block by block. The reader takes blocks in order, the sweep in any order. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { ByteString } from '../../core/model.ts';
@@ -44,7 +44,7 @@ export class HotFile {
     return offsets;
   }
 
-  /** Payload of the block at `offset`. @param memory is where it goes, and is replaced when it is too small */
+  /** Reads the block at `offset`. @param memory where it is read to; if it is too small, larger memory is made and returned */
   block(offset: number, memory: ArrayBuffer): { readonly payload: Buffer; readonly memory: ArrayBuffer; readonly next: number } {
     const length = this.#lengthAt(offset);
     const large = memory.byteLength >= BLOCK_HEADER_BYTES + length ? memory : new ArrayBuffer((BLOCK_HEADER_BYTES + length) * 2);
@@ -80,7 +80,7 @@ export function pathAt(payload: Buffer, at: number): ByteString {
   return payload.toString('latin1', text, text + payload.readUInt32LE(at + 4));
 }
 
-/** A record whose names are bytes yet, and whose 64-bit columns are pairs of words, low first. */
+/** A record whose names are still bytes, and whose 64-bit columns are pairs of words, low first. */
 export interface RawRecord {
   readonly count: number;
   /** Where the names stand, one after the other from `namesAt`. */

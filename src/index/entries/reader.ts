@@ -31,7 +31,7 @@ export class EntriesReader {
     this.#cold = cold;
   }
 
-  /** The same entries from their beginning, for somebody who goes at another pace. Ends with this one. */
+  /** A second reader of the same files, from their beginning. It must not be used after `close` of this one. */
   another(): EntriesReader {
     return new EntriesReader(this.#hot, this.#cold);
   }
@@ -66,7 +66,7 @@ export class EntriesReader {
     return record;
   }
 
-  /** Passes over the next record; returns its bytes, valid as columns are. */
+  /** Passes over the next record. @returns its bytes, valid as long as the columns of `next` */
   skip(): Buffer | undefined {
     if (!this.#hasNext()) return undefined;
     const at = this.#at;
@@ -95,7 +95,7 @@ export class EntriesReader {
   #hasNext(): boolean {
     while (this.#at === this.#payload.length) {
       if (this.#next >= this.#hot.bytes) {
-        // A file that was cut between two blocks looks complete by itself.
+        // A file that was cut between two blocks has no damaged block: only the count of directories in the cold part tells.
         if (this.#ordinal !== this.#cold.directories) throw damagedEntries(this.#hot.path, 'directories are missing');
         return false;
       }

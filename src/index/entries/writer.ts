@@ -1,4 +1,4 @@
-/** Writes the entries of a snapshot while the walk goes on: the hot part as directories fill, the cold part as they close. */
+/** Writes the entries of a snapshot during the walk: a directory's hot record when it is entered, its cold record when it is left. */
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { CID_COLUMN_BYTES, type Directory, DROPPED, NO_CTIME } from '../../walk/directory.ts';
@@ -35,7 +35,7 @@ export class EntriesWriter {
   /** The hot block that is being filled, after room for its header. */
   #block = new ArrayBuffer(2 * HOT_BLOCK_BYTES);
   #blockEnd = BLOCK_HEADER_BYTES;
-  /** Where each directory's cold part begins, by walk order. */
+  /** Where each directory's cold record begins, in walk order. */
   #offsets = new Float64Array(1024);
   #directories = 0;
   readonly #open: OpenDirectory[] = [];
@@ -51,13 +51,13 @@ export class EntriesWriter {
     this.#cold.append(encodeHeader('cold', header));
   }
 
-  /** The directory's stat columns are final (its subdirectories are still to come). */
+  /** Writes the hot record. The directory's stat columns are final; its subdirectories are still to come. */
   enter(directory: Directory): void {
-    // A subdirectory may still vanish before its turn comes. Both parts list the entries that are live now.
+    // Both records list the entries that are live now. A subdirectory among them may still vanish before the walk comes to it.
     const live = directory.live();
     this.#open.push({ ordinal: this.#directories, live });
     this.#count();
-    // Making room may move the block.
+    // `#reserve` may move the block: it must come before the block is used.
     const { record } = directory;
     const asIs = record !== undefined && live.length === directory.count;
     const at = this.#reserve(asIs ? record.length : bytesOf(directory, live));
@@ -67,7 +67,7 @@ export class EntriesWriter {
     if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
   }
 
-  /** All CIDs of the directory are known. */
+  /** Writes the cold record, when all CIDs of the directory are known. */
   leave(directory: Directory): void {
     const opened = this.#open.pop();
     if (opened === undefined) throw new Error('a directory is left that was not entered');
@@ -77,13 +77,13 @@ export class EntriesWriter {
     writeCold(this.#cold.reserve(coldBytes(live.length, wide)), directory, live, wide);
   }
 
-  /** Takes a whole subtree as the parent has it. @param ordinal of its top @param directories in it, the top included */
+  /** Copies the records of a whole subtree from the parent. @param ordinal of its top @param directories in it, the top included */
   copy(parent: EntriesReader, ordinal: number, directories: number): void {
     while (parent.ordinal < ordinal) parent.skip();
     const { from, to, starts } = parent.coldFile.subtree(ordinal, directories);
     const shift = this.#cold.position - from;
     for (const start of starts) {
-      // Counting may move the offsets.
+      // `#count` may replace the array: it must come before the array is used.
       const copied = this.#count();
       this.#offsets[copied] = start + shift;
       const record = parent.skip();
@@ -109,13 +109,13 @@ export class EntriesWriter {
     this.#cold.close(true);
   }
 
-  /** Gives up, unless it is finished: the files stay as they are, for the next run to overwrite. */
+  /** Closes both files, unless they are finished, and leaves them for the next run to overwrite. */
   abandon(): void {
     this.#hot.close(false);
     this.#cold.close(false);
   }
 
-  /** One more directory; returns its position in walk order. */
+  /** Counts one more directory; returns its position in walk order. */
   #count(): number {
     if (this.#directories === this.#offsets.length) {
       const grown = new Float64Array(this.#offsets.length * 2);
@@ -125,7 +125,7 @@ export class EntriesWriter {
     return this.#directories++;
   }
 
-  /** Room for a record; returns where it begins. */
+  /** Makes room for a record in the block; returns where it begins. */
   #reserve(bytes: number): number {
     const start = this.#blockEnd;
     if (start + bytes > this.#block.byteLength) this.#block = grown(this.#block, start + bytes);
@@ -133,7 +133,7 @@ export class EntriesWriter {
     return start;
   }
 
-  /** A racy entry is given a ctime that nothing has, so that the next run looks at it again (as git does with its index). */
+  /** Gives racy entries a ctime that no file has, so that the next run reads them again (as git does with its index). */
   #markRacy(columnsAt: number, count: number): void {
     const ctimes = new BigInt64Array(this.#block, columnsAt + 16 * count, count);
     for (let i = 0; i < count; i++) if (this.#isRacy(ctimes[i] as bigint)) ctimes[i] = NO_CTIME;
@@ -197,7 +197,7 @@ function writeRecord(block: ArrayBuffer, start: number, directory: Directory, li
   for (let to = 0; to < count; to++) {
     const name = directory.names[live[to] as number] as string;
     lengths[to] = name.length;
-    // Names are short: a call of write costs more.
+    // Names are short: a loop takes less time than a call of `write`.
     for (let c = 0; c < name.length; c++) out[at++] = name.charCodeAt(c);
   }
   out.writeUInt32LE(count, start);
@@ -224,7 +224,7 @@ function writeCids(out: Buffer, { cids, dagSizes, states }: Directory, live: Uin
     const i = live[to] as number;
     const at = cidsAt + to * CID_COLUMN_BYTES;
     if (states[i] === DROPPED) {
-      // It vanished after `enter` had listed it: a codec of 0 says that it has no CID.
+      // The entry vanished after `enter` had listed it. A codec of 0 says that it has no CID.
       out.fill(0, at, at + CID_COLUMN_BYTES);
       continue;
     }

@@ -22,7 +22,7 @@ export class Appender {
     bytes.copy(this.reserve(bytes.length));
   }
 
-  /** The place of the next bytes, to be filled before anything else is appended. */
+  /** Appends bytes that the caller fills in, before anything else is appended. @returns where they go */
   reserve(bytes: number): Buffer {
     if (this.#buffered + bytes > this.#buffer.length) this.#flush();
     if (bytes > this.#buffer.length) this.#buffer = Buffer.alloc(bytes * 2);

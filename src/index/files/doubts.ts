@@ -1,10 +1,10 @@
 /**
- * `doubts/NAME`: a note that the head of a repository is not known to be whole. It is there from when somebody has reason to doubt
- * (`verify` and `repair`, which have found a block missing; an index of an older format, whose prune was wrong) until a run has
- * looked, or has committed a tree that it stored anew: see `doubted-head.ts`.
+ * `doubts/NAME`: a note that the newest snapshot of a repository is not known to be whole. `verify` and `repair` write it when they miss
+ * a block, and so does the upgrade from format 1, whose prune was wrong. The next `add` or `update` removes it when it has looked the
+ * tree through, or has committed a tree that it stored anew: see `update/doubted-head.ts`.
  *
- * Whoever finds something may write it at any time, with no lock. So each note is another one, and a run takes away only the one
- * that it has read before it looked: what was found meanwhile stays.
+ * A note may be written at any time, without the lock. So each has an ID of its own, and a run removes only the note that it read before
+ * it looked: a note that was written meanwhile stays.
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
@@ -25,7 +25,7 @@ export function noteDoubt(path: string): void {
   writeDurablySync(path, `${note}\n`, `${path}.${note}.tmp`);
 }
 
-/** What tells this note from another; undefined when there is none. */
+/** The text of the note, by which it is told from another; undefined when there is none. */
 export function readDoubt(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -35,7 +35,7 @@ export function readDoubt(path: string): string | undefined {
   }
 }
 
-/** Takes the note away, unless it is another one by now. */
+/** Removes the note, unless another one is there by now. */
 export function dropDoubt(path: string, note: string): void {
   if (readDoubt(path) !== note) return;
   rmSync(path, { force: true });

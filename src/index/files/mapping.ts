@@ -1,6 +1,6 @@
 /**
- * Whether files here can be mapped shared. LMDB maps its own, and ends the process with SIGSEGV where that is refused: on FUSE mounts with
- * `direct_io` (mergerfs, sshfs and rclone have such settings) and some cluster file systems.
+ * Whether files in a directory can be mapped into memory, shared. LMDB maps its file, and ends the process with SIGSEGV where that is
+ * refused: on FUSE mounts with `direct_io` (mergerfs, sshfs and rclone have such settings) and some cluster file systems.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { errnoName } from '../../core/errno.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { memoryCalls } from '../../core/libc.ts';
 
-/** By statfs's type: ext, XFS, btrfs, tmpfs, ZFS, overlay, F2FS. To ask these would cost every command the loading of koffi. */
+/** File systems that can, by statfs's type: ext, XFS, btrfs, tmpfs, ZFS, overlay, F2FS. On these no mapping is tried, which spares every command the loading of koffi. */
 const CERTAIN = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x2fc12fc1, 0x794c7630, 0xf2f52010]);
 
 /** @param dir of the tables, which exists unless they are new @throws ShardctlError `BAD_CONFIG` */
@@ -32,7 +32,7 @@ function isCertain(dir: string): boolean {
   }
 }
 
-/** With a file of its own: that of the tables may be in use, or not be there yet. */
+/** Tries it with a new file, because the tables' file may be in use, or not be there yet. */
 function mappingNew(dir: string): number {
   const path = join(dir, `${randomUUID()}.probe`);
   try {
@@ -42,7 +42,7 @@ function mappingNew(dir: string): number {
   }
 }
 
-/** @returns an errno; 0 also where nothing can be asked */
+/** @returns an errno; 0 when it worked, and also where koffi cannot be loaded */
 function mapping(path: string, flags: 'r' | 'wx+'): number {
   const calls = memoryCalls();
   if (calls === undefined) return 0;

@@ -1,17 +1,18 @@
 /**
- * What lies in files under a repository's name: entries and pending entries, which are only a memory of its last runs, and doubts.
+ * The files that bear a repository's name: entries and pending entries, which spare the next run work and no more, and doubts.
  *
- * The tables rename a repository in one transaction, and the files follow. `renaming.json` is there from before the transaction until
- * they have: who opens the index then sees in the tables on which side of it the run has died.
+ * When a repository is renamed, the tables change in one transaction, and the files are moved after it. `renaming.json` is written
+ * before the transaction and removed when all files are moved. A run that opens the index and finds it sees in the tables whether the
+ * transaction was made before the earlier run died.
  */
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { syncDirectory, writeDurablySync } from '../../core/durable-files.ts';
 import { doubtPath } from './doubts.ts';
 
-/** What is only a memory of a repository's last runs. */
+/** Paths of what earlier runs have left to spare the next one work. */
 const MEMORY = ['entries', 'pending'].map((kind) => (dir: string, repository: string) => join(dir, kind, encodeURIComponent(repository)));
-/** All that lies under a repository's name. */
+/** Paths of all that bears a repository's name. */
 const FILES = [...MEMORY, doubtPath];
 
 export interface Renaming {
@@ -19,7 +20,7 @@ export interface Renaming {
   readonly to: string;
 }
 
-/** Forgets what the last runs of repositories have left for the next, which reads every file then. */
+/** Deletes entries and pending entries of repositories. An update without them reads every file. */
 export function dropMemory(dir: string, repositories: readonly string[]): void {
   for (const path of repositories.flatMap((name) => MEMORY.map((pathOf) => pathOf(dir, name))))
     rmSync(path, { recursive: true, force: true });
@@ -34,19 +35,19 @@ export function noteRenaming(dir: string, names: Renaming): void {
   writeDurablySync(notePath(dir), JSON.stringify(names));
 }
 
-/** What a run that died has left undone. @param isThere whether the tables have a repository of that name */
+/** Ends a renaming during which a run has died. @param isThere whether the tables have a repository of that name */
 export function completeRenaming(dir: string, isThere: (name: string) => boolean): void {
   const names = JSON.parse(readFileSync(notePath(dir), 'utf8')) as Renaming;
   if (isThere(names.to)) finishRenaming(dir, names);
   else dropNote(dir);
 }
 
-/** Moves the files; done again after a crash it goes on where it was. */
+/** Moves the files, and removes the note. After a crash it can be called again: files that were moved are not there any more. */
 export function finishRenaming(dir: string, { from, to }: Renaming): void {
   for (const pathOf of FILES) {
     const [source, target] = [pathOf(dir, from), pathOf(dir, to)];
     if (!existsSync(source)) continue;
-    // Left there by a first import under that name which was never committed.
+    // A first import under that name, which was never committed, may have left files.
     rmSync(target, { recursive: true, force: true });
     renameSync(source, target);
     syncDirectory(dirname(target));

@@ -1,11 +1,11 @@
-/** Where pending entries lie: `REPOSITORY/N.pending`, one file for each run since the last commit that imported anything. */
+/** The files of pending entries: `REPOSITORY/N.pending`, one for each run since the last commit that imported anything. */
 import { readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeUnlessBusy } from '../../core/durable-files.ts';
 import { errnoOf } from '../../core/errors.ts';
 
 const SUFFIX = '.pending';
-/** Whatever else is there is not ours. */
+/** Other files are left alone. */
 const OURS = /^\d+\.pending$/;
 
 export class PendingFiles {
@@ -20,12 +20,12 @@ export class PendingFiles {
     return this.#numbers().map((number) => this.#path(number));
   }
 
-  /** Of the run that begins. */
+  /** Path for the run that begins. */
   nextPath(): string {
     return this.#path((this.#numbers().at(-1) ?? 0) + 1);
   }
 
-  /** Deletes all: what they say is committed. */
+  /** Deletes all files, after a commit. */
   drop(): void {
     const paths = this.paths();
     for (const path of paths) removeUnlessBusy(path);

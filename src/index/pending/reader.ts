@@ -1,4 +1,4 @@
-/** Reads the pending entries that a run left which was never committed. */
+/** Reads the pending entries of a run that died before its commit. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { type ByteString, DIGEST_BYTES, FILE } from '../../core/model.ts';
@@ -23,7 +23,7 @@ export interface PendingRecord extends Omit<EntriesRecord, 'ordinal' | 'own'> {
   readonly dagSizes: Float64Array;
 }
 
-/** A frame that is whole as far as its header says. */
+/** A frame whose 16 bytes have a good checksum, and whose payload ends within the file. */
 interface Frame {
   readonly kind: number;
   readonly at: number;
@@ -37,7 +37,7 @@ export class PendingReader {
   readonly shards: readonly number[];
   readonly #fd: number;
   readonly #size: number;
-  /** Where rows are that may be believed, from and to, in order. */
+  /** Ranges of the file, in order, with frames whose rows count. */
   readonly #ranges: { readonly from: number; to: number }[] = [];
 
   /** @param isThere whether a shard is placed, and on peers that answer */
@@ -57,7 +57,7 @@ export class PendingReader {
       for (let frame = this.#frame(from); frame !== undefined && frame.at < to; frame = this.#after(frame)) {
         if (frame.kind !== kind) continue;
         const block = this.#payload(frame);
-        // What was torn in the middle is read from the source.
+        // A damaged payload is left out: its files are read from the source again.
         if (block !== undefined) yield* recordsOf(block);
       }
     }
@@ -67,7 +67,7 @@ export class PendingReader {
     closeSync(this.#fd);
   }
 
-  /** Finds the rows whose shards are there. */
+  /** Finds the ranges whose rows count, because all shards that they need are there. */
   #believe(header: Frame, isThere: (shard: ShardName) => boolean, shards: Set<number>): void {
     let from = header.at + header.bytes;
     for (let frame = this.#frame(from); frame !== undefined; frame = this.#after(frame)) {

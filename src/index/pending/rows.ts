@@ -1,4 +1,4 @@
-/** Rows of pending entries on their way to the file: one block of memory, used again and again, and no object a row. */
+/** Collects rows of pending entries for the file, in one block of memory that is used again, without an object for each row. */
 
 import { DIGEST_BYTES } from '../../core/model.ts';
 import { CID_COLUMN_BYTES, type Directory } from '../../walk/directory.ts';
@@ -6,7 +6,7 @@ import { GROUP_BYTES, ROW_BYTES } from './format.ts';
 
 /** A block is written when it has grown to this. */
 const FULL_BYTES = 64 * 1024;
-/** Of the first block: a path may have 4 KiB, a name 255 bytes. */
+/** Size of the memory at first: a path may have 4 KiB, a name 255 bytes. */
 const FIRST_BYTES = FULL_BYTES + 8 * 1024;
 
 export class PendingRows {
@@ -28,7 +28,7 @@ export class PendingRows {
     return this.#end >= FULL_BYTES;
   }
 
-  /** Adds a file that has its CID. @param ctimeNs what the next run is to believe of it */
+  /** Adds a file that has its CID. @param ctimeNs its ctime, or NO_CTIME if the next run is to read it again */
   add(directory: Directory, index: number, ctimeNs: bigint): void {
     const name = directory.names[index] as string;
     this.#reserve(GROUP_BYTES + directory.path.length + ROW_BYTES + name.length + 16);
@@ -50,7 +50,7 @@ export class PendingRows {
     this.#end = this.#text(name, at + ROW_BYTES);
   }
 
-  /** The block, which begins anew. A view: valid until the next `add`. */
+  /** Returns the rows and begins a new block. A view: valid until the next `add`. */
   take(): Uint8Array {
     const block = this.#bytes.subarray(0, this.#end);
     this.#end = 0;

@@ -1,6 +1,6 @@
 /**
- * Writes the pending entries of a run.
- * In: files as their last blocks are packed, and shards as they are sealed. Holds: two blocks of rows of 64 KiB.
+ * Writes the pending entries of a run. The packer tells it which files' last blocks are packed, which other shards have blocks of them,
+ * and which shards are sealed. Holds two blocks of rows, of 64 KiB each.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -32,14 +32,14 @@ export class PendingWriter {
   readonly #header: PendingHeader;
   readonly #options: PendingWriterOptions;
   readonly #read = new PendingRows();
-  /** Made when it is needed: most runs make no root node anew. */
+  /** Made with the first such row: most runs make no root node anew. */
   #reRooted: PendingRows | undefined;
   /** Rows were written since the last `shards` frame. */
   #uncovered = false;
   /** Shards that hold blocks of files that ended since the last `shards` frame. */
   #met = new Set<number>();
   #lastMet = -1;
-  /** Shards that hold the beginning of the file under way. */
+  /** Shards that hold the beginning of the file of which not all blocks are packed yet. */
   #begun: ReadonlySet<number> = new Set();
   #isMidFile = false;
   #ended = false;
@@ -48,7 +48,7 @@ export class PendingWriter {
   #files: FinishedFiles | undefined;
   #next = 0;
   #fd: number | undefined;
-  /** A flush under way must not meet a closed file. */
+  /** The last flush; `close` waits for it before the file is closed. */
   #flushing: Promise<void> = Promise.resolve();
 
   /** @param path of a file that is made with the first row */
@@ -70,21 +70,21 @@ export class PendingWriter {
     if (bytes > 0) this.#isMidFile = bytes > (this.#next === 0 ? 0 : (ends[this.#next - 1] as number));
   }
 
-  /** A block was there already, in this shard. */
+  /** A block of the file under way is in this shard already, and was not packed. */
   meets(shard: number): void {
     if (shard === this.#lastMet) return;
     this.#lastMet = shard;
     this.#met.add(shard);
   }
 
-  /** Everything that was packed and not met elsewhere is in this shard. */
+  /** A shard is sealed: all blocks that were packed since the last one are in it. */
   sealed(shard: number, cid: string): void {
     this.#sealed.set(shard, cid);
     this.#met.add(shard);
     this.cover();
   }
 
-  /** The index knows the shard. Resolves when what was written is on disk: nothing depends on it but how much a power cut costs. */
+  /** The index has the shard. Resolves when the rows so far are flushed, so that a power cut does not lose them; nothing else depends on that. */
   placed(shard: number): Promise<void> {
     this.#sealed.delete(shard);
     const fd = this.#fd;
@@ -92,7 +92,7 @@ export class PendingWriter {
     return this.#flushing;
   }
 
-  /** No shard is open: all blocks of the files so far are in shards that were met. Once these are placed, the files count. */
+  /** Called when no shard is open: writes which shards the rows so far need. All of their blocks are in these, and the rows count once these are placed. */
   cover(): void {
     const frames = [...framesOf(READ_ROWS, this.#read), ...framesOf(RE_ROOTED_ROWS, this.#reRooted)];
     const needed = new Set([...this.#begun, ...this.#met]);
@@ -100,7 +100,7 @@ export class PendingWriter {
       const names = Array.from(needed, (shard): ShardName => [shard, this.#cidOf(shard)]);
       this.#write([...frames, jsonFrame(SHARDS, names)]);
     }
-    // A file that goes on needs the shards in which it began; if none ended here, it may have begun before.
+    // The rows of a file that goes on need the shards in which it began. If no file has ended since the last call, it began before that.
     if (!this.#isMidFile) this.#begun = new Set();
     else this.#begun = this.#ended ? this.#met : needed;
     this.#met = new Set();
@@ -118,7 +118,7 @@ export class PendingWriter {
 
   #addFile(directory: Directory, index: number): void {
     const { cids, ctimes, states } = directory;
-    // It could not be read after all.
+    // The file could not be read after all.
     if (cids === undefined || cids[index * CID_COLUMN_BYTES] === 0) return;
     const kind = states[index] === METADATA ? RE_ROOTED_ROWS : READ_ROWS;
     if (kind === RE_ROOTED_ROWS) this.#reRooted ??= new PendingRows();
@@ -134,7 +134,7 @@ export class PendingWriter {
     return this.#sealed.get(shard) ?? this.#options.cidOf(shard);
   }
 
-  /** As one write, with the header if it is the first. */
+  /** Appends frames in one write, after the header if the file is new. */
   #write(frames: readonly Uint8Array[]): void {
     const isFirst = this.#fd === undefined;
     this.#fd ??= this.#create();
@@ -152,7 +152,7 @@ export class PendingWriter {
   }
 }
 
-/** Views: valid until the next row. */
+/** The frame of the rows so far. Views: valid until the next row. */
 function framesOf(kind: RowsKind, rows: PendingRows | undefined): Uint8Array[] {
   if (rows === undefined || rows.isEmpty) return [];
   const payload = rows.take();

@@ -1,7 +1,7 @@
 /**
- * Whether LMDB may map its file. It believes what it maps: a file that was cut, or overwritten, ends the process with SIGBUS or
- * SIGSEGV instead of an error. What is looked at: the meta pages, the pages that lead to others, and that all they name is
- * in the file; in a large file that is one page in a hundred.
+ * Checks LMDB's file before LMDB maps it, because LMDB trusts what it maps: a file that was cut or overwritten ends the process with
+ * SIGBUS or SIGSEGV instead of an error. Checked are the meta pages, the branch pages, and whether all pages that they name are in the
+ * file; in a large file that is one page in a hundred.
  *
  * The layout is that of LMDB's data version 2 (lmdb-js 3): a page has a header of 24 bytes: u64 number, u64 transaction, u16 pad,
  * u16 flags, u16 lower, u16 upper; then u16 offsets of its nodes, counted from the end of the header.
@@ -26,13 +26,13 @@ const TABLES_TREE_AT = 96;
 const LAST_PAGE_AT = 144;
 const TRANSACTION_AT = 152;
 const TREE_BYTES = 48;
-/** More than any tree of this size has. */
+/** More levels than any tree of the tables has. */
 const MAX_LEVELS = 16;
 const NODE_HEADER_BYTES = 8;
-/** Flags of a leaf's nodes: the data are on pages of their own, the data are the record of a tree. */
+/** Flags of a leaf's nodes. ELSEWHERE: the data are on pages of their own. SUBTREE: the data are the record of a tree. */
 const ELSEWHERE = 1;
 const SUBTREE = 2;
-/** Up to this size every page of every tree is looked at. */
+/** Up to this size every page of every tree is checked. */
 const SMALL_BYTES = 4 * 1024 * 1024;
 
 /** @param dir of the index @throws ShardctlError `DAMAGE` */
@@ -69,17 +69,17 @@ class TablesFile {
   readonly #fd: number;
   #size = 0;
   #pageBytes = 4096;
-  /** Look at leaves, too: in a small file, and in one that is shorter than it says (which it may be, where its last pages are free). */
+  /** Check leaves, too: in a small file, and in one that is shorter than its meta page says, which is no damage if the missing pages are free. */
   #thorough = true;
 
   constructor(fd: number) {
     this.#fd = fd;
   }
 
-  /** @param isUsed an empty file is a first run that died, unless there is something in the index already */
+  /** @param isUsed whether the index has blocks: if not, an empty file comes from a first run that died, and is no damage */
   problem(isUsed: boolean): string | undefined {
     if (fstatSync(this.#fd).size === 0) return isUsed ? 'is empty' : undefined;
-    // Somebody may be writing: then pages are given to others while they are looked at, and the transaction is another one afterwards.
+    // Another run may be writing, and use pages for something else while they are checked here. The transaction's number tells: then check again.
     for (;;) {
       const before = this.#transaction();
       const problem = this.#anyProblem();
@@ -87,7 +87,7 @@ class TablesFile {
     }
   }
 
-  /** Of the newest meta page. */
+  /** Number of the newest transaction. */
   #transaction(): bigint {
     const [first = 0n, second = 0n] = [0, this.#pageBytes].map((at) => this.#meta(at)?.readBigUInt64LE(TRANSACTION_AT));
     return first > second ? first : second;
@@ -136,7 +136,7 @@ class TablesFile {
     return undefined;
   }
 
-  /** A node: u16 and u16 of the data's length, u16 flags, u16 length of the key, the key, the data. */
+  /** A node: u32 length of the data, u16 flags, u16 length of the key, the key, the data. */
   #leafProblem(page: Buffer, at: number): string | undefined {
     const flags = page.readUInt16LE(at + 4);
     const dataAt = at + NODE_HEADER_BYTES + page.readUInt16LE(at + 6);

@@ -1,18 +1,18 @@
 /**
- * How records stand in LMDB: `CRC32\nJSON`. LMDB has no checksums, and a flipped bit would name another shard, or none.
+ * The encoding of records in LMDB: `CRC32\nJSON`. LMDB has no checksums, and a flipped bit in a record might name another shard.
  * Records of format 1 are JSON alone, which has no line break.
  */
 import { crc32 } from 'node:zlib';
 import { damagedTables } from './check.ts';
 
 interface Encoder {
-  /** Decode gets memory of the record's own length: by default it would be memory that is used again and again. */
+  /** Makes lmdb pass `decode` memory of the record's own length; by default it is a larger buffer that is used again. */
   readonly needsStableBuffer: true;
   encode(value: unknown): Buffer;
   decode(bytes: Uint8Array): unknown;
 }
 
-/** An option of a database, which LMDB's types leave out. @param path of the file, and @param dir of the index, for the error */
+/** The option `encoder` of a database, which lmdb's types leave out. @param path of the file, for the error @param dir of the index, for the error */
 export function checkedJson(path: string, dir: string): { readonly encoder: Encoder } {
   const decode = (bytes: Uint8Array) => {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();

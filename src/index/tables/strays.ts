@@ -1,11 +1,14 @@
-/** What may be on peers although no snapshot needs it, by CID: noted before anything is put, dropped when the shard is recorded, removed by `prune`. */
+/**
+ * The table of strays: by CID, the peers that may hold a shard or catalogue that no snapshot needs there. A peer is noted before anything
+ * is put on it, taken off when a record names it as a holder, and also when `prune` has removed the stray from it.
+ */
 import type { Database } from 'lmdb';
 import type { PlacedShard, Stray } from '../../core/model.ts';
 
 export class Strays {
   readonly #table: Database<readonly string[], string> | undefined;
 
-  /** @param table absent in an index that an earlier version made, and that is only read now */
+  /** @param table undefined in an index that an earlier version made and that is only read now */
   constructor(table: Database<readonly string[], string> | undefined) {
     this.#table = table;
   }
@@ -14,12 +17,12 @@ export class Strays {
     return [...(this.#table?.getRange() ?? [])].map(({ key, value }) => ({ cid: key, peers: value }));
   }
 
-  /** In a transaction, as all that follows. Adds peers to those that may hold it. */
+  /** Adds peers to those that may hold it. Within a transaction, as are the methods below. */
   note({ cid, peers }: Stray): void {
     this.#put(cid, [...new Set([...this.#of(cid), ...peers])]);
   }
 
-  /** It is on these peers no more; without `peers`, on none. */
+  /** Notes that it is not on these peers any more; without `peers`, that it is on none. */
   drop(cid: string, peers?: readonly string[]): void {
     this.#put(
       cid,
@@ -27,7 +30,7 @@ export class Strays {
     );
   }
 
-  /** What was announced is recorded now; a peer that is not among the holders may have a copy all the same. */
+  /** A record names these `peers` as holders now. Those noted before, and `formerHolders`, may still have a copy unless they are among them. */
   recordHolders({ cid, peers }: Pick<PlacedShard, 'cid' | 'peers'>, formerHolders: readonly string[] = []): void {
     const others = new Set([...this.#of(cid), ...formerHolders]);
     this.#put(

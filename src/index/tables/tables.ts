@@ -1,4 +1,4 @@
-/** The small tables of the index. Owner of LMDB, which takes 40 ms to load: a run that finds nothing to do goes without. */
+/** The small tables of the index. The only file that loads LMDB, which takes 40 ms: an update that finds nothing to do does without. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
@@ -19,7 +19,7 @@ export class Tables {
   readonly strays: Strays;
   readonly meta: Database<number, string>;
 
-  /** @throws ShardctlError `DAMAGE` when the file is torn or is no such file: lmdb itself would die of it */
+  /** @throws ShardctlError `DAMAGE` when the file is cut or overwritten, which would end the process if LMDB mapped it */
   constructor(dir: string, readOnly: boolean) {
     this.#dir = dir;
     const path = join(dir, 'tables');
@@ -27,12 +27,12 @@ export class Tables {
     assertSound(file, dir);
     assertMappable(path, readOnly);
     const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
-    // Without `overlappingSync` a transaction's promise resolves when it is on disk, which is what every step here waits for.
+    // Without `overlappingSync` the promise of a transaction resolves when it is on disk, which all callers rely on.
     this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });
     const checked = checkedJson(file, dir);
     this.repositories = this.root.openDB({ name: 'repositories', ...checked });
     this.snapshots = this.root.openDB({ name: 'snapshots', ...checked });
-    // Plain, so that every version can read the format.
+    // Without checksums, so that every version can read the format.
     this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
     this.shards = this.root.openDB({ name: 'shards', ...checked });
     this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', ...checked }));
@@ -42,10 +42,10 @@ export class Tables {
     throw damagedTables(file, dir, `has snapshot ${misplaced.number} of ${misplaced.repository} under a damaged key`);
   }
 
-  /** A snapshot that its repository does not see any more, because a bit of its key flipped: `prune` would take its shards for unused. */
+  /** A snapshot that is not under its repository's name, because a bit of its key has flipped: `prune` would take its shards for unused. */
   #misplacedSnapshot(): SnapshotRecord | undefined {
     for (const key of this.snapshots.getKeys()) {
-      // A `recover` that died leaves snapshots before their repository.
+      // A key whose repository is not there may also come from a `recover` that died: it writes snapshots before their repository.
       const snapshot = this.repositories.doesExist(key[0]) ? undefined : this.snapshots.get(key);
       if (snapshot !== undefined && snapshot.repository !== key[0]) return snapshot;
     }
@@ -62,7 +62,7 @@ export class Tables {
     }
   }
 
-  /** What there is to know of the heads. */
+  /** The records of all repositories, of their heads, and of the shards that the heads need. */
   headCache(format: number): HeadCache {
     const repositories = [...this.repositories.getRange()].map(({ value }) => value);
     const snapshots = repositories.flatMap(({ name, head }) => this.snapshots.get([name, head]) ?? []);
@@ -74,12 +74,12 @@ export class Tables {
   /** Within a transaction. */
   setState(number: number, state: ShardRecord['state']): void {
     const shard = this.shards.get(number);
-    // What is lost does not come back by being named.
+    // A lost shard does not become placed because a snapshot names it.
     if (shard !== undefined && (shard.state !== 'lost' || state === 'sealed') && shard.state !== state)
       void this.shards.put(number, { ...shard, state });
   }
 
-  /** Within a transaction: their catalogues become strays. */
+  /** Within a transaction: removes snapshots; their catalogues become strays. */
   forget(repository: string, numbers: Iterable<number>): void {
     for (const number of numbers) {
       const key: [string, number] = [repository, number];
@@ -90,7 +90,7 @@ export class Tables {
     }
   }
 
-  /** Within a transaction: snapshots take the place of those of their numbers. */
+  /** Within a transaction: writes snapshots, in place of those with the same numbers. */
   replaceSnapshots(snapshots: readonly SnapshotRecord[]): void {
     for (const snapshot of snapshots) {
       const key: [string, number] = [snapshot.repository, snapshot.number];
@@ -103,7 +103,7 @@ export class Tables {
     }
   }
 
-  /** Within a transaction: the repository with all of its snapshots. */
+  /** Within a transaction: removes a repository with all of its snapshots. */
   remove(repository: string): void {
     this.forget(
       repository,
@@ -112,7 +112,7 @@ export class Tables {
     void this.repositories.remove(repository);
   }
 
-  /** Within a transaction: the repository has other snapshots then, which bear its new name. */
+  /** Within a transaction: removes the repository `from`, and writes it under its new name with snapshots that have that name. */
   rename(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): void {
     this.remove(from);
     this.replaceSnapshots(snapshots);
@@ -133,7 +133,7 @@ export class Tables {
     }
   }
 
-  /** Within a transaction: other peers hold a shard now. Each record of it says so, and those that held it before become a stray's holders. */
+  /** Within a transaction: changes the peers in each record of a shard. Peers that held it before are noted as having a stray. */
   relocate(cid: string, users: ShardUsers, peers: readonly string[]): void {
     const before: string[] = [];
     for (const number of users.shards) {
