@@ -187,32 +187,16 @@ export class Index {
     await this.#change((tables) => tables.forget(repository, numbers));
   }
 
-  /**
-   * Removes repositories with all of their snapshots, all or none. Their entries and pending entries are deleted before the transaction:
-   * if the run dies in between, the next update reads every file. Doubts are deleted after it, because they must stay as long as the
-   * repository is there.
-   */
+  /** Removes repositories with all of their snapshots, all or none. */
   async removeRepositories(names: readonly string[]): Promise<void> {
-    const { dropDoubts, dropMemory } = await import('./files/named-files.ts');
-    dropMemory(this.#dir, names);
-    await this.#change((tables) => {
-      for (const name of names) tables.remove(name);
-    });
-    dropDoubts(this.#dir, names);
+    const { removeRepositories } = await import('./repositories.ts');
+    await removeRepositories(this.#dir, names, (change) => this.#change(change));
   }
 
-  /**
-   * Gives a repository another name, in one transaction with snapshots that have this name. The files that bear its name are moved
-   * afterwards, or, if this run dies in between, by the next run that opens the index.
-   */
+  /** Gives a repository another name, and snapshots that have this name, all or none. */
   async renameRepository(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): Promise<void> {
-    const { finishRenaming, noteRenaming } = await import('./files/named-files.ts');
-    const names = { from, to: repository.name };
-    // Without the head cache the next run opens the tables, and so looks for the note.
-    dropHeadCache(this.#dir);
-    noteRenaming(this.#dir, names);
-    await this.#change((tables) => tables.rename(from, repository, snapshots));
-    finishRenaming(this.#dir, names);
+    const { renameRepository } = await import('./repositories.ts');
+    await renameRepository(this.#dir, from, repository, snapshots, (change) => this.#change(change));
   }
 
   /** In one transaction: snapshots replace those with the same numbers, and the `dead` shards, which none of them needs, stop counting. */
@@ -279,7 +263,7 @@ export class Index {
     if (this.#options.readOnly === true) return;
     if (existsSync(join(this.#dir, 'renaming.json'))) {
       // A run that renamed a repository has died before it had moved all files.
-      const { completeRenaming } = await import('./files/named-files.ts');
+      const { completeRenaming } = await import('./repositories.ts');
       completeRenaming(this.#dir, (name) => this.#tables.repositories.doesExist(name));
     }
     if (found === INDEX_FORMAT) return;
