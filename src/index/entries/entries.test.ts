@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import fc from 'fast-check';
 import { DAG_PB, DIRECTORY, FILE } from '../../core/model.ts';
 import { CID_COLUMN_BYTES, Directory, DROPPED, NO_CTIME } from '../../walk/directory.ts';
 import { EntriesDamaged } from './format.ts';
@@ -120,6 +121,108 @@ test('what is copied from the parent reads as it does there, in however many dir
   assert.equal(copied.next(), undefined);
   parent.close();
   copied.close();
+});
+
+interface Tree {
+  readonly files: number;
+  /** Of which not in the snapshot. */
+  readonly dropped: readonly number[];
+  /** Dropped only after the directory was entered. */
+  readonly vanished: readonly number[];
+  readonly isWide: boolean;
+  readonly below: readonly Tree[];
+  /** When it is written a second time, the parent's records are copied. */
+  readonly isCopied: boolean;
+}
+
+const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
+  tree: fc.record({
+    // So many that some blocks have one directory, and some many.
+    files: fc.oneof({ weight: 9, arbitrary: fc.nat(4) }, { weight: 1, arbitrary: fc.nat(3000) }),
+    dropped: fc.array(fc.nat(5), { maxLength: 2 }),
+    vanished: fc.array(fc.nat(5), { maxLength: 2 }),
+    isWide: fc.boolean(),
+    below: fc.oneof({ maxDepth: 3 }, fc.constant([]), fc.array(tie('tree'), { maxLength: 5 })),
+    isCopied: fc.boolean(),
+  }),
+}));
+
+/** Writes a tree as the walk goes, and gives what must be read. @param parent its records are copied where the tree says so */
+function writeTree(it: Tree, parent?: EntriesReader): string[] {
+  const expected: string[] = [];
+  const target = parent === undefined ? { hot, cold } : { hot: join(dir, '2.hot'), cold: join(dir, '2.cold') };
+  const writer = new EntriesWriter(target.hot, target.cold, HEADER, (ctimeNs) => ctimeNs === 2n);
+  const cursor = parent?.another();
+  const count = ({ below }: Tree): number => below.reduce((sum, child) => sum + count(child), 1);
+  let ordinal = 0;
+  let isCopying = false;
+  const visit = (node: Tree, path: string, above: Directory | undefined) => {
+    const names = Array.from({ length: node.files }, (_, i) => `${String(i).padStart(4, '0')}\xe9`);
+    const made = directory(path, [...names, ...node.below.map((_, i) => `d${i}`)], above);
+    setRoots(made);
+    for (const i of node.dropped) if (i < node.files) made.drop(i);
+    const starts = cursor !== undefined && node.isCopied && !isCopying;
+    if (starts) {
+      writer.copy(cursor, ordinal, count(node));
+      isCopying = true;
+    }
+    ordinal++;
+    const live = [...made.live()];
+    if (!isCopying) writer.enter(made);
+    const at = expected.push('') - 1;
+    for (const [i, child] of node.below.entries()) visit(child, path === '' ? `d${i}` : `${path}/d${i}`, made);
+    for (const i of node.vanished) if (i < node.files) made.drop(i);
+    if (node.isWide) made.dagSizes?.fill(2 ** 40);
+    expected[at] = textOf(
+      path,
+      live.map((i) => entryText(made, i)),
+    );
+    if (!isCopying) writer.leave(made);
+    if (starts) isCopying = false;
+  };
+  visit(it, '', undefined);
+  writer.finish();
+  return expected;
+}
+
+const textOf = (path: string, entries: readonly string[]) => `${path}: ${entries.join(', ')}`;
+
+function entryText({ names, kinds, modes, sizes, mtimes, ctimes, inodes, states, cids, dagSizes }: Directory, i: number): string {
+  const ctime = ctimes[i] === 2n ? NO_CTIME : ctimes[i];
+  const isThere = states[i] !== DROPPED;
+  const cid = isThere ? cids?.toString('hex', i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES) : '00'.repeat(CID_COLUMN_BYTES);
+  return [names[i], kinds[i], modes[i], sizes[i], mtimes[i], ctime, inodes[i], cid, isThere ? dagSizes?.[i] : 0].join(' ');
+}
+
+function readTree(reader: EntriesReader): string[] {
+  const read: string[] = [];
+  for (let record = reader.next(); record !== undefined; record = reader.next()) {
+    const { names, kinds, modes, sizes, mtimes, ctimes, inodes } = record;
+    const { cids, dagSizes } = reader.cold(record.ordinal, names.length);
+    const entries = names.map((name, i) => {
+      const cid = cids.toString('hex', i * CID_COLUMN_BYTES, (i + 1) * CID_COLUMN_BYTES);
+      return [name, kinds[i], modes[i], sizes[i], mtimes[i], ctimes[i], inodes[i], cid, dagSizes[i]].join(' ');
+    });
+    read.push(textOf(record.path, entries));
+  }
+  return read;
+}
+
+test('any tree reads as it was written, and so it does where any of its subtrees were copied from the parent', () => {
+  fc.assert(
+    fc.property(tree, (it) => {
+      const expected = writeTree(it);
+      const reader = EntriesReader.open(hot, cold);
+      assert.deepEqual(readTree(reader), expected);
+      assert.equal(reader.directories, expected.length);
+      assert.deepEqual(writeTree(it, reader), expected);
+      const copied = EntriesReader.open(join(dir, '2.hot'), join(dir, '2.cold'));
+      assert.deepEqual(readTree(copied), expected);
+      copied.close();
+      reader.close();
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test('a racy entry gets a ctime that no file has', () => {
