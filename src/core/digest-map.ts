@@ -20,14 +20,14 @@ export class DigestMap {
 
   /** The value of the digest that stands at `at` in `bytes`, or undefined. */
   get(bytes: Uint8Array, at = 0): number | undefined {
-    const entry = this.#slots[this.#slotOf(bytes, at)] as number;
+    const entry = this.#entryIn(this.#slotOf(bytes, at));
     return entry < 0 ? undefined : (this.#values[entry] as number);
   }
 
   /** Adds the digest that stands at `at` in `bytes`; false (and no change) when it is already here. */
   add(bytes: Uint8Array, at: number, value: number): boolean {
     const slot = this.#slotOf(bytes, at);
-    if ((this.#slots[slot] as number) >= 0) return false;
+    if (this.#entryIn(slot) >= 0) return false;
     this.#slots[slot] = this.#size;
     this.#digests.set(bytes.subarray(at, at + DIGEST_BYTES), this.#size * DIGEST_BYTES);
     this.#values[this.#size++] = value;
@@ -37,7 +37,7 @@ export class DigestMap {
 
   /** Sets the value of the digest that stands at `at` in `bytes`, and adds the digest if it is not here yet. */
   set(bytes: Uint8Array, at: number, value: number): void {
-    const entry = this.#slots[this.#slotOf(bytes, at)] as number;
+    const entry = this.#entryIn(this.#slotOf(bytes, at));
     if (entry < 0) this.add(bytes, at, value);
     else this.#values[entry] = value;
   }
@@ -52,6 +52,11 @@ export class DigestMap {
     return this.#values.subarray(0, this.#size);
   }
 
+  /** Position of the entry in a slot, or -1. Never undefined: `#slotOf` masks each slot to the length of the table. */
+  #entryIn(slot: number): number {
+    return this.#slots[slot] as number;
+  }
+
   /** The slot of the digest that stands at `at` in `bytes`, or the free slot where it belongs. */
   #slotOf(bytes: Uint8Array, at: number): number {
     const mask = this.#slots.length - 1;
@@ -59,7 +64,7 @@ export class DigestMap {
       (((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) &
       mask;
     for (;;) {
-      const entry = this.#slots[slot] as number;
+      const entry = this.#entryIn(slot);
       if (entry < 0 || this.#holds(entry, bytes, at)) return slot;
       slot = (slot + 1) & mask;
     }

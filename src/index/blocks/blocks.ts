@@ -87,7 +87,7 @@ export class BlockTable {
     if (this.#segments.length === 0) return undefined;
     if (++this.#lookups === LOOKUPS_BEFORE_FILTERS) this.#segments.forEach(this.#addFilter);
     for (let i = this.#segments.length - 1; i >= 0; i--) {
-      const shard = (this.#segments[i] as Segment).get(digest, at, usable);
+      const shard = this.#segments[i]?.get(digest, at, usable);
       if (shard !== undefined) return shard;
     }
     return undefined;

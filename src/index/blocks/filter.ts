@@ -20,7 +20,7 @@ export class BlockFilter {
   add(digest: Uint8Array, at: number): void {
     for (let hash = 0; hash < 16; hash += 4) {
       const bit = wordAt(digest, at + hash) & this.#mask;
-      this.#words[bit >>> 5] = (this.#words[bit >>> 5] as number) | (1 << (bit & 31));
+      this.#words[bit >>> 5] = this.#wordOf(bit) | (1 << (bit & 31));
     }
   }
 
@@ -28,9 +28,14 @@ export class BlockFilter {
   mayHave(digest: Uint8Array, at: number): boolean {
     for (let hash = 0; hash < 16; hash += 4) {
       const bit = wordAt(digest, at + hash) & this.#mask;
-      if (((this.#words[bit >>> 5] as number) & (1 << (bit & 31))) === 0) return false;
+      if ((this.#wordOf(bit) & (1 << (bit & 31))) === 0) return false;
     }
     return true;
+  }
+
+  /** The word that has a bit. Never undefined: bits are masked to the size of the filter. */
+  #wordOf(bit: number): number {
+    return this.#words[bit >>> 5] as number;
   }
 }
 

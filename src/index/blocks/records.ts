@@ -22,9 +22,10 @@ export function sortedRecords(shard: number, digests: Buffer): Buffer {
   const order = Uint32Array.from(keys, (key) => key % MAX_SHARD_BLOCKS);
   for (let i = 1; i < count; i++) {
     for (let j = i; j > 0 && comparePrefixes(digests, at(order, j - 1), digests, at(order, j)) > 0; j--) {
-      const swapped = order[j] as number;
-      order[j] = order[j - 1] as number;
-      order[j - 1] = swapped;
+      const [before, it] = order.subarray(j - 1, j + 1);
+      if (before === undefined || it === undefined) throw new RangeError(`no block ${j} of ${count}`);
+      order[j - 1] = it;
+      order[j] = before;
     }
   }
   const records = Buffer.alloc(count * RECORD_BYTES);

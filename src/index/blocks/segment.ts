@@ -71,7 +71,7 @@ export class Segment {
     if (this.#filter?.mayHave(digest, at) === false) return undefined;
     const key = readKey(digest, at);
     // The records of one digest may go over any number of pages, and other digests with the same key may stand before and after them.
-    for (let page = this.#firstPageFor(key); page < this.#fence.length && (this.#fence[page] as number) <= key; page++) {
+    for (let page = this.#firstPageFor(key); page < this.#fence.length && this.#keyOf(page) <= key; page++) {
       this.#load(page);
       const count = this.#recordsOn(page);
       for (let record = this.#lowerBound(count, digest, at); record < count; record++) {
@@ -110,13 +110,18 @@ export class Segment {
     return Math.min(PAGE_RECORDS, this.records - page * PAGE_RECORDS);
   }
 
+  /** Key of a page's first record. Never undefined: callers stay below the number of pages. */
+  #keyOf(page: number): number {
+    return this.#fence[page] as number;
+  }
+
   /** The last page whose first record is before the key, because its last records may have the key; the first page, if there is no such page. */
   #firstPageFor(key: number): number {
     let low = 0;
     let high = this.#fence.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#fence[middle] as number) < key) low = middle + 1;
+      if (this.#keyOf(middle) < key) low = middle + 1;
       else high = middle;
     }
     return Math.max(0, low - 1);

@@ -137,7 +137,6 @@ interface Tree {
 
 const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
   tree: fc.record({
-    // So many that some blocks have one directory, and some many.
     files: fc.oneof({ weight: 9, arbitrary: fc.nat(4) }, { weight: 1, arbitrary: fc.nat(3000) }),
     dropped: fc.array(fc.nat(5), { maxLength: 2 }),
     vanished: fc.array(fc.nat(5), { maxLength: 2 }),
@@ -157,11 +156,13 @@ function writeTree(it: Tree, parent?: EntriesReader): string[] {
   let ordinal = 0;
   let isCopying = false;
   const visit = (node: Tree, path: string, above: Directory | undefined) => {
-    const names = Array.from({ length: node.files }, (_, i) => `${String(i).padStart(4, '0')}\xe9`);
+    const starts = cursor !== undefined && node.isCopied && !isCopying;
+    // What is not copied differs: the copies come to lie elsewhere in the files.
+    const isOther = cursor !== undefined && !starts && !isCopying;
+    const names = Array.from({ length: node.files + (isOther ? 1 : 0) }, (_, i) => `${String(i).padStart(4, '0')}\xe9`);
     const made = directory(path, [...names, ...node.below.map((_, i) => `d${i}`)], above);
     setRoots(made);
     for (const i of node.dropped) if (i < node.files) made.drop(i);
-    const starts = cursor !== undefined && node.isCopied && !isCopying;
     if (starts) {
       writer.copy(cursor, ordinal, count(node));
       isCopying = true;
@@ -186,7 +187,6 @@ function writeTree(it: Tree, parent?: EntriesReader): string[] {
 }
 
 const textOf = (path: string, entries: readonly string[]) => `${path}: ${entries.join(', ')}`;
-
 function entryText({ names, kinds, modes, sizes, mtimes, ctimes, inodes, states, cids, dagSizes }: Directory, i: number): string {
   const ctime = ctimes[i] === 2n ? NO_CTIME : ctimes[i];
   const isThere = states[i] !== DROPPED;
@@ -215,9 +215,9 @@ test('any tree reads as it was written, and so it does where any of its subtrees
       const reader = EntriesReader.open(hot, cold);
       assert.deepEqual(readTree(reader), expected);
       assert.equal(reader.directories, expected.length);
-      assert.deepEqual(writeTree(it, reader), expected);
+      const other = writeTree(it, reader);
       const copied = EntriesReader.open(join(dir, '2.hot'), join(dir, '2.cold'));
-      assert.deepEqual(readTree(copied), expected);
+      assert.deepEqual(readTree(copied), other);
       copied.close();
       reader.close();
     }),

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { CID_COLUMN_BYTES, type Directory, DROPPED, NO_CTIME } from '../../walk/directory.ts';
+import { copyStat } from '../../walk/stat-columns.ts';
 import { Appender } from '../files/appender.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -158,7 +159,7 @@ function grown(memory: ArrayBuffer, bytes: number): ArrayBuffer {
 
 function bytesOf(directory: Directory, live: Uint32Array): number {
   let text = directory.path.length;
-  for (const i of live) text += (directory.names[i] as string).length;
+  for (const i of live) text += directory.names[i]?.length ?? 0;
   return recordBytes(live.length, text);
 }
 
@@ -171,6 +172,7 @@ function writeRecord(block: ArrayBuffer, start: number, directory: Directory, li
   const inodes = new BigUint64Array(block, base + 24 * count, count);
   const modes = new Uint16Array(block, base + 32 * count, count);
   const kinds = new Uint8Array(block, base + 34 * count, count);
+  const columns = { sizes, mtimes, ctimes, inodes, modes };
   const lengths = new Uint8Array(block, base + 35 * count, count);
   const out = Buffer.from(block);
   if (count === directory.count) {
@@ -181,14 +183,10 @@ function writeRecord(block: ArrayBuffer, start: number, directory: Directory, li
     modes.set(directory.modes);
     kinds.set(directory.kinds);
   } else {
-    for (let to = 0; to < count; to++) {
-      const i = live[to] as number;
-      sizes[to] = directory.sizes[i] as number;
-      mtimes[to] = directory.mtimes[i] as bigint;
-      ctimes[to] = directory.ctimes[i] as bigint;
-      inodes[to] = directory.inodes[i] as bigint;
-      modes[to] = directory.modes[i] as number;
-      kinds[to] = directory.kinds[i] as number;
+    let to = 0;
+    for (const i of live) {
+      copyStat(directory, i, columns, to);
+      kinds.set(directory.kinds.subarray(i, i + 1), to++);
     }
   }
   const pathAt = base + HOT_ENTRY_BYTES * count;
