@@ -61,6 +61,11 @@ export class Output {
     this.#write(this.shown(text));
   }
 
+  /** One line about an entry of the source: what looks like a command in its name is none. */
+  entry(text: string): void {
+    this.#write(displayLine(text));
+  }
+
   json(value: unknown): void {
     this.#write(jsonLine(value));
   }

@@ -2,7 +2,7 @@
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { StatusLine } from './status-line.ts';
-import { errorLine, problemLines, resultLines, shardLine } from './text.ts';
+import { errorLine, problemLines, shardLine, showResult } from './text.ts';
 
 const EVERY_MS = 10_000;
 
@@ -15,7 +15,7 @@ export function plainReporter(output: Output, verbose: boolean, now: () => numbe
       status.take(event);
       const line = problems(event) ?? (verbose ? shardLine(event) : undefined);
       if (line !== undefined) output.note(line);
-      for (const text of resultLines(event)) output.line(text);
+      showResult(event, output);
       // Another repository may follow, and begins anew.
       if (event.type === 'summary' || event.type === 'failed') {
         status = new StatusLine(now);

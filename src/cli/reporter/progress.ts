@@ -5,7 +5,7 @@ import { formatSize } from '../../home/sizes.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { StatusLine } from './status-line.ts';
-import { errorLine, problemLines, resultLines, shardLine } from './text.ts';
+import { errorLine, problemLines, shardLine, showResult } from './text.ts';
 
 /** How full a line is, from 0 to 1 (undefined: no bar, because there is nothing to measure against), and what stands beside it. */
 interface Line {
@@ -63,7 +63,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
           break;
         default:
       }
-      for (const text of resultLines(event)) output.line(text);
+      showResult(event, output);
     },
     finish({ error }) {
       bars.stop();

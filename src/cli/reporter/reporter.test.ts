@@ -120,6 +120,17 @@ test('plain: with -v each shard has its line', () => {
   assert.deepEqual(stderr.lines, ['shard 3 sealed: bafyshard, 1.0 MiB in 1 block', 'shard 3 placed on a, b']);
 });
 
+test('an entry whose name looks like a command is shown by that name, also where commands name the home', () => {
+  for (const make of [plainReporter, progressReporter]) {
+    const { stdout, feed } = rig((output, clock) => {
+      output.nameHome('/srv/home');
+      return make(output, false, clock.now);
+    });
+    feed({ type: 'change', itemize: '*deleting', path: 'notes on `shardctl add`', kind: 'file' });
+    assert.match(stdout.text, /notes on `shardctl add`\n$/);
+  }
+});
+
 test('changes and plans are results: on stdout, in every reporter that speaks when all is well', () => {
   const change: Event = { type: 'change', itemize: '*deleting', path: 'pool/old', kind: 'directory' };
   const plan: Event = {

@@ -1,6 +1,7 @@
 /** Events as sentences, the same for every reporter that speaks to people. */
 import type { Change, Event, Plan, Problems, Summary } from '../../core/events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
+import type { Output } from './output.ts';
 import type { ExitError } from './reporter.ts';
 
 const PROBLEMS = {
@@ -64,10 +65,13 @@ function movedLine({ what, from, to }: Extract<Event, { type: 'moved' }>): strin
 }
 
 /** What belongs on stdout of an event: results, not progress. */
-export function resultLines(event: Event): string[] {
+export function showResult(event: Event, output: Output): void {
+  if (event.type === 'change') output.entry(changeLine(event));
+  else for (const line of resultLines(event)) output.line(line);
+}
+
+function resultLines(event: Event): string[] {
   switch (event.type) {
-    case 'change':
-      return [changeLine(event)];
     case 'plan':
       return planLines(event);
     case 'raised':
