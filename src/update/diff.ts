@@ -6,7 +6,7 @@ import type { Change } from '../core/events.ts';
 import { type BlockId, type ByteString, DIRECTORY, FILE } from '../core/model.ts';
 import { joinBytes } from '../core/path-bytes.ts';
 import type { Blocks } from '../read/blocks/block-source.ts';
-import { Expansion } from '../read/tree/expansion-guard.ts';
+import { ExpansionGuard } from '../read/tree/expansion-guard.ts';
 import { linksOf, readEntry, type TreeEntry, type TreeLink } from '../read/tree/tree.ts';
 import { changedCode, changeOf, DELETED, newCode } from './itemize.ts';
 
@@ -25,10 +25,10 @@ interface Pair {
 /** @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a directory cannot be read; `BoundlessTree` */
 export async function* diff(a: TreeEntry, b: TreeEntry, options: DiffOptions): AsyncGenerator<Change, void, void> {
   const { blocks, signal } = options;
-  const before = new Expansion(a, options);
-  const after = new Expansion(b, options);
-  const below = async (path: ByteString, directory: TreeEntry, expansion: Expansion): Promise<readonly TreeLink[]> => {
-    await expansion.enter(directory, path);
+  const before = new ExpansionGuard(a, options);
+  const after = new ExpansionGuard(b, options);
+  const below = async (path: ByteString, directory: TreeEntry, guard: ExpansionGuard): Promise<readonly TreeLink[]> => {
+    await guard.enter(directory, path);
     return await linksOf(directory, blocks);
   };
   // A list of its own and no recursive generator, whose every step would pass through one generator for each directory above.

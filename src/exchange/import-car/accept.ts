@@ -7,7 +7,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { type BlockId, DIRECTORY, SYMLINK } from '../../core/model.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
-import { type Measured, measure } from '../../read/tree/measure.ts';
+import { type Measured, measureReceived } from '../../read/tree/measure.ts';
 import { liveBlocks } from '../../read/tree/reachable.ts';
 import { readEntry, type TreeEntry } from '../../read/tree/tree.ts';
 import type { Received } from './received.ts';
@@ -38,6 +38,6 @@ export async function acceptTree(id: BlockId, { name, blocks, received, emit, si
     });
   // The lengths of the CAR's blocks are known; a block that this home had already is read.
   const leafBytes = async (digest: Uint8Array) => received.lengthOf(digest) ?? (await blocks.read(digest)).length;
-  const measured = await measure(root, { blocks, signal, received: { bytes: received.bytes, leafBytes } });
+  const measured = await measureReceived(root, { blocks, signal }, { bytes: received.bytes, leafBytes });
   return { ...measured, root, live };
 }

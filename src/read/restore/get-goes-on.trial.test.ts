@@ -14,7 +14,7 @@ import type { DagNode } from '../../dag/node-reader.ts';
 import { MemoryBlocks } from '../../testing/memory-blocks.ts';
 import { resolve } from '../tree/tree.ts';
 import { type GetOptions, type GetSummary, get } from './get.ts';
-import { NotRestored } from './restore-report.ts';
+import { RestoreReport } from './restore-report.ts';
 
 let dir: string;
 let blocks: MemoryBlocks;
@@ -163,7 +163,7 @@ test('a place that fails as a whole is no matter of one entry', () => {
     const error = Object.assign(new Error(code), { code });
     assert.throws(
       () =>
-        new NotRestored(
+        new RestoreReport(
           (event) => events.push(event),
           () => true,
         ).note('x', error),

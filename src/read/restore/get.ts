@@ -12,12 +12,12 @@ import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE } from '
 import { joinBytes, toBytes } from '../../core/path-bytes.ts';
 import { formatCount } from '../../home/sizes.ts';
 import type { Blocks } from '../blocks/block-source.ts';
-import { Expansion } from '../tree/expansion-guard.ts';
+import { ExpansionGuard } from '../tree/expansion-guard.ts';
 import { dataOf } from '../tree/file-data.ts';
 import { BoundlessTree, Repetition } from '../tree/repetition.ts';
 import { linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from '../tree/tree.ts';
 import { Destination } from './destination.ts';
-import { NotRestored, type RestoreProblems } from './restore-report.ts';
+import { type RestoreProblems, RestoreReport } from './restore-report.ts';
 
 export interface GetOptions {
   readonly root: BlockId;
@@ -58,14 +58,14 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const destination = new Destination({ libc: await loadLibc(), overwrite, specialBits, emit });
   const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
   const top = toBytes(out);
-  const notRestored = new NotRestored(emit, () => destination.isStillThere());
+  const report = new RestoreReport(emit, () => destination.isStillThere());
   const turns = new Turns(signal);
   const repetition = isOwn ? undefined : new Repetition();
   let entries = 0;
   let current = top;
 
   const entry = await resolve(root, path, blocks);
-  const expansion = new Expansion(entry, { blocks, signal });
+  const guard = new ExpansionGuard(entry, { blocks, signal });
   try {
     if (!overwrite && destination.isTaken(top, entry.kind === DIRECTORY)) throw taken(out);
     makeDirectories(dirname(out));
@@ -75,7 +75,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
     throw signal.aborted ? error : failure(error, current, out, entry.kind);
   }
   if (destination.withheld > 0) emit({ type: 'warning', message: withheldText(destination.withheld) });
-  return { ...counts, problems: notRestored.counts, failure: notRestored.failure(out) };
+  return { ...counts, problems: report.counts, failure: report.failure(out) };
 
   async function restore(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {
     current = at;
@@ -90,7 +90,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   }
 
   async function restoreDirectory(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {
-    await expansion.enter(entry, at);
+    await guard.enter(entry, at);
     destination.enterDirectory(at, entry, isRoot);
     const links = await attempt(at, () => linksOf(entry, blocks, (error) => note(at, error)));
     for (const link of links ?? []) await restoreBelow(joinBytes(at, link.name), link);
@@ -131,7 +131,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   /** @throws the error itself when the run cannot go on */
   function note(at: ByteString, error: unknown): void {
     if (signal.aborted || error instanceof BoundlessTree) throw error;
-    notRestored.note(at, error);
+    report.note(at, error);
   }
 
   /** Others get their turn: a signal is heard, and progress is told. */

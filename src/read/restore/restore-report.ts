@@ -12,7 +12,7 @@ const AWAY = new Set(['TOO_FEW_PEERS', 'NOT_READABLE']);
 
 export type RestoreProblems = { readonly [Problem in RestoreProblem]: number };
 
-export class NotRestored {
+export class RestoreReport {
   readonly counts: Record<RestoreProblem, number> = { damaged: 0, away: 0, unwritable: 0 };
   readonly #emit: Emit;
   readonly #isOutThere: () => boolean;

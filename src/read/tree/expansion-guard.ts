@@ -4,18 +4,18 @@
  */
 import { BlockSet } from '../../core/block-set.ts';
 import type { ByteString } from '../../core/model.ts';
-import { assertReachable, type MeasureOptions, measure } from './measure.ts';
+import { assertReachable, type MeasureOptions, measureReadable } from './measure.ts';
 import type { TreeEntry } from './tree.ts';
 
 /** Holds 44 to 88 bytes a directory, until one comes twice. */
-export class Expansion {
+export class ExpansionGuard {
   readonly #root: TreeEntry;
-  readonly #options: Pick<MeasureOptions, 'blocks' | 'signal'>;
+  readonly #options: MeasureOptions;
   /** Undefined once the tree is known to have an end. */
   #met: BlockSet | undefined = new BlockSet();
 
   /** @param root of what is walked */
-  constructor(root: TreeEntry, options: Pick<MeasureOptions, 'blocks' | 'signal'>) {
+  constructor(root: TreeEntry, options: MeasureOptions) {
     this.#root = root;
     this.#options = options;
   }
@@ -27,6 +27,6 @@ export class Expansion {
     // An empty one may come as often as it likes: what leads to it was received.
     if ('links' in directory.content && directory.content.links.length === 0) return;
     this.#met = undefined;
-    await measure(this.#root, { ...this.#options, isLenient: true });
+    await measureReadable(this.#root, this.#options);
   }
 }

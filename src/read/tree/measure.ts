@@ -32,14 +32,31 @@ export interface Measured {
 export interface MeasureOptions {
   readonly blocks: Blocks;
   readonly signal: AbortSignal;
-  /** Of what came in. With it, every file is looked through: whether its parts are what its nodes say. Without it, files are taken at their word. */
-  readonly received?: { readonly bytes: number; readonly leafBytes: (digest: Uint8Array) => Promise<number> };
-  /** What cannot be read is taken for an empty file: whoever walks on will meet it. */
-  readonly isLenient?: boolean;
 }
 
-/** @throws BoundlessTree; ShardctlError `DAMAGE` when a part of it is not what it says */
-export async function measure(root: TreeEntry, options: MeasureOptions): Promise<Measured> {
+/** The blocks that came in, of which the tree is made. */
+export interface Received {
+  /** Total size of all of them. */
+  readonly bytes: number;
+  /** Size of one leaf. */
+  readonly leafBytes: (digest: Uint8Array) => Promise<number>;
+}
+
+/**
+ * Measures a tree that came from a stranger, before it is stored. Checks that each part of each file is there and has the size that
+ * the node above it says.
+ * @throws BoundlessTree; ShardctlError `DAMAGE` when a part is missing or has another size
+ */
+export async function measureReceived(root: TreeEntry, options: MeasureOptions, received: Received): Promise<Measured> {
+  return await new Measuring(options, received).tree(root);
+}
+
+/**
+ * Measures what can be read of a stored tree: believes the sizes that files claim, and counts an entry that cannot be read as an
+ * empty file, because the walk that follows meets it again and reports it.
+ * @throws BoundlessTree
+ */
+export async function measureReadable(root: TreeEntry, options: MeasureOptions): Promise<Measured> {
   return await new Measuring(options).tree(root);
 }
 
@@ -53,6 +70,8 @@ interface Below extends Measured {
 
 class Measuring {
   readonly #options: MeasureOptions;
+  /** Undefined for a stored tree, of which only what can be read is measured. */
+  readonly #received: Received | undefined;
   readonly #turns: Turns;
   /** By digest. */
   readonly #directories = new Map<string, Below>();
@@ -67,8 +86,9 @@ class Measuring {
   /** Names in all the directories that there are: what the entries are made of. */
   #names = 1;
 
-  constructor(options: MeasureOptions) {
+  constructor(options: MeasureOptions, received?: Received) {
     this.#options = options;
+    this.#received = received;
     this.#turns = new Turns(options.signal);
   }
 
@@ -78,7 +98,7 @@ class Measuring {
     const entries = files + directories + symlinks;
     if (entries > FREE_ENTRIES && entries > this.#names * MOST_REPEATED)
       throw new BoundlessTree(`has ${numberText(entries)} entries, made of ${formatCount(this.#names)}`);
-    const { received } = this.#options;
+    const received = this.#received;
     if (!Number.isSafeInteger(bytes)) throw new BoundlessTree('has more bytes than anybody can count');
     if (received !== undefined && bytes > FREE_BYTES && bytes > received.bytes * MOST_REPEATED)
       throw new BoundlessTree(`has ${formatSize(bytes)} in its files, made of ${formatSize(received.bytes)}`);
@@ -93,7 +113,8 @@ class Measuring {
     const counts = { files: 0, directories: 1, symlinks: 0 };
     let [bytes, parts] = [0, 0];
     let levels = 1;
-    const { blocks, signal, isLenient } = this.#options;
+    const { blocks, signal } = this.#options;
+    const isLenient = this.#received === undefined;
     const links = await linksOf(directory, blocks, isLenient ? () => signal.throwIfAborted() : undefined);
     this.#names += links.length;
     for (const link of links) {
@@ -120,7 +141,8 @@ class Measuring {
   }
 
   async #entry(link: TreeLink, level: number): Promise<Below> {
-    const { blocks, received } = this.#options;
+    const { blocks } = this.#options;
+    const received = this.#received;
     // A leaf is read for nothing where files are taken at their word: it says no size, and has no more than a block may have.
     if (link.codec === RAW) return fileOf((await received?.leafBytes(link.digest)) ?? 0);
     const key = Buffer.from(link.digest).toString('latin1');
@@ -138,7 +160,8 @@ class Measuring {
 
   /** Bytes of the file below this node, each part of which is there and has the size that the node says. */
   async #file(id: BlockId, level: number): Promise<number> {
-    const { blocks, received } = this.#options;
+    const { blocks } = this.#options;
+    const received = this.#received;
     if (id.codec === RAW) return (await received?.leafBytes(id.digest)) ?? 0;
     const known = this.#fileBytes.get(id.digest);
     const node = known === undefined ? decodeNode(await blocks.read(id.digest)) : undefined;
