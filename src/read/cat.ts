@@ -1,4 +1,4 @@
-/** `cat`: the bytes of one file of a snapshot, as they come. */
+/** `cat`: the bytes of one file of a snapshot, leaf by leaf. */
 import { displayPath } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, type ByteString, FILE } from '../core/model.ts';

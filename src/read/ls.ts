@@ -11,7 +11,7 @@ export interface LsOptions {
   readonly path: ByteString;
   readonly blocks: Blocks;
   readonly signal: AbortSignal;
-  /** Version of the CIDs shown; a tree made under a profile of CIDv0 has those. */
+  /** Version of the CIDs that are shown: 0 for a tree that was made under a profile with CIDv0. */
   readonly cidVersion?: 0 | 1;
 }
 
@@ -24,11 +24,11 @@ export interface LsEntry {
   readonly mode: number | undefined;
   readonly mtimeNs: bigint | undefined;
   readonly cid: string;
-  /** What a symlink holds. */
+  /** The target of a symlink, else undefined. */
   readonly target: Uint8Array | undefined;
 }
 
-/** The entries of a directory, sorted by the bytes of their names; of anything else, that one entry. */
+/** The entries of a directory, sorted by the bytes of their names. For a path that is not a directory: its own entry alone. */
 export async function* ls({ root, path, blocks, signal, cidVersion = 1 }: LsOptions): AsyncGenerator<LsEntry> {
   const entry = await resolve(root, path, blocks);
   if (entry.kind !== DIRECTORY) {

@@ -71,6 +71,10 @@ for (const page of PAGES) {
   });
 }
 
+for (const room of ROOMS) {
+  test(`src/${room} has a README.md`, { todo: room === 'maintain' }, () => assert.ok(existsSync(join(ROOT, 'src', room, 'README.md'))));
+}
+
 test('a comment that names a page names one that is there', () => {
   const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
   for (const file of files) {

@@ -1,11 +1,11 @@
-/** Blocks by digest, from whichever peer holds their shard: an intact replica is found as long as there is one. */
+/** Reads blocks by digest. Tries one replica after another, so that a block can be read as long as one intact replica of it answers. */
 
 import { ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { blockText } from '../../dag/cid.ts';
 import type { Peer, ShardReader } from '../../peer/peer.ts';
 
-/** Where a block is: its shard, and the peers that should hold that. */
+/** Where a block is: the CID of its shard, and the peers that should hold this shard. */
 export interface BlockPlace {
   readonly cid: string;
   readonly peers: readonly string[];
@@ -20,28 +20,27 @@ export class UnlistedBlock extends ShardctlError {
   }
 }
 
-/** What the reading side needs of blocks. */
 export interface Blocks {
   /** The block, hashed. Throws `UnlistedBlock` when no shard here has it, `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it intact. */
   read(digest: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface BlockSourceOptions {
-  /** A place of the block other than the shards in `except`: a block that was damaged and stored again is in two. */
+  /** Finds a shard with the block, none of those in `except`. A block that was damaged and stored again is in two shards. */
   readonly locate: (digest: Uint8Array, except: ReadonlySet<string>) => BlockPlace | undefined;
   readonly peers: ReadonlyMap<string, Peer>;
-  /** Told once of each replica that could not be read while another one could be tried. */
+  /** Called once for each peer and message when a replica of several cannot be read, and whenever a damaged one is salvaged. */
   readonly onTrouble?: (message: string, cause: string) => void;
-  /** Ends the reading. All that walks does so by blocks, and a walk may be long. */
+  /** Ends the reading. Every walk over a tree reads its blocks here, so a long walk hears an abort even if it does not look at the signal itself. */
   readonly signal?: AbortSignal;
 }
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** So often in a row a peer may fall silent before it is not asked again: each time costs a time limit, and there may be a million blocks. */
+/** After so many reads in a row without an answer a peer is not asked again: each costs a whole time-out, and there may be a million blocks. */
 const MOST_SILENCES = 3;
 
-/** Shards kept open. A tree is read in the order in which it was packed, so a few are enough; each holds 100 bytes a block. */
+/** Shards that are kept open. Trees are read in the order in which they were packed, so a few are enough. Each holds 100 bytes a block. */
 const MOST_OPEN = 8;
 
 interface OpenShard {
@@ -54,9 +53,9 @@ export class BlockSource implements Blocks {
   readonly #options: BlockSourceOptions;
   /** By peer and shard; least recently used first. */
   readonly #open = new Map<string, OpenShard>();
-  /** Replicas that could not be opened, and why: not tried again for each of their blocks. */
+  /** The error of each replica that could not be opened: it is not tried again for each of its blocks. */
   readonly #failed = new Map<string, ShardctlError>();
-  /** By peer: how often in a row it did not answer, and what came of the last time. */
+  /** By peer: how often in a row it did not answer, and the error of the last time. */
   readonly #silences = new Map<string, { readonly times: number; readonly error: ShardctlError }>();
   readonly #reported = new Set<string>();
   readonly #turns: Turns;
@@ -66,7 +65,7 @@ export class BlockSource implements Blocks {
     this.#turns = new Turns(options.signal);
   }
 
-  /** @param except CIDs of shards that it must not come from */
+  /** @param except CIDs of shards from which the block must not be read */
   async read(digest: Uint8Array, except: ReadonlySet<string> = NONE): Promise<Uint8Array> {
     await this.#turns.give();
     let place = this.#options.locate(digest, except);
@@ -120,9 +119,9 @@ export class BlockSource implements Blocks {
   }
 
   #acquire(key: string, peer: string, cid: string): OpenShard {
-    // A failing open takes itself out of the map again, so it must not begin before it is in.
+    // `#openOn` deletes the shard from the map when it fails, so it must not start before the shard was put there.
     const shard = this.#open.get(key) ?? { reader: Promise.resolve().then(() => this.#openOn(key, peer, cid)), users: 0 };
-    // The most recently used one stands last.
+    // Moves the shard to the end of the map: the most recently used one comes last.
     this.#open.delete(key);
     this.#open.set(key, shard);
     shard.users++;

@@ -1,9 +1,9 @@
-/** The blocks of everything that the index knows to be placed, wherever they are. */
+/** Reads any block that is in a shard which the index lists. */
 import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { BlockSource, type BlockSourceOptions } from './block-source.ts';
 
-/** Shards that are known to be damaged or lost are the last resort: what is good in them can be read all the same. The caller closes the source. */
+/** Reads from shards known to be damaged or lost only when no other shard has the block: their intact blocks can still be read. The caller closes the source. */
 export function placedBlocks(
   index: Index,
   peers: ReadonlyMap<string, Peer>,

@@ -1,9 +1,9 @@
-/** What a shard holds, from whichever of its peers can say so. */
+/** Reads which blocks a shard holds from the first of its replicas that can be opened and read. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
 import type { Peer, ShardContents, ShardReader } from '../../peer/peer.ts';
 
-/** Runs `work` on the first replica that opens and lets it finish. @throws ShardctlError the last replica's error when none does */
+/** Runs `work` on one replica after another until it succeeds on one. @throws ShardctlError of the last replica, when it fails on all */
 export async function onReplica<T>(
   shard: PlacedShard,
   peers: ReadonlyMap<string, Peer>,

@@ -27,14 +27,14 @@ import { fsPath } from '../../core/path-bytes.ts';
 import { SparseFile } from './sparse-file.ts';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-/** Until its metadata are set, a file or directory is nobody else's. */
+/** Until its mode is set, a file or directory can be opened by its owner alone. */
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
 /** Without setuid, setgid and sticky. */
 const ORDINARY_BITS = 0o777;
 const NS_PER_SECOND = 1e9;
 
-/** By a handle that no symlink leads to: whoever can write there may have put one in its place. */
+/** Opens a directory without following a symlink: others who can write there may have put one in its place. */
 function withDirectory(path: ByteString, work: (fd: number) => void): void {
   const fd = openSync(fsPath(path), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
@@ -45,7 +45,7 @@ function withDirectory(path: ByteString, work: (fd: number) => void): void {
 }
 
 export interface DestinationOptions {
-  /** Without it, times are restored as exactly as a double of seconds holds them. */
+  /** Without it, times are restored only as exactly as a double of seconds holds them. */
   readonly libc: Libc | undefined;
   /** Replace files and symlinks that are in the way. */
   readonly overwrite: boolean;
@@ -58,7 +58,7 @@ export interface DestinationOptions {
 export interface OpenFile {
   readonly content: SparseFile;
   readonly path: ByteString;
-  /** What is there under the name that it will have: it goes only when this one is complete. */
+  /** The existing file that this one replaces, once it is complete; `path` is a temporary name then. */
   readonly replaces: ByteString | undefined;
   isOpen: boolean;
 }
@@ -68,7 +68,7 @@ export class Destination {
   readonly #warned = new Set<string>();
   /** Entries whose special bits were left out. */
   withheld = 0;
-  /** The directory that everything goes into, once it is entered. */
+  /** The directory that is restored into, once it is entered. */
   #top: { readonly path: ByteString; readonly dev: number; readonly ino: number } | undefined;
 
   constructor(options: DestinationOptions) {
@@ -76,7 +76,7 @@ export class Destination {
     if (options.libc === undefined) this.#warn('this system sets times to the microsecond only');
   }
 
-  /** Whether something is at `path` that `get` must not touch without being told to: anything but an empty directory for a directory. */
+  /** Whether `get` needs --overwrite because something is at `path`. Only a directory may go to an empty directory. */
   isTaken(path: ByteString, forDirectory: boolean): boolean {
     try {
       if (!lstatSync(fsPath(path)).isDirectory()) return true;
@@ -87,7 +87,7 @@ export class Destination {
     }
   }
 
-  /** Whether the directory that everything goes into is where it was: its disk may have been unmounted, or somebody has moved it away. */
+  /** Whether the directory that is restored into is still where it was: its disk may have been unmounted, or somebody may have moved it. */
   isStillThere(): boolean {
     if (this.#top === undefined) return true;
     try {
@@ -112,7 +112,7 @@ export class Destination {
     content.write(bytes);
   }
 
-  /** After the data: writing to a file clears its setuid bit and moves its mtime. */
+  /** Sets mode and mtime after the data is written, because writing clears the setuid bit and changes the mtime. */
   finishFile(file: OpenFile, { mode, mtimeNs }: Metadata): void {
     const { content } = file;
     content.end();
@@ -123,14 +123,14 @@ export class Destination {
     if (file.replaces !== undefined) renameSync(fsPath(file.path), fsPath(file.replaces));
   }
 
-  /** Half a file must not look like a whole one. */
+  /** Deletes a file that is not complete, so that nobody takes it for the whole one. */
   dropFile({ content, path, isOpen }: OpenFile): void {
     if (isOpen) closeSync(content.fd);
     rmSync(fsPath(path), { force: true });
   }
 
   createSymlink(path: ByteString, target: Uint8Array, { mtimeNs }: Metadata): void {
-    // Node refuses these in words of its own; the system call could not even be told of the bytes after it.
+    // Node throws an error without an errno for these, and the system call would end the target at the zero byte.
     if (target.includes(0)) throw Object.assign(new Error('EINVAL: the target of a symlink cannot hold a zero byte'), { code: 'EINVAL' });
     this.#making(path, (at, replaces) => {
       symlinkSync(Buffer.from(target), fsPath(at));
@@ -139,7 +139,7 @@ export class Destination {
     });
   }
 
-  /** Makes a directory that can be written to, whatever mode it will have. @param isTop it is what everything goes into: if it is there, it is empty */
+  /** Makes a directory that its owner can write to, whatever mode it gets at the end. @param isTop whether it is the directory that is restored into, which may exist */
   enterDirectory(path: ByteString, metadata: Metadata, isTop: boolean): void {
     this.#makeDirectory(path, metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY, isTop);
     if (!isTop) return;
@@ -165,7 +165,7 @@ export class Destination {
     }
   }
 
-  /** After everything below it: each new entry moves the directory's mtime, and its mode may forbid them. */
+  /** Sets mode and mtime after everything below is restored: each new entry changes the mtime, and the mode may forbid new entries. */
   leaveDirectory(path: ByteString, { mode, mtimeNs }: Metadata): void {
     if (mode !== undefined) withDirectory(path, (fd) => this.#setMode(fd, mode));
     this.#setMtime(path, mtimeNs);
@@ -177,13 +177,13 @@ export class Destination {
     this.#tolerate('modes', () => fchmodSync(fd, given));
   }
 
-  /** A directory that is there and that its owner may not write to, or not even read. */
+  /** Gives the owner access to an existing directory that he may not write to, or not even read. */
   #openUp(path: ByteString, mode: number): void {
     try {
       withDirectory(path, (fd) => fchmodSync(fd, mode));
     } catch (error) {
       if (errnoOf(error) !== 'EACCES') throw error;
-      // What nobody may read cannot be opened; it was a directory a moment ago.
+      // A directory without read permission cannot be opened, so its mode is set by path; lstat said just before that it is a directory.
       chmodSync(fsPath(path), mode);
     }
   }
@@ -206,7 +206,7 @@ export class Destination {
     const isDirectory = lstatSync(fsPath(path)).isDirectory();
     if (this.#options.overwrite && !isDirectory) return;
     throw new ShardctlError('USAGE', `"${displayPath(path)}" is in the way${isDirectory ? ': it is a directory' : ''}`, {
-      hint: isDirectory ? 'a directory is never replaced: move it away' : 'give another OUT, or --overwrite',
+      hint: isDirectory ? 'a directory is never replaced: move it elsewhere' : 'give another OUT, or --overwrite',
     });
   }
 
@@ -218,12 +218,12 @@ export class Destination {
       if (errno !== 0) this.#warn(`times cannot be restored there (${errnoName(errno)}, first for "${displayPath(path)}")`, 'times');
       return;
     }
-    // As text: Node takes a negative number for "now".
+    // Given as text, because Node takes a negative number for "now".
     const seconds = String(Number(mtimeNs) / NS_PER_SECOND);
     this.#tolerate('times', () => lutimesSync(fsPath(path), seconds, seconds));
   }
 
-  /** A filesystem without modes or times of its own (FAT, some network mounts) is no reason to give up the data. */
+  /** Only warns when the file system has no modes or times of its own (FAT, some network mounts): the data can be restored all the same. */
   #tolerate(what: 'modes' | 'times', set: () => void): void {
     try {
       set();

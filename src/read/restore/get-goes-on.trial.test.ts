@@ -105,7 +105,7 @@ test('what cannot be made here is named, and the rest is restored', async () => 
   assert.deepEqual(readdirSync(join(dir, 'out/sub')), ['good']);
 });
 
-test('damage that comes to light stands above what cannot be written, and files on peers that are away between them', async () => {
+test('damage that comes to light stands above what cannot be written, and files on peers that do not answer between them', async () => {
   const read = (code: ErrorCode | undefined): GetOptions['blocks'] => ({
     read: async (digest) => {
       const block = await blocks.read(digest);

@@ -1,4 +1,4 @@
-/** `get`: a tree of a snapshot, or one file of it, back on disk. */
+/** `get`: restores a tree of a snapshot, or one entry of it, to disk. */
 
 import { dirname } from 'node:path';
 import { displayPath } from '../../core/display.ts';
@@ -23,14 +23,14 @@ export interface GetOptions {
   readonly root: BlockId;
   /** Inside the tree; empty for the tree itself. */
   readonly path: ByteString;
-  /** What is written becomes this path: a file is a file there, a directory that directory. */
+  /** The path that the restored entry gets: a file becomes this file, a directory this directory. */
   readonly out: string;
   readonly blocks: Blocks;
   readonly emit: Emit;
   readonly signal: AbortSignal;
-  /** Replace what is there already. What is there and not in the tree stays. */
+  /** Replace files and symlinks that are there already. Those that are not in the tree stay. */
   readonly overwrite?: boolean;
-  /** Set setuid, setgid and sticky bits too: the tree is this home's own, or it was asked for. [false] */
+  /** Set setuid, setgid and sticky bits too, because the tree is this home's own or the user asked for it. [false] */
   readonly specialBits?: boolean;
   /** This home made the tree from a source of its own, so its files may repeat themselves as often as they like. [false] */
   readonly isOwn?: boolean;
@@ -41,17 +41,17 @@ export interface GetSummary {
   readonly directories: number;
   readonly symlinks: number;
   readonly bytes: number;
-  /** Entries that are not there, nor what is below them. */
+  /** How many entries, by kind of problem, were not restored, or not with everything below them. */
   readonly problems: RestoreProblems;
-  /** What to end with when there are any. */
+  /** The error with which the command ends when there are problems. */
   readonly failure: ShardctlError | undefined;
 }
 
 /**
- * Holds one leaf, and the names of the directories on the way to it. An entry that cannot be brought back, or cannot be made
- * there, is named, and everything else is restored.
+ * Holds one leaf, and the names of the directories on the way to it. An entry that cannot be read, or cannot be
+ * made there, is named, and everything else is restored.
  * @throws ShardctlError `USAGE` when `out` is taken, `NO_SPACE` or `IO` when the place fails, `DAMAGE` or `TOO_FEW_PEERS` when
- * nothing can be restored; `BoundlessTree`. What was restored stays
+ * nothing can be restored; `BoundlessTree`. What was restored until then stays
  */
 export async function get(options: GetOptions): Promise<GetSummary> {
   const { root, path, out, blocks, emit, signal, overwrite = false, specialBits = false, isOwn = false } = options;
@@ -134,7 +134,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
     report.note(at, error);
   }
 
-  /** Others get their turn: a signal is heard, and progress is told. */
+  /** Lets other tasks run now and then, so that a signal is heard, and reports progress. */
   async function turn(): Promise<void> {
     if (!turns.isDue) return;
     tell();
@@ -171,6 +171,6 @@ function failure(error: unknown, at: ByteString, out: string, kind: EntryKind): 
 
 function codeOf(errno: string | undefined, kind: EntryKind): ErrorCode {
   if (isNoSpace(errno)) return 'NO_SPACE';
-  // An OUT in which nothing can be made is a fault of the place; a single symlink that it refuses is not.
+  // When not even the top directory can be made, the place fails; when a single file or symlink is refused, only that entry does.
   return kind === DIRECTORY || isPlaceFailing(errno) ? 'IO' : 'NOT_WRITTEN';
 }

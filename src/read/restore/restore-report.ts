@@ -1,14 +1,14 @@
-/** Entries that `get` could not bring back: why, how many, and which; and what is no entry's fault and stops it. */
+/** Which entries `get` could not restore, how many, and why. Tells them from failures that are not about one entry, which stop `get`. */
 import { displayPath } from '../../core/display.ts';
 import { isPlaceFailing } from '../../core/errno.ts';
 import { errnoOf, isShortage, messageOf, ShardctlError } from '../../core/errors.ts';
 import type { Emit, RestoreProblem } from '../../core/events.ts';
 import type { ByteString } from '../../core/model.ts';
 
-/** Entries named for each kind of problem: a peer that is away may have a million files. The others are counted. */
+/** So many entries are named for each kind of problem; the others are only counted. A peer that does not answer may have a million files. */
 const MOST_NAMED = 100;
 
-const AWAY = new Set(['TOO_FEW_PEERS', 'NOT_READABLE']);
+const SILENT = new Set(['TOO_FEW_PEERS', 'NOT_READABLE']);
 
 export type RestoreProblems = { readonly [Problem in RestoreProblem]: number };
 
@@ -18,13 +18,13 @@ export class RestoreReport {
   readonly #isOutThere: () => boolean;
   #stop: { readonly error: unknown } | undefined;
 
-  /** @param isOutThere whether what is restored into is still where it was */
+  /** @param isOutThere whether the directory that is restored into is still where it was */
   constructor(emit: Emit, isOutThere: () => boolean) {
     this.#emit = emit;
     this.#isOutThere = isOutThere;
   }
 
-  /** Takes note of an entry that cannot be brought back. @throws the error itself when it is not about this entry alone */
+  /** Counts and reports an entry that cannot be restored. @throws the error itself when it is not about this entry alone */
   note(path: ByteString, error: unknown): void {
     if (this.#stop?.error === error) throw error;
     const problem = this.#problemOf(error);
@@ -43,16 +43,16 @@ export class RestoreReport {
     if (isShortage(error)) return undefined;
     if (error instanceof ShardctlError) {
       if (error.code === 'DAMAGE') return 'damaged';
-      if (AWAY.has(error.code)) return 'away';
+      if (SILENT.has(error.code)) return 'away';
       return error.code === 'USAGE' ? 'unwritable' : undefined;
     }
     const errno = errnoOf(error);
-    // Every other entry would fail too, and to try them could do harm.
+    // The place itself fails: every other entry would fail too, and trying them could do harm.
     if (errno === undefined || isPlaceFailing(errno)) return undefined;
     return errno !== 'ENOENT' || this.#isOutThere() ? 'unwritable' : undefined;
   }
 
-  /** What the run ends with; undefined when everything was brought back. */
+  /** The error with which the run ends; undefined when everything was restored. */
   failure(out: string): ShardctlError | undefined {
     const { damaged, away, unwritable } = this.counts;
     const all = damaged + away + unwritable;
@@ -65,8 +65,8 @@ export class RestoreReport {
 
 const TEXT: Readonly<Record<RestoreProblem, string>> = {
   damaged: 'damaged',
-  away: 'on peers that are away',
-  unwritable: 'such as cannot be written there',
+  away: 'on peers that do not answer',
+  unwritable: 'impossible to write there',
 };
 
 const HINT = {

@@ -1,7 +1,7 @@
-/** Writes a file and leaves out what is zero: it comes back as sparse as it can be, whatever it was in the source. */
+/** Writes a file and leaves holes for blocks of zeros, whether or not they were holes in the source. */
 import { ftruncateSync, writeSync } from 'node:fs';
 
-/** What file systems allocate: such a block of the file is left out when all that comes of it at once is zero. */
+/** The unit in which file systems allocate. The part of such a block that comes in one write is left out when all of it is zero. */
 const BLOCK_BYTES = 4096;
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
 
@@ -9,7 +9,7 @@ const ZEROS = Buffer.alloc(BLOCK_BYTES);
 export class SparseFile {
   readonly fd: number;
   #length = 0;
-  /** Where the last of what was written ends. */
+  /** Where the last written byte ends; holes behind it make `#length` larger. */
   #written = 0;
 
   constructor(fd: number) {
@@ -35,13 +35,13 @@ export class SparseFile {
     if (this.#written < this.#length) ftruncateSync(this.fd, this.#length);
   }
 
-  /** Where the block ends that `at` is in, or the data. */
+  /** The end of the block that `at` is in, or of the data if that comes first. */
   #blockEnd(data: Buffer, at: number): number {
     return Math.min(data.length, at + BLOCK_BYTES - ((this.#length + at) % BLOCK_BYTES));
   }
 }
 
-/** Of most blocks the first byte says so already, and then this is not asked. */
+/** Looks at the last byte first, which most blocks with data fail. */
 function isZero(data: Buffer, from: number, to: number): boolean {
   return data[to - 1] === 0 && data.compare(ZEROS, 0, to - from, from, to) === 0;
 }

@@ -1,7 +1,7 @@
 /**
- * The data of a file, leaf by leaf. What a node says of its size may be a lie, and its links may lead to the same few blocks over
- * and over: no more is read than the file says that it has, what stands for no bytes is not looked into, and what follows itself, as
- * in an empty disk image, is read once.
+ * The data of a file, leaf by leaf. A stranger's node may lie about its size, and its links may lead to the same few blocks over and
+ * over. So no more bytes are given out than the file says it has, a link that claims 0 bytes is not followed, and a block that comes
+ * several times in a row, as in an empty disk image, is read once.
  */
 
 import { ShardctlError } from '../../core/errors.ts';
@@ -12,13 +12,13 @@ import type { Blocks } from '../blocks/block-source.ts';
 import type { Repetition } from './repetition.ts';
 import type { TreeEntry } from './tree.ts';
 
-/** File nodes above one another. A file of 2^53 bytes in which each node has two links has 53 levels. */
+/** The most levels of nodes that a file may have. A file of 2^53 bytes in which each node has two links has 53 levels. */
 export const MOST_FILE_LEVELS = 64;
 
 /**
- * Never holds more than one leaf, and a node a level.
- * @param repetition of all the files that are read, where they may be a stranger's
- * @throws ShardctlError `DAMAGE` at the first part that is not what the file says; BoundlessTree
+ * Holds one leaf, and one node for each level.
+ * @param repetition counts the parts of all files of one walk, where they may be a stranger's
+ * @throws ShardctlError `DAMAGE` at the first part that has another size than its file says; BoundlessTree
  */
 export async function* dataOf(file: TreeEntry, blocks: Blocks, repetition?: Repetition): AsyncGenerator<Uint8Array> {
   if (!('links' in file.content)) yield file.content.data;
@@ -38,7 +38,7 @@ async function* dataBelow(id: BlockId, node: DagNode, parts: Parts, level: numbe
     const size = part.below?.fileBytes ?? part.block.length;
     assertSize(link, size, claimed);
     bytes += size;
-    // Before it is given out: a stranger's file is no longer than it says.
+    // Checked before the part is given out, so that a reader never gets more bytes than the file says.
     if (bytes > node.fileBytes) break;
     if (part.below === undefined) yield part.block;
     else if (size > 0) yield* dataBelow(link, part.below, parts, level + 1);
@@ -46,14 +46,14 @@ async function* dataBelow(id: BlockId, node: DagNode, parts: Parts, level: numbe
   assertFileBytes(id, node, bytes);
 }
 
-/** A block of a file, and the node that it is when it is no leaf. */
+/** A block of a file, decoded if it is a node. */
 interface Part {
   readonly digest: Uint8Array;
   readonly block: Uint8Array;
   readonly below: DagNode | undefined;
 }
 
-/** Reads what a file is made of, and remembers the leaf that came last and the node that came last on each level. */
+/** Reads the blocks of a file. Keeps the last leaf and the last node of each level, and does not read them again when they come next. */
 class Parts {
   readonly repetition: Repetition | undefined;
   readonly #blocks: Blocks;
@@ -65,7 +65,7 @@ class Parts {
     this.repetition = repetition;
   }
 
-  /** @param level of the node that links to it */
+  /** @param level of the node that links to this block */
   async read({ codec, digest }: BlockId, level: number): Promise<Part> {
     const last = codec === RAW ? this.#leaf : this.#nodes[level];
     if (last !== undefined && Buffer.compare(last.digest, digest) === 0) return last;
@@ -80,18 +80,18 @@ class Parts {
 /** @throws ShardctlError `DAMAGE` when this cannot be a node of a file, `level` levels from its top */
 export function assertFileNode(id: BlockId, { type, links, blockSizes }: DagNode, level: number): void {
   if (level > MOST_FILE_LEVELS) throw damaged(id, 'is nested too deep');
-  // Some writers give no sizes; what is below says them then.
+  // Some writers leave out the sizes of the parts: then each part says its own.
   const hasSizes = blockSizes.length > 0;
   if ((type !== 'file' && type !== 'raw') || (hasSizes && blockSizes.length !== links.length)) throw damaged(id, 'is not a part of a file');
 }
 
-/** @param claimed by the node above; undefined where it says nothing */
+/** @param claimed the size in the node above; undefined if that gives no sizes */
 export function assertSize(link: BlockId, size: number, claimed: number | undefined): void {
   if (claimed === undefined || claimed === size) return;
   throw damaged(link, `${link.codec === RAW ? 'has' : 'stands for'} ${size} bytes where its file says ${claimed}`);
 }
 
-/** @param bytes that are in the node and below it, or more than it says */
+/** @param bytes in the node and below it; counting may stop as soon as they are more than the node says */
 export function assertFileBytes(id: BlockId, { fileBytes }: DagNode, bytes: number): void {
   if (bytes !== fileBytes) throw damaged(id, `says ${fileBytes} bytes and has ${bytes > fileBytes ? 'more' : bytes}`);
 }

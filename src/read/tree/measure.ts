@@ -1,7 +1,7 @@
 /**
- * How large a tree is when each directory is written out as often as it is in the tree. A directory of two names that both lead to
- * a directory of two names, fifty times over, is 51 blocks and more entries than anybody can count. Here each node is looked into
- * once; who would write the whole out asks first.
+ * Computes how large a tree is when each directory is written out as often as it occurs. A directory with two names for a directory with
+ * two names, and so on for fifty levels, takes 51 blocks and has 2^50 directories. Each node is read once here, so a walk that writes
+ * out a tree can ask beforehand whether the tree has an end.
  */
 
 import { DigestMap } from '../../core/digest-map.ts';
@@ -15,14 +15,14 @@ import { assertFileBytes, assertFileNode, assertSize } from './file-data.ts';
 import { BoundlessTree, FREE_PARTS, MOST_REPEATED } from './repetition.ts';
 import { linksOf, readEntry, type TreeEntry, type TreeLink } from './tree.ts';
 
-/** So many entries are written out whatever they are made of. */
+/** So many entries a tree may have, whatever they are made of. */
 const FREE_ENTRIES = 100_000;
-/** The largest file that ext4 can hold: so many bytes may be made of anything, as an empty disk image is. */
+/** So many bytes a tree may have, whatever they are made of: the largest file of ext4, which may be an empty disk image. */
 const FREE_BYTES = 16 * 2 ** 40;
-/** Directories in one another. Paths end at 4,096 bytes, and OUT is a part of them. */
+/** The most directories inside one another. A path, OUT included, has at most 4,096 bytes. */
 const MOST_LEVELS = 2000;
 
-/** A tree written out. */
+/** The size of a tree when it is written out. */
 export interface Measured {
   readonly counts: EntryCounts;
   /** Of all files. */
@@ -60,11 +60,11 @@ export async function measureReadable(root: TreeEntry, options: MeasureOptions):
   return await new Measuring(options).tree(root);
 }
 
-/** What is below a directory, itself included. */
+/** The size of an entry with everything below it. */
 interface Below extends Measured {
-  /** Leaves of files that are read when all of it is written out. */
+  /** How many leaves are read when all of it is written out. */
   readonly parts: number;
-  /** Directories in one another. */
+  /** How many levels of directories it has. */
   readonly levels: number;
 }
 
@@ -77,13 +77,13 @@ class Measuring {
   readonly #directories = new Map<string, Below>();
   /** Bytes of the file below each node of one. */
   readonly #fileBytes = new DigestMap();
-  /** Levels of nodes below each node of a file that has more than one. */
+  /** Levels of nodes from each file node down, itself included, where there are more than one. */
   readonly #fileLevels = new DigestMap();
-  /** Leaves that are read of each node of a file, where they are not one. */
+  /** How many leaves are read below each file node, where it is not one. */
   readonly #fileParts = new DigestMap();
-  /** Links in all the nodes of files that there are. */
+  /** Links in all different file nodes. */
   #fileLinks = 0;
-  /** Names in all the directories that there are: what the entries are made of. */
+  /** Names in all different directories: what the entries are made of. */
   #names = 1;
 
   constructor(options: MeasureOptions, received?: Received) {
@@ -143,7 +143,7 @@ class Measuring {
   async #entry(link: TreeLink, level: number): Promise<Below> {
     const { blocks } = this.#options;
     const received = this.#received;
-    // A leaf is read for nothing where files are taken at their word: it says no size, and has no more than a block may have.
+    // Without `received` a leaf is not read and counts as 0 bytes: its link gives no size, and it can have no more than one block.
     if (link.codec === RAW) return fileOf((await received?.leafBytes(link.digest)) ?? 0);
     const key = Buffer.from(link.digest).toString('latin1');
     const known = this.#directories.get(key);
@@ -158,7 +158,7 @@ class Measuring {
     return below;
   }
 
-  /** Bytes of the file below this node, each part of which is there and has the size that the node says. */
+  /** The bytes of a file from this node down. Checks that each part is there and has the size that the node says. */
   async #file(id: BlockId, level: number): Promise<number> {
     const { blocks } = this.#options;
     const received = this.#received;
@@ -176,7 +176,7 @@ class Measuring {
       const size = await this.#file(link, level + 1);
       assertSize(link, size, node.blockSizes[index]);
       bytes += size;
-      // What stands for no bytes is not looked into, as in `dataOf`.
+      // `dataOf` does not follow a link that claims 0 bytes, so it reads no leaves below it; an empty part without a claim is read.
       parts += size === 0 ? Number(node.blockSizes[index] === undefined) : this.#partsOf(link);
       if (link.codec !== RAW) levels = Math.max(levels, 1 + (this.#fileLevels.get(link.digest) ?? 1));
     }
@@ -197,7 +197,7 @@ function fileOf(bytes: number, parts = 1): Below {
   return { counts: { files: 1, directories: 0, symlinks: 0 }, bytes, parts, levels: 0 };
 }
 
-/** @throws BoundlessTree when there are more names in a path than any system takes */
+/** @throws BoundlessTree when a path has more names than any system takes */
 export function assertReachable(path: ByteString): void {
   if (path.length > MOST_LEVELS && path.split('/').length > MOST_LEVELS) throw tooDeep();
 }

@@ -1,4 +1,4 @@
-/** Which blocks retained snapshots reach: walked from the roots of their trees, each subtree once. Holds 44 to 88 bytes a block. */
+/** Which blocks retained snapshots reach: a walk from the roots of their trees, through each subtree once. Holds 44 to 88 bytes a block. */
 import { BlockSet } from '../../core/block-set.ts';
 import type { DigestMap } from '../../core/digest-map.ts';
 import { Turns } from '../../core/event-loop.ts';
@@ -16,7 +16,7 @@ export interface LiveOptions {
   readonly signal: AbortSignal;
 }
 
-/** @throws ShardctlError `DAMAGE` when a node cannot be read: then nobody knows what is below it */
+/** @throws ShardctlError when a node cannot be read, because the blocks below it are not known then: without them, live blocks would be freed */
 export async function liveBlocks(trees: Iterable<BlockId>, { blocks, emit, signal }: LiveOptions): Promise<DigestMap> {
   const met = new BlockSet();
   const turns = new Turns(signal);
@@ -47,12 +47,12 @@ function linksIn(id: BlockId, block: Uint8Array): readonly Link[] {
   }
 }
 
-/** A shard, and how much of it some retained snapshot reaches. */
+/** A shard, and how much of it retained snapshots reach. */
 export interface ShardUse {
   readonly shard: ShardRecord;
   readonly usedBlocks: number;
   readonly usedBytes: number;
-  /** Blocks in use that are lost, here and everywhere: it stays as it is. */
+  /** How many of the blocks in use cannot be read anywhere. Such a shard is left as it is. */
   readonly lostBlocks?: number;
 }
 

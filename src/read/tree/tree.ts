@@ -1,6 +1,6 @@
 /**
- * The tree of a snapshot as its blocks tell it: entries, directories (HAMT directories too) and the data of files.
- * Blocks may come from a stranger's snapshot: names that could leave a directory, wrong sizes and endless nesting are damage.
+ * Reads a tree from its blocks: entries, and the links of directories (HAMT directories too).
+ * Blocks may come from a stranger's snapshot: names that could leave a directory, or come twice in one, are damage.
  */
 
 import { displayPath } from '../../core/display.ts';
@@ -18,15 +18,15 @@ export interface TreeEntry extends BlockId {
   readonly size: number;
   readonly mode: number | undefined;
   readonly mtimeNs: bigint | undefined;
-  /** What a symlink holds. */
+  /** The target of a symlink, else undefined. */
   readonly target: Uint8Array | undefined;
   readonly content: Content;
 }
 
-/** The entry's own block: data as it is, or a node. */
+/** The entry's own block: the data of a raw leaf, or a decoded node. */
 type Content = { readonly data: Uint8Array } | DagNode;
 
-/** An entry as its directory names it; the entry itself is not read yet. */
+/** A link of a directory to an entry; the block of the entry is not read yet. */
 export interface TreeLink extends Root {
   readonly name: ByteString;
 }
@@ -60,7 +60,7 @@ export async function readEntry(id: BlockId, blocks: Blocks): Promise<TreeEntry>
 
 /**
  * The entry at `path` below `root`. Symlinks are not followed.
- * @throws ShardctlError `NOT_FOUND` naming the part of the path that is not there
+ * @throws ShardctlError `NOT_FOUND`, which names the first part of the path that is not there
  */
 export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): Promise<TreeEntry> {
   let entry = await readEntry(root, blocks);
@@ -75,8 +75,9 @@ export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): 
 }
 
 /**
- * What a directory holds, sorted by the bytes of the names. Holds all its links; the entries behind them are not read.
- * @param onLost told of each part of a HAMT directory that cannot be read, and then the other parts are all there is; without it, that is thrown
+ * The links of a directory, sorted by the bytes of the names. Holds all of them; the entries to which they lead are not read.
+ * @param onLost called with the error of each node of a HAMT directory that cannot be read; the links of the other nodes are returned. Without
+ * it, the first such error is thrown
  */
 export async function linksOf(directory: TreeEntry, blocks: Blocks, onLost?: (error: unknown) => void): Promise<readonly TreeLink[]> {
   const links = await namedLinks(directory, blocks, onLost);
@@ -106,7 +107,7 @@ function idOf({ codec, digest }: BlockId): BlockId {
   return { codec, digest };
 }
 
-/** A path leads nowhere; what helps depends on how the tree was called. */
+/** A path names no entry of the tree. The caller adds a hint, which depends on how the user named the tree. */
 export class NotInTree extends ShardctlError {}
 
 function notFound(entry: TreeEntry, walked: ByteString, name: ByteString): NotInTree {

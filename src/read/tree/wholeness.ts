@@ -1,9 +1,9 @@
 /**
- * Whether trees are whole: whether each block that a tree reaches is in one of the shards that are to hold it. Reads nodes
- * alone; a leaf is looked up and not read. (Where a profile has no raw leaves, a leaf is a node.)
+ * Checks whether trees are whole: whether each block that a tree reaches is in one of the shards that should hold the tree. Reads only
+ * nodes; leaves are looked up in the index and not read. (Where a profile has no raw leaves, each leaf is a node.)
  *
- * This is the second opinion on what `reachable.ts` says, so it shares no memory with it. What it remembers are nodes, and
- * nodes alone: a leaf of the same bytes cannot be taken for one.
+ * This is a second opinion on `reachable.ts`, so it takes over nothing of what that has visited. Only nodes are remembered as
+ * visited, so a raw leaf with the bytes of a node is never taken for that node.
  */
 
 import { DigestMap } from '../../core/digest-map.ts';
@@ -16,7 +16,7 @@ import { decodeNode } from '../../dag/node-reader.ts';
 import type { Index } from '../../index/index.ts';
 import { type Blocks, UnlistedBlock } from '../blocks/block-source.ts';
 
-/** Missing blocks that are named. */
+/** How many of the missing blocks are named. */
 const NAMED = 3;
 
 export interface WholenessOptions {
@@ -26,26 +26,26 @@ export interface WholenessOptions {
   readonly signal: AbortSignal;
 }
 
-/** What of a tree is in none of the shards that are to hold it. */
+/** The blocks of a tree that are in none of the shards that should hold it. */
 export interface Gaps {
-  /** Blocks; those below a node that this home does not have at all are not known. */
+  /** How many. Blocks below a node that this home does not have are unknown and not counted. */
   readonly missing: number;
   /** How many of them are in no other shard of this home either. */
   readonly nowhere: number;
-  /** Shards of this home that hold the rest. */
+  /** Shards of this home that hold the other missing blocks. */
   readonly elsewhere: ReadonlySet<number>;
   /** CIDs of the first few. */
   readonly first: readonly string[];
 }
 
 /**
- * Walks one tree after the other. Snapshots of a repository share most of their nodes: what is whole in some shards is whole in
- * more, so a tree costs only its new nodes as long as each tree's shards include those of the one before. Oldest first, then.
+ * Checks one tree after another. Snapshots of a repository share most of their nodes, and a subtree that is whole in some shards is
+ * whole in more. So a tree costs only its new nodes as long as its shards include those of the tree before: give the oldest first.
  * Holds 44 to 88 bytes a node.
  */
 export class Wholeness {
   readonly #options: WholenessOptions;
-  /** Nodes that were walked, and the shards in which everything below them is. */
+  /** Nodes that were walked: everything below them is in `#shards`. */
   #walked = new DigestMap();
   #shards: ReadonlySet<number> = new Set();
   readonly #turns: Turns;
@@ -58,9 +58,9 @@ export class Wholeness {
   }
 
   /**
-   * @param shards those that are to hold the tree
-   * @param onHeld told of each block that one of them holds, and which: not again of what is below a node that was walked before
-   * @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a node is in a shard and cannot be read: nobody knows what is below it
+   * @param shards the numbers of those that should hold the tree
+   * @param onHeld called with each block that one of these shards holds, and its shard; not for blocks below nodes that were walked before
+   * @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a node is in a shard and cannot be read, because the blocks below it are not known then
    */
   async gaps(tree: BlockId, shards: ReadonlySet<number>, onHeld?: (digest: Uint8Array, shard: number) => void): Promise<Gaps> {
     if (![...this.#shards].every((shard) => shards.has(shard))) this.#walked = new DigestMap();
@@ -85,19 +85,19 @@ export class Wholeness {
       }
       return found;
     } finally {
-      // What is below a node is whole only if all of it was found.
+      // `#walked` also has nodes above the missing blocks, and after an error nodes whose links were not followed: neither may be trusted.
       if (found.missing > 0 || waiting.length > 0) this.#walked = new DigestMap();
     }
   }
 
-  /** Wherever in this home it is; undefined when it is nowhere, which `look` has noted. */
+  /** Reads a node from any shard of this home; undefined when none has it, which `look` has noted as missing. */
   async #read({ digest }: BlockId): Promise<Uint8Array | undefined> {
     try {
       const block = await this.#options.blocks.read(digest);
       this.#bytes += block.length;
       return block;
     } catch (error) {
-      // One that no shard counts as having may stand, damaged, where it was: it is noted as missing, and as good as not there.
+      // A node that no usable shard lists may still be found, damaged, in a damaged shard: it counts as missing, as `look` has noted.
       if (error instanceof UnlistedBlock || (isDamage(error) && this.#options.index.shardOf(digest) === undefined)) return undefined;
       throw error;
     }
