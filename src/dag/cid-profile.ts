@@ -5,7 +5,7 @@ import type { ChunkerOptions, CidProfile } from '../core/model.ts';
 const MIB = 1024 * 1024;
 
 /** Kubo refuses larger chunks: a block is 2 MiB at most, and 256 bytes of that are kept for its frame. */
-export const MAX_CHUNK_BYTES = 2 * MIB - 256;
+const MAX_CHUNK_BYTES = 2 * MIB - 256;
 
 export const PROFILES: Readonly<Record<string, CidProfile>> = {
   'unixfs-v1-2025': {

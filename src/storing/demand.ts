@@ -1,7 +1,7 @@
 /**
  * What is asked of the peers for each shard: how many of them must have it, and which. A repository asks this for its own snapshots, and
- * remembers what it was told; the home's settings decide the rest. For a shard that several repositories need, the most counts that any
- * of them asks for.
+ * remembers what it was told; the home's settings decide the rest. For a shard that several repositories need, the largest of their
+ * demands counts.
  */
 
 import type { Replication, RepositoryRecord, ShardUsers } from '../core/model.ts';
@@ -71,8 +71,8 @@ export class Demands {
   }
 
   /**
-   * As `of`, for whoever removes copies: the options of this run alone can only ask for more replicas. A copy that they let go of would
-   * be missing after the run, when they do not count any more.
+   * As `of`, for commands that remove copies: the options of the command line can raise the number of replicas here, never lower it.
+   * They count for this run alone, so a copy that was removed because of them would be missing right after it.
    */
   lastingOf(repositories: Iterable<string>): Demand {
     const needing = [...repositories];
@@ -125,9 +125,10 @@ function larger(a: Replication, b: Replication): Replication {
 const PINNED = 'pinned-to:';
 
 /**
- * All rules, in the order of the repositories, and then all shares: a share ranks any two peers, so that a rule behind it would never
- * decide. `pinned-to` of several repositories lets the peers that all of them name. If there is none, it lets the peers that any of
- * them names: the shard must be somewhere.
+ * The allocators of several repositories as one list: first all rules (`pinned-to`, `prefer`, `tag`), in the order of the repositories,
+ * then all that share out by free space or weight. Such a one ranks any two peers, so a rule behind it would never decide. Where several
+ * repositories say `pinned-to`, the peers that all of them name are allowed; if there is none, the peers that any of them names, because
+ * the shard must be somewhere.
  */
 function together(lists: readonly (readonly string[])[]): readonly string[] {
   const [first = [], ...others] = lists;

@@ -1,4 +1,4 @@
-/** What every command that stores something works on, and how it goes about it. */
+/** What every command works on that stores something, and the limits, events and signal by which it runs. */
 import type { Emit } from '../core/events.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
@@ -14,7 +14,7 @@ export interface OpenHome {
   readonly heads: string;
 }
 
-/** How a run goes about it, and how it is stopped. */
+/** Limits on a run's transfers, where its events go, the signal that stops it, and its clock. */
 export interface RunControl extends TransferLimits {
   readonly emit: Emit;
   readonly signal: AbortSignal;

@@ -9,7 +9,7 @@ import { endsWithin } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 
-/** A peer has so long to pin: one that hangs does not hold up the end of a run. */
+/** A peer gets this long to pin: one that hangs does not hold up the end of a run. */
 const PATIENCE_MS = 10_000;
 
 export interface PinHeads {

@@ -9,7 +9,7 @@ import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import { inventoriesOf } from './peer-inventory.ts';
 
-/** A peer that failed has so long to give its list again: the end of a run does not wait for one that is frozen. */
+/** A peer that failed gets this long to list its shards again: the end of a run does not wait for one that is frozen. */
 const PATIENCE_MS = 20_000;
 
 export class UsableShards {

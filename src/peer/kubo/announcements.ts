@@ -13,7 +13,7 @@ export async function announcementWarnings(rpc: KuboRpc): Promise<string[]> {
 }
 
 /** @param provide the value of Kubo's `Provide` setting @param routing that of `Routing` */
-export function warningsIn(provide: Readonly<Record<string, unknown>>, routing: Readonly<Record<string, unknown>>): string[] {
+function warningsIn(provide: Readonly<Record<string, unknown>>, routing: Readonly<Record<string, unknown>>): string[] {
   if (provide.Enabled === false) return ['Provide.Enabled is off: nobody finds what it holds'];
   if (routing.Type === 'none') return ['Routing.Type is none: nobody finds what it holds'];
   const strategy = typeof provide.Strategy === 'string' && provide.Strategy !== '' ? provide.Strategy : 'all';

@@ -130,7 +130,7 @@ function listed(peers: ReadonlyMap<string, unknown>): string {
 }
 
 /** Peers that an allocator names. */
-export function peersNamed(name: string): readonly string[] {
+function peersNamed(name: string): readonly string[] {
   return allocatorOf(name).names ?? [];
 }
 
