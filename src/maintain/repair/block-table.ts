@@ -5,7 +5,7 @@ import type { ShardContents } from '../../peer/peer.ts';
 import { contentsOn } from '../../read/blocks/shard-contents.ts';
 import type { RepairRun } from './repair-run.ts';
 
-/** Names the damaged runs, and keeps what is good of them; returns how many there are. */
+/** Names the damaged segments, and keeps what is good of them; returns how many there are. */
 export function mendBlockTable({ index, dryRun, emit }: RepairRun): number {
   const damaged = index.damagedSegments();
   for (const { problem } of damaged) emit({ type: 'damage', what: 'the block table', where: 'the index', detail: problem });
