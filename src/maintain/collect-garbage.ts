@@ -1,9 +1,9 @@
-/** Has peers collect the space of what was removed, where that is not done by removing. */
+/** Asks peers for a garbage collection, where removing a shard only unpins it and frees no space (Kubo, IPFS Cluster). */
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { Peer } from '../peer/peer.ts';
 
-/** All at once; one that cannot is told of and does not keep the others. @returns the names of those that did */
+/** Asks all peers at once. A peer that fails is reported and does not hold up the others. @returns names of the peers that have collected */
 export async function reclaim(peers: ReadonlyMap<string, Peer>, emit: Emit): Promise<string[]> {
   const done = await Promise.all(
     [...peers].map(async ([name, peer]) => {

@@ -1,4 +1,4 @@
-/** What the commands are given that look after what is stored: `prune`, `repair`, `rm`, `rename`, `rebalance`, `peers drain`. */
+/** What `prune`, `repair`, `rm`, `rename`, `rebalance` and `peers drain` are given. */
 import type { Demands } from '../storing/demand.ts';
 import type { OpenHome, RunControl } from '../storing/open-home.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Marks what this home holds as its own on its peers: a home that an earlier version made, or that is a copy of another, has done so
- * nowhere yet. A shard that no home has marked may go with the next `prune` of any of them.
+ * Marks on the peers what this home holds. A home that an earlier version made, or that is a copy of another home, has no marks yet,
+ * and a shard that no home has marked may be removed by the next `prune` of any home.
  */
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
@@ -14,14 +14,14 @@ export interface MarkRun {
   readonly emit: Emit;
 }
 
-/** @param names of the peers @returns those on which all is marked now; one that does not answer is for the next run */
+/** @param names of the peers @returns the peers on which everything is marked now; the next run tries the others again */
 export async function markHoldings(run: MarkRun, names: readonly string[]): Promise<string[]> {
   const holdings = holdingsOf(run.index);
   const heldOn = (name: string) => holdings.filter(({ peers }) => peers.includes(name)).map(({ cid }) => cid);
   return await markOn(run, new Map(names.map((name) => [name, heldOn(name)])));
 }
 
-/** @param wanted CIDs by peer @returns the peers on which all of theirs is marked now; of each other it is told why not */
+/** @param wanted CIDs by peer @returns the peers on which all of their CIDs are marked now; for each other peer an event says why not */
 export async function markOn({ peers, emit }: Omit<MarkRun, 'index'>, wanted: ReadonlyMap<string, readonly string[]>): Promise<string[]> {
   const done = await Promise.all(
     [...wanted].map(async ([name, cids]) => {

@@ -1,6 +1,6 @@
 /**
- * Who shares the peers, and what of it nobody needs: shards that no home has marked, and those of a home that is said to be dead.
- * On a Kubo daemon or an IPFS Cluster a pin without a mark may be anybody's, and is left alone.
+ * Tells which homes share the peers, and removes orphans: shards that no home has marked, and those marked only by a home that the
+ * user says is dead. On a Kubo daemon or an IPFS Cluster a pin without a mark may belong to anybody, so it stays.
  */
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
@@ -12,14 +12,14 @@ import { inventoriesOf, ownersByShard } from '../storing/peer-inventory.ts';
 /** A home on one peer. */
 export interface Neighbour extends PeerOwner {
   readonly peer: string;
-  /** It is the one that asks. */
+  /** Whether it is this home. */
   readonly isThis: boolean;
   /** Shards that it has marked, and those of them that no other home has. */
   readonly shards: number;
   readonly alone: number;
 }
 
-/** The homes on each of these peers; one that does not answer is told of. @param self ID of this home */
+/** The homes that have marked something on each of these peers. A peer that does not answer is reported. @param self ID of this home */
 export async function neighboursOn(peers: ReadonlyMap<string, Peer>, self: string, emit: Emit): Promise<Neighbour[]> {
   const all = await Promise.all(
     [...peers].map(async ([name, peer]): Promise<Neighbour[]> => {
@@ -45,7 +45,7 @@ export interface OrphansRun {
   readonly peers: ReadonlyMap<string, Peer>;
   /** ID of this home. */
   readonly self: string;
-  /** ID of a home that is dead: what it alone has marked is nobody's. Undefined for what no home has marked. */
+  /** ID of a home that is dead: what only it has marked is an orphan. Undefined: what no home has marked. */
   readonly dead: string | undefined;
   /** Only say what would be done. */
   readonly dryRun: boolean;

@@ -1,4 +1,4 @@
-/** Snapshots that name other shards than before, or bear another name: the same tree, parent and time in a new snapshot directory, and so another CID. */
+/** Makes a snapshot directory anew with other shards or another repository name. Tree, parent and time stay, and the snapshot gets another CID. */
 
 import type { SnapshotRecord } from '../core/model.ts';
 import { parseCid } from '../dag/cid.ts';
@@ -9,7 +9,7 @@ import { catalogueLabel } from '../storing/place/labels.ts';
 import { placeCatalogue } from '../storing/place-catalogue.ts';
 import type { Maintenance } from './maintenance.ts';
 
-/** Puts the new catalogue on the peers. The record is the caller's to store: in one transaction with whatever else changes. */
+/** Puts the new catalogue on the peers. The caller stores the record, in one transaction with whatever else changes. */
 export async function rewriteSnapshot(
   run: Maintenance,
   snapshot: SnapshotRecord,

@@ -1,4 +1,4 @@
-/** How the replicas of each shard stand, by the word of the peers themselves. */
+/** Which peers say that they hold each shard, and which should but do not. */
 
 import { leastReplicas, type ShardRecord } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
@@ -21,9 +21,9 @@ export interface ShardStatus {
   readonly cid: string;
   readonly bytes: number;
   readonly replicas: readonly Replica[];
-  /** What was found lost of it when it was last read: so many blocks, or (`lost`) nobody knows how much. Absent when nothing was. */
+  /** What was lost of it when it was last read: a number of blocks, or `lost` when nobody knows how many. Absent when nothing was. */
   readonly lost?: number | 'unknown';
-  /** Replicas that it must have, for the repositories that need it. */
+  /** How many replicas the repositories that need it ask for. */
   readonly least: number;
 }
 

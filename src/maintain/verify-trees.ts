@@ -1,6 +1,6 @@
 /**
- * `verify`'s look at the trees: whether each snapshot's is whole in the shards that the snapshot names. Shards that are all intact
- * say nothing of that: one may be missing from the list. Reads nodes, and looks leaves up.
+ * The part of `verify` that looks at trees: every block of a snapshot's tree must be in a shard that the snapshot names. That all shards
+ * are intact does not show this, as one may be missing from the snapshot's list. Nodes are read; leaves are looked up in the index.
  */
 
 import { shellWord } from '../core/display.ts';
@@ -19,7 +19,7 @@ import { type Gaps, gapsText, Wholeness } from '../read/tree/wholeness.ts';
 export interface VerifyTreesOptions {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
-  /** Those of a repository oldest first: a tree then costs its new nodes alone. */
+  /** Those of a repository oldest first, so that of each tree only the nodes that are new in it are read. */
   readonly snapshots: readonly SnapshotRecord[];
   readonly emit: Emit;
   readonly signal: AbortSignal;
@@ -55,7 +55,7 @@ export async function verifyTrees({ index, peers, snapshots, emit, signal }: Ver
   for (const { snapshot, error } of unreadable) found(snapshot, `${error.message}: \`${helpForUnreadable(index, snapshot, error)}\``);
   const heads = broken.filter(({ snapshot }) => isHead(index, snapshot)).map(({ snapshot }) => snapshot.repository);
   for (const { snapshot, gaps } of broken) {
-    // No lock is held: what a prune has rewritten meanwhile was looked for in vain in its old place.
+    // `verify` holds no lock: a prune may have rewritten the snapshot meanwhile, and its blocks are in other shards now.
     if (index.snapshot(snapshot.repository, snapshot.number)?.cid !== snapshot.cid) {
       emit({ type: 'warning', message: `${snapshotName(snapshot)} was changed while it was looked at: verify it again` });
       continue;
@@ -78,7 +78,7 @@ function helpFor(index: Index, { repository, number }: SnapshotRecord, { nowhere
   return `nobody has that any more: \`shardctl forget ${shellWord(repository)} ${number}\` lets it go`;
 }
 
-/** `update` looks the head through then. A home that cannot be written to cannot be updated either. */
+/** Notes a doubt, so that the next `update` looks through the head. If the home cannot be written to, it cannot be updated either. */
 function doubt(index: Index, repository: string): void {
   try {
     noteDoubt(index.doubtOf(repository));
@@ -91,7 +91,7 @@ function isHead(index: Index, { repository, number }: SnapshotRecord): boolean {
   return index.repository(repository)?.head === number;
 }
 
-/** What never was a tree comes from a stranger, and nothing makes it one. */
+/** Whether the tree was never valid: then it came from a stranger, and no repair makes it valid. */
 function helpForUnreadable(index: Index, snapshot: SnapshotRecord, error: ShardctlError): string {
   if (!(error instanceof NotUnixFs)) return 'shardctl repair --read-data';
   const name = shellWord(snapshot.repository);

@@ -1,11 +1,11 @@
-/** `verify`: whether the peers hold what the snapshots name. Goes through everything, and reports each finding as an event. */
+/** `verify`: checks that the peers hold what the snapshots name. It does not stop at the first finding; each one is an event. */
 import { setImmediate } from 'node:timers/promises';
 import type { Emit } from '../core/events.ts';
 import { DIGEST_BYTES, type PlacedShard, type ShardRecord } from '../core/model.ts';
 import type { Peer, ShardContents } from '../peer/peer.ts';
 import { checkReplica, silencesOf } from '../storing/copy/check-replica.ts';
 
-/** A shard that should be there, and what to call it. */
+/** A shard to look at, and its name in messages. */
 export interface ExpectedShard extends PlacedShard {
   readonly label: string;
   /** Absent on a catalogue, whose blocks the index does not list. */
@@ -33,12 +33,12 @@ export interface VerifyOptions {
 
 export interface Verified {
   readonly shards: number;
-  /** Blocks looked at, on all peers together, and (with `readData`) their bytes. */
+  /** How many blocks were looked at on all peers together, and with `readData` how many bytes were read. */
   readonly blocks: number;
   readonly bytes: number;
   /** Findings. */
   readonly damaged: number;
-  /** Those of them that are peers which do not answer: nothing is known of what they hold, and nothing of it is damaged or lost. */
+  /** How many of the findings are peers that do not answer: what these hold counts neither as damaged nor as lost. */
   readonly away: number;
 }
 
@@ -55,7 +55,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   const held = new Map<string, number>();
   for (const name of all.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
   const silent = new Set<string>();
-  /** One finding for all its shards, not one for each. */
+  /** A peer that does not answer is one finding, however many shards it holds. */
   const isSilent = (name: string, why: string) => {
     silent.add(name);
     if (peers.has(name)) counts.away++;
@@ -116,7 +116,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   }
 }
 
-/** What was found lost when the shard was last read: only another reading can tell otherwise, and only `repair` forgets it. */
+/** Reports what was lost when the shard was last read. Only reading it whole again can refute that, and only `repair` removes the note. */
 function lossOf({ state, bad }: ExpectedShard): string | undefined {
   if (state === 'lost') return 'most of it, or the list of what it held, was lost when it was last read: `shardctl repair`';
   return bad === undefined ? undefined : `${bad.length} of its blocks were lost when it was last read: \`shardctl repair\``;

@@ -1,6 +1,6 @@
 /**
- * Which shards to move so that each peer has its share: as few bytes as do, and never a replica to a peer that the rules
- * of the allocators speak against. No reading, no writing: `rebalance -n` prints what a run then does.
+ * Plans which shards to move so that each peer has its share. It moves as few bytes as possible, and no replica to a peer that the
+ * allocators' rules exclude. Reads and writes nothing: `rebalance -n` prints the plan that a run then carries out.
  */
 import { allocatorsOf, spreadTags } from '../../storing/allocate/allocators.ts';
 import type { Holding } from '../../storing/holdings.ts';
@@ -8,20 +8,20 @@ import type { Holding } from '../../storing/holdings.ts';
 export interface BalancedPeer {
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** Bytes that it can still be given. */
+  /** How many bytes the peer can still take. */
   readonly room: number;
   readonly weight: number;
 }
 
 export interface BalanceRequest {
   readonly holdings: readonly Holding[];
-  /** Who holds each of them, by their own word. */
+  /** The peers that say they hold each holding. */
   readonly confirmed: (holding: Holding) => readonly string[];
   /** Peers that take part: those that answer and are not being drained. */
   readonly peers: readonly BalancedPeer[];
   /** Names of the allocators that a holding goes by. */
   readonly allocateBy: (holding: Holding) => readonly string[];
-  /** The share of each peer goes by its weight, and not by its space. */
+  /** Whether shares are in proportion to the peers' weights instead of their space. */
   readonly byWeight: boolean;
 }
 
@@ -31,10 +31,10 @@ export interface BalanceMove {
   readonly to: string;
 }
 
-interface Standing extends BalancedPeer {
-  /** Bytes that it has of this home, the moves so far counted. */
+interface PeerLoad extends BalancedPeer {
+  /** Bytes of this home on the peer, with the moves planned so far. */
   used: number;
-  /** Bytes that it was given by the moves so far. */
+  /** Bytes that the moves planned so far bring to it. */
   taken: number;
   readonly target: number;
 }
@@ -44,48 +44,48 @@ export function balance(request: BalanceRequest): BalanceMove[] {
   const first = new Map(shards.map((holding) => [holding, [...request.confirmed(holding)]]));
   const holders = new Map(first);
   const rules = rulesOf(shards, request.allocateBy);
-  const standings = standingsOf(request, holders, rules);
-  const byName = new Map(standings.map((standing) => [standing.name, standing]));
+  const loads = loadsOf(request, holders, rules);
+  const byName = new Map(loads.map((load) => [load.name, load]));
   const tagOf = (name: string, tag: string) => byName.get(name)?.tags[tag];
   /** Different values of each tag among the holders: what a move must not make fewer. */
   const spreadOf = (holding: Holding, names: readonly string[]) =>
     (rules.get(holding) as Rules).tags.map((tag) => new Set(names.map((name) => tagOf(name, tag))).size);
   let moves = 0;
 
-  const mayTake = (to: Standing, holding: Holding) =>
+  const mayTake = (to: PeerLoad, holding: Holding) =>
     !(holders.get(holding) as string[]).includes(to.name) &&
-    // Where it should be and is not, or nobody knows, is for `repair` to mend.
+    // A replica that is missing, or on a peer that does not answer, is left to `repair`.
     (first.get(holding)?.includes(to.name) === true || !holding.peers.includes(to.name)) &&
     to.room - to.taken >= holding.carBytes &&
     mayHold(rules.get(holding) as Rules, to.name);
   const after = (holding: Holding, from: string, to: string) =>
     (holders.get(holding) as string[]).map((name) => (name === from ? to : name));
-  const move = (holding: Holding, from: Standing, to: Standing) => {
+  const move = (holding: Holding, from: PeerLoad, to: PeerLoad) => {
     holders.set(holding, after(holding, from.name, to.name));
     from.used -= holding.carBytes;
     to.used += holding.carBytes;
     to.taken += holding.carBytes;
     moves++;
   };
-  const emptiest = (candidates: Standing[]) => candidates.sort((a, b) => a.used / a.target - b.used / b.target)[0];
+  const emptiest = (candidates: PeerLoad[]) => candidates.sort((a, b) => a.used / a.target - b.used / b.target)[0];
 
-  // What the rules ask for comes first: replicas together in one zone while another has none.
+  // First the rules: a replica moves out of a zone that has several into one that has none.
   for (const holding of shards) {
-    for (const from of (rules.get(holding) as Rules).tags.length > 0 ? standings : []) {
+    for (const from of (rules.get(holding) as Rules).tags.length > 0 ? loads : []) {
       const names = holders.get(holding) as string[];
       if (!names.includes(from.name)) continue;
       const spread = spreadOf(holding, names);
-      const better = (to: Standing) => compareSpread(spreadOf(holding, after(holding, from.name, to.name)), spread) > 0;
-      const to = emptiest(standings.filter((it) => mayTake(it, holding) && better(it)));
+      const better = (to: PeerLoad) => compareSpread(spreadOf(holding, after(holding, from.name, to.name)), spread) > 0;
+      const to = emptiest(loads.filter((it) => mayTake(it, holding) && better(it)));
       if (to !== undefined) move(holding, from, to);
     }
   }
 
-  const even = (closer: (from: Standing, to: Standing, bytes: number) => boolean) => {
-    for (const from of standings.toSorted((a, b) => b.used / b.target - a.used / a.target)) {
+  const even = (closer: (from: PeerLoad, to: PeerLoad, bytes: number) => boolean) => {
+    for (const from of loads.toSorted((a, b) => b.used / b.target - a.used / a.target)) {
       for (const holding of shards) {
         const names = holders.get(holding) as string[];
-        const open = names.includes(from.name) ? standings.filter((to) => closer(from, to, holding.carBytes) && mayTake(to, holding)) : [];
+        const open = names.includes(from.name) ? loads.filter((to) => closer(from, to, holding.carBytes) && mayTake(to, holding)) : [];
         if (open.length === 0) continue;
         const spread = spreadOf(holding, names);
         const to = emptiest(open.filter((it) => compareSpread(spreadOf(holding, after(holding, from.name, it.name)), spread) >= 0));
@@ -93,7 +93,7 @@ export function balance(request: BalanceRequest): BalanceMove[] {
       }
     }
   };
-  // Then the shares: from whoever has too much to whoever has too little, as long as both come closer to theirs.
+  // Then the shares: from a peer that has too much to one that has too little, as long as both come closer to their shares.
   even((from, to, bytes) => from.used - from.target > bytes / 2 && to.target - to.used > bytes / 2);
   // Where rules keep a zone from its share of the whole, its peers still share what is in it evenly.
   for (let before = -1; before !== moves; ) {
@@ -110,7 +110,7 @@ function compareSpread(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-/** A replica that was moved twice moves once, and one that came back not at all. */
+/** Joins the moves of one replica: one that was planned twice becomes a single move, and one that would come back is dropped. */
 function differences(before: ReadonlyMap<Holding, readonly string[]>, after: ReadonlyMap<Holding, readonly string[]>): BalanceMove[] {
   const moves: BalanceMove[] = [];
   for (const [holding, names] of before) {
@@ -122,11 +122,11 @@ function differences(before: ReadonlyMap<Holding, readonly string[]>, after: Rea
   return moves;
 }
 
-/** What the allocators of a holding say of where it may be. */
+/** Where a holding may be, by its allocators. */
 interface Rules {
   /** Tags over which its replicas are spread. */
   readonly tags: readonly string[];
-  /** Lists of peers, each of which lets no others have it. */
+  /** Lists of peers (`pinned-to`): only a peer in each of them may have it. */
   readonly only: readonly (readonly string[])[];
 }
 
@@ -148,11 +148,11 @@ function rulesOf(shards: readonly Holding[], allocateBy: BalanceRequest['allocat
   return new Map(shards.map((holding) => [holding, of(allocateBy(holding))]));
 }
 
-function standingsOf(
+function loadsOf(
   { peers, byWeight }: BalanceRequest,
   holders: ReadonlyMap<Holding, readonly string[]>,
   rules: ReadonlyMap<Holding, Rules>,
-): Standing[] {
+): PeerLoad[] {
   const used = new Map<string, number>();
   for (const [{ carBytes }, names] of holders) for (const name of names) used.set(name, (used.get(name) ?? 0) + carBytes);
   const taking = peers.map((peer) => ({ ...peer, used: used.get(peer.name) ?? 0, taken: 0 }));
@@ -169,7 +169,7 @@ function standingsOf(
   return taking.map((peer, i) => ({ ...peer, target: targets[i] as number }));
 }
 
-/** Bytes in proportion to the weights, nobody more than it can take: what one cannot goes to the others. */
+/** Divides bytes in proportion to the weights. What a peer cannot take is divided among the others. */
 function shareOut(shares: readonly { most: number; weight: number }[], bytes: number): number[] {
   const targets = shares.map(() => 0);
   let open = shares.map((_, i) => i).filter((i) => (shares[i] as { weight: number }).weight > 0);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Replica, whoStays } from './choose-staying.ts';
+import { chooseStaying, type Replica } from './choose-staying.ts';
 
 const MIB = 2 ** 20;
 
@@ -54,7 +54,7 @@ test('what stays is what the slow way finds: no copy that another home needs goe
       const most = least + spare;
       const allowed = ['a1', 'a2', 'b1', 'c1'];
       const allocateBy = [...(onlyFirst ? [`pinned-to:${allowed.join('+')}`] : []), ...(isSpread ? ['tag:zone'] : [])];
-      const { stay, go } = whoStays({ replicas, least, most, allocateBy });
+      const { stay, go } = chooseStaying({ replicas, least, most, allocateBy });
       assert.deepEqual(names([...stay, ...go]), names(replicas));
 
       const isGood = ({ isDamaged, isRecorded }: Replica) => !isDamaged && isRecorded;
@@ -101,12 +101,12 @@ test('what stays is what the slow way finds: no copy that another home needs goe
 
 test('of two that are alike the one on the fuller peer goes, by its share where weights decide', () => {
   const replicas = [replica('a1', { usedBytes: 500 * MIB, weight: 9 }), replica('a2', { usedBytes: 200 * MIB }), replica('a3')];
-  assert.deepEqual(names(whoStays({ replicas, least: 1, most: 2, allocateBy: ['freespace'] }).go), ['a1']);
-  assert.deepEqual(names(whoStays({ replicas, least: 1, most: 2, allocateBy: ['weight'] }).go), ['a2']);
+  assert.deepEqual(names(chooseStaying({ replicas, least: 1, most: 2, allocateBy: ['freespace'] }).go), ['a1']);
+  assert.deepEqual(names(chooseStaying({ replicas, least: 1, most: 2, allocateBy: ['weight'] }).go), ['a2']);
 });
 
 test('a copy that no record names goes before one that counts, and one that was read to its end stays', () => {
   const replicas = [replica('a1', { usedBytes: 900 * MIB }), replica('b1', { usedBytes: 800 * MIB }), replica('c1', { isRecorded: false })];
-  assert.deepEqual(names(whoStays({ replicas, least: 1, most: 2, allocateBy: [] }).go), ['c1']);
-  assert.deepEqual(names(whoStays({ replicas, least: 1, most: 1, allocateBy: [], witness: 'a1' }).go), ['b1', 'c1']);
+  assert.deepEqual(names(chooseStaying({ replicas, least: 1, most: 2, allocateBy: [] }).go), ['c1']);
+  assert.deepEqual(names(chooseStaying({ replicas, least: 1, most: 1, allocateBy: [], witness: 'a1' }).go), ['b1', 'c1']);
 });

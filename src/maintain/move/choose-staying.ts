@@ -1,6 +1,6 @@
 /**
- * Of a shard that more peers have than anybody asks for: who keeps it, and who lets it go. What stays is what the allocators would
- * choose among those that have it. No reading, no writing.
+ * Of a shard that is on more peers than any repository asks for, decides which peers keep it and which let it go: those keep it that the
+ * allocators would choose among them. Reads and writes nothing.
  */
 import { type Allocator, allocatorsOf, type Candidate, roomOf } from '../../storing/allocate/allocators.ts';
 
@@ -8,9 +8,9 @@ import { type Allocator, allocatorsOf, type Candidate, roomOf } from '../../stor
 export interface Replica extends Candidate {
   readonly usedBytes: number;
   readonly isDamaged: boolean;
-  /** Another home counts on it: it stays there whatever this one does, so to let go of it would free nothing. */
+  /** Whether another home counts on it. Then it stays there whatever this home does, and letting go of it frees nothing. */
   readonly isShared: boolean;
-  /** Named by a record of this home. One that is not (its peer was let go as dead, and came back) counts for nothing. */
+  /** Whether a record of this home names it. If not (its peer was removed as dead, and has come back), it does not count as a replica. */
   readonly isRecorded: boolean;
   /** Its peer is being drained. */
   readonly isDrained: boolean;
@@ -32,9 +32,9 @@ export interface Stay {
   readonly go: readonly Replica[];
 }
 
-export function whoStays({ replicas, least, most, allocateBy, witness }: StayRequest): Stay {
+export function chooseStaying({ replicas, least, most, allocateBy, witness }: StayRequest): Stay {
   const all: Stay = { stay: replicas, go: [] };
-  // Too few good ones: that is for `repair`, which may need the others for it.
+  // There are too few good ones: `repair` mends that, and may need the other copies for it.
   if (replicas.length <= most || replicas.filter(counts).length < least) return all;
   const allocators = allocatorsOf(allocateBy);
   const stay = replicas.filter(({ name, isShared }) => isShared || name === witness);
@@ -47,7 +47,7 @@ export function whoStays({ replicas, least, most, allocateBy, witness }: StayReq
   return { stay, go: open };
 }
 
-/** Whether it is one of the replicas that the shard must have. */
+/** Whether it counts as one of the replicas that the shard must have. */
 function counts({ isDamaged, isRecorded }: Replica): boolean {
   return isRecorded && !isDamaged;
 }
@@ -66,7 +66,7 @@ function ranksOf(replica: Replica, chosen: readonly Replica[], allocators: reado
   ];
 }
 
-/** How much of what it is to have a peer has already. */
+/** How full a peer is, as a part of what it may hold. */
 function fullness(replica: Replica, byWeight: boolean): number {
   const { usedBytes, weight } = replica;
   return usedBytes / Math.max(Number.MIN_VALUE, byWeight ? weight : usedBytes + Math.max(0, roomOf(replica)));

@@ -1,6 +1,6 @@
 /**
- * `peers drain`: everything that this home has on one peer goes elsewhere. Nothing new is allocated to it any more; each
- * of its shards gets a replica on another peer first, unless enough others have it.
+ * `peers drain`: moves everything that this home has on one peer to others. The peer gets nothing new; each of its shards first gets a
+ * replica on another peer, unless enough others have it already.
  *
  *   holdings → plan → copy → confirm → record → remove
  */
@@ -18,7 +18,7 @@ import type { Moved, MoveRun } from './move-run.ts';
 
 /**
  * @param name a peer that is `drained`
- * @param onPlanned called once all of it is known to find a place, and before anything moves
+ * @param onPlanned called when a place has been found for everything, before anything moves
  * @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or with `NO_SPACE` when its shards do not fit elsewhere: before anything is moved
  */
 export async function drain(run: MoveRun, name: string, onPlanned: () => void = () => {}): Promise<Moved> {
@@ -99,7 +99,7 @@ function noPlace(what: string, { error, least, others }: Homeless, silent: reado
   });
 }
 
-/** What a run that died has left there, and what `prune` would take away: the peer is to be empty of this home. */
+/** Removes from the peer what a run that died has left there, and what `prune` would remove: nothing of this home is to stay on it. */
 async function removeUnneeded({ index }: MoveRun, name: string, mover: Mover): Promise<void> {
   const needed = new Set(holdingsOf(index).flatMap(({ cid, peers }) => (peers.includes(name) ? [cid] : [])));
   for (const { number, cid, peers, state } of [...index.shards()]) {

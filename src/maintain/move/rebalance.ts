@@ -1,6 +1,6 @@
 /**
- * `rebalance`: after a peer has joined or come back, or rules or weights have changed, no shard has more copies than are asked for, and
- * each peer has its share of what this home has, with as little movement as does; and a copy of each catalogue.
+ * `rebalance`: for when a peer has joined or come back, or rules or weights have changed. It lets go of surplus copies, moves as few shards
+ * as possible until each peer has its share, and gives each peer a copy of every catalogue.
  *
  *   holdings → surplus → plan → let go → copy → confirm → record → remove
  */
@@ -35,7 +35,7 @@ export async function rebalance(run: MoveRun): Promise<Moved> {
   const letGo = await letGoOf(run, surplus);
   const mover = new Mover(run, ledger);
   const now = new Map(holdingsOf(index).map(({ cid, peers: holders }) => [cid, holders]));
-  // What still has a copy that was to go moves another time: the plan is of what is left.
+  // A holding of which a surplus copy could not be removed is not moved in this run: the plan is made of the others.
   const open = moves.filter(({ holding }) => now.get(holding.cid)?.length === holding.peers.length);
   for (const { holding, to } of open) if (to !== undefined) ledger.promise(to, holding.carBytes);
   await mover.moveAll(open);

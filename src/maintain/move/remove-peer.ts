@@ -1,4 +1,4 @@
-/** `peers rm`: a peer whose replicas count no more. What lies on it stays there, and is nobody's. */
+/** `peers rm`: the replicas on a peer do not count any more. Its shards stay on it, without this home's records. */
 
 import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas } from '../../core/model.ts';
@@ -12,7 +12,7 @@ export interface ReleaseRun {
   readonly index: Index;
   readonly peers: ReadonlyMap<string, Peer>;
   readonly demands: Demands;
-  /** Let it go although its replicas are needed: it is dead. */
+  /** Remove it although its replicas are needed, because it is dead. */
   readonly force: boolean;
 }
 
@@ -51,7 +51,7 @@ export async function release({ index, peers, demands, force }: ReleaseRun, name
       holders.filter((name) => !names.includes(name)),
     );
   }
-  // Dead shards, and what runs that died have left: it will not be asked to remove them.
+  // Records of dead shards and of what runs left on this peer go, too: it will never be asked to remove them.
   for (const { number, cid, peers: holders, state } of [...index.shards()]) {
     if (state !== 'sealed' || !holders.some((name) => names.includes(name))) continue;
     const staying = holders.filter((name) => !names.includes(name));

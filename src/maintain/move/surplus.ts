@@ -1,6 +1,6 @@
 /**
- * Copies over the most that any repository asks for, as a disk that came back leaves them once `repair` has put its shards elsewhere.
- * Nothing is let go of before a copy that stays was read to its end: peers that say they have a shard have not looked at its bytes.
+ * Lets go of copies over the most that any repository asks for. There are such copies when a disk comes back after `repair` has put its
+ * shards elsewhere. Before a copy goes, one that stays is read to its end: a peer that says it holds a shard has not looked at its bytes.
  */
 
 import { ShardctlError } from '../../core/errors.ts';
@@ -11,13 +11,13 @@ import { letGo, type Surplus } from '../../storing/copy/let-go.ts';
 import type { Holding } from '../../storing/holdings.ts';
 import { ownersByShard } from '../../storing/peer-inventory.ts';
 import type { Maintenance } from '../maintenance.ts';
-import { type Replica, whoStays } from './choose-staying.ts';
+import { chooseStaying, type Replica } from './choose-staying.ts';
 
 export type SurplusRun = Pick<Maintenance, 'index' | 'peers' | 'demands' | 'self' | 'emit' | 'signal'>;
 
 /**
- * What to let go of. Not of catalogues, which are for every peer; nor of what no snapshot needs, which is for `prune`; nor of what was
- * found damaged everywhere, of which each copy may have what the others lack.
+ * Decides which copies go. Catalogues stay, because every peer is to have them. What no snapshot needs is left to `prune`. Of a shard that
+ * was found damaged on all peers every copy stays, because each may have blocks that the others lack.
  * @param held by the peers' own word: one that is silent holds nothing here
  */
 export async function findSurplus(
@@ -52,12 +52,12 @@ export interface SurplusGone {
   readonly left: number;
 }
 
-/** All of it gone. */
+/** What a dry run says: all of the surplus would go. */
 export function countSurplus(surplus: readonly Surplus[]): SurplusGone {
   return { replicas: surplus.length, bytes: surplus.reduce((sum, { holding }) => sum + holding.carBytes, 0), kept: 0, left: 0 };
 }
 
-/** One after the other: two of one shard change the same records. */
+/** Copies go one after the other, because two copies of one shard change the same record. */
 export async function letGoOf(run: SurplusRun, surplus: readonly Surplus[]): Promise<SurplusGone> {
   const gone: Surplus[] = [];
   let [kept, left] = [0, 0];
@@ -109,13 +109,13 @@ class Desk {
 
   /** @param witnesses peers whose bytes can be read, and whether that was done */
   async #witnessed(
-    request: Omit<Parameters<typeof whoStays>[0], 'witness'> & { readonly holding: Holding },
+    request: Omit<Parameters<typeof chooseStaying>[0], 'witness'> & { readonly holding: Holding },
     witnesses: Map<string, boolean>,
   ): Promise<Surplus[]> {
     const { holding } = request;
     let { replicas } = request;
     for (let witness: string | undefined; ; ) {
-      const { stay, go } = whoStays({ ...request, replicas, witness });
+      const { stay, go } = chooseStaying({ ...request, replicas, witness });
       if (go.length === 0) return [];
       const names = stay.map(({ name }) => name);
       const readable = [...names, ...go.map(({ name }) => name)].filter((name) => witnesses.has(name));
@@ -140,7 +140,7 @@ class Desk {
   async #ofThisHome({ cid, peers }: Holding, name: string): Promise<{ readonly name: string; readonly isShared: boolean } | undefined> {
     const { self } = this.#run;
     const marks = await this.#marksOn(name);
-    // Who cannot say whose it is keeps it.
+    // If the peer cannot say whose marks it has, the copy stays.
     if (marks === undefined) return peers.includes(name) ? { name, isShared: true } : undefined;
     const owners = marks.get(cid) ?? new Set();
     const isShared = [...owners].some((owner) => owner !== self);

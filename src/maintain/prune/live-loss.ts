@@ -1,13 +1,13 @@
-/** What `prune` minds about shards of which blocks are lost: what is left of them, and what can make them whole again, stays. */
+/** Shards of which blocks are lost: `prune` keeps what is left of them, and other shards that have the blocks which they lost. */
 import type { DigestMap } from '../../core/digest-map.ts';
 import type { ShardRecord } from '../../core/model.ts';
 import type { Index } from '../../index/index.ts';
 
-/** What retained snapshots reach of the lost blocks of a shard. */
+/** Which of a shard's lost blocks retained snapshots reach. */
 export interface LiveLoss {
-  /** Blocks that are in no other shard either: it cannot be repacked, and only the source can bring them back. */
+  /** Blocks that no other shard has: the shard cannot be repacked, and only adding the source again brings them back. */
   readonly nowhere: number;
-  /** Shards that have the others: no snapshot need name them. */
+  /** Shards that have the other blocks; they stay even if no snapshot names them. */
   readonly elsewhere: ReadonlySet<number>;
 }
 

@@ -1,8 +1,8 @@
-/** What a prune will do, from how much of each shard is in use. No reading, no writing: `-n` prints what a run then does. */
+/** Plans a prune from how much of each shard is in use. Reads and writes nothing: `-n` prints the plan that a run then carries out. */
 import type { ShardRecord, SnapshotRecord, Stray } from '../../core/model.ts';
 import type { ShardUse } from '../../read/tree/reachable.ts';
 
-/** Unused bytes that may stay in shards, because copying what is in use around them costs more than they do. */
+/** How many unused bytes may stay in shards: freeing them means copying the used blocks beside them. */
 export type MaxUnused = { readonly percent: number } | { readonly bytes: number };
 
 export const DEFAULT_MAX_UNUSED: MaxUnused = { percent: 5 };
@@ -14,15 +14,15 @@ export interface PruneLimits {
 }
 
 export interface PrunePlan {
-  /** Shards of which no retained snapshot reaches any block; some may still name them. */
+  /** Shards of which no retained snapshot reaches a block, although some snapshots may still name them. */
   readonly dead: readonly ShardRecord[];
-  /** Shards whose blocks in use are copied to new ones, the thinnest first; after that they are dead too. */
+  /** Thin shards, the thinnest first: their used blocks are copied to new shards, and then they are dead, too. */
   readonly repack: readonly ShardUse[];
   /** On peers, known to this home, and of no use: catalogues of forgotten snapshots, leftovers of runs that died. */
   readonly strays: readonly Stray[];
   /** Unused bytes in the shards that stay. */
   readonly unusedBytes: number;
-  /** CIDs of what stays: a record that goes may be of a shard that another record keeps. */
+  /** CIDs of all that stays. Two records may stand for one shard: when one record goes and the other stays, so does the shard. */
   readonly needed: ReadonlySet<string>;
 }
 
@@ -45,7 +45,7 @@ export function planPrune({ shards, snapshots, strays, uses }: PruneState, limit
   return { dead, repack, strays, unusedBytes, needed };
 }
 
-/** As restic: the thinnest shards, until what is unused in the others is no more than may stay. */
+/** Chooses shards to repack as restic does: the thinnest first, until the unused bytes in the others are within the limit. */
 function chooseThin(uses: readonly ShardUse[], { maxUnused, maxRepack }: PruneLimits): { repack: ShardUse[]; unusedBytes: number } {
   const used = uses.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
   const allowed = 'bytes' in maxUnused ? maxUnused.bytes : allowedUnused(maxUnused.percent, used);

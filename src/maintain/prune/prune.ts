@@ -3,8 +3,8 @@
  *
  *   what is live → plan → second look → repack → new snapshot directories → one transaction → heads → peers → records → surplus
  *
- * Up to the transaction nothing is lost that was there before; after it, what goes is what nothing names any more. A run
- * that dies anywhere leaves something that the next one finds again, because what it puts on peers is noted first.
+ * Before the transaction nothing is removed; after it, only what no record names any more. A run that dies anywhere leaves at most new
+ * shards that no snapshot names: they were noted as strays before they were put on peers, so the next prune finds and removes them.
  */
 
 import type { DigestMap } from '../../core/digest-map.ts';
@@ -34,7 +34,7 @@ import { type Repacked, repack } from './repack.ts';
 import { assertCopied, assertKept, type Leaving, type ToCopy } from './second-look.ts';
 
 export interface PruneOptions extends PruneLimits {
-  /** Copies may use what is to stay free on the peers: more goes than is copied, right afterwards. */
+  /** Copies may use the peers' reserves, because right afterwards more is removed than was copied. */
   readonly intoReserve?: boolean;
   /** Only say what would be done. */
   readonly dryRun: boolean;
@@ -65,7 +65,7 @@ export interface Pruned {
   /** Copies of shards that stay, let go of because they were over the most that is asked for, and their bytes. */
   readonly surplus: number;
   readonly surplusBytes: number;
-  /** What a peer that does not answer still holds; the next run tries again. */
+  /** Shards and strays that stay because a peer does not answer; the next prune tries again. */
   readonly left: number;
   /** Copies that peers keep because other homes count on them. */
   readonly kept: number;
@@ -84,7 +84,7 @@ export async function prune(run: Maintenance, options: PruneOptions): Promise<Pr
       snapshots.map(({ tree }) => parseCid(tree)),
       { ...run, blocks },
     ).catch(async (error: unknown) => {
-      // Which snapshot lacks what is for the second look to say.
+      // A block that a tree lacks is no reason to stop here: the second look says which snapshot lacks it.
       if (error instanceof NotUnixFs)
         throw new NotUnixFs(`nothing is freed: ${error.message}`, '`shardctl verify` says whose tree that is in, and what helps');
       if (error instanceof UnlistedBlock) await assertKept(run, snapshots, NONE_LEAVING, blocks);
@@ -126,7 +126,7 @@ async function surplusOf(run: Maintenance, { dead, thin }: Leaving): Promise<Sur
   return await findSurplus(run, holdingsOf(run.index).filter(isStaying), await inventoriesOf(run.peers));
 }
 
-/** What is retained, and what on the peers is not. */
+/** The snapshots that stay, and the strays on the peers. */
 function stateOf(index: Index, { without = [] }: PruneOptions): { readonly snapshots: SnapshotRecord[]; readonly strays: Stray[] } {
   const all = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const gone = all.filter(({ repository }) => without.includes(repository));
@@ -217,7 +217,7 @@ function report(
   { dead, repack: thin, strays, unusedBytes, needed }: PrunePlan,
   { dryRun, rewritten, repacked, left, kept, surplus }: Outcome,
 ): Pruned {
-  // Two records may stand for one shard (a run died between putting and recording it): its space is there once.
+  // Two records may stand for one shard, when a run died between putting and recording it: its space counts once.
   const gone = new Map<string, ShardRecord>();
   for (const shard of dead) if (!needed.has(shard.cid)) gone.set(shard.cid, shard);
   for (const { shard } of thin) gone.set(shard.cid, shard);

@@ -1,6 +1,6 @@
 /**
- * Takes from the peers what the index says no snapshot needs: shards that none names, unless they have what is lost of one that is
- * named, and strays. What this home does not know is never touched, and what another home has marked stays: both may use the same peer.
+ * Removes from the peers what no snapshot needs by the index: strays, and shards that no snapshot names, unless they have blocks that a
+ * named shard has lost. What the index does not know is never touched, and what another home has marked stays, as both may share a peer.
  */
 import type { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
@@ -24,7 +24,7 @@ export async function removeUnneeded(run: Maintenance, live: DigestMap): Promise
     if (shard !== undefined) for (const other of liveLossOf(shard, index, live).elsewhere) named.add(other);
   }
   const dead = [...index.shards()].filter(({ number }) => !named.has(number));
-  // Not counted any more, and durably so, before the first byte goes.
+  // First the index stops counting on these shards, durably; only then the first copy is removed.
   await index.replaceSnapshots(
     [],
     dead.map(({ number }) => number),
@@ -46,7 +46,7 @@ export async function removeUnneeded(run: Maintenance, live: DigestMap): Promise
 
   async function removeOne(cid: string, holders: readonly string[], forget: () => Promise<void>): Promise<void> {
     signal.throwIfAborted();
-    // The same shard may go by two records, when a run died between putting and recording it: the other one's copies stay.
+    // Another record may stand for the same shard, when a run died between putting and recording it: the copies of that record stay.
     const unneeded = holders.filter((name) => needed.get(cid)?.has(name) !== true);
     if (await removeFrom(cid, unneeded)) await forget();
     else left++;
@@ -56,7 +56,7 @@ export async function removeUnneeded(run: Maintenance, live: DigestMap): Promise
   async function removeFrom(cid: string, holders: readonly string[]): Promise<boolean> {
     let gone = true;
     for (const name of holders) {
-      // A peer that is not set up any more is somebody else's business.
+      // Nothing is done on a peer that is no longer set up.
       const peer = run.peers.get(name);
       if (peer === undefined) continue;
       try {

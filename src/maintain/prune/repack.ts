@@ -24,7 +24,7 @@ export interface RepackOptions {
   readonly leaving: ReadonlySet<number>;
   readonly blocks: BlockSource;
   readonly ledger: Ledger;
-  /** What those ask for together who need the thin shards: their blocks come to lie in the same new ones. */
+  /** The largest demand among the repositories that need the thin shards: their blocks are mixed in the new ones. */
   readonly replication: Replication;
 }
 
@@ -47,7 +47,7 @@ export async function repack(run: Maintenance, { thin, live, leaving, blocks, le
     usable: (shard) => !leaving.has(shard),
   });
 
-  // In the order of their numbers: what was packed together stays together.
+  // In the order of their numbers, so that blocks which were packed one after the other stay together.
   const inOrder = thin.toSorted((a, b) => a.shard.number - b.shard.number);
   const builder = new BatchBuilder();
   try {

@@ -1,6 +1,7 @@
 /**
- * The second look, before a shard is let go: every link of every node of every retained tree must lead into a shard that stays
- * and that the tree's snapshot names. It takes nothing from `reachable.ts`, which decided what goes: where the two differ, nothing goes.
+ * The second look, before any shard is removed: every link of every node of every retained tree must lead into a shard that stays and
+ * that the tree's snapshot names. It shares no code with `read/tree/reachable.ts`, by which the plan was made: if the two disagree, the
+ * prune fails and removes nothing.
  */
 
 import { DigestMap } from '../../core/digest-map.ts';
@@ -13,9 +14,9 @@ import { gapsText, Wholeness } from '../../read/tree/wholeness.ts';
 import type { Maintenance } from '../maintenance.ts';
 
 export interface Leaving {
-  /** Shards that go as they are. */
+  /** Dead shards: none of their blocks is copied. */
   readonly dead: ReadonlySet<number>;
-  /** Shards that go once what is needed of them is copied. */
+  /** Thin shards: they are removed when their used blocks have been copied. */
   readonly thin: ReadonlySet<number>;
 }
 
@@ -50,7 +51,8 @@ export async function assertKept(
 }
 
 /**
- * What is lost in a shard that stays is no loss of this run, unless what goes could have healed it: then it is as if no shard had it.
+ * A block that is lost in a shard that stays is not lost by this prune, unless a shard that goes has it and could heal the loss. Then it
+ * counts as being in no shard, and the prune fails.
  */
 function shardOf(
   index: Index,

@@ -1,4 +1,4 @@
-/** Of the snapshots that were found, those that somebody wants, by repository and in the order of time. */
+/** Chooses from the snapshots that were found those that the user wants, by repository and in the order of time. */
 
 import { ShardctlError } from '../../core/errors.ts';
 import { cidText, parseCid } from '../../dag/cid.ts';

@@ -1,6 +1,6 @@
 /**
- * `recover`: a lost home made anew from what its peers hold. Nothing else is needed, not even a snapshot's CID: the peers are
- * looked through for snapshots, and those that are wanted come back with their history.
+ * `recover`: makes a lost home anew from what its peers hold. It needs nothing else, not even a snapshot's CID: it looks through the peers
+ * for snapshots, and brings back those that are wanted, with their history.
  *
  *   what the peers list → snapshots → shards (manifests only, no file data) → records, the head last
  */

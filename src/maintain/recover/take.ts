@@ -1,4 +1,4 @@
-/** Snapshots that were found become records of this home: their shards, looked up on the peers, and then they themselves. */
+/** Records snapshots that were found in this home's index: first their shards, which are opened on the peers, then the snapshots. */
 
 import type { ShardRecord, SnapshotRecord } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';

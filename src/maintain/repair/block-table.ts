@@ -1,11 +1,11 @@
-/** The block table as the shards would have it: what is damaged or missing in it is listed again from their manifests. */
+/** Mends the block table: blocks of damaged segments, and blocks that it lacks, are listed again from the shards' manifests. */
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { DIGEST_BYTES, type ShardRecord } from '../../core/model.ts';
 import type { ShardContents } from '../../peer/peer.ts';
 import { contentsOn } from '../../read/blocks/shard-contents.ts';
 import type { RepairRun } from './repair-run.ts';
 
-/** Names the damaged segments, and keeps what is good of them; returns how many there are. */
+/** Reports the damaged segments and keeps their good pages. @returns how many segments are damaged */
 export function mendBlockTable({ index, dryRun, emit }: RepairRun): number {
   const damaged = index.damagedSegments();
   for (const { problem } of damaged) emit({ type: 'damage', what: 'the block table', where: 'the index', detail: problem });
@@ -13,7 +13,7 @@ export function mendBlockTable({ index, dryRun, emit }: RepairRun): number {
   return damaged.length;
 }
 
-/** Puts blocks that the block table lacks back into it; returns how many. */
+/** Lists blocks again that the block table lacks. @returns how many */
 export function relist({ index, dryRun, emit }: RepairRun, { number }: ShardRecord, what: string, { digests }: ShardContents): number {
   // Segments that are set aside list most of their blocks: how many will be missing shows when they are mended.
   if (dryRun && index.damagedSegments().length > 0) return 0;
@@ -27,7 +27,7 @@ export function relist({ index, dryRun, emit }: RepairRun, { number }: ShardReco
   return missing.length;
 }
 
-/** Shards that an interrupted run placed: the next one takes over files whose blocks are in them, so these must be found. */
+/** Shards that an interrupted run placed: the next run does not read files whose blocks are in them, so the table must list these blocks. */
 export async function relistUncommitted(run: RepairRun, committed: ReadonlySet<number>): Promise<number> {
   let relisted = 0;
   for (const shard of [...run.index.shards()]) {
@@ -36,7 +36,7 @@ export async function relistUncommitted(run: RepairRun, committed: ReadonlySet<n
     try {
       relisted += relist(run, shard, `shard ${shard.number} ${shard.cid}`, await contentsOn(shard, run.peers));
     } catch (error) {
-      // Nothing depends on it yet: what cannot be read now is stored again.
+      // No snapshot names the shard yet: if it cannot be read, the next run reads those files and stores them again.
       if (!(error instanceof ShardctlError) || isShortage(error)) throw error;
     }
   }

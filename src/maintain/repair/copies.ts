@@ -1,4 +1,4 @@
-/** Whole copies of shards for the peers that lack them: made of what is left, or fetched by the peers themselves. */
+/** Gives peers whole copies of shards that they lack: made from what is left of the replicas, or fetched by the peers from one another. */
 import { rmSync } from 'node:fs';
 import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
@@ -10,7 +10,7 @@ import type { PackedShard } from '../../storing/pack/open-shard.ts';
 import { putWithRetries } from '../../storing/place/put.ts';
 import type { RepairRun } from './repair-run.ts';
 
-/** Gives a shard without any replica, where that can be done. */
+/** Makes a shard without reading any replica, where that is possible (a catalogue). */
 export interface Making {
   readonly isPossible: () => Promise<boolean>;
   readonly make: () => Promise<PackedShard | undefined>;
@@ -22,13 +22,13 @@ export interface CopyRequest {
   readonly label: string;
   /** Of the CAR in the spool. */
   readonly number: number;
-  /** Peers whose replica is whole, and those that answer and whose replica is not. */
+  /** Peers with an intact replica, and peers that answer and whose replica is damaged or missing. */
   readonly good: readonly string[];
   readonly bad: readonly string[];
   readonly anew: Making | undefined;
 }
 
-/** A whole copy of a shard, as far as there is one. */
+/** A whole copy of a shard in the spool, if one could be made. */
 export interface Copy {
   readonly isWhole: boolean;
   readonly lacking: Buffer | undefined;
@@ -47,7 +47,7 @@ export class Copies {
     this.#blocks = blocks;
   }
 
-  /** Of a dry run the copy is only looked for, block by block as the real one is made, and whoever is to be given it has it. */
+  /** In a dry run: looks for every block as a real run would, writes nothing, and takes it that each peer would get its copy. */
   async of(shard: PlacedShard, request: CopyRequest): Promise<Copy> {
     const { number, good, bad, anew } = request;
     const { peers, dryRun, spool, signal } = this.#run;
@@ -80,7 +80,7 @@ export class Copies {
     });
   }
 
-  /** Disks that have lost a block once may lose the next. */
+  /** The copy that was just written is read back: a disk that has lost one block may lose the next. */
   async #readBack(shard: Omit<PlacedShard, 'peers'>, peer: Peer): Promise<void> {
     const onDamage = (detail: string) => {
       throw new ShardctlError('DAMAGE', detail);
@@ -88,12 +88,12 @@ export class Copies {
     await checkReplica(shard, peer, { readData: true, onDamage, signal: this.#run.signal });
   }
 
-  /** Nobody who can be read has the shard. Those who have it by their own word may give it to others, and a datastore may still hold it. */
+  /** No peer that can be read has the shard. Peers that say they hold it may give it to others, and a datastore may still have its blocks. */
   async #fetchOn(names: readonly string[], shard: PlacedShard, { what, label, good }: CopyRequest): Promise<string[]> {
     const { signal } = this.#run;
     const { cid, carBytes } = shard;
     return await this.#eachOf(names, what, async (peer) => {
-      // What it has pinned it does not fetch: the damage stays.
+      // A peer does not fetch what it has pinned, so the damage on it stays.
       if (peer.fetch === undefined || (await peer.has(cid))) throw new ShardctlError('DAMAGE', 'no whole copy can be read anywhere');
       await peer.fetch({ cid, label, carBytes }, signal).catch((error: unknown) => {
         this.#isGone ||= good.length === 0;
@@ -103,7 +103,7 @@ export class Copies {
     });
   }
 
-  /** A shard that is pinned nowhere is looked for in vain for minutes: where the first was not found, others are not looked for. */
+  /** Looking for a shard that is pinned nowhere takes minutes: when the first was not found, no other is looked for. */
   mayFetch(names: readonly string[]): boolean {
     return !this.#isGone && names.some((name) => this.#run.peers.get(name)?.fetch !== undefined);
   }

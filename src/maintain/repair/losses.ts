@@ -1,6 +1,6 @@
 /**
- * Shards that cannot be had whole: what of them nobody has stops counting, so that the next `add` or `update` stores it again; what
- * is good in them is read as before. The note goes when a whole copy was read.
+ * Notes which blocks of a shard no peer has. Nothing counts on them then, so that the next `add` or `update` stores them again; the good
+ * blocks of the shard are read as before. The note is removed when a whole copy of the shard has been read.
  */
 
 import { DIGEST_BYTES, MOST_BAD_BLOCKS, type ShardRecord } from '../../core/model.ts';
@@ -14,7 +14,7 @@ export interface LossFound {
   readonly lacking: Buffer | undefined;
 }
 
-/** Files that stand unchanged in the source are not read again by themselves: so the heads concerned are put in doubt, see `doubted-head.ts`. */
+/** Puts the heads that need the lost blocks in doubt: otherwise `update` would not read their files again, which have not changed (`update/doubted-head.ts`). */
 export async function noteLosses({ index }: RepairRun, losses: readonly LossFound[]): Promise<void> {
   const noted = losses.map(({ shard, lacking }) => ({ before: shard, after: withLoss(shard, lacking) }));
   const changed = noted.filter(({ before, after }) => !sameLoss(before, after));
@@ -33,7 +33,7 @@ function withLoss({ bad: _, ...shard }: ShardRecord, lacking: Buffer | undefined
   return { ...shard, state: 'committed', bad };
 }
 
-/** A shard that is whole again counts as it did. */
+/** Removes the note of a shard that is whole again. */
 export function withoutLoss({ bad: _, ...shard }: ShardRecord): ShardRecord {
   return { ...shard, state: shard.state === 'lost' ? 'committed' : shard.state };
 }

@@ -1,4 +1,4 @@
-/** A catalogue of which no replica is left: what it holds is a function of the snapshot, and the index knows the snapshot. */
+/** Makes a catalogue anew of which no replica is left: its blocks follow from the snapshot's record in the index. */
 
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
@@ -11,15 +11,15 @@ import { sealCatalogue } from '../../storing/place-catalogue.ts';
 import type { RepairRun } from './repair-run.ts';
 
 /** @returns the catalogue in the spool; undefined when the block of the tree's root cannot be had, or the record says too little */
-export async function catalogueAnew(run: RepairRun, snapshot: SnapshotRecord): Promise<PackedShard | undefined> {
+export async function remakeCatalogue(run: RepairRun, snapshot: SnapshotRecord): Promise<PackedShard | undefined> {
   const { index, spool } = run;
   const built = await rebuilt(run, snapshot);
   if (built?.cid !== snapshot.cid) return undefined;
   return await sealCatalogue(spool, index.nextShardNumber(), built.blocks);
 }
 
-/** Whether `catalogueAnew` can give it. */
-export async function canMakeAnew(run: RepairRun, snapshot: SnapshotRecord): Promise<boolean> {
+/** Whether `remakeCatalogue` can give it. */
+export async function canRemakeCatalogue(run: RepairRun, snapshot: SnapshotRecord): Promise<boolean> {
   return (await rebuilt(run, snapshot))?.cid === snapshot.cid;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `repair`: mends what `verify` finds, shard by shard, from what other replicas have. A good copy is complete before the
- * damaged one goes; what cannot be mended is named, and nothing else changes.
+ * `repair`: mends what `verify` finds, shard by shard, from the other replicas. A damaged copy is only removed when a good one is complete.
+ * What cannot be mended is reported, and stays as it is.
  */
 
 import { DIGEST_BYTES, hasLoss, type PlacedShard, snapshotName } from '../../core/model.ts';
@@ -11,10 +11,10 @@ import { markHoldings } from '../mark-holdings.ts';
 import { refreshHeads } from '../prune/refresh-heads.ts';
 import { mendBlockTable, relist, relistUncommitted } from './block-table.ts';
 import { type LossFound, noteLosses, withoutLoss } from './losses.ts';
-import { canMakeAnew, catalogueAnew } from './remake-catalogue.ts';
+import { canRemakeCatalogue, remakeCatalogue } from './remake-catalogue.ts';
 import type { RepairRun } from './repair-run.ts';
 import { ReplicaMender } from './replica-mender.ts';
-import { closeOpen, giveWholeLists } from './shard-lists.ts';
+import { relistOpenSnapshots, relistSnapshots } from './shard-lists.ts';
 import { countUnrecorded, type Unrecorded } from './unrecorded-replicas.ts';
 
 export interface Repaired {
@@ -55,7 +55,7 @@ export async function repair(run: RepairRun): Promise<Repaired> {
   const runs = mendBlockTable(run);
   const identities = await mendIdentities(run);
   const away = await peersAway(run);
-  // Marks may be lost as anything else may, and one that is there costs nothing.
+  // A peer may have lost marks, too. Marking again what is marked costs nothing.
   if (!run.dryRun)
     await markHoldings(
       run,
@@ -80,7 +80,7 @@ async function repairWith(
   const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0, away: 0 };
   const losses: LossFound[] = [];
   const lost: Lost[] = [];
-  const { rewritten, open } = await giveWholeLists(run, snapshots);
+  const { rewritten, open } = await relistSnapshots(run, snapshots);
 
   const anew = new Map(rewritten.map((snapshot) => [snapshotName(snapshot), snapshot]));
   const retained = snapshots.map((snapshot) => anew.get(snapshotName(snapshot)) ?? snapshot);
@@ -95,7 +95,7 @@ async function repairWith(
       lost.push({ what, snapshots: users });
       continue;
     }
-    // A loss that nobody looks at again would show for ever, and one that is dropped unread would hide.
+    // A shard with a noted loss is read whole each time: only then it is known whether the note still holds.
     const isDoubtful = hasLoss(shard) || unrecorded.damaged.has(shard.cid);
     const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, readData || isDoubtful);
     const { mended, added, peers, verdict, isAway, isProven, lacking } = await mender.mend(shard, what, number, found);
@@ -124,7 +124,7 @@ async function repairWith(
     const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
     const { mended, added, peers, verdict, isAway } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
       everywhere: true,
-      anew: { make: () => catalogueAnew(run, snapshot), isPossible: () => canMakeAnew(run, snapshot) },
+      anew: { make: () => remakeCatalogue(run, snapshot), isPossible: () => canRemakeCatalogue(run, snapshot) },
     });
     counts.mended += mended;
     counts.added += added;
@@ -137,9 +137,11 @@ async function repairWith(
   }
   counts.relisted += await relistUncommitted(run, new Set(numbers));
   if (!dryRun) await noteLosses(run, losses);
-  // A dry run has not listed again what it would: what only looks missing for that is not to be told.
+  // A dry run has not listed blocks again as a real run would, so blocks that only the table lacks are not reported as missing.
   const closed =
-    dryRun && (counts.relisted > 0 || index.damagedSegments().length > 0) ? { rewritten: 0, lacking: [] } : await closeOpen(run, open);
+    dryRun && (counts.relisted > 0 || index.damagedSegments().length > 0)
+      ? { rewritten: 0, lacking: [] }
+      : await relistOpenSnapshots(run, open);
   lost.push(...closed.lacking);
   if (!dryRun) {
     refreshHeads(run);
@@ -151,7 +153,7 @@ async function repairWith(
 /** Of a shard that could not be had whole when it was last read. */
 const NOTED_LOSS = 'a part of it was lost when it was last read, and no copy can be read to its end now';
 
-/** First of all: a peer that is refused for its damaged `peer.json` would pass for one that is away. */
+/** Done first: a peer that is refused because its `peer.json` is damaged would count as one that does not answer. */
 async function mendIdentities({ peers, dryRun, emit }: RepairRun): Promise<number> {
   let mended = 0;
   for (const [name, peer] of peers) {
@@ -171,7 +173,7 @@ async function peersAway({ peers, emit }: RepairRun): Promise<Set<string>> {
   return new Set(silences.keys());
 }
 
-/** In a dry run the record does not name them yet. */
+/** Adds the replicas that a real run would have put into the record by now. */
 function withUnrecorded<T extends PlacedShard>(shard: T, { peersOf }: Unrecorded): T {
   return { ...shard, peers: [...new Set([...shard.peers, ...(peersOf.get(shard.cid) ?? [])])] };
 }

@@ -12,11 +12,11 @@ import { type Holding, holdingsOf } from '../../storing/holdings.ts';
 import { Copies, type Making } from './copies.ts';
 import type { RepairRun } from './repair-run.ts';
 
-/** How the replicas of a shard stand. */
+/** What was found on the peers of a shard. */
 export interface Inspected {
-  /** Peers whose replica is whole. */
+  /** Peers with an intact replica. */
   readonly good: string[];
-  /** Peers that answer and whose replica is not. */
+  /** Peers that answer and whose replica is damaged or missing. */
   readonly bad: string[];
   /** Peers that do not answer. */
   readonly away: string[];
@@ -32,11 +32,11 @@ export interface Mended {
   readonly added: number;
   /** Peers that hold the shard, or will again when they answer. */
   readonly peers: readonly string[];
-  /** `lost`: no peer has a whole copy, and none is away that may have one. */
+  /** `lost`: no peer has a whole copy, and every peer that may have one answers. */
   readonly verdict: 'whole' | 'too few' | 'lost';
-  /** What it lacks is on peers that do not answer, and no replica of it is damaged. */
+  /** Whether all that it lacks is on peers that do not answer, and none of its replicas is damaged. */
   readonly isAway: boolean;
-  /** A whole copy was read to its end, or written and read back: whatever was wrong with the shard is not any more. */
+  /** Whether a whole copy was read to its end, or written and read back: then notes of losses are out of date. */
   readonly isProven: boolean;
   /** Blocks that nobody has, 32 bytes each; undefined when there are none, or nobody knows what the shard held. */
   readonly lacking?: Buffer | undefined;
@@ -45,7 +45,7 @@ export interface Mended {
 export interface MendOptions {
   /** Every peer that answers and is not drained is to have it, and not only as many as a shard needs: it is a catalogue. */
   readonly everywhere?: boolean;
-  /** Gives the shard without any replica, where that can be done; and whether it can. */
+  /** Makes the shard without reading any replica, where that is possible; and says whether it is. */
   readonly anew?: Making;
 }
 
@@ -84,7 +84,7 @@ export class ReplicaMender {
     let isProven = false;
     for (const name of shard.peers) {
       const peer = peers.get(name);
-      // One that is not set up any more holds nothing for this home.
+      // A peer that is no longer set up does not count.
       if (peer === undefined) continue;
       if (this.#away.has(name)) {
         away.push(name);
@@ -130,7 +130,7 @@ export class ReplicaMender {
     const verdict = away.length > 0 ? 'too few' : 'lost';
     const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isAway, isProven: false, lacking: copy.lacking };
     if (!copy.isWhole && good.length === 0 && (dryRun || !this.#copies.mayFetch(bad))) return hopeless;
-    // Those that were not read were taken for good until now.
+    // Without `readData` these replicas were only opened and taken for good: now they are read.
     if (copy.lacking !== undefined && !isProven && away.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;
     try {
       const mended = await copy.give(bad);
@@ -144,7 +144,7 @@ export class ReplicaMender {
       holders.push(...added);
       const verdict = holders.length < least ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
-      // A damaged copy that could not be replaced: tried again next time, or `prune` takes it away when others have taken its place.
+      // The damaged copy could not be replaced. The next repair tries again; if other peers get the copy, `prune` removes this one.
       const unmended = bad.filter((name) => !mended.includes(name));
       if (verdict === 'whole' && unmended.length > 0) await this.#announce(shard, unmended);
       const returning = dryRun || mended.length + added.length === 0 ? away : await this.#keeping(shard, away);
@@ -171,7 +171,7 @@ export class ReplicaMender {
     return [...this.#run.peers.values()].filter(({ name, drained }) => drained !== true && !this.#away.has(name)).map(({ name }) => name);
   }
 
-  /** Those of the peers that do not answer which will have the shard when they do. */
+  /** Of the peers that do not answer, those that can be expected to have the shard when they do (`Peer.keeps`). */
   async #keeping({ cid }: PlacedShard, away: readonly string[]): Promise<string[]> {
     const keeping: string[] = [];
     for (const name of away) {
@@ -185,13 +185,13 @@ export class ReplicaMender {
     return keeping;
   }
 
-  /** Who needs what, and how pins are called, by CID: as of the first that is mended, when no snapshot is rewritten any more. */
+  /** Who needs each shard, and the name of its pin, by CID. Read when the first shard is mended: no snapshot is rewritten after that. */
   get #holdings(): ReadonlyMap<string, Holding> {
     this.#known ??= new Map(holdingsOf(this.#run.index).map((holding) => [holding.cid, holding]));
     return this.#known;
   }
 
-  /** Of two records that stand for one shard each is held to what those ask for who need that record. */
+  /** Where two records stand for one shard, each must meet the demand of the repositories that need that record. */
   #demandOf({ cid, number }: PlacedShard & { readonly number?: number }): Demand {
     const { demands } = this.#run;
     if (number !== undefined) return demands.ofShard(number);
@@ -208,7 +208,7 @@ export class ReplicaMender {
       return names;
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
-      // Rules that name a peer which is gone would otherwise look like a lack of peers.
+      // An allocator may name a peer that is gone: the error of that is clearer than one about too few peers.
       if (error.code === 'BAD_CONFIG') emit({ type: 'warning', message: `${what} finds no peer: ${error.message}` });
       return [];
     }

@@ -1,6 +1,6 @@
 /**
- * Snapshots whose shards do not hold their whole tree, and whose blocks are all somewhere in this home (the source was added
- * again, or a list lost a shard), get a list of shards that does.
+ * Gives a snapshot a new list of shards, when the shards that it names lack blocks of its tree and other shards of this home have them:
+ * the source was added again, or the list lost a shard.
  */
 
 import { isShortage, ShardctlError } from '../../core/errors.ts';
@@ -16,7 +16,7 @@ import type { RepairRun } from './repair-run.ts';
 export interface WholeLists {
   /** The snapshots that got another list; in a dry run nothing changes, and they have their old CIDs. */
   readonly rewritten: readonly SnapshotRecord[];
-  /** Those that lack something still. */
+  /** Snapshots that still lack blocks. */
   readonly open: readonly OpenSnapshot[];
 }
 
@@ -27,7 +27,7 @@ export interface OpenSnapshot {
 }
 
 /** @param snapshots those of a repository oldest first */
-export async function giveWholeLists(run: RepairRun, snapshots: readonly SnapshotRecord[]): Promise<WholeLists> {
+export async function relistSnapshots(run: RepairRun, snapshots: readonly SnapshotRecord[]): Promise<WholeLists> {
   const { index, peers, dryRun } = run;
   const rewritten: SnapshotRecord[] = [];
   const open: OpenSnapshot[] = [];
@@ -39,7 +39,7 @@ export async function giveWholeLists(run: RepairRun, snapshots: readonly Snapsho
       const gaps = await gapsOf(wholeness, snapshot, counting, run);
       if (gaps?.missing === 0 && counting.length === snapshot.shards.length) continue;
       const shards = [...new Set([...counting, ...(gaps?.elsewhere ?? [])])].sort((a, b) => a - b);
-      // What is to be written down is looked at once more as it will be.
+      // The new list is checked once more before it is written.
       const isWhole = gaps?.missing === 0 || (gaps?.nowhere === 0 && (await gapsOf(wholeness, snapshot, shards, run))?.missing === 0);
       if (!isWhole) open.push({ snapshot, gaps });
       else rewritten.push(dryRun ? { ...snapshot, shards } : await rewriteSnapshot(run, snapshot, shards, [...peers.keys()]));
@@ -60,13 +60,13 @@ export interface Lacking {
  * Once all that shards hold is listed again: those that are open get a list, or are named. Whoever updates the repository of a head
  * that is named is told to read everything. @returns what they lack; what a lost shard held is told with the shard
  */
-export async function closeOpen(
+export async function relistOpenSnapshots(
   run: RepairRun,
   open: readonly OpenSnapshot[],
 ): Promise<{ rewritten: number; lacking: readonly Lacking[] }> {
   const { index, dryRun } = run;
   const snapshots = open.map(({ snapshot: { repository, number } }) => index.snapshot(repository, number)).filter((it) => it !== undefined);
-  const again = await giveWholeLists(run, snapshots);
+  const again = await relistSnapshots(run, snapshots);
   const lacking: Lacking[] = [];
   for (const { snapshot, gaps } of again.open) {
     if (gaps === undefined) continue;
@@ -81,7 +81,7 @@ function countingOf({ shards }: SnapshotRecord, index: Index): number[] {
   return shards.filter((number) => (index.shard(number)?.state ?? 'lost') !== 'lost');
 }
 
-/** Undefined when that cannot be told: what cannot be read now may be mended in a moment, and the next repair looks again. */
+/** @returns undefined when a node cannot be read now: it may be mended in this very run, and the next repair looks again */
 async function gapsOf(
   wholeness: Wholeness,
   { tree }: SnapshotRecord,

@@ -1,6 +1,6 @@
 /**
- * Replicas that no record names: a peer that was taken for dead and let go has come back, or is known by another name now. Where a
- * shard has too few, they count again once they were read to their end.
+ * Replicas that no record names: a peer that had been removed was added again, or has another name now. Where a shard has too few
+ * replicas, such a one counts again when it has been read to its end.
  */
 
 import { ShardctlError } from '../../core/errors.ts';
@@ -16,7 +16,7 @@ export interface Unrecorded {
   readonly found: number;
   /** Peers that have the shard besides those of its record, by its CID; in the record too, unless the run is a dry one. */
   readonly peersOf: ReadonlyMap<string, readonly string[]>;
-  /** CIDs of shards of which nothing was there but a damaged copy: better than nothing, and to be read again. */
+  /** CIDs of shards of which there is only a damaged copy: it is recorded, and read again later. */
   readonly damaged: ReadonlySet<string>;
 }
 
@@ -50,7 +50,7 @@ export async function countUnrecorded(run: RepairRun, away: ReadonlySet<string>)
   return { found, peersOf, damaged };
 }
 
-/** Marked first: what no home has marked may just be going. */
+/** Marks the shard before it is read: a shard that no home has marked may be removed at any moment by another home's prune. */
 async function readWhole(
   { index, dryRun, signal }: RepairRun,
   { cid, blocks }: Holding,

@@ -1,11 +1,11 @@
 /**
- * `rename`: a repository gets another name, and everything that bears it follows: `snapshot.json` in its snapshots, too, so that a home
- * that is lost comes back as it was. The trees, the shards and the numbers stay; the snapshots get other CIDs, as from `prune`.
+ * `rename`: gives a repository another name, also in the `snapshot.json` of its snapshots, so that `recover` finds it under that name.
+ * Trees, shards and numbers of snapshots stay; the snapshots get other CIDs, as after `prune`.
  *
  *   new catalogues → its head's text → one transaction → files → the new head's text → roots pinned → old catalogues
  *
- * Up to the transaction it has the old name, after it the new one: a run that dies leaves nothing in between, and what it has left on
- * peers any prune removes.
+ * Before the transaction the repository has the old name, after it the new one. What a run that dies leaves on peers, the next prune
+ * removes.
  */
 
 import { ShardctlError } from '../../core/errors.ts';

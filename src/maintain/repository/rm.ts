@@ -1,17 +1,17 @@
 /**
- * `rm`: a repository goes, with all of its snapshots and with the space that nothing else needs.
+ * `rm`: removes a repository with all of its snapshots, and frees the space that nothing else needs.
  *
  *   its head's text, the memory of its last runs → one transaction (record and snapshots) → roots unpinned → prune
  *
- * Up to the transaction the repository is there and whole, only slower to update; after it there is none, and what is left of it on
- * the peers any prune frees.
+ * Before the transaction the repository is whole, only its next update is slower; after it the repository is gone, and the next prune frees
+ * what is left of it on the peers.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import { dropHead } from '../../home/heads.ts';
 import type { Maintenance } from '../maintenance.ts';
 import { type Pruned, prune } from '../prune/prune.ts';
 
-/** Whole shards go. What is in use is not copied out of those that other repositories need in part: they would get other CIDs. */
+/** Only shards that nothing else needs are removed. Repacking the others would give snapshots of other repositories new CIDs. */
 const LIMITS = { maxUnused: { percent: 100 }, maxRepack: 0, keepSurplus: true } as const;
 
 /**
