@@ -6,6 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { RAW, type SnapshotRecord } from '../core/model.ts';
 import { sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
+import { oneIn } from '../testing/depth.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../testing/retention.ts';
 import { TestHome } from '../testing/run.ts';
@@ -13,6 +14,8 @@ import { writeTree } from '../testing/tree.ts';
 import { exportedCar, importedCar, inPieces } from '../testing/tree-car.ts';
 import { TreeCar } from './tree-car/tree-car.ts';
 import { treeCarHeader, treeSectionHead } from './tree-car/write.ts';
+
+const sample = oneIn(3);
 
 /** A file in many blocks, one content twice, a HAMT directory, a symlink. */
 const TREE = {
@@ -41,7 +44,9 @@ const exported = (from = home, path = '') => exportedCar(from, path);
 const imported = (car: Buffer, pieceBytes?: number) =>
   importedCar(other, car, { replicas: 2, ...(pieceBytes === undefined ? {} : { pieceBytes }) });
 
-test('a tree comes back whole in another home, from a CAR that holds each block once, whatever pieces it comes in', async () => {
+test('a tree comes back whole in another home, from a CAR that holds each block once, whatever pieces it comes in', {
+  skip: sample(),
+}, async () => {
   const { summary } = await home.add(join(dir, 'source'), { shardBytes: SHARD_BYTES * 8 });
   const car = await exported();
   const digests = new Set<string>();
@@ -70,7 +75,7 @@ test('a tree comes back whole in another home, from a CAR that holds each block 
   assert.deepEqual([whole.unchanged, whole.newBlocks, whole.number], [false, 0, 2]);
 });
 
-test('a later CAR of the same repository is its next snapshot, and stores only what is new', async () => {
+test('a later CAR of the same repository is its next snapshot, and stores only what is new', { skip: sample() }, async () => {
   await home.add(join(dir, 'source'));
   const first = await imported(await exported());
   writeFileSync(join(dir, 'source', 'news'), 'news');
@@ -84,14 +89,16 @@ test('a later CAR of the same repository is its next snapshot, and stores only w
   await assertWhole(other);
 });
 
-test('a part of a tree can be exported, and is a tree of its own', async () => {
+test('a part of a tree can be exported, and is a tree of its own', { skip: sample() }, async () => {
   await home.add(join(dir, 'source'));
   const { files, directories } = await imported(await exported(home, 'same'));
   assert.deepEqual([files, directories], [2, 1]);
   await assert.rejects(exported(home, 'nowhere'), { code: 'NOT_FOUND' });
 });
 
-test('a CAR cut off anywhere, with a wrong byte, of another kind or no CAR at all is refused, and nothing of it is left', async () => {
+test('a CAR cut off anywhere, with a wrong byte, of another kind or no CAR at all is refused, and nothing of it is left', {
+  skip: sample(),
+}, async () => {
   await home.add(join(dir, 'source'));
   const car = await exported(home, 'same');
   for (let length = 0; length < car.length; length += 7) {
@@ -119,7 +126,9 @@ test('a CAR cut off anywhere, with a wrong byte, of another kind or no CAR at al
   await withIndex(other, async (index) => assert.deepEqual(index.repositories(), []));
 });
 
-test('stock Kubo imports the CAR, of either CID version, and lists the tree; a CAR of its own becomes a snapshot', async (t) => {
+test('stock Kubo imports the CAR, of either CID version, and lists the tree; a CAR of its own becomes a snapshot', {
+  skip: sample(),
+}, async (t) => {
   if (!requireKubo(t)) return;
   const kubo = KuboRepo.init(join(dir, 'ipfs'), 'unixfs-v1-2025');
   for (const name of ['unixfs-v1-2025', 'unixfs-v0-2015']) {

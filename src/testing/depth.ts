@@ -13,3 +13,9 @@ export function onlyInAll(otherwise: string | false = false): string | false {
 export function sampled(sample: number, all: number): number {
   return isAll ? all : sample;
 }
+
+/** For the `skip` of a file's tests: a sample has the first of every `step` of them, in their order. */
+export function oneIn(step: number): () => string | false {
+  let asked = 0;
+  return () => (asked++ % step === 0 ? false : onlyInAll());
+}

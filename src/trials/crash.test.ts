@@ -67,7 +67,7 @@ for (const kind of ['kill', 'ENOSPC', 'EIO']) {
     let n = 1;
     let clean = 0;
     // A fault that the program gets over (a copy that is made elsewhere) is no end: only several clean runs in a row are.
-    for (; clean < 3; n += sampled(8, 1)) clean = (await faultAt(kind, n)) ? 0 : clean + 1;
+    for (; clean < 3; n += sampled(29, 1)) clean = (await faultAt(kind, n)) ? 0 : clean + 1;
     assert.ok(n > 40, `only ${n} writes were tried`);
   });
 }

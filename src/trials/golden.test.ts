@@ -13,7 +13,7 @@ import { TestHome } from '../testing/run.ts';
 const golden = readGolden(fileURLToPath(new URL('../../../fixtures/golden/golden.json', import.meta.url)));
 
 describe('the root of an add is the root of ipfs add', () => {
-  const step = sampled(6, 1);
+  const step = sampled(12, 1);
   const runs = Object.entries(golden.cases).filter((_, at) => at % step === 0);
   for (const [name, run] of runs) {
     test(name, async () => {

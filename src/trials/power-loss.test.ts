@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readHead } from '../home/heads.ts';
+import { oneIn } from '../testing/depth.ts';
 import { type Loss, PowerLoss } from '../testing/power-loss.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../testing/retention.ts';
 import { freshRoot, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
+
+const sample = oneIn(2);
 
 const PEERS = ['one', 'two'];
 const TWICE = { min: 2, max: 2 };
@@ -66,7 +69,9 @@ async function assertHead(at: TestHome, what: string): Promise<void> {
   });
 }
 
-test('at any moment of an update the old head or the new one is whole, and a rerun comes to the root of a fresh add', async () => {
+test('at any moment of an update the old head or the new one is whole, and a rerun comes to the root of a fresh add', {
+  skip: sample(),
+}, async () => {
   const expected = await freshRoot(source);
   for (const { what, home: at } of await imagesOf(() => home.add(source, OPTIONS))) {
     await assertHead(at, what);
@@ -80,7 +85,7 @@ test('at any moment of an update the old head or the new one is whole, and a rer
   }
 });
 
-test('at any moment of a prune what is retained is whole, and a rerun completes it', async () => {
+test('at any moment of a prune what is retained is whole, and a rerun completes it', { skip: sample() }, async () => {
   await home.add(source, OPTIONS);
   await withIndex(home, (index) => index.forget('test', [1]));
   for (const { what, home: at } of await imagesOf(() => pruneHome(home, { replication: TWICE }))) {
@@ -93,7 +98,7 @@ test('at any moment of a prune what is retained is whole, and a rerun completes 
   }
 });
 
-test('a first run that loses everything it had not flushed begins anew', async () => {
+test('a first run that loses everything it had not flushed begins anew', { skip: sample() }, async () => {
   home.remove();
   home = await TestHome.create({ one: {}, two: {} });
   const expected = await freshRoot(source);
@@ -104,7 +109,7 @@ test('a first run that loses everything it had not flushed begins anew', async (
   }
 });
 
-test('the model loses what was not flushed, and nothing else', () => {
+test('the model loses what was not flushed, and nothing else', { skip: sample() }, () => {
   const at = writeTree(join(dir, 'model'), { flushed: 'old', replaced: 'old' });
   const watch = new PowerLoss(at, () => {});
   const write = (name: string, flush: boolean) => {

@@ -4,10 +4,13 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { profileOf } from '../dag/cid-profile.ts';
+import { oneIn } from '../testing/depth.ts';
 import { beginEach } from '../testing/each.ts';
 import type { TestHome } from '../testing/run.ts';
 import { keepSwapping } from '../testing/swapper.ts';
 import { writeTree } from '../testing/tree.ts';
+
+const sample = oneIn(2);
 
 let dir: string;
 let home: TestHome;
@@ -46,7 +49,9 @@ for (const { how, swapped, options } of [
   { how: 'in chunks cut by content', swapped: ['a/z'], options: { profile: profileOf('unixfs-v1-2025', 'rabin-64-128-256') } },
   { how: 'where symlinks are stored as what they lead to', swapped: ['a/z', 'a'], options: { copyLinks: true } },
 ]) {
-  test(`a directory that is exchanged for a symlink over and over gives nothing of what that leads to, ${how}`, async () => {
+  test(`a directory that is exchanged for a symlink over and over gives nothing of what that leads to, ${how}`, {
+    skip: sample(),
+  }, async () => {
     const { source, elsewhere } = writeBoth();
     writeTree(source, { 'to-z': { link: 'a/z' }, 'to-file': { link: 'to-z/deeper/../file' }, 'to-link': { link: 'a/z/link' } });
     for (const directory of swapped) {
@@ -63,7 +68,7 @@ for (const { how, swapped, options } of [
   });
 }
 
-test('a directory that is a symlink once it was looked at has vanished, and everything else is committed', async () => {
+test('a directory that is a symlink once it was looked at has vanished, and everything else is committed', { skip: sample() }, async () => {
   const { source, elsewhere } = writeBoth();
   let swapped = false;
   const { summary, events } = await home.add(source, {}, (event) => {
@@ -81,7 +86,7 @@ test('a directory that is a symlink once it was looked at has vanished, and ever
   assert.deepEqual([next.symlinks, next.directories, next.problems.vanished], [1, 1, 0]);
 });
 
-test('a source that is named by a symlink is the directory that this led to at the beginning', async () => {
+test('a source that is named by a symlink is the directory that this led to at the beginning', { skip: sample() }, async () => {
   const { source, elsewhere } = writeBoth();
   const named = join(dir, 'named');
   symlinkSync(source, named);
@@ -98,7 +103,7 @@ test('a source that is named by a symlink is the directory that this led to at t
   assert.equal(isStored(SECRET), false);
 });
 
-test('what is mounted, or nested deeper than files may be open, is part of the source', async () => {
+test('what is mounted, or nested deeper than files may be open, is part of the source', { skip: sample() }, async () => {
   const path = Array(300).fill('d').join('/');
   mkdirSync(join(dir, path), { recursive: true });
   writeFileSync(join(dir, path, 'file'), 'x');

@@ -22,11 +22,14 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Event } from '../core/events.ts';
+import { oneIn } from '../testing/depth.ts';
 import { beginEach, tick } from '../testing/each.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { freshRoot, TestHome } from '../testing/run.ts';
 import { applyEdit, type Edit, edit, writeTree } from '../testing/tree.ts';
 import { SecondThread } from './scan/second-thread.ts';
+
+const sample = oneIn(2);
 
 let dir: string;
 let home: TestHome;
@@ -85,7 +88,9 @@ async function expectedRoot(source: string): Promise<string> {
   }
 }
 
-test('whatever links lead to, and whatever is edited, the tree is that in which they were resolved by hand', async () => {
+test('whatever links lead to, and whatever is edited, the tree is that in which they were resolved by hand', {
+  skip: sample(),
+}, async () => {
   const name = fc.constantFrom('a', 'b', 'a-b', 'B', '0');
   const part = fc.constantFrom('a', 'b', 'a-b', 'B', '0', '..', '.');
   const link: fc.Arbitrary<Link> = fc.record({
@@ -133,7 +138,9 @@ test('whatever links lead to, and whatever is edited, the tree is that in which 
   );
 });
 
-test('what links lead to has the CIDs that it has where it is, costs no block, and comes back as `cp -aL` would copy it', async () => {
+test('what links lead to has the CIDs that it has where it is, costs no block, and comes back as `cp -aL` would copy it', {
+  skip: sample(),
+}, async () => {
   writeMirror();
   rmSync(join(dir, 'elsewhere'));
   linkSync(join(dir, 'pool', 'a'), join(dir, 'pool', 'hard'));
@@ -148,7 +155,9 @@ test('what links lead to has the CIDs that it has where it is, costs no block, a
   assert.deepEqual([summary.symlinks, summary.newBlocks], [0, 3 * 2 + 5]);
 });
 
-test('where all links lead inside, the root is that of `ipfs add --dereference-symlinks`, in which Kubo finds a path through one', async (t) => {
+test('where all links lead inside, the root is that of `ipfs add --dereference-symlinks`, in which Kubo finds a path through one', {
+  skip: sample(),
+}, async (t) => {
   if (!requireKubo(t)) return;
   writeMirror();
   rmSync(join(dir, 'elsewhere'));
@@ -158,7 +167,7 @@ test('where all links lead inside, the root is that of `ipfs add --dereference-s
   assert.equal(kubo.text(['cat', `/ipfs/${summary.tree}/dists/oldest/Release`]), 'one');
 });
 
-test('an interrupted run that copied links goes on where it was', async () => {
+test('an interrupted run that copied links goes on where it was', { skip: sample() }, async () => {
   for (let i = 0; i < 30; i++) writeTree(dir, { [`dir${i}`]: { file: `${i}`.repeat(30_000) }, [`link${i}`]: { link: `dir${i}` } });
   await tick();
   const abort = new AbortController();
@@ -171,7 +180,9 @@ test('an interrupted run that copied links goes on where it was', async () => {
   assert.deepEqual(await home.damage(), []);
 });
 
-test('an update that finds nothing writes nothing; one that finds a target changed tells of it under each name', async () => {
+test('an update that finds nothing writes nothing; one that finds a target changed tells of it under each name', {
+  skip: sample(),
+}, async () => {
   writeMirror();
   await tick();
   await home.add(dir, copyLinks);
@@ -202,7 +213,7 @@ test('an update that finds nothing writes nothing; one that finds a target chang
   assert.equal((await home.add(dir, copyLinks)).summary.unchanged, true);
 });
 
-test('with so many entries that two threads look at them, both look to where links lead', async () => {
+test('with so many entries that two threads look at them, both look to where links lead', { skip: sample() }, async () => {
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}-${'y'.repeat(150)}`, `${i}`]));
   for (let i = 0; i < 8; i++) writeTree(dir, { [`dir${i}`]: many(200), [`link${i}`]: { link: `dir${i}` } });
   await tick();
@@ -217,7 +228,7 @@ test('with so many entries that two threads look at them, both look to where lin
   secondThread.stop();
 });
 
-test('the option is told anew with each add, and filters mean the path by which something is reached', async () => {
+test('the option is told anew with each add, and filters mean the path by which something is reached', { skip: sample() }, async () => {
   writeMirror();
   await tick();
   const { summary: copied, events } = await home.add(dir, copyLinks);
@@ -238,7 +249,7 @@ test('the option is told anew with each add, and filters mean the path by which 
   assert.equal((await home.add(dir, without)).summary.unchanged, true);
 });
 
-test('a link that leads nowhere any more is as a deletion of what it led to', async () => {
+test('a link that leads nowhere any more is as a deletion of what it led to', { skip: sample() }, async () => {
   writeMirror();
   await tick();
   await home.add(dir, copyLinks);

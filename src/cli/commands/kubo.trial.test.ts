@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { oneIn } from '../../testing/depth.ts';
 import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
 import { fixture, Program } from '../../testing/program.ts';
 
@@ -23,9 +24,11 @@ interface World {
   readonly mirror: string;
 }
 
+const sample = oneIn(6);
+
 /** Two daemons, which the tests of this file share one after the other, and a home of its own with both as peers. */
 function rule(title: string, body: (world: World) => Promise<void> | void): void {
-  test(title, async (t: TestContext) => {
+  test(title, { skip: sample() }, async (t: TestContext) => {
     if (!requireKubo(t)) return;
     daemons ??= Promise.all([KuboDaemon.start(join(scratch, 'attic')), KuboDaemon.start(join(scratch, 'cellar'))]);
     const [attic, cellar] = await daemons;

@@ -8,11 +8,14 @@ import fc from 'fast-check';
 import type { Event } from '../../core/events.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
+import { oneIn } from '../../testing/depth.ts';
 import { rebalanceHome } from '../../testing/moving.ts';
 import { OTHER_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
+
+const sample = oneIn(2);
 
 const TWICE = { replication: { min: 2, max: 2 } };
 const PEERS = { one: { tags: { zone: 'a' } }, two: { tags: { zone: 'a' } }, three: { tags: { zone: 'b' } }, four: { tags: { zone: 'c' } } };
@@ -65,7 +68,9 @@ const ways = {
 };
 
 for (const [command, run] of Object.entries(ways)) {
-  test(`${command} leaves as many replicas as the repository asks for, a dry run says how many go, and a second run has nothing to do`, async () => {
+  test(`${command} leaves as many replicas as the repository asks for, a dry run says how many go, and a second run has nothing to do`, {
+    skip: sample(),
+  }, async () => {
     for (const holding of await shards()) await holdOn(holding, ['one', 'two', 'three']);
     const count = (await shards()).length;
     const planned = await run({ dryRun: true });
@@ -83,13 +88,15 @@ for (const [command, run] of Object.entries(ways)) {
     assert.equal((await run({ allocateBy: ['tag:zone', 'freespace'] })).surplus, 0);
   });
 
-  test(`${command} lets go of no more because it is told to want less for this run: the repository asks for two`, async () => {
+  test(`${command} lets go of no more because it is told to want less for this run: the repository asks for two`, {
+    skip: sample(),
+  }, async () => {
     assert.equal((await run({ replication: { min: 1, max: 1 } })).surplus, 0);
     for (const { peers } of await shards()) assert.equal(peers.length, 2);
   });
 }
 
-test('what prune packs anew has no more replicas than are asked for, however many the thin shards had', async () => {
+test('what prune packs anew has no more replicas than are asked for, however many the thin shards had', { skip: sample() }, async () => {
   for (const holding of await shards()) await holdOn(holding, ['one', 'two', 'three']);
   for (const i of [0, 3]) writeFileSync(join(dir, `f${i}`), `other ${i}`);
   await home.add(dir, { ...TWICE, ownDemand: TWICE, shardBytes: SHARD_BYTES });
@@ -100,7 +107,7 @@ test('what prune packs anew has no more replicas than are asked for, however man
   await assertWhole(home);
 });
 
-test('a damaged copy goes first, and no good one while nobody else was read to the end', async () => {
+test('a damaged copy goes first, and no good one while nobody else was read to the end', { skip: sample() }, async () => {
   const [first, second, third] = (await shards()) as [Holding, Holding, Holding];
   for (const holding of [first, second, third]) await holdOn(holding, ['one', 'three', 'four']);
   // Its end is the manifest: that shows when it is opened.
@@ -115,7 +122,7 @@ test('a damaged copy goes first, and no good one while nobody else was read to t
   assert.equal((await holdersOf(third.cid)).length, 2);
 });
 
-test('what another home counts on stays, and so does everything where too few others have it', async () => {
+test('what another home counts on stays, and so does everything where too few others have it', { skip: sample() }, async () => {
   const [first, second] = (await shards()) as [Holding, Holding];
   for (const holding of [first, second]) await holdOn(holding, ['one', 'two', 'three']);
   const others = (name: string) => new LocalPeer({ owner: OTHER_OWNER, name, path: join(home.dir, 'peers', name), layout: 'car' });
@@ -131,7 +138,9 @@ test('what another home counts on stays, and so does everything where too few ot
   assert.equal((await holdersOf(second.cid)).length, 2);
 });
 
-test('a copy that this home has marked and no record names goes, and one that it has not marked is somebody else’s', async () => {
+test('a copy that this home has marked and no record names goes, and one that it has not marked is somebody else’s', {
+  skip: sample(),
+}, async () => {
   const [first, second] = (await shards()) as [Holding, Holding];
   for (const holding of [first, second]) {
     await holdOn(holding, ['one', 'three', 'four']);
@@ -149,7 +158,7 @@ test('a copy that this home has marked and no record names goes, and one that it
   assert.deepEqual(await holdersOf(second.cid), ['one', 'three', 'four']);
 });
 
-test('one that does not say again that it has the shard keeps the others where they are', async () => {
+test('one that does not say again that it has the shard keeps the others where they are', { skip: sample() }, async () => {
   const [first] = (await shards()) as [Holding];
   await holdOn(first, ['one', 'two', 'three']);
   const events: Event[] = [];
@@ -166,7 +175,9 @@ test('one that does not say again that it has the shard keeps the others where t
   assert.equal((await shards())[0]?.peers.length, 3);
 });
 
-test('whoever holds what, and whoever is silent: afterwards each shard has as many holders as may be, and none has fewer than it must', async () => {
+test('whoever holds what, and whoever is silent: afterwards each shard has as many holders as may be, and none has fewer than it must', {
+  skip: sample(),
+}, async () => {
   // One that was told nothing: what a run is told is what it asks for.
   home.remove();
   home = await TestHome.create(PEERS);

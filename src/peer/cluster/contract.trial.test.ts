@@ -5,10 +5,11 @@ import { base32upper } from 'multiformats/bases/base32';
 import { sha256 } from '../../dag/cid.ts';
 import { ClusterLab, withoutCluster } from '../../testing/cluster.ts';
 import { peerContract } from '../../testing/contract/contract.ts';
+import { onlyInAll } from '../../testing/depth.ts';
 import { labCluster } from '../../testing/lab-cluster.ts';
 import { OTHER_OWNER } from '../../testing/owner.ts';
 
-describe('IPFS Cluster', { skip: withoutCluster() }, () => {
+describe('IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   before(() => {
     lab = ClusterLab.start();

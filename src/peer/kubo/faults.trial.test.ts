@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { sha256 } from '../../dag/cid.ts';
+import { oneIn } from '../../testing/depth.ts';
 import { type Fault, FaultProxy } from '../../testing/fault-proxy.ts';
 import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
@@ -35,8 +36,10 @@ interface World {
 
 let seed = 100;
 
+const sample = oneIn(5);
+
 function rule(title: string, body: (world: World) => Promise<void>): void {
-  test(title, async (t) => {
+  test(title, { skip: sample() }, async (t) => {
     if (!requireKubo(t)) return;
     daemon ??= await KuboDaemon.start(join(scratch, 'ipfs'));
     const proxy = await FaultProxy.start(daemon.url);

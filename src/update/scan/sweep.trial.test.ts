@@ -72,7 +72,7 @@ test('after the clock has moved on and any edits, the root of an update is the r
         rmSync(source, { recursive: true, force: true });
       }
     }),
-    { numRuns: sampled(5, 15) },
+    { numRuns: sampled(3, 15) },
   );
 });
 
