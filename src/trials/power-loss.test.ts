@@ -12,7 +12,7 @@ import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from 
 import { freshRoot, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(4);
 
 const PEERS = ['one', 'two'];
 const TWICE = { min: 2, max: 2 };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { onlyInAll } from '../../testing/depth.ts';
 import { fixture, Program } from '../../testing/program.ts';
 
 const TWICE = ['--replication', '2'];
@@ -23,7 +24,7 @@ const shardsOn = (peer: string) =>
   readdirSync(program.path(peer, 'shards'), { recursive: true }).filter((name) => String(name).endsWith('.car'));
 const result = (lines: readonly Line[], type: string) => lines.find((line) => line.type === type) as Line;
 
-test('a peer joins, gets its share, is drained, and is taken out; every file is there all along', () => {
+test('a peer joins, gets its share, is drained, and is taken out; every file is there all along', { skip: onlyInAll() }, () => {
   program.succeeds('peers', 'add', 'local', 'c', '--tag', 'zone=c', '--reserve', '1MB', '--weight', '2');
   const planned = result(json('rebalance', '-n', ...TWICE), 'moved-shards');
   assert.deepEqual(shardsOn('c'), []);
@@ -45,7 +46,9 @@ test('a peer joins, gets its share, is drained, and is taken out; every file is 
   assert.match(program.succeeds('verify', '--read-data', ...TWICE).stdout, /no damage/);
 });
 
-test('a drain that finds no place names what is asked for, and leaves the peer as it was; one that is over ends with a command that works', () => {
+test('a drain that finds no place names what is asked for, and leaves the peer as it was; one that is over ends with a command that works', {
+  skip: onlyInAll(),
+}, () => {
   const other = new Program();
   try {
     for (const name of ['one', 'two']) other.succeeds('peers', 'add', 'local', name);
@@ -74,7 +77,7 @@ test('a drain that finds no place names what is asked for, and leaves the peer a
   }
 });
 
-test('status tells who holds what by the word of the peers, and what is at risk', () => {
+test('status tells who holds what by the word of the peers, and what is at risk', { skip: onlyInAll() }, () => {
   const [first = ''] = shardsOn('b').map(String);
   renameSync(program.path('b', 'shards', first), program.path('away.car'));
   const lines = json('status', '--shards', ...TWICE);
@@ -93,7 +96,7 @@ test('status tells who holds what by the word of the peers, and what is at risk'
   assert.match(program.succeeds('status', ...TWICE).stdout, /each on 2 or more peers/);
 });
 
-test('verify reads the Nth of T parts, and all parts together are everything', () => {
+test('verify reads the Nth of T parts, and all parts together are everything', { skip: onlyInAll() }, () => {
   const read = (part: string) => result(json('verify', `--read-data=${part}`), 'verified').bytes as number;
   const parts = ['1/3', '2/3', '3/3'].map(read);
   assert.equal(
@@ -104,7 +107,7 @@ test('verify reads the Nth of T parts, and all parts together are everything', (
   for (const bad of ['0/3', '4/3', '1/0', '101%', '0%', 'all']) program.fails(2, /--read-data=/, 'verify', `--read-data=${bad}`);
 });
 
-test('a peer that has moved is found where it is now; another one is not taken for it', () => {
+test('a peer that has moved is found where it is now; another one is not taken for it', { skip: onlyInAll() }, () => {
   renameSync(program.path('b'), program.path('b-moved'));
   program.succeeds('peers', 'set', 'b', '--path', 'b-moved', '--tag', 'rack=1', '--tag', 'zone=', '--capacity', 'none', '--weight', '3');
   const peer = json('peers', 'ls').find(({ name }) => name === 'b') as Line;
@@ -119,7 +122,7 @@ test('a peer that has moved is found where it is now; another one is not taken f
   program.fails(42, /./, 'peers', 'set', 'b', '--path', 'nowhere');
 });
 
-test('a dead peer goes with --force, and repair restores what it had on another', () => {
+test('a dead peer goes with --force, and repair restores what it had on another', { skip: onlyInAll() }, () => {
   program.succeeds('peers', 'add', 'local', 'e');
   rmSync(program.path('c'), { recursive: true });
   program.fails(42, /cannot be drained/, 'peers', 'drain', 'c', ...TWICE);
@@ -129,7 +132,7 @@ test('a dead peer goes with --force, and repair restores what it had on another'
   assert.match(program.succeeds('verify', '--read-data', ...TWICE).stdout, /no damage/);
 });
 
-test('a tree goes out as a CAR and comes into another home; what is none is refused in one line', () => {
+test('a tree goes out as a CAR and comes into another home; what is none is refused in one line', { skip: onlyInAll() }, () => {
   const exported = result(json('export', 'debian', '--car', 'debian.car'), 'exported');
   program.fails(2, /is there already/, 'export', 'debian', '--car', 'debian.car');
   program.fails(2, /--car FILE is missing/, 'export', 'debian');
@@ -141,7 +144,7 @@ test('a tree goes out as a CAR and comes into another home; what is none is refu
   program.fails(2, /needs a --name/, 'import-car', '-');
 });
 
-test('what makes no sense is refused before anything is done', () => {
+test('what makes no sense is refused before anything is done', { skip: onlyInAll() }, () => {
   program.fails(2, /unknown allocator "near"/, 'add', '.', '--allocate-by', 'near');
   program.fails(2, /names the peer "z"/, 'add', fixture('debian'), '--allocate-by', 'pinned-to:z');
   program.fails(2, /--transfers/, 'rebalance', '--transfers', '0');
@@ -149,7 +152,7 @@ test('what makes no sense is refused before anything is done', () => {
   program.fails(2, /--weight/, 'peers', 'set', 'b', '--weight', 'heavy');
 });
 
-test('allocators that name a peer which was taken out pass it over, and what changes them is said and works', () => {
+test('allocators that name a peer which was taken out pass it over, and what changes them is said and works', { skip: onlyInAll() }, () => {
   const other = new Program();
   try {
     for (const name of ['one', 'two', 'three']) other.succeeds('peers', 'add', 'local', name);

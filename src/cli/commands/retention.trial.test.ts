@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
 let shardctl: Program;
@@ -20,7 +21,7 @@ after(() => shardctl.dispose());
 
 const json = (...argv: string[]) => shardctl.succeeds(...argv, '--json').lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test('forget wants either snapshots or rules, never forgets the head, and says why it keeps what it keeps', () => {
+test('forget wants either snapshots or rules, never forgets the head, and says why it keeps what it keeps', { skip: onlyInAll() }, () => {
   shardctl.fails(2, /which snapshots/, 'forget', 'r');
   shardctl.fails(2, /either/, 'forget', 'r', '1', '--keep-last', '1');
   shardctl.fails(2, /is the head/, 'forget', 'r', '3');
@@ -33,7 +34,7 @@ test('forget wants either snapshots or rules, never forgets the head, and says w
   assert.equal(json('snapshots').filter(({ type }) => type === 'snapshot').length, 3);
 });
 
-test('forget takes rules for several repositories, or for all, each with its own history', () => {
+test('forget takes rules for several repositories, or for all, each with its own history', { skip: onlyInAll() }, () => {
   const other = new Program();
   try {
     mkdirSync(other.path('a'));
@@ -64,7 +65,7 @@ test('forget takes rules for several repositories, or for all, each with its own
   }
 });
 
-test('prune -n says what prune then does; the head stays as it was', () => {
+test('prune -n says what prune then does; the head stays as it was', { skip: onlyInAll() }, () => {
   const root = shardctl.succeeds('status', '-Q').stdout;
   assert.match(shardctl.succeeds('forget', 'r', '1', 'r@2').stdout, /2 snapshots forgotten; .*shardctl prune/);
   shardctl.fails(2, /--max-unused/, 'prune', '--max-unused', '101%');
@@ -77,7 +78,7 @@ test('prune -n says what prune then does; the head stays as it was', () => {
   shardctl.succeeds('verify', '--read-data', '--replication', '2', '-q');
 });
 
-test('repair mends what verify finds, and says so', () => {
+test('repair mends what verify finds, and says so', { skip: onlyInAll() }, () => {
   const shards = shardctl.path('d1', 'shards');
   const cars = (readdirSync(shards, { recursive: true }) as string[]).filter((name) => name.endsWith('.car'));
   rmSync(join(shards, cars[0] as string));
@@ -89,7 +90,7 @@ test('repair mends what verify finds, and says so', () => {
   assert.equal(shardctl.succeeds('verify', '-q', '--replication', '2').stderr, '');
 });
 
-test('recover makes a lost home anew; where the source is has to be said once', () => {
+test('recover makes a lost home anew; where the source is has to be said once', { skip: onlyInAll() }, () => {
   const [snapshot] = readFileSync(join(shardctl.home, 'heads', 'r'), 'utf8').split('\n') as [string];
   const root = shardctl.succeeds('status', '-Q').stdout;
   rmSync(shardctl.home, { recursive: true });
