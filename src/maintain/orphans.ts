@@ -5,7 +5,7 @@
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import type { Index } from '../index/index.ts';
-import type { Peer, PeerOwner } from '../peer/peer.ts';
+import { type Peer, type PeerOwner, peerNamed } from '../peer/peer.ts';
 import { holdingsOf } from '../storing/holdings.ts';
 import { inventoriesOf, ownersByShard } from '../storing/peer-inventory.ts';
 
@@ -74,7 +74,7 @@ export async function orphans(run: OrphansRun): Promise<Orphans> {
   const held = await inventoriesOf(peers);
   const counts: Orphans['peers'][number][] = [];
   for (const [name, cids] of held) {
-    const peer = peers.get(name) as Peer;
+    const peer = peerNamed(peers, name);
     const ownersOf = await ownersByShard(peer);
     let [freed, kept] = [0, 0];
     const candidates =

@@ -93,10 +93,14 @@ function noPlace(what: string, { error, least, others }: Homeless, silent: reado
     return new ShardctlError('NO_SPACE', `${what} find no place: ${demand}, ${elsewhere}, and ${error.message}`, {
       hint: 'nothing was moved: free some space, or add a peer with `shardctl peers add`',
     });
-  const away = silent.length === 0 ? '' : ` (not answering: ${silent.join(', ')})`;
-  return new ShardctlError(error.code, `${what} find no place: ${demand}, ${elsewhere}, and no other peer may be given one${away}`, {
-    hint: 'nothing was moved: add a peer with `shardctl peers add`, ask for fewer replicas with --replication, or see with `shardctl config` which rules of allocate-by let no other have them',
-  });
+  const notAnswering = silent.length === 0 ? '' : ` (not answering: ${silent.join(', ')})`;
+  return new ShardctlError(
+    error.code,
+    `${what} find no place: ${demand}, ${elsewhere}, and no other peer may be given one${notAnswering}`,
+    {
+      hint: 'nothing was moved: add a peer with `shardctl peers add`, ask for fewer replicas with --replication, or see with `shardctl config` which rules of allocate-by let no other have them',
+    },
+  );
 }
 
 /** Removes from the peer what a run that died has left there, and what `prune` would remove: nothing of this home is to stay on it. */

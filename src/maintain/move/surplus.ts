@@ -5,7 +5,7 @@
 
 import { ShardctlError } from '../../core/errors.ts';
 import { hasLoss, leastReplicas, type Metric, mostReplicas } from '../../core/model.ts';
-import type { Peer } from '../../peer/peer.ts';
+import { peerNamed } from '../../peer/peer.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { letGo, type Surplus } from '../../storing/copy/let-go.ts';
 import type { Holding } from '../../storing/holdings.ts';
@@ -170,14 +170,14 @@ class Desk {
       isDamaged = true;
       emit({ type: 'damage', what: `${label} ${cid}`, where: name, detail });
     };
-    const { silence, hearsay } = await checkReplica({ cid, blocks }, peers.get(name) as Peer, { readData, onDamage, signal });
+    const { silence, hearsay } = await checkReplica({ cid, blocks }, peerNamed(peers, name), { readData, onDamage, signal });
     if (silence !== undefined) return 'silent';
     if (isDamaged) return 'damaged';
     return hearsay === undefined ? 'whole' : 'said';
   }
 
   #marksOn(name: string): Promise<ReadonlyMap<string, ReadonlySet<string>> | undefined> {
-    return once(this.#marks, name, () => ownersByShard(this.#run.peers.get(name) as Peer));
+    return once(this.#marks, name, () => ownersByShard(peerNamed(this.#run.peers, name)));
   }
 
   #metricOf(name: string): Promise<Metric | undefined> {

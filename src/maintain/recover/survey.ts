@@ -12,7 +12,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, DAG_PB, DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
 import { decodeNamedNode } from '../../dag/dag-pb.ts';
-import type { Peer, ShardReader } from '../../peer/peer.ts';
+import { type Peer, peerNamed, type ShardReader } from '../../peer/peer.ts';
 import { buildSnapshot } from '../../snapshot/snapshot.ts';
 import { type ReadSnapshot, readSnapshot } from '../../snapshot/snapshot-reader.ts';
 import { inventoriesOf, ownersByShard } from '../../storing/peer-inventory.ts';
@@ -45,7 +45,7 @@ type Marked = ReadonlyMap<string, ReadonlySet<string>>;
 
 async function listMarks({ peers }: Search, held: Held): Promise<Marked> {
   const marked = new Map<string, Set<string>>();
-  for (const name of held.keys()) await ownersByShard(peers.get(name) as Peer, marked);
+  for (const name of held.keys()) await ownersByShard(peerNamed(peers, name), marked);
   return marked;
 }
 
@@ -92,7 +92,7 @@ export async function survey(
 /** The snapshot whose catalogue this shard is; undefined when it is an ordinary shard, or nobody can open it. */
 async function snapshotIn(search: Search, cid: string, peers: readonly string[]): Promise<Omit<FoundSnapshot, 'owners'> | undefined> {
   for (const name of peers) {
-    const reader = await openOn(search, search.peers.get(name) as Peer, cid);
+    const reader = await openOn(search, peerNamed(search.peers, name), cid);
     if (reader === undefined) continue;
     try {
       const { digests, lengths, bytes, carBytes } = reader.contents();

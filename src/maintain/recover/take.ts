@@ -3,7 +3,7 @@
 import type { ShardRecord, SnapshotRecord } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
 import { profileNamed } from '../../dag/cid-profile.ts';
-import type { Peer, ShardContents } from '../../peer/peer.ts';
+import { peerNamed, type ShardContents } from '../../peer/peer.ts';
 import type { ShardLink } from '../../snapshot/snapshot.ts';
 import type { RecoverRun } from './recover-run.ts';
 import { type FoundSnapshot, type Held, holdersIn, openOn } from './survey.ts';
@@ -40,7 +40,7 @@ async function takeShard(run: RecoverRun, held: Held, { number, cid, dagSize }: 
   const { index, emit } = run;
   const peers = holdersIn(held, cid);
   for (const name of peers) {
-    const reader = await openOn(run, run.peers.get(name) as Peer, cid);
+    const reader = await openOn(run, peerNamed(run.peers, name), cid);
     if (reader === undefined) continue;
     try {
       const contents = reader.contents();

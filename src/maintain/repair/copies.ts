@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
-import type { Peer } from '../../peer/peer.ts';
+import { type Peer, peerNamed } from '../../peer/peer.ts';
 import type { BlockSource } from '../../read/blocks/block-source.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { lookForBlocks, rebuild } from '../../storing/copy/rebuild.ts';
@@ -51,7 +51,7 @@ export class Copies {
   async of(shard: PlacedShard, request: CopyRequest): Promise<Copy> {
     const { number, good, bad, anew } = request;
     const { peers, dryRun, spool, signal } = this.#run;
-    const from = [...good, ...bad].map((name) => peers.get(name) as Peer);
+    const from = [...good, ...bad].map((name) => peerNamed(peers, name));
     const elsewhere = (digest: Uint8Array) => this.#blocks.read(digest, new Set([shard.cid]));
     if (dryRun) {
       const found = await lookForBlocks(shard, { from, elsewhere, signal });
@@ -114,7 +114,7 @@ export class Copies {
     const done: string[] = [];
     for (const name of names) {
       try {
-        await give(peers.get(name) as Peer);
+        await give(peerNamed(peers, name));
         done.push(name);
         emit({ type: 'mended', what, where: name });
       } catch (error) {

@@ -54,15 +54,15 @@ export async function repair(run: RepairRun): Promise<Repaired> {
   if (!run.dryRun) emptySpool(run.spool);
   const runs = mendBlockTable(run);
   const identities = await mendIdentities(run);
-  const away = await peersAway(run);
+  const silent = await silentPeers(run);
   // A peer may have lost marks, too. Marking again what is marked costs nothing.
   if (!run.dryRun)
     await markHoldings(
       run,
-      [...run.peers.keys()].filter((name) => !away.has(name)),
+      [...run.peers.keys()].filter((name) => !silent.has(name)),
     );
-  const unrecorded = await countUnrecorded(run, away);
-  const mender = new ReplicaMender(run, away);
+  const unrecorded = await countUnrecorded(run, silent);
+  const mender = new ReplicaMender(run, silent);
   try {
     return { ...(await repairWith(run, mender, unrecorded)), identities, runs, found: unrecorded.found };
   } finally {
@@ -98,11 +98,11 @@ async function repairWith(
     // A shard with a noted loss is read whole each time: only then it is known whether the note still holds.
     const isDoubtful = hasLoss(shard) || unrecorded.damaged.has(shard.cid);
     const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, readData || isDoubtful);
-    const { mended, added, peers, verdict, isAway, isProven, lacking } = await mender.mend(shard, what, number, found);
+    const { mended, added, peers, verdict, lacksOnlySilent, isProven, lacking } = await mender.mend(shard, what, number, found);
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
-    if (verdict === 'too few' && isAway) counts.away++;
+    if (verdict === 'too few' && lacksOnlySilent) counts.away++;
     if (verdict === 'lost') {
       lost.push({ what, snapshots: users, ...(lacking === undefined ? {} : { blocks: lacking.length / DIGEST_BYTES }) });
       losses.push({ shard, lacking });
@@ -122,14 +122,14 @@ async function repairWith(
     signal.throwIfAborted();
     const what = `catalogue of ${snapshotName(snapshot)} ${snapshot.catalogue.cid}`;
     const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
-    const { mended, added, peers, verdict, isAway } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
+    const { mended, added, peers, verdict, lacksOnlySilent } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
       everywhere: true,
       anew: { make: () => remakeCatalogue(run, snapshot), isPossible: () => canRemakeCatalogue(run, snapshot) },
     });
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
-    if (verdict === 'too few' && isAway) counts.away++;
+    if (verdict === 'too few' && lacksOnlySilent) counts.away++;
     if (verdict === 'lost') lost.push({ what, snapshots: [snapshotName(snapshot)] });
     else if (!dryRun && !sameNames(peers, snapshot.catalogue.peers))
       await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);
@@ -145,7 +145,7 @@ async function repairWith(
   lost.push(...closed.lacking);
   if (!dryRun) {
     refreshHeads(run);
-    await pinHeads({ ...run, silent: mender.away });
+    await pinHeads({ ...run, silent: mender.silent });
   }
   return { dryRun, ...counts, rewritten: rewritten.length + closed.rewritten, lost };
 }
@@ -167,7 +167,7 @@ async function mendIdentities({ peers, dryRun, emit }: RepairRun): Promise<numbe
 }
 
 /** Peers that should hold something and do not answer: one finding each. */
-async function peersAway({ peers, emit }: RepairRun): Promise<Set<string>> {
+async function silentPeers({ peers, emit }: RepairRun): Promise<Set<string>> {
   const silences = await silencesOf(peers.values());
   for (const [name, detail] of silences) emit({ type: 'damage', what: 'all its shards', where: name, detail });
   return new Set(silences.keys());

@@ -19,7 +19,7 @@ export interface Inspected {
   /** Peers that answer and whose replica is damaged or missing. */
   readonly bad: string[];
   /** Peers that do not answer. */
-  readonly away: string[];
+  readonly silent: string[];
   /** What the shard holds, if any replica can be opened. */
   readonly contents: ShardContents | undefined;
   /** A whole replica was read to its end. */
@@ -35,7 +35,7 @@ export interface Mended {
   /** `lost`: no peer has a whole copy, and every peer that may have one answers. */
   readonly verdict: 'whole' | 'too few' | 'lost';
   /** Whether all that it lacks is on peers that do not answer, and none of its replicas is damaged. */
-  readonly isAway: boolean;
+  readonly lacksOnlySilent: boolean;
   /** Whether a whole copy was read to its end, or written and read back: then notes of losses are out of date. */
   readonly isProven: boolean;
   /** Blocks that nobody has, 32 bytes each; undefined when there are none, or nobody knows what the shard held. */
@@ -51,16 +51,16 @@ export interface MendOptions {
 
 export class ReplicaMender {
   readonly #run: RepairRun;
-  readonly #away: Set<string>;
+  readonly #silent: Set<string>;
   #known: ReadonlyMap<string, Holding> | undefined;
   readonly #blocks: BlockSource;
   readonly #copies: Copies;
   #ledger: Ledger | undefined;
 
-  /** @param away names of peers that do not answer */
-  constructor(run: RepairRun, away: ReadonlySet<string>) {
+  /** @param silent names of peers that do not answer */
+  constructor(run: RepairRun, silent: ReadonlySet<string>) {
     this.#run = run;
-    this.#away = new Set(away);
+    this.#silent = new Set(silent);
     this.#blocks = placedBlocks(run.index, run.peers);
     this.#copies = new Copies(run, this.#blocks);
   }
@@ -70,8 +70,8 @@ export class ReplicaMender {
   }
 
   /** Peers that do not answer, or not any more. */
-  get away(): ReadonlySet<string> {
-    return this.#away;
+  get silent(): ReadonlySet<string> {
+    return this.#silent;
   }
 
   /** @param readData read every block, whatever the run was told */
@@ -79,15 +79,15 @@ export class ReplicaMender {
     const { peers, signal, emit } = this.#run;
     const good: string[] = [];
     const bad: string[] = [];
-    const away: string[] = [];
+    const silent: string[] = [];
     let contents: ShardContents | undefined;
     let isProven = false;
     for (const name of shard.peers) {
       const peer = peers.get(name);
       // A peer that is no longer set up does not count.
       if (peer === undefined) continue;
-      if (this.#away.has(name)) {
-        away.push(name);
+      if (this.#silent.has(name)) {
+        silent.push(name);
         continue;
       }
       let damaged = false;
@@ -99,14 +99,14 @@ export class ReplicaMender {
       contents ??= checked.contents;
       if (checked.silence !== undefined) {
         emit({ type: 'damage', what: 'all its shards', where: name, detail: checked.silence });
-        this.#away.add(name);
-        away.push(name);
+        this.#silent.add(name);
+        silent.push(name);
         continue;
       }
       isProven ||= readData && !damaged && checked.hearsay === undefined;
       (damaged ? bad : good).push(name);
     }
-    return { good, bad, away, contents, isProven };
+    return { good, bad, silent, contents, isProven };
   }
 
   /** @param number of the CAR in the spool */
@@ -114,24 +114,24 @@ export class ReplicaMender {
     shard: PlacedShard,
     what: string,
     number: number,
-    { good, bad, away, isProven }: Inspected,
+    { good, bad, silent, isProven }: Inspected,
     { everywhere = false, anew }: MendOptions = {},
   ): Promise<Mended> {
     const { peers, dryRun, emit } = this.#run;
     const { replication, allocateBy } = this.#demandOf(shard);
     const least = leastReplicas(replication, peers);
     const missing = Math.max(0, least - good.length - bad.length);
-    const asIs = [...good, ...bad, ...away];
+    const asIs = [...good, ...bad, ...silent];
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
     if (bad.length === 0 && missing === 0 && others.length === 0)
-      return { mended: 0, added: 0, peers: asIs, verdict: 'whole', isAway: false, isProven };
+      return { mended: 0, added: 0, peers: asIs, verdict: 'whole', lacksOnlySilent: false, isProven };
     const copy = await this.#copies.of(shard, { what, label: this.#holdings.get(shard.cid)?.label ?? what, number, good, bad, anew });
-    const isAway = away.length > 0 && bad.length === 0;
-    const verdict = away.length > 0 ? 'too few' : 'lost';
-    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isAway, isProven: false, lacking: copy.lacking };
+    const lacksOnlySilent = silent.length > 0 && bad.length === 0;
+    const verdict = silent.length > 0 ? 'too few' : 'lost';
+    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, lacksOnlySilent, isProven: false, lacking: copy.lacking };
     if (!copy.isWhole && good.length === 0 && (dryRun || !this.#copies.mayFetch(bad))) return hopeless;
     // Without `readData` these replicas were only opened and taken for good: now they are read.
-    if (copy.lacking !== undefined && !isProven && away.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;
+    if (copy.lacking !== undefined && !isProven && silent.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;
     try {
       const mended = await copy.give(bad);
       const holders = [...good, ...mended];
@@ -147,14 +147,14 @@ export class ReplicaMender {
       // The damaged copy could not be replaced. The next repair tries again; if other peers get the copy, `prune` removes this one.
       const unmended = bad.filter((name) => !mended.includes(name));
       if (verdict === 'whole' && unmended.length > 0) await this.#announce(shard, unmended);
-      const returning = dryRun || mended.length + added.length === 0 ? away : await this.#keeping(shard, away);
+      const returning = dryRun || mended.length + added.length === 0 ? silent : await this.#keeping(shard, silent);
       const peersNow = [...holders, ...returning, ...(verdict === 'whole' ? [] : unmended)].sort();
       return {
         mended: mended.length,
         added: added.length,
         peers: peersNow,
         verdict,
-        isAway: away.length > 0 && unmended.length === 0,
+        lacksOnlySilent: silent.length > 0 && unmended.length === 0,
         isProven: isProven || mended.length + added.length > 0,
       };
     } finally {
@@ -168,13 +168,13 @@ export class ReplicaMender {
 
   /** Peers that can be given something. */
   #takers(): string[] {
-    return [...this.#run.peers.values()].filter(({ name, drained }) => drained !== true && !this.#away.has(name)).map(({ name }) => name);
+    return [...this.#run.peers.values()].filter(({ name, drained }) => drained !== true && !this.#silent.has(name)).map(({ name }) => name);
   }
 
   /** Of the peers that do not answer, those that can be expected to have the shard when they do (`Peer.keeps`). */
-  async #keeping({ cid }: PlacedShard, away: readonly string[]): Promise<string[]> {
+  async #keeping({ cid }: PlacedShard, silent: readonly string[]): Promise<string[]> {
     const keeping: string[] = [];
-    for (const name of away) {
+    for (const name of silent) {
       try {
         if ((await this.#run.peers.get(name)?.keeps?.(cid)) !== false) keeping.push(name);
       } catch (error) {

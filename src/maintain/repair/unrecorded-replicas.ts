@@ -5,7 +5,7 @@
 
 import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas } from '../../core/model.ts';
-import type { Peer } from '../../peer/peer.ts';
+import { type Peer, peerNamed } from '../../peer/peer.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
 import { inventoriesOf } from '../../storing/peer-inventory.ts';
@@ -20,10 +20,10 @@ export interface Unrecorded {
   readonly damaged: ReadonlySet<string>;
 }
 
-/** @param away peers that do not answer */
-export async function countUnrecorded(run: RepairRun, away: ReadonlySet<string>): Promise<Unrecorded> {
+/** @param silent peers that do not answer */
+export async function countUnrecorded(run: RepairRun, silent: ReadonlySet<string>): Promise<Unrecorded> {
   const { index, peers, demands, dryRun, emit, signal } = run;
-  const held = await inventoriesOf(new Map([...peers].filter(([name]) => !away.has(name))));
+  const held = await inventoriesOf(new Map([...peers].filter(([name]) => !silent.has(name))));
   const peersOf = new Map<string, string[]>();
   const damaged = new Set<string>();
   let found = 0;
@@ -36,7 +36,7 @@ export async function countUnrecorded(run: RepairRun, away: ReadonlySet<string>)
     for (const name of others) {
       if (has.length + counted.length >= least) break;
       signal.throwIfAborted();
-      const state = await readWhole(run, holding, peers.get(name) as Peer);
+      const state = await readWhole(run, holding, peerNamed(peers, name));
       if (state === 'silent' || (state === 'damaged' && has.length + counted.length > 0)) continue;
       if (state === 'damaged') damaged.add(cid);
       else emit({ type: 'mended', what: `the record of ${label} (${cid})`, where: name });

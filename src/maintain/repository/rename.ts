@@ -66,15 +66,15 @@ export async function rename(run: Maintenance, repository: RepositoryRecord, to:
  * stray, and `prune`'s to remove.
  */
 async function takeAway({ index, peers }: Maintenance, catalogues: readonly PlacedShard[], silent: Iterable<string>): Promise<void> {
-  const away = new Set(silent);
+  const passedOver = new Set(silent);
   for (const { cid, peers: holders } of catalogues) {
-    for (const name of holders.filter((holder) => !away.has(holder))) {
+    for (const name of holders.filter((holder) => !passedOver.has(holder))) {
       try {
         await peers.get(name)?.remove(cid);
         await index.dropStray(cid, [name]);
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        away.add(name);
+        passedOver.add(name);
       }
     }
   }
