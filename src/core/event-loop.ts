@@ -1,4 +1,4 @@
-/** Gives the event loop its turns during long work. Apart from `bounded-queue.ts`, because an update that finds nothing to do must not load p-queue. */
+/** Gives the event loop its turns during long work. */
 import { setImmediate as immediate } from 'node:timers/promises';
 
 /** Others get their turn at least this often: a signal is heard within a fraction of a second. */

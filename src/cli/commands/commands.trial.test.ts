@@ -13,7 +13,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { oneIn } from '../../testing/depth.ts';
 import { fixture, Program } from '../../testing/program.ts';
+
+const sample = oneIn(2);
 
 let program: Program;
 beforeEach(() => {
@@ -42,7 +45,7 @@ function tree(root: string): Record<string, unknown> {
   );
 }
 
-test('what was added comes back with names, bytes, modes and times', () => {
+test('what was added comes back with names, bytes, modes and times', { skip: sample() }, () => {
   const source = mirror();
   const { stdout } = program.succeeds('add', source);
   assert.match(stdout, /^mirror@1: committed\n {2}holds {5}\d+ files/);
@@ -55,7 +58,7 @@ test('what was added comes back with names, bytes, modes and times', () => {
   assert.match(program.succeeds('ls', '-l', 'mirror/ms').stdout, /^-rw-r----- +\d+ 2001-09-09 01:46:40\.500000000 \S+ index\.json$/m);
 });
 
-test('an add of the same tree is a no-op, and -Q prints the same root', () => {
+test('an add of the same tree is a no-op, and -Q prints the same root', { skip: sample() }, () => {
   const source = mirror();
   const { lines } = program.succeeds('add', source, '-Q');
   assert.match(lines[0] ?? '', /^baf[a-z2-7]+$/);
@@ -67,7 +70,7 @@ test('an add of the same tree is a no-op, and -Q prints the same root', () => {
   assert.equal(quiet.stdout + quiet.stderr, '');
 });
 
-test('a path that is not in the tree is answered with the command that lists the tree', () => {
+test('a path that is not in the tree is answered with the command that lists the tree', { skip: sample() }, () => {
   program.succeeds('add', mirror());
   for (const command of [['ls'], ['cat'], ['get', '-o', 'out'], ['export', '--car', 'out.car']]) {
     const { code, stderr } = program.run(...command, 'mirror@1/ms/nowhere');
@@ -77,7 +80,7 @@ test('a path that is not in the tree is answered with the command that lists the
   }
 });
 
-test('a changed tree is a new snapshot, and the old one can still be read', () => {
+test('a changed tree is a new snapshot, and the old one can still be read', { skip: sample() }, () => {
   const source = mirror();
   program.succeeds('add', source);
   writeFileSync(join(source, 'ms/index.json'), 'new');
@@ -86,7 +89,7 @@ test('a changed tree is a new snapshot, and the old one can still be read', () =
   assert.equal(program.succeeds('cat', 'mirror@1/ms/index.json').stdout, readFileSync(join(fixture('npm'), 'ms/index.json'), 'utf8'));
 });
 
-test('status, snapshots, peers ls and verify agree on what is there', () => {
+test('status, snapshots, peers ls and verify agree on what is there', { skip: sample() }, () => {
   program.succeeds('add', mirror(), '--name', '007');
   assert.match(program.succeeds('status').stdout, /^007 +@1 /m);
   assert.match(program.succeeds('snapshots', '007').stdout, /^007@1 /m);
@@ -101,7 +104,7 @@ test('status, snapshots, peers ls and verify agree on what is there', () => {
   );
 });
 
-test('damage is named, and verify ends with 44', () => {
+test('damage is named, and verify ends with 44', { skip: sample() }, () => {
   program.succeeds('add', mirror());
   const shards = join(program.home, 'peers/local/shards');
   const cars = readdirSync(shards, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.car'));
@@ -116,7 +119,7 @@ test('damage is named, and verify ends with 44', () => {
   assert.match(stderr, /^damage: /);
 });
 
-test('shards are spread over configured peers and replicated', () => {
+test('shards are spread over configured peers and replicated', { skip: sample() }, () => {
   for (const name of ['a', 'b']) program.succeeds('peers', 'add', 'local', name, '--capacity', '1GB', '--tag', `zone=${name}`);
   program.succeeds('add', mirror(), '--replication', '2');
   const { stdout } = program.succeeds('peers', 'ls', '--json');
@@ -135,7 +138,7 @@ test('shards are spread over configured peers and replicated', () => {
   program.fails(42, /replica|peers/i, 'add', program.path('mirror'), '--name', 'more', '--replication', '3');
 });
 
-test('two mirrors whose directories have the same name do not replace each other', () => {
+test('two mirrors whose directories have the same name do not replace each other', { skip: sample() }, () => {
   for (const name of ['rpm', 'debian']) {
     mkdirSync(program.path(name, 'mirror'), { recursive: true });
     writeFileSync(program.path(name, 'mirror', 'file'), name);
@@ -147,7 +150,7 @@ test('two mirrors whose directories have the same name do not replace each other
   assert.match(program.succeeds('add', 'debian/mirror').stderr, /warning: repository mirror was imported from .*rpm\/mirror before/);
 });
 
-test('exclude and include rules count in the order in which they are given', () => {
+test('exclude and include rules count in the order in which they are given', { skip: sample() }, () => {
   const source = mirror();
   writeFileSync(program.path('rules'), '# comment\n\n+ keep.tmp\n*.tmp\n');
   for (const name of ['keep.tmp', 'drop.tmp', 'drop.log']) writeFileSync(join(source, name), name);

@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { oneIn } from '../../testing/depth.ts';
+import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { KuboDaemon, requireKubo } from '../../testing/kubo.ts';
 import { fixture, Program } from '../../testing/program.ts';
 
@@ -201,7 +201,9 @@ rule('a Kubo is a peer once, and what is no Kubo is none', ({ program, attic }) 
   program.fails(2, /token of peer "other" cannot be read/, 'peers', 'add', 'kubo', attic.url, '--name', 'other', '--token-file', 'no-such');
 });
 
-test('a daemon that wants credentials gets them, from a file, the environment or the URL, and nobody else sees them', async (t) => {
+test('a daemon that wants credentials gets them, from a file, the environment or the URL, and nobody else sees them', {
+  skip: onlyInAll(),
+}, async (t) => {
   if (!requireKubo(t)) return;
   const authorizations = {
     robot: { AuthSecret: 'bearer:s3cret', AllowedPaths: ['/api/v0'] },

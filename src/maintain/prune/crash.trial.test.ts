@@ -59,7 +59,7 @@ test('killed at any write of a repair, no replica is worse than before, and a re
     writeFileSync(largest as string, bytes);
     rmSync(cars(home, 'two').at(-1) as string);
   };
-  const killing = { dir, template, peers: PEERS, action: 'repair', prepare: damage, step: sampled(3, 1), writes: 8 };
+  const killing = { dir, template, peers: PEERS, action: 'repair', prepare: damage, step: sampled(8, 1), writes: 8 };
   await killedAtEachWrite(killing, async (home, n) => {
     assert.ok((await home.damage()).length <= 2, `write ${n}`);
     const { lost } = await withIndex(home, (index) =>

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { ShardctlError } from '../../core/errors.ts';
+import { sampled } from '../../testing/depth.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard } from '../../testing/shards.ts';
 import { layoutAt } from './directory/identity.ts';
@@ -33,7 +34,7 @@ test('one flipped bit of peer.json leaves the peer as it is, or refused with the
   await new LocalPeer(options).put(shard, { mayConsume: false, signal: new AbortController().signal });
   let refused = 0;
   for (const text of [readFileSync(file, 'utf8'), OLD]) {
-    for (let bit = 0; bit < 8 * text.length; bit++) {
+    for (let bit = 0; bit < 8 * text.length; bit += sampled(5, 1)) {
       const bytes = Buffer.from(text);
       bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
       writeFileSync(file, bytes);
