@@ -8,6 +8,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   get: () => import('./commands/get.ts'),
   cat: () => import('./commands/cat.ts'),
   ls: () => import('./commands/ls.ts'),
+  serve: () => import('./commands/serve.ts'),
   status: () => import('./commands/status.ts'),
   snapshots: () => import('./commands/snapshots.ts'),
   verify: () => import('./commands/verify.ts'),

@@ -54,6 +54,9 @@ export const OPTIONS = {
   shared: { help: 'other users of the machine may read what is made, as the umask says [nobody else]' },
   'no-shared': { help: 'nobody else may read it any more' },
 
+  // serve
+  listen: { value: 'HOST:PORT', help: 'where to listen [127.0.0.1:8080]' },
+
   // config
   repository: { value: 'NAME', help: 'what this repository asks for itself, rather than what the home decides' },
   unset: { help: "back to the home's own, or the home back to the default" },

@@ -67,6 +67,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['shardctl ls -l debian/pool/main'],
   },
   {
+    words: 'serve',
+    arguments: ['[NAME…]'],
+    summary: 'give the mirror to package tools, IPFS nodes and people over HTTP',
+    options: ['listen'],
+    examples: ['shardctl serve', 'shardctl serve debian --listen 127.0.0.1:8080'],
+  },
+  {
     words: 'status',
     arguments: [],
     summary: 'repositories with their heads, how the replicas stand, and how full the peers are',
