@@ -96,3 +96,19 @@ test('a peer that is asked again has what it lists now, and nothing when its lis
   assert.deepEqual([0, 1, 2].map(usable.isHeld), [false, false, false]);
   assert.deepEqual(usable.silentOf([0, 1, 2]), ['b', 'c']);
 });
+
+test('of several peers that are asked again, one that hangs does not take along the lists of the others', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { peers, load } = world([['a'], ['b']]);
+  const usable = await load();
+  const [a, b] = [...peers.values()];
+  assert.ok(a !== undefined && b !== undefined);
+  a.lists.add('cid0');
+  b.state = 'hangs';
+  const asked = usable.askAgain(['a', 'b']);
+  await new Promise(setImmediate);
+  t.mock.timers.tick(20_000);
+  await asked;
+  assert.deepEqual([0, 1].map(usable.isHeld), [true, false]);
+  assert.deepEqual(usable.silentOf([0, 1]), ['b']);
+});

@@ -97,9 +97,13 @@ export class UsableShards {
   }
 
   async #ask(peers: readonly Peer[]): Promise<void> {
-    const asked = new Map(peers.map((peer) => [peer.name, peer]));
     const onSilent = (name: string, { message }: ShardctlError) => void this.#reasons.set(name, message);
-    for (const [name, cids] of await inventoriesOf(asked, onSilent)) this.#inventories.set(name, cids);
+    // Each by itself: the list of a peer that answers counts at once, also when another one hangs until nobody waits any more.
+    await Promise.all(
+      peers.map(async (peer) => {
+        for (const [name, cids] of await inventoriesOf(new Map([[peer.name, peer]]), onSilent)) this.#inventories.set(name, cids);
+      }),
+    );
   }
 
   #isSilent(name: string): boolean {

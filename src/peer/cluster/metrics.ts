@@ -56,9 +56,9 @@ export class Metrics {
     const now = this.#options.now();
     if (this.#last === undefined || now - this.#last.at > FRESH_MS) {
       const states = (this.#hasStarted ? this.#read() : this.#awaitStart()).then((heard) => this.#withHealth(heard));
-      // A failure is not remembered: the next call asks again.
+      // A failure is not remembered: the next call asks again. One that comes late must not take the answer to a later question along.
       states.catch(() => {
-        this.#last = undefined;
+        if (this.#last?.states === states) this.#last = undefined;
       });
       this.#last = { at: now, states };
     }
