@@ -7,11 +7,8 @@ import { DigestMap } from '../core/digest-map.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { type BlockId, RAW } from '../core/model.ts';
 import { cidText } from './cid.ts';
-import { hashName } from './murmur.ts';
+import { HASH_BITS, HamtSlots } from './hamt-slots.ts';
 import { type DagNode, decodeNode, hamtEntryName, type Link } from './node-reader.ts';
-
-/** Bits of a name's hash; each level of the trie takes as many as its slots need. */
-const HASH_BITS = 64;
 
 /** Gives a node's bytes, hashed. */
 export type LoadHamtNode = (id: BlockId) => Promise<Uint8Array>;
@@ -34,12 +31,12 @@ class HamtReader {
   readonly #load: LoadHamtNode;
   readonly #onLost: ((error: unknown) => void) | undefined;
   readonly #met = new DigestMap();
-  readonly #high = new Uint32Array(1);
-  readonly #low = new Uint32Array(1);
+  readonly #slots: HamtSlots;
 
   constructor(id: BlockId, fanout: number, load: LoadHamtNode, onLost: ((error: unknown) => void) | undefined) {
     this.#id = id;
     this.#fanout = fanout;
+    this.#slots = new HamtSlots(fanout);
     this.#load = load;
     this.#onLost = onLost;
   }
@@ -82,21 +79,8 @@ class HamtReader {
   }
 
   #hashesTo(name: string, slots: readonly number[]): boolean {
-    hashName(name, this.#high, this.#low, 0);
-    return slots.every((slot, level) => slot === this.#slotAt(level));
-  }
-
-  /** The slot that the hash names at this level: the first bits at the root, the next ones below it. */
-  #slotAt(level: number): number {
-    const [high = 0] = this.#high;
-    const [low = 0] = this.#low;
-    const bits = this.#bits;
-    const end = (level + 1) * bits;
-    if (end > HASH_BITS) return -1;
-    const mask = this.#fanout - 1;
-    if (end <= 32) return (high >>> (32 - end)) & mask;
-    const lowPart = end === HASH_BITS ? low : low >>> (HASH_BITS - end);
-    return level * bits >= 32 ? lowPart & mask : ((high << (end - 32)) | lowPart) & mask;
+    this.#slots.take(name);
+    return slots.every((slot, level) => slot === this.#slots.slotAt(level));
   }
 
   #bad(why: string): ShardctlError {

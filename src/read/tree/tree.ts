@@ -82,14 +82,21 @@ export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): 
 export async function linksOf(directory: TreeEntry, blocks: Blocks, onLost?: (error: unknown) => void): Promise<readonly TreeLink[]> {
   const links = await namedLinks(directory, blocks, onLost);
   links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  assertNames(directory, links);
   let before: ByteString | undefined;
   for (const { name } of links) {
-    if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0'))
-      throw damaged(directory, `has an entry named "${displayPath(name)}"`);
     if (name === before) throw damaged(directory, `has two entries named "${displayPath(name)}"`);
     before = name;
   }
   return links;
+}
+
+/** @throws ShardctlError `DAMAGE` when a directory has an entry whose name could lead out of it */
+export function assertNames(directory: BlockId, links: readonly { readonly name: ByteString }[]): void {
+  for (const { name } of links) {
+    if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0'))
+      throw damaged(directory, `has an entry named "${displayPath(name)}"`);
+  }
 }
 
 async function namedLinks(directory: TreeEntry, blocks: Blocks, onLost: ((error: unknown) => void) | undefined): Promise<TreeLink[]> {
