@@ -40,6 +40,8 @@ const MIB = 1024 * 1024;
 const RECIPES: Readonly<Record<string, Recipe>> = {
   /** A package mirror: about 1.1 GB, the median file 10 KiB. */
   small: { files: 40_000, size: logNormal(10 * 1024, 1.4), perDirectory: [200, 1000], scales: 'files' },
+  /** What a mirror is asked for: every file about 10 KiB, so that requests a second of different runs compare. */
+  served: { files: 22_000, size: (random) => 1024 * (8 + 4 * random()), perDirectory: [200, 1000], scales: 'files' },
   small10k: { files: 10_000, size: logNormal(10 * 1024, 1.4), perDirectory: [200, 1000], scales: 'files' },
   /** Few huge files, as installation images. */
   large: { files: 6, size: () => 256 * MIB, perDirectory: [6, 6], scales: 'sizes' },

@@ -1,4 +1,4 @@
-/** `npm run bench -- add|update|memory|peers|slow|get|blocks`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
+/** `npm run bench -- add|update|memory|peers|slow|get|blocks|serve`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,8 @@ import { GETTERS, runGets } from './get.ts';
 import { runPeers, type TurnPlan } from './peers.ts';
 import { machineOf, type Report, save, tableOf } from './report.ts';
 import { type Run, runRounds } from './rounds.ts';
-import { TOOLS, type Tool, versionOf } from './tools.ts';
+import { runServe } from './serve.ts';
+import { present, TOOLS, type Tool } from './tools.ts';
 import { runUpdates, type Stored } from './update.ts';
 
 interface Options {
@@ -65,13 +66,15 @@ const BENCHES: Readonly<Record<string, Bench>> = {
 };
 
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--delay MS]
-       npm run bench -- blocks [--count N] [--dest DIR]`;
+       npm run bench -- blocks [--count N] [--dest DIR]
+       npm run bench -- serve [--rounds N] [--seconds N] [--workers N,M] [--tools a,b] [--phases a,b] [--dest DIR] [--work DIR] [--scale X]`;
 
 /** @returns the exit code */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   const [name, ...rest] = args;
   const log = (line: string) => console.error(line);
   if (name === 'blocks') return runBlocks(rest, log);
+  if (name === 'serve') return await runServe(rest, log, signal);
   const bench = BENCHES[name ?? ''];
   if (name === undefined || bench === undefined) {
     console.error(USAGE);
@@ -126,22 +129,6 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   // A scaled run is a trial of the bench itself: nothing to compare with later.
   if (scale === 1) log(`\nsaved as bench/results/${save(report)}`);
   return 0;
-}
-
-/** Versions of the tools that are installed, of those that were asked for; the others are named and left out. */
-function present(
-  all: readonly Pick<Tool, 'name' | 'version'>[],
-  names: readonly string[],
-  log: (line: string) => void,
-): Record<string, string> {
-  const versions: Record<string, string> = {};
-  for (const name of names) {
-    const tool = all.find((it) => it.name === name);
-    const version = tool && versionOf(tool);
-    if (version === undefined) log(tool === undefined ? `there is no tool "${name}": left out` : `${name} is not installed: left out`);
-    else versions[name] = version;
-  }
-  return versions;
 }
 
 const controller = new AbortController();

@@ -156,7 +156,11 @@ function updateTable(corpus: Report['corpora'][number], runs: readonly Run[], st
   return markdown(corpus, head, rows);
 }
 
-function markdown(corpus: Report['corpora'][number], head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+export function markdown(
+  corpus: Report['corpora'][number],
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
   const title = `**${corpus.name}**: ${corpus.files.toLocaleString('en')} files, ${Math.round(corpus.bytes / 1e6).toLocaleString('en')} MB`;
   return `${title}\n\n${[head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')}`;
 }
@@ -165,7 +169,7 @@ function medianOf(runs: readonly Run[], tool: string, phase: Run['phase'], value
   return middleOf(runs.filter((run) => run.tool === tool && run.phase === phase).map(value));
 }
 
-function middleOf(values: readonly number[]): number | undefined {
+export function middleOf(values: readonly number[]): number | undefined {
   const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length === 0) return undefined;
   const middle = (sorted.length - 1) / 2;

@@ -59,6 +59,22 @@ export function versionOf({ version }: Pick<Tool, 'version'>): string | undefine
   return status === 0 ? (stdout.split('\n', 1)[0] as string).trim() : undefined;
 }
 
+/** Versions of the tools that are installed, of those that were asked for; the others are named and left out. */
+export function present(
+  all: readonly Pick<Tool, 'name' | 'version'>[],
+  names: readonly string[],
+  log: (line: string) => void,
+): Record<string, string> {
+  const versions: Record<string, string> = {};
+  for (const name of names) {
+    const tool = all.find((it) => it.name === name);
+    const version = tool && versionOf(tool);
+    if (version === undefined) log(tool === undefined ? `there is no tool "${name}": left out` : `${name} is not installed: left out`);
+    else versions[name] = version;
+  }
+  return versions;
+}
+
 /** `ipfs add -r` without a daemon, under the CID profile that is shardctl's default, so that both build the same blocks. */
 function ipfs(name: string, datastore: string): Tool {
   const built = join(process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers'), 'ipfs');
