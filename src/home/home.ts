@@ -26,10 +26,12 @@ export interface HomePaths {
   readonly spool: string;
   /** Embedded local peers. */
   readonly peers: string;
+  /** What `serve` computes once and keeps; anybody may delete it at any time. */
+  readonly cache: string;
 }
 
 /** Names in a home, without its settings. */
-export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers', 'ballast'] as const;
+export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers', 'ballast', 'cache'] as const;
 
 /** @param dir absolute */
 export function homePaths(dir: string): HomePaths {
@@ -44,6 +46,7 @@ export function homePaths(dir: string): HomePaths {
     pending: join(dir, 'index', 'pending'),
     spool: join(dir, 'spool'),
     peers: join(dir, 'peers'),
+    cache: join(dir, 'cache'),
   };
 }
 

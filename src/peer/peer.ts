@@ -107,6 +107,13 @@ export interface Peer {
    */
   keeps?(cid: string): Promise<boolean>;
 
+  /**
+   * Where the shard's CAR is, for a peer whose shards are CAR files on this machine: whoever hashes what he reads may read it there by
+   * offset. Whether it is there shows when it is opened. Undefined or absent where shards lie in another way.
+   * @throws ShardctlError `TOO_FEW_PEERS` when the peer's directory is not there
+   */
+  carPath?(cid: string): Promise<string | undefined>;
+
   /** CIDs of all shards that are pinned here. */
   list(): AsyncIterable<string>;
 

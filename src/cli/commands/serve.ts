@@ -14,6 +14,7 @@ export async function run(context: Context): Promise<number> {
       openIndex: () => Index.open(home.index, { readOnly: true }),
       peers,
       names: args.positionals,
+      cache: home.cache,
       onTrouble: (message, cause) => reporter.event({ type: 'warning', message, cause }),
     });
     const app = serverOf({ mirror });

@@ -146,6 +146,10 @@ export class LocalPeer implements Peer {
     return this.#guard(`opening what is left of shard ${cid}`, async () => (await this.#layout()).salvage(cid));
   }
 
+  async carPath(cid: string): Promise<string | undefined> {
+    return this.#guard(`looking for shard ${cid}`, async () => (await this.#layout()).carPath(cid));
+  }
+
   async *list(): AsyncIterable<string> {
     await this.id();
     try {

@@ -1,6 +1,7 @@
 /** Opens the home that is served, and opens it again when a run has changed it. */
 import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
+import { Replicas } from '../../read/stored/replicas.ts';
 import { StoredBlocks } from '../../read/stored/stored-blocks.ts';
 import type { Mirror, MirrorView, ServedRepository } from '../mirror.ts';
 
@@ -9,18 +10,23 @@ export interface ServedHomeOptions {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Names of the repositories that are served; all when empty. */
   readonly names: readonly string[];
+  /** Directory for what is computed once of each shard. */
+  readonly cache: string;
   readonly onTrouble: (message: string, cause: string) => void;
 }
 
 export class ServedHome implements Mirror {
   #view: MirrorView;
+  readonly #replicas: Replicas;
 
   static async open(options: ServedHomeOptions): Promise<ServedHome> {
-    return new ServedHome(await viewOf(options));
+    const replicas = new Replicas(options);
+    return new ServedHome(await viewOf(options, replicas), replicas);
   }
 
-  private constructor(view: MirrorView) {
+  private constructor(view: MirrorView, replicas: Replicas) {
     this.#view = view;
+    this.#replicas = replicas;
   }
 
   acquire(): MirrorView {
@@ -36,10 +42,11 @@ export class ServedHome implements Mirror {
   async close(): Promise<void> {
     await this.#view.blocks.close();
     await this.#view.index.close();
+    await this.#replicas.close();
   }
 }
 
-async function viewOf({ openIndex, peers, names, onTrouble }: ServedHomeOptions): Promise<MirrorView> {
+async function viewOf({ openIndex, peers, names }: ServedHomeOptions, replicas: Replicas): Promise<MirrorView> {
   const index = await openIndex();
   const repositories = new Map<string, ServedRepository>();
   for (const { name, head } of index.repositories()) {
@@ -47,5 +54,5 @@ async function viewOf({ openIndex, peers, names, onTrouble }: ServedHomeOptions)
     if (newest === undefined || (names.length > 0 && !names.includes(name))) continue;
     repositories.set(name, { name, head: newest, snapshots: index.snapshots(name) });
   }
-  return { repositories, index, peers, blocks: new StoredBlocks({ index, peers, onTrouble }) };
+  return { repositories, index, peers, blocks: new StoredBlocks({ index, replicas }) };
 }

@@ -100,6 +100,10 @@ export class BlockStore implements ShardStore {
     return new SalvagedBlocks(cid, (digest) => this.#files.read(digest));
   }
 
+  carPath(): undefined {
+    return undefined;
+  }
+
   async *list(): AsyncIterable<string> {
     for (const cid of await this.#removing()) await this.#bringBack(cid);
     yield* await this.#allPinned();

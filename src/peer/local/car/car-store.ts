@@ -92,6 +92,10 @@ export class CarStore implements ShardStore {
     }
   }
 
+  carPath(cid: string): string {
+    return this.#pathOf(cid);
+  }
+
   async *list(): AsyncIterable<string> {
     await this.#bringBack();
     // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
