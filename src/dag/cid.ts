@@ -1,5 +1,5 @@
 /**
- * Addresses of blocks: sha2-256, as raw or dag-pb CIDs. The only importer of `multiformats`, which writes and reads CIDs as
+ * Addresses of blocks: sha2-256, as raw or dag-pb CIDs. With `cid-text.ts` the only importer of `multiformats`, which writes and reads CIDs as
  * text and makes the `CID` objects that other libraries take; the hot path writes the bytes of a CID itself.
  */
 import * as crypto from 'node:crypto';

@@ -90,6 +90,11 @@ export function blockOf({ codec, hash, digest }: AnyCid): FoundBlock | undefined
   return { codec: codec satisfies Codec, digest: sha256(digest), inline: digest };
 }
 
+/** The bytes of a block that the CID itself carries: a view; undefined when it carries none, or more than IPFS allows. */
+export function inlineBytes({ hash, digest }: AnyCid): Uint8Array | undefined {
+  return hash === IDENTITY && digest.length <= MAX_INLINE_BYTES ? digest : undefined;
+}
+
 /** Says why `blockOf` gives no block: the codec and the hash, as IPFS calls them. */
 export function kindOf({ codec, hash, digest }: AnyCid): string {
   if (hash === IDENTITY && digest.length > MAX_INLINE_BYTES)

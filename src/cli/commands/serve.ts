@@ -1,6 +1,7 @@
 /** `shardctl serve`: package tools, IPFS nodes and people read the mirror over HTTP. */
 import { once } from 'node:events';
 import { EXIT } from '../../core/errors.ts';
+import { readIdentity } from '../../home/identity.ts';
 import { Index } from '../../index/index.ts';
 import { ServedHome } from '../../serve/home/served-home.ts';
 import { serverOf } from '../../serve/http/server.ts';
@@ -17,7 +18,7 @@ export async function run(context: Context): Promise<number> {
       cache: home.cache,
       onTrouble: (message, cause) => reporter.event({ type: 'warning', message, cause }),
     });
-    const app = serverOf({ mirror });
+    const app = serverOf({ mirror, routing: { announced: undefined, home: readIdentity(home)?.id ?? home.index } });
     const [host = '127.0.0.1', port = '8080'] = (args.text('listen') ?? '127.0.0.1:8080').split(':');
     context.output.note(`serving on ${await app.listen({ host, port: Number(port) })}`);
     if (!signal.aborted) await once(signal, 'abort');

@@ -1,0 +1,53 @@
+/** CIDs as strangers write them: any version, codec and hash, in any multibase. Beside `cid.ts` the only importer of `multiformats`; loaded by `serve` alone. */
+import { base10 } from 'multiformats/bases/base10';
+import { base16, base16upper } from 'multiformats/bases/base16';
+import * as bases32 from 'multiformats/bases/base32';
+import { base36, base36upper } from 'multiformats/bases/base36';
+import { base58btc, base58flickr } from 'multiformats/bases/base58';
+import { base64, base64pad, base64url, base64urlpad } from 'multiformats/bases/base64';
+import { type AnyCid, splitCid } from './foreign-cid.ts';
+
+/** Text of a CID that is longer names no block that anybody has: an inline block of 128 bytes has 270 digits in base 16. */
+const MOST_CHARS = 512;
+
+const BASES = [
+  base10,
+  base16,
+  base16upper,
+  ...Object.values(bases32),
+  base36,
+  base36upper,
+  base58btc,
+  base58flickr,
+  base64,
+  base64pad,
+  base64url,
+  base64urlpad,
+];
+const BY_PREFIX = new Map(BASES.map((base) => [base.prefix as string, base]));
+
+/** A CIDv0 is a multihash in base58 with no multibase prefix, and of 46 digits. */
+const V0 = /^Qm[1-9A-HJ-NP-Za-km-z]{44}$/;
+
+/** The parts of the CID that `text` is; undefined when it is none. */
+export function anyCidIn(text: string): AnyCid | undefined {
+  const bytes = bytesOf(text);
+  if (bytes === undefined) return undefined;
+  const cid = splitCid(bytes);
+  // A CIDv0 has no multibase: `z` before one would be another text for the same CID.
+  return cid === undefined || cid.bytes.length !== bytes.length || (cid.version === 0) !== V0.test(text) ? undefined : cid;
+}
+
+function bytesOf(text: string): Uint8Array | undefined {
+  if (text.length < 2 || text.length > MOST_CHARS) return undefined;
+  try {
+    return V0.test(text) ? base58btc.baseDecode(text) : BY_PREFIX.get(text.charAt(0))?.decode(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A peer ID without a key of its own: the multihash of whatever tells one peer from another, as text. @param digest sha2-256 */
+export function peerIdOf(digest: Uint8Array): string {
+  return base58btc.baseEncode(Uint8Array.of(0x12, 0x20, ...digest));
+}

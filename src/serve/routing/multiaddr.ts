@@ -1,0 +1,43 @@
+/** Multiaddrs as text: made of sockets and URLs, and sorted by who can reach them. */
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** Who can reach an address: programs on this machine, machines of the same private network, or everybody. */
+export type Reach = 'machine' | 'network' | 'everybody';
+
+/** `/ip4/127.0.0.1/tcp/8080/http`; undefined for what is no IP address. @param address as sockets give it */
+export function httpMultiaddr(address: string, port: number, isTls: boolean): string | undefined {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  const host = isIPv4(plain) ? `/ip4/${plain}` : isIPv6(plain) ? `/ip6/${plain}` : undefined;
+  return host === undefined ? undefined : `${host}/tcp/${port}${isTls ? '/tls' : ''}/http`;
+}
+
+/** `/dns/mirror.example/tcp/443/tls/http` for `https://mirror.example`. @throws Error when it is no http URL of a host without a path */
+export function multiaddrOfUrl(text: string): string {
+  const url = new URL(text);
+  if ((url.protocol !== 'http:' && url.protocol !== 'https:') || url.pathname !== '/' || url.search !== '' || url.username !== '')
+    throw new Error(`"${text}" is no URL of a host: it must look like https://mirror.example`);
+  const isTls = url.protocol === 'https:';
+  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return httpMultiaddr(host, port, isTls) ?? `/dns/${host}/tcp/${port}${isTls ? '/tls' : ''}/http`;
+}
+
+/** @param multiaddr of any kind: what does not begin with an IP address, as a name does, everybody may know */
+export function reachOf(multiaddr: string): Reach {
+  const [, kind, value = ''] = multiaddr.split('/');
+  if (kind === 'ip4' || kind === 'ip6') return reachOfIp(value);
+  return kind === 'unix' || value === 'localhost' ? 'machine' : 'everybody';
+}
+
+/** @param address as sockets give it */
+export function reachOfIp(address: string): Reach {
+  const plain = address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
+  if (isIPv4(plain)) {
+    const [a = 0, b = 0] = plain.split('.').map(Number);
+    if (a === 127 || a === 0) return 'machine';
+    const isPrivate = a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168) || (a === 100 && b >= 64 && b < 128);
+    return isPrivate || (a === 169 && b === 254) ? 'network' : 'everybody';
+  }
+  if (plain === '::1' || plain === '::') return 'machine';
+  return /^(f[cd]|fe[89ab])/.test(plain) ? 'network' : 'everybody';
+}
