@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { EXIT } from '../../core/errors.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { Index } from '../../index/index.ts';
+import { Access } from '../../serve/access/access.ts';
 import { ServedHome } from '../../serve/home/served-home.ts';
 import { serverOf } from '../../serve/http/server.ts';
 import type { Context } from '../command-line/context.ts';
@@ -18,7 +19,12 @@ export async function run(context: Context): Promise<number> {
       cache: home.cache,
       onTrouble: (message, cause) => reporter.event({ type: 'warning', message, cause }),
     });
-    const app = serverOf({ mirror, routing: { announced: undefined, home: readIdentity(home)?.id ?? home.index } });
+    const app = serverOf({
+      mirror,
+      access: new Access(mirror),
+      signal,
+      routing: { announced: undefined, home: readIdentity(home)?.id ?? home.index },
+    });
     const [host = '127.0.0.1', port = '8080'] = (args.text('listen') ?? '127.0.0.1:8080').split(':');
     context.output.note(`serving on ${await app.listen({ host, port: Number(port) })}`);
     if (!signal.aborted) await once(signal, 'abort');

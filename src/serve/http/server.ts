@@ -1,16 +1,22 @@
 /** The HTTP server: Fastify, and the routes of the rooms beside this one. */
 import { type FastifyInstance, fastify } from 'fastify';
+import type { Access } from '../access/access.ts';
 import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
 import type { Mirror } from '../mirror.ts';
 import { pathRoutes } from '../paths/path-routes.ts';
 import { type RoutingOptions, routingRoutes } from '../routing/routing-routes.ts';
 
-export interface ServerOptions {
+export interface Serving {
   readonly mirror: Mirror;
+  /** Decides what each request may see: every room of routes asks it. */
+  readonly access: Access;
   readonly routing: RoutingOptions;
+  /** Aborted when the server is to stop: answers without an end, such as events, end then. */
+  readonly signal: AbortSignal;
 }
 
-export function serverOf({ mirror, routing }: ServerOptions): FastifyInstance {
+/** Routes are for GET and HEAD; all other methods were answered before they get here. */
+export function serverOf({ mirror, routing }: Serving): FastifyInstance {
   const app = fastify({ logger: false, exposeHeadRoutes: false });
   ipfsRoutes(app, mirror);
   routingRoutes(app, mirror, routing);
