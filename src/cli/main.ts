@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { behindCommit, EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../core/errors.ts';
+import type { Event } from '../core/events.ts';
 import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
@@ -11,6 +12,7 @@ import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
 import { beginPrivate } from './session/privacy.ts';
+import type { RunWatch } from './session/run-watch.ts';
 
 /**
  * How long a run that was asked to stop may take to do so in good order. It is longer than any step that should not be cut short. After
@@ -18,6 +20,9 @@ import { beginPrivate } from './session/privacy.ts';
  * our output would hold it up for ever.
  */
 const GRACE_MS = 1500;
+/** A run that is over sooner is not worth watching. */
+const WATCHED_AFTER_MS = 1000;
+const MOST_EARLY_EVENTS = 10_000;
 
 export async function main(argv: readonly string[]): Promise<never> {
   const output = new Output(process.stdout, process.stderr);
@@ -44,8 +49,16 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       await output.assertWritten();
       return EXIT.done;
     }
-    reporter = await reporterFor(parsed.args, output);
-    return await runCommand(parsed.args, output, reporter);
+    const teller = await reporterFor(parsed.args, output);
+    const watch = new LateWatch();
+    reporter = {
+      event: (event) => {
+        watch.take(event);
+        teller.event(event);
+      },
+      finish: (exit) => teller.finish(exit),
+    };
+    return await runCommand(parsed.args, output, reporter, watch);
   } catch (error) {
     reporter ??= await fallbackReporter(argv, output);
     const exit = exitOf(error);
@@ -64,7 +77,7 @@ async function complete(words: readonly string[], output: Output): Promise<numbe
   return EXIT.done;
 }
 
-async function runCommand(args: Args, output: Output, reporter: Reporter): Promise<number> {
+async function runCommand(args: Args, output: Output, reporter: Reporter, watch: LateWatch): Promise<number> {
   const controller = new AbortController();
   const releases: (() => void)[] = [];
   process.on('exit', () => {
@@ -77,6 +90,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
   const umask = beginPrivate(home);
   const secondThread = args.command.words === 'update' ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
   releases.push(() => secondThread?.leaveNative());
+  releases.push(watch.begin(args, home));
   const command = await loadCommand(args.command.words);
   // An error that no stage waits for any more, as while a run is being stopped, must not end in a stack trace.
   process.once('uncaughtException', (error) => {
@@ -113,6 +127,37 @@ async function runCommand(args: Args, output: Output, reporter: Reporter): Promi
     // Whatever an operation throws when it is aborted: what happened is the user's signal.
     if (controller.signal.aborted) throw controller.signal.reason;
     throw inHome(error, args, home);
+  }
+}
+
+/**
+ * Writes into the home how far the run is (`session/run-watch.ts`), when it has taken a second: the many runs that find nothing to do
+ * load and write nothing. Keeps the events until then.
+ */
+class LateWatch {
+  readonly #early: Event[] = [];
+  #watch: RunWatch | undefined;
+
+  take(event: Event): void {
+    if (this.#watch !== undefined) this.#watch.take(event);
+    else if (event.type !== 'change' && this.#early.length < MOST_EARLY_EVENTS) this.#early.push(event);
+  }
+
+  /** @returns ends it */
+  begin(args: Args, home: HomePaths): () => void {
+    let isOver = false;
+    const begin = async () => {
+      const { isSeen, RunWatch } = await import('./session/run-watch.ts');
+      if (isOver || !isSeen(args, home)) return;
+      this.#watch = new RunWatch(args, home, Date.now);
+      for (const event of this.#early.splice(0)) this.#watch.take(event);
+    };
+    const timer = setTimeout(() => void begin(), WATCHED_AFTER_MS).unref();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+      this.#watch?.end();
+    };
   }
 }
 

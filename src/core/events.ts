@@ -13,6 +13,8 @@ export type RestoreProblem = 'damaged' | 'away' | 'unwritable';
 export type KeptLink = 'outside' | 'nowhere' | 'round';
 
 export type Event =
+  /** `add` or `update` begins with this repository; its last word is `summary` or `failed`. */
+  | { type: 'started'; repository: string }
   /** The scan has come this far: totals so far, `done` when they are final. */
   | { type: 'scan'; files: number; directories: number; symlinks: number; bytes: number; done: boolean }
   /** Files taken care of so far (imported or found unchanged) and their bytes. */

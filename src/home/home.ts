@@ -16,6 +16,12 @@ export interface HomePaths {
   readonly identity: string;
   /** Directory of the run locks, see `home/lock.ts`. */
   readonly locks: string;
+  /** Directory of what the last runs came to, see `home/runs/records.ts`. */
+  readonly runs: string;
+  /** In it, the directory of the runs that have failed; there is none before the first. */
+  readonly failures: string;
+  /** Directory of what is running now, see `home/runs/running.ts`. */
+  readonly running: string;
   /** A file for each repository with the CID of its newest snapshot, for when the index is lost. */
   readonly heads: string;
   /** Directory of the index. */
@@ -31,7 +37,7 @@ export interface HomePaths {
 }
 
 /** Names in a home, without its settings. */
-export const HOME_PARTS = ['home.json', 'lock', 'heads', 'index', 'spool', 'peers', 'ballast', 'cache'] as const;
+export const HOME_PARTS = ['home.json', 'lock', 'runs', 'heads', 'index', 'spool', 'peers', 'ballast', 'cache'] as const;
 
 /** @param dir absolute */
 export function homePaths(dir: string): HomePaths {
@@ -41,6 +47,9 @@ export function homePaths(dir: string): HomePaths {
     configCache: join(dir, 'config.checked.json'),
     identity: join(dir, 'home.json'),
     locks: join(dir, 'lock'),
+    runs: join(dir, 'runs'),
+    failures: join(dir, 'runs', 'failed'),
+    running: join(dir, 'runs', 'now'),
     heads: join(dir, 'heads'),
     index: join(dir, 'index'),
     pending: join(dir, 'index', 'pending'),

@@ -141,7 +141,8 @@ function readHolder(file: string): Holder | 'gone' | 'torn' {
   }
 }
 
-function isAlive(holder: Holder, processes: ProcessTable): boolean {
+/** Whether the process of a holder runs, as far as that can be told from here. */
+export function isAlive(holder: Holder, processes: ProcessTable): boolean {
   const self = processes.self();
   // On another machine, or in a container with pids of its own, the process cannot be looked up: it counts as running.
   if (holder.host !== self.host) return true;

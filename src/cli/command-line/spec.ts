@@ -77,7 +77,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'status',
     arguments: [],
     summary: 'repositories with their heads, how the replicas stand, and how full the peers are',
-    options: ['shards', 'replication', 'root-only'],
+    options: ['shards', 'replication', 'metrics-file', 'root-only'],
   },
   {
     words: 'snapshots',
@@ -89,14 +89,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'verify',
     arguments: ['[REF…]'],
     summary: 'check that the peers hold what the snapshots name',
-    options: ['read-data', 'replication', 'root-only'],
+    options: ['read-data', 'replication', 'metrics-file', 'root-only'],
     examples: ['shardctl verify --read-data', 'shardctl verify --read-data=3/30', 'shardctl verify debian@7'],
   },
   {
     words: 'repair',
     arguments: [],
     summary: 'mend what verify finds, from what other peers hold',
-    options: ['read-data', 'replication', ...TRANSFER, 'dry-run', 'lock-wait'],
+    options: ['read-data', 'replication', ...TRANSFER, 'dry-run', 'metrics-file', 'lock-wait'],
     examples: ['shardctl repair --read-data'],
   },
   {
@@ -136,6 +136,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       'force',
       'gc',
       'dry-run',
+      'metrics-file',
       'lock-wait',
     ],
     examples: [

@@ -15,7 +15,7 @@ import { readFilters } from '../command-line/filter-rules.ts';
 import { runOptions } from '../command-line/run-options.ts';
 import { planning, writing } from '../session/session.ts';
 import { exitCodeOf, importTree, planTree, refuseOurs } from '../steps/import-tree.ts';
-import { withMetrics } from '../steps/metrics-file.ts';
+import { withRunLog } from '../steps/run-log.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output } = context;
@@ -38,7 +38,7 @@ export async function run(context: Context): Promise<number> {
     copyLinks: args.flag('copy-links'),
   });
 
-  return await withMetrics(context, [repository], async (log) => {
+  return await withRunLog(context, [repository], async (log) => {
     statSource(source);
     refuseOurs(context, { peers: [] }, source);
     if (options.dryRun) {

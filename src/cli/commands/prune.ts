@@ -14,6 +14,7 @@ import { prunedLines } from '../results/pruned.ts';
 import { answer } from '../results/results.ts';
 import { freeing, isNoSpace } from '../session/full-disk.ts';
 import { reading, type Session } from '../session/session.ts';
+import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -26,11 +27,16 @@ export async function run(context: Context): Promise<number> {
   const limits = { maxUnused: maxUnusedOf(args), maxRepack: sizeOf(args, 'max-repack') ?? Number.POSITIVE_INFINITY };
   const options = storageOptions(context.args);
   const dryRun = args.flag('dry-run');
-  const work = async (session: Session) => {
+  const work = async (session: Session, figures: Figures) => {
     const started = now();
     const pruned = await pruneWhatFits(await maintenanceRun(context, session, options), { ...limits, dryRun });
     const collected = args.flag('gc') && !dryRun ? await reclaim(session.peers, (event) => reporter.event(event)) : [];
     const seconds = (now() - started) / 1000;
+    figures.pruneFreed = pruned.freedBytes;
+    figures.pruneRemoved = pruned.removedShards;
+    figures.pruneCopied = pruned.repackedBytes;
+    figures.pruneUnused = pruned.unusedBytes;
+    figures.pruneLeft = pruned.left;
     if (!quiet || json)
       answer(context, [{ type: 'pruned', ...pruned, collected, seconds }], () => [
         ...prunedLines(pruned, collected),
@@ -38,7 +44,10 @@ export async function run(context: Context): Promise<number> {
       ]);
     return pruned.left > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
-  return dryRun ? await reading(context, work) : await freeing(context, work);
+  return await withFigures(context, 'prune', true, (figures) => {
+    const counted = (session: Session) => work(session, figures);
+    return dryRun ? reading(context, counted) : freeing(context, counted);
+  });
 }
 
 /**

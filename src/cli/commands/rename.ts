@@ -4,6 +4,7 @@ import { EXIT, ShardctlError } from '../../core/errors.ts';
 import { renameKey } from '../../exchange/publish.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
+import { renameRecords } from '../../home/runs/records.ts';
 import { rename } from '../../maintain/repository/rename.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import type { Context } from '../command-line/context.ts';
@@ -30,6 +31,7 @@ export async function run(context: Context): Promise<number> {
     }
     const isPublished = config.peers.some(({ kind }) => kind === 'kubo');
     const renamed = await rename(await maintenanceRun(context, session, options), repository, to, isPublished);
+    renameRecords(home.runs, from, to);
     if (isPublished) await takeKeyAlong(context, session, renamed);
     if (!quiet || json) {
       answer(context, [{ type: 'renamed', ...renamed }], () => [

@@ -9,6 +9,7 @@ import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { freeing } from '../session/full-disk.ts';
 import { reading, type Session } from '../session/session.ts';
+import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -17,10 +18,14 @@ export async function run(context: Context): Promise<number> {
   const dryRun = args.flag('dry-run');
   if (args.text('read-data')) throw usage('--read-data of repair reads everything: it takes no value', args.command);
   requireHome(home);
-  const work = async (session: Session) => {
+  const work = async (session: Session, figures: Figures) => {
     const started = now();
     const repaired = await repair({ ...(await maintenanceRun(context, session, options)), readData: args.flag('read-data'), dryRun });
     const seconds = (now() - started) / 1000;
+    figures.repairMended = repaired.mended;
+    figures.repairAdded = repaired.added;
+    figures.repairLacking = repaired.tooFew;
+    figures.repairLost = repaired.lost.length;
     for (const { what, snapshots, blocks } of repaired.lost) {
       const part = blocks === undefined ? '' : `${counted(blocks, 'block')} of `;
       output.note(`lost: ${part}${what}, which ${snapshots.join(', ')} ${snapshots.length === 1 ? 'needs' : 'need'}`);
@@ -29,7 +34,10 @@ export async function run(context: Context): Promise<number> {
     if (repaired.lost.length > 0 || repaired.tooFew > repaired.away) return EXIT.damage;
     return repaired.away > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
-  return dryRun ? await reading(context, work, { checkBlocks: true }) : await freeing(context, work, { checkBlocks: true });
+  return await withFigures(context, 'repair', true, (figures) => {
+    const counted = (session: Session) => work(session, figures);
+    return dryRun ? reading(context, counted, { checkBlocks: true }) : freeing(context, counted, { checkBlocks: true });
+  });
 }
 
 function lines(

@@ -4,6 +4,7 @@ import { EXIT } from '../../core/errors.ts';
 import { keyOf } from '../../exchange/publish.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
+import { dropRecords } from '../../home/runs/records.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import { rm } from '../../maintain/repository/rm.ts';
 import type { Context } from '../command-line/context.ts';
@@ -36,6 +37,7 @@ export async function run(context: Context): Promise<number> {
     }));
     const names = removed.map(({ repository }) => repository);
     const pruned = await rm(await maintenanceRun(context, session, options), names, { dryRun });
+    if (!dryRun) for (const name of names) dropRecords(context.home.runs, name);
     const collected = args.flag('gc') && !dryRun ? await reclaim(peers, (event) => reporter.event(event)) : [];
     const seconds = (now() - started) / 1000;
     if (!quiet || json) {

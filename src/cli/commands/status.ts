@@ -14,13 +14,17 @@ import { snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
 import { reading } from '../session/session.ts';
 import { tellOpenPlaces } from '../session/settings.ts';
+import { writeStatus } from '../steps/metrics-file.ts';
 import { peerStatuses, peerTable } from '../steps/peer-status.ts';
+import { metricsPath } from '../steps/run-log.ts';
+import { runningLines, runningNow } from '../steps/running-now.ts';
 
 type Repository = Extract<Result, { type: 'repository' }>;
 type Replication = Extract<Result, { type: 'replication' }>;
 
 export async function run(context: Context): Promise<number> {
   const replication = replicationOf(context.args);
+  const metrics = metricsPath(context);
   return await reading(context, async (session) => {
     const { config, index } = session;
     const repositories = index.repositories().map(({ name, source, head }): Repository => {
@@ -42,7 +46,10 @@ export async function run(context: Context): Promise<number> {
     }));
     const total = totalOf(statuses);
     const shards = context.args.flag('shards') ? statuses.map(resultOf) : [];
-    answer(context, [...heads, total, ...shards, ...peers], () => [
+    const running = runningNow(context);
+    if (metrics !== undefined) await writeStatus(context, metrics, session, { peers, total });
+    answer(context, [...heads, total, ...shards, ...peers, ...running], () => [
+      ...runningLines(running, context.now()),
       ...repositoryTable(heads),
       '',
       ...(shards.length > 0 ? [...shardTable(shards), ''] : []),

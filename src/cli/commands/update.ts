@@ -13,7 +13,7 @@ import { inOrder, repositoriesNamed, thereIs } from '../command-line/repositorie
 import { runOptions } from '../command-line/run-options.ts';
 import { reading, writing } from '../session/session.ts';
 import { exitCodeOf, importTree, planTree } from '../steps/import-tree.ts';
-import { type RunLog, withMetrics } from '../steps/metrics-file.ts';
+import { type RunLog, withRunLog } from '../steps/run-log.ts';
 
 /** A run of several repositories ends with the worst of their exit codes: from those that nobody can do anything about to those that a later run may put right. */
 const WORST_FIRST: readonly number[] = [
@@ -34,7 +34,7 @@ export async function run(context: Context): Promise<number> {
   const options = runOptions(args);
   if (args.flag('all') && args.positionals.length > 0) throw usage('--all and a NAME do not go together', args.command);
   requireHome(home);
-  return await withMetrics(context, args.positionals, async (log) => {
+  return await withRunLog(context, args.positionals, async (log) => {
     if (options.dryRun) {
       return await reading(context, (session) =>
         eachOf(context, log, chosen(context, session.index), (it) => planTree(context, session, requestOf(session.index, it), options)),

@@ -18,12 +18,13 @@ import { resolveRef } from '../command-line/ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { reading, type Session } from '../session/session.ts';
+import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, now, output, reporter, signal } = context;
   const replication = replicationOf(args);
   chosenOf(args, []);
-  const work = async ({ config, index, peers }: Session): Promise<number> => {
+  const work = async ({ config, index, peers }: Session, figures: Figures): Promise<number> => {
     const refs = args.positionals;
     const snapshots = refs.length === 0 ? allSnapshots(index) : named(refs, index);
     const started = now();
@@ -50,6 +51,10 @@ export async function run(context: Context): Promise<number> {
     const broken = areListed ? await verifyTrees({ index, peers, snapshots, emit, signal }) : 0;
     const damaged = found.damaged + broken;
     const seconds = (now() - started) / 1000;
+    figures.verifyShards = shards;
+    figures.verifyReadBytes = bytes;
+    figures.verifyDamaged = damaged - away;
+    figures.verifySilent = away;
     if (args.flag('root-only') && !context.json) {
       for (const { tree } of snapshots) output.line(tree);
     }
@@ -62,7 +67,9 @@ export async function run(context: Context): Promise<number> {
     if (damaged > away) return EXIT.damage;
     return away > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
-  return await reading(context, work, { checkBlocks: true });
+  return await withFigures(context, 'verify', args.positionals.length === 0, (figures) =>
+    reading(context, (session) => work(session, figures), { checkBlocks: true }),
+  );
 }
 
 /**

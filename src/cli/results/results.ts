@@ -1,7 +1,9 @@
 /** What commands answer at their end: with `--json` one record a line, else text. The shapes are part of the interface. */
+
 import type { Exported } from '../../exchange/export-car.ts';
 import type { ImportedCar } from '../../exchange/import-car/import-car.ts';
 import type { Published } from '../../exchange/publish.ts';
+import type { RunState } from '../../home/runs/running.ts';
 import type { Moved } from '../../maintain/move/move-run.ts';
 import type { Orphans } from '../../maintain/orphans.ts';
 import type { Pruned } from '../../maintain/prune/prune.ts';
@@ -45,6 +47,8 @@ export type Result =
       /** What is wrong with its own settings. */
       warnings?: readonly string[];
     }
+  /** A run of this home that goes on now. `state` is absent while it is younger than a second. */
+  | { type: 'running'; command: string; pid: number; host: string; since: string; state?: RunState }
   | ({ type: 'published' } & Published)
   /** `problems` counts the entries that are not there; each of the first was an event. */
   | {

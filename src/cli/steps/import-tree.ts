@@ -26,6 +26,7 @@ export async function importTree(context: Context, session: Session, choice: Imp
   const { source, filters, copyLinks } = choice;
   const peers = await peersOrDefault(context, session);
   const emit = (event: Event) => context.reporter.event(event);
+  emit({ type: 'started', repository: choice.repository });
   const counting = context.watched ? countAhead({ source, filters, copyLinks }, emit) : undefined;
   const { spool, heads, pending } = context.home;
   const done = update({

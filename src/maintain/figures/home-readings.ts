@@ -1,0 +1,123 @@
+/** What the index and the records of the last runs say of a home, as gauges. */
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Metric } from '../../core/model.ts';
+import { type CountedPeers, hasLoss, leastReplicas, type SnapshotRecord } from '../../core/model.ts';
+import {
+  failureOf,
+  MAINTENANCE,
+  type MaintenanceRecord,
+  maintenanceRecord,
+  type RunRecord,
+  updateRecords,
+} from '../../home/runs/records.ts';
+import type { Index } from '../../index/index.ts';
+import { type Demand, Demands } from '../../storing/demand.ts';
+import { GAUGES, type GaugeKey, type Readings } from './gauges.ts';
+
+/** How many shards are looked up before others get their turn: about 5 ms. */
+const SHARDS_AT_ONCE = 1000;
+
+export interface FiguresOf {
+  readonly index: Index;
+  readonly peers: CountedPeers;
+  /** What the home asks for. */
+  readonly demand: Demand;
+}
+
+/** How the shards of a repository's newest snapshot stand, by the records. */
+export interface ShardFigures {
+  readonly shards: number;
+  readonly underReplicated: number;
+  readonly damaged: number;
+}
+
+/** By what this repository asks for: what others ask for the same shards is in the tables, which nothing else here opens. */
+export async function shardFigures({ index, peers, demand }: FiguresOf, { repository, shards }: SnapshotRecord): Promise<ShardFigures> {
+  const least = leastReplicas(new Demands(index, { home: demand }).of([repository]).replication, peers);
+  let underReplicated = 0;
+  let damaged = 0;
+  for (const [at, number] of shards.entries()) {
+    const shard = index.shard(number);
+    if ((shard?.peers.length ?? 0) < least) underReplicated += 1;
+    if (shard !== undefined && hasLoss(shard)) damaged += 1;
+    if (at % SHARDS_AT_ONCE === SHARDS_AT_ONCE - 1) await breathe();
+  }
+  return { shards: shards.length, underReplicated, damaged };
+}
+
+export async function readRepository(readings: Readings, figures: FiguresOf, name: string): Promise<void> {
+  const { index } = figures;
+  const repository = index.repository(name);
+  const head = repository === undefined ? undefined : index.snapshot(name, repository.head);
+  if (head !== undefined) addHead(readings, head, await shardFigures(figures, head));
+}
+
+export function addHead(readings: Readings, { repository, counts, bytes, time }: SnapshotRecord, shards: ShardFigures): void {
+  const labels = { repository };
+  readings.add('files', labels, counts.files);
+  readings.add('bytes', labels, bytes);
+  readings.add('snapshot', labels, Date.parse(time) / 1000);
+  readings.add('shards', labels, shards.shards);
+  readings.add('underReplicated', labels, shards.underReplicated);
+  readings.add('damaged', labels, shards.damaged);
+}
+
+/** The last run of a repository that is remembered: the last failure, or the last run that has changed something. @param runs directory */
+export function readLastRun(readings: Readings, runs: string, repository: string): void {
+  const labels = { repository };
+  const records = updateRecords(runs, repository);
+  const failure = failureOf(runs, repository);
+  const last = failure ?? records.at(-1);
+  if (last === undefined) return;
+  readings.add('timestamp', labels, Date.parse(last.ended) / 1000);
+  readings.add('duration', labels, last.seconds);
+  readings.add('exitCode', labels, last.exitCode);
+  readings.add('changed', labels, last.changedEntries);
+  readings.add('newBytes', labels, last.newBytes);
+}
+
+/** @param runs directory of the records */
+export function readMaintenance(readings: Readings, runs: string): void {
+  for (const command of MAINTENANCE) {
+    const record = maintenanceRecord(runs, command);
+    if (record !== undefined) addCommand(readings, command, record, record.figures);
+  }
+}
+
+export function addCommand(
+  readings: Readings,
+  command: string,
+  { ended, seconds, exitCode }: RunRecord,
+  figures: MaintenanceRecord['figures'],
+): void {
+  readings.add('commandTimestamp', { command }, Date.parse(ended) / 1000);
+  readings.add('commandDuration', { command }, seconds);
+  readings.add('commandExitCode', { command }, exitCode);
+  for (const [key, value] of Object.entries(figures)) {
+    if (isFigureOf(command, key) && typeof value === 'number') readings.add(key, {}, value);
+  }
+}
+
+function isFigureOf(command: string, key: string): key is GaugeKey {
+  return key.startsWith(command) && key in GAUGES;
+}
+
+/** A peer as it is known; without `metric` when it has not answered. */
+export interface PeerFigures {
+  readonly name: string;
+  readonly kind: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly shards: number;
+  readonly drained: boolean;
+  readonly metric: Pick<Metric, 'usedBytes' | 'freeBytes'> | undefined;
+}
+
+export function addPeer(readings: Readings, { name, kind, tags, shards, drained, metric }: PeerFigures): void {
+  const labels = { peer: name };
+  readings.add('peerAnswers', labels, metric === undefined ? 0 : 1);
+  readings.add('peerUsed', labels, metric?.usedBytes);
+  readings.add('peerFree', labels, metric?.freeBytes);
+  readings.add('peerShards', labels, shards);
+  readings.add('peerDrained', labels, drained ? 1 : 0);
+  readings.add('peerInfo', { peer: name, kind, zone: tags.zone ?? '' }, 1);
+}
