@@ -8,7 +8,7 @@ import type { Result } from '../results/results.ts';
 import { asUser } from '../session/privacy.ts';
 import { reading, type Session } from '../session/session.ts';
 import type { PeerStatus } from './peer-status.ts';
-import type { LoggedRun } from './run-log.ts';
+import type { LoggedRun } from './run-records.ts';
 
 /** The runs of `add` and `update`, and what the index says of these repositories. */
 export async function writeRuns(context: Context, path: string, runs: ReadonlyMap<string, LoggedRun>): Promise<void> {

@@ -5,15 +5,7 @@ import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { Summary } from '../../core/events.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-
-/** A run of one repository, as far as it is known. */
-export interface LoggedRun {
-  /** Milliseconds since 1970. */
-  readonly began: number;
-  readonly ended?: number;
-  readonly exitCode?: number;
-  readonly summary?: Summary;
-}
+import type { LoggedRun } from './run-records.ts';
 
 /** What is known of the run so far, by repository. */
 export class RunLog {

@@ -1,9 +1,18 @@
 /** Keeps in the home what runs came to. Loaded by runs that have changed something, or have failed. */
 import { existsSync } from 'node:fs';
 import { EXIT } from '../../core/errors.ts';
+import type { Summary } from '../../core/events.ts';
 import type { HomePaths } from '../../home/home.ts';
 import { failureOf, forgetFailure, recordFailure, recordUpdate, type UpdateRecord } from '../../home/runs/records.ts';
-import type { LoggedRun } from './run-log.ts';
+
+/** A run of one repository, as far as it is known. */
+export interface LoggedRun {
+  /** Milliseconds since 1970. */
+  readonly began: number;
+  readonly ended?: number;
+  readonly exitCode?: number;
+  readonly summary?: Summary;
+}
 
 /** That another run had the lock, or that the command was wrong, says nothing of the repository. */
 const NOT_KEPT: ReadonlySet<number> = new Set([EXIT.locked, EXIT.usage]);
