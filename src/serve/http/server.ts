@@ -18,7 +18,7 @@ export interface Serving {
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
 export function serverOf({ mirror, access, routing }: Serving): FastifyInstance {
   const app = fastify({ logger: false, exposeHeadRoutes: false });
-  ipfsRoutes(app, { mirror, access });
+  ipfsRoutes(app, mirror);
   routingRoutes(app, mirror, routing);
   pathRoutes(app, { mirror, access });
   return app;

@@ -4,37 +4,26 @@ import { SHA2_256, textOfCid } from '../../dag/cid.ts';
 import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
 import { type Blocks, UnlistedBlock } from '../../read/blocks/block-source.ts';
 
-/** The home has no such block, or does not show it to this client. */
+/** The home has no such block, or shows it not to this client. */
 export class NotHere extends Error {}
 
-export interface ContentBlocksOptions {
-  readonly blocks: Blocks;
-  /** Whether the client may see a block. It is asked before the block is looked for: what is hidden takes as long as what is not there. */
-  readonly sees: (digest: Uint8Array) => boolean;
-}
-
 export class ContentBlocks {
-  readonly #options: ContentBlocksOptions;
+  readonly #blocks: Blocks;
 
-  constructor(options: ContentBlocksOptions) {
-    this.#options = options;
+  constructor(blocks: Blocks) {
+    this.#blocks = blocks;
   }
 
   /** @throws NotHere; ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when the block is known and no peer gives it intact */
   async read(cid: AnyCid): Promise<Uint8Array> {
     const inline = inlineBytes(cid);
     if (inline !== undefined) return inline;
-    if (!this.mayBeHere(cid)) throw notHere(cid);
+    if (cid.hash !== SHA2_256 || cid.digest.length !== DIGEST_BYTES) throw notHere(cid);
     try {
-      return await this.#options.blocks.read(cid.digest);
+      return await this.#blocks.read(cid.digest);
     } catch (error) {
       throw error instanceof UnlistedBlock ? notHere(cid) : error;
     }
-  }
-
-  /** Whether the home can have such a block, and shows it to the client if it has. */
-  mayBeHere({ hash, digest }: AnyCid): boolean {
-    return hash === SHA2_256 && digest.length === DIGEST_BYTES && this.#options.sees(digest);
   }
 }
 
