@@ -47,6 +47,14 @@ test('a name leads to the tree of the head, stays the same, and moves with updat
   assert.notEqual(summary.tree, tree);
   assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${summary.tree}`);
   assert.equal(program.succeeds('update', 'deb ian', '--publish', '-q').stdout, '');
+
+  const back = program.succeeds('publish', 'deb ian@1');
+  assert.match(back.stdout, /that is deb ian@1; `shardctl publish 'deb ian'`, or the next update with --publish/);
+  assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${tree}`);
+  program.fails(2, /a name points at whole trees/, 'publish', 'deb ian@1/a');
+  program.fails(40, /no snapshot of 2001-01-01 or before: the oldest snapshot is deb ian@1/, 'publish', 'deb ian@2001-01-01');
+  program.succeeds('update', 'deb ian', '--publish', '-q');
+  assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${summary.tree}`);
 });
 
 test('a renamed repository keeps its name, also where the daemon did not answer when it was renamed', { skip: sample() }, async (t) => {

@@ -1,4 +1,4 @@
-/** `publish`: points a repository's IPNS name at the tree of its head. The name is a key of one of the Kubo daemons. */
+/** `publish`: points a repository's IPNS name at the tree of a snapshot, mostly of its head. The name is a key of one of the Kubo daemons. */
 import { shellWord } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import type { SnapshotRecord } from '../core/model.ts';
@@ -14,6 +14,8 @@ export interface Names {
 
 export interface Published {
   readonly repository: string;
+  /** Number of the snapshot. */
+  readonly snapshot: number;
   /** The peer whose daemon has the key, and publishes the record again before it expires. */
   readonly peer: string;
   /** The IPNS name, without `/ipns/`. */
@@ -25,7 +27,7 @@ export interface Published {
 }
 
 export interface PublishOptions {
-  readonly head: SnapshotRecord;
+  readonly snapshot: SnapshotRecord;
   /** Daemons that may have the key, by the name of their peer; the first makes the key if none has it. */
   readonly names: ReadonlyMap<string, Names>;
   readonly lifetime: string | undefined;
@@ -40,22 +42,22 @@ export interface PublishOptions {
 }
 
 /**
- * Runs after the commit, when the blocks that the head names are confirmed on its peers. The daemon that has the key publishes;
+ * Runs after the commit, when the blocks that the snapshot names are confirmed on its peers. The daemon that has the key publishes;
  * another daemon's key would give another IPNS name.
  * @throws ShardctlError `TOO_FEW_PEERS` when a daemon does not answer, because it may have the key; `USAGE` when only another home has one
  */
 export async function publish(options: PublishOptions): Promise<Published> {
-  const { head, names, lifetime, home } = options;
+  const { snapshot, names, lifetime, home } = options;
   const [first] = names;
   if (first === undefined) {
     throw new ShardctlError('TOO_FEW_PEERS', 'no Kubo daemon is set up that could publish a name', {
       hint: 'add one with `shardctl peers add kubo URL`',
     });
   }
-  const own = keyOf(home, head.repository);
+  const own = keyOf(home, snapshot.repository);
   const [peer, daemon] = await withKey(options, own, first);
-  const { name, value } = await daemon.publish(own, `/ipfs/${head.tree}`, lifetime);
-  return { repository: head.repository, peer, name, value, dnslink: `dnslink=/ipns/${name}` };
+  const { name, value } = await daemon.publish(own, `/ipfs/${snapshot.tree}`, lifetime);
+  return { repository: snapshot.repository, snapshot: snapshot.number, peer, name, value, dnslink: `dnslink=/ipns/${name}` };
 }
 
 /**
@@ -89,8 +91,8 @@ export function keyOf(home: string, repository: string): string {
  * @param first the daemon that makes the key if there is none
  */
 async function withKey(options: PublishOptions, own: string, first: [string, Names]): Promise<[string, Names]> {
-  const { head, names, home, isFormer, formerNames, takeKey } = options;
-  const former = `shardctl-${encodeURIComponent(head.repository)}`;
+  const { snapshot, names, home, isFormer, formerNames, takeKey } = options;
+  const former = `shardctl-${encodeURIComponent(snapshot.repository)}`;
   const found: { readonly peer: string; readonly daemon: Names; readonly key: string }[] = [];
   for (const [peer, daemon] of names) for (const key of await daemon.keys()) found.push({ peer, daemon, key });
   const having = (key: string) => found.find((it) => it.key === key);
@@ -104,10 +106,10 @@ async function withKey(options: PublishOptions, own: string, first: [string, Nam
     return [taken.peer, taken.daemon];
   }
   if (takeKey !== undefined) throw new ShardctlError('NOT_FOUND', `no daemon has a key "${takeKey}"`);
-  const others = found.filter(({ key }) => key === former || OTHERS.exec(key)?.[1] === encodeURIComponent(head.repository));
+  const others = found.filter(({ key }) => key === former || OTHERS.exec(key)?.[1] === encodeURIComponent(snapshot.repository));
   if (others[0] !== undefined) {
-    throw new ShardctlError('USAGE', `another home publishes a ${head.repository} through peer "${others[0].peer}" already`, {
-      hint: `if that home is gone, or was this one, take its name over: \`shardctl publish ${shellWord(head.repository)} --take-key ${shellWord(others[0].key)}\`; else publish under another repository's name, or through another daemon with --peer`,
+    throw new ShardctlError('USAGE', `another home publishes a ${snapshot.repository} through peer "${others[0].peer}" already`, {
+      hint: `if that home is gone, or was this one, take its name over: \`shardctl publish ${shellWord(snapshot.repository)} --take-key ${shellWord(others[0].key)}\`; else publish under another repository's name, or through another daemon with --peer`,
     });
   }
   const [peer, daemon] = first;

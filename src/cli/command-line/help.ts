@@ -18,7 +18,9 @@ export async function helpText(command: CommandSpec | undefined, columns: number
       'Usage: shardctl COMMAND [OPTIONS]\n\nImports package mirrors into IPFS: UnixFS DAGs, packed into shards, spread over peers.',
     );
     for (const spec of COMMANDS) page.command([spec.words, ...spec.arguments].join(' '), spec.summary);
-    page.epilogue('REF is a repository (its newest snapshot), NAME@7, or a snapshot CID.\n`shardctl COMMAND --help` explains one command.');
+    page.epilogue(
+      'REF is a repository (its newest snapshot), NAME@7, NAME@2026-11-25 (as it was\nat the end of that day, UTC), or a snapshot CID.\n`shardctl COMMAND --help` explains one command.',
+    );
   } else {
     page.usage(`Usage: ${['shardctl', command.words, ...command.arguments, '[OPTIONS]'].join(' ')}\n\n${sentence(command.summary)}`);
     for (const example of command.examples ?? []) page.example(example, '');

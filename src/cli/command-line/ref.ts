@@ -1,8 +1,9 @@
-/** `NAME`, `NAME@7` or a snapshot's CID, with or without a `/PATH`: which tree is meant, and what in it. */
+/** `NAME`, `NAME@7`, `NAME@2026-11-25` or a snapshot's CID, with or without a `/PATH`: which tree is meant, and what in it. */
 import { shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
-import type { ByteString, SnapshotRecord } from '../../core/model.ts';
+import { type ByteString, type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
+import { endOfDate, snapshotAt } from '../../snapshot/snapshot-date.ts';
 import { usage } from './args.ts';
 
 /** As much of the index as is needed to find a snapshot. */
@@ -35,16 +36,35 @@ function snapshotOf(name: string, index: Snapshots): SnapshotRecord {
   const repositoryName = at < 0 ? name : name.slice(0, at);
   const repository = repositories.find((record) => record.name === repositoryName);
   if (repository !== undefined) {
-    const number = at < 0 ? repository.head : Number(name.slice(at + 1));
-    const snapshot = index.snapshots(repositoryName).find((record) => record.number === number);
+    const snapshots = index.snapshots(repositoryName);
+    const when = at < 0 ? undefined : name.slice(at + 1);
+    const snapshot = snapshotAt(snapshots, when ?? String(repository.head));
     if (snapshot !== undefined) return snapshot;
-    throw new ShardctlError('NOT_FOUND', at < 0 ? `repository ${name} has no snapshot yet` : `no snapshot ${name}`, {
-      hint: at < 0 ? 'run `shardctl add` for it again' : `\`shardctl snapshots ${shellWord(repositoryName)}\` lists those that are there`,
-    });
+    throw when === undefined
+      ? new ShardctlError('NOT_FOUND', `repository ${name} has no snapshot yet`, { hint: 'run `shardctl add` for it again' })
+      : noSuchSnapshot(repositoryName, when, snapshots);
   }
   for (const { name: owner } of repositories) {
     const snapshot = index.snapshots(owner).findLast((record) => record.cid === name || record.tree === name);
     if (snapshot !== undefined) return snapshot;
   }
   throw new ShardctlError('NOT_FOUND', `no repository or snapshot "${name}"`, { hint: '`shardctl status` lists what is there' });
+}
+
+function noSuchSnapshot(repository: string, when: string, [oldest]: readonly SnapshotRecord[]): ShardctlError {
+  const list = `\`shardctl snapshots ${shellWord(repository)}\` lists those that are there`;
+  if (endOfDate(when) !== undefined && oldest !== undefined) {
+    const which = `the oldest snapshot is ${snapshotName(oldest)} of ${oldest.time}`;
+    return new ShardctlError('NOT_FOUND', `${repository} has no snapshot of ${when} or before: ${which}`, { hint: list });
+  }
+  const isNumber = /^\d+$/.test(when);
+  return new ShardctlError('NOT_FOUND', `there is no snapshot ${repository}@${when}`, {
+    hint: isNumber ? list : `${list}; a date is written 2026-11-25 or 20261125T120000Z, in UTC`,
+  });
+}
+
+/** Whether a reference means whatever snapshot is the newest at some date: which one that is changes when snapshots are forgotten. */
+export function isDated(text: string): boolean {
+  const at = text.lastIndexOf('@');
+  return at >= 0 && endOfDate(text.slice(at + 1)) !== undefined;
 }

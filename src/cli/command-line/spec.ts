@@ -64,7 +64,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     arguments: ['REF[/PATH]'],
     summary: 'list a directory',
     options: ['long'],
-    examples: ['shardctl ls -l debian/pool/main'],
+    examples: ['shardctl ls -l debian/pool/main', 'shardctl ls debian@2026-11-25/pool'],
   },
   {
     words: 'serve',
@@ -172,10 +172,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     words: 'publish',
-    arguments: ['NAME'],
-    summary: 'point an IPNS name at the newest tree of a repository, through a Kubo daemon',
+    arguments: ['REF'],
+    summary: 'point the IPNS name of a repository at its newest tree, or back at an older one, through a Kubo daemon',
     options: ['peer', 'lifetime', 'take-key'],
-    examples: ['shardctl publish debian', 'shardctl publish debian --peer attic --lifetime 72h'],
+    examples: ['shardctl publish debian', 'shardctl publish debian --peer attic --lifetime 72h', 'shardctl publish debian@2026-11-25'],
   },
   {
     words: 'export',

@@ -6,7 +6,7 @@ import type { Index } from '../../index/index.ts';
 import { type Decision, keep, type Policy } from '../../maintain/forget.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { resolveRef } from '../command-line/ref.ts';
+import { isDated, resolveRef } from '../command-line/ref.ts';
 import { inOrder, repositoriesNamed, repositoryNamed } from '../command-line/repositories-named.ts';
 import { policyOf } from '../command-line/retention-options.ts';
 import { counted } from '../reporter/text.ts';
@@ -70,6 +70,11 @@ function chosen(index: Index, name: string, named: readonly string[]): Decision[
   const snapshots = index.snapshots(repository);
   const numbers = new Set(
     named.map((text) => {
+      // Said again, as scripts do, it would mean the snapshot before, and so on until the first.
+      if (isDated(text))
+        throw new ShardctlError('USAGE', `${text} is a date, and snapshots are forgotten by their numbers`, {
+          hint: `\`shardctl snapshots ${shellWord(repository)}\` lists them`,
+        });
       const { snapshot } = resolveRef(/^\d+$/.test(text) ? `${repository}@${text}` : text, index);
       if (snapshot.repository !== repository)
         throw new ShardctlError('USAGE', `${text} is not a snapshot of ${repository}, but of ${snapshot.repository}`);

@@ -1,27 +1,37 @@
-/** `shardctl publish NAME`: point the repository's IPNS name at the tree of its head. */
+/** `shardctl publish REF`: point the repository's IPNS name at the tree of its head, or of an older snapshot. */
+import { shellWord } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
+import { snapshotName } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
+import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { repositoryNamed } from '../command-line/repositories-named.ts';
+import { resolveRef } from '../command-line/ref.ts';
 import { answer } from '../results/results.ts';
 import { reading, writing } from '../session/session.ts';
-import { publishHead } from '../steps/publish-head.ts';
+import { publishSnapshot } from '../steps/publish-snapshot.ts';
 
 export async function run(context: Context): Promise<number> {
-  const repository = context.args.argument(0);
+  const ref = context.args.argument(0);
   requireHome(context.home);
   // The key is named after the ID of the home. One that has none yet is given it, which only the holder of the lock may do.
   const open = readIdentity(context.home) === undefined ? writing : reading;
   return await open(context, async (session) => {
     const { index } = session;
-    const head = index.snapshot(repository, repositoryNamed(index.repositories(), repository).head);
-    if (head === undefined) throw new Error(`the head of ${repository} is not in the index`);
-    const published = await publishHead(context, session, head);
+    const { snapshot, path } = resolveRef(ref, index);
+    if (path !== '') throw usage(`"${ref}" is a part of a tree: a name points at whole trees`, context.args.command);
+    const published = await publishSnapshot(context, session, snapshot);
     if (context.quiet && !context.json) return EXIT.done;
+    const { repository, number } = snapshot;
+    const isHead = index.repository(repository)?.head === number;
     answer(context, [{ type: 'published', ...published }], () => [
       `/ipns/${published.name} -> ${published.value}`,
       `DNS: TXT record of _dnslink.<domain>: "${published.dnslink}"`,
+      ...(isHead
+        ? []
+        : [
+            `that is ${snapshotName(snapshot)}; \`shardctl publish ${shellWord(repository)}\`, or the next update with --publish, moves the name back to the newest`,
+          ]),
     ]);
     return EXIT.done;
   });

@@ -27,6 +27,7 @@ test('forget wants either snapshots or rules, never forgets the head, and says w
   shardctl.fails(2, /is the head/, 'forget', 'r', '3');
   shardctl.fails(2, /neither a number/, 'forget', 'r', '--keep-daily', 'x');
   shardctl.fails(2, /not a duration/, 'forget', 'r', '--keep-within', '7');
+  shardctl.fails(2, /is a date, and snapshots are forgotten by their numbers/, 'forget', 'r', 'r@2030-01-01');
   shardctl.fails(40, /no repository/, 'forget', 'x', '1');
   const { lines } = shardctl.succeeds('forget', 'r', '--keep-last', '2', '-n');
   assert.match(lines[1] ?? '', /^keep +r@3 .* head, last$/);

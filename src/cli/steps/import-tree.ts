@@ -41,7 +41,7 @@ export async function importTree(context: Context, session: Session, choice: Imp
     },
   });
   const summary = await done.finally(() => counting?.stop());
-  if (context.args.flag('publish')) await (await import('./publish-head.ts')).publishAfter(context, session, summary);
+  if (context.args.flag('publish')) await (await import('./publish-snapshot.ts')).publishAfter(context, session, summary);
   return summary;
 }
 

@@ -1,4 +1,4 @@
-/** Publishes the head of a repository through the Kubo daemons of the settings. */
+/** Publishes a snapshot of a repository through the Kubo daemons of the settings. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Summary } from '../../core/events.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
@@ -10,10 +10,10 @@ import { answer } from '../results/results.ts';
 import type { Session } from '../session/session.ts';
 
 /** @throws ShardctlError `USAGE`, `TOO_FEW_PEERS` */
-export async function publishHead(
+export async function publishSnapshot(
   context: Context,
   { config, index }: Pick<Session, 'config' | 'index'>,
-  head: SnapshotRecord,
+  snapshot: SnapshotRecord,
 ): Promise<Published> {
   const { args } = context;
   const lifetime = args.text('lifetime');
@@ -24,9 +24,9 @@ export async function publishHead(
   if (identity === undefined) throw new Error('a home that publishes has no ID');
   const { id: home, isFormer = false } = identity;
   const names = await kuboNames(context, config, args.text('peer'));
-  const { formerNames = [] } = index.repository(head.repository) ?? {};
+  const { formerNames = [] } = index.repository(snapshot.repository) ?? {};
   const free = formerNames.filter((name) => index.repository(name) === undefined);
-  return await publish({ head, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
+  return await publish({ snapshot, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
 }
 
 /** Publishes at the end of `add` and `update`, also when nothing has changed: the run before may have committed, and then failed at this. */
@@ -34,7 +34,7 @@ export async function publishAfter(context: Context, session: Session, { reposit
   const head = session.index.snapshot(repository, number);
   if (head === undefined) throw new Error(`${repository}@${number} is not in the index`);
   try {
-    const published = await publishHead(context, session, head);
+    const published = await publishSnapshot(context, session, head);
     if (context.json || !context.quiet)
       answer(context, [{ type: 'published', ...published }], () => [`/ipns/${published.name} -> ${published.value}`]);
   } catch (error) {
