@@ -4,6 +4,7 @@ import { EXIT } from '../../core/errors.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { Index } from '../../index/index.ts';
 import { Access } from '../../serve/access/access.ts';
+import { Tokens } from '../../serve/access/tokens.ts';
 import { ServedHome } from '../../serve/home/served-home.ts';
 import { serverOf } from '../../serve/http/server.ts';
 import type { Context } from '../command-line/context.ts';
@@ -21,7 +22,7 @@ export async function run(context: Context): Promise<number> {
     });
     const app = serverOf({
       mirror,
-      access: new Access(mirror),
+      access: new Access({ mirror, tokens: Tokens.NONE, names: args.positionals, onTrouble: () => {}, signal }),
       signal,
       routing: { announced: undefined, home: readIdentity(home)?.id ?? home.index },
     });

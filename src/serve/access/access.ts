@@ -1,26 +1,90 @@
 /**
  * Who may read what. A request is anonymous or holds a token; a repository that the token file names is private, every other one is
  * public. Blocks are shared by repositories, so a block is shown only when a repository that the request may read reaches it.
+ *
+ * Which blocks these are is found out in the background when the first request asks, and kept up with the views. Where everything is
+ * served and public, every block of the home is shown, and nothing is computed.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { messageOf } from '../../core/errors.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
+import { Reach } from './reach.ts';
+import { Sight } from './sight.ts';
+import type { Holder, Tokens } from './tokens.ts';
 
 /** A request, as far as it says who asks: one of node:http, node:http2 or Fastify. */
 export interface Asker {
   readonly headers: IncomingHttpHeaders;
 }
 
-export class Access {
-  constructor(_mirror: Mirror) {}
+export interface AccessOptions {
+  readonly mirror: Mirror;
+  readonly tokens: Tokens;
+  /** The repositories that `serve` was asked for; all when empty. */
+  readonly names: readonly string[];
+  readonly onTrouble: (message: string, cause: string) => void;
+  readonly signal: AbortSignal;
+}
 
-  /** Whether some repositories are private, so that answers depend on who asks and must not be kept by shared caches. */
-  get isRestricted(): boolean {
-    return false;
+/** How a request is refused. */
+export interface Refusal {
+  readonly code: 401 | 404;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const NOT_FOUND: Refusal = { code: 404, headers: {} };
+const UNAUTHORIZED: Refusal = {
+  code: 401,
+  headers: { 'www-authenticate': 'Basic realm="shardctl", charset="UTF-8"', 'cache-control': 'no-store' },
+};
+
+/** After this long, nodes that could not be read are tried again. */
+const RETRY_MS = 60_000;
+
+export class Access {
+  readonly #options: AccessOptions;
+  #tokens: Tokens;
+  /** By the names that the requests may read, beside what is public. */
+  #sights = new Map<string, Sight>();
+  readonly #reaches = new Map<string, Reach>();
+  #isAtWork = false;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.#tokens = options.tokens;
+    options.mirror.onChange(() => void this.#work());
   }
 
-  /** Whether the request may read the repository of this name; also true of a name that no repository has and no token protects. */
-  mayRead(_asker: Asker, _name: string): boolean {
-    return true;
+  /** Whether answers depend on who asks, so that shared caches must not keep them. */
+  get isRestricted(): boolean {
+    return !this.#tokens.isEmpty;
+  }
+
+  /** From now on these tokens count. */
+  renewTokens(tokens: Tokens): void {
+    this.#tokens = tokens;
+    // Whoever could read a repository may not be able to any more.
+    this.#sights = new Map();
+  }
+
+  /** Whether answers of this repository depend on who asks. */
+  isPrivate(name: string): boolean {
+    return this.#tokens.isPrivate(name);
+  }
+
+  /** Whether the request may read the repository of this name, if there is one. */
+  mayRead({ headers }: Asker, name: string): boolean {
+    if (!this.#tokens.isPrivate(name)) return true;
+    const holder = this.#tokens.holderOf(headers.authorization);
+    return holder.opensAll || holder.names.has(name);
+  }
+
+  /**
+   * How to answer a request for a repository that it may not read, or that is not there: 401 while there is a token that might open more,
+   * else 404. Nobody learns from the answer which of the two it was.
+   */
+  refusal({ headers }: Asker): Refusal {
+    return this.#tokens.isEmpty || this.#tokens.holderOf(headers.authorization).opensAll ? NOT_FOUND : UNAUTHORIZED;
   }
 
   /**
@@ -29,8 +93,106 @@ export class Access {
    * block is looked for, so that what is hidden takes as long as what is not there; both are answered 404.
    * @throws NotYetKnown when that is still being found out
    */
-  sees(_asker: Asker, _view: MirrorView, _digest: Uint8Array): boolean {
-    return true;
+  sees({ headers }: Asker, view: MirrorView, digest: Uint8Array): boolean {
+    const isWhole = this.#isWhole(view);
+    if (isWhole && this.#tokens.isEmpty) return true;
+    const holder = this.#tokens.holderOf(headers.authorization);
+    return (isWhole && holder.opensAll) || this.#isSeen(holder, view, digest);
+  }
+
+  /** Whether it is finding out what may be shown. */
+  get isAtWork(): boolean {
+    return this.#isAtWork;
+  }
+
+  /** Bytes that the knowledge of what repositories reach takes. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const reach of this.#reaches.values()) bytes += reach.bytes;
+    return bytes;
+  }
+
+  #isSeen(holder: Holder, view: MirrorView, digest: Uint8Array): boolean {
+    const sight = this.#sightOf(holder);
+    const seen = sight.sees(view, digest);
+    if (seen !== undefined) return seen;
+    void this.#work();
+    throw new NotYetKnown();
+  }
+
+  /** Whether no repository of the home is left out. */
+  #isWhole({ index }: MirrorView): boolean {
+    const { names } = this.#options;
+    return names.length === 0 || index.repositories().every(({ name }) => names.includes(name));
+  }
+
+  #sightOf(holder: Holder): Sight {
+    const key = holder.opensAll ? '*' : [...holder.names].sort().join('\n');
+    let sight = this.#sights.get(key);
+    if (sight === undefined) {
+      const tokens = this.#tokens;
+      const readable = ({ repositories }: MirrorView) =>
+        [...repositories.values()].filter(({ name }) => !tokens.isPrivate(name) || holder.opensAll || holder.names.has(name));
+      sight = new Sight({ readable, reachOf: (name) => this.#reachOf(name) });
+      this.#sights.set(key, sight);
+    }
+    return sight;
+  }
+
+  #reachOf(name: string): Reach {
+    let reach = this.#reaches.get(name);
+    if (reach === undefined) {
+      reach = new Reach();
+      this.#reaches.set(name, reach);
+    }
+    return reach;
+  }
+
+  /** Finds out what every sight that was asked for sees of the newest view, one after the other. */
+  async #work(): Promise<void> {
+    if (this.#isAtWork) return;
+    this.#isAtWork = true;
+    try {
+      for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#follow(...next);
+    } catch (error) {
+      if (!this.#options.signal.aborted) this.#options.onTrouble(`cannot find out what may be shown: ${messageOf(error)}`, 'access');
+    } finally {
+      this.#isAtWork = false;
+    }
+  }
+
+  /** A sight that does not know the newest view, which must be released. */
+  #next(): [Sight, MirrorView] | undefined {
+    if (this.#options.signal.aborted) return undefined;
+    const view = this.#options.mirror.acquire();
+    for (const name of this.#reaches.keys()) if (!view.repositories.has(name)) this.#reaches.delete(name);
+    const sight = [...this.#sights.values()].find((it) => !it.isKnown(view));
+    if (sight !== undefined) return [sight, view];
+    this.#options.mirror.release(view);
+    return undefined;
+  }
+
+  async #follow(sight: Sight, view: MirrorView): Promise<void> {
+    const { mirror, signal, onTrouble } = this.#options;
+    let isTroubled = false;
+    try {
+      await sight.follow(view, {
+        blocks: view.blocks,
+        signal,
+        onTrouble: (error) => {
+          isTroubled = true;
+          onTrouble(`what is below a block that cannot be read stays hidden: ${messageOf(error)}`, 'access');
+        },
+      });
+    } finally {
+      mirror.release(view);
+    }
+    if (isTroubled) {
+      setTimeout(() => {
+        sight.lookAgain();
+        void this.#work();
+      }, RETRY_MS).unref();
+    }
   }
 }
 
@@ -40,9 +202,3 @@ export class NotYetKnown extends Error {
   /** Seconds. */
   readonly retryAfter = 5;
 }
-
-/**
- * How a repository is answered that the request may not read, and, while there are tokens that the request does not hold, also one that
- * does not exist: nobody learns from the answer which of the two it was.
- */
-export const CHALLENGE = { 'www-authenticate': 'Basic realm="shardctl", charset="UTF-8"' } as const;
