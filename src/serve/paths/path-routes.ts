@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { dataOf } from '../../read/tree/file-data.ts';
 import { readEntry } from '../../read/tree/tree.ts';
-import { type Access, CHALLENGE } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { type Address, addressOf, BadAddress, RESERVED_NAMES } from './address.ts';
 import { ListingBudget, rowsOf } from './listing.ts';
@@ -17,7 +17,7 @@ export interface PathRoutesOptions {
 }
 
 export function pathRoutes(app: FastifyInstance, { mirror, access }: PathRoutesOptions): void {
-  const gateway = new PathGateway({ isPrivate: () => access.isRestricted });
+  const gateway = new PathGateway({ isPrivate: (name) => access.isPrivate(name) });
   const budget = new ListingBudget();
   app.route({
     method: ['GET', 'HEAD'],
@@ -29,8 +29,13 @@ export function pathRoutes(app: FastifyInstance, { mirror, access }: PathRoutesO
       const view = mirror.acquire();
       let release: (() => void) | undefined = () => mirror.release(view);
       try {
-        if (!access.mayRead(request, name)) return await send(reply, plain(401, 'this needs a token', CHALLENGE));
-        const repository = when === undefined && RESERVED_NAMES.has(name) ? undefined : view.repositories.get(name);
+        const isReserved = when === undefined && RESERVED_NAMES.has(name);
+        const repository = isReserved ? undefined : view.repositories.get(name);
+        if (!isReserved && (repository === undefined || !access.mayRead(request, name))) {
+          // Whether there is such a repository is told to those only who may read all of them.
+          const { code, headers } = access.refusal(request);
+          if (code === 401) return await send(reply, plain(code, 'this needs a token', headers));
+        }
         const { method, headers } = request;
         const answer = await gateway.answer({ method, headers, address }, repository, view);
         const { body } = answer;
