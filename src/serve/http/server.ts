@@ -5,6 +5,7 @@ import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
 import type { Mirror } from '../mirror.ts';
 import { pathRoutes } from '../paths/path-routes.ts';
 import { type RoutingOptions, routingRoutes } from '../routing/routing-routes.ts';
+import { routableUrl } from './routable-url.ts';
 
 export interface Serving {
   readonly mirror: Mirror;
@@ -17,7 +18,7 @@ export interface Serving {
 
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
 export function serverOf({ mirror, access, routing }: Serving): FastifyInstance {
-  const app = fastify({ logger: false, exposeHeadRoutes: false });
+  const app = fastify({ logger: false, exposeHeadRoutes: false, rewriteUrl: ({ url = '/' }) => routableUrl(url) });
   ipfsRoutes(app, mirror);
   routingRoutes(app, mirror, routing);
   pathRoutes(app, { mirror, access });

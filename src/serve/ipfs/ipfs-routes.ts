@@ -32,7 +32,7 @@ export function ipfsRoutes(app: FastifyInstance, mirror: Mirror): void {
 }
 
 async function answer(request: FastifyRequest, reply: FastifyReply, blocks: ContentBlocks): Promise<FastifyReply> {
-  const path = contentPathOf(request.raw.url ?? '/');
+  const path = contentPathOf(request.originalUrl);
   const format = responseFormatOf(path.query, request.headers.accept);
   reply.header('x-ipfs-path', printable(path.decoded));
   if (format.type !== RAW_TYPE || path.names.length > 0) throw new BadRequest('not here yet', 501);

@@ -23,7 +23,7 @@ export function pathRoutes(app: FastifyInstance, { mirror, access }: PathRoutesO
     method: ['GET', 'HEAD'],
     url: '/*',
     handler: async (request, reply) => {
-      const address = understood(request.raw.url ?? '/');
+      const address = understood(request.originalUrl);
       if (typeof address === 'string') return await send(reply, plain(400, address));
       const { name, when } = address;
       const view = mirror.acquire();
