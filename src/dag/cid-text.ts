@@ -5,6 +5,8 @@ import * as bases32 from 'multiformats/bases/base32';
 import { base36, base36upper } from 'multiformats/bases/base36';
 import { base58btc, base58flickr } from 'multiformats/bases/base58';
 import { base64, base64pad, base64url, base64urlpad } from 'multiformats/bases/base64';
+import { DIGEST_BYTES } from '../core/model.ts';
+import { SHA2_256 } from './cid.ts';
 import { type AnyCid, splitCid } from './foreign-cid.ts';
 
 /** Text of a CID that is longer names no block that anybody has: an inline block of 128 bytes has 270 digits in base 16. */
@@ -47,7 +49,21 @@ function bytesOf(text: string): Uint8Array | undefined {
   }
 }
 
-/** A peer ID without a key of its own: the multihash of whatever tells one peer from another, as text. @param digest sha2-256 */
+/** The peer ID of what has no key: a multihash of what tells it from others, as text. @param digest sha2-256 */
 export function peerIdOf(digest: Uint8Array): string {
-  return base58btc.baseEncode(Uint8Array.of(0x12, 0x20, ...digest));
+  return base58btc.baseEncode(Uint8Array.of(SHA2_256, DIGEST_BYTES, ...digest));
+}
+
+/** The usual text of a peer ID that may be written as a CID, too; undefined when it is none. */
+export function peerIdIn(text: string): string | undefined {
+  const cid = anyCidIn(text);
+  if (cid !== undefined) return base58btc.baseEncode(cid.version === 0 ? cid.bytes : cid.bytes.subarray(multihashAt(cid)));
+  return text.length <= MOST_CHARS && /^[1-9A-HJ-NP-Za-km-z]+$/.test(text) ? text : undefined;
+}
+
+/** Offset of the multihash in a CIDv1: behind the version and the codec. */
+function multihashAt({ codec }: AnyCid): number {
+  let bytes = 2;
+  for (let rest = codec; rest >= 0x80; rest /= 0x80) bytes++;
+  return bytes;
 }

@@ -51,6 +51,14 @@ export interface Mark {
   readonly owner: string;
 }
 
+/** An IPFS node, as other nodes reach it. */
+export interface PeerContact {
+  /** Its peer ID, `12D3Koo…`. */
+  readonly id: string;
+  /** Multiaddrs without the peer ID at their end; none when it takes no connections. */
+  readonly addresses: readonly string[];
+}
+
 /** @param bytes about to be sent */
 export type Throttle = (bytes: number) => Promise<void>;
 
@@ -158,6 +166,12 @@ export interface Peer {
    * @param isDryRun writes nothing, and takes the peer for what it would be then @returns what was wrong
    */
   mendIdentity?(isDryRun: boolean): Promise<string | undefined>;
+
+  /**
+   * How IPFS nodes reach those that hold the shards of this peer: itself, or several where a whole Cluster is one peer. Asked of the daemons
+   * each time. Absent on a peer that no IPFS node can reach. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer
+   */
+  contacts?(): Promise<readonly PeerContact[]>;
 
   /** Closes its connections. */
   close?(): Promise<void>;

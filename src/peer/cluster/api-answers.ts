@@ -15,7 +15,9 @@ const metadata = z
 export const identity = z.object({
   id: z.string(),
   error: z.string().default(''),
-  ipfs: z.object({ error: z.string().default('') }).default({ error: '' }),
+  ipfs: z
+    .object({ error: z.string().default(''), id: z.string().default(''), addresses: texts })
+    .default({ error: '', id: '', addresses: [] }),
 });
 
 /** What a member says of itself with each ping: its name, and the last known ID of its Kubo. */

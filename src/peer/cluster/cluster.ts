@@ -8,6 +8,7 @@ import { KeyedMutex } from '../keyed-mutex.ts';
 import type { PeerSettings, ShardReader } from '../peer.ts';
 import type { ClusterApi } from './api.ts';
 import { ClusterRoots } from './cluster-roots.ts';
+import { Contacts } from './contacts.ts';
 import { Health, type MemberKubo } from './health.ts';
 import { Inventories } from './inventories.ts';
 import { ALL, describe } from './mark-metadata.ts';
@@ -54,6 +55,7 @@ export class Cluster {
   readonly usage: Usage;
   readonly inventories: Inventories;
   readonly roots: ClusterRoots;
+  readonly contacts: Contacts;
   readonly now: () => number;
   /** Health of members that are none of our peers. */
   readonly #strangers: Health;
@@ -73,6 +75,7 @@ export class Cluster {
     this.#strangers = new Health({ api, kubos: new Map(), now });
     this.metrics = new Metrics({ api, expected: members.map(({ id }) => id), health, startWaitMs, now });
     this.usage = new Usage(api);
+    this.contacts = new Contacts(api);
     this.inventories = new Inventories({ api, metrics: this.metrics, kubos, nameOf: (id) => this.nameOf(id), now });
     this.roots = new ClusterRoots(api, this.pinMutex, options.owner.id);
     this.#members = new Map(members.map((member) => [member.id, member]));

@@ -5,7 +5,7 @@
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric, Replication } from '../../core/model.ts';
 import { bufferBody, type CarBody, shardBody } from '../http/car-body.ts';
-import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerContact, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import type { Pin } from './api-answers.ts';
 import type { Cluster } from './cluster.ts';
@@ -137,6 +137,11 @@ export class FederatedPeer implements Peer {
 
   async reclaim(): Promise<void> {
     await this.#cluster.collectGarbage();
+  }
+
+  /** All members: which of them have a shard is the Cluster's own affair. */
+  async contacts(): Promise<readonly PeerContact[]> {
+    return [...(await this.#cluster.contacts.all()).values()];
   }
 
   async close(): Promise<void> {

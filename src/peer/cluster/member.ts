@@ -1,7 +1,7 @@
 /** One member of an IPFS Cluster as a peer. Pins go through the Cluster's REST API, bytes through the member's Kubo where its address is known. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric } from '../../core/model.ts';
-import type { Mark, Peer, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerContact, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import { holdersOf } from './api-answers.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
@@ -152,6 +152,13 @@ export class ClusterMemberPeer implements Peer {
   async reclaim(): Promise<void> {
     if (this.#member.kubo?.reclaim !== undefined) await this.#member.kubo.reclaim();
     else await this.#cluster.collectGarbage();
+  }
+
+  async contacts(): Promise<readonly PeerContact[]> {
+    const { id, kubo } = this.#member;
+    if (kubo?.contacts !== undefined) return await kubo.contacts();
+    const contact = (await this.#cluster.contacts.all()).get(id);
+    return contact === undefined ? [] : [contact];
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ import type { Metric, Owner } from '../../core/model.ts';
 import { checkCar } from '../car-check.ts';
 import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
-import type { Mark, Peer, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerContact, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { Gateway } from '../remote/gateway.ts';
 import { openShard, type ShardSource } from '../remote/remote-reader.ts';
 import { isShardName, shardName } from '../shard-name.ts';
@@ -188,6 +188,12 @@ export class KuboPeer implements Peer {
         }
       }
     });
+  }
+
+  async contacts(): Promise<readonly PeerContact[]> {
+    await this.#identify();
+    const { id, addresses } = await this.rpc.id();
+    return [{ id, addresses }];
   }
 
   async warnings(): Promise<readonly string[]> {

@@ -6,6 +6,8 @@ import { ShardctlError } from '../../core/errors.ts';
 import { type HttpClient, type HttpRequest, PROMPT_MS } from '../http/client.ts';
 import { answerError, HttpError } from '../http/error.ts';
 import type { HttpResponse } from '../http/response.ts';
+import { withoutId } from '../multiaddrs.ts';
+import type { PeerContact } from '../peer.ts';
 
 /** Begins the base16 text of a CIDv1 with dag-cbor and sha2-256. No shard has such blocks, so no pin names one. */
 const DAG_CBOR_SHA256 = 'f01711220';
@@ -30,10 +32,10 @@ export class KuboRpc {
     return { method: 'POST', path, query, ...rest };
   }
 
-  /** The daemon's peer ID and program. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or is no Kubo */
-  async id(): Promise<{ readonly id: string; readonly agent: string }> {
-    const { ID: id, AgentVersion: agent } = await this.#object('id', {}, 'asking for its ID', PROMPT_MS);
-    if (typeof id === 'string' && id !== '') return { id, agent: String(agent ?? '') };
+  /** The daemon's peer ID, its program, and the multiaddrs at which it takes connections. @throws ShardctlError `TOO_FEW_PEERS` when it does not answer, or is no Kubo */
+  async id(): Promise<PeerContact & { readonly agent: string }> {
+    const { ID: id, AgentVersion: agent, Addresses: addresses } = await this.#object('id', {}, 'asking for its ID', PROMPT_MS);
+    if (typeof id === 'string' && id !== '') return { id, agent: String(agent ?? ''), addresses: withoutId(addresses) };
     throw this.#senseless('no peer ID');
   }
 

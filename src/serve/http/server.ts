@@ -19,8 +19,8 @@ export interface Serving {
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
 export function serverOf({ mirror, access, routing }: Serving): FastifyInstance {
   const app = fastify({ logger: false, exposeHeadRoutes: false, rewriteUrl: ({ url = '/' }) => routableUrl(url) });
-  ipfsRoutes(app, mirror);
-  routingRoutes(app, mirror, routing);
+  ipfsRoutes(app, { mirror, access });
+  routingRoutes(app, { mirror, access, routing });
   pathRoutes(app, { mirror, access });
   return app;
 }

@@ -4,26 +4,37 @@ import { SHA2_256, textOfCid } from '../../dag/cid.ts';
 import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
 import { type Blocks, UnlistedBlock } from '../../read/blocks/block-source.ts';
 
-/** The home has no such block, or shows it not to this client. */
+/** The home has no such block, or does not show it to this client. */
 export class NotHere extends Error {}
 
-export class ContentBlocks {
-  readonly #blocks: Blocks;
+export interface ContentBlocksOptions {
+  readonly blocks: Blocks;
+  /** Whether the client may see a block. It is asked before the block is looked for: what is hidden takes as long as what is not there. */
+  readonly sees: (digest: Uint8Array) => boolean;
+}
 
-  constructor(blocks: Blocks) {
-    this.#blocks = blocks;
+export class ContentBlocks {
+  readonly #options: ContentBlocksOptions;
+
+  constructor(options: ContentBlocksOptions) {
+    this.#options = options;
   }
 
   /** @throws NotHere; ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when the block is known and no peer gives it intact */
   async read(cid: AnyCid): Promise<Uint8Array> {
     const inline = inlineBytes(cid);
     if (inline !== undefined) return inline;
-    if (cid.hash !== SHA2_256 || cid.digest.length !== DIGEST_BYTES) throw notHere(cid);
+    if (!this.mayBeHere(cid)) throw notHere(cid);
     try {
-      return await this.#blocks.read(cid.digest);
+      return await this.#options.blocks.read(cid.digest);
     } catch (error) {
       throw error instanceof UnlistedBlock ? notHere(cid) : error;
     }
+  }
+
+  /** Whether the home can have such a block, and shows it to the client if it has. */
+  mayBeHere({ hash, digest }: AnyCid): boolean {
+    return hash === SHA2_256 && digest.length === DIGEST_BYTES && this.#options.sees(digest);
   }
 }
 

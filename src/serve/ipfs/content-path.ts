@@ -9,7 +9,8 @@ export interface ContentPath {
   readonly rootText: string;
   /** Names below the root; empty ones are left out. */
   readonly names: readonly ByteString[];
-  /** The path as it was sent, before the `?`, still percent-encoded. */
+  readonly endsInSlash: boolean;
+  /** The path as it was sent, before the `?`. */
   readonly encoded: string;
   /** `/ipfs/CID/PATH` decoded, for `X-Ipfs-Path`. */
   readonly decoded: ByteString;
@@ -33,19 +34,19 @@ export function contentPathOf(url: string): ContentPath {
   const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
   const decoded = decodedPath(encoded);
   const [, , rootText = '', ...below] = decoded.split('/');
+  if (rootText === '') throw new BadRequest('ask for /ipfs/CID');
   const names = below.filter((name) => name !== '');
   if (names.some((name) => name === '.' || name === '..')) throw new BadRequest('a path here has no "." and ".."');
   const root = anyCidIn(rootText);
   if (root === undefined) throw new BadRequest(`invalid path "${printable(decoded)}": "${printable(rootText)}" is no CID`);
-  return { root, rootText, names, encoded, decoded, query };
+  return { root, rootText, names, endsInSlash: below.at(-1) === '', encoded, decoded, query };
 }
 
 /** @throws BadRequest when a percent sign does not begin the code of a byte, or a byte is 0 */
 function decodedPath(encoded: string): ByteString {
   if (/%(?![0-9a-fA-F]{2})/.test(encoded)) throw new BadRequest('a "%" in the path that does not begin the code of a byte');
-  const decoded = Buffer.from(encoded, 'utf8')
-    .toString('latin1')
-    .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  // What is beyond ASCII came as bytes: Node gives the target as latin1.
+  const decoded = encoded.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   if (decoded.includes('\0')) throw new BadRequest('a byte 0 in the path');
   return decoded;
 }

@@ -1,56 +1,104 @@
 /** `/ipfs/CID/PATH`: the gateway from which IPFS nodes read blocks and CARs, and people files. `/ipns/` has no answers here. */
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { textOfCid } from '../../dag/cid.ts';
-import type { Mirror } from '../mirror.ts';
+import type { Access } from '../access/access.ts';
+import type { Mirror, MirrorView } from '../mirror.ts';
+import { type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
+import { carAnswer } from './car-answer.ts';
 import { ContentBlocks, NotHere } from './content-blocks.ts';
-import { BadRequest, contentPathOf, printable } from './content-path.ts';
-import { RAW_TYPE, responseFormatOf } from './response-format.ts';
+import { BadRequest, contentPathOf } from './content-path.ts';
+import { rawAnswer } from './raw-answer.ts';
+import { CAR_TYPE, RAW_TYPE, responseFormatOf } from './response-format.ts';
+import { unixFsAnswer } from './unixfs-answer.ts';
 
-export const IMMUTABLE = 'public, max-age=29030400, immutable';
+export interface IpfsOptions {
+  readonly mirror: Mirror;
+  readonly access: Access;
+}
 
-export function ipfsRoutes(app: FastifyInstance, mirror: Mirror): void {
+export function ipfsRoutes(app: FastifyInstance, { mirror, access }: IpfsOptions): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/ipfs/*',
     handler: async (request, reply) => {
       const view = mirror.acquire();
+      let isStreaming = false;
       try {
-        return await answer(request, reply, new ContentBlocks(view.blocks));
-      } catch (error) {
-        return refused(reply, error);
+        const { status, headers, body } = await answerTo(request, view, access);
+        reply.code(status).headers(access.isRestricted ? forOneClient(headers) : headers);
+        if (body === undefined || body instanceof Uint8Array) return await reply.send(body && bufferOf(body));
+        isStreaming = true;
+        return await reply.send(streamOf(body, () => mirror.release(view)));
       } finally {
-        mirror.release(view);
+        if (!isStreaming) mirror.release(view);
       }
     },
   });
   app.route({
     method: ['GET', 'HEAD'],
     url: '/ipns/*',
-    handler: (_request, reply) =>
-      reply.code(501).type('text/plain; charset=utf-8').send('names are not resolved here: ask for /ipfs/CID\n'),
+    handler: (_request, reply) => send(reply, plain(501, 'names are not resolved here: ask for /ipfs/CID')),
   });
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, blocks: ContentBlocks): Promise<FastifyReply> {
-  const path = contentPathOf(request.originalUrl);
-  const format = responseFormatOf(path.query, request.headers.accept);
-  reply.header('x-ipfs-path', printable(path.decoded));
-  if (format.type !== RAW_TYPE || path.names.length > 0) throw new BadRequest('not here yet', 501);
-  const block = await blocks.read(path.root);
-  const cid = textOfCid(path.root.bytes);
-  return reply
-    .header('cache-control', IMMUTABLE)
-    .header('etag', `"${cid}.raw"`)
-    .header('content-type', RAW_TYPE)
-    .header('content-disposition', `attachment; filename="${cid}.bin"`)
-    .header('x-content-type-options', 'nosniff')
-    .header('x-ipfs-roots', cid)
-    .header('content-length', block.length)
-    .send(request.method === 'HEAD' ? undefined : Buffer.from(block.buffer, block.byteOffset, block.length));
+async function answerTo(request: FastifyRequest, view: MirrorView, access: Access): Promise<GatewayAnswer> {
+  const headers = request.headers as Readonly<Record<string, string | undefined>>;
+  try {
+    const path = contentPathOf(request.originalUrl);
+    if (headers['service-worker'] === 'script' && path.names.length === 0)
+      throw new BadRequest('a service worker cannot be registered for the files of others');
+    const format = responseFormatOf(path.query, headers.accept);
+    const blocks = new ContentBlocks({ blocks: view.blocks, sees: (digest) => access.sees(request, view, digest) });
+    return await contentOf({ method: request.method, headers, path, format, blocks }, view);
+  } catch (error) {
+    if (error instanceof BadRequest) return plain(error.status, error.message);
+    if (!(error instanceof NotHere)) throw error;
+    // RFC 9111, 5.2.1.7, and the gateway specification: whoever asks so wants no 404 that he might remember.
+    return headers['cache-control'] === 'only-if-cached'
+      ? plain(412, error.message)
+      : plain(404, error.message, { 'cache-control': 'no-cache' });
+  }
 }
 
-function refused(reply: FastifyReply, error: unknown): FastifyReply {
-  if (error instanceof BadRequest) return reply.code(error.status).type('text/plain; charset=utf-8').send(`${error.message}\n`);
-  if (error instanceof NotHere) return reply.code(404).type('text/plain; charset=utf-8').send(`${error.message}\n`);
-  throw error;
+async function contentOf(request: GatewayRequest, view: MirrorView): Promise<GatewayAnswer> {
+  switch (request.format.type) {
+    case RAW_TYPE:
+      return await rawAnswer(request);
+    case CAR_TYPE:
+      return await carAnswer(request, (cid) => view.blocks.carOf(cid));
+    case undefined:
+    case 'application/json':
+    case 'application/cbor':
+      return await unixFsAnswer(request);
+    default:
+      return plain(
+        request.format.type.startsWith('application/vnd.ipld') ? 406 : 400,
+        `there is no ${request.format.type} here: ask for ?format=raw or ?format=car`,
+      );
+  }
+}
+
+/** Where repositories are private, no cache may give to others what one client may see. */
+function forOneClient(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const { 'cache-control': cached = 'no-cache', vary } = headers;
+  return {
+    ...headers,
+    'cache-control': cached.replace(/^public/, 'private'),
+    vary: vary === undefined ? 'Authorization' : `${vary}, Authorization`,
+  };
+}
+
+function send(reply: FastifyReply, { status, headers, body }: GatewayAnswer): FastifyReply {
+  return reply.code(status).headers(headers).send(body);
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
+/** @param onEnd called once, when the last byte was read or the client has left */
+function streamOf(pieces: AsyncIterable<Uint8Array>, onEnd: () => void): Readable {
+  const stream = Readable.from(pieces, { objectMode: false, highWaterMark: 512 * 1024 });
+  stream.once('close', onEnd);
+  return stream;
 }

@@ -4,22 +4,23 @@ import { isIPv4, isIPv6 } from 'node:net';
 /** Who can reach an address: programs on this machine, machines of the same private network, or everybody. */
 export type Reach = 'machine' | 'network' | 'everybody';
 
-/** `/ip4/127.0.0.1/tcp/8080/http`; undefined for what is no IP address. @param address as sockets give it */
-export function httpMultiaddr(address: string, port: number, isTls: boolean): string | undefined {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-  const host = isIPv4(plain) ? `/ip4/${plain}` : isIPv6(plain) ? `/ip6/${plain}` : undefined;
-  return host === undefined ? undefined : `${host}/tcp/${port}${isTls ? '/tls' : ''}/http`;
+/** `/ip4/127.0.0.1/tcp/8080/http`, or `/dns/…`; undefined for no host. @param host a name, or an address as sockets give it */
+export function httpMultiaddr(host: string, port: number, isTls: boolean): string | undefined {
+  if (host === '') return undefined;
+  const plain = host.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  const kind = isIPv4(plain) ? 'ip4' : isIPv6(plain) ? 'ip6' : 'dns';
+  return `/${kind}/${plain}/tcp/${port}${isTls ? '/tls' : ''}/http`;
 }
 
-/** `/dns/mirror.example/tcp/443/tls/http` for `https://mirror.example`. @throws Error when it is no http URL of a host without a path */
-export function multiaddrOfUrl(text: string): string {
+/** `/dns/mirror.example/tcp/443/tls/http` for `https://mirror.example`; undefined for what is no URL of a host alone. */
+export function multiaddrOfUrl(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
-  if ((url.protocol !== 'http:' && url.protocol !== 'https:') || url.pathname !== '/' || url.search !== '' || url.username !== '')
-    throw new Error(`"${text}" is no URL of a host: it must look like https://mirror.example`);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined;
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') return undefined;
   const isTls = url.protocol === 'https:';
   const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  return httpMultiaddr(host, port, isTls) ?? `/dns/${host}/tcp/${port}${isTls ? '/tls' : ''}/http`;
+  return httpMultiaddr(url.hostname.replace(/^\[|\]$/g, ''), port, isTls);
 }
 
 /** @param multiaddr of any kind: what does not begin with an IP address, as a name does, everybody may know */

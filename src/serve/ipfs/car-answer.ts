@@ -1,0 +1,103 @@
+/** `?format=car`: a DAG as a CAR. What is a shard of this home goes out as it was sealed, with a length and with ranges; all else is made while it is sent. */
+import { BlockSet } from '../../core/block-set.ts';
+import { DAG_PB, RAW } from '../../core/model.ts';
+import { textOfCid } from '../../dag/cid.ts';
+import type { AnyCid } from '../../dag/foreign-cid.ts';
+import type { ShardCar } from '../../read/stored/stored-blocks.ts';
+import { decide, type RequestConditions } from '../paths/conditions.ts';
+import { begun, contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
+import { carOf } from './car-bytes.ts';
+import { type CarRequest, carContentType, carEtag, carRequestOf } from './car-request.ts';
+import { blocksFor, type MetBlocks } from './dag-walk.ts';
+import { firstRange } from './first-range.ts';
+import { resolvePath } from './resolved-path.ts';
+
+/** Gives the CAR of a shard, if the CID is the root of one. */
+export type ShardCarOf = (cid: string) => Promise<ShardCar | undefined>;
+
+export async function carAnswer(request: GatewayRequest, shardCarOf: ShardCarOf): Promise<GatewayAnswer> {
+  const wanted = carRequestOf(request.path.query, request.format);
+  const shard = await shardIn(request, wanted, shardCarOf);
+  return shard === undefined ? await walkedCar(request, wanted) : await shardCar(request, shard);
+}
+
+async function walkedCar(request: GatewayRequest, wanted: CarRequest): Promise<GatewayAnswer> {
+  const { path, blocks, method } = request;
+  const etag = carEtag(textOfCid(path.root.bytes), path.decoded, wanted);
+  const resolved = await resolvePath(path.root, path.names, blocks);
+  const headers = { ...carHeaders(request, wanted), ...contentHeaders(request, resolved), etag, 'accept-ranges': 'none' };
+  // The tag is weak, and If-None-Match compares weakly.
+  const { status } = decide(request.headers, { etag: etag.slice(2), modified: undefined }, undefined, method);
+  if (status === 304) return { status, headers: withoutContent(headers), body: undefined };
+  if (status === 412) return plain(412, 'the CAR is not the one that the request is meant for');
+  const met = wanted.dups ? undefined : new MetByCid();
+  if (method !== 'HEAD') return { status, headers, body: await begun(carOf(resolved.last, blocksFor(resolved, wanted, { blocks, met }))) };
+  await blocks.read(resolved.last);
+  return { status, headers, body: undefined };
+}
+
+/** Only where the client wants all of it and does not insist on an order: in a shard the leaves come before the nodes. */
+async function shardIn({ path, blocks }: GatewayRequest, wanted: CarRequest, shardCarOf: ShardCarOf): Promise<ShardCar | undefined> {
+  const { root, names } = path;
+  if (wanted.scope !== 'all' || wanted.isOrdered || names.length > 0 || root.codec !== DAG_PB || root.version !== 1) return undefined;
+  return blocks.mayBeHere(root) ? await shardCarOf(textOfCid(root.bytes)) : undefined;
+}
+
+async function shardCar(request: GatewayRequest, { carBytes, stream }: ShardCar): Promise<GatewayAnswer> {
+  const { path, method } = request;
+  const etag = `"${textOfCid(path.root.bytes)}.car"`;
+  const headers = {
+    ...carHeaders(request, { order: 'unk', dups: false }),
+    ...contentHeaders(request, { roots: [path.root] }),
+    etag,
+    'accept-ranges': 'bytes',
+  };
+  const conditions: RequestConditions = firstRange(request.headers);
+  const decision = decide(conditions, { etag, modified: undefined }, carBytes, method);
+  if (decision.status === 304) return { status: 304, headers: withoutContent(headers), body: undefined };
+  if (decision.status === 412) return plain(412, 'the shard is not the one that the request is meant for');
+  if (decision.status === 416) return plain(416, 'the CAR has no such bytes', { 'content-range': `bytes */${carBytes}` });
+  const { from, to } = decision.status === 206 ? decision.range : { from: 0, to: carBytes };
+  return {
+    status: decision.status,
+    headers: {
+      ...headers,
+      'content-length': String(to - from),
+      ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${carBytes}` } : {}),
+    },
+    body: method === 'HEAD' ? undefined : await begun(copies(stream(from, to))),
+  };
+}
+
+/** A piece of a shard is overwritten when the next one is asked for, and the socket may not have sent it yet. */
+async function* copies(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) yield Buffer.from(piece);
+}
+
+function carHeaders(request: GatewayRequest, wanted: Pick<CarRequest, 'order' | 'dups'>): Record<string, string> {
+  const { path } = request;
+  const last = path.names.at(-1);
+  const name = `${textOfCid(path.root.bytes)}${last === undefined ? '' : `_${Buffer.from(last, 'latin1').toString('utf8')}`}.car`;
+  const location = contentLocation(request, 'car');
+  return {
+    'content-type': carContentType(wanted),
+    'content-disposition': disposition('attachment', path.query.get('filename') || name),
+    'x-content-type-options': 'nosniff',
+    ...(location === undefined ? {} : { 'content-location': location }),
+  };
+}
+
+/** RFC 9110, 15.4.5: what describes a body is left out of an answer that has none because the client has it. */
+function withoutContent(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const { 'content-type': _, 'content-disposition': __, 'accept-ranges': ___, ...rest } = headers;
+  return rest;
+}
+
+/** The blocks of this home that were met, by codec and digest. Of others there are none. */
+class MetByCid implements MetBlocks {
+  readonly #met = new BlockSet();
+
+  add({ codec, digest }: AnyCid): boolean {
+    return this.#met.add({ codec: codec === DAG_PB ? DAG_PB : RAW, digest });
+  }
+}

@@ -1,0 +1,41 @@
+/** `?format=raw`: one block as it is. */
+import { textOfCid } from '../../dag/cid.ts';
+import { decide } from '../paths/conditions.ts';
+import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
+import { firstRange } from './first-range.ts';
+import { resolvePath } from './resolved-path.ts';
+import { RAW_TYPE } from './response-format.ts';
+
+export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer> {
+  const { path, blocks, method } = request;
+  const resolved = await resolvePath(path.root, path.names, blocks);
+  const cid = textOfCid(resolved.last.bytes);
+  const etag = `"${cid}.raw"`;
+  const location = contentLocation(request, 'raw');
+  const headers = {
+    ...contentHeaders(request, resolved),
+    etag,
+    ...(location === undefined ? {} : { 'content-location': location }),
+  };
+  const conditions = firstRange(request.headers);
+  const early = decide(conditions, { etag, modified: undefined }, undefined, method);
+  if (early.status === 304) return { status: 304, headers, body: undefined };
+  if (early.status === 412) return plain(412, 'the block is not the one that the request is meant for');
+  const block = await blocks.read(resolved.last);
+  const decision = decide(conditions, { etag, modified: undefined }, block.length, method);
+  if (decision.status === 416) return plain(416, 'the block has no such bytes', { 'content-range': `bytes */${block.length}` });
+  const { from, to } = decision.status === 206 ? decision.range : { from: 0, to: block.length };
+  return {
+    status: decision.status,
+    headers: {
+      ...headers,
+      'content-type': RAW_TYPE,
+      'content-disposition': disposition('attachment', path.query.get('filename') || `${cid}.bin`),
+      'x-content-type-options': 'nosniff',
+      'accept-ranges': 'bytes',
+      'content-length': String(to - from),
+      ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${block.length}` } : {}),
+    },
+    body: method === 'HEAD' ? undefined : block.subarray(from, to),
+  };
+}
