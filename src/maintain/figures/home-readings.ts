@@ -8,6 +8,7 @@ import {
   type MaintenanceRecord,
   maintenanceRecord,
   type RunRecord,
+  type UpdateRecord,
   updateRecords,
 } from '../../home/runs/records.ts';
 import type { Index } from '../../index/index.ts';
@@ -64,10 +65,11 @@ export function addHead(readings: Readings, { repository, counts, bytes, time }:
 
 /** The last run of a repository that is remembered: the last failure, or the last run that has changed something. @param runs directory */
 export function readLastRun(readings: Readings, runs: string, repository: string): void {
+  addLastRun(readings, repository, failureOf(runs, repository) ?? updateRecords(runs, repository).at(-1));
+}
+
+export function addLastRun(readings: Readings, repository: string, last: UpdateRecord | undefined): void {
   const labels = { repository };
-  const records = updateRecords(runs, repository);
-  const failure = failureOf(runs, repository);
-  const last = failure ?? records.at(-1);
   if (last === undefined) return;
   readings.add('timestamp', labels, Date.parse(last.ended) / 1000);
   readings.add('duration', labels, last.seconds);
