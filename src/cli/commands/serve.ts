@@ -7,12 +7,14 @@ import { Access } from '../../serve/access/access.ts';
 import { Tokens } from '../../serve/access/tokens.ts';
 import { ServedHome } from '../../serve/home/served-home.ts';
 import { serverOf } from '../../serve/http/server.ts';
+import { ServeMetrics } from '../../serve/status/serve-metrics.ts';
 import type { Context } from '../command-line/context.ts';
 import { reading } from '../session/session.ts';
+import { statusSource } from '../steps/status-source.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, signal, reporter } = context;
-  return await reading(context, async ({ peers }) => {
+  return await reading(context, async ({ config, peers }) => {
     const mirror = await ServedHome.open({
       openIndex: () => Index.open(home.index, { readOnly: true }),
       peers,
@@ -24,6 +26,8 @@ export async function run(context: Context): Promise<number> {
       mirror,
       access: new Access({ mirror, tokens: Tokens.NONE, names: args.positionals, onTrouble: () => {}, signal }),
       signal,
+      metrics: new ServeMetrics(),
+      status: statusSource(context, config),
       routing: { announced: undefined, home: readIdentity(home)?.id ?? home.index },
     });
     const [host = '127.0.0.1', port = '8080'] = (args.text('listen') ?? '127.0.0.1:8080').split(':');

@@ -5,6 +5,9 @@ import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
 import type { Mirror } from '../mirror.ts';
 import { pathRoutes } from '../paths/path-routes.ts';
 import { type RoutingOptions, routingRoutes } from '../routing/routing-routes.ts';
+import { routeOf, type ServeMetrics } from '../status/serve-metrics.ts';
+import { statusRoutes } from '../status/status-routes.ts';
+import type { StatusSource } from '../status/status-source.ts';
 import { routableUrl } from './routable-url.ts';
 
 export interface Serving {
@@ -12,13 +15,21 @@ export interface Serving {
   /** Decides what each request may see: every room of routes asks it. */
   readonly access: Access;
   readonly routing: RoutingOptions;
+  readonly metrics: ServeMetrics;
+  readonly status: StatusSource;
   /** Aborted when the server is to stop: answers without an end, such as events, end then. */
   readonly signal: AbortSignal;
 }
 
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
-export function serverOf({ mirror, access, routing }: Serving): FastifyInstance {
+export function serverOf({ mirror, access, routing, metrics, status, signal }: Serving): FastifyInstance {
   const app = fastify({ logger: false, exposeHeadRoutes: false, rewriteUrl: ({ url = '/' }) => routableUrl(url) });
+  app.addHook('onResponse', (request, reply, done) => {
+    const bytes = request.method === 'HEAD' ? 0 : Number(reply.getHeader('content-length') ?? 0);
+    metrics.answered(routeOf(request.routeOptions.url), request.method, reply.statusCode, bytes, reply.elapsedTime / 1000);
+    done();
+  });
+  statusRoutes(app, { mirror, access, metrics, source: status, signal });
   ipfsRoutes(app, { mirror, access });
   routingRoutes(app, { mirror, access, routing });
   pathRoutes(app, { mirror, access });

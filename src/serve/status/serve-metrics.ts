@@ -79,6 +79,28 @@ export class ServeMetrics {
   }
 }
 
+/** The kind of a route, by its pattern as it was given to the server; undefined for a request that no route takes. */
+export function routeOf(pattern: string | undefined): Route {
+  return (pattern === undefined ? undefined : ROUTE_OF.get(pattern)) ?? routeByPrefix(pattern);
+}
+
+const ROUTE_OF = new Map<string, Route>([
+  ['/*', 'path'],
+  ['/', 'status'],
+  ['/events', 'status'],
+  ['/metrics', 'status'],
+  ['/healthz', 'status'],
+  ['/readyz', 'status'],
+  ['/favicon.ico', 'status'],
+  ['/robots.txt', 'status'],
+]);
+
+function routeByPrefix(pattern: string | undefined): Route {
+  if (pattern?.startsWith('/ipfs') === true || pattern?.startsWith('/ipns') === true) return 'ipfs';
+  if (pattern?.startsWith('/routing') === true) return 'routing';
+  return pattern?.startsWith('/by-sha256') === true ? 'by-sha256' : 'other';
+}
+
 function methodAt(method: string): number {
   if (method === 'GET') return 0;
   if (method === 'HEAD') return 1;
