@@ -97,7 +97,9 @@ class Walk {
     if (scope === 'all') return this.#everythingIn(root);
     const unixFs = unixFsIn(root);
     if (unixFs?.type === 'hamt') return this.#hamtIn(root, unixFs);
-    return unixFs?.type === 'file' ? this.#fileIn(root, unixFs, spanOf(bytes, unixFs.fileBytes)) : undefined;
+    if (unixFs?.type !== 'file') return undefined;
+    const span = spanOf(bytes, unixFs.fileBytes);
+    return span.from < span.to ? this.#fileIn(root, unixFs, span) : undefined;
   }
 
   #everythingIn(node: CidBlock): OpenNode {

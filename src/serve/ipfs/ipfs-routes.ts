@@ -13,7 +13,7 @@ import { unixFsAnswer } from './unixfs-answer.ts';
 
 export interface IpfsOptions {
   readonly mirror: Mirror;
-  readonly access: Access;
+  readonly access: Pick<Access, 'isRestricted' | 'sees'>;
 }
 
 export function ipfsRoutes(app: FastifyInstance, { mirror, access }: IpfsOptions): void {
@@ -41,7 +41,7 @@ export function ipfsRoutes(app: FastifyInstance, { mirror, access }: IpfsOptions
   });
 }
 
-async function answerTo(request: FastifyRequest, view: MirrorView, access: Access): Promise<GatewayAnswer> {
+async function answerTo(request: FastifyRequest, view: MirrorView, access: IpfsOptions['access']): Promise<GatewayAnswer> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>;
   try {
     const path = contentPathOf(request.originalUrl);
