@@ -120,7 +120,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter, watch:
       now: Date.now,
       onExit: (release) => releases.push(release),
     });
-    const code = await Promise.race([running.then((code) => output.assertWritten().then(() => code)), overdue(controller.signal)]);
+    const code = await Promise.race([running.then((code) => output.assertWritten().then(() => code)), overdue(controller.signal, args)]);
     reporter.finish({ code });
     return code;
   } catch (error) {
@@ -167,9 +167,9 @@ function inHome(error: unknown, args: Args, home: HomePaths): unknown {
 }
 
 /** Rejects when a run has been asked to stop and still goes on. */
-function overdue(signal: AbortSignal): Promise<never> {
+function overdue(signal: AbortSignal, { command: { graceMs = GRACE_MS } }: Args): Promise<never> {
   return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => setTimeout(() => reject(signal.reason), GRACE_MS), { once: true });
+    signal.addEventListener('abort', () => setTimeout(() => reject(signal.reason), graceMs), { once: true });
   });
 }
 

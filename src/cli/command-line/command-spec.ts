@@ -9,6 +9,8 @@ export interface CommandSpec {
   readonly summary: string;
   readonly options: readonly OptionName[];
   readonly examples?: readonly string[];
+  /** How long it may take to stop when it is asked to, in milliseconds; absent: as long as every other command. */
+  readonly graceMs?: number;
 }
 
 /** Accepted by every command. */

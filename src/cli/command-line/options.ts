@@ -55,7 +55,12 @@ export const OPTIONS = {
   'no-shared': { help: 'nobody else may read it any more' },
 
   // serve
-  listen: { value: 'HOST:PORT', help: 'where to listen [127.0.0.1:8080]' },
+  listen: { value: 'HOST:PORT', help: 'where to listen; may be repeated [127.0.0.1:8080]' },
+  'tls-cert': { value: 'FILE', help: 'certificate with those that sign it, PEM: HTTPS, with HTTP/2' },
+  'tls-key': { value: 'FILE', help: "the certificate's key, PEM" },
+  workers: { value: 'N', help: 'processes that serve [1]' },
+  'access-log': { value: 'FILE', help: 'a line for each answer; - is stdout' },
+  'access-log-format': { value: 'FORMAT', help: 'common or json [common]' },
 
   // config
   repository: { value: 'NAME', help: 'what this repository asks for itself, rather than what the home decides' },
@@ -110,7 +115,10 @@ export const OPTIONS = {
     help: 'members that count, beside those that do already, by their names or IDs [those that the cluster trusts]',
   },
   kubo: { value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
-  'token-file': { value: 'FILE', help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]' },
+  'token-file': {
+    value: 'FILE',
+    help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]; serve: lines NAME TOKEN, see docs/serve.md',
+  },
   gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },
   path: { value: 'PATH', help: 'where its directory is now' },
   url: { value: 'URL', help: 'where its daemon is now' },

@@ -70,8 +70,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'serve',
     arguments: ['[NAME…]'],
     summary: 'give the mirror to package tools, IPFS nodes and people over HTTP',
-    options: ['listen'],
-    examples: ['shardctl serve', 'shardctl serve debian --listen 127.0.0.1:8080'],
+    options: ['listen', 'tls-cert', 'tls-key', 'token-file', 'workers', 'access-log', 'access-log-format'],
+    examples: [
+      'shardctl serve',
+      'shardctl serve debian npm --listen 127.0.0.1:8080',
+      'shardctl serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --token-file tokens --access-log access.log',
+    ],
+    // What is under way may end: a large file to a slow reader.
+    graceMs: 32_000,
   },
   {
     words: 'status',

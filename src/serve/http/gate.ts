@@ -74,8 +74,9 @@ function waits({ socket }: IncomingMessage, response: ServerResponse): boolean {
 function refuse(response: ServerResponse, code: number, why: string, headers: Readonly<Record<string, string>> = {}): false {
   const text = `${why}\n`;
   // The connection is not used again: what follows may be a body.
-  const close = response.req.httpVersionMajor === 1 ? { connection: 'close' } : {};
-  response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8', 'content-length': text.length, ...close, ...headers });
-  response.end(text);
+  if (response.req.httpVersionMajor === 1) response.setHeader('connection', 'close');
+  response.setHeader('content-type', 'text/plain; charset=utf-8');
+  response.setHeader('content-length', text.length);
+  response.writeHead(code, headers).end(text);
   return false;
 }

@@ -1,5 +1,7 @@
 /** The HTTP server: Fastify, and the routes of the rooms beside this one. */
 import { type FastifyInstance, fastify } from 'fastify';
+import { displayText } from '../../core/display.ts';
+import { messageOf } from '../../core/errors.ts';
 import type { Access } from '../access/access.ts';
 import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
 import type { Mirror } from '../mirror.ts';
@@ -8,6 +10,7 @@ import { type RoutingOptions, routingRoutes } from '../routing/routing-routes.ts
 import { routeOf, type ServeMetrics } from '../status/serve-metrics.ts';
 import { statusRoutes } from '../status/status-routes.ts';
 import type { StatusSource } from '../status/status-source.ts';
+import { failureOf } from './failure.ts';
 import { routableUrl } from './routable-url.ts';
 
 export interface Serving {
@@ -19,11 +22,27 @@ export interface Serving {
   readonly status: StatusSource;
   /** Aborted when the server is to stop: answers without an end, such as events, end then. */
   readonly signal: AbortSignal;
+  /** Told of answers that failed for a reason that is not the client's. Several may have one `cause`. */
+  readonly onTrouble: (message: string, cause: string) => void;
 }
 
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
-export function serverOf({ mirror, access, routing, metrics, status, signal }: Serving): FastifyInstance {
-  const app = fastify({ logger: false, exposeHeadRoutes: false, rewriteUrl: ({ url = '/' }) => routableUrl(url) });
+export function serverOf({ mirror, access, routing, metrics, status, signal, onTrouble }: Serving): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    rewriteUrl: ({ url = '/' }) => routableUrl(url),
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { code, text, retryAfter, isTrouble } = failureOf(error);
+    if (isTrouble) onTrouble(`cannot answer ${displayText(request.originalUrl)}: ${messageOf(error)}`, `answer ${code}`);
+    // Whatever the route has said of a body holds no longer.
+    for (const name of ['content-length', 'content-range', 'etag', 'last-modified', 'cache-control']) reply.removeHeader(name);
+    if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+    return reply.code(code).type('text/plain; charset=utf-8').send(`${text}\n`);
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).type('text/plain; charset=utf-8').send('there is nothing here\n'));
   app.addHook('onResponse', (request, reply, done) => {
     const bytes = request.method === 'HEAD' ? 0 : Number(reply.getHeader('content-length') ?? 0);
     metrics.answered(routeOf(request.routeOptions.url), request.method, reply.statusCode, bytes, reply.elapsedTime / 1000);

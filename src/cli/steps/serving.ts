@@ -1,0 +1,112 @@
+/** One process that serves: opens the home, listens, and ends in good order. */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+import { messageOf } from '../../core/errors.ts';
+import { readIdentity } from '../../home/identity.ts';
+import { Index } from '../../index/index.ts';
+import { Access } from '../../serve/access/access.ts';
+import { ServedHome } from '../../serve/home/served-home.ts';
+import { logAnswer } from '../../serve/http/access-log.ts';
+import { passes } from '../../serve/http/gate.ts';
+import { Listener } from '../../serve/http/listener.ts';
+import { serverOf } from '../../serve/http/server.ts';
+import { ServeMetrics } from '../../serve/status/serve-metrics.ts';
+import type { Context } from '../command-line/context.ts';
+import { repositoriesNamed } from '../command-line/repositories-named.ts';
+import { reading } from '../session/session.ts';
+import { AccessLogFile } from './access-log-file.ts';
+import type { ServeOptions } from './serve-options.ts';
+import { statusSource } from './status-source.ts';
+
+/** Answers under way may take this long when the server is to stop. */
+const DRAIN_MS = 30_000;
+const MOST_CONNECTIONS = 16_384;
+/** File descriptors that are left for the home. */
+const OTHER_FILES = 512;
+
+export interface ServingProcess {
+  readonly options: ServeOptions;
+  /** Aborted when it is to stop. */
+  readonly signal: AbortSignal;
+  /** Called when it answers, with its URLs. */
+  readonly onReady: (urls: readonly string[]) => void;
+  /** Calls `reload` whenever files are to be read again. */
+  readonly onReload: (reload: () => void) => void;
+}
+
+/** Resolves when it has stopped. */
+export async function serveHere(context: Context, { options, signal, onReady, onReload }: ServingProcess): Promise<void> {
+  const { args, home, reporter, output, now } = context;
+  const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
+  // Read before the home is opened: mistakes in them are found at once.
+  const [certificate, tokens] = [options.readCertificate(), options.readTokens()];
+  await reading(context, async ({ config, index, peers }) => {
+    repositoriesNamed(index.repositories(), args.positionals);
+    const log = options.log && new AccessLogFile({ path: options.log.path, output, onTrouble: (message) => warn(message, 'access log') });
+    const mirror = await ServedHome.open({
+      openIndex: () => Index.open(home.index, { readOnly: true }),
+      peers,
+      names: args.positionals,
+      cache: home.cache,
+      onTrouble: warn,
+    });
+    const access = new Access({ mirror, tokens, names: args.positionals, onTrouble: warn, signal });
+    const routing = { announced: undefined, home: readIdentity(home)?.id ?? home.index };
+    const metrics = new ServeMetrics();
+    const app = serverOf({ mirror, access, routing, metrics, status: statusSource(context, config), signal, onTrouble: warn });
+    await app.ready();
+    const logged = log && options.log && { format: options.log.format, write: log.write, now };
+    const listeners = options.places.map(
+      () =>
+        new Listener({
+          handle: (request, response) => {
+            if (logged !== undefined) logAnswer(logged, request, response);
+            if (passes(request, response)) app.routing(request, response);
+            else metrics.answered('other', request.method ?? '', response.statusCode, 0, 0);
+          },
+          certificate,
+          mostConnections: mostConnections(),
+          onIncident: (kind) => metrics.incident(kind),
+        }),
+    );
+    metrics.connections = () => listeners.reduce((sum, { connections }) => sum + connections, 0);
+    onReload(() => {
+      const renew = (what: () => void) => {
+        try {
+          what();
+        } catch (error) {
+          warn(`${messageOf(error)}; what was read before still counts`, messageOf(error));
+        }
+      };
+      renew(() => access.renewTokens(options.readTokens()));
+      renew(() => {
+        const renewed = options.readCertificate();
+        if (renewed !== undefined) for (const listener of listeners) listener.renew(renewed);
+      });
+      renew(() => log?.reopen());
+    });
+    try {
+      const urls: string[] = [];
+      for (const [at, listener] of listeners.entries()) urls.push(await listener.listen(options.places[at] as never));
+      onReady(urls);
+      if (!signal.aborted) await once(signal, 'abort');
+    } finally {
+      await Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS)));
+      await app.close();
+      await mirror.close();
+      log?.close();
+    }
+  });
+}
+
+/** As many as the process may have open, and no more than it has memory for: each takes about 10 KB. */
+function mostConnections(): number {
+  try {
+    const [, soft = '0'] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
+    return Math.max(64, Math.min(MOST_CONNECTIONS, Number(soft) - OTHER_FILES));
+  } catch {
+    // Not Linux: what the system refuses, it refuses.
+    return process.platform === 'win32' ? MOST_CONNECTIONS : MOST_CONNECTIONS / 16;
+  }
+}
