@@ -234,7 +234,7 @@ export interface RepositoryRecord {
 export interface Trust {
   /** Another ctime alone is no change; a chmod then reads nothing. */
   readonly ignoreCtime: boolean;
-  /** Another inode alone is no change: for file systems that give new inode numbers at each mount. */
+  /** Another inode alone is no change, also while a run goes on: for file systems that number anew at each mount, or at each look-up. */
   readonly ignoreInode: boolean;
   /** Believe nothing: every file is read. */
   readonly checksum: boolean;

@@ -4,7 +4,7 @@ import { displayPath } from '../core/display.ts';
 import { isForbidden } from '../core/errno.ts';
 import { errnoOf, messageOf, ShardctlError } from '../core/errors.ts';
 import type { LinuxCalls } from '../core/libc.ts';
-import type { ByteString } from '../core/model.ts';
+import type { ByteString, Trust } from '../core/model.ts';
 import { fsPath } from '../core/path-bytes.ts';
 import { reachOf } from './choose-reach.ts';
 import { type Looker, makeLooker } from './look.ts';
@@ -12,8 +12,9 @@ import type { Reach, SourceHandle } from './reach.ts';
 
 /** Stat data of the root, which is no directory's entry. */
 export interface SourceRoot {
-  /** Device and inode: which directory it is. */
-  readonly identity: string;
+  /** With the inode: which directory it is. Each mount has another one. */
+  readonly device: bigint;
+  readonly inode: bigint;
   readonly mode: number;
   readonly mtimeNs: bigint;
 }
@@ -56,7 +57,7 @@ function openRoot(path: ByteString): number {
 }
 
 function rootOf({ dev, ino, mode, mtimeNs }: BigIntStats): SourceRoot {
-  return { identity: `${dev}:${ino}`, mode: Number(mode) & 0o7777, mtimeNs };
+  return { device: dev, inode: ino, mode: Number(mode) & 0o7777, mtimeNs };
 }
 
 /** @throws ShardctlError SOURCE_MISSING, SOURCE_UNREADABLE or USAGE when the source is not a directory */
@@ -69,11 +70,19 @@ export function statSource(source: ByteString): SourceRoot {
   }
 }
 
-/** Called before a commit, because a disk that was unmounted during the run looks like a mirror in which everything was deleted. @throws ShardctlError SOURCE_MISSING */
-export function assertSameSource(source: ByteString, before: SourceRoot): void {
-  if (statSource(source).identity === before.identity) return;
+/**
+ * Called before a commit, because a disk that was unmounted during the run looks like a mirror in which everything was deleted.
+ * @param trust with `ignoreInode` the device alone tells, for file systems that give a directory another inode number now and then
+ * @throws ShardctlError SOURCE_MISSING
+ */
+export function assertSameSource(source: ByteString, before: SourceRoot, trust: Pick<Trust, 'ignoreInode'>): void {
+  const { device, inode } = statSource(source);
+  if (device === before.device && (inode === before.inode || trust.ignoreInode)) return;
   throw new ShardctlError('SOURCE_MISSING', `${displayPath(source)} was replaced or unmounted during the run: nothing is committed`, {
-    hint: 'mount it, and run the same command again',
+    hint:
+      device === before.device
+        ? 'run the same command again, with --ignore-inode if nobody replaced it: some file systems, as Kubo’s mounts, number anew'
+        : 'mount it, and run the same command again',
   });
 }
 

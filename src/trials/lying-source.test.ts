@@ -87,4 +87,39 @@ describe('a source that lies', { skip: withoutFuse() }, () => {
     writeFileSync(join(mount.below, 'sub/b'), 'three');
     assert.deepEqual((await addTrue()).summary.newFiles, 1);
   });
+
+  for (const { how, ...options } of [
+    { how: 'in chunks of a megabyte' },
+    { how: 'by content', profile: profileOf('unixfs-v1-2025', 'rabin') },
+  ]) {
+    it(`and numbers anew at each look-up is imported as it is when inodes are ignored, ${how}`, {
+      skip: how === 'by content' && onlyInAll(),
+    }, async () => {
+      const source = join(mount.dir, 'source');
+      const below = writeTree(join(mount.below, 'source'), {
+        a: 'one',
+        sub: { b: 'two', large: 'x'.repeat(3_000_000), link: { link: 'b' } },
+      });
+      await mount.set({ renumbers: true });
+      const trust = { ignoreCtime: false, ignoreInode: true, checksum: false };
+      const add = async () => {
+        await tick();
+        const { summary } = await home.add(source, { ...options, trust });
+        assert.equal(summary.tree, await freshRoot(below, options));
+        assert.deepEqual(summary.problems, NO_PROBLEMS);
+        return summary;
+      };
+      await add();
+      assert.equal((await add()).unchanged, true);
+      writeFileSync(join(below, 'sub/b'), 'three');
+      assert.equal((await add()).newFiles, 1);
+    });
+  }
+
+  it('and numbers anew is not committed when inodes count, and the message says what helps', async () => {
+    const source = join(mount.dir, 'source');
+    writeTree(join(mount.below, 'source'), { a: 'one' });
+    await mount.set({ renumbers: true });
+    await assert.rejects(home.add(source), { code: 'SOURCE_MISSING', hint: /--ignore-inode/ });
+  });
 });

@@ -49,6 +49,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const { index, peers, spool, pending: pendingDir } = home;
   const { signal, transfers, throttle, now } = control;
   const { root, ledger, usableShards, parent, sweep } = start;
+  const { ignoreInode } = trust;
   const tally = new Tally(control.emit, now);
   const { emit } = tally;
   emptySpool(spool);
@@ -75,7 +76,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
   const entries = index.entries.write(repository, number, { rootMode: root.mode, rootMtime: root.mtimeNs }, isRacy);
-  const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source: root.handle, profile, metadata });
+  const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source: root.handle, profile, metadata, ignoreInode });
 
   const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
   const links = request.copyLinks ? new Links(root) : undefined;
@@ -84,7 +85,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const readNode = (digest: Uint8Array) => blocks.read(digest);
   const nodes = { base: parent?.entries, readNode, profile };
   const resumed = resume(compared, pending.sources, { ...trust, metadata });
-  const imported = importEntries(resumed, { ...nodes, reach: root.reach, metadata, pool, emit, signal });
+  const imported = importEntries(resumed, { ...nodes, reach: root.reach, metadata, ignoreInode, pool, emit, signal });
   const filled = tally.filled(takeOver(imported, parent?.entries));
   const told = itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
   const before = { base: parent?.entries?.another(), treeBefore: parent?.entries && parseCid(parent.snapshot.tree), readNode };
@@ -96,7 +97,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     await sink.finish();
     entries.finish();
     signal.throwIfAborted();
-    assertSameSource(source, root);
+    assertSameSource(source, root, trust);
 
     const tree = step.value;
     // The same tree makes a new snapshot where it is in other shards, because some of the old ones were lost.

@@ -53,7 +53,7 @@ async function attempt(run: IngestRun): Promise<Summary> {
 async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
   const head = (start.parent as Parent).snapshot;
   run.control.signal.throwIfAborted();
-  assertSameSource(run.request.source, start.root);
+  assertSameSource(run.request.source, start.root, run.request.trust);
   await remember(run, head, start);
   const { files, directories, symlinks } = head.counts;
   const { emit } = run.control;

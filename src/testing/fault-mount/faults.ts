@@ -83,6 +83,8 @@ export interface Faults {
   readonly openFiles?: 'as-usual' | 'fuse_hidden' | 'nfs' | 'refused';
   /** Added to each inode number: 2^63 and more are what go-fuse and mergerfs give. */
   readonly inodesFrom?: bigint;
+  /** Each look-up of a name gives another inode number, as in Kubo's mounts. What is open keeps the one that it was opened under. */
+  readonly renumbers?: boolean;
 }
 
 export function toJson(faults: Faults): string {
@@ -125,8 +127,13 @@ export class FaultState {
     return lie === undefined ? size : BigInt(lie);
   }
 
-  inode(ino: bigint): bigint {
-    return BigInt.asUintN(64, ino + (this.#faults.inodesFrom ?? 0n));
+  /** @param node ID of its node in the mount */
+  inode(ino: bigint, node: bigint): bigint {
+    return BigInt.asUintN(64, (this.renumbers ? node : ino) + (this.#faults.inodesFrom ?? 0n));
+  }
+
+  get renumbers(): boolean {
+    return this.#faults.renumbers ?? false;
   }
 
   isListedTwice(path: ByteString): boolean {

@@ -22,11 +22,11 @@ export class Nodes {
     return this.#byPath.get(path);
   }
 
-  /** The node of an entry that is there. */
-  meet(path: ByteString, ino: bigint): Node {
+  /** The node of an entry that is there. @param anew a new node, whatever was known: the old one is as good */
+  meet(path: ByteString, ino: bigint, anew: boolean): Node {
     const known = this.#byPath.get(path);
-    if (known?.ino === ino) return known;
-    if (known !== undefined) known.path = undefined;
+    if (known?.ino === ino && !anew) return known;
+    if (known !== undefined && known.ino !== ino) known.path = undefined;
     const node: Node = { id: ++this.#last, path, ino };
     this.#byId.set(node.id, node);
     this.#byPath.set(path, node);

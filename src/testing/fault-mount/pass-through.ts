@@ -228,16 +228,17 @@ export class PassThrough {
     const node = this.#nodes.get(id) as Node;
     const file = this.#files.of(id);
     const stat = file === undefined ? lstatSync(this.#real(this.#path(id)), { bigint: true }) : fstatSync(file.fd, { bigint: true });
-    return this.#asTold(node.path ?? '', stat);
+    return this.#asTold(node, stat);
   }
 
-  #asTold(path: ByteString, stat: BigIntStats): Buffer {
-    return attributes(stat, this.#faults.inode(stat.ino), this.#faults.sizeOf(path, stat.size));
+  #asTold({ id, path = '' }: Node, stat: BigIntStats): Buffer {
+    return attributes(stat, this.#faults.inode(stat.ino, id), this.#faults.sizeOf(path, stat.size));
   }
 
   #entry(path: ByteString): Buffer {
     const stat = lstatSync(this.#real(path), { bigint: true });
-    return entryBody(this.#nodes.meet(path, stat.ino).id, this.#asTold(path, stat));
+    const node = this.#nodes.meet(path, stat.ino, this.#faults.renumbers);
+    return entryBody(node.id, this.#asTold(node, stat));
   }
 
   #make(operation: Operation, { node, uid, gid }: Request, name: ByteString, make: (path: string | Buffer) => void): Buffer {
@@ -281,7 +282,7 @@ export class PassThrough {
     if (from === 0) listing.entries = undefined;
     listing.entries ??= ['.', '..', ...readdirSync(this.#real(path), 'buffer').map((name) => name.toString('latin1'))].flatMap((name) => {
       const { mode, ino } = lstatSync(this.#real(name === '.' || name === '..' ? path : joinBytes(path, name)), { bigint: true });
-      const entry = { name, ino: this.#faults.inode(ino), mode: Number(mode) };
+      const entry = { name, ino: this.#faults.inode(ino, ino), mode: Number(mode) };
       return this.#faults.isListedTwice(joinBytes(path, name)) ? [entry, entry] : [entry];
     });
     return listingBody(listing.entries, from, body.readUInt32LE(16));

@@ -31,14 +31,15 @@ export async function* importByContent(
   const blocks = new BatchBuilder();
   let fd: number | undefined;
   try {
-    fd = context.reach.openFile(directory.originOf(index), accept ? undefined : directory.inodes[index]);
+    fd = context.reach.openFile(directory.originOf(index), accept || context.ignoreInode ? undefined : directory.inodes[index]);
     if (!fstatSync(fd).isFile()) return { index, errno: undefined, detail: 'it was replaced by something that is not a file' };
     for await (const chunk of chunksOf(fd, context.profile)) {
       file.addLeaf(addLeaf(blocks, chunk, context.profile));
       if (blocks.length >= BATCH_BYTES) yield ownBlocks(blocks.take(), NONE_FINISHED);
     }
     const stat = entryStat(fstatSync(fd, { bigint: true }));
-    const isUnchanged = stat.inode === directory.inodes[index] && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
+    const isSame = context.ignoreInode || stat.inode === directory.inodes[index];
+    const isUnchanged = isSame && BigInt.asIntN(64, stat.ctimeNs) === directory.ctimes[index];
     if (!isUnchanged && !accept) return { index, errno: undefined, detail: 'it changed while it was read' };
   } catch (error) {
     const errno = errnoOf(error);

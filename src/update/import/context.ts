@@ -14,6 +14,8 @@ export interface ImportContext {
   readonly profile: CidProfile;
   /** Mode and mtime go into the root node of each entry. */
   readonly metadata: boolean;
+  /** Inode numbers do not tell one file from another (`Trust`). */
+  readonly ignoreInode: boolean;
   readonly pool: ImportPool;
   /** The parent snapshot's entries. */
   readonly base: EntriesReader | undefined;

@@ -37,7 +37,7 @@ interface Made {
 
 async function imported(source: ByteString, profile: CidProfile, metadata: boolean, workers: number, except?: ByteString): Promise<Made> {
   const opened = openSource(source, linuxCalls());
-  const pool = new ImportPool(workers, { source: opened.handle, profile, metadata });
+  const pool = new ImportPool(workers, { source: opened.handle, profile, metadata, ignoreInode: false });
   const { signal } = new AbortController();
   const roots = new Map<ByteString, string>();
   const blocks: string[] = [];
@@ -54,7 +54,17 @@ async function imported(source: ByteString, profile: CidProfile, metadata: boole
     }
   }
   const readNode = () => Promise.reject(new Error('nothing is made from an old node'));
-  const context = { reach: opened.reach, profile, metadata, pool, base: undefined, readNode, emit: assert.fail as never, signal };
+  const context = {
+    reach: opened.reach,
+    profile,
+    metadata,
+    ignoreInode: false,
+    pool,
+    base: undefined,
+    readNode,
+    emit: assert.fail as never,
+    signal,
+  };
   try {
     for await (const step of importEntries(steps(), context)) {
       if (step.kind === 'enter') entered.push(step.directory);

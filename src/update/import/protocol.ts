@@ -7,6 +7,8 @@ export interface WorkerSetup {
   readonly source: SourceHandle;
   readonly profile: CidProfile;
   readonly metadata: boolean;
+  /** Inode numbers do not tell one file from another (`Trust`). */
+  readonly ignoreInode: boolean;
   readonly slabs: readonly SharedArrayBuffer[];
 }
 
