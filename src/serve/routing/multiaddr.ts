@@ -25,7 +25,7 @@ export function multiaddrOfUrl(text: string): string | undefined {
 
 /** @param multiaddr of any kind: what does not begin with an IP address, as a name does, everybody may know */
 export function reachOf(multiaddr: string): Reach {
-  const [, kind, value = ''] = multiaddr.split('/');
+  const [, kind, value = ''] = multiaddr.replace(/^\/ip6zone\/[^/]*/, '').split('/');
   if (kind === 'ip4' || kind === 'ip6') return reachOfIp(value);
   return kind === 'unix' || value === 'localhost' ? 'machine' : 'everybody';
 }

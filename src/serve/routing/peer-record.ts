@@ -28,7 +28,8 @@ function listIn(text: string | null): string[] {
 
 /** The record with the addresses that pass; undefined when nothing of it does. */
 export function filtered(record: PeerRecord, { addresses, protocols }: RecordFilters): PeerRecord | undefined {
-  const isWanted = protocols.length === 0 || record.Protocols.some((protocol) => protocols.includes(protocol));
+  const isUnknown = record.Protocols.length === 0 && protocols.includes('unknown');
+  const isWanted = protocols.length === 0 || isUnknown || record.Protocols.some((protocol) => protocols.includes(protocol));
   if (!isWanted) return undefined;
   if (addresses.length === 0 || (record.Addrs.length === 0 && addresses.includes('unknown'))) return record;
   const unwanted = addresses.filter((name) => name.startsWith('!')).map((name) => name.slice(1));

@@ -16,7 +16,7 @@ const MOST_RECORDS = 100;
 
 export function routingRoutes(
   app: FastifyInstance,
-  { mirror, access, routing }: { readonly mirror: Mirror; readonly access: Access; readonly routing: RoutingOptions },
+  { mirror, access, routing }: { readonly mirror: Mirror; readonly access: Pick<Access, 'sees'>; readonly routing: RoutingOptions },
 ): void {
   const providers = new Providers(routing, new KnownContacts());
 
