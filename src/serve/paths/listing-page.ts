@@ -43,7 +43,7 @@ function htmlForm({ repository: { name }, address: { when, path }, directory }: 
     row: htmlRow,
     end: (count) =>
       `</tbody></table>\n${pageEnd(
-        `${count === 1 ? '1 entry' : `${count} entries`} · <a href="${top.slice(0, -1).replace(/@[^@]*$/, '')}@/">snapshots</a> · <a href="?list&amp;format=json">JSON</a> · ${cidText(directory, 1)}`,
+        `${count === 1 ? '1 entry' : `${count} entries`} · <a href="${top.slice(0, -1).replace(/@[^@]*$/, '')}@/">snapshots</a> · JSON: <code>?list&amp;format=json</code> · ${cidText(directory, 1)}`,
       )}`,
   };
 }
