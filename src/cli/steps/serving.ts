@@ -6,6 +6,7 @@ import { messageOf } from '../../core/errors.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { Index } from '../../index/index.ts';
 import { Access } from '../../serve/access/access.ts';
+import { FileHashes } from '../../serve/hashes/file-hashes.ts';
 import { ServedHome } from '../../serve/home/served-home.ts';
 import { logAnswer } from '../../serve/http/access-log.ts';
 import { passes } from '../../serve/http/gate.ts';
@@ -54,7 +55,8 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     const access = new Access({ mirror, tokens, names: args.positionals, onTrouble: warn, signal });
     const routing = { announced: undefined, home: readIdentity(home)?.id ?? home.index };
     const metrics = new ServeMetrics();
-    const app = serverOf({ mirror, access, routing, metrics, status: statusSource(context, config), signal, onTrouble: warn });
+    const hashes = new FileHashes(home.cache);
+    const app = serverOf({ mirror, access, routing, metrics, status: statusSource(context, config), hashes, signal, onTrouble: warn });
     await app.ready();
     const logged = log && options.log && { format: options.log.format, write: log.write, now };
     const listeners = options.places.map(
@@ -94,6 +96,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     } finally {
       await Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS)));
       await app.close();
+      hashes.close();
       await mirror.close();
       log?.close();
     }

@@ -3,8 +3,11 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { displayText } from '../../core/display.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Access } from '../access/access.ts';
+import type { FileHashes } from '../hashes/file-hashes.ts';
+import { Hashing } from '../hashes/hashing.ts';
 import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
 import type { Mirror } from '../mirror.ts';
+import { bySha256Routes } from '../paths/by-sha256-routes.ts';
 import { pathRoutes } from '../paths/path-routes.ts';
 import { type RoutingOptions, routingRoutes } from '../routing/routing-routes.ts';
 import { routeOf, type ServeMetrics } from '../status/serve-metrics.ts';
@@ -20,6 +23,8 @@ export interface Serving {
   readonly routing: RoutingOptions;
   readonly metrics: ServeMetrics;
   readonly status: StatusSource;
+  /** What is known of the sha256 of files. */
+  readonly hashes: FileHashes;
   /** Aborted when the server is to stop: answers without an end, such as events, end then. */
   readonly signal: AbortSignal;
   /** Told of answers that failed for a reason that is not the client's. Several may have one `cause`. */
@@ -27,7 +32,7 @@ export interface Serving {
 }
 
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
-export function serverOf({ mirror, access, routing, metrics, status, signal, onTrouble }: Serving): FastifyInstance {
+export function serverOf({ mirror, access, routing, metrics, status, hashes, signal, onTrouble }: Serving): FastifyInstance {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -51,6 +56,7 @@ export function serverOf({ mirror, access, routing, metrics, status, signal, onT
   statusRoutes(app, { mirror, access, metrics, source: status, signal });
   ipfsRoutes(app, { mirror, access });
   routingRoutes(app, { mirror, access, routing });
-  pathRoutes(app, { mirror, access });
+  bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }) });
+  pathRoutes(app, { mirror, access, hashes });
   return app;
 }

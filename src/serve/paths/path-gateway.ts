@@ -65,8 +65,9 @@ export class PathGateway {
     if (address.when === '') return snapshotsAnswer(request, repository);
     try {
       const { snapshot, isFixed } = meantSnapshot(repository, address.when);
-      const lasting = isFixed ? (this.#isPrivate(repository.name) ? PRIVATE_FOR_EVER : FOR_EVER) : REVALIDATED;
-      return await this.#fromSnapshot(request, repository, view, snapshot, lasting);
+      const isPrivate = this.#isPrivate(repository.name);
+      const cacheControl = isPrivate ? (isFixed ? PRIVATE_FOR_EVER : PRIVATE) : isFixed ? FOR_EVER : REVALIDATED;
+      return await this.#fromSnapshot(request, repository, view, snapshot, cacheControl);
     } catch (error) {
       if (error instanceof NotInTree || error instanceof NoSuchSnapshot) return notFound(error.message);
       throw error;
@@ -123,6 +124,7 @@ export class PathGateway {
 
 /** The head may be another one at the next request. */
 const REVALIDATED = 'no-cache';
+const PRIVATE = 'private, no-cache';
 export const FOR_EVER = 'public, max-age=31536000, immutable';
 export const PRIVATE_FOR_EVER = 'private, max-age=31536000, immutable';
 
@@ -147,7 +149,7 @@ export function fileAnswer(
       return {
         status: 200,
         headers: { ...common, 'content-length': String(size) },
-        body: method === 'HEAD' ? NONE : { kind: 'file', resource, range: { from: 0, to: size } },
+        body: method === 'HEAD' || size === 0 ? NONE : { kind: 'file', resource, range: { from: 0, to: size } },
       };
     case 206: {
       const { from, to } = decision.range;
