@@ -9,8 +9,11 @@ const CROSS_ORIGIN = {
   'access-control-allow-origin': '*',
   'access-control-allow-methods': ALLOWED,
   'access-control-allow-headers': 'Accept, Authorization, Content-Type, If-None-Match, Range, User-Agent, X-Requested-With',
+  // The last two are sent by other gateways only, and asked for by the specification all the same.
+  'access-control-expose-headers': 'Content-Length, Content-Range, ETag, X-Ipfs-Path, X-Ipfs-Roots, X-Chunked-Output, X-Stream-Output',
   'access-control-max-age': '86400',
 } as const;
+const CROSS_ORIGIN_ANSWER = Object.entries(CROSS_ORIGIN).filter(([name]) => name !== 'access-control-max-age');
 /** Requests on one connection that wait for the one before them; apt sends ten ahead. */
 const MOST_WAITING = 64;
 
@@ -29,7 +32,7 @@ export function passes(request: IncomingMessage, response: ServerResponse): bool
   }
   // Assigned to no socket yet: answers are sent in the order of the requests, and another one is first.
   if (response.socket === null && request.httpVersionMajor === 1 && !waits(request, response)) return false;
-  if (isForAnybody(url)) response.setHeader('access-control-allow-origin', '*');
+  if (isForAnybody(url)) for (const [name, value] of CROSS_ORIGIN_ANSWER) response.setHeader(name, value);
   return (url.charCodeAt(0) === SLASH && !url.includes('%')) || hasAddress(request, response, url);
 }
 
