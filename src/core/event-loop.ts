@@ -11,11 +11,14 @@ const TURN_MS = 50;
  */
 export class Turns {
   readonly #signal: AbortSignal | undefined;
-  #dueAt = performance.now() + TURN_MS;
+  readonly #everyMs: number;
+  #dueAt: number;
 
-  /** @param signal looked at after each turn */
-  constructor(signal: AbortSignal | undefined) {
+  /** @param signal looked at after each turn @param everyMs how long others may wait: a server is asked for more than one thing at once */
+  constructor(signal: AbortSignal | undefined, everyMs = TURN_MS) {
     this.#signal = signal;
+    this.#everyMs = everyMs;
+    this.#dueAt = performance.now() + everyMs;
   }
 
   /** For loops in which an `await` for each step would cost too much: they ask first. */
@@ -27,7 +30,7 @@ export class Turns {
   async give(): Promise<void> {
     if (!this.isDue) return;
     await immediate();
-    this.#dueAt = performance.now() + TURN_MS;
+    this.#dueAt = performance.now() + this.#everyMs;
     this.#signal?.throwIfAborted();
   }
 }

@@ -90,6 +90,11 @@ export class Index {
     return this.#heads?.shards.get(number) ?? this.#tables.shards.get(number);
   }
 
+  /** The record as it is now, even if another run has changed it since the index was opened. */
+  currentShard(number: number): ShardRecord | undefined {
+    return this.#tables.shards.get(number);
+  }
+
   /** The number that the next shard gets: one more than the highest that was ever given out, even if that shard's record was dropped. */
   nextShardNumber(): number {
     const [last = -1] = this.#tables.shards.getKeys({ reverse: true, limit: 1 });

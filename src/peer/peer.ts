@@ -122,6 +122,13 @@ export interface Peer {
    */
   carPath?(cid: string): Promise<string | undefined>;
 
+  /**
+   * One block of any shard that is here, or one node of a manifest, hashed, without opening the shard. Undefined when the peer does not
+   * give it by itself. Absent where a shard has to be opened.
+   * @throws ShardctlError `DAMAGE` when its bytes have another hash
+   */
+  block?(digest: Uint8Array): Promise<Uint8Array | undefined>;
+
   /** CIDs of all shards that are pinned here. */
   list(): AsyncIterable<string>;
 

@@ -3,7 +3,8 @@
 import { ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { blockText } from '../../dag/cid.ts';
-import type { Peer, ShardReader } from '../../peer/peer.ts';
+import type { Peer } from '../../peer/peer.ts';
+import { OpenReaders } from './open-readers.ts';
 
 /** Where a block is: the CID of its shard, and the peers that should hold this shard. */
 export interface BlockPlace {
@@ -40,19 +41,9 @@ const NONE: ReadonlySet<string> = new Set();
 /** After so many reads in a row without an answer a peer is not asked again: each costs a whole time-out, and there may be a million blocks. */
 const MOST_SILENCES = 3;
 
-/** Shards that are kept open. Trees are read in the order in which they were packed, so a few are enough. Each holds 100 bytes a block. */
-const MOST_OPEN = 8;
-
-interface OpenShard {
-  readonly reader: Promise<ShardReader>;
-  /** Reads in progress: a reader in use is not closed. */
-  users: number;
-}
-
 export class BlockSource implements Blocks {
   readonly #options: BlockSourceOptions;
-  /** By peer and shard; least recently used first. */
-  readonly #open = new Map<string, OpenShard>();
+  readonly #readers: OpenReaders;
   /** The error of each replica that could not be opened: it is not tried again for each of its blocks. */
   readonly #failed = new Map<string, ShardctlError>();
   /** By peer: how often in a row it did not answer, and the error of the last time. */
@@ -63,6 +54,11 @@ export class BlockSource implements Blocks {
   constructor(options: BlockSourceOptions) {
     this.#options = options;
     this.#turns = new Turns(options.signal);
+    this.#readers = new OpenReaders({
+      peers: options.peers,
+      onTrouble: options.onTrouble,
+      onFailure: (peer, cid, error) => this.#failed.set(`${peer} ${cid}`, error),
+    });
   }
 
   /** @param except CIDs of shards from which the block must not be read */
@@ -89,18 +85,14 @@ export class BlockSource implements Blocks {
   }
 
   async close(): Promise<void> {
-    const shards = [...this.#open.values()];
-    this.#open.clear();
-    for (const { reader } of shards) await (await reader.catch(() => undefined))?.close();
+    await this.#readers.close();
   }
 
   async #readFrom(peer: string, cid: string, digest: Uint8Array): Promise<Uint8Array> {
-    const key = `${peer} ${cid}`;
-    const failure = this.#failed.get(key) ?? this.#silenceOf(peer);
+    const failure = this.#failed.get(`${peer} ${cid}`) ?? this.#silenceOf(peer);
     if (failure !== undefined) throw failure;
-    const shard = this.#acquire(key, peer, cid);
     try {
-      const block = await (await shard.reader).read(digest);
+      const block = await this.#readers.use(peer, cid, (reader) => reader.read(digest));
       this.#silences.delete(peer);
       if (block === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
       return block;
@@ -108,58 +100,12 @@ export class BlockSource implements Blocks {
       if (error instanceof ShardctlError && error.code === 'TOO_FEW_PEERS')
         this.#silences.set(peer, { times: (this.#silences.get(peer)?.times ?? 0) + 1, error });
       throw error;
-    } finally {
-      shard.users--;
     }
   }
 
   #silenceOf(peer: string): ShardctlError | undefined {
     const silence = this.#silences.get(peer);
     return silence !== undefined && silence.times >= MOST_SILENCES ? silence.error : undefined;
-  }
-
-  #acquire(key: string, peer: string, cid: string): OpenShard {
-    // `#openOn` deletes the shard from the map when it fails, so it must not start before the shard was put there.
-    const shard = this.#open.get(key) ?? { reader: Promise.resolve().then(() => this.#openOn(key, peer, cid)), users: 0 };
-    // Moves the shard to the end of the map: the most recently used one comes last.
-    this.#open.delete(key);
-    this.#open.set(key, shard);
-    shard.users++;
-    if (this.#open.size > MOST_OPEN) void this.#closeOldest();
-    return shard;
-  }
-
-  async #openOn(key: string, name: string, cid: string): Promise<ShardReader> {
-    try {
-      const peer = this.#options.peers.get(name);
-      if (peer === undefined) throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not configured`);
-      return await this.#openOrSalvage(peer, cid);
-    } catch (error) {
-      this.#open.delete(key);
-      if (error instanceof ShardctlError) this.#failed.set(key, error);
-      throw error;
-    }
-  }
-
-  async #openOrSalvage(peer: Peer, cid: string): Promise<ShardReader> {
-    try {
-      return await peer.open(cid);
-    } catch (error) {
-      if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE' || peer.salvage === undefined) throw error;
-      this.#options.onTrouble?.(`peer "${peer.name}": ${error.message}`, error.message);
-      return await peer.salvage(cid).catch(() => {
-        throw error;
-      });
-    }
-  }
-
-  async #closeOldest(): Promise<void> {
-    for (const [key, { reader, users }] of this.#open) {
-      if (users > 0) continue;
-      this.#open.delete(key);
-      await (await reader.catch(() => undefined))?.close();
-      return;
-    }
   }
 
   #report(peer: string, place: BlockPlace, error: ShardctlError): void {
@@ -170,7 +116,12 @@ export class BlockSource implements Blocks {
   }
 }
 
-function unreadable(digest: Uint8Array, place: BlockPlace, failures: readonly { peer: string; error: ShardctlError }[]): ShardctlError {
+/** @param failures what each peer said that was asked */
+export function unreadable(
+  digest: Uint8Array,
+  place: BlockPlace,
+  failures: readonly { readonly peer: string; readonly error: ShardctlError }[],
+): ShardctlError {
   const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE');
   const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
   return new ShardctlError(

@@ -1,20 +1,256 @@
-/** The copies of shards on the peers of a home, as long as a process runs: views of the home come and go, and these stay open. */
-import type { Peer } from '../../peer/peer.ts';
+/**
+ * The copies of shards on the peers of a home, as long as a process runs: views of the home come and go, and these stay open. A block is
+ * read where that costs least: by its offset in a CAR on this machine, by itself from a daemon, through the shard's manifest else; and
+ * from another replica when one is damaged, missing or silent.
+ *
+ * Holds what `OpenCars` and `Failures` say, and at most 8 shards that are open by their manifests (100 bytes a block).
+ */
+import { ioError, isDamage, isShortage, ShardctlError } from '../../core/errors.ts';
+import { DIGEST_BYTES } from '../../core/model.ts';
+import { blockText, sha256 } from '../../dag/cid.ts';
+import type { Peer, ShardContents, ShardReader } from '../../peer/peer.ts';
+import { ManifestBuilder } from '../../shard/manifest.ts';
+import { type BlockPlace, unreadable } from '../blocks/block-source.ts';
+import { OpenReaders } from '../blocks/open-readers.ts';
+import { Failures } from './failures.ts';
+import { firstAnswer } from './first-answer.ts';
+import { OffsetsCache } from './offsets-cache.ts';
+import type { Offset } from './offsets-file.ts';
+import { type OpenCar, OpenCars } from './open-cars.ts';
+
+/** A block up to this size is read at once from a file on this machine; a larger one while others get their turn. */
+const AT_ONCE_BYTES = 64 * 1024;
+
+/** So many blocks of a shard are read by themselves before the shard is opened: whoever reads on gets the next ones with few questions. */
+const MOST_ALONE = 8;
+const MOST_COUNTED = 1024;
 
 export interface ReplicasOptions {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Directory for what is computed once of each shard, which anybody may delete at any time; made when it is needed. Without one it is kept in memory. */
   readonly cache?: string;
-  /** Called once for each peer and message when a replica cannot be read, and again when the peer has answered in between. */
+  /** Called once a day for each peer and message when a replica cannot be read, and again when a silent peer has answered in between. */
   readonly onTrouble?: (message: string, cause: string) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A shard, and where it should be. */
+export interface ReplicaPlace extends BlockPlace {
+  /** Whether the peer should still have it: if not, it is no trouble that it has not. */
+  readonly isStillOn?: (peer: string) => boolean;
+}
+
+export interface Failure {
+  readonly peer: string;
+  readonly error: ShardctlError;
 }
 
 export class Replicas {
   readonly options: ReplicasOptions;
+  readonly cars: OpenCars;
+  readonly offsets: OffsetsCache;
+  /** By CID of a shard or catalogue: digests of the blocks in it that the block table does not have, its root left out. */
+  readonly nodes = new Map<string, Buffer>();
+  readonly #failures: Failures;
+  readonly #readers: OpenReaders;
+  /** By peer and shard: blocks that were read by themselves. */
+  readonly #alone = new Map<string, number>();
 
   constructor(options: ReplicasOptions) {
+    const now = options.now ?? Date.now;
     this.options = options;
+    this.offsets = new OffsetsCache(options.cache, now);
+    this.cars = new OpenCars(this.offsets);
+    this.#failures = new Failures(now);
+    this.#readers = new OpenReaders({
+      peers: options.peers,
+      onTrouble: (message, cause) => this.#tell(message, message, cause),
+      onFailure: (peer, cid, error) => {
+        if (error.code !== 'TOO_FEW_PEERS' && !isShortage(error)) this.#failures.note(peer, cid, error);
+      },
+    });
   }
 
-  async close(): Promise<void> {}
+  /**
+   * A block of the shard, or a node of its manifest, hashed.
+   * @param failures gets what each peer said that was asked and did not give it
+   * @returns undefined when no peer gives it
+   */
+  async read(place: ReplicaPlace, digest: Uint8Array, failures: Failure[] = []): Promise<Uint8Array | undefined> {
+    const asks = this.#inOrder(place).map((name) => async () => {
+      try {
+        return await this.#ask(name, place, digest);
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        failures.push({ peer: name, error });
+        this.#report(name, place, error);
+        throw error;
+      }
+    });
+    if (asks.length === 0) return undefined;
+    return await firstAnswer(asks, (error) => {
+      if (!(error instanceof ShardctlError)) throw error;
+    });
+  }
+
+  /** As `read`. @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it */
+  async need(place: ReplicaPlace, digest: Uint8Array): Promise<Uint8Array> {
+    const failures: Failure[] = [];
+    const block = await this.read(place, digest, failures);
+    if (block === undefined) throw unreadable(digest, place, failures);
+    return block;
+  }
+
+  /** Opens the CAR of a shard on this machine; undefined when no peer has it in a file here that can be opened. */
+  async carOf(place: ReplicaPlace): Promise<OpenCar | undefined> {
+    for (const name of place.peers) {
+      const peer = this.options.peers.get(name);
+      if (peer?.carPath === undefined || this.#failures.of(name, place.cid) !== undefined) continue;
+      try {
+        const car = await this.cars.open(place.cid, peer);
+        if (car !== undefined) return car;
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        this.#note(name, place.cid, error);
+        this.#report(name, place, error);
+      }
+    }
+    return undefined;
+  }
+
+  /** What the shard holds, by the manifest on the first peer that can be asked. @throws ShardctlError when there is none */
+  async contents(place: ReplicaPlace): Promise<ShardContents> {
+    let failure: ShardctlError | undefined;
+    for (const name of this.#inOrder(place)) {
+      try {
+        const silence = this.#failures.of(name, place.cid) ?? this.#failures.silenceOf(name);
+        if (silence !== undefined) throw silence;
+        return await this.#readers.use(name, place.cid, async (reader) => reader.contents());
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        this.#note(name, undefined, error);
+        this.#report(name, place, error);
+        failure ??= error;
+      }
+    }
+    throw failure ?? new ShardctlError('TOO_FEW_PEERS', `no peer that is set up holds shard ${place.cid}`);
+  }
+
+  async close(): Promise<void> {
+    this.cars.close();
+    await this.#readers.close();
+  }
+
+  /** Those on this machine first, those that are silent last. */
+  #inOrder({ peers }: ReplicaPlace): string[] {
+    if (peers.length < 2) return [...peers];
+    const rank = (name: string) => (this.#failures.isSilent(name) ? 2 : this.options.peers.get(name)?.kind === 'local' ? 0 : 1);
+    return [...peers].sort((a, b) => rank(a) - rank(b));
+  }
+
+  async #ask(name: string, place: ReplicaPlace, digest: Uint8Array): Promise<Uint8Array> {
+    const { cid } = place;
+    const block = blockText(digest);
+    const failure = this.#failures.of(name, cid) ?? this.#failures.of(name, block) ?? this.#failures.silenceOf(name);
+    if (failure !== undefined) throw failure;
+    const peer = this.options.peers.get(name);
+    if (peer === undefined) throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" is not configured`);
+    try {
+      const bytes = await this.#readOn(peer, cid, digest);
+      this.#failures.answered(name);
+      return bytes;
+    } catch (error) {
+      const cause = isDamage(error) ? await this.#goneOr(error, peer, cid) : error;
+      if (cause instanceof ShardctlError) this.#note(name, cause.code === 'NOT_FOUND' ? cid : block, cause);
+      throw cause;
+    }
+  }
+
+  async #readOn(peer: Peer, cid: string, digest: Uint8Array): Promise<Uint8Array> {
+    const car = peer.carPath === undefined ? undefined : await this.cars.open(cid, peer);
+    const found = car === undefined ? await this.#aloneFrom(peer, cid, digest) : await this.#fromCar(car, digest);
+    if (found !== undefined) return found;
+    const bytes = await this.#readers.use(peer.name, cid, async (reader) => (await reader.read(digest)) ?? nodeOf(reader, digest));
+    if (bytes === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
+    // It is there, and not where the offsets say.
+    if (car !== undefined) this.cars.distrust(car);
+    return bytes;
+  }
+
+  async #fromCar(car: OpenCar, digest: Uint8Array): Promise<Uint8Array | undefined> {
+    for (let skip = 0; ; skip++) {
+      const offset = this.#offsetIn(car, digest, skip);
+      if (offset === undefined) return undefined;
+      const bytes = await this.#bytesIn(car, offset);
+      if (Buffer.compare(sha256(bytes), digest) === 0) return bytes;
+    }
+  }
+
+  #offsetIn(car: OpenCar, digest: Uint8Array, skip: number): Offset | undefined {
+    try {
+      return car.find(digest, skip);
+    } catch {
+      this.cars.distrust(car);
+      return undefined;
+    }
+  }
+
+  async #bytesIn(car: OpenCar, offset: Offset): Promise<Uint8Array> {
+    try {
+      return offset.length <= AT_ONCE_BYTES ? car.bytesAt(offset) : await car.bytesSoon(offset);
+    } catch (error) {
+      throw ioError(error, `reading shard ${car.cid}`, car.path);
+    }
+  }
+
+  /** From a daemon that gives single blocks, unless the shard is open, or so much of it is read that it should be. */
+  async #aloneFrom(peer: Peer, cid: string, digest: Uint8Array): Promise<Uint8Array | undefined> {
+    if (peer.block === undefined || this.#readers.has(peer.name, cid)) return undefined;
+    const key = `${peer.name} ${cid}`;
+    const count = (this.#alone.get(key) ?? 0) + 1;
+    this.#alone.delete(key);
+    if (count > MOST_ALONE) return undefined;
+    this.#alone.set(key, count);
+    if (this.#alone.size > MOST_COUNTED) this.#alone.delete(this.#alone.keys().next().value ?? '');
+    return await peer.block(digest);
+  }
+
+  /** What is damaged may be gone: another run has removed the shard from the peer. */
+  async #goneOr(error: ShardctlError, peer: Peer, cid: string): Promise<ShardctlError> {
+    try {
+      if (await peer.has(cid)) return error;
+    } catch {
+      return error;
+    }
+    await this.#readers.leave(peer.name, cid);
+    return new ShardctlError('NOT_FOUND', `shard ${cid} is not on peer "${peer.name}" any more`, { cause: error });
+  }
+
+  /** @param what a shard, or a block of it; undefined when only silence is to be remembered */
+  #note(peer: string, what: string | undefined, error: ShardctlError): void {
+    if (error.code === 'TOO_FEW_PEERS') this.#failures.noteSilence(peer, error);
+    else if (what !== undefined && !isShortage(error)) this.#failures.note(peer, what, error);
+  }
+
+  #report(peer: string, place: ReplicaPlace, error: ShardctlError): void {
+    if (error.code === 'NOT_FOUND' && place.isStillOn?.(peer) === false) return;
+    this.#tell(error.code === 'TOO_FEW_PEERS' ? peer : `${peer} ${error.message}`, `peer "${peer}": ${error.message}`, error.message);
+  }
+
+  #tell(key: string, message: string, cause: string): void {
+    if (this.#failures.isNews(key)) this.options.onTrouble?.(message, cause);
+  }
+}
+
+/** A node of the manifest, made again from what it lists: readers give blocks alone. */
+function nodeOf(reader: ShardReader, digest: Uint8Array): Uint8Array | undefined {
+  const { digests, lengths } = reader.contents();
+  const builder = new ManifestBuilder();
+  for (const [block, length] of lengths.entries()) builder.add(digests, block * DIGEST_BYTES, length);
+  let found: Uint8Array | undefined;
+  builder.finish((node, its) => {
+    if (Buffer.compare(its, digest) === 0) found = node;
+  });
+  return found;
 }

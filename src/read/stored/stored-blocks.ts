@@ -1,20 +1,26 @@
 /**
- * Every block that a home knows of: those that its shards list, the nodes of the shards' own files (manifests), and what is in the
- * catalogues of its snapshots.
+ * Every block that a home knows of, as one view of its index has them: those that its shards list, the nodes of the shards' own files
+ * (manifests), and what is in the catalogues of its snapshots.
+ *
+ * Measured (two cores that others used, too; 500 shards): TODO
  */
 import { ShardctlError } from '../../core/errors.ts';
+import type { PlacedShard } from '../../core/model.ts';
+import { blockText, sha256 } from '../../dag/cid.ts';
 import type { Index } from '../../index/index.ts';
-import type { BlockPlace, BlockSource, Blocks } from '../blocks/block-source.ts';
-import { placedBlocks } from '../blocks/placed-blocks.ts';
-import type { Replicas } from './replicas.ts';
+import { type BlockPlace, type Blocks, UnlistedBlock, unreadable } from '../blocks/block-source.ts';
+import { type Holding, Holdings } from './holdings.ts';
+import type { OpenFile } from './open-cars.ts';
+import type { Failure, ReplicaPlace, Replicas } from './replicas.ts';
+import { ShardCar } from './shard-car.ts';
 
-/** A file that is open for reading by offset. */
-export interface OpenFile {
-  readonly fd: number;
-  /** Keeps it open beyond this turn of the event loop, until `release`. */
-  hold(): void;
-  release(): void;
-}
+export type { OpenFile } from './open-cars.ts';
+export type { ShardCar } from './shard-car.ts';
+
+/** Records of shards that are kept decoded. */
+const MOST_PLACES = 8192;
+/** A block up to this size is read at once; a larger one while others get their turn. */
+const AT_ONCE_BYTES = 64 * 1024;
 
 /**
  * Where a block's bytes lie in a file on this machine. Nobody has hashed them: if their hash is another, `StoredBlocks.read` gives the
@@ -32,16 +38,6 @@ export interface StoredPlace extends BlockPlace {
   readonly shard?: number | undefined;
 }
 
-/** A shard as one CARv1, byte for byte as it was sealed. */
-export interface ShardCar {
-  readonly carBytes: number;
-  /**
-   * The bytes from `from` on and before `to`, in pieces of up to 4 MiB, each of whose blocks was hashed. A piece is valid until the next
-   * one is asked for. @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a block cannot be had intact from any peer
-   */
-  stream(from?: number, to?: number): AsyncIterable<Buffer>;
-}
-
 /** A block whose shard was removed, by a run that has put the block elsewhere or has dropped it: the index has to be opened again to see where. */
 export class MovedBlock extends ShardctlError {
   constructor(what: string, cause?: unknown) {
@@ -55,13 +51,15 @@ export interface StoredBlocksOptions {
 }
 
 export class StoredBlocks implements Blocks {
-  readonly #options: StoredBlocksOptions;
-  readonly #placed: BlockSource;
+  readonly #index: Index;
+  readonly #replicas: Replicas;
+  readonly #holdings: Holdings;
+  readonly #places = new Map<number, Place>();
 
-  constructor(options: StoredBlocksOptions) {
-    this.#options = options;
-    const { peers, onTrouble } = options.replicas.options;
-    this.#placed = placedBlocks(options.index, peers, onTrouble === undefined ? {} : { onTrouble });
+  constructor({ index, replicas }: StoredBlocksOptions) {
+    this.#index = index;
+    this.#replicas = replicas;
+    this.#holdings = new Holdings(index, replicas);
   }
 
   /**
@@ -69,37 +67,159 @@ export class StoredBlocks implements Blocks {
    * `DAMAGE` or `TOO_FEW_PEERS` when no peer gives the block intact.
    */
   async read(digest: Uint8Array): Promise<Uint8Array> {
-    return await this.#placed.read(digest);
+    return this.readNow(digest) ?? (await this.#readFrom(digest));
+  }
+
+  /** As `read`, at once: undefined also when something must be opened or asked first, or the block is large. */
+  readNow(digest: Uint8Array): Uint8Array | undefined {
+    const extent = this.extentNow(digest);
+    if (extent === undefined || extent.length > AT_ONCE_BYTES) return undefined;
+    try {
+      const bytes = extent.file.bytesAt(extent);
+      return Buffer.compare(sha256(bytes), digest) === 0 ? bytes : undefined;
+    } catch {
+      // Whoever reads it by other means then says what is wrong.
+      return undefined;
+    }
   }
 
   /** Undefined when the home does not know the block. Reads no block. */
   async placeOf(digest: Uint8Array): Promise<StoredPlace | undefined> {
-    const number = this.#options.index.shardOf(digest);
-    return number === undefined ? undefined : this.#options.index.shard(number);
+    return this.#listed(digest) ?? this.#placeIn(await this.#holdings.find(digest)) ?? this.#damaged(digest);
   }
 
   /** Bytes of the block; undefined when the home does not know it. */
   async sizeOf(digest: Uint8Array): Promise<number | undefined> {
-    return (await this.placeOf(digest)) === undefined ? undefined : (await this.read(digest)).length;
+    const extent = this.extentNow(digest) ?? (await this.extentOf(digest));
+    if (extent !== undefined) return extent.length;
+    try {
+      return (await this.read(digest)).length;
+    } catch (error) {
+      if (error instanceof UnlistedBlock) return undefined;
+      throw error;
+    }
   }
 
   /** Undefined when the block is on a remote peer, or in a layout of other files, or the home does not know it. */
-  async extentOf(_digest: Uint8Array): Promise<Extent | undefined> {
-    return undefined;
+  async extentOf(digest: Uint8Array): Promise<Extent | undefined> {
+    const place = await this.placeOf(digest);
+    if (place === undefined || (await this.#replicas.carOf(place)) === undefined) return undefined;
+    return this.#extentIn(place.cid, digest);
   }
 
   /** As `extentOf`, at once: undefined also when something must be opened first. */
-  extentNow(_digest: Uint8Array): Extent | undefined {
-    return undefined;
+  extentNow(digest: Uint8Array): Extent | undefined {
+    const place = this.#listed(digest) ?? this.#placeIn(this.#holdings.findNow(digest));
+    return place === undefined ? undefined : this.#extentIn(place.cid, digest);
   }
 
   /** A whole shard or catalogue of this home by its CID, with everything in it; undefined when the home does not know it. */
-  async carOf(_cid: string): Promise<ShardCar | undefined> {
-    return undefined;
+  async carOf(cid: string): Promise<ShardCar | undefined> {
+    const holding = await this.#holdings.byCid(cid);
+    const shard = typeof holding === 'number' ? this.#index.shard(holding) : holding;
+    const place = this.#placeIn(holding);
+    return shard === undefined || place === undefined ? undefined : new ShardCar(this.#replicas, place, shard);
   }
 
   /** Lets go of what belongs to this index. The replicas stay open. */
   async close(): Promise<void> {
-    await this.#placed.close();
+    this.#holdings.close();
+    this.#places.clear();
+  }
+
+  /** A place by the block table. */
+  #listed(digest: Uint8Array, except?: ReadonlySet<string>): Place | undefined {
+    const isOther = except === undefined ? undefined : (number: number) => !except.has(this.#index.shard(number)?.cid ?? '');
+    const number = this.#index.shardOf(digest, 0, isOther);
+    return number === undefined ? undefined : this.#placeOf(number);
+  }
+
+  /** A shard with losses, which may have the block all the same. */
+  #damaged(digest: Uint8Array, except?: ReadonlySet<string>): Place | undefined {
+    const number = this.#index.damagedShardOf(digest, (shard) => except?.has(this.#index.shard(shard)?.cid ?? '') !== true);
+    return number === undefined ? undefined : this.#placeOf(number);
+  }
+
+  #placeOf(number: number): Place | undefined {
+    const known = this.#places.get(number);
+    if (known !== undefined) return known;
+    const record = this.#index.shard(number);
+    if (record === undefined) return undefined;
+    const place = new Place(record, number, this.#index);
+    if (this.#places.size >= MOST_PLACES) this.#places.clear();
+    this.#places.set(number, place);
+    return place;
+  }
+
+  #placeIn(holding: Holding | undefined): Place | undefined {
+    if (holding === undefined) return undefined;
+    return typeof holding === 'number' ? this.#placeOf(holding) : new Place(holding, undefined, this.#index);
+  }
+
+  #extentIn(cid: string, digest: Uint8Array): Extent | undefined {
+    const car = this.#replicas.cars.get(cid);
+    if (car === undefined) return undefined;
+    try {
+      const offset = car.find(digest);
+      return offset?.isOnly === true ? { file: car, at: offset.at, length: offset.length } : undefined;
+    } catch {
+      this.#replicas.cars.distrust(car);
+      return undefined;
+    }
+  }
+
+  async #readFrom(digest: Uint8Array): Promise<Uint8Array> {
+    const tried = new Set<string>();
+    const failures: Failure[] = [];
+    let first: Place | undefined;
+    let moved = false;
+    for (;;) {
+      const place = this.#listed(digest, tried) ?? (await this.#heldBy(digest, tried)) ?? this.#damaged(digest, tried);
+      if (place === undefined || tried.has(place.cid)) break;
+      first ??= place;
+      tried.add(place.cid);
+      const bytes = await this.#replicas.read(place, digest, failures);
+      if (bytes !== undefined) return bytes;
+      // Another run may have moved the shard to other peers since the index was opened.
+      const current = place.current();
+      moved ||= current === undefined || (place.shard === undefined && failures.some(({ error }) => error.code === 'NOT_FOUND'));
+      const elsewhere = current?.peers.filter((peer) => !place.peers.includes(peer)) ?? [];
+      const found = elsewhere.length === 0 ? undefined : await this.#replicas.read({ cid: place.cid, peers: elsewhere }, digest, failures);
+      if (found !== undefined) return found;
+    }
+    if (first === undefined) throw new UnlistedBlock(digest);
+    const error = unreadable(digest, first, failures);
+    throw moved ? new MovedBlock(`block ${blockText(digest)} of shard ${first.cid}`, error) : error;
+  }
+
+  async #heldBy(digest: Uint8Array, tried: ReadonlySet<string>): Promise<Place | undefined> {
+    const place = this.#placeIn(await this.#holdings.find(digest));
+    return place === undefined || tried.has(place.cid) ? undefined : place;
+  }
+}
+
+/** A shard as this view knows it. */
+class Place implements StoredPlace, ReplicaPlace {
+  readonly cid: string;
+  readonly peers: readonly string[];
+  readonly shard: number | undefined;
+  readonly #index: Index;
+
+  constructor({ cid, peers }: PlacedShard, shard: number | undefined, index: Index) {
+    this.cid = cid;
+    this.peers = peers;
+    this.shard = shard;
+    this.#index = index;
+  }
+
+  /** As its record is now; undefined when another run has dropped it. */
+  current(): Pick<PlacedShard, 'peers'> | undefined {
+    if (this.shard === undefined) return this;
+    const record = this.#index.currentShard(this.shard);
+    return record === undefined || record.state === 'sealed' ? undefined : record;
+  }
+
+  isStillOn(peer: string): boolean {
+    return this.current()?.peers.includes(peer) === true;
   }
 }

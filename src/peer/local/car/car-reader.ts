@@ -8,6 +8,7 @@
  */
 
 import { isDamage, messageOf, ShardctlError } from '../../../core/errors.ts';
+import { Turns } from '../../../core/event-loop.ts';
 import { DIGEST_BYTES, RAW } from '../../../core/model.ts';
 import { blockText, parseCid, sha256 } from '../../../dag/cid.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../../shard/car.ts';
@@ -19,6 +20,9 @@ import { type FoundBlocks, findBlocks } from './car-salvage.ts';
 
 /** Bytes that a scan reads at once; two of the largest sections fit in. */
 const WINDOW_BYTES = 4 * 1024 * 1024 + 4096;
+
+/** A manifest of 65,536 blocks takes 60 ms and more to read: others get their turn meanwhile. */
+const TURN_MS = 5;
 
 /** @throws ShardctlError `NOT_FOUND`, or `DAMAGE` when neither the manifest nor the blocks tell what the shard holds */
 export async function openCar(path: string, cid: string): Promise<ShardReader> {
@@ -53,7 +57,11 @@ export async function salvageCar(path: string, cid: string): Promise<ShardReader
 async function byManifest(path: string, cid: string, file: CarFile): Promise<ShardReader> {
   const root = parseCid(cid);
   const { nodes, blocksEnd } = findManifest(file, root.digest);
-  const manifest = await readManifest(root, nodes);
+  const turns = new Turns(undefined, TURN_MS);
+  const manifest = await readManifest(root, async (digest) => {
+    await turns.give();
+    return nodes(digest);
+  });
   const { dataAt, end } = placesOf(manifest);
   if (end !== blocksEnd) throw new ShardctlError('DAMAGE', `its blocks end at ${blocksEnd}, not at ${end}`);
   // The root is the file's last section, so the header tells nothing that is not known.

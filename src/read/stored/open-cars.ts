@@ -1,0 +1,289 @@
+/**
+ * The CARs on this machine that are open, each with the offsets of its blocks. At most 256 are open, two descriptors each, and those
+ * that nobody has used for a minute are closed: a CAR that was removed takes its space on the disk as long as it is open. Holds 5 bytes
+ * for each 255 blocks of an open shard; where no file of offsets can be written, 16 bytes a block, in all 32 MiB and one shard more.
+ */
+import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { errnoOf, ioError, isDamage, ShardctlError } from '../../core/errors.ts';
+import { Turns } from '../../core/event-loop.ts';
+import { DIGEST_BYTES } from '../../core/model.ts';
+import { parseCid } from '../../dag/cid.ts';
+import type { Peer } from '../../peer/peer.ts';
+import { CAR_HEADER_BYTES, SectionCursor, sectionHeaderBytes } from '../../shard/car.ts';
+import type { OffsetsCache, OpenOffsets } from './offsets-cache.ts';
+import { encodeOffsets, type Offset } from './offsets-file.ts';
+
+const MOST_OPEN = 256;
+const MOST_HELD_BYTES = 32 * 1024 * 1024;
+const IDLE_MS = 60_000;
+const TURN_MS = 5;
+/** Out of descriptors, in this process or on this machine. */
+const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
+
+const readAsync = promisify(read);
+
+/** A file that is open for reading by offset. */
+export interface OpenFile {
+  readonly fd: number;
+  /** What lies there, read at once, not hashed; fewer bytes where the file ends. */
+  bytesAt(extent: { readonly at: number; readonly length: number }): Buffer;
+  /** Keeps it open beyond this turn of the event loop, until `release`. */
+  hold(): void;
+  release(): void;
+}
+
+export class OpenCar implements OpenFile {
+  readonly cid: string;
+  /** Name of the peer whose file it is. */
+  readonly peer: string;
+  readonly path: string;
+  readonly size: number;
+  readonly fd: number;
+  readonly #offsets: OpenOffsets;
+  #holders = 0;
+  #isLeft = false;
+  #isClosed = false;
+  /** When it was last used, in steps of its books. */
+  usedAt = 0;
+
+  constructor(cid: string, peer: string, path: string, fd: number, size: number, offsets: OpenOffsets) {
+    this.cid = cid;
+    this.peer = peer;
+    this.path = path;
+    this.fd = fd;
+    this.size = size;
+    this.#offsets = offsets;
+  }
+
+  get heldBytes(): number {
+    return this.#offsets.offsets.heldBytes;
+  }
+
+  /** As `Offsets.find`; only what lies within the file. */
+  find(digest: Uint8Array, skip?: number): Offset | undefined {
+    const found = this.#offsets.offsets.find(digest, skip);
+    return found === undefined || found.at + found.length > this.size ? undefined : found;
+  }
+
+  bytesAt({ at, length }: Pick<Offset, 'at' | 'length'>): Buffer {
+    const bytes = Buffer.allocUnsafe(length);
+    return bytes.subarray(0, readSync(this.fd, bytes, 0, length, at));
+  }
+
+  /** As `bytesAt`, without holding up others while the disk is busy. */
+  async bytesSoon({ at, length }: Pick<Offset, 'at' | 'length'>): Promise<Buffer> {
+    this.hold();
+    try {
+      const { buffer, bytesRead } = await readAsync(this.fd, Buffer.allocUnsafe(length), 0, length, at);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      this.release();
+    }
+  }
+
+  /** Fills the window with what lies at `at`. @returns how many bytes there were */
+  async fill(window: Buffer, at: number): Promise<number> {
+    return (await readAsync(this.fd, window, 0, window.length, at)).bytesRead;
+  }
+
+  hold(): void {
+    this.#holders++;
+  }
+
+  release(): void {
+    if (--this.#holders === 0 && this.#isLeft) this.#close();
+  }
+
+  /** Closes it when nobody holds it any more, and not before the next turn of the event loop. */
+  leave(): void {
+    this.#isLeft = true;
+    setImmediate(() => {
+      if (this.#holders === 0) this.#close();
+    });
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeSync(this.fd);
+    this.#offsets.close();
+  }
+}
+
+export class OpenCars {
+  readonly #cache: OffsetsCache;
+  /** By shard and peer. */
+  readonly #cars = new Map<string, OpenCar>();
+  /** By shard, one of those that are open. */
+  readonly #anyOf = new Map<string, OpenCar>();
+  readonly #opening = new Map<string, Promise<OpenCar | undefined>>();
+  #heldBytes = 0;
+  #steps = 0;
+  /** Steps at the last look for those that nobody uses. */
+  #seenSteps = 0;
+  #idle: NodeJS.Timeout | undefined;
+  /** Ends when the last file of offsets that is being made is done: one at a time, as each takes the processor and 100 bytes a block. */
+  #made: Promise<unknown> = Promise.resolve();
+
+  constructor(cache: OffsetsCache) {
+    this.#cache = cache;
+  }
+
+  /** The CAR of a shard, if it is open on any peer. */
+  get(cid: string): OpenCar | undefined {
+    const car = this.#anyOf.get(cid);
+    if (car !== undefined) car.usedAt = ++this.#steps;
+    return car;
+  }
+
+  /**
+   * Opens the CAR that the peer has of a shard.
+   * @returns undefined when the peer keeps shards in another way, or the CAR cannot be read by offsets because its manifest is damaged
+   * @throws ShardctlError `NOT_FOUND`, `DAMAGE`, `IO`, `TOO_FEW_PEERS`
+   */
+  async open(cid: string, peer: Peer): Promise<OpenCar | undefined> {
+    const key = keyOf(cid, peer.name);
+    const open = this.#cars.get(key);
+    if (open !== undefined) {
+      open.usedAt = ++this.#steps;
+      return open;
+    }
+    const opening = this.#opening.get(key) ?? this.#open(cid, peer).finally(() => this.#opening.delete(key));
+    this.#opening.set(key, opening);
+    return await opening;
+  }
+
+  /** Closes the CAR of a shard, whose file has been removed or whose offsets were wrong. */
+  leave(car: OpenCar): void {
+    if (!this.#cars.delete(keyOf(car.cid, car.peer))) return;
+    if (this.#anyOf.get(car.cid) === car) this.#anyOf.delete(car.cid);
+    this.#heldBytes -= car.heldBytes;
+    car.leave();
+  }
+
+  /** As `leave`, and the file of offsets is made again. */
+  distrust(car: OpenCar): void {
+    this.leave(car);
+    this.#cache.drop(car.cid);
+  }
+
+  close(): void {
+    clearTimeout(this.#idle);
+    for (const car of [...this.#cars.values()]) this.leave(car);
+  }
+
+  async #open(cid: string, peer: Peer): Promise<OpenCar | undefined> {
+    const path = await peer.carPath?.(cid);
+    if (path === undefined) return undefined;
+    const fd = this.#descriptor(path, cid);
+    try {
+      const { size } = fstatSync(fd);
+      const offsets = this.#cache.open(cid) ?? (await this.#makeAlone(cid, peer, fd, size));
+      if (offsets === undefined) {
+        closeSync(fd);
+        return undefined;
+      }
+      return this.#add(new OpenCar(cid, peer.name, path, fd, size, offsets));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  #descriptor(path: string, cid: string): number {
+    try {
+      return openSync(path, 'r');
+    } catch (error) {
+      const errno = errnoOf(error) ?? '';
+      if (NO_DESCRIPTOR.has(errno) && this.#cars.size > 0) {
+        // Whoever has an extent of one of them in this turn still finds it open, so its descriptor is free in the next turn.
+        for (const car of [...this.#cars.values()]) this.leave(car);
+      }
+      if (errno === 'ENOENT') throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
+      throw ioError(error, `opening shard ${cid}`, path);
+    }
+  }
+
+  #add(car: OpenCar): OpenCar {
+    this.#cars.set(keyOf(car.cid, car.peer), car);
+    this.#anyOf.set(car.cid, car);
+    this.#heldBytes += car.heldBytes;
+    car.usedAt = ++this.#steps;
+    while (this.#cars.size > 1 && (this.#cars.size > MOST_OPEN || this.#heldBytes > MOST_HELD_BYTES)) this.leave(this.#oldest(car));
+    if (this.#idle === undefined) this.#idle = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
+    return car;
+  }
+
+  #oldest(except: OpenCar): OpenCar {
+    let oldest: OpenCar | undefined;
+    for (const car of this.#cars.values()) if (car !== except && (oldest === undefined || car.usedAt < oldest.usedAt)) oldest = car;
+    return oldest ?? except;
+  }
+
+  #closeIdle(): void {
+    for (const car of [...this.#cars.values()]) if (car.usedAt <= this.#seenSteps) this.leave(car);
+    this.#seenSteps = this.#steps;
+    if (this.#cars.size > 0) return;
+    clearInterval(this.#idle);
+    this.#idle = undefined;
+  }
+
+  #makeAlone(cid: string, peer: Peer, fd: number, size: number): Promise<OpenOffsets | undefined> {
+    // Another process may have made it while this one waited.
+    const made = this.#made.then(() => this.#cache.open(cid) ?? this.#make(cid, peer, fd, size));
+    this.#made = made.catch(() => {});
+    return made;
+  }
+
+  async #make(cid: string, peer: Peer, fd: number, size: number): Promise<OpenOffsets | undefined> {
+    const reader = await peer.open(cid);
+    try {
+      // A manifest that was made again from the blocks says what they are, and not where.
+      if (reader.damage !== undefined) return undefined;
+      const { digests, lengths } = reader.contents();
+      const turns = new Turns(undefined, TURN_MS);
+      const at = new Array<number>(lengths.length);
+      let end = CAR_HEADER_BYTES;
+      for (const [block, length] of lengths.entries()) {
+        at[block] = end + sectionHeaderBytes(length);
+        end += sectionHeaderBytes(length) + length;
+      }
+      await turns.give();
+      const nodes = nodesFrom(fd, end, size);
+      const places = {
+        digests: Buffer.concat([digests, ...nodes.map(({ digest }) => digest)]),
+        at: [...at, ...nodes.map(({ dataAt }) => dataAt)],
+        lengths: [...lengths, ...nodes.map(({ length }) => length)],
+      };
+      return await this.#cache.keep(cid, await encodeOffsets(parseCid(cid).digest, places, turns));
+    } catch (error) {
+      if (isDamage(error)) return undefined;
+      throw error;
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+function keyOf(cid: string, peer: string): string {
+  return `${cid} ${peer}`;
+}
+
+interface NodePlace {
+  readonly digest: Buffer;
+  readonly dataAt: number;
+  readonly length: number;
+}
+
+/** The manifest's nodes, which stand behind the blocks. @throws ShardctlError `DAMAGE` when the rest of the file is not made of sections */
+function nodesFrom(fd: number, from: number, size: number): NodePlace[] {
+  const bytes = Buffer.allocUnsafe(size - from);
+  const cursor = new SectionCursor(bytes, 0, readSync(fd, bytes, 0, bytes.length, from));
+  const nodes: NodePlace[] = [];
+  while (cursor.next()) {
+    const digest = Buffer.from(bytes.subarray(cursor.digestAt, cursor.digestAt + DIGEST_BYTES));
+    nodes.push({ digest, dataAt: from + cursor.dataAt, length: cursor.end - cursor.dataAt });
+  }
+  return nodes;
+}
