@@ -88,6 +88,11 @@ export class ClusterMemberPeer implements Peer {
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
   }
 
+  /** Undefined where the member's Kubo is not known: its shards are opened elsewhere then. */
+  async block(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    return await this.#member.kubo?.block?.(digest);
+  }
+
   /** A Cluster that loses its state, for example in a power cut, leaves the pins of the members' Kubo as they are. */
   async salvage(cid: string): Promise<ShardReader> {
     const { kubo } = this.#member;

@@ -9,7 +9,7 @@ import { HttpClient, type HttpClientOptions } from '../http/client.ts';
 import { KeyedMutex } from '../keyed-mutex.ts';
 import type { Mark, Peer, PeerContact, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardReader } from '../peer.ts';
 import { Gateway } from '../remote/gateway.ts';
-import { openShard, type ShardSource } from '../remote/remote-reader.ts';
+import { openShard, type ShardSource, singleBlock } from '../remote/remote-reader.ts';
 import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
 import { watched } from './liveness.ts';
@@ -126,6 +126,11 @@ export class KuboPeer implements Peer {
       throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}" (${this.rpc.http.address})`);
     }
     return await openShard(this.#source, cid);
+  }
+
+  async block(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    await this.#identify();
+    return await singleBlock(this.#source, digest);
   }
 
   async salvage(cid: string): Promise<ShardReader> {

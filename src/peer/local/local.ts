@@ -147,7 +147,11 @@ export class LocalPeer implements Peer {
   }
 
   async carPath(cid: string): Promise<string | undefined> {
-    return this.#guard(`looking for shard ${cid}`, async () => (await this.#layout()).carPath(cid));
+    return this.#guard(`looking for shard ${cid}`, async () => (await this.#layout()).carPath?.(cid));
+  }
+
+  async block(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#guard('reading a block', async () => (await this.#layout()).block?.(digest));
   }
 
   async *list(): AsyncIterable<string> {

@@ -41,6 +41,14 @@ export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong 
   }
 }
 
+/** One block, hashed; undefined when it is not there. @throws ShardctlError `DAMAGE` when its bytes have another hash */
+export async function singleBlock(rpc: ShardSource, digest: Uint8Array): Promise<Uint8Array | undefined> {
+  const cid = cidText({ codec: RAW, digest }, 1);
+  const bytes = await rpc.block(cid, `reading block ${cid}`);
+  if (bytes === undefined || hashesTo(bytes, digest)) return bytes;
+  throw new ShardctlError('DAMAGE', `block ${cid} does not have its hash on ${rpc.http.who} (${rpc.http.address})`);
+}
+
 /** Gives the nodes of a manifest one after the other. While one is waited for, the next ones are asked for already. */
 function manifestNodes(rpc: ShardSource, what: string, onWrong: OnWrong): (digest: Uint8Array) => Promise<Uint8Array | undefined> {
   const asked = new Map<string, Promise<Buffer | undefined>>();

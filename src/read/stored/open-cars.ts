@@ -4,6 +4,7 @@
  * for each 255 blocks of an open shard; where no file of offsets can be written, 16 bytes a block, in all 32 MiB and one shard more.
  */
 import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { errnoOf, ioError, isDamage, ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
@@ -15,6 +16,7 @@ import type { OffsetsCache, OpenOffsets } from './offsets-cache.ts';
 import { encodeOffsets, type Offset } from './offsets-file.ts';
 
 const MOST_OPEN = 256;
+const MOST_LEAVING = 32;
 const MOST_HELD_BYTES = 32 * 1024 * 1024;
 const IDLE_MS = 60_000;
 const TURN_MS = 5;
@@ -95,12 +97,10 @@ export class OpenCar implements OpenFile {
     if (--this.#holders === 0 && this.#isLeft) this.#close();
   }
 
-  /** Closes it when nobody holds it any more, and not before the next turn of the event loop. */
+  /** Closes it when nobody holds it any more. */
   leave(): void {
     this.#isLeft = true;
-    setImmediate(() => {
-      if (this.#holders === 0) this.#close();
-    });
+    if (this.#holders === 0) this.#close();
   }
 
   #close(): void {
@@ -118,6 +118,8 @@ export class OpenCars {
   /** By shard, one of those that are open. */
   readonly #anyOf = new Map<string, OpenCar>();
   readonly #opening = new Map<string, Promise<OpenCar | undefined>>();
+  /** To be closed in the next turn of the event loop: in this one somebody may have an extent of them. */
+  readonly #leaving: OpenCar[] = [];
   #heldBytes = 0;
   #steps = 0;
   /** Steps at the last look for those that nobody uses. */
@@ -159,7 +161,11 @@ export class OpenCars {
     if (!this.#cars.delete(keyOf(car.cid, car.peer))) return;
     if (this.#anyOf.get(car.cid) === car) this.#anyOf.delete(car.cid);
     this.#heldBytes -= car.heldBytes;
-    car.leave();
+    if (this.#leaving.push(car) === 1) setImmediate(() => this.#closeLeft());
+  }
+
+  #closeLeft(): void {
+    for (const car of this.#leaving.splice(0)) car.leave();
   }
 
   /** As `leave`, and the file of offsets is made again. */
@@ -174,6 +180,8 @@ export class OpenCars {
   }
 
   async #open(cid: string, peer: Peer): Promise<OpenCar | undefined> {
+    // Whoever awaits nothing but blocks that are at hand gives no turn in which files would be closed.
+    if (this.#leaving.length > MOST_LEAVING) await immediate();
     const path = await peer.carPath?.(cid);
     if (path === undefined) return undefined;
     const fd = this.#descriptor(path, cid);

@@ -207,6 +207,8 @@ export class Replicas {
   /** From a daemon that gives single blocks, unless the shard is open, or so much of it is read that it should be. */
   async #aloneFrom(peer: Peer, cid: string, digest: Uint8Array): Promise<Uint8Array | undefined> {
     if (peer.block === undefined || this.#readers.has(peer.name, cid)) return undefined;
+    // Each of its blocks is a file, however they are asked for.
+    if (peer.kind === 'local') return await peer.block(digest);
     const key = `${peer.name} ${cid}`;
     const count = (this.#alone.get(key) ?? 0) + 1;
     this.#alone.delete(key);

@@ -100,8 +100,8 @@ export class BlockStore implements ShardStore {
     return new SalvagedBlocks(cid, (digest) => this.#files.read(digest));
   }
 
-  carPath(): undefined {
-    return undefined;
+  block(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#files.read(digest);
   }
 
   async *list(): AsyncIterable<string> {

@@ -25,8 +25,10 @@ export interface ShardStore {
   open(cid: string): Promise<ShardReader>;
   /** Opens what is left of a shard that cannot be opened: its good blocks. Which blocks are missing is not known then. */
   salvage(cid: string): Promise<ShardReader>;
-  /** Where the shard's CAR is or would be; undefined when shards are no CARs in this layout. */
-  carPath(cid: string): string | undefined;
+  /** Where the shard's CAR is or would be. Absent where shards are no CARs. */
+  carPath?(cid: string): string;
+  /** One block, hashed, of any shard that is here; undefined when it is not here. Absent where a shard has to be opened. */
+  block?(digest: Uint8Array): Promise<Uint8Array | undefined>;
   list(): AsyncIterable<string>;
   /** Removes a shard that no home has marked. It stays if a home has marked it by the time that it is out of sight. */
   remove(cid: string): Promise<'removed' | 'kept'>;
