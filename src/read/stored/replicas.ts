@@ -31,6 +31,8 @@ export interface ReplicasOptions {
   readonly cache?: string;
   /** Called once a day for each peer and message when a replica cannot be read, and again when a silent peer has answered in between. */
   readonly onTrouble?: (message: string, cause: string) => void;
+  /** So long a peer may take before another one is asked for the same block, too; in milliseconds. */
+  readonly patienceMs?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -89,9 +91,12 @@ export class Replicas {
       }
     });
     if (asks.length === 0) return undefined;
-    return await firstAnswer(asks, (error) => {
+    const onError = (error: unknown) => {
       if (!(error instanceof ShardctlError)) throw error;
-    });
+    };
+    const block = await firstAnswer(asks, onError, this.options.patienceMs);
+    this.#askAgain(place);
+    return block;
   }
 
   /** As `read`. @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it */
@@ -147,6 +152,18 @@ export class Replicas {
     if (peers.length < 2) return [...peers];
     const rank = (name: string) => (this.#failures.isSilent(name) ? 2 : this.options.peers.get(name)?.kind === 'local' ? 0 : 1);
     return [...peers].sort((a, b) => rank(a) - rank(b));
+  }
+
+  /** Asks those that are silent whether they are back, each after its pause. Nobody waits for that. */
+  #askAgain({ cid, peers }: ReplicaPlace): void {
+    for (const name of peers) {
+      const peer = this.options.peers.get(name);
+      if (peer === undefined || !this.#failures.isSilent(name) || this.#failures.silenceOf(name) !== undefined) continue;
+      peer.has(cid).then(
+        () => this.#failures.answered(name),
+        (error: unknown) => this.#failures.noteSilence(name, ioError(error, `asking for shard ${cid}`, name)),
+      );
+    }
   }
 
   async #ask(name: string, place: ReplicaPlace, digest: Uint8Array): Promise<Uint8Array> {

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { sha256 } from '../../dag/cid.ts';
+import { everythingIn, StoredHome } from '../../testing/stored-home.ts';
+import { Replicas } from './replicas.ts';
+import { StoredBlocks } from './stored-blocks.ts';
+
+let made: StoredHome;
+
+before(async () => {
+  made = await StoredHome.make(['a']);
+});
+after(() => made.remove());
+
+describe('the files of offsets', () => {
+  const harm: Record<string, (path: string, others: readonly string[]) => void> = {
+    'that are torn': (path) => truncateSync(path, 5000),
+    'that are empty': (path) => truncateSync(path, 0),
+    'with a byte changed': (path) => {
+      const bytes = readFileSync(path);
+      bytes[100] = (bytes[100] as number) ^ 0x55;
+      writeFileSync(path, bytes);
+    },
+    'of another shard': (path, others) => writeFileSync(path, readFileSync(others.find((other) => other !== path) as string)),
+    'that were deleted': (path) => rmSync(path),
+  };
+  for (const [what, change] of Object.entries(harm)) {
+    test(`${what} lead to no wrong block, and are made again`, async () => {
+      await made.opened(async (opened) => {
+        const { index, home, blocks, cache, trouble } = opened;
+        const held = await everythingIn(opened);
+        const [first] = held.map(({ cid }) => cid);
+        await blocks.read(held[0]?.digest as Uint8Array);
+        await blocks.read(held.find(({ cid }) => cid !== first)?.digest as Uint8Array);
+        const folder = join(cache, 'offsets');
+        const paths = readdirSync(folder).map((name) => join(folder, name));
+        const good = new Map(paths.map((path) => [path, readFileSync(path)]));
+        for (const path of paths) change(path, paths);
+        const replicas = new Replicas({ peers: home.peers, cache });
+        const again = new StoredBlocks({ index, replicas });
+        for (const { digest } of held) assert.deepEqual(Buffer.from(sha256(await again.read(digest))), Buffer.from(digest));
+        for (const [path, bytes] of good) assert.ok(bytes.equals(readFileSync(path)), path);
+        await replicas.close();
+        assert.deepEqual(trouble, []);
+      });
+    });
+  }
+
+  test('are kept in memory where no file can be written', async () => {
+    await made.opened(async (opened) => {
+      const { index, home, cache } = opened;
+      writeFileSync(cache, 'a file where the directory would be');
+      const replicas = new Replicas({ peers: home.peers, cache });
+      const blocks = new StoredBlocks({ index, replicas });
+      for (const { digest } of await everythingIn(opened)) {
+        await blocks.read(digest);
+        assert.ok(blocks.extentNow(digest));
+      }
+      await replicas.close();
+    });
+  });
+});
