@@ -52,7 +52,7 @@ export function preferenceOf(accept: string | undefined): Preference {
 
 export interface TreeToRead {
   readonly root: BlockId;
-  readonly blocks: StoredBlocks;
+  readonly blocks: Pick<StoredBlocks, 'read' | 'sizeOf'>;
   readonly paths: TreePaths;
   /** When the snapshot was committed, in seconds since 1970. An mtime that is later is not told: HTTP has no times in the future. */
   readonly committed: number;
