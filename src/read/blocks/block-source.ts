@@ -1,6 +1,6 @@
 /** Reads blocks by digest. Tries one replica after another, so that a block can be read as long as one intact replica of it answers. */
 
-import { ShardctlError } from '../../core/errors.ts';
+import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { blockText } from '../../dag/cid.ts';
 import type { Peer } from '../../peer/peer.ts';
@@ -116,12 +116,14 @@ export class BlockSource implements Blocks {
   }
 }
 
-/** @param failures what each peer said that was asked */
+/** @param failures what each peer said that was asked; where this process has run out of something, that is the error, and says nothing of the block */
 export function unreadable(
   digest: Uint8Array,
   place: BlockPlace,
   failures: readonly { readonly peer: string; readonly error: ShardctlError }[],
 ): ShardctlError {
+  const shortage = failures.find(({ error }) => isShortage(error));
+  if (shortage !== undefined) return shortage.error;
   const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE');
   const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
   return new ShardctlError(

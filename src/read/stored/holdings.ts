@@ -104,7 +104,8 @@ export class Holdings {
         await turns.give();
       }
     }
-    this.#replicas.offsets.sweep((cid) => cids.has(cid));
+    for (const cid of this.#replicas.nodes.keys()) if (!cids.has(cid)) this.#replicas.nodes.delete(cid);
+    void this.#replicas.offsets.sweep((cid) => cids.has(cid));
     this.#isBuilt = true;
   }
 

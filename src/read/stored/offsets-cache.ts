@@ -4,8 +4,8 @@
  * is not whole by its checksums, and is made again. Where no file can be written, the offsets of the shards that are open stay in memory.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectories } from '../../core/durable-files.ts';
 import { parseCid } from '../../dag/cid.ts';
@@ -13,7 +13,7 @@ import { Offsets } from './offsets-file.ts';
 
 const HALF_WRITTEN = '.new';
 /** A half-written file to which nobody has written for this long belongs to a process that has died. */
-const ABANDONED_MS = 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
 
 /** The offsets of one shard, as long as they are open. */
 export class OpenOffsets {
@@ -36,7 +36,7 @@ export class OffsetsCache {
   readonly #now: () => number;
   /** Shards whose file was found wrong and could not be removed. */
   readonly #distrusted = new Set<string>();
-  #isSwept = false;
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   /** @param cache directory that is made when it is needed; undefined to keep everything in memory @param now milliseconds since 1970 */
   constructor(cache: string | undefined, now: () => number) {
@@ -74,14 +74,18 @@ export class OffsetsCache {
     }
   }
 
-  /** Removes what belongs to no shard any more, and what processes that have died have left. @param isKnown whether a shard is there */
-  sweep(isKnown: (cid: string) => boolean): void {
-    if (this.#dir === undefined || this.#isSwept) return;
-    this.#isSwept = true;
+  /**
+   * Removes what belongs to no shard any more, and what processes that have died have left; at most once an hour.
+   * @param isKnown whether a shard is there
+   */
+  async sweep(isKnown: (cid: string) => boolean): Promise<void> {
+    if (this.#dir === undefined || this.#now() < this.#sweptAt + HOUR_MS) return;
+    this.#sweptAt = this.#now();
     try {
-      for (const name of readdirSync(this.#dir)) {
+      for (const name of await readdir(this.#dir)) {
         const path = join(this.#dir, name);
-        if (name.endsWith(HALF_WRITTEN) ? this.#isAbandoned(path) : !isKnown(name)) rmSync(path, { force: true });
+        if (name.endsWith(HALF_WRITTEN) ? this.#now() - (await stat(path)).mtimeMs > HOUR_MS : !isKnown(name))
+          await rm(path, { force: true });
       }
     } catch {
       // A cache that cannot be listed is only larger than it could be.
@@ -101,9 +105,5 @@ export class OffsetsCache {
       await rm(fresh, { force: true }).catch(() => {});
       return false;
     }
-  }
-
-  #isAbandoned(path: string): boolean {
-    return this.#now() - statSync(path).mtimeMs > ABANDONED_MS;
   }
 }

@@ -3,9 +3,8 @@
  * that nobody has used for a minute are closed: a CAR that was removed takes its space on the disk as long as it is open. Holds 5 bytes
  * for each 255 blocks of an open shard; where no file of offsets can be written, 16 bytes a block, in all 32 MiB and one shard more.
  */
-import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { errnoOf, ioError, isDamage, ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { DIGEST_BYTES } from '../../core/model.ts';
@@ -13,7 +12,8 @@ import { parseCid } from '../../dag/cid.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { CAR_HEADER_BYTES, SectionCursor, sectionHeaderBytes } from '../../shard/car.ts';
 import type { OffsetsCache, OpenOffsets } from './offsets-cache.ts';
-import { encodeOffsets, type Offset } from './offsets-file.ts';
+import { encodeOffsets } from './offsets-file.ts';
+import { OpenCar } from './open-car.ts';
 
 const MOST_OPEN = 256;
 const MOST_LEAVING = 32;
@@ -22,94 +22,6 @@ const IDLE_MS = 60_000;
 const TURN_MS = 5;
 /** Out of descriptors, in this process or on this machine. */
 const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
-
-const readAsync = promisify(read);
-
-/** A file that is open for reading by offset. */
-export interface OpenFile {
-  readonly fd: number;
-  /** What lies there, read at once, not hashed; fewer bytes where the file ends. */
-  bytesAt(extent: { readonly at: number; readonly length: number }): Buffer;
-  /** Keeps it open beyond this turn of the event loop, until `release`. */
-  hold(): void;
-  release(): void;
-}
-
-export class OpenCar implements OpenFile {
-  readonly cid: string;
-  /** Name of the peer whose file it is. */
-  readonly peer: string;
-  readonly path: string;
-  readonly size: number;
-  readonly fd: number;
-  readonly #offsets: OpenOffsets;
-  #holders = 0;
-  #isLeft = false;
-  #isClosed = false;
-  /** When it was last used, in steps of its books. */
-  usedAt = 0;
-
-  constructor(cid: string, peer: string, path: string, fd: number, size: number, offsets: OpenOffsets) {
-    this.cid = cid;
-    this.peer = peer;
-    this.path = path;
-    this.fd = fd;
-    this.size = size;
-    this.#offsets = offsets;
-  }
-
-  get heldBytes(): number {
-    return this.#offsets.offsets.heldBytes;
-  }
-
-  /** As `Offsets.find`; only what lies within the file. */
-  find(digest: Uint8Array, skip?: number): Offset | undefined {
-    const found = this.#offsets.offsets.find(digest, skip);
-    return found === undefined || found.at + found.length > this.size ? undefined : found;
-  }
-
-  bytesAt({ at, length }: Pick<Offset, 'at' | 'length'>): Buffer {
-    const bytes = Buffer.allocUnsafe(length);
-    return bytes.subarray(0, readSync(this.fd, bytes, 0, length, at));
-  }
-
-  /** As `bytesAt`, without holding up others while the disk is busy. */
-  async bytesSoon({ at, length }: Pick<Offset, 'at' | 'length'>): Promise<Buffer> {
-    this.hold();
-    try {
-      const { buffer, bytesRead } = await readAsync(this.fd, Buffer.allocUnsafe(length), 0, length, at);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      this.release();
-    }
-  }
-
-  /** Fills the window with what lies at `at`. @returns how many bytes there were */
-  async fill(window: Buffer, at: number): Promise<number> {
-    return (await readAsync(this.fd, window, 0, window.length, at)).bytesRead;
-  }
-
-  hold(): void {
-    this.#holders++;
-  }
-
-  release(): void {
-    if (--this.#holders === 0 && this.#isLeft) this.#close();
-  }
-
-  /** Closes it when nobody holds it any more. */
-  leave(): void {
-    this.#isLeft = true;
-    if (this.#holders === 0) this.#close();
-  }
-
-  #close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    closeSync(this.fd);
-    this.#offsets.close();
-  }
-}
 
 export class OpenCars {
   readonly #cache: OffsetsCache;
@@ -184,7 +96,7 @@ export class OpenCars {
     if (this.#leaving.length > MOST_LEAVING) await immediate();
     const path = await peer.carPath?.(cid);
     if (path === undefined) return undefined;
-    const fd = this.#descriptor(path, cid);
+    const fd = await this.#descriptor(path, cid, peer);
     try {
       const { size } = fstatSync(fd);
       const offsets = this.#cache.open(cid) ?? (await this.#makeAlone(cid, peer, fd, size));
@@ -199,14 +111,21 @@ export class OpenCars {
     }
   }
 
-  #descriptor(path: string, cid: string): number {
+  async #descriptor(path: string, cid: string, peer: Peer): Promise<number> {
     try {
       return openSync(path, 'r');
     } catch (error) {
       const errno = errnoOf(error) ?? '';
-      if (NO_DESCRIPTOR.has(errno) && this.#cars.size > 0) {
-        // Whoever has an extent of one of them in this turn still finds it open, so its descriptor is free in the next turn.
-        for (const car of [...this.#cars.values()]) this.leave(car);
+      try {
+        // A home that takes its mark from the shard moves it out of sight for a moment, even if another home counts on it.
+        if (errno === 'ENOENT' && (await peer.has(cid))) return openSync(path, 'r');
+        if (NO_DESCRIPTOR.has(errno) && this.#cars.size > 0) {
+          for (const car of [...this.#cars.values()]) this.leave(car);
+          await immediate();
+          return openSync(path, 'r');
+        }
+      } catch {
+        // The first error says what is wrong.
       }
       if (errno === 'ENOENT') throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
       throw ioError(error, `opening shard ${cid}`, path);

@@ -16,7 +16,8 @@ import { Failures } from './failures.ts';
 import { firstAnswer } from './first-answer.ts';
 import { OffsetsCache } from './offsets-cache.ts';
 import type { Offset } from './offsets-file.ts';
-import { type OpenCar, OpenCars } from './open-cars.ts';
+import type { OpenCar } from './open-car.ts';
+import { OpenCars } from './open-cars.ts';
 
 /** A block up to this size is read at once from a file on this machine; a larger one while others get their turn. */
 const AT_ONCE_BYTES = 64 * 1024;
@@ -188,10 +189,15 @@ export class Replicas {
     const car = peer.carPath === undefined ? undefined : await this.cars.open(cid, peer);
     const found = car === undefined ? await this.#aloneFrom(peer, cid, digest) : await this.#fromCar(car, digest);
     if (found !== undefined) return found;
+    if (car !== undefined) {
+      // What is open may be a file that `repair` has replaced by a good one.
+      this.cars.leave(car);
+      await this.#readers.leave(peer.name, cid);
+    }
     const bytes = await this.#readers.use(peer.name, cid, async (reader) => (await reader.read(digest)) ?? nodeOf(reader, digest));
     if (bytes === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
     // It is there, and not where the offsets say.
-    if (car !== undefined) this.cars.distrust(car);
+    if (car !== undefined) this.offsets.drop(cid);
     return bytes;
   }
 

@@ -10,7 +10,7 @@ import type { PlacedShard } from '../../core/model.ts';
 import { blockText, sha256 } from '../../dag/cid.ts';
 import { CAR_HEADER_BYTES } from '../../shard/car.ts';
 import { CarLayout } from './car-layout.ts';
-import type { OpenCar } from './open-cars.ts';
+import type { OpenCar } from './open-car.ts';
 import type { ReplicaPlace, Replicas } from './replicas.ts';
 
 /** To hash one takes a millisecond or two, in which nobody else is answered. */

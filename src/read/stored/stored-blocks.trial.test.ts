@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parseCid, sha256 } from '../../dag/cid.ts';
@@ -117,6 +117,27 @@ test('a CAR that was cut or is gone counts as one replica less', async () => {
     }
     for (const { digest } of held) assert.deepEqual(Buffer.from(sha256(await blocks.read(digest))), Buffer.from(digest));
     assert.ok(trouble.length >= cids.length);
+  });
+});
+
+test('what repair has mended is read there again, although the damaged file was open', async () => {
+  await made.opened(async (opened) => {
+    const { index, home } = opened;
+    let now = 0;
+    const replicas = new Replicas({ peers: home.peers, now: () => now });
+    const blocks = new StoredBlocks({ index, replicas });
+    const [first] = (await everythingIn(opened)) as [HeldBlock];
+    const path = carPath(home, 'a', first.cid);
+    const good = readFileSync(path);
+    await blocks.read(first.digest);
+    damageBlock(path, first.digest);
+    await blocks.read(first.digest);
+    writeFileSync(`${path}.new`, good);
+    renameSync(`${path}.new`, path);
+    rmSync(carPath(home, 'b', first.cid));
+    now += 60_000;
+    assert.deepEqual(Buffer.from(sha256(await blocks.read(first.digest))), Buffer.from(first.digest));
+    await replicas.close();
   });
 });
 

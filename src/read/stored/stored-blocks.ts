@@ -10,11 +10,11 @@ import { blockText, sha256 } from '../../dag/cid.ts';
 import type { Index } from '../../index/index.ts';
 import { type BlockPlace, type Blocks, UnlistedBlock, unreadable } from '../blocks/block-source.ts';
 import { type Holding, Holdings } from './holdings.ts';
-import type { OpenFile } from './open-cars.ts';
+import type { OpenFile } from './open-car.ts';
 import type { Failure, ReplicaPlace, Replicas } from './replicas.ts';
 import { ShardCar } from './shard-car.ts';
 
-export type { OpenFile } from './open-cars.ts';
+export type { OpenFile } from './open-car.ts';
 export type { ShardCar } from './shard-car.ts';
 
 /** Records of shards that are kept decoded. */
