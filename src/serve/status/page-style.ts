@@ -17,20 +17,20 @@ h4{font-size:.95rem;margin:0 0 .6rem;font-weight:600;overflow-wrap:anywhere}
 .pill.ok{color:var(--ok);background:var(--okbg)}.pill.warn{color:var(--warn);background:var(--warnbg)}.pill.bad{color:var(--bad);background:var(--badbg)}.pill.go{color:var(--go);background:var(--gobg)}
 .dim{color:var(--dim)}small,.small{font-size:.86rem}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.1rem 1.25rem;margin:0 0 .8rem}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1px;background:var(--line);border:1px solid var(--line);border-radius:12px;overflow:hidden;margin:0}
+.run+.run{margin-top:-.1rem}#running:not(:empty){margin-bottom:1.5rem}.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1px;background:var(--line);border:1px solid var(--line);border-radius:12px;overflow:hidden;margin:0}
 .facts div{background:var(--card);padding:.8rem 1.1rem}.facts dt{font-size:.82rem;color:var(--dim)}.facts dd{margin:0;font-size:1.3rem;font-weight:600;letter-spacing:-.015em;font-variant-numeric:tabular-nums}
 .notes{list-style:none;margin:0 0 1.25rem;padding:0}.notes li{padding:.65rem 1rem;border-radius:10px;margin-bottom:.5rem;overflow-wrap:anywhere}
 .notes .warn{background:var(--warnbg)}.notes .bad{background:var(--badbg)}.notes b{margin-right:.3em}
 .top{display:flex;flex-wrap:wrap;justify-content:space-between;align-items:baseline;gap:.15rem 1rem}
 .top>:first-child{min-width:0}
 .meta{margin:.2rem 0 0;color:var(--dim);font-size:.92rem;font-variant-numeric:tabular-nums}.meta b{color:var(--ink);font-weight:600}
-.dot-sep>span+span::before{content:"·";margin:0 .45em;color:var(--dim)}
+.dot-sep>span{display:inline-block}.dot-sep>span:not(:last-child)::after{content:"·";margin:0 .45em;color:var(--dim);font-weight:400}
 .bar{display:block;width:100%;height:7px;border-radius:4px;margin:.55rem 0 .35rem}
 .bar rect{fill:var(--ok)}.bar .rest{fill:var(--soft)}.bar.warn rect{fill:var(--warn)}.bar.bad rect{fill:var(--bad)}.bar.go rect{fill:var(--go)}.bar.warn .rest,.bar.bad .rest,.bar.go .rest{fill:var(--soft)}
 .bar.thin{height:4px}
-figure{margin:.9rem 0 0}.plot{display:block;width:100%;height:auto}
-.plot .area{fill:var(--go);opacity:.12}.plot .line{fill:none;stroke:var(--go);stroke-width:1.8;stroke-linejoin:round}.plot .dot{fill:var(--go)}.plot .new{fill:var(--dim);opacity:.5}.plot .new:hover{opacity:1}
-figcaption{display:flex;justify-content:space-between;gap:.75rem;font-size:.78rem;color:var(--dim);font-variant-numeric:tabular-nums}figcaption span:nth-child(2){text-align:center}
+figure{margin:.9rem 0 0}.plot{display:block;width:100%;height:6.2rem}
+.plot .area{fill:var(--go);opacity:.12}.plot .line{fill:none;stroke:var(--go);stroke-width:1.8;stroke-linejoin:round;vector-effect:non-scaling-stroke}.plot .new{fill:var(--dim);opacity:.5}.plot .new:hover{opacity:1}
+figcaption{display:flex;margin-top:.2rem;justify-content:space-between;gap:.75rem;font-size:.78rem;color:var(--dim);font-variant-numeric:tabular-nums}figcaption span:nth-child(2){text-align:center}
 details{margin-top:.9rem;border-top:1px solid var(--line);padding-top:.7rem}
 summary{cursor:pointer;color:var(--go);font-size:.92rem;width:max-content;max-width:100%}
 .use{margin:.75rem 0 0}.use p{margin:0 0 .3rem;font-size:.86rem;color:var(--dim);overflow-wrap:anywhere}.use p b{color:var(--ink)}
@@ -52,20 +52,22 @@ footer{margin-top:2.5rem;color:var(--dim);font-size:.86rem;display:flex;flex-wra
 
 /**
  * Copies lines, and brings what is running and what has changed into the page as it happens. Without it the page says the same, as of
- * when it was loaded.
+ * when it was loaded. A page that nobody sees does not listen: a browser opens six connections to a server, and no seventh tab.
  */
 export const SCRIPT = `
 document.documentElement.classList.add('js');
 document.addEventListener('click',async e=>{const b=e.target.closest('button');if(!b)return;const pre=b.parentNode.querySelector('pre');
 try{await navigator.clipboard.writeText(pre.textContent)}catch{getSelection().selectAllChildren(pre);if(!document.execCommand('copy'))return}
 b.textContent='Copied';setTimeout(()=>b.textContent='Copy',1500)});
-const events=new EventSource('/events'+location.search);
-events.addEventListener('running',e=>{document.getElementById('running').innerHTML=JSON.parse(e.data)});
-let known=document.getElementById('state').dataset.version;
-events.addEventListener('state',async e=>{if(e.data===known)return;known=e.data;
+let events,known=document.getElementById('state').dataset.version;
+const running=e=>{document.getElementById('running').innerHTML=JSON.parse(e.data)};
+const state=async e=>{if(e.data===known)return;known=e.data;
 const answer=await fetch(location.href,{cache:'no-store'});if(!answer.ok)return;
 const page=new DOMParser().parseFromString(await answer.text(),'text/html');
 const open=[...document.querySelectorAll('details[open]')].map(d=>d.id);
 for(const id of['summary','state'])document.getElementById(id).replaceWith(page.getElementById(id));
-for(const id of open)document.getElementById(id)?.setAttribute('open','')});
+for(const id of open)document.getElementById(id)?.setAttribute('open','')};
+const listen=()=>{events?.close();if(document.hidden)return;events=new EventSource('/events');
+events.addEventListener('running',running);events.addEventListener('state',state)};
+document.addEventListener('visibilitychange',listen);listen();
 `.trim();

@@ -8,7 +8,7 @@ const HEIGHT = 96;
 const LINE_BOTTOM = 56;
 const BARS_TOP = 62;
 
-/** An SVG of fixed proportions; empty for a repository with one snapshot, of which there is nothing to compare. */
+/** An SVG as wide as there is room; empty for a repository with one snapshot, of which there is nothing to compare. */
 export function plot(points: readonly SnapshotPoint[]): string {
   const [first] = points;
   const last = points.at(-1);
@@ -31,8 +31,8 @@ export function plot(points: readonly SnapshotPoint[]): string {
     return `<rect class="new" x="${round(x(time) - width / 2)}" y="${round(HEIGHT - height)}" width="${width}" height="${height}"><title>${title}</title></rect>`;
   });
   const label = `${points.length} snapshots from ${day(from)} to ${day(last.time)}: ${size(first.bytes)} then, ${size(last.bytes)} now`;
-  return `<figure><svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">
-<path class="area" d="M${x(from)},${LINE_BOTTOM}L${corners.join('L')}L${x(last.time)},${LINE_BOTTOM}Z"/><polyline class="line" points="${corners.join(' ')}"/><circle class="dot" cx="${x(last.time)}" cy="${y(last.bytes)}" r="3.5"/>${bars.join('')}</svg>
+  return `<figure><svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${label}">
+<path class="area" d="M${x(from)},${LINE_BOTTOM}L${corners.join('L')}L${x(last.time)},${LINE_BOTTOM}Z"/><polyline class="line" points="${corners.join(' ')}"/>${bars.join('')}</svg>
 <figcaption><span>${day(from)}</span><span>size, and what each of ${points.length} snapshots has brought</span><span>${day(last.time)}</span></figcaption></figure>`;
 }
 
