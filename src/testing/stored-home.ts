@@ -40,10 +40,11 @@ export class StoredHome {
   readonly #home: TestHome;
   readonly #layout: PeerLayout;
 
-  static async make(peers: readonly string[], layout: PeerLayout = 'car'): Promise<StoredHome> {
+  /** @param files small ones, a block each */
+  static async make(peers: readonly string[], layout: PeerLayout = 'car', files = MANY): Promise<StoredHome> {
     const source = mkdtempSync(join(tmpdir(), 'shardctl-source-'));
     mkdirSync(join(source, 'many'));
-    for (let i = 0; i < MANY; i++) writeFileSync(join(source, 'many', `${i}`), `file ${i}`);
+    for (let i = 0; i < files; i++) writeFileSync(join(source, 'many', `${i}`), `file ${i}`);
     for (let i = 0; i < 8; i++) writeFileSync(join(source, `large${i}`), Buffer.alloc(90_000, `large ${i} `));
     const home = await TestHome.create(Object.fromEntries(peers.map((name) => [name, {}])), layout);
     const options = { replication: { min: peers.length, max: peers.length }, shardBytes: 4 * SHARD_BYTES };

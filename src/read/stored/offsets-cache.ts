@@ -4,7 +4,7 @@
  * is not whole by its checksums, and is made again. Where no file can be written, the offsets of the shards that are open stay in memory.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectories } from '../../core/durable-files.ts';
@@ -15,6 +15,9 @@ const HALF_WRITTEN = '.new';
 /** A half-written file to which nobody has written for this long belongs to a process that has died. */
 const HOUR_MS = 60 * 60 * 1000;
 
+/** A file up to this size, for 4,000 blocks, is read at once, and takes no descriptor. */
+const SMALL_BYTES = 64 * 1024;
+
 /** The offsets of one shard, as long as they are open. */
 export class OpenOffsets {
   readonly offsets: Offsets;
@@ -23,6 +26,10 @@ export class OpenOffsets {
   constructor(source: number | Buffer, shard: Uint8Array) {
     this.offsets = new Offsets(source, shard);
     this.#fd = typeof source === 'number' ? source : undefined;
+  }
+
+  get isFile(): boolean {
+    return this.#fd !== undefined;
   }
 
   close(): void {
@@ -50,7 +57,12 @@ export class OffsetsCache {
     let fd: number | undefined;
     try {
       fd = openSync(join(this.#dir, cid), 'r');
-      return new OpenOffsets(fd, parseCid(cid).digest);
+      const { size } = fstatSync(fd);
+      if (size > SMALL_BYTES) return new OpenOffsets(fd, parseCid(cid).digest);
+      const bytes = Buffer.allocUnsafeSlow(size);
+      const whole = new OpenOffsets(bytes.subarray(0, readSync(fd, bytes, 0, size, 0)), parseCid(cid).digest);
+      closeSync(fd);
+      return whole;
     } catch {
       if (fd === undefined) return undefined;
       closeSync(fd);

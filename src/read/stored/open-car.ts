@@ -39,6 +39,10 @@ export class OpenCar implements OpenFile {
     this.#offsets = offsets;
   }
 
+  get descriptors(): number {
+    return this.#offsets.isFile ? 2 : 1;
+  }
+
   get heldBytes(): number {
     return this.#offsets.offsets.heldBytes;
   }

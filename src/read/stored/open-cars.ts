@@ -1,7 +1,8 @@
 /**
- * The CARs on this machine that are open, each with the offsets of its blocks. At most 256 are open, two descriptors each, and those
- * that nobody has used for a minute are closed: a CAR that was removed takes its space on the disk as long as it is open. Holds 5 bytes
- * for each 255 blocks of an open shard; where no file of offsets can be written, 16 bytes a block, in all 32 MiB and one shard more.
+ * The CARs on this machine that are open, each with the offsets of its blocks. They take at most 512 descriptors, two for a shard of more
+ * than 4,000 blocks. Those that nobody has used for a minute are closed: a CAR that was removed takes its space on the disk as long as it
+ * is open. Holds 16 bytes a block of smaller shards, and of larger ones 5 bytes for each 255 blocks (16 bytes a block where no file of
+ * offsets can be written); in all 32 MiB and one shard more.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setImmediate as immediate } from 'node:timers/promises';
@@ -15,7 +16,7 @@ import type { OffsetsCache, OpenOffsets } from './offsets-cache.ts';
 import { encodeOffsets } from './offsets-file.ts';
 import { OpenCar } from './open-car.ts';
 
-const MOST_OPEN = 256;
+const MOST_DESCRIPTORS = 512;
 const MOST_LEAVING = 32;
 const MOST_HELD_BYTES = 32 * 1024 * 1024;
 const IDLE_MS = 60_000;
@@ -33,6 +34,7 @@ export class OpenCars {
   /** To be closed in the next turn of the event loop: in this one somebody may have an extent of them. */
   readonly #leaving: OpenCar[] = [];
   #heldBytes = 0;
+  #descriptors = 0;
   #steps = 0;
   /** Steps at the last look for those that nobody uses. */
   #seenSteps = 0;
@@ -73,6 +75,7 @@ export class OpenCars {
     if (!this.#cars.delete(keyOf(car.cid, car.peer))) return;
     if (this.#anyOf.get(car.cid) === car) this.#anyOf.delete(car.cid);
     this.#heldBytes -= car.heldBytes;
+    this.#descriptors -= car.descriptors;
     if (this.#leaving.push(car) === 1) setImmediate(() => this.#closeLeft());
   }
 
@@ -136,8 +139,10 @@ export class OpenCars {
     this.#cars.set(keyOf(car.cid, car.peer), car);
     this.#anyOf.set(car.cid, car);
     this.#heldBytes += car.heldBytes;
+    this.#descriptors += car.descriptors;
     car.usedAt = ++this.#steps;
-    while (this.#cars.size > 1 && (this.#cars.size > MOST_OPEN || this.#heldBytes > MOST_HELD_BYTES)) this.leave(this.#oldest(car));
+    while (this.#cars.size > 1 && (this.#descriptors > MOST_DESCRIPTORS || this.#heldBytes > MOST_HELD_BYTES))
+      this.leave(this.#oldest(car));
     if (this.#idle === undefined) this.#idle = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
     return car;
   }

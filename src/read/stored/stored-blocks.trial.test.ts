@@ -184,7 +184,7 @@ test('a block whose shard was pruned meanwhile is told from damage, and found wh
 });
 
 test('in layout blockstore there are no extents, and every block is there all the same', async () => {
-  const stored = await StoredHome.make(['a'], 'blockstore');
+  const stored = await StoredHome.make(['a'], 'blockstore', 20);
   try {
     await stored.opened(async (opened) => {
       const { blocks } = opened;
