@@ -87,7 +87,7 @@ export class StoredHome {
 }
 
 /** Everything that is in the shards and catalogues of all snapshots, with the nodes of their manifests. */
-export async function everythingIn({ index, home }: OpenedHome): Promise<HeldBlock[]> {
+export async function everythingIn({ index, home }: Pick<OpenedHome, 'index' | 'home'>): Promise<HeldBlock[]> {
   const held: HeldBlock[] = [];
   const holdings = index.snapshots('test').flatMap(({ shards, catalogue }) => [...shards.map((number) => index.shard(number)), catalogue]);
   const [first = ''] = home.peers.keys();

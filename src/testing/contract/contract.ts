@@ -61,6 +61,21 @@ export function peerContract(
       assert.ok(existsSync(shard.carPath), 'a CAR that may not be consumed stays');
     });
 
+    rule('a block is given by itself where there is a way, and the CAR is where the peer says that it is', async ({ peer, flip, dir }) => {
+      const shard = makeShard(dir, makeBlocks(20, 4000));
+      await peer.put(shard, keep);
+      const path = await peer.carPath?.(shard.cid);
+      if (path !== undefined) assert.ok(readFileSync(path).equals(readFileSync(shard.carPath)));
+      const block = blockOf(shard, 3);
+      const alone = await peer.block?.(sha256(block));
+      if (alone === undefined) return;
+      assert.deepEqual(bytesOf(alone), bytesOf(block));
+      assert.ok(await peer.block?.(shard.root.digest), 'the nodes of the manifest, too');
+      assert.equal(await peer.block?.(sha256(Buffer.from('not here'))), undefined);
+      await flip(shard, block);
+      await assert.rejects(async () => peer.block?.(sha256(block)), { code: 'DAMAGE' });
+    });
+
     rule('a shard with manifest nodes on two levels reads back', async ({ peer, dir }) => {
       const shard = makeShard(dir, makeBlocks(1500, 40));
       await peer.put(shard, keep);
