@@ -1,8 +1,9 @@
 /** `--metrics-file`: what a run came to, for the textfile collector of Prometheus' node_exporter. Written also when it failed. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { reasonOf, ShardctlError } from '../../core/errors.ts';
+import { updateRecords } from '../../home/runs/records.ts';
 import { Readings } from '../../maintain/figures/gauges.ts';
-import { addPeer, readLastRun, readMaintenance, readRepository } from '../../maintain/figures/home-readings.ts';
+import { addLastChange, addPeer, readLastRuns, readMaintenance, readRepository } from '../../maintain/figures/home-readings.ts';
 import type { Context } from '../command-line/context.ts';
 import type { Result } from '../results/results.ts';
 import { asUser } from '../session/privacy.ts';
@@ -19,6 +20,7 @@ export async function writeRuns(context: Context, path: string, runs: ReadonlyMa
     readings.add('exitCode', { repository }, exitCode);
     readings.add('changed', { repository }, summary?.changedEntries);
     readings.add('newBytes', { repository }, summary?.newBytes);
+    addLastChange(readings, repository, updateRecords(context.home.runs, repository));
   }
   try {
     await reading(context, async ({ config, index, peers }) => {
@@ -42,7 +44,7 @@ export async function writeStatus(
   const { runs } = context.home;
   for (const { name } of index.repositories()) {
     await readRepository(readings, { index, peers, demand: config }, name);
-    readLastRun(readings, runs, name);
+    readLastRuns(readings, runs, name);
   }
   for (const { usedBytes, freeBytes, ...peer } of statuses) {
     addPeer(readings, { ...peer, metric: usedBytes === undefined || freeBytes === undefined ? undefined : { usedBytes, freeBytes } });

@@ -12,6 +12,9 @@ export const GAUGES = {
   exitCode: ['shardctl_last_run_exit_code', 'How it ended: 0 is well, the others are in the README.'],
   changed: ['shardctl_last_run_changed_entries', 'Entries that were new, different or gone.'],
   newBytes: ['shardctl_last_run_new_bytes', 'Bytes of blocks that were stored.'],
+  changeDuration: ['shardctl_last_change_duration_seconds', 'How long the last run took that has made a snapshot.'],
+  changeEntries: ['shardctl_last_change_entries', 'Entries that were new, different or gone in it.'],
+  changeNewBytes: ['shardctl_last_change_new_bytes', 'Bytes of blocks that it has stored.'],
   files: ['shardctl_files', 'Files in the newest snapshot.'],
   bytes: ['shardctl_bytes', 'Bytes of these files.'],
   snapshot: ['shardctl_snapshot_timestamp_seconds', 'When the newest snapshot was made.'],
@@ -35,6 +38,10 @@ export const GAUGES = {
   commandExitCode: ['shardctl_command_exit_code', 'How it ended: 0 is well, the others are in the README.'],
 
   // No labels.
+  homeLastRun: [
+    'shardctl_home_last_run_timestamp_seconds',
+    'When a run last took the lock of the home or gave it back, whatever it came to.',
+  ],
   verifyShards: ['shardctl_verify_shards', 'Shards and catalogues that the last verify has looked at.'],
   verifyReadBytes: ['shardctl_verify_read_bytes', 'Bytes that it has read back.'],
   verifyDamaged: ['shardctl_verify_damaged', 'What it has found damaged or missing.'],

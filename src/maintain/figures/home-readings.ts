@@ -63,19 +63,30 @@ export function addHead(readings: Readings, { repository, counts, bytes, time }:
   readings.add('damaged', labels, shards.damaged);
 }
 
-/** The last run of a repository that is remembered: the last failure, or the last run that has changed something. @param runs directory */
-export function readLastRun(readings: Readings, runs: string, repository: string): void {
-  addLastRun(readings, repository, failureOf(runs, repository) ?? updateRecords(runs, repository).at(-1));
+/**
+ * What the records say of a repository's last runs. When the last one ended is not among it: a run that has found nothing to do leaves no
+ * record. @param runs directory of the records
+ */
+export function readLastRuns(readings: Readings, runs: string, repository: string): void {
+  addLastRuns(readings, repository, updateRecords(runs, repository), failureOf(runs, repository));
 }
 
-export function addLastRun(readings: Readings, repository: string, last: UpdateRecord | undefined): void {
-  const labels = { repository };
-  if (last === undefined) return;
-  readings.add('timestamp', labels, Date.parse(last.ended) / 1000);
-  readings.add('duration', labels, last.seconds);
-  readings.add('exitCode', labels, last.exitCode);
-  readings.add('changed', labels, last.changedEntries);
-  readings.add('newBytes', labels, last.newBytes);
+/** @param changes runs that have made a snapshot, oldest first @param failure the last run, if it has failed */
+export function addLastRuns(
+  readings: Readings,
+  repository: string,
+  changes: readonly UpdateRecord[],
+  failure: UpdateRecord | undefined,
+): void {
+  if (changes.length > 0 || failure !== undefined) readings.add('exitCode', { repository }, failure?.exitCode ?? 0);
+  addLastChange(readings, repository, changes);
+}
+
+export function addLastChange(readings: Readings, repository: string, changes: readonly UpdateRecord[]): void {
+  const last = changes.at(-1);
+  readings.add('changeDuration', { repository }, last?.seconds);
+  readings.add('changeEntries', { repository }, last?.changedEntries);
+  readings.add('changeNewBytes', { repository }, last?.newBytes);
 }
 
 /** @param runs directory of the records */
