@@ -31,7 +31,7 @@ export interface Row {
 const AHEAD = 16;
 
 /** Links that all listings under way may hold; each takes some 300 bytes. */
-export const MOST_LISTED = 400_000;
+export const MOST_LISTED = 250_000;
 
 /** Too many large directories are being listed. */
 export class TooMuchListed extends Error {
