@@ -74,5 +74,6 @@ export function contentLocation({ path, format }: GatewayRequest, name: string):
   const query = new URLSearchParams(path.query);
   query.set('format', name);
   for (const [key, value] of format.parameters) if (!query.has(`${name}-${key}`)) query.set(`${name}-${key}`, value);
+  query.sort();
   return `${path.encoded}?${query}`;
 }

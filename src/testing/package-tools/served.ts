@@ -12,7 +12,7 @@ export class Served {
   readonly #child: ChildProcess;
 
   /** @param options of `serve` */
-  static async start(program: Program, network: LoneNetwork, ...options: string[]): Promise<Served> {
+  static async start(program: Program, network: Pick<LoneNetwork, 'command'>, ...options: string[]): Promise<Served> {
     const child = program.startBy((...command) => network.command(...command), 'serve', ...options);
     const said: string[] = [];
     const url = new Promise<string>((resolve, reject) => {
