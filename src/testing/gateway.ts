@@ -28,6 +28,9 @@ export function gatewayOver({ block, sees = () => true, isRestricted = false, sh
       if (bytes === undefined) throw new UnlistedBlock(digest);
       return bytes;
     },
+    sizeOf: async (digest: Uint8Array) => block(digest)?.length,
+    extentOf: async () => undefined,
+    extentNow: () => undefined,
     carOf: async (cid: string) => shardCarOf?.(cid),
   };
   const view = { repositories: new Map(), peers: new Map(), blocks } as unknown as MirrorView;

@@ -31,10 +31,39 @@ const memory = new BodyMemory();
  * Resolves when the answer has ended, be it whole or not. Works on HTTP/1.1 and HTTP/2.
  * @throws whatever kept the first window from being read: then nothing was sent, and the answer is still to be given
  */
-export async function sendFile(reply: FastifyReply, answer: FileAnswer, { onCut }: SendHooks = {}): Promise<void> {
-  const { status, headers, from, to, windows } = answer;
+export async function sendFile(reply: FastifyReply, answer: FileAnswer, hooks: SendHooks = {}): Promise<void> {
+  const { from, to, windows } = answer;
+  await send(reply, answer, new Parts(windows, from, to), hooks);
+}
+
+/** A body that is made while it is sent, and cannot be begun anew in the middle. */
+export interface StreamAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Small ones: each client that reads slowly has one waiting. */
+  readonly pieces: AsyncGenerator<Uint8Array>;
+}
+
+/** As `sendFile`. */
+export async function sendStream(reply: FastifyReply, answer: StreamAnswer, hooks: SendHooks = {}): Promise<void> {
+  const { pieces } = answer;
+  const parts = {
+    next: async () => {
+      const { value } = await pieces.next();
+      return value === undefined ? undefined : [value as Uint8Array];
+    },
+    end: async () => void (await pieces.return(undefined)),
+  };
+  await send(reply, answer, parts, hooks);
+}
+
+async function send(
+  reply: FastifyReply,
+  { status, headers }: Pick<FileAnswer, 'status' | 'headers'>,
+  parts: Pick<Parts, 'next' | 'end'>,
+  { onCut }: SendHooks,
+): Promise<void> {
   const { raw } = reply;
-  const parts = new Parts(windows, from, to);
   let isGone = raw.destroyed;
   raw.once('close', () => {
     isGone = true;

@@ -54,7 +54,7 @@ export function serverOf({ mirror, access, routing, metrics, status, hashes, sig
     done();
   });
   statusRoutes(app, { mirror, access, metrics, source: status, signal });
-  ipfsRoutes(app, { mirror, access });
+  ipfsRoutes(app, { mirror, access, onTrouble });
   routingRoutes(app, { mirror, access, routing });
   bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }) });
   pathRoutes(app, { mirror, access, hashes });

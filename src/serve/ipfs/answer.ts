@@ -1,5 +1,6 @@
 /** How an answer of the gateway begins, and what follows it. */
 import { textOfCid } from '../../dag/cid.ts';
+import type { FileAnswer } from '../body/send.ts';
 import type { ContentBlocks } from './content-blocks.ts';
 import { type ContentPath, printable } from './content-path.ts';
 import type { ResolvedPath } from './resolved-path.ts';
@@ -16,9 +17,11 @@ export interface GatewayRequest {
 export interface GatewayAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Undefined: none, as HEAD wants it. */
-  readonly body: Uint8Array | AsyncIterable<Uint8Array> | undefined;
+  readonly body: Body;
 }
+
+/** Bytes that are there, a body that is made while it is sent, a part of a file; undefined: none, as HEAD wants it. */
+export type Body = Uint8Array | { readonly pieces: AsyncGenerator<Uint8Array> } | Pick<FileAnswer, 'from' | 'to' | 'windows'> | undefined;
 
 export const IMMUTABLE = 'public, max-age=29030400, immutable';
 
@@ -50,22 +53,6 @@ export function disposition(kind: 'attachment' | 'inline', name: string): string
 /** Half a pair of UTF-16 would make encodeURIComponent throw. */
 function wellFormed(text: string): string {
   return Buffer.from(text, 'utf8').toString('utf8');
-}
-
-/**
- * The first piece of a body is made before the answer begins: what is not there is still answered with an error then.
- * @returns the same pieces
- */
-export async function begun(pieces: AsyncGenerator<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
-  const first = await pieces.next();
-  return (async function* () {
-    try {
-      if (first.done !== true) yield first.value;
-      yield* pieces;
-    } finally {
-      await pieces.return(undefined);
-    }
-  })();
 }
 
 /** The address at which the same answer is found without an `Accept` header. Undefined where this address is the one. */

@@ -3,9 +3,10 @@ import { BlockSet } from '../../core/block-set.ts';
 import { DAG_PB, RAW } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
 import type { AnyCid } from '../../dag/foreign-cid.ts';
+import type { Window } from '../../read/files/file-bytes.ts';
 import type { ShardCar } from '../../read/stored/stored-blocks.ts';
 import { decide, type RequestConditions } from '../paths/conditions.ts';
-import { begun, contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
+import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { carOf } from './car-bytes.ts';
 import { type CarRequest, carContentType, carEtag, carRequestOf } from './car-request.ts';
 import { blocksFor, type MetBlocks } from './dag-walk.ts';
@@ -18,7 +19,7 @@ export type ShardCarOf = (cid: string) => Promise<ShardCar | undefined>;
 export async function carAnswer(request: GatewayRequest, shardCarOf: ShardCarOf): Promise<GatewayAnswer> {
   const wanted = carRequestOf(request.path.query, request.format);
   const shard = await shardIn(request, wanted, shardCarOf);
-  return shard === undefined ? await walkedCar(request, wanted) : await shardCar(request, shard);
+  return shard === undefined ? await walkedCar(request, wanted) : shardCar(request, shard);
 }
 
 async function walkedCar(request: GatewayRequest, wanted: CarRequest): Promise<GatewayAnswer> {
@@ -31,7 +32,7 @@ async function walkedCar(request: GatewayRequest, wanted: CarRequest): Promise<G
   if (status === 304) return { status, headers: withoutContent(headers), body: undefined };
   if (status === 412) return plain(412, 'the CAR is not the one that the request is meant for');
   const met = wanted.dups ? undefined : new MetByCid();
-  if (method !== 'HEAD') return { status, headers, body: await begun(carOf(resolved.last, blocksFor(resolved, wanted, { blocks, met }))) };
+  if (method !== 'HEAD') return { status, headers, body: { pieces: carOf(resolved.last, blocksFor(resolved, wanted, { blocks, met })) } };
   await blocks.read(resolved.last);
   return { status, headers, body: undefined };
 }
@@ -43,7 +44,8 @@ async function shardIn({ path, blocks }: GatewayRequest, wanted: CarRequest, sha
   return blocks.mayBeHere(root) ? await shardCarOf(textOfCid(root.bytes)) : undefined;
 }
 
-async function shardCar(request: GatewayRequest, { carBytes, stream }: ShardCar): Promise<GatewayAnswer> {
+function shardCar(request: GatewayRequest, car: ShardCar): GatewayAnswer {
+  const { carBytes } = car;
   const { path, method } = request;
   const etag = `"${textOfCid(path.root.bytes)}.car"`;
   const headers = {
@@ -65,13 +67,12 @@ async function shardCar(request: GatewayRequest, { carBytes, stream }: ShardCar)
       'content-length': String(to - from),
       ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${carBytes}` } : {}),
     },
-    body: method === 'HEAD' ? undefined : await begun(copies(stream(from, to))),
+    body: method === 'HEAD' ? undefined : { from, to, windows: (at, end) => windowsOf(car, at, end) },
   };
 }
 
-/** A piece of a shard is overwritten when the next one is asked for, and the socket may not have sent it yet. */
-async function* copies(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const piece of pieces) yield Buffer.from(piece);
+async function* windowsOf(car: ShardCar, from: number, to: number): AsyncGenerator<Window, void, void> {
+  for await (const piece of car.stream(from, to)) yield [piece];
 }
 
 function carHeaders(request: GatewayRequest, wanted: Pick<CarRequest, 'order' | 'dups'>): Record<string, string> {

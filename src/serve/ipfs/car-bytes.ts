@@ -3,7 +3,7 @@ import type { AnyCid } from '../../dag/foreign-cid.ts';
 import type { CidBlock } from './resolved-path.ts';
 
 /** Bytes that are gathered before they go out: a write for each small block would cost more than copying it. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 /** @param root the only root that the header names */
 export async function* carOf(root: AnyCid, blocks: AsyncIterable<CidBlock>): AsyncGenerator<Buffer> {

@@ -2,22 +2,38 @@
 import { DIGEST_BYTES } from '../../core/model.ts';
 import { SHA2_256, textOfCid } from '../../dag/cid.ts';
 import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
-import { type Blocks, UnlistedBlock } from '../../read/blocks/block-source.ts';
+import { UnlistedBlock } from '../../read/blocks/block-source.ts';
+import type { FileBlocks } from '../../read/files/file-leaves.ts';
 
 /** The home has no such block, or does not show it to this client. */
 export class NotHere extends Error {}
 
 export interface ContentBlocksOptions {
-  readonly blocks: Blocks;
+  readonly blocks: FileBlocks;
   /** Whether the client may see a block. It is asked before the block is looked for: what is hidden takes as long as what is not there. */
   readonly sees: (digest: Uint8Array) => boolean;
 }
 
 export class ContentBlocks {
   readonly #options: ContentBlocksOptions;
+  /**
+   * The same blocks by their digests, for the bytes of files. Each leaf is asked for, too: the node of a file may be inline, which anybody
+   * can make up.
+   */
+  readonly ofFiles: FileBlocks;
 
   constructor(options: ContentBlocksOptions) {
     this.#options = options;
+    const { blocks, sees } = options;
+    this.ofFiles = {
+      read: async (digest) => {
+        if (sees(digest)) return await blocks.read(digest);
+        throw new UnlistedBlock(digest);
+      },
+      sizeOf: async (digest) => (sees(digest) ? await blocks.sizeOf(digest) : undefined),
+      extentOf: async (digest) => (sees(digest) ? await blocks.extentOf(digest) : undefined),
+      extentNow: (digest) => (sees(digest) ? blocks.extentNow(digest) : undefined),
+    };
   }
 
   /** @throws NotHere; ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when the block is known and no peer gives it intact */
@@ -30,6 +46,14 @@ export class ContentBlocks {
     } catch (error) {
       throw error instanceof UnlistedBlock ? notHere(cid) : error;
     }
+  }
+
+  /** Bytes of the block, which is not read where that can be known without. @throws as `read` does */
+  async sizeOf(cid: AnyCid): Promise<number> {
+    const inline = inlineBytes(cid);
+    const size = inline?.length ?? (this.mayBeHere(cid) ? await this.#options.blocks.sizeOf(cid.digest) : undefined);
+    if (size === undefined) throw notHere(cid);
+    return size;
   }
 
   /** Whether the home can have such a block, and shows it to the client if it has. */

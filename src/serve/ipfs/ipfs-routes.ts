@@ -1,7 +1,10 @@
 /** `/ipfs/CID/PATH`: the gateway from which IPFS nodes read blocks and CARs, and people files. `/ipns/` has no answers here. */
-import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { displayText } from '../../core/display.ts';
+import { messageOf } from '../../core/errors.ts';
+import { UnlistedBlock } from '../../read/blocks/block-source.ts';
 import type { Access } from '../access/access.ts';
+import { sendFile, sendStream } from '../body/send.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { carAnswer } from './car-answer.ts';
@@ -14,54 +17,48 @@ import { unixFsAnswer } from './unixfs-answer.ts';
 export interface IpfsOptions {
   readonly mirror: Mirror;
   readonly access: Pick<Access, 'isRestricted' | 'sees'>;
+  /** Told of answers that were cut off, because a block could not be had. */
+  readonly onTrouble?: (message: string, cause: string) => void;
 }
 
-export function ipfsRoutes(app: FastifyInstance, { mirror, access }: IpfsOptions): void {
+export function ipfsRoutes(app: FastifyInstance, { mirror, access, onTrouble }: IpfsOptions): void {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/ipfs/*',
     handler: async (request, reply) => {
       const view = mirror.acquire();
-      let isStreaming = false;
+      const onCut = (error: unknown) => onTrouble?.(`cut ${displayText(request.originalUrl)} off: ${messageOf(error)}`, 'cut off');
       try {
-        const { status, headers, body } = await answerTo(request, view, access);
-        reply.code(status).headers(access.isRestricted ? forOneClient(headers) : headers);
-        if (body === undefined || body instanceof Uint8Array) return await reply.send(body && bufferOf(body));
-        isStreaming = true;
-        return await reply.send(streamOf(body, () => mirror.release(view)));
+        const answer = await answerTo(request, view, access);
+        const headers = access.isRestricted ? forOneClient(answer.headers) : answer.headers;
+        return await send(reply, { ...answer, headers }, onCut);
+      } catch (error) {
+        return await send(reply, refusalOf(request, error), onCut);
       } finally {
-        if (!isStreaming) mirror.release(view);
+        mirror.release(view);
       }
     },
   });
   app.route({
     method: ['GET', 'HEAD'],
     url: '/ipns/*',
-    handler: (_request, reply) => send(reply, plain(501, 'names are not resolved here: ask for /ipfs/CID')),
+    handler: (_request, reply) => send(reply, plain(501, 'names are not resolved here: ask for /ipfs/CID'), () => {}),
   });
 }
 
 async function answerTo(request: FastifyRequest, view: MirrorView, access: IpfsOptions['access']): Promise<GatewayAnswer> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>;
-  try {
-    const path = contentPathOf(request.originalUrl);
-    if (headers['service-worker'] === 'script' && path.names.length === 0)
-      throw new BadRequest('a service worker cannot be registered for the files of others');
-    const format = responseFormatOf(path.query, headers.accept);
-    const blocks = new ContentBlocks({ blocks: view.blocks, sees: (digest) => access.sees(request, view, digest) });
-    return await contentOf({ method: request.method, headers, path, format, blocks }, view);
-  } catch (error) {
-    if (error instanceof BadRequest) return plain(error.status, error.message);
-    if (!(error instanceof NotHere)) throw error;
-    // RFC 9111, 5.2.1.7, and the gateway specification: whoever asks so wants no 404 that he might remember.
-    return headers['cache-control'] === 'only-if-cached'
-      ? plain(412, error.message)
-      : plain(404, error.message, { 'cache-control': 'no-cache' });
-  }
+  const path = contentPathOf(request.originalUrl);
+  if (headers['service-worker'] === 'script' && path.names.length === 0)
+    throw new BadRequest('a service worker cannot be registered for the files of others');
+  const format = responseFormatOf(path.query, headers.accept);
+  const blocks = new ContentBlocks({ blocks: view.blocks, sees: (digest) => access.sees(request, view, digest) });
+  return await contentOf({ method: request.method, headers, path, format, blocks }, view);
 }
 
 async function contentOf(request: GatewayRequest, view: MirrorView): Promise<GatewayAnswer> {
-  switch (request.format.type) {
+  const { type } = request.format;
+  switch (type) {
     case RAW_TYPE:
       return await rawAnswer(request);
     case CAR_TYPE:
@@ -71,11 +68,17 @@ async function contentOf(request: GatewayRequest, view: MirrorView): Promise<Gat
     case 'application/cbor':
       return await unixFsAnswer(request);
     default:
-      return plain(
-        request.format.type.startsWith('application/vnd.ipld') ? 406 : 400,
-        `there is no ${request.format.type} here: ask for ?format=raw or ?format=car`,
-      );
+      return plain(type.startsWith('application/vnd.ipld') ? 406 : 400, `there is no ${type} here: ask for ?format=raw or ?format=car`);
   }
+}
+
+/** @throws what is no fault of the request */
+function refusalOf({ headers }: FastifyRequest, error: unknown): GatewayAnswer {
+  if (error instanceof BadRequest) return plain(error.status, error.message);
+  if (!(error instanceof NotHere || error instanceof UnlistedBlock)) throw error;
+  // RFC 9111, 5.2.1.7, and the gateway specification: whoever asks so wants no 404 that he might remember.
+  if (headers['cache-control'] === 'only-if-cached') return plain(412, error.message);
+  return plain(404, error.message, { 'cache-control': 'no-cache' });
 }
 
 /** Where repositories are private, no cache may give to others what one client may see. */
@@ -88,17 +91,18 @@ function forOneClient(headers: Readonly<Record<string, string>>): Record<string,
   };
 }
 
-function send(reply: FastifyReply, { status, headers, body }: GatewayAnswer): FastifyReply {
-  return reply.code(status).headers(headers).send(body);
+/** Resolves when all of it was sent, or the client has left. @throws whatever keeps a body from being begun */
+async function send(reply: FastifyReply, { status, headers, body }: GatewayAnswer, onCut: (error: unknown) => void): Promise<FastifyReply> {
+  if (body === undefined || body instanceof Uint8Array)
+    return await reply
+      .code(status)
+      .headers(headers)
+      .send(body && bufferOf(body));
+  if ('pieces' in body) await sendStream(reply, { status, headers, pieces: body.pieces }, { onCut });
+  else await sendFile(reply, { status, headers, ...body }, { onCut });
+  return reply;
 }
 
 function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);
-}
-
-/** @param onEnd called once, when the last byte was read or the client has left */
-function streamOf(pieces: AsyncIterable<Uint8Array>, onEnd: () => void): Readable {
-  const stream = Readable.from(pieces, { objectMode: false, highWaterMark: 512 * 1024 });
-  stream.once('close', onEnd);
-  return stream;
 }

@@ -1,15 +1,18 @@
 /** What a path leads to as people and programs want it: files with ranges, directories with their `index.html` or as a listing, symlinks as they are. */
 import { DAG_PB, RAW } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
+import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
 import { unixFsOf } from '../../dag/node-links.ts';
+import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
+import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
+import type { FileAnswer } from '../body/send.ts';
 import { encodePath } from '../paths/address.ts';
 import { decide } from '../paths/conditions.ts';
 import { contentTypeOf, isDocument, OCTETS, SANDBOX } from '../paths/content-type.ts';
-import { begun, contentHeaders, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
-import { NotHere } from './content-blocks.ts';
+import { contentHeaders, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
+import { type ContentBlocks, NotHere } from './content-blocks.ts';
 import { BadRequest } from './content-path.ts';
 import { entriesOf } from './directory-entries.ts';
-import { fileBytes, filePartOf } from './file-bytes.ts';
 import { firstRange } from './first-range.ts';
 import { listingPage, PAGE_VERSION } from './listing-page.ts';
 import { type CidBlock, type ResolvedPath, resolvePath } from './resolved-path.ts';
@@ -17,32 +20,35 @@ import { type CidBlock, type ResolvedPath, resolvePath } from './resolved-path.t
 /** A page is made anew by another version of this program, so it is not kept for ever. */
 const LISTING_CACHE = 'public, max-age=604800, stale-while-revalidate=2678400';
 
+const ONLY_UNIXFS = 'only files and directories are shown: ask for ?format=raw';
+
 export async function unixFsAnswer(request: GatewayRequest): Promise<GatewayAnswer> {
   const { path, blocks } = request;
   const resolved = await resolvePath(path.root, path.names, blocks);
   const { last } = resolved;
-  if (last.codec !== DAG_PB && last.codec !== RAW) throw new BadRequest(`only files and directories are shown: ask for ?format=raw`, 501);
-  const entry = { cid: last, bytes: await blocks.read(last) };
-  const unixFs = last.codec === DAG_PB ? unixFsOf(entry.bytes) : undefined;
+  const tag = textOfCid(last.bytes);
+  if (last.codec === RAW) return await fileAnswer(request, resolved, { cid: last, node: undefined }, tag, path.names.at(-1));
+  if (last.codec !== DAG_PB) throw new BadRequest(ONLY_UNIXFS, 501);
+  const bytes = await blocks.read(last);
+  const unixFs = unixFsOf(bytes);
   switch (unixFs?.type) {
+    case undefined:
+      throw new BadRequest(ONLY_UNIXFS, 501);
     case 'directory':
     case 'hamt':
-      return await directoryAnswer(request, resolved, entry);
-    case 'symlink':
-      return await sent(request, resolved, {
-        etag: `"${textOfCid(last.bytes)}"`,
-        type: 'inode/symlink',
-        modified: undefined,
-        size: unixFs.data?.length ?? 0,
-        bytes: async function* (from, to) {
-          yield (unixFs.data ?? new Uint8Array(0)).subarray(from, to);
-        },
-      });
+      return await directoryAnswer(request, resolved, { cid: last, bytes });
+    case 'symlink': {
+      const target = unixFs.data ?? new Uint8Array(0);
+      const content = { etag: `"${tag}"`, type: 'inode/symlink', modified: undefined, size: target.length };
+      return sent(request, resolved, { ...content, windows: (from, to) => once(target.subarray(from, to)) });
+    }
     default:
-      if (last.codec === DAG_PB && unixFs === undefined)
-        throw new BadRequest(`only files and directories are shown: ask for ?format=raw`, 501);
-      return await fileAnswer(request, resolved, entry, textOfCid(last.bytes), path.names.at(-1));
+      return await fileAnswer(request, resolved, { cid: last, node: decodeNode(bytes) }, tag, path.names.at(-1));
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Window, void, void> {
+  if (bytes.length > 0) yield [bytes];
 }
 
 async function directoryAnswer(request: GatewayRequest, resolved: ResolvedPath, directory: CidBlock): Promise<GatewayAnswer> {
@@ -65,42 +71,58 @@ async function directoryAnswer(request: GatewayRequest, resolved: ResolvedPath, 
   return {
     status: 200,
     headers: { ...headers, 'content-type': 'text/html', 'x-content-type-options': 'nosniff', 'content-security-policy': PAGE_POLICY },
-    body: method === 'HEAD' ? undefined : await begun(listingPage(page, entriesOf(directory, blocks))),
+    body: method === 'HEAD' ? undefined : { pieces: listingPage(page, entriesOf(directory, blocks)) },
   };
 }
 
 const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-async function indexOf({ blocks }: GatewayRequest, directory: CidBlock): Promise<CidBlock | undefined> {
+async function indexOf({ blocks }: GatewayRequest, directory: CidBlock): Promise<FoundFile | undefined> {
   try {
     const { last } = await resolvePath(directory.cid, ['index.html'], blocks);
-    const index = { cid: last, bytes: await blocks.read(last) };
-    if (last.codec === DAG_PB && unixFsOf(index.bytes)?.type !== 'file') throw new BadRequest('index.html is no file', 422);
-    return index;
+    if (last.codec === RAW) return { cid: last, node: undefined };
+    const node = decodeNode(await blocks.read(last));
+    if (node.type === 'file') return { cid: last, node };
+    throw new BadRequest('index.html is no file', 422);
   } catch (error) {
     if (error instanceof NotHere) return undefined;
     throw error;
   }
 }
 
+interface FoundFile {
+  readonly cid: AnyCid;
+  /** Undefined when the file is one raw leaf, which was not read. */
+  readonly node: DagNode | undefined;
+}
+
 async function fileAnswer(
   request: GatewayRequest,
   resolved: ResolvedPath,
-  file: CidBlock,
+  file: FoundFile,
   tag: string,
   name: string | undefined,
 ): Promise<GatewayAnswer> {
   const { path, blocks } = request;
-  const { size } = filePartOf(file);
-  const mtimeNs = file.cid.codec === DAG_PB ? unixFsOf(file.bytes)?.mtimeNs : undefined;
+  const { cid, node } = file;
+  const size = node?.fileBytes ?? (await blocks.sizeOf(cid));
+  const mtimeNs = node?.mtimeNs;
   const named = contentTypeOf(path.query.get('filename') || name || '');
-  return await sent(request, resolved, {
+  const windows = windowsOf(file, blocks);
+  return sent(request, resolved, {
     etag: `"${tag}"`,
-    type: named === OCTETS ? await guessedType(request, file, size) : named,
+    type: named === OCTETS ? await guessedType(request, windows, size) : named,
     modified: mtimeNs === undefined || mtimeNs <= 0n ? undefined : Number(mtimeNs / 1_000_000_000n),
     size,
-    bytes: (from, to) => fileBytes(file, { from, to }, blocks),
+    windows,
   });
+}
+
+function windowsOf({ cid, node }: FoundFile, blocks: ContentBlocks): FileAnswer['windows'] {
+  const inline = inlineBytes(cid);
+  if (node === undefined && inline !== undefined) return (from, to) => once(inline.subarray(from, to));
+  const codec = node === undefined ? RAW : DAG_PB;
+  return (from, to) => fileBytes({ codec, digest: cid.digest, node }, from, to, blocks.ofFiles);
 }
 
 interface Content {
@@ -109,14 +131,10 @@ interface Content {
   /** Seconds since 1970. */
   readonly modified: number | undefined;
   readonly size: number;
-  readonly bytes: (from: number, to: number) => AsyncGenerator<Uint8Array>;
+  readonly windows: FileAnswer['windows'];
 }
 
-async function sent(
-  request: GatewayRequest,
-  resolved: ResolvedPath,
-  { etag, type, modified, size, bytes }: Content,
-): Promise<GatewayAnswer> {
+function sent(request: GatewayRequest, resolved: ResolvedPath, { etag, type, modified, size, windows }: Content): GatewayAnswer {
   const { path, method } = request;
   const headers: Record<string, string> = {
     ...contentHeaders(request, resolved),
@@ -142,15 +160,15 @@ async function sent(
       ...(filename ? { 'content-disposition': disposition(kind, filename) } : {}),
       ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${size}` } : {}),
     },
-    body: method === 'HEAD' ? undefined : await begun(bytes(from, to)),
+    body: method === 'HEAD' ? undefined : { from, to, windows },
   };
 }
 
 /** Text or not: a file that is asked for by its CID alone has no name that says it. */
-async function guessedType({ blocks, headers }: GatewayRequest, file: CidBlock, size: number): Promise<string> {
+async function guessedType({ headers }: GatewayRequest, windows: FileAnswer['windows'], size: number): Promise<string> {
   if (headers.range !== undefined && !/^bytes=0-/.test(headers.range)) return OCTETS;
-  for await (const bytes of fileBytes(file, { from: 0, to: Math.min(size, 512) }, blocks))
-    return isText(bytes) ? 'text/plain; charset=utf-8' : OCTETS;
+  for await (const [bytes] of windows(0, Math.min(size, 512)))
+    return bytes === undefined || isText(bytes) ? 'text/plain; charset=utf-8' : OCTETS;
   return 'text/plain; charset=utf-8';
 }
 
