@@ -18,13 +18,28 @@ export function localPaths(home: HomePaths, { peers }: Config): (readonly [Local
   return peers.flatMap((peer) => (peer.kind === 'local' ? [[peer, peerPath(home, peer)] as const] : []));
 }
 
+/** Peers that are open until `close`. */
+export interface OpenPeers {
+  readonly peers: ReadonlyMap<string, Peer>;
+  close(): Promise<void>;
+}
+
+/** Opens the peers that the settings name. */
+export async function openPeers(context: Context, config: Config): Promise<OpenPeers> {
+  const peers = (await Promise.all(config.peers.map((peer) => peersOf(context, peer)))).flat();
+  return {
+    peers: new Map(peers.map((peer) => [peer.name, peer])),
+    close: async () => void (await Promise.allSettled(peers.map((peer) => peer.close?.()))),
+  };
+}
+
 /** Runs `work` on the peers that the settings name, and closes them after it. */
 export async function withPeers<T>(context: Context, config: Config, work: (peers: ReadonlyMap<string, Peer>) => Promise<T>): Promise<T> {
-  const peers = (await Promise.all(config.peers.map((peer) => peersOf(context, peer)))).flat();
+  const opened = await openPeers(context, config);
   try {
-    return await work(new Map(peers.map((peer) => [peer.name, peer])));
+    return await work(opened.peers);
   } finally {
-    await Promise.allSettled(peers.map((peer) => peer.close?.()));
+    await opened.close();
   }
 }
 

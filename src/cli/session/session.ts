@@ -33,6 +33,12 @@ export async function reading<T>(
   work: (session: Session) => Promise<T>,
   options: Pick<IndexOptions, 'checkBlocks'> = {},
 ): Promise<T> {
+  const config = await settingsOfReadable(context);
+  return await withSession(context, config, await Index.open(context.home.index, { ...options, readOnly: true }), work);
+}
+
+/** The settings of a home that can be read. @throws ShardctlError `NOT_FOUND` when there is no home or no index */
+export async function settingsOfReadable(context: Context): Promise<Config> {
   const { home } = context;
   requireHome(home);
   const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
@@ -43,7 +49,7 @@ export async function reading<T>(
         : 'run `shardctl add DIR` first',
     });
   }
-  return await withSession(context, config, await Index.open(home.index, { ...options, readOnly: true }), work);
+  return config;
 }
 
 /** As `reading`, also where there is no home or no index yet: a dry run makes neither. */

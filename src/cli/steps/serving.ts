@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { messageOf } from '../../core/errors.ts';
+import { DEFAULT_CONFIG } from '../../home/config.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { Index } from '../../index/index.ts';
 import { Access } from '../../serve/access/access.ts';
@@ -15,7 +16,9 @@ import { serverOf } from '../../serve/http/server.ts';
 import { ServeMetrics } from '../../serve/status/serve-metrics.ts';
 import type { Context } from '../command-line/context.ts';
 import { repositoriesNamed } from '../command-line/repositories-named.ts';
-import { reading } from '../session/session.ts';
+import { openPeers } from '../session/peers.ts';
+import { settingsOfReadable } from '../session/session.ts';
+import { settingsIn } from '../session/settings.ts';
 import { AccessLogFile } from './access-log-file.ts';
 import type { ServeOptions } from './serve-options.ts';
 import { statusSource } from './status-source.ts';
@@ -42,16 +45,23 @@ export async function serveHere(context: Context, { options, signal, onReady, on
   const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
   // Read before the home is opened: mistakes in them are found at once.
   const [certificate, tokens] = [options.readCertificate(), options.readTokens()];
-  await reading(context, async ({ config, index, peers }) => {
-    repositoriesNamed(index.repositories(), args.positionals);
+  const config = await settingsOfReadable(context);
+  const mirror = await ServedHome.open({
+    openIndex: () => Index.open(home.index, { readOnly: true }),
+    openPeers: async () => await openPeers(context, (await settingsIn(context)) ?? DEFAULT_CONFIG),
+    home,
+    names: args.positionals,
+    cache: home.cache,
+    onTrouble: warn,
+  });
+  try {
+    const first = mirror.acquire();
+    try {
+      repositoriesNamed(first.index.repositories(), args.positionals);
+    } finally {
+      mirror.release(first);
+    }
     const log = options.log && new AccessLogFile({ path: options.log.path, output, onTrouble: (message) => warn(message, 'access log') });
-    const mirror = await ServedHome.open({
-      openIndex: () => Index.open(home.index, { readOnly: true }),
-      peers,
-      names: args.positionals,
-      cache: home.cache,
-      onTrouble: warn,
-    });
     const access = new Access({ mirror, tokens, names: args.positionals, onTrouble: warn, signal });
     const routing = { announced: undefined, home: readIdentity(home)?.id ?? home.index };
     const metrics = new ServeMetrics();
@@ -87,6 +97,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
         if (renewed !== undefined) for (const listener of listeners) listener.renew(renewed);
       });
       renew(() => log?.reopen());
+      void mirror.renew();
     });
     try {
       const urls: string[] = [];
@@ -97,10 +108,11 @@ export async function serveHere(context: Context, { options, signal, onReady, on
       await Promise.all(listeners.map((listener) => listener.drain(DRAIN_MS)));
       await app.close();
       hashes.close();
-      await mirror.close();
       log?.close();
     }
-  });
+  } finally {
+    await mirror.close();
+  }
 }
 
 /** As many as the process may have open, and no more than it has memory for: each takes about 10 KB. */
