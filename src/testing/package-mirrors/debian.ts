@@ -24,6 +24,10 @@ export class DebianMirror {
     symlinkSync('bookworm', join(dir, 'dists', 'stable'));
   }
 
+  close(): void {
+    this.#signer.close();
+  }
+
   publish(version: string): void {
     const old = this.#pool;
     this.#pool = [];

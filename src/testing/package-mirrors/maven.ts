@@ -1,5 +1,4 @@
 /** A Maven repository, with the checksums that Maven asks for beside each file. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf, put } from './files.ts';
 import { zip } from './zip.ts';
@@ -40,9 +39,4 @@ export class MavenMirror {
 function putWithChecksums(path: string, content: string | Uint8Array): void {
   put(path, content);
   for (const algorithm of ['sha1', 'md5']) put(`${path}.${algorithm}`, digestOf(algorithm, content));
-}
-
-/** What Maven has copied of it. */
-export function localJar(repository: string, name: string, version: string): Buffer {
-  return readFileSync(join(repository, GROUP.replaceAll('.', '/'), name, version, `${name}-${version}.jar`));
 }

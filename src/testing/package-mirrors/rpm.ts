@@ -20,6 +20,10 @@ export class RpmMirror {
     this.#signer = signer;
   }
 
+  close(): void {
+    this.#signer.close();
+  }
+
   publish(version: string, { keepOld = false }: RpmOptions = {}): void {
     const packages = join(this.dir, 'Packages');
     mkdirSync(packages, { recursive: true });

@@ -8,23 +8,18 @@ const USER = 'Mirror of a test <mirror@example.org>';
 export class Signer {
   readonly home: string;
 
-  /** @param dir short: the socket of gpg's agent lies in it */
+  /** @param dir short: the socket of gpg's agent lies in it. `mirror.gpg` and `mirror.asc` there are the public key. */
   static create(dir: string): Signer {
     const signer = new Signer(dir);
     mkdirSync(dir, { mode: 0o700 });
     signer.#gpg(['--quick-generate-key', USER, 'rsa2048', 'sign', 'never']);
+    writeFileSync(join(dir, 'mirror.gpg'), signer.#gpg(['--export']));
+    writeFileSync(join(dir, 'mirror.asc'), signer.#gpg(['--armor', '--export']));
     return signer;
   }
 
   private constructor(home: string) {
     this.home = home;
-  }
-
-  /** Writes the public key as binary or as text, and gives where. */
-  key(as: 'gpg' | 'asc'): string {
-    const path = join(this.home, `mirror.${as}`);
-    writeFileSync(path, this.#gpg([...(as === 'asc' ? ['--armor'] : []), '--export']));
-    return path;
   }
 
   /** The text with its signature around it. */

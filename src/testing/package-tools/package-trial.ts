@@ -1,40 +1,49 @@
 /** A mirror of packages that is stored, served and brought up to date, and the tool that installs from it. */
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { compactTime } from '../../snapshot/snapshot-date.ts';
 import { Program } from '../program.ts';
 import { LoneNetwork } from './lone-network.ts';
-import { Sandbox } from './sandbox.ts';
+import type { PackageMirror, PackageTool } from './package-tool.ts';
+import { Sandbox, type SandboxOptions } from './sandbox.ts';
 import { Served } from './served.ts';
 
-/** What a mirror of any kind does here. */
-export interface PackageMirror {
-  readonly dir: string;
-  /** Makes this version the newest one. */
-  publish(version: string): void;
-}
-
-/** Where the page has the server. */
-export const WRITTEN_URL = 'http://127.0.0.1:8080';
+/** Where the page has the server: as it starts, and over TLS for those who have a token. */
+const WRITTEN = { plain: 'http://127.0.0.1:8080', secure: 'mirror.example' };
+/** What the page writes for a token is written in capitals; this one is long enough for `serve`. */
+const TOKEN = 'a-token-of-the-trial-0123456789';
+const CERTIFICATE = fileURLToPath(new URL('../../../../fixtures/tls/cert.pem', import.meta.url));
+const KEY = fileURLToPath(new URL('../../../../fixtures/tls/key.pem', import.meta.url));
 
 export class PackageTrial {
   readonly program = new Program();
   readonly network: LoneNetwork;
   /** Of the server, without a slash at its end; known before it runs, for mirrors that name their own files by whole URLs. */
   readonly url: string;
+  readonly #isSecure: boolean;
   #served: Served | undefined;
+  readonly #mirrors: PackageMirror[] = [];
   #sandboxes = 0;
 
   static async open(): Promise<PackageTrial> {
     const network = await LoneNetwork.open();
-    return new PackageTrial(network, `127.0.0.1:${await network.freePort(8080)}`);
+    return new PackageTrial(network, `http://127.0.0.1:${await network.freePort(8080)}`);
   }
 
-  private constructor(network: LoneNetwork, listen: string) {
+  /** Served over TLS, to those who have the token. */
+  static async openSecure(): Promise<PackageTrial> {
+    const network = await LoneNetwork.open();
+    const port = await network.freePort(443);
+    return new PackageTrial(network, `https://localhost${port === 443 ? '' : `:${port}`}`);
+  }
+
+  private constructor(network: LoneNetwork, url: string) {
     this.network = network;
-    this.url = `http://${listen}`;
+    this.url = url;
+    this.#isSecure = url.startsWith('https:');
   }
 
   /** A place for what a test makes, in a directory that is there. */
@@ -44,15 +53,27 @@ export class PackageTrial {
     return dir;
   }
 
-  /** @param options of `serve`, besides `--listen` */
-  async serve(...options: string[]): Promise<void> {
-    await this.#served?.stop();
-    this.#served = await Served.start(this.program, this.network, '--listen', new URL(this.url).host, ...options);
+  /** Starts the server; everything in the home that is to be private must be there. */
+  async serve(): Promise<void> {
+    const { hostname, port } = new URL(this.url);
+    const options = this.#isSecure ? ['--tls-cert', CERTIFICATE, '--tls-key', KEY, '--token-file', this.#tokenFile()] : [];
+    const host = hostname === 'localhost' ? '127.0.0.1' : hostname;
+    this.#served = await Served.start(this.program, this.network, '--listen', `${host}:${port === '' ? 443 : port}`, ...options);
   }
 
-  /** Puts a mirror into the home. */
-  add(mirror: PackageMirror, name: string): void {
-    this.program.succeeds('add', mirror.dir, '--name', name);
+  #tokenFile(): string {
+    const file = this.scratch('tokens');
+    writeFileSync(file, `* ${TOKEN}\n`, { mode: 0o600 });
+    return file;
+  }
+
+  /** Makes a mirror with version 1.0.0, and puts it into the home. */
+  add({ mirror: mirrorOf, repository }: PackageTool): PackageMirror {
+    const mirror = mirrorOf({ scratch: (name) => this.scratch(name), url: `${this.url}/${repository}`, isPrivate: this.#isSecure });
+    this.#mirrors.push(mirror);
+    mirror.publish('1.0.0');
+    this.program.succeeds('add', mirror.dir, '--name', repository);
+    return mirror;
   }
 
   /** Commits a version; a server that runs goes on. */
@@ -99,19 +120,27 @@ export class PackageTrial {
     return found;
   }
 
-  /** @param meaning of what the page writes, besides the URL of the server */
-  sandbox(meaning: Readonly<Record<string, string>> = {}, env: NodeJS.ProcessEnv = {}): Sandbox {
-    return new Sandbox({
+  /** @param meaning of what the page writes, besides the server, its certificate and the token */
+  sandbox(meaning: Readonly<Record<string, string>> = {}, env: SandboxOptions['env'] = () => ({})): Sandbox {
+    const { host, hostname } = new URL(this.url);
+    const { plain, secure } = WRITTEN;
+    const here = this.#isSecure
+      ? { [`//${secure}`]: `//${host}`, [`@${secure}`]: `@${host}`, [secure]: hostname, TOKEN }
+      : { [plain]: this.url };
+    const sandbox = new Sandbox({
       dir: this.scratch(`client-${this.#sandboxes++}`),
       by: (...command) => this.network.command(...command),
-      meaning: { ...meaning, [WRITTEN_URL]: this.url },
+      meaning: { ...meaning, ...here },
       env,
     });
+    if (this.#isSecure) sandbox.write('/etc/ssl/mirror.pem', readFileSync(CERTIFICATE, 'utf8'));
+    return sandbox;
   }
 
   async close(): Promise<void> {
     await this.#served?.stop();
     this.network.close();
+    for (const mirror of this.#mirrors) mirror.close?.();
     this.program.dispose();
   }
 }

@@ -20,10 +20,12 @@ export interface SandboxOptions {
   readonly by: (...command: string[]) => string[];
   /** What stands in the page, and what is meant by it here; longer ones first. */
   readonly meaning: Readonly<Record<string, string>>;
-  readonly env?: NodeJS.ProcessEnv;
+  /** What commands see besides a home and a path. */
+  readonly env: (dir: string) => NodeJS.ProcessEnv;
 }
 
 export class Sandbox {
+  readonly dir: string;
   /** Stands for `/` where a tool can be told so. */
   readonly root: string;
   readonly home: string;
@@ -33,6 +35,7 @@ export class Sandbox {
 
   constructor(options: SandboxOptions) {
     this.#options = options;
+    this.dir = options.dir;
     this.root = join(options.dir, 'root');
     this.home = join(options.dir, 'home');
     this.work = join(options.dir, 'work');
@@ -102,6 +105,6 @@ export class Sandbox {
 
   get #env(): NodeJS.ProcessEnv {
     const path = [this.#bin, process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
-    return { PATH: path, HOME: this.home, TMPDIR: join(this.#options.dir, 'tmp'), LANG: 'C.UTF-8', ...this.#options.env };
+    return { PATH: path, HOME: this.home, TMPDIR: join(this.#options.dir, 'tmp'), LANG: 'C.UTF-8', ...this.#options.env(this.dir) };
   }
 }
