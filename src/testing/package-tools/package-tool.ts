@@ -39,6 +39,8 @@ export interface PackageTool {
   readonly halves?: { readonly index: string; readonly packages: string };
   /** Commands that forget everything and install the newest. */
   readonly again: string;
-  /** How often it does so beside updates. */
+  /** Commands that fetch the newest and print `hello` and its version: shorter than `again`, for what is done often. */
+  readonly often?: string;
+  /** How often it does `often`, or else `again`, beside updates. */
   readonly rounds: number;
 }

@@ -15,6 +15,8 @@ import { Served } from './served.ts';
 const WRITTEN = { plain: 'http://127.0.0.1:8080', secure: 'mirror.example' };
 /** What the page writes for a token is written in capitals; this one is long enough for `serve`. */
 const TOKEN = 'a-token-of-the-trial-0123456789';
+/** Until the server must have shown an update. */
+const MOST_ROUNDS = 200;
 const CERTIFICATE = fileURLToPath(new URL('../../../../fixtures/tls/cert.pem', import.meta.url));
 const KEY = fileURLToPath(new URL('../../../../fixtures/tls/key.pem', import.meta.url));
 
@@ -94,7 +96,7 @@ export class PackageTrial {
 
   /**
    * Runs `work` over and over, while updates of the mirror are committed beside it; of the ends of commits, each round sees one
-   * at the most.
+   * at the most. It ends after `rounds`, or later, when two versions have been found.
    * @param work installs with one command, and gives the version that it found
    * @returns the versions that were found
    */
@@ -102,7 +104,7 @@ export class PackageTrial {
     const found = new Set<string>();
     let round = 0;
     const committing = (async () => {
-      for (let commits = 0, last = 0; round <= rounds; ) {
+      for (let commits = 0, last = 0; round < Number.POSITIVE_INFINITY; ) {
         if (round === last) {
           await setTimeout(5);
           continue;
@@ -112,7 +114,7 @@ export class PackageTrial {
       }
     })();
     try {
-      while (round++ < rounds) found.add(await work());
+      while (round++ < rounds || (found.size < 2 && round < MOST_ROUNDS)) found.add(await work());
     } finally {
       round = Number.POSITIVE_INFINITY;
       await committing;

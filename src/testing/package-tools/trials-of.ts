@@ -7,7 +7,7 @@ import { PackageTrial } from './package-trial.ts';
 import { blocksOf } from './page.ts';
 
 export function trialsOf(tool: PackageTool): void {
-  const { name, repository, halves, again, rounds } = tool;
+  const { name, repository, halves, again, often, rounds } = tool;
 
   describe(name, { skip: onlyInAll(tool.isMissing) }, () => {
     let trial: PackageTrial;
@@ -50,8 +50,8 @@ export function trialsOf(tool: PackageTool): void {
       const sandbox = await tool.sandbox(trial);
       await sandbox.follow(blocksOf(name).slice(0, 1));
       const found = await trial.besideCommits(mirror, repository, rounds, async () => {
-        await sandbox.sh(again);
-        return await tool.installed(sandbox);
+        const output = await sandbox.sh(often ?? again);
+        return often === undefined ? await tool.installed(sandbox) : (output.trimEnd().split('\n').at(-1) as string);
       });
       assert.ok(found.size > 1 && [...found].every((text) => /^hello [\d.]+$/.test(text)), [...found].join(', '));
     });

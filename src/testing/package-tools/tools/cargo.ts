@@ -34,5 +34,5 @@ export const cargo: PackageTool = {
     packages: 'cargo fetch --locked',
   },
   again: 'rm -rf ~/.cargo/registry Cargo.lock && (cargo remove hello || true) && cargo add hello && cargo fetch',
-  rounds: 8,
+  rounds: 4,
 };

@@ -22,5 +22,5 @@ export const go: PackageTool = {
   },
   halves: { index: 'go mod edit -require example.org/Example/hello@v1.0.0 && go list -m all', packages: 'go mod download all' },
   again: 'go clean -modcache && go get example.org/Example/hello@latest && go mod download all',
-  rounds: 10,
+  rounds: 5,
 };

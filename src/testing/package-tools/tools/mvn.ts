@@ -39,5 +39,5 @@ export const mvn: PackageTool = {
     return /(hello [\d.]+)\n/.exec(jar)?.[1] ?? '';
   },
   again: 'rm -rf ~/.m2/repository && mvn validate',
-  rounds: 3,
+  rounds: 2,
 };

@@ -17,5 +17,5 @@ export const npm: PackageTool = {
   installed: async (sandbox) => (await sandbox.sh(`node -p "require('@example/hello')"`)).trim(),
   halves: { index: 'npm install --package-lock-only @example/hello', packages: 'npm ci' },
   again: 'rm -rf node_modules package-lock.json ~/.npm && npm install --no-save @example/hello@latest',
-  rounds: 5,
+  rounds: 3,
 };

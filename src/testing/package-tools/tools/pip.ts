@@ -30,5 +30,5 @@ export const pip: PackageTool = {
   },
   installed: async (sandbox) => (await sandbox.sh('python -c "import hello; print(hello.TEXT)"')).trim(),
   again: 'pip install --no-cache-dir --upgrade hello',
-  rounds: 5,
+  rounds: 3,
 };
