@@ -109,8 +109,9 @@ export class PackageTrial {
           await setTimeout(5);
           continue;
         }
+        await this.commit(mirror, name, `1.${10 + commits++}.0`);
+        // Of the round in which it ended: the next one begins in a later round, and so ends in a later one.
         last = round;
-        await this.commit(mirror, name, `7.${commits++}.0`);
       }
     })();
     try {
@@ -132,7 +133,7 @@ export class PackageTrial {
     const sandbox = new Sandbox({
       dir: this.scratch(`client-${this.#sandboxes++}`),
       by: (...command) => this.network.command(...command),
-      meaning: { ...meaning, ...here },
+      meaning: { ...here, ...meaning },
       env,
     });
     if (this.#isSecure) sandbox.write('/etc/ssl/mirror.pem', readFileSync(CERTIFICATE, 'utf8'));
