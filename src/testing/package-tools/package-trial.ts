@@ -8,6 +8,7 @@ import { compactTime } from '../../snapshot/snapshot-date.ts';
 import { Program } from '../program.ts';
 import { LoneNetwork } from './lone-network.ts';
 import type { PackageMirror, PackageTool } from './package-tool.ts';
+import { blocksOf } from './page.ts';
 import { Sandbox, type SandboxOptions } from './sandbox.ts';
 import { Served } from './served.ts';
 
@@ -58,20 +59,23 @@ export class PackageTrial {
   /** Starts the server; everything in the home that is to be private must be there. */
   async serve(): Promise<void> {
     const { hostname, port } = new URL(this.url);
-    const options = this.#isSecure ? ['--tls-cert', CERTIFICATE, '--tls-key', KEY, '--token-file', this.#tokenFile()] : [];
-    const host = hostname === 'localhost' ? '127.0.0.1' : hostname;
-    this.#served = await Served.start(this.program, this.network, '--listen', `${host}:${port === '' ? 443 : port}`, ...options);
+    const options = this.#isSecure ? this.#secureOptions(`127.0.0.1:${port === '' ? 443 : port}`) : ['--listen', `${hostname}:${port}`];
+    this.#served = await Served.start(this.program, this.network, ...options);
   }
 
-  #tokenFile(): string {
+  /** As the page has them. */
+  #secureOptions(listen: string): string[] {
+    const [tokens, command] = blocksOf('The server');
     const file = this.scratch('tokens');
-    writeFileSync(file, `* ${TOKEN}\n`, { mode: 0o600 });
-    return file;
+    writeFileSync(file, (tokens?.text ?? '').replace('TOKEN', TOKEN), { mode: 0o600 });
+    const here: Record<string, string> = { '0.0.0.0:443': listen, 'cert.pem': CERTIFICATE, 'key.pem': KEY, tokens: file };
+    const [, , ...options] = (command?.text ?? '').trim().split(' ');
+    return options.map((word) => here[word] ?? word);
   }
 
-  /** Makes a mirror with version 1.0.0, and puts it into the home. */
-  add({ mirror: mirrorOf, repository }: PackageTool): PackageMirror {
-    const mirror = mirrorOf({ scratch: (name) => this.scratch(name), url: `${this.url}/${repository}`, isPrivate: this.#isSecure });
+  /** Makes a mirror with version 1.0.0, and puts it into the home. @param path where it is served */
+  add({ mirror: mirrorOf, repository }: PackageTool, path = repository): PackageMirror {
+    const mirror = mirrorOf({ scratch: (name) => this.scratch(name), url: `${this.url}/${path}`, isPrivate: this.#isSecure });
     this.#mirrors.push(mirror);
     mirror.publish('1.0.0');
     this.program.succeeds('add', mirror.dir, '--name', repository);
