@@ -17,7 +17,7 @@ const WRITTEN = { plain: 'http://127.0.0.1:8080', secure: 'mirror.example' };
 /** What the page writes for a token is written in capitals; this one is long enough for `serve`. */
 const TOKEN = 'a-token-of-the-trial-0123456789';
 /** Until the server must have shown an update. */
-const MOST_ROUNDS = 200;
+const MOST_ROUNDS = 60;
 const CERTIFICATE = fileURLToPath(new URL('../../../../fixtures/tls/cert.pem', import.meta.url));
 const KEY = fileURLToPath(new URL('../../../../fixtures/tls/key.pem', import.meta.url));
 
