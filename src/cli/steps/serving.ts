@@ -14,6 +14,7 @@ import { passes } from '../../serve/http/gate.ts';
 import { Listener } from '../../serve/http/listener.ts';
 import { serverOf } from '../../serve/http/server.ts';
 import { ServeMetrics } from '../../serve/status/serve-metrics.ts';
+import type { Siblings } from '../../serve/status/siblings.ts';
 import type { Context } from '../command-line/context.ts';
 import { repositoriesNamed } from '../command-line/repositories-named.ts';
 import { openPeers } from '../session/peers.ts';
@@ -37,10 +38,12 @@ export interface ServingProcess {
   readonly onReady: (urls: readonly string[]) => void;
   /** Calls `reload` whenever files are to be read again. */
   readonly onReload: (reload: () => void) => void;
+  /** The workers beside this one; absent where it serves alone. */
+  readonly siblings?: Siblings;
 }
 
 /** Resolves when it has stopped. */
-export async function serveHere(context: Context, { options, signal, onReady, onReload }: ServingProcess): Promise<void> {
+export async function serveHere(context: Context, { options, signal, onReady, onReload, siblings }: ServingProcess): Promise<void> {
   const { args, home, reporter, output, now } = context;
   const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
   // Read before the home is opened: mistakes in them are found at once.
@@ -66,7 +69,17 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     const routing = { announced: undefined, home: readIdentity(home)?.id ?? home.index };
     const metrics = new ServeMetrics();
     const hashes = new FileHashes(home.cache);
-    const app = serverOf({ mirror, access, routing, metrics, status: statusSource(context, config), hashes, signal, onTrouble: warn });
+    const app = serverOf({
+      mirror,
+      access,
+      routing,
+      metrics,
+      status: statusSource(context, config),
+      siblings,
+      hashes,
+      signal,
+      onTrouble: warn,
+    });
     await app.ready();
     const logged = log && options.log && { format: options.log.format, write: log.write, now };
     const listeners = options.places.map(

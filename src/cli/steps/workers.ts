@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ShardctlError } from '../../core/errors.ts';
+import type { Siblings } from '../../serve/status/siblings.ts';
+import { MetricsExchange, siblingsOf } from './worker-metrics.ts';
 
 /** A worker that dies is replaced after a pause, unless as many have died within the last minute. */
 const MOST_DEATHS = 5;
@@ -34,6 +36,7 @@ export async function superviseWorkers({ count, signal, onReady, onReload, onDea
   const tell = (message: ToWorker) => {
     for (const worker of running) if (worker.isConnected()) worker.send(message);
   };
+  const exchange = new MetricsExchange();
   const failure = new AbortController();
   let deaths: number[] = [];
   let isStarted = false;
@@ -41,8 +44,11 @@ export async function superviseWorkers({ count, signal, onReady, onReload, onDea
   const start = async (): Promise<readonly string[]> => {
     const worker = cluster.fork();
     running.add(worker);
+    exchange.add(worker);
     const urls = new Promise<readonly string[]>((resolve) => {
-      worker.once('message', ({ urls }: FromWorker) => resolve(urls));
+      worker.on('message', ({ is, urls }: FromWorker) => {
+        if (is === 'ready') resolve(urls);
+      });
     });
     worker.once('exit', (exitCode: number | null, killedBy: string | null) => {
       running.delete(worker);
@@ -83,6 +89,8 @@ export interface Supervisor {
   readonly signal: AbortSignal;
   readonly onReload: (reload: () => void) => void;
   ready(urls: readonly string[]): void;
+  /** The workers beside this one. */
+  readonly siblings: Siblings;
 }
 
 /** The process that has started this one; undefined when nobody serves beside it. */
@@ -96,6 +104,7 @@ export function supervisor(): Supervisor | undefined {
   });
   return {
     signal: stop.signal,
+    siblings: siblingsOf(),
     onReload: (set) => {
       reload = set;
     },

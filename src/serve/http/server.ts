@@ -11,6 +11,7 @@ import { bySha256Routes } from '../paths/by-sha256-routes.ts';
 import { pathRoutes } from '../paths/path-routes.ts';
 import { type RoutingOptions, routingRoutes } from '../routing/routing-routes.ts';
 import { routeOf, type ServeMetrics } from '../status/serve-metrics.ts';
+import type { Siblings } from '../status/siblings.ts';
 import { statusRoutes } from '../status/status-routes.ts';
 import type { StatusSource } from '../status/status-source.ts';
 import { failureOf } from './failure.ts';
@@ -23,6 +24,8 @@ export interface Serving {
   readonly routing: RoutingOptions;
   readonly metrics: ServeMetrics;
   readonly status: StatusSource;
+  /** The other workers; absent where one process serves alone. */
+  readonly siblings?: Siblings | undefined;
   /** What is known of the sha256 of files. */
   readonly hashes: FileHashes;
   /** Aborted when the server is to stop: answers without an end, such as events, end then. */
@@ -32,7 +35,7 @@ export interface Serving {
 }
 
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
-export function serverOf({ mirror, access, routing, metrics, status, hashes, signal, onTrouble }: Serving): FastifyInstance {
+export function serverOf({ mirror, access, routing, metrics, status, siblings, hashes, signal, onTrouble }: Serving): FastifyInstance {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -53,7 +56,7 @@ export function serverOf({ mirror, access, routing, metrics, status, hashes, sig
     metrics.answered(routeOf(request.routeOptions.url), request.method, reply.statusCode, bytes, reply.elapsedTime / 1000);
     done();
   });
-  statusRoutes(app, { mirror, access, metrics, source: status, signal });
+  statusRoutes(app, { mirror, access, metrics, source: status, siblings, signal });
   ipfsRoutes(app, { mirror, access, onTrouble });
   routingRoutes(app, { mirror, access, routing });
   bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }) });

@@ -4,11 +4,12 @@ import type { RunningRun } from '../../home/runs/running.ts';
 import type { Access } from '../access/access.ts';
 import type { Mirror } from '../mirror.ts';
 import { EventClients } from './event-clients.ts';
-import { formatFor, type PlainFamily, plain, processFamilies, textOf, together } from './exposition.ts';
+import { formatFor, plain, processFamilies, textOf, together } from './exposition.ts';
 import { HomeStates } from './home-state.ts';
 import { PAGE_POLICY } from './page.ts';
 import { requestFamilies } from './request-metrics.ts';
 import type { ServeMetrics } from './serve-metrics.ts';
+import type { Siblings } from './siblings.ts';
 import type { StatusSource } from './status-source.ts';
 import { StatusView } from './status-view.ts';
 
@@ -17,20 +18,12 @@ export interface StatusRoutesOptions {
   readonly access: Access;
   readonly metrics: ServeMetrics;
   readonly source: StatusSource;
-  /** The numbers of the other workers; absent where there are none. */
-  readonly siblings?: () => Promise<readonly (readonly PlainFamily[])[]>;
+  /** Absent where one process serves alone. */
+  readonly siblings?: Siblings | undefined;
   readonly signal: AbortSignal;
 }
 
-export interface StatusRoutes {
-  /** What this worker gives to another one that is asked for the metrics of all. */
-  families(): Promise<readonly PlainFamily[]>;
-}
-
-export function statusRoutes(
-  app: FastifyInstance,
-  { mirror, access, metrics, source, siblings, signal }: StatusRoutesOptions,
-): StatusRoutes {
+export function statusRoutes(app: FastifyInstance, { mirror, access, metrics, source, siblings, signal }: StatusRoutesOptions): void {
   const states = new HomeStates(mirror, source, signal);
   const view = new StatusView({ states, access, source });
   let before = '';
@@ -48,6 +41,7 @@ export function statusRoutes(
     signal,
   });
   const families = async () => [...plain(requestFamilies(metrics)), ...(await processFamilies())];
+  siblings?.answerWith(families);
   const onlyFor = (): Readonly<Record<string, string>> => (access.isRestricted ? { vary: 'authorization' } : {});
   const route = (url: string, handler: (request: FastifyRequest, reply: FastifyReply) => unknown) =>
     app.route({ method: ['GET', 'HEAD'], url, handler: async (request, reply) => await handler(request, reply) });
@@ -61,7 +55,7 @@ export function statusRoutes(
   });
 
   route('/metrics', async (request, reply) => {
-    const all = await together([await families(), ...((await siblings?.()) ?? [])]);
+    const all = await together([await families(), ...((await siblings?.others()) ?? [])]);
     const format = formatFor(request.headers.accept);
     reply.header('content-type', format).header('cache-control', 'no-store').headers(onlyFor());
     return reply.send(await textOf([...plain(view.families(request)), ...all], format));
@@ -106,7 +100,6 @@ export function statusRoutes(
       .headers({ 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'public, max-age=604800' })
       .send('User-agent: *\nDisallow: /\n'),
   );
-  return { families };
 }
 
 const CHALLENGE = { 'www-authenticate': 'Basic realm="shardctl", charset="UTF-8"', 'cache-control': 'no-store' } as const;
