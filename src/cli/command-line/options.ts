@@ -56,6 +56,7 @@ export const OPTIONS = {
 
   // serve
   listen: { value: 'HOST:PORT', help: 'where to listen; may be repeated [127.0.0.1:8080]' },
+  announce: { value: 'URL', help: 'where IPFS nodes find it, as behind a proxy; may be repeated [where they have reached it]' },
   'tls-cert': { value: 'FILE', help: 'certificate with those that sign it, PEM: HTTPS, with HTTP/2' },
   'tls-key': { value: 'FILE', help: "the certificate's key, PEM" },
   workers: { value: 'N', help: 'processes that serve [1]' },

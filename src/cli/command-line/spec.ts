@@ -70,7 +70,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'serve',
     arguments: ['[NAME…]'],
     summary: 'give the mirror to package tools, IPFS nodes and people over HTTP',
-    options: ['listen', 'tls-cert', 'tls-key', 'token-file', 'workers', 'access-log', 'access-log-format'],
+    options: ['listen', 'announce', 'tls-cert', 'tls-key', 'token-file', 'workers', 'access-log', 'access-log-format'],
     examples: [
       'shardctl serve',
       'shardctl serve debian npm --listen 127.0.0.1:8080',

@@ -8,6 +8,7 @@ import { readTokens, Tokens } from '../../serve/access/tokens.ts';
 import { LOG_FORMATS, type LogFormat } from '../../serve/http/access-log.ts';
 import { DEFAULT_ADDRESS, tcpAddress } from '../../serve/http/addresses.ts';
 import type { Certificate, Place } from '../../serve/http/listener.ts';
+import { multiaddrOfUrl } from '../../serve/routing/multiaddr.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 
@@ -18,6 +19,8 @@ const MOST_WORKERS = 64;
 export interface ServeOptions {
   readonly places: readonly Place[];
   readonly workers: number;
+  /** Multiaddrs; undefined: those at which clients have reached it. */
+  readonly announced: readonly string[] | undefined;
   readonly log: { readonly format: LogFormat; readonly path: string | undefined } | undefined;
   readonly isSecure: boolean;
   /** @throws ShardctlError `BAD_CONFIG` */
@@ -38,6 +41,7 @@ export function serveOptionsOf({ args, absolute }: Context): ServeOptions {
   const known = LOG_FORMATS.find((name) => name === format);
   if (known === undefined) throw usage(`--access-log-format "${format}" is not ${LOG_FORMATS.join(' or ')}`, args.command);
   if (log === '-' && args.flag('json')) throw usage('--access-log - and --json both write to stdout', args.command);
+  const announced = args.all('announce').map(({ value }) => announcedAddress(value, args.command));
   const given = args.all('listen').map(({ value }) => tcpAddress(value));
   const places = [...given, ...activatedSockets()];
   const [certPath, keyPath] = cert === undefined || key === undefined ? [] : [absolute(cert), absolute(key)];
@@ -45,11 +49,18 @@ export function serveOptionsOf({ args, absolute }: Context): ServeOptions {
   return {
     places: places.length === 0 ? [DEFAULT_ADDRESS] : places,
     workers: Number(workers),
+    announced: announced.length === 0 ? undefined : announced,
     log: log === undefined ? undefined : { format: known, path: log === '-' ? undefined : absolute(log) },
     isSecure: certPath !== undefined,
     readCertificate: () => (certPath === undefined || keyPath === undefined ? undefined : { cert: fileAt(certPath), key: fileAt(keyPath) }),
     readTokens: () => (tokenPath === undefined ? Tokens.NONE : readTokens(tokenPath)),
   };
+}
+
+function announcedAddress(url: string, command: Context['args']['command']): string {
+  const address = multiaddrOfUrl(url);
+  if (address !== undefined) return address;
+  throw usage(`--announce "${url}" is not the URL of a host, such as https://mirror.example`, command);
 }
 
 /** Sockets for this very process, or for the one whose worker it is (`sd_listen_fds(3)`). */

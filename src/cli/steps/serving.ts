@@ -66,7 +66,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     }
     const log = options.log && new AccessLogFile({ path: options.log.path, output, onTrouble: (message) => warn(message, 'access log') });
     const access = new Access({ mirror, tokens, names: args.positionals, onTrouble: warn, signal });
-    const routing = { announced: undefined, home: readIdentity(home)?.id ?? home.index };
+    const routing = { announced: options.announced, home: readIdentity(home)?.id ?? home.index };
     const metrics = new ServeMetrics();
     const hashes = new FileHashes(home.cache);
     const app = serverOf({
