@@ -228,6 +228,8 @@ export interface RepositoryRecord {
   readonly allocateBy?: readonly string[];
   /** Names that it had before, as long as a Kubo may have a key by that name: see `exchange/publish.ts`. */
   readonly formerNames?: readonly string[];
+  /** Number of the snapshot to which `publish` has rolled the IPNS name back: it is not forgotten. Absent where the name follows the head. */
+  readonly published?: number;
 }
 
 /** Which stat data decide whether a file is read again. With nothing set, its content counts as unchanged only if all of them are. */

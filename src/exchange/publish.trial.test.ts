@@ -51,10 +51,13 @@ test('a name leads to the tree of the head, stays the same, and moves with updat
   const back = program.succeeds('publish', 'deb ian@1');
   assert.match(back.stdout, /that is deb ian@1; `shardctl publish 'deb ian'`, or the next update with --publish/);
   assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${tree}`);
+  program.fails(2, /deb ian@1 is published/, 'forget', 'deb ian', '1');
+  assert.match(program.succeeds('forget', 'deb ian', '--keep-last', '1', '-n').stdout, /^keep +deb ian@1 .* published$/m);
   program.fails(2, /a name points at whole trees/, 'publish', 'deb ian@1/a');
   program.fails(40, /no snapshot of 2001-01-01 or before: the oldest snapshot is deb ian@1/, 'publish', 'deb ian@2001-01-01');
   program.succeeds('update', 'deb ian', '--publish', '-q');
   assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${summary.tree}`);
+  assert.match(program.succeeds('forget', 'deb ian', '--keep-last', '1', '-n').stdout, /^remove +deb ian@1 /m);
 });
 
 test('a renamed repository keeps its name, also where the daemon did not answer when it was renamed', { skip: sample() }, async (t) => {

@@ -27,7 +27,7 @@ function snapshots(...times: string[]): SnapshotRecord[] {
 
 /** Kept numbers, newest first, with reasons; `head` of 0 is none, so that a rule shows alone. */
 function kept(times: string[], policy: Policy, head = 0): string[] {
-  return keep(snapshots(...times), policy, head, NOW)
+  return keep(snapshots(...times), policy, { head }, NOW)
     .filter(({ reasons }) => reasons.length > 0)
     .map(({ snapshot, reasons }) => `${snapshot.number}: ${reasons.join(', ')}`);
 }
@@ -65,6 +65,11 @@ test('rules add up, and each says why', () => {
 test('the head is kept whatever the policy says; without rules nothing else is', () => {
   const times = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'];
   assert.deepEqual(kept(times, {}, 1), ['1: head']);
+  const published = keep(snapshots(...times), {}, { head: 2, published: 1 }, NOW);
+  assert.deepEqual(
+    published.map(({ reasons }) => reasons),
+    [['head'], ['published']],
+  );
 });
 
 test('a duration that is none is refused', () => {
@@ -81,7 +86,7 @@ test('a rule keeps as many as it says where there are enough, and asking for mor
       const all = snapshots(...hours.map((age) => new Date(NOW - age * HOUR).toISOString()));
       const keptBy = (asked: Policy) =>
         new Set(
-          keep(all, asked, 0, NOW)
+          keep(all, asked, { head: 0 }, NOW)
             .filter(({ reasons }) => reasons.length > 0)
             .map(({ snapshot }) => snapshot.number),
         );

@@ -3,7 +3,7 @@
  * of as many hours, days, weeks, months, years as it says; a snapshot stays when any of them wants it.
  */
 import { ShardctlError } from '../core/errors.ts';
-import type { SnapshotRecord } from '../core/model.ts';
+import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
 
 /** Calendar time, as `--keep-within 2y5m7d3h` says it. */
 export interface Duration {
@@ -46,11 +46,16 @@ const BUCKETS: Readonly<Record<Rule, (time: Date, nth: number) => string | numbe
 };
 
 /**
- * Decides about every snapshot of a repository, newest first. The head is always kept.
- * @param head number of the repository's head
+ * Decides about every snapshot of a repository, newest first. The head is always kept, and so is the snapshot at which its IPNS name points.
+ * @param repository its head, and `published`
  * @param now milliseconds since 1970: a snapshot from the future does not make the others old
  */
-export function keep(snapshots: readonly SnapshotRecord[], policy: Policy, head: number, now: number): Decision[] {
+export function keep(
+  snapshots: readonly SnapshotRecord[],
+  policy: Policy,
+  { head, published }: Pick<RepositoryRecord, 'head' | 'published'>,
+  now: number,
+): Decision[] {
   const timeOf = ({ time }: SnapshotRecord) => Date.parse(time);
   const newestFirst = [...snapshots].sort((a, b) => timeOf(b) - timeOf(a) || b.number - a.number);
   const latest = newestFirst.map(timeOf).find((time) => time <= now);
@@ -60,6 +65,7 @@ export function keep(snapshots: readonly SnapshotRecord[], policy: Policy, head:
 
   return newestFirst.map((snapshot, nth) => {
     const reasons = snapshot.number === head ? ['head'] : [];
+    if (snapshot.number === published) reasons.push('published');
     if (since !== undefined && timeOf(snapshot) > since) reasons.push(`within ${formatDuration(policy.within as Duration)}`);
     for (const rule of RULES) {
       const count = left.get(rule) as number;

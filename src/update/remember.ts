@@ -42,7 +42,7 @@ export async function remember(
 
 export function repositoryRecord(request: ImportRequest, index: Index, head: number): RepositoryRecord {
   const { repository, source, profile, chunker, metadata, filters, copyLinks, ownDemand } = request;
-  const { formerNames } = index.repository(repository) ?? {};
+  const { formerNames, published } = index.repository(repository) ?? {};
   return {
     name: repository,
     source,
@@ -54,5 +54,6 @@ export function repositoryRecord(request: ImportRequest, index: Index, head: num
     ...(copyLinks ? { copyLinks } : {}),
     ...ownDemand,
     ...(formerNames === undefined ? {} : { formerNames }),
+    ...(published === undefined ? {} : { published }),
   };
 }

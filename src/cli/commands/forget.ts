@@ -61,12 +61,12 @@ function byRules({ args, now }: Context, index: Index, policy: Policy): Decision
   const isSnapshot = (name: string) => !all.some((repository) => repository.name === name) && /^\d+$|@|^(baf|Qm)/.test(name);
   if (all.some(({ name }) => name === first) && others.some(isSnapshot)) throw usage('either snapshots or --keep rules', args.command);
   const meant = args.flag('all') ? inOrder(all) : repositoriesNamed(all, args.positionals);
-  return meant.flatMap(({ name, head }) => keep(index.snapshots(name), policy, head, now()));
+  return meant.flatMap((repository) => keep(index.snapshots(repository.name), policy, repository, now()));
 }
 
 /** By number, `NAME@3` or CID, after the name of their repository. */
 function chosen(index: Index, name: string, named: readonly string[]): Decision[] {
-  const { name: repository, head } = repositoryNamed(index.repositories(), name);
+  const { name: repository, head, published } = repositoryNamed(index.repositories(), name);
   const snapshots = index.snapshots(repository);
   const numbers = new Set(
     named.map((text) => {
@@ -81,6 +81,10 @@ function chosen(index: Index, name: string, named: readonly string[]): Decision[
       if (snapshot.number === head)
         throw new ShardctlError('USAGE', `${repository}@${head} is the head of ${repository}, which is never forgotten`, {
           hint: `\`shardctl rm ${shellWord(repository)}\` removes the repository with all of its snapshots`,
+        });
+      if (snapshot.number === published)
+        throw new ShardctlError('USAGE', `${repository}@${published} is published: the IPNS name of ${repository} points at it`, {
+          hint: `\`shardctl publish ${shellWord(repository)}\` moves the name to the newest`,
         });
       return snapshot.number;
     }),

@@ -9,14 +9,16 @@ import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
 import { answer } from '../results/results.ts';
 import { reading, writing } from '../session/session.ts';
-import { publishSnapshot } from '../steps/publish-snapshot.ts';
+import { changesRecord, publishSnapshot } from '../steps/publish-snapshot.ts';
 
 export async function run(context: Context): Promise<number> {
   const ref = context.args.argument(0);
   requireHome(context.home);
   // The key is named after the ID of the home. One that has none yet is given it, which only the holder of the lock may do.
-  const open = readIdentity(context.home) === undefined ? writing : reading;
-  return await open(context, async (session) => {
+  const isWriting =
+    readIdentity(context.home) === undefined ||
+    (await reading(context, async ({ index }) => changesRecord(index, resolveRef(ref, index).snapshot)));
+  return await (isWriting ? writing : reading)(context, async (session) => {
     const { index } = session;
     const { snapshot, path } = resolveRef(ref, index);
     if (path !== '') throw usage(`"${ref}" is a part of a tree: a name points at whole trees`, context.args.command);

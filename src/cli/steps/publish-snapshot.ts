@@ -4,6 +4,7 @@ import type { Summary } from '../../core/events.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
 import { type Published, publish } from '../../exchange/publish.ts';
 import { readIdentity } from '../../home/identity.ts';
+import type { Index } from '../../index/index.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { answer } from '../results/results.ts';
@@ -26,7 +27,26 @@ export async function publishSnapshot(
   const names = await kuboNames(context, config, args.text('peer'));
   const { formerNames = [] } = index.repository(snapshot.repository) ?? {};
   const free = formerNames.filter((name) => index.repository(name) === undefined);
-  return await publish({ snapshot, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
+  // Noted first: a name that points at a snapshot keeps it from being forgotten.
+  const isHead = index.repository(snapshot.repository)?.head === snapshot.number;
+  if (!isHead) await notePublished(index, snapshot, snapshot.number);
+  const published = await publish({ snapshot, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
+  if (isHead) await notePublished(index, snapshot, undefined);
+  return published;
+}
+
+/** Whether publishing this snapshot changes the record of its repository, which only the holder of the lock may. */
+export function changesRecord(index: Index, { repository, number }: SnapshotRecord): boolean {
+  const { head, published } = index.repository(repository) ?? {};
+  return (number === head ? undefined : number) !== published;
+}
+
+/** @param number of the snapshot at which the name points; undefined when it is the head */
+async function notePublished(index: Index, { repository }: SnapshotRecord, number: number | undefined): Promise<void> {
+  const record = index.repository(repository);
+  if (record === undefined || record.published === number) return;
+  const { published: _, ...rest } = record;
+  await index.saveRepository(number === undefined ? rest : { ...rest, published: number });
 }
 
 /** Publishes at the end of `add` and `update`, also when nothing has changed: the run before may have committed, and then failed at this. */
