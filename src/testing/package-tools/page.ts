@@ -1,9 +1,10 @@
-/** `docs/package-managers.md`, whose lines the tests run. */
+/** Pages whose lines the tests run: `docs/package-managers.md` and others. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PAGE = fileURLToPath(new URL('../../../../docs/package-managers.md', import.meta.url));
+const DOCS = fileURLToPath(new URL('../../../../docs/', import.meta.url));
 
 export interface Block {
   /** What the line before it names, if it is a file to write; otherwise commands. */
@@ -13,7 +14,12 @@ export interface Block {
 
 /** The blocks below a heading, to the next one of any level. @param headings for example `apt`, `With a date`: one inside the other */
 export function blocksOf(...headings: string[]): Block[] {
-  const all = sections();
+  return blocksIn('package-managers.md', ...headings);
+}
+
+/** As `blocksOf`, of another page. @param page its name in `docs` */
+export function blocksIn(page: string, ...headings: string[]): Block[] {
+  const all = sections(page);
   const found = all.find(({ path }) => path.slice(1).join('\n') === headings.join('\n'));
   assert.ok(found !== undefined, `no section ${headings.join(' / ')}: ${all.map(({ path }) => path.slice(1).join(' / ')).join(', ')}`);
   return found.blocks;
@@ -25,11 +31,11 @@ interface Section {
   readonly blocks: Block[];
 }
 
-export function sections(): Section[] {
+function sections(page: string): Section[] {
   const found: Section[] = [];
   let path: string[] = [];
   let before = '';
-  const lines = readFileSync(PAGE, 'utf8').split('\n');
+  const lines = readFileSync(join(DOCS, page), 'utf8').split('\n');
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] as string;
     const [, level, heading] = /^(#+) (.*)$/.exec(line) ?? [];

@@ -1,0 +1,131 @@
+/** A mirror that is stored and served, and IPFS nodes that read it as `docs/ipfs-nodes.md` says. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, lutimesSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { kuboBinary } from '../kubo.ts';
+import { listing } from '../listing.ts';
+import { PackageTrial } from '../package-tools/package-trial.ts';
+import { blocksIn } from '../package-tools/page.ts';
+import type { Sandbox } from '../package-tools/sandbox.ts';
+import { writeTree } from '../tree.ts';
+
+const PAGE = 'ipfs-nodes.md';
+
+/** A line of the access log. */
+export interface Answered {
+  readonly method: string;
+  readonly url: string;
+  readonly protocol: string;
+  readonly status: number;
+  readonly agent: string;
+}
+
+export class NodeTrial {
+  readonly trial: PackageTrial;
+  /** The mirror. */
+  readonly source: string;
+  readonly #log: string;
+  readonly #ending: (() => Promise<unknown>)[] = [];
+
+  /** @param peers of the home: arguments of `peers add` each; a local one when there are none @param options of `serve` */
+  static async open(peers: readonly (readonly string[])[] = [], ...options: string[]): Promise<NodeTrial> {
+    const nodes = new NodeTrial(await PackageTrial.open());
+    const { program } = nodes.trial;
+    for (const peer of peers) await nodes.run('peers', 'add', ...peer);
+    program.succeeds('add', nodes.source, '--name', 'debian', '--shard-size', '256KiB');
+    await nodes.serve(...options);
+    return nodes;
+  }
+
+  private constructor(trial: PackageTrial) {
+    this.trial = trial;
+    this.source = writeMirror(trial.scratch('debian'));
+    this.#log = trial.scratch('access.log');
+  }
+
+  async serve(...options: string[]): Promise<void> {
+    await this.trial.serve('--access-log', this.#log, '--access-log-format', 'json', ...options);
+  }
+
+  async run(...argv: string[]): Promise<void> {
+    const { code, stderr } = await this.trial.program.follow(() => {}, ...argv);
+    assert.equal(code, 0, stderr);
+  }
+
+  /** What the server has answered since this was asked last. */
+  answered(): Answered[] {
+    const lines = existsSync(this.#log) ? readFileSync(this.#log, 'utf8').trim().split('\n') : [];
+    const fresh = lines.slice(this.#answered).filter((line) => line !== '');
+    this.#answered = lines.length;
+    return fresh.map((line) => JSON.parse(line) as Answered);
+  }
+  #answered = 0;
+
+  blocks(...headings: string[]) {
+    return blocksIn(PAGE, ...headings);
+  }
+
+  /** A Kubo that is set up as the page says, with no network of its own, and runs. @param settings by key, as `ipfs config --json` takes them */
+  async kubo(settings: Readonly<Record<string, unknown>> = {}, env: NodeJS.ProcessEnv = {}): Promise<Sandbox> {
+    const sandbox = this.trial.sandbox({}, { IPFS_TELEMETRY: 'off', ...env });
+    sandbox.alias('ipfs', kuboBinary() as string);
+    await sandbox.follow(this.blocks('Kubo'));
+    const own = { 'Addresses.API': '/ip4/127.0.0.1/tcp/0', 'Addresses.Gateway': '/ip4/127.0.0.1/tcp/0', 'Addresses.Swarm': [] };
+    for (const [key, value] of Object.entries({ ...own, ...settings })) {
+      await sandbox.sh(`ipfs config --json ${key} '${JSON.stringify(value)}'`);
+    }
+    const ended = sandbox.run('ipfs', 'daemon');
+    this.#ending.push(async () => {
+      await sandbox.run('ipfs', 'shutdown');
+      await ended;
+    });
+    const isOver = ended.then(({ output }) => output);
+    // The gateway comes up last.
+    while (!existsSync(sandbox.place('~/.ipfs/gateway'))) assert.equal(await Promise.race([isOver, setTimeout(20)]), undefined);
+    return sandbox;
+  }
+
+  /** Before the sandboxes are removed: something that runs, or is mounted. */
+  atEnd(end: () => Promise<unknown>): void {
+    this.#ending.push(end);
+  }
+
+  /** The directory is the mirror, with modes and times; rsync says so, too, where it is there. */
+  assertMirror(dir: string): void {
+    assert.deepEqual(listing(dir), listing(this.source));
+    assert.equal(differences(this.source, dir, '-ani'), '');
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#ending.reverse()) await end();
+    await this.trial.close();
+  }
+}
+
+/** What rsync would change in `to`; nothing where there is no rsync. */
+export function differences(from: string, to: string, ...options: string[]): string {
+  const { error, status, stdout, stderr } = spawnSync('rsync', [...options, `${from}/`, `${to}/`], { encoding: 'utf8' });
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return '';
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+/** Files small and large, a symlink, modes of all kinds, and times with nanoseconds. */
+export function writeMirror(dir: string): string {
+  rmSync(dir, { recursive: true, force: true });
+  const packages = Array.from({ length: 120 }, (_, i) => [`package-${i}.deb`, Buffer.alloc(3000 + 97 * i, `${i} `)]);
+  writeTree(dir, {
+    dists: { bookworm: { Release: 'Suite: stable\n', main: { Packages: 'Package: hello\n' } }, stable: { link: 'bookworm' } },
+    pool: { main: Object.fromEntries(packages), 'one large': Buffer.alloc(3_500_000, 'abcdefghijk') },
+    empty: {},
+  });
+  for (const [i, mode] of [0o600, 0o755, 0o444, 0o4755].entries()) chmodSync(join(dir, 'pool/main', `package-${i}.deb`), mode);
+  for (const [i, path] of ['pool/main/package-9.deb', 'dists/bookworm/Release', 'dists/bookworm', 'empty'].entries()) {
+    utimesSync(join(dir, path), 1_600_000_000 + i, 1_600_000_000.125 + i);
+  }
+  chmodSync(join(dir, 'empty'), 0o2775);
+  lutimesSync(join(dir, 'dists/stable'), 1_234_567_890, 1_234_567_890);
+  return dir;
+}
