@@ -4,9 +4,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { onlyInAll } from '../../testing/depth.ts';
-import { NodeTrial } from '../../testing/ipfs-nodes/node-trial.ts';
-import { kuboBinary } from '../../testing/kubo.ts';
-import { missing } from '../../testing/package-tools/required.ts';
+import { NodeTrial, writeMirror } from '../../testing/ipfs-nodes/node-trial.ts';
+import { KuboDaemon, kuboBinary } from '../../testing/kubo.ts';
+import { listing } from '../../testing/listing.ts';
+import { missing, without } from '../../testing/package-tools/required.ts';
+import { Served } from '../../testing/package-tools/served.ts';
+import { Program } from '../../testing/program.ts';
 
 const NO_KUBO = missing('kubo', kuboBinary() === undefined ? 'Kubo binary' : undefined);
 
@@ -46,4 +49,57 @@ describe('a Kubo that knows nobody but the server', { skip: onlyInAll(NO_KUBO) }
     await kubo.sh(`ipfs get -o mirror /ipfs/${nodes.trial.program.head('debian').tree}`);
     nodes.assertMirror(join(kubo.work, 'mirror'));
   });
+});
+
+test('a Kubo on another machine reads by HTTPS and HTTP/2', { skip: onlyInAll(NO_KUBO || without('openssl', 'openssl')) }, async (t) => {
+  const nodes = await NodeTrial.open();
+  t.after(() => nodes.close());
+  const { trial } = nodes;
+  const server = trial.sandbox();
+  const blocks = nodes.blocks('Kubo', 'Kubo: another machine');
+  await server.follow(blocks.slice(0, 1));
+  const certificate = join(server.work, 'cert.pem');
+  await nodes.serve('--tls-cert', certificate, '--tls-key', join(server.work, 'key.pem'));
+  const kubo = await nodes.kubo(
+    { 'Routing.DelegatedRouters': [trial.url.replace('http:', 'https:')] },
+    // What the page sets for the daemon.
+    { SSL_CERT_FILE: certificate },
+  );
+  await kubo.sh(`ipfs get -o mirror /ipfs/${trial.program.head('debian').tree}`);
+  nodes.assertMirror(join(kubo.work, 'mirror'));
+  const read = nodes.answered().filter(({ url }) => url.startsWith('/ipfs/'));
+  assert.deepEqual(new Set(read.map(({ protocol }) => protocol)), new Set(['HTTP/2.0']));
+});
+
+test('a Kubo that may not read by HTTP finds the Kubo daemons that hold the shards', { skip: onlyInAll(NO_KUBO) }, async (t) => {
+  const program = new Program();
+  const running: { stop: () => Promise<void> }[] = [];
+  t.after(async () => {
+    await Promise.all(running.map((it) => it.stop()));
+    program.dispose();
+  });
+  const here = { 'Addresses.Swarm': ['/ip4/127.0.0.1/tcp/0'] };
+  const start = async (name: string, settings: Readonly<Record<string, unknown>> = {}) => {
+    const daemon = await KuboDaemon.start(program.path(name), { ...here, ...settings });
+    running.push(daemon);
+    return daemon;
+  };
+  const holders = await Promise.all(['a', 'b'].map((name) => start(name)));
+  for (const [i, { url }] of holders.entries()) program.succeeds('peers', 'add', 'kubo', url, '--name', `holder-${i}`);
+  const source = writeMirror(program.path('debian'));
+  program.succeeds('add', source, '--shard-size', '2MiB');
+  const served = await Served.start(program, { command: (...command) => command }, '--listen', '127.0.0.1:0');
+  running.push(served);
+  const reader = await start('reader', {
+    'Routing.Type': 'autoclient',
+    'Routing.DelegatedRouters': [served.url],
+    'HTTPRetrieval.Enabled': false,
+  });
+  assert.equal(reader.repo.text(['swarm', 'peers']), '');
+  const { cid, tree } = program.head('debian');
+  await reader.repo.start(['pin', 'add', `/ipfs/${cid}/shards`]);
+  await reader.repo.start(['get', '-o', program.path('mirror'), `/ipfs/${tree}`]);
+  assert.deepEqual(listing(program.path('mirror')), listing(source));
+  const connected = reader.repo.text(['swarm', 'peers']);
+  for (const { repo } of holders) assert.match(connected, new RegExp(repo.text(['id', '-f', '<id>'])));
 });
