@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { kuboBinary } from '../kubo.ts';
 import { listing } from '../listing.ts';
-import { PackageTrial } from '../package-tools/package-trial.ts';
+import { LoneNetwork } from '../package-tools/lone-network.ts';
 import { blocksIn } from '../package-tools/page.ts';
-import type { Sandbox } from '../package-tools/sandbox.ts';
+import { Sandbox } from '../package-tools/sandbox.ts';
+import { Served } from '../package-tools/served.ts';
+import { Program } from '../program.ts';
 import { writeTree } from '../tree.ts';
 
 const PAGE = 'ipfs-nodes.md';
@@ -22,36 +24,59 @@ export interface Answered {
   readonly agent: string;
 }
 
-export class NodeTrial {
-  readonly trial: PackageTrial;
-  /** The mirror. */
-  readonly source: string;
-  readonly #log: string;
-  readonly #ending: (() => Promise<unknown>)[] = [];
+/** Where the page has the server. */
+const WRITTEN_URL = 'http://127.0.0.1:8080';
 
-  /** @param peers of the home: arguments of `peers add` each; a local one when there are none @param options of `serve` */
-  static async open(peers: readonly (readonly string[])[] = [], ...options: string[]): Promise<NodeTrial> {
-    const nodes = new NodeTrial(await PackageTrial.open());
-    const { program } = nodes.trial;
-    for (const peer of peers) await nodes.run('peers', 'add', ...peer);
-    program.succeeds('add', nodes.source, '--name', 'debian', '--shard-size', '256KiB');
+export class NodeTrial {
+  readonly program = new Program();
+  readonly network: LoneNetwork;
+  readonly #listen: string;
+  #served: Served | undefined;
+  /** The mirror. */
+  readonly source = writeMirror(this.program.path('debian'));
+  readonly #log = this.program.path('access.log');
+  readonly #ending: (() => Promise<unknown>)[] = [];
+  #sandboxes = 0;
+
+  /** @param options of `serve` */
+  static async open(...options: string[]): Promise<NodeTrial> {
+    const network = await LoneNetwork.open();
+    const nodes = new NodeTrial(network, `127.0.0.1:${await network.freePort(8080)}`);
+    nodes.program.succeeds('add', nodes.source, '--name', 'debian', '--shard-size', '256KiB');
     await nodes.serve(...options);
     return nodes;
   }
 
-  private constructor(trial: PackageTrial) {
-    this.trial = trial;
-    this.source = writeMirror(trial.scratch('debian'));
-    this.#log = trial.scratch('access.log');
+  private constructor(network: LoneNetwork, listen: string) {
+    this.network = network;
+    this.#listen = listen;
   }
 
+  /** Starts the server, anew if it runs. */
   async serve(...options: string[]): Promise<void> {
-    await this.trial.serve('--access-log', this.#log, '--access-log-format', 'json', ...options);
+    await this.#served?.stop();
+    const always = ['--listen', this.#listen, '--access-log', this.#log, '--access-log-format', 'json'];
+    this.#served = await Served.start(this.program, this.network, ...always, ...options);
   }
 
+  /** Of the server, without a slash at its end. */
+  get url(): string {
+    return (this.#served as Served).url;
+  }
+
+  /** Commits what the source, or another directory, is now. */
   async run(...argv: string[]): Promise<void> {
-    const { code, stderr } = await this.trial.program.follow(() => {}, ...argv);
+    const { code, stderr } = await this.program.follow(() => {}, ...argv);
     assert.equal(code, 0, stderr);
+  }
+
+  sandbox(env: NodeJS.ProcessEnv = {}): Sandbox {
+    return new Sandbox({
+      dir: this.program.path(`client-${this.#sandboxes++}`),
+      by: (...command) => this.network.command(...command),
+      meaning: { [WRITTEN_URL]: this.url },
+      env: () => env,
+    });
   }
 
   /** What the server has answered since this was asked last. */
@@ -69,7 +94,7 @@ export class NodeTrial {
 
   /** A Kubo that is set up as the page says, with no network of its own, and runs. @param settings by key, as `ipfs config --json` takes them */
   async kubo(settings: Readonly<Record<string, unknown>> = {}, env: NodeJS.ProcessEnv = {}): Promise<Sandbox> {
-    const sandbox = this.trial.sandbox({}, { IPFS_TELEMETRY: 'off', ...env });
+    const sandbox = this.sandbox({ IPFS_TELEMETRY: 'off', ...env });
     sandbox.alias('ipfs', kuboBinary() as string);
     await sandbox.follow(this.blocks('Kubo'));
     const own = { 'Addresses.API': '/ip4/127.0.0.1/tcp/0', 'Addresses.Gateway': '/ip4/127.0.0.1/tcp/0', 'Addresses.Swarm': [] };
@@ -100,7 +125,9 @@ export class NodeTrial {
 
   async close(): Promise<void> {
     for (const end of this.#ending.reverse()) await end();
-    await this.trial.close();
+    await this.#served?.stop();
+    this.network.close();
+    this.program.dispose();
   }
 }
 

@@ -34,7 +34,7 @@ describe('a Kubo that knows nobody but the server', { skip: onlyInAll(NO_KUBO) }
     assert.ok(questions < blocks / 5, `${questions} questions for ${blocks} blocks`);
     assert.deepEqual(new Set(answered.map(({ status }) => status)), new Set([200]));
 
-    await kubo.sh(`ipfs repo gc --quiet && ipfs get -o again /ipfs/${nodes.trial.program.head('debian').tree}`);
+    await kubo.sh(`ipfs repo gc --quiet && ipfs get -o again /ipfs/${nodes.program.head('debian').tree}`);
     assert.deepEqual(nodes.answered(), [], 'what is pinned is read from the node itself');
   });
 
@@ -46,7 +46,7 @@ describe('a Kubo that knows nobody but the server', { skip: onlyInAll(NO_KUBO) }
 
   test('gets a whole tree without pinning anything', async () => {
     const kubo = await nodes.kubo();
-    await kubo.sh(`ipfs get -o mirror /ipfs/${nodes.trial.program.head('debian').tree}`);
+    await kubo.sh(`ipfs get -o mirror /ipfs/${nodes.program.head('debian').tree}`);
     nodes.assertMirror(join(kubo.work, 'mirror'));
   });
 });
@@ -54,18 +54,17 @@ describe('a Kubo that knows nobody but the server', { skip: onlyInAll(NO_KUBO) }
 test('a Kubo on another machine reads by HTTPS and HTTP/2', { skip: onlyInAll(NO_KUBO || without('openssl', 'openssl')) }, async (t) => {
   const nodes = await NodeTrial.open();
   t.after(() => nodes.close());
-  const { trial } = nodes;
-  const server = trial.sandbox();
+  const server = nodes.sandbox();
   const blocks = nodes.blocks('Kubo', 'Kubo: another machine');
   await server.follow(blocks.slice(0, 1));
   const certificate = join(server.work, 'cert.pem');
   await nodes.serve('--tls-cert', certificate, '--tls-key', join(server.work, 'key.pem'));
   const kubo = await nodes.kubo(
-    { 'Routing.DelegatedRouters': [trial.url.replace('http:', 'https:')] },
+    { 'Routing.DelegatedRouters': [nodes.url] },
     // What the page sets for the daemon.
     { SSL_CERT_FILE: certificate },
   );
-  await kubo.sh(`ipfs get -o mirror /ipfs/${trial.program.head('debian').tree}`);
+  await kubo.sh(`ipfs get -o mirror /ipfs/${nodes.program.head('debian').tree}`);
   nodes.assertMirror(join(kubo.work, 'mirror'));
   const read = nodes.answered().filter(({ url }) => url.startsWith('/ipfs/'));
   assert.deepEqual(new Set(read.map(({ protocol }) => protocol)), new Set(['HTTP/2.0']));
