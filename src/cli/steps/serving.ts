@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
 import { messageOf } from '../../core/errors.ts';
 import { DEFAULT_CONFIG } from '../../home/config.ts';
 import { readIdentity } from '../../home/identity.ts';
@@ -29,6 +30,11 @@ const DRAIN_MS = 30_000;
 const MOST_CONNECTIONS = 16_384;
 /** File descriptors that are left for the home. */
 const OTHER_FILES = 512;
+/**
+ * By how much the heap may grow over what is in use before it is cleaned: V8 takes up to 300 %, which came to 311 MB with 10,000
+ * connections that had asked for a listing each, where 25 % came to 215 MB.
+ */
+const HEAP_GROWTH = '--heap-growing-percent=25';
 
 export interface ServingProcess {
   readonly options: ServeOptions;
@@ -46,6 +52,7 @@ export interface ServingProcess {
 export async function serveHere(context: Context, { options, signal, onReady, onReload, siblings }: ServingProcess): Promise<void> {
   const { args, home, reporter, output, now } = context;
   const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
+  setFlagsFromString(HEAP_GROWTH);
   // Read before the home is opened: mistakes in them are found at once.
   const [certificate, tokens] = [options.readCertificate(), options.readTokens()];
   const config = await settingsOfReadable(context);

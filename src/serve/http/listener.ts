@@ -5,12 +5,14 @@
  * With TLS it speaks HTTP/2 as well as HTTP/1.1, because Kubo reads from elsewhere than private addresses over HTTP/2 only. Rapid resets
  * and floods of SETTINGS, PING or CONTINUATION are ended by nghttp2, which Node 20 brings with bounds on each.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
 import { type TcpAddress, urlOf } from './addresses.ts';
+import { SlowReaders } from './slow-readers.ts';
+import { type Handle, Turnstile } from './turnstile.ts';
 
 /** From the first byte of a connection or request to the end of the header, and to the end of the request. */
 const HEADER_MS = 20_000;
@@ -28,6 +30,12 @@ const MOST_STREAMS = 100;
 /** Over the limit, as many are told so at once; beyond that they are closed without a word. */
 const MOST_TOLD = 256;
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+/** Requests that are worked on at once; how many there can be does not matter while there are fewer connections. */
+const MOST_AT_ONCE = 256;
+/** With something waiting for it, a client must take this much in this time: 0.5 KiB a second. */
+const SLOW_MS = 30_000;
+const SLOW_BYTES = 16_384;
+const MOST_SLOW = 128;
 /** How often connections that have become idle are closed while the server is stopping. */
 const DRAIN_STEP_MS = 50;
 
@@ -41,7 +49,7 @@ export interface Certificate {
 export type Incident = 'connection-refused' | 'reader-dropped';
 
 export interface ListenerOptions {
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly handle: Handle;
   readonly certificate: Certificate | undefined;
   readonly mostConnections: number;
   readonly onIncident: (kind: Incident) => void;
@@ -58,11 +66,24 @@ export class Listener {
   readonly #server: Server | SecureServer;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #turnstile: Turnstile;
+  readonly #slowReaders: SlowReaders;
 
   /** @throws ShardctlError `BAD_CONFIG` when certificate and key do not go together */
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#server = options.certificate === undefined ? plainServer(options) : secureServer(options, options.certificate);
+    this.#turnstile = new Turnstile(MOST_AT_ONCE, options.handle);
+    this.#slowReaders = new SlowReaders(this.#sockets, {
+      everyMs: SLOW_MS,
+      leastBytes: SLOW_BYTES,
+      mostSlow: MOST_SLOW,
+      onDrop: () => options.onIncident('reader-dropped'),
+    });
+    const handle: Handle = (request, response) => {
+      if (this.#sockets.size <= MOST_AT_ONCE) options.handle(request, response);
+      else this.#turnstile.enter(request, response);
+    };
+    this.#server = options.certificate === undefined ? plainServer(handle) : secureServer(handle, options.certificate);
     this.#server.maxConnections = options.mostConnections + (options.certificate === undefined ? MOST_TOLD : 0);
     this.#server.on('drop', () => options.onIncident('connection-refused'));
     this.#server.prependListener('connection', (socket: Socket) => this.#accept(socket));
@@ -112,6 +133,7 @@ export class Listener {
     }
     for (const session of this.#sessions) session.destroy();
     for (const socket of this.#sockets) socket.destroy();
+    this.#slowReaders.close();
     await closed;
   }
 
@@ -145,7 +167,7 @@ export class Listener {
   }
 }
 
-function plainServer({ handle }: ListenerOptions): Server {
+function plainServer(handle: Handle): Server {
   const server = createServer(
     {
       maxHeaderSize: MOST_HEADER_BYTES,
@@ -162,7 +184,7 @@ function plainServer({ handle }: ListenerOptions): Server {
   return server;
 }
 
-function secureServer({ handle }: ListenerOptions, { cert, key }: Certificate): SecureServer {
+function secureServer(handle: Handle, { cert, key }: Certificate): SecureServer {
   const server = usable(() =>
     createSecureServer(
       {

@@ -1,0 +1,78 @@
+/**
+ * Drops clients that hardly take what waits for them: each holds memory for as long as he likes. A client that takes nothing at all is
+ * dropped by the time-out of its connection; this is about those who take a byte now and then, which that time-out counts as life.
+ */
+import type { Socket } from 'node:net';
+
+export interface SlowReadersOptions {
+  /** Milliseconds; a client must have taken `leastBytes` within each, as long as something waits for it. */
+  readonly everyMs: number;
+  readonly leastBytes: number;
+  /** Among those that are under way, as many may have taken less than that so far; of more, those that have been slow longest are dropped at once. */
+  readonly mostSlow: number;
+  readonly onDrop: () => void;
+}
+
+/** Clients that are measured, with what they had taken when their time began. */
+interface Measured {
+  readonly taken: number;
+  readonly since: number;
+}
+
+/** How often it is looked, within each of these times. */
+const LOOKS = 6;
+
+export class SlowReaders {
+  readonly #options: SlowReadersOptions;
+  readonly #sockets: ReadonlySet<Socket>;
+  readonly #measured = new Map<Socket, Measured>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param sockets those that are open; looked at again and again */
+  constructor(sockets: ReadonlySet<Socket>, options: SlowReadersOptions) {
+    this.#options = options;
+    this.#sockets = sockets;
+    this.#timer = setInterval(() => this.look(performance.now()), options.everyMs / LOOKS).unref();
+  }
+
+  /** @param now milliseconds of a clock that only goes on */
+  look(now: number): void {
+    const { everyMs, leastBytes, mostSlow } = this.#options;
+    for (const socket of this.#sockets) {
+      const { taken, waiting } = progressOf(socket);
+      const before = this.#measured.get(socket);
+      if (waiting === 0) this.#measured.delete(socket);
+      else if (before === undefined || taken - before.taken >= leastBytes) {
+        // To the end of the list: those that have been slow longest are first.
+        this.#measured.delete(socket);
+        this.#measured.set(socket, { taken, since: now });
+      } else if (now - before.since >= everyMs) this.#drop(socket);
+    }
+    for (const [socket, { since }] of this.#measured) {
+      if (!this.#sockets.has(socket)) this.#measured.delete(socket);
+      // Those first seen at this look have had no time yet.
+      else if (this.#measured.size > mostSlow && since < now) this.#drop(socket);
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #drop(socket: Socket): void {
+    this.#measured.delete(socket);
+    this.#options.onDrop();
+    socket.destroy();
+  }
+}
+
+/**
+ * Bytes that the client's side of the connection has taken, and that wait here. Node counts a write as done only when the last of its
+ * bytes has gone, which may be megabytes later; so its handle is asked how much of the write is left. @types/node does not know it.
+ */
+function progressOf(socket: Socket): { readonly taken: number; readonly waiting: number } {
+  const handle = (socket as Socket & { readonly _handle?: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null })
+    ._handle;
+  const queued = handle?.writeQueueSize ?? 0;
+  return { taken: (handle?.bytesWritten ?? 0) - queued, waiting: queued + socket.writableLength };
+}

@@ -1,0 +1,62 @@
+/**
+ * How many requests are worked on at once. Each holds what it reads and what it is about to send, so that ten thousand at once would take
+ * gigabytes; those beyond the bound wait in the order in which they came, and hold no more than their headers. Whoever is slow to take an
+ * answer gives up his place after a moment: he waits for himself, and nobody waits for him.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+export type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** How often it is looked who only waits for his client, in milliseconds. */
+const LOOK_MS = 500;
+
+export class Turnstile {
+  readonly #places: number;
+  readonly #handle: Handle;
+  /** Those who have a place; true when at the last look the answer was waiting for the client. */
+  readonly #inside = new Map<ServerResponse, boolean>();
+  /** In the order in which they came: a set gives them back in that order, and forgets each at once. */
+  readonly #waiting = new Set<ServerResponse>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(places: number, handle: Handle) {
+    this.#places = places;
+    this.#handle = handle;
+  }
+
+  enter(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#inside.size < this.#places) this.#go(request, response);
+    else {
+      this.#waiting.add(response);
+      this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
+    }
+  }
+
+  #go(request: IncomingMessage, response: ServerResponse): void {
+    this.#inside.set(response, false);
+    response.once('close', () => {
+      if (this.#inside.delete(response)) this.#next();
+    });
+    this.#handle(request, response);
+  }
+
+  #next(): void {
+    for (const response of this.#waiting) {
+      if (this.#inside.size >= this.#places) return;
+      this.#waiting.delete(response);
+      // The client may have left meanwhile.
+      if (!response.req.destroyed && !response.closed) this.#go(response.req, response);
+    }
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): void {
+    for (const [response, wasSlow] of this.#inside) {
+      const isSlow = response.headersSent && response.writableLength > 0;
+      if (isSlow && wasSlow) this.#inside.delete(response);
+      else this.#inside.set(response, isSlow);
+    }
+    this.#next();
+  }
+}
