@@ -8,7 +8,7 @@ export interface SlowReadersOptions {
   /** Milliseconds; a client must have taken `leastBytes` within each, as long as something waits for it. */
   readonly everyMs: number;
   readonly leastBytes: number;
-  /** Among those that are under way, as many may have taken less than that so far; of more, those that have been slow longest are dropped at once. */
+  /** As many may have taken less than that since the look before; of more, those that have been slow longest are dropped at once. */
   readonly mostSlow: number;
   readonly onDrop: () => void;
 }
@@ -20,7 +20,7 @@ interface Measured {
 }
 
 /** How often it is looked, within each of these times. */
-const LOOKS = 6;
+const LOOKS = 10;
 
 export class SlowReaders {
   readonly #options: SlowReadersOptions;
@@ -48,11 +48,12 @@ export class SlowReaders {
         this.#measured.set(socket, { taken, since: now });
       } else if (now - before.since >= everyMs) this.#drop(socket);
     }
+    const slow: Socket[] = [];
     for (const [socket, { since }] of this.#measured) {
       if (!this.#sockets.has(socket)) this.#measured.delete(socket);
-      // Those first seen at this look have had no time yet.
-      else if (this.#measured.size > mostSlow && since < now) this.#drop(socket);
+      else if (since < now) slow.push(socket);
     }
+    for (const socket of slow.slice(0, Math.max(0, slow.length - mostSlow))) this.#drop(socket);
   }
 
   close(): void {

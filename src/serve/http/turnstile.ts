@@ -1,19 +1,19 @@
 /**
  * How many requests are worked on at once. Each holds what it reads and what it is about to send, so that ten thousand at once would take
- * gigabytes; those beyond the bound wait in the order in which they came, and hold no more than their headers. Whoever is slow to take an
- * answer gives up his place after a moment: he waits for himself, and nobody waits for him.
+ * gigabytes; those beyond the bound wait in the order in which they came, and hold no more than their headers. An answer that has begun gives up its
+ * place after a moment: from then on it goes as fast as its client takes it, and nobody waits for it.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** How often it is looked who only waits for his client, in milliseconds. */
+/** How often it is looked which answers have begun, in milliseconds. */
 const LOOK_MS = 500;
 
 export class Turnstile {
   readonly #places: number;
   readonly #handle: Handle;
-  /** Those who have a place; true when at the last look the answer was waiting for the client. */
+  /** Those that have a place; true when at the last look the answer had begun. */
   readonly #inside = new Map<ServerResponse, boolean>();
   /** In the order in which they came: a set gives them back in that order, and forgets each at once. */
   readonly #waiting = new Set<ServerResponse>();
@@ -52,10 +52,9 @@ export class Turnstile {
   }
 
   #look(): void {
-    for (const [response, wasSlow] of this.#inside) {
-      const isSlow = response.headersSent && response.writableLength > 0;
-      if (isSlow && wasSlow) this.#inside.delete(response);
-      else this.#inside.set(response, isSlow);
+    for (const [response, hadBegun] of this.#inside) {
+      if (hadBegun) this.#inside.delete(response);
+      else this.#inside.set(response, response.headersSent);
     }
     this.#next();
   }
