@@ -6,6 +6,7 @@
 import type { FastifyReply } from 'fastify';
 import type { Window } from '../../read/files/file-bytes.ts';
 import { BodyMemory } from './body-memory.ts';
+import { MakingTurns } from './turns.ts';
 
 /** What is told of an answer. */
 export interface SendHooks {
@@ -26,6 +27,7 @@ export interface FileAnswer {
 const TIGHT_BYTES = 64 * 1024;
 
 const memory = new BodyMemory();
+const making = new MakingTurns();
 
 /**
  * Resolves when the answer has ended, be it whole or not. Works on HTTP/1.1 and HTTP/2.
@@ -69,7 +71,7 @@ async function send(
     isGone = true;
   });
   try {
-    let window = await parts.next();
+    let window = await making.take(() => parts.next());
     reply.hijack();
     if (isGone) return;
     for (const name in headers) raw.setHeader(name, headers[name] as string);
@@ -80,7 +82,7 @@ async function send(
         await written(raw, window);
         memory.give(share);
         if (isGone) return;
-        window = await parts.next();
+        window = await making.take(() => parts.next());
       }
       raw.end();
     } catch (error) {
