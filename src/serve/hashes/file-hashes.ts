@@ -5,7 +5,7 @@
  * They are kept in `<cache>/sha256-1`, one record behind the other, which every process of a server appends to and reads on when it misses
  * one. Not in LMDB: that maps its file, and a file that anybody may cut or delete would end the process. Holds 44 to 88 bytes a file.
  */
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DigestMap } from '../../core/digest-map.ts';
@@ -23,14 +23,15 @@ export class FileHashes {
   readonly #hashes = new DigestMap();
   readonly #roots = new DigestMap();
   #fd: number | undefined;
-  #isAsked = false;
+  #isAsked: boolean;
   /** Bytes of the file that were read. */
   #read = 0;
 
   /** @param dir made when it is needed; undefined, or where nothing can be written: kept in memory alone */
   constructor(dir: string | undefined) {
     this.#dir = dir;
-    this.#readOn();
+    // Read when it is needed first.
+    this.#isAsked = dir !== undefined && existsSync(pathIn(dir));
   }
 
   get size(): number {

@@ -2,7 +2,7 @@
 import { createHash, randomInt } from 'node:crypto';
 import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
-import { type BlockId, RAW } from '../../core/model.ts';
+import { type BlockId, RAW, type Root } from '../../core/model.ts';
 import { sleep } from '../../core/waiting.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
@@ -11,6 +11,12 @@ import { Repetition } from '../../read/tree/repetition.ts';
 import { readEntry } from '../../read/tree/tree.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import type { FileHashes } from './file-hashes.ts';
+
+/**
+ * Smaller files have one leaf by every profile, so below an entry of no more bytes there is nothing to hash. A small file that has no raw
+ * leaf, as by a profile of CIDv0, is hashed when it is read.
+ */
+const MOST_PASSED_OVER = 256 * 1024;
 
 /** Whether the bytes of the file are those of one block, which then says its sha256. */
 export function isOneLeaf({ links, data }: DagNode): boolean {
@@ -25,7 +31,7 @@ export interface HashingOptions {
 
 export class Hashing {
   readonly #options: HashingOptions;
-  /** Directories and files that were looked at: most of a snapshot stands in the one before it, too. */
+  /** Directories and large files that were looked at: most of a snapshot stands in the one before it, too. */
   readonly #met = new DigestMap();
   readonly #place = randomInt(2 ** 32);
   /** Views all of whose files were looked at. */
@@ -87,7 +93,8 @@ export class Hashing {
   }
 
   /** Several processes of one server begin at different places, so that seldom two of them hash the same file. */
-  #inOwnOrder(links: readonly BlockId[]): BlockId[] {
+  #inOwnOrder(all: readonly Root[]): BlockId[] {
+    const links = all.filter(({ dagSize }) => dagSize > MOST_PASSED_OVER);
     const from = links.length === 0 ? 0 : this.#place % links.length;
     return [...links.slice(from), ...links.slice(0, from)].map(({ codec, digest }) => ({ codec, digest }));
   }

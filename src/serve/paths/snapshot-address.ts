@@ -1,4 +1,5 @@
 /** Which snapshot an address means, and how long an answer from it stays true. */
+import { displayPath } from '../../core/display.ts';
 import { type BlockId, type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { endOfDate, snapshotAt } from '../../snapshot/snapshot-date.ts';
@@ -25,7 +26,7 @@ export function meantSnapshot({ name, head, snapshots }: ServedRepository, when:
   if (oldest !== undefined && endOfDate(when) !== undefined)
     throw new NoSuchSnapshot(`${name} was not here at ${when}: the oldest snapshot is ${snapshotName(oldest)} of ${oldest.time}`);
   throw new NoSuchSnapshot(
-    `there is no snapshot ${name}@${when}: a number or a date such as 2026-11-25 or 20261125T120000Z follows the "@"`,
+    `there is no snapshot ${name}@${displayPath(when)}: a number or a date such as 2026-11-25 or 20261125T120000Z follows the "@"`,
   );
 }
 
