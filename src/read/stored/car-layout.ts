@@ -74,6 +74,11 @@ export class CarLayout {
     return this.#nodes[section - this.#contents.lengths.length];
   }
 
+  /** A node of the manifest by its digest. */
+  node(digest: Uint8Array): Uint8Array | undefined {
+    return this.#nodes.find((node) => Buffer.compare(node.digest, digest) === 0)?.block;
+  }
+
   digestOf(section: number): Uint8Array {
     return this.nodeIn(section)?.digest ?? this.#contents.digests.subarray(section * DIGEST_BYTES, (section + 1) * DIGEST_BYTES);
   }

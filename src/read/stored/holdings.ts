@@ -78,6 +78,7 @@ export class Holdings {
     return its === cid ? holding : undefined;
   }
 
+  /** The index may be closed afterwards: a look that is under way does not ask it any more. */
   close(): void {
     this.#isClosed = true;
   }
@@ -96,13 +97,15 @@ export class Holdings {
       this.#roots.add(parseCid(cid).digest, 0, number);
       await turns.give();
     }
+    if (this.#isClosed) return;
     for (const { name } of this.#index.repositories()) {
       for (const { catalogue, cid, tree } of this.#index.snapshots(name)) {
         const value = -this.#catalogues.push(catalogue);
         cids.add(catalogue.cid);
         for (const block of [catalogue.cid, cid, tree]) this.#roots.add(parseCid(block).digest, 0, value);
-        await turns.give();
       }
+      await turns.give();
+      if (this.#isClosed) return;
     }
     for (const cid of this.#replicas.nodes.keys()) if (!cids.has(cid)) this.#replicas.nodes.delete(cid);
     void this.#replicas.offsets.sweep((cid) => cids.has(cid));
@@ -112,7 +115,7 @@ export class Holdings {
   async #look(): Promise<void> {
     if (this.#isLooked && this.#looked === undefined) {
       // Some roots could not be read, and may be readable now. Nobody waits for that.
-      void this.#start();
+      this.#start().catch(() => {});
       return;
     }
     if (this.#isLooked) return;
@@ -154,7 +157,7 @@ export class Holdings {
         });
     };
     for (const number of [...this.#roots.values()].filter((value) => value >= 0)) {
-      const shard = this.#index.shard(number);
+      const shard = this.#isClosed ? undefined : this.#index.shard(number);
       if (shard !== undefined && shard.blocks > NODE_LINKS) await learn(shard, number);
     }
     for (const [position, catalogue] of this.#catalogues.entries()) await learn(catalogue, -1 - position);

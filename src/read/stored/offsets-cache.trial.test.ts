@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { sha256 } from '../../dag/cid.ts';
+import { Turns } from '../../core/event-loop.ts';
+import { parseCid, sha256 } from '../../dag/cid.ts';
 import { everythingIn, StoredHome } from '../../testing/stored-home.ts';
+import { encodeOffsets } from './offsets-file.ts';
 import { Replicas } from './replicas.ts';
 import { StoredBlocks } from './stored-blocks.ts';
 
@@ -47,6 +49,30 @@ describe('the files of offsets', () => {
       });
     });
   }
+
+  test('with good checksums and wrong places lead to no wrong block, and are made again', async () => {
+    await made.opened(async (opened) => {
+      const { blocks, index, home, cache } = opened;
+      const held = await everythingIn(opened);
+      for (const { digest } of held) await blocks.read(digest);
+      for (const cid of new Set(held.map((block) => block.cid))) {
+        const path = join(cache, 'offsets', cid);
+        const good = readFileSync(path);
+        const its = held.filter((block) => block.cid === cid);
+        const places = {
+          digests: Buffer.concat(its.map(({ digest }) => digest)),
+          at: its.map((_, block) => block),
+          lengths: its.map(({ length }) => length),
+        };
+        writeFileSync(path, await encodeOffsets(parseCid(cid).digest, places, new Turns(undefined)));
+        const replicas = new Replicas({ peers: home.peers, cache });
+        const again = new StoredBlocks({ index, replicas });
+        for (const { digest } of its) assert.deepEqual(Buffer.from(sha256(await again.read(digest))), Buffer.from(digest));
+        assert.ok(good.equals(readFileSync(path)));
+        await replicas.close();
+      }
+    });
+  });
 
   test('are kept in memory where no file can be written', async () => {
     await made.opened(async (opened) => {

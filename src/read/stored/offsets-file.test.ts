@@ -34,7 +34,8 @@ const encoded = (places: BlockPlaces) => encodeOffsets(SHARD, places, new Turns(
 
 function findAll(offsets: Offsets, digest: Buffer): Offset[] {
   const all: Offset[] = [];
-  for (let found = offsets.find(digest); found !== undefined; found = offsets.find(digest, all.length)) all.push(found);
+  for (let found = offsets.find(digest); found !== undefined && all.length < COLLIDING.length; found = offsets.find(digest, all.length))
+    all.push(found);
   return all;
 }
 

@@ -3,15 +3,15 @@
  * read where that costs least: by its offset in a CAR on this machine, by itself from a daemon, through the shard's manifest else; and
  * from another replica when one is damaged, missing or silent.
  *
- * Holds what `OpenCars` and `Failures` say, and at most 8 shards that are open by their manifests (100 bytes a block).
+ * Holds what `OpenCars` and `Failures` say, and at most 8 shards that are open by their manifests (100 bytes a block), and what two
+ * CARs look like (150 bytes a block).
  */
 import { ioError, isDamage, isShortage, ShardctlError } from '../../core/errors.ts';
-import { DIGEST_BYTES } from '../../core/model.ts';
 import { blockText, sha256 } from '../../dag/cid.ts';
-import type { Peer, ShardContents, ShardReader } from '../../peer/peer.ts';
-import { ManifestBuilder } from '../../shard/manifest.ts';
+import type { Peer, ShardContents } from '../../peer/peer.ts';
 import { type BlockPlace, unreadable } from '../blocks/block-source.ts';
 import { OpenReaders } from '../blocks/open-readers.ts';
+import { CarLayout } from './car-layout.ts';
 import { Failures } from './failures.ts';
 import { firstAnswer } from './first-answer.ts';
 import { OffsetsCache } from './offsets-cache.ts';
@@ -25,6 +25,7 @@ const AT_ONCE_BYTES = 64 * 1024;
 /** So many blocks of a shard are read by themselves before the shard is opened: whoever reads on gets the next ones with few questions. */
 const MOST_ALONE = 8;
 const MOST_COUNTED = 1024;
+const MOST_LAYOUTS = 2;
 
 export interface ReplicasOptions {
   readonly peers: ReadonlyMap<string, Peer>;
@@ -57,6 +58,8 @@ export class Replicas {
   readonly nodes = new Map<string, Buffer>();
   readonly #failures: Failures;
   readonly #readers: OpenReaders;
+  /** By CID: those that were used last, so that many who ask for parts of one shard do not have it computed each time. */
+  readonly #layouts = new Map<string, CarLayout>();
   /** By peer and shard: blocks that were read by themselves. */
   readonly #alone = new Map<string, number>();
 
@@ -125,8 +128,17 @@ export class Replicas {
     return undefined;
   }
 
-  /** What the shard holds, by the manifest on the first peer that can be asked. @throws ShardctlError when there is none */
-  async contents(place: ReplicaPlace): Promise<ShardContents> {
+  /** What the CAR of the shard looks like. @throws ShardctlError when no peer gives the manifest */
+  async layoutOf(place: ReplicaPlace): Promise<CarLayout> {
+    const layout = this.#layouts.get(place.cid) ?? (await CarLayout.of(place.cid, await this.#contents(place)));
+    this.#layouts.delete(place.cid);
+    this.#layouts.set(place.cid, layout);
+    for (const cid of this.#layouts.keys()) if (this.#layouts.size > MOST_LAYOUTS) this.#layouts.delete(cid);
+    return layout;
+  }
+
+  /** By the manifest on the first peer that can be asked. */
+  async #contents(place: ReplicaPlace): Promise<ShardContents> {
     let failure: ShardctlError | undefined;
     for (const name of this.#inOrder(place)) {
       try {
@@ -194,7 +206,12 @@ export class Replicas {
       this.cars.leave(car);
       await this.#readers.leave(peer.name, cid);
     }
-    const bytes = await this.#readers.use(peer.name, cid, async (reader) => (await reader.read(digest)) ?? nodeOf(reader, digest));
+    // Readers give blocks alone; a node of the manifest follows from these.
+    const bytes = await this.#readers.use(
+      peer.name,
+      cid,
+      async (reader) => (await reader.read(digest)) ?? (await CarLayout.of(cid, reader.contents())).node(digest),
+    );
     if (bytes === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
     // It is there, and not where the offsets say.
     if (car !== undefined) this.offsets.drop(cid);
@@ -214,7 +231,7 @@ export class Replicas {
     try {
       return car.find(digest, skip);
     } catch {
-      this.cars.distrust(car);
+      // The manifest tells, and the file of offsets is made again.
       return undefined;
     }
   }
@@ -254,8 +271,12 @@ export class Replicas {
 
   /** @param what a shard, or a block of it; undefined when only silence is to be remembered */
   #note(peer: string, what: string | undefined, error: ShardctlError): void {
-    if (error.code === 'TOO_FEW_PEERS') this.#failures.noteSilence(peer, error);
-    else if (what !== undefined && !isShortage(error)) this.#failures.note(peer, what, error);
+    if (error.code === 'TOO_FEW_PEERS') {
+      this.#failures.noteSilence(peer, error);
+      return;
+    }
+    if (error.code !== 'IO') this.#failures.answered(peer);
+    if (what !== undefined && !isShortage(error)) this.#failures.note(peer, what, error);
   }
 
   #report(peer: string, place: ReplicaPlace, error: ShardctlError): void {
@@ -266,16 +287,4 @@ export class Replicas {
   #tell(key: string, message: string, cause: string): void {
     if (this.#failures.isNews(key)) this.options.onTrouble?.(message, cause);
   }
-}
-
-/** A node of the manifest, made again from what it lists: readers give blocks alone. */
-function nodeOf(reader: ShardReader, digest: Uint8Array): Uint8Array | undefined {
-  const { digests, lengths } = reader.contents();
-  const builder = new ManifestBuilder();
-  for (const [block, length] of lengths.entries()) builder.add(digests, block * DIGEST_BYTES, length);
-  let found: Uint8Array | undefined;
-  builder.finish((node, its) => {
-    if (Buffer.compare(its, digest) === 0) found = node;
-  });
-  return found;
 }

@@ -3,13 +3,13 @@
  * damaged in a file on this machine is replaced by that of another replica: it has the same length, and stands in the same place.
  *
  * Where the CAR is a file on this machine it is read in windows of whole sections; elsewhere block by block, which the reader of a
- * remote shard asks for ahead. Holds a window of 1 MiB (or one large block) and 150 bytes a block.
+ * remote shard asks for ahead. Holds a window of 1 MiB (or one large block), and shares what the CAR looks like.
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
 import { blockText, sha256 } from '../../dag/cid.ts';
 import { CAR_HEADER_BYTES } from '../../shard/car.ts';
-import { CarLayout } from './car-layout.ts';
+import type { CarLayout } from './car-layout.ts';
 import type { OpenCar } from './open-car.ts';
 import type { ReplicaPlace, Replicas } from './replicas.ts';
 
@@ -33,7 +33,7 @@ export class ShardCar {
    * @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a block cannot be had intact from any peer
    */
   async *stream(from = 0, to = this.carBytes): AsyncGenerator<Buffer> {
-    const layout = await CarLayout.of(this.#place.cid, await this.#replicas.contents(this.#place));
+    const layout = await this.#replicas.layoutOf(this.#place);
     if (layout.carBytes !== this.carBytes) {
       throw new ShardctlError('DAMAGE', `the CAR of shard ${this.#place.cid} has ${layout.carBytes} bytes, not ${this.carBytes}`);
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { ShardctlError } from '../../core/errors.ts';
 import { parseCid, sha256 } from '../../dag/cid.ts';
 import { Index } from '../../index/index.ts';
 import { Program } from '../../testing/program.ts';
@@ -50,6 +51,24 @@ test('a block that the home does not know is said to be unknown, and no peer is 
     const next = new StoredBlocks({ index, replicas });
     assert.equal(await next.placeOf(unknown), undefined);
     await next.close();
+  });
+});
+
+test('roots that cannot be read are not asked for again with each unknown block', async () => {
+  await made.opened(async ({ blocks, home }) => {
+    let asked = 0;
+    for (const peer of home.peers.values()) {
+      const fail = async () => {
+        asked++;
+        throw new ShardctlError('DAMAGE', 'it cannot be read');
+      };
+      Object.assign(peer, { carPath: fail, open: fail, block: fail, salvage: fail });
+    }
+    assert.equal(await blocks.placeOf(sha256(Buffer.from('first'))), undefined);
+    const before = asked;
+    assert.ok(before > 0);
+    for (let i = 0; i < 10; i++) assert.equal(await blocks.placeOf(sha256(Buffer.from(`${i}`))), undefined);
+    assert.equal(asked, before);
   });
 });
 
@@ -126,7 +145,7 @@ test('what repair has mended is read there again, although the damaged file was 
     let now = 0;
     const replicas = new Replicas({ peers: home.peers, now: () => now });
     const blocks = new StoredBlocks({ index, replicas });
-    const [first] = (await everythingIn(opened)) as [HeldBlock];
+    const first = (await everythingIn(opened)).find(({ length }) => length < 1000) as HeldBlock;
     const path = carPath(home, 'a', first.cid);
     const good = readFileSync(path);
     await blocks.read(first.digest);
@@ -136,7 +155,10 @@ test('what repair has mended is read there again, although the damaged file was 
     renameSync(`${path}.new`, path);
     rmSync(carPath(home, 'b', first.cid));
     now += 60_000;
-    assert.deepEqual(Buffer.from(sha256(await blocks.read(first.digest))), Buffer.from(first.digest));
+    for (const when of ['mended', 'read again']) {
+      assert.deepEqual(Buffer.from(sha256(await blocks.read(first.digest))), Buffer.from(first.digest));
+      if (when === 'read again') assert.ok(blocks.readNow(first.digest), 'at once, from the new file');
+    }
     await replicas.close();
   });
 });

@@ -8,7 +8,7 @@
  * is unknown takes 1.2 µs, after 22 ms once for the look through all roots.
  */
 import { ShardctlError } from '../../core/errors.ts';
-import type { PlacedShard } from '../../core/model.ts';
+import type { PlacedShard, ShardRecord } from '../../core/model.ts';
 import { blockText, sha256 } from '../../dag/cid.ts';
 import type { Index } from '../../index/index.ts';
 import { type BlockPlace, type Blocks, UnlistedBlock, unreadable } from '../blocks/block-source.ts';
@@ -58,11 +58,13 @@ export class StoredBlocks implements Blocks {
   readonly #replicas: Replicas;
   readonly #holdings: Holdings;
   readonly #places = new Map<number, Place>();
+  readonly #now: NowOf;
 
   constructor({ index, replicas }: StoredBlocksOptions) {
     this.#index = index;
     this.#replicas = replicas;
     this.#holdings = new Holdings(index, replicas);
+    this.#now = { recordOf: (number) => index.currentShard(number) };
   }
 
   /**
@@ -124,8 +126,9 @@ export class StoredBlocks implements Blocks {
     return shard === undefined || place === undefined ? undefined : new ShardCar(this.#replicas, place, shard);
   }
 
-  /** Lets go of what belongs to this index. The replicas stay open. */
+  /** Lets go of what belongs to this index, which may be closed afterwards. The replicas stay open. */
   async close(): Promise<void> {
+    this.#now.recordOf = undefined;
     this.#holdings.close();
     this.#places.clear();
   }
@@ -148,7 +151,7 @@ export class StoredBlocks implements Blocks {
     if (known !== undefined) return known;
     const record = this.#index.shard(number);
     if (record === undefined) return undefined;
-    const place = new Place(record, number, this.#index);
+    const place = new Place(record, number, this.#now);
     if (this.#places.size >= MOST_PLACES) this.#places.clear();
     this.#places.set(number, place);
     return place;
@@ -156,7 +159,7 @@ export class StoredBlocks implements Blocks {
 
   #placeIn(holding: Holding | undefined): Place | undefined {
     if (holding === undefined) return undefined;
-    return typeof holding === 'number' ? this.#placeOf(holding) : new Place(holding, undefined, this.#index);
+    return typeof holding === 'number' ? this.#placeOf(holding) : new Place(holding, undefined, this.#now);
   }
 
   #extentIn(cid: string, digest: Uint8Array): Extent | undefined {
@@ -201,24 +204,29 @@ export class StoredBlocks implements Blocks {
   }
 }
 
+/** Looks at a record as it is now. Undefined when the view is closed: a slow peer may answer to a question that nobody has any more. */
+interface NowOf {
+  recordOf: ((number: number) => ShardRecord | undefined) | undefined;
+}
+
 /** A shard as this view knows it. */
 class Place implements StoredPlace, ReplicaPlace {
   readonly cid: string;
   readonly peers: readonly string[];
   readonly shard: number | undefined;
-  readonly #index: Index;
+  readonly #now: NowOf;
 
-  constructor({ cid, peers }: PlacedShard, shard: number | undefined, index: Index) {
+  constructor({ cid, peers }: PlacedShard, shard: number | undefined, now: NowOf) {
     this.cid = cid;
     this.peers = peers;
     this.shard = shard;
-    this.#index = index;
+    this.#now = now;
   }
 
   /** As its record is now; undefined when another run has dropped it. */
   current(): Pick<PlacedShard, 'peers'> | undefined {
-    if (this.shard === undefined) return this;
-    const record = this.#index.currentShard(this.shard);
+    if (this.shard === undefined || this.#now.recordOf === undefined) return this;
+    const record = this.#now.recordOf(this.shard);
     return record === undefined || record.state === 'sealed' ? undefined : record;
   }
 
