@@ -56,11 +56,15 @@ export class PackageTrial {
     return dir;
   }
 
+  get #log(): string {
+    return this.scratch('access.log');
+  }
+
   /** Starts the server; everything in the home that is to be private must be there. */
   async serve(): Promise<void> {
     const { hostname, port } = new URL(this.url);
     const options = this.#isSecure ? this.#secureOptions(`127.0.0.1:${port === '' ? 443 : port}`) : ['--listen', `${hostname}:${port}`];
-    this.#served = await Served.start(this.program, this.network, ...options);
+    this.#served = await Served.start(this.program, this.network, ...options, '--access-log', this.#log, '--access-log-format', 'json');
   }
 
   /** As the page has them. */
@@ -144,8 +148,15 @@ export class PackageTrial {
     return sandbox;
   }
 
+  /** Also sees that the server has failed at nothing that it was asked for. */
   async close(): Promise<void> {
-    await this.#served?.stop();
+    if (this.#served !== undefined) {
+      await this.#served.stop();
+      const failures = readFileSync(this.#log, 'utf8')
+        .split('\n')
+        .filter((line) => /"status":5/.test(line));
+      assert.deepEqual(failures, []);
+    }
     this.network.close();
     for (const mirror of this.#mirrors) mirror.close?.();
     this.program.dispose();

@@ -9,7 +9,7 @@ export const npm: PackageTool = {
   isMissing: without('npm', 'npm', 'tar'),
   mirror: ({ scratch, url }) => new NpmMirror(scratch('npm'), scratch('built-tarballs'), url),
   sandbox: async (trial, meaning) => {
-    const env = { npm_config_update_notifier: 'false', npm_config_audit: 'false', npm_config_fund: 'false', npm_config_fetch_retries: '0' };
+    const env = { npm_config_update_notifier: 'false', npm_config_fund: 'false', npm_config_fetch_retries: '0' };
     const sandbox = trial.sandbox(meaning, (dir) => ({ ...env, npm_config_globalconfig: `${dir}/root/etc/npmrc` }));
     sandbox.write('package.json', '{ "private": true }');
     return sandbox;
