@@ -9,7 +9,11 @@ import { OPTIONS } from './options.ts';
 import { COMMANDS } from './spec.ts';
 
 const BIN = fileURLToPath(new URL('../../../../bin/shardctl.js', import.meta.url));
-const NAMES = { repositories: () => ['debian', 'the npm'], peers: () => ['disk1', 'attic'] };
+const NAMES = {
+  repositories: () => ['debian', 'the npm'],
+  snapshots: async (name: string) => (name === 'debian' ? ['7', '2026-11-25'] : []),
+  peers: () => ['disk1', 'attic'],
+};
 
 const program = new Program();
 before(() => {
@@ -60,6 +64,16 @@ test('repositories and peers are completed where the command takes one', async (
     ['completion', ['bash', 'zsh']],
   ];
   for (const [typed, expected] of cases) assert.deepEqual(await completionsOf([...typed.split(' '), ''], NAMES), expected, typed);
+});
+
+test('a snapshot is completed by its number and its day, where the command takes a reference', async () => {
+  assert.deepEqual(await completionsOf(['ls', 'debian@'], NAMES), ['debian@7', 'debian@2026-11-25']);
+  assert.deepEqual(await completionsOf(['diff', 'debian', 'debian@2'], NAMES), ['debian@7', 'debian@2026-11-25']);
+  assert.deepEqual(await completionsOf(['ls', 'fedora@'], NAMES), []);
+  assert.deepEqual(await completionsOf(['ls', 'debian@7/p'], NAMES), NAMES.repositories());
+  assert.deepEqual(await completionsOf(['update', 'debian@'], NAMES), NAMES.repositories());
+  const [number, day] = program.succeeds('--get-yargs-completions', 'shardctl', 'ls', 'debian@').lines;
+  assert.deepEqual([number, /^debian@\d{4}-\d\d-\d\d$/.test(day ?? '')], ['debian@1', true]);
 });
 
 test('the home is the one that the words name', () => {

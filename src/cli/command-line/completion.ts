@@ -10,6 +10,8 @@ export type Shell = (typeof SHELLS)[number];
 /** Names that can be completed, read only when one is wanted. */
 export interface Names {
   repositories(): readonly string[];
+  /** What may follow the `@` after a repository's name: numbers of its snapshots, newest first, and the days of them. */
+  snapshots(repository: string): Promise<readonly string[]>;
   peers(): readonly string[];
 }
 
@@ -41,7 +43,7 @@ export async function completionsOf(words: readonly string[], names: Names): Pro
   const next = command === undefined ? wordsAfter(before) : new Map<string, string>();
   if (command === undefined && next.size === 0) return [];
   if (command !== undefined && !current.startsWith('-'))
-    return argumentsOf(command, before.length - command.words.split(' ').length, names);
+    return await argumentsOf(command, before.length - command.words.split(' ').length, current, names);
   const page = yargs([]).scriptName('shardctl').help(false).version(false).exitProcess(false);
   for (const [word, summary] of next) page.command(word, summary);
   for (const name of [...(command?.options ?? []), ...COMMON]) {
@@ -99,10 +101,13 @@ function wordsAfter(before: readonly string[]): ReadonlyMap<string, string> {
   return next;
 }
 
-/** @param position of the argument among those of the command, from 0 */
-function argumentsOf({ arguments: all }: CommandSpec, position: number, names: Names): readonly string[] {
+/** @param position of the argument among those of the command, from 0 @param current what is typed of it */
+async function argumentsOf({ arguments: all }: CommandSpec, position: number, current: string, names: Names): Promise<readonly string[]> {
   const last = all.at(-1);
   const argument = all[position] ?? (last?.includes('…') === true ? last : '');
+  const [, repository] = /^([^@/]+)@[^@/]*$/.exec(current) ?? [];
+  if (argument.includes('REF') && repository !== undefined)
+    return (await names.snapshots(repository)).map((snapshot) => `${repository}@${snapshot}`);
   if (/NAME|REF|OLD/.test(argument)) return names.repositories();
   if (/PEER/.test(argument)) return names.peers();
   if (/SHELL/.test(argument)) return SHELLS;

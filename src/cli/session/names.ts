@@ -1,4 +1,4 @@
-/** The names of a home's repositories and peers, for completion: from two small files, without settings, index or lock. */
+/** The names of a home's repositories and peers, for completion: from two small files, without settings, index or lock. Only snapshots need the index. */
 import { readFileSync } from 'node:fs';
 import { type Config, peerNames } from '../../home/config.ts';
 import { repositoriesWithHeads } from '../../home/heads.ts';
@@ -9,6 +9,17 @@ import type { Names } from '../command-line/completion.ts';
 export function namesIn(home: () => HomePaths): Names {
   return {
     repositories: () => orNone(() => repositoriesWithHeads(home().heads)),
+    snapshots: async (repository) => {
+      try {
+        const { Index } = await import('../../index/index.ts');
+        const index = await Index.open(home().index, { readOnly: true });
+        const newestFirst = index.snapshots(repository).toReversed();
+        await index.close();
+        return [...newestFirst.map(({ number }) => String(number)), ...new Set(newestFirst.map(({ time }) => time.slice(0, 10)))];
+      } catch {
+        return [];
+      }
+    },
     // Unchecked, as nothing comes of a wrong one: loading zod would make every TAB 60 ms slower.
     peers: () => orNone(() => (JSON.parse(readFileSync(home().config, 'utf8')) as Config).peers.flatMap(peerNames)),
   };
