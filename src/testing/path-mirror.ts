@@ -42,8 +42,14 @@ export class PathMirror implements Mirror {
       sees: (_asker: unknown, _view: unknown, digest: Uint8Array) => !this.hidden.has(Buffer.from(digest).toString('hex')),
     } as unknown as Access;
     const { hashes } = this;
-    bySha256Routes(this.app, { mirror: this, access, hashes, hashing: new Hashing({ mirror: this, hashes, signal: this.#stop.signal }) });
-    pathRoutes(this.app, { mirror: this, access, hashes });
+    bySha256Routes(this.app, {
+      mirror: this,
+      access,
+      hashes,
+      onCut: () => {},
+      hashing: new Hashing({ mirror: this, hashes, signal: this.#stop.signal }),
+    });
+    pathRoutes(this.app, { mirror: this, onCut: () => {}, access, hashes });
   }
 
   /** @param time of the commit, RFC 3339 */
@@ -78,6 +84,8 @@ export class PathMirror implements Mirror {
     const repositories = new Map([...this.#snapshots].map(([name, snapshots]) => [name, { name, snapshots, head: snapshots.at(-1) }]));
     const blocks = {
       read: (digest: Uint8Array) => this.blocks.read(digest),
+      extentNow: () => undefined,
+      extentOf: async () => undefined,
       sizeOf: async (digest: Uint8Array) => (await this.blocks.read(digest)).length,
       placeOf: (digest: Uint8Array) =>
         this.blocks.read(digest).then(

@@ -14,6 +14,7 @@ import { logAnswer } from '../../serve/http/access-log.ts';
 import { passes } from '../../serve/http/gate.ts';
 import { Listener } from '../../serve/http/listener.ts';
 import { serverOf } from '../../serve/http/server.ts';
+import { HotAnswers } from '../../serve/paths/hot-answers.ts';
 import { ServeMetrics } from '../../serve/status/serve-metrics.ts';
 import type { Siblings } from '../../serve/status/siblings.ts';
 import type { Context } from '../command-line/context.ts';
@@ -76,6 +77,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     const routing = { announced: options.announced, home: readIdentity(home)?.id ?? home.index };
     const metrics = new ServeMetrics();
     const hashes = new FileHashes(home.cache);
+    const hot = new HotAnswers({ mirror, access, metrics, isLogged: options.log !== undefined });
     const app = serverOf({
       mirror,
       access,
@@ -84,6 +86,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
       status: statusSource(context, config),
       siblings,
       hashes,
+      hot,
       signal,
       onTrouble: warn,
     });
@@ -94,7 +97,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
         new Listener({
           handle: (request, response) => {
             if (logged !== undefined) logAnswer(logged, request, response);
-            if (passes(request, response)) app.routing(request, response);
+            if (passes(request, response)) hot.answer(request, response) || app.routing(request, response);
             else metrics.answered('other', request.method ?? '', response.statusCode, 0, 0);
           },
           certificate,

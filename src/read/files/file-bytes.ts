@@ -14,6 +14,7 @@ import { cidText, sha256 } from '../../dag/cid.ts';
 import type { Extent, OpenFile } from '../stored/stored-blocks.ts';
 import { assertSize } from '../tree/file-data.ts';
 import { type FileBlocks, type FileToRead, type LeafPart, leavesOf } from './file-leaves.ts';
+import { holdFiles } from './held-files.ts';
 import { WindowBuffers } from './window-buffers.ts';
 
 /** Bytes that follow one another in the file. Valid until the next window is asked for. */
@@ -34,6 +35,7 @@ export async function* fileBytes(file: FileToRead, from: number, to: number, blo
   const spare: Buffer[] = [];
   let ahead: Promise<readonly [Window, Buffer | undefined]> | undefined;
   let isFinished = false;
+  let letGo = () => {};
   const runs = runsOf(file, from, to, blocks);
   try {
     let at = from;
@@ -52,12 +54,15 @@ export async function* fileBytes(file: FileToRead, from: number, to: number, blo
       yield window;
       if (buffer !== undefined) spare.push(buffer);
       if (at === to) break;
+      // After the first window, which somebody waits for. Most files have no second one.
+      if (isFirst) letGo = await holdFiles(file, at, to, blocks);
     }
     if (at < to) throw new ShardctlError('DAMAGE', `${cidText(file, 1)} has fewer bytes than it says`);
     isFinished = true;
   } finally {
     const last = await ahead?.catch(() => undefined);
     await runs.return();
+    letGo();
     // Who stops in the middle may still be sending what he has: that buffer is nobody's any more.
     if (isFinished) for (const buffer of spare) buffers.give(buffer);
     if (last?.[1] !== undefined) buffers.give(last[1]);

@@ -8,6 +8,7 @@ import { Hashing } from '../hashes/hashing.ts';
 import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
 import type { Mirror } from '../mirror.ts';
 import { bySha256Routes } from '../paths/by-sha256-routes.ts';
+import type { HotAnswers } from '../paths/hot-answers.ts';
 import { pathRoutes } from '../paths/path-routes.ts';
 import { type RoutingOptions, routingRoutes } from '../routing/routing-routes.ts';
 import { routeOf, type ServeMetrics } from '../status/serve-metrics.ts';
@@ -28,6 +29,8 @@ export interface Serving {
   readonly siblings?: Siblings | undefined;
   /** What is known of the sha256 of files. */
   readonly hashes: FileHashes;
+  /** Answers before the routes what they have given it. */
+  readonly hot?: HotAnswers;
   /** Aborted when the server is to stop: answers without an end, such as events, end then. */
   readonly signal: AbortSignal;
   /** Told of answers that failed for a reason that is not the client's. Several may have one `cause`. */
@@ -35,7 +38,7 @@ export interface Serving {
 }
 
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
-export function serverOf({ mirror, access, routing, metrics, status, siblings, hashes, signal, onTrouble }: Serving): FastifyInstance {
+export function serverOf({ mirror, access, routing, metrics, status, siblings, hashes, hot, signal, onTrouble }: Serving): FastifyInstance {
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -56,10 +59,14 @@ export function serverOf({ mirror, access, routing, metrics, status, siblings, h
     metrics.answered(routeOf(request.routeOptions.url), request.method, reply.statusCode, bytes, reply.elapsedTime / 1000);
     done();
   });
+  const onCut = (url: string, error: unknown) => {
+    metrics.incident('answer-cut');
+    onTrouble(`cut ${displayText(url)} off: ${messageOf(error)}`, 'cut off');
+  };
   statusRoutes(app, { mirror, access, metrics, source: status, siblings, signal });
   ipfsRoutes(app, { mirror, access, onTrouble });
   routingRoutes(app, { mirror, access, routing });
-  bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }) });
-  pathRoutes(app, { mirror, access, hashes });
+  bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }), onCut });
+  pathRoutes(app, { mirror, access, hashes, hot, onCut });
   return app;
 }

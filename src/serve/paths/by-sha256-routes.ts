@@ -17,12 +17,14 @@ export interface BySha256Options {
   readonly access: Access;
   readonly hashes: FileHashes;
   readonly hashing: Hashing;
+  /** Called when an answer was cut, because a block could not be had. */
+  readonly onCut: (url: string, error: unknown) => void;
 }
 
 const EMPTY = sha256(Buffer.alloc(0));
 
 export function bySha256Routes(app: FastifyInstance, options: BySha256Options): void {
-  const { mirror, access, hashes, hashing } = options;
+  const { mirror, access, hashes, hashing, onCut } = options;
   const budget = new ListingBudget();
   app.route({
     method: ['GET', 'HEAD'],
@@ -41,7 +43,13 @@ export function bySha256Routes(app: FastifyInstance, options: BySha256Options): 
         mirror.release(view);
         throw error;
       }
-      return await sendAnswer(reply, answer, { view, release: () => mirror.release(view), budget, hashes });
+      return await sendAnswer(reply, answer, {
+        view,
+        release: () => mirror.release(view),
+        budget,
+        hashes,
+        onCut: (error) => onCut(request.originalUrl, error),
+      });
     },
   });
 }

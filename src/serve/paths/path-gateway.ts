@@ -129,7 +129,7 @@ export const FOR_EVER = 'public, max-age=31536000, immutable';
 export const PRIVATE_FOR_EVER = 'private, max-age=31536000, immutable';
 
 /** Names the snapshot from which an answer comes, where it is not the head. */
-const SNAPSHOT_HEADER = 'shardctl-snapshot';
+export const SNAPSHOT_HEADER = 'shardctl-snapshot';
 
 export function fileAnswer(
   { method, headers }: Pick<PathRequest, 'method' | 'headers'>,

@@ -2,19 +2,24 @@
 import type { FastifyInstance } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
-import type { Mirror } from '../mirror.ts';
+import type { Mirror, ServedRepository } from '../mirror.ts';
 import { type Address, addressOf, BadAddress, RESERVED_NAMES } from './address.ts';
+import type { HotAnswers } from './hot-answers.ts';
 import { ListingBudget } from './listing.ts';
-import { type PathAnswer, PathGateway, plain } from './path-gateway.ts';
+import { type PathAnswer, PathGateway, plain, SNAPSHOT_HEADER } from './path-gateway.ts';
 import { sendAnswer, sendPlain } from './sending.ts';
 
 export interface PathRoutesOptions {
   readonly mirror: Mirror;
   readonly access: Access;
   readonly hashes: FileHashes;
+  /** Gets what may be answered again without a route. */
+  readonly hot?: HotAnswers | undefined;
+  /** Called when an answer was cut, because a block could not be had. */
+  readonly onCut: (url: string, error: unknown) => void;
 }
 
-export function pathRoutes(app: FastifyInstance, { mirror, access, hashes }: PathRoutesOptions): void {
+export function pathRoutes(app: FastifyInstance, { mirror, access, hashes, hot, onCut }: PathRoutesOptions): void {
   const gateway = new PathGateway({ isPrivate: (name) => access.isPrivate(name) });
   const budget = new ListingBudget();
   app.route({
@@ -26,10 +31,12 @@ export function pathRoutes(app: FastifyInstance, { mirror, access, hashes }: Pat
       const { name, when } = address;
       const view = mirror.acquire();
       const release = () => mirror.release(view);
+      const url = request.originalUrl;
       let answer: PathAnswer;
+      let repository: ServedRepository | undefined;
       try {
         const isReserved = when === undefined && RESERVED_NAMES.has(name);
-        const repository = isReserved ? undefined : view.repositories.get(name);
+        repository = isReserved ? undefined : view.repositories.get(name);
         // Whether there is such a repository is told to those only who may read all of them.
         const isRefused = !isReserved && (repository === undefined || !access.mayRead(request, name));
         const refusal = isRefused ? access.refusal(request) : undefined;
@@ -39,7 +46,19 @@ export function pathRoutes(app: FastifyInstance, { mirror, access, hashes }: Pat
         release();
         throw error;
       }
-      return await sendAnswer(reply, answer, { view, release, budget, hashes });
+      const head = when === undefined && address.query === '' ? repository?.head : undefined;
+      return await sendAnswer(reply, answer, {
+        view,
+        release,
+        budget,
+        hashes,
+        onCut: (error) => onCut(url, error),
+        onSmall: ({ headers }, { file }, body) => {
+          // Not what depends on other headers of the request, or on the snapshot before the head.
+          if (head === undefined || 'vary' in headers || SNAPSHOT_HEADER in headers) return;
+          hot?.keep({ url, name, head, headers, file, body });
+        },
+      });
     },
   });
 }

@@ -2,14 +2,15 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import { dataOf } from '../../read/tree/file-data.ts';
-import { readEntry } from '../../read/tree/tree.ts';
+import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
+import { sendFile } from '../body/send.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import { isOneLeaf } from '../hashes/hashing.ts';
 import type { MirrorView } from '../mirror.ts';
 import { type ListingBudget, rowsOf } from './listing.ts';
 import { listingText } from './listing-page.ts';
 import type { Body, PathAnswer } from './path-gateway.ts';
+import type { FileResource } from './resource.ts';
 import { snapshotsText } from './snapshots-page.ts';
 
 export interface Sending {
@@ -18,12 +19,17 @@ export interface Sending {
   readonly release: () => void;
   readonly budget: ListingBudget;
   readonly hashes: FileHashes;
+  /** Called when the answer ended before its end, because a block could not be had. */
+  readonly onCut: (error: unknown) => void;
+  /** Called with the body of an answer that is a whole small file. */
+  readonly onSmall?: (answer: PathAnswer, file: FileResource, body: Uint8Array) => void;
 }
 
 export async function sendAnswer(reply: FastifyReply, answer: PathAnswer, sending: Sending): Promise<FastifyReply> {
+  if (answer.body.kind === 'file') return await sendFileAnswer(reply, answer, answer.body, sending);
   let source: Source | undefined;
   try {
-    source = await sourceOf(answer.body, sending);
+    source = answer.body.kind === 'listing' ? await begun(answer.body, sending.budget) : undefined;
   } catch (error) {
     sending.release();
     throw error;
@@ -53,9 +59,41 @@ interface Source {
   end(): void;
 }
 
-async function sourceOf(body: Body, { view, budget, hashes }: Sending): Promise<Source | undefined> {
-  if (body.kind === 'file') return { pieces: hashedAlong(body, bytesOf(body, view), hashes), end: () => {} };
-  return body.kind === 'listing' ? await begun(body, budget) : undefined;
+async function sendFileAnswer(
+  reply: FastifyReply,
+  answer: PathAnswer,
+  body: Body & { kind: 'file' },
+  { view, release, hashes, onCut, onSmall }: Sending,
+): Promise<FastifyReply> {
+  const { resource, range } = body;
+  const { status, headers } = answer;
+  const windows = hashedAlong(body, (from, to) => fileBytes(resource.file, from, to, view.blocks), hashes);
+  try {
+    if (range.to - range.from > SMALL_BYTES) {
+      await sendFile(reply, { status, headers, ...range, windows }, { onCut });
+      return reply;
+    }
+    const bytes = await joined(windows(range.from, range.to), range.to - range.from);
+    if (status === 200) onSmall?.(answer, resource, bytes);
+    return reply.code(status).headers(headers).send(bytes);
+  } finally {
+    release();
+  }
+}
+
+/** Up to here all of a body is read before the first byte is sent: it takes less than to wait for the client in between. */
+const SMALL_BYTES = 64 * 1024;
+
+async function joined(windows: AsyncIterable<Window>, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for await (const window of windows) {
+    for (const part of window) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+  }
+  return bytes;
 }
 
 /** A listing whose first rows are there: a directory that cannot be read at all is answered with an error. */
@@ -69,39 +107,23 @@ async function begun({ listing }: Body & { kind: 'listing' }, budget: ListingBud
   return { pieces: pieces(), end: () => void text.return() };
 }
 
-async function* bytesOf({ resource, range }: Body & { kind: 'file' }, { blocks }: MirrorView): AsyncGenerator<Uint8Array, void, void> {
-  let at = 0;
-  for await (const part of dataOf(await readEntry(resource.file, blocks), blocks)) {
-    const [from, to] = [Math.max(0, range.from - at), Math.min(part.length, range.to - at)];
-    at += part.length;
-    if (from < to) yield part.subarray(from, to);
-    if (at >= range.to) return;
-  }
-}
+type Windows = (from: number, to: number) => AsyncGenerator<Window, void, void>;
 
 /** A file that is given out whole is hashed on the way, if somebody has ever asked for files by their hashes and this one is not known. */
-function hashedAlong(
-  { resource: { file, size }, range }: Body & { kind: 'file' },
-  pieces: AsyncIterable<Uint8Array>,
-  hashes: FileHashes,
-): AsyncIterable<Uint8Array> {
+function hashedAlong({ resource: { file, size }, range }: Body & { kind: 'file' }, windows: Windows, hashes: FileHashes): Windows {
   const isWhole = range.from === 0 && range.to === size;
-  if (!isWhole || !hashes.isInUse || file.node === undefined || isOneLeaf(file.node) || hashes.isHashed(file.digest)) return pieces;
-  return hashing(pieces, size, (hash) => hashes.add(hash, file.digest));
-}
-
-async function* hashing(
-  pieces: AsyncIterable<Uint8Array>,
-  size: number,
-  done: (hash: Buffer) => void,
-): AsyncGenerator<Uint8Array, void, void> {
+  if (!isWhole || !hashes.isInUse || file.node === undefined || isOneLeaf(file.node) || hashes.isHashed(file.digest)) return windows;
   const hash = createHash('sha256');
   let bytes = 0;
-  for await (const piece of pieces) {
-    hash.update(piece);
-    bytes += piece.length;
-    // Before the last piece goes out: whoever has the file may ask for it by its hash at once.
-    if (bytes === size) done(hash.digest());
-    yield piece;
-  }
+  return async function* (from, to) {
+    for await (const window of windows(from, to)) {
+      for (const part of window) {
+        hash.update(part);
+        bytes += part.length;
+      }
+      // Before the last window goes out: whoever has the file may ask for it by its hash at once.
+      if (bytes === size) hashes.add(hash.digest(), file.digest);
+      yield window;
+    }
+  };
 }

@@ -1,0 +1,161 @@
+/**
+ * Answers with small files that were given before, given again before any route is looked for: the header as it was, and the body from
+ * memory, or else read anew from its place in a CAR and hashed. Most requests to a mirror are of this kind.
+ *
+ * An answer is kept under its address with the snapshot that was the head, and counts for as long as that is the head: it is never
+ * stale. Only answers that depend on nothing else are kept: whole files of public repositories, at addresses without a query.
+ *
+ * Holds 24 MiB of headers and 48 MiB of bodies.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { LRUCache } from 'lru-cache';
+import { RAW, type SnapshotRecord } from '../../core/model.ts';
+import type { FoundEntry } from '../../read/tree/tree-paths.ts';
+import type { Access } from '../access/access.ts';
+import type { Mirror } from '../mirror.ts';
+import type { ServeMetrics } from '../status/serve-metrics.ts';
+
+export const MOST_HOT_BYTES = 64 * 1024;
+const HEADERS_BYTES = 24 * 1024 * 1024;
+const BODIES_BYTES = 48 * 1024 * 1024;
+/** About what an answer takes on the heap beside its address: strings of its own, and places in two maps. */
+const ANSWER_BYTES = 900;
+const MOST_ADDRESS = 512;
+
+/** An answer that may be given again. */
+export interface HotAnswer {
+  /** As it was asked for. */
+  readonly url: string;
+  readonly name: string;
+  /** The head of the repository, from which it comes. */
+  readonly head: SnapshotRecord;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly file: FoundEntry;
+  readonly body: Uint8Array;
+}
+
+export interface HotAnswersOptions {
+  readonly mirror: Mirror;
+  readonly access: Pick<Access, 'isPrivate'>;
+  readonly metrics: ServeMetrics;
+  /** Whether somebody looks at the headers of the response after it was sent. */
+  readonly isLogged: boolean;
+}
+
+class Kept {
+  readonly name: string;
+  readonly headers: string[];
+  /** Digest of the block that is the whole body; undefined when there is none. */
+  readonly leaf: Uint8Array | undefined;
+  readonly length: number;
+  /** The newest head for which it was found to hold. */
+  head: SnapshotRecord;
+  /** Number of the request that asked for it last. */
+  askedAt = 0;
+
+  constructor({ name, head, headers, file, body }: HotAnswer) {
+    this.name = name;
+    this.head = head;
+    this.headers = Object.entries(headers).flat();
+    this.leaf = leafOf(file);
+    this.length = body.length;
+  }
+}
+
+export class HotAnswers {
+  readonly #options: HotAnswersOptions;
+  readonly #answers = new LRUCache<string, Kept>({
+    maxSize: HEADERS_BYTES,
+    sizeCalculation: (_, url) => url.length + ANSWER_BYTES,
+    dispose: (kept) => void this.#bodies.delete(kept),
+  });
+  readonly #bodies = new LRUCache<Kept, Uint8Array>({ maxSize: BODIES_BYTES, sizeCalculation: ({ length }) => length + 200 });
+  #requests = 0;
+
+  constructor(options: HotAnswersOptions) {
+    this.#options = options;
+  }
+
+  /** @returns false when somebody else must answer */
+  answer(request: IncomingMessage, response: ServerResponse): boolean {
+    const kept = this.#answers.get(request.url ?? '');
+    if (kept === undefined || request.method !== 'GET' || hasConditions(request.headers)) return false;
+    const start = performance.now();
+    const body = this.#bodyOf(kept);
+    if (body === undefined) return false;
+    if (this.#options.isLogged)
+      for (let at = 0; at < kept.headers.length; at += 2) response.setHeader(kept.headers[at] as string, kept.headers[at + 1] as string);
+    else response.writeHead(200, kept.headers);
+    response.end(body);
+    this.#options.metrics.answered('path', 'GET', 200, kept.length, (performance.now() - start) / 1000);
+    return true;
+  }
+
+  /** Keeps an answer with a whole file of the head, if it may be given to everybody. */
+  keep(answer: HotAnswer): void {
+    const { url, name, body } = answer;
+    if (body.length > MOST_HOT_BYTES || url.length > MOST_ADDRESS || this.#options.access.isPrivate(name)) return;
+    const kept = new Kept(answer);
+    this.#answers.set(url, kept);
+    // What is read anew each time stays out until it is asked for again soon.
+    if (kept.leaf === undefined) this.#bodies.set(kept, body);
+    kept.askedAt = this.#requests;
+  }
+
+  #bodyOf(kept: Kept): Uint8Array | undefined {
+    const { mirror, access, metrics } = this.#options;
+    const view = mirror.acquire();
+    try {
+      const head = view.repositories.get(kept.name)?.head;
+      if (head !== kept.head) {
+        if (head === undefined || head.number !== kept.head.number || head.cid !== kept.head.cid) return undefined;
+        kept.head = head;
+      }
+      if (access.isPrivate(kept.name)) return undefined;
+      const known = this.#bodies.get(kept);
+      if (known !== undefined) {
+        metrics.hit('bodies');
+        return known;
+      }
+      if (kept.leaf === undefined) return undefined;
+      metrics.miss('bodies');
+      const body = view.blocks.readNow(kept.leaf);
+      if (body?.length !== kept.length) return undefined;
+      this.#admit(kept, body);
+      return body;
+    } finally {
+      mirror.release(view);
+    }
+  }
+
+  /**
+   * Keeps a body that will probably be asked for while it is kept: one that was asked for no longer ago than as many requests as bodies
+   * are kept. A client that reads a whole mirror, one file after the other, would else replace all of them, over and over.
+   */
+  #admit(kept: Kept, body: Uint8Array): void {
+    const now = ++this.#requests;
+    if (now - kept.askedAt <= this.#bodies.size + FIRST_BODIES) this.#bodies.set(kept, body);
+    kept.askedAt = now;
+  }
+}
+
+/** So many bodies are kept, however seldom they are asked for. */
+const FIRST_BODIES = 1024;
+
+/** The digest of the raw leaf that is all of the file, if there is one. */
+function leafOf({ digest, node }: FoundEntry): Uint8Array | undefined {
+  if (node === undefined) return Buffer.from(digest);
+  const [link] = node.links;
+  const isOnly = node.links.length === 1 && (node.data?.length ?? 0) === 0 && link?.codec === RAW && link.inline === undefined;
+  return isOnly && link !== undefined ? Buffer.from(link.digest) : undefined;
+}
+
+function hasConditions(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers['if-none-match'] !== undefined ||
+    headers['if-modified-since'] !== undefined ||
+    headers.range !== undefined ||
+    headers['if-match'] !== undefined ||
+    headers['if-unmodified-since'] !== undefined
+  );
+}
