@@ -13,7 +13,6 @@ import { RAW, type SnapshotRecord } from '../../core/model.ts';
 import type { FoundEntry } from '../../read/tree/tree-paths.ts';
 import type { Access } from '../access/access.ts';
 import type { Mirror } from '../mirror.ts';
-import type { ServeMetrics } from '../status/serve-metrics.ts';
 
 export const MOST_HOT_BYTES = 64 * 1024;
 const HEADERS_BYTES = 24 * 1024 * 1024;
@@ -34,10 +33,17 @@ export interface HotAnswer {
   readonly body: Uint8Array;
 }
 
+/** Counts what is answered, see `ServeMetrics`. */
+export interface HotCounts {
+  answered(route: 'path', method: string, status: number, bytes: number, seconds: number): void;
+  hit(cache: 'bodies'): void;
+  miss(cache: 'bodies'): void;
+}
+
 export interface HotAnswersOptions {
   readonly mirror: Mirror;
   readonly access: Pick<Access, 'isPrivate'>;
-  readonly metrics: ServeMetrics;
+  readonly metrics: HotCounts;
   /** Whether somebody looks at the headers of the response after it was sent. */
   readonly isLogged: boolean;
 }
