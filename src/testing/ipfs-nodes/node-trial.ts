@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { kuboBinary } from '../kubo.ts';
 import { listing } from '../listing.ts';
 import { LoneNetwork } from '../package-tools/lone-network.ts';
-import { blocksIn } from '../package-tools/page.ts';
+import { type Block, blocksIn } from '../package-tools/page.ts';
 import { Sandbox } from '../package-tools/sandbox.ts';
 import { Served } from '../package-tools/served.ts';
 import { Program } from '../program.ts';
@@ -32,24 +32,25 @@ export class NodeTrial {
   readonly network: LoneNetwork;
   readonly #listen: string;
   #served: Served | undefined;
-  /** The mirror. */
-  readonly source = writeMirror(this.program.path('debian'));
+  /** The mirror: `debian` in the program's directory. */
+  readonly source: string;
   readonly #log = this.program.path('access.log');
   readonly #ending: (() => Promise<unknown>)[] = [];
   #sandboxes = 0;
 
-  /** @param options of `serve` */
-  static async open(...options: string[]): Promise<NodeTrial> {
+  /** @param write makes the mirror */
+  static async open(write = writeMirror): Promise<NodeTrial> {
     const network = await LoneNetwork.open();
-    const nodes = new NodeTrial(network, `127.0.0.1:${await network.freePort(8080)}`);
+    const nodes = new NodeTrial(network, `127.0.0.1:${await network.freePort(8080)}`, write);
     nodes.program.succeeds('add', nodes.source, '--name', 'debian', '--shard-size', '256KiB');
-    await nodes.serve(...options);
+    await nodes.serve();
     return nodes;
   }
 
-  private constructor(network: LoneNetwork, listen: string) {
+  private constructor(network: LoneNetwork, listen: string, write: typeof writeMirror) {
     this.network = network;
     this.#listen = listen;
+    this.source = write(this.program.path('debian'));
   }
 
   /** Starts the server, anew if it runs. */
@@ -62,12 +63,6 @@ export class NodeTrial {
   /** Of the server, without a slash at its end. */
   get url(): string {
     return (this.#served as Served).url;
-  }
-
-  /** Commits what the source, or another directory, is now. */
-  async run(...argv: string[]): Promise<void> {
-    const { code, stderr } = await this.program.follow(() => {}, ...argv);
-    assert.equal(code, 0, stderr);
   }
 
   sandbox(env: NodeJS.ProcessEnv = {}): Sandbox {
@@ -92,15 +87,13 @@ export class NodeTrial {
     return blocksIn(PAGE, ...headings);
   }
 
-  /** A Kubo that is set up as the page says, with no network of its own, and runs. @param settings by key, as `ipfs config --json` takes them */
-  async kubo(settings: Readonly<Record<string, unknown>> = {}, env: NodeJS.ProcessEnv = {}): Promise<Sandbox> {
+  /** A Kubo that is set up as the page says, knows nobody but the server, and runs. @param more that the page says before it is started */
+  async kubo({ env = {}, more = [] }: { env?: NodeJS.ProcessEnv; more?: readonly Block[] } = {}): Promise<Sandbox> {
     const sandbox = this.sandbox({ IPFS_TELEMETRY: 'off', ...env });
     sandbox.alias('ipfs', kuboBinary() as string);
-    await sandbox.follow(this.blocks('Kubo'));
+    await sandbox.follow([...this.blocks('Kubo'), ...more]);
     const own = { 'Addresses.API': '/ip4/127.0.0.1/tcp/0', 'Addresses.Gateway': '/ip4/127.0.0.1/tcp/0', 'Addresses.Swarm': [] };
-    for (const [key, value] of Object.entries({ ...own, ...settings })) {
-      await sandbox.sh(`ipfs config --json ${key} '${JSON.stringify(value)}'`);
-    }
+    for (const [key, value] of Object.entries(own)) await sandbox.sh(`ipfs config --json ${key} '${JSON.stringify(value)}'`);
     const ended = sandbox.run('ipfs', 'daemon');
     this.#ending.push(async () => {
       await sandbox.run('ipfs', 'shutdown');

@@ -59,11 +59,8 @@ test('a Kubo on another machine reads by HTTPS and HTTP/2', { skip: onlyInAll(NO
   await server.follow(blocks.slice(0, 1));
   const certificate = join(server.work, 'cert.pem');
   await nodes.serve('--tls-cert', certificate, '--tls-key', join(server.work, 'key.pem'));
-  const kubo = await nodes.kubo(
-    { 'Routing.DelegatedRouters': [nodes.url] },
-    // What the page sets for the daemon.
-    { SSL_CERT_FILE: certificate },
-  );
+  // What the page sets for the daemon. The router's address follows that of the server.
+  const kubo = await nodes.kubo({ env: { SSL_CERT_FILE: certificate } });
   await kubo.sh(`ipfs get -o mirror /ipfs/${nodes.program.head('debian').tree}`);
   nodes.assertMirror(join(kubo.work, 'mirror'));
   const read = nodes.answered().filter(({ url }) => url.startsWith('/ipfs/'));
