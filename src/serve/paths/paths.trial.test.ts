@@ -86,8 +86,7 @@ test('a client that has read an index finds what it names, although an update wa
   rmSync(ODD);
   writeTree(`${source}/dists/bookworm`, { InRelease: 'two', 'by-hash': { two: 'index two' } });
   program.succeeds('update', 'debian', '-q');
-  await server.stop();
-  server = await ServeProcess.start(program, '--listen', '127.0.0.1:0');
+  // The server sees the new head by itself.
   for (let answer = first; answer.body !== 'two'; answer = await raw('/debian/dists/stable/InRelease', `If-None-Match: ${etag}`)) {
     assert.ok([200, 304].includes(answer.status));
   }
