@@ -65,7 +65,11 @@ export function statusRoutes(app: FastifyInstance, { mirror, access, metrics, so
     if (clients.isFull) return reply.code(503).header('retry-after', '30').send('too many pages are open\n');
     reply.hijack();
     if (request.method === 'HEAD') reply.raw.writeHead(200, { 'content-type': 'text/event-stream' }).end();
-    else clients.add(reply.raw, onlyFor(), (runs) => view.running(request, runs));
+    // A connection that is kept after the last event would hold up a server that stops. HTTP/2 has no such header.
+    else
+      clients.add(reply.raw, { ...onlyFor(), ...(request.raw.httpVersionMajor === 1 ? { connection: 'close' } : {}) }, (runs) =>
+        view.running(request, runs),
+      );
     return reply;
   });
 
