@@ -116,6 +116,8 @@ export class StatusHome implements Mirror {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    // A browser keeps connections on which it has asked nothing.
+    this.app.server.closeAllConnections();
     await this.app.close();
     rmSync(this.dir, { recursive: true, force: true });
   }

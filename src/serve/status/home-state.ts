@@ -146,7 +146,10 @@ export class HomeStates {
   async #compute(view: MirrorView): Promise<void> {
     const asking = [...view.peers.values()].map((peer) => this.#ask(peer));
     const repositories: RepositoryState[] = [];
-    for (const repository of view.repositories.values()) repositories.push(await this.#repository(view, repository));
+    for (const repository of view.repositories.values()) {
+      repositories.push(await this.#repository(view, repository));
+      await breathe();
+    }
     this.#forgetOld(view);
     const shards = await shardsByPeer(view);
     await Promise.all(asking);
@@ -161,7 +164,7 @@ export class HomeStates {
       lastLocked: this.#source.lastLocked(),
       isReadable: await this.#read(view),
     };
-    const text = JSON.stringify(state);
+    const text = signatureOf(state);
     if (text === this.#text) return;
     this.#text = text;
     this.#state = { version: this.#state.version + 1, ...state };
@@ -260,6 +263,15 @@ export class HomeStates {
       return false;
     }
   }
+}
+
+/** What two states differ in, as text, where they differ. Lists of shards are not in it: a snapshot's CID stands for them. */
+function signatureOf({ repositories, ...state }: Omit<HomeState, 'version'>): string {
+  const each = repositories.map(({ name, head, figures, snapshots, kind, runs, failure }) => [
+    [name, head.cid, head.time, snapshots],
+    [figures, kind, runs.length, runs.at(-1), failure],
+  ]);
+  return JSON.stringify([state, each]);
 }
 
 function keep(map: Map<string, unknown>, keys: ReadonlySet<string>): void {

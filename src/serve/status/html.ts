@@ -3,7 +3,7 @@ import { displayText } from '../../core/display.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import { escapeHtml } from '../paths/page.ts';
 
-/** Text that strangers may have written. */
+/** Text that strangers may have written. Not for commands that are copied: a backslash is shown as two. */
 export function safe(text: string): string {
   return escapeHtml(displayText(text));
 }

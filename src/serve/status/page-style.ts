@@ -1,7 +1,7 @@
 /** How the status page looks: one sheet, by day and by night, on a phone and on a desk. No font and no image is fetched. */
 
 export const STYLE = `
-:root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2027;--dim:#5c6672;--line:#e2e6eb;--soft:#eef1f4;--go:#2f6fde;--ok:#2c8a57;--warn:#a86400;--bad:#c4362f;--okbg:#e4f3ea;--warnbg:#fdf0db;--badbg:#fbe5e3;--gobg:#e6eefc}
+:root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2027;--dim:#5c6672;--line:#e2e6eb;--soft:#eef1f4;--go:#1f5fcb;--ok:#1f7044;--warn:#8a5200;--bad:#b3271f;--okbg:#e4f3ea;--warnbg:#fdf0db;--badbg:#fbe5e3;--gobg:#e6eefc}
 @media(prefers-color-scheme:dark){:root{--bg:#12161b;--card:#1a2027;--ink:#e5e9ee;--dim:#9aa5b1;--line:#2b333c;--soft:#242b33;--go:#6ba1ff;--ok:#57c08a;--warn:#e5aa4e;--bad:#ff8078;--okbg:#173124;--warnbg:#35290f;--badbg:#3b1b19;--gobg:#182843}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;-webkit-text-size-adjust:100%}

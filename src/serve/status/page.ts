@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { EXIT } from '../../core/errors.ts';
 import { formatCount } from '../../home/sizes.ts';
 import { encodeName } from '../paths/address.ts';
+import { escapeHtml } from '../paths/page.ts';
 import { clientLines } from './client-lines.ts';
 import type { HomeState, PeerState, RepositoryState } from './home-state.ts';
 import { ago, bar, count, safe, size, span } from './html.ts';
@@ -135,7 +136,7 @@ function lastChange({ head, runs, points }: RepositoryState, now: number): strin
 
 function lines({ title, file, lines: text }: ReturnType<typeof clientLines>[number]): string {
   const where = file === undefined ? '' : ` in ${safe(file)}`;
-  return `<div class="use"><p><b>${title}</b>${where}</p><div class="code"><pre>${text.map(safe).join('\n')}</pre><button type="button">Copy</button></div></div>`;
+  return `<div class="use"><p><b>${title}</b>${where}</p><div class="code"><pre>${text.map(escapeHtml).join('\n')}</pre><button type="button">Copy</button></div></div>`;
 }
 
 function line({ name, head, figures, failure }: RepositoryState, { now }: PageOptions): string {

@@ -1,6 +1,7 @@
 /** What an operator should do something about, the worst first. */
 import { shellWord } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
+import { escapeHtml } from '../paths/page.ts';
 import type { HomeState } from './home-state.ts';
 import { ago, count, safe } from './html.ts';
 
@@ -48,7 +49,7 @@ export function troublesOf({ repositories, peers, maintenance, isReadable }: Hom
         `<b>${safe(name)}</b> ${count(underReplicated, 'shard')} of ${shards} on fewer peers than asked for: <code>shardctl repair</code>`,
       );
     if (failure !== undefined) {
-      const text = `<b>${safe(name)}</b> the last update failed ${ago(Date.parse(failure.ended), now)}: ${meaningOf(failure.exitCode)}; <code>shardctl update ${safe(shellWord(name))}</code>`;
+      const text = `<b>${safe(name)}</b> the last update failed ${ago(Date.parse(failure.ended), now)}: ${meaningOf(failure.exitCode)}; <code>shardctl update ${escapeHtml(shellWord(name))}</code>`;
       (MILD.has(failure.exitCode) ? warn : bad).push(text);
     }
   }
