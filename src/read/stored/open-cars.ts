@@ -175,19 +175,23 @@ export class OpenCars {
       if (reader.damage !== undefined) return undefined;
       const { digests, lengths } = reader.contents();
       const turns = new Turns(undefined, TURN_MS);
-      const at = new Array<number>(lengths.length);
-      let end = CAR_HEADER_BYTES;
-      for (const [block, length] of lengths.entries()) {
-        at[block] = end + sectionHeaderBytes(length);
-        end += sectionHeaderBytes(length) + length;
-      }
-      await turns.give();
+      const end = lengths.reduce((at, length) => at + sectionHeaderBytes(length) + length, CAR_HEADER_BYTES);
       const nodes = nodesFrom(fd, end, size);
+      await turns.give();
+      const count = lengths.length + nodes.length;
       const places = {
         digests: Buffer.concat([digests, ...nodes.map(({ digest }) => digest)]),
-        at: [...at, ...nodes.map(({ dataAt }) => dataAt)],
-        lengths: [...lengths, ...nodes.map(({ length }) => length)],
+        at: new Float64Array(count),
+        lengths: new Uint32Array(count),
       };
+      let at = CAR_HEADER_BYTES;
+      for (const [block, length] of [...lengths, ...nodes.map(({ length: its }) => its)].entries()) {
+        at += sectionHeaderBytes(length);
+        places.at[block] = at;
+        places.lengths[block] = length;
+        at += length;
+      }
+      await turns.give();
       return await this.#cache.keep(cid, await encodeOffsets(parseCid(cid).digest, places, turns));
     } catch (error) {
       if (isDamage(error)) return undefined;
@@ -204,7 +208,6 @@ function keyOf(cid: string, peer: string): string {
 
 interface NodePlace {
   readonly digest: Buffer;
-  readonly dataAt: number;
   readonly length: number;
 }
 
@@ -215,7 +218,7 @@ function nodesFrom(fd: number, from: number, size: number): NodePlace[] {
   const nodes: NodePlace[] = [];
   while (cursor.next()) {
     const digest = Buffer.from(bytes.subarray(cursor.digestAt, cursor.digestAt + DIGEST_BYTES));
-    nodes.push({ digest, dataAt: from + cursor.dataAt, length: cursor.end - cursor.dataAt });
+    nodes.push({ digest, length: cursor.end - cursor.dataAt });
   }
   return nodes;
 }
