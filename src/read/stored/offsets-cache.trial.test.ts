@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Turns } from '../../core/event-loop.ts';
 import { parseCid, sha256 } from '../../dag/cid.ts';
-import { everythingIn, StoredHome } from '../../testing/stored-home.ts';
+import { everythingIn, type HeldBlock, StoredHome } from '../../testing/stored-home.ts';
 import { encodeOffsets } from './offsets-file.ts';
 import { Replicas } from './replicas.ts';
 import { StoredBlocks } from './stored-blocks.ts';
@@ -71,6 +72,31 @@ describe('the files of offsets', () => {
         assert.ok(good.equals(readFileSync(path)));
         await replicas.close();
       }
+    });
+  });
+
+  test('are made and read by several servers at once, while somebody deletes them', async () => {
+    await made.opened(async (opened) => {
+      const { index, home, cache } = opened;
+      const held = await everythingIn(opened);
+      const servers = Array.from({ length: 4 }, () => new Replicas({ peers: home.peers, cache }));
+      const walk = async (replicas: Replicas, from: number) => {
+        const blocks = new StoredBlocks({ index, replicas });
+        for (let at = 0; at < held.length; at++) {
+          const { digest } = held[(from + at * 7) % held.length] as HeldBlock;
+          assert.deepEqual(Buffer.from(sha256(await blocks.read(digest))), Buffer.from(digest));
+          if (at % 300 === 0) {
+            rmSync(cache, { recursive: true, force: true });
+            // As after a minute in which nobody has used them.
+            replicas.cars.close();
+            await setImmediate();
+          }
+        }
+        await blocks.close();
+      };
+      await Promise.all(servers.map((replicas, at) => walk(replicas, at * 100)));
+      assert.ok(readdirSync(join(cache, 'offsets')).every((name) => !name.endsWith('.new')));
+      for (const replicas of servers) await replicas.close();
     });
   });
 

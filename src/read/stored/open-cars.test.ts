@@ -80,6 +80,21 @@ test('a file stays open to the end of the turn, and longer for whoever holds it'
   assert.throws(() => fstatSync(first.fd), { code: 'EBADF' });
 });
 
+test('a file that nobody has used for a minute is closed: if it was removed, its space is free then', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const cars = new OpenCars(new OffsetsCache(undefined, Date.now));
+  for (const at of [0, 1]) await cars.open(shardAt(at).cid, peerWith());
+  const [idle, used] = [0, 1].map((at) => cars.get(shardAt(at).cid));
+  t.mock.timers.tick(60_000);
+  assert.ok(cars.get(shardAt(1).cid));
+  t.mock.timers.tick(60_000);
+  await setImmediate();
+  assert.throws(() => fstatSync(idle?.fd ?? -1), { code: 'EBADF' });
+  assert.ok(fstatSync(used?.fd ?? -1).isFile());
+  assert.equal(cars.get(shardAt(0).cid), undefined);
+  cars.close();
+});
+
 test('a shard is opened by its manifest once, however many ask, and in the next process not at all', async () => {
   const cache = join(dir, 'cache');
   const opened: string[] = [];

@@ -90,7 +90,8 @@ export class OpenCars {
   }
 
   close(): void {
-    clearTimeout(this.#idle);
+    clearInterval(this.#idle);
+    this.#idle = undefined;
     for (const car of [...this.#cars.values()]) this.leave(car);
   }
 
