@@ -1,6 +1,7 @@
 /** What a client is told of an answer that failed before it began: no more than what to do next. Who runs the server is told the rest. */
 import { ShardctlError } from '../../core/errors.ts';
 import { NotYetKnown } from '../access/access.ts';
+import { TooMuchListed } from '../paths/listing.ts';
 
 export interface Failure {
   readonly code: number;
@@ -15,6 +16,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof NotYetKnown) {
     return { code: 503, text: 'what may be shown is still being found out', retryAfter: error.retryAfter, isTrouble: false };
   }
+  if (error instanceof TooMuchListed) return { code: 503, text: error.message, retryAfter: error.retryAfter, isTrouble: false };
   if (error instanceof ShardctlError) {
     if (error.retryable) return { code: 503, text: 'this has just been moved', retryAfter: 1, isTrouble: false };
     if (error.code === 'TOO_FEW_PEERS') return { code: 503, text: 'what has this does not answer', retryAfter: 30, isTrouble: true };

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { PathMirror } from '../../testing/path-mirror.ts';
+import { failureOf } from '../http/failure.ts';
+import { ListingBudget, MOST_LISTED, TooMuchListed } from './listing.ts';
 
 const DAY1 = '2026-11-24T10:00:00.000Z';
 
@@ -104,4 +106,14 @@ test('a large listing whose reader leaves is read no further, and lets go of its
   await once(response, 'data');
   request.destroy();
   await mirror.allReleased();
+});
+
+test('large directories are listed one after the other: one too many is refused, and none is when the others are done', async () => {
+  const budget = new ListingBudget();
+  budget.take(MOST_LISTED + 1);
+  assert.throws(() => budget.take(1), TooMuchListed);
+  budget.giveBack(MOST_LISTED + 1);
+  budget.take(MOST_LISTED);
+  assert.throws(() => budget.take(1), TooMuchListed);
+  assert.deepEqual([failureOf(new TooMuchListed('x')).code, failureOf(new TooMuchListed('x')).retryAfter], [503, 5]);
 });

@@ -35,7 +35,6 @@ export const MOST_LISTED = 250_000;
 
 /** Too many large directories are being listed. */
 export class TooMuchListed extends Error {
-  readonly statusCode = 503;
   /** Seconds. */
   readonly retryAfter = 5;
 }
