@@ -127,9 +127,7 @@ test('the page says what is wrong and what to do, shows no path of the server, a
   home.running = [running(1)];
   const url = await home.listen();
   const page = await untilHas(`${url}/`, 'too few peers can be reached (42)');
-  assert.ok(
-    page.includes(`<code>shardctl update &#39;&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&#39;\\&#39;&#39;&#39;&amp;&#39;</code>`),
-  );
+  assert.ok(page.includes(`<code>shardctl update &#39;&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&#39;\\&#39;&#39;&amp;&#39;</code>`));
   assert.match(page, /deb \[signed-by=[^\]]*\] http:\/\/127\.0\.0\.1:\d+\/\S+ stable main/);
   assert.doesNotMatch(page, /<img|<b>"|<i>|\/srv\/secret/);
   const { headers } = await fetch(url);
