@@ -20,6 +20,10 @@ export class BlockSet {
     return this.#size;
   }
 
+  has({ codec, digest }: BlockId): boolean {
+    return ((this.digests.get(digest) ?? 0) & (codec === RAW ? AS_LEAF : AS_NODE)) !== 0;
+  }
+
   /** @returns false (and no change) when this block is here already */
   add({ codec, digest }: BlockId): boolean {
     const kind = codec === RAW ? AS_LEAF : AS_NODE;

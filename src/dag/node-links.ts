@@ -25,6 +25,34 @@ export function* nodeLinks(bytes: Uint8Array): Generator<NodeLink> {
   }
 }
 
+/** The first link with this name, or whose name begins with it. Links on the way to it are not taken apart: a directory may have 40,000. */
+export function linkNamed(bytes: Uint8Array, name: ByteString, isPrefix = false): NodeLink | undefined {
+  const wanted = Buffer.from(name, 'latin1');
+  const reader = new PbReader(bytes);
+  while (reader.next()) {
+    if (reader.field !== NODE_LINKS) {
+      reader.skip();
+      continue;
+    }
+    const link = reader.bytes();
+    const found = nameIn(link);
+    const part = isPrefix ? found.subarray(0, wanted.length) : found;
+    if (part.length === wanted.length && wanted.equals(part)) return linkIn(link);
+  }
+  return undefined;
+}
+
+function nameIn(link: Uint8Array): Uint8Array {
+  const reader = new PbReader(link);
+  while (reader.next()) {
+    if (reader.field === LINK_NAME) return reader.bytes();
+    reader.skip();
+  }
+  return NAMELESS;
+}
+
+const NAMELESS = new Uint8Array(0);
+
 /** What a dag-pb block says of itself in UnixFS; undefined when it says nothing. @throws ShardctlError `DAMAGE` when that is no UnixFS */
 export function unixFsOf(bytes: Uint8Array): UnixFs | undefined {
   const reader = new PbReader(bytes);

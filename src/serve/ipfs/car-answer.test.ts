@@ -4,6 +4,7 @@ import { before, suite, test } from 'node:test';
 import { CarReader } from '@ipld/car';
 import fc from 'fast-check';
 import type { CID } from 'multiformats/cid';
+import type { ShardCar } from '../../read/stored/stored-blocks.ts';
 import { sampled } from '../../testing/depth.ts';
 import { allReleased, gatewayOver, type TestGateway } from '../../testing/gateway.ts';
 import { blocksOf, cidsIn, FixtureDag, type FixtureEntry, urlOf, WHOLE_FIXTURES } from '../../testing/gateway-fixtures.ts';
@@ -129,5 +130,39 @@ suite('a CAR', () => {
     assert.equal((await gateway.app.inject({ url: `${url}/none/such?format=car` })).statusCode, 404);
     assert.equal((await gateway.app.inject({ url: '/ipfs/QmYzfKSE55XCjD1MW128RfciAf2DViABhEiXfgVFMabSjN?format=car' })).statusCode, 404);
     await allReleased(gateway);
+  });
+});
+
+suite('the CAR of a shard', () => {
+  const sealed = Buffer.from(Array.from({ length: 1000 }, (_, at) => at % 251));
+  const asked: string[] = [];
+  const car = {
+    carBytes: sealed.length,
+    async *stream(from: number, to: number) {
+      for (let at = from; at < to; at += 100) yield sealed.subarray(at, Math.min(to, at + 100));
+    },
+  };
+
+  test('goes out as it was sealed, with its length and in ranges, unless the client insists on an order or on a part', async () => {
+    const [dag] = dags as [FixtureDag];
+    const { app } = gatewayOver({
+      block: blocksOf(dags),
+      shardCarOf: (cid) => {
+        asked.push(cid);
+        return car as unknown as ShardCar;
+      },
+    });
+    const url = `/ipfs/${dag.root}?format=car`;
+    const whole = await app.inject({ url });
+    assert.deepEqual([whole.statusCode, whole.rawPayload, whole.headers['content-length']], [200, sealed, '1000']);
+    assert.equal(whole.headers['content-type'], `${CAR}; version=1; order=unk; dups=n`);
+    const part = await app.inject({ url, headers: { range: 'bytes=150-349' } });
+    assert.deepEqual([part.statusCode, part.rawPayload], [206, sealed.subarray(150, 350)]);
+    assert.equal((await app.inject({ url, headers: { 'if-none-match': String(whole.headers.etag) } })).statusCode, 304);
+    const head = await app.inject({ url, method: 'HEAD' });
+    assert.deepEqual([head.payload, head.headers['content-length']], ['', '1000']);
+    assert.deepEqual(new Set(asked), new Set([dag.root.toString()]));
+    for (const more of ['&car-order=dfs', '&dag-scope=block'])
+      assert.ok((await cidsIn((await app.inject({ url: url + more })).rawPayload)).length > 0);
   });
 });

@@ -1,28 +1,31 @@
 /** `?format=car`: a DAG as a CAR. What is a shard of this home goes out as it was sealed, with a length and with ranges; all else is made while it is sent. */
-import { BlockSet } from '../../core/block-set.ts';
-import { DAG_PB, RAW } from '../../core/model.ts';
+import { DAG_PB } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
-import type { AnyCid } from '../../dag/foreign-cid.ts';
 import type { Window } from '../../read/files/file-bytes.ts';
 import type { ShardCar } from '../../read/stored/stored-blocks.ts';
 import { decide, type RequestConditions } from '../paths/conditions.ts';
 import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { carOf } from './car-bytes.ts';
 import { type CarRequest, carContentType, carEtag, carRequestOf } from './car-request.ts';
-import { blocksFor, type MetBlocks } from './dag-walk.ts';
+import type { ContentBlocks } from './content-blocks.ts';
+import { blocksFor } from './dag-walk.ts';
 import { firstRange } from './first-range.ts';
-import { resolvePath } from './resolved-path.ts';
+import { MetBlocks, type MetMemory } from './met-blocks.ts';
+import { type ResolvedPath, resolvePath } from './resolved-path.ts';
 
-/** Gives the CAR of a shard, if the CID is the root of one. */
-export type ShardCarOf = (cid: string) => Promise<ShardCar | undefined>;
-
-export async function carAnswer(request: GatewayRequest, shardCarOf: ShardCarOf): Promise<GatewayAnswer> {
-  const wanted = carRequestOf(request.path.query, request.format);
-  const shard = await shardIn(request, wanted, shardCarOf);
-  return shard === undefined ? await walkedCar(request, wanted) : shardCar(request, shard);
+export interface CarSources {
+  /** Gives the CAR of a shard, if the CID is the root of one. */
+  readonly shardCarOf: (cid: string) => Promise<ShardCar | undefined>;
+  readonly memory: MetMemory;
 }
 
-async function walkedCar(request: GatewayRequest, wanted: CarRequest): Promise<GatewayAnswer> {
+export async function carAnswer(request: GatewayRequest, { shardCarOf, memory }: CarSources): Promise<GatewayAnswer> {
+  const wanted = carRequestOf(request.path.query, request.format);
+  const shard = await shardIn(request, wanted, shardCarOf);
+  return shard === undefined ? await walkedCar(request, wanted, memory) : shardCar(request, shard);
+}
+
+async function walkedCar(request: GatewayRequest, wanted: CarRequest, memory: MetMemory): Promise<GatewayAnswer> {
   const { path, blocks, method } = request;
   const etag = carEtag(textOfCid(path.root.bytes), path.decoded, wanted);
   const resolved = await resolvePath(path.root, path.names, blocks);
@@ -31,14 +34,26 @@ async function walkedCar(request: GatewayRequest, wanted: CarRequest): Promise<G
   const { status } = decide(request.headers, { etag: etag.slice(2), modified: undefined }, undefined, method);
   if (status === 304) return { status, headers: withoutContent(headers), body: undefined };
   if (status === 412) return plain(412, 'the CAR is not the one that the request is meant for');
-  const met = wanted.dups ? undefined : new MetByCid();
-  if (method !== 'HEAD') return { status, headers, body: { pieces: carOf(resolved.last, blocksFor(resolved, wanted, { blocks, met })) } };
+  if (method !== 'HEAD') return { status, headers, body: { pieces: walked(resolved, wanted, blocks, memory) } };
   await blocks.read(resolved.last);
   return { status, headers, body: undefined };
 }
 
+async function* walked(path: ResolvedPath, wanted: CarRequest, blocks: ContentBlocks, memory: MetMemory): AsyncGenerator<Uint8Array> {
+  const met = wanted.dups ? undefined : new MetBlocks(memory);
+  try {
+    yield* carOf(path.last, blocksFor(path, wanted, { blocks, met }));
+  } finally {
+    met?.forget();
+  }
+}
+
 /** Only where the client wants all of it and does not insist on an order: in a shard the leaves come before the nodes. */
-async function shardIn({ path, blocks }: GatewayRequest, wanted: CarRequest, shardCarOf: ShardCarOf): Promise<ShardCar | undefined> {
+async function shardIn(
+  { path, blocks }: GatewayRequest,
+  wanted: CarRequest,
+  shardCarOf: CarSources['shardCarOf'],
+): Promise<ShardCar | undefined> {
   const { root, names } = path;
   if (wanted.scope !== 'all' || wanted.isOrdered || names.length > 0 || root.codec !== DAG_PB || root.version !== 1) return undefined;
   return blocks.mayBeHere(root) ? await shardCarOf(textOfCid(root.bytes)) : undefined;
@@ -92,13 +107,4 @@ function carHeaders(request: GatewayRequest, wanted: Pick<CarRequest, 'order' | 
 function withoutContent(headers: Readonly<Record<string, string>>): Record<string, string> {
   const { 'content-type': _, 'content-disposition': __, 'accept-ranges': ___, ...rest } = headers;
   return rest;
-}
-
-/** The blocks of this home that were met, by codec and digest. Of others there are none. */
-class MetByCid implements MetBlocks {
-  readonly #met = new BlockSet();
-
-  add({ codec, digest }: AnyCid): boolean {
-    return this.#met.add({ codec: codec === DAG_PB ? DAG_PB : RAW, digest });
-  }
 }

@@ -3,7 +3,9 @@
  * them. Holds the nodes from the root down to where it stands. A DAG may be a stranger's: its depth, the bytes of those nodes, and how
  * often it may come back to the same few blocks are bounded.
  */
+import { BlockSet } from '../../core/block-set.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { Turns } from '../../core/event-loop.ts';
 import { DAG_PB } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
 import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
@@ -12,6 +14,7 @@ import type { UnixFs } from '../../dag/unixfs-reader.ts';
 import { Repetition } from '../../read/tree/repetition.ts';
 import type { CarRequest, EntityBytes } from './car-request.ts';
 import type { ContentBlocks } from './content-blocks.ts';
+import type { MetBlocks } from './met-blocks.ts';
 import type { CidBlock, ResolvedPath } from './resolved-path.ts';
 
 /** As deep as boxo goes. */
@@ -19,17 +22,14 @@ const MOST_LEVELS = 1024;
 /** The nodes that are open at once: 32 of the largest that IPFS takes. */
 const MOST_OPEN_BYTES = 64 * 1024 * 1024;
 
-/** The blocks that were met before. */
-export interface MetBlocks {
-  /** @returns false when it is there already */
-  add(cid: AnyCid): boolean;
-}
-
 export interface WalkOptions {
   readonly blocks: ContentBlocks;
   /** Undefined: a block comes as often as it is linked. */
   readonly met: MetBlocks | undefined;
 }
+
+/** Others are answered in between. */
+const TURN_MS = 10;
 
 /** Part of a file, by offsets in it: `to` is behind the last byte. */
 export interface Span {
@@ -56,12 +56,15 @@ interface Branch {
 export async function* blocksFor({ way, last }: ResolvedPath, request: CarRequest, options: WalkOptions): AsyncGenerator<CidBlock> {
   const { blocks } = options;
   const walk = new Walk(options);
+  const turns = new Turns(undefined, TURN_MS);
   for (const block of way) if (walk.isWanted(block.cid)) yield block;
   const root = { cid: last, bytes: await blocks.read(last) };
   if (walk.isWanted(last)) yield root;
   const stack = [walk.openRoot(root, request)];
   let openBytes = root.bytes.length;
   for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
+    // Blocks that are at hand are read at once, and a stranger's file may have many parts of which none is sent.
+    await turns.give();
     const branch = node.next();
     if (branch === undefined) {
       stack.pop();
@@ -82,6 +85,8 @@ export async function* blocksFor({ way, last }: ResolvedPath, request: CarReques
 class Walk {
   readonly #met: MetBlocks | undefined;
   readonly #repetition = new Repetition();
+  /** Nodes of a file all of whose bytes are wanted: what is below them was sent, where nothing is sent twice. */
+  readonly #wholes = new BlockSet();
 
   constructor({ met }: WalkOptions) {
     this.#met = met;
@@ -135,14 +140,23 @@ class Walk {
       // Some writers leave out the sizes of the parts: then each part is read, and says its own.
       if (start >= span.to || (claimed !== undefined && (claimed === 0 || at <= span.from))) return undefined;
       const isWanted = this.isWanted(cid);
-      if (!isWanted && cid.codec !== DAG_PB && claimed !== undefined) return undefined;
+      if (claimed !== undefined && !isWanted && (cid.codec !== DAG_PB || this.#isDone(cid, start, at, span))) return undefined;
       const open = (block: CidBlock) => {
         const unixFs = cid.codec === DAG_PB ? unixFsIn(block) : undefined;
         if (claimed === undefined) at = start + (unixFs?.fileBytes ?? block.bytes.length);
-        return unixFs === undefined ? undefined : this.#fileIn(block, unixFs, { from: span.from - start, to: span.to - start });
+        if (unixFs === undefined || start + unixFs.fileBytes <= span.from) return undefined;
+        if (!isWanted && this.#isDone(cid, start, start + unixFs.fileBytes, span)) return undefined;
+        if (this.#met !== undefined && isWhole(start, start + unixFs.fileBytes, span))
+          this.#wholes.add({ codec: DAG_PB, digest: cid.digest });
+        return this.#fileIn(block, unixFs, { from: span.from - start, to: span.to - start });
       };
       return { cid, isWanted, open };
     });
+  }
+
+  /** Whether all that a node has was sent before, and nothing is to be sent twice. */
+  #isDone({ digest }: AnyCid, from: number, to: number, span: Span): boolean {
+    return this.#met !== undefined && isWhole(from, to, span) && this.#wholes.has({ codec: DAG_PB, digest });
   }
 
   /** @param branchOf says what becomes of a link; undefined: it is not followed */
@@ -161,6 +175,10 @@ class Walk {
     };
     return { bytes: bytes.length, next };
   }
+}
+
+function isWhole(from: number, to: number, span: Span): boolean {
+  return from >= span.from && to <= span.to;
 }
 
 /** @returns undefined for dag-pb that is no UnixFS: it is no entity of which there could be more */

@@ -7,9 +7,10 @@ import type { Access } from '../access/access.ts';
 import { sendFile, sendStream } from '../body/send.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
-import { carAnswer } from './car-answer.ts';
+import { type CarSources, carAnswer } from './car-answer.ts';
 import { ContentBlocks, NotHere } from './content-blocks.ts';
 import { BadRequest, contentPathOf } from './content-path.ts';
+import { MetMemory } from './met-blocks.ts';
 import { rawAnswer } from './raw-answer.ts';
 import { CAR_TYPE, RAW_TYPE, responseFormatOf } from './response-format.ts';
 import { unixFsAnswer } from './unixfs-answer.ts';
@@ -22,6 +23,7 @@ export interface IpfsOptions {
 }
 
 export function ipfsRoutes(app: FastifyInstance, { mirror, access, onTrouble }: IpfsOptions): void {
+  const memory = new MetMemory();
   app.route({
     method: ['GET', 'HEAD'],
     url: '/ipfs/*',
@@ -29,7 +31,7 @@ export function ipfsRoutes(app: FastifyInstance, { mirror, access, onTrouble }: 
       const view = mirror.acquire();
       const onCut = (error: unknown) => onTrouble?.(`cut ${displayText(request.originalUrl)} off: ${messageOf(error)}`, 'cut off');
       try {
-        const answer = await answerTo(request, view, access);
+        const answer = await answerTo(request, view, { access, memory });
         const headers = access.isRestricted ? forOneClient(answer.headers) : answer.headers;
         return await send(reply, { ...answer, headers }, onCut);
       } catch (error) {
@@ -46,23 +48,30 @@ export function ipfsRoutes(app: FastifyInstance, { mirror, access, onTrouble }: 
   });
 }
 
-async function answerTo(request: FastifyRequest, view: MirrorView, access: IpfsOptions['access']): Promise<GatewayAnswer> {
+async function answerTo(
+  request: FastifyRequest,
+  view: MirrorView,
+  { access, memory }: Pick<IpfsOptions, 'access'> & { readonly memory: MetMemory },
+): Promise<GatewayAnswer> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>;
   const path = contentPathOf(request.originalUrl);
   if (headers['service-worker'] === 'script' && path.names.length === 0)
     throw new BadRequest('a service worker cannot be registered for the files of others');
   const format = responseFormatOf(path.query, headers.accept);
   const blocks = new ContentBlocks({ blocks: view.blocks, sees: (digest) => access.sees(request, view, digest) });
-  return await contentOf({ method: request.method, headers, path, format, blocks }, view);
+  return await contentOf(
+    { method: request.method, headers, path, format, blocks },
+    { shardCarOf: (cid) => view.blocks.carOf(cid), memory },
+  );
 }
 
-async function contentOf(request: GatewayRequest, view: MirrorView): Promise<GatewayAnswer> {
+async function contentOf(request: GatewayRequest, sources: CarSources): Promise<GatewayAnswer> {
   const { type } = request.format;
   switch (type) {
     case RAW_TYPE:
       return await rawAnswer(request);
     case CAR_TYPE:
-      return await carAnswer(request, (cid) => view.blocks.carOf(cid));
+      return await carAnswer(request, sources);
     case undefined:
     case 'application/json':
     case 'application/cbor':

@@ -6,7 +6,7 @@ import { type ByteString, DAG_PB } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
 import type { AnyCid } from '../../dag/foreign-cid.ts';
 import { HASH_BITS, HamtSlots } from '../../dag/hamt-slots.ts';
-import { type NodeLink, nodeLinks, unixFsOf } from '../../dag/node-links.ts';
+import { linkNamed, type NodeLink, unixFsOf } from '../../dag/node-links.ts';
 import type { UnixFs } from '../../dag/unixfs-reader.ts';
 import { type ContentBlocks, NotHere } from './content-blocks.ts';
 import { printable } from './content-path.ts';
@@ -44,7 +44,7 @@ async function childNamed(cid: AnyCid, name: ByteString, blocks: ContentBlocks, 
   const bytes = await blocks.read(cid);
   way.push({ cid, bytes });
   const unixFs = unixFsOf(bytes);
-  if (unixFs?.type === 'directory') return linkWhere(bytes, (link) => link.name === name)?.cid;
+  if (unixFs?.type === 'directory') return linkNamed(bytes, name)?.cid;
   return unixFs?.type === 'hamt' ? await childInHamt(bytes, unixFs, name, blocks, way) : undefined;
 }
 
@@ -59,18 +59,13 @@ async function childInHamt(
   let bytes = root;
   for (let level = 0; (level + 1) * Math.log2(fanout) <= HASH_BITS; level++) {
     const prefix = slots.prefixAt(level);
-    const link = linkWhere(bytes, (candidate) => candidate.name.startsWith(prefix));
+    const link = linkNamed(bytes, prefix, true);
     if (link === undefined || !isBelow(link, prefix)) return link?.name === prefix + name ? link.cid : undefined;
     bytes = await blocks.read(link.cid);
     way.push({ cid: link.cid, bytes });
     const below = unixFsOf(bytes);
     if (below?.type !== 'hamt' || below.fanout !== fanout) return undefined;
   }
-  return undefined;
-}
-
-function linkWhere(bytes: Uint8Array, isIt: (link: NodeLink) => boolean): NodeLink | undefined {
-  for (const link of nodeLinks(bytes)) if (isIt(link)) return link;
   return undefined;
 }
 
