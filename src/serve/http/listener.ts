@@ -3,7 +3,7 @@
  * refused here reaches no route.
  *
  * With TLS it speaks HTTP/2 as well as HTTP/1.1, because Kubo reads from elsewhere than private addresses over HTTP/2 only. Rapid resets
- * and floods of SETTINGS, PING or CONTINUATION are ended by nghttp2, which Node 20 brings with bounds on each.
+ * and floods of SETTINGS or PING are left to nghttp2, which Node 20 brings with bounds on each.
  */
 import { createServer, type Server } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -124,10 +124,13 @@ export class Listener {
 
   /** Accepts nothing more, and resolves when all answers under way have ended, or were cut after `ms`. */
   async drain(ms: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    let isClosed = false;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve())).then(() => {
+      isClosed = true;
+    });
     for (const session of this.#sessions) session.close();
     const deadline = performance.now() + ms;
-    while (this.#sockets.size > 0 && performance.now() < deadline) {
+    while (!isClosed && performance.now() < deadline) {
       this.#server.closeIdleConnections();
       await Promise.race([closed, sleep(DRAIN_STEP_MS)]);
     }
