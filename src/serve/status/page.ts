@@ -27,18 +27,19 @@ export interface PageOptions {
 }
 
 /** With more repositories than this each has one line, and a page of its own. */
-const MOST_CARDS = 8;
+export const MOST_CARDS = 8;
 /** Notes beyond these are counted: a dead peer of 500 repositories makes 500. */
 const MOST_NOTES = 8;
 
 const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
-/** Nothing runs here but the script of this page, and nothing is fetched from elsewhere. */
+/** Nothing runs here but the script of this page, and nothing is fetched from elsewhere. The one image is the icon. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   `style-src ${hash(STYLE)}`,
   `script-src ${hash(SCRIPT)}`,
   "connect-src 'self'",
+  "img-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",

@@ -5,7 +5,11 @@ import { BUCKETS, CACHES, INCIDENTS, METHODS, ROUTES, type ServeMetrics, STATUSE
 export function requestFamilies(metrics: ServeMetrics): Family[] {
   return [
     counter('shardctl_http_requests_total', 'Answers, by kind of route, method and status.', requests(metrics)),
-    counter('shardctl_http_sent_bytes_total', 'Bytes of bodies that were sent.', byName('route', ROUTES, metrics.bytes)),
+    counter(
+      'shardctl_http_sent_bytes_total',
+      'Bytes of bodies, by the lengths that answers have told.',
+      byName('route', ROUTES, metrics.bytes),
+    ),
     {
       name: 'shardctl_http_request_duration_seconds',
       help: 'From the header of a request to the end of its answer.',
@@ -14,8 +18,8 @@ export function requestFamilies(metrics: ServeMetrics): Family[] {
       values: histogram(metrics),
     },
     counter('shardctl_http_incidents_total', 'What went wrong with connections and answers.', byName('kind', INCIDENTS, metrics.incidents)),
-    counter('shardctl_cache_hits_total', 'Look-ups that a cache has answered.', byName('cache', CACHES, metrics.hits)),
-    counter('shardctl_cache_misses_total', 'Look-ups that a cache could not answer.', byName('cache', CACHES, metrics.misses)),
+    counter('shardctl_cache_hits_total', 'Look-ups that a cache has answered.', caches(metrics, metrics.hits)),
+    counter('shardctl_cache_misses_total', 'Look-ups that a cache could not answer.', caches(metrics, metrics.misses)),
     {
       name: 'shardctl_http_connections',
       help: 'Connections that are open.',
@@ -48,6 +52,11 @@ function requests({ requests: counts }: ServeMetrics): Sample[] {
 
 function byName(label: string, names: readonly string[], counts: Float64Array): Sample[] {
   return names.map((name, at) => ({ labels: { [label]: name }, value: counts[at] ?? 0 }));
+}
+
+/** A cache that nothing was looked up in is none of this server. */
+function caches({ hits, misses }: ServeMetrics, counts: Float64Array): Sample[] {
+  return byName('cache', CACHES, counts).filter((_, at) => (hits[at] ?? 0) + (misses[at] ?? 0) > 0);
 }
 
 function histogram({ buckets, seconds }: ServeMetrics): Sample[] {

@@ -58,7 +58,8 @@ export function statusRoutes(app: FastifyInstance, { mirror, access, metrics, so
     const all = await together([await families(), ...((await siblings?.others()) ?? [])]);
     const format = formatFor(request.headers.accept);
     reply.header('content-type', format).header('cache-control', 'no-store').headers(onlyFor());
-    return reply.send(await textOf([...plain(view.families(request)), ...all], format));
+    const ofHome = await view.metrics(request, format);
+    return reply.send(`${ofHome.replace(/# EOF\n$/, '')}${await textOf(all, format)}`);
   });
 
   route('/events', (request, reply) => {

@@ -4,15 +4,15 @@ import type { RunningRun } from '../../home/runs/running.ts';
 import { Readings } from '../../maintain/figures/gauges.ts';
 import { addCommand, addHead, addLastRuns, addPeer } from '../../maintain/figures/home-readings.ts';
 import type { Access, Asker } from '../access/access.ts';
-import type { Family } from './exposition.ts';
+import { type Family, plain, textOf } from './exposition.ts';
 import type { HomeState, HomeStates } from './home-state.ts';
-import { page } from './page.ts';
+import { MOST_CARDS, page } from './page.ts';
 import { runningPart } from './running-part.ts';
 import type { StatusSource } from './status-source.ts';
 
 /** Times on the page, such as "3 min ago", may be as old as this. */
 const PAGE_MS = 15_000;
-/** A page that compresses to a third is worth it from here on. */
+/** Pages that are kept: of requests that may see different things, and have named this server differently. */
 const MOST_PAGES = 32;
 
 export interface RenderedPage {
@@ -30,6 +30,8 @@ export class StatusView {
   readonly #options: StatusViewOptions;
   #pages = new Map<string, RenderedPage>();
   #pagesOf = '';
+  #metrics = new Map<string, Promise<string>>();
+  #metricsOf = -1;
 
   constructor(options: StatusViewOptions) {
     this.#options = options;
@@ -57,7 +59,9 @@ export class StatusView {
     if (current !== this.#pagesOf || this.#pages.size >= MOST_PAGES) this.#pages = new Map();
     this.#pagesOf = current;
     const running = this.running(asker);
-    const key = JSON.stringify([this.keyFor(asker), origin, only, running]);
+    // With many repositories the lines to copy, which have the address of the server in them, are on pages of their own.
+    const shownOrigin = only === undefined && states.state.repositories.length > MOST_CARDS ? '' : origin;
+    const key = JSON.stringify([this.keyFor(asker), shownOrigin, only, running]);
     const known = this.#pages.get(key);
     if (known !== undefined) return known;
     const state = this.stateFor(asker);
@@ -83,8 +87,18 @@ export class StatusView {
     return runningPart(shown, source.now());
   }
 
-  /** The gauges of the home. */
-  families(asker: Asker): Family[] {
+  /** The gauges of the home, as text: rendered once for each state, as with 500 repositories that takes 20 ms. */
+  metrics(asker: Asker, format: string): Promise<string> {
+    const { version } = this.#options.states.state;
+    if (version !== this.#metricsOf || this.#metrics.size >= MOST_PAGES) this.#metrics = new Map();
+    this.#metricsOf = version;
+    const key = `${format} ${this.keyFor(asker)}`;
+    const text = this.#metrics.get(key) ?? textOf(plain(this.#families(asker)), format);
+    this.#metrics.set(key, text);
+    return text;
+  }
+
+  #families(asker: Asker): Family[] {
     const { repositories, peers, maintenance, lastLocked } = this.stateFor(asker);
     const readings = new Readings();
     for (const { name, head, figures, snapshots, runs, failure } of repositories) {
