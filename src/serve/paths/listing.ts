@@ -3,6 +3,7 @@
  * read a few ahead, so a directory of 100,000 entries is listed in the memory that its links take.
  */
 
+import { setImmediate as immediate } from 'node:timers/promises';
 import { ShardctlError } from '../../core/errors.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE, RAW, SYMLINK } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
@@ -39,9 +40,23 @@ export class TooMuchListed extends Error {
   readonly retryAfter = 5;
 }
 
-/** Counts what listings hold, for all requests. */
+/** Whoever asked for the listing has gone. */
+export class ReaderLeft extends Error {}
+
+/** All listings together work for so long, in milliseconds, before everybody else gets a turn. */
+const TURN_MS = 4;
+
+/** What the listings of all requests may take, of memory and of the only thread. */
 export class ListingBudget {
   #held = 0;
+  #dueAt = 0;
+
+  /** To be awaited in each step: what a listing reads is mostly there already, and awaiting that lets nobody else run. */
+  async turn(): Promise<void> {
+    if (performance.now() < this.#dueAt) return;
+    await immediate();
+    this.#dueAt = performance.now() + TURN_MS;
+  }
 
   /** @throws TooMuchListed */
   take(links: number): void {
@@ -54,18 +69,34 @@ export class ListingBudget {
   }
 }
 
-/** The first row is waited for by `next`, so that a directory that cannot be read fails before anything is sent. */
-export async function* rowsOf(tree: TreeToRead, directory: FoundEntry, budget: ListingBudget): AsyncGenerator<Row, void, void> {
-  const entry = await readEntry(directory, tree.blocks);
-  const links = await linksOf(entry, tree.blocks);
+/**
+ * The first row is waited for by `next`, so that a directory that cannot be read fails before anything is sent.
+ * @param isWanted whether the reader is still there @throws ReaderLeft, TooMuchListed, ShardctlError
+ */
+export async function* rowsOf(
+  { root, paths, committed, blocks }: TreeToRead,
+  directory: FoundEntry,
+  budget: ListingBudget,
+  isWanted: () => boolean,
+): AsyncGenerator<Row, void, void> {
+  const read = async (digest: Uint8Array) => {
+    await budget.turn();
+    if (!isWanted()) throw new ReaderLeft();
+    return await blocks.read(digest);
+  };
+  const tree: TreeToRead = { root, paths, committed, blocks: { read, sizeOf: (digest) => blocks.sizeOf(digest) } };
+  const links = await linksOf(await readEntry(directory, tree.blocks), tree.blocks);
   budget.take(links.length);
   try {
     const ahead: Promise<Row>[] = [];
     for (const [at, link] of links.entries()) {
-      ahead.push(rowOf(tree, directory, link));
+      const row = rowOf(tree, directory, link);
+      // Its error is for whoever awaits it; a listing that has ended awaits no more, and then it is nobody's.
+      row.catch(() => {});
+      ahead.push(row);
       if (ahead.length < AHEAD && at < links.length - 1) continue;
-      const row = ahead.shift();
-      if (row !== undefined) yield await row;
+      const next = ahead.shift();
+      if (next !== undefined) yield await next;
     }
     for (const row of ahead) yield await row;
   } finally {

@@ -7,7 +7,7 @@ import { sendFile } from '../body/send.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import { isOneLeaf } from '../hashes/hashing.ts';
 import type { MirrorView } from '../mirror.ts';
-import { type ListingBudget, rowsOf } from './listing.ts';
+import { type ListingBudget, ReaderLeft, rowsOf } from './listing.ts';
 import { listingText } from './listing-page.ts';
 import type { Body, PathAnswer } from './path-gateway.ts';
 import type { FileResource } from './resource.ts';
@@ -29,10 +29,12 @@ export async function sendAnswer(reply: FastifyReply, answer: PathAnswer, sendin
   if (answer.body.kind === 'file') return await sendFileAnswer(reply, answer, answer.body, sending);
   let source: Source | undefined;
   try {
-    source = answer.body.kind === 'listing' ? await begun(answer.body, sending.budget) : undefined;
+    source = answer.body.kind === 'listing' ? await begun(answer.body, sending.budget, () => !reply.raw.destroyed) : undefined;
   } catch (error) {
     sending.release();
-    throw error;
+    if (!(error instanceof ReaderLeft)) throw error;
+    reply.hijack();
+    return reply;
   }
   if (source === undefined) {
     sending.release();
@@ -97,8 +99,8 @@ async function joined(windows: AsyncIterable<Window>, length: number): Promise<B
 }
 
 /** A listing whose first rows are there: a directory that cannot be read at all is answered with an error. */
-async function begun({ listing }: Body & { kind: 'listing' }, budget: ListingBudget): Promise<Source> {
-  const text = listingText(listing, rowsOf(listing.tree, listing.directory, budget));
+async function begun({ listing }: Body & { kind: 'listing' }, budget: ListingBudget, isWanted: () => boolean): Promise<Source> {
+  const text = listingText(listing, rowsOf(listing.tree, listing.directory, budget, isWanted));
   const first = await text.next();
   const pieces = async function* () {
     yield first.value ?? '';
