@@ -98,7 +98,7 @@ export class Program {
   }
 
   /** The newest snapshot of a repository. */
-  head(repository: string): { readonly cid: string; readonly tree: string } {
+  head(repository: string): { readonly number: number; readonly cid: string; readonly tree: string; readonly time: string } {
     const lines = this.succeeds('status', '--json').lines.map((line) => JSON.parse(line) as { name?: string; head?: never });
     return lines.find(({ name }) => name === repository)?.head as never;
   }

@@ -1,9 +1,11 @@
 /** A mirror of packages that is stored, served and brought up to date, and the tool that installs from it. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { compactTime } from '../../snapshot/snapshot-date.ts';
 import { Program } from '../program.ts';
 import { LoneNetwork } from './lone-network.ts';
@@ -18,6 +20,8 @@ const WRITTEN = { plain: 'http://127.0.0.1:8080', secure: 'mirror.example' };
 const TOKEN = 'a-token-of-the-trial-0123456789';
 /** Until the server must have shown an update. */
 const MOST_ROUNDS = 60;
+/** Far longer than a server takes to see what was committed. */
+const MOST_MS = 60_000;
 const CERTIFICATE = fileURLToPath(new URL('../../../../fixtures/tls/cert.pem', import.meta.url));
 const KEY = fileURLToPath(new URL('../../../../fixtures/tls/key.pem', import.meta.url));
 
@@ -86,25 +90,32 @@ export class PackageTrial {
     return mirror;
   }
 
-  /** Commits a version; a server that runs goes on. */
+  /** Commits a version, beside the server, and resolves when that shows it. */
   async commit(mirror: PackageMirror, name: string, version: string): Promise<void> {
     mirror.publish(version);
     const { code, stderr } = await this.program.follow(() => {}, 'update', name, '--quiet');
     assert.equal(code, 0, stderr);
+    await this.#shown(name);
+  }
+
+  /** Resolves when the server shows what was committed last. */
+  async #shown(name: string): Promise<void> {
+    const url = `${this.url}/${name}@${this.program.head(name).number}/`;
+    const script = `while ((await fetch('${url}')).status !== 200) await new Promise((resolve) => setTimeout(resolve, 20));`;
+    const [command = '', ...args] = this.network.command(process.execPath, '--input-type=module', '--eval', script);
+    await promisify(execFile)(command, args, { timeout: MOST_MS });
   }
 
   /** When the newest snapshot was made, as addresses have it. No younger one is within the same second. */
   async dateOf(name: string): Promise<string> {
-    const { lines } = this.program.succeeds('status', '--json');
-    const repositories = lines.map((line) => JSON.parse(line) as { name?: string; head?: { time: string } });
-    const time = repositories.find((repository) => repository.name === name)?.head?.time as string;
+    const { time } = this.program.head(name);
     while (Date.now() < Date.parse(time) + 1000) await setTimeout(50);
     return compactTime(time);
   }
 
   /**
-   * Runs `work` over and over, while updates of the mirror are committed beside it; of the ends of commits, each round sees one
-   * at the most. It ends after `rounds`, or later, when two versions have been found.
+   * Runs `work` over and over, while updates of the mirror are committed beside it; each round sees the head
+   * change once at the most. It ends after `rounds`, or later, when two versions have been found.
    * @param work installs with one command, and gives the version that it found
    * @returns the versions that were found
    */

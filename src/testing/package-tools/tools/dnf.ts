@@ -21,5 +21,5 @@ export const dnf: PackageTool = {
   installed: async (sandbox) => sandbox.read('/usr/share/hello/text').trim(),
   halves: { index: 'dnf makecache --assumeyes', packages: 'dnf install --assumeyes hello' },
   again: 'dnf install --assumeyes hello && dnf upgrade --assumeyes --refresh hello',
-  rounds: 6,
+  rounds: 4,
 };
