@@ -147,7 +147,7 @@ export class PackageTrial {
     const { host, hostname } = new URL(this.url);
     const { plain, secure } = WRITTEN;
     const here = this.#isSecure
-      ? { [`//${secure}`]: `//${host}`, [`@${secure}`]: `@${host}`, [secure]: hostname, TOKEN }
+      ? { [`//${secure}`]: `//${host}`, [`@${secure}`]: `@${host}`, [`machine ${secure}`]: `machine ${host}`, [secure]: hostname, TOKEN }
       : { [plain]: this.url };
     const sandbox = new Sandbox({
       dir: this.scratch(`client-${this.#sandboxes++}`),

@@ -31,7 +31,7 @@ interface Section {
   readonly blocks: Block[];
 }
 
-function sections(page: string): Section[] {
+export function sections(page: string): Section[] {
   const found: Section[] = [];
   let path: string[] = [];
   let before = '';

@@ -14,6 +14,11 @@ export function without(tool: string, ...commands: string[]): string | false {
   );
 }
 
+/** As `without`, of a tool that writes into a root of its own, and asks for the rights to do so. */
+export function withoutAsRoot(tool: string, ...commands: string[]): string | false {
+  return process.getuid?.() === 0 ? without(tool, ...commands) : missing(tool, 'user root');
+}
+
 /** As `without`. @param missing what is not there; undefined when nothing is missing */
 export function missing(tool: string, missing: string | undefined): string | false {
   if (missing === undefined) return false;

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { DebianMirror } from '../../package-mirrors/debian.ts';
 import { Signer } from '../../package-mirrors/signer.ts';
 import type { PackageTool } from '../package-tool.ts';
-import { without } from '../required.ts';
+import { withoutAsRoot } from '../required.ts';
 
 /** What apt and dpkg want to be there. */
 const DIRECTORIES = ['etc/apt/apt.conf.d', 'etc/apt/sources.list.d', 'etc/apt/preferences.d', 'etc/apt/auth.conf.d', 'etc/apt/keyrings']
@@ -13,7 +13,7 @@ const DIRECTORIES = ['etc/apt/apt.conf.d', 'etc/apt/sources.list.d', 'etc/apt/pr
 export const apt: PackageTool = {
   name: 'apt',
   repository: 'debian',
-  isMissing: without('apt', 'apt-get', 'dpkg', 'dpkg-deb', 'gpg', 'gpgv', 'xz'),
+  isMissing: withoutAsRoot('apt', 'apt-get', 'dpkg', 'dpkg-deb', 'gpg', 'gpgv', 'xz'),
   mirror: ({ scratch }) => new DebianMirror(scratch('debian'), scratch('built-debs'), Signer.create(scratch('apt-keys'))),
   sandbox: async (trial, meaning) => {
     const sandbox = trial.sandbox(meaning, (dir) => ({ APT_CONFIG: `${dir}/apt.conf`, DEBIAN_FRONTEND: 'noninteractive' }));

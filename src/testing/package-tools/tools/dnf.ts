@@ -3,12 +3,12 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { RpmMirror } from '../../package-mirrors/rpm.ts';
 import { Signer } from '../../package-mirrors/signer.ts';
 import type { PackageTool } from '../package-tool.ts';
-import { without } from '../required.ts';
+import { withoutAsRoot } from '../required.ts';
 
 export const dnf: PackageTool = {
   name: 'dnf',
   repository: 'rpm',
-  isMissing: without('dnf', 'dnf', 'rpmbuild', 'rpmsign', 'createrepo_c', 'gpg'),
+  isMissing: withoutAsRoot('dnf', 'dnf', 'rpmbuild', 'rpmsign', 'createrepo_c', 'gpg'),
   mirror: ({ scratch }) => new RpmMirror(scratch('rpm'), scratch('built-rpms'), Signer.create(scratch('dnf-keys'))),
   sandbox: async (trial, meaning) => {
     const sandbox = trial.sandbox(meaning);
