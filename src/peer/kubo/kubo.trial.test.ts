@@ -259,3 +259,11 @@ rule('what a daemon says of its space is believed only where it makes sense', as
   ])
     await assert.rejects(saying(stat), { code: 'TOO_FEW_PEERS' }, stat);
 });
+
+rule('a daemon says under which ID and at which addresses other nodes reach it', async ({ daemon, peer }) => {
+  const [contact, ...rest] = await peer.contacts();
+  assert.equal(contact?.id, daemon.repo.text(['id', '-f', '<id>']));
+  assert.ok(contact.addresses.length > 0);
+  for (const address of contact.addresses) assert.match(address, /^\/ip[46]\/[^/]+\/(tcp|udp)\/\d+(?!.*\/p2p\/)/);
+  assert.deepEqual(rest, []);
+});
