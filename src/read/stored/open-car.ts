@@ -9,6 +9,8 @@ const readAsync = promisify(read);
 /** A file that is open for reading by offset. */
 export interface OpenFile {
   readonly fd: number;
+  /** Whether it stays open for now: for as long as it does, extents in it stay true. */
+  readonly isOpen: boolean;
   /** What lies there, read at once, not hashed; fewer bytes where the file ends. */
   bytesAt(extent: { readonly at: number; readonly length: number }): Buffer;
   /** Keeps it open beyond this turn of the event loop, until `release`. */
@@ -41,6 +43,10 @@ export class OpenCar implements OpenFile {
 
   get descriptors(): number {
     return this.#offsets.isFile ? 2 : 1;
+  }
+
+  get isOpen(): boolean {
+    return !this.#isLeft;
   }
 
   get heldBytes(): number {

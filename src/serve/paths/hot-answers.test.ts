@@ -1,19 +1,29 @@
 import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { test } from 'node:test';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { FILE, RAW, type SnapshotRecord } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { HotAnswers } from './hot-answers.ts';
 
+const dir = mkdtempSync(join(tmpdir(), 'shardctl-hot-'));
+after(() => rmSync(dir, { recursive: true }));
+
+const hex = (digest: Uint8Array) => Buffer.from(digest).toString('hex');
 const headOf = (number: number) => ({ number, cid: `cid${number}`, repository: 'r' }) as unknown as SnapshotRecord;
 
 /** A mirror of one repository whose blocks are read at once, unless they are gone. */
 class OneMirror {
   head: SnapshotRecord | undefined = headOf(1);
   isPrivate = false;
-  readonly blocks = new Map<string, Uint8Array>();
-  reads = 0;
+  readonly blocks = new Map<string, { readonly at: number; readonly length: number }>();
+  readonly path = join(dir, 'car');
+  #end = 0;
+  readonly #fd = openSync(this.path, 'w+');
+  readonly #file = { fd: this.#fd, isOpen: true };
   held = 0;
 
   readonly mirror: Mirror = {
@@ -21,11 +31,11 @@ class OneMirror {
       this.held++;
       const { head } = this;
       const repositories = new Map(head === undefined ? [] : [['r', { name: 'r', head, snapshots: [head] }]]);
-      const readNow = (digest: Uint8Array) => {
-        this.reads++;
-        return this.blocks.get(Buffer.from(digest).toString('hex'));
+      const extentNow = (digest: Uint8Array) => {
+        const block = this.blocks.get(hex(digest));
+        return block === undefined ? undefined : { file: this.#file, ...block };
       };
-      return { repositories, blocks: { readNow } } as unknown as MirrorView;
+      return { repositories, blocks: { extentNow } } as unknown as MirrorView;
     },
     release: () => void this.held--,
     onChange: () => () => {},
@@ -41,20 +51,35 @@ class OneMirror {
   keep(url: string, text: string): void {
     const body = Buffer.from(text);
     const digest = sha256(body);
-    this.blocks.set(Buffer.from(digest).toString('hex'), body);
+    this.blocks.set(hex(digest), { at: this.#end, length: body.length });
+    writeSync(this.#fd, body, 0, body.length, this.#end);
+    this.#end += body.length;
     const file = { codec: RAW, digest, kind: FILE, node: undefined, path: '', way: [] } as const;
     this.hot.keep({ url, name: 'r', head: this.head ?? headOf(0), headers: { etag: `"${text}"` }, file, body });
+  }
+
+  /** Changes the first byte of the file. */
+  damage(): void {
+    writeSync(this.#fd, '?', 0);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
   }
 
   /** The body of the answer; undefined when a route must answer. */
   ask(url: string, headers: Readonly<Record<string, string>> = {}, method = 'GET'): string | undefined {
     let sent: string | undefined;
     const response = {
+      socket: null,
       writeHead: () => response,
       setHeader: () => response,
       end: (body: Uint8Array) => (sent = Buffer.from(body).toString()),
     };
-    const isAnswered = this.hot.answer({ url, headers, method } as unknown as IncomingMessage, response as unknown as ServerResponse);
+    const isAnswered = this.hot.answer(
+      { url, headers, method, httpVersionMajor: 1 } as unknown as IncomingMessage,
+      response as unknown as ServerResponse,
+    );
     assert.equal(isAnswered, sent !== undefined);
     assert.equal(this.held, 0, 'no view is held');
     return sent;
@@ -65,7 +90,8 @@ test('what was given before is given again, from memory once it was asked for tw
   const one = new OneMirror();
   one.keep('/r/a', 'text');
   assert.deepEqual([one.ask('/r/a'), one.ask('/r/a'), one.ask('/r/a')], ['text', 'text', 'text']);
-  assert.equal(one.reads, 1);
+  one.damage();
+  assert.equal(one.ask('/r/a'), 'text', 'nothing is read any more');
   assert.equal(one.ask('/r/b'), undefined);
 });
 
@@ -101,6 +127,11 @@ test('conditions, ranges and HEAD are for the routes', () => {
 test('a block that cannot be had intact at once is for the routes, which look elsewhere', () => {
   const one = new OneMirror();
   one.keep('/r/a', 'text');
-  one.blocks.clear();
+  one.keep('/r/b', 'more');
+  one.damage();
   assert.equal(one.ask('/r/a'), undefined);
+  assert.equal(one.ask('/r/b'), 'more');
+  one.keep('/r/c', 'gone');
+  one.blocks.clear();
+  assert.equal(one.ask('/r/c'), undefined);
 });

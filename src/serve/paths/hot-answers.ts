@@ -7,12 +7,15 @@
  *
  * Holds 24 MiB of headers and 48 MiB of bodies.
  */
+import { readSync } from 'node:fs';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { RAW, type SnapshotRecord } from '../../core/model.ts';
+import { sha256 } from '../../dag/cid.ts';
+import type { Extent } from '../../read/stored/stored-blocks.ts';
 import type { FoundEntry } from '../../read/tree/tree-paths.ts';
 import type { Access } from '../access/access.ts';
-import type { Mirror } from '../mirror.ts';
+import type { Mirror, MirrorView } from '../mirror.ts';
 
 export const MOST_HOT_BYTES = 64 * 1024;
 const HEADERS_BYTES = 24 * 1024 * 1024;
@@ -54,6 +57,8 @@ class Kept {
   /** Digest of the block that is the whole body; undefined when there is none. */
   readonly leaf: Uint8Array | undefined;
   readonly length: number;
+  /** Where the leaf was found last. */
+  extent: Extent | undefined;
   /** The newest head for which it was found to hold. */
   head: SnapshotRecord;
   /** Number of the request that asked for it last. */
@@ -77,6 +82,8 @@ export class HotAnswers {
   });
   readonly #bodies = new LRUCache<Kept, Uint8Array>({ maxSize: BODIES_BYTES, sizeCalculation: ({ length }) => length + 200 });
   #requests = 0;
+  /** For bodies that are read anew: a buffer for each would be all that the garbage collector has to do. */
+  #scratch = Buffer.allocUnsafeSlow(MOST_HOT_BYTES);
 
   constructor(options: HotAnswersOptions) {
     this.#options = options;
@@ -92,7 +99,11 @@ export class HotAnswers {
     if (this.#options.isLogged)
       for (let at = 0; at < kept.headers.length; at += 2) response.setHeader(kept.headers[at] as string, kept.headers[at + 1] as string);
     else response.writeHead(200, kept.headers);
+    const { socket } = response;
     response.end(body);
+    // Written into again only when the system has all of it.
+    const isSent = request.httpVersionMajor === 1 && socket !== null && !('encrypted' in socket) && socket.writableLength === 0;
+    if (body.buffer === this.#scratch.buffer && !isSent) this.#scratch = Buffer.allocUnsafeSlow(MOST_HOT_BYTES);
     this.#options.metrics.answered('path', 'GET', 200, kept.length, (performance.now() - start) / 1000);
     return true;
   }
@@ -125,13 +136,27 @@ export class HotAnswers {
       }
       if (kept.leaf === undefined) return undefined;
       metrics.miss('bodies');
-      const body = view.blocks.readNow(kept.leaf);
-      if (body?.length !== kept.length) return undefined;
-      this.#admit(kept, body);
-      return body;
+      return this.#read(kept, kept.leaf, view);
     } finally {
       mirror.release(view);
     }
+  }
+
+  /** Reads the body into the scratch and hashes it; undefined when it is not intact there, or something must be opened first. */
+  #read(kept: Kept, leaf: Uint8Array, { blocks }: MirrorView): Uint8Array | undefined {
+    if (kept.extent?.file.isOpen !== true) kept.extent = blocks.extentNow(leaf);
+    const { extent } = kept;
+    if (extent?.length !== kept.length) return undefined;
+    const body = this.#scratch.subarray(0, kept.length);
+    try {
+      if (readSync(extent.file.fd, body, 0, body.length, extent.at) < body.length || Buffer.compare(sha256(body), leaf) !== 0)
+        return undefined;
+    } catch {
+      // Whoever reads it by other means says what is wrong.
+      return undefined;
+    }
+    this.#admit(kept, body);
+    return body;
   }
 
   /**
@@ -140,7 +165,7 @@ export class HotAnswers {
    */
   #admit(kept: Kept, body: Uint8Array): void {
     const now = ++this.#requests;
-    if (now - kept.askedAt <= this.#bodies.size + FIRST_BODIES) this.#bodies.set(kept, body);
+    if (now - kept.askedAt <= this.#bodies.size + FIRST_BODIES) this.#bodies.set(kept, Buffer.from(body));
     kept.askedAt = now;
   }
 }
