@@ -77,6 +77,8 @@ describe('with tokens', () => {
     served = await serve('--token-file', file, '--access-log', program.path('access.log'), '--access-log-format', 'json');
   });
 
+  after(() => served.child.kill('SIGKILL'));
+
   test('strangers see nothing of a private repository, neither by path nor by content, nor that it is there', async () => {
     const { url } = served;
     const tree = program.head('debian').tree;
@@ -132,7 +134,8 @@ test('workers serve one port; one that dies is replaced, and all end together', 
   const [first = 0, ...others] = children();
   assert.equal(others.length, 1);
   process.kill(first, 'SIGKILL');
-  while (children().length < 2 || children().includes(first)) await statusOf(`${url}/npm/`).catch(() => 0);
+  while (children().length < 2 || children().includes(first))
+    await statusOf(`${url}/npm/`, { signal: AbortSignal.timeout(1000) }).catch(() => 0);
   assert.equal(await statusOf(`${url}/npm/`), 200);
   assert.equal(await stop(), 0);
 });

@@ -30,6 +30,8 @@ export interface WorkersOptions {
  * @throws ShardctlError `IO` when workers keep dying
  */
 export async function superviseWorkers({ count, signal, onReady, onReload, onDeath }: WorkersOptions): Promise<number> {
+  // Workers accept connections themselves: one that was handed to a worker which dies at that moment would never be answered or closed.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   // Each worker's exit would be an event of its own on stdout.
   cluster.setupPrimary({ args: process.argv.slice(2).filter((word) => word !== '--json') });
   const running = new Set<Worker>();
@@ -77,8 +79,11 @@ export async function superviseWorkers({ count, signal, onReady, onReload, onDea
     onReady(urls as readonly string[]);
     await over;
   }
-  tell({ do: 'stop' });
-  while (running.size > 0) await sleep(20);
+  while (running.size > 0) {
+    // Again and again: one that has just been started does not listen yet.
+    tell({ do: 'stop' });
+    await sleep(50);
+  }
   if (failure.signal.reason instanceof ShardctlError) throw failure.signal.reason;
   return code;
 }
