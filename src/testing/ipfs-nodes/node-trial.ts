@@ -74,14 +74,20 @@ export class NodeTrial {
     });
   }
 
-  /** What the server has answered since this was asked last. */
-  answered(): Answered[] {
-    const lines = existsSync(this.#log) ? readFileSync(this.#log, 'utf8').trim().split('\n') : [];
-    const fresh = lines.slice(this.#answered).filter((line) => line !== '');
-    this.#answered = lines.length;
-    return fresh.map((line) => JSON.parse(line) as Answered);
+  /** What the server has answered since this was asked last. It writes its log a little later: a request of our own shows how far that is. */
+  async answered(): Promise<Answered[]> {
+    const mark = `/mark-${this.#marks++}`;
+    const [curl = '', ...args] = this.network.command('curl', '--silent', '--insecure', `${this.url}${mark}`);
+    spawnSync(curl, args);
+    for (;;) {
+      const lines = existsSync(this.#log) ? readFileSync(this.#log, 'utf8').split('\n').slice(0, -1) : [];
+      const all = lines.map((line) => JSON.parse(line) as Answered);
+      const end = all.findIndex(({ url }) => url === mark);
+      if (end >= 0) return all.slice(all.findIndex(({ url }) => url === `/mark-${this.#marks - 2}`) + 1, end);
+      await setTimeout(20);
+    }
   }
-  #answered = 0;
+  #marks = 0;
 
   blocks(...headings: string[]) {
     return blocksIn(PAGE, ...headings);

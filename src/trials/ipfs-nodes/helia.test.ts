@@ -18,7 +18,7 @@ test('Helia lists a directory and reads a file of the newest snapshot', { skip: 
   symlinkSync(join(HELIA, 'node_modules'), join(sandbox.work, 'node_modules'));
   sandbox.alias('node', join(HELIA, 'node_modules/node/bin/node'));
   assert.equal(await sandbox.follow(nodes.blocks('Helia')), 'main\none large\nSuite: stable\n');
-  const read = nodes.answered().filter(({ agent }) => agent === 'node');
+  const read = (await nodes.answered()).filter(({ agent }) => agent === 'node');
   assert.ok(read.some(({ url }) => url.startsWith('/routing/v1/providers/')));
   assert.ok(read.some(({ url }) => url.startsWith('/ipfs/')));
   assert.deepEqual(new Set(read.map(({ status }) => status)), new Set([200]));

@@ -22,11 +22,11 @@ describe('a Kubo that knows nobody but the server', { skip: onlyInAll(NO_KUBO) }
 
   test('pins a whole snapshot with a question to the router now and then, and reads it from itself, with modes and times', async () => {
     const kubo = await nodes.kubo();
-    nodes.answered();
+    await nodes.answered();
     await kubo.sh('test -z "$(ipfs swarm peers)" && test -z "$(ipfs bootstrap list)"');
     await kubo.follow(nodes.blocks('Kubo', 'Kubo: a whole mirror').slice(0, 1));
     nodes.assertMirror(join(kubo.work, 'mirror'));
-    const answered = nodes.answered().filter(({ agent }) => agent.startsWith('kubo'));
+    const answered = (await nodes.answered()).filter(({ agent }) => agent.startsWith('kubo'));
     const of = (start: string) => answered.filter(({ url }) => url.startsWith(start)).length;
     const [blocks, questions] = [of('/ipfs/'), of('/routing/')];
     // Each file is a leaf and a root: the shards have them all.
@@ -35,7 +35,7 @@ describe('a Kubo that knows nobody but the server', { skip: onlyInAll(NO_KUBO) }
     assert.deepEqual(new Set(answered.map(({ status }) => status)), new Set([200]));
 
     await kubo.sh(`ipfs repo gc --quiet && ipfs get -o again /ipfs/${nodes.program.head('debian').tree}`);
-    assert.deepEqual(nodes.answered(), [], 'what is pinned is read from the node itself');
+    assert.deepEqual(await nodes.answered(), [], 'what is pinned is read from the node itself');
   });
 
   test('gets one file by the path of its tree', async () => {
@@ -63,7 +63,7 @@ test('a Kubo on another machine reads by HTTPS and HTTP/2', { skip: onlyInAll(NO
   const kubo = await nodes.kubo({ env: { SSL_CERT_FILE: certificate } });
   await kubo.sh(`ipfs get -o mirror /ipfs/${nodes.program.head('debian').tree}`);
   nodes.assertMirror(join(kubo.work, 'mirror'));
-  const read = nodes.answered().filter(({ url }) => url.startsWith('/ipfs/'));
+  const read = (await nodes.answered()).filter(({ url }) => url.startsWith('/ipfs/'));
   assert.deepEqual(new Set(read.map(({ protocol }) => protocol)), new Set(['HTTP/2.0']));
 });
 
