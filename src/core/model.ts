@@ -226,6 +226,8 @@ export interface RepositoryRecord {
   readonly replication?: Replication;
   /** Names of allocators, in the order in which they decide, as `add` was told; absent for the home's own setting. */
   readonly allocateBy?: readonly string[];
+  /** Every name that `rename` has taken from it: who made it private by that name means it still (`serve/access`). */
+  readonly renamedFrom?: readonly string[];
   /** Names that it had before, as long as a Kubo may have a key by that name: see `exchange/publish.ts`. */
   readonly formerNames?: readonly string[];
   /** Number of the snapshot to which `publish` has rolled the IPNS name back: it is not forgotten. Absent where the name follows the head. */

@@ -26,6 +26,8 @@ export class ModelHome implements Mirror {
   readonly #nodes = new Map<string, readonly string[]>();
   readonly #listeners: ((view: MirrorView) => void)[] = [];
   readonly repositories = new Map<string, SnapshotRecord[]>();
+  /** By a repository's name: those that it had before. */
+  readonly renamedFrom = new Map<string, string[]>();
   /** Every block that there is. */
   readonly all = new Map<string, Uint8Array>();
   held = 0;
@@ -93,6 +95,20 @@ export class ModelHome implements Mirror {
     this.repositories.set(name, [...old, record]);
   }
 
+  rename(from: string, to: string): void {
+    const snapshots = this.repositories.get(from);
+    if (snapshots === undefined || this.repositories.has(to)) return;
+    this.repositories.delete(from);
+    this.repositories.set(
+      to,
+      snapshots.map((snapshot) => ({ ...snapshot, repository: to })),
+    );
+    const before = new Set([from, ...(this.renamedFrom.get(from) ?? [])]);
+    before.delete(to);
+    this.renamedFrom.delete(from);
+    this.renamedFrom.set(to, [...before]);
+  }
+
   /** What these repositories show, by looking at everything. */
   shownOf(names: readonly string[]): ReadonlySet<string> {
     const shown = new Set<string>();
@@ -114,7 +130,7 @@ export class ModelHome implements Mirror {
     for (const [name, snapshots] of this.repositories)
       repositories.set(name, { name, head: snapshots.at(-1) as SnapshotRecord, snapshots });
     const index = {
-      repositories: () => [...this.repositories.keys()].map((name) => ({ name })),
+      repositories: () => [...this.repositories.keys()].map((name) => ({ name, renamedFrom: this.renamedFrom.get(name) ?? [] })),
       shard: (number: number) => this.shards[number],
     };
     this.#view = { repositories, index, peers: new Map(), blocks: this.blocks } as unknown as MirrorView;

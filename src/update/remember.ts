@@ -42,7 +42,7 @@ export async function remember(
 
 export function repositoryRecord(request: ImportRequest, index: Index, head: number): RepositoryRecord {
   const { repository, source, profile, chunker, metadata, filters, copyLinks, ownDemand } = request;
-  const { formerNames, published } = index.repository(repository) ?? {};
+  const { formerNames, published, renamedFrom } = index.repository(repository) ?? {};
   return {
     name: repository,
     source,
@@ -55,5 +55,6 @@ export function repositoryRecord(request: ImportRequest, index: Index, head: num
     ...ownDemand,
     ...(formerNames === undefined ? {} : { formerNames }),
     ...(published === undefined ? {} : { published }),
+    ...(renamedFrom === undefined ? {} : { renamedFrom }),
   };
 }

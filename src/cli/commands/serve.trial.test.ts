@@ -125,6 +125,15 @@ describe('with tokens', () => {
     assert.equal(await statusOf(`${url}/npm/`, bearer(A)), 200);
   });
 
+  test('a private repository stays private when it is renamed, and updated after that', async () => {
+    const { url } = served;
+    program.succeeds('rename', 'debian', 'archive', '-q');
+    program.succeeds('add', fixture('debian'), '--name', 'archive', '--exclude', 'pool', '--max-delete', 'none', '-q');
+    while ((await statusOf(`${url}/archive/`, bearer(A))) !== 200);
+    while ((await statusOf(`${url}/archive/pool/`, bearer(A))) !== 404);
+    assert.equal(await statusOf(`${url}/archive/`), 401);
+  });
+
   test('it ends with 0 when it is asked to, and has logged every answer and no token', async () => {
     assert.equal(await served.stop(), 0);
     const log = ['access.log.1', 'access.log'].map((name) => readFileSync(program.path(name), 'utf8')).join('');

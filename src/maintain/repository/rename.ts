@@ -49,7 +49,8 @@ export async function rename(run: Maintenance, repository: RepositoryRecord, to:
   if (head === undefined) throw new Error(`${from} has no head`);
   dropHead(heads, from);
   const formerNames = isPublished ? { formerNames: [from, ...(repository.formerNames ?? [])].filter((name) => name !== to) } : {};
-  await index.renameRepository(from, { ...repository, name: to, ...formerNames }, after);
+  const renamedFrom = [...new Set([from, ...(repository.renamedFrom ?? [])])].filter((name) => name !== to);
+  await index.renameRepository(from, { ...repository, name: to, renamedFrom, ...formerNames }, after);
   writeHead(heads, to, head.cid);
   await pinHeads({ ...run, silent: ledger.silent() }, to);
   await unpinFormer(run);

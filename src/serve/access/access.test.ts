@@ -16,6 +16,7 @@ type Step =
   | { readonly do: 'commit'; readonly name: string; readonly tree: number }
   | { readonly do: 'forget'; readonly name: string; readonly at: number }
   | { readonly do: 'remove'; readonly name: string }
+  | { readonly do: 'rename'; readonly name: string; readonly to: string }
   | { readonly do: 'tokens'; readonly names: readonly string[] };
 
 const someBlocks: fc.Arbitrary<readonly MadeBlock[]> = fc.array(
@@ -33,6 +34,7 @@ const someSteps: fc.Arbitrary<readonly Step[]> = fc.array(
     { weight: 5, arbitrary: fc.record({ do: fc.constant('commit' as const), name: someName, tree: fc.nat(30) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), name: someName, at: fc.nat(3) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), name: someName }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('rename' as const), name: someName, to: someName }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('tokens' as const), names: fc.subarray([...NAMES, '*']) }) },
   ),
   { minLength: 1, maxLength: 8 },
@@ -69,7 +71,10 @@ test('a request sees exactly the blocks that a repository reaches which it may r
       const unknown = Buffer.alloc(32, 7);
       for (const step of steps) {
         if (step.do === 'commit') model.commit(step.name, step.tree);
-        else if (step.do === 'remove') model.repositories.delete(step.name);
+        else if (step.do === 'remove') {
+          model.repositories.delete(step.name);
+          model.renamedFrom.delete(step.name);
+        } else if (step.do === 'rename') model.rename(step.name, step.to);
         else if (step.do === 'forget') {
           const kept = model.repositories.get(step.name)?.toSpliced(step.at, 1) ?? [];
           if (kept.length > 0) model.repositories.set(step.name, kept);
@@ -84,8 +89,12 @@ test('a request sees exactly the blocks that a repository reaches which it may r
         const isAllShown = tokens.length === 0 && [...model.repositories.keys()].every(isServed);
         for (const name of everybody) {
           const opensAll = name === '*' && tokens.includes('*');
-          const isPrivate = (it: string) => tokens.length > 0 && (tokens.includes(it) || !tokens.some((token) => token !== '*'));
-          const mayRead = (it: string) => isServed(it) && (!isPrivate(it) || opensAll || (tokens.includes(it) && it === name));
+          const before = (it: string) => model.renamedFrom.get(it) ?? [];
+          const isPrivate = (it: string) =>
+            tokens.length > 0 && ([it, ...before(it)].some((one) => tokens.includes(one)) || !tokens.some((token) => token !== '*'));
+          const opened = (it: string) => [it, ...before(it).filter((one) => !model.repositories.has(one))];
+          const opens = (it: string) => name !== undefined && tokens.includes(name) && opened(it).includes(name);
+          const mayRead = (it: string) => isServed(it) && (!isPrivate(it) || opensAll || opens(it));
           const shown = model.shownOf([...model.repositories.keys()].filter(mayRead));
           const isFree = isAllShown || (opensAll && [...model.repositories.keys()].every(isServed));
           for (const [key, digest] of model.all) {

@@ -47,12 +47,21 @@ export class Access {
   /** By the names that the requests may read, beside what is public. */
   #sights = new Map<string, Sight>();
   readonly #reaches = new Map<string, Reach>();
+  /** Every repository, with the names that it had before `rename`: what was private stays private. */
+  #before: ReadonlyMap<string, readonly string[]> = new Map();
   #isAtWork = false;
 
   constructor(options: AccessOptions) {
+    const { mirror, tokens } = options;
     this.#options = options;
-    this.#tokens = options.tokens;
-    options.mirror.onChange(() => void this.#work());
+    this.#tokens = tokens;
+    const view = mirror.acquire();
+    this.#before = namesBefore(view);
+    mirror.release(view);
+    mirror.onChange((newest) => {
+      this.#before = namesBefore(newest);
+      void this.#work();
+    });
   }
 
   /** Whether answers depend on who asks, so that shared caches must not keep them. */
@@ -69,14 +78,12 @@ export class Access {
 
   /** Whether answers of this repository depend on who asks. */
   isPrivate(name: string): boolean {
-    return this.#tokens.isPrivate(name);
+    return [name, ...(this.#before.get(name) ?? [])].some((it) => this.#tokens.isPrivate(it));
   }
 
   /** Whether the request may read the repository of this name, if there is one. */
   mayRead({ headers }: Asker, name: string): boolean {
-    if (!this.#tokens.isPrivate(name)) return true;
-    const holder = this.#tokens.holderOf(headers.authorization);
-    return holder.opensAll || holder.names.has(name);
+    return !this.isPrivate(name) || this.#opens(this.#tokens.holderOf(headers.authorization), name);
   }
 
   /**
@@ -126,13 +133,18 @@ export class Access {
     return names.length === 0 || index.repositories().every(({ name }) => names.includes(name));
   }
 
+  /** A token for a name that the repository had before opens it, too, unless that is the name of another one by now. */
+  #opens({ opensAll, names }: Holder, name: string): boolean {
+    if (opensAll || names.has(name)) return true;
+    return (this.#before.get(name) ?? []).some((it) => names.has(it) && !this.#before.has(it));
+  }
+
   #sightOf(holder: Holder): Sight {
     const key = holder.opensAll ? '*' : [...holder.names].sort().join('\n');
     let sight = this.#sights.get(key);
     if (sight === undefined) {
-      const tokens = this.#tokens;
       const readable = ({ repositories }: MirrorView) =>
-        [...repositories.values()].filter(({ name }) => !tokens.isPrivate(name) || holder.opensAll || holder.names.has(name));
+        [...repositories.values()].filter(({ name }) => !this.isPrivate(name) || this.#opens(holder, name));
       sight = new Sight({ readable, reachOf: (name) => this.#reachOf(name) });
       this.#sights.set(key, sight);
     }
@@ -194,6 +206,10 @@ export class Access {
       }, RETRY_MS).unref();
     }
   }
+}
+
+function namesBefore({ index }: MirrorView): Map<string, readonly string[]> {
+  return new Map(index.repositories().map(({ name, renamedFrom = [] }) => [name, renamedFrom]));
 }
 
 /** Which blocks the repositories reach is still being found out: answered with 503 and `Retry-After`. */
