@@ -7,17 +7,15 @@
  *
  * Holds 24 MiB of headers and 48 MiB of bodies.
  */
-import { readSync } from 'node:fs';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { RAW, type SnapshotRecord } from '../../core/model.ts';
-import { sha256 } from '../../dag/cid.ts';
 import type { Extent } from '../../read/stored/stored-blocks.ts';
 import type { FoundEntry } from '../../read/tree/tree-paths.ts';
 import type { Access } from '../access/access.ts';
+import { endWith, readSmall, SMALL_BYTES } from '../body/small-body.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 
-export const MOST_HOT_BYTES = 64 * 1024;
 const HEADERS_BYTES = 24 * 1024 * 1024;
 const BODIES_BYTES = 48 * 1024 * 1024;
 /** About what an answer takes on the heap beside its address: strings of its own, and places in two maps. */
@@ -33,6 +31,7 @@ export interface HotAnswer {
   readonly head: SnapshotRecord;
   readonly headers: Readonly<Record<string, string>>;
   readonly file: FoundEntry;
+  /** Kept itself only where it is not one leaf. */
   readonly body: Uint8Array;
 }
 
@@ -82,8 +81,6 @@ export class HotAnswers {
   });
   readonly #bodies = new LRUCache<Kept, Uint8Array>({ maxSize: BODIES_BYTES, sizeCalculation: ({ length }) => length + 200 });
   #requests = 0;
-  /** For bodies that are read anew: a buffer for each would be all that the garbage collector has to do. */
-  #scratch = Buffer.allocUnsafeSlow(MOST_HOT_BYTES);
 
   constructor(options: HotAnswersOptions) {
     this.#options = options;
@@ -99,11 +96,7 @@ export class HotAnswers {
     if (this.#options.isLogged)
       for (let at = 0; at < kept.headers.length; at += 2) response.setHeader(kept.headers[at] as string, kept.headers[at + 1] as string);
     else response.writeHead(200, kept.headers);
-    const { socket } = response;
-    response.end(body);
-    // Written into again only when the system has all of it.
-    const isSent = request.httpVersionMajor === 1 && socket !== null && !('encrypted' in socket) && socket.writableLength === 0;
-    if (body.buffer === this.#scratch.buffer && !isSent) this.#scratch = Buffer.allocUnsafeSlow(MOST_HOT_BYTES);
+    endWith(request, response, body);
     this.#options.metrics.answered('path', 'GET', 200, kept.length, (performance.now() - start) / 1000);
     return true;
   }
@@ -111,7 +104,7 @@ export class HotAnswers {
   /** Keeps an answer with a whole file of the head, if it may be given to everybody. */
   keep(answer: HotAnswer): void {
     const { url, name, body } = answer;
-    if (body.length > MOST_HOT_BYTES || url.length > MOST_ADDRESS || this.#options.access.isPrivate(name)) return;
+    if (body.length > SMALL_BYTES || url.length > MOST_ADDRESS || this.#options.access.isPrivate(name)) return;
     const kept = new Kept(answer);
     this.#answers.set(url, kept);
     // What is read anew each time stays out until it is asked for again soon.
@@ -142,20 +135,12 @@ export class HotAnswers {
     }
   }
 
-  /** Reads the body into the scratch and hashes it; undefined when it is not intact there, or something must be opened first. */
+  /** Undefined also when something must be opened first. */
   #read(kept: Kept, leaf: Uint8Array, { blocks }: MirrorView): Uint8Array | undefined {
     if (kept.extent?.file.isOpen !== true) kept.extent = blocks.extentNow(leaf);
     const { extent } = kept;
-    if (extent?.length !== kept.length) return undefined;
-    const body = this.#scratch.subarray(0, kept.length);
-    try {
-      if (readSync(extent.file.fd, body, 0, body.length, extent.at) < body.length || Buffer.compare(sha256(body), leaf) !== 0)
-        return undefined;
-    } catch {
-      // Whoever reads it by other means says what is wrong.
-      return undefined;
-    }
-    this.#admit(kept, body);
+    const body = extent?.length === kept.length ? readSmall(extent, leaf) : undefined;
+    if (body !== undefined) this.#admit(kept, body);
     return body;
   }
 
@@ -174,7 +159,7 @@ export class HotAnswers {
 const FIRST_BODIES = 1024;
 
 /** The digest of the raw leaf that is all of the file, if there is one. */
-function leafOf({ digest, node }: FoundEntry): Uint8Array | undefined {
+export function leafOf({ digest, node }: FoundEntry): Uint8Array | undefined {
   if (node === undefined) return Buffer.from(digest);
   const [link] = node.links;
   const isOnly = node.links.length === 1 && (node.data?.length ?? 0) === 0 && link?.codec === RAW && link.inline === undefined;

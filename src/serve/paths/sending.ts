@@ -4,9 +4,11 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
 import { sendFile } from '../body/send.ts';
+import { endWith, readSmall, SMALL_BYTES } from '../body/small-body.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import { isOneLeaf } from '../hashes/hashing.ts';
 import type { MirrorView } from '../mirror.ts';
+import { leafOf } from './hot-answers.ts';
 import { type ListingBudget, ReaderLeft, rowsOf } from './listing.ts';
 import { listingText } from './listing-page.ts';
 import type { Body, PathAnswer } from './path-gateway.ts';
@@ -71,6 +73,15 @@ async function sendFileAnswer(
   const { status, headers } = answer;
   const windows = hashedAlong(body, (from, to) => fileBytes(resource.file, from, to, view.blocks), hashes);
   try {
+    const block = blockNow(resource, view);
+    if (block !== undefined) {
+      if (status === 200) onSmall?.(answer, resource, block);
+      reply.hijack();
+      for (const name in headers) reply.raw.setHeader(name, headers[name] as string);
+      reply.raw.writeHead(status);
+      endWith(reply.request.raw, reply.raw, block.subarray(range.from, range.to));
+      return reply;
+    }
     if (range.to - range.from > SMALL_BYTES) {
       await sendFile(reply, { status, headers, ...range, windows }, { onCut });
       return reply;
@@ -83,8 +94,12 @@ async function sendFileAnswer(
   }
 }
 
-/** Up to here all of a body is read before the first byte is sent: it takes less than to wait for the client in between. */
-const SMALL_BYTES = 64 * 1024;
+/** The one block that is all of a small file, if it can be had at once. */
+function blockNow({ file, size }: FileResource, { blocks }: MirrorView): Buffer | undefined {
+  const leaf = size <= SMALL_BYTES ? leafOf(file) : undefined;
+  const extent = leaf === undefined ? undefined : blocks.extentNow(leaf);
+  return leaf === undefined || extent?.length !== size ? undefined : readSmall(extent, leaf);
+}
 
 async function joined(windows: AsyncIterable<Window>, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(length);
