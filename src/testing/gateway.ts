@@ -12,6 +12,7 @@ export interface GatewayOptions {
   readonly sees?: (digest: Uint8Array) => boolean;
   readonly isRestricted?: boolean;
   readonly shardCarOf?: (cid: string) => ShardCar | undefined;
+  readonly onCut?: (url: string, error: unknown) => void;
 }
 
 export interface TestGateway {
@@ -20,7 +21,7 @@ export interface TestGateway {
   readonly held: () => number;
 }
 
-export function gatewayOver({ block, sees = () => true, isRestricted = false, shardCarOf }: GatewayOptions): TestGateway {
+export function gatewayOver({ block, sees = () => true, isRestricted = false, shardCarOf, onCut = () => {} }: GatewayOptions): TestGateway {
   let held = 0;
   const blocks = {
     read: async (digest: Uint8Array) => {
@@ -43,7 +44,7 @@ export function gatewayOver({ block, sees = () => true, isRestricted = false, sh
     onChange: () => () => {},
   };
   const app = fastify({ exposeHeadRoutes: false });
-  ipfsRoutes(app, { mirror, access: { isRestricted, sees: (_asker, _view, digest) => sees(digest) } });
+  ipfsRoutes(app, { mirror, access: { isRestricted, sees: (_asker, _view, digest) => sees(digest) }, onCut });
   return { app, held: () => held };
 }
 

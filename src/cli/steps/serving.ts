@@ -57,6 +57,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
   // Read before the home is opened: mistakes in them are found at once.
   const [certificate, tokens] = [options.readCertificate(), options.readTokens()];
   const config = await settingsOfReadable(context);
+  const metrics = new ServeMetrics();
   const mirror = await ServedHome.open({
     openIndex: () => Index.open(home.index, { readOnly: true }),
     openPeers: async () => await openPeers(context, (await settingsIn(context)) ?? DEFAULT_CONFIG),
@@ -64,6 +65,10 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     names: args.positionals,
     cache: home.cache,
     onTrouble: warn,
+    onReplicaTrouble: (message, cause) => {
+      metrics.incident('replica-failed');
+      warn(message, cause);
+    },
   });
   try {
     const first = mirror.acquire();
@@ -75,7 +80,6 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     const log = options.log && new AccessLogFile({ path: options.log.path, output, onTrouble: (message) => warn(message, 'access log') });
     const access = new Access({ mirror, tokens, names: args.positionals, onTrouble: warn, signal });
     const routing = { announced: options.announced, home: readIdentity(home)?.id ?? home.index };
-    const metrics = new ServeMetrics();
     const hashes = new FileHashes(home.cache);
     const hot = new HotAnswers({ mirror, access, metrics, isLogged: options.log !== undefined });
     const app = serverOf({

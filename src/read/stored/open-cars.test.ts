@@ -117,6 +117,18 @@ test('the files of shards that are gone are removed, and those that other proces
   assert.deepEqual(readdirSync(join(cache, 'offsets')), [shardAt(0).cid]);
 });
 
+test('a shard that is open on two peers is still found when the CAR of one of them was closed', async () => {
+  const cars = new OpenCars(new OffsetsCache(undefined, Date.now));
+  const { cid } = shardAt(0);
+  const here = await cars.open(cid, peerWith());
+  const there = await cars.open(cid, { ...peerWith(), name: 'there' } as Peer);
+  assert.ok(here && there);
+  cars.leave(there);
+  assert.equal(await cars.open(cid, peerWith()), here);
+  assert.equal(cars.get(cid), here);
+  cars.close();
+});
+
 test('a CAR that is not there is not found, and one in another layout is none', async () => {
   const cars = new OpenCars(new OffsetsCache(undefined, Date.now));
   const nowhere = { ...peerWith(), carPath: async () => join(dir, 'nowhere.car') } as Peer;

@@ -63,6 +63,8 @@ export class OpenCars {
     const open = this.#cars.get(key);
     if (open !== undefined) {
       open.usedAt = ++this.#steps;
+      // The one of another peer that was found by `get` may have been closed.
+      if (!this.#anyOf.has(cid)) this.#anyOf.set(cid, open);
       return open;
     }
     const opening = this.#opening.get(key) ?? this.#open(cid, peer).finally(() => this.#opening.delete(key));

@@ -31,6 +31,8 @@ export interface ServedHomeOptions {
   /** Directory for what is computed once of each shard. */
   readonly cache: string;
   readonly onTrouble: (message: string, cause: string) => void;
+  /** Told of replicas that cannot be read, as `Replicas` does it. [onTrouble] */
+  readonly onReplicaTrouble?: (message: string, cause: string) => void;
 }
 
 /** At its start a server waits so long for an index that another run is writing. */
@@ -189,9 +191,9 @@ class CountedPeers {
   readonly #close: () => Promise<void>;
   users = 1;
 
-  constructor(opened: OpenPeers, { cache, onTrouble }: ServedHomeOptions) {
+  constructor(opened: OpenPeers, { cache, onTrouble, onReplicaTrouble = onTrouble }: ServedHomeOptions) {
     this.peers = opened.peers;
-    this.replicas = new Replicas({ peers: opened.peers, cache, onTrouble });
+    this.replicas = new Replicas({ peers: opened.peers, cache, onTrouble: onReplicaTrouble });
     this.#close = () => opened.close();
   }
 

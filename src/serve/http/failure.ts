@@ -1,5 +1,6 @@
 /** What a client is told of an answer that failed before it began: no more than what to do next. Who runs the server is told the rest. */
 import { ShardctlError } from '../../core/errors.ts';
+import { MovedBlock } from '../../read/stored/stored-blocks.ts';
 import { NotYetKnown } from '../access/access.ts';
 import { TooMuchListed } from '../paths/listing.ts';
 
@@ -18,9 +19,10 @@ export function failureOf(error: unknown): Failure {
   }
   if (error instanceof TooMuchListed) return { code: 503, text: error.message, retryAfter: error.retryAfter, isTrouble: false };
   if (error instanceof ShardctlError) {
-    if (error.retryable) return { code: 503, text: 'this has just been moved', retryAfter: 1, isTrouble: false };
+    if (error instanceof MovedBlock) return { code: 503, text: 'this has just been moved', retryAfter: 1, isTrouble: false };
     if (error.code === 'TOO_FEW_PEERS') return { code: 503, text: 'what has this does not answer', retryAfter: 30, isTrouble: true };
     if (error.code === 'DAMAGE') return { code: 502, text: 'this is damaged', isTrouble: true };
+    if (error.retryable) return { code: 503, text: 'this cannot be read at the moment', retryAfter: 5, isTrouble: true };
   }
   // Fastify's own: the request was wrong, and its message says how.
   const { statusCode, message } = (error ?? {}) as { statusCode?: unknown; message?: unknown };

@@ -64,7 +64,7 @@ export function serverOf({ mirror, access, routing, metrics, status, siblings, h
     onTrouble(`cut ${displayText(url)} off: ${messageOf(error)}`, 'cut off');
   };
   statusRoutes(app, { mirror, access, metrics, source: status, siblings, signal });
-  ipfsRoutes(app, { mirror, access, onTrouble });
+  ipfsRoutes(app, { mirror, access, onCut });
   routingRoutes(app, { mirror, access, routing });
   bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }), onCut });
   pathRoutes(app, { mirror, access, hashes, hot, onCut });

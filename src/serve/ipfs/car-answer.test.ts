@@ -4,6 +4,7 @@ import { before, suite, test } from 'node:test';
 import { CarReader } from '@ipld/car';
 import fc from 'fast-check';
 import type { CID } from 'multiformats/cid';
+import { ShardctlError } from '../../core/errors.ts';
 import type { ShardCar } from '../../read/stored/stored-blocks.ts';
 import { sampled } from '../../testing/depth.ts';
 import { allReleased, gatewayOver, type TestGateway } from '../../testing/gateway.ts';
@@ -113,6 +114,24 @@ suite('a CAR', () => {
     for (const more of ['&dag-scope=block', '&dag-scope=entity', '&entity-bytes=0:1', '&entity-bytes=0:2', '&car-dups=y', '&car-order=unk'])
       tags.add((await carOf(url + more)).answer.headers.etag);
     assert.equal(tags.size, 7);
+  });
+
+  test('one of whose blocks cannot be had is cut, and whoever counts that is told once', async () => {
+    const [dag] = dags;
+    assert.ok(dag);
+    const stream = async function* () {
+      yield Buffer.alloc(10);
+      throw new ShardctlError('DAMAGE', 'torn');
+    };
+    const cuts: string[] = [];
+    const { app } = gatewayOver({
+      block: blocksOf(dags),
+      shardCarOf: () => ({ carBytes: 100, stream }) as unknown as ShardCar,
+      onCut: (url) => cuts.push(url),
+    });
+    const url = `/ipfs/${dag.root}?format=car`;
+    await app.inject({ url }).catch(() => {});
+    assert.deepEqual(cuts, [url]);
   });
 
   test('that is asked for wrongly is 400, of what is not there 404', async () => {

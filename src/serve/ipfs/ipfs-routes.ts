@@ -1,7 +1,5 @@
 /** `/ipfs/CID/PATH`: the gateway from which IPFS nodes read blocks and CARs, and people files. `/ipns/` has no answers here. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { displayText } from '../../core/display.ts';
-import { messageOf } from '../../core/errors.ts';
 import { UnlistedBlock } from '../../read/blocks/block-source.ts';
 import type { Access } from '../access/access.ts';
 import { sendFile, sendStream } from '../body/send.ts';
@@ -18,24 +16,24 @@ import { unixFsAnswer } from './unixfs-answer.ts';
 export interface IpfsOptions {
   readonly mirror: Mirror;
   readonly access: Pick<Access, 'isRestricted' | 'sees'>;
-  /** Told of answers that were cut off, because a block could not be had. */
-  readonly onTrouble?: (message: string, cause: string) => void;
+  /** Called when an answer was cut, because a block could not be had. */
+  readonly onCut: (url: string, error: unknown) => void;
 }
 
-export function ipfsRoutes(app: FastifyInstance, { mirror, access, onTrouble }: IpfsOptions): void {
+export function ipfsRoutes(app: FastifyInstance, { mirror, access, onCut }: IpfsOptions): void {
   const memory = new MetMemory();
   app.route({
     method: ['GET', 'HEAD'],
     url: '/ipfs/*',
     handler: async (request, reply) => {
       const view = mirror.acquire();
-      const onCut = (error: unknown) => onTrouble?.(`cut ${displayText(request.originalUrl)} off: ${messageOf(error)}`, 'cut off');
+      const wasCut = (error: unknown) => onCut(request.originalUrl, error);
       try {
         const answer = await answerTo(request, view, { access, memory });
         const headers = access.isRestricted ? forOneClient(answer.headers) : answer.headers;
-        return await send(reply, { ...answer, headers }, onCut);
+        return await send(reply, { ...answer, headers }, wasCut);
       } catch (error) {
-        return await send(reply, refusalOf(request, error), onCut);
+        return await send(reply, refusalOf(request, error), wasCut);
       } finally {
         mirror.release(view);
       }

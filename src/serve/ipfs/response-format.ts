@@ -51,8 +51,3 @@ function parameterOf(piece: string): [string, string] {
   if (name === '') throw new BadRequest(`"${piece}" in the Accept header is no parameter of a media type`);
   return [name.toLowerCase(), value];
 }
-
-/** The short name of a form: `raw` of application/vnd.ipld.raw. */
-export function shortName(type: string): string {
-  return type.slice(Math.max(type.lastIndexOf('/'), type.lastIndexOf('.')) + 1);
-}

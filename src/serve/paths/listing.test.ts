@@ -5,10 +5,13 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
+import { parseCid } from '../../dag/cid.ts';
+import { TreePaths } from '../../read/tree/tree-paths.ts';
 import { PathMirror } from '../../testing/path-mirror.ts';
 import { failureOf } from '../http/failure.ts';
-import { ListingBudget, MOST_LISTED, TooMuchListed } from './listing.ts';
+import { ListingBudget, MOST_LISTED, rowsOf, TooMuchListed } from './listing.ts';
 
 const DAY1 = '2026-11-24T10:00:00.000Z';
 
@@ -106,6 +109,35 @@ test('a large listing whose reader leaves is read no further, and lets go of its
   await once(response, 'data');
   request.destroy();
   await mirror.allReleased();
+});
+
+test('a listing whose reader leaves has ended when nothing is read through its view any more', async () => {
+  const { tree } = await mirror.commit('slow', DAY1, Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`${i}`, ''])));
+  const [root, paths] = [parseCid(tree), new TreePaths()];
+  const directory = await paths.find(root, '', mirror.blocks);
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const reads = { begun: 0, ended: 0 };
+  const read = async (digest: Uint8Array) => {
+    // The directory and the first row are there; the others are read ahead from a peer that takes its time.
+    if (++reads.begun > 2) await answered;
+    reads.ended++;
+    return await mirror.blocks.read(digest);
+  };
+  const blocks = { read, sizeOf: async () => 0 };
+  const rows = rowsOf({ root, paths, committed: 0, blocks }, directory, new ListingBudget(), () => true);
+  await rows.next();
+  let isOver = false;
+  const over = rows.return().then(() => {
+    isOver = true;
+  });
+  for (let i = 0; i < 5; i++) await turn();
+  assert.equal(isOver, false);
+  answer();
+  await over;
+  assert.deepEqual(reads, { begun: 11, ended: 11 });
 });
 
 test('large directories are listed one after the other: one too many is refused, and none is when the others are done', async () => {

@@ -87,11 +87,11 @@ export async function* rowsOf(
   const tree: TreeToRead = { root, paths, committed, blocks: { read, sizeOf: (digest) => blocks.sizeOf(digest) } };
   const links = await linksOf(await readEntry(directory, tree.blocks), tree.blocks);
   budget.take(links.length);
+  const ahead: Promise<Row>[] = [];
   try {
-    const ahead: Promise<Row>[] = [];
     for (const [at, link] of links.entries()) {
       const row = rowOf(tree, directory, link);
-      // Its error is for whoever awaits it; a listing that has ended awaits no more, and then it is nobody's.
+      // Its error is for whoever awaits it.
       row.catch(() => {});
       ahead.push(row);
       if (ahead.length < AHEAD && at < links.length - 1) continue;
@@ -100,6 +100,8 @@ export async function* rowsOf(
     }
     for (const row of ahead) yield await row;
   } finally {
+    // Whoever ends the listing gives the view back then: nothing may be read through it any more.
+    await Promise.allSettled(ahead);
     budget.giveBack(links.length);
   }
 }

@@ -45,10 +45,7 @@ export async function sendAnswer(reply: FastifyReply, answer: PathAnswer, sendin
   const { pieces, end } = source;
   const stream = Readable.from(pieces, { objectMode: false });
   // Also when the client has left before the first piece was asked for: a generator that never began has no end.
-  stream.once('close', () => {
-    sending.release();
-    end();
-  });
+  stream.once('close', () => void end().finally(sending.release));
   return reply.code(answer.status).headers(answer.headers).send(stream);
 }
 
@@ -60,7 +57,8 @@ export function sendPlain(reply: FastifyReply, { status, headers, body }: PathAn
 
 interface Source {
   readonly pieces: AsyncIterable<string | Uint8Array>;
-  end(): void;
+  /** Resolves when nothing is read any more. */
+  end(): Promise<unknown>;
 }
 
 async function sendFileAnswer(
@@ -121,7 +119,7 @@ async function begun({ listing }: Body & { kind: 'listing' }, budget: ListingBud
     yield first.value ?? '';
     yield* text;
   };
-  return { pieces: pieces(), end: () => void text.return() };
+  return { pieces: pieces(), end: () => text.return() };
 }
 
 type Windows = (from: number, to: number) => AsyncGenerator<Window, void, void>;

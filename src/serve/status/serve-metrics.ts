@@ -5,7 +5,7 @@
  */
 
 /** Kinds of routes. `status` is the page, its events, metrics and health; `other` is what no route takes. */
-export const ROUTES = ['path', 'listing', 'by-sha256', 'ipfs', 'routing', 'status', 'other'] as const;
+export const ROUTES = ['path', 'by-sha256', 'ipfs', 'routing', 'status', 'other'] as const;
 export type Route = (typeof ROUTES)[number];
 
 export const METHODS = ['GET', 'HEAD', 'OPTIONS', 'other'] as const;
@@ -15,11 +15,11 @@ export const STATUSES = [
   200, 204, 206, 301, 302, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408, 410, 412, 414, 416, 429, 431, 500, 501, 502, 503, 504, 0,
 ] as const;
 
-/** Caches whose use is counted: bodies of small files, entries by their paths, directories, blocks. */
-export const CACHES = ['bodies', 'paths', 'directories', 'blocks'] as const;
+/** Caches whose use is counted: bodies of small files. */
+export const CACHES = ['bodies'] as const;
 export type Cache = (typeof CACHES)[number];
 
-/** What happens now and then: connections over the limit, readers too slow, bad replicas passed over, answers cut rather than sent wrong. */
+/** What happens now and then: connections over the limit, readers too slow, replicas that cannot be read (each once a day), answers cut rather than sent wrong. */
 export const INCIDENTS = ['connection-refused', 'reader-dropped', 'replica-failed', 'answer-cut'] as const;
 export type Incident = (typeof INCIDENTS)[number];
 
@@ -36,7 +36,7 @@ for (const [at, status] of STATUSES.entries()) if (status > 0) STATUS_AT[status]
 export class ServeMetrics {
   /** Answers by route, method and status, in that order. */
   readonly requests = new Float64Array(ROUTES.length * METHODS.length * STATUSES.length);
-  /** Bytes of bodies sent, by route. */
+  /** Bytes of bodies, by route: the lengths that answers have told. */
   readonly bytes = new Float64Array(ROUTES.length);
   /** Answers by route and bucket, not added up; the last bucket has no bound. */
   readonly buckets = new Float64Array(ROUTES.length * (BUCKETS.length + 1));
@@ -51,7 +51,7 @@ export class ServeMetrics {
 
   /**
    * An answer has ended, be it whole or cut.
-   * @param bytes of the body that were sent @param seconds from the request's header to the end of the answer
+   * @param bytes of the body, by the length that the answer has told @param seconds from the request's header to the end of the answer
    */
   answered(route: Route, method: string, status: number, bytes: number, seconds: number): void {
     const at = ROUTE_AT[route];
