@@ -1,11 +1,15 @@
 /**
- * Bounds what bodies that wait for their clients take: each client has a window of up to 4 MiB that the system has not taken yet. From
- * half of the bound on, clients are sent small pieces; beyond it, the one that has waited longest is dropped.
+ * Bounds what all bodies under way take together: slices and windows that wait for their clients, and windows that are read ahead. The
+ * more there is, the smaller are the slices; from half of the bound on nobody gets a window; beyond it, whoever has waited longest is dropped.
  */
 
-const MOST_BYTES = 96 * 1024 * 1024;
+const MOST_BYTES = 64 * 1024 * 1024;
 /** Nobody is dropped who waits for less: a large burst of good clients is over by then. */
 const PATIENCE_MS = 5_000;
+const LARGE_SLICE_BYTES = 256 * 1024;
+const SLICE_BYTES = 64 * 1024;
+/** So small that four thousand of them are within the bound. */
+const SMALL_SLICE_BYTES = 16 * 1024;
 
 export interface BodyMemoryOptions {
   readonly mostBytes?: number;
@@ -32,8 +36,18 @@ export class BodyMemory {
     this.#now = now;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get isTight(): boolean {
     return this.#bytes > this.#mostBytes / 2;
+  }
+
+  /** The most bytes that wait for a client who gets no windows. */
+  get sliceBytes(): number {
+    const fill = this.#bytes / this.#mostBytes;
+    return fill < 1 / 4 ? LARGE_SLICE_BYTES : fill < 3 / 4 ? SLICE_BYTES : SMALL_SLICE_BYTES;
   }
 
   /** @param drop ends the connection of the client, which then gives its share back */

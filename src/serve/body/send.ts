@@ -1,17 +1,42 @@
 /**
- * Sends a body in windows that were hashed: as fast as the client takes them and no faster, corked, so that a window is one call of the
- * system. When a window cannot be had after the header is out, the connection is destroyed (HTTP/2: the stream is reset): the client
- * sees that the body was cut, and takes what it has for nothing less.
+ * Sends a body that was hashed, as fast as the client takes it and no faster. When something cannot be had after the header is out, the
+ * connection is destroyed (HTTP/2: the stream is reset): the client sees that the body was cut, and takes what it has for nothing less.
+ *
+ * A body begins in slices: copies of a part of a leaf, the next of which is written when the system has all of the one before. When the
+ * socket is full, the leaf is let go, and read and hashed again later: whoever reads slowly has one slice waiting and nothing more.
+ * A client that has shown to be quick gets whole windows, corked, so that each is one call of the system.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
-import type { Window } from '../../read/files/file-bytes.ts';
-import { BodyMemory } from './body-memory.ts';
+import { BodyMemory, type Share } from './body-memory.ts';
+import { FileParts, type Parts, StreamParts, type Windows } from './parts.ts';
 import { MakingTurns } from './turns.ts';
+import { bytesOf, cut, type Raw, written } from './writing.ts';
 
-/** What is told of an answer. */
+/** Event of a response: its body is to wait, be it for its turn, for the disk or for its client, and is small in memory until then. */
+export const BODY_WAITS = 'bodyWaits';
+/** Each body that waits for its turn holds a request. With more than this the next ones keep their places among those that are worked on. */
+const MOST_WAITING = 2048;
+
+/** A client is quick that takes so much in this time: more than the buffers of a connection take when nobody reads. */
+const QUICK_BYTES = 4 * 1024 * 1024;
+const QUICK_MS = 500;
+/** A leaf is kept so long for a socket that is full: that of a quick client has room again by then. */
+const GRACE_MS = 4;
+
+/** What bounds the bodies of a process. */
+export interface BodyBounds {
+  readonly memory: BodyMemory;
+  readonly making: MakingTurns;
+}
+
 export interface SendHooks {
   /** The answer ended before its end, because a block could not be had. */
   readonly onCut?: (error: unknown) => void;
+  /** Called with all bytes of the body, in order, before they go out. */
+  readonly onBytes?: ((bytes: Uint8Array) => void) | undefined;
+  /** Those of the process, unless a test has its own. */
+  readonly bounds?: BodyBounds;
 }
 
 export interface FileAnswer {
@@ -20,22 +45,7 @@ export interface FileAnswer {
   readonly from: number;
   readonly to: number;
   /** The bytes from `from` on and before `to`. May be called several times, each time for what is behind what was sent. */
-  readonly windows: (from: number, to: number) => AsyncGenerator<Window, void, void>;
-}
-
-/** While memory is tight a client is sent so much at a time, whatever its leaves are; they are read and hashed again for the rest. */
-const TIGHT_BYTES = 64 * 1024;
-
-const memory = new BodyMemory();
-const making = new MakingTurns();
-
-/**
- * Resolves when the answer has ended, be it whole or not. Works on HTTP/1.1 and HTTP/2.
- * @throws whatever kept the first window from being read: then nothing was sent, and the answer is still to be given
- */
-export async function sendFile(reply: FastifyReply, answer: FileAnswer, hooks: SendHooks = {}): Promise<void> {
-  const { from, to, windows } = answer;
-  await send(reply, answer, new Parts(windows, from, to), hooks);
+  readonly windows: Windows;
 }
 
 /** A body that is made while it is sent, and cannot be begun anew in the middle. */
@@ -46,123 +56,142 @@ export interface StreamAnswer {
   readonly pieces: AsyncGenerator<Uint8Array>;
 }
 
+const ofProcess: BodyBounds = { memory: new BodyMemory(), making: new MakingTurns() };
+
+/**
+ * Resolves when the answer has ended, be it whole or not. Works on HTTP/1.1 and HTTP/2.
+ * @throws whatever kept the first window from being read: then nothing was sent, and the answer is still to be given
+ */
+export async function sendFile(reply: FastifyReply, answer: FileAnswer, hooks: SendHooks = {}): Promise<void> {
+  const { windows, from, to } = answer;
+  await new Sending(reply, answer, new FileParts(windows, from, to), hooks).run();
+}
+
 /** As `sendFile`. */
 export async function sendStream(reply: FastifyReply, answer: StreamAnswer, hooks: SendHooks = {}): Promise<void> {
-  const { pieces } = answer;
-  const parts = {
-    next: async () => {
-      const { value } = await pieces.next();
-      return value === undefined ? undefined : [value as Uint8Array];
-    },
-    end: async () => void (await pieces.return(undefined)),
-  };
-  await send(reply, answer, parts, hooks);
+  await new Sending(reply, answer, new StreamParts(answer.pieces), hooks).run();
 }
 
-async function send(
-  reply: FastifyReply,
-  { status, headers }: Pick<FileAnswer, 'status' | 'headers'>,
-  parts: Pick<Parts, 'next' | 'end'>,
-  { onCut }: SendHooks,
-): Promise<void> {
-  const { raw } = reply;
-  let isGone = raw.destroyed;
-  raw.once('close', () => {
-    isGone = true;
-  });
-  try {
-    let window = await making.take(() => parts.next());
-    reply.hijack();
-    if (isGone) return;
-    for (const name in headers) raw.setHeader(name, headers[name] as string);
-    raw.writeHead(status);
+/** Something was written; resolves when the system has it, or the connection is gone. */
+interface Step {
+  readonly taken: Promise<void>;
+}
+
+class Sending {
+  readonly #reply: FastifyReply;
+  readonly #raw: Raw;
+  readonly #head: Pick<FileAnswer, 'status' | 'headers'>;
+  readonly #parts: Parts;
+  readonly #hooks: SendHooks;
+  readonly #bounds: BodyBounds;
+  #isGone: boolean;
+  #hasBegun = false;
+  /** What this body has of the memory. */
+  #share: Share | undefined;
+  #isQuick = false;
+  #judgedAt = performance.now();
+  #bytesSince = 0;
+
+  constructor(reply: FastifyReply, head: Pick<FileAnswer, 'status' | 'headers'>, parts: Parts, hooks: SendHooks) {
+    this.#reply = reply;
+    this.#raw = reply.raw;
+    this.#head = head;
+    this.#parts = parts;
+    this.#hooks = hooks;
+    this.#bounds = hooks.bounds ?? ofProcess;
+    this.#isGone = this.#raw.destroyed;
+    this.#raw.once('close', () => {
+      this.#isGone = true;
+    });
+  }
+
+  async run(): Promise<void> {
+    const { making } = this.#bounds;
+    if (making.waiting < MOST_WAITING) this.#raw.emit(BODY_WAITS);
     try {
-      while (window !== undefined) {
-        const share = memory.take(bytesOf(window), () => cut(raw));
-        await written(raw, window);
-        memory.give(share);
-        if (isGone) return;
-        window = await making.take(() => parts.next());
+      for (;;) {
+        // Nothing is kept while it waits for its turn.
+        if (!this.#getsWindows) await this.#parts.end();
+        const step = await making.take(async () => (this.#isGone ? undefined : await this.#step()));
+        if (step === undefined) break;
+        await step.taken;
+        this.#judge();
       }
-      raw.end();
+      this.#begin();
+      if (!this.#isGone) this.#raw.end();
     } catch (error) {
-      onCut?.(error);
-      cut(raw);
+      if (!this.#hasBegun) throw error;
+      this.#hooks.onCut?.(error);
+      cut(this.#raw);
+    } finally {
+      this.#hold(0);
+      await this.#parts.end();
     }
-  } finally {
-    await parts.end();
-  }
-}
-
-/** The bytes of a body, piece by piece: in large windows, and while memory is tight in small copies that hold nothing else. */
-class Parts {
-  readonly #windows: FileAnswer['windows'];
-  readonly #to: number;
-  #at: number;
-  #open: AsyncGenerator<Window, void, void> | undefined;
-
-  constructor(windows: FileAnswer['windows'], from: number, to: number) {
-    this.#windows = windows;
-    this.#at = from;
-    this.#to = to;
   }
 
-  /** Valid until the next call; undefined at the end. */
-  async next(): Promise<Window | undefined> {
-    if (memory.isTight && this.#at < this.#to) return await this.#piece();
-    this.#open ??= this.#windows(this.#at, this.#to);
-    const { value } = await this.#open.next();
-    if (value !== undefined) this.#at += bytesOf(value);
-    return value ?? undefined;
+  get #getsWindows(): boolean {
+    return this.#parts.inSlices === undefined || (this.#isQuick && !this.#bounds.memory.isTight);
   }
 
-  async end(): Promise<void> {
-    const open = this.#open;
-    this.#open = undefined;
-    await open?.return();
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#reply.hijack();
+    if (this.#isGone) return;
+    const { status, headers } = this.#head;
+    for (const name in headers) this.#raw.setHeader(name, headers[name] as string);
+    this.#raw.writeHead(status);
   }
 
-  async #piece(): Promise<Window> {
-    await this.end();
-    const to = Math.min(this.#to, this.#at + TIGHT_BYTES);
-    const piece: Uint8Array[] = [];
-    for await (const window of this.#windows(this.#at, to)) for (const part of window) piece.push(Buffer.from(part));
-    this.#at = to;
-    return piece;
+  async #step(): Promise<Step | undefined> {
+    if (!this.#getsWindows) return await this.#sendSlices();
+    const window = await this.#parts.next();
+    this.#hold(0);
+    if (window === undefined || this.#isGone) return undefined;
+    this.#begin();
+    const bytes = bytesOf(window);
+    if (this.#hooks.onBytes !== undefined) for (const part of window) this.#hooks.onBytes(part);
+    this.#bytesSince += bytes;
+    // Until the next one is made: meanwhile it is read ahead.
+    this.#hold(bytes * this.#parts.windowsHeld);
+    return { taken: written(this.#raw, window) };
   }
-}
 
-type Raw = FastifyReply['raw'];
+  /** Sends slices of a leaf until the socket is full. */
+  async #sendSlices(): Promise<Step | undefined> {
+    const { memory, making } = this.#bounds;
+    let step: Step | undefined;
+    await this.#parts.inSlices?.(memory.sliceBytes, async (slice) => {
+      if (this.#isGone) return false;
+      this.#begin();
+      let isTaken = false;
+      this.#bytesSince += slice.length;
+      this.#hold(slice.length);
+      this.#hooks.onBytes?.(slice);
+      const taken = written(this.#raw, [slice]).then(() => {
+        isTaken = true;
+        this.#hold(0);
+      });
+      step = { taken };
+      // Everybody else has a turn meanwhile, and the socket takes what it has room for.
+      await making.pause();
+      if (!isTaken && !memory.isTight) await Promise.race([taken, sleep(GRACE_MS)]);
+      return isTaken;
+    });
+    return step;
+  }
 
-/** Resolves when the system has all of the window, or the connection is gone. */
-async function written(raw: Raw, window: Window): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      raw.off('close', done);
-      resolve();
-    };
-    raw.once('close', done);
-    raw.cork();
-    for (let at = 0; at < window.length; at++) {
-      const part = window[at] as Uint8Array;
-      if (at === window.length - 1) raw.write(part, done);
-      else raw.write(part);
-    }
-    raw.uncork();
-    if (window.length === 0) done();
-  });
-}
+  #judge(): void {
+    if (this.#bytesSince < QUICK_BYTES) return;
+    const now = performance.now();
+    this.#isQuick = now - this.#judgedAt < (QUICK_MS * this.#bytesSince) / QUICK_BYTES;
+    this.#judgedAt = now;
+    this.#bytesSince = 0;
+  }
 
-function cut(raw: Raw): void {
-  if ('stream' in raw) (raw.stream as { close(code: number): void }).close(INTERNAL_ERROR);
-  else raw.destroy();
-}
-
-/** Of HTTP/2: RFC 9113, 7. */
-const INTERNAL_ERROR = 2;
-
-function bytesOf(window: Window): number {
-  let bytes = 0;
-  for (const part of window) bytes += part.length;
-  return bytes;
+  #hold(bytes: number): void {
+    const { memory } = this.#bounds;
+    if (this.#share !== undefined) memory.give(this.#share);
+    this.#share = bytes === 0 ? undefined : memory.take(bytes, () => cut(this.#raw));
+  }
 }

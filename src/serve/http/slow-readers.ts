@@ -63,7 +63,9 @@ export class SlowReaders {
   #drop(socket: Socket): void {
     this.#measured.delete(socket);
     this.#options.onDrop();
-    socket.destroy();
+    // A reset: after an ordinary end the system would keep all that it has for him, for as long as he takes a byte now and then.
+    if (socket.remoteAddress === undefined) socket.destroy();
+    else socket.resetAndDestroy();
   }
 }
 

@@ -1,20 +1,21 @@
 /**
  * How many requests are worked on at once. Each holds what it reads and what it is about to send, so that ten thousand at once would take
- * gigabytes; those beyond the bound wait in the order in which they came, and hold no more than their headers. An answer that has begun gives up its
- * place after a moment: from then on it goes as fast as its client takes it, and nobody waits for it.
+ * gigabytes; those beyond the bound wait in the order in which they came, and hold no more than their headers. An answer whose body has to wait, or
+ * has begun, gives up its place: what bodies take is bounded by themselves (`body/body-memory.ts`), and nobody waits for a slow client.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BODY_WAITS } from '../body/send.ts';
 
 export type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** How often it is looked which answers have begun, in milliseconds. */
-const LOOK_MS = 500;
+const LOOK_MS = 100;
 
 export class Turnstile {
   readonly #places: number;
   readonly #handle: Handle;
-  /** Those that have a place; true when at the last look the answer had begun. */
-  readonly #inside = new Map<ServerResponse, boolean>();
+  /** Those that have a place. */
+  readonly #inside = new Set<ServerResponse>();
   /** In the order in which they came: a set gives them back in that order, and forgets each at once. */
   readonly #waiting = new Set<ServerResponse>();
   #timer: NodeJS.Timeout | undefined;
@@ -33,10 +34,12 @@ export class Turnstile {
   }
 
   #go(request: IncomingMessage, response: ServerResponse): void {
-    this.#inside.set(response, false);
-    response.once('close', () => {
+    this.#inside.add(response);
+    const leave = () => {
       if (this.#inside.delete(response)) this.#next();
-    });
+    };
+    response.once('close', leave);
+    response.once(BODY_WAITS, leave);
     this.#handle(request, response);
   }
 
@@ -52,10 +55,7 @@ export class Turnstile {
   }
 
   #look(): void {
-    for (const [response, hadBegun] of this.#inside) {
-      if (hadBegun) this.#inside.delete(response);
-      else this.#inside.set(response, response.headersSent);
-    }
+    for (const response of this.#inside) if (response.headersSent) this.#inside.delete(response);
     this.#next();
   }
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
-import { sendFile } from '../body/send.ts';
+import { type FileAnswer, type SendHooks, sendFile } from '../body/send.ts';
 import { endWith, readSmall, SMALL_BYTES } from '../body/small-body.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import { isOneLeaf } from '../hashes/hashing.ts';
@@ -69,7 +69,8 @@ async function sendFileAnswer(
 ): Promise<FastifyReply> {
   const { resource, range } = body;
   const { status, headers } = answer;
-  const windows = hashedAlong(body, (from, to) => fileBytes(resource.file, from, to, view.blocks), hashes);
+  const windows: Windows = (from, to) => fileBytes(resource.file, from, to, view.blocks);
+  const onBytes = hashingOf(body, hashes);
   try {
     const block = blockNow(resource, view);
     if (block !== undefined) {
@@ -81,10 +82,11 @@ async function sendFileAnswer(
       return reply;
     }
     if (range.to - range.from > SMALL_BYTES) {
-      await sendFile(reply, { status, headers, ...range, windows }, { onCut });
+      await sendFile(reply, { status, headers, ...range, windows }, { onCut, onBytes });
       return reply;
     }
     const bytes = await joined(windows(range.from, range.to), range.to - range.from);
+    onBytes?.(bytes);
     if (status === 200) onSmall?.(answer, resource, bytes);
     return reply.code(status).headers(headers).send(bytes);
   } finally {
@@ -122,23 +124,18 @@ async function begun({ listing }: Body & { kind: 'listing' }, budget: ListingBud
   return { pieces: pieces(), end: () => text.return() };
 }
 
-type Windows = (from: number, to: number) => AsyncGenerator<Window, void, void>;
+type Windows = FileAnswer['windows'];
 
 /** A file that is given out whole is hashed on the way, if somebody has ever asked for files by their hashes and this one is not known. */
-function hashedAlong({ resource: { file, size }, range }: Body & { kind: 'file' }, windows: Windows, hashes: FileHashes): Windows {
+function hashingOf({ resource: { file, size }, range }: Body & { kind: 'file' }, hashes: FileHashes): SendHooks['onBytes'] {
   const isWhole = range.from === 0 && range.to === size;
-  if (!isWhole || !hashes.isInUse || file.node === undefined || isOneLeaf(file.node) || hashes.isHashed(file.digest)) return windows;
+  if (!isWhole || !hashes.isInUse || file.node === undefined || isOneLeaf(file.node) || hashes.isHashed(file.digest)) return undefined;
   const hash = createHash('sha256');
   let bytes = 0;
-  return async function* (from, to) {
-    for await (const window of windows(from, to)) {
-      for (const part of window) {
-        hash.update(part);
-        bytes += part.length;
-      }
-      // Before the last window goes out: whoever has the file may ask for it by its hash at once.
-      if (bytes === size) hashes.add(hash.digest(), file.digest);
-      yield window;
-    }
+  return (part) => {
+    hash.update(part);
+    bytes += part.length;
+    // Before the last of it goes out: whoever has the file may ask for it by its hash at once.
+    if (bytes === size) hashes.add(hash.digest(), file.digest);
   };
 }

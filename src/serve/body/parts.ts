@@ -1,0 +1,93 @@
+/** Where the bytes of a body come from: a file, which can be begun anew anywhere, or a stream, which cannot. */
+import type { Window } from '../../read/files/file-bytes.ts';
+import { bytesOf } from './writing.ts';
+
+export type Windows = (from: number, to: number) => AsyncGenerator<Window, void, void>;
+
+export interface Parts {
+  /** Valid until the next call; undefined at the end. */
+  next(): Promise<Window | undefined>;
+  /** Lets go of everything. What comes next goes on behind what was given out. */
+  end(): Promise<void>;
+  /** How many windows are in memory while the caller has one. */
+  readonly windowsHeld: number;
+  /**
+   * Gives copies of at most `most` bytes of the next leaf, until `send` says that it wants no more; what it was given counts as sent.
+   * Absent where a body cannot be begun anew.
+   */
+  inSlices?(most: number, send: (slice: Uint8Array) => Promise<boolean>): Promise<void>;
+}
+
+export class FileParts implements Parts {
+  readonly #windows: Windows;
+  readonly #to: number;
+  #at: number;
+  #open: AsyncGenerator<Window, void, void> | undefined;
+  /** Given out since `#open` was opened. */
+  #count = 0;
+
+  constructor(windows: Windows, from: number, to: number) {
+    this.#windows = windows;
+    this.#at = from;
+    this.#to = to;
+  }
+
+  /** From the second window on, the next is read ahead. */
+  get windowsHeld(): number {
+    return this.#count > 1 ? 2 : 1;
+  }
+
+  async next(): Promise<Window | undefined> {
+    this.#open ??= this.#windows(this.#at, this.#to);
+    const { value } = await this.#open.next();
+    if (value === undefined) return undefined;
+    this.#at += bytesOf(value);
+    this.#count++;
+    return value;
+  }
+
+  async end(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    this.#count = 0;
+    await open?.return();
+  }
+
+  async inSlices(most: number, send: (slice: Uint8Array) => Promise<boolean>): Promise<void> {
+    await this.end();
+    if (this.#at >= this.#to) return;
+    // The first window is one leaf, and nothing is read ahead of it.
+    for await (const window of this.#windows(this.#at, this.#to)) {
+      for (const part of window) {
+        for (let at = 0; at < part.length; at += most) {
+          const slice = Buffer.allocUnsafeSlow(Math.min(most, part.length - at));
+          slice.set(part.subarray(at, at + slice.length));
+          this.#at += slice.length;
+          if (!(await send(slice))) return;
+        }
+      }
+      return;
+    }
+  }
+}
+
+export class StreamParts implements Parts {
+  readonly #pieces: AsyncGenerator<Uint8Array>;
+
+  constructor(pieces: AsyncGenerator<Uint8Array>) {
+    this.#pieces = pieces;
+  }
+
+  get windowsHeld(): number {
+    return 1;
+  }
+
+  async next(): Promise<Window | undefined> {
+    const { value } = await this.#pieces.next();
+    return value === undefined ? undefined : [value as Uint8Array];
+  }
+
+  async end(): Promise<void> {
+    await this.#pieces.return(undefined);
+  }
+}
