@@ -10,7 +10,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { Reach } from './reach.ts';
 import { Sight } from './sight.ts';
-import type { Holder, Tokens } from './tokens.ts';
+import type { Rights, Tokens } from './tokens.ts';
 
 /** A request, as far as it says who asks: one of node:http, node:http2 or Fastify. */
 export interface Asker {
@@ -33,10 +33,9 @@ export interface Refusal {
 }
 
 const NOT_FOUND: Refusal = { code: 404, headers: {} };
-const UNAUTHORIZED: Refusal = {
-  code: 401,
-  headers: { 'www-authenticate': 'Basic realm="shardctl", charset="UTF-8"', 'cache-control': 'no-store' },
-};
+/** Headers of a 401: a browser then asks for a password, which is the token. */
+export const CHALLENGE = { 'www-authenticate': 'Basic realm="shardctl", charset="UTF-8"', 'cache-control': 'no-store' } as const;
+const UNAUTHORIZED: Refusal = { code: 401, headers: CHALLENGE };
 
 /** After this long, nodes that could not be read are tried again. */
 const RETRY_MS = 60_000;
@@ -83,7 +82,7 @@ export class Access {
 
   /** Whether the request may read the repository of this name, if there is one. */
   mayRead({ headers }: Asker, name: string): boolean {
-    return !this.isPrivate(name) || this.#opens(this.#tokens.holderOf(headers.authorization), name);
+    return !this.isPrivate(name) || this.#opens(this.#tokens.rightsOf(headers.authorization), name);
   }
 
   /**
@@ -91,7 +90,7 @@ export class Access {
    * else 404. Nobody learns from the answer which of the two it was.
    */
   refusal({ headers }: Asker): Refusal {
-    return this.#tokens.isEmpty || this.#tokens.holderOf(headers.authorization).opensAll ? NOT_FOUND : UNAUTHORIZED;
+    return this.#tokens.isEmpty || this.#tokens.rightsOf(headers.authorization).opensAll ? NOT_FOUND : UNAUTHORIZED;
   }
 
   /**
@@ -103,8 +102,8 @@ export class Access {
   sees({ headers }: Asker, view: MirrorView, digest: Uint8Array): boolean {
     const isWhole = this.#isWhole(view);
     if (isWhole && this.#tokens.isEmpty) return true;
-    const holder = this.#tokens.holderOf(headers.authorization);
-    return (isWhole && holder.opensAll) || this.#isSeen(holder, view, digest);
+    const rights = this.#tokens.rightsOf(headers.authorization);
+    return (isWhole && rights.opensAll) || this.#isSeen(rights, view, digest);
   }
 
   /** Whether it is finding out what may be shown. */
@@ -119,8 +118,8 @@ export class Access {
     return bytes;
   }
 
-  #isSeen(holder: Holder, view: MirrorView, digest: Uint8Array): boolean {
-    const sight = this.#sightOf(holder);
+  #isSeen(rights: Rights, view: MirrorView, digest: Uint8Array): boolean {
+    const sight = this.#sightOf(rights);
     const seen = sight.sees(view, digest);
     if (seen !== undefined) return seen;
     void this.#work();
@@ -134,17 +133,17 @@ export class Access {
   }
 
   /** A token for a name that the repository had before opens it, too, unless that is the name of another one by now. */
-  #opens({ opensAll, names }: Holder, name: string): boolean {
+  #opens({ opensAll, names }: Rights, name: string): boolean {
     if (opensAll || names.has(name)) return true;
     return (this.#before.get(name) ?? []).some((it) => names.has(it) && !this.#before.has(it));
   }
 
-  #sightOf(holder: Holder): Sight {
-    const key = holder.opensAll ? '*' : [...holder.names].sort().join('\n');
+  #sightOf(rights: Rights): Sight {
+    const key = rights.opensAll ? '*' : [...rights.names].sort().join('\n');
     let sight = this.#sights.get(key);
     if (sight === undefined) {
       const readable = ({ repositories }: MirrorView) =>
-        [...repositories.values()].filter(({ name }) => !this.isPrivate(name) || this.#opens(holder, name));
+        [...repositories.values()].filter(({ name }) => !this.isPrivate(name) || this.#opens(rights, name));
       sight = new Sight({ readable, reachOf: (name) => this.#reachOf(name) });
       this.#sights.set(key, sight);
     }

@@ -9,14 +9,14 @@ const A = 'aaaaaaaaaaaaaaaaaaaa';
 const B = 'bbbbbbbbbbbbbbbbbbbb';
 const ALL = 'cccccccccccccccccccc';
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-const namesOf = (tokens: Tokens, authorization?: string) => [...tokens.holderOf(authorization).names].sort();
+const namesOf = (tokens: Tokens, authorization?: string) => [...tokens.rightsOf(authorization).names].sort();
 
 test('a token opens the names it stands beside, sent as apt, npm and pip send it', () => {
   const tokens = Tokens.of(`# who reads what\n\ndebian ${A}\n two words  ${A}\ndebian ${B}\n* ${ALL}\n`, 'tokens');
   for (const sent of [`Bearer ${A}`, `bearer ${A}`, basic('anyone', A), basic(A, ''), basic('', A)])
     assert.deepEqual(namesOf(tokens, sent), ['debian', 'two words'], sent);
   assert.deepEqual(namesOf(tokens, `Bearer ${B}`), ['debian']);
-  assert.ok(tokens.holderOf(`Bearer ${ALL}`).opensAll);
+  assert.ok(tokens.rightsOf(`Bearer ${ALL}`).opensAll);
   assert.ok(tokens.isPrivate('debian') && tokens.isPrivate('two words') && !tokens.isPrivate('npm'));
 });
 
@@ -37,15 +37,15 @@ test('nobody else is anybody', () => {
     basic(B, B),
   ];
   for (const sent of [...wrong, `Bearer ${A} ${A}`, 'Bearer *', 'Bearer debian', basic('debian', '')]) {
-    const holder = tokens.holderOf(sent);
-    assert.ok(!holder.opensAll && holder.names.size === 0, sent);
+    const rights = tokens.rightsOf(sent);
+    assert.ok(!rights.opensAll && rights.names.size === 0, sent);
   }
 });
 
 test('where no line has a name every repository is private, and without tokens none is', () => {
   const tokens = Tokens.of(`* ${ALL}`, 'tokens');
   assert.ok(tokens.isPrivate('debian'));
-  assert.ok(!Tokens.NONE.isPrivate('debian') && !Tokens.NONE.holderOf(`Bearer ${ALL}`).opensAll);
+  assert.ok(!Tokens.NONE.isPrivate('debian') && !Tokens.NONE.rightsOf(`Bearer ${ALL}`).opensAll);
 });
 
 test('a line that is not NAME TOKEN is refused with its number, and never shown', () => {

@@ -17,18 +17,18 @@ const TOKEN = /^[\w.~+/-]+=*$/;
 const LEAST_TOKEN = 16;
 
 /** What a request may read beside what is public: the names that its token opens. */
-export interface Holder {
+export interface Rights {
   /** Every repository is open to it. */
   readonly opensAll: boolean;
   readonly names: ReadonlySet<string>;
 }
 
-export const ANONYMOUS: Holder = { opensAll: false, names: new Set() };
+const ANONYMOUS: Rights = { opensAll: false, names: new Set() };
 
 export class Tokens {
   /** Tokens are compared as these codes, whose key nobody knows: how long a comparison takes tells nothing of a token. */
   readonly #key = randomBytes(32);
-  readonly #holders = new Map<string, { opensAll: boolean; names: Set<string> }>();
+  readonly #rights = new Map<string, { opensAll: boolean; names: Set<string> }>();
   readonly #names = new Set<string>();
 
   /** @param text of a token file @param where it comes from, for messages @throws ShardctlError `BAD_CONFIG` */
@@ -58,7 +58,7 @@ export class Tokens {
   static readonly NONE = new Tokens();
 
   get isEmpty(): boolean {
-    return this.#holders.size === 0;
+    return this.#rights.size === 0;
   }
 
   /** Repositories that the file names. */
@@ -70,20 +70,20 @@ export class Tokens {
     return this.#names.has(name) || (this.#names.size === 0 && !this.isEmpty);
   }
 
-  /** Who sends this `Authorization`: a token as bearer, or as the password of any user, or as the user without a password. */
-  holderOf(authorization: string | undefined): Holder {
+  /** What the token in this `Authorization` opens: it is sent as bearer, or as the password of any user, or as the user without a password. */
+  rightsOf(authorization: string | undefined): Rights {
     if (authorization === undefined || this.isEmpty) return ANONYMOUS;
     const token = tokenIn(authorization);
-    return (token === undefined ? undefined : this.#holders.get(this.#codeOf(token))) ?? ANONYMOUS;
+    return (token === undefined ? undefined : this.#rights.get(this.#codeOf(token))) ?? ANONYMOUS;
   }
 
   #add(name: string, token: string): void {
     const code = this.#codeOf(token);
-    const holder = this.#holders.get(code) ?? { opensAll: false, names: new Set() };
-    this.#holders.set(code, holder);
-    if (name === EVERYTHING) holder.opensAll = true;
+    const rights = this.#rights.get(code) ?? { opensAll: false, names: new Set() };
+    this.#rights.set(code, rights);
+    if (name === EVERYTHING) rights.opensAll = true;
     else {
-      holder.names.add(name);
+      rights.names.add(name);
       this.#names.add(name);
     }
   }

@@ -2,7 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
 /** Who can reach an address: programs on this machine, machines of the same private network, or everybody. */
-export type Reach = 'machine' | 'network' | 'everybody';
+export type AddressScope = 'machine' | 'network' | 'everybody';
 
 /** `/ip4/127.0.0.1/tcp/8080/http`, or `/dns/…`; undefined for no host. @param host a name, or an address as sockets give it */
 export function httpMultiaddr(host: string, port: number, isTls: boolean): string | undefined {
@@ -24,14 +24,14 @@ export function multiaddrOfUrl(text: string): string | undefined {
 }
 
 /** @param multiaddr of any kind: what does not begin with an IP address, as a name does, everybody may know */
-export function reachOf(multiaddr: string): Reach {
+export function scopeOf(multiaddr: string): AddressScope {
   const [, kind, value = ''] = multiaddr.replace(/^\/ip6zone\/[^/]*/, '').split('/');
-  if (kind === 'ip4' || kind === 'ip6') return reachOfIp(value);
+  if (kind === 'ip4' || kind === 'ip6') return scopeOfIp(value);
   return kind === 'unix' || value === 'localhost' ? 'machine' : 'everybody';
 }
 
 /** @param address as sockets give it */
-export function reachOfIp(address: string): Reach {
+export function scopeOfIp(address: string): AddressScope {
   const plain = address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
   if (isIPv4(plain)) {
     const [a = 0, b = 0] = plain.split('.').map(Number);

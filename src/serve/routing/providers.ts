@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { peerIdOf } from '../../dag/cid-text.ts';
 import type { MirrorView } from '../mirror.ts';
 import type { KnownContacts } from './known-contacts.ts';
-import { httpMultiaddr, type Reach, reachOf, reachOfIp } from './multiaddr.ts';
+import { type AddressScope, httpMultiaddr, scopeOf, scopeOfIp } from './multiaddr.ts';
 import { BITSWAP_PROTOCOL, HTTP_PROTOCOL, type PeerRecord } from './peer-record.ts';
 
 export interface ProvidersOptions {
@@ -42,10 +42,10 @@ export class Providers {
   /** @param peers by name: those that hold the shard of the block */
   async holders(peers: readonly string[], view: MirrorView, client: Client): Promise<PeerRecord[]> {
     const contacts = await Promise.all(peers.flatMap((name) => view.peers.get(name) ?? []).map((peer) => this.#contacts.of(peer)));
-    const reach = reachOfClient(client);
+    const scope = scopeOfClient(client);
     const records = new Map<string, PeerRecord>();
     for (const { id, addresses } of contacts.flat()) {
-      const Addrs = addresses.filter((address) => isFor(reachOf(address), reach));
+      const Addrs = addresses.filter((address) => isFor(scopeOf(address), scope));
       if (Addrs.length > 0) records.set(id, { Schema: 'peer', ID: id, Addrs, Protocols: [BITSWAP_PROTOCOL] });
     }
     return [...records.values()];
@@ -63,14 +63,14 @@ function reachedAddress(socket: Client['socket']): readonly string[] {
 }
 
 /** From where the client has come. A proxy stands on this machine or near it, whoever its client is. */
-function reachOfClient({ socket, headers }: Client): Reach {
+function scopeOfClient({ socket, headers }: Client): AddressScope {
   const isPassedOn = headers.forwarded !== undefined || headers['x-forwarded-for'] !== undefined || headers.via !== undefined;
-  return isPassedOn ? 'everybody' : reachOfIp(socket.remoteAddress ?? '');
+  return isPassedOn ? 'everybody' : scopeOfIp(socket.remoteAddress ?? '');
 }
 
-const DISTANCE: Readonly<Record<Reach, number>> = { machine: 0, network: 1, everybody: 2 };
+const DISTANCE: Readonly<Record<AddressScope, number>> = { machine: 0, network: 1, everybody: 2 };
 
 /** An address in a private network is of no use outside, and nobody's business there. */
-function isFor(address: Reach, client: Reach): boolean {
+function isFor(address: AddressScope, client: AddressScope): boolean {
   return DISTANCE[address] >= DISTANCE[client];
 }

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { fastify } from 'fastify';
 import type { Peer, PeerContact } from '../../peer/peer.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
-import { httpMultiaddr, multiaddrOfUrl, reachOf, reachOfIp } from './multiaddr.ts';
+import { httpMultiaddr, multiaddrOfUrl, scopeOf, scopeOfIp } from './multiaddr.ts';
 import { filtered, filtersOf, type PeerRecord } from './peer-record.ts';
 import { type RoutingOptions, routingRoutes } from './routing-routes.ts';
 
@@ -155,7 +155,7 @@ suite('multiaddrs', () => {
   });
 
   test('are sorted by who can reach them', () => {
-    for (const [address, reach] of [
+    for (const [address, scope] of [
       ['127.8.8.8', 'machine'],
       ['::1', 'machine'],
       ['::ffff:127.0.0.1', 'machine'],
@@ -167,8 +167,8 @@ suite('multiaddrs', () => {
       ['fe80::1', 'network'],
       ['2001:db8::1', 'everybody'],
     ] as const)
-      assert.equal(reachOfIp(address), reach, address);
-    assert.equal(reachOf('/dns4/mirror.example/tcp/4001'), 'everybody');
-    assert.equal(reachOf('/ip6zone/eth0/ip6/fe80::1/tcp/4001'), 'network');
+      assert.equal(scopeOfIp(address), scope, address);
+    assert.equal(scopeOf('/dns4/mirror.example/tcp/4001'), 'everybody');
+    assert.equal(scopeOf('/ip6zone/eth0/ip6/fe80::1/tcp/4001'), 'network');
   });
 });
