@@ -23,6 +23,9 @@ export function isOneLeaf({ links, data }: DagNode): boolean {
   return links.length === 1 && links[0]?.codec === RAW && (data === undefined || data.length === 0);
 }
 
+/** When more are remembered, 44 to 88 bytes each, all are looked at again: those of snapshots that are gone would stay for ever. */
+const MOST_MET = 1_000_000;
+
 export interface HashingOptions {
   readonly mirror: Mirror;
   readonly hashes: FileHashes;
@@ -32,7 +35,7 @@ export interface HashingOptions {
 export class Hashing {
   readonly #options: HashingOptions;
   /** Directories and large files that were looked at: most of a snapshot stands in the one before it, too. */
-  readonly #met = new DigestMap();
+  #met = new DigestMap();
   readonly #place = randomInt(2 ** 32);
   /** Views all of whose files were looked at. */
   readonly #done = new WeakSet<MirrorView>();
@@ -56,6 +59,7 @@ export class Hashing {
     const trees = this.#isAtWork || this.#done.has(view) ? [] : treesOf(view);
     mirror.release(view);
     if (trees.length === 0) return;
+    if (this.#met.size > MOST_MET) this.#met = new DigestMap();
     this.#isAtWork = true;
     void this.#hashAll(trees)
       .then(() => this.#done.add(view))

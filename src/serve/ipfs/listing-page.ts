@@ -5,6 +5,7 @@ import { textOfCid } from '../../dag/cid.ts';
 import type { AnyCid } from '../../dag/foreign-cid.ts';
 import type { NodeLink } from '../../dag/node-links.ts';
 import { encodePath } from '../paths/address.ts';
+import { escapeHtml } from '../paths/page.ts';
 
 export interface ListedDirectory {
   readonly cid: AnyCid;
@@ -70,8 +71,7 @@ function encodeName(name: ByteString): string {
 }
 
 function escaped(name: ByteString): string {
-  const text = Buffer.from(name, 'latin1').toString('utf8');
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return escapeHtml(Buffer.from(name, 'latin1').toString('utf8'));
 }
 
 function sizeText(bytes: number): string {

@@ -9,6 +9,7 @@ import type { FileAnswer } from '../body/send.ts';
 import { encodePath } from '../paths/address.ts';
 import { decide } from '../paths/conditions.ts';
 import { contentTypeOf, isDocument, OCTETS, SANDBOX } from '../paths/content-type.ts';
+import { LISTING_POLICY } from '../paths/page.ts';
 import { contentHeaders, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { type ContentBlocks, NotHere } from './content-blocks.ts';
 import { BadRequest } from './content-path.ts';
@@ -70,12 +71,10 @@ async function directoryAnswer(request: GatewayRequest, resolved: ResolvedPath, 
   const page = { cid: directory.cid, rootText: path.rootText, names: path.names };
   return {
     status: 200,
-    headers: { ...headers, 'content-type': 'text/html', 'x-content-type-options': 'nosniff', 'content-security-policy': PAGE_POLICY },
+    headers: { ...headers, 'content-type': 'text/html', 'x-content-type-options': 'nosniff', 'content-security-policy': LISTING_POLICY },
     body: method === 'HEAD' ? undefined : { pieces: listingPage(page, entriesOf(directory, blocks)) },
   };
 }
-
-const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 async function indexOf({ blocks }: GatewayRequest, directory: CidBlock): Promise<FoundFile | undefined> {
   try {

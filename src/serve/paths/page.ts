@@ -1,4 +1,7 @@
-/** What pages of listings are made of: text that is safe in HTML, and their one style. */
+/** What pages of listings are made of: text that is safe in HTML, their one style, and what a browser may do with them. */
+
+/** `Content-Security-Policy` of a page that is nothing but text, links and its own style. */
+export const LISTING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 

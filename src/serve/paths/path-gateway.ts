@@ -7,6 +7,7 @@ import type { MirrorView, ServedRepository } from '../mirror.ts';
 import { type Address, encodeName, encodePath } from './address.ts';
 import { type ByteRange, decide } from './conditions.ts';
 import type { ListingForm } from './listing.ts';
+import { LISTING_POLICY } from './page.ts';
 import { type DirectoryResource, etagOf, type FileResource, preferenceOf, type Resource, resourceAt, type TreeToRead } from './resource.ts';
 import { decodedSnapshot, meantSnapshot, NoSuchSnapshot, snapshotBefore } from './snapshot-address.ts';
 
@@ -205,7 +206,7 @@ const LISTING_HEADERS: Readonly<Record<ListingForm, Readonly<Record<string, stri
   html: {
     'content-type': 'text/html; charset=utf-8',
     'x-content-type-options': 'nosniff',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'content-security-policy': LISTING_POLICY,
   },
   json: { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' },
 };

@@ -10,7 +10,7 @@ afterEach(() => mock.timers.reset());
 /** A client that keeps what it is sent, and has read it unless it is slow. */
 class Reader extends EventEmitter {
   text = '';
-  isDestroyed = false;
+  destroyed = false;
   writableLength = 0;
   writeHead() {}
   write(text: string): void {
@@ -20,7 +20,7 @@ class Reader extends EventEmitter {
     this.emit('close');
   }
   destroy(): void {
-    this.isDestroyed = true;
+    this.destroyed = true;
     this.emit('close');
   }
 }
@@ -36,8 +36,7 @@ function clients() {
     now: () => world.now,
     signal: world.stop.signal,
   });
-  const add = (shown = (runs: string) => runs): Reader => {
-    const reader = new Reader();
+  const add = (shown = (runs: string) => runs, reader = new Reader()): Reader => {
     all.add(reader as unknown as ServerResponse, {}, shown);
     return reader;
   };
@@ -69,7 +68,7 @@ test('one that reads nothing is dropped, and the others do not notice', () => {
   slow.writableLength = 100_000;
   world.runs = 'b';
   second();
-  assert.ok(slow.isDestroyed && !quick.isDestroyed);
+  assert.ok(slow.destroyed && !quick.destroyed);
   assert.match(quick.text, /"b"/);
 });
 
@@ -90,4 +89,14 @@ test('all end with the server', () => {
   for (const reader of [add(), add()]) reader.on('close', () => ended++);
   world.stop.abort();
   assert.equal(ended, 2);
+});
+
+test('one that has left before it was taken over is told nothing, and takes nobody his place', () => {
+  const { world, add, second } = clients();
+  const gone = new Reader();
+  gone.destroy();
+  add(undefined, gone);
+  const { reads } = world;
+  second();
+  assert.deepEqual([gone.text, world.reads], ['', reads]);
 });

@@ -49,6 +49,8 @@ export class EventClients<Runs> {
 
   /** Takes over an answer whose header is not sent yet. It ends with the client, or with the server. */
   add(to: ServerResponse, headers: Readonly<Record<string, string>>, shown: (runs: Runs) => string): void {
+    // Its `close` has been: nobody would ever let go of it.
+    if (to.destroyed) return;
     const client: Client<Runs> = { to, shown, running: undefined, version: -1, toldAt: this.#options.now() };
     // The proxies of nginx would collect events until a buffer is full.
     to.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', ...headers });

@@ -1,7 +1,7 @@
 /** `/`, `/events`, `/metrics`, `/healthz`, `/readyz`: for whoever runs the server, and for what watches it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RunningRun } from '../../home/runs/running.ts';
-import type { Access } from '../access/access.ts';
+import { type Access, CHALLENGE } from '../access/access.ts';
 import type { Mirror } from '../mirror.ts';
 import { EventClients } from './event-clients.ts';
 import { formatFor, plain, processFamilies, textOf, together } from './exposition.ts';
@@ -106,8 +106,6 @@ export function statusRoutes(app: FastifyInstance, { mirror, access, metrics, so
       .send('User-agent: *\nDisallow: /\n'),
   );
 }
-
-const CHALLENGE = { 'www-authenticate': 'Basic realm="shardctl", charset="UTF-8"', 'cache-control': 'no-store' } as const;
 
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2f6fde"/><path d="M7 10l9-4 9 4-9 4zM7 16l9 4 9-4M7 22l9 4 9-4" fill="none" stroke="#fff" stroke-width="2.4" stroke-linejoin="round" stroke-linecap="round"/></svg>';
