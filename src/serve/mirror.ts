@@ -25,6 +25,11 @@ export interface Mirror {
   /** The newest view. A request takes it once, uses it to its end, and releases it. */
   acquire(): MirrorView;
   release(view: MirrorView): void;
+  /**
+   * Resolves when the newest view has the heads that the home has now; undefined when it has them. Another process that serves the same
+   * home may have shown a client the new head a moment ago: what it names must be found here, too.
+   */
+  catchUp?(): Promise<void> | undefined;
   /** Calls `listener` whenever there is a newer view. @returns ends that */
   onChange(listener: (view: MirrorView) => void): () => void;
 }

@@ -5,7 +5,7 @@
  * changes: an update writes the tables with each shard that it places, and nobody reads those shards before it commits. All news comes
  * again when it has come to rest: times of files are coarse, and what was written within the tick of the first look has the same times.
  */
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HomePaths } from '../../home/home.ts';
@@ -98,10 +98,24 @@ async function looksOf({ config, heads, index }: WatchedHome): Promise<Looks> {
 /** A file that is replaced has another number, a directory another time with each name that comes or goes. */
 async function lookOf(path: string): Promise<string> {
   try {
-    const { ino, size, mtimeNs }: BigIntStats = await stat(path, { bigint: true });
-    return `${ino} ${size} ${mtimeNs}`;
+    return textOf(await stat(path, { bigint: true }));
   } catch {
-    // Not there, or not to be looked at now.
-    return '-';
+    return NO_LOOK;
   }
+}
+
+/** As `lookOf`, for who cannot wait. It takes two microseconds. */
+export function lookNow(path: string): string {
+  try {
+    return textOf(statSync(path, { bigint: true }));
+  } catch {
+    return NO_LOOK;
+  }
+}
+
+/** It is not there, or cannot be looked at now. */
+const NO_LOOK = '-';
+
+function textOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs}`;
 }

@@ -10,7 +10,7 @@ import type { Peer } from '../../peer/peer.ts';
 import { Replicas } from '../../read/stored/replicas.ts';
 import type { Mirror, MirrorView, ServedRepository } from '../mirror.ts';
 import { CountedViews } from './counted-views.ts';
-import { HomeChanges, type WatchedHome } from './home-changes.ts';
+import { HomeChanges, lookNow, type WatchedHome } from './home-changes.ts';
 import { ViewBlocks } from './view-blocks.ts';
 
 /** Peers that are open. */
@@ -49,8 +49,13 @@ export class ServedHome implements Mirror {
   #changes: HomeChanges | undefined;
   /** The opening that is under way or was the last one. */
   #opening: Promise<void> = Promise.resolve();
+  /** The opening that has not begun yet: whoever wants one meanwhile has it, too. */
+  #nextOpening: Promise<void> | undefined;
+  /** What the heads looked like before the last opening. */
+  #heads = '';
   /** In a row. */
   #failures = 0;
+  #retry: NodeJS.Timeout | undefined;
   #mustOpenPeers = false;
   #isClosed = false;
 
@@ -60,8 +65,10 @@ export class ServedHome implements Mirror {
       // The watch begins first: what a run writes while the home is opened is news.
       let home: ServedHome | undefined;
       const changes = await HomeChanges.watch(options.home, async ({ settings }) => await home?.renew(settings));
+      const heads = lookNow(options.home.heads);
       home = new ServedHome(options, peers, await startedIndex(options));
       home.#changes = changes;
+      home.#heads = heads;
       return home;
     } catch (error) {
       await peers.leave();
@@ -94,9 +101,16 @@ export class ServedHome implements Mirror {
    */
   async renew(peers = true): Promise<void> {
     this.#mustOpenPeers ||= peers;
-    const opening = this.#opening.then(() => this.#open());
-    this.#opening = opening;
-    await opening;
+    this.#nextOpening ??= this.#opening.then(() => {
+      this.#nextOpening = undefined;
+      return this.#open();
+    });
+    this.#opening = this.#nextOpening;
+    await this.#opening;
+  }
+
+  catchUp(): Promise<void> | undefined {
+    return lookNow(this.#options.home.heads) === this.#heads ? undefined : this.renew(false);
   }
 
   async close(): Promise<void> {
@@ -109,6 +123,9 @@ export class ServedHome implements Mirror {
 
   async #open(): Promise<void> {
     if (this.#isClosed) return;
+    clearTimeout(this.#retry);
+    // Also when it fails: that it is tried again is no matter of each request.
+    this.#heads = lookNow(this.#options.home.heads);
     try {
       if (this.#mustOpenPeers) {
         const opened = new CountedPeers(await this.#options.openPeers(), this.#options);
@@ -123,7 +140,7 @@ export class ServedHome implements Mirror {
       // The next look tries it again.
       this.#failures++;
       if (this.#failures === QUIET_FAILURES) this.#tell(error);
-      setTimeout(() => void this.renew(false), START_PAUSE_MS * Math.min(this.#failures, STARTS)).unref();
+      this.#retry = setTimeout(() => void this.renew(false), START_PAUSE_MS * Math.min(this.#failures, STARTS)).unref();
       return;
     }
     for (const listener of this.#listeners) listener(this.#views.newest);

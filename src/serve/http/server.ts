@@ -2,6 +2,7 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import { displayText } from '../../core/display.ts';
 import { messageOf } from '../../core/errors.ts';
+import { endsWithin } from '../../core/waiting.ts';
 import type { Access } from '../access/access.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import { Hashing } from '../hashes/hashing.ts';
@@ -17,6 +18,9 @@ import { statusRoutes } from '../status/status-routes.ts';
 import type { StatusSource } from '../status/status-source.ts';
 import { failureOf } from './failure.ts';
 import { routableUrl } from './routable-url.ts';
+
+/** A home that takes longer to open is served as it was. */
+const MOST_CATCHING_UP_MS = 1000;
 
 export interface Serving {
   readonly mirror: Mirror;
@@ -54,6 +58,11 @@ export function serverOf({ mirror, access, routing, metrics, status, siblings, h
     return reply.code(code).type('text/plain; charset=utf-8').send(`${text}\n`);
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).type('text/plain; charset=utf-8').send('there is nothing here\n'));
+  app.addHook('onRequest', (_request, _reply, done) => {
+    const caughtUp = mirror.catchUp?.();
+    if (caughtUp === undefined) done();
+    else void endsWithin(MOST_CATCHING_UP_MS, caughtUp).then(() => done(), done);
+  });
   app.addHook('onResponse', (request, reply, done) => {
     const bytes = request.method === 'HEAD' ? 0 : Number(reply.getHeader('content-length') ?? 0);
     metrics.answered(routeOf(request.routeOptions.url), request.method, reply.statusCode, bytes, reply.elapsedTime / 1000);
