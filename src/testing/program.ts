@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
-const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
+export const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
 const FAULT = new URL('./fault.js', import.meta.url).href;
 const FIXTURES = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 

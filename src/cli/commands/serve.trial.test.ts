@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { onlyInAll } from '../../testing/depth.ts';
-import { fixture, Program } from '../../testing/program.ts';
+import { BIN, fixture, Program } from '../../testing/program.ts';
 import { parseCommandLine } from '../command-line/args.ts';
 
 const A = 'a'.repeat(20);
@@ -164,3 +166,25 @@ test('workers serve one port; one that dies is replaced, and all end together', 
   assert.equal(await statusOf(`${url}/npm/`), 200);
   assert.equal(await stop(), 0);
 });
+
+for (const workers of ['1', '2'])
+  test(`a socket that systemd has opened is the one where ${workers === '1' ? 'it listens' : 'workers listen'}`, async () => {
+    const socket = createServer().listen(0, '127.0.0.1');
+    await once(socket, 'listening');
+    const { port } = socket.address() as AddressInfo;
+    const { fd } = (socket as unknown as { readonly _handle: { readonly fd: number } })._handle;
+    const env = { ...process.env, SHARDCTL_HOME: program.home, LISTEN_FDS: '1' };
+    const command = [process.execPath, BIN, 'serve', '--workers', workers];
+    const child = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...command], { env, stdio: ['ignore', 'ignore', 'pipe', fd] });
+    try {
+      const [said] = (await once(child.stderr as Readable, 'data')) as [Buffer];
+      assert.equal(`${said}`, `serving on http://127.0.0.1:${port}\n`);
+      // From now on those who have got it accept alone.
+      socket.close();
+      assert.equal(await statusOf(`http://127.0.0.1:${port}/npm/`), 200);
+    } finally {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    }
+  });

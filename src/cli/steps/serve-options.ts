@@ -1,4 +1,5 @@
 /** The options of `serve`, and what else says how it serves: files that are read again on SIGHUP, and sockets that systemd has opened. */
+import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { displayPath } from '../../core/display.ts';
@@ -65,9 +66,9 @@ function announcedAddress(url: string, command: Context['args']['command']): str
 
 /** Sockets for this very process, or for the one whose worker it is (`sd_listen_fds(3)`). */
 function activatedSockets(): Place[] {
-  const { LISTEN_PID, LISTEN_FDS, NODE_UNIQUE_ID } = process.env;
+  const { LISTEN_PID, LISTEN_FDS } = process.env;
   if (LISTEN_FDS === undefined || !/^\d{1,3}$/.test(LISTEN_FDS)) return [];
-  if (LISTEN_PID !== String(process.pid) && (NODE_UNIQUE_ID === undefined || LISTEN_PID !== String(process.ppid))) return [];
+  if (LISTEN_PID !== String(process.pid) && !(cluster.isWorker && LISTEN_PID === String(process.ppid))) return [];
   return Array.from({ length: Number(LISTEN_FDS) }, (_, at) => ({ fd: FIRST_FD + at }));
 }
 
