@@ -46,15 +46,19 @@ export class MetricsExchange {
 
   async #answer(asker: Worker, id: number): Promise<void> {
     const all: Families[] = [];
+    const asked: number[] = [];
     const others = [...this.#workers].filter((worker) => worker !== asker && worker.isConnected());
     const answers = others.map(async (worker) => {
       this.#id += 1;
       const own = this.#id;
+      asked.push(own);
       const counted = new Promise<Families>((resolve) => this.#waiting.set(own, resolve));
       worker.send({ do: 'count', id: own } satisfies ToWorker);
       all.push(await counted);
     });
     await endsWithin(PATIENCE_MS, Promise.all(answers));
+    // Those that have not answered may never do: they hang, or have died.
+    for (const question of asked) this.#waiting.delete(question);
     if (asker.isConnected()) asker.send({ do: 'take', id, all: this.#gone.length === 0 ? all : [...all, this.#gone] } satisfies ToWorker);
   }
 }

@@ -64,7 +64,7 @@ export async function superviseWorkers({ count, signal, onReady, onReload, onDea
       deaths = [...deaths.filter((at) => moment - at < DEATHS_MS), moment];
       onDeath(`worker ${worker.process.pid} has ended with ${killedBy ?? exitCode}`);
       if (deaths.length > MOST_DEATHS) failure.abort(new ShardctlError('IO', `${deaths.length} workers have died within a minute`));
-      else setTimeout(() => signal.aborted || void start(), PAUSE_MS);
+      else setTimeout(() => isOver.aborted || void start(), PAUSE_MS);
     });
     return await urls;
   };

@@ -5,15 +5,19 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 
 const MOST_AT_ONCE = 4;
+/** What takes longer waits for a disk or for a peer that does not answer, and not for the thread: the next one begins then, too. */
+const PATIENCE_MS = 250;
 
 export class MakingTurns {
   readonly #waiting = new Set<() => void>();
+  readonly #patienceMs: number;
   #free: number;
   /** The turn of the event loop in which the next one may begin. */
   #nextTurn: Promise<void> = Promise.resolve();
 
-  constructor(mostAtOnce = MOST_AT_ONCE) {
+  constructor(mostAtOnce = MOST_AT_ONCE, patienceMs = PATIENCE_MS) {
     this.#free = mostAtOnce;
+    this.#patienceMs = patienceMs;
   }
 
   /** How many wait for their turn. */
@@ -30,10 +34,17 @@ export class MakingTurns {
   async take<T>(make: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => void this.#waiting.add(resolve));
+    let hasPlace = true;
+    const giveUp = () => {
+      if (hasPlace) void this.#passOn();
+      hasPlace = false;
+    };
+    const timer = setTimeout(giveUp, this.#patienceMs);
     try {
       return await make();
     } finally {
-      void this.#passOn();
+      clearTimeout(timer);
+      giveUp();
     }
   }
 

@@ -72,7 +72,7 @@ export function serverOf({ mirror, access, routing, metrics, status, siblings, h
     metrics.incident('answer-cut');
     onTrouble(`cut ${displayText(url)} off: ${messageOf(error)}`, 'cut off');
   };
-  statusRoutes(app, { mirror, access, metrics, source: status, siblings, signal });
+  statusRoutes(app, { mirror, access, metrics, source: status, siblings, signal, onTrouble });
   ipfsRoutes(app, { mirror, access, onCut });
   routingRoutes(app, { mirror, access, routing });
   bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }), onCut });

@@ -20,6 +20,7 @@ import { type PeerFigures, type ShardFigures, shardFigures } from '../../maintai
 import type { Peer } from '../../peer/peer.ts';
 import type { Mirror, MirrorView, ServedRepository } from '../mirror.ts';
 import { kindOf, type RepositoryKind } from './repository-kind.ts';
+import { SHARDS_AT_ONCE, shardsByPeer } from './shards-by-peer.ts';
 import type { StatusSource } from './status-source.ts';
 
 /** A snapshot as the plot shows it. */
@@ -67,11 +68,14 @@ const EVERY_MS = 30_000;
 /** A peer that takes longer is told of as silent, until it answers. */
 const PATIENCE_MS = 10_000;
 const MOST_POINTS = 90;
-const SHARDS_AT_ONCE = 1000;
 
 export class HomeStates {
   readonly #mirror: Mirror;
   readonly #source: StatusSource;
+  readonly #signal: AbortSignal;
+  readonly #onTrouble: ((message: string, cause: string) => void) | undefined;
+  /** The state cannot be computed, and that was told. */
+  #isTold = false;
   readonly #listeners = new Set<() => void>();
   /** New bytes of snapshots, by CID: they do not change. */
   readonly #newBytes = new Map<string, number>();
@@ -93,9 +97,11 @@ export class HomeStates {
   #turn = 0;
 
   /** @param signal ends it */
-  constructor(mirror: Mirror, source: StatusSource, signal: AbortSignal) {
+  constructor(mirror: Mirror, source: StatusSource, signal: AbortSignal, onTrouble?: (message: string, cause: string) => void) {
     this.#mirror = mirror;
     this.#source = source;
+    this.#signal = signal;
+    this.#onTrouble = onTrouble;
     const end = mirror.onChange(() => this.refresh());
     const timer = setInterval(() => this.refresh(), EVERY_MS).unref();
     signal.addEventListener('abort', () => {
@@ -135,8 +141,11 @@ export class HomeStates {
       const view = this.#mirror.acquire();
       try {
         await this.#compute(view);
-      } catch {
-        // The view may be closed under a server that stops; otherwise the next turn tries again.
+        this.#isTold = false;
+      } catch (error) {
+        // The view may be closed under a server that stops; otherwise it is tried again, and told once.
+        if (!this.#isTold && !this.#signal.aborted) this.#onTrouble?.(`cannot find out how the home stands: ${messageOf(error)}`, 'status');
+        this.#isTold = true;
       } finally {
         this.#mirror.release(view);
       }
@@ -276,23 +285,4 @@ function signatureOf({ repositories, ...state }: Omit<HomeState, 'version'>): st
 
 function keep(map: Map<string, unknown>, keys: ReadonlySet<string>): void {
   for (const key of map.keys()) if (!keys.has(key)) map.delete(key);
-}
-
-/** How many shards the records name on each peer, of those that the snapshots need. */
-async function shardsByPeer({ repositories, index }: MirrorView): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  const seen = new Set<number>();
-  let work = 0;
-  for (const { snapshots } of repositories.values()) {
-    for (const { shards } of snapshots) {
-      for (const number of shards) {
-        work += 1;
-        if (work % SHARDS_AT_ONCE === 0) await breathe();
-        if (seen.has(number)) continue;
-        seen.add(number);
-        for (const peer of index.shard(number)?.peers ?? []) counts.set(peer, (counts.get(peer) ?? 0) + 1);
-      }
-    }
-  }
-  return counts;
 }

@@ -21,10 +21,14 @@ export interface StatusRoutesOptions {
   /** Absent where one process serves alone. */
   readonly siblings?: Siblings | undefined;
   readonly signal: AbortSignal;
+  readonly onTrouble?: (message: string, cause: string) => void;
 }
 
-export function statusRoutes(app: FastifyInstance, { mirror, access, metrics, source, siblings, signal }: StatusRoutesOptions): void {
-  const states = new HomeStates(mirror, source, signal);
+export function statusRoutes(
+  app: FastifyInstance,
+  { mirror, access, metrics, source, siblings, signal, onTrouble }: StatusRoutesOptions,
+): void {
+  const states = new HomeStates(mirror, source, signal, onTrouble);
   const view = new StatusView({ states, access, source });
   let before = '';
   const clients = new EventClients<readonly RunningRun[]>({
