@@ -86,7 +86,7 @@ test('a request sees exactly the blocks that a repository reaches which it may r
         model.changed();
         const view = filtered.acquire();
         await settled(access, everybody.map(asker), view, unknown);
-        const isAllShown = tokens.length === 0 && [...model.repositories.keys()].every(isServed);
+        const isAllShown = tokens.length === 0 && served.length === 0;
         for (const name of everybody) {
           const opensAll = name === '*' && tokens.includes('*');
           const before = (it: string) => model.renamedFrom.get(it) ?? [];
@@ -96,7 +96,7 @@ test('a request sees exactly the blocks that a repository reaches which it may r
           const opens = (it: string) => name !== undefined && tokens.includes(name) && opened(it).includes(name);
           const mayRead = (it: string) => isServed(it) && (!isPrivate(it) || opensAll || opens(it));
           const shown = model.shownOf([...model.repositories.keys()].filter(mayRead));
-          const isFree = isAllShown || (opensAll && [...model.repositories.keys()].every(isServed));
+          const isFree = isAllShown || (opensAll && served.length === 0);
           for (const [key, digest] of model.all) {
             assert.equal(access.sees(asker(name), view, digest), isFree || shown.has(key), `${name} ${key}`);
           }
@@ -169,4 +169,6 @@ test('whoever may not read a repository is answered as if there were none, and a
   assert.equal(access.refusal(asker(undefined)).code, 401);
   assert.ok(access.refusal(asker(undefined)).headers['www-authenticate']);
   assert.equal(access.refusal(asker('*')).code, 404);
+  const served = new Access({ tokens: Tokens.NONE, ...control, names: ['a'] });
+  assert.deepEqual([served.mayRead(asker(undefined), 'a'), served.mayRead(asker(undefined), 'b')], [true, false]);
 });

@@ -2,8 +2,8 @@
  * Who may read what. A request is anonymous or holds a token; a repository that the token file names is private, every other one is
  * public. Blocks are shared by repositories, so a block is shown only when a repository that the request may read reaches it.
  *
- * Which blocks these are is found out in the background when the first request asks, and kept up with the views. Where everything is
- * served and public, every block of the home is shown, and nothing is computed.
+ * Which blocks these are is found out in the background when the first request asks, and kept up with the views. Where no repositories
+ * were named and none is private, every block of the home is shown, and nothing is computed.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { messageOf } from '../../core/errors.ts';
@@ -80,8 +80,10 @@ export class Access {
     return [name, ...(this.#before.get(name) ?? [])].some((it) => this.#tokens.isPrivate(it));
   }
 
-  /** Whether the request may read the repository of this name, if there is one. */
+  /** Whether the request may read the repository of this name, if there is one. What is not served nobody may read. */
   mayRead({ headers }: Asker, name: string): boolean {
+    const { names } = this.#options;
+    if (names.length > 0 && !names.includes(name)) return false;
     return !this.isPrivate(name) || this.#opens(this.#tokens.rightsOf(headers.authorization), name);
   }
 
@@ -100,7 +102,8 @@ export class Access {
    * @throws NotYetKnown when that is still being found out
    */
   sees({ headers }: Asker, view: MirrorView, digest: Uint8Array): boolean {
-    const isWhole = this.#isWhole(view);
+    // Where names were given, there may always be blocks of others: of one that is just being added, or whose blocks are not gone yet.
+    const isWhole = this.#options.names.length === 0;
     if (isWhole && this.#tokens.isEmpty) return true;
     const rights = this.#tokens.rightsOf(headers.authorization);
     return (isWhole && rights.opensAll) || this.#isSeen(rights, view, digest);
@@ -124,12 +127,6 @@ export class Access {
     if (seen !== undefined) return seen;
     void this.#work();
     throw new NotYetKnown();
-  }
-
-  /** Whether no repository of the home is left out. */
-  #isWhole({ index }: MirrorView): boolean {
-    const { names } = this.#options;
-    return names.length === 0 || index.repositories().every(({ name }) => names.includes(name));
   }
 
   /** A token for a name that the repository had before opens it, too, unless that is the name of another one by now. */

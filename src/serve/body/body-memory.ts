@@ -44,6 +44,12 @@ export class BodyMemory {
     return this.#bytes > this.#mostBytes / 2;
   }
 
+  /** Whether nothing more should be begun. Those who have waited too long are dropped. */
+  isFull(): boolean {
+    this.#dropOldest();
+    return this.#bytes > this.#mostBytes;
+  }
+
   /** The most bytes that wait for a client who gets no windows. */
   get sliceBytes(): number {
     const fill = this.#bytes / this.#mostBytes;
@@ -55,7 +61,7 @@ export class BodyMemory {
     const share = { bytes, since: this.#now(), drop };
     this.#shares.add(share);
     this.#bytes += bytes;
-    if (this.#bytes > this.#mostBytes) this.#dropOldest();
+    this.#dropOldest();
     return share;
   }
 

@@ -58,6 +58,30 @@ export interface StreamAnswer {
 
 const ofProcess: BodyBounds = { memory: new BodyMemory(), making: new MakingTurns() };
 
+/** Bodies that are made as a whole; each takes a leaf of a MiB or so to be read and hashed. */
+const makingWhole = new MakingTurns(16);
+
+/** Whether what waits for clients takes all the memory that there is for it, so that nothing more should be begun. */
+export function bodiesAreTooMany(): boolean {
+  return ofProcess.memory.isFull();
+}
+
+/**
+ * Counts a body that is given to Node as a whole, until it was sent. Not of a client of HTTP/1.1, who has one at a time: a client of HTTP/2
+ * may ask for a hundred of them on each connection, and take none.
+ */
+export function countUntilSent(raw: Raw, bytes: number): void {
+  if (!('stream' in raw)) return;
+  const { memory } = ofProcess;
+  const share = memory.take(bytes, () => cut(raw));
+  raw.once('close', () => memory.give(share));
+}
+
+/** Makes such a body when it is its turn. */
+export async function madeInTurn<T>(make: () => Promise<T>): Promise<T> {
+  return await makingWhole.take(make);
+}
+
 /**
  * Resolves when the answer has ended, be it whole or not. Works on HTTP/1.1 and HTTP/2.
  * @throws whatever kept the first window from being read: then nothing was sent, and the answer is still to be given

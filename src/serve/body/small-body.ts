@@ -6,6 +6,7 @@ import { readSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sha256 } from '../../dag/cid.ts';
 import type { Extent } from '../../read/stored/stored-blocks.ts';
+import { countUntilSent } from './send.ts';
 
 /** Up to here a whole body is read before the first byte is sent: it takes less than to wait for the client in between. */
 export const SMALL_BYTES = 64 * 1024;
@@ -34,5 +35,7 @@ export function endWith(request: IncomingMessage, response: ServerResponse, body
   if (body.buffer !== scratch.buffer) return;
   // Written into again only when the system has all of it.
   const isSent = request.httpVersionMajor === 1 && socket !== null && !('encrypted' in socket) && socket.writableLength === 0;
-  if (!isSent) scratch = Buffer.allocUnsafeSlow(SMALL_BYTES);
+  if (isSent) return;
+  scratch = Buffer.allocUnsafeSlow(SMALL_BYTES);
+  countUntilSent(response, SMALL_BYTES);
 }

@@ -14,11 +14,6 @@ const CROSS_ORIGIN = {
   'access-control-max-age': '86400',
 } as const;
 const CROSS_ORIGIN_ANSWER = Object.entries(CROSS_ORIGIN).filter(([name]) => name !== 'access-control-max-age');
-/** Requests on one connection that wait for the one before them; apt sends ten ahead. */
-const MOST_WAITING = 64;
-
-const waiting = new WeakMap<object, number>();
-
 /** Answers what no route is for. @returns whether the request may go on */
 export function passes(request: IncomingMessage, response: ServerResponse): boolean {
   const { method } = request;
@@ -30,8 +25,6 @@ export function passes(request: IncomingMessage, response: ServerResponse): bool
     // The body would have to be read to find where the next request begins.
     return refuse(response, 413, 'a request has no body here');
   }
-  // Assigned to no socket yet: answers are sent in the order of the requests, and another one is first.
-  if (response.socket === null && request.httpVersionMajor === 1 && !waits(request, response)) return false;
   if (isForAnybody(url)) for (const [name, value] of CROSS_ORIGIN_ANSWER) response.setHeader(name, value);
   return (url.charCodeAt(0) === SLASH && !url.includes('%')) || hasAddress(request, response, url);
 }
@@ -59,18 +52,6 @@ function hasAddress(request: IncomingMessage, response: ServerResponse, url: str
   if (/%(?![0-9a-fA-F]{2})/.test(local)) return refuse(response, 400, 'a "%" begins no byte');
   if (/%00/.test(local)) return refuse(response, 400, 'a byte 0');
   if (local !== url) request.url = local;
-  return true;
-}
-
-/** Counts those that wait on the connection of this request, and closes it when they are too many. */
-function waits({ socket }: IncomingMessage, response: ServerResponse): boolean {
-  const count = (waiting.get(socket) ?? 0) + 1;
-  if (count > MOST_WAITING) {
-    socket.destroy();
-    return false;
-  }
-  waiting.set(socket, count);
-  response.once('close', () => waiting.set(socket, (waiting.get(socket) ?? 1) - 1));
   return true;
 }
 

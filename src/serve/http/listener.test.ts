@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { connect as connectHttp2 } from 'node:http2';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -129,6 +129,60 @@ test('answers come in the order of the requests; too many requests ahead of them
   await once(pipelined, 'close');
   assert.match(answer, /first(.|\s)*next/);
 });
+
+test('a connection has one request worked on at a time, however many were sent ahead', async () => {
+  const held: (() => void)[] = [];
+  const { port } = await started({}, (request, response) => void held.push(() => response.end(request.url)));
+  const client = connect(port, '127.0.0.1');
+  client.write('GET /1 HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(9) + ask('/last'));
+  let answers = '';
+  client.setEncoding('latin1').on('data', (data: string) => {
+    answers += data;
+  });
+  for (let at = 1; at <= 10; at++) {
+    while (held.length < at) await new Promise(setImmediate);
+    await exchange(port, 'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    assert.equal(held.length, at);
+    held[at - 1]?.();
+  }
+  await once(client, 'close');
+  assert.match(answers, /\/last$/);
+});
+
+test('streams of a few connections are no more requests at once than many connections are, and all are answered', async () => {
+  const held: (() => void)[] = [];
+  let most = 0;
+  const options = { certificate: CERTIFICATES.a };
+  const { port } = await started(options, (request, response) => {
+    held.push(() => response.end(request.url));
+    most = Math.max(most, held.length);
+  });
+  const sessions = Array.from({ length: 4 }, () => connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false }));
+  const gone = sessions[0]?.request({ ':path': '/' });
+  const ends = sessions.flatMap((session) =>
+    Array.from({ length: 90 }, async () => await once(session.request({ ':path': '/' }).resume(), 'end')),
+  );
+  while (held.length < 256) await new Promise(setImmediate);
+  gone?.close();
+  await exchange2(sessions);
+  // One whose client has left makes room for another.
+  assert.ok(most <= 257, `${most} at once`);
+  const all = Promise.all(ends);
+  let isDone = false;
+  void all.then(() => {
+    isDone = true;
+  });
+  while (!isDone) {
+    for (const end of held.splice(0)) end();
+    await new Promise(setImmediate);
+  }
+  for (const session of sessions) session.destroy();
+});
+
+/** Each session has had an answer to a ping, so what was sent before has arrived. */
+async function exchange2(sessions: readonly ClientHttp2Session[]): Promise<void> {
+  for (const session of sessions) await new Promise<void>((resolve) => void session.ping(() => resolve()));
+}
 
 test('over the limit of connections a client is told that the server is busy, and those before it are served', async () => {
   const { port, incidents } = await started({ mostConnections: 2 });

@@ -10,7 +10,9 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, ty
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
+import { bodiesAreTooMany } from '../body/send.ts';
 import { type TcpAddress, urlOf } from './addresses.ts';
+import { isAhead, waitForThoseBefore } from './requests-ahead.ts';
 import { SlowReaders } from './slow-readers.ts';
 import { type Handle, Turnstile } from './turnstile.ts';
 
@@ -30,7 +32,7 @@ const MOST_STREAMS = 100;
 /** Over the limit, as many are told so at once; beyond that they are closed without a word. */
 const MOST_TOLD = 256;
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
-/** Requests that are worked on at once; how many there can be does not matter while there are fewer connections. */
+/** Requests that are worked on at once. A connection of HTTP/1.1 has one, so fewer connections cannot have more; one of HTTP/2 has up to 100. */
 const MOST_AT_ONCE = 256;
 /** With something waiting for it, a client must take this much in this time: 0.5 KiB a second. */
 const SLOW_MS = 30_000;
@@ -72,16 +74,20 @@ export class Listener {
   /** @throws ShardctlError `BAD_CONFIG` when certificate and key do not go together */
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#turnstile = new Turnstile(MOST_AT_ONCE, options.handle);
+    this.#turnstile = new Turnstile(MOST_AT_ONCE, options.handle, bodiesAreTooMany);
     this.#slowReaders = new SlowReaders(this.#sockets, {
       everyMs: SLOW_MS,
       leastBytes: SLOW_BYTES,
       mostSlow: MOST_SLOW,
       onDrop: () => options.onIncident('reader-dropped'),
     });
-    const handle: Handle = (request, response) => {
-      if (this.#sockets.size <= MOST_AT_ONCE) options.handle(request, response);
+    const begin: Handle = (request, response) => {
+      if (this.#sockets.size <= MOST_AT_ONCE && request.httpVersionMajor === 1) options.handle(request, response);
       else this.#turnstile.enter(request, response);
+    };
+    const handle: Handle = (request, response) => {
+      if (isAhead(request, response)) waitForThoseBefore(request, response, () => begin(request, response));
+      else begin(request, response);
     };
     this.#server = options.certificate === undefined ? plainServer(handle) : secureServer(handle, options.certificate);
     this.#server.maxConnections = options.mostConnections + (options.certificate === undefined ? MOST_TOLD : 0);

@@ -4,6 +4,7 @@ import { displayText } from '../../core/display.ts';
 import { messageOf } from '../../core/errors.ts';
 import { endsWithin } from '../../core/waiting.ts';
 import type { Access } from '../access/access.ts';
+import { countUntilSent } from '../body/send.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import { Hashing } from '../hashes/hashing.ts';
 import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
@@ -62,6 +63,10 @@ export function serverOf({ mirror, access, routing, metrics, status, siblings, h
     const caughtUp = mirror.catchUp?.();
     if (caughtUp === undefined) done();
     else void endsWithin(MOST_CATCHING_UP_MS, caughtUp).then(() => done(), done);
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (typeof payload === 'string' || payload instanceof Uint8Array) countUntilSent(reply.raw, payload.length);
+    done(null, payload);
   });
   app.addHook('onResponse', (request, reply, done) => {
     const bytes = request.method === 'HEAD' ? 0 : Number(reply.getHeader('content-length') ?? 0);

@@ -14,19 +14,26 @@ const LOOK_MS = 100;
 export class Turnstile {
   readonly #places: number;
   readonly #handle: Handle;
+  readonly #isFull: () => boolean;
   /** Those that have a place. */
   readonly #inside = new Set<ServerResponse>();
   /** In the order in which they came: a set gives them back in that order, and forgets each at once. */
   readonly #waiting = new Set<ServerResponse>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(places: number, handle: Handle) {
+  /** @param isFull whether bodies take so much memory already that nothing more should be begun */
+  constructor(places: number, handle: Handle, isFull: () => boolean) {
     this.#places = places;
     this.#handle = handle;
+    this.#isFull = isFull;
+  }
+
+  get #hasPlace(): boolean {
+    return this.#inside.size < this.#places && !this.#isFull();
   }
 
   enter(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#inside.size < this.#places) this.#go(request, response);
+    if (this.#hasPlace) this.#go(request, response);
     else {
       this.#waiting.add(response);
       this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
@@ -45,10 +52,10 @@ export class Turnstile {
 
   #next(): void {
     for (const response of this.#waiting) {
-      if (this.#inside.size >= this.#places) return;
+      if (!this.#hasPlace) return;
       this.#waiting.delete(response);
       // The client may have left meanwhile.
-      if (!response.req.destroyed && !response.closed) this.#go(response.req, response);
+      if (!isGone(response)) this.#go(response.req, response);
     }
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -58,4 +65,10 @@ export class Turnstile {
     for (const response of this.#inside) if (response.headersSent) this.#inside.delete(response);
     this.#next();
   }
+}
+
+/** Answers of HTTP/2 do not say it of themselves. */
+function isGone(response: ServerResponse): boolean {
+  if ('stream' in response) return (response.stream as { readonly destroyed: boolean }).destroyed;
+  return response.req.destroyed || response.closed;
 }

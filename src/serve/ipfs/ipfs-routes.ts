@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UnlistedBlock } from '../../read/blocks/block-source.ts';
 import type { Access } from '../access/access.ts';
-import { sendFile, sendStream } from '../body/send.ts';
+import { madeInTurn, sendFile, sendStream } from '../body/send.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { type CarSources, carAnswer } from './car-answer.ts';
@@ -67,7 +67,7 @@ async function contentOf(request: GatewayRequest, sources: CarSources): Promise<
   const { type } = request.format;
   switch (type) {
     case RAW_TYPE:
-      return await rawAnswer(request);
+      return await madeInTurn(async () => await rawAnswer(request));
     case CAR_TYPE:
       return await carAnswer(request, sources);
     case undefined:

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
-import { type FileAnswer, type SendHooks, sendFile } from '../body/send.ts';
+import { type FileAnswer, madeInTurn, type SendHooks, sendFile } from '../body/send.ts';
 import { endWith, readSmall, SMALL_BYTES } from '../body/small-body.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import { isOneLeaf } from '../hashes/hashing.ts';
@@ -85,7 +85,7 @@ async function sendFileAnswer(
       await sendFile(reply, { status, headers, ...range, windows }, { onCut, onBytes });
       return reply;
     }
-    const bytes = await joined(windows(range.from, range.to), range.to - range.from);
+    const bytes = await madeInTurn(async () => await joined(windows(range.from, range.to), range.to - range.from));
     onBytes?.(bytes);
     if (status === 200) onSmall?.(answer, resource, bytes);
     return reply.code(status).headers(headers).send(bytes);
