@@ -25,15 +25,16 @@ export async function* inPieces(car: Buffer, pieceBytes: number): AsyncGenerator
 }
 
 export interface ImportedCarOptions {
+  readonly repository?: string;
   readonly replicas?: number;
   readonly pieceBytes?: number;
   readonly root?: string;
   readonly onWarning?: (message: string) => void;
 }
 
-/** The CAR as the next snapshot of the repository `test`, on as many peers as `replicas` says. */
+/** The CAR as the next snapshot of the repository, which is `test` unless another is named, on as many peers as `replicas` says. */
 export function importedCar(home: TestHome, car: Buffer, options: ImportedCarOptions = {}): Promise<ImportedCar> {
-  const { replicas = 1, pieceBytes = 65_536, root, onWarning = () => {} } = options;
+  const { repository = 'test', replicas = 1, pieceBytes = 65_536, root, onWarning = () => {} } = options;
   const profileName = (version: 0 | 1) => (version === 0 ? 'unixfs-v0-2015' : 'unixfs-v1-2025');
   return withIndex(home, (index) =>
     importCar({
@@ -41,7 +42,7 @@ export function importedCar(home: TestHome, car: Buffer, options: ImportedCarOpt
       ownDemand: {},
       replication: { min: replicas, max: replicas },
       allocateBy: ['freespace'],
-      repository: 'test',
+      repository,
       car: inPieces(car, pieceBytes),
       name: 'tree.car',
       ...(root === undefined ? {} : { root }),

@@ -173,6 +173,18 @@ test('blocks of other kinds are passed over, and counted, as long as the tree do
   await assert.rejects(imported(car.v1(cbor)), { code: 'DAMAGE', message: /root .* dag-cbor under sha2-256/ });
 });
 
+test('what a CAR leaves out must be of the same repository: a CID is no key to what another one has', async () => {
+  const secret = car.directory({ file: car.raw('secret') });
+  await imported(car.v1(secret), { repository: 'other' });
+  const linking = new ForeignCar();
+  const root = linking.directory({ stolen: secret });
+  await assert.rejects(imported(linking.v1(root)), { code: 'DAMAGE', message: /does not hold its whole tree: block/ });
+  await withIndex(home, async (index) => assert.equal(index.repository('test'), undefined));
+  const next = linking.directory({ kept: secret, more: linking.raw('more') });
+  const { tree } = await imported(linking.v1(next), { repository: 'other' });
+  assert.equal(tree, next.toString());
+});
+
 test('blocks that are inline in the CIDs that link to them are read, kept and handed on', async () => {
   const leaf = car.raw('in a CID', IDENTITY);
   const file = car.file([

@@ -17,10 +17,11 @@ import {
   type ShardRecord,
   type SnapshotRecord,
 } from '../../core/model.ts';
-import { blockText, cidText } from '../../dag/cid.ts';
+import { blockText, cidText, parseCid } from '../../dag/cid.ts';
 import type { Index } from '../../index/index.ts';
 import { type Blocks, UnlistedBlock } from '../../read/blocks/block-source.ts';
 import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
+import { liveBlocks } from '../../read/tree/reachable.ts';
 import { ownBlocks } from '../../shard/batch.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';
@@ -85,6 +86,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const blocks = placedBlocks(index, peers, { signal });
   try {
     const { root, live, counts, bytes } = await wholeTree(run, car.root, { blocks, received });
+    await refuseOthers(run, live, { blocks, received });
     const shards = shardsOf(run, live, usable);
     const tree = cidText(car.root, car.root.version);
     const known = index.repository(repository);
@@ -155,6 +157,29 @@ async function wholeTree(
   } catch (error) {
     if (error instanceof UnlistedBlock) throw incomplete(name, error.message.replace(/ is in no shard.*/, ''));
     throw error;
+  }
+}
+
+/**
+ * What the CAR left out must be the repository's own. Whoever makes CARs could else link to a block of another repository, of which he
+ * knows no more than the CID, and read it here: this repository may be open to him, and the other one may not.
+ * @throws ShardctlError `DAMAGE`
+ */
+async function refuseOthers(
+  { index, repository, name, emit, signal }: ImportCarRun,
+  live: DigestMap,
+  { blocks, received }: { readonly blocks: Blocks; readonly received: Received },
+): Promise<void> {
+  const digests = live.digests();
+  let own: DigestMap | undefined;
+  for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
+    const digest = digests.subarray(at, at + DIGEST_BYTES);
+    if (received.lengthOf(digest) !== undefined) continue;
+    own ??= await liveBlocks(
+      index.snapshots(repository).map(({ tree }) => parseCid(tree)),
+      { blocks, emit, signal },
+    );
+    if (own.get(digests, at) === undefined) throw incomplete(name, `block ${blockText(digest)}`);
   }
 }
 
