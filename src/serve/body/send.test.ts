@@ -26,11 +26,11 @@ async function serving(failsAt: number | undefined, isHttp2 = false): Promise<Tr
   const windows: FileAnswer['windows'] = async function* (from, to) {
     log.begun++;
     try {
-      for (let at = from; at < to; at += 500_000) {
+      for (let at = from, end = at; at < to; at = end) {
         log.windows++;
         if (failsAt !== undefined && at >= failsAt) throw new Error('a block is damaged');
         // One buffer for all, as the windows of files have it: what is given out is valid until the next is asked for.
-        const end = Math.min(to, at + 500_000);
+        end = Math.min(to, at + 500_000, failsAt ?? to);
         const scratch = Buffer.from(body.subarray(at, end));
         yield [scratch.subarray(0, 1000), scratch.subarray(1000)];
         scratch.fill(255);
