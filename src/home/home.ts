@@ -63,6 +63,7 @@ export function homePaths(dir: string): HomePaths {
 export function requireHome(paths: HomePaths): void {
   if (existsSync(paths.config)) return;
   assertNotLost(paths);
+  assertNotShut(paths);
   throw new ShardctlError('NOT_FOUND', `no shardctl home at ${paths.dir}`, {
     hint: 'run `shardctl add DIR` first, or name another home with --home or SHARDCTL_HOME',
   });
@@ -101,6 +102,18 @@ function assertNotLost({ dir, config, configCache, index }: HomePaths): void {
   throw new ShardctlError('NOT_FOUND', `the home at ${dir} has lost its settings: ${what}`, {
     hint: 'run `shardctl config --restore`: it writes them again as they were last found good',
   });
+}
+
+/** A home is its owner's alone at first, so that a service's user may see that it is there, and not what is in it. */
+function assertNotShut({ dir, config }: HomePaths): void {
+  try {
+    lstatSync(config);
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') return;
+    throw new ShardctlError('NOT_FOUND', `what is at ${dir} may not be read by this user`, {
+      hint: 'run as the user that the home belongs to, or let others read it as that user: `shardctl config shared yes`',
+    });
+  }
 }
 
 function namesIn(dir: string): string[] {

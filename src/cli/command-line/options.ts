@@ -118,7 +118,7 @@ export const OPTIONS = {
   kubo: { value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
   'token-file': {
     value: 'FILE',
-    help: 'holds the bearer token of the daemon [SHARDCTL_TOKEN_NAME in the environment]; serve: lines NAME TOKEN, see docs/serve.md',
+    help: 'serve: says who may read what, by lines NAME TOKEN, see docs/serve.md; else: holds the bearer token of a daemon [SHARDCTL_TOKEN_NAME in the environment]',
   },
   gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },
   path: { value: 'PATH', help: 'where its directory is now' },

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
+import { displayText } from '../../core/display.ts';
 import { messageOf } from '../../core/errors.ts';
 import { DEFAULT_CONFIG } from '../../home/config.ts';
 import { readIdentity } from '../../home/identity.ts';
@@ -79,6 +80,14 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     }
     const log = options.log && new AccessLogFile({ path: options.log.path, output, onTrouble: (message) => warn(message, 'access log') });
     const access = new Access({ mirror, tokens, names: args.positionals, onTrouble: warn, signal });
+    const warnOfNames = () => {
+      for (const name of access.strangeNames)
+        warn(
+          `the token file names "${displayText(name)}", but no repository is called that: the line makes nothing private`,
+          `token ${name}`,
+        );
+    };
+    warnOfNames();
     const routing = { announced: options.announced, home: readIdentity(home)?.id ?? home.index };
     const hashes = new FileHashes(home.cache);
     const hot = new HotAnswers({ mirror, access, metrics, isLogged: options.log !== undefined });
@@ -118,7 +127,10 @@ export async function serveHere(context: Context, { options, signal, onReady, on
           warn(`${messageOf(error)}; what was read before still counts`, messageOf(error));
         }
       };
-      renew(() => access.renewTokens(options.readTokens()));
+      renew(() => {
+        access.renewTokens(options.readTokens());
+        warnOfNames();
+      });
       renew(() => {
         const renewed = options.readCertificate();
         if (renewed !== undefined) for (const listener of listeners) listener.renew(renewed);

@@ -68,6 +68,12 @@ export class Access {
     return !this.#tokens.isEmpty;
   }
 
+  /** What the token file names and no repository is, or was, called: most likely a slip, which leaves something public. */
+  get strangeNames(): readonly string[] {
+    const known = new Set([...this.#before].flatMap(([name, before]) => [name, ...before]));
+    return [...this.#tokens.names].filter((name) => !known.has(name));
+  }
+
   /** From now on these tokens count. */
   renewTokens(tokens: Tokens): void {
     this.#tokens = tokens;

@@ -170,7 +170,7 @@ function zoneOf({ tags }: PeerState): string {
 }
 
 function zonePart(zone: string, peers: readonly PeerState[]): string {
-  const heading = zone === '' ? 'without a zone' : safe(zone);
+  const heading = zone === '' ? 'without a zone' : `<span class="dim">zone</span> ${safe(zone)}`;
   const [used, free] = peers.reduce(([u, f], { metric }) => [u + (metric?.usedBytes ?? 0), f + (metric?.freeBytes ?? 0)], [0, 0]);
   const total = peers.length > 1 ? `<span class="small dim">${size(used)} of ${size(used + free)}</span>` : '';
   return `<section class="card zone"><div class="top"><h4>${heading}</h4>${total}</div>${peers.map(peerPart).join('')}</section>`;

@@ -30,14 +30,20 @@ export function plot(points: readonly SnapshotPoint[]): string {
     const title = `@${number}, ${day(time)}: ${size(newBytes)} new`;
     return `<rect class="new" x="${round(x(time) - width / 2)}" y="${round(HEIGHT - height)}" width="${width}" height="${height}"><title>${title}</title></rect>`;
   });
+  // On one day the day alone says nothing.
+  const edge = day(from) === day(last.time) ? minute : day;
   const label = `${points.length} snapshots from ${day(from)} to ${day(last.time)}: ${size(first.bytes)} then, ${size(last.bytes)} now`;
   return `<figure><svg class="plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${label}">
 <path class="area" d="M${x(from)},${LINE_BOTTOM}L${corners.join('L')}L${x(last.time)},${LINE_BOTTOM}Z"/><polyline class="line" points="${corners.join(' ')}"/>${bars.join('')}</svg>
-<figcaption><span>${day(from)}</span><span>size, and what each of ${points.length} snapshots has brought</span><span>${day(last.time)}</span></figcaption></figure>`;
+<figcaption><span>${edge(from)}</span><span>size, and what each snapshot after the first has brought</span><span>${edge(last.time)}</span></figcaption></figure>`;
 }
 
 function round(n: number): number {
   return Math.round(n * 10) / 10;
+}
+
+function minute(time: number): string {
+  return `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 function day(time: number): string {

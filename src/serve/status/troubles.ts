@@ -38,6 +38,9 @@ export function troublesOf({ repositories, peers, maintenance, isReadable }: Hom
   const bad: string[] = [];
   const warn: string[] = [];
   if (isReadable === false) bad.push('<b>Blocks cannot be read</b> from any peer that should have them.');
+  // First, because updates fail for want of them.
+  for (const { name, error } of peers)
+    if (error !== undefined) bad.push(`<b>Peer ${safe(name)}</b> does not answer; <code>shardctl status</code> says why`);
   for (const { name, figures, failure } of repositories) {
     const { damaged, underReplicated, shards } = figures;
     if (damaged > 0)
@@ -53,7 +56,6 @@ export function troublesOf({ repositories, peers, maintenance, isReadable }: Hom
       (MILD.has(failure.exitCode) ? warn : bad).push(text);
     }
   }
-  for (const { name, error } of peers) if (error !== undefined) bad.push(`<b>Peer ${safe(name)}</b> does not answer`);
   for (const [command, { exitCode, ended }] of maintenance) {
     if (exitCode === EXIT.done || MILD.has(exitCode)) continue;
     const text = `<b>${command}</b> ended ${ago(Date.parse(ended), now)}: ${meaningOf(exitCode)}`;
