@@ -79,7 +79,10 @@ export class ServedHome implements Mirror {
   private constructor(options: ServedHomeOptions, peers: CountedPeers, index: Index) {
     this.#options = options;
     this.#peers = peers;
-    this.#views = new CountedViews(this.#viewOf(index), (view) => void view.close().catch((error) => this.#tell(error)));
+    this.#views = new CountedViews(this.#viewOf(index), (view) => {
+      const tell = (error: unknown) => options.onTrouble(`cannot close a view of the home: ${messageOf(error)}`, 'home');
+      void view.close().catch(tell);
+    });
   }
 
   acquire(): MirrorView {
