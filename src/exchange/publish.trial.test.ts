@@ -1,6 +1,8 @@
 /** Publishing through a real Kubo: one key a repository, and the name follows the head. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -135,4 +137,42 @@ test('a name that cannot be published is an error of its own, after the snapshot
   assert.equal(program.run('publish', 'nothing').code, 40);
   assert.equal(program.run('publish', 'deb ian', '--peer', 'nobody').code, 40);
   assert.equal(program.run('publish', 'deb ian', '--lifetime', 'long').code, 2);
+});
+
+test('publishing the head without the lock goes through while another run publishes an older tree', { skip: sample() }, async (t) => {
+  if (!requireKubo(t)) return;
+  const other = new Program();
+  const kubo = await KuboDaemon.start(join(dir, 'other'), {}, ['--offline']);
+  let onPublish: (() => Promise<void>) | undefined;
+  // Between the program and the daemon: something happens before the name is published.
+  const proxy = createServer(async (asked, answer) => {
+    const between = asked.url?.includes('/name/publish') ? onPublish : undefined;
+    if (between !== undefined) onPublish = undefined;
+    await between?.();
+    const { method, headers } = asked;
+    const onward = request(new URL(asked.url ?? '', kubo.url), { method: method as string, headers }, (answered) => {
+      answer.writeHead(answered.statusCode as number, answered.headers);
+      answered.pipe(answer);
+    });
+    asked.pipe(onward);
+  });
+  await new Promise<void>((resolve) => void proxy.listen(0, '127.0.0.1', resolve));
+  try {
+    const source = writeTree(join(dir, 'other-source'), { a: 'one' });
+    const runs = async (...argv: string[]) => assert.equal((await other.follow(() => {}, ...argv)).code, 0, argv.join(' '));
+    await runs('peers', 'add', 'kubo', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    await runs('add', source, '--name', 'npm', '-q');
+    writeFileSync(join(source, 'b'), 'two');
+    await runs('update', 'npm', '-q');
+    await runs('publish', 'npm', '-q');
+    // As after a run that was killed: the heads are read from the tables, where they change meanwhile.
+    rmSync(join(other.home, 'index', 'standing.json'), { force: true });
+    onPublish = () => runs('publish', 'npm@1', '-q');
+    await runs('publish', 'npm', '-q');
+    assert.equal(onPublish, undefined);
+  } finally {
+    proxy.close();
+    await kubo.stop();
+    other.dispose();
+  }
 });

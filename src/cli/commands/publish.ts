@@ -22,7 +22,7 @@ export async function run(context: Context): Promise<number> {
     const { index } = session;
     const { snapshot, path } = resolveRef(ref, index);
     if (path !== '') throw usage(`"${ref}" is a part of a tree: a name points at whole trees`, context.args.command);
-    const published = await publishSnapshot(context, session, snapshot);
+    const published = await publishSnapshot(context, session, snapshot, isWriting);
     if (context.quiet && !context.json) return EXIT.done;
     const { repository, number } = snapshot;
     const isHead = index.repository(repository)?.head === number;

@@ -10,11 +10,16 @@ import type { Context } from '../command-line/context.ts';
 import { answer } from '../results/results.ts';
 import type { Session } from '../session/session.ts';
 
-/** @throws ShardctlError `USAGE`, `TOO_FEW_PEERS` */
+/**
+ * @param isWriting whether this run holds the lock. One that does not has nothing to note; should another run commit meanwhile, what that
+ * one notes stands.
+ * @throws ShardctlError `USAGE`, `TOO_FEW_PEERS`
+ */
 export async function publishSnapshot(
   context: Context,
   { config, index }: Pick<Session, 'config' | 'index'>,
   snapshot: SnapshotRecord,
+  isWriting = true,
 ): Promise<Published> {
   const { args } = context;
   const lifetime = args.text('lifetime');
@@ -29,9 +34,9 @@ export async function publishSnapshot(
   const free = formerNames.filter((name) => index.repository(name) === undefined);
   // Noted first: a name that points at a snapshot keeps it from being forgotten.
   const isHead = index.repository(snapshot.repository)?.head === snapshot.number;
-  if (!isHead) await notePublished(index, snapshot, snapshot.number);
+  if (isWriting && !isHead) await notePublished(index, snapshot, snapshot.number);
   const published = await publish({ snapshot, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
-  if (isHead) await notePublished(index, snapshot, undefined);
+  if (isWriting && isHead) await notePublished(index, snapshot, undefined);
   return published;
 }
 
