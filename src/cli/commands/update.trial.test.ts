@@ -1,6 +1,6 @@
 /** `update` and `diff` as a user and a cron job meet them. */
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
@@ -109,6 +109,8 @@ test('metrics are written after a good run, after a bad one, and for each reposi
   const source = mirror('npm');
   const file = program.path('shardctl.prom');
   program.fails(2, /--metrics-file none\/m.prom: there is no directory/, 'add', source, '--metrics-file', 'none/m.prom');
+  mkdirSync(program.path('m.dir'));
+  program.fails(2, /--metrics-file m.dir: that is no file/, 'add', source, '--metrics-file', 'm.dir');
   program.succeeds('add', source, '--metrics-file', file);
   const value = (name: string, repository: string) =>
     Number(new RegExp(`^shardctl_${name}\\{repository="${repository}"\\} (\\S+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1]);

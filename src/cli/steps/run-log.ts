@@ -1,5 +1,5 @@
 /** What `add` and `update` come to, for each repository: kept in the home (`home/runs/records.ts`), and written where `--metrics-file` says. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { Summary } from '../../core/events.ts';
@@ -61,12 +61,14 @@ export async function withRunLog(
 
 /**
  * Where `--metrics-file` wants a file; undefined when there is to be none.
- * @throws ShardctlError `USAGE` when there is no such directory: found before the run, not after hours
+ * @throws ShardctlError `USAGE` when there is no such directory, or what is there is no file, which would be replaced: found before the
+ * run, not after hours
  */
 export function metricsPath({ args, absolute }: Context): string | undefined {
   const text = args.text('metrics-file');
   if (text === undefined) return undefined;
   const path = absolute(text);
+  if (existsSync(path) && !statSync(path).isFile()) throw usage(`--metrics-file ${text}: that is no file`, args.command);
   if (existsSync(dirname(path))) return path;
   throw usage(`--metrics-file ${text}: there is no directory ${dirname(path)}`, args.command);
 }
