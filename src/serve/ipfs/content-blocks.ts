@@ -4,6 +4,7 @@ import { SHA2_256, textOfCid } from '../../dag/cid.ts';
 import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
 import { UnlistedBlock } from '../../read/blocks/block-source.ts';
 import type { FileBlocks } from '../../read/files/file-leaves.ts';
+import { seenBlocks } from '../access/seen-blocks.ts';
 
 /** The home has no such block, or does not show it to this client. */
 export class NotHere extends Error {}
@@ -25,15 +26,7 @@ export class ContentBlocks {
   constructor(options: ContentBlocksOptions) {
     this.#options = options;
     const { blocks, sees } = options;
-    this.ofFiles = {
-      read: async (digest) => {
-        if (sees(digest)) return await blocks.read(digest);
-        throw new UnlistedBlock(digest);
-      },
-      sizeOf: async (digest) => (sees(digest) ? await blocks.sizeOf(digest) : undefined),
-      extentOf: async (digest) => (sees(digest) ? await blocks.extentOf(digest) : undefined),
-      extentNow: (digest) => (sees(digest) ? blocks.extentNow(digest) : undefined),
-    };
+    this.ofFiles = seenBlocks(blocks, sees);
   }
 
   /** @throws NotHere; ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when the block is known and no peer gives it intact */

@@ -28,6 +28,11 @@ test('a file is found by its sha256: one of a single leaf at once, a larger one 
     assert.equal(Buffer.compare((await by(sha(three))).rawPayload, three), 0);
     while (hashed.hashes.size < 2) await new Promise(setImmediate);
     assert.equal(Buffer.compare((await by(sha(two))).rawPayload, two), 0);
+    // Whoever has uploaded the bytes of the root as a file sees its block, and none of those below it.
+    const leaf = sha(three.subarray(0, 2 ** 20));
+    hashed.hidden.add(leaf);
+    const below = await by(sha(three));
+    assert.deepEqual([below.statusCode >= 400, below.body.includes('threethree')], [true, false]);
     hashed.hidden.add(sha(one));
     assert.equal((await by(sha(one))).statusCode, 404);
     const root = hashed.hashes.rootOf(Buffer.from(sha(two), 'hex'));

@@ -4,6 +4,7 @@ import { type BlockId, FILE, RAW } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
 import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
 import type { Access, Asker } from '../access/access.ts';
+import { seenBlocks } from '../access/seen-blocks.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
 import type { Hashing } from '../hashes/hashing.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
@@ -45,6 +46,8 @@ export function bySha256Routes(app: FastifyInstance, options: BySha256Options): 
       }
       return await sendAnswer(reply, answer, {
         view,
+        // The root may be seen as a file of another repository that has its bytes: then what is below it is not.
+        seen: seenBlocks(view.blocks, (digest) => access.sees(request, view, digest)),
         release: () => mirror.release(view),
         budget,
         hashes,

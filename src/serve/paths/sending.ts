@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
+import type { FileBlocks } from '../../read/files/file-leaves.ts';
 import { type FileAnswer, madeInTurn, type SendHooks, sendFile } from '../body/send.ts';
 import { endWith, readSmall, SMALL_BYTES } from '../body/small-body.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
@@ -17,6 +18,8 @@ import { snapshotsText } from './snapshots-page.ts';
 
 export interface Sending {
   readonly view: MirrorView;
+  /** Those of its blocks that the request sees, where what is found does not say that it sees all of the file. */
+  readonly seen?: FileBlocks;
   /** Called once, when nothing is read through the view any more. */
   readonly release: () => void;
   readonly budget: ListingBudget;
@@ -65,11 +68,11 @@ async function sendFileAnswer(
   reply: FastifyReply,
   answer: PathAnswer,
   body: Body & { kind: 'file' },
-  { view, release, hashes, onCut, onSmall }: Sending,
+  { view, seen = view.blocks, release, hashes, onCut, onSmall }: Sending,
 ): Promise<FastifyReply> {
   const { resource, range } = body;
   const { status, headers } = answer;
-  const windows: Windows = (from, to) => fileBytes(resource.file, from, to, view.blocks);
+  const windows: Windows = (from, to) => fileBytes(resource.file, from, to, seen);
   const onBytes = hashingOf(body, hashes);
   try {
     const block = blockNow(resource, view);
