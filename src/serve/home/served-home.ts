@@ -61,16 +61,18 @@ export class ServedHome implements Mirror {
 
   static async open(options: ServedHomeOptions): Promise<ServedHome> {
     const peers = new CountedPeers(await options.openPeers(), options);
+    let changes: HomeChanges | undefined;
     try {
       // The watch begins first: what a run writes while the home is opened is news.
       let home: ServedHome | undefined;
-      const changes = await HomeChanges.watch(options.home, async ({ settings }) => await home?.renew(settings));
+      changes = await HomeChanges.watch(options.home, async ({ settings }) => await home?.renew(settings));
       const heads = lookNow(options.home.heads);
       home = new ServedHome(options, peers, await startedIndex(options));
       home.#changes = changes;
       home.#heads = heads;
       return home;
     } catch (error) {
+      changes?.close();
       await peers.leave();
       throw error;
     }

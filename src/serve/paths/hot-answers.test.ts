@@ -19,6 +19,7 @@ const headOf = (number: number) => ({ number, cid: `cid${number}`, repository: '
 class OneMirror {
   head: SnapshotRecord | undefined = headOf(1);
   isPrivate = false;
+  isBehind = false;
   readonly blocks = new Map<string, { readonly at: number; readonly length: number }>();
   readonly path = join(dir, 'car');
   #end = 0;
@@ -39,6 +40,7 @@ class OneMirror {
     },
     release: () => void this.held--,
     onChange: () => () => {},
+    catchUp: () => (this.isBehind ? Promise.resolve() : undefined),
   };
 
   readonly hot = new HotAnswers({
@@ -104,6 +106,16 @@ test('an answer counts for as long as its snapshot is the head, also when the ho
   assert.equal(one.ask('/r/a'), undefined);
   one.head = undefined;
   assert.equal(one.ask('/r/a'), undefined);
+});
+
+test('while the home has a head that was not opened yet, the route answers, which waits for it', () => {
+  const one = new OneMirror();
+  one.keep('/r/file', 'text');
+  one.isBehind = true;
+  assert.equal(one.ask('/r/file'), undefined);
+  one.isBehind = false;
+  assert.equal(one.ask('/r/file'), 'text');
+  one.close();
 });
 
 test('what has become private is answered by nobody without a token', () => {

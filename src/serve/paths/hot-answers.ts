@@ -90,6 +90,8 @@ export class HotAnswers {
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const kept = this.#answers.get(request.url ?? '');
     if (kept === undefined || request.method !== 'GET' || hasConditions(request.headers)) return false;
+    // Another process may have shown the client a newer head: the route waits for it.
+    if (this.#options.mirror.catchUp?.() !== undefined) return false;
     const start = performance.now();
     const body = this.#bodyOf(kept);
     if (body === undefined) return false;
