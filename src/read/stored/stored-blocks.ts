@@ -4,7 +4,7 @@
  *
  * Measured with 40,501 blocks in 501 shards on a local peer, medians (two cores that others used, too): the place of a block 3.9 µs,
  * of which all but the extent, 0.4 µs, is the index; a file of 26 kB 28 µs, of which 15 µs are its hash; the same where the CAR is not
- * open yet 84 µs, and where its offsets have to be made first, 1.7 ms (60 to 250 ms for 65,536 blocks, in turns of 5 ms). That a block
+ * open yet 84 µs, and where its offsets have to be made first, 1.7 ms (110 to 340 ms for 65,536 blocks, in turns of 5 ms). That a block
  * is unknown takes 1.2 µs, after 22 ms once for the look through all roots.
  */
 import { ShardctlError } from '../../core/errors.ts';
