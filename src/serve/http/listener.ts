@@ -21,8 +21,11 @@ const HEADER_MS = 20_000;
 const REQUEST_MS = 30_000;
 /** A connection with nothing under way; longer than nginx keeps one to a server behind it (60 s), so that nginx never writes into a closing one. */
 const IDLE_MS = 65_000;
-/** A client that takes no byte of what waits for it, or a route that gives none. */
-export const SILENCE_MS = 60_000;
+/**
+ * A client that takes no byte of what waits for it, or a route that gives none. It is longer than the minute for which a daemon may be
+ * silent (`peer/http/client.ts`): who waits for the only holder of a block is told 503 then, rather than cut.
+ */
+export const SILENCE_MS = 75_000;
 const HANDSHAKE_MS = 10_000;
 /** How often Node looks for requests that take too long. */
 const LOOK_MS = 5_000;
