@@ -75,7 +75,7 @@ async function sendFileAnswer(
   const windows: Windows = (from, to) => fileBytes(resource.file, from, to, seen);
   const onBytes = hashingOf(body, hashes);
   try {
-    const block = blockNow(resource, view);
+    const block = blockNow(resource, seen);
     if (block !== undefined) {
       if (status === 200) onSmall?.(answer, resource, block);
       reply.hijack();
@@ -98,7 +98,7 @@ async function sendFileAnswer(
 }
 
 /** The one block that is all of a small file, if it can be had at once. */
-function blockNow({ file, size }: FileResource, { blocks }: MirrorView): Buffer | undefined {
+function blockNow({ file, size }: FileResource, blocks: Pick<FileBlocks, 'extentNow'>): Buffer | undefined {
   const leaf = size <= SMALL_BYTES ? leafOf(file) : undefined;
   const extent = leaf === undefined ? undefined : blocks.extentNow(leaf);
   return leaf === undefined || extent?.length !== size ? undefined : readSmall(extent, leaf);
