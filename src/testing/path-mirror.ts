@@ -1,5 +1,5 @@
 /** For tests: the routes for paths over snapshots of trees in memory. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import type { SnapshotRecord } from '../core/model.ts';
 import { toBytes } from '../core/path-bytes.ts';
 import { cidText } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
+import type { Extent, OpenFile } from '../read/stored/stored-blocks.ts';
 import type { Access } from '../serve/access/access.ts';
 import { FileHashes } from '../serve/hashes/file-hashes.ts';
 import { Hashing } from '../serve/hashes/hashing.ts';
@@ -30,6 +31,8 @@ export class PathMirror implements Mirror {
   readonly #stop = new AbortController();
   readonly #dir = mkdtempSync(join(tmpdir(), 'shardctl-path-mirror-'));
   readonly #snapshots = new Map<string, SnapshotRecord[]>();
+  readonly #car = openSync(join(this.#dir, 'car'), 'w+');
+  #carBytes = 0;
 
   /** @param privateNames of repositories that nobody may read */
   constructor(privateNames: readonly string[] = []) {
@@ -84,7 +87,7 @@ export class PathMirror implements Mirror {
     const repositories = new Map([...this.#snapshots].map(([name, snapshots]) => [name, { name, snapshots, head: snapshots.at(-1) }]));
     const blocks = {
       read: (digest: Uint8Array) => this.blocks.read(digest),
-      extentNow: () => undefined,
+      extentNow: (digest: Uint8Array) => this.#extentOf(digest),
       extentOf: async () => undefined,
       sizeOf: async (digest: Uint8Array) => (await this.blocks.read(digest)).length,
       placeOf: (digest: Uint8Array) =>
@@ -100,6 +103,15 @@ export class PathMirror implements Mirror {
     this.held--;
   }
 
+  /** Small blocks lie in a file, as those of a local peer do. */
+  #extentOf(digest: Uint8Array): Extent | undefined {
+    const block = this.blocks.now(digest);
+    if (block.length > 64 * 1024) return undefined;
+    const at = this.#carBytes;
+    this.#carBytes += writeSync(this.#car, block, 0, block.length, at);
+    return { file: { fd: this.#car, isOpen: true } as OpenFile, at, length: block.length };
+  }
+
   onChange(): () => void {
     return () => {};
   }
@@ -112,6 +124,7 @@ export class PathMirror implements Mirror {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.app.close();
+    closeSync(this.#car);
     rmSync(this.#dir, { recursive: true, force: true });
   }
 }

@@ -36,18 +36,18 @@ export async function* fileBytes(file: FileToRead, from: number, to: number, blo
   let ahead: Promise<readonly [Window, Buffer | undefined]> | undefined;
   let isFinished = false;
   let letGo = () => {};
-  const runs = runsOf(file, from, to, blocks);
+  const rows = rowsOf(file, from, to, blocks);
   try {
     let at = from;
     for (let isFirst = true; ; isFirst = false) {
-      ahead ??= nextWindow(runs, blocks, spare);
+      ahead ??= nextWindow(rows, blocks, spare);
       const [window, buffer] = await ahead;
       ahead = undefined;
       if (window.length === 0) break;
       for (const part of window) at += part.length;
       if (at > to) throw new ShardctlError('DAMAGE', `${cidText(file, 1)} has more bytes than it says`);
       if (at < to && !isFirst) {
-        ahead = nextWindow(runs, blocks, spare);
+        ahead = nextWindow(rows, blocks, spare);
         // Told of when the next window is asked for; until then nobody listens.
         ahead.catch(() => {});
       }
@@ -61,7 +61,7 @@ export async function* fileBytes(file: FileToRead, from: number, to: number, blo
     isFinished = true;
   } finally {
     const last = await ahead?.catch(() => undefined);
-    await runs.return();
+    await rows.return();
     letGo();
     // Who stops in the middle may still be sending what he has: that buffer is nobody's any more.
     if (isFinished) for (const buffer of spare) buffers.give(buffer);
@@ -70,7 +70,7 @@ export async function* fileBytes(file: FileToRead, from: number, to: number, blo
 }
 
 /** Leaves that are read at once: in a file, one behind the other; or bytes that are there already. */
-type Run = { readonly file: OpenFile; readonly at: number; readonly length: number; readonly leaves: readonly PlacedLeaf[] } | Window;
+type Row = { readonly file: OpenFile; readonly at: number; readonly length: number; readonly leaves: readonly PlacedLeaf[] } | Window;
 
 interface PlacedLeaf extends LeafPart {
   readonly extent: Extent;
@@ -78,14 +78,14 @@ interface PlacedLeaf extends LeafPart {
 
 /** The next window, in a buffer that must be spared until the window is not needed any more. */
 async function nextWindow(
-  runs: AsyncGenerator<Run, void, void>,
+  rows: AsyncGenerator<Row, void, void>,
   blocks: FileBlocks,
   spare: Buffer[],
 ): Promise<readonly [Window, Buffer | undefined]> {
-  const { value: run } = await runs.next();
-  if (run === undefined) return [[], undefined];
-  if (!('leaves' in run)) return [run, undefined];
-  const { file, at, length, leaves } = run;
+  const { value: row } = await rows.next();
+  if (row === undefined) return [[], undefined];
+  if (!('leaves' in row)) return [row, undefined];
+  const { file, at, length, leaves } = row;
   const buffer = bufferOf(length, spare);
   const bytesRead = await readFully(file, buffer.subarray(0, length), at).finally(() => file.release());
   const window: Uint8Array[] = [];
@@ -132,50 +132,50 @@ async function intact(leaf: BlockId, size: number | undefined, blocks: FileBlock
   return block;
 }
 
-/** Files of all runs that are not read yet are held: whoever takes a run releases its file. */
-async function* runsOf(file: FileToRead, from: number, to: number, blocks: FileBlocks): AsyncGenerator<Run, void, void> {
+/** Files of all rows that are not read yet are held: whoever takes a row releases its file. */
+async function* rowsOf(file: FileToRead, from: number, to: number, blocks: FileBlocks): AsyncGenerator<Row, void, void> {
   let most = 0;
-  let run: PlacedLeaf[] = [];
-  const taken = (): Run => {
-    const [first, last] = [run[0] as PlacedLeaf, run.at(-1) as PlacedLeaf];
+  let row: PlacedLeaf[] = [];
+  const taken = (): Row => {
+    const [first, last] = [row[0] as PlacedLeaf, row.at(-1) as PlacedLeaf];
     const { at } = first.extent;
-    const taken = { file: first.extent.file, at, length: last.extent.at + last.extent.length - at, leaves: run };
-    run = [];
+    const taken = { file: first.extent.file, at, length: last.extent.at + last.extent.length - at, leaves: row };
+    row = [];
     most = Math.min(MOST_WINDOW_BYTES, Math.max(most, taken.length) * 2);
     return taken;
   };
   try {
     for await (const part of leavesOf(file, from, to, blocks)) {
       if ('data' in part) {
-        if (run.length > 0) yield taken();
+        if (row.length > 0) yield taken();
         yield [part.data];
         continue;
       }
       const extent = blocks.extentNow(part.leaf.digest) ?? (await blocks.extentOf(part.leaf.digest));
       if (extent === undefined) {
-        if (run.length > 0) yield taken();
+        if (row.length > 0) yield taken();
         yield [(await intact(part.leaf, part.size, blocks)).subarray(part.from, part.to)];
         continue;
       }
-      if (run.length > 0 && follows(run, extent, most)) {
-        run.push({ ...part, extent });
+      if (row.length > 0 && follows(row, extent, most)) {
+        row.push({ ...part, extent });
         continue;
       }
-      // Held before this generator waits for whoever takes the run before.
+      // Held before this generator waits for whoever takes the row before.
       extent.file.hold();
-      const before = run.length > 0 ? taken() : undefined;
-      run = [{ ...part, extent }];
+      const before = row.length > 0 ? taken() : undefined;
+      row = [{ ...part, extent }];
       if (before !== undefined) yield before;
     }
-    if (run.length > 0) yield taken();
+    if (row.length > 0) yield taken();
   } finally {
-    run[0]?.extent.file.release();
+    row[0]?.extent.file.release();
   }
 }
 
-/** Whether the extent lies behind the run, and they are not too much together. */
-function follows(run: readonly PlacedLeaf[], { file, at, length }: Extent, most: number): boolean {
-  const [first, last] = [(run[0] as PlacedLeaf).extent, (run.at(-1) as PlacedLeaf).extent];
+/** Whether the extent lies behind the row, and they are not too much together. */
+function follows(row: readonly PlacedLeaf[], { file, at, length }: Extent, most: number): boolean {
+  const [first, last] = [(row[0] as PlacedLeaf).extent, (row.at(-1) as PlacedLeaf).extent];
   const gap = at - (last.at + last.length);
   return file === first.file && gap >= 0 && gap <= MOST_GAP_BYTES && at + length - first.at <= most;
 }
