@@ -11,6 +11,9 @@ const SLICE_BYTES = 64 * 1024;
 /** So small that four thousand of them are within the bound. */
 const SMALL_SLICE_BYTES = 16 * 1024;
 
+/** How often it is looked, while somebody waits for room, who has waited longest for his client. */
+const LOOK_MS = 250;
+
 export interface BodyMemoryOptions {
   readonly mostBytes?: number;
   /** Milliseconds, from any beginning. */
@@ -30,6 +33,9 @@ export class BodyMemory {
   /** In the order in which they were taken. */
   readonly #shares = new Set<Share>();
   #bytes = 0;
+  /** In the order in which they came. */
+  readonly #waiting = new Set<() => void>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ mostBytes = MOST_BYTES, now = () => performance.now() }: BodyMemoryOptions = {}) {
     this.#mostBytes = mostBytes;
@@ -46,7 +52,7 @@ export class BodyMemory {
 
   /** Whether nothing more should be begun. Those who have waited too long are dropped. */
   isFull(): boolean {
-    this.#dropOldest();
+    this.#dropOldest(this.#mostBytes);
     return this.#bytes > this.#mostBytes;
   }
 
@@ -61,17 +67,33 @@ export class BodyMemory {
     const share = { bytes, since: this.#now(), drop };
     this.#shares.add(share);
     this.#bytes += bytes;
-    this.#dropOldest();
+    this.#dropOldest(this.#mostBytes);
     return share;
   }
 
-  give(share: Share): void {
-    if (this.#shares.delete(share)) this.#bytes -= share.bytes;
+  /** Resolves when memory is not tight, for bodies that cannot be sent in slices. Who has waited longest for his client is dropped for them. */
+  async room(): Promise<void> {
+    while (this.isTight) {
+      this.#timer ??= setInterval(() => this.#dropOldest(this.#mostBytes / 2), LOOK_MS).unref();
+      await new Promise<void>((resolve) => void this.#waiting.add(resolve));
+    }
   }
 
-  #dropOldest(): void {
+  give(share: Share): void {
+    if (!this.#shares.delete(share)) return;
+    this.#bytes -= share.bytes;
+    if (this.isTight || this.#waiting.size === 0) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    for (const resume of waiting) resume();
+  }
+
+  /** Drops those that have waited longest until no more than `most` bytes are left, and nobody who is young. */
+  #dropOldest(most: number): void {
     for (const share of this.#shares) {
-      if (this.#bytes <= this.#mostBytes || share.since > this.#now() - PATIENCE_MS) return;
+      if (this.#bytes <= most || share.since > this.#now() - PATIENCE_MS) return;
       this.give(share);
       share.drop();
     }

@@ -52,7 +52,7 @@ export interface FileAnswer {
 export interface StreamAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Small ones: each client that reads slowly has one waiting. */
+  /** Each client that reads slowly has one waiting; the next is made when there is room for it. */
   readonly pieces: AsyncGenerator<Uint8Array>;
 }
 
@@ -130,15 +130,23 @@ class Sending {
   }
 
   async run(): Promise<void> {
-    const { making } = this.#bounds;
+    const { memory, making } = this.#bounds;
+    const isStream = this.#parts.inSlices === undefined;
     if (making.waiting < MOST_WAITING) this.#raw.emit(BODY_WAITS);
     try {
       for (;;) {
         // Nothing is kept while it waits for its turn.
         if (!this.#getsWindows) await this.#parts.end();
-        const step = await making.take(async () => (this.#isGone ? undefined : await this.#step()));
+        if (isStream) await memory.room();
+        const step = await making.take(async () => {
+          if (this.#isGone) return undefined;
+          // Others may have taken the room before its turn came.
+          return isStream && memory.isTight ? 'again' : await this.#step();
+        });
+        if (step === 'again') continue;
         if (step === undefined) break;
         await step.taken;
+        if (isStream) this.#hold(0);
         this.#judge();
       }
       this.#begin();

@@ -2,8 +2,10 @@
  * A listening server with its bounds: how many connections, how long a client may take to send a request or to take its answer. What is
  * refused here reaches no route.
  *
- * With TLS it speaks HTTP/2 as well as HTTP/1.1, because Kubo reads from elsewhere than private addresses over HTTP/2 only. Rapid resets
- * and floods of SETTINGS or PING are left to nghttp2, which Node 20 brings with bounds on each.
+ * With TLS it speaks HTTP/2 as well as HTTP/1.1, because Kubo reads from elsewhere than private addresses over HTTP/2 only. Seen with Node
+ * 20.20 (nghttp2 1.61) and raw frames: nghttp2 ends a session after 1,000 streams that its client has reset and with a flood of
+ * CONTINUATION; Node destroys one with a flood of SETTINGS or PING within 0.1 s. What nobody bounds is how many requests all sessions
+ * together bring: a hundred streams each. So those of HTTP/2 always go through the turnstile.
  */
 import { createServer, type Server } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -206,6 +208,9 @@ function secureServer(handle: Handle, { cert, key }: Certificate): SecureServer 
         handshakeTimeout: HANDSHAKE_MS,
         maxHeaderListPairs: MOST_HEADERS,
         maxSessionInvalidFrames: 100,
+        maxSessionRejectedStreams: 100,
+        // MiB: headers, what waits to be sent, and what was not acknowledged. With more than this a session gets no new streams.
+        maxSessionMemory: 4,
         unknownProtocolTimeout: HANDSHAKE_MS,
         settings: { maxConcurrentStreams: MOST_STREAMS, maxHeaderListSize: MOST_HEADER_BYTES, enablePush: false },
       },

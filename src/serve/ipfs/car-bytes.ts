@@ -13,9 +13,11 @@ export async function* carOf(root: AnyCid, blocks: AsyncIterable<CidBlock>): Asy
     parts.push(varint(cid.bytes.length + data.length), cid.bytes, data);
     bytes += cid.bytes.length + data.length;
     if (bytes < PIECE_BYTES) continue;
-    yield Buffer.concat(parts);
+    const piece = Buffer.concat(parts);
+    // Before anybody waits: what a generator still names while its client reads stays in memory.
     parts = [];
     bytes = 0;
+    yield piece;
   }
   if (parts.length > 0) yield Buffer.concat(parts);
 }

@@ -1,5 +1,7 @@
 /** `?format=raw`: one block as it is. */
 import { textOfCid } from '../../dag/cid.ts';
+import type { Window } from '../../read/files/file-bytes.ts';
+import { SMALL_BYTES } from '../body/small-body.ts';
 import { decide } from '../paths/conditions.ts';
 import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { firstRange } from './first-range.ts';
@@ -21,10 +23,16 @@ export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer>
   const early = decide(conditions, { etag, modified: undefined }, undefined, method);
   if (early.status === 304) return { status: 304, headers, body: undefined };
   if (early.status === 412) return plain(412, 'the block is not the one that the request is meant for');
-  const block = await blocks.read(resolved.last);
-  const decision = decide(conditions, { etag, modified: undefined }, block.length, method);
-  if (decision.status === 416) return plain(416, 'the block has no such bytes', { 'content-range': `bytes */${block.length}` });
-  const { from, to } = decision.status === 206 ? decision.range : { from: 0, to: block.length };
+  const known = await blocks.sizeOf(resolved.last);
+  // A large one is read when it is its turn to be sent: hundreds of them that wait for slow clients would be hundreds of megabytes.
+  const block = method !== 'HEAD' && known > SMALL_BYTES ? undefined : await blocks.read(resolved.last);
+  const size = block?.length ?? known;
+  const decision = decide(conditions, { etag, modified: undefined }, size, method);
+  if (decision.status === 416) return plain(416, 'the block has no such bytes', { 'content-range': `bytes */${size}` });
+  const part = async function* (at: number, end: number): AsyncGenerator<Window, void, void> {
+    yield [(await blocks.read(resolved.last)).subarray(at, end)];
+  };
+  const { from, to } = decision.status === 206 ? decision.range : { from: 0, to: size };
   return {
     status: decision.status,
     headers: {
@@ -34,8 +42,8 @@ export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer>
       'x-content-type-options': 'nosniff',
       'accept-ranges': 'bytes',
       'content-length': String(to - from),
-      ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${block.length}` } : {}),
+      ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${size}` } : {}),
     },
-    body: method === 'HEAD' ? undefined : block.subarray(from, to),
+    body: method === 'HEAD' ? undefined : (block?.subarray(from, to) ?? { from, to, windows: (at, end) => part(at, end) }),
   };
 }

@@ -5,7 +5,7 @@ import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
 import { unixFsOf } from '../../dag/node-links.ts';
 import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
 import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
-import type { FileAnswer } from '../body/send.ts';
+import { type FileAnswer, madeInTurn } from '../body/send.ts';
 import { encodePath } from '../paths/address.ts';
 import { decide } from '../paths/conditions.ts';
 import { contentTypeOf, isDocument, OCTETS, SANDBOX } from '../paths/content-type.ts';
@@ -110,7 +110,7 @@ async function fileAnswer(
   const windows = windowsOf(file, blocks);
   return sent(request, resolved, {
     etag: `"${tag}"`,
-    type: named === OCTETS ? await guessedType(request, windows, size) : named,
+    type: named === OCTETS ? await madeInTurn(() => guessedType(request, windows, size)) : named,
     modified: mtimeNs === undefined || mtimeNs <= 0n ? undefined : Number(mtimeNs / 1_000_000_000n),
     size,
     windows,
