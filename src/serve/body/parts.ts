@@ -79,7 +79,7 @@ export class StreamParts implements Parts {
   }
 
   get windowsHeld(): number {
-    return 1;
+    return 2;
   }
 
   async next(): Promise<Window | undefined> {

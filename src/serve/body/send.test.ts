@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import { connect, createServer as createServer2 } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
+import { type AddressInfo, connect as connectTcp, type Server } from 'node:net';
 import { after, test } from 'node:test';
 import { fastify } from 'fastify';
 import { BodyMemory, type Share } from './body-memory.ts';
 import { type FileAnswer, sendFile } from './send.ts';
+import { MakingTurns } from './turns.ts';
 
 const body = Buffer.from(Array.from({ length: 3_000_000 }, (_, at) => at % 251));
 const done: (() => void)[] = [];
@@ -151,4 +152,40 @@ test('when bodies take too much, those that have waited longest are dropped, and
   memory.give(shares.get('b') as Share);
   memory.give(shares.get('a') as Share);
   assert.equal(memory.isTight, false, 'what was dropped is given back once');
+});
+
+test('what bodies take stays within its bound with many clients that read nothing, and whoever reads has his file', async () => {
+  const most = 1024 * 1024;
+  let peak = 0;
+  class Watched extends BodyMemory {
+    override take(bytes: number, drop: () => void): Share {
+      const share = super.take(bytes, drop);
+      peak = Math.max(peak, this.bytes);
+      return share;
+    }
+  }
+  const bounds = { memory: new Watched({ mostBytes: most }), making: new MakingTurns() };
+  // More than the system takes for a connection that nobody reads.
+  const large = Buffer.alloc(1024 * 1024, 7);
+  const windows: FileAnswer['windows'] = async function* (from, to) {
+    for (let at = from; at < to; at += large.length) yield [large.subarray(0, Math.min(large.length, to - at))];
+  };
+  const app = fastify();
+  app.get('/:size', async (request, reply) => {
+    const to = Number((request.params as { size: string }).size);
+    await sendFile(reply, { status: 200, headers: { 'content-length': String(to) }, from: 0, to, windows }, { bounds });
+    return reply;
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const idle = Array.from({ length: 40 }, () => connectTcp({ host: '127.0.0.1', port, readableHighWaterMark: 1 } as never).pause());
+  done.push(() => {
+    for (const socket of idle) socket.destroy();
+    void app.close();
+  });
+  for (const socket of idle) socket.on('error', () => {}).write(`GET /${1e9} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  const { bytes } = await got(`http://127.0.0.1:${port}/3000000`);
+  assert.equal(bytes.length, 3_000_000);
+  // Each slice is at most as large as the bound was full before it: the bound is passed by no more than one for each that is sending.
+  assert.ok(peak > 0 && peak <= most * 2, `${peak}`);
 });

@@ -137,16 +137,15 @@ class Sending {
       for (;;) {
         // Nothing is kept while it waits for its turn.
         if (!this.#getsWindows) await this.#parts.end();
-        if (isStream) await memory.room();
+        if (isStream && this.#share === undefined) await memory.room();
         const step = await making.take(async () => {
           if (this.#isGone) return undefined;
           // Others may have taken the room before its turn came.
-          return isStream && memory.isTight ? 'again' : await this.#step();
+          return isStream && this.#share === undefined && memory.isTight ? 'again' : await this.#step();
         });
         if (step === 'again') continue;
         if (step === undefined) break;
         await step.taken;
-        if (isStream) this.#hold(0);
         this.#judge();
       }
       this.#begin();
@@ -184,7 +183,7 @@ class Sending {
     const bytes = bytesOf(window);
     if (this.#hooks.onBytes !== undefined) for (const part of window) this.#hooks.onBytes(part);
     this.#bytesSince += bytes;
-    // Until the next one is made: meanwhile it is read ahead.
+    // Until the next one is made: meanwhile it is read ahead, or whoever makes the stream still has the block that it is a copy of.
     this.#hold(bytes * this.#parts.windowsHeld);
     return { taken: written(this.#raw, window) };
   }
