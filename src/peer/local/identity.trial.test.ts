@@ -55,7 +55,8 @@ test('one flipped bit of peer.json leaves the peer as it is, or refused with the
       assert.equal(await new LocalPeer(options).has(shard.cid), true, `bit ${bit}`);
     }
   }
-  assert.ok(refused > 1000, `${refused} of them`);
+  // Half of all bits and more; a sample has a fifth of them.
+  assert.ok(refused > 1000 / sampled(5, 1), `${refused} of them`);
 });
 
 test('a newer format is refused and never written over', async () => {

@@ -27,7 +27,11 @@ test('as many as there are places are worked on, in the order in which they came
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 60 }), (places, steps) => {
       const handled: Answer[] = [];
-      const turnstile = new Turnstile(places, (_request, response) => void handled.push(response as unknown as Answer));
+      const turnstile = new Turnstile(
+        places,
+        (_request, response) => void handled.push(response as unknown as Answer),
+        () => false,
+      );
       // The model: lists that are searched each time.
       const here: Answer[] = [];
       let inside: Answer[] = [];

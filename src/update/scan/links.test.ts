@@ -70,7 +70,17 @@ test('no step of the way may be outside, not even one that comes back', () => {
 });
 
 test('a link that leads to nothing, to no file or directory, or round in a circle stays one', () => {
-  for (const target of ['none', 'none/..', 'file/', 'file/.', 'file/..', 'file/none', 'x'.repeat(300)])
+  for (const target of [
+    'none',
+    'none/..',
+    'file/',
+    'file/.',
+    'file/..',
+    'file/none',
+    `${source}/file/`,
+    `${source}/file/.`,
+    'x'.repeat(300),
+  ])
     assert.equal(led(target), 'nowhere', target);
   symlinkSync('two', join(source, 'sub', 'one'));
   symlinkSync('one', join(source, 'sub', 'two'));

@@ -141,12 +141,12 @@ export class Links {
     return unless('EINVAL', () => this.#reach.readLink(origin).toString('latin1'));
   }
 
-  /** The components behind the source's own in an absolute path; undefined when it leads elsewhere. */
+  /** The components behind the source's own in an absolute path; undefined when it leads elsewhere. A file has no `/` or `/.` behind it. */
   #inside(target: ByteString): ByteString[] | undefined {
     this.#names ??= [this.#source, realPathOf(this.#source)].map((path) => plain(componentsOf(path)));
     const components = plain(componentsOf(target));
     const own = this.#names.find((names) => names.every((name, i) => components[i] === name));
-    return own && [...components.slice(own.length), ...(target.endsWith('/') ? [''] : [])];
+    return own && [...components.slice(own.length), ...(/\/\.?$/.test(target) ? [''] : [])];
   }
 }
 
