@@ -1,10 +1,12 @@
 /** For tests: the gateway's routes over blocks in memory. */
+
 import { setImmediate as turn } from 'node:timers/promises';
 import { type FastifyInstance, fastify } from 'fastify';
 import { UnlistedBlock } from '../read/blocks/block-source.ts';
 import type { ShardCar } from '../read/stored/stored-blocks.ts';
 import { ipfsRoutes } from '../serve/ipfs/ipfs-routes.ts';
-import type { Mirror, MirrorView } from '../serve/mirror.ts';
+import type { MirrorView } from '../serve/mirror.ts';
+import { countedMirror } from './counted-mirror.ts';
 
 export interface GatewayOptions {
   /** @returns undefined when there is no such block */
@@ -22,7 +24,6 @@ export interface TestGateway {
 }
 
 export function gatewayOver({ block, sees = () => true, isRestricted = false, shardCarOf, onCut = () => {} }: GatewayOptions): TestGateway {
-  let held = 0;
   const blocks = {
     read: async (digest: Uint8Array) => {
       const bytes = block(digest);
@@ -35,17 +36,10 @@ export function gatewayOver({ block, sees = () => true, isRestricted = false, sh
     carOf: async (cid: string) => shardCarOf?.(cid),
   };
   const view = { repositories: new Map(), peers: new Map(), blocks } as unknown as MirrorView;
-  const mirror: Mirror = {
-    acquire: () => {
-      held++;
-      return view;
-    },
-    release: () => void held--,
-    onChange: () => () => {},
-  };
+  const { mirror, held } = countedMirror(view);
   const app = fastify({ exposeHeadRoutes: false });
   ipfsRoutes(app, { mirror, access: { isRestricted, sees: (_asker, _view, digest) => sees(digest) }, onCut });
-  return { app, held: () => held };
+  return { app, held };
 }
 
 /** Waits until no request holds a view any more: a stream ends some turns after its last byte was read. */

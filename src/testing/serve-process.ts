@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import type { LoneNetwork } from './package-tools/lone-network.ts';
 import type { Program } from './program.ts';
 
 export class ServeProcess {
@@ -12,7 +13,15 @@ export class ServeProcess {
 
   /** @param options of `serve` */
   static async start(program: Program, ...options: string[]): Promise<ServeProcess> {
-    const child = program.start('serve', ...options);
+    return await ServeProcess.#answering(program.start('serve', ...options));
+  }
+
+  /** As `start`, in a network with nothing else in it. */
+  static async startIn(network: Pick<LoneNetwork, 'command'>, program: Program, ...options: string[]): Promise<ServeProcess> {
+    return await ServeProcess.#answering(program.startBy((...command) => network.command(...command), 'serve', ...options));
+  }
+
+  static async #answering(child: ChildProcess): Promise<ServeProcess> {
     const said: string[] = [];
     const url = new Promise<string>((resolve, reject) => {
       for (const stream of [child.stdout, child.stderr]) {

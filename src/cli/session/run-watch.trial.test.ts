@@ -9,13 +9,19 @@ import { homePaths } from '../../home/home.ts';
 import { Program } from '../../testing/program.ts';
 import { systemProcesses } from './process-table.ts';
 
+/** Adds a source of one file. @returns its path */
+function withOneFile(program: Program): string {
+  const source = program.path('source');
+  mkdirSync(source);
+  writeFileSync(join(source, 'file'), 'x');
+  program.succeeds('add', source, '--name', 'n');
+  return source;
+}
+
 test('a run that waits for the lock is seen by status, and after kill -9 it is not', async () => {
   const program = new Program();
   try {
-    const source = program.path('source');
-    mkdirSync(source);
-    writeFileSync(join(source, 'file'), 'x');
-    program.succeeds('add', source, '--name', 'n');
+    withOneFile(program);
     const home = homePaths(program.home);
     const holder = { ...systemProcesses().self(), command: 'shardctl prune', at: new Date().toISOString() };
     writeFileSync(join(home.locks, `${holder.pid}-ab.json`), JSON.stringify(holder));
@@ -44,10 +50,7 @@ test('a run that waits for the lock is seen by status, and after kill -9 it is n
 test('what runs came to is kept: one that has changed something, and one that has failed until one does not', () => {
   const program = new Program();
   try {
-    const source = program.path('source');
-    mkdirSync(source);
-    writeFileSync(join(source, 'file'), 'x');
-    program.succeeds('add', source, '--name', 'n');
+    const source = withOneFile(program);
     const { runs, failures } = homePaths(program.home);
     const read = () => JSON.parse(readFileSync(join(runs, 'update', 'n.json'), 'utf8')) as { number: number; changedEntries: number }[];
     assert.deepEqual(

@@ -20,7 +20,7 @@ import type { OpenCar } from './open-car.ts';
 import { OpenCars } from './open-cars.ts';
 
 /** A block up to this size is read at once from a file on this machine; a larger one while others get their turn. */
-const AT_ONCE_BYTES = 64 * 1024;
+export const AT_ONCE_BYTES = 64 * 1024;
 
 /** So many blocks of a shard are read by themselves before the shard is opened: whoever reads on gets the next ones with few questions. */
 const MOST_ALONE = 8;

@@ -14,7 +14,7 @@ import type { Index } from '../../index/index.ts';
 import { type BlockPlace, type Blocks, UnlistedBlock, unreadable } from '../blocks/block-source.ts';
 import { type Holding, Holdings } from './holdings.ts';
 import type { OpenFile } from './open-car.ts';
-import type { Failure, ReplicaPlace, Replicas } from './replicas.ts';
+import { AT_ONCE_BYTES, type Failure, type ReplicaPlace, type Replicas } from './replicas.ts';
 import { ShardCar } from './shard-car.ts';
 
 export type { OpenFile } from './open-car.ts';
@@ -22,8 +22,6 @@ export type { ShardCar } from './shard-car.ts';
 
 /** Records of shards that are kept decoded. */
 const MOST_PLACES = 8192;
-/** A block up to this size is read at once; a larger one while others get their turn. */
-const AT_ONCE_BYTES = 64 * 1024;
 
 /**
  * Where a block's bytes lie in a file on this machine. Nobody has hashed them: if their hash is another, `StoredBlocks.read` gives the

@@ -12,8 +12,6 @@ export interface AccessLogOptions {
   readonly now: () => number;
 }
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
 /** Notes the request now and its answer when that has ended, be it whole or cut. */
 export function logAnswer({ format, write, now }: AccessLogOptions, request: IncomingMessage, response: ServerResponse): void {
   const began = now();
@@ -46,10 +44,9 @@ export function logAnswer({ format, write, now }: AccessLogOptions, request: Inc
 
 /** As `10/Oct/2000:13:55:36 +0000`. */
 function commonTime(ms: number): string {
-  const at = new Date(ms);
-  const two = (number: number) => String(number).padStart(2, '0');
-  const time = [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(':');
-  return `${two(at.getUTCDate())}/${MONTHS[at.getUTCMonth()]}/${at.getUTCFullYear()}:${time} +0000`;
+  // Tue, 10 Oct 2000 13:55:36 GMT
+  const [, day, month, year, time] = new Date(ms).toUTCString().split(' ');
+  return `${day}/${month}/${year}:${time} +0000`;
 }
 
 /** Quotes, backslashes and what is no printable ASCII as `\xHH`, so that a line stays one line and a field one field. */

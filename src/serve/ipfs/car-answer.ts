@@ -3,7 +3,7 @@ import { DAG_PB } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
 import type { Window } from '../../read/files/file-bytes.ts';
 import type { ShardCar } from '../../read/stored/stored-blocks.ts';
-import { decide, type RequestConditions } from '../paths/conditions.ts';
+import { decide, noSuchBytes, partOf, type RequestConditions } from '../paths/conditions.ts';
 import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { carOf } from './car-bytes.ts';
 import { type CarRequest, carContentType, carEtag, carRequestOf } from './car-request.ts';
@@ -73,14 +73,13 @@ function shardCar(request: GatewayRequest, car: ShardCar): GatewayAnswer {
   const decision = decide(conditions, { etag, modified: undefined }, carBytes, method);
   if (decision.status === 304) return { status: 304, headers: withoutContent(headers), body: undefined };
   if (decision.status === 412) return plain(412, 'the shard is not the one that the request is meant for');
-  if (decision.status === 416) return plain(416, 'the CAR has no such bytes', { 'content-range': `bytes */${carBytes}` });
-  const { from, to } = decision.status === 206 ? decision.range : { from: 0, to: carBytes };
+  if (decision.status === 416) return plain(416, 'the CAR has no such bytes', noSuchBytes(carBytes));
+  const { from, to, headers: part } = partOf(decision, carBytes);
   return {
     status: decision.status,
     headers: {
       ...headers,
-      'content-length': String(to - from),
-      ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${carBytes}` } : {}),
+      ...part,
     },
     body: method === 'HEAD' ? undefined : { from, to, windows: (at, end) => windowsOf(car, at, end) },
   };

@@ -7,8 +7,8 @@ import { after, before, suite, test } from 'node:test';
 import { onlyInAll } from '../../testing/depth.ts';
 import { cidsIn, FixtureDag, type FixtureEntry, fixtureCar, urlOf, WHOLE_FIXTURES } from '../../testing/gateway-fixtures.ts';
 import { KuboDaemon, kuboBinary, requireKubo } from '../../testing/kubo.ts';
-import { Served } from '../../testing/package-tools/served.ts';
 import { Program } from '../../testing/program.ts';
+import { ServeProcess } from '../../testing/serve-process.ts';
 
 const RAW = 'application/vnd.ipld.raw';
 const CAR = 'application/vnd.ipld.car';
@@ -111,12 +111,12 @@ function filesAt(dag: FixtureDag, url: string, { names, cid }: Pick<FixtureEntry
 
 suite('serve answers as stock Kubo does', { skip: onlyInAll(kuboBinary() === undefined && 'no Kubo binary') }, () => {
   const program = new Program();
-  let served: Served;
+  let served: ServeProcess;
   let kubo: KuboDaemon;
 
   before(async () => {
     for (const name of WHOLE_FIXTURES) program.succeeds('import-car', fixtureCar(name), '--name', name);
-    served = await Served.start(program, { command: (...command) => command }, '--listen', '127.0.0.1:0');
+    served = await ServeProcess.start(program, '--listen', '127.0.0.1:0');
     kubo = await KuboDaemon.start(program.path('ipfs'), {}, ['--offline']);
     for (const name of WHOLE_FIXTURES) await kubo.repo.start(['dag', 'import', '--pin-roots=false', fixtureCar(name)]);
   });

@@ -1,7 +1,9 @@
 /** `/ipfs/CID/PATH?QUERY` taken apart: the path gateway's names are bytes, and `+` is no space. */
+
 import type { ByteString } from '../../core/model.ts';
 import { anyCidIn } from '../../dag/cid-text.ts';
 import type { AnyCid } from '../../dag/foreign-cid.ts';
+import { percentDecoded } from '../paths/address.ts';
 
 export interface ContentPath {
   readonly root: AnyCid;
@@ -45,8 +47,7 @@ export function contentPathOf(url: string): ContentPath {
 /** @throws BadRequest when a percent sign does not begin the code of a byte, or a byte is 0 */
 function decodedPath(encoded: string): ByteString {
   if (/%(?![0-9a-fA-F]{2})/.test(encoded)) throw new BadRequest('a "%" in the path that does not begin the code of a byte');
-  // What is beyond ASCII came as bytes: Node gives the target as latin1.
-  const decoded = encoded.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const decoded = percentDecoded(encoded);
   if (decoded.includes('\0')) throw new BadRequest('a byte 0 in the path');
   return decoded;
 }

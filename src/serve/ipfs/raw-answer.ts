@@ -2,7 +2,7 @@
 import { textOfCid } from '../../dag/cid.ts';
 import type { Window } from '../../read/files/file-bytes.ts';
 import { SMALL_BYTES } from '../body/small-body.ts';
-import { decide } from '../paths/conditions.ts';
+import { decide, noSuchBytes, partOf } from '../paths/conditions.ts';
 import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { firstRange } from './first-range.ts';
 import { resolvePath } from './resolved-path.ts';
@@ -28,11 +28,11 @@ export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer>
   const block = method !== 'HEAD' && known > SMALL_BYTES ? undefined : await blocks.read(resolved.last);
   const size = block?.length ?? known;
   const decision = decide(conditions, { etag, modified: undefined }, size, method);
-  if (decision.status === 416) return plain(416, 'the block has no such bytes', { 'content-range': `bytes */${size}` });
-  const part = async function* (at: number, end: number): AsyncGenerator<Window, void, void> {
+  if (decision.status === 416) return plain(416, 'the block has no such bytes', noSuchBytes(size));
+  const windows = async function* (at: number, end: number): AsyncGenerator<Window, void, void> {
     yield [(await blocks.read(resolved.last)).subarray(at, end)];
   };
-  const { from, to } = decision.status === 206 ? decision.range : { from: 0, to: size };
+  const { from, to, headers: part } = partOf(decision, size);
   return {
     status: decision.status,
     headers: {
@@ -41,9 +41,8 @@ export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer>
       'content-disposition': disposition('attachment', path.query.get('filename') || `${cid}.bin`),
       'x-content-type-options': 'nosniff',
       'accept-ranges': 'bytes',
-      'content-length': String(to - from),
-      ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${size}` } : {}),
+      ...part,
     },
-    body: method === 'HEAD' ? undefined : (block?.subarray(from, to) ?? { from, to, windows: (at, end) => part(at, end) }),
+    body: method === 'HEAD' ? undefined : (block?.subarray(from, to) ?? { from, to, windows }),
   };
 }

@@ -7,7 +7,7 @@ import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
 import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
 import { type FileAnswer, madeInTurn } from '../body/send.ts';
 import { encodePath } from '../paths/address.ts';
-import { decide } from '../paths/conditions.ts';
+import { decide, noSuchBytes, partOf } from '../paths/conditions.ts';
 import { contentTypeOf, isDocument, OCTETS, SANDBOX } from '../paths/content-type.ts';
 import { LISTING_POLICY } from '../paths/page.ts';
 import { contentHeaders, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
@@ -143,8 +143,8 @@ function sent(request: GatewayRequest, resolved: ResolvedPath, { etag, type, mod
   const decision = decide(firstRange(request.headers), { etag, modified }, size, method);
   if (decision.status === 304) return { status: 304, headers, body: undefined };
   if (decision.status === 412) return plain(412, 'the file is not the one that the request is meant for');
-  if (decision.status === 416) return plain(416, 'the file has no such bytes', { 'content-range': `bytes */${size}` });
-  const { from, to } = decision.status === 206 ? decision.range : { from: 0, to: size };
+  if (decision.status === 416) return plain(416, 'the file has no such bytes', noSuchBytes(size));
+  const { from, to, headers: part } = partOf(decision, size);
   const filename = path.query.get('filename');
   const kind = path.query.get('download') === 'true' ? 'attachment' : 'inline';
   return {
@@ -154,10 +154,9 @@ function sent(request: GatewayRequest, resolved: ResolvedPath, { etag, type, mod
       'content-type': type,
       'x-content-type-options': 'nosniff',
       'accept-ranges': 'bytes',
-      'content-length': String(to - from),
+      ...part,
       ...(isDocument(type) ? { 'content-security-policy': SANDBOX } : {}),
       ...(filename ? { 'content-disposition': disposition(kind, filename) } : {}),
-      ...(decision.status === 206 ? { 'content-range': `bytes ${from}-${to - 1}/${size}` } : {}),
     },
     body: method === 'HEAD' ? undefined : { from, to, windows },
   };

@@ -68,10 +68,14 @@ const PLAIN = /^[\x01-\x24\x26-\x7e]*$/;
 function bytesOf(encoded: string): ByteString {
   if (PLAIN.test(encoded)) return encoded;
   if (/%(?![0-9a-fA-F]{2})/.test(encoded)) throw new BadAddress('a "%" begins no byte');
-  // What is beyond ASCII came as bytes: Node gives the target as latin1.
-  const bytes = encoded.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  const bytes = percentDecoded(encoded);
   if (bytes.includes('\0')) throw new BadAddress('a byte 0');
   return bytes;
+}
+
+/** The bytes that a part of an address stands for. What is beyond ASCII came as bytes: Node gives the target as latin1. */
+export function percentDecoded(encoded: string): ByteString {
+  return encoded.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /** A name or path as it stands in an address: all bytes but the unreserved characters of RFC 3986, and those that mean nothing in a path, are encoded. */

@@ -109,6 +109,20 @@ function fullYear(year: string): number {
   return Number(year) + (Number(year) < 70 ? 2000 : 1900);
 }
 
+/** The bytes of the body by a decision of 200 or 206, and the headers that say which they are. */
+export function partOf(decision: Decision, size: number): { readonly from: number; readonly to: number; readonly headers: PartHeaders } {
+  if (decision.status !== 206) return { from: 0, to: size, headers: { 'content-length': String(size) } };
+  const { from, to } = decision.range;
+  return { from, to, headers: { 'content-length': String(to - from), 'content-range': `bytes ${from}-${to - 1}/${size}` } };
+}
+
+type PartHeaders = Readonly<Record<string, string>>;
+
+/** Headers of 416: how many bytes there are. */
+export function noSuchBytes(size: number): PartHeaders {
+  return { 'content-range': `bytes */${size}` };
+}
+
 /** Several ranges, and what is no range of bytes, are answered with the whole (14.2 allows it). */
 function rangeOf(header: string, size: number): Decision {
   const [, first = '', last = ''] = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header) ?? [];

@@ -5,7 +5,7 @@ import { NotInTree } from '../../read/tree/tree.ts';
 import { TreePaths } from '../../read/tree/tree-paths.ts';
 import type { MirrorView, ServedRepository } from '../mirror.ts';
 import { type Address, encodeName, encodePath } from './address.ts';
-import { type ByteRange, decide } from './conditions.ts';
+import { type ByteRange, decide, noSuchBytes, partOf } from './conditions.ts';
 import type { ListingForm } from './listing.ts';
 import { LISTING_POLICY } from './page.ts';
 import { type DirectoryResource, etagOf, type FileResource, preferenceOf, type Resource, resourceAt, type TreeToRead } from './resource.ts';
@@ -42,17 +42,15 @@ export interface ListingBody {
 const NONE: Body = { kind: 'none' };
 
 export interface PathGatewayOptions {
-  readonly paths?: TreePaths;
   /** Whether shared caches must not keep an answer that lasts. */
   readonly isPrivate: (name: string) => boolean;
 }
 
 export class PathGateway {
-  readonly #paths: TreePaths;
+  readonly #paths = new TreePaths();
   readonly #isPrivate: (name: string) => boolean;
 
-  constructor({ paths = new TreePaths(), isPrivate }: PathGatewayOptions) {
-    this.#paths = paths;
+  constructor({ isPrivate }: PathGatewayOptions) {
     this.#isPrivate = isPrivate;
   }
 
@@ -147,17 +145,13 @@ export function fileAnswer(
   };
   switch (decision.status) {
     case 200:
-      return {
-        status: 200,
-        headers: { ...common, 'content-length': String(size) },
-        body: method === 'HEAD' || size === 0 ? NONE : { kind: 'file', resource, range: { from: 0, to: size } },
-      };
     case 206: {
-      const { from, to } = decision.range;
+      const { from, to, headers } = partOf(decision, size);
       return {
-        status: 206,
-        headers: { ...common, 'content-length': String(to - from), 'content-range': `bytes ${from}-${to - 1}/${size}` },
-        body: { kind: 'file', resource, range: decision.range },
+        status: decision.status,
+        headers: { ...common, ...headers },
+        // A range is looked at for GET alone, and is never empty.
+        body: method === 'HEAD' || size === 0 ? NONE : { kind: 'file', resource, range: { from, to } },
       };
     }
     case 304: {
@@ -166,7 +160,7 @@ export function fileAnswer(
       return { status: 304, headers: rest, body: NONE };
     }
     case 416:
-      return plain(416, 'the file has no such bytes', { 'content-range': `bytes */${size}`, etag: validators.etag });
+      return plain(416, 'the file has no such bytes', { ...noSuchBytes(size), etag: validators.etag });
     default:
       return plain(412, 'the file is not the one that the request is meant for');
   }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { fastify } from 'fastify';
 import type { Peer, PeerContact } from '../../peer/peer.ts';
-import type { Mirror, MirrorView } from '../mirror.ts';
+import { countedMirror } from '../../testing/counted-mirror.ts';
+import type { MirrorView } from '../mirror.ts';
 import { httpMultiaddr, multiaddrOfUrl, scopeOf, scopeOfIp } from './multiaddr.ts';
 import { filtered, filtersOf, type PeerRecord } from './peer-record.ts';
 import { type RoutingOptions, routingRoutes } from './routing-routes.ts';
@@ -19,27 +20,19 @@ interface Setting {
 }
 
 function routerOver({ contacts = async () => [{ id: KUBO, addresses: ADDRESSES }], sees = true, routing = {} }: Setting = {}) {
-  let held = 0;
   const peers = new Map([
     ['disk', { name: 'disk' } as Peer],
     ['kubo', { name: 'kubo', contacts } as unknown as Peer],
   ]);
   const placeOf = async (digest: Uint8Array) => (digest[0] === 0xb9 ? { cid: 'shard', peers: ['disk', 'kubo', 'gone'] } : undefined);
   const view = { peers, blocks: { placeOf } } as unknown as MirrorView;
-  const mirror: Mirror = {
-    acquire: () => {
-      held++;
-      return view;
-    },
-    release: () => void held--,
-    onChange: () => () => {},
-  };
+  const { mirror, held } = countedMirror(view);
   const app = fastify();
   routingRoutes(app, { mirror, access: { sees: () => sees }, routing: { announced: undefined, home: 'h', ...routing } });
   const ask = async (url: string, headers: Record<string, string> = {}, remoteAddress = '127.0.0.1') =>
     await app.inject({ url, headers, remoteAddress });
   const providers = async (...args: Parameters<typeof ask>) => (await ask(...args)).json<{ Providers: PeerRecord[] }>().Providers;
-  return { ask, providers, held: () => held };
+  return { ask, providers, held };
 }
 
 suite('the router', () => {

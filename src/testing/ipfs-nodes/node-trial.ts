@@ -9,8 +9,8 @@ import { listing } from '../listing.ts';
 import { LoneNetwork } from '../package-tools/lone-network.ts';
 import { type Block, blocksIn } from '../package-tools/page.ts';
 import { Sandbox } from '../package-tools/sandbox.ts';
-import { Served } from '../package-tools/served.ts';
 import { Program } from '../program.ts';
+import { ServeProcess } from '../serve-process.ts';
 import { writeTree } from '../tree.ts';
 
 const PAGE = 'ipfs-nodes.md';
@@ -31,7 +31,7 @@ export class NodeTrial {
   readonly program = new Program();
   readonly network: LoneNetwork;
   readonly #listen: string;
-  #served: Served | undefined;
+  #served: ServeProcess | undefined;
   /** The mirror: `debian` in the program's directory. */
   readonly source: string;
   readonly #log = this.program.path('access.log');
@@ -57,12 +57,12 @@ export class NodeTrial {
   async serve(...options: string[]): Promise<void> {
     await this.#served?.stop();
     const always = ['--listen', this.#listen, '--access-log', this.#log, '--access-log-format', 'json'];
-    this.#served = await Served.start(this.program, this.network, ...always, ...options);
+    this.#served = await ServeProcess.startIn(this.network, this.program, ...always, ...options);
   }
 
   /** Of the server, without a slash at its end. */
   get url(): string {
-    return (this.#served as Served).url;
+    return (this.#served as ServeProcess).url;
   }
 
   sandbox(env: NodeJS.ProcessEnv = {}): Sandbox {

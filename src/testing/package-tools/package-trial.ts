@@ -8,11 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { compactTime } from '../../snapshot/snapshot-date.ts';
 import { Program } from '../program.ts';
+import { ServeProcess } from '../serve-process.ts';
 import { LoneNetwork } from './lone-network.ts';
 import type { PackageMirror, PackageTool } from './package-tool.ts';
 import { blocksOf } from './page.ts';
 import { Sandbox, type SandboxOptions } from './sandbox.ts';
-import { Served } from './served.ts';
 
 /** Where the page has the server: as it starts, and over TLS for those who have a token. */
 const WRITTEN = { plain: 'http://127.0.0.1:8080', secure: 'mirror.example' };
@@ -31,7 +31,7 @@ export class PackageTrial {
   /** Of the server, without a slash at its end; known before it runs, for mirrors that name their own files by whole URLs. */
   readonly url: string;
   readonly #isSecure: boolean;
-  #served: Served | undefined;
+  #served: ServeProcess | undefined;
   readonly #mirrors: PackageMirror[] = [];
   #sandboxes = 0;
 
@@ -68,7 +68,15 @@ export class PackageTrial {
   async serve(): Promise<void> {
     const { hostname, port } = new URL(this.url);
     const options = this.#isSecure ? this.#secureOptions(`127.0.0.1:${port === '' ? 443 : port}`) : ['--listen', `${hostname}:${port}`];
-    this.#served = await Served.start(this.program, this.network, ...options, '--access-log', this.#log, '--access-log-format', 'json');
+    this.#served = await ServeProcess.startIn(
+      this.network,
+      this.program,
+      ...options,
+      '--access-log',
+      this.#log,
+      '--access-log-format',
+      'json',
+    );
   }
 
   /** As the page has them. */

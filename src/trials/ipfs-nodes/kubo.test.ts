@@ -8,8 +8,8 @@ import { NodeTrial, writeMirror } from '../../testing/ipfs-nodes/node-trial.ts';
 import { KuboDaemon, kuboBinary } from '../../testing/kubo.ts';
 import { listing } from '../../testing/listing.ts';
 import { missing, without } from '../../testing/package-tools/required.ts';
-import { Served } from '../../testing/package-tools/served.ts';
 import { Program } from '../../testing/program.ts';
+import { ServeProcess } from '../../testing/serve-process.ts';
 
 const NO_KUBO = missing('kubo', kuboBinary() === undefined ? 'Kubo binary' : undefined);
 
@@ -84,7 +84,7 @@ test('a Kubo that may not read by HTTP finds the Kubo daemons that hold the shar
   for (const [i, { url }] of holders.entries()) program.succeeds('peers', 'add', 'kubo', url, '--name', `holder-${i}`);
   const source = writeMirror(program.path('debian'));
   program.succeeds('add', source, '--shard-size', '2MiB');
-  const served = await Served.start(program, { command: (...command) => command }, '--listen', '127.0.0.1:0');
+  const served = await ServeProcess.start(program, '--listen', '127.0.0.1:0');
   running.push(served);
   const reader = await start('reader', {
     'Routing.Type': 'autoclient',
