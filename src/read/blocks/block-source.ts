@@ -3,7 +3,7 @@
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { blockText } from '../../dag/cid.ts';
-import type { Peer } from '../../peer/peer.ts';
+import type { Peer, ShardContents } from '../../peer/peer.ts';
 import { OpenReaders } from './open-readers.ts';
 
 /** Where a block is: the CID of its shard, and the peers that should hold this shard. */
@@ -24,6 +24,8 @@ export class UnlistedBlock extends ShardctlError {
 export interface Blocks {
   /** The block, hashed. Throws `UnlistedBlock` when no shard here has it, `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it intact. */
   read(digest: Uint8Array): Promise<Uint8Array>;
+  /** The same for who needs few blocks of a shard, or the others in another way: what is beside the block is not read with it. Absent where it never is. */
+  readAlone?(digest: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface BlockSourceOptions {
@@ -82,6 +84,37 @@ export class BlockSource implements Blocks {
       }
     }
     throw unreadable(digest, first, failures);
+  }
+
+  async readAlone(digest: Uint8Array): Promise<Uint8Array> {
+    const place = this.#options.locate(digest, NONE);
+    for (const name of place?.peers ?? []) {
+      if (this.#silenceOf(name) !== undefined) continue;
+      try {
+        const block = await this.#options.peers.get(name)?.block?.(digest);
+        if (block !== undefined) return block;
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+      }
+    }
+    // From a local peer; or there is something wrong, which shows here.
+    return await this.read(digest);
+  }
+
+  /** What the shard holds, by the first of its copies that can be opened. @throws ShardctlError of the last copy, when none can be */
+  async contents({ cid, peers }: BlockPlace): Promise<ShardContents> {
+    let failure = new ShardctlError('TOO_FEW_PEERS', `no peer that is set up holds shard ${cid}`);
+    for (const peer of peers) {
+      try {
+        const known = this.#failed.get(`${peer} ${cid}`) ?? this.#silenceOf(peer);
+        if (known !== undefined) throw known;
+        return await this.#readers.use(peer, cid, async (reader) => reader.contents());
+      } catch (error) {
+        if (!(error instanceof ShardctlError)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
   }
 
   async close(): Promise<void> {

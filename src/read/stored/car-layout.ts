@@ -25,6 +25,8 @@ export class CarLayout {
   readonly #nodes: readonly Node[];
   /** Where each section begins, and at last where the file ends. */
   readonly #starts: Float64Array;
+  /** The same for the blocks in the shard's UnixFS file, in which nothing stands between them. Made when it is first needed. */
+  #fileStarts: Float64Array | undefined;
 
   /** @throws ShardctlError `DAMAGE` when the shard's root does not follow from its contents */
   static async of(cid: string, contents: ShardContents): Promise<CarLayout> {
@@ -64,6 +66,30 @@ export class CarLayout {
     return this.#starts[section] as number;
   }
 
+  /** Blocks of the shard: its first sections. */
+  get blocks(): number {
+    return this.#contents.lengths.length;
+  }
+
+  /** Where a block begins in the shard's UnixFS file; of the number after the last one, where that ends. */
+  fileStartOf(block: number): number {
+    if (this.#fileStarts === undefined) {
+      this.#fileStarts = new Float64Array(this.blocks + 1);
+      let at = 0;
+      for (const [index, length] of this.#contents.lengths.entries()) {
+        this.#fileStarts[index] = at;
+        at += length;
+      }
+      this.#fileStarts[this.blocks] = at;
+    }
+    return this.#fileStarts[block] as number;
+  }
+
+  /** The block that has this byte of the shard's UnixFS file. */
+  blockAt(offset: number): number {
+    return firstThat(this.blocks, (block) => this.fileStartOf(block + 1) > offset);
+  }
+
   /** Bytes of the block in the section. */
   lengthOf(section: number): number {
     return this.#contents.lengths[section] ?? this.nodeIn(section)?.block.length ?? 0;
@@ -85,14 +111,7 @@ export class CarLayout {
 
   /** The section that the byte at this offset belongs to; 0 also for a byte of the header. */
   sectionAt(offset: number): number {
-    let low = 0;
-    let high = this.sections;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.startOf(middle + 1) <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstThat(this.sections, (section) => this.startOf(section + 1) > offset);
   }
 
   /** Writes what stands before the block of a section. @returns where the block goes */
@@ -100,4 +119,16 @@ export class CarLayout {
     const codec: Codec = this.nodeIn(section) === undefined ? RAW : DAG_PB;
     return writeSectionHeader(out, at, codec, this.digestOf(section), 0, this.lengthOf(section));
   }
+}
+
+/** The first number below `count` for which it holds, as for all after it; else `count`. */
+function firstThat(count: number, holds: (number: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

@@ -3,7 +3,7 @@
  * blocks of catalogues. Roots stand in the records. For the others one node of each shard has to be read, its root: that is done once, in
  * the background, when somebody asks for a block that nothing knows; from then on such a question is answered at once.
  *
- * Holds 44 bytes for each root and each node, that is for each 1,024 blocks of a shard of more than 1,024; for each catalogue its record
+ * Holds 44 bytes for each root and each node, that is for each 256 blocks of a shard of more than 256; for each catalogue its record
  * and 44 bytes a block; and for each view that is in use the numbers that lead there.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -15,12 +15,11 @@ import { DAG_PB, DIGEST_BYTES, type PlacedShard, RAW } from '../../core/model.ts
 import { parseCid, sha256 } from '../../dag/cid.ts';
 import { decodeNode } from '../../dag/node-reader.ts';
 import type { Index } from '../../index/index.ts';
+import { MANIFEST_LINKS } from '../../shard/manifest.ts';
 import type { ReplicaPlace, Replicas } from './replicas.ts';
 
 const TURN_MS = 5;
-/** Links of a node: a shard of no more blocks has no node but its root. */
-const NODE_LINKS = 1024;
-/** A node of 1,024 links has fewer bytes. */
+/** A node of 1,024 links, as older shards have them, has fewer bytes. */
 const NODE_BYTES = 64 * 1024;
 const READS_AT_ONCE = 8;
 /** So long whoever asks for an unknown block waits for the look through all roots; then the answer is that it is not here. */
@@ -158,7 +157,7 @@ export class Holdings {
     };
     for (const number of [...this.#roots.values()].filter((value) => value >= 0)) {
       const shard = this.#isClosed ? undefined : this.#index.shard(number);
-      if (shard !== undefined && shard.blocks > NODE_LINKS) await learn(shard, number);
+      if (shard !== undefined && shard.blocks > MANIFEST_LINKS) await learn(shard, number);
     }
     for (const [position, catalogue] of this.#catalogues.entries()) await learn(catalogue, -1 - position);
     await queue.drained();
@@ -171,7 +170,7 @@ export class Holdings {
   /** Digests of the nodes below the root, and of a catalogue's blocks. @throws ShardctlError when a node cannot be read */
   async #nodesOf(shard: PlacedShard, isCatalogue: boolean): Promise<Buffer> {
     const digests: Uint8Array[] = [];
-    const isDeep = isCatalogue || shard.blocks > NODE_LINKS * NODE_LINKS;
+    const isDeep = isCatalogue || shard.blocks > MANIFEST_LINKS * MANIFEST_LINKS;
     const walk = (node: Uint8Array): Uint8Array[] => {
       const { links } = decodeNode(node);
       for (const { codec, digest } of links) if (codec === DAG_PB || isCatalogue) digests.push(digest);

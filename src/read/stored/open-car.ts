@@ -1,6 +1,9 @@
 /** A CAR on this machine that is open, with the offsets of its blocks. */
-import { closeSync, read, readSync } from 'node:fs';
+import { closeSync, fstatSync, read, readSync, type Stats } from 'node:fs';
 import { promisify } from 'node:util';
+import { sha256 } from '../../dag/cid.ts';
+import { IntactPlaces } from './intact-places.ts';
+import { type MemoryRead, memoryReadOf } from './memory-reads.ts';
 import type { OpenOffsets } from './offsets-cache.ts';
 import type { Offset } from './offsets-file.ts';
 
@@ -13,10 +16,31 @@ export interface OpenFile {
   readonly isOpen: boolean;
   /** What lies there, read at once, not hashed; fewer bytes where the file ends. */
   bytesAt(extent: { readonly at: number; readonly length: number }): Buffer;
+  /**
+   * Whether `bytes`, which were just read at `at`, are the block. They are hashed, unless the block was found there a short while ago
+   * and the file has not changed since (`intact-places.ts`).
+   */
+  isIntact(at: number, bytes: Uint8Array, digest: Uint8Array): boolean;
+  /**
+   * Whether `isIntact` would not hash the block: then a part of it that `fromMemory` has read before this is asked is right, too.
+   */
+  isKnown(at: number, digest: Uint8Array): boolean;
+  /**
+   * Fills `into` with what lies at `at`, at once, if the system has all of that in memory. If it has not, what was found intact in the
+   * file is hashed again: a disk may give other bytes than it gave before.
+   * @returns false also where it cannot be told what is in memory
+   */
+  fromMemory(into: Uint8Array, at: number): boolean;
   /** Keeps it open beyond this turn of the event loop, until `release`. */
   hold(): void;
   release(): void;
 }
+
+/** Of the whole process: it lives longer than any view of the home. */
+const intactPlaces = new IntactPlaces();
+let files = 0;
+/** A file that was written into shortly before may be written into again within the same tick of the clock that stamps files. */
+const REST_MS = 5000;
 
 export class OpenCar implements OpenFile {
   readonly cid: string;
@@ -26,6 +50,12 @@ export class OpenCar implements OpenFile {
   readonly size: number;
   readonly fd: number;
   readonly #offsets: OpenOffsets;
+  /** Counted up whenever the file is found changed. */
+  #number = ++files;
+  /** How the file looked when it got that number. */
+  #looks: Stats | undefined;
+  /** Null until it is known how the file can be read. */
+  #memoryRead: MemoryRead | undefined | null = null;
   #holders = 0;
   #isLeft = false;
   #isClosed = false;
@@ -64,6 +94,33 @@ export class OpenCar implements OpenFile {
     return bytes.subarray(0, readSync(this.fd, bytes, 0, length, at));
   }
 
+  isIntact(at: number, bytes: Uint8Array, digest: Uint8Array): boolean {
+    if (this.isKnown(at, digest)) return true;
+    const isIntact = Buffer.compare(sha256(bytes), digest) === 0;
+    if (isIntact && this.#looks !== undefined && Date.now() - this.#looks.ctimeMs > REST_MS)
+      intactPlaces.note(digest, this.#number, at, performance.now() / 1000);
+    return isIntact;
+  }
+
+  isKnown(at: number, digest: Uint8Array): boolean {
+    // Looked at after the bytes were read: whoever has changed them before has changed the file's times before, too.
+    const looks = looksOf(this.fd);
+    const before = this.#looks;
+    const isSame = before?.ctimeMs === looks?.ctimeMs && before?.mtimeMs === looks?.mtimeMs && before?.size === looks?.size;
+    if (!isSame) this.#number = ++files;
+    this.#looks = looks;
+    if (looks === undefined) return false;
+    return intactPlaces.has(digest, this.#number, at, performance.now() / 1000);
+  }
+
+  fromMemory(into: Uint8Array, at: number): boolean {
+    if (this.#memoryRead === null) this.#memoryRead = memoryReadOf(this.fd);
+    if (this.#memoryRead === undefined) return false;
+    if (this.#memoryRead(into, at) === into.length) return true;
+    this.#number = ++files;
+    return false;
+  }
+
   /** As `bytesAt`, without holding up others while the disk is busy. */
   async bytesSoon({ at, length }: Pick<Offset, 'at' | 'length'>): Promise<Buffer> {
     this.hold();
@@ -77,7 +134,7 @@ export class OpenCar implements OpenFile {
 
   /** Fills the window with what lies at `at`. @returns how many bytes there were */
   async fill(window: Buffer, at: number): Promise<number> {
-    return (await readAsync(this.fd, window, 0, window.length, at)).bytesRead;
+    return this.fromMemory(window, at) ? window.length : (await readAsync(this.fd, window, 0, window.length, at)).bytesRead;
   }
 
   hold(): void {
@@ -99,5 +156,14 @@ export class OpenCar implements OpenFile {
     this.#isClosed = true;
     closeSync(this.fd);
     this.#offsets.close();
+  }
+}
+
+/** Undefined where the file system cannot say, as when a share has gone. */
+function looksOf(fd: number): Stats | undefined {
+  try {
+    return fstatSync(fd);
+  } catch {
+    return undefined;
   }
 }

@@ -3,7 +3,7 @@
  * read where that costs least: by its offset in a CAR on this machine, by itself from a daemon, through the shard's manifest else; and
  * from another replica when one is damaged, missing or silent.
  *
- * Holds what `OpenCars` and `Failures` say, and at most 8 shards that are open by their manifests (100 bytes a block), and what two
+ * Holds what `OpenCars` and `Failures` say, and at most 8 shards that are open by their manifests (100 bytes a block), and what four
  * CARs look like (150 bytes a block).
  */
 import { ioError, isDamage, isShortage, ShardctlError } from '../../core/errors.ts';
@@ -25,7 +25,7 @@ export const AT_ONCE_BYTES = 64 * 1024;
 /** So many blocks of a shard are read by themselves before the shard is opened: whoever reads on gets the next ones with few questions. */
 const MOST_ALONE = 8;
 const MOST_COUNTED = 1024;
-const MOST_LAYOUTS = 2;
+const MOST_LAYOUTS = 4;
 
 export interface ReplicasOptions {
   readonly peers: ReadonlyMap<string, Peer>;

@@ -1,5 +1,6 @@
 /**
- * A whole shard as its CAR, for whoever gets it from here in one stream. Each block is hashed before it is given out. A block that is
+ * A whole shard as its CAR, for whoever gets it from here in one stream. Each block is hashed before it is given out, unless it is known
+ * to be intact (`intact-places.ts`). A block that is
  * damaged in a file on this machine is replaced by that of another replica: it has the same length, and stands in the same place.
  *
  * Where the CAR is a file on this machine it is read in windows of whole sections; elsewhere block by block, which the reader of a
@@ -7,14 +8,20 @@
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
-import { blockText, sha256 } from '../../dag/cid.ts';
+import { blockText } from '../../dag/cid.ts';
 import { CAR_HEADER_BYTES } from '../../shard/car.ts';
 import type { CarLayout } from './car-layout.ts';
 import type { OpenCar } from './open-car.ts';
 import type { ReplicaPlace, Replicas } from './replicas.ts';
+import { WINDOW_BYTES, windowBuffers } from './window-buffers.ts';
 
-/** To hash one takes a millisecond or two, in which nobody else is answered. */
-const WINDOW_BYTES = 1024 * 1024;
+/** Whole sections, as they stand in the CAR. */
+interface SectionWindow {
+  readonly window: Buffer;
+  readonly first: number;
+  /** The section behind the last one. */
+  readonly next: number;
+}
 
 /** A shard as one CARv1, byte for byte as it was sealed. */
 export class ShardCar {
@@ -29,24 +36,58 @@ export class ShardCar {
   }
 
   /**
-   * The bytes from `from` on and before `to`, in pieces of about a mebibyte, which are the caller's to keep.
+   * The bytes from `from` on and before `to`, in pieces of about a mebibyte, each valid until the next one is asked for.
+   * @param areCopied whether nothing of a piece is used after the generator was ended; otherwise who ends it early may still be sending it
    * @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when a block cannot be had intact from any peer
    */
-  async *stream(from = 0, to = this.carBytes): AsyncGenerator<Buffer> {
+  async *stream(from = 0, to = this.carBytes, areCopied = false): AsyncGenerator<Buffer> {
+    const layout = await this.#layout();
+    if (from < CAR_HEADER_BYTES && from < to) yield layout.header.subarray(from, to);
+    const end = from < to ? Math.min(layout.sections, layout.sectionAt(to - 1) + 1) : 0;
+    for await (const { window, first } of this.#windows(layout, layout.sectionAt(from), end, areCopied)) {
+      const start = layout.startOf(first);
+      const piece = window.subarray(Math.max(0, from - start), Math.max(0, to - start));
+      if (piece.length > 0) yield piece;
+    }
+  }
+
+  /** As `stream`, of the shard's UnixFS file: its blocks, one behind the other. It is read as the CAR is, without a look-up for each block. */
+  async *file(from: number, to: number, areCopied = false): AsyncGenerator<Buffer> {
+    const layout = await this.#layout();
+    const end = from < to ? Math.min(layout.blocks, layout.blockAt(to - 1) + 1) : 0;
+    for await (const { window, first, next } of this.#windows(layout, layout.blockAt(from), end, areCopied)) {
+      const start = layout.fileStartOf(first);
+      const piece = joined(window, layout, first, next).subarray(Math.max(0, from - start), to - start);
+      if (piece.length > 0) yield piece;
+    }
+  }
+
+  async #layout(): Promise<CarLayout> {
     const layout = await this.#replicas.layoutOf(this.#place);
     if (layout.carBytes !== this.carBytes) {
       throw new ShardctlError('DAMAGE', `the CAR of shard ${this.#place.cid} has ${layout.carBytes} bytes, not ${this.carBytes}`);
     }
-    if (from < CAR_HEADER_BYTES && from < to) yield layout.header.subarray(from, to);
+    return layout;
+  }
+
+  /** The sections from `first` on and before `end`, each as it must be. A window is valid until the next one is asked for. */
+  async *#windows(layout: CarLayout, first: number, end: number, areCopied: boolean): AsyncGenerator<SectionWindow, void, void> {
     const car = await this.#replicas.carOf(this.#place);
     car?.hold();
     try {
-      for (let section = layout.sectionAt(from); section < layout.sections && layout.startOf(section) < to; ) {
-        const next = endOfWindow(layout, section);
-        const start = layout.startOf(section);
-        const window = await this.#window(layout, car, section, next);
-        const piece = window.subarray(Math.max(0, from - start), Math.max(0, to - start));
-        if (piece.length > 0) yield piece;
+      for (let section = first; section < end; ) {
+        const next = Math.min(end, endOfWindow(layout, section));
+        const length = layout.startOf(next) - layout.startOf(section);
+        const buffer = windowBuffers.take(length);
+        let isFree = areCopied;
+        try {
+          const window = buffer.subarray(0, length);
+          await this.#fill(window, layout, car, section, next);
+          yield { window, first: section, next };
+          isFree = true;
+        } finally {
+          if (isFree) windowBuffers.give(buffer);
+        }
         section = next;
       }
     } finally {
@@ -54,21 +95,22 @@ export class ShardCar {
     }
   }
 
-  /** The sections from `first` on and before `end`, each as it must be. */
-  async #window(layout: CarLayout, car: OpenCar | undefined, first: number, end: number): Promise<Buffer> {
+  /** Fills the window with the sections from `first` on and before `end`, each as it must be. */
+  async #fill(window: Buffer, layout: CarLayout, car: OpenCar | undefined, first: number, end: number): Promise<void> {
     const start = layout.startOf(first);
-    const window = Buffer.allocUnsafe(layout.startOf(end) - start);
-    // What is not read because the file ends before, or cannot be read there, is what happened to be in memory: it has another hash.
-    if (car !== undefined) await car.fill(window, start).catch(() => {});
+    const filled = start + ((await car?.fill(window, start).catch(() => 0)) ?? 0);
     for (let section = first; section < end; section++) {
       const at = layout.writeHead(window, layout.startOf(section) - start, section);
       const place = window.subarray(at, at + layout.lengthOf(section));
       const node = layout.nodeIn(section);
       if (node !== undefined) place.set(node.block);
-      else if (car === undefined || Buffer.compare(sha256(place), layout.digestOf(section)) !== 0)
-        await this.#put(layout.digestOf(section), place);
+      else {
+        const [begin, digest] = [start + at, layout.digestOf(section)];
+        // The file may end before, or cannot be read there.
+        const wasRead = car !== undefined && begin + place.length <= filled;
+        if (!wasRead || !car.isIntact(begin, place, digest)) await this.#put(digest, place);
+      }
     }
-    return window;
   }
 
   async #put(digest: Uint8Array, place: Buffer): Promise<void> {
@@ -78,6 +120,19 @@ export class ShardCar {
     }
     place.set(block);
   }
+}
+
+/** Moves the blocks of a window together, over what stands between them. */
+function joined(window: Buffer, layout: CarLayout, first: number, end: number): Buffer {
+  const start = layout.startOf(first);
+  let at = 0;
+  for (let block = first; block < end; block++) {
+    const length = layout.lengthOf(block);
+    const to = layout.startOf(block + 1) - start;
+    window.copyWithin(at, to - length, to);
+    at += length;
+  }
+  return window.subarray(0, at);
 }
 
 /** Sections that together fit into a window, at least one. */

@@ -3,14 +3,19 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, t
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ShardctlError } from '../../core/errors.ts';
+import { RAW } from '../../core/model.ts';
 import { parseCid, sha256 } from '../../dag/cid.ts';
 import { Index } from '../../index/index.ts';
+import { CAR_HEADER_BYTES, SectionCursor } from '../../shard/car.ts';
+import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 import { TestHome } from '../../testing/run.ts';
 import { carPath, damageBlock, everythingIn, type HeldBlock, joined, MANY, StoredHome } from '../../testing/stored-home.ts';
 import { UnlistedBlock } from '../blocks/block-source.ts';
 import { Replicas } from './replicas.ts';
 import { MovedBlock, StoredBlocks } from './stored-blocks.ts';
+
+const sample = oneIn(2);
 
 let made: StoredHome;
 
@@ -19,7 +24,9 @@ before(async () => {
 });
 after(() => made.remove());
 
-test('every block of shards, manifests and catalogues of all snapshots is there by its digest, with its size and place', async () => {
+test('every block of shards, manifests and catalogues of all snapshots is there by its digest, with its size and place', {
+  skip: sample(),
+}, async () => {
   await made.opened(async (opened) => {
     const { blocks, trouble, cache } = opened;
     const held = await everythingIn(opened);
@@ -38,7 +45,7 @@ test('every block of shards, manifests and catalogues of all snapshots is there 
   });
 });
 
-test('a block that the home does not know is said to be unknown, and no peer is asked a second time', async () => {
+test('a block that the home does not know is said to be unknown, and no peer is asked a second time', { skip: sample() }, async () => {
   await made.opened(async (opened) => {
     const { blocks, index, replicas, home } = opened;
     const unknown = sha256(Buffer.from('nowhere'));
@@ -54,7 +61,7 @@ test('a block that the home does not know is said to be unknown, and no peer is 
   });
 });
 
-test('roots that cannot be read are not asked for again with each unknown block', async () => {
+test('roots that cannot be read are not asked for again with each unknown block', { skip: sample() }, async () => {
   await made.opened(async ({ blocks, home }) => {
     let asked = 0;
     for (const peer of home.peers.values()) {
@@ -72,7 +79,7 @@ test('roots that cannot be read are not asked for again with each unknown block'
   });
 });
 
-test('a shard streams as its CAR, byte for byte, whole and in ranges, and a catalogue, too', async () => {
+test('a shard streams as its CAR, byte for byte, whole and in ranges, and a catalogue, too', { skip: sample() }, async () => {
   await made.opened(async (opened) => {
     const { blocks, home } = opened;
     for (const cid of new Set((await everythingIn(opened)).map((held) => held.cid))) {
@@ -94,7 +101,44 @@ test('a shard streams as its CAR, byte for byte, whole and in ranges, and a cata
   });
 });
 
-test('what is damaged on one peer comes from the other: blocks and whole shards, and it is told once', async () => {
+/** The shard's UnixFS file: its blocks, which are all that is raw in its CAR. */
+function fileIn(car: Buffer): Buffer {
+  const sections = car.subarray(CAR_HEADER_BYTES);
+  const cursor = new SectionCursor(sections);
+  const blocks: Buffer[] = [];
+  while (cursor.next()) if (cursor.codec === RAW) blocks.push(sections.subarray(cursor.dataAt, cursor.end));
+  return Buffer.concat(blocks);
+}
+
+test('a shard streams as its UnixFS file, whole and in ranges, also where one peer has it damaged', { skip: sample() }, async () => {
+  await made.opened(async (opened) => {
+    const { blocks, home } = opened;
+    const held = await everythingIn(opened);
+    for (const cid of new Set(held.map((it) => it.cid))) {
+      const file = fileIn(readFileSync(carPath(home, 'a', cid)));
+      for (const isDamaged of [false, true]) {
+        const [some] = held.filter((it) => it.cid === cid);
+        if (isDamaged) damageBlock(carPath(home, 'a', cid), some?.digest ?? assert.fail());
+        const car = (await blocks.carOf(cid)) ?? assert.fail();
+        const { length } = file;
+        const middle = length >> 1;
+        for (const [from, to] of [
+          ...[0, 1, middle, length - 1].map((at) => [at, at + 1] as const),
+          [0, length],
+          [1, length],
+          [middle, middle + 3000],
+          [5, 5],
+        ] as const) {
+          const end = Math.min(to, length);
+          assert.ok(file.subarray(from, end).equals(await joined(car.file(from, end))), `${from} to ${end} of ${cid}`);
+        }
+      }
+      damageBlock(carPath(home, 'a', cid), held.find((it) => it.cid === cid)?.digest ?? assert.fail());
+    }
+  });
+});
+
+test('what is damaged on one peer comes from the other: blocks and whole shards, and it is told once', { skip: sample() }, async () => {
   await made.opened(async (opened) => {
     const { blocks, index, home, trouble } = opened;
     const [shard] = index.shards();
@@ -111,7 +155,7 @@ test('what is damaged on one peer comes from the other: blocks and whole shards,
   });
 });
 
-test('a shard that is damaged everywhere is streamed up to there, and never as if it were good', async () => {
+test('a shard that is damaged everywhere is streamed up to there, and never as if it were good', { skip: sample() }, async () => {
   await made.opened(async (opened) => {
     const { blocks, index, home } = opened;
     const [shard] = index.shards();
@@ -121,11 +165,13 @@ test('a shard that is damaged everywhere is streamed up to there, and never as i
     const car = await blocks.carOf(bad.cid);
     assert.ok(car);
     await assert.rejects(joined(car.stream()), { code: 'DAMAGE' });
+    const { length } = fileIn(readFileSync(carPath(home, 'a', bad.cid)));
+    await assert.rejects(joined(car.file(0, length)), { code: 'DAMAGE' });
     await assert.rejects(blocks.read(bad.digest), { code: 'DAMAGE', message: /a: .*b: / });
   });
 });
 
-test('a CAR that was cut or is gone counts as one replica less', async () => {
+test('a CAR that was cut or is gone counts as one replica less', { skip: sample() }, async () => {
   await made.opened(async (opened) => {
     const { blocks, home, trouble } = opened;
     const held = await everythingIn(opened);
@@ -139,7 +185,7 @@ test('a CAR that was cut or is gone counts as one replica less', async () => {
   });
 });
 
-test('what repair has mended is read there again, although the damaged file was open', async () => {
+test('what repair has mended is read there again, although the damaged file was open', { skip: sample() }, async () => {
   await made.opened(async (opened) => {
     const { index, home } = opened;
     let now = 0;
@@ -163,7 +209,7 @@ test('what repair has mended is read there again, although the damaged file was 
   });
 });
 
-test('a block whose shard was pruned meanwhile is told from damage, and found where it is now', async () => {
+test('a block whose shard was pruned meanwhile is told from damage, and found where it is now', { skip: sample() }, async () => {
   const program = new Program();
   const dir = join(program.dir, 'source');
   mkdirSync(dir);
@@ -205,7 +251,7 @@ test('a block whose shard was pruned meanwhile is told from damage, and found wh
   }
 });
 
-test('in layout blockstore there are no extents, and every block is there all the same', async () => {
+test('in layout blockstore there are no extents, and every block is there all the same', { skip: sample() }, async () => {
   const stored = await StoredHome.make(['a'], 'blockstore', 20);
   try {
     await stored.opened(async (opened) => {

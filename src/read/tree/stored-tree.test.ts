@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { FILE } from '../../core/model.ts';
+import { profileOf } from '../../dag/cid-profile.ts';
+import { MemoryBlocks } from '../../testing/memory-blocks.ts';
+import { treeToJudge } from './stored-tree.ts';
+
+/** Files of one leaf, of several, and none; directories of three entries are HAMT directories. */
+const PROFILE = { ...profileOf('unixfs-v1-2025', 'size-4'), hamtThreshold: 120 };
+const files = fc.dictionary(
+  fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 3 }).map((names) => names.join('/')),
+  fc.constantFrom('', 'x', 'abcd', 'abcde', 'abcdefghij'),
+  { maxKeys: 8, noNullPrototype: true },
+);
+
+/** Makes the files; what would lie below a file is left out. @returns what is there, by path */
+function make(dir: string, wanted: Readonly<Record<string, string>>): Map<string, string> {
+  const made = new Map<string, string>();
+  for (const [path, text] of Object.entries(wanted)) {
+    try {
+      mkdirSync(dirname(join(dir, path)), { recursive: true });
+      writeFileSync(join(dir, path), text);
+      made.set(path, text);
+    } catch {
+      // Something else is there.
+    }
+  }
+  return made;
+}
+
+test('a judge sees each file with its size, its bytes and their hash, and of two trees just what differs', async () => {
+  await fc.assert(
+    fc.asyncProperty(files, files, fc.boolean(), async (older, newer, metadata) => {
+      const dir = mkdtempSync(join(tmpdir(), 'shardctl-stored-tree-'));
+      try {
+        const blocks = new MemoryBlocks();
+        const [before, now] = [make(join(dir, 'a'), older), make(join(dir, 'b'), newer)];
+        for (const name of ['a', 'b']) mkdirSync(join(dir, name), { recursive: true });
+        const rootOf = async (name: string) => await blocks.importTree(join(dir, name), { profile: PROFILE, metadata });
+        const [passed, root] = [await rootOf('a'), await rootOf('b')];
+        const tree = treeToJudge({ root, passed, blocks, signal: new AbortController().signal });
+        for (const [path, text] of now) {
+          const entry = await tree.entry(path);
+          assert.ok(entry !== undefined && entry.kind === FILE);
+          assert.equal(entry.size, text.length);
+          const read: Uint8Array[] = [];
+          for await (const bytes of tree.bytes(entry)) read.push(bytes);
+          assert.equal(Buffer.concat(read).toString(), text);
+          if (entry.sha256 !== undefined) assert.deepEqual(Buffer.from(entry.sha256), createHash('sha256').update(text).digest());
+          else assert.ok(text.length > 4, 'a file of one leaf says its hash');
+          assert.ok((await tree.names(dirname(path) === '.' ? '' : dirname(path))).includes(path.slice(path.lastIndexOf('/') + 1)));
+        }
+        for (const path of before.keys()) {
+          assert.ok((await tree.passed?.entry(path)) !== undefined);
+          if (!now.has(path)) assert.notEqual((await tree.entry(path))?.kind, FILE);
+        }
+        const changed = new Set<string>();
+        for await (const { path, before: was, now: is } of tree.changes()) {
+          if (was?.kind === FILE || is?.kind === FILE) changed.add(path);
+          assert.equal(was?.size, was?.kind === FILE ? before.get(path)?.length : was?.size);
+        }
+        const differing = [...new Set([...before.keys(), ...now.keys()])].filter((path) => before.get(path) !== now.get(path));
+        for (const path of differing) assert.ok(changed.has(path), path);
+        if (!metadata) assert.equal(changed.size, differing.length);
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+    }),
+    { numRuns: 20 },
+  );
+});

@@ -1,0 +1,108 @@
+/** A stored tree as a gate's judges see it, and what differs between it and one that they have passed: see core/gate.ts. */
+import { createHash } from 'node:crypto';
+import { ShardctlError } from '../../core/errors.ts';
+import type { JudgedEntry, JudgedTree, PathChange, StoredTree } from '../../core/gate.ts';
+import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW } from '../../core/model.ts';
+import { type DagNode, onlyLeafOf } from '../../dag/node-reader.ts';
+import type { Blocks } from '../blocks/block-source.ts';
+import { dataOf } from './file-data.ts';
+import { Repetition } from './repetition.ts';
+import { linksOf, NotInTree, readEntry, type TreeEntry } from './tree.ts';
+import { treeChanges } from './tree-changes.ts';
+import { TreePaths } from './tree-paths.ts';
+
+/** What an entry is read from. */
+interface EntryBlock extends BlockId {
+  readonly kind: EntryKind;
+  /** Undefined for a file that is one raw block. */
+  readonly node: DagNode | undefined;
+  /** Bytes of a file that is one raw block. */
+  readonly rawBytes: number;
+}
+
+export class TreeInShards implements StoredTree {
+  readonly root: BlockId;
+  readonly #blocks: Blocks;
+  readonly #paths: TreePaths;
+
+  /** @param paths decoded directories, which trees of the same repository share */
+  constructor(root: BlockId, blocks: Blocks, paths: TreePaths) {
+    this.root = root;
+    this.#blocks = blocks;
+    this.#paths = paths;
+  }
+
+  async entry(path: ByteString): Promise<JudgedEntry | undefined> {
+    try {
+      const found = await this.#paths.find(this.root, path, this.#blocks);
+      // Of a raw block nobody but the block itself says how long it is; trees without modes and times alone have such files.
+      const rawBytes = found.codec === RAW ? (await this.#blocks.read(found.digest)).length : 0;
+      return judged({ ...found, rawBytes });
+    } catch (error) {
+      if (error instanceof NotInTree) return undefined;
+      throw error;
+    }
+  }
+
+  async names(path: ByteString): Promise<readonly ByteString[]> {
+    const entry = await this.entry(path);
+    if (entry?.kind !== DIRECTORY) return [];
+    return (await linksOf(await readEntry(entry.id, this.#blocks), this.#blocks)).map(({ name }) => name);
+  }
+
+  async *bytes({ id, kind }: JudgedEntry): AsyncGenerator<Uint8Array> {
+    if (kind !== FILE) throw new ShardctlError('USAGE', 'only a file has bytes');
+    yield* dataOf(await readEntry(id, this.#blocks), this.#blocks, new Repetition());
+  }
+}
+
+export interface TreesToJudge {
+  readonly root: BlockId;
+  /** Root of the tree that was passed before, if there is one. */
+  readonly passed: BlockId | undefined;
+  /** Root of the head's tree, where it is another one. */
+  readonly head?: BlockId | undefined;
+  readonly blocks: Blocks;
+  readonly signal: AbortSignal;
+}
+
+/** The tree that is to be judged, with the one that was passed before. */
+export function treeToJudge({ root, passed, head, blocks, signal }: TreesToJudge): JudgedTree {
+  const paths = new TreePaths();
+  const tree = new TreeInShards(root, blocks, paths);
+  async function* changes(): AsyncGenerator<PathChange> {
+    if (passed === undefined) return;
+    const [before, now] = [await readEntry(passed, blocks), await readEntry(root, blocks)];
+    for await (const change of treeChanges(before, now, { blocks, signal })) {
+      yield { path: change.path, before: change.old && judged(blockOf(change.old)), now: change.now && judged(blockOf(change.now)) };
+    }
+  }
+  return {
+    entry: (path) => tree.entry(path),
+    names: (path) => tree.names(path),
+    bytes: (file) => tree.bytes(file),
+    passed: passed === undefined ? undefined : new TreeInShards(passed, blocks, paths),
+    head: head === undefined ? undefined : new TreeInShards(head, blocks, paths),
+    changes,
+  };
+}
+
+function blockOf({ codec, digest, kind, content }: TreeEntry): EntryBlock {
+  if ('links' in content) return { codec, digest, kind, node: content, rawBytes: 0 };
+  return { codec, digest, kind, node: undefined, rawBytes: content.data.length };
+}
+
+function judged({ codec, digest, kind, node, rawBytes }: EntryBlock): JudgedEntry {
+  const size = kind === DIRECTORY ? 0 : (node?.fileBytes ?? rawBytes);
+  return { kind, size, id: { codec, digest }, sha256: kind === FILE ? sha256Of(digest, node) : undefined, mtimeNs: node?.mtimeNs };
+}
+
+/** The hash of a file's bytes where no more than its root has to be read for it. */
+function sha256Of(digest: Uint8Array, node: DagNode | undefined): Uint8Array | undefined {
+  if (node === undefined) return digest;
+  if (node.links.length === 0)
+    return createHash('sha256')
+      .update(node.data ?? new Uint8Array(0))
+      .digest();
+  return onlyLeafOf(node)?.digest;
+}
