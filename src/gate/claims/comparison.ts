@@ -1,0 +1,188 @@
+/**
+ * Holds claims of indexes against the tree: is each file there, of its size, with its hash? A claim that the passed tree's index made too, of
+ * a file that has not changed since, was proved then and is not looked at again: so the cost follows what has changed.
+ *
+ * Holds 44 to 88 bytes for each claim of the index that was passed, MOST_PROVED of them at most; claims above that are compared.
+ */
+import { createHash } from 'node:crypto';
+import { BlockSet } from '../../core/block-set.ts';
+import type { JudgedEntry, JudgedTree } from '../../core/gate.ts';
+import { type ByteString, FILE, RAW } from '../../core/model.ts';
+import type { ContradictionWhat, GateKind } from '../../core/verdict.ts';
+import type { ChangedPaths } from './changed-paths.ts';
+import { type Algorithm, type Claim, type Claims, NoUnpacker, UnreadableIndex } from './claim.ts';
+import { hexOfId } from './entry-id.ts';
+import type { Findings } from './findings.ts';
+
+const MOST_PROVED = 2_000_000;
+/** Files of several leaves whose hash is remembered: a package for all architectures is named by the index of each of them. */
+const MOST_HASHES = 20_000;
+
+export interface ComparisonOptions {
+  readonly tree: JudgedTree;
+  /**
+   * What has changed since `tree.passed`. Undefined while there is a passed tree: changes may be reached over symlinks, and so a file
+   * counts as unchanged only when it is the same in both trees.
+   */
+  readonly changed: ChangedPaths | undefined;
+  readonly findings: Findings;
+  /** Whether an index that needs a program which is not there is left out, and not an error. */
+  readonly isLenient: boolean;
+  /** Paths of what is compared of that which indexes of packages name; everything when undefined. Indexes themselves always are. */
+  readonly only?: ReadonlySet<ByteString> | undefined;
+  readonly signal: AbortSignal;
+}
+
+export class Comparison {
+  readonly tree: JudgedTree;
+  readonly changed: ChangedPaths | undefined;
+  readonly findings: Findings;
+  readonly signal: AbortSignal;
+  readonly #isLenient: boolean;
+  readonly #only: ReadonlySet<ByteString> | undefined;
+  readonly #hashes = new Map<string, string>();
+
+  constructor({ tree, changed, findings, isLenient, only, signal }: ComparisonOptions) {
+    this.tree = tree;
+    this.changed = changed;
+    this.findings = findings;
+    this.signal = signal;
+    this.#isLenient = isLenient;
+    this.#only = only;
+  }
+
+  /** Whether the same is at a path in the tree and in the passed one. */
+  async isSame(path: ByteString): Promise<boolean> {
+    const [before, now] = [await this.tree.passed?.entry(path), await this.tree.entry(path)];
+    return before !== undefined && now !== undefined && isSameEntry(before, now);
+  }
+
+  /**
+   * Compares all that an index claims.
+   * @param now as it is in the tree
+   * @param before what the index in its place in the passed tree claims, if there is one
+   */
+  async index(kind: GateKind, index: ByteString, now: () => Claims, before: (() => Claims) | undefined): Promise<void> {
+    this.findings.indexes++;
+    await this.reading(kind, index, async () => {
+      const proved = before === undefined ? undefined : await this.#provedBy(before());
+      for await (const claims of now()) {
+        this.signal.throwIfAborted();
+        for (const claim of claims) {
+          if (!this.#isAsked(claim)) continue;
+          this.findings.entries++;
+          if (proved === undefined || !proved.has(claimId(claim)) || !(await this.#isUndisturbed(claim)))
+            await this.check(kind, index, claim);
+        }
+      }
+    });
+  }
+
+  /** The same for an index that was passed and is the same: only what was disturbed is compared. Reads nothing when nothing was. */
+  async sameIndex(kind: GateKind, index: ByteString, now: () => Claims): Promise<void> {
+    if (this.changed !== undefined && !this.changed.hasDisturbed) return;
+    this.findings.indexes++;
+    await this.reading(kind, index, async () => {
+      for await (const claims of now()) {
+        this.signal.throwIfAborted();
+        for (const claim of claims) if (this.#isAsked(claim) && !(await this.#isUndisturbed(claim))) await this.check(kind, index, claim);
+      }
+    });
+  }
+
+  /** @returns whether the file is there and as claimed; if not, that is noted */
+  async check(kind: GateKind, index: ByteString, claim: Claim): Promise<boolean> {
+    const fail = (what: ContradictionWhat, detail: string) => {
+      this.findings.contradict({ kind, what, index, path: claim.path ?? claim.named, detail });
+      return false;
+    };
+    if (claim.path === undefined) return fail('missing', 'leads out of the tree');
+    const entry = await this.tree.entry(claim.path);
+    if (entry === undefined) return fail('missing', 'is not there');
+    if (entry.kind !== FILE) return fail('missing', 'is no file');
+    if (claim.size !== undefined && claim.size !== entry.size)
+      return fail('size', `is ${bytes(entry.size)} and should be ${bytes(claim.size)}`);
+    if (claim.digest === undefined) return true;
+    const { algorithm, hex } = claim.digest;
+    if ((await this.#hashOf(entry, algorithm)) === hex) return true;
+    return fail('hash', `has another ${algorithm} than the index says`);
+  }
+
+  /** Does what reads an index; one that cannot be read is a contradiction. */
+  async reading(kind: GateKind, index: ByteString, read: () => Promise<void>): Promise<void> {
+    try {
+      await read();
+    } catch (error) {
+      if (!(error instanceof UnreadableIndex)) throw error;
+      this.findings.contradict({ kind, what: 'unreadable', index, path: index, detail: error.message });
+    }
+  }
+
+  /** An index was not judged, in any of its packings. @throws NoUnpacker where its kind was asked for by name */
+  leaveOut(lack: NoUnpacker): void {
+    if (!this.#isLenient) throw lack;
+    this.findings.lack(lack.program);
+  }
+
+  /** Also notes what the old index has named. An old one that cannot be read proves nothing. */
+  async #provedBy(before: Claims): Promise<BlockSet> {
+    const proved = new BlockSet();
+    try {
+      for await (const claims of before) {
+        this.signal.throwIfAborted();
+        for (const claim of claims) {
+          if (claim.path !== undefined) this.changed?.isDisturbed(claim.path);
+          if (proved.size < MOST_PROVED) proved.add(claimId(claim));
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof UnreadableIndex) && !(error instanceof NoUnpacker)) throw error;
+    }
+    return proved;
+  }
+
+  #isAsked({ path, named }: Claim): boolean {
+    return this.#only === undefined || this.#only.has(path ?? named);
+  }
+
+  async #isUndisturbed({ path }: Claim): Promise<boolean> {
+    if (path === undefined) return false;
+    return this.changed === undefined ? await this.isSame(path) : !this.changed.isDisturbed(path);
+  }
+
+  async #hashOf(entry: JudgedEntry, algorithm: Algorithm): Promise<string> {
+    if (algorithm === 'sha256' && entry.sha256 !== undefined) return hexOf(entry.sha256);
+    const key = `${algorithm} ${hexOfId(entry.id)}`;
+    const known = this.#hashes.get(key);
+    if (known !== undefined) return known;
+    const hash = createHash(algorithm);
+    for await (const part of this.tree.bytes(entry)) {
+      this.signal.throwIfAborted();
+      hash.update(part);
+      this.findings.hashedBytes += part.length;
+    }
+    const hex = hash.digest('hex');
+    if (this.#hashes.size >= MOST_HASHES) this.#hashes.clear();
+    this.#hashes.set(key, hex);
+    return hex;
+  }
+}
+
+export function isSameEntry(a: JudgedEntry, b: JudgedEntry): boolean {
+  return a.id.codec === b.id.codec && Buffer.compare(a.id.digest, b.id.digest) === 0;
+}
+
+function claimId({ path, size, digest }: Claim) {
+  return {
+    codec: RAW,
+    digest: createHash('sha256').update(`${path}\0${size}\0${digest?.algorithm}\0${digest?.hex}`, 'latin1').digest(),
+  } as const;
+}
+
+function hexOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('hex');
+}
+
+function bytes(count: number): string {
+  return `${count.toLocaleString('en-US')} byte${count === 1 ? '' : 's'}`;
+}

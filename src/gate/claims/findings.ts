@@ -1,0 +1,60 @@
+/**
+ * What a judge has found: how much it has read, and the contradictions. Any number may be told; a verdict names MOST_CONTRADICTIONS of them,
+ * the first by index and path, so that two runs over the same tree name the same ones. Memory holds MOST_KEPT, at about 500 bytes each.
+ */
+import { type Contradiction, type GateKind, MOST_CONTRADICTIONS, type Verdict } from '../../core/verdict.ts';
+
+/** A mirror that leaves out packages may have ten thousands. With more, none of them counts as an old one. */
+const MOST_KEPT = 100_000;
+
+export class Findings {
+  readonly kinds = new Set<GateKind>();
+  indexes = 0;
+  entries = 0;
+  hashedBytes = 0;
+  #beyond = 0;
+  #asBefore = 0;
+  readonly #kept = new Map<string, Contradiction>();
+  /** How many indexes were not read for want of a program. */
+  readonly #lacking = new Map<string, number>();
+
+  /** Two ways to one index (a suite and its symlink) say the same, which counts once. */
+  contradict(contradiction: Contradiction): void {
+    const key = keyOf(contradiction);
+    if (this.#kept.has(key)) return;
+    if (this.#kept.size < MOST_KEPT) this.#kept.set(key, contradiction);
+    else this.#beyond++;
+  }
+
+  lack(program: string): void {
+    this.#lacking.set(program, (this.#lacking.get(program) ?? 0) + 1);
+  }
+
+  /** All contradictions; none where there are too many to say which of them are old. */
+  all(): readonly Contradiction[] {
+    return this.#beyond > 0 ? [] : [...this.#kept.values()];
+  }
+
+  /** Counts this one as an old one. */
+  setApart(contradiction: Contradiction): void {
+    if (this.#kept.delete(keyOf(contradiction))) this.#asBefore++;
+  }
+
+  verdict(): Verdict {
+    const { indexes, entries, hashedBytes } = this;
+    const keys = [...this.#kept.keys()].sort().slice(0, MOST_CONTRADICTIONS);
+    return {
+      kinds: [...this.kinds].sort(),
+      read: { indexes, entries, hashedBytes },
+      count: this.#kept.size + this.#beyond,
+      contradictions: keys.flatMap((key) => this.#kept.get(key) ?? []),
+      asBefore: this.#asBefore,
+      lacking: [...this.#lacking].map(([program, count]) => ({ program, indexes: count })),
+    };
+  }
+}
+
+/** NUL stands in no path, and sorts before everything else. */
+function keyOf({ kind, index, path, what }: Contradiction): string {
+  return `${kind}\0${index}\0${path}\0${what}`;
+}

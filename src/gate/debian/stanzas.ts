@@ -1,0 +1,97 @@
+/** `Packages` and `Sources`: paragraphs that name the files of the pool, as they stream by. Memory holds one piece and one paragraph. */
+import type { ByteString } from '../../core/model.ts';
+import { type Algorithm, type Claim, type Claims, digestNamed, pathWithin, sizeIn, UnreadableIndex } from '../claims/claim.ts';
+
+/** Characters; the longest real ones, of sources with thousands of binaries, have a few 100,000. */
+const MOST_IN_A_STANZA = 8 * 1024 ** 2;
+
+const HASHES: readonly (readonly [field: string, Algorithm])[] = [
+  ['sha256', 'sha256'],
+  ['sha512', 'sha512'],
+  ['sha1', 'sha1'],
+  ['md5sum', 'md5'],
+];
+const SOURCE_HASHES: readonly (readonly [field: string, Algorithm])[] = [
+  ['checksums-sha256', 'sha256'],
+  ['checksums-sha512', 'sha512'],
+  ['checksums-sha1', 'sha1'],
+  ['files', 'md5'],
+];
+
+/** An empty line, which may have blanks. */
+const BETWEEN = /\n[ \t\r]*\n/;
+/** Characters of an empty line with its blanks that are looked at across two pieces. */
+const LONGEST_END = 200;
+
+/** The fields that are read, with the lines that go on with them. */
+const FIELD =
+  /^(filename|size|sha256|sha512|sha1|md5sum|directory|files|checksums-sha256|checksums-sha512|checksums-sha1):[ \t]*(.*(?:\n[ \t].*)*)/gim;
+
+/** @param base the directory of the tree that paths begin at @throws UnreadableIndex */
+export async function* packageClaims(base: ByteString, bytes: AsyncIterable<Uint8Array>): Claims {
+  for await (const stanzas of stanzasOf(bytes)) yield stanzas.flatMap((stanza) => packageClaim(base, stanza));
+}
+
+/** @throws UnreadableIndex */
+export async function* sourceClaims(base: ByteString, bytes: AsyncIterable<Uint8Array>): Claims {
+  for await (const stanzas of stanzasOf(bytes)) yield stanzas.flatMap((stanza) => filesOfSource(base, stanza));
+}
+
+async function* stanzasOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
+  /** Of the paragraph that has not ended: joined once, when it ends. */
+  let parts: string[] = [];
+  let length = 0;
+  let end = '';
+  for await (const piece of bytes) {
+    const text = Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1');
+    length += text.length;
+    parts.push(text);
+    // The empty line may begin in the piece before.
+    const hasEnd = BETWEEN.test(end + text);
+    end = (end + text).slice(-LONGEST_END);
+    if (hasEnd) {
+      const stanzas = parts.join('').split(BETWEEN);
+      const rest = stanzas.pop() ?? '';
+      [parts, length] = [[rest], rest.length];
+      yield stanzas;
+    }
+    if (length > MOST_IN_A_STANZA) throw new UnreadableIndex('has a paragraph of more than 8 MiB');
+  }
+  yield [parts.join('')];
+}
+
+function packageClaim(base: ByteString, stanza: string): readonly Claim[] {
+  const fields = fieldsOf(stanza);
+  const named = fields.get('filename');
+  // Packages that are not in the archive are listed in `status` files alone.
+  if (named === undefined) return [];
+  const [field, algorithm] = HASHES.find(([name]) => fields.has(name)) ?? ['', 'sha256'];
+  const hex = fields.get(field);
+  const digest = hex === undefined ? undefined : digestNamed(algorithm, hex);
+  const size = sizeIn(fields.get('size'));
+  if (size === undefined || (hex !== undefined && digest === undefined)) throw new UnreadableIndex('names a file without its size or hash');
+  return [{ path: pathWithin(base, named), named, size, digest }];
+}
+
+function filesOfSource(base: ByteString, stanza: string): readonly Claim[] {
+  const fields = fieldsOf(stanza);
+  const [field, algorithm] = SOURCE_HASHES.find(([name]) => fields.has(name)) ?? ['', 'sha256'];
+  const files = fields.get(field);
+  if (files === undefined) return [];
+  const directory = fields.get('directory') ?? '';
+  return files.split('\n').flatMap((line) => {
+    if (line.trim() === '') return [];
+    const [hex = '', length, name] = line.trim().split(/[ \t]+/);
+    const [digest, size] = [digestNamed(algorithm, hex), sizeIn(length)];
+    if (digest === undefined || size === undefined || name === undefined)
+      throw new UnreadableIndex('names a file without its size or hash');
+    const named = directory === '' ? name : `${directory}/${name}`;
+    return [{ path: pathWithin(base, named), named, size, digest }];
+  });
+}
+
+function fieldsOf(stanza: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>();
+  for (const [, name = '', value = ''] of stanza.matchAll(FIELD)) fields.set(name.toLowerCase(), value.trim());
+  return fields;
+}

@@ -1,0 +1,210 @@
+/**
+ * Judges a suite: its signature, the indexes that its `Release` names, and what `Packages` and `Sources` of those name.
+ *
+ * A mirror may hold a part: an index that is nowhere counts as left out with its architecture or component, and one packing of an index is
+ * enough, because apt goes on to the next. But what is there has to be what the `Release` says, in each packing, and below `by-hash`; and a
+ * `Packages` or `Sources` is missed where its directory has other files that the `Release` names.
+ */
+import type { StoredTree } from '../../core/gate.ts';
+import { type ByteString, FILE } from '../../core/model.ts';
+import { joinBytes, partsOf } from '../../core/path-bytes.ts';
+import { type Claim, type Claims, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
+import { type Comparison, isSameEntry } from '../claims/comparison.ts';
+import { PACKED, packingOf, unpacked } from '../text/unpacked.ts';
+import { wholeBytes } from '../text/whole-text.ts';
+import { releaseClaims, signedText } from './release.ts';
+import { assertReadable, isSigned, type Signed } from './signature.ts';
+import { packageClaims, sourceClaims } from './stanzas.ts';
+
+const MOST_RELEASE_BYTES = 64 * 1024 ** 2;
+const BY_HASH: Readonly<Record<string, string>> = { sha256: 'SHA256', sha512: 'SHA512', sha1: 'SHA1', md5: 'MD5Sum' };
+
+/** An index in all its packings. */
+interface Stem {
+  readonly path: ByteString;
+  readonly claims: readonly Claim[];
+}
+
+export class SuiteJudge {
+  readonly #comparison: Comparison;
+  readonly #suite: ByteString;
+  readonly #keyrings: readonly string[];
+
+  constructor(comparison: Comparison, suite: ByteString, keyrings: readonly string[]) {
+    this.#comparison = comparison;
+    this.#suite = suite;
+    this.#keyrings = keyrings;
+  }
+
+  /** @param baseOf the directory that the paths in an index begin at, by what the index claims */
+  async judge(baseOf: (index: () => (base: ByteString) => Claims) => Promise<ByteString>): Promise<void> {
+    const { tree, findings } = this.#comparison;
+    const [inRelease, release] = [this.#at('InRelease'), this.#at('Release')];
+    const texts = new Map<ByteString, ByteString>();
+    for (const path of [inRelease, release]) {
+      await this.#comparison.reading('debian', path, async () => {
+        const bytes = await readWhole(tree, path);
+        if (bytes === undefined) return;
+        findings.indexes++;
+        texts.set(path, signedText(bytes.toString('latin1')));
+      });
+    }
+    await this.#checkSignature(inRelease, release);
+    // Mostly the two say the same, and then one is read.
+    const [first, second] = [texts.get(inRelease), texts.get(release)];
+    if (first !== undefined && second !== undefined && first.trim() === second.trim()) texts.delete(release);
+    const isSame = await this.#isSameSuite();
+    for (const [path, text] of texts) {
+      await this.#comparison.reading('debian', path, async () => {
+        const claims = releaseClaims(this.#suite, text);
+        const named = new Set([...claims.values()].map((claim) => claim.path));
+        for (const stem of stemsOf(claims)) await this.#judgeStem(path, stem, named, isSame, baseOf);
+      });
+    }
+  }
+
+  /** All of it was passed: then only what the pool has lost counts. */
+  async #isSameSuite(): Promise<boolean> {
+    const { tree } = this.#comparison;
+    const [before, now] = [await tree.passed?.entry(this.#suite), await tree.entry(this.#suite)];
+    return before !== undefined && now !== undefined && isSameEntry(before, now);
+  }
+
+  async #judgeStem(
+    release: ByteString,
+    { path, claims }: Stem,
+    named: ReadonlySet<ByteString | undefined>,
+    isSame: boolean,
+    baseOf: (index: () => (base: ByteString) => Claims) => Promise<ByteString>,
+  ): Promise<void> {
+    const { tree, findings } = this.#comparison;
+    const there: Claim[] = [];
+    let isIntact = true;
+    for (const claim of claims) {
+      if (claim.path === undefined) {
+        isIntact = (await this.#comparison.check('debian', release, claim)) && isIntact;
+        continue;
+      }
+      const places = isSame ? [claim.path] : [claim.path, byHashOf(claim.path, claim)];
+      for (const place of places) {
+        if ((await tree.entry(place)) === undefined) continue;
+        const found = { ...claim, path: place };
+        if (!isSame) {
+          findings.entries++;
+          if (!(await this.#comparison.check('debian', release, found))) {
+            isIntact = false;
+            continue;
+          }
+        }
+        there.push(found);
+      }
+    }
+    const name = partsOf(path).name;
+    if (name !== 'Packages' && name !== 'Sources') return;
+    const packings = PACKED.flatMap((packing) => there.find((claim) => packingOf(claim.named) === packing) ?? []);
+    if (packings.length === 0) {
+      if (isIntact && (await this.#hasOthersBeside(path, named)))
+        findings.contradict({ kind: 'debian', what: 'missing', index: release, path, detail: 'is not there in any packing' });
+      return;
+    }
+    let lack: NoUnpacker | undefined;
+    for (const packing of packings) {
+      try {
+        return await this.#judgeIndex(path, packing, baseOf);
+      } catch (error) {
+        if (!(error instanceof NoUnpacker)) throw error;
+        lack ??= error;
+      }
+    }
+    if (lack !== undefined) this.#comparison.leaveOut(lack);
+  }
+
+  /** @param best one packing of it @throws NoUnpacker */
+  async #judgeIndex(
+    stem: ByteString,
+    best: Claim,
+    baseOf: (index: () => (base: ByteString) => Claims) => Promise<ByteString>,
+  ): Promise<void> {
+    const { tree } = this.#comparison;
+    const { name } = partsOf(stem);
+    const claimsAt = (of: StoredTree, at: Claim) => (base: ByteString) => this.#claimsOf(of, name, at, base);
+    const base = await baseOf(() => claimsAt(tree, best));
+    const now = () => claimsAt(tree, best)(base);
+    if (await this.#comparison.isSame(best.path as ByteString))
+      return await this.#comparison.sameIndex('debian', best.path as ByteString, now);
+    const before = await this.#passedOf(stem);
+    await this.#comparison.index('debian', best.path as ByteString, now, before && (() => claimsAt(before.of, before.at)(base)));
+  }
+
+  /** The index in the same place of the passed tree, in whichever packing. */
+  async #passedOf(stem: ByteString): Promise<{ readonly of: StoredTree; readonly at: Claim } | undefined> {
+    const { passed } = this.#comparison.tree;
+    if (passed === undefined) return undefined;
+    for (const packing of PACKED) {
+      const path = `${stem}${packing}`;
+      if ((await passed.entry(path))?.kind === FILE) return { of: passed, at: { path, named: path, size: undefined, digest: undefined } };
+    }
+    return undefined;
+  }
+
+  async *#claimsOf(of: StoredTree, name: ByteString, { path, named }: Claim, base: ByteString): Claims {
+    const entry = path === undefined ? undefined : await of.entry(path);
+    if (entry === undefined) return;
+    const bytes = unpacked(packingOf(named), of.bytes(entry), this.#comparison.signal);
+    yield* name === 'Packages' ? packageClaims(base, bytes) : sourceClaims(base, bytes);
+  }
+
+  /** In a flat archive, whose index lies beside its `Release`, there is nothing that could be left out. */
+  async #hasOthersBeside(stem: ByteString, named: ReadonlySet<ByteString | undefined>): Promise<boolean> {
+    const { above } = partsOf(stem);
+    return above === this.#suite || (await this.#comparison.tree.names(above)).some((name) => named.has(joinBytes(above, name)));
+  }
+
+  async #checkSignature(inRelease: ByteString, release: ByteString): Promise<void> {
+    if (this.#keyrings.length === 0) return;
+    await assertReadable(this.#keyrings);
+    const { tree, findings, signal } = this.#comparison;
+    const [clear, text, beside] = [
+      await readWhole(tree, inRelease),
+      await readWhole(tree, release),
+      await readWhole(tree, `${release}.gpg`),
+    ];
+    const signed: [ByteString, Signed][] = [];
+    if (clear !== undefined) signed.push([inRelease, { signature: clear, text: undefined }]);
+    if (text !== undefined && beside !== undefined) signed.push([release, { signature: beside, text }]);
+    const fail = (path: ByteString, detail: string) => findings.contradict({ kind: 'debian', what: 'unsigned', index: path, path, detail });
+    if (signed.length === 0) fail(release, 'has no signature');
+    for (const [path, what] of signed) {
+      if (!(await isSigned(what, this.#keyrings, signal))) fail(path, 'is not signed by a key of the keyrings');
+    }
+  }
+
+  #at(name: string): ByteString {
+    return joinBytes(this.#suite, name);
+  }
+}
+
+function stemsOf(claims: ReadonlyMap<ByteString, Claim>): Iterable<Stem> {
+  const stems = new Map<ByteString, Claim[]>();
+  for (const claim of claims.values()) {
+    const whole = claim.path ?? claim.named;
+    const stem = whole.slice(0, whole.length - packingOf(whole).length);
+    const others = stems.get(stem);
+    if (others === undefined) stems.set(stem, [claim]);
+    else others.push(claim);
+  }
+  return [...stems].map(([path, of]) => ({ path, claims: of }));
+}
+
+/** Where `Acquire-By-Hash` has a copy. */
+function byHashOf(path: ByteString, { digest }: Claim): ByteString {
+  return joinBytes(partsOf(path).above, `by-hash/${BY_HASH[digest?.algorithm ?? '']}/${digest?.hex}`);
+}
+
+/** @throws UnreadableIndex when it is too long */
+async function readWhole(tree: StoredTree, path: ByteString): Promise<Buffer | undefined> {
+  const entry = await tree.entry(path);
+  if (entry === undefined) return undefined;
+  if (entry.kind !== FILE) throw new UnreadableIndex('is no file');
+  return await wholeBytes(tree.bytes(entry), MOST_RELEASE_BYTES);
+}

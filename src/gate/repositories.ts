@@ -1,0 +1,90 @@
+/**
+ * Finds the package repositories of a tree. The whole tree is walked when nothing was passed before; else only directories in or below which
+ * something has changed are asked for, because a repository in which nothing has changed is as it was passed.
+ */
+import type { StoredTree } from '../core/gate.ts';
+import { type ByteString, DIRECTORY, FILE } from '../core/model.ts';
+import { joinBytes } from '../core/path-bytes.ts';
+import type { GateKind } from '../core/verdict.ts';
+import type { ChangedPaths } from './claims/changed-paths.ts';
+import { hexOfId } from './claims/entry-id.ts';
+import { isNoDirectory } from './claims/index-files.ts';
+import { PACKUMENTS } from './npm/packument.ts';
+import { SIMPLE } from './pypi/python-index.ts';
+import { REPOMD } from './rpm/repository.ts';
+
+export interface Repository {
+  readonly kind: GateKind;
+  /** The directory that its indexes are below; of npm, that of one package. */
+  readonly path: ByteString;
+  /** Of Debian: without `dists`. */
+  readonly isFlat?: boolean;
+}
+
+/** Directories in one another; a tree without end ends here. */
+const DEEPEST = 100;
+/** What a flat archive has beside a `Packages`. */
+const RELEASES = ['InRelease', 'Release'];
+const PACKAGES = /^(?:Packages|Sources)(?:\.\w+)?$/;
+
+/** Copies of a directory count once, where they come first: what is below is the same. */
+export async function* allRepositories(tree: StoredTree, signal: AbortSignal): AsyncGenerator<Repository> {
+  yield* walked(tree, '', 0, new Set(), signal);
+}
+
+async function* walked(
+  tree: StoredTree,
+  directory: ByteString,
+  depth: number,
+  met: Set<string>,
+  signal: AbortSignal,
+): AsyncGenerator<Repository> {
+  signal.throwIfAborted();
+  const names = await tree.names(directory);
+  const has = new Set(names);
+  yield* repositoriesAt(tree, directory, has);
+  if (depth === DEEPEST) return;
+  const isArchive = has.has('dists');
+  for (const name of names) {
+    if (isNoDirectory(name) || name === 'repodata' || name === '-' || (isArchive && (name === 'dists' || name === 'pool'))) continue;
+    const path = joinBytes(directory, name);
+    const entry = await tree.entry(path);
+    if (entry?.kind !== DIRECTORY) continue;
+    const id = hexOfId(entry.id);
+    if (met.has(id)) continue;
+    met.add(id);
+    if (name !== SIMPLE || !(await isPythonIndex(tree, path))) yield* walked(tree, path, depth + 1, met, signal);
+  }
+}
+
+export async function* changedRepositories(tree: StoredTree, changed: ChangedPaths, signal: AbortSignal): AsyncGenerator<Repository> {
+  for (const directory of [...changed.directories].sort()) {
+    signal.throwIfAborted();
+    yield* repositoriesAt(tree, directory, undefined);
+  }
+}
+
+/** @param names of what is in the directory, where that is known */
+async function* repositoriesAt(tree: StoredTree, path: ByteString, names: ReadonlySet<ByteString> | undefined): AsyncGenerator<Repository> {
+  const at = async (name: ByteString) =>
+    names === undefined || names.has(name.split('/')[0] ?? '') ? await tree.entry(joinBytes(path, name)) : undefined;
+  if ((await at('dists'))?.kind === DIRECTORY) yield { kind: 'debian', path };
+  for (const release of RELEASES) {
+    if ((await at(release))?.kind !== FILE || /(?:^|\/)dists\//.test(`${path}/`)) continue;
+    if (!(await tree.names(path)).some((name) => PACKAGES.test(name) || name === 'InRelease' || name === 'Release.gpg')) continue;
+    yield { kind: 'debian', path, isFlat: true };
+    break;
+  }
+  if ((await at(REPOMD))?.kind === FILE) yield { kind: 'rpm', path };
+  for (const packument of PACKUMENTS) if ((await at(packument))?.kind === FILE) yield { kind: 'npm', path: joinBytes(path, packument) };
+  if ((await at(SIMPLE))?.kind === DIRECTORY) yield { kind: 'pypi', path };
+}
+
+/** Any tree may have a directory of this name. */
+async function isPythonIndex(tree: StoredTree, simple: ByteString): Promise<boolean> {
+  for (const name of (await tree.names(simple)).slice(0, 20)) {
+    const inside = await tree.names(joinBytes(simple, name));
+    if (inside.some((page) => /^index\.(?:v1_)?(?:html|json)$/.test(page))) return true;
+  }
+  return false;
+}

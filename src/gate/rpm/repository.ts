@@ -1,0 +1,71 @@
+/** Judges a repository of RPM packages: `repomd.xml`, the metadata files that it names, and the packages that `primary.xml` names. */
+import type { StoredTree } from '../../core/gate.ts';
+import { type ByteString, FILE } from '../../core/model.ts';
+import { joinBytes } from '../../core/path-bytes.ts';
+import { type Claim, type Claims, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
+import type { Comparison } from '../claims/comparison.ts';
+import { packingOf, unpacked } from '../text/unpacked.ts';
+import { primaryClaims } from './primary.ts';
+import { type RepositoryData, repositoryData } from './repomd.ts';
+
+export const REPOMD = 'repodata/repomd.xml';
+const MOST_REPOMD_BYTES = 16 * 1024 ** 2;
+
+/** @param repository the directory that `repodata` is in */
+export async function judgeRpm(comparison: Comparison, repository: ByteString): Promise<void> {
+  const { tree, findings } = comparison;
+  findings.kinds.add('rpm');
+  const repomd = joinBytes(repository, REPOMD);
+  await comparison.reading('rpm', repomd, async () => {
+    findings.indexes++;
+    const data = await dataOf(tree, repository);
+    if (data === undefined) throw new UnreadableIndex('is no file');
+    let primary: Claim | undefined;
+    for (const { type, claim } of data) {
+      findings.entries++;
+      const isThere = await comparison.check('rpm', repomd, claim);
+      if (type === 'primary' && isThere) primary = claim;
+    }
+    const path = primary?.path;
+    if (path === undefined) {
+      if (!data.some(({ type }) => type === 'primary')) throw new UnreadableIndex('names no primary.xml');
+      return;
+    }
+    const now = () => packagesOf(comparison, tree, repository, path);
+    const before = await passedPrimary(comparison, repository);
+    const { passed } = tree;
+    const isKnown = passed !== undefined && before !== undefined;
+    try {
+      // Its name has its hash in it, mostly; so the one before is found by the repomd.xml before.
+      if (before === path && (await comparison.isSame(path))) await comparison.sameIndex('rpm', path, now);
+      else await comparison.index('rpm', path, now, isKnown ? () => packagesOf(comparison, passed, repository, before) : undefined);
+    } catch (error) {
+      if (!(error instanceof NoUnpacker)) throw error;
+      comparison.leaveOut(error);
+    }
+  });
+}
+
+async function passedPrimary({ tree }: Comparison, repository: ByteString): Promise<ByteString | undefined> {
+  if (tree.passed === undefined) return undefined;
+  try {
+    const data = await dataOf(tree.passed, repository);
+    return data?.find(({ type }) => type === 'primary')?.claim.path;
+  } catch (error) {
+    if (error instanceof UnreadableIndex) return undefined;
+    throw error;
+  }
+}
+
+async function dataOf(tree: StoredTree, repository: ByteString): Promise<readonly RepositoryData[] | undefined> {
+  const entry = await tree.entry(joinBytes(repository, REPOMD));
+  if (entry?.kind !== FILE) return undefined;
+  if (entry.size > MOST_REPOMD_BYTES) throw new UnreadableIndex('is longer than 16 MiB');
+  return await repositoryData(repository, tree.bytes(entry));
+}
+
+async function* packagesOf({ signal }: Comparison, tree: StoredTree, repository: ByteString, primary: ByteString): Claims {
+  const entry = await tree.entry(primary);
+  if (entry?.kind !== FILE) return;
+  yield* primaryClaims(repository, unpacked(packingOf(primary), tree.bytes(entry), signal));
+}
