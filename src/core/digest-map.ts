@@ -29,7 +29,9 @@ export class DigestMap {
     const slot = this.#slotOf(bytes, at);
     if (this.#entryIn(slot) >= 0) return false;
     this.#slots[slot] = this.#size;
-    this.#digests.set(bytes.subarray(at, at + DIGEST_BYTES), this.#size * DIGEST_BYTES);
+    // A view of these bytes to copy from would take longer than to copy them.
+    const digests = this.#digests;
+    for (let i = 0, j = this.#size * DIGEST_BYTES; i < DIGEST_BYTES; i++, j++) digests[j] = bytes[at + i] as number;
     this.#values[this.#size++] = value;
     if (this.#size === this.#values.length) this.#grow();
     return true;

@@ -8,7 +8,7 @@ import { displayJson, displayLine, displayPath, displayText, displayUrl, shellWo
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const text = fc.string({
   unit: fc.oneof(
-    fc.constantFrom('\x1b', '\x9b', '\n', '\u202e', '\u2028', '\\', 'n', 'a', 'ö', '😀'),
+    fc.constantFrom('\x1b', '`shardctl ', '\x60', '\x9b', '\n', '\u202e', '\u2028', '\\', 'n', 'a', 'ö', '😀'),
     fc.string({ unit: 'binary', maxLength: 1 }),
   ),
 });
@@ -32,6 +32,12 @@ test('two texts that differ, or two paths of one kind, are never shown alike', (
       assert.equal(displayPath(a) === displayPath(b), a === b);
     }),
   );
+});
+
+test('a name does not begin a command, which a backtick before the name of the program does', () => {
+  assert.equal(displayPath('a`shardctl rm b`'), 'a\\x60shardctl rm b`');
+  assert.equal(displayPath('\xff`shardctl rm b`'), '\\xFF\\x60shardctl rm b`');
+  assert.equal(displayText('`shardctl`'), '`shardctl`');
 });
 
 test('what was escaped once stays as it is as a line', () => {

@@ -3,15 +3,18 @@ import type { ByteString } from './model.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** A path for people and logs: UTF-8 as it is, control characters, backslashes and stray bytes as `\n` or `\xDF`. */
+/**
+ * A path for people and logs: UTF-8 as it is, control characters, backslashes and stray bytes as `\n` or `\xDF`. So is the backtick before
+ * the name of this program: in messages that begins a command, into which the home is put.
+ */
 export function displayPath(path: ByteString): string {
   const plain = utf8OrUndefined(path);
-  return plain === undefined ? escaped(path, /[^\x20-\x7e]|\\/g) : displayText(plain);
+  return plain === undefined ? escaped(path, /[^\x20-\x7e]|\\|`(?=shardctl )/g) : displayText(plain);
 }
 
 /** Text that strangers wrote, for people: escapes what would move a terminal's cursor, or hide or reverse the text beside it. */
 export function displayText(text: string): string {
-  return escaped(text, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu);
+  return escaped(text, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]|`(?=shardctl )/gu);
 }
 
 /** The last filter before a terminal, for lines that are made already: escapes what no code before it has. Backslashes stay, so that escapes are not escaped again. */

@@ -1,8 +1,8 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cannotFlush, isBusy } from './errno.ts';
 import { errnoOf } from './errors.ts';
@@ -70,13 +70,41 @@ export async function writeDurably(path: string, text: string, mode = 0o644): Pr
     throw error;
   }
   await syncPath(dirname(path));
+  await sweepUnfinished(path).catch(() => {});
 }
 
+/** How what `writeDurably` writes first is called. */
+const UNFINISHED = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.new$/;
+/** Nobody writes a small file for longer. */
+const UNFINISHED_MS = 3600_000;
+/** Directories that this process has swept. */
+const swept = new Set<string>();
+
+/**
+ * Removes what processes that died in `writeDurably` have left beside a file, once in each directory. Others may be writing there at this
+ * moment: what is as young as the file stays. @param written the file, just written: its time is that of the file system
+ */
+async function sweepUnfinished(written: string): Promise<void> {
+  const dir = dirname(written);
+  if (swept.has(dir)) return;
+  swept.add(dir);
+  const { mtimeMs: now } = await stat(written);
+  for (const name of await readdir(dir)) {
+    if (!UNFINISHED.test(name)) continue;
+    const path = join(dir, name);
+    if (now - (await stat(path)).mtimeMs > UNFINISHED_MS) await rm(path, { force: true });
+  }
+}
+
+/** Linux writes no more than 2 GiB at once. */
+const MOST_WRITTEN_BYTES = 2 ** 30;
+
 /** As `writeDurably`, where the caller must not let anything else happen meanwhile. @param fresh where it is written first */
-export function writeDurablySync(path: string, text: string, fresh = `${path}.tmp`): void {
+export function writeDurablySync(path: string, content: string | readonly Uint8Array[], fresh = `${path}.tmp`): void {
   const fd = openSync(fresh, 'w');
   try {
-    writeSync(fd, text);
+    for (const part of typeof content === 'string' ? [Buffer.from(content)] : content)
+      for (let done = 0; done < part.length; ) done += writeSync(fd, part, done, Math.min(part.length - done, MOST_WRITTEN_BYTES));
     flushSync(fd);
   } finally {
     closeSync(fd);

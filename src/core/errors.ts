@@ -11,15 +11,42 @@ export const EXIT = {
   unreadable: 23,
   unstable: 24,
   maxDelete: 25,
+  /** A snapshot was committed, and the gate holds it back; or what `verify --against` has judged contradicts itself. */
+  held: 26,
   notFound: 40,
   locked: 41,
   tooFewPeers: 42,
   noSpace: 43,
   damage: 44,
   newerFormat: 45,
+  /** Shards are on fewer peers than is asked for. */
+  atRisk: 46,
   interrupted: 130,
   terminated: 143,
 } as const;
+
+/** From those that nobody can do anything about to those that a later run may put right. */
+const WORST_FIRST: readonly number[] = [
+  EXIT.bug,
+  EXIT.newerFormat,
+  EXIT.damage,
+  EXIT.noSpace,
+  EXIT.tooFewPeers,
+  EXIT.atRisk,
+  EXIT.maxDelete,
+  EXIT.held,
+  EXIT.notFound,
+  EXIT.usage,
+  EXIT.unreadable,
+  EXIT.unstable,
+  EXIT.locked,
+];
+
+/** How a run ends that has done several things, each with an exit code of its own. */
+export function worstOf(codes: Iterable<number>): number {
+  const all = new Set(codes);
+  return WORST_FIRST.find((code) => all.has(code)) ?? EXIT.done;
+}
 
 const EXIT_OF = {
   USAGE: EXIT.usage,
@@ -114,6 +141,17 @@ export function reasonOf(error: unknown): string {
     .replace(/, \w+$/, '');
 }
 
+/** What this process or the machine has run out of, and what helps: the file that was to be opened is not at fault. */
+const SHORTAGES: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+  EMFILE: [
+    'this process may have no more files open',
+    '`ulimit -n 4096` allows more in this shell, LimitNOFILE=4096 in a unit of systemd; then run the same command again',
+  ],
+  ENFILE: ['the machine can have no more files open', 'raise fs.file-max with `sysctl`, or end what has so many open; then run it again'],
+  ENOMEM: ['the machine has no memory left', 'end what takes so much of it, then run the same command again'],
+  ENOBUFS: ['the machine has no memory left for sockets', 'end what has so many open, then run the same command again'],
+};
+
 /**
  * Translates a failed system call on something of ours (home, peer) into an error that a user can act on.
  * @param doing what was being done, for example `writing shard 00000003 to peer "disk1"`
@@ -125,6 +163,11 @@ export function ioError(error: unknown, doing: string, where: string): ShardctlE
       hint: 'free some space there, then run the same command again: it goes on where it stopped; `shardctl prune` works on a full disk, too',
       cause: error,
     });
+  }
+  const short = SHORTAGES[errnoOf(error) ?? ''];
+  if (short !== undefined) {
+    const [what, hint] = short;
+    return new ShardctlError('IO', `${doing} failed: ${what} (${reasonOf(error)})`, { hint, cause: error });
   }
   return new ShardctlError('IO', `${doing} failed (${where}): ${reasonOf(error)}`, {
     hint: 'check the disk and the permissions, then run the same command again',

@@ -3,6 +3,8 @@
  * With `--json` each is one line of output, so the shapes are part of the interface.
  */
 
+import type { ContradictionWhat, GateKind, GateOutcome } from './verdict.ts';
+
 /** Why an entry of the source is not, or not quite, in the snapshot. */
 export type EntryProblem = 'unreadable' | 'vanished' | 'changed' | 'special';
 
@@ -40,14 +42,16 @@ export type Event =
   | { type: 'not-restored'; problem: RestoreProblem; path: string; detail: string }
   /** One finding of `verify`. */
   | { type: 'damage'; what: string; where: string; detail: string }
+  /** A peer does not answer, and what it holds counts as there until then (`--grace`). RFC 3339. */
+  | { type: 'waiting'; peer: string; until: string; detail: string }
   /** `repair` has written a whole copy of a shard to a peer. */
   | { type: 'mended'; what: string; where: string }
   /** A shard is on another peer now (`to`), confirmed and recorded, and the old copy (`from`) does not count any more. */
   | { type: 'moved'; what: string; bytes: number; from?: string; to?: string }
   /** Shards that had fewer replicas than a repository asks for have got them. */
   | { type: 'raised'; replicas: number; bytes: number }
-  /** `verify` and `get` have come this far. */
-  | { type: 'progress'; label: string; done: number; total: number; bytes: number }
+  /** `verify` and `get` have come this far. `total` and `totalBytes` are 0, or absent, where nobody knows them before the end. */
+  | { type: 'progress'; label: string; done: number; total: number; bytes: number; totalBytes?: number }
   /** One difference from the parent, only when asked for. */
   | ({ type: 'change' } & Change)
   /** The final word of a dry run. */
@@ -56,6 +60,37 @@ export type Event =
   | { type: 'passed-over'; repository: string; reason: string }
   /** One repository of several could not be brought up to date; the run goes on with the others. */
   | { type: 'failed'; repository: string; code: string; message: string; hint?: string }
+  /** One of several things that a run does has failed; the run goes on with the others. */
+  | { type: 'step-failed'; step: string; code: string; message: string; hint?: string }
+  /** At the end of `check`: so many shards are on fewer peers than asked for. */
+  | { type: 'at-risk'; shards: number; bytes: number }
+  /** One thing that an index of a repository says and its tree contradicts. `index`, the file that says it, and `path` are escaped for display. */
+  | {
+      type: 'contradiction';
+      repository: string;
+      number: number;
+      kind: GateKind;
+      what: ContradictionWhat;
+      index: string;
+      path: string;
+      detail: string;
+    }
+  /**
+   * The gate holds snapshot `number` of `time` back, or warns of it: it has `count` contradictions, of which `told` were told before this.
+   * `head` is the snapshot that readers are given; null when there is none yet. None is told when all of them were by the run before.
+   * The head has `asBefore` more, which are not counted here.
+   */
+  | {
+      type: 'gate';
+      repository: string;
+      number: number;
+      outcome: 'held' | 'warned';
+      head: number | null;
+      count: number;
+      told: number;
+      asBefore: number;
+      time: string;
+    }
   /** The final word of `add` and `update`, for each repository. */
   | ({ type: 'summary' } & Summary);
 
@@ -119,6 +154,15 @@ export interface Summary {
   readonly newShards: number;
   readonly peers: readonly { name: string; freeBefore: number; freeAfter: number; placedBytes: number }[];
   readonly problems: Problems;
+  /** What became of the snapshot at the gate; absent when none has judged it. */
+  readonly gate?: {
+    readonly outcome: GateOutcome;
+    readonly kinds: readonly GateKind[];
+    readonly count: number;
+    readonly asBefore?: number;
+  };
+  /** True when the gate had held this snapshot back, and this run has made it the head: something else was asked of the gate. */
+  readonly released?: true;
   readonly seconds: number;
 }
 

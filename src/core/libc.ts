@@ -1,5 +1,5 @@
 /**
- * System calls that Node lacks, or that take longer through Node, made by koffi. The only file that imports koffi, on first use; where
+ * System calls that Node lacks, or that take longer through Node, made by koffi, which is loaded on first use, by this file and `fuse-calls.ts`; where
  * koffi cannot be loaded, callers do without.
  */
 import { createRequire } from 'node:module';
@@ -8,8 +8,12 @@ import { endianness, platform } from 'node:os';
 export interface Libc {
   /** Sets the mtime of a path, to the nanosecond, without following a symlink. Returns an errno, 0 when it worked. */
   setMtime(path: Buffer, mtimeNs: bigint): number;
+  /** The same for an open file: no path is looked up. */
+  setMtimeOf(fd: number, mtimeNs: bigint): number;
   /** Flushes the whole file system on which this open file is. Linux only. Returns an errno, 0 when it worked. */
   syncFilesystem?: (fd: number) => number;
+  /** Two entries of one file system take each other's place in one step. Linux only. Returns an errno, 0 when it worked. */
+  exchange?: (one: Uint8Array, other: Uint8Array) => number;
 }
 
 const NS_PER_SECOND = 1_000_000_000n;
@@ -29,19 +33,44 @@ async function bind(): Promise<Libc> {
   const library = koffi.load(null);
   const { cwd, noFollow, omit } = platform() === 'darwin' ? DARWIN : LINUX;
   const utimensat = library.func('int utimensat(int dirfd, const uint8_t *path, const int64_t *times, int flags)');
+  const futimens = library.func('int futimens(int fd, const int64_t *times)');
+  // struct timespec[2], of which the first, the atime, stays as it is. Nothing else runs between filling it and the call.
+  const times = new BigInt64Array([0n, omit, 0n, 0n]);
+  const setTimes = (mtimeNs: bigint) => {
+    // struct timespec counts nanoseconds forward from the second, also before 1970.
+    const nanoseconds = ((mtimeNs % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
+    times[2] = (mtimeNs - nanoseconds) / NS_PER_SECOND;
+    times[3] = nanoseconds;
+  };
   const libc: Libc = {
     setMtime(path, mtimeNs) {
-      // struct timespec counts nanoseconds forward from the second, also before 1970.
-      const nanoseconds = ((mtimeNs % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND;
-      const seconds = (mtimeNs - nanoseconds) / NS_PER_SECOND;
+      setTimes(mtimeNs);
       const terminated = Buffer.alloc(path.length + 1);
       terminated.set(path);
-      return utimensat(cwd, terminated, new BigInt64Array([0n, omit, seconds, nanoseconds]), noFollow) === 0 ? 0 : koffi.errno();
+      return utimensat(cwd, terminated, times, noFollow) === 0 ? 0 : koffi.errno();
+    },
+    setMtimeOf(fd, mtimeNs) {
+      setTimes(mtimeNs);
+      return futimens(fd, times) === 0 ? 0 : koffi.errno();
     },
   };
   if (platform() !== 'linux') return libc;
   const syncfs = library.func('int syncfs(int fd)');
-  return { ...libc, syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()) };
+  const exchange = exchangeCall(library, () => koffi.errno());
+  return { ...libc, syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()), ...(exchange === undefined ? {} : { exchange }) };
+}
+
+const RENAME_EXCHANGE = 2;
+
+/** Undefined where the C library is of before 2018, or is musl. */
+function exchangeCall(library: { func(definition: string): (...values: unknown[]) => number }, errno: () => number): Libc['exchange'] {
+  try {
+    const renameat2 = library.func('int renameat2(int fromDir, const uint8_t *from, int toDir, const uint8_t *to, uint flags)');
+    const terminated = (path: Uint8Array) => Buffer.concat([path, Buffer.alloc(1)]);
+    return (one, other) => (renameat2(LINUX.cwd, terminated(one), LINUX.cwd, terminated(other), RENAME_EXCHANGE) === 0 ? 0 : errno());
+  } catch {
+    return undefined;
+  }
 }
 
 /** The calls that a scan makes for each directory or entry of the source. */
@@ -114,6 +143,64 @@ export function memoryCalls(): MemoryCalls | undefined {
         if (at === -1) return koffi.errno();
         munmap(at, 1);
         return 0;
+      },
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+export interface CachedReads {
+  /**
+   * Reads from an open file what the system has of it in memory, from `at` on, and waits for no disk.
+   * @returns bytes; 0 where the first of them is not in memory, -1 where the file system cannot tell
+   */
+  readCached(fd: number, into: Uint8Array, at: number): number;
+}
+
+/** Fails rather than wait for a disk, see preadv2(2). ext4, XFS and Btrfs know it; tmpfs, NFS and FUSE do not. */
+const RWF_NOWAIT = 0x08;
+const EAGAIN = 11;
+
+/** Undefined where koffi or the call is missing: not Linux, a C library of before 2017. */
+export function cachedReads(): CachedReads | undefined {
+  if (platform() !== 'linux') return undefined;
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    const library = koffi.load(null);
+    const vector = koffi.pointer(koffi.struct({ base: 'uint8_t *', bytes: 'size_t' }));
+    const preadv2 = library.func('preadv2', 'int64_t', ['int', vector, 'int', 'int64_t', 'int']);
+    return {
+      readCached: (fd, into, at) => {
+        const bytes = preadv2(fd, { base: into, bytes: into.length }, 1, at, RWF_NOWAIT) as number;
+        return bytes >= 0 ? bytes : koffi.errno() === EAGAIN ? 0 : -1;
+      },
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+export interface SocketCalls {
+  /** Of what is written to a connection, the system takes no more than so many bytes beyond those that it may send at once. */
+  limitUnsent(fd: number, bytes: number): void;
+}
+
+const IPPROTO_TCP = 6;
+/** TCP_NOTSENT_LOWAT, see tcp(7). */
+const NOTSENT_LOWAT = platform() === 'darwin' ? 0x201 : 25;
+
+/** Undefined where koffi is missing, or the system is another than Linux and Darwin. */
+export function socketCalls(): SocketCalls | undefined {
+  if (platform() !== 'linux' && platform() !== 'darwin') return undefined;
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    const setsockopt = koffi.load(null).func('int setsockopt(int fd, int level, int option, const uint32_t *value, uint32_t bytes)');
+    const value = new Uint32Array(1);
+    return {
+      limitUnsent: (fd, bytes) => {
+        value[0] = bytes;
+        setsockopt(fd, IPPROTO_TCP, NOTSENT_LOWAT, value, value.byteLength);
       },
     };
   } catch {

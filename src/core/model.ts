@@ -1,9 +1,10 @@
 /**
- * The nouns of the program, as plain data. Imports nothing, and computes next to nothing.
+ * The nouns of the program, as plain data. Imports but the words of the gate, and computes next to nothing.
  *
  * Names of files are *bytes* on Unix, and old mirrors hold names that are not UTF-8. They travel as "byte strings":
  * JS strings whose char codes are the bytes (latin1), so that comparing two of them compares bytes and nothing is lost.
  */
+import type { Judgement, OwnGate } from './verdict.ts';
 
 /** A name or path as bytes: one char (0…255) a byte. `Buffer.from(s, 'latin1')` gives the bytes back. */
 export type ByteString = string;
@@ -103,10 +104,19 @@ export function replicationSeen(shards: readonly Pick<PlacedShard, 'bytes' | 'pe
   return undefined;
 }
 
+/** A disk of this machine. */
+export interface Disk {
+  /** Its device number: peers with the same one lie on one disk. */
+  readonly id: string;
+  readonly freeBytes: number;
+}
+
 /** What a peer says it can take, and when it said so. */
 export interface Metric {
   readonly freeBytes: number;
   readonly usedBytes: number;
+  /** The disk of a local peer, whose free bytes other peers may count as theirs, too. Absent where it does not say what is free. */
+  readonly disk?: Disk;
   /** Milliseconds since 1970. */
   readonly at: number;
 }
@@ -195,6 +205,18 @@ export interface SnapshotRecord {
    * in records from before this was noted.
    */
   readonly broughtBy?: 'import-car' | 'recover';
+  /** What became of it at the gate; absent when no gate has judged it. */
+  readonly gate?: Judgement;
+}
+
+/** Number of the newest snapshot, held back or not: an update compares the source with it. 0 before the first. */
+export function newestOf({ head, held }: Pick<RepositoryRecord, 'head' | 'held'>): number {
+  return held ?? head;
+}
+
+/** Whether the gate holds the snapshot back: readers who ask for the newest, or for a date, are not given it. */
+export function isHeld({ gate }: Pick<SnapshotRecord, 'gate'>): boolean {
+  return gate?.outcome === 'held';
 }
 
 /** As people name it, and the command line takes it. */
@@ -208,13 +230,26 @@ export interface EntryCounts {
   readonly symlinks: number;
 }
 
+/** What a repository asks of upkeep, where it is not what the home asks; each as text, as `shardctl config` takes it. */
+export interface Upkeep {
+  /** Which snapshots `check` keeps: rules such as `daily=7,within=30d`, or `all`. */
+  readonly keep?: string;
+  /** Commands that the shell runs after a commit, and when something is wrong; or `none`. */
+  readonly onCommit?: string;
+  readonly onProblem?: string;
+}
+
 /** A repository: where it comes from and how it is imported. */
 export interface RepositoryRecord {
   readonly name: string;
   /** Absolute path. */
   readonly source: ByteString;
-  /** Number of the newest committed snapshot; 0 before the first. */
+  /** Number of the newest committed snapshot that no gate holds back; 0 before the first. */
   readonly head: number;
+  /** Number of the newest snapshot while it is newer than the head, because the gate holds it back. */
+  readonly held?: number;
+  /** What it asks of the gate, as `add` was told; absent for the home's own setting. */
+  readonly gate?: OwnGate;
   readonly profile: string;
   readonly chunker: string | undefined;
   readonly metadata: boolean;
@@ -226,13 +261,20 @@ export interface RepositoryRecord {
   readonly replication?: Replication;
   /** Names of allocators, in the order in which they decide, as `add` was told; absent for the home's own setting. */
   readonly allocateBy?: readonly string[];
+  /** Absent where it asks for nothing of its own. */
+  readonly upkeep?: Upkeep;
   /** Every name that `rename` has taken from it: who made it private by that name means it still (`serve/access`). */
   readonly renamedFrom?: readonly string[];
   /** Names that it had before, as long as a Kubo may have a key by that name: see `exchange/publish.ts`. */
   readonly formerNames?: readonly string[];
   /** Number of the snapshot to which `publish` has rolled the IPNS name back: it is not forgotten. Absent where the name follows the head. */
   readonly published?: number;
+  /** Numbers of snapshots, by the tags that they were given; absent where there is none. Tags are compared by their own properties. */
+  readonly tags?: Tags;
 }
+
+/** By tag, the number of the snapshot that has it. A tag names one snapshot, and a snapshot may have several. */
+export type Tags = Readonly<Record<string, number>>;
 
 /** Which stat data decide whether a file is read again. With nothing set, its content counts as unchanged only if all of them are. */
 export interface Trust {

@@ -14,6 +14,11 @@ export function toBytes(path: string): ByteString {
   return Buffer.from(path, 'utf8').toString('latin1');
 }
 
+/** The bytes that a part of an address (ASCII, or one character a byte) stands for. */
+export function percentDecoded(encoded: string): ByteString {
+  return encoded.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
 /** `a` + `/` + `b`; the root of a tree is the empty path. */
 export function joinBytes(a: ByteString, b: ByteString): ByteString {
   return a === '' ? b : `${a}/${b}`;

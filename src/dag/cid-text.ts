@@ -30,6 +30,9 @@ const BY_PREFIX = new Map(BASES.map((base) => [base.prefix as string, base]));
 
 /** A CIDv0 is a multihash in base58 with no multibase prefix, and of 46 digits. */
 const V0 = /^Qm[1-9A-HJ-NP-Za-km-z]{44}$/;
+/** Multihashes in base58: of a key that is short enough to be its own hash, or a sha2-256. */
+const PEER_ID = /^(?:1|Qm)[1-9A-HJ-NP-Za-km-z]{40,}$/;
+const LIBP2P_KEY = 0x72;
 
 /** The parts of the CID that `text` is; undefined when it is none. */
 export function anyCidIn(text: string): AnyCid | undefined {
@@ -59,6 +62,21 @@ export function peerIdIn(text: string): string | undefined {
   const cid = anyCidIn(text);
   if (cid !== undefined) return base58btc.baseEncode(cid.version === 0 ? cid.bytes : cid.bytes.subarray(multihashAt(cid)));
   return text.length <= MOST_CHARS && /^[1-9A-HJ-NP-Za-km-z]+$/.test(text) ? text : undefined;
+}
+
+/** The CID of a key, by its usual text and by that of a peer ID, `12D3Koo…` or `Qm…`; undefined when `text` is neither. */
+export function keyCidIn(text: string): AnyCid | undefined {
+  const cid = anyCidIn(text);
+  if (cid !== undefined && cid.version !== 0) return cid.codec === LIBP2P_KEY ? cid : undefined;
+  if (text.length > MOST_CHARS || !PEER_ID.test(text)) return undefined;
+  const bytes = Buffer.from([1, LIBP2P_KEY, ...base58btc.baseDecode(text)]);
+  const key = splitCid(bytes);
+  return key?.bytes.length === bytes.length ? key : undefined;
+}
+
+/** Name of a key as gateways take it: its CID in base 36. */
+export function keyNameOf({ bytes }: AnyCid): string {
+  return base36.encode(bytes);
 }
 
 /** Offset of the multihash in a CIDv1: behind the version and the codec. */

@@ -21,11 +21,19 @@ export const CID_V0_BYTES = 2 + DIGEST_BYTES;
 export const CID_V1_BYTES = 4 + DIGEST_BYTES;
 
 // Since Node 20.12, and so missing from the types of Node 20. One call instead of three objects: 2 µs less a block.
-const { hash } = crypto as unknown as { hash(algorithm: string, data: Uint8Array, encoding: 'buffer'): Buffer };
+const { hash } = crypto as unknown as {
+  hash(algorithm: string, data: Uint8Array, encoding: 'buffer'): Buffer;
+  hash(algorithm: string, data: Uint8Array, encoding: 'latin1'): string;
+};
 
 /** @returns the 32 bytes of the block's digest */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
+}
+
+/** Whether the block has the digest that stands at `at`. Compares strings, because to make a Buffer takes three times as long: 0.8 for 0.3 µs. */
+export function hasDigest(block: Uint8Array, digests: Buffer, at: number): boolean {
+  return hash('sha256', block, 'latin1') === digests.toString('latin1', at, at + DIGEST_BYTES);
 }
 
 /** How many bytes the CID takes: a raw block has no CIDv0. */

@@ -9,7 +9,7 @@ import { ShardctlError } from '../core/errors.ts';
 import { DAG_PB, RAW } from '../core/model.ts';
 import { sha256 } from './cid.ts';
 import { encodeFileNode, encodeLeafFrame, encodeSymlink } from './file-node.ts';
-import { decodeNode, hamtEntryName } from './node-reader.ts';
+import { decodeNode, hamtEntryName, onlyLeafOf } from './node-reader.ts';
 
 const child = { codec: RAW, digest: Buffer.alloc(32, 7), fileBytes: 9, dagSize: 9 } as const;
 const SAMPLES = [
@@ -18,6 +18,10 @@ const SAMPLES = [
   encodeSymlink(Buffer.from('gro\xdf', 'latin1'), { mtimeNs: 12_345_678_901n }),
   Buffer.concat([encodeLeafFrame(3).prefix, Buffer.from('abc'), encodeLeafFrame(3).suffix]),
   hamtNode(256n, 0x22n),
+  dagPb.encode({
+    Links: [linkNamed('a'), linkNamed('b'.repeat(127)), linkNamed('c'.repeat(128))],
+    Data: new UnixFS({ type: 'directory' }).marshal(),
+  }),
 ];
 
 test('files, symlinks and leaves decode to what went in', () => {
@@ -139,6 +143,15 @@ test('a link to a block that is inline in it is one to these bytes under sha2-25
   assert.deepEqual(link?.digest, sha256(bytes));
 });
 
+test('a file is its only leaf where that is a raw block of its own, and all bytes lie in it', () => {
+  const raw = CID.createV1(RAW, Digest.create(0x12, new Uint8Array(32)));
+  const of = (...hashes: CID[]) => dagPb.encode({ Links: hashes.map((Hash) => ({ Name: '', Tsize: 1, Hash })), Data: Buffer.of(8, 2) });
+  assert.equal(onlyLeafOf(decodeNode(of(raw)))?.codec, RAW);
+  const others = [of(), of(raw, raw), of(CID.createV1(DAG_PB, raw.multihash)), of(CID.createV1(RAW, Digest.create(0, Buffer.from('x'))))];
+  const withData = dagPb.encode({ Links: [{ Name: '', Tsize: 1, Hash: raw }], Data: Buffer.from('0802120178', 'hex') });
+  for (const node of [...others, withData]) assert.equal(onlyLeafOf(decodeNode(node)), undefined);
+});
+
 test('a link to what no tree has here is named, with its codec and its hash', () => {
   const cid = CID.createV1(RAW, Digest.create(0x13, new Uint8Array(64)));
   assert.throws(() => decodeNode(dagPb.encode({ Links: [{ Name: '', Tsize: 0, Hash: cid }], Data: Buffer.of(8, 1) })), {
@@ -161,6 +174,10 @@ test('a HAMT link is an entry, or leads one level down', () => {
   assert.equal(hamtEntryName('1FFname', 1024), 'name');
   for (const name of ['', 'A', 'zzname', '0aname']) assert.throws(() => hamtEntryName(name), { code: 'DAMAGE' });
 });
+
+function linkNamed(name: string) {
+  return { Name: name, Tsize: 2 ** (name.length % 54) - 1, Hash: CID.createV1(RAW, Digest.create(0x12, child.digest)) };
+}
 
 function hamtNode(fanout: bigint, hashType: bigint): Uint8Array {
   const unixfs = new UnixFS({ type: 'hamt-sharded-directory', data: Buffer.of(1), fanout, hashType });

@@ -2,7 +2,7 @@
  * `config.json`: read, validated and written whole. Beside it `config.checked.json` has the settings as they were last found good, with
  * a checksum: it spares a run the check, and is what `shardctl config --restore` goes back to when `config.json` is damaged.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
   fchmodSync,
@@ -202,10 +202,10 @@ function writeWhole(path: string, text: string, options: { durable?: boolean; se
     if (links > MOST_LINKS) throw Object.assign(new Error('ELOOP: too many links'), { code: 'ELOOP' });
   }
   const mode = file === path ? 0o644 : (statSync(file, { throwIfNoEntry: false })?.mode ?? 0o644) & 0o777;
-  const fresh = `${file}.new`;
+  // A name of its own, because other runs may write the settings, too: with one name for all, one of them could rename what another has
+  // only begun. What a run that died leaves is removed with that of `writeDurably`.
+  const fresh = `${file}.${randomUUID()}.new`;
   try {
-    // A run that died may have left such a file, with another mode.
-    rmSync(fresh, { force: true });
     const fd = openSync(fresh, 'wx', options.secret ? 0o600 : mode);
     try {
       if (file !== path && !options.secret) keepMode(fd, mode);

@@ -1,8 +1,10 @@
 /** What may stand in `config.json`, and how a mistake in it is reported. Loads zod. */
 import { z } from 'zod';
 import { ShardctlError } from '../core/errors.ts';
+import { GATE_ACTIONS, GATE_KINDS } from '../core/verdict.ts';
 import { CONFIG_FORMAT, type Config, DEFAULT_CONFIG, DEFAULT_PROFILE, DEFAULT_SHARD_BYTES, PEER_NAME } from './config.ts';
 import { parseSize } from './sizes.ts';
+import { parseTime } from './times.ts';
 
 const size = z
   .union([z.int().positive(), z.string()], 'expected bytes as a number, or a size such as "500GB"')
@@ -31,6 +33,10 @@ export const placement = {
   drained: z.boolean().optional(),
   tags: z.record(z.string(), z.string()).default({}),
 };
+
+const text = z.string().min(1, 'expected a text');
+
+const time = z.string().refine((it) => parseTime(it) !== undefined, 'expected a time such as "90s", "30m" or "6h"');
 
 const localPeer = z.strictObject({
   kind: z.literal('local'),
@@ -103,6 +109,16 @@ const schema = z.strictObject({
   shardSize: size.default(DEFAULT_SHARD_BYTES),
   profile: z.string().default(DEFAULT_PROFILE),
   shared: z.boolean().optional(),
+  gate: z
+    .union([z.enum(['auto', 'off']), z.array(z.enum(GATE_KINDS)).min(1)], `expected "auto", "off", or a list of ${GATE_KINDS.join(', ')}`)
+    .optional(),
+  gateAction: z.enum(GATE_ACTIONS, 'expected "hold" or "warn"').optional(),
+  gateKeyrings: z.array(z.string().startsWith('/', 'expected an absolute path')).optional(),
+  keep: text.optional(),
+  grace: time.optional(),
+  onCommit: text.optional(),
+  onProblem: text.optional(),
+  hookTimeout: time.optional(),
 });
 
 /**

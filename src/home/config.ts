@@ -1,5 +1,6 @@
 /** The settings of a home: their types and defaults. */
 import type { Replication } from '../core/model.ts';
+import type { OwnGate } from '../core/verdict.ts';
 
 /** Format of `config.json` as this version writes it. */
 export const CONFIG_FORMAT = 1;
@@ -116,7 +117,7 @@ export function holdsSecret({ peers }: Pick<Config, 'peers'>): boolean {
   return urls.some((url) => /^[a-z]+:\/\/[^/?#]*@/i.test(url));
 }
 
-export interface Config {
+export interface Config extends OwnGate {
   readonly format: typeof CONFIG_FORMAT;
   readonly peers: readonly PeerConfig[];
   readonly replication: Replication;
@@ -127,6 +128,14 @@ export interface Config {
   readonly profile: string;
   /** Other users of the machine are meant to read the home. */
   readonly shared?: boolean | undefined;
+  /** Which snapshots `check` keeps, of repositories that ask for nothing else; absent: all of them. */
+  readonly keep?: string | undefined;
+  /** How long a peer may be silent before its replicas are made anew elsewhere, such as `6h`; absent: no time at all. */
+  readonly grace?: string | undefined;
+  /** Commands that the shell runs after each commit, and when something is wrong; and how long they may take. */
+  readonly onCommit?: string | undefined;
+  readonly onProblem?: string | undefined;
+  readonly hookTimeout?: string | undefined;
 }
 
 export const DEFAULT_CONFIG: Config = {

@@ -35,6 +35,22 @@ test('an empty directory, or what a first run left when it died, becomes a home'
   assert.equal(ensureHome(paths), false, 'with its settings it is a home already');
 });
 
+test("a home that another first run makes while this one looks for it is not taken for a lost one, nor for somebody else's directory", () => {
+  for (const part of ['index', 'home.json']) {
+    const paths = homePaths(mkdtempSync(join(scratch, 'racing-')));
+    const makeHome = () => [part, 'config.json', 'config.checked.json'].map((name) => writeFileSync(join(paths.dir, name), '{}'));
+    const racing = {
+      ...paths,
+      // Read after the settings were looked for.
+      get index() {
+        makeHome();
+        return paths.index;
+      },
+    };
+    assert.equal(ensureHome(racing), false, part);
+  }
+});
+
 test('a file in the place of the home is named', () => {
   const file = join(scratch, 'file');
   writeFileSync(file, '');

@@ -32,12 +32,14 @@ export interface HomePaths {
   readonly spool: string;
   /** Embedded local peers. */
   readonly peers: string;
+  /** What the home follows; there is none in a home of other kinds. */
+  readonly follow: string;
   /** What `serve` computes once and keeps; anybody may delete it at any time. */
   readonly cache: string;
 }
 
 /** Names in a home, without its settings. */
-export const HOME_PARTS = ['home.json', 'lock', 'runs', 'heads', 'index', 'spool', 'peers', 'ballast', 'cache'] as const;
+export const HOME_PARTS = ['home.json', 'lock', 'runs', 'heads', 'index', 'spool', 'peers', 'ballast', 'follow.json', 'cache'] as const;
 
 /** @param dir absolute */
 export function homePaths(dir: string): HomePaths {
@@ -55,6 +57,7 @@ export function homePaths(dir: string): HomePaths {
     pending: join(dir, 'index', 'pending'),
     spool: join(dir, 'spool'),
     peers: join(dir, 'peers'),
+    follow: join(dir, 'follow.json'),
     cache: join(dir, 'cache'),
   };
 }
@@ -82,6 +85,8 @@ export function ensureHome(paths: HomePaths): boolean {
   // A lock and half-written settings come from a first run that has died, or is still busy, before its settings were written.
   const others = namesIn(paths.dir).filter((name) => name !== 'lock' && !name.startsWith('config.') && !isForeign(name));
   if (others.length > 0) {
+    // Not somebody's files, but those of another first run, which has made the home since its settings were looked for.
+    if (existsSync(paths.config)) return false;
     throw new ShardctlError('USAGE', `${paths.dir} is not a shardctl home, and it is not empty (it holds "${others[0]}")`, {
       hint: 'name a new or empty directory with --home or SHARDCTL_HOME',
     });
@@ -97,6 +102,8 @@ export function ensureHome(paths: HomePaths): boolean {
 /** Where only the settings are gone, the directory is still a home: a new home in its place would not know its peers. */
 function assertNotLost({ dir, config, configCache, index }: HomePaths): void {
   if (!existsSync(index) || !existsSync(configCache)) return;
+  // Another first run may have made the home since its settings were looked for.
+  if (existsSync(config)) return;
   const isLink = lstatSync(config, { throwIfNoEntry: false }) !== undefined;
   const what = isLink ? `${config} is a link that leads nowhere` : `${config} is gone`;
   throw new ShardctlError('NOT_FOUND', `the home at ${dir} has lost its settings: ${what}`, {

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { acquireLock, type LockOptions, type ProcessTable } from './lock.ts';
+import { acquireLock, SharedLock } from './lock.ts';
+import type { LockOptions, ProcessTable } from './lock-files.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -104,6 +105,19 @@ test('what a power cut left of a lock does not hold the home', async () => {
   lock.release();
 });
 
+test('what a killed run had written and not put is removed; what a live one is about to put stays', async () => {
+  const lock = await acquireLock(dir, options(first));
+  const [file = ''] = readdirSync(dir);
+  const text = readFileSync(join(dir, file), 'utf8');
+  writeFileSync(join(dir, '10-ab.json.new'), text);
+  writeFileSync(join(dir, '10-cd.json.new'), text.slice(0, 20));
+  await assert.rejects(acquireLock(dir, options(second)), { code: 'LOCKED' });
+  assert.equal(readdirSync(dir).length, 3);
+  lock.release();
+  (await acquireLock(dir, options(machine(20, { 20: 't20' })))).release();
+  assert.deepEqual(readdirSync(dir), ['10-cd.json.new']);
+});
+
 test('with a wait, the second run goes on when the first is done', async () => {
   const lock = await acquireLock(dir, options(first));
   const waiting = acquireLock(dir, options(second, { waitMs: 60_000 }));
@@ -120,4 +134,124 @@ test('a wait ends when it is aborted', async () => {
   const waiting = acquireLock(dir, options(second, { waitMs: 60_000, signal: controller.signal }));
   controller.abort(new Error('enough'));
   await assert.rejects(waiting, /enough/);
+});
+
+const third = machine(30, { ...both, 30: 't30' });
+const all = { 10: 't10', 20: 't20', 30: 't30' };
+const [one, two] = [machine(10, all), machine(20, all)];
+
+test('runs on two repositories go together, and a run on one of theirs is told which it is', async () => {
+  const a = await SharedLock.acquire(dir, options(one));
+  await a.withRepository('debian', async () => {
+    const b = await SharedLock.acquire(dir, options(two));
+    assert.equal(b.isAlone, false, 'there is nothing to prepare');
+    await b.withRepository('npm', async () => {});
+    await assert.rejects(
+      b.withRepository('debian', async () => assert.fail('both have it')),
+      { code: 'LOCKED', message: /repository debian is locked by `shardctl add 10`, pid 10, since / },
+    );
+    b.release();
+  });
+  a.release();
+  assert.deepEqual(readdirSync(dir), []);
+});
+
+test('who comes first has the home for itself until it shares it; whoever comes meanwhile waits without being told to', async () => {
+  const a = await SharedLock.acquire(dir, options(one));
+  assert.equal(a.isAlone, true);
+  let isIn = false;
+  const coming = SharedLock.acquire(dir, options(two)).then((lock) => {
+    isIn = true;
+    return lock;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.equal(isIn, false);
+  a.share();
+  const b = await coming;
+  assert.deepEqual(holders().sort(), [10, 20]);
+  a.release();
+  b.release();
+});
+
+test('a run that wants the home is kept out by a run on a repository, and keeps such runs out', async () => {
+  const a = await SharedLock.acquire(dir, options(one));
+  await a.withRepository('debian', async () => {
+    await assert.rejects(acquireLock(dir, options(third)), { code: 'LOCKED', message: /repository debian is locked by `shardctl add 10`/ });
+  });
+  a.release();
+  const home = await acquireLock(dir, options(third));
+  await assert.rejects(SharedLock.acquire(dir, options(two)), { code: 'LOCKED', message: /^locked by `shardctl add 30`/ });
+  home.release();
+});
+
+test('the repository of a run that was killed is free, and the home is opened anew', async () => {
+  const a = await SharedLock.acquire(dir, options(one));
+  void a.withRepository('debian', () => new Promise(() => {}));
+  await Promise.resolve();
+  const b = await SharedLock.acquire(dir, options(machine(20, { 20: 't20' })));
+  assert.equal(b.isAlone, true);
+  await b.withRepository('debian', async () => {});
+  b.release();
+  assert.deepEqual(readdirSync(dir), []);
+});
+
+test('new runs give way to one that waits for the home, once all that were there before it are gone, and for ten minutes', async () => {
+  let now = Date.now();
+  const clock = { now: () => now };
+  const before = await SharedLock.acquire(dir, options(one, clock));
+  before.share();
+  const waiting = acquireLock(dir, options(third, { ...clock, waitMs: Number.POSITIVE_INFINITY }));
+  // Nobody makes it wait longer than the run that was there before it does.
+  const late = await SharedLock.acquire(dir, options(two, clock));
+  before.release();
+  while (!readdirSync(dir).some((name) => name.startsWith('30-'))) await new Promise((resolve) => setTimeout(resolve, 20));
+  await assert.rejects(SharedLock.acquire(dir, options(one, clock)), {
+    code: 'LOCKED',
+    message: /the next turn is that of `shardctl add 30`/,
+  });
+  now += 10 * 60_000;
+  const patient = await SharedLock.acquire(dir, options(one, clock));
+  patient.release();
+  late.release();
+  const home = await waiting;
+  assert.deepEqual(holders(), [30]);
+  home.release();
+});
+
+test('new runs do not give way for longer than ten minutes when the clock is set back meanwhile', async () => {
+  let now = Date.now();
+  const clock = { now: () => now };
+  const before = await SharedLock.acquire(dir, options(one, clock));
+  before.share();
+  const waiting = acquireLock(dir, options(third, { ...clock, waitMs: Number.POSITIVE_INFINITY }));
+  const late = await SharedLock.acquire(dir, options(two, clock));
+  before.release();
+  while (!readdirSync(dir).some((name) => name.startsWith('30-'))) await new Promise((resolve) => setTimeout(resolve, 20));
+  now -= 24 * 3600_000;
+  const patient = await SharedLock.acquire(dir, options(one, clock));
+  patient.release();
+  late.release();
+  (await waiting).release();
+});
+
+test('a task is done by one run at a time', async () => {
+  const a = await SharedLock.acquire(dir, options(one));
+  a.share();
+  const b = await SharedLock.acquire(dir, options(two));
+  const merging = a.tryTask('merge');
+  assert.equal(b.tryTask('merge'), undefined);
+  merging?.release();
+  b.tryTask('merge')?.release();
+  const order: string[] = [];
+  let waiting: Promise<void> | undefined;
+  await a.withTask('a shard', async () => {
+    waiting = b.withTask('a shard', async () => void order.push('b'));
+    await b.withTask('another', async () => void order.push('another'));
+    order.push('a');
+  });
+  await waiting;
+  assert.deepEqual(order, ['another', 'a', 'b']);
+  a.release();
+  b.release();
+  assert.deepEqual(readdirSync(dir), []);
 });

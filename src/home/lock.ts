@@ -1,164 +1,182 @@
 /**
- * One writing run per home.
- *
- * Each run that wants the home puts a file with a unique name into the lock directory, and then looks whether there are others. Of two
- * runs, the one that looks later sees the file of the other: both may give way, but never do both go on. Because no name is used twice,
- * any run may delete the file of a dead one at any time. With one lock file for all this would be unsafe: a slow run that takes over a
- * dead lock could delete the lock that a faster run has just made in its place.
+ * Who may write to a home: one run alone, or several that each work on repositories of their own. Which commands do what, and why runs
+ * on repositories do not harm each other: docs/locks.md.
  */
-import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { makeDirectories } from '../core/durable-files.ts';
-import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
-
-/** Tells a process from all others: a pid alone is soon used again. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  readonly host: string;
-  /** Boot and pid namespace: only pids of the same scope can be compared. Empty where the system cannot tell. */
-  readonly scope: string;
-  /** When the process began, in the system's own words. Empty where the system cannot tell. */
-  readonly started: string;
-}
-
-/** What the lock asks the system about processes. */
-export interface ProcessTable {
-  self(): ProcessIdentity;
-  /** Start of a process of this scope, as in `ProcessIdentity`; undefined when there is none. */
-  startedOf(pid: number): string | undefined;
-  /** Whether no process of a scope can be running, because it belongs to an earlier boot of this machine. */
-  isPast(scope: string): boolean;
-}
-
-export interface Holder extends ProcessIdentity {
-  readonly command: string;
-  /** RFC 3339. */
-  readonly at: string;
-}
-
-interface Found {
-  readonly file: string;
-  readonly holder: Holder;
-}
-
-export interface LockOptions {
-  /** Shown to whoever finds the home locked. */
-  readonly command: string;
-  /** How long to wait for another run, in milliseconds. */
-  readonly waitMs: number;
-  readonly processes: ProcessTable;
-  readonly now: () => number;
-  readonly signal?: AbortSignal;
-}
+import { drop, type LockFile, type LockOptions, liveFiles, type Meaning, obtain, put } from './lock-files.ts';
 
 export interface Lock {
   /** May be called more than once, also while the process exits. */
   release(): void;
 }
 
-const POLL_MS = 200;
-/** Names as `claim` makes them; other files are left alone. */
-const LOCK = /^\d+-[0-9a-f]+\.json$/;
-/** Two runs that start in the same instant see each other and both give way; after a few tries with random pauses one is first. */
-const TIE_TRIES = 8;
+/** Longest time for which new runs on repositories give way to a run that waits for the home. */
+const PRIORITY_MS = 10 * 60_000;
 
-/** @throws ShardctlError `LOCKED` naming the holder, `IO` or `NO_SPACE` when the lock cannot be written */
+/** Takes all that a directory of locks stands for: the home. @throws ShardctlError `LOCKED` naming the holder, `IO` or `NO_SPACE` when the lock cannot be written */
 export async function acquireLock(dir: string, options: LockOptions): Promise<Lock> {
-  const deadline = options.now() + options.waitMs;
-  let tieTries = TIE_TRIES;
-  for (;;) {
-    let rival = liveHolder(dir, options.processes);
-    let tied = false;
-    if (rival === undefined) {
-      const own = claim(dir, options);
-      rival = liveHolder(dir, options.processes, own);
-      if (rival === undefined) return { release: () => rmSync(join(dir, own), { force: true }) };
-      rmSync(join(dir, own), { force: true });
-      tied = tieTries > 0;
-      tieTries -= 1;
+  const waiting = new Waiting(dir, options);
+  try {
+    const files = await obtain(dir, options, {
+      meanings: () => [{}],
+      isRival: ({ holder }) => holder.kind !== 'waiting',
+      isBrief: ({ holder }) => holder.kind === 'opening',
+      onWait: (others) => waiting.note(others),
+    });
+    return { release: () => files.forEach(drop) };
+  } finally {
+    waiting.end();
+  }
+}
+
+/** A home on which runs on other repositories may work as well. */
+export class SharedLock implements Lock {
+  readonly #dir: string;
+  readonly #options: LockOptions;
+  readonly #files: readonly string[];
+  readonly #opening: string[];
+  /** Files of the repository and of the tasks at hand. */
+  readonly #held = new Set<string>();
+
+  /**
+   * Takes part in a home. Who comes first has it for itself until `share`; who comes while others are at work has nothing to prepare.
+   * @throws ShardctlError as `acquireLock`
+   */
+  static async acquire(dir: string, options: LockOptions): Promise<SharedLock> {
+    let isFirst = true;
+    const files = await obtain(dir, options, {
+      meanings: (others) => {
+        isFirst = !others.some(isRun);
+        return isFirst ? [{ kind: 'run' }, { kind: 'opening' }] : [{ kind: 'run' }];
+      },
+      isRival: ({ holder }) => holder.kind === undefined || holder.kind === 'opening' || isUrgent(holder, options.now()),
+      // The others that made this run one of several may all have ended meanwhile.
+      isSettled: (others) => isFirst || others.some(isRun),
+      isBrief: ({ holder }) => holder.kind === 'opening',
+    });
+    return new SharedLock(dir, options, files.slice(0, 1), files.slice(1));
+  }
+
+  private constructor(dir: string, options: LockOptions, files: string[], opening: string[]) {
+    this.#dir = dir;
+    this.#options = options;
+    this.#files = files;
+    this.#opening = opening;
+  }
+
+  /** Whether nobody else works on the home, nor can begin to before `share`. */
+  get isAlone(): boolean {
+    return this.#opening.length > 0;
+  }
+
+  /** A name that no other run has ever had or will have: that of the file by which others know that this run is alive. */
+  get name(): string {
+    return nameOf(this.#files[0] ?? '');
+  }
+
+  /** Lets others in. */
+  share(): void {
+    this.#opening.splice(0).forEach(drop);
+  }
+
+  /** Runs `work` with the repository for itself. Must not be called within `work`. @throws ShardctlError `LOCKED` */
+  async withRepository<T>(name: string, work: () => Promise<T>): Promise<T> {
+    this.share();
+    const meaning: Meaning = { kind: 'repository', name };
+    const isRival = ({ holder }: LockFile) => holder.kind === 'repository' && holder.name === name;
+    return await this.#during(await obtain(this.#dir, this.#options, { meanings: () => [meaning], isRival }), work);
+  }
+
+  /** Runs `work` when no other run does a task of this name. */
+  async withTask<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const isRival = (other: LockFile) => isTask(other, name);
+    const options = { ...this.#options, waitMs: Number.POSITIVE_INFINITY };
+    return await this.#during(await obtain(this.#dir, options, { meanings: () => [{ kind: 'task', name }], isRival }), work);
+  }
+
+  /** @returns undefined when another run does a task of this name */
+  tryTask(name: string): Lock | undefined {
+    const file = put(this.#dir, this.#options, { kind: 'task', name });
+    const release = () => drop(file);
+    if (!liveFiles(this.#dir, this.#options.processes, [file]).some((other) => isTask(other, name))) return { release };
+    release();
+    return undefined;
+  }
+
+  async #during<T>(files: readonly string[], work: () => Promise<T>): Promise<T> {
+    for (const file of files) this.#held.add(file);
+    try {
+      return await work();
+    } finally {
+      for (const file of files) {
+        drop(file);
+        this.#held.delete(file);
+      }
     }
-    if (!tied && options.now() >= deadline) throw lockedError(rival, options.processes.self());
-    await sleep(tied ? Math.random() * POLL_MS : POLL_MS);
-    options.signal?.throwIfAborted();
+  }
+
+  release(): void {
+    // The first file is the last to go: while it is there, nobody has the home.
+    for (const file of [...this.#held, ...this.#opening.splice(0), ...this.#files]) drop(file);
   }
 }
 
-function claim(dir: string, options: LockOptions): string {
-  const self = options.processes.self();
-  const holder: Holder = { ...self, command: options.command, at: new Date(options.now()).toISOString() };
-  const name = `${self.pid}-${randomBytes(6).toString('hex')}.json`;
-  const file = join(dir, name);
-  try {
-    makeDirectories(dir);
-    // Written under another name and renamed, so that no other run ever reads half a lock.
-    writeFileSync(`${file}.new`, `${JSON.stringify(holder)}\n`);
-    renameSync(`${file}.new`, file);
-  } catch (error) {
-    throw ioError(error, 'locking the home', dir);
-  }
-  return name;
+/** Names of the runs on repositories that are alive, as `SharedLock.name` gives them. */
+export function nameOf(file: string): string {
+  return file.slice(file.lastIndexOf('/') + 1, -'.json'.length);
 }
 
-/** The lock of a run, other than `own`, that is still going on. Deletes the locks of dead runs. */
-function liveHolder(dir: string, processes: ProcessTable, own?: string): Found | undefined {
-  for (const name of names(dir)) {
-    if (name === own || !LOCK.test(name)) continue;
-    const file = join(dir, name);
-    const holder = readHolder(file);
-    if (holder === 'gone') continue;
-    if (holder !== 'torn' && isAlive(holder, processes)) return { file, holder };
-    rmSync(file, { force: true });
-  }
-  return undefined;
+function isTask({ holder }: LockFile, name: string): boolean {
+  return holder.kind === 'task' && holder.name === name;
 }
 
-function names(dir: string): string[] {
-  try {
-    return readdirSync(dir).sort();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw ioError(error, 'looking for other runs', dir);
-  }
+function isRun({ holder }: LockFile): boolean {
+  return holder.kind === 'run';
 }
 
-/** `torn`: a lock that cannot be read. Only a power cut leaves one, and the run that held it has died with that. */
-function readHolder(file: string): Holder | 'gone' | 'torn' {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 'gone';
-    throw ioError(error, 'reading the lock of another run', file);
-  }
-  try {
-    const holder = JSON.parse(text) as Partial<Holder> | null;
-    if (typeof holder?.pid !== 'number' || typeof holder.host !== 'string') return 'torn';
-    return { scope: '', started: '', command: 'shardctl', at: 'an unknown time', ...holder } as Holder;
-  } catch {
-    return 'torn';
-  }
+function isUrgent(meaning: Meaning, now: number): boolean {
+  return meaning.kind === 'waiting' && isAhead(Date.parse(meaning.until), now);
 }
 
-/** Whether the process of a holder runs, as far as that can be told from here. */
-export function isAlive(holder: Holder, processes: ProcessTable): boolean {
-  const self = processes.self();
-  // On another machine, or in a container with pids of its own, the process cannot be looked up: it counts as running.
-  if (holder.host !== self.host) return true;
-  if (holder.scope !== self.scope) return !processes.isPast(holder.scope);
-  const started = processes.startedOf(holder.pid);
-  return started !== undefined && started === holder.started;
+/** Whether priority until then still counts. What is further off than it can be was written before the clock was set back. */
+function isAhead(until: number, now: number): boolean {
+  return until > now && until - now <= PRIORITY_MS;
 }
 
-function lockedError(found: Found, self: ProcessIdentity): ShardctlError {
-  const { holder, file } = found;
-  const here = holder.host === self.host && holder.scope === self.scope;
-  const where = here ? '' : ` on ${holder.host === self.host ? 'another container or boot of ' : ''}host ${holder.host}`;
-  return new ShardctlError('LOCKED', `locked by \`${holder.command}\`, pid ${holder.pid}${where}, since ${holder.at} (${dirname(file)})`, {
-    retryable: true,
-    hint: here
-      ? 'wait for it, or let this run wait with --lock-wait SECONDS'
-      : `wait for it; if nothing runs there any more, delete ${file}`,
-  });
+/**
+ * The notice by which a run that waits for the home is not passed for ever. As long as a run is there that was before it, others do not
+ * make it wait any longer, and may come. When the last of these is gone, new ones give way for ten minutes, in which short runs end. If a
+ * long one is among them, all that are there now count as having been there before, and it begins anew.
+ */
+class Waiting {
+  readonly #dir: string;
+  readonly #options: LockOptions;
+  #before: ReadonlySet<string> | undefined;
+  #until = 0;
+  #file: string | undefined;
+
+  constructor(dir: string, options: LockOptions) {
+    this.#dir = dir;
+    this.#options = options;
+  }
+
+  note(others: readonly LockFile[]): void {
+    const now = this.#options.now();
+    const runs = others.filter(isRun).map(({ file }) => file);
+    if (this.#file !== undefined && isAhead(this.#until, now)) return;
+    this.end();
+    // None yet, or not all of those that came while others had to give way are gone.
+    if (this.#before === undefined || this.#until > 0) {
+      this.#before = new Set(runs);
+      this.#until = 0;
+      return;
+    }
+    if (runs.length === 0 || runs.some((file) => this.#before?.has(file))) return;
+    this.#until = now + PRIORITY_MS;
+    this.#file = put(this.#dir, this.#options, { kind: 'waiting', until: new Date(this.#until).toISOString() });
+  }
+
+  end(): void {
+    if (this.#file !== undefined) drop(this.#file);
+    this.#file = undefined;
+  }
 }

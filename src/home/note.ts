@@ -2,14 +2,25 @@
  * The home's note: what `recover` needs of a lost home and no snapshot says, namely how repositories are imported and the settings of
  * peers. It lies on local peers (`peer/local/directory/home-notes.ts`), which other homes may write to as well. So `recover` takes over what a note
  * says of replication, allocators, names and sizes, and only shows what it says of sources and filters: a planted note must not make
- * the next update publish another directory.
+ * the next update publish another directory. Of what the gate holds back it can only say which of the repository's own snapshots these are.
  */
 import { z } from 'zod';
-import type { RepositoryRecord } from '../core/model.ts';
+import { isHeld, type RepositoryRecord, type SnapshotRecord } from '../core/model.ts';
 import type { LocalPeerConfig } from './config.ts';
 import { placement, replication } from './config-schema.ts';
 
 const FORMAT = 1;
+/** The newest are noted: a mirror that is contradicted every hour has so many in six weeks, and a note stays below 4 MiB. */
+const MOST_HELD = 1000;
+
+/** A snapshot that the gate holds back. By tree and time, because `prune` gives a snapshot another CID. */
+const heldBack = z.object({
+  tree: z.string(),
+  /** RFC 3339. */
+  time: z.string(),
+  /** Contradictions that the gate has found. */
+  count: z.number().int().positive(),
+});
 
 const repository = z.object({
   name: z.string(),
@@ -21,6 +32,8 @@ const repository = z.object({
   copyLinks: z.literal(true).optional(),
   replication: replication.optional(),
   allocateBy: z.array(z.string()).min(1).optional(),
+  /** Oldest first. */
+  heldBack: z.array(heldBack).optional(),
 });
 
 const note = z.object({
@@ -34,15 +47,28 @@ const note = z.object({
 
 export type HomeNote = z.output<typeof note>;
 export type NotedRepository = z.output<typeof repository>;
+export type NotedHeld = z.output<typeof heldBack>;
 
-/** @param at when the note is written, in milliseconds since 1970 */
+/** @param snapshotsOf all of a repository, oldest first @param at when the note is written, in milliseconds since 1970 */
 export function noteText(
   repositories: readonly RepositoryRecord[],
+  snapshotsOf: (repository: string) => readonly SnapshotRecord[],
   { name, tags, capacity, reserve, weight }: LocalPeerConfig,
   at: number,
 ): string {
-  const noted = repositories.map(({ head: _, ...record }) => record);
+  // Commands of hooks may hold passwords, and other homes read what lies on a peer.
+  const noted = repositories.map(({ head: _, held: __, upkeep: ___, ...record }) => {
+    const held = heldIn(snapshotsOf(record.name));
+    return { ...record, ...(held.length === 0 ? {} : { heldBack: held }) };
+  });
   return `${JSON.stringify({ format: FORMAT, at: new Date(at).toISOString(), repositories: noted, peer: { name, tags, capacity, reserve, weight } }, null, 2)}\n`;
+}
+
+function heldIn(snapshots: readonly SnapshotRecord[]): NotedHeld[] {
+  return snapshots
+    .filter(isHeld)
+    .slice(-MOST_HELD)
+    .map(({ tree, time, gate }) => ({ tree, time, count: Math.max(1, gate?.count ?? 1) }));
 }
 
 /** Undefined when the text is no note, or of another format. */

@@ -1,13 +1,37 @@
 /** The format of the index as a whole. A run that writes upgrades an older one, in one transaction. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { syncDirectory } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { replicationSeen } from '../core/model.ts';
+import { doubtPath } from './files/doubts.ts';
 import type { Tables } from './tables/tables.ts';
 
 /** The index's format as this version writes it. A newer one is refused; an older one can be read. */
 export const INDEX_FORMAT = 2;
 
+/** Ends a rename during which a run has died, and brings an older index up to date; read-only, refuses a newer one alone. @param commit makes one transaction @throws ShardctlError `NEWER_FORMAT` */
+export async function upgrade(
+  tables: Tables,
+  dir: string,
+  readOnly: boolean,
+  commit: (change: (tables: Tables) => void) => Promise<void>,
+): Promise<void> {
+  const found = formatOf(tables, dir);
+  if (readOnly) return;
+  if (existsSync(join(dir, 'renaming.json'))) {
+    const { completeRenaming } = await import('./repositories.ts');
+    completeRenaming(dir, (name) => tables.repositories.doesExist(name));
+  }
+  if (found === INDEX_FORMAT) return;
+  await doubtHeads(tables, found, (name) => doubtPath(dir, name));
+  await commit((changed) => bringUpToDate(changed, found));
+  // A new index: its files were made durable one by one, the directories are now.
+  for (const path of [join(dir, 'tables'), dir, dirname(dir)]) syncDirectory(path);
+}
+
 /** @returns the format of these tables; undefined when they are new @throws ShardctlError `NEWER_FORMAT` */
-export function formatOf({ meta }: Tables, dir: string): number | undefined {
+function formatOf({ meta }: Tables, dir: string): number | undefined {
   const found = meta.get('format');
   if (found === undefined || found <= INDEX_FORMAT) return found;
   throw new ShardctlError('NEWER_FORMAT', `the index at ${dir} has format ${found}; this shardctl knows ${INDEX_FORMAT}`, {
@@ -19,7 +43,7 @@ export function formatOf({ meta }: Tables, dir: string): number | undefined {
  * Notes for each repository that its head may not be whole: the prune of format 1 took a node for a leaf of the same bytes, and so may
  * have deleted blocks below the node. Called before the format is changed, so that it is done again if the run dies in between.
  */
-export async function doubtHeads({ repositories }: Tables, found: number | undefined, doubtOf: (name: string) => string): Promise<void> {
+async function doubtHeads({ repositories }: Tables, found: number | undefined, doubtOf: (name: string) => string): Promise<void> {
   if (found !== 1) return;
   const { noteDoubt } = await import('./files/doubts.ts');
   for (const name of repositories.getKeys()) noteDoubt(doubtOf(name));
@@ -29,7 +53,7 @@ export async function doubtHeads({ repositories }: Tables, found: number | undef
  * Within a transaction, so that a run which dies leaves the old format as it was.
  * @param found the format so far; undefined for new tables
  */
-export function bringUpToDate(tables: Tables, found: number | undefined): void {
+function bringUpToDate(tables: Tables, found: number | undefined): void {
   if (found === 1) {
     addChecksums(tables);
     rememberReplication(tables);

@@ -93,6 +93,17 @@ test('a commit changes head, snapshot and shard states together', async () => {
   assert.equal(index.snapshot('r', 2), undefined);
 });
 
+test('a snapshot that is forgotten takes its tags along', async () => {
+  for (const number of [1, 2, 3]) {
+    index.entries.write('r', number, { rootMode: 0o755, rootMtime: 0n }, () => false).finish();
+    await index.commit({ ...repository(number), tags: { old: 1, tested: 2, also: 1 } }, snapshot(number, []));
+  }
+  await index.forget('r', [1]);
+  assert.deepEqual(index.repository('r')?.tags, { tested: 2 });
+  await index.forget('r', [2]);
+  assert.deepEqual({ ...index.repository('r'), chunker: undefined }, repository(3));
+});
+
 test('an index of a newer format is refused', async () => {
   await index.close();
   const root = open({ path: join(dir, 'tables'), maxDbs: 8 });

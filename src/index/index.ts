@@ -3,24 +3,28 @@
  * the records of placements under way. Small tables lie in LMDB, entries and the block table in files of their own.
  */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DigestMap } from '../core/digest-map.ts';
-import { makeDirectories, syncDirectory } from '../core/durable-files.ts';
-import { hasLoss, type RepositoryRecord, type ShardRecord, type ShardUsers, type SnapshotRecord, type Stray } from '../core/model.ts';
-import { BlockTable, type DamagedSegment } from './blocks/blocks.ts';
+import { makeDirectories } from '../core/durable-files.ts';
+import {
+  hasLoss,
+  newestOf,
+  type RepositoryRecord,
+  type ShardRecord,
+  type ShardUsers,
+  type SnapshotRecord,
+  type Stray,
+} from '../core/model.ts';
+import { BlockTable } from './blocks/blocks.ts';
 import { CountedBlocks } from './blocks/counted-blocks.ts';
+import { type DamagedSegment, removeUnfinished } from './blocks/segment-files.ts';
 import { EntriesFiles } from './entries/files.ts';
 import { doubtPath } from './files/doubts.ts';
-import { bringUpToDate, doubtHeads, formatOf, INDEX_FORMAT, opening } from './format.ts';
+import { INDEX_FORMAT, opening, upgrade } from './format.ts';
 import { assertRoom } from './free-space.ts';
+import type { IndexOptions } from './options.ts';
 import { dropHeadCache, type HeadCache, readHeadCache, writeHeadCache } from './tables/head-cache.ts';
 import { Tables } from './tables/tables.ts';
-
-export interface IndexOptions {
-  readonly readOnly?: boolean;
-  /** Check every page of the block table, and go on without damaged segments, which `damagedSegments` lists then. */
-  readonly checkBlocks?: boolean;
-}
 
 export class Index {
   readonly #dir: string;
@@ -30,7 +34,6 @@ export class Index {
   /** The newest snapshots as the head cache has them: while it is valid, the tables stay closed. */
   #heads: HeadCache | undefined;
   #openTables: Tables | undefined;
-  /** Whether the tables were changed since the index was opened. */
   isChanged = false;
   #openBlocks: BlockTable | undefined;
   /** Computed from the shards' records when a block is first looked up; dropped when those records change. */
@@ -45,10 +48,11 @@ export class Index {
     if (options.readOnly !== true) {
       opening(dir, () => makeDirectories(join(dir, 'entries')));
       assertRoom(dir);
+      if (options.sharing?.isAlone !== false) opening(dir, () => removeUnfinished(join(dir, 'blocks')));
     }
     if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#heads = readHeadCache(dir, INDEX_FORMAT);
     try {
-      if (index.#heads === undefined) await index.#checkFormat();
+      if (index.#heads === undefined) await upgrade(index.#tables, dir, options.readOnly === true, (change) => index.#change(change));
     } catch (error) {
       await index.#openTables?.root.close();
       throw error;
@@ -90,15 +94,29 @@ export class Index {
     return this.#heads?.shards.get(number) ?? this.#tables.shards.get(number);
   }
 
-  /** The record as it is now, even if another run has changed it since the index was opened. */
   currentShard(number: number): ShardRecord | undefined {
     return this.#tables.shards.get(number);
   }
 
   /** The number that the next shard gets: one more than the highest that was ever given out, even if that shard's record was dropped. */
   nextShardNumber(): number {
-    const [last = -1] = this.#tables.shards.getKeys({ reverse: true, limit: 1 });
-    return Math.max(last + 1, this.#tables.meta.get('nextShard') ?? 0);
+    return this.#tables.nextShardNumber();
+  }
+
+  /** Takes the number for a shard: no other shard gets it, nor does any other run. */
+  async takeShardNumber(): Promise<number> {
+    let number = 0;
+    await this.#add((tables) => {
+      number = tables.takeShardNumber();
+    });
+    return number;
+  }
+
+  /** Forgets what was read so far: for a run that has waited while others may have changed the home. */
+  refresh(): void {
+    if (this.#heads !== undefined) this.#heads = readHeadCache(this.#dir, INDEX_FORMAT);
+    this.#openTables?.root.resetReadTxn();
+    this.#countedBlocks = undefined;
   }
 
   /** A placed and `usable` shard with the block whose digest stands at `at`, unless that block is known to be damaged there. */
@@ -114,17 +132,14 @@ export class Index {
     });
   }
 
-  /** Whether the block table has this block in this very shard. */
   lists(shard: number, digest: Uint8Array, at = 0): boolean {
     return this.#blocks.get(digest, at, (candidate) => candidate === shard) !== undefined;
   }
 
-  /** Lists the blocks of a shard (again): for `repair`. @param digests 32 bytes each */
   relist(shard: number, digests: Buffer): void {
     this.#blocks.add(shard, digests, this.#numbers);
   }
 
-  /** Segments of the block table that `checkBlocks` found damaged. */
   damagedSegments(): readonly DamagedSegment[] {
     return [...this.#blocks.damaged];
   }
@@ -141,19 +156,16 @@ export class Index {
    */
   async addPlaced(shard: ShardRecord, digests: Pick<DigestMap, 'digests'>): Promise<void> {
     assertRoom(this.#dir);
-    await this.#change((tables) => {
+    await this.#add((tables) => {
       void tables.shards.put(shard.number, { ...shard, state: 'sealed' });
       tables.strays.recordHolders(shard);
     });
     await this.#blocks.addInTurns(shard.number, digests.digests(), this.#numbers);
-    await this.#change((tables) => void tables.shards.put(shard.number, shard));
+    await this.#add((tables) => void tables.shards.put(shard.number, shard));
     this.#countedBlocks?.add(shard.number);
   }
 
-  /**
-   * Commits a snapshot: it, its repository's head and the state of its shards change in one transaction, or not at all.
-   * The contents of the entries files are durable already; their names become durable here, before the transaction.
-   */
+  /** Commits a snapshot: it, its repository's head (or that the gate holds it back) and the state of its shards change in one transaction, after the names of its entries are durable. Also for one that is there, to change what became of it at the gate. */
   async commit(repository: RepositoryRecord, snapshot: SnapshotRecord): Promise<void> {
     this.entries.sync(repository.name);
     assertRoom(this.#dir);
@@ -161,44 +173,44 @@ export class Index {
       tables.replaceSnapshots([snapshot]);
       void tables.repositories.put(repository.name, repository);
     });
-    this.entries.keepOnly(repository.name, repository.head);
+    this.entries.keepOnly(repository.name, newestOf(repository));
   }
 
   /** Notes what is about to be put on peers, so that `prune` finds it even if the run dies. Durable when it resolves. */
   async noteStray(stray: Stray): Promise<void> {
-    await this.#change(({ strays }) => strays.note(stray));
+    await this.#add(({ strays }) => strays.note(stray));
   }
 
   strays(): Stray[] {
     return this.#tables.strays.all();
   }
 
-  /** Notes that the stray is not on these peers any more; without `peers`, that it is on none. */
+  /** Notes that the stray is not on these peers any more; without `peers`, on none. */
   async dropStray(cid: string, peers?: readonly string[]): Promise<void> {
-    await this.#change(({ strays }) => strays.drop(cid, peers));
+    await this.#add(({ strays }) => strays.drop(cid, peers));
   }
 
-  /**
-   * Notes that other peers hold a shard now, in all of its records, in one transaction. Peers that held it before are noted as having a
-   * stray.
-   */
+  /** Notes that other peers hold a shard now, in all of its records. Peers that held it before are noted as having a stray. */
   async relocate(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
     await this.#change((tables) => tables.relocate(cid, users, peers));
     this.#countedBlocks = undefined;
   }
 
-  /** Forgets snapshots, all or none; their catalogues become strays. */
-  async forget(repository: string, numbers: Iterable<number>): Promise<void> {
+  /** As `relocate`, where these peers hold the shard as well as those that its records name by now. */
+  async addHolders(cid: string, users: ShardUsers, peers: readonly string[]): Promise<void> {
+    await this.#change((tables) => tables.addHolders(cid, users, peers));
+    this.#countedBlocks = undefined;
+  }
+
+  async forget(repository: string, numbers: readonly number[]): Promise<void> {
     await this.#change((tables) => tables.forget(repository, numbers));
   }
 
-  /** Removes repositories with all of their snapshots, all or none. */
   async removeRepositories(names: readonly string[]): Promise<void> {
     const { removeRepositories } = await import('./repositories.ts');
     await removeRepositories(this.#dir, names, (change) => this.#change(change));
   }
 
-  /** Gives a repository another name, and snapshots that have this name, all or none. */
   async renameRepository(from: string, repository: RepositoryRecord, snapshots: readonly SnapshotRecord[]): Promise<void> {
     const { renameRepository } = await import('./repositories.ts');
     await renameRepository(this.#dir, from, repository, snapshots, (change) => this.#change(change));
@@ -213,22 +225,19 @@ export class Index {
     this.#countedBlocks = undefined;
   }
 
-  /** Drops the record of a shard that is on no peer any more; its number is never given out again. */
   async dropShard(number: number): Promise<void> {
     await this.#change((tables) => {
-      void tables.meta.put('nextShard', this.nextShardNumber());
+      void tables.meta.put('nextShard', tables.nextShardNumber());
       void tables.shards.remove(number);
     });
     this.#countedBlocks = undefined;
   }
 
-  /** Replaces the records of shards, with other peers or another state. */
   async updateShards(shards: readonly ShardRecord[]): Promise<void> {
     await this.#change((tables) => tables.replaceShards(shards));
     this.#countedBlocks = undefined;
   }
 
-  /** Writes the record of a repository without a new snapshot. */
   async saveRepository(repository: RepositoryRecord): Promise<void> {
     await this.#change(({ repositories }) => void repositories.put(repository.name, repository));
   }
@@ -242,7 +251,10 @@ export class Index {
     this.#openBlocks?.close();
     const tables = this.#openTables;
     if (tables === undefined) return;
-    if (this.#options.readOnly !== true && this.#heads === undefined) writeHeadCache(this.#dir, tables.headCache(INDEX_FORMAT));
+    // In a transaction, so that no other run commits between the reading of the tables and the writing of what they say. Without the
+    // cache the next run opens the tables, and is slower by that.
+    if (this.#options.readOnly !== true && this.#heads === undefined)
+      await tables.commit(() => writeHeadCache(this.#dir, tables.headCache(INDEX_FORMAT))).catch(() => {});
     await tables.root.close();
   }
 
@@ -251,7 +263,11 @@ export class Index {
     return this.#countedBlocks;
   }
 
-  readonly #numbers = (): ReadonlySet<number> => new Set(this.#tables.shards.getKeys());
+  /** As they are now: another run may have listed the blocks of a shard a moment ago, and its record was there before. */
+  readonly #numbers = (): ReadonlySet<number> => {
+    this.#tables.root.resetReadTxn();
+    return new Set(this.#tables.shards.getKeys());
+  };
 
   get #tables(): Tables {
     this.#openTables ??= opening(this.#dir, () => new Tables(this.#dir, this.#options.readOnly === true));
@@ -263,26 +279,21 @@ export class Index {
     return this.#openBlocks;
   }
 
-  async #checkFormat(): Promise<void> {
-    const found = formatOf(this.#tables, this.#dir);
-    if (this.#options.readOnly === true) return;
-    if (existsSync(join(this.#dir, 'renaming.json'))) {
-      // A run that renamed a repository has died before it had moved all files.
-      const { completeRenaming } = await import('./repositories.ts');
-      completeRenaming(this.#dir, (name) => this.#tables.repositories.doesExist(name));
-    }
-    if (found === INDEX_FORMAT) return;
-    await doubtHeads(this.#tables, found, (name) => this.doubtOf(name));
-    await this.#change((tables) => bringUpToDate(tables, found));
-    // A new index: its files were made durable one by one, the directories are now.
-    for (const path of [join(this.#dir, 'tables'), this.#dir, dirname(this.#dir)]) syncDirectory(path);
+  /**
+   * Makes one transaction, durable when it resolves. The head cache is deleted within it, before anything changes, and written again by
+   * `close`: while a transaction writes, LMDB lets no other one do so, and so nobody writes a head cache of what was before.
+   */
+  async #change(change: (tables: Tables) => void): Promise<void> {
+    await this.#add((tables) => {
+      dropHeadCache(this.#dir);
+      this.#heads = undefined;
+      change(tables);
+    });
   }
 
-  /** Makes one transaction, durable when it resolves. The head cache is deleted before it, and written again by `close`. */
-  async #change(change: (tables: Tables) => void): Promise<void> {
+  /** As `#change`, for what changes nothing that the head cache says. It stays, so that others do without LMDB while a long run adds. */
+  async #add(change: (tables: Tables) => void): Promise<void> {
     const tables = this.#tables;
-    dropHeadCache(this.#dir);
-    this.#heads = undefined;
     this.isChanged = true;
     await tables.commit(() => change(tables));
   }

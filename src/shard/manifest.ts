@@ -1,6 +1,6 @@
 /**
- * The manifest: the UnixFS file nodes above a shard's raw leaves. Balanced, at most 1024 links a node: the shape that
- * `ipfs add` gives to a file with these chunks, except that the leaves have the sizes of the blocks. So any IPFS
+ * The manifest: the UnixFS file nodes above a shard's raw leaves. Balanced, at most 256 links a node: the shape that
+ * `ipfs add --max-file-links=256` gives to a file with these chunks, except that the leaves have the sizes of the blocks. So any IPFS
  * implementation reads a shard as a file, and pins it without following what its blocks link to.
  *
  * It has a link for every block of an add, so it is encoded and decoded by our own code: by @ipld/dag-pb an add of 20,000 small
@@ -15,25 +15,36 @@ import { encodeFileNode, type FileChild } from '../dag/file-node.ts';
 import { decodeNode } from '../dag/node-reader.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, sectionHeaderBytes } from './car.ts';
 
-const MAX_LINKS = 1024;
+/**
+ * Links of a node. For each leaf that Kubo sends of a file it copies all links of the node above: with 1024 of them, as shards had at
+ * first, a Kubo took 5.4 s of processor time to send 1.1 GB in blocks of 14 KB, with 256 3.8 s, and with 128 3.6 s. Each node is one more
+ * question to whoever reads a manifest from a gateway. Two levels hold as many blocks as shardctl puts into a shard.
+ */
+export const MANIFEST_LINKS = 256;
 
-/** Four levels of 1024 links hold more blocks than a shard may have; shardctl made no manifest that is deeper. */
+/** The links of a node in every shard that there is, the usual number first: who makes a manifest again tries one after the other. */
+export const LINKS_OF_MANIFESTS: readonly number[] = [MANIFEST_LINKS, 1024];
+
+/** With nodes of 1024 links, four levels hold more blocks than a shard may have; shardctl made no manifest that is deeper. */
 const MAX_DEPTH = 4;
 
 /** The node of one level that is being filled: its children in columns, so that a block costs no object. */
 class OpenNode {
-  readonly #digests = Buffer.allocUnsafe(MAX_LINKS * DIGEST_BYTES);
-  readonly #fileBytes = new Float64Array(MAX_LINKS);
-  readonly #dagSizes = new Float64Array(MAX_LINKS);
+  readonly #digests: Buffer;
+  readonly #fileBytes: Float64Array;
+  readonly #dagSizes: Float64Array;
   readonly #codec: Codec;
   #links = 0;
 
-  constructor(codec: Codec) {
+  constructor(codec: Codec, mostLinks: number) {
     this.#codec = codec;
+    this.#digests = Buffer.allocUnsafe(mostLinks * DIGEST_BYTES);
+    this.#fileBytes = new Float64Array(mostLinks);
+    this.#dagSizes = new Float64Array(mostLinks);
   }
 
   get isFull(): boolean {
-    return this.#links === MAX_LINKS;
+    return this.#links === this.#fileBytes.length;
   }
 
   add(digest: Uint8Array, at: number, fileBytes: number, dagSize: number): void {
@@ -67,8 +78,15 @@ class OpenNode {
 
 /** Builds the manifest of the open shard as its blocks come. Holds the finished nodes, about 45 bytes a block, because they stand behind all leaves in the CAR. */
 export class ManifestBuilder {
-  readonly #levels: OpenNode[] = [new OpenNode(RAW)];
+  readonly #levels: OpenNode[];
   readonly #nodes: { block: Buffer; digest: Uint8Array }[] = [];
+  readonly #links: number;
+
+  /** @param links most links of a node: what a new shard has, or what an older one has that is made again */
+  constructor(links = MANIFEST_LINKS) {
+    this.#links = links;
+    this.#levels = [new OpenNode(RAW, links)];
+  }
 
   /** Adds the block whose digest stands at `at`; the caller sees to it that no block comes twice. @param length its bytes */
   add(digest: Uint8Array, at: number, length: number): void {
@@ -88,7 +106,7 @@ export class ManifestBuilder {
   }
 
   #addTo(level: number, digest: Uint8Array, at: number, fileBytes: number, dagSize: number): void {
-    const node = this.#levels[level] ?? new OpenNode(DAG_PB);
+    const node = this.#levels[level] ?? new OpenNode(DAG_PB, this.#links);
     if (level === this.#levels.length) this.#levels.push(node);
     // A full node is closed only when one more child comes, so that the last node of all is the root and has no parent.
     if (node.isFull) this.#close(level, node, false);
@@ -123,6 +141,7 @@ export function contentsOf({ blocks, lengths, nodes, bytes }: Manifest): {
   readonly bytes: number;
   readonly dagSize: number;
   readonly carBytes: number;
+  readonly positions: DigestMap;
 } {
   let dagSize = bytes;
   let carBytes = CAR_HEADER_BYTES;
@@ -131,8 +150,11 @@ export function contentsOf({ blocks, lengths, nodes, bytes }: Manifest): {
     dagSize += length;
     carBytes += sectionHeaderBytes(length) + length;
   }
-  return { digests: blocks.digests(), lengths, bytes, dagSize, carBytes };
+  return { digests: blocks.digests(), lengths, bytes, dagSize, carBytes, positions: blocks };
 }
+
+/** Of a block without a byte. */
+const EMPTY_DIGEST = Buffer.from(sha256(new Uint8Array(0)));
 
 /** Gives a manifest node by its digest, already hashed; undefined when it is missing. */
 export type LoadNode = (digest: Uint8Array) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
@@ -163,6 +185,7 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
       const below = link.codec === RAW ? undefined : await readChild(link.digest, depth + 1, bad);
       if (below === undefined) {
         if (blocks.size === MAX_SHARD_BLOCKS) throw bad('lists more blocks than a shard may have');
+        if (size === 0 && !EMPTY_DIGEST.equals(link.digest)) throw bad('claims no bytes for a block that has some');
         if (link.dagSize !== size || size > MAX_BLOCK_BYTES) throw bad(`claims ${size} bytes for a block`);
         if (!blocks.add(link.digest, 0, lengths.push(size) - 1)) throw bad(`lists block ${blockText(link.digest)} twice`);
       } else if (below.fileBytes !== size) {

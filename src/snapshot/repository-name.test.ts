@@ -12,3 +12,8 @@ test('a name that a reference could not tell apart is refused', () => {
 test('a name that is refused is shown without what it would do to a terminal', () => {
   assert.throws(() => checkRepositoryName('a\u001b[2J'), { message: /"a\\x1B\[2J"/ });
 });
+
+test('a name that looks like a command of a message is refused: the home would be put into it', () => {
+  assert.throws(() => checkRepositoryName('on `shardctl add`'), { code: 'USAGE' });
+  assert.equal(checkRepositoryName('on `shardctl`'), 'on `shardctl`');
+});

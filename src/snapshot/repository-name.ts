@@ -11,9 +11,9 @@ const MOST_ENCODED_NAME = 240;
  * @throws ShardctlError `USAGE` when a repository cannot have this name
  */
 export function checkRepositoryName(name: string, how = 'give a short one with --name'): string {
-  const bad = name === '' || name === '.' || name === '..' || /[/@\p{Cc}\p{Cf}\uFFFD]/u.test(name) || name.startsWith('-');
+  const bad = name === '' || name === '.' || name === '..' || /[/@\p{Cc}\p{Cf}\uFFFD]|`shardctl /u.test(name) || name.startsWith('-');
   if (!bad && encodeURIComponent(name).length <= MOST_ENCODED_NAME) return name;
   throw new ShardctlError('USAGE', `"${displayText(name)}" cannot be the name of a repository`, {
-    hint: `${how}, without "/", "@" and control characters`,
+    hint: `${how}, without "/", "@", control characters and what looks like a command of a message`,
   });
 }

@@ -1,11 +1,13 @@
 /**
  * Which snapshot a date means, as references (`debian@2026-11-25`) and addresses (`/debian@20261125T120000Z/…`) give it. All is UTC.
+ * Instead of a date, there may be a number or a tag; no tag looks like either (`tag.ts`).
  *
  * A date means the newest snapshot that is not younger. It names a span, a day, a minute, a second or a millisecond, and its *end*
  * counts: `2026-11-25` is the state at the end of that day, and so contains what was committed on it; and a time to the second, copied
- * from a listing, contains the snapshot that was committed within that second.
+ * from a listing, contains the snapshot that was committed within that second. Snapshots that the gate holds back, or held back until
+ * a newer one passed, are passed over: nobody was given them.
  */
-import type { SnapshotRecord } from '../core/model.ts';
+import { isHeld, type SnapshotRecord, type Tags } from '../core/model.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -27,14 +29,19 @@ export function endOfDate(text: string): number | undefined {
 }
 
 /**
- * The snapshot that `when` names: a number, or a date. Undefined when it is neither, when there is no such number, and when all
- * snapshots are younger.
+ * The snapshot that `when` names: a number, a date, or a tag. Undefined when it is none of them, when there is no such number, and when
+ * all snapshots are younger.
  * @param snapshots oldest first
  */
-export function snapshotAt<T extends Pick<SnapshotRecord, 'number' | 'time'>>(snapshots: readonly T[], when: string): T | undefined {
-  if (/^\d+$/.test(when)) return snapshots.find(({ number }) => number === Number(when));
+export function snapshotAt<T extends Pick<SnapshotRecord, 'number' | 'time' | 'gate'>>(
+  snapshots: readonly T[],
+  when: string,
+  tags: Tags = {},
+): T | undefined {
+  const wanted = /^\d+$/.test(when) ? Number(when) : Object.hasOwn(tags, when) ? tags[when] : undefined;
+  if (wanted !== undefined) return snapshots.find(({ number }) => number === wanted);
   const end = endOfDate(when);
-  return end === undefined ? undefined : snapshots.findLast(({ time }) => Date.parse(time) <= end);
+  return end === undefined ? undefined : snapshots.findLast((one) => !isHeld(one) && Date.parse(one.time) <= end);
 }
 
 /** A snapshot's time as addresses have it: `20261125T120000Z`. */

@@ -20,6 +20,9 @@ import { CID_COLUMN_BYTES } from '../walk/directory.ts';
 
 export const SNAPSHOT_FORMAT = 1;
 
+/** Names of a snapshot's links, in their order. A tree may have them, too, and is then found out as none. */
+export const SNAPSHOT_LINKS = 'shards snapshot.json tree';
+
 /** What `snapshot.json` says. */
 export interface SnapshotFile {
   readonly format: number;

@@ -39,7 +39,7 @@ export interface Looker {
 }
 
 /** @param reach the one that opens the directories: only some give a descriptor, which `statx` needs */
-export function makeLooker({ calls }: Reach): Looker {
+export function makeLooker({ calls }: Pick<Reach, 'calls'>): Looker {
   return calls === undefined ? new LstatLooker() : new StatxLooker(calls);
 }
 
@@ -65,6 +65,12 @@ const nothing = (): Look => ({
   inodeLow: 0,
   inodeHigh: 0,
 });
+
+export function lookOf(stat: BigIntStats): Look {
+  const look = nothing();
+  setSeen(look, stat);
+  return look;
+}
 
 /** Offsets in `struct statx`, which is the same on every architecture; see statx(2). In 32-bit words; the mode is the low half of its own. */
 const STATX_BYTES = 256;
@@ -182,6 +188,10 @@ export function setSeen(seen: Look, stat: BigIntStats): void {
   [seen.ctimeSeconds, seen.ctimeNanoseconds] = split(stat.ctimeNs);
   seen.inodeLow = Number(stat.ino & WORD);
   seen.inodeHigh = Number((stat.ino >> 32n) & WORD);
+}
+
+export function mtimeNsOf({ mtimeSeconds, mtimeNanoseconds }: Look): bigint {
+  return BigInt(mtimeSeconds) * NS_PER_SECOND + BigInt(mtimeNanoseconds);
 }
 
 /** Seconds, and nanoseconds forward from them, also before 1970. */

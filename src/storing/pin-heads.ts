@@ -35,19 +35,23 @@ export async function pinHeads({ index, peers, emit, silent }: PinHeads, reposit
   }
 }
 
-/** Unpins the roots of repositories that were removed or renamed. What a peer that does not answer misses, the next `prune` does. */
-export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index' | 'peers' | 'emit'>): Promise<void> {
+/**
+ * Unpins the roots of repositories that were removed or renamed. What a peer that does not answer misses, the next `prune` does.
+ * @returns the names of peers that do not answer: that they keep what is not needed was told
+ */
+export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index' | 'peers' | 'emit'>): Promise<ReadonlySet<string>> {
   const names = new Set(index.repositories().map(({ name }) => name));
+  const silent = new Set<string>();
   const unpinOn = async (peer: Peer) => {
     const error = await inTime(peer.name, peer.keepRoots?.(names));
     if (error === undefined) return;
-    emit({
-      type: 'warning',
-      message: `peer ${peer.name} keeps roots pinned that nobody needs until the next prune: ${error.message}`,
-      cause: error.message,
-    });
+    const isSilent = error.code === 'TOO_FEW_PEERS';
+    if (isSilent) silent.add(peer.name);
+    const what = isSilent ? 'what is not needed' : 'roots pinned that nobody needs';
+    emit({ type: 'warning', message: `peer ${peer.name} keeps ${what} until the next prune: ${error.message}`, cause: error.message });
   };
   await Promise.all([...peers.values()].filter(({ keepRoots }) => keepRoots !== undefined).map(unpinOn));
+  return silent;
 }
 
 async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotRecord, emit: Emit): Promise<void> {

@@ -35,7 +35,7 @@ export class ShardSink {
     this.#options = options;
     this.#packer = new Packer({
       ...options,
-      firstNumber: index.nextShardNumber(),
+      takeNumber: () => index.takeShardNumber(),
       roomFor: (bytes) => ledger.roomFor(bytes, replication),
       shardOf: (digest, at) => index.shardOf(digest, at, (shard) => usable(shard) && usableShards.isHeld(shard)),
     });

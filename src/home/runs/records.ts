@@ -4,7 +4,8 @@
  *
  *   update/NAME.json   the runs of `add` and `update` that have changed the repository, oldest first
  *   failed/NAME.json   the last run, where it has failed; removed by the next one that does not
- *   COMMAND.json       the last `verify`, `repair` or `prune`
+ *   told/NAME.json     the head of which the hook `--on-commit` was told last
+ *   COMMAND.json       the last `verify`, `repair`, `prune` or `check`
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,12 +26,12 @@ export interface UpdateRecord extends RunRecord {
   readonly newBytes?: number;
 }
 
-/** What `verify`, `repair` and `prune` count, by the names of `FIGURES` (`maintain/figures/gauges.ts`). */
+/** What `verify`, `repair`, `prune` and `check` count, by the names of `FIGURES` (`maintain/figures/gauges.ts`). */
 export interface MaintenanceRecord extends RunRecord {
   readonly figures: Readonly<Record<string, number>>;
 }
 
-export const MAINTENANCE = ['verify', 'repair', 'prune'] as const;
+export const MAINTENANCE = ['verify', 'repair', 'prune', 'check'] as const;
 export type MaintenanceCommand = (typeof MAINTENANCE)[number];
 
 /** Runs of a repository that are remembered: a file of 20 KB. */
@@ -73,9 +74,25 @@ export function maintenanceRecord(dir: string, command: MaintenanceCommand): Mai
   return { ...record, figures: typeof figures === 'object' && figures !== null ? figures : {} };
 }
 
+/** A head of a repository, as a hook was told of it. */
+export interface ToldHead {
+  readonly number: number;
+  /** CID. */
+  readonly tree: string;
+}
+
+export function toldHead(dir: string, repository: string): ToldHead | undefined {
+  const told = (read(toldPath(dir, repository)) ?? {}) as Partial<ToldHead>;
+  return typeof told.tree === 'string' && typeof told.number === 'number' ? { tree: told.tree, number: told.number } : undefined;
+}
+
+export function noteTold(dir: string, repository: string, head: ToldHead): void {
+  write(toldPath(dir, repository), head);
+}
+
 /** Gives the records of a repository to its new name. */
 export function renameRecords(dir: string, from: string, to: string): void {
-  for (const pathOf of [updatePath, failurePath]) {
+  for (const pathOf of [updatePath, failurePath, toldPath]) {
     drop(pathOf(dir, to));
     try {
       renameSync(pathOf(dir, from), pathOf(dir, to));
@@ -86,7 +103,7 @@ export function renameRecords(dir: string, from: string, to: string): void {
 }
 
 export function dropRecords(dir: string, repository: string): void {
-  for (const pathOf of [updatePath, failurePath]) drop(pathOf(dir, repository));
+  for (const pathOf of [updatePath, failurePath, toldPath]) drop(pathOf(dir, repository));
 }
 
 function updatePath(dir: string, repository: string): string {
@@ -95,6 +112,10 @@ function updatePath(dir: string, repository: string): string {
 
 function failurePath(dir: string, repository: string): string {
   return join(dir, 'failed', `${encodeURIComponent(repository)}.json`);
+}
+
+function toldPath(dir: string, repository: string): string {
+  return join(dir, 'told', `${encodeURIComponent(repository)}.json`);
 }
 
 function write(path: string, value: unknown): void {

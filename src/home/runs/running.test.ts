@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { homePaths } from '../home.ts';
-import type { Holder, ProcessTable } from '../lock.ts';
+import type { Holder, ProcessTable } from '../lock-files.ts';
 import { RunFile, type RunState, runningRuns } from './running.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'shardctl-running-'));

@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { errnoOf } from '../../core/errors.ts';
 import type { HomePaths } from '../home.ts';
-import { type Holder, isAlive, type ProcessTable } from '../lock.ts';
+import { type Holder, isAlive, type ProcessTable } from '../lock-files.ts';
 
 /** How far a run has come. What it does not do has no count. */
 export interface RunState {
@@ -98,7 +98,13 @@ function drop(path: string): void {
 export function runningRuns({ locks, running }: Pick<HomePaths, 'locks' | 'running'>, processes: ProcessTable, now: number): RunningRun[] {
   const told = readRuns(running).filter((run) => isRunning(run, processes, now));
   const pids = new Set(told.map(({ pid, host }) => `${pid} ${host}`));
-  const holding = readRuns(locks).filter((run) => !pids.has(`${run.pid} ${run.host}`) && isAlive(run, processes));
+  const holding = readRuns(locks).filter((run) => {
+    const process = `${run.pid} ${run.host}`;
+    if (pids.has(process) || !isAlive(run, processes)) return false;
+    // A run may have several files there.
+    pids.add(process);
+    return true;
+  });
   return [...told, ...holding].sort((a, b) => (a.at < b.at ? -1 : 1));
 }
 

@@ -10,9 +10,10 @@ import { answersOf } from '../../testing/counted-blocks.ts';
 import { sampled } from '../../testing/depth.ts';
 import { BlockTable } from './blocks.ts';
 import { PREFIX_BYTES } from './records.ts';
+import { removeUnfinished } from './segment-files.ts';
 
 /** More of them with `SHARDCTL_TEST_BLOCKS`: docs/development.md. */
-const COUNTED_BLOCKS = Number(process.env.SHARDCTL_TEST_BLOCKS ?? sampled(200_000, 600_000));
+const COUNTED_BLOCKS = Number(process.env.SHARDCTL_TEST_BLOCKS ?? sampled(100_000, 600_000));
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
 const digests = (from: number, to: number): Buffer => Buffer.concat(Array.from({ length: to - from }, (_, i) => digestOf(from + i)));
@@ -156,11 +157,12 @@ test('a segment of which nothing is left goes, and the numbers of segments go on
   mending.close();
 });
 
-test('half-written segments of a killed run are dropped, and a torn segment is refused by name', () => {
+test('half-written segments of a killed run are removed when nobody writes, and a torn segment is refused by name', () => {
   const table = new BlockTable(dir);
   table.add(0, digests(0, 1000), all);
   table.close();
   appendFileSync(join(dir, '0000000007.run.tmp'), 'half');
+  removeUnfinished(dir);
   const reopened = new BlockTable(dir);
   assert.equal(reopened.get(digestOf(5), 0, any), 0);
   reopened.close();
@@ -209,3 +211,70 @@ test('blocks that are added in turns, several shards at once, are found as those
   assert.ok(readdirSync(dir).length < 8, 'segments are merged');
   again.close();
 });
+
+test('tables of two runs on one directory: whatever is added, merged and opened when, each block is found in each of its shards', async () => {
+  const step = fc.record({ run: fc.nat(1), blocks: fc.integer({ min: 1, max: 20 }), reopens: fc.boolean(), busy: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+      for (const name of readdirSync(dir)) rmSync(join(dir, name));
+      let isMerging = false;
+      const tryTask = () => {
+        if (isMerging) return undefined;
+        isMerging = true;
+        return {
+          release: () => {
+            isMerging = false;
+          },
+        };
+      };
+      const opened = () => new BlockTable(dir, { sharing: { tryTask } });
+      const tables = [opened(), opened()];
+      let listed = 0;
+      for (const [shard, { run, blocks, reopens, busy }] of steps.entries()) {
+        if (reopens) {
+          tables[run]?.close();
+          tables[run] = opened();
+        }
+        isMerging = busy;
+        await tables[run]?.addInTurns(shard, digests(0, blocks), all);
+        isMerging = false;
+        listed += blocks;
+      }
+      for (const table of tables) table.close();
+      const table = new BlockTable(dir, { readOnly: true });
+      for (const [shard, { blocks }] of steps.entries())
+        for (let n = 0; n < 20; n++)
+          assert.equal(
+            table.get(digestOf(n), 0, (it) => it === shard),
+            n < blocks ? shard : undefined,
+          );
+      table.close();
+      const bytes = readdirSync(dir).reduce((sum, name) => sum + recordsIn(join(dir, name)), 0);
+      assert.equal(bytes, listed, 'and none is listed twice');
+    }),
+    { numRuns: sampled(20, 300) },
+  );
+});
+
+test('a run that merges does not take a segment for one of the same name that it has seen before', async () => {
+  const sharing = { tryTask: () => ({ release: () => {} }) };
+  const none = () => new Set<number>();
+  const [first, last] = [new BlockTable(dir, { sharing }), new BlockTable(dir, { sharing })];
+  for (let shard = 0; shard < 7; shard++) await first.addInTurns(shard, digests(shard, shard + 1), all);
+  const seen = new BlockTable(dir, { sharing });
+  // All of its blocks belong to shards that are gone: nothing is left, and the names are free.
+  await first.addInTurns(7, digests(7, 8), none);
+  assert.deepEqual(readdirSync(dir), []);
+  await last.addInTurns(20, digests(20, 21), all);
+  for (let shard = 30; shard < 37; shard++) await seen.addInTurns(shard, digests(shard, shard + 1), all);
+  await seen.addInTurns(37, digests(37, 38), all);
+  for (const table of [first, last, seen]) table.close();
+  const table = new BlockTable(dir, { readOnly: true });
+  for (const shard of [20, 30, 37]) assert.equal(table.get(digestOf(shard), 0, any), shard);
+  table.close();
+});
+
+/** As the footer of a segment says. */
+function recordsIn(path: string): number {
+  return readFileSync(path).readUInt32LE(statSync(path).size - 16);
+}

@@ -7,37 +7,32 @@
  * block is new. Not LevelDB (classic-level) either, which is such a tree and widely used: it was 1.3 to 11 times slower and took 1.6
  * times the bytes. So the structure is written here, and property tests compare it with a plain map.
  */
-import { readdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { makeDirectories, removeUnlessBusy, syncDirectory } from '../../core/durable-files.ts';
-import { errnoOf, isDamage } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { BITS_PER_BLOCK } from './filter.ts';
-import { comparePrefixes, RECORD_BYTES, shardAt, sortedRecords } from './records.ts';
-import { Segment, SegmentWriter, soundPages } from './segment.ts';
+import { fullTier, mergeInto } from './merge.ts';
+import { RECORD_BYTES, shardAt, sortedRecords } from './records.ts';
+import { Segment, type SegmentWriter, soundPages } from './segment.ts';
+import { beginSegment, type DamagedSegment, nextNumber, openSegments, segmentPaths } from './segment-files.ts';
 
-const RUN = '.run';
-/** Names of segments and of half-written ones; other files are left alone. */
-const OURS = /^\d{10,}\.run(?:\.tmp)?$/;
-/** So many segments of one tier are merged into one. */
-const FAN_IN = 8;
-/** Records of one step of a merge: a few milliseconds. */
-const STEP_RECORDS = 4096;
-/** Segments up to this many records are of the lowest tier. */
-const TIER_RECORDS = 65_536;
 /** For fewer lookups than this, reading pages takes less time than loading filters. */
 const LOOKUPS_BEFORE_FILTERS = 256;
 /** For all filters together: 12 bits a block up to 22 million blocks, fewer bits beyond, and no filters above 67 million. */
 const FILTER_BYTES = 32 * 1024 * 1024;
 
-/** A segment that is not as it was written. */
-export interface DamagedSegment {
-  readonly path: string;
-  readonly problem: string;
+export interface BlockTableOptions {
+  readonly readOnly?: boolean;
+  /** Look at every page, and go on without the segments that are damaged. */
+  readonly checkBlocks?: boolean;
+  /** Other runs may add and merge segments at the same time. [nobody does] */
+  readonly sharing?: { readonly tryTask: (name: string) => { release(): void } | undefined } | undefined;
 }
 
 export class BlockTable {
   readonly #dir: string;
+  readonly #sharing: BlockTableOptions['sharing'];
   readonly #segments: Segment[];
   readonly #damaged: DamagedSegment[] = [];
   #lookups = 0;
@@ -45,18 +40,14 @@ export class BlockTable {
   /** Resolves when the merges that are under way in turns are done. */
   #merged: Promise<void> | undefined;
 
-  /**
-   * @param options.checkBlocks look at every page, and go on without the segments that are damaged
-   * @throws ShardctlError `DAMAGE` when a segment is torn, unless it is set aside
-   */
-  constructor(dir: string, { readOnly = false, checkBlocks = false }: { readOnly?: boolean; checkBlocks?: boolean } = {}) {
+  /** @throws ShardctlError `DAMAGE` when a segment is torn, unless it is set aside */
+  constructor(dir: string, { readOnly = false, checkBlocks = false, sharing }: BlockTableOptions = {}) {
     this.#dir = dir;
+    this.#sharing = sharing;
     // A power cut must not lose this directory: the blocks of shards that the tables have by then would be lost with it.
     if (!readOnly && makeDirectories(dir) !== undefined) syncDirectory(dirname(dir));
-    const names = namesIn(dir);
-    for (const name of names) if (!readOnly && name.endsWith('.tmp')) rmSync(join(dir, name), { force: true });
     this.#segments = openSegments(dir, checkBlocks ? this.#damaged : undefined);
-    this.#nextId = 1 + Math.max(-1, ...names.map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger));
+    this.#nextId = nextNumber(dir);
   }
 
   /** Segments that are not used because they are damaged. */
@@ -113,9 +104,31 @@ export class BlockTable {
     await this.#merged;
   }
 
+  /** Of runs that add at the same time, one merges: what two made of the same segments would be there twice. */
   async #mergeInTurns(shards: () => ReadonlySet<number>): Promise<void> {
-    const turns = new Turns(undefined);
-    for (const _ of this.#mergeTiers(shards)) await turns.give();
+    if (fullTier(this.#segments) === undefined) return;
+    const task = this.#sharing?.tryTask('merge');
+    if (this.#sharing !== undefined && task === undefined) return;
+    try {
+      if (task !== undefined) this.#lookAgain();
+      const turns = new Turns(undefined);
+      for (const _ of this.#mergeTiers(shards)) await turns.give();
+    } finally {
+      task?.release();
+    }
+  }
+
+  /** Opens the segments that other runs have added, and closes those that they have merged. */
+  #lookAgain(): void {
+    const paths = segmentPaths(this.#dir);
+    // By the file and not by its name alone, which another one may have by now.
+    const isThere = (segment: Segment) => paths.includes(segment.path) && segment.isAt(segment.path);
+    const [stay, gone] = [this.#segments.filter(isThere), this.#segments.filter((segment) => !isThere(segment))];
+    const known = new Set(stay.map(({ path }) => path));
+    const added = paths.filter((path) => !known.has(path)).map((path) => new Segment(path));
+    for (const segment of gone) segment.close();
+    this.#segments.splice(0, this.#segments.length, ...stay, ...added);
+    added.forEach(this.#addFilter);
   }
 
   #list(shard: number, digests: Buffer): void {
@@ -136,11 +149,10 @@ export class BlockTable {
     segment.loadFilter(Math.min(BITS_PER_BLOCK, (FILTER_BYTES * 8) / records));
   };
 
-  /** Merges as long as a tier has eight segments: every block is rewritten once in each tier. Yields every few milliseconds. */
+  /** Merges as long as a tier is full. Yields every few milliseconds. */
   *#mergeTiers(shards: () => ReadonlySet<number>): Generator<void, void, void> {
     for (;;) {
-      const tiers = groupByTier(this.#segments);
-      const full = [...tiers.values()].find((segments) => segments.length >= FAN_IN);
+      const full = fullTier(this.#segments);
       if (full === undefined) return;
       yield* this.#merge(full, shards());
     }
@@ -167,7 +179,10 @@ export class BlockTable {
   }
 
   #newSegment(): SegmentWriter {
-    return new SegmentWriter(join(this.#dir, `${String(this.#nextId++).padStart(10, '0')}${RUN}`));
+    for (;;) {
+      const writer = beginSegment(this.#dir, this.#nextId++);
+      if (writer !== undefined) return writer;
+    }
   }
 
   #take(writer: SegmentWriter): void {
@@ -176,102 +191,5 @@ export class BlockTable {
     const segment = new Segment(writer.path);
     this.#segments.push(segment);
     this.#addFilter(segment);
-  }
-}
-
-/** Names of segments, in order; none when there is no such directory. */
-function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir)
-      .filter((name) => OURS.test(name))
-      .sort();
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/**
- * Opens all segments, oldest first. Another process may be merging: when a segment has been removed meanwhile, its records are in a new
- * one, and the directory is listed again.
- * @param damaged gets the damaged ones; if undefined, they are an error
- */
-function openSegments(dir: string, damaged: DamagedSegment[] | undefined, attempts = 5): Segment[] {
-  const segments: Segment[] = [];
-  try {
-    for (const name of namesIn(dir)) {
-      const segment = name.endsWith(RUN) ? openSegment(join(dir, name), damaged) : undefined;
-      if (segment !== undefined) segments.push(segment);
-    }
-    return segments;
-  } catch (error) {
-    for (const segment of segments) segment.close();
-    damaged?.splice(0);
-    if (errnoOf(error) === 'ENOENT' && attempts > 1) return openSegments(dir, damaged, attempts - 1);
-    throw error;
-  }
-}
-
-function openSegment(path: string, damaged: DamagedSegment[] | undefined): Segment | undefined {
-  let segment: Segment | undefined;
-  try {
-    segment = new Segment(path);
-    if (damaged !== undefined) segment.check();
-    return segment;
-  } catch (error) {
-    if (damaged === undefined || !isDamage(error)) throw error;
-    segment?.close();
-    damaged.push({ path, problem: error.message });
-    return undefined;
-  }
-}
-
-function groupByTier(segments: readonly Segment[]): Map<number, Segment[]> {
-  const tiers = new Map<number, Segment[]>();
-  for (const segment of segments) {
-    const tier = Math.max(0, Math.ceil(Math.log(segment.records / TIER_RECORDS) / Math.log(FAN_IN)));
-    const group = tiers.get(tier);
-    if (group === undefined) tiers.set(tier, [segment]);
-    else group.push(segment);
-  }
-  return tiers;
-}
-
-/** Merges segments, record by record, in steps. Of a block in several shards all records are kept; records of shards that are dropped are left out. */
-function* mergeInto(segments: readonly Segment[], writer: SegmentWriter, shards: ReadonlySet<number>): Generator<void, void, void> {
-  const heads = segments.map((segment) => new Head(segment)).filter((head) => head.advance());
-  for (let records = 1; heads.length > 0; records++) {
-    if (records % STEP_RECORDS === 0) yield;
-    let [head] = heads;
-    if (head === undefined) return;
-    for (const other of heads) if (other.compare(head) < 0) head = other;
-    if (shards.has(shardAt(head.bytes, head.at))) writer.add(head.bytes, head.at);
-    if (!head.advance()) heads.splice(heads.indexOf(head), 1);
-  }
-}
-
-/** The next record of a segment that is being merged. */
-class Head {
-  readonly #chunks: Generator<Buffer>;
-  bytes: Buffer = Buffer.alloc(0);
-  at = 0;
-
-  constructor(segment: Segment) {
-    this.#chunks = segment.chunks();
-  }
-
-  /** Moves to the next record; false at the end. */
-  advance(): boolean {
-    this.at += RECORD_BYTES;
-    if (this.at < this.bytes.length) return true;
-    const next = this.#chunks.next();
-    if (next.done === true) return false;
-    this.bytes = next.value;
-    this.at = 0;
-    return true;
-  }
-
-  compare(other: Head): number {
-    return comparePrefixes(this.bytes, this.at, other.bytes, other.at);
   }
 }

@@ -5,7 +5,7 @@
  *   fence    u32 per page: the first four bytes of its first digest, big-endian value
  *   footer   u32 records, u32 pages, u32 crc32 of the fence, 4 bytes magic
  */
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { flushSync } from '../../core/durable-files.ts';
 import { ShardctlError } from '../../core/errors.ts';
@@ -25,6 +25,7 @@ export class Segment {
   readonly path: string;
   readonly records: number;
   readonly #fd: number;
+  readonly #inode: number;
   readonly #fence: Uint32Array;
   readonly #page = Buffer.alloc(PAGE_BYTES);
   #pageNumber = -1;
@@ -34,7 +35,8 @@ export class Segment {
   constructor(path: string) {
     this.path = path;
     this.#fd = openSync(path, 'r');
-    const size = fstatSync(this.#fd).size;
+    const { size, ino } = fstatSync(this.#fd);
+    this.#inode = ino;
     const footer = Buffer.alloc(FOOTER_BYTES);
     if (size >= FOOTER_BYTES) readSync(this.#fd, footer, 0, FOOTER_BYTES, size - FOOTER_BYTES);
     const pages = footer.readUInt32LE(4);
@@ -48,6 +50,11 @@ export class Segment {
     }
     this.records = footer.readUInt32LE(0);
     this.#fence = new Uint32Array(fence.buffer, fence.byteOffset, pages);
+  }
+
+  /** Whether the file at the path is this one: another process may have removed it, and made another one of its name. */
+  isAt(path: string): boolean {
+    return statSync(path, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
   /** Checks every page. @throws ShardctlError `DAMAGE` when one is not as it was written */
@@ -200,9 +207,10 @@ export class SegmentWriter {
   #onPage = 0;
   #records = 0;
 
+  /** @throws `EEXIST` when another run has begun to write a segment of this name */
   constructor(path: string) {
     this.path = path;
-    this.#fd = openSync(`${path}.tmp`, 'w');
+    this.#fd = openSync(`${path}.tmp`, 'wx');
   }
 
   /** Adds the record at `at`. */
@@ -218,8 +226,7 @@ export class SegmentWriter {
   /** @returns false when nothing was added: then there is no segment */
   finish(): boolean {
     if (this.#records === 0) {
-      closeSync(this.#fd);
-      rmSync(`${this.path}.tmp`);
+      this.abandon();
       return false;
     }
     if (this.#onPage > 0) this.#pagesBuffered++;
@@ -236,6 +243,11 @@ export class SegmentWriter {
     closeSync(this.#fd);
     renameSync(`${this.path}.tmp`, this.path);
     return true;
+  }
+
+  abandon(): void {
+    closeSync(this.#fd);
+    rmSync(`${this.path}.tmp`);
   }
 
   #flush(): void {

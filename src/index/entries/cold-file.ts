@@ -2,6 +2,7 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { CID_COLUMN_BYTES } from '../../walk/directory.ts';
+import type { Appender } from '../files/appender.ts';
 import { COLD_HEADER_BYTES, coldBytes, damagedEntries, decodeHeader, FOOTER_BYTES, HEADER_BYTES, WIDE } from './format.ts';
 import { readAt } from './hot-file.ts';
 
@@ -70,11 +71,25 @@ export class ColdFile {
     return { from, to: offset + bytes, starts };
   }
 
-  /** Bytes of the file, for copying. */
-  read(from: number, bytes: number): Buffer {
-    const read = readAt(this.#fd, from, bytes);
+  /** Bytes of the file, for copying. @param memory where they go; absent: new memory */
+  read(from: number, bytes: number, memory = new ArrayBuffer(bytes)): Buffer {
+    const read = readAt(this.#fd, from, bytes, memory);
     if (read.length < bytes) throw damagedEntries(this.#path, 'torn record');
     return read;
+  }
+
+  /** Where the record of a directory stands. */
+  placeOf(ordinal: number): { readonly offset: number; readonly bytes: number } {
+    return this.#place(ordinal);
+  }
+
+  get offsets(): Float64Array {
+    return this.#offsets;
+  }
+
+  /** Where the records end. */
+  get end(): number {
+    return this.#end;
   }
 
   close(): void {
@@ -93,4 +108,15 @@ export class ColdFile {
       throw damagedEntries(this.#path, `bad count at ${offset}`);
     return { offset, bytes, wide };
   }
+}
+
+/** Ends a cold file. @param offsets where each directory's record begins, in walk order */
+export function appendFooter(cold: Appender, offsets: Float64Array): void {
+  const table = Buffer.from(offsets.buffer, offsets.byteOffset, offsets.byteLength);
+  const footer = Buffer.alloc(FOOTER_BYTES);
+  footer.writeDoubleLE(cold.position, 0);
+  footer.writeUInt32LE(offsets.length, 8);
+  footer.writeUInt32LE(crc32(table), 12);
+  cold.append(table);
+  cold.append(footer);
 }

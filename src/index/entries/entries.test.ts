@@ -56,7 +56,7 @@ function writeAll(writer: EntriesWriter, root: Directory, children: readonly Dir
 
 /** A root with two subdirectories. */
 function write(isRacy: (ctimeNs: bigint) => boolean = never): Directory[] {
-  const writer = new EntriesWriter(hot, cold, HEADER, isRacy);
+  const writer = new EntriesWriter({ hot, cold }, HEADER, isRacy);
   const root = directory('', ['a', 'gro\xdf', 'z']);
   const many = directory(
     'a',
@@ -94,7 +94,7 @@ test('what is read is what was written, in walk order, without what was dropped'
 });
 
 test('what is copied from the parent reads as it does there, in however many directories', () => {
-  const writer = new EntriesWriter(hot, cold, HEADER, never);
+  const writer = new EntriesWriter({ hot, cold }, HEADER, never);
   const names = Array.from({ length: 3000 }, (_, i) => `d${String(i).padStart(5, '0')}`);
   const root = directory('', names);
   writeAll(
@@ -105,7 +105,7 @@ test('what is copied from the parent reads as it does there, in however many dir
 
   const parent = EntriesReader.open(hot, cold);
   const copy = { hot: join(dir, '2.hot'), cold: join(dir, '2.cold') };
-  const copier = new EntriesWriter(copy.hot, copy.cold, HEADER, never);
+  const copier = new EntriesWriter(copy, HEADER, never);
   copier.enter(root);
   const cursor = parent.another();
   for (let i = 1; i <= names.length; i++) copier.copy(cursor, i, 1);
@@ -150,7 +150,7 @@ const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
 function writeTree(it: Tree, parent?: EntriesReader): string[] {
   const expected: string[] = [];
   const target = parent === undefined ? { hot, cold } : { hot: join(dir, '2.hot'), cold: join(dir, '2.cold') };
-  const writer = new EntriesWriter(target.hot, target.cold, HEADER, (ctimeNs) => ctimeNs === 2n);
+  const writer = new EntriesWriter(target, HEADER, (ctimeNs) => ctimeNs === 2n);
   const cursor = parent?.another();
   const count = ({ below }: Tree): number => below.reduce((sum, child) => sum + count(child), 1);
   let ordinal = 0;
@@ -260,7 +260,7 @@ test('damage is found before it is believed: flipped bits, torn tails', () => {
 });
 
 test('with a bit flipped anywhere the entries are refused, or say the same but for the root’s own mode and time', () => {
-  const writer = new EntriesWriter(hot, cold, HEADER, never);
+  const writer = new EntriesWriter({ hot, cold }, HEADER, never);
   const root = directory('', ['a', 'b']);
   const child = directory('a', ['x', 'y', 'z'], root);
   writeAll(writer, root, [child]);

@@ -15,6 +15,9 @@ import {
   RECORD_HEADER_BYTES,
 } from './format.ts';
 
+/** Bytes that are copied at once. */
+const PIECE_BYTES = 256 * 1024;
+
 /** One directory as it was when its snapshot was committed. Columns are views into the block that was read. */
 export type EntriesRecord = ParentRecord;
 
@@ -52,6 +55,12 @@ export class HotFile {
     const payload = block.subarray(BLOCK_HEADER_BYTES);
     if (payload.length !== length || crc32(payload) !== block.readUInt32LE(4)) throw damagedEntries(this.path, `bad checksum at ${offset}`);
     return { payload, memory: large, next: offset + BLOCK_HEADER_BYTES + length };
+  }
+
+  /** The bytes of whole blocks, for copying, piece by piece; each is valid until the next. */
+  *pieces(from: number, to: number): Generator<Buffer, void, void> {
+    const memory = new ArrayBuffer(PIECE_BYTES);
+    for (let at = from; at < to; at += PIECE_BYTES) yield readAt(this.#fd, at, Math.min(PIECE_BYTES, to - at), memory);
   }
 
   /** The end of the record at `at` of a payload. */

@@ -4,21 +4,21 @@ import { crc32 } from 'node:zlib';
 import { CID_COLUMN_BYTES, type Directory, DROPPED, NO_CTIME } from '../../walk/directory.ts';
 import { copyStat } from '../../walk/stat-columns.ts';
 import { Appender } from '../files/appender.ts';
+import { writeBlockList } from './block-list.ts';
+import { appendFooter } from './cold-file.ts';
 import {
-  BLOCK_HEADER_BYTES,
   COLD_HEADER_BYTES,
   coldBytes,
   damagedEntries,
   encodeHeader,
-  FOOTER_BYTES,
-  HOT_BLOCK_BYTES,
   HOT_ENTRY_BYTES,
   pad8,
   RECORD_HEADER_BYTES,
   type RootStat,
   WIDE,
 } from './format.ts';
-import { recordBytes } from './hot-file.ts';
+import { pathAt, recordBytes } from './hot-file.ts';
+import { HotWriter } from './hot-writer.ts';
 import type { EntriesReader } from './reader.ts';
 
 /** Bytes copied at once. */
@@ -31,24 +31,31 @@ interface OpenDirectory {
 }
 
 export class EntriesWriter {
-  readonly #hot: Appender;
+  readonly #hot: HotWriter;
   readonly #cold: Appender;
-  /** The hot block that is being filled, after room for its header. */
-  #block = new ArrayBuffer(2 * HOT_BLOCK_BYTES);
-  #blockEnd = BLOCK_HEADER_BYTES;
+  readonly #blocksPath: string | undefined;
+  readonly #pair: bigint;
   /** Where each directory's cold record begins, in walk order. */
   #offsets = new Float64Array(1024);
   #directories = 0;
   readonly #open: OpenDirectory[] = [];
   readonly #isRacy: (ctimeNs: bigint) => boolean;
 
-  /** @param isRacy whether a file with this ctime may still change within the clock tick in which it was scanned */
-  constructor(hotPath: string, coldPath: string, root: RootStat, isRacy: (ctimeNs: bigint) => boolean) {
-    this.#hot = new Appender(hotPath);
-    this.#cold = new Appender(coldPath);
-    this.#isRacy = isRacy;
+  /**
+   * @param isRacy whether a file with this ctime may still change within the clock tick in which it was scanned
+   * @param blocks path of the list of blocks; absent: nobody looks up single directories there
+   */
+  constructor(
+    { hot, cold, blocks }: { readonly hot: string; readonly cold: string; readonly blocks?: string },
+    root: RootStat,
+    isRacy: (ctimeNs: bigint) => boolean,
+  ) {
     const header = { ...root, pair: randomBytes(8).readBigUInt64LE() };
-    this.#hot.append(encodeHeader('hot', header));
+    this.#hot = new HotWriter(hot, header);
+    this.#cold = new Appender(cold);
+    this.#blocksPath = blocks;
+    this.#pair = header.pair;
+    this.#isRacy = isRacy;
     this.#cold.append(encodeHeader('cold', header));
   }
 
@@ -58,14 +65,12 @@ export class EntriesWriter {
     const live = directory.live();
     this.#open.push({ ordinal: this.#directories, live });
     this.#count();
-    // `#reserve` may move the block: it must come before the block is used.
     const { record } = directory;
     const asIs = record !== undefined && live.length === directory.count;
-    const at = this.#reserve(asIs ? record.length : bytesOf(directory, live));
-    if (asIs) record.copy(Buffer.from(this.#block, at));
-    else writeRecord(this.#block, at, directory, live);
-    this.#markRacy(at + RECORD_HEADER_BYTES, live.length);
-    if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
+    const { block, at } = this.#hot.reserve(asIs ? record.length : bytesOf(directory, live), () => directory.path);
+    if (asIs) record.copy(Buffer.from(block, at));
+    else writeRecord(block, at, directory, live);
+    this.#markRacy(block, at + RECORD_HEADER_BYTES, live.length);
   }
 
   /** Writes the cold record, when all CIDs of the directory are known. */
@@ -89,31 +94,24 @@ export class EntriesWriter {
       this.#offsets[copied] = start + shift;
       const record = parent.skip();
       if (record === undefined) throw damagedEntries(parent.hot.path, 'directories are missing');
-      const at = this.#reserve(record.length);
-      record.copy(Buffer.from(this.#block, at));
-      if (this.#blockEnd >= HOT_BLOCK_BYTES) this.#flushBlock();
+      const { block, at } = this.#hot.reserve(record.length, () => pathAt(record, 0));
+      record.copy(Buffer.from(block, at));
     }
     for (let at = from; at < to; at += PIECE_BYTES) this.#cold.append(parent.coldFile.read(at, Math.min(PIECE_BYTES, to - at)));
   }
 
-  /** Makes both files durable. */
-  finish(): void {
-    this.#flushBlock();
-    const table = Buffer.from(this.#offsets.buffer, 0, this.#directories * 8);
-    const footer = Buffer.alloc(FOOTER_BYTES);
-    footer.writeDoubleLE(this.#cold.position, 0);
-    footer.writeUInt32LE(this.#directories, 8);
-    footer.writeUInt32LE(crc32(table), 12);
-    this.#cold.append(table);
-    this.#cold.append(footer);
-    this.#hot.close(true);
-    this.#cold.close(true);
+  /** Ends both files. @param isDurable false for what is read once, and then dropped */
+  finish(isDurable = true): void {
+    appendFooter(this.#cold, this.#offsets.subarray(0, this.#directories));
+    this.#hot.finish(isDurable);
+    this.#cold.finish(isDurable);
+    if (this.#blocksPath !== undefined) writeBlockList(this.#blocksPath, this.#pair, this.#hot.blocks);
   }
 
   /** Closes both files, unless they are finished, and leaves them for the next run to overwrite. */
   abandon(): void {
-    this.#hot.close(false);
-    this.#cold.close(false);
+    this.#hot.abandon();
+    this.#cold.abandon();
   }
 
   /** Counts one more directory; returns its position in walk order. */
@@ -126,35 +124,11 @@ export class EntriesWriter {
     return this.#directories++;
   }
 
-  /** Makes room for a record in the block; returns where it begins. */
-  #reserve(bytes: number): number {
-    const start = this.#blockEnd;
-    if (start + bytes > this.#block.byteLength) this.#block = grown(this.#block, start + bytes);
-    this.#blockEnd += bytes;
-    return start;
-  }
-
   /** Gives racy entries a ctime that no file has, so that the next run reads them again (as git does with its index). */
-  #markRacy(columnsAt: number, count: number): void {
-    const ctimes = new BigInt64Array(this.#block, columnsAt + 16 * count, count);
+  #markRacy(block: ArrayBuffer, columnsAt: number, count: number): void {
+    const ctimes = new BigInt64Array(block, columnsAt + 16 * count, count);
     for (let i = 0; i < count; i++) if (this.#isRacy(ctimes[i] as bigint)) ctimes[i] = NO_CTIME;
   }
-
-  #flushBlock(): void {
-    if (this.#blockEnd === BLOCK_HEADER_BYTES) return;
-    const block = Buffer.from(this.#block, 0, this.#blockEnd);
-    const payload = block.subarray(BLOCK_HEADER_BYTES);
-    block.writeUInt32LE(payload.length, 0);
-    block.writeUInt32LE(crc32(payload), 4);
-    this.#hot.append(block);
-    this.#blockEnd = BLOCK_HEADER_BYTES;
-  }
-}
-
-function grown(memory: ArrayBuffer, bytes: number): ArrayBuffer {
-  const larger = new ArrayBuffer(pad8(bytes * 2));
-  new Uint8Array(larger).set(new Uint8Array(memory));
-  return larger;
 }
 
 function bytesOf(directory: Directory, live: Uint32Array): number {

@@ -27,8 +27,8 @@ test('a file is what was appended, in this order, be it larger than the buffer o
         expected.push(part);
         length += size;
       }
-      appender.close(true);
-      appender.close(true);
+      appender.finish();
+      appender.finish();
       assert.ok(readFileSync(path).equals(Buffer.concat(expected)));
     }),
     { numRuns: 40 },

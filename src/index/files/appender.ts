@@ -30,13 +30,19 @@ export class Appender {
     return this.#buffer.subarray(this.#buffered - bytes, this.#buffered);
   }
 
-  close(durable: boolean): void {
+  /** Writes what is still in the buffer, and closes the file, if that is not done yet. */
+  finish(isDurable = true): void {
     const fd = this.#fd;
     if (fd === undefined) return;
-    if (durable) {
-      this.#flush();
-      flushSync(fd);
-    }
+    this.#flush();
+    if (isDurable) flushSync(fd);
+    this.abandon();
+  }
+
+  /** Closes the file as it is. */
+  abandon(): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
     this.#fd = undefined;
     closeSync(fd);
   }

@@ -16,9 +16,9 @@ export interface HeadCache {
   readonly format: number;
   /** In the order of their names. */
   readonly repositories: readonly RepositoryRecord[];
-  /** Those of the heads. */
+  /** Those of the heads, and newer ones that the gate holds back: an update compares the source with them. */
   readonly snapshots: readonly SnapshotRecord[];
-  /** Those that the heads need, by number. */
+  /** Those that these snapshots need, by number. */
   readonly shards: ReadonlyMap<number, ShardRecord>;
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { behindCommit, errnoOf, ioError } from '../../core/errors.ts';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../../core/model.ts';
+import { tagsWithout } from '../../snapshot/tag.ts';
 import { assertMappable } from '../files/mapping.ts';
 import { assertSound, damagedTables } from './check.ts';
 import { checkedJson } from './checked-json.ts';
@@ -62,13 +63,27 @@ export class Tables {
     }
   }
 
-  /** The records of all repositories, of their heads, and of the shards that the heads need. */
+  /** The records of all repositories, of their heads and of newer snapshots that the gate holds back, and of the shards that these need. */
   headCache(format: number): HeadCache {
     const repositories = [...this.repositories.getRange()].map(({ value }) => value);
-    const snapshots = repositories.flatMap(({ name, head }) => this.snapshots.get([name, head]) ?? []);
+    const snapshots = repositories.flatMap(({ name, head, held }) =>
+      (held === undefined ? [head] : [head, held]).flatMap((number) => this.snapshots.get([name, number]) ?? []),
+    );
     const numbers = new Set(snapshots.flatMap(({ shards }) => shards));
     const shards = [...numbers].flatMap((number) => this.shards.get(number) ?? []);
     return { format, repositories, snapshots, shards: new Map(shards.map((shard) => [shard.number, shard])) };
+  }
+
+  nextShardNumber(): number {
+    const [last = -1] = this.shards.getKeys({ reverse: true, limit: 1 });
+    return Math.max(last + 1, this.meta.get('nextShard') ?? 0);
+  }
+
+  /** Within a transaction. @returns a number that nobody else gets */
+  takeShardNumber(): number {
+    const number = this.nextShardNumber();
+    void this.meta.put('nextShard', number + 1);
+    return number;
   }
 
   /** Within a transaction. */
@@ -79,8 +94,9 @@ export class Tables {
       void this.shards.put(number, { ...shard, state });
   }
 
-  /** Within a transaction: removes snapshots; their catalogues become strays. */
-  forget(repository: string, numbers: Iterable<number>): void {
+  /** Within a transaction: removes snapshots with their tags; their catalogues become strays. */
+  forget(repository: string, numbers: readonly number[]): void {
+    this.#untag(repository, new Set(numbers));
     for (const number of numbers) {
       const key: [string, number] = [repository, number];
       const snapshot = this.snapshots.get(key);
@@ -88,6 +104,15 @@ export class Tables {
       this.strays.recordHolders({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
       void this.snapshots.remove(key);
     }
+  }
+
+  /** A tag that stayed would name the next snapshot of that number, of which `recover` may make one. */
+  #untag(repository: string, forgotten: ReadonlySet<number>): void {
+    const record = this.repositories.get(repository);
+    if (record?.tags === undefined) return;
+    const { tags: before, ...untagged } = record;
+    const tags = tagsWithout(before, (_, snapshot) => forgotten.has(snapshot));
+    void this.repositories.put(repository, tags === undefined ? untagged : { ...untagged, tags });
   }
 
   /** Within a transaction: writes snapshots, in place of those with the same numbers. */
@@ -149,5 +174,20 @@ export class Tables {
       void this.snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers } });
     }
     this.strays.recordHolders({ cid, peers }, before);
+  }
+
+  /** Within a transaction: adds peers to each record of a shard. */
+  addHolders(cid: string, users: ShardUsers, peers: readonly string[]): void {
+    const withThese = (before: readonly string[]) => [...new Set([...before, ...peers])].sort();
+    for (const number of users.shards) {
+      const shard = this.shards.get(number);
+      if (shard?.cid === cid) void this.shards.put(number, { ...shard, peers: withThese(shard.peers) });
+    }
+    for (const key of users.snapshots) {
+      const snapshot = this.snapshots.get(key);
+      if (snapshot?.catalogue.cid !== cid) continue;
+      void this.snapshots.put(key, { ...snapshot, catalogue: { ...snapshot.catalogue, peers: withThese(snapshot.catalogue.peers) } });
+    }
+    this.strays.drop(cid, peers);
   }
 }

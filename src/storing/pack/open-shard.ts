@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DigestMap } from '../../core/digest-map.ts';
+import { makeDirectories } from '../../core/durable-files.ts';
 import { ioError } from '../../core/errors.ts';
 import { type BlockId, DAG_PB } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
@@ -46,6 +47,8 @@ export class OpenShard {
     const path = join(spool, `${String(number).padStart(8, '0')}.car`);
     this.number = number;
     this.#path = path;
+    // The spool is this run's own, and made when it first writes there: most runs that only look write nothing.
+    makeDirectories(spool);
     this.#handle = open(path, 'w');
     this.#handle.catch(() => {});
   }

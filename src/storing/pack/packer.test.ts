@@ -21,6 +21,8 @@ const LENGTHS = [5, 7, 100, 1000, 3000, 600_000];
 const blockOf = (n: number): Buffer => Buffer.alloc(n === 0 ? 0 : (LENGTHS[n % LENGTHS.length] ?? 0), `${n} `);
 const hexOf = (n: number): string => Buffer.from(sha256(blockOf(n))).toString('hex');
 
+const counting = (first: number) => async () => first++;
+
 /** In a shard of the index already. */
 const OLD_SHARD = 7;
 const isOld = (n: number): boolean => n % 5 === 4;
@@ -99,7 +101,7 @@ async function pack({ batches, shardBytes, delay }: Input): Promise<Packed> {
     if (due !== undefined) place(due);
   };
   const shardOf = (digest: Uint8Array, at: number) => listed.get(Buffer.from(digest).toString('hex', at, at + 32));
-  const packer = new Packer({ shardBytes, spool: dir, firstNumber: 100, shardOf, pending });
+  const packer = new Packer({ shardBytes, spool: dir, takeNumber: counting(100), shardOf, pending });
   let released = 0;
   for (const numbers of batches) {
     const builder = new BatchBuilder();
@@ -215,7 +217,7 @@ async function packEach(packer: Packer, blocks: readonly Buffer[]): Promise<Pack
 }
 
 test('a block comes again: the packer knows it until its shard is placed, and from then on the index alone says where it is', async () => {
-  const packer = new Packer({ shardBytes: 1, spool: dir, firstNumber: 7, shardOf: () => undefined });
+  const packer = new Packer({ shardBytes: 1, spool: dir, takeNumber: counting(7), shardOf: () => undefined });
   const [block, other] = [Buffer.from('a block'), Buffer.from('another')];
   const [first] = await packEach(packer, [block, other, block]);
   assert.deepEqual([first?.number, packer.sealed, [...packer.reusedShards]], [7, [7], [7]]);
@@ -226,7 +228,7 @@ test('a block comes again: the packer knows it until its shard is placed, and fr
 });
 
 test('a shard is sealed at 65,536 blocks', async () => {
-  const packer = new Packer({ shardBytes: 2 ** 30, spool: dir, firstNumber: 0, shardOf: () => undefined });
+  const packer = new Packer({ shardBytes: 2 ** 30, spool: dir, takeNumber: counting(0), shardOf: () => undefined });
   const sizes: number[] = [];
   for (let first = 0; first < 65_536 + 10; first += 4096) {
     const builder = new BatchBuilder();
@@ -238,7 +240,7 @@ test('a shard is sealed at 65,536 blocks', async () => {
 });
 
 test('an open shard that is given up leaves nothing in the spool', async () => {
-  const packer = new Packer({ shardBytes: 1000, spool: dir, firstNumber: 0, shardOf: () => undefined });
+  const packer = new Packer({ shardBytes: 1000, spool: dir, takeNumber: counting(0), shardOf: () => undefined });
   // The file may not be there yet: it is opened while the first blocks are gathered.
   await packEach(packer, [Buffer.from('a block')]);
   await packer.abandon();
@@ -250,7 +252,7 @@ test('what the peers have no room for is refused before it is packed', async () 
     if (bytes > 5000) throw new RangeError('no room');
     return 5000;
   };
-  const packer = new Packer({ shardBytes: 10 ** 6, spool: dir, firstNumber: 0, shardOf: () => undefined, roomFor });
+  const packer = new Packer({ shardBytes: 10 ** 6, spool: dir, takeNumber: counting(0), shardOf: () => undefined, roomFor });
   const blocks = Array.from({ length: 5 }, (_, n) => Buffer.alloc(1000, `${n}`));
   await packEach(packer, blocks.slice(0, 4));
   await assert.rejects(packEach(packer, blocks.slice(4)), RangeError);

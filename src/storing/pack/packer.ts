@@ -25,7 +25,8 @@ export interface PackOptions {
   /** A shard is sealed before its blocks would be more bytes than this. */
   readonly shardBytes: number;
   readonly spool: string;
-  readonly firstNumber: number;
+  /** Gives the number for the next shard, higher than those before. */
+  readonly takeNumber: () => Promise<number>;
   /** The shard in the index that has the block whose digest stands at `at`. */
   readonly shardOf: (digest: Uint8Array, at: number) => number | undefined;
   /** The most bytes for which a shard finds peers with room now. @throws ShardctlError when that is less than `bytes` */
@@ -40,7 +41,6 @@ export class Packer {
   readonly #unplaced = new Map<number, DigestMap>();
   readonly #reused = new Set<number>();
   #open: OpenShard | undefined;
-  #nextNumber: number;
   /** So many bytes the peers have room for; asked again when the open shard would be larger. */
   #room = 0;
   /** Numbers of the shards that this run sealed. */
@@ -50,7 +50,6 @@ export class Packer {
 
   constructor(options: PackOptions) {
     this.#options = options;
-    this.#nextNumber = options.firstNumber;
   }
 
   /** Shards of which blocks came again: placed before, or sealed in this run. */
@@ -80,7 +79,7 @@ export class Packer {
       if (this.#open === undefined) {
         this.#room = 0;
         this.#assertRoom(length, 1);
-        this.#open = new OpenShard(this.#options.spool, this.#nextNumber++);
+        this.#open = new OpenShard(this.#options.spool, await this.#options.takeNumber());
       } else {
         this.#assertRoom(this.#open.bytes + length, this.#open.blocks + 1);
       }

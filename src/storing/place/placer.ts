@@ -13,6 +13,7 @@ import type { DigestMap } from '../../core/digest-map.ts';
 import { leastReplicas, type ShardRecord } from '../../core/model.ts';
 import type { Peer, Throttle } from '../../peer/peer.ts';
 import type { PackedShard } from '../pack/open-shard.ts';
+import type { InTurn } from './in-turn.ts';
 import { Pace } from './pace.ts';
 import { Placement, type PlacementOptions } from './placement.ts';
 
@@ -46,6 +47,8 @@ export interface PlaceOptions extends PlacementOptions, TransferLimits {
   /** Records a placed shard and its blocks durably. */
   readonly record: (shard: ShardRecord, digests: DigestMap) => Promise<void>;
   readonly patienceMs?: number;
+  /** See `OpenHome`: two runs that place the same shard would each choose peers without those of the other. */
+  readonly inTurn?: InTurn | undefined;
 }
 
 export class Placer {
@@ -70,7 +73,8 @@ export class Placer {
   /** Takes a shard and places it when its turn comes; resolves when the next may come. */
   async place(shard: PackedShard): Promise<void> {
     this.#isDraining = false;
-    await this.#queue.add(() => this.#transfer(shard));
+    const { inTurn } = this.#options;
+    await this.#queue.add(() => (inTurn === undefined ? this.#transfer(shard) : inTurn(shard.cid, () => this.#transfer(shard))));
   }
 
   /** Resolves when every shard is placed and recorded. */

@@ -1,0 +1,127 @@
+/**
+ * A few directories of a snapshot, found by their paths, each with what the parent's entries say of it: for a run that was told what has
+ * changed, and looks at nothing else.
+ */
+import type { ByteString } from '../../core/model.ts';
+import { keyOf } from '../../core/path-bytes.ts';
+import { blocksOf, type HotBlock } from './block-list.ts';
+import type { ColdRecord } from './cold-file.ts';
+import type { EntriesHeader } from './format.ts';
+import { type EntriesRecord, pathAt, recordAt } from './hot-file.ts';
+import type { EntriesReader } from './reader.ts';
+
+/** The parent's entries, as the pipeline reads them: in walk order, all of them or some. */
+export interface ParentEntries {
+  readonly header: EntriesHeader;
+  /** Position in walk order, among all, of the next record; beyond every position after the last. */
+  readonly ordinal: number;
+  peek(): ByteString | undefined;
+  next(): EntriesRecord | undefined;
+  skip(): unknown;
+  cold(ordinal: number, count: number): ColdRecord;
+  another(): ParentEntries;
+}
+
+export class EntriesLookup {
+  readonly #entries: EntriesReader;
+  readonly blocks: readonly HotBlock[];
+  readonly #keys: readonly string[];
+  /** The block that was read last: neighbours are asked for one after the other. */
+  #read: { readonly block: number; readonly payload: Buffer } | undefined;
+
+  /** @param list path of the list of blocks, see `block-list.ts` */
+  constructor(entries: EntriesReader, list: string) {
+    this.#entries = entries;
+    this.blocks = blocksOf(list, entries.hot);
+    this.#keys = this.blocks.map(({ path }) => keyOf(path));
+  }
+
+  /** The record of a directory, a copy; undefined when the snapshot has no such directory. */
+  find(path: ByteString): EntriesRecord | undefined {
+    const [first] = this.#from(path);
+    return first?.path === path ? first : undefined;
+  }
+
+  /** The records of a directory and of all below it, in walk order. */
+  *subtree(path: ByteString): Generator<EntriesRecord, void, void> {
+    const key = keyOf(path);
+    for (const record of this.#from(path)) {
+      if (!keyOf(record.path).startsWith(key)) return;
+      yield record;
+    }
+  }
+
+  /** The records from that of a directory on, or from the one that would come after it. */
+  *#from(path: ByteString): Generator<EntriesRecord, void, void> {
+    const { hot } = this.#entries;
+    const key = keyOf(path);
+    for (let block = Math.max(0, this.#blockOf(key)); block < this.blocks.length; block++) {
+      const payload = this.#payload(block);
+      let ordinal = (this.blocks[block] as HotBlock).ordinal;
+      for (let at = 0; at < payload.length; at = hot.endOf(payload, at), ordinal++) {
+        if (keyOf(pathAt(payload, at)) < key) continue;
+        yield recordAt(recordAt(payload, at, ordinal).own().bytes, 0, ordinal);
+      }
+    }
+  }
+
+  /** The last block whose first directory does not come after this key. */
+  #blockOf(key: string): number {
+    let [low, high] = [0, this.#keys.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#keys[middle] as string) <= key) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  #payload(block: number): Buffer {
+    if (this.#read?.block !== block) {
+      const { payload } = this.#entries.hot.block((this.blocks[block] as HotBlock).offset, new ArrayBuffer(0));
+      this.#read = { block, payload };
+    }
+    return this.#read.payload;
+  }
+}
+
+/** Some records of the parent's entries, as if there were no others. */
+export class SomeEntries implements ParentEntries {
+  readonly #all: EntriesReader;
+  readonly records: readonly EntriesRecord[];
+  #next = 0;
+
+  /** @param records in walk order, each once */
+  constructor(all: EntriesReader, records: readonly EntriesRecord[]) {
+    this.#all = all;
+    this.records = records;
+  }
+
+  another(): SomeEntries {
+    return new SomeEntries(this.#all, this.records);
+  }
+
+  get header(): EntriesHeader {
+    return this.#all.header;
+  }
+
+  get ordinal(): number {
+    return this.records[this.#next]?.ordinal ?? Number.POSITIVE_INFINITY;
+  }
+
+  peek(): ByteString | undefined {
+    return this.records[this.#next]?.path;
+  }
+
+  next(): EntriesRecord | undefined {
+    return this.records[this.#next++];
+  }
+
+  skip(): void {
+    this.#next++;
+  }
+
+  cold(ordinal: number, count: number): ColdRecord {
+    return this.#all.cold(ordinal, count);
+  }
+}
