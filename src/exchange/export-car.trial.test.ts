@@ -15,7 +15,7 @@ import { exportedCar, importedCar, inPieces } from '../testing/tree-car.ts';
 import { TreeCar } from './tree-car/tree-car.ts';
 import { treeCarHeader, treeSectionHead } from './tree-car/write.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(10);
 
 /** A file in many blocks, one content twice, a HAMT directory, a symlink. */
 const TREE = {
@@ -142,4 +142,15 @@ test('stock Kubo imports the CAR, of either CID version, and lists the tree; a C
   const { tree, files } = await imported(kubo.run(['dag', 'export', root]));
   assert.deepEqual([tree, files], [root, 1503]);
   assert.deepEqual(await other.damage(), []);
+});
+
+test('what an export says of how far it is ends with the total that it has said, also where parts of a tree are there twice', async () => {
+  await home.add(join(dir, 'source'), { shardBytes: SHARD_BYTES * 8 });
+  for (const path of ['', 'same', 'same/one']) {
+    const told: (readonly [number, number | undefined])[] = [];
+    await exportedCar(home, path, (event) => void (event.type === 'progress' && told.push([event.bytes, event.totalBytes])));
+    const [bytes, total] = told.at(-1) ?? [];
+    assert.equal(bytes, total, path);
+    assert.ok(told.every(([, of]) => of === total));
+  }
 });

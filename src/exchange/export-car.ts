@@ -39,20 +39,29 @@ export interface Exported {
 export async function exportCar({ root: tree, path, cidVersion, blocks, write, emit, signal }: ExportRun): Promise<Exported> {
   const { codec, digest } = await resolve(tree, path, blocks);
   const root = parseCid(cidText({ codec, digest }, cidVersion));
+  const totalBytes = await dagBytesOf(root, blocks);
   const written = new BlockSet();
-  const waiting: Pick<Link, 'codec' | 'digest' | 'inline'>[] = [root];
+  const waiting: Waiting[] = [{ ...root, dagSize: totalBytes }];
+  /** Bytes of the DAG that lie behind: a part that is there twice is written once, and passed twice. */
+  let passed = 0;
+  const tell = () => emit({ type: 'progress', label: 'export', done: written.size, total: 0, bytes: passed, totalBytes });
   let pieces: Buffer[] = [treeCarHeader(root, cidVersion)];
   let gathered = pieces[0]?.length ?? 0;
   let bytes = 0;
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (next.inline !== undefined) {
       // An inline block travels in the CID that links to it.
+      passed += next.inline.length;
       waiting.push(...linksIn(next, next.inline));
       continue;
     }
-    if (!written.add(next)) continue;
+    if (!written.add(next)) {
+      passed += next.dagSize;
+      continue;
+    }
     signal.throwIfAborted();
     const block = await blocks.read(next.digest);
+    passed += block.length;
     const head = treeSectionHead(next, block.length, cidVersion);
     pieces.push(head, Buffer.from(block));
     gathered += head.length + block.length;
@@ -61,10 +70,20 @@ export async function exportCar({ root: tree, path, cidVersion, blocks, write, e
     if (!(await write(Buffer.concat(pieces)))) break;
     bytes += gathered;
     [pieces, gathered] = [[], 0];
-    emit({ type: 'progress', label: 'export', done: written.size, total: 0, bytes });
+    tell();
   }
   await write(Buffer.concat(pieces));
+  tell();
   return { root: cidText(root, cidVersion), blocks: written.size, bytes: bytes + gathered };
+}
+
+/** What is still to be written, or passed. */
+type Waiting = Pick<Link, 'codec' | 'digest' | 'inline' | 'dagSize'>;
+
+/** Bytes of a DAG by its root's word, where each part counts as often as it is linked to. What a stranger's root says may be wrong. */
+async function dagBytesOf({ codec, digest }: BlockId, blocks: Blocks): Promise<number> {
+  const block = await blocks.read(digest);
+  return linksIn({ codec }, block).reduce((sum, { dagSize }) => sum + dagSize, block.length);
 }
 
 /** Reversed, because the stack gives the last link first: so children come in their order. */

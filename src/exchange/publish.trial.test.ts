@@ -1,6 +1,6 @@
 /** Publishing through a real Kubo: one key a repository, and the name follows the head. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { RepositoryRecord } from '../core/model.ts';
 import { Index } from '../index/index.ts';
-import { oneIn } from '../testing/depth.ts';
+import { oneIn, onlyInAll } from '../testing/depth.ts';
 import { KuboDaemon, requireKubo } from '../testing/kubo.ts';
 import { Program } from '../testing/program.ts';
 import { writeTree } from '../testing/tree.ts';
@@ -172,6 +172,65 @@ test('publishing the head without the lock goes through while another run publis
     assert.equal(onPublish, undefined);
   } finally {
     proxy.close();
+    await kubo.stop();
+    other.dispose();
+  }
+});
+
+test('a second name leads to the snapshot, moves with the first one, and both can be fetched', { skip: onlyInAll() }, async (t) => {
+  if (!requireKubo(t)) return;
+  const other = new Program();
+  const kubo = await KuboDaemon.start(join(dir, 'second-name'), {}, ['--offline']);
+  try {
+    const source = writeTree(join(dir, 'second-source'), { a: 'one' });
+    const published = (...argv: string[]) =>
+      other
+        .succeeds(...argv, '--json')
+        .lines.map((line) => JSON.parse(line))
+        .find(({ type }) => type === 'published');
+    other.succeeds('peers', 'add', 'kubo', kubo.url);
+    other.succeeds('add', source, '--name', 'npm', '-q');
+    assert.equal(published('publish', 'npm').snapshotName, undefined);
+    const { name, snapshotName, snapshotValue } = published('publish', 'npm', '--snapshot');
+    assert.notEqual(snapshotName, name);
+    assert.equal(snapshotValue, `/ipfs/${other.head('npm').cid}`);
+    writeFileSync(join(source, 'b'), 'two');
+    const updated = published('update', 'npm', '--publish');
+    assert.deepEqual([updated.name, updated.snapshotName], [name, snapshotName]);
+    assert.equal(kubo.repo.text(['name', 'resolve', '--nocache', snapshotName]), `/ipfs/${other.head('npm').cid}`);
+    other.succeeds('rename', 'npm', 'node', '-q');
+    const renamed = published('publish', 'node');
+    assert.deepEqual([renamed.name, renamed.snapshotName], [name, snapshotName]);
+    for (const one of [name, snapshotName]) {
+      other.succeeds('fetch', `/ipns/${one}`, join(dir, one), '--via', kubo.gateway, '-q');
+      assert.equal(readFileSync(join(dir, one, 'b'), 'utf8'), 'two');
+    }
+    other.fails(
+      2,
+      /is no snapshot.*--snapshot/,
+      'follow',
+      `/ipns/${name}`,
+      '--via',
+      kubo.gateway,
+      '--into',
+      join(dir, 'into'),
+      '--once',
+      '--home',
+      join(dir, 'follower'),
+    );
+    other.succeeds(
+      'follow',
+      `/ipns/${snapshotName}`,
+      '--via',
+      kubo.gateway,
+      '--into',
+      join(dir, 'into'),
+      '--once',
+      '-q',
+      '--home',
+      join(dir, 'follower'),
+    );
+  } finally {
     await kubo.stop();
     other.dispose();
   }

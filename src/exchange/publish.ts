@@ -1,4 +1,7 @@
-/** `publish`: points a repository's IPNS name at the tree of a snapshot, mostly of its head. The name is a key of one of the Kubo daemons. */
+/**
+ * `publish`: points a repository's IPNS name at the tree of a snapshot, mostly of its head. The name is a key of one of the Kubo daemons.
+ * A second name, which is made when it is asked for, leads to the snapshot itself: a tree does not say in which shards it is.
+ */
 import { shellWord } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import type { SnapshotRecord } from '../core/model.ts';
@@ -22,6 +25,9 @@ export interface Published {
   readonly name: string;
   /** `/ipfs/` and the root of the tree. */
   readonly value: string;
+  /** The same of the snapshot; undefined as long as nobody has asked for that name. */
+  readonly snapshotName?: string;
+  readonly snapshotValue?: string;
   /** The TXT record of `_dnslink.<domain>`. */
   readonly dnslink: string;
 }
@@ -39,6 +45,8 @@ export interface PublishOptions {
   readonly formerNames: readonly string[];
   /** Name of another home's key that this home takes over, and with it the IPNS name. */
   readonly takeKey: string | undefined;
+  /** Makes the name of the snapshot when there is none. */
+  readonly withSnapshot: boolean;
 }
 
 /**
@@ -57,7 +65,14 @@ export async function publish(options: PublishOptions): Promise<Published> {
   const own = keyOf(home, snapshot.repository);
   const [peer, daemon] = await withKey(options, own, first);
   const { name, value } = await daemon.publish(own, `/ipfs/${snapshot.tree}`, lifetime);
-  return { repository: snapshot.repository, snapshot: snapshot.number, peer, name, value, dnslink: `dnslink=/ipns/${name}` };
+  const published = { repository: snapshot.repository, snapshot: snapshot.number, peer, name, value, dnslink: `dnslink=/ipns/${name}` };
+  const second = snapshotKeyOf(own);
+  if (!(await daemon.keys()).includes(second)) {
+    if (!options.withSnapshot) return published;
+    await daemon.make(second);
+  }
+  const { name: snapshotName, value: snapshotValue } = await daemon.publish(second, `/ipfs/${snapshot.cid}`, lifetime);
+  return { ...published, snapshotName, snapshotValue };
 }
 
 /**
@@ -72,7 +87,7 @@ export async function renameKey(
   const silent = new Map<string, ShardctlError>();
   for (const [peer, daemon] of names) {
     try {
-      if ((await daemon.keys()).includes(keyOf(home, from))) await daemon.rename(keyOf(home, from), keyOf(home, to));
+      await renameKeys(daemon, await daemon.keys(), keyOf(home, from), keyOf(home, to));
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       silent.set(peer, error);
@@ -84,6 +99,18 @@ export async function renameKey(
 /** The name of a repository's key. */
 export function keyOf(home: string, repository: string): string {
   return `shardctl-${home}-${encodeURIComponent(repository)}`;
+}
+
+/** The key of the name that leads to the snapshot. Names of repositories are encoded, and have no `+`. */
+function snapshotKeyOf(key: string): string {
+  return `${key}+snapshot`;
+}
+
+/** A key that is renamed stays the same key, and keeps the IPNS name that people know. */
+async function renameKeys(daemon: Names, keys: readonly string[], from: string, to: string): Promise<void> {
+  const second = [snapshotKeyOf(from), snapshotKeyOf(to)] as const;
+  // The second one first: when a run dies in between, the first is found under its old name, and both are renamed again.
+  for (const [one, other] of [second, [from, to] as const]) if (keys.includes(one)) await daemon.rename(one, other);
 }
 
 /**
@@ -101,8 +128,7 @@ async function withKey(options: PublishOptions, own: string, first: [string, Nam
   const formerKeys = [...formerNames.map((name) => keyOf(home, name)), ...(isFormer ? [former] : [])];
   const taken = (takeKey === undefined ? formerKeys : [takeKey]).map(having).find((it) => it !== undefined);
   if (taken !== undefined) {
-    // A key that is renamed stays the same key, and keeps the IPNS name that people know.
-    if (taken.key !== own) await taken.daemon.rename(taken.key, own);
+    if (taken.key !== own) await renameKeys(taken.daemon, await taken.daemon.keys(), taken.key, own);
     return [taken.peer, taken.daemon];
   }
   if (takeKey !== undefined) throw new ShardctlError('NOT_FOUND', `no daemon has a key "${takeKey}"`);

@@ -72,6 +72,14 @@ test('the head is kept whatever the policy says; without rules nothing else is',
   );
 });
 
+test('--keep-tag keeps each snapshot with one of the tags, and a tag alone keeps nothing', () => {
+  const times = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', '2026-01-03T00:00:00Z'];
+  const tags = { a: 1, b: 1, c: 2 };
+  const reasons = (policy: Policy) => keep(snapshots(...times), policy, { head: 0, tags }, NOW).map((it) => it.reasons);
+  assert.deepEqual(reasons({ tags: ['a', 'b', 'x'] }), [[], [], ['tag a', 'tag b']]);
+  assert.deepEqual(reasons({ last: 1 }), [['last'], [], []]);
+});
+
 test('a duration that is none is refused', () => {
   assert.deepEqual(parseDuration('7d'), { years: 0, months: 0, days: 7, hours: 0 });
   for (const text of ['', '7', 'd', '1h2d', '-1d', '1.5d', '1w']) assert.throws(() => parseDuration(text), { code: 'USAGE' }, text);

@@ -3,7 +3,8 @@
  * of as many hours, days, weeks, months, years as it says; a snapshot stays when any of them wants it.
  */
 import { ShardctlError } from '../core/errors.ts';
-import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
+import { isHeld, type RepositoryRecord, type SnapshotRecord } from '../core/model.ts';
+import { tagsOf } from '../snapshot/tag.ts';
 
 /** Calendar time, as `--keep-within 2y5m7d3h` says it. */
 export interface Duration {
@@ -23,6 +24,8 @@ export interface Policy {
   readonly yearly?: number | undefined;
   /** All that are not older than this, counted from the newest snapshot. */
   readonly within?: Duration | undefined;
+  /** Each snapshot that has one of these tags. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 export interface Decision {
@@ -31,7 +34,7 @@ export interface Decision {
   readonly reasons: readonly string[];
 }
 
-type Rule = Exclude<keyof Policy, 'within'>;
+type Rule = Exclude<keyof Policy, 'within' | 'tags'>;
 
 const RULES: readonly Rule[] = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
 
@@ -46,26 +49,34 @@ const BUCKETS: Readonly<Record<Rule, (time: Date, nth: number) => string | numbe
 };
 
 /**
- * Decides about every snapshot of a repository, newest first. The head is always kept, and so is the snapshot at which its IPNS name points.
- * @param repository its head, and `published`
+ * Decides about every snapshot of a repository, newest first. The head is always kept, and so is the snapshot at which its IPNS name points,
+ * and the newest that the gate holds back. The rules pass over all that it has held back.
+ * @param repository its head, `held`, `published`, and its tags
  * @param now milliseconds since 1970: a snapshot from the future does not make the others old
  */
 export function keep(
   snapshots: readonly SnapshotRecord[],
   policy: Policy,
-  { head, published }: Pick<RepositoryRecord, 'head' | 'published'>,
+  { head, held, published, tags }: Pick<RepositoryRecord, 'head' | 'held' | 'published' | 'tags'>,
   now: number,
 ): Decision[] {
   const timeOf = ({ time }: SnapshotRecord) => Date.parse(time);
   const newestFirst = [...snapshots].sort((a, b) => timeOf(b) - timeOf(a) || b.number - a.number);
-  const latest = newestFirst.map(timeOf).find((time) => time <= now);
+  const counting = newestFirst.filter((snapshot) => !isHeld(snapshot));
+  const latest = counting.map(timeOf).find((time) => time <= now);
   const since = policy.within === undefined || latest === undefined ? undefined : before(latest, policy.within);
   const left = new Map(RULES.map((rule) => [rule, policy[rule] ?? 0]));
   const taken = new Map<Rule, string | number>();
 
-  return newestFirst.map((snapshot, nth) => {
+  let nth = -1;
+  return newestFirst.map((snapshot) => {
     const reasons = snapshot.number === head ? ['head'] : [];
+    if (snapshot.number === held) reasons.push('held by the gate');
     if (snapshot.number === published) reasons.push('published');
+    for (const tag of tagsOf(tags, snapshot.number)) if (policy.tags?.includes(tag)) reasons.push(`tag ${tag}`);
+    // Nobody was given it: it must not take the place of one that readers had.
+    if (isHeld(snapshot)) return { snapshot, reasons };
+    nth += 1;
     if (since !== undefined && timeOf(snapshot) > since) reasons.push(`within ${formatDuration(policy.within as Duration)}`);
     for (const rule of RULES) {
       const count = left.get(rule) as number;
@@ -73,7 +84,7 @@ export function keep(
       const bucket = BUCKETS[rule](new Date(timeOf(snapshot)), nth);
       const isNew = bucket !== taken.get(rule);
       // While a rule has counts left, the oldest snapshot stays: history is then as long as it can be.
-      if (!isNew && nth < newestFirst.length - 1) continue;
+      if (!isNew && nth < counting.length - 1) continue;
       reasons.push(isNew ? rule : `oldest ${rule}`);
       taken.set(rule, bucket);
       left.set(rule, count - 1);

@@ -27,8 +27,14 @@ export interface ShardStatus {
   readonly least: number;
 }
 
-export async function shardStatuses(index: Index, peers: ReadonlyMap<string, Peer>, demands: Demands): Promise<ShardStatus[]> {
-  const held = await inventoriesOf(peers);
+/** @param onSilent called for each peer that does not answer */
+export async function shardStatuses(
+  index: Index,
+  peers: ReadonlyMap<string, Peer>,
+  demands: Demands,
+  onSilent?: (name: string) => void,
+): Promise<ShardStatus[]> {
+  const held = await inventoriesOf(peers, onSilent);
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const named = new Set(snapshots.flatMap(({ shards }) => shards));
   const stateOn = (peer: string, cid: string): Replica['state'] => {

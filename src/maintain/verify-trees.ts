@@ -7,7 +7,7 @@ import { shellWord } from '../core/display.ts';
 import { isReadOnly } from '../core/errno.ts';
 import { errnoOf, ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
-import { type SnapshotRecord, snapshotName } from '../core/model.ts';
+import { newestOf, type SnapshotRecord, snapshotName } from '../core/model.ts';
 import { parseCid } from '../dag/cid.ts';
 import { NotUnixFs } from '../dag/protobuf-reader.ts';
 import { noteDoubt } from '../index/files/doubts.ts';
@@ -53,7 +53,7 @@ export async function verifyTrees({ index, peers, snapshots, emit, signal }: Ver
     emit({ type: 'damage', what: `tree of ${snapshotName(snapshot)}`, where: 'its shards', detail });
   };
   for (const { snapshot, error } of unreadable) found(snapshot, `${error.message}: \`${helpForUnreadable(index, snapshot, error)}\``);
-  const heads = broken.filter(({ snapshot }) => isHead(index, snapshot)).map(({ snapshot }) => snapshot.repository);
+  const heads = broken.filter(({ snapshot }) => isNewest(index, snapshot)).map(({ snapshot }) => snapshot.repository);
   for (const { snapshot, gaps } of broken) {
     // `verify` holds no lock: a prune may have rewritten the snapshot meanwhile, and its blocks are in other shards now.
     if (index.snapshot(snapshot.repository, snapshot.number)?.cid !== snapshot.cid) {
@@ -61,7 +61,7 @@ export async function verifyTrees({ index, peers, snapshots, emit, signal }: Ver
       continue;
     }
     found(snapshot, `lacks ${gapsText(gaps)}: ${helpFor(index, snapshot, gaps, heads)}`);
-    if (isHead(index, snapshot)) doubt(index, snapshot.repository);
+    if (isNewest(index, snapshot)) doubt(index, snapshot.repository);
   }
   if (unknown !== undefined) emit({ type: 'warning', message: `whether all trees are whole cannot be told: ${unknown.message}` });
   return damaged;
@@ -85,6 +85,12 @@ function doubt(index: Index, repository: string): void {
   } catch (error) {
     if (!isReadOnly(errnoOf(error))) throw error;
   }
+}
+
+/** An update starts from it, although the gate may hold it back. */
+function isNewest(index: Index, { repository, number }: SnapshotRecord): boolean {
+  const known = index.repository(repository);
+  return known !== undefined && newestOf(known) === number;
 }
 
 function isHead(index: Index, { repository, number }: SnapshotRecord): boolean {

@@ -1,4 +1,5 @@
 /** The seam behind which shards are stored: a local directory, a Kubo daemon, a member of an IPFS Cluster. */
+import type { DigestMap } from '../core/digest-map.ts';
 import type { Metric, Owner } from '../core/model.ts';
 
 /** A sealed shard waiting in the spool: one complete CARv1 whose root is the shard's UnixFS file. */
@@ -62,6 +63,23 @@ export interface PeerContact {
 /** @param bytes about to be sent */
 export type Throttle = (bytes: number) => Promise<void>;
 
+/**
+ * How a shard can be read from its first byte to its last without the peer, by any thread: plain data. Nothing that comes that way is hashed.
+ * `car` is the shard's CAR. `file` is its UnixFS file, which is its blocks back to back; a part of it is asked for by the header `Range`, or
+ * in the query by `offset` and `length`, as Kubo's RPC takes it.
+ */
+export type ShardBytes =
+  | { readonly form: 'car'; readonly path: string }
+  | {
+      readonly form: 'file';
+      readonly url: string;
+      readonly method: 'GET' | 'POST';
+      readonly headers: Readonly<Record<string, string>>;
+      readonly range: 'header' | 'query';
+      /** Certificates to trust instead of the system's, PEM. */
+      readonly ca?: string | undefined;
+    };
+
 export interface Peer {
   readonly name: string;
   readonly kind: 'local' | 'kubo' | 'cluster';
@@ -121,6 +139,12 @@ export interface Peer {
    * @throws ShardctlError `TOO_FEW_PEERS` when the peer's directory is not there
    */
   carPath?(cid: string): Promise<string | undefined>;
+
+  /**
+   * How the shard can be read as one stream. Whether it is there shows when it is opened. Undefined or absent where it cannot be.
+   * @throws ShardctlError `TOO_FEW_PEERS` when the peer is not there
+   */
+  shardBytes?(cid: string): Promise<ShardBytes | undefined>;
 
   /**
    * One block of any shard that is here, or one node of a manifest, hashed, without opening the shard. Undefined when the peer does not
@@ -209,6 +233,8 @@ export interface ShardContents {
   readonly dagSize: number;
   /** Size of its CAR. */
   readonly carBytes: number;
+  /** From the digest of each block to its position, where whoever read the manifest has made that. */
+  readonly positions?: DigestMap;
 }
 
 export interface ShardReader {

@@ -1,25 +1,27 @@
 /**
- * commit — the end of the pipeline: the catalogue goes to every peer, then the snapshot and the head change in one
- * transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers.
+ * commit — the end of the pipeline: the gate judges the tree, the catalogue goes to every peer, then the snapshot and the head change in
+ * one transaction. Before it nothing that the head names has changed; after it everything that the head names is on its peers. Of a tree
+ * that the gate holds back there is a snapshot, and the head stays.
  */
 import { ShardctlError } from '../core/errors.ts';
-import type { ShardRecord, SnapshotRecord } from '../core/model.ts';
+import { isHeld, type ShardRecord, type SnapshotRecord } from '../core/model.ts';
 import { cidText } from '../dag/cid.ts';
-import { writeHead } from '../home/heads.ts';
 import { buildSnapshot, snapshotFile } from '../snapshot/snapshot.ts';
 import type { Ledger } from '../storing/allocate/ledger.ts';
 import { raise } from '../storing/copy/raise.ts';
-import { pinHeads } from '../storing/pin-heads.ts';
+import { commitSnapshot } from '../storing/new-head.ts';
 import { catalogueLabel } from '../storing/place/labels.ts';
 import { placeCatalogue } from '../storing/place-catalogue.ts';
 import type { ShardSink } from '../storing/shard-sink.ts';
 import type { UsableShards } from '../storing/usable-shards.ts';
 import type { IngestRun } from './ingest-run.ts';
 import type { Pending } from './interrupted-runs.ts';
+import { judgementOf } from './judgement.ts';
 import type { Tree } from './link/link.ts';
 import type { Parent } from './parent.ts';
-import { repositoryRecord } from './remember.ts';
+import { repositoryRecord } from './repository-record.ts';
 import type { Tally } from './tally.ts';
+import { tellJudgement } from './tell-judgement.ts';
 
 export interface Commit {
   readonly run: IngestRun;
@@ -36,7 +38,7 @@ export interface Commit {
 export async function commit(it: Commit): Promise<SnapshotRecord> {
   const { run, parent, number, tree, tally } = it;
   const { request, home, control } = run;
-  const { index, peers } = home;
+  const { index } = home;
   const { repository, profile, metadata, replication, allocateBy, ownDemand } = request;
   const time = new Date(control.now()).toISOString();
   const counts = { files: tally.files, directories: tally.directories, symlinks: tally.symlinks };
@@ -56,6 +58,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
+  const gate = await judgementOf(run, tree.root);
   await assertThere(it, links);
   await raise({ ...home, ...control, repository, replication, allocateBy, ownDemand }, it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
@@ -78,10 +81,15 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     profile: profile.name,
     metadata,
     tool: file.tool,
+    ...(gate === undefined ? {} : { gate }),
   };
-  await index.commit(repositoryRecord(request, index, number), snapshot);
-  writeHead(home.heads, repository, snapshot.cid);
-  await pinHeads({ index, peers, emit: control.emit, silent: it.ledger.silent() }, repository);
+  const head = isHeld(snapshot) ? (index.repository(repository)?.head ?? 0) : number;
+  await commitSnapshot(
+    { ...home, emit: control.emit, silent: it.ledger.silent() },
+    repositoryRecord(request, index, head, number),
+    snapshot,
+  );
+  tellJudgement(control.emit, snapshot, head, parent?.snapshot);
   return snapshot;
 }
 

@@ -29,7 +29,7 @@ import { freshRoot, TestHome } from '../testing/run.ts';
 import { applyEdit, type Edit, edit, writeTree } from '../testing/tree.ts';
 import { SecondThread } from './scan/second-thread.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(3);
 
 let dir: string;
 let home: TestHome;

@@ -115,7 +115,7 @@ test('after any edits, a dry run, the run and diff name exactly the edits; the d
         rmSync(source, { recursive: true, force: true });
       }
     }),
-    { numRuns: sampled(4, 10) },
+    { numRuns: sampled(2, 10) },
   );
 });
 

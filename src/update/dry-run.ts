@@ -7,13 +7,12 @@ import { setImmediate } from 'node:timers/promises';
 import { ShardctlError } from '../core/errors.ts';
 import type { Plan } from '../core/events.ts';
 import { linuxCalls } from '../core/libc.ts';
-import { type ByteString, DIRECTORY, type EntryKind, FILE } from '../core/model.ts';
+import { type ByteString, DIRECTORY, type EntryCounts, type EntryKind, FILE } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import { openSource, type Source } from '../source/source.ts';
 import { Ledger } from '../storing/allocate/ledger.ts';
 import { UsableShards } from '../storing/usable-shards.ts';
 import { CHANGED, type Directory, DROPPED, KIND_DIFFERS, METADATA, NEW } from '../walk/directory.ts';
-import type { SameSubtree } from '../walk/walk-step.ts';
 import { compare } from './compare/compare.ts';
 import { resume } from './compare/resume.ts';
 import { Deletions } from './deletion-guard.ts';
@@ -21,13 +20,14 @@ import type { ImportRequest, IngestControl, IngestHome } from './ingest-run.ts';
 import { Pending } from './interrupted-runs.ts';
 import { changeOf, changesOf, DELETED, rootChange } from './itemize.ts';
 import { type Parent, parentOf, usableIn } from './parent.ts';
-import { doubtedParent, sweepOf } from './prepare.ts';
+import { doubtedParent, goesByTold, sweepOf } from './prepare.ts';
 import { compileFilter } from './scan/filter.ts';
 import { Links } from './scan/links.ts';
 import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
 import type { Sweep } from './scan/sweep.ts';
 import { walk } from './scan/walk.ts';
+import { scopeOf } from './scope-of.ts';
 import { Tally } from './tally.ts';
 
 /** As much of a run as is planned. Changes are always told. */
@@ -74,13 +74,18 @@ async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
     emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const counts = new Counts();
-  const sweep: Sweep | undefined = index === undefined ? undefined : await sweepOf(root, parent, { request, index, control });
+  const scope =
+    index !== undefined && goesByTold(request, parent, index, now()) ? scopeOf({ request, index, signal }, parent, root, tally) : undefined;
+  const base = scope?.entries ?? parent?.entries;
+  const sweep: Sweep | undefined =
+    index === undefined || scope !== undefined ? undefined : await sweepOf(root, parent, { request, index, control });
+  if (scope !== undefined) counts.addSame(scope.elsewhere);
   try {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
     const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
     const links = request.copyLinks ? new Links(root) : undefined;
-    const walked = tally.scanned(walk(root, { filter: compileFilter(request.filters), links, recall, emit: tally.emit, signal }));
-    const compared = compare(deletions.watch(walked), parent?.entries, { ...trust, metadata, onRemoved });
+    const steps = scope?.walk() ?? walk(root, { filter: compileFilter(request.filters), links, recall, emit: tally.emit, signal });
+    const compared = compare(deletions.watch(tally.scanned(steps)), base, { ...trust, metadata, onRemoved });
     for (const step of resume(compared, pending?.sources ?? [], { ...trust, metadata })) {
       if (step.kind === 'pause') {
         await setImmediate();
@@ -152,7 +157,7 @@ class Counts {
   readBytes = 0;
   resumedFiles = 0;
 
-  addSame({ files, directories, symlinks }: SameSubtree): void {
+  addSame({ files, directories, symlinks }: EntryCounts): void {
     this.entries += files + directories + symlinks;
   }
 

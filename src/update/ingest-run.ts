@@ -1,9 +1,12 @@
 /** What `add` and `update` are given, in three parts: what is asked for, what they work on, and how they run. */
+import type { GateOrder } from '../core/gate.ts';
 import type { ByteString, CidProfile, Trust } from '../core/model.ts';
+import type { OwnGate } from '../core/verdict.ts';
 import type { Demand } from '../storing/demand.ts';
 import type { OpenHome, RunControl } from '../storing/open-home.ts';
 import type { MaxDelete } from './deletion-guard.ts';
 import type { SecondThread } from './scan/second-thread.ts';
+import type { ToldPaths } from './told/told-paths.ts';
 
 export interface IngestRun {
   readonly request: ImportRequest;
@@ -28,11 +31,19 @@ export interface ImportRequest extends Demand {
   readonly trust: Trust;
   /** How many entries of the parent may be missing at most; undefined for no limit. */
   readonly maxDelete: MaxDelete | undefined;
+  /** What has changed in the source, where somebody knows it: nothing else is looked at. Undefined: everything is. */
+  readonly told?: ToldPaths | undefined;
+  /** Everything is looked at although something was told, when that was not done for so many milliseconds. Undefined: never. */
+  readonly fullEvery?: number | undefined;
   /** Emit an event for each change. */
   readonly itemize: boolean;
   /** What the repository itself asks for, which the index remembers. */
   readonly ownDemand: Partial<Demand>;
   readonly shardBytes: number;
+  /** Judges the tree before it becomes the head; absent for none. */
+  readonly gate?: GateOrder | undefined;
+  /** What the repository itself asks of the gate, which the index remembers. */
+  readonly ownGate?: OwnGate | undefined;
 }
 
 export interface IngestHome extends OpenHome {

@@ -44,7 +44,7 @@ test('after any edits, the root of an update is the root of a fresh add', async 
         rmSync(source, { recursive: true, force: true });
       }
     }),
-    { numRuns: sampled(3, 25) },
+    { numRuns: sampled(2, 25) },
   );
 });
 

@@ -1,11 +1,12 @@
-/** The head that a run starts from. */
+/** The snapshot that a run starts from. */
 import type { Emit } from '../core/events.ts';
-import { type CidProfile, type CountedPeers, leastReplicas, type Replication, type SnapshotRecord } from '../core/model.ts';
+import { type CidProfile, type CountedPeers, leastReplicas, newestOf, type Replication, type SnapshotRecord } from '../core/model.ts';
 import type { EntriesReader } from '../index/entries/reader.ts';
 import type { Index } from '../index/index.ts';
 import type { UsableShards } from '../storing/usable-shards.ts';
 
 export interface Parent {
+  /** The newest one, also while the gate holds it back: its files need not be read again. */
   readonly snapshot: SnapshotRecord;
   /** False when shards of it are lost: then even the same tree needs a new snapshot. */
   readonly isWhole: boolean;
@@ -26,7 +27,7 @@ export interface ParentOptions {
 /** The caller closes its entries. */
 export function parentOf({ index, repository, profile, metadata, emit, usableShards }: ParentOptions): Parent | undefined {
   const known = index.repository(repository);
-  const snapshot = known === undefined ? undefined : index.snapshot(repository, known.head);
+  const snapshot = known === undefined ? undefined : index.snapshot(repository, newestOf(known));
   if (known === undefined || snapshot === undefined) return undefined;
   // Under another profile, or with metadata instead of without, the same bytes have other CIDs: nothing of the parent can be used.
   if (known.profile !== profile.name || known.metadata !== metadata) return { snapshot, isWhole: true, entries: undefined };
@@ -36,11 +37,11 @@ export function parentOf({ index, repository, profile, metadata, emit, usableSha
     emit({ type: 'warning', message });
     return { snapshot, isWhole: false, entries: undefined };
   }
-  const entries = index.entries.read(repository, known.head);
+  const entries = index.entries.read(repository, snapshot.number);
   if (entries === undefined)
     emit({
       type: 'warning',
-      message: `the index has no entries of ${repository}@${known.head}, as after \`import-car\` or \`recover\`: every file is read`,
+      message: `the index has no entries of ${repository}@${snapshot.number}, as after \`import-car\` or \`recover\`: every file is read`,
     });
   return { snapshot, isWhole: true, entries };
 }

@@ -25,8 +25,10 @@ export interface Start {
   readonly parent: Parent | undefined;
   /** There while the index has a note that the head may not be whole, and this has not been refuted. */
   readonly doubt: Doubt | undefined;
-  /** Undefined when the sweep is of no use, as every entry has to be compared. The caller closes it. */
+  /** Undefined when the sweep is of no use, as every entry has to be compared, or as only some are looked at. The caller closes it. */
   readonly sweep: Sweep | undefined;
+  /** Only what the run was told is looked at. */
+  readonly isTold: boolean;
 }
 
 /** @throws ShardctlError when the source, or too many peers, cannot be reached */
@@ -54,8 +56,9 @@ async function beginAt(run: IngestRun, at: number, root: Source): Promise<Start>
     const looked = await doubtedParent({ repository, index, peers, emit, signal }, parent, true);
     parent = looked.parent;
     const rootDiffers = rootDiffersFrom(parent, root, metadata);
-    const sweep = await sweepOf(root, parent, { request, index, control });
-    return { at, root, rootDiffers, ledger, freeBefore, usableShards, ...looked, sweep };
+    const isTold = goesByTold(request, parent, index, at);
+    const sweep = isTold ? undefined : await sweepOf(root, parent, { request, index, control });
+    return { at, root, rootDiffers, ledger, freeBefore, usableShards, ...looked, sweep, isTold };
   } catch (error) {
     parent?.entries?.close();
     throw error;
@@ -75,6 +78,23 @@ function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata:
   return metadata && (before.rootMode !== root.mode || before.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
 }
 
+/** Whether this run looks at what it was told alone. Not when there is nothing to go by, the rules are others now, every file is to be read, or it is time to look at everything again. */
+export function goesByTold(
+  { told, fullEvery, trust, ...request }: Pick<ImportRequest, 'told' | 'fullEvery'> & Sweeping['request'],
+  parent: Parent | undefined,
+  index: Index,
+  now: number,
+): boolean {
+  if (told === undefined || parent?.entries === undefined || trust.checksum || !bySameRules(request, index)) return false;
+  const since = fullEvery === undefined ? undefined : index.entries.toldSince(request.repository);
+  return since === undefined || now - since < (fullEvery as number);
+}
+
+function bySameRules({ repository, filters, copyLinks }: Omit<Sweeping['request'], 'trust'>, index: Index): boolean {
+  const before = index.repository(repository);
+  return (before?.filters ?? []).join('\n') === filters.join('\n') && (before?.copyLinks ?? false) === copyLinks;
+}
+
 interface Sweeping {
   readonly request: Pick<ImportRequest, 'repository' | 'filters' | 'copyLinks' | 'trust' | 'metadata'>;
   readonly index: Index;
@@ -87,10 +107,8 @@ export async function sweepOf(
   parent: Parent | undefined,
   { request, index, control }: Sweeping,
 ): Promise<Sweep | undefined> {
-  const { repository, filters, copyLinks, trust, metadata } = request;
-  const before = index.repository(repository);
-  const bySameRules = (before?.filters ?? []).join('\n') === filters.join('\n') && (before?.copyLinks ?? false) === copyLinks;
-  if (parent?.entries === undefined || trust.checksum || !bySameRules) return undefined;
+  const { filters, copyLinks, trust, metadata } = request;
+  if (parent?.entries === undefined || trust.checksum || !bySameRules(request, index)) return undefined;
   // Loaded only where they are needed: an update that finds nothing should end before that.
   const filter = filters.length > 0 ? (await import('./scan/filter.ts')).compileFilter(filters) : undefined;
   const links = copyLinks ? new (await import('./scan/links.ts')).Links(source) : undefined;

@@ -1,27 +1,29 @@
 /** Writes what the index remembers of a repository, when a run makes no new snapshot. */
-import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
-import { writeHead } from '../home/heads.ts';
-import type { Index } from '../index/index.ts';
+import { isHeld, type SnapshotRecord } from '../core/model.ts';
 import { asksOtherwise } from '../storing/demand.ts';
-import { pinHeads } from '../storing/pin-heads.ts';
-import type { ImportRequest, IngestRun } from './ingest-run.ts';
+import { commitSnapshot, showHead } from '../storing/new-head.ts';
+import type { IngestRun } from './ingest-run.ts';
 import type { Start } from './prepare.ts';
+import { repositoryRecord } from './repository-record.ts';
+import { tellJudgement } from './tell-judgement.ts';
 
 /**
  * Nothing differed in the tree. But the repository may have another source, other rules, or a larger demand than the index remembers,
- * and a run that was killed may not have written the head's file.
+ * a run that was killed may not have written the head's file, and a snapshot that the gate held back may pass now, because something
+ * else is asked of the gate.
+ * @param newest what the source was compared with @returns it, as it is recorded now
  */
 export async function remember(
   run: IngestRun,
-  head: SnapshotRecord,
+  newest: SnapshotRecord,
   { ledger, usableShards }: Pick<Start, 'ledger' | 'usableShards'>,
-): Promise<void> {
+): Promise<SnapshotRecord> {
   const { request, home, control } = run;
-  const { index, peers } = home;
+  const { index } = home;
   const { repository, replication, allocateBy, ownDemand } = request;
   const asking = { index, repository, ownDemand };
   if (asksOtherwise(asking)) {
-    const shards = head.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
+    const shards = newest.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
     // Before it is remembered: a run that dies in between does it again when it is told again.
     await (await import('../storing/copy/raise.ts')).raise(
       { ...home, ...control, ...asking, replication, allocateBy },
@@ -29,32 +31,28 @@ export async function remember(
       shards,
     );
   }
-  const record = repositoryRecord(request, index, head.number);
-  if (JSON.stringify(record) !== JSON.stringify(index.repository(repository))) await index.saveRepository(record);
-  if (head.broughtBy !== undefined) {
-    // `import-car` or `recover` brought this snapshot. The source has been compared with it and is the same: it counts as this home's own now.
-    const { broughtBy: _, ...own } = head;
-    await index.replaceSnapshots([own], []);
-  }
-  writeHead(home.heads, repository, head.cid);
-  await pinHeads({ index, peers, emit: control.emit, silent: ledger.silent() }, repository);
+  const snapshot = ownedNow(await reconsidered(run, newest));
+  const head = isHeld(snapshot) ? (index.repository(repository)?.head ?? 0) : snapshot.number;
+  const record = repositoryRecord(request, index, head, snapshot.number);
+  const move = { ...home, emit: control.emit, silent: ledger.silent() };
+  if (JSON.stringify(snapshot) !== JSON.stringify(newest)) await commitSnapshot(move, record, snapshot);
+  else if (JSON.stringify(record) !== JSON.stringify(index.repository(repository))) await index.saveRepository(record);
+  const shown = head === snapshot.number ? snapshot : index.snapshot(repository, head);
+  if (shown !== undefined) await showHead(move, shown);
+  tellJudgement(control.emit, snapshot, head, newest);
+  return snapshot;
 }
 
-export function repositoryRecord(request: ImportRequest, index: Index, head: number): RepositoryRecord {
-  const { repository, source, profile, chunker, metadata, filters, copyLinks, ownDemand } = request;
-  const { formerNames, published, renamedFrom } = index.repository(repository) ?? {};
-  return {
-    name: repository,
-    source,
-    head,
-    profile: profile.name,
-    chunker,
-    metadata,
-    filters,
-    ...(copyLinks ? { copyLinks } : {}),
-    ...ownDemand,
-    ...(formerNames === undefined ? {} : { formerNames }),
-    ...(published === undefined ? {} : { published }),
-    ...(renamedFrom === undefined ? {} : { renamedFrom }),
-  };
+/** `import-car` or `recover` brought this snapshot. The source has been compared with it and is the same: it counts as this home's own now. */
+function ownedNow({ broughtBy: _, ...own }: SnapshotRecord): SnapshotRecord {
+  return own;
+}
+
+/** The snapshot with what the gate says of it in this run; as it is recorded, where that is the same. */
+async function reconsidered(run: IngestRun, newest: SnapshotRecord): Promise<SnapshotRecord> {
+  const { gate } = run.request;
+  if (!isHeld(newest) || (gate?.by === newest.gate?.by && gate?.action === 'hold')) return newest;
+  const judgement = await (await import('./judgement.ts')).judgedAgain(run, newest);
+  const { gate: _, ...rest } = newest;
+  return judgement === undefined ? rest : { ...rest, gate: judgement };
 }

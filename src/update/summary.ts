@@ -1,6 +1,6 @@
 /** What a run did, told as its last event. */
 import type { Summary } from '../core/events.ts';
-import type { SnapshotRecord } from '../core/model.ts';
+import { isHeld, type SnapshotRecord } from '../core/model.ts';
 import type { RunControl } from '../storing/open-home.ts';
 import type { ShardSink } from '../storing/shard-sink.ts';
 import type { Start } from './prepare.ts';
@@ -43,8 +43,21 @@ export function summarize(snapshot: SnapshotRecord, start: Start, outcome: Outco
       placedBytes: sink?.placedBytes.get(name) ?? 0,
     })),
     problems: tally === undefined ? { unreadable: 0, vanished: 0, changed: 0, special: 0 } : { ...tally.problems },
+    ...gateOf(snapshot),
+    ...(isReleased(snapshot, start.parent?.snapshot) ? { released: true } : {}),
     seconds: (control.now() - start.at) / 1000,
   };
   control.emit({ type: 'summary', ...summary });
   return summary;
+}
+
+/** Whether the snapshot that the source was compared with is still the newest, and is held back no more. */
+function isReleased(snapshot: SnapshotRecord, newest: SnapshotRecord | undefined): boolean {
+  return newest !== undefined && newest.number === snapshot.number && isHeld(newest) && !isHeld(snapshot);
+}
+
+function gateOf({ gate }: SnapshotRecord): Pick<Summary, 'gate'> {
+  if (gate === undefined) return {};
+  const { outcome, kinds, count, asBefore } = gate;
+  return { gate: { outcome, kinds, count, ...(asBefore === undefined ? {} : { asBefore }) } };
 }

@@ -2,7 +2,7 @@
 import type { Emit, EntryProblem, Event } from '../core/events.ts';
 import { DIRECTORY, FILE, SYMLINK } from '../core/model.ts';
 import { CHANGED, type Directory, DROPPED, METADATA, NEW, SAME } from '../walk/directory.ts';
-import { type FilledStep, isFilled, isSameSubtree, type SameSubtree, type WalkStep } from '../walk/walk-step.ts';
+import { type FilledStep, isFilled, isSameSubtree, type WalkStep } from '../walk/walk-step.ts';
 
 /** Progress events are this far apart at least. */
 const EVERY_MS = 100;
@@ -28,6 +28,12 @@ export class Tally {
   constructor(emit: Emit, now: () => number) {
     this.#emit = emit;
     this.#now = now;
+  }
+
+  /** Counts what the tree has where the walk does not go. */
+  elsewhere(counts: Readonly<Counts>): void {
+    add(this, counts);
+    add(this.#scanned, counts);
   }
 
   /** Passes events on and counts the problems among them. */
@@ -108,7 +114,7 @@ interface Counts {
   bytes: number;
 }
 
-function add(counts: Counts, { files, directories, symlinks, bytes }: SameSubtree): void {
+function add(counts: Counts, { files, directories, symlinks, bytes }: Readonly<Counts>): void {
   counts.files += files;
   counts.directories += directories;
   counts.symlinks += symlinks;

@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import { errnoOf, ioError } from '../core/errors.ts';
 import type { Summary } from '../core/events.ts';
+import { newestOf } from '../core/model.ts';
 import { EntriesDamaged } from '../index/entries/format.ts';
 import { assertSameSource } from '../source/source.ts';
 import type { IngestRun } from './ingest-run.ts';
@@ -21,7 +22,8 @@ export async function update(run: IngestRun): Promise<Summary> {
       const { index } = run.home;
       const { repository } = run.request;
       run.control.emit({ type: 'warning', message: error.message });
-      index.entries.drop(repository, index.repository(repository)?.head ?? 0);
+      const known = index.repository(repository);
+      index.entries.drop(repository, known === undefined ? 0 : newestOf(known));
       return attempt(run);
     });
   } catch (error) {
@@ -36,11 +38,8 @@ export async function update(run: IngestRun): Promise<Summary> {
 async function attempt(run: IngestRun): Promise<Summary> {
   const start = await begin(run);
   try {
-    if (start.sweep?.isClean === true && !start.rootDiffers) return await leaveAsItIs(run, start);
-    const { ingest } = await import('./ingest.ts');
-    const summary = await ingest(run, start);
-    // Without the parent's entries every block of the new head was stored, or found on a peer and read, by this run: so the head is whole.
-    if (!summary.unchanged && start.parent?.entries === undefined) start.doubt?.refute();
+    const summary = start.sweep?.isClean === true && !start.rootDiffers ? await leaveAsItIs(run, start) : await ingested(run, start);
+    run.home.index.entries.noteTold(run.request.repository, start.isTold ? start.at : undefined);
     return summary;
   } finally {
     start.sweep?.close();
@@ -49,15 +48,23 @@ async function attempt(run: IngestRun): Promise<Summary> {
   }
 }
 
+async function ingested(run: IngestRun, start: Start): Promise<Summary> {
+  const { ingest } = await import('./ingest.ts');
+  const summary = await ingest(run, start);
+  // Without the parent's entries every block of the new head was stored, or found on a peer and read, by this run: so the head is whole.
+  if (!summary.unchanged && start.parent?.entries === undefined) start.doubt?.refute();
+  return summary;
+}
+
 /** Nothing differs. Nothing is written either, unless what the index remembers of the repository is different now (`remember`). */
 async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
   const head = (start.parent as Parent).snapshot;
   run.control.signal.throwIfAborted();
   assertSameSource(run.request.source, start.root, run.request.trust);
-  await remember(run, head, start);
+  const snapshot = await remember(run, head, start);
   const { files, directories, symlinks } = head.counts;
   const { emit } = run.control;
   emit({ type: 'scan', files, directories, symlinks, bytes: head.bytes, done: true });
   emit({ type: 'import', files, bytes: head.bytes, unchanged: files });
-  return summarize(head, start, undefined, run.control);
+  return summarize(snapshot, start, undefined, run.control);
 }

@@ -1,9 +1,8 @@
 /** The end of `import-car`: builds the snapshot of the tree, places its catalogue, and makes it the repository's head. */
 import type { BlockId, EntryCounts, RepositoryRecord, SnapshotRecord } from '../../core/model.ts';
 import { decodeNamedNode } from '../../dag/dag-pb.ts';
-import { writeHead } from '../../home/heads.ts';
 import { buildSnapshot, snapshotFile } from '../../snapshot/snapshot.ts';
-import { pinHeads } from '../../storing/pin-heads.ts';
+import { commitSnapshot } from '../../storing/new-head.ts';
 import { catalogueLabel } from '../../storing/place/labels.ts';
 import { placeCatalogue } from '../../storing/place-catalogue.ts';
 import type { ImportCarRun } from './run.ts';
@@ -25,7 +24,7 @@ interface Committed {
 }
 
 export async function commitTree(run: ImportCarRun, it: Committed): Promise<SnapshotRecord> {
-  const { index, repository, heads } = run;
+  const { index, repository } = run;
   const { record, parent, root, treeBlock, shards, counts, bytes, tree, peerNames } = it;
   const number = (parent?.number ?? 0) + 1;
   const { profile, metadata } = record;
@@ -56,8 +55,8 @@ export async function commitTree(run: ImportCarRun, it: Committed): Promise<Snap
     tool,
     broughtBy: 'import-car',
   };
-  await index.commit({ ...record, head: number }, snapshot);
-  writeHead(heads, repository, snapshot.cid);
-  await pinHeads(run, repository);
+  // One that the gate holds back is older than this now.
+  const { held: _, ...others } = record;
+  await commitSnapshot(run, { ...others, head: number }, snapshot);
   return snapshot;
 }

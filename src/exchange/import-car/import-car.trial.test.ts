@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import type { CID } from 'multiformats/cid';
 import { parseCid } from '../../dag/cid.ts';
 import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
-import { get } from '../../read/restore/get.ts';
+import { get } from '../../restore/get.ts';
 import {
   carHeader,
   carSection,

@@ -12,7 +12,9 @@ import { ShardctlError } from '../../core/errors.ts';
 import {
   type BlockId,
   DIGEST_BYTES,
+  isHeld,
   leastReplicas,
+  newestOf,
   type RepositoryRecord,
   type ShardRecord,
   type SnapshotRecord,
@@ -90,7 +92,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
     const shards = shardsOf(run, live, usable);
     const tree = cidText(car.root, car.root.version);
     const known = index.repository(repository);
-    const parent = known === undefined ? undefined : index.snapshot(repository, known.head);
+    const parent = known === undefined ? undefined : index.snapshot(repository, newestOf(known));
     const fresh = {
       newBlocks: sink.packed.newBlocks,
       newBytes: sink.packed.newBytes,
@@ -98,7 +100,13 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       foreignBlocks: car.foreign,
       unneededBlocks: received.countBeside(live),
     };
-    if (known !== undefined && parent?.tree === tree && sink.packed.sealed.length === 0 && isWholeIn(parent, index, live.digests())) {
+    if (
+      known !== undefined &&
+      parent?.tree === tree &&
+      !isHeld(parent) &&
+      sink.packed.sealed.length === 0 &&
+      isWholeIn(parent, index, live.digests())
+    ) {
       if (JSON.stringify({ ...known, ...ownDemand }) !== JSON.stringify(known)) await index.saveRepository({ ...known, ...ownDemand });
       return { repository, number: parent.number, snapshot: parent.cid, tree, unchanged: true, ...counts, bytes, ...fresh };
     }

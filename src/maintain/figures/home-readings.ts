@@ -1,7 +1,7 @@
 /** What the index and the records of the last runs say of a home, as gauges. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Metric } from '../../core/model.ts';
-import { type CountedPeers, hasLoss, leastReplicas, type SnapshotRecord } from '../../core/model.ts';
+import { type CountedPeers, hasLoss, isHeld, leastReplicas, type SnapshotRecord } from '../../core/model.ts';
 import {
   failureOf,
   MAINTENANCE,
@@ -13,6 +13,7 @@ import {
 } from '../../home/runs/records.ts';
 import type { Index } from '../../index/index.ts';
 import { type Demand, Demands } from '../../storing/demand.ts';
+import { freeTogether } from './free-together.ts';
 import { GAUGES, type GaugeKey, type Readings } from './gauges.ts';
 
 /** How many shards are looked up before others get their turn: about 5 ms. */
@@ -49,8 +50,16 @@ export async function shardFigures({ index, peers, demand }: FiguresOf, { reposi
 export async function readRepository(readings: Readings, figures: FiguresOf, name: string): Promise<void> {
   const { index } = figures;
   const repository = index.repository(name);
+  if (repository !== undefined) readings.add('heldBack', { repository: name }, heldBackIn(index, name));
   const head = repository === undefined ? undefined : index.snapshot(name, repository.head);
   if (head !== undefined) addHead(readings, head, await shardFigures(figures, head));
+}
+
+/** How many snapshots the gate holds back that are newer than the head. */
+export function heldBackIn(index: Index, name: string): number {
+  const { head = 0, held } = index.repository(name) ?? {};
+  if (held === undefined) return 0;
+  return index.snapshots(name).filter((snapshot) => snapshot.number > head && isHeld(snapshot)).length;
 }
 
 export function addHead(readings: Readings, { repository, counts, bytes, time }: SnapshotRecord, shards: ShardFigures): void {
@@ -122,10 +131,15 @@ export interface PeerFigures {
   readonly tags: Readonly<Record<string, string>>;
   readonly shards: number;
   readonly drained: boolean;
-  readonly metric: Pick<Metric, 'usedBytes' | 'freeBytes'> | undefined;
+  readonly metric: Pick<Metric, 'usedBytes' | 'freeBytes' | 'disk'> | undefined;
 }
 
-export function addPeer(readings: Readings, { name, kind, tags, shards, drained, metric }: PeerFigures): void {
+export function addPeers(readings: Readings, peers: readonly PeerFigures[]): void {
+  for (const peer of peers) addPeer(readings, peer);
+  if (peers.some(({ metric }) => metric !== undefined)) readings.add('free', {}, freeTogether(peers.map(({ metric }) => metric)).bytes);
+}
+
+function addPeer(readings: Readings, { name, kind, tags, shards, drained, metric }: PeerFigures): void {
   const labels = { peer: name };
   readings.add('peerAnswers', labels, metric === undefined ? 0 : 1);
   readings.add('peerUsed', labels, metric?.usedBytes);

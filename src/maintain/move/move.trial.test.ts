@@ -9,11 +9,14 @@ import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { RESERVE_BYTES } from '../../storing/allocate/allocators.ts';
 import { holdingsOf } from '../../storing/holdings.ts';
+import { oneIn } from '../../testing/depth.ts';
 import { drainHome, rebalanceHome, wholeCopies } from '../../testing/moving.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
+
+const sample = oneIn(2);
 
 const TWICE = { replication: { min: 2, max: 2 } };
 
@@ -52,7 +55,9 @@ function withPut(name: string, put: Peer['put']): void {
   home.peers.set(name, bound as Peer);
 }
 
-test('a drained peer has nothing left, every shard has as many replicas as before, and one that two repositories need moved once', async () => {
+test('a drained peer has nothing left, every shard has as many replicas as before, and one that two repositories need moved once', {
+  skip: sample(),
+}, async () => {
   await join3();
   const before = await holdings();
   const planned = await drainHome(home, 'one', { ...TWICE, dryRun: true });
@@ -68,7 +73,7 @@ test('a drained peer has nothing left, every shard has as many replicas as befor
   assert.deepEqual(readdirSync(join(home.dir, 'spool')), []);
 });
 
-test('a drain that finds no place moves nothing, and says what each peer lacks', async () => {
+test('a drain that finds no place moves nothing, and says what each peer lacks', { skip: sample() }, async () => {
   // Room for two shards or so beyond what is never planned with.
   const capacity = RESERVE_BYTES + 100_000;
   home.peers.set(
@@ -80,7 +85,9 @@ test('a drain that finds no place moves nothing, and says what each peer lacks',
   assert.deepEqual(await holdings(), before);
 });
 
-test('without another peer a drain is refused while its replicas are needed, and is done when they are not', async () => {
+test('without another peer a drain is refused while its replicas are needed, and is done when they are not', {
+  skip: sample(),
+}, async () => {
   await assert.rejects(drainHome(home, 'one', TWICE), { code: 'TOO_FEW_PEERS' });
   const moved = await drainHome(home, 'one', { replication: { min: 1, max: 2 } });
   assert.equal(moved.copied, 0);
@@ -88,14 +95,14 @@ test('without another peer a drain is refused while its replicas are needed, and
   await assertWhole(home);
 });
 
-test('a peer that does not answer is not drained: its shards are repaired from elsewhere', async () => {
+test('a peer that does not answer is not drained: its shards are repaired from elsewhere', { skip: sample() }, async () => {
   await join3();
   rmSync(join(home.dir, 'peers', 'one', 'peer.json'));
   const later = TestHome.at(home.dir, ['one', 'two', 'three']);
   await assert.rejects(drainHome(later, 'one', TWICE), { code: 'TOO_FEW_PEERS', message: /cannot be drained/ });
 });
 
-test('another peer takes what the chosen one cannot, and what cannot be read stays and is named', async () => {
+test('another peer takes what the chosen one cannot, and what cannot be read stays and is named', { skip: sample() }, async () => {
   await join3();
   await join3('four');
   withPut('three', async () => {
@@ -109,7 +116,9 @@ test('another peer takes what the chosen one cannot, and what cannot be read sta
   await assertWhole(home);
 });
 
-test('a peer that joins gets its share and the catalogues, nothing is held twice, and a second run has nothing to do', async () => {
+test('a peer that joins gets its share and the catalogues, nothing is held twice, and a second run has nothing to do', {
+  skip: sample(),
+}, async () => {
   await join3();
   const planned = await rebalanceHome(home, { ...TWICE, dryRun: true });
   const moved = await rebalanceHome(home, TWICE);
@@ -124,7 +133,7 @@ test('a peer that joins gets its share and the catalogues, nothing is held twice
   assert.deepEqual([again.copied, again.removed], [0, 0]);
 });
 
-test('what a dead run left on a drained peer goes with the next drain; prune has nothing to do then', async () => {
+test('what a dead run left on a drained peer goes with the next drain; prune has nothing to do then', { skip: sample() }, async () => {
   await join3();
   const [first] = await holdings();
   await withIndex(home, (index) => index.noteStray({ cid: first?.cid ?? '', peers: ['three'] }));

@@ -4,6 +4,7 @@
  *
  *   holdings → surplus → plan → let go → copy → confirm → record → remove
  */
+import { ShardctlError } from '../../core/errors.ts';
 import { allocatorsOf, RESERVE_BYTES } from '../../storing/allocate/allocators.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
 import type { Surplus } from '../../storing/copy/let-go.ts';
@@ -21,6 +22,10 @@ import { findSurplus, letGoOf } from './surplus.ts';
 export async function rebalance(run: MoveRun): Promise<Moved> {
   const { index, peers, demands, dryRun } = run;
   const held = await inventoriesOf(peers);
+  refuseToMoveAround(
+    run,
+    [...peers.keys()].filter((name) => !held.has(name)),
+  );
   const ledger = await Ledger.open({ ...run, ...demands.of(index.repositories().map(({ name }) => name)) });
   const before = holdingsOf(index);
   const surplus = await findSurplus(run, before, held);
@@ -50,6 +55,18 @@ export async function rebalance(run: MoveRun): Promise<Moved> {
     left: left + letGo.left,
     peers: compared(bytesBefore, after),
   };
+}
+
+/** The shares of the peers that answer are larger than they will be when the others are back: what moves now would move back then. */
+function refuseToMoveAround({ peers, grace }: MoveRun, silent: readonly string[]): void {
+  grace?.note(peers.keys(), new Set(silent));
+  for (const name of silent) {
+    const until = grace?.until(name);
+    if (until === undefined) continue;
+    throw new ShardctlError('TOO_FEW_PEERS', `peer "${name}" does not answer, and is waited for until ${new Date(until).toISOString()}`, {
+      hint: 'run it when the peer is back, or `shardctl rebalance --grace 0` to give its share to the others',
+    });
+  }
 }
 
 interface Known {

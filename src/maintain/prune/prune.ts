@@ -57,6 +57,7 @@ export interface Pruned {
   readonly repackedShards: number;
   /** Bytes of blocks that are, or are to be, copied. */
   readonly repackedBytes: number;
+  /** Shards that these were copied to; in a dry run as many as their bytes fill. */
   readonly newShards: number;
   /** Snapshots that got a new directory, and so a new CID. */
   readonly rewrittenSnapshots: number;
@@ -101,7 +102,7 @@ export async function prune(run: Maintenance, options: PruneOptions): Promise<Pr
     const surplus = options.keepSurplus === true ? [] : await surplusOf(run, leaving);
     if (options.dryRun) {
       const outcome = { left: 0, kept: 0, surplus: countSurplus(surplus) };
-      return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, ...outcome });
+      return report(plan, { dryRun: true, rewritten: affected.length, repacked: undefined, shardBytes: run.shardBytes, ...outcome });
     }
 
     emptySpool(run.spool);
@@ -111,10 +112,10 @@ export async function prune(run: Maintenance, options: PruneOptions): Promise<Pr
     await blocks.close();
     refreshHeads(run);
     await pinHeads(run);
-    await unpinFormer(run);
-    const removal = await removeUnneeded(run, live);
+    const silent = await unpinFormer(run);
+    const removal = await removeUnneeded(run, live, silent);
     const gone = await letGoOf(run, surplus);
-    return report(plan, { dryRun: false, rewritten: affected.length, repacked, ...removal, surplus: gone });
+    return report(plan, { dryRun: false, shardBytes: run.shardBytes, rewritten: affected.length, repacked, ...removal, surplus: gone });
   } finally {
     await blocks.close();
   }
@@ -208,6 +209,8 @@ interface Outcome {
   readonly dryRun: boolean;
   readonly rewritten: number;
   readonly repacked: Repacked | undefined;
+  /** Bytes of a shard, for a dry run. */
+  readonly shardBytes: number;
   readonly left: number;
   readonly kept: number;
   readonly surplus: SurplusGone;
@@ -215,7 +218,7 @@ interface Outcome {
 
 function report(
   { dead, repack: thin, strays, unusedBytes, needed }: PrunePlan,
-  { dryRun, rewritten, repacked, left, kept, surplus }: Outcome,
+  { dryRun, rewritten, repacked, shardBytes, left, kept, surplus }: Outcome,
 ): Pruned {
   // Two records may stand for one shard, when a run died between putting and recording it: its space counts once.
   const gone = new Map<string, ShardRecord>();
@@ -231,7 +234,7 @@ function report(
     freedBytes: sum([...gone.values()].map(({ bytes }) => bytes)) - copied.bytes,
     repackedShards: thin.length,
     repackedBytes: repacked?.copiedBytes ?? copied.bytes,
-    newShards: repacked?.newShards.length ?? 0,
+    newShards: repacked?.newShards.length ?? Math.ceil(copied.bytes / shardBytes),
     rewrittenSnapshots: rewritten,
     unusedBytes,
     surplus: surplus.replicas,

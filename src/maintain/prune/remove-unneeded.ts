@@ -14,8 +14,8 @@ export interface Removal {
   readonly kept: number;
 }
 
-/** @param live what retained snapshots reach */
-export async function removeUnneeded(run: Maintenance, live: DigestMap): Promise<Removal> {
+/** @param live what retained snapshots reach @param silent peers that do not answer, which was told: they are not asked */
+export async function removeUnneeded(run: Maintenance, live: DigestMap, silent: ReadonlySet<string>): Promise<Removal> {
   const { index, emit, signal } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const named = new Set(snapshots.flatMap(({ shards }) => shards));
@@ -32,10 +32,11 @@ export async function removeUnneeded(run: Maintenance, live: DigestMap): Promise
   const needed = new Map(snapshots.map(({ catalogue: { cid, peers } }) => [cid, new Set(peers)]));
   for (const number of named) {
     const shard = index.shard(number);
-    if (shard !== undefined) needed.set(shard.cid, new Set(shard.peers));
+    // Two runs that made the same shard at the same time may have chosen different peers.
+    if (shard !== undefined) needed.set(shard.cid, new Set([...(needed.get(shard.cid) ?? []), ...shard.peers]));
   }
 
-  const unreachable = new Set<string>();
+  const unreachable = new Set(silent);
   const strays = index.strays();
   let done = 0;
   let left = 0;

@@ -13,6 +13,16 @@ export interface Search {
   readonly signal: AbortSignal;
 }
 
+/** A snapshot that the gate held back in the lost home: it stays so. */
+export interface HeldBack {
+  /** CID of its tree, as the snapshot's record has it. */
+  readonly tree: string;
+  /** RFC 3339. */
+  readonly time: string;
+  /** Contradictions. */
+  readonly count: number;
+}
+
 export interface RecoverRun extends Search {
   /** CIDs of snapshots or of their trees, and names of repositories, of which the whole history is meant; undefined for all there is. */
   readonly wanted: readonly string[] | undefined;
@@ -28,6 +38,8 @@ export interface RecoverRun extends Search {
   readonly headOf: (repository: string) => string | undefined;
   /** What a lost home noted of a repository's replication and allocators. @param owners IDs of the homes that marked its snapshots */
   readonly demandOf: (repository: string, owners: readonly string[]) => Partial<Demand>;
+  /** What a lost home noted of snapshots that the gate holds back. @param owners as above, of all of its snapshots */
+  readonly heldBackOf: (repository: string, owners: readonly string[]) => readonly HeldBack[];
   readonly index: Index;
   readonly heads: string;
 }

@@ -5,10 +5,9 @@
  *   what the peers list → snapshots → shards (manifests only, no file data) → records, the head last
  */
 import { ShardctlError } from '../../core/errors.ts';
-import { replicationSeen } from '../../core/model.ts';
-import { writeHead } from '../../home/heads.ts';
+import { replicationSeen, type SnapshotRecord } from '../../core/model.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
-import { pinHeads } from '../../storing/pin-heads.ts';
+import { commitSnapshot } from '../../storing/new-head.ts';
 import { markOn } from '../mark-holdings.ts';
 import { choose, cidOf, type History, newestFirst } from './choose.ts';
 import type { RecoverRun, Search } from './recover-run.ts';
@@ -37,8 +36,13 @@ export interface Recoverable {
 /** What came back of one repository. */
 export interface Recovered extends TakenShards {
   readonly repository: string;
-  /** Snapshots; the newest is the head, under the number of them all. */
+  /** How many snapshots there are. */
+  readonly snapshots: number;
+  /** Number of the head; 0 where the gate holds all of them back. */
   readonly number: number;
+  /** Number of the newest snapshot where the gate holds it back. */
+  readonly held?: number;
+  /** CIDs of the head; where there is none, of the newest. */
   readonly snapshot: string;
   readonly tree: string;
   /** What its snapshots call it. */
@@ -47,11 +51,12 @@ export interface Recovered extends TakenShards {
   readonly owners: readonly string[];
 }
 
-/** Every snapshot on the peers, newest first. Writes nothing. */
+/** Every snapshot on the peers, newest first. Writes nothing. @throws ShardctlError `NEWER_FORMAT` when all are of a newer version */
 export async function recoverable(search: Search): Promise<Recoverable[]> {
   const held = await listAll(search);
-  const found = await survey(search, held);
-  return found.sort(newestFirst).map((snapshot) => {
+  const { found, newer } = await survey(search, held);
+  if (found.length === 0 && newer !== undefined) throw newer;
+  return found.toSorted(newestFirst).map((snapshot) => {
     const { read, catalogue, owners } = snapshot;
     const { repository, time, counts, bytes } = read.file;
     const known = { repository, snapshot: read.cid, tree: treeText(read), time, files: counts.files, bytes };
@@ -61,14 +66,13 @@ export async function recoverable(search: Search): Promise<Recoverable[]> {
 
 /**
  * @returns what came back, by the repositories' names
- * @throws ShardctlError `NOT_FOUND` when something wanted is on none of the peers, `USAGE` when the home has something else of that
+ * @throws ShardctlError `NOT_FOUND` when something wanted is on none of the peers, `NEWER_FORMAT` when it may be in a snapshot of a newer version, `USAGE` when the home has something else of that
  * name or number, `DAMAGE` when a snapshot bears a name that no repository may have; nothing of the repository concerned is recorded then
  */
 export async function recover(run: RecoverRun): Promise<Recovered[]> {
   const held = await listAll(run);
-  const found = await survey(run, held, isEnoughFor(run.wanted));
-  const { wanted, homeId, owner } = run;
-  const histories = choose(found, { wanted, homeId, owner, missingFrom: (snapshot) => missingIn(held, snapshot) });
+  const { found, newer } = await survey(run, held, isEnoughFor(run.wanted));
+  const histories = chosen(run, held, found, newer);
   if (histories.length === 0) {
     throw new ShardctlError('NOT_FOUND', `there is no snapshot on these peers: ${[...run.peers.keys()].join(', ')}`, {
       hint: 'name every peer that the home had with --from',
@@ -85,6 +89,23 @@ export async function recover(run: RecoverRun): Promise<Recovered[]> {
   const recovered: Recovered[] = [];
   for (const history of all) recovered.push(await recoverOne(run, marked, history));
   return recovered;
+}
+
+/** What is not found may be what this version cannot read. */
+function chosen(
+  { wanted, homeId, owner }: RecoverRun,
+  held: Held,
+  found: readonly FoundSnapshot[],
+  newer: ShardctlError | undefined,
+): History[] {
+  let histories: History[] = [];
+  try {
+    histories = choose(found, { wanted, homeId, owner, missingFrom: (snapshot) => missingIn(held, snapshot) });
+  } catch (error) {
+    if (newer === undefined || !(error instanceof ShardctlError) || error.code !== 'NOT_FOUND') throw error;
+  }
+  if (histories.length === 0 && newer !== undefined) throw newer;
+  return histories;
 }
 
 /**
@@ -145,26 +166,49 @@ function assertFree({ index }: RecoverRun, histories: readonly History[]): void 
 }
 
 async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }: History): Promise<Recovered> {
-  const { index, heads, source, headOf, demandOf } = run;
+  const { index, source, demandOf } = run;
   const taken = await takeShards(run, held, snapshots);
-  // Where the head is known it stays the head, although a snapshot that was forgotten since may be newer by its clock.
-  const known = headOf(repository);
-  const head = snapshots.find(({ read }) => read.cid === known) ?? (snapshots.at(-1) as FoundSnapshot);
-  const inOrder = [...snapshots.filter((snapshot) => snapshot !== head), head];
-  const records = inOrder.map((snapshot, at) => recordOf(withHolders(held, snapshot), repository, at + 1));
-  const last = records.at(-1);
-  if (last === undefined) throw new Error('a repository without a snapshot');
-  const { profile, metadata, cid, tree, number } = last;
+  const { head, records } = standing(run, held, { repository, snapshots });
+  const shown = records[head - 1] ?? (records.at(-1) as SnapshotRecord);
+  const { profile, metadata, cid, tree } = shown;
+  const { owners, read } = snapshots.find((snapshot) => snapshot.read.cid === cid) as FoundSnapshot;
   // The repository comes into being with its head: a run that dies before that has recorded nothing that anybody sees.
-  await index.replaceSnapshots(records.slice(0, -1), []);
+  await index.replaceSnapshots(
+    records.filter((record) => record !== shown),
+    [],
+  );
   // Nobody says any more how many replicas were asked for: what is there is not to become less with the next update or drain.
-  const replication = replicationSeen(last.shards.flatMap((shard) => index.shard(shard) ?? []));
-  const { owners } = head;
-  const told = { ...(replication === undefined ? {} : { replication }), ...demandOf(head.read.file.repository, owners) };
-  await index.commit({ name: repository, source, head: number, profile, chunker: undefined, metadata, filters: [], ...told }, last);
-  writeHead(heads, repository, cid);
-  await pinHeads(run, repository);
-  return { repository, number, snapshot: cid, tree, formerName: head.read.file.repository, owners, ...taken };
+  const replication = replicationSeen(shown.shards.flatMap((shard) => index.shard(shard) ?? []));
+  const told = { ...(replication === undefined ? {} : { replication }), ...demandOf(read.file.repository, owners) };
+  const newest = records.length > head ? { held: records.length } : {};
+  const record = { name: repository, source, head, ...newest, profile, chunker: undefined, metadata, filters: [], ...told };
+  await commitSnapshot(run, record, shown);
+  const former = { formerName: read.file.repository, owners };
+  return { repository, snapshots: records.length, number: head, ...newest, snapshot: cid, tree, ...former, ...taken };
+}
+
+/**
+ * Numbers the snapshots. What the gate held back in the lost home stays held back, and the newest of the others is the head; but where the
+ * head is known it stays the head, although a snapshot that was forgotten since may be newer by its clock.
+ * @returns the number of the head, 0 where there is none; all of them by their numbers
+ */
+function standing(
+  { headOf, heldBackOf }: RecoverRun,
+  held: Held,
+  { repository, snapshots }: History,
+): { readonly head: number; readonly records: readonly SnapshotRecord[] } {
+  const owners = [...new Set(snapshots.flatMap((snapshot) => snapshot.owners))];
+  const former = snapshots[0]?.read.file.repository ?? repository;
+  const noted = new Map(heldBackOf(former, owners).map(({ tree, time, count }) => [`${time} ${tree}`, count]));
+  const known = headOf(repository);
+  const contradictionsOf = ({ read }: FoundSnapshot) => (read.cid === known ? undefined : noted.get(`${read.file.time} ${treeText(read)}`));
+  const head = snapshots.find(({ read }) => read.cid === known) ?? snapshots.findLast((one) => contradictionsOf(one) === undefined);
+  const at = head === undefined ? -1 : snapshots.indexOf(head);
+  const isNewerHeld = (one: FoundSnapshot) => snapshots.indexOf(one) > at && contradictionsOf(one) !== undefined;
+  const others = snapshots.filter((one) => one !== head && !isNewerHeld(one));
+  const inOrder = [...others, ...(head === undefined ? [] : [head]), ...snapshots.filter(isNewerHeld)];
+  const records = inOrder.map((one, place) => recordOf(withHolders(held, one), repository, place + 1, contradictionsOf(one)));
+  return { head: head === undefined ? 0 : others.length + 1, records };
 }
 
 function withHolders(held: Held, { catalogue, ...found }: FoundSnapshot): FoundSnapshot {

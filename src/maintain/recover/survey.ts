@@ -13,21 +13,25 @@ import { type BlockId, DAG_PB, DIGEST_BYTES, type PlacedShard } from '../../core
 import { sha256 } from '../../dag/cid.ts';
 import { decodeNamedNode } from '../../dag/dag-pb.ts';
 import { type Peer, peerNamed, type ShardReader } from '../../peer/peer.ts';
-import { buildSnapshot } from '../../snapshot/snapshot.ts';
+import { buildSnapshot, SNAPSHOT_LINKS } from '../../snapshot/snapshot.ts';
 import { type ReadSnapshot, readSnapshot } from '../../snapshot/snapshot-reader.ts';
 import { inventoriesOf, ownersByShard } from '../../storing/peer-inventory.ts';
 import type { Search } from './recover-run.ts';
 
 /** Shards that are opened at once: each question to a daemon takes a few milliseconds, most of which is waiting. */
 const AT_ONCE = 8;
-/** What a snapshot's directory holds, in the order of a dag-pb node's links. */
-const NAMES = 'shards snapshot.json tree';
 
 export interface FoundSnapshot {
   readonly read: ReadSnapshot;
   readonly catalogue: PlacedShard;
   /** IDs of the homes that have marked its catalogue as their own, sorted. */
   readonly owners: readonly string[];
+}
+
+/** The snapshots that were found, and the error of the first that a newer version has written. */
+export interface Survey {
+  readonly found: readonly FoundSnapshot[];
+  readonly newer: ShardctlError | undefined;
 }
 
 /** What peers hold: every shard, by the peers that say they have it. */
@@ -58,14 +62,10 @@ export function holdersIn(held: Held, cid: string): string[] {
 }
 
 /**
- * Every snapshot on the peers, in no order.
+ * Every snapshot on the peers that this version can read, in no order.
  * @param isEnough told of each as it is found; when it says true, no more are looked for
  */
-export async function survey(
-  search: Search,
-  held: Held,
-  isEnough: (found: FoundSnapshot) => boolean = () => false,
-): Promise<FoundSnapshot[]> {
+export async function survey(search: Search, held: Held, isEnough: (found: FoundSnapshot) => boolean = () => false): Promise<Survey> {
   const { signal, emit } = search;
   const cids = [...new Set([...held.values()].flatMap((list) => [...list]))];
   const marked = await listMarks(search, held);
@@ -73,11 +73,14 @@ export async function survey(
   const queue = new BoundedQueue(AT_ONCE, AT_ONCE + 1);
   let looked = 0;
   let enough = false;
+  let newer: ShardctlError | undefined;
   for (const cid of cids) {
     signal.throwIfAborted();
     if (enough) break;
     await queue.add(async () => {
-      const snapshot = await snapshotIn(search, cid, holdersIn(held, cid));
+      const snapshot = await snapshotIn(search, cid, holdersIn(held, cid), (error) => {
+        newer ??= error;
+      });
       emit({ type: 'progress', label: 'looking for snapshots', done: ++looked, total: cids.length, bytes: 0 });
       if (snapshot === undefined) return;
       const owned = { ...snapshot, owners: [...(marked.get(cid) ?? [])].sort() };
@@ -86,11 +89,16 @@ export async function survey(
     });
   }
   await queue.drained();
-  return found;
+  return { found, newer };
 }
 
 /** The snapshot whose catalogue this shard is; undefined when it is an ordinary shard, or nobody can open it. */
-async function snapshotIn(search: Search, cid: string, peers: readonly string[]): Promise<Omit<FoundSnapshot, 'owners'> | undefined> {
+async function snapshotIn(
+  search: Search,
+  cid: string,
+  peers: readonly string[],
+  onNewer: (error: ShardctlError) => void,
+): Promise<Omit<FoundSnapshot, 'owners'> | undefined> {
   for (const name of peers) {
     const reader = await openOn(search, peerNamed(search.peers, name), cid);
     if (reader === undefined) continue;
@@ -104,6 +112,7 @@ async function snapshotIn(search: Search, cid: string, peers: readonly string[])
     } catch (error) {
       if (!(error instanceof ShardctlError)) throw error;
       search.signal.throwIfAborted();
+      if (error.code === 'NEWER_FORMAT') onNewer(error);
       search.emit({ type: 'warning', message: `peer ${name}: ${error.message}`, cause: error.message });
     } finally {
       await reader.close();
@@ -119,7 +128,7 @@ function isSnapshotRoot(block: Uint8Array | undefined): boolean {
     return (
       decodeNamedNode(block)
         .links.map(({ name }) => name)
-        .join(' ') === NAMES
+        .join(' ') === SNAPSHOT_LINKS
     );
   } catch (error) {
     if (error instanceof ShardctlError) return false;

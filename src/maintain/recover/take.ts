@@ -66,8 +66,16 @@ async function takeShard(run: RecoverRun, held: Held, { number, cid, dagSize }: 
   return undefined;
 }
 
-/** The record of a snapshot that was found. @param number that it gets in this home: a snapshot does not say its own */
-export function recordOf({ read, catalogue }: FoundSnapshot, repository: string, number: number): SnapshotRecord {
+/**
+ * The record of a snapshot that was found. @param number that it gets in this home: a snapshot does not say its own
+ * @param contradictions for which the gate holds it back: what they are nobody knows any more, and the next run judges its tree anew
+ */
+export function recordOf(
+  { read, catalogue }: FoundSnapshot,
+  repository: string,
+  number: number,
+  contradictions: number | undefined,
+): SnapshotRecord {
   const { profile, metadata, parent, time, counts, bytes, tool } = read.file;
   return {
     repository,
@@ -84,6 +92,9 @@ export function recordOf({ read, catalogue }: FoundSnapshot, repository: string,
     metadata,
     tool,
     broughtBy: 'recover',
+    ...(contradictions === undefined
+      ? {}
+      : { gate: { outcome: 'held', by: 'recover', kinds: [], count: contradictions, contradictions: [] } }),
   };
 }
 

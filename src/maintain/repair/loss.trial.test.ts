@@ -8,7 +8,7 @@ import type { Event } from '../../core/events.ts';
 import { hasLoss } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
-import { type GetSummary, get } from '../../read/restore/get.ts';
+import { type GetSummary, get } from '../../restore/get.ts';
 import { assertNoOrphans, assertWhole, pruneHome, pruneRun, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { verify } from '../verify.ts';

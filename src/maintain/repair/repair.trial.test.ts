@@ -8,13 +8,17 @@ import type { Event } from '../../core/events.ts';
 import { Index } from '../../index/index.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { TEST_OWNER } from '../../testing/owner.ts';
+import { holdingsOf } from '../../storing/holdings.ts';
+import { oneIn } from '../../testing/depth.ts';
+import { OTHER_OWNER, TEST_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneHome, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 import { release } from '../move/remove-peer.ts';
 import { type Repaired, repair } from './repair.ts';
 import type { RepairRun } from './repair-run.ts';
+
+const sample = oneIn(2);
 
 const TWICE = { shardBytes: SHARD_BYTES, replication: { min: 2, max: 2 } };
 
@@ -55,9 +59,9 @@ function flip(path: string, at: number): void {
   writeFileSync(path, bytes);
 }
 
-test('an intact home needs no repair, and nothing is written', async () => {
-  const { shards, lost, ...counts } = await repairHome();
-  assert.ok(shards > 2);
+test('an intact home needs no repair, and nothing is written', { skip: sample() }, async () => {
+  const { shards, lost, readBytes, ...counts } = await repairHome();
+  assert.ok(shards > 2 && readBytes > 240_000);
   assert.deepEqual(lost, []);
   assert.deepEqual(counts, {
     dryRun: false,
@@ -73,7 +77,7 @@ test('an intact home needs no repair, and nothing is written', async () => {
   });
 });
 
-test('a missing shard, a flipped bit, a cut CAR and a lost catalogue are mended from the other peer', async () => {
+test('a missing shard, a flipped bit, a cut CAR and a lost catalogue are mended from the other peer', { skip: sample() }, async () => {
   const [first, second] = cars('one') as [string, string];
   rmSync(first);
   flip(second, 5000);
@@ -90,7 +94,7 @@ test('a missing shard, a flipped bit, a cut CAR and a lost catalogue are mended 
   assert.deepEqual(readdirSync(join(home.dir, 'spool')), []);
 });
 
-test('two replicas that are both damaged, in different blocks, are made whole from each other', async () => {
+test('two replicas that are both damaged, in different blocks, are made whole from each other', { skip: sample() }, async () => {
   home.remove();
   home = await TestHome.create({ one: {}, two: {} });
   rmSync(dir, { recursive: true });
@@ -103,7 +107,7 @@ test('two replicas that are both damaged, in different blocks, are made whole fr
   await assertWhole(home);
 });
 
-test('a shard on too few peers gets further replicas, and the index says where', async () => {
+test('a shard on too few peers gets further replicas, and the index says where', { skip: sample() }, async () => {
   const thin = await TestHome.create({ one: {}, two: {} });
   await thin.add(dir, { shardBytes: SHARD_BYTES });
   home.remove();
@@ -118,7 +122,7 @@ test('a shard on too few peers gets further replicas, and the index says where',
   await assertNoOrphans(home);
 });
 
-test('a peer that is away is one finding; what it holds stays recorded, and others take over', async () => {
+test('a peer that is away is one finding; what it holds stays recorded, and others take over', { skip: sample() }, async () => {
   const three = await TestHome.create({ one: {}, two: {}, three: {} });
   home.remove();
   home = three;
@@ -132,7 +136,7 @@ test('a peer that is away is one finding; what it holds stays recorded, and othe
   });
 });
 
-test('lost and torn runs of the block table are rebuilt from the manifests', async () => {
+test('lost and torn runs of the block table are rebuilt from the manifests', { skip: sample() }, async () => {
   const runs = join(home.dir, 'index', 'blocks');
   const [torn, gone] = readdirSync(runs) as [string, string];
   truncateSync(join(runs, torn), 50);
@@ -148,7 +152,7 @@ test('lost and torn runs of the block table are rebuilt from the manifests', asy
   assert.equal((await home.add(dir, TWICE)).summary.newBlocks, 0);
 });
 
-test('a shard of which nothing is left is named with its snapshots; the next add stores its blocks again', async () => {
+test('a shard of which nothing is left is named with its snapshots; the next add stores its blocks again', { skip: sample() }, async () => {
   const [first] = cars('one') as [string];
   const cid = first.slice(first.lastIndexOf('/') + 1, -'.car'.length);
   rmSync(first);
@@ -168,7 +172,9 @@ test('a shard of which nothing is left is named with its snapshots; the next add
   await assertNoOrphans(home);
 });
 
-test('a shard that a peer says it has, and that nobody can read, is not lost; a fellow that can fetch it gets it', async () => {
+test('a shard that a peer says it has, and that nobody can read, is not lost; a fellow that can fetch it gets it', {
+  skip: sample(),
+}, async () => {
   const [one, two] = [home.peers.get('one') as Peer, home.peers.get('two') as Peer];
   const [first] = cars('two') as [string];
   const copy = readFileSync(first);
@@ -193,7 +199,9 @@ test('a shard that a peer says it has, and that nobody can read, is not lost; a 
   );
 });
 
-test('a catalogue of which nothing is left is made again from the index, for every snapshot; a dry run only says so', async () => {
+test('a catalogue of which nothing is left is made again from the index, for every snapshot; a dry run only says so', {
+  skip: sample(),
+}, async () => {
   writeFileSync(join(dir, 'more'), 'more');
   await home.add(dir, TWICE);
   const catalogues = await withIndex(home, async (index) => snapshotsOf(index).map(({ catalogue }) => catalogue.cid));
@@ -209,13 +217,15 @@ test('a catalogue of which nothing is left is made again from the index, for eve
   await assertNoOrphans(home);
 });
 
-test('a catalogue stays lost while the block of its tree cannot be had', async () => {
+test('a catalogue stays lost while the block of its tree cannot be had', { skip: sample() }, async () => {
   for (const peer of ['one', 'two']) for (const path of cars(peer)) rmSync(path);
   const { lost } = await repairHome();
   assert.equal(lost.filter(({ what }) => what.startsWith('catalogue')).length, 1);
 });
 
-test('a copy that cannot be written leaves the damaged one where it is, until another peer has taken its place', async () => {
+test('a copy that cannot be written leaves the damaged one where it is, until another peer has taken its place', {
+  skip: sample(),
+}, async () => {
   const [first] = cars('one') as [string];
   flip(first, 5000);
   const before = readFileSync(first);
@@ -236,7 +246,7 @@ test('a copy that cannot be written leaves the damaged one where it is, until an
   await assertNoOrphans(home);
 });
 
-test('a peer that was let go as dead and comes back by another name has what it had, once that was read', async () => {
+test('a peer that was let go as dead and comes back by another name has what it had, once that was read', { skip: sample() }, async () => {
   await withIndex(home, (index) => release({ ...pruneRun(home, index), force: true }, ['one', 'two']));
   home.peers.set('back', new LocalPeer({ owner: TEST_OWNER, name: 'back', path: join(home.dir, 'peers', 'one'), layout: 'car' }));
   for (const name of ['one', 'two']) home.peers.delete(name);
@@ -256,4 +266,25 @@ test('a peer that was let go as dead and comes back by another name has what it 
   flip(path, 5000);
   assert.deepEqual((await withIndex(home, (index) => repair({ ...pruneRun(home, index, once), readData: false, dryRun: false }))).lost, []);
   await assertWhole(home);
+});
+
+test('a peer that was let go and comes back has all that it had, also where the others have enough; what another home put there is not counted', {
+  skip: sample(),
+}, async () => {
+  await withIndex(home, (index) => release({ ...pruneRun(home, index), force: true }, ['two']));
+  const path = join(home.dir, 'peers', 'two');
+  const two = new LocalPeer({ owner: TEST_OWNER, name: 'two', path, layout: 'car' });
+  home.peers.set('two', two);
+  const holdings = await withIndex(home, async (index) => holdingsOf(index));
+  const strange = holdings[0]?.cid as string;
+  const other = new LocalPeer({ owner: OTHER_OWNER, name: 'two', path, layout: 'car' });
+  await other.mark([strange]);
+  await two.remove(strange);
+  const once = { replication: { min: 1, max: 2 } };
+  const repairOnce = (dryRun: boolean) => withIndex(home, (index) => repair({ ...pruneRun(home, index, once), readData: false, dryRun }));
+  assert.equal((await repairOnce(true)).found, holdings.length - 1);
+  assert.equal((await repairOnce(false)).found, holdings.length - 1);
+  assert.equal((await repairOnce(false)).found, 0);
+  for (const { cid, peers } of await withIndex(home, async (index) => holdingsOf(index)))
+    assert.deepEqual(peers, cid === strange ? ['one'] : ['one', 'two']);
 });

@@ -12,7 +12,7 @@ import { refreshHeads } from '../prune/refresh-heads.ts';
 import { mendBlockTable, relist, relistUncommitted } from './block-table.ts';
 import { type LossFound, noteLosses, withoutLoss } from './losses.ts';
 import { canRemakeCatalogue, remakeCatalogue } from './remake-catalogue.ts';
-import type { RepairRun } from './repair-run.ts';
+import { type RepairRun, reads, tellSilence } from './repair-run.ts';
 import { ReplicaMender } from './replica-mender.ts';
 import { relistOpenSnapshots, relistSnapshots } from './shard-lists.ts';
 import { countUnrecorded, type Unrecorded } from './unrecorded-replicas.ts';
@@ -21,6 +21,8 @@ export interface Repaired {
   readonly dryRun: boolean;
   /** Shards and catalogues looked at. */
   readonly shards: number;
+  /** Bytes of blocks that were read back to check them. */
+  readonly readBytes: number;
   /** Replicas written anew where a damaged or missing one was. */
   readonly mended: number;
   /** Replicas placed on further peers, because there were too few. */
@@ -56,15 +58,17 @@ export async function repair(run: RepairRun): Promise<Repaired> {
   const identities = await mendIdentities(run);
   const silent = await silentPeers(run);
   // A peer may have lost marks, too. Marking again what is marked costs nothing.
-  if (!run.dryRun)
+  const isQuick = run.part?.isQuick === true;
+  if (!run.dryRun && !isQuick)
     await markHoldings(
       run,
       [...run.peers.keys()].filter((name) => !silent.has(name)),
     );
-  const unrecorded = await countUnrecorded(run, silent);
+  const unrecorded: Unrecorded = isQuick ? NONE_UNRECORDED : await countUnrecorded(run, silent);
   const mender = new ReplicaMender(run, silent);
   try {
-    return { ...(await repairWith(run, mender, unrecorded)), identities, runs, found: unrecorded.found };
+    const repaired = await repairWith(run, mender, unrecorded);
+    return { ...repaired, identities, runs, found: unrecorded.found, readBytes: mender.readBytes };
   } finally {
     await mender.close();
   }
@@ -74,18 +78,21 @@ async function repairWith(
   run: RepairRun,
   mender: ReplicaMender,
   unrecorded: Unrecorded,
-): Promise<Omit<Repaired, 'identities' | 'runs' | 'found'>> {
-  const { index, dryRun, readData, emit, signal } = run;
+): Promise<Omit<Repaired, 'identities' | 'runs' | 'found' | 'readBytes'>> {
+  const { index, dryRun, emit, signal, part } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
   const counts = { shards: 0, mended: 0, added: 0, relisted: 0, tooFew: 0, away: 0 };
   const losses: LossFound[] = [];
   const lost: Lost[] = [];
-  const { rewritten, open } = await relistSnapshots(run, snapshots);
+  const { rewritten, open } = part?.isQuick === true ? { rewritten: [], open: [] } : await relistSnapshots(run, snapshots);
 
   const anew = new Map(rewritten.map((snapshot) => [snapshotName(snapshot), snapshot]));
   const retained = snapshots.map((snapshot) => anew.get(snapshotName(snapshot)) ?? snapshot);
-  const numbers = [...new Set(retained.flatMap(({ shards }) => shards))].sort((a, b) => a - b);
-  const total = numbers.length + retained.length;
+  const isMeant = (cid: string | undefined) => part === undefined || cid === undefined || part.shards.has(cid);
+  const needed = new Set(retained.flatMap(({ shards }) => shards));
+  const numbers = [...needed].filter((number) => isMeant(index.shard(number)?.cid)).sort((a, b) => a - b);
+  const catalogues = retained.filter(({ catalogue }) => isMeant(catalogue.cid));
+  const total = numbers.length + catalogues.length;
   for (const number of numbers) {
     signal.throwIfAborted();
     const shard = index.shard(number);
@@ -97,7 +104,7 @@ async function repairWith(
     }
     // A shard with a noted loss is read whole each time: only then it is known whether the note still holds.
     const isDoubtful = hasLoss(shard) || unrecorded.damaged.has(shard.cid);
-    const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, readData || isDoubtful);
+    const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, isDoubtful || reads(run, shard.cid));
     const { mended, added, peers, verdict, lacksOnlySilent, isProven, lacking } = await mender.mend(shard, what, number, found);
     counts.mended += mended;
     counts.added += added;
@@ -118,7 +125,7 @@ async function repairWith(
     }
     emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
   }
-  for (const snapshot of retained) {
+  for (const snapshot of catalogues) {
     signal.throwIfAborted();
     const what = `catalogue of ${snapshotName(snapshot)} ${snapshot.catalogue.cid}`;
     const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
@@ -135,7 +142,7 @@ async function repairWith(
       await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);
     emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
   }
-  counts.relisted += await relistUncommitted(run, new Set(numbers));
+  if (part?.isQuick !== true) counts.relisted += await relistUncommitted(run, needed);
   if (!dryRun) await noteLosses(run, losses);
   // A dry run has not listed blocks again as a real run would, so blocks that only the table lacks are not reported as missing.
   const closed =
@@ -167,11 +174,14 @@ async function mendIdentities({ peers, dryRun, emit }: RepairRun): Promise<numbe
 }
 
 /** Peers that should hold something and do not answer: one finding each. */
-async function silentPeers({ peers, emit }: RepairRun): Promise<Set<string>> {
-  const silences = await silencesOf(peers.values());
-  for (const [name, detail] of silences) emit({ type: 'damage', what: 'all its shards', where: name, detail });
+async function silentPeers(run: RepairRun): Promise<Set<string>> {
+  const silences = await silencesOf(run.peers.values());
+  run.grace?.note(run.peers.keys(), new Set(silences.keys()));
+  for (const [name, detail] of silences) tellSilence(run, name, detail);
   return new Set(silences.keys());
 }
+
+const NONE_UNRECORDED: Unrecorded = { found: 0, peersOf: new Map(), damaged: new Set() };
 
 /** Adds the replicas that a real run would have put into the record by now. */
 function withUnrecorded<T extends PlacedShard>(shard: T, { peersOf }: Unrecorded): T {

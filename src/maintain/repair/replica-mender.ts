@@ -10,7 +10,7 @@ import { checkReplica } from '../../storing/copy/check-replica.ts';
 import type { Demand } from '../../storing/demand.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
 import { Copies, type Making } from './copies.ts';
-import type { RepairRun } from './repair-run.ts';
+import { type RepairRun, reads, tellSilence } from './repair-run.ts';
 
 /** What was found on the peers of a shard. */
 export interface Inspected {
@@ -52,6 +52,7 @@ export interface MendOptions {
 export class ReplicaMender {
   readonly #run: RepairRun;
   readonly #silent: Set<string>;
+  #readBytes = 0;
   #known: ReadonlyMap<string, Holding> | undefined;
   readonly #blocks: BlockSource;
   readonly #copies: Copies;
@@ -74,8 +75,13 @@ export class ReplicaMender {
     return this.#silent;
   }
 
+  /** Bytes of blocks that were read back to check them. */
+  get readBytes(): number {
+    return this.#readBytes;
+  }
+
   /** @param readData read every block, whatever the run was told */
-  async inspect(shard: PlacedShard, what: string, readData = this.#run.readData): Promise<Inspected> {
+  async inspect(shard: PlacedShard, what: string, readData = reads(this.#run, shard.cid)): Promise<Inspected> {
     const { peers, signal, emit } = this.#run;
     const good: string[] = [];
     const bad: string[] = [];
@@ -97,8 +103,9 @@ export class ReplicaMender {
       };
       const checked = await checkReplica(shard, peer, { readData, onDamage, signal });
       contents ??= checked.contents;
+      this.#readBytes += checked.bytes;
       if (checked.silence !== undefined) {
-        emit({ type: 'damage', what: 'all its shards', where: name, detail: checked.silence });
+        tellSilence(this.#run, name, checked.silence);
         this.#silent.add(name);
         silent.push(name);
         continue;
@@ -117,14 +124,18 @@ export class ReplicaMender {
     { good, bad, silent, isProven }: Inspected,
     { everywhere = false, anew }: MendOptions = {},
   ): Promise<Mended> {
-    const { peers, dryRun, emit } = this.#run;
+    const { peers, dryRun, emit, grace } = this.#run;
     const { replication, allocateBy } = this.#demandOf(shard);
     const least = leastReplicas(replication, peers);
-    const missing = Math.max(0, least - good.length - bad.length);
+    // A replica on a peer that is waited for counts as there.
+    const waited = silent.filter((name) => grace?.until(name) !== undefined).length;
+    const missing = Math.max(0, least - good.length - bad.length - waited);
     const asIs = [...good, ...bad, ...silent];
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
-    if (bad.length === 0 && missing === 0 && others.length === 0)
-      return { mended: 0, added: 0, peers: asIs, verdict: 'whole', lacksOnlySilent: false, isProven };
+    if (bad.length === 0 && missing === 0 && others.length === 0) {
+      const isOutOfReach = good.length === 0;
+      return { mended: 0, added: 0, peers: asIs, verdict: isOutOfReach ? 'too few' : 'whole', lacksOnlySilent: isOutOfReach, isProven };
+    }
     const copy = await this.#copies.of(shard, { what, label: this.#holdings.get(shard.cid)?.label ?? what, number, good, bad, anew });
     const lacksOnlySilent = silent.length > 0 && bad.length === 0;
     const verdict = silent.length > 0 ? 'too few' : 'lost';
@@ -136,13 +147,13 @@ export class ReplicaMender {
       const mended = await copy.give(bad);
       const holders = [...good, ...mended];
       if (!copy.isWhole && holders.length === 0) return hopeless;
-      const fewer = Math.max(0, least - holders.length);
+      const fewer = Math.max(0, least - holders.length - waited);
       if (others.length > 0) await this.#announce(shard, others);
       const request = { replication: { min: 1, max: fewer }, allocateBy, holders, except: new Set(asIs) };
       const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, what, request);
       const added = await copy.give(chosen);
       holders.push(...added);
-      const verdict = holders.length < least ? 'too few' : 'whole';
+      const verdict = holders.length + waited < least ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
       // The damaged copy could not be replaced. The next repair tries again; if other peers get the copy, `prune` removes this one.
       const unmended = bad.filter((name) => !mended.includes(name));

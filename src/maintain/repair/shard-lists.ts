@@ -4,7 +4,7 @@
  */
 
 import { isShortage, ShardctlError } from '../../core/errors.ts';
-import { type SnapshotRecord, snapshotName } from '../../core/model.ts';
+import { newestOf, type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { noteDoubt } from '../../index/files/doubts.ts';
 import type { Index } from '../../index/index.ts';
@@ -71,7 +71,8 @@ export async function relistOpenSnapshots(
   for (const { snapshot, gaps } of again.open) {
     if (gaps === undefined) continue;
     const { repository, number, shards } = snapshot;
-    if (!dryRun && index.repository(repository)?.head === number) noteDoubt(index.doubtOf(repository));
+    const known = index.repository(repository);
+    if (!dryRun && known !== undefined && newestOf(known) === number) noteDoubt(index.doubtOf(repository));
     if (countingOf(snapshot, index).length === shards.length) lacking.push({ what: gapsText(gaps), snapshots: [snapshotName(snapshot)] });
   }
   return { rewritten: again.rewritten.length, lacking };

@@ -12,6 +12,7 @@ import { TEST_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
+import { Grace } from '../grace.ts';
 import { type Repaired, repair } from './repair.ts';
 import type { RepairRun } from './repair-run.ts';
 
@@ -125,4 +126,67 @@ test('a peer that falls silent in the middle is one finding, and none of its rep
     findings.map(({ where, detail }) => [where, detail]),
     [['three', 'no sign of life']],
   );
+});
+
+const HOUR = 3_600_000;
+
+/** As a run at this hour that waits six hours. */
+function repairAt(hour: number): Promise<Repaired> {
+  return repairHome({ grace: new Grace({ ms: 6 * HOUR, runs: join(home.dir, 'runs'), now: () => hour * HOUR }) });
+}
+
+/** Each shard has a replica on `one`. */
+const ON_ONE = { ...TWICE, allocateBy: ['pinned-to:one+two'] };
+
+test('a silent peer is waited for until its grace is over, and only then healed around', async () => {
+  await home.add(dir, ON_ONE);
+  const held = await withIndex(home, async (index) => [...index.shards()].filter(({ peers }) => peers.includes('one')).length);
+  await without('one', async () => {
+    for (const hour of [100, 103, 105]) {
+      const { added, tooFew, away } = await repairAt(hour);
+      assert.deepEqual([added, tooFew, away], [0, 0, 0], `hour ${hour}`);
+    }
+    assert.deepEqual(
+      events.filter(({ type }) => type === 'damage'),
+      [],
+    );
+    const [waiting] = events.filter((event) => event.type === 'waiting');
+    assert.deepEqual([waiting?.peer, waiting?.until], ['one', new Date(106 * HOUR).toISOString()]);
+    assert.equal((await repairAt(106)).added, held);
+  });
+  await assertWhole(home);
+});
+
+test('a peer that has answered in between is waited for anew', async () => {
+  await home.add(dir, ON_ONE);
+  await without('one', () => repairAt(100));
+  await repairAt(103);
+  await without('one', async () => assert.equal((await repairAt(107)).added, 0));
+  await without('one', async () => assert.notEqual((await repairAt(113)).added, 0));
+});
+
+test('what is only on a peer that is waited for is out of reach, and not lost', async () => {
+  await home.add(dir, { shardBytes: SHARD_BYTES, replication: { min: 1, max: 1 }, allocateBy: ['pinned-to:one'] });
+  await without('one', async () => {
+    const { away, tooFew, lost, added } = await repairAt(100);
+    assert.ok(away > 0);
+    assert.deepEqual([tooFew, lost, added], [away, [], 0]);
+  });
+});
+
+test('damage on a peer that answers is mended although another is waited for', async () => {
+  await home.add(dir, { ...TWICE, allocateBy: ['pinned-to:two+three'] });
+  const [shard] = await withIndex(home, async (index) => [...index.shards()]);
+  await home.peers.get('two')?.remove(shard?.cid ?? '');
+  await without('one', async () => assert.equal((await repairAt(100)).mended, 1));
+});
+
+test('a part that is quick looks at its shards and at nothing else', async () => {
+  await home.add(dir, TWICE);
+  const [first, second] = await withIndex(home, async (index) => [...index.shards()]);
+  assert.ok(first !== undefined && second !== undefined);
+  for (const { cid, peers } of [first, second]) await home.peers.get(peers[0] as string)?.remove(cid);
+  const { shards, mended } = await repairHome({ part: { shards: new Set([first.cid]), isQuick: true } });
+  assert.deepEqual([shards, mended], [1, 1]);
+  assert.equal((await repairHome()).mended, 1);
 });

@@ -1,6 +1,6 @@
 /**
- * Replicas that no record names: a peer that had been removed was added again, or has another name now. Where a shard has too few
- * replicas, such a one counts again when it has been read to its end.
+ * Replicas that no record names: a peer that had been removed was added again, or has another name now. Such a one counts again when it
+ * has been read to its end, if this home has put it there, by its mark, or the shard has too few replicas without it.
  */
 
 import { ShardctlError } from '../../core/errors.ts';
@@ -8,7 +8,7 @@ import { leastReplicas } from '../../core/model.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
-import { inventoriesOf } from '../../storing/peer-inventory.ts';
+import { inventoriesOf, ownersByShard } from '../../storing/peer-inventory.ts';
 import type { RepairRun } from './repair-run.ts';
 
 export interface Unrecorded {
@@ -22,8 +22,9 @@ export interface Unrecorded {
 
 /** @param silent peers that do not answer */
 export async function countUnrecorded(run: RepairRun, silent: ReadonlySet<string>): Promise<Unrecorded> {
-  const { index, peers, demands, dryRun, emit, signal } = run;
+  const { index, peers, demands, self, dryRun, emit, signal } = run;
   const held = await inventoriesOf(new Map([...peers].filter(([name]) => !silent.has(name))));
+  const ownMarks = new OwnMarks(peers, self);
   const peersOf = new Map<string, string[]>();
   const damaged = new Set<string>();
   let found = 0;
@@ -34,7 +35,7 @@ export async function countUnrecorded(run: RepairRun, silent: ReadonlySet<string
     const others = [...held].flatMap(([name, cids]) => (cids.has(cid) && !holding.peers.includes(name) ? [name] : []));
     const counted: string[] = [];
     for (const name of others) {
-      if (has.length + counted.length >= least) break;
+      if (has.length + counted.length >= least && !(await ownMarks.on(name)).has(cid)) continue;
       signal.throwIfAborted();
       const state = await readWhole(run, holding, peerNamed(peers, name));
       if (state === 'silent' || (state === 'damaged' && has.length + counted.length > 0)) continue;
@@ -48,6 +49,35 @@ export async function countUnrecorded(run: RepairRun, silent: ReadonlySet<string
     if (!dryRun) await index.relocate(cid, { shards, snapshots }, [...holding.peers, ...counted]);
   }
   return { found, peersOf, damaged };
+}
+
+/** Which shards this home has marked on each peer: asked once. */
+class OwnMarks {
+  readonly #peers: ReadonlyMap<string, Peer>;
+  readonly #self: string;
+  readonly #known = new Map<string, Promise<ReadonlySet<string>>>();
+
+  constructor(peers: ReadonlyMap<string, Peer>, self: string) {
+    this.#peers = peers;
+    this.#self = self;
+  }
+
+  /** CIDs; none where the peer does not say. */
+  on(name: string): Promise<ReadonlySet<string>> {
+    const asked = this.#known.get(name) ?? this.#ask(peerNamed(this.#peers, name));
+    this.#known.set(name, asked);
+    return asked;
+  }
+
+  async #ask(peer: Peer): Promise<ReadonlySet<string>> {
+    try {
+      const owners = await ownersByShard(peer);
+      return new Set([...owners].flatMap(([cid, homes]) => (homes.has(this.#self) ? [cid] : [])));
+    } catch (error) {
+      if (!(error instanceof ShardctlError)) throw error;
+      return new Set();
+    }
+  }
 }
 
 /** Marks the shard before it is read: a shard that no home has marked may be removed at any moment by another home's prune. */

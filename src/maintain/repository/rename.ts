@@ -46,12 +46,14 @@ export async function rename(run: Maintenance, repository: RepositoryRecord, to:
     run.emit({ type: 'progress', label: 'renaming snapshots', done: after.length, total: before.length, bytes: 0 });
   }
   const head = after.find(({ number }) => number === repository.head);
-  if (head === undefined) throw new Error(`${from} has no head`);
+  // There is none as long as the gate holds back all that there is.
+  const newest = head ?? after.at(-1);
+  if (newest === undefined) throw new Error(`${from} has no snapshot`);
   dropHead(heads, from);
   const formerNames = isPublished ? { formerNames: [from, ...(repository.formerNames ?? [])].filter((name) => name !== to) } : {};
   const renamedFrom = [...new Set([from, ...(repository.renamedFrom ?? [])])].filter((name) => name !== to);
   await index.renameRepository(from, { ...repository, name: to, renamedFrom, ...formerNames }, after);
-  writeHead(heads, to, head.cid);
+  if (head !== undefined) writeHead(heads, to, head.cid);
   await pinHeads({ ...run, silent: ledger.silent() }, to);
   await unpinFormer(run);
   await takeAway(
@@ -59,7 +61,7 @@ export async function rename(run: Maintenance, repository: RepositoryRecord, to:
     before.map(({ catalogue }) => catalogue),
     ledger.silent().keys(),
   );
-  return { from, repository: to, snapshots: after.length, snapshot: head.cid, tree: head.tree };
+  return { from, repository: to, snapshots: after.length, snapshot: newest.cid, tree: newest.tree };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** One member of an IPFS Cluster as a peer. Pins go through the Cluster's REST API, bytes through the member's Kubo where its address is known. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { Metric } from '../../core/model.ts';
-import type { Mark, Peer, PeerContact, PeerOwner, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerContact, PeerOwner, PutOptions, SealedShard, ShardBytes, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import { holdersOf } from './api-answers.ts';
 import type { Cluster, ClusterMember } from './cluster.ts';
@@ -86,6 +86,11 @@ export class ClusterMemberPeer implements Peer {
     const isListed = (await this.#cluster.inventories.of(this.#member.id)).has(shardName(cid));
     if (!isListed && !(await this.has(cid))) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not pinned on peer "${this.name}"`);
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
+  }
+
+  /** Undefined where the member's Kubo is not known. */
+  async shardBytes(cid: string): Promise<ShardBytes | undefined> {
+    return await this.#member.kubo?.shardBytes?.(cid);
   }
 
   /** Undefined where the member's Kubo is not known: its shards are opened elsewhere then. */

@@ -79,7 +79,8 @@ export async function addPin(cluster: Cluster, shard: Omit<WantedPin, 'members'>
       await api.recover(shard.cid);
       return await cluster.recoverAll();
     }
-    if (!canBeAllocated(await metrics.of(id))) throw cannotTake(cluster, id);
+    const state = await metrics.of(id);
+    if (!canBeAllocated(state)) throw cannotTake(cluster, id, state);
     const members = [...(await keepable(cluster, shard.cid, holders)), id];
     const { id: owner } = cluster.options.owner;
     const dropped = holders.filter((holder) => !members.includes(holder));
@@ -94,15 +95,18 @@ function nameOf(pin: Pin | undefined): { name?: string } {
   return pin === undefined ? {} : { name: pin.name };
 }
 
-export function cannotTake(cluster: Cluster, id: string): ShardctlError {
-  return new ShardctlError(
-    'TOO_FEW_PEERS',
-    `the Cluster allocates nothing to peer "${cluster.nameOf(id)}" now: it has no valid metrics of it`,
-    {
-      hint: 'the member is down, full, or has only just started',
-      retryable: true,
-    },
-  );
+/** @param state the member, where that is why it was not asked; without it the Cluster was asked and has taken another */
+export function cannotTake(cluster: Cluster, id: string, state?: MemberState): ShardctlError {
+  return new ShardctlError('TOO_FEW_PEERS', `the Cluster allocates nothing to peer "${cluster.nameOf(id)}" now: ${whyNot(state)}`, {
+    hint: 'the member is down, full, or has only just started',
+    retryable: true,
+  });
+}
+
+function whyNot(state: MemberState | undefined): string {
+  if (state === undefined) return 'it has no valid metrics of it';
+  if (state.alive) return 'it has no valid metric of its free space';
+  return state.ailment?.why ?? 'it has no valid ping of it';
 }
 
 /**

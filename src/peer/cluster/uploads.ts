@@ -110,8 +110,10 @@ export class Uploads {
     const failures: Failures = new Map();
     const well = (ids: readonly string[]) => ids.filter((id) => !failures.has(id));
 
-    const states = await metrics.all();
-    for (const id of members) if (!isThere(id) && !canBeAllocated(states.get(id))) failures.set(id, cannotTake(cluster, id));
+    for (const id of members) {
+      const state = await metrics.of(id);
+      if (!isThere(id) && !canBeAllocated(state)) failures.set(id, cannotTake(cluster, id, state));
+    }
     const holders = holdersOf(pin);
     // Holders outside of this allocation, which keep the shard.
     const others =

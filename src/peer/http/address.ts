@@ -1,6 +1,7 @@
 /** The URL of a daemon, and the credentials that go with each request. */
 import { displayUrl } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { percentDecoded } from '../../core/path-bytes.ts';
 
 export interface Credentials {
   /** Sent as a bearer token. */
@@ -33,8 +34,8 @@ export function parseAddress(url: string, { token, user, password }: Credentials
     throw new ShardctlError('USAGE', `"${displayUrl(url)}" is not an http or https URL`, {
       hint: 'write for example http://127.0.0.1:5001',
     });
-  const name = user ?? decodeURIComponent(base.username);
-  const secret = user === undefined ? decodeURIComponent(base.password) : (password ?? '');
+  const name = user ?? decoded(base.username);
+  const secret = user === undefined ? decoded(base.password) : (password ?? '');
   base.username = '';
   base.password = '';
   base.search = '';
@@ -44,4 +45,9 @@ export function parseAddress(url: string, { token, user, password }: Credentials
   if (name === '' && secret === '') return { base, authorization: undefined, secrets: [] };
   const basic = Buffer.from(`${name}:${secret}`).toString('base64');
   return { base, authorization: `Basic ${basic}`, secrets: [basic, secret].filter((text) => text !== '') };
+}
+
+/** "50%off" is taken as it stands. */
+function decoded(part: string): string {
+  return Buffer.from(percentDecoded(part), 'latin1').toString('utf8');
 }

@@ -62,6 +62,13 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface PlainRequest {
+  readonly method: HttpRequest['method'];
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly ca: string | undefined;
+}
+
 export class HttpClient {
   readonly who: string;
   /** The server's address without credentials, for messages. */
@@ -121,6 +128,13 @@ export class HttpClient {
     return await retrying(work, pauseAfter, request.signal);
   }
 
+  /** The request as plain data, for a thread that makes it by other means: its URL, its headers with the credentials, whose certificates to trust. */
+  plain({ method, path, query, headers }: Pick<HttpRequest, 'method' | 'path' | 'query' | 'headers'>): PlainRequest {
+    const { base, authorization } = this.#server;
+    const url = urlOf(base, path, query);
+    return { method, url: url.href, headers: { ...(authorization === undefined ? {} : { authorization }), ...headers }, ca: this.#ca };
+  }
+
   /** Cuts every connection. */
   async close(): Promise<void> {
     const agent = await this.#agent;
@@ -156,10 +170,7 @@ export class HttpClient {
   async #send(request: HttpRequest, idleMs: number): Promise<Dispatcher.ResponseData> {
     const agent = await this.#load();
     const { base, authorization } = this.#server;
-    let url = new URL(request.path, base);
-    for (const [key, value] of Object.entries(request.query ?? {})) {
-      for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) url.searchParams.append(key, String(one));
-    }
+    let url = urlOf(base, request.path, request.query);
     for (let hops = 0; ; hops++) {
       const body = request.body?.();
       const data = await agent.request({
@@ -209,6 +220,14 @@ export class HttpClient {
       .trim()
       .slice(0, MAX_SAID_CHARS);
   }
+}
+
+function urlOf(base: URL, path: string, query: HttpRequest['query'] = {}): URL {
+  const url = new URL(path, base);
+  for (const [key, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) url.searchParams.append(key, String(one));
+  }
+  return url;
 }
 
 function redirectOf({ statusCode, headers }: Dispatcher.ResponseData, from: URL): URL | undefined {

@@ -4,6 +4,7 @@
  * in which a daemon says that an answer is not complete, its time-outs never fire, and it takes a quarter of a second to load.
  */
 import { ShardctlError } from '../../core/errors.ts';
+import { parseAddress } from '../http/address.ts';
 
 export interface NamesOptions {
   /** URL of the daemon's RPC. */
@@ -34,13 +35,8 @@ export class KuboNames {
   static async connect(options: NamesOptions): Promise<KuboNames> {
     const { create } = await import('kubo-rpc-client');
     const { url, token } = options;
-    const address = new URL(url);
-    const credentials = address.username === '' ? undefined : `${address.username}:${address.password}`;
-    address.username = '';
-    address.password = '';
-    const authorization =
-      token !== undefined ? `Bearer ${token}` : credentials && `Basic ${Buffer.from(decodeURIComponent(credentials)).toString('base64')}`;
-    return new KuboNames(create({ url: address, ...(authorization ? { headers: { authorization } } : {}) }), options);
+    const { base, authorization } = parseAddress(url, { token });
+    return new KuboNames(create({ url: base, ...(authorization ? { headers: { authorization } } : {}) }), options);
   }
 
   private constructor(client: Client, options: NamesOptions) {

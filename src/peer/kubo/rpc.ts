@@ -73,6 +73,12 @@ export class KuboRpc {
     yield* (await this.http.request(request)).bytes();
   }
 
+  /** The request for a UnixFS file, of which a part is asked for by `offset` and `length`. */
+  plainFile(cid: string) {
+    const request = this.call('cat', { arg: cid, offline: true, progress: false }, { what: `reading ${cid}` });
+    return { ...this.http.plain(request), method: 'POST', range: 'query' } as const;
+  }
+
   /**
    * Removes blocks, pinned or not. A pin guards its blocks by their CIDs, and the datastore finds a block by its multihash alone; so the
    * block is removed under a CID with another codec, which no pin guards.

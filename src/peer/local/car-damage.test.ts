@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { RAW } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
 import { carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
+import { LINKS_OF_MANIFESTS } from '../../shard/manifest.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
 import { LocalPeer } from './local.ts';
@@ -104,3 +105,19 @@ test('what is left of a CAR is found however many places are damaged', async () 
     { numRuns: 40 },
   );
 });
+
+for (const links of LINKS_OF_MANIFESTS) {
+  test(`a shard whose manifest cannot be read, with nodes of ${links} links, is made whole again from its blocks`, async () => {
+    const path = join(dir, `links-${links}`);
+    const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk1', path, layout: 'car' });
+    const shard = makeShard(dir, makeBlocks(1500, 20), links);
+    await peer.put(shard, keep);
+    // In its last node, the root.
+    change(carIn(path, shard), shard.carBytes - 1);
+    const reader = await peer.open(shard.cid);
+    assert.ok(reader.damage);
+    assert.equal(reader.contents().carBytes, shard.carBytes);
+    assert.deepEqual(reader.contents().digests, Buffer.concat(shard.data.map(sha256)));
+    await reader.close();
+  });
+}

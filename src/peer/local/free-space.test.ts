@@ -34,6 +34,13 @@ for (const [how, statfs] of Object.entries(SAYS_NOTHING)) {
   });
 }
 
+test('a peer says which disk it lies on: peers in two directories of one disk say the same', async () => {
+  const open = (name: string) => LocalPeer.create({ owner: TEST_OWNER, name, path: join(dir, name), layout: 'car' });
+  const [one, two] = [await (await open('one')).metric(), await (await open('two')).metric()];
+  assert.ok(one.disk !== undefined && one.disk.id === two.disk?.id);
+  assert.equal(one.freeBytes, one.disk.freeBytes);
+});
+
 test('less than nothing is nothing', async () => {
   const statfs = async () => ({ blocks: 1000, bfree: 5, bavail: 2 ** 64 - 7, bsize: 4096 });
   const path = join(dir, 'overdrawn');

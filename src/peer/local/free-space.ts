@@ -1,8 +1,9 @@
 /** How much a local peer can still take: what its disk has free and its settings allow, less what is being copied to it at this moment. */
 import type { StatsFs } from 'node:fs';
-import { statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { freeBytesOf } from '../../core/disk-space.ts';
 import { reasonOf, ShardctlError } from '../../core/errors.ts';
+import type { Disk } from '../../core/model.ts';
 import type { SealedShard } from '../peer.ts';
 
 export interface FreeSpaceOptions {
@@ -25,8 +26,11 @@ export class FreeSpace {
   }
 
   /** @param usedBytes of the shards that are there @throws ShardctlError as `#diskFree` does */
-  async freeBytes(usedBytes: number): Promise<number> {
-    return Math.max(0, Math.min(await this.#diskFree(), this.#capacity - usedBytes));
+  async metric(usedBytes: number): Promise<{ freeBytes: number; disk?: Disk }> {
+    const onDisk = await this.#diskFree();
+    const freeBytes = Math.max(0, Math.min(onDisk, this.#capacity - usedBytes));
+    if (!Number.isFinite(onDisk)) return { freeBytes };
+    return { freeBytes, disk: { id: String((await stat(this.#options.path)).dev), freeBytes: onDisk } };
   }
 
   /**

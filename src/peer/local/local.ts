@@ -4,7 +4,7 @@ import { makeDirectories } from '../../core/durable-files.ts';
 import { ioError, isDamage, ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';
 import { isIntact } from '../intact-shard.ts';
-import type { Mark, Peer, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardReader } from '../peer.ts';
+import type { Mark, Peer, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardBytes, ShardReader } from '../peer.ts';
 import { shardName } from '../shard-name.ts';
 import { CarStore } from './car/car-store.ts';
 import {
@@ -100,7 +100,7 @@ export class LocalPeer implements Peer {
   async metric(): Promise<Metric> {
     return this.#guard('asking for the space', async () => {
       const usedBytes = await (await this.#layout()).usedBytes();
-      return { usedBytes, freeBytes: await this.#space.freeBytes(usedBytes), at: this.#now() };
+      return { usedBytes, ...(await this.#space.metric(usedBytes)), at: this.#now() };
     });
   }
 
@@ -148,6 +148,11 @@ export class LocalPeer implements Peer {
 
   async carPath(cid: string): Promise<string | undefined> {
     return this.#guard(`looking for shard ${cid}`, async () => (await this.#layout()).carPath?.(cid));
+  }
+
+  async shardBytes(cid: string): Promise<ShardBytes | undefined> {
+    const path = await this.carPath(cid);
+    return path === undefined ? undefined : { form: 'car', path };
   }
 
   async block(digest: Uint8Array): Promise<Uint8Array | undefined> {

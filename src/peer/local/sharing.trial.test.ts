@@ -38,7 +38,7 @@ for (const layout of ['car', 'blockstore'] as const) {
   test(`a shard that a home has put and not removed is there, in whatever order two homes take turns: ${layout}`, async () => {
     await fc.assert(
       fc.asyncProperty(scenario, async (it) => void (await play(layout, it))),
-      { numRuns: sampled(15, 150), interruptAfterTimeLimit: 6_000 },
+      { numRuns: sampled(6, 150), interruptAfterTimeLimit: 6_000 },
     );
   });
 }

@@ -57,6 +57,11 @@ export class Gateway implements ShardSource {
     else response.discard();
   }
 
+  /** The request for the shard's file, of which a part is asked for by a header. */
+  plainFile(cid: string) {
+    return { ...this.http.plain({ method: 'GET', path: `ipfs/${cid}` }), method: 'GET', range: 'header' } as const;
+  }
+
   exportCar(cid: string, what: string): Promise<HttpResponse> {
     return this.http.request({ method: 'GET', path: `ipfs/${cid}`, query: { format: 'car' }, what, idleMs: IDLE_MS });
   }

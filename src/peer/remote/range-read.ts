@@ -80,7 +80,10 @@ export class RangeRead {
   }
 }
 
-/** Cuts what comes in into spans of these sizes, and reads on to the end after the last one, so that the connection can be used again. */
+/**
+ * Cuts what comes in into spans of these sizes, and reads on to the end after the last one, so that the connection can be used again. More
+ * than was asked for may come without an end, and is not read.
+ */
 async function* spansIn(content: AsyncIterable<Buffer>, sizes: readonly number[]): AsyncGenerator<Buffer> {
   const sizesLeft = [...sizes];
   const nextSpan = () => {
@@ -90,7 +93,8 @@ async function* spansIn(content: AsyncIterable<Buffer>, sizes: readonly number[]
   let span = nextSpan();
   let at = 0;
   for await (const piece of content) {
-    for (let from = 0; from < piece.length && span !== undefined; ) {
+    for (let from = 0; from < piece.length; ) {
+      if (span === undefined) return;
       const copied = piece.copy(span, at, from);
       from += copied;
       at += copied;

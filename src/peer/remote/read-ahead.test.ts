@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { ShardctlError } from '../../core/errors.ts';
+import { RangeRead } from './range-read.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 const MIB = 1024 * 1024;
@@ -114,4 +115,21 @@ test('blocks from everywhere are not worth a span each', async () => {
   for (let i = 0; i < 60; i++) await ahead.block(i * 60);
   await idle();
   assert.ok(taken.bytes <= 20 * MIB, `${taken.bytes} bytes`);
+});
+
+test('a range that goes on behind its end is given up there', async () => {
+  let beyond = 0;
+  let isCut = false;
+  async function* endless(): AsyncGenerator<Buffer> {
+    try {
+      yield Buffer.alloc(3000, 1);
+      for (; beyond < 10_000; beyond++) yield Buffer.alloc(1000, 2);
+    } finally {
+      isCut = true;
+    }
+  }
+  const range = new RangeRead(0, [1000, 2000], endless());
+  assert.deepEqual(await range.span(1), Buffer.alloc(2000, 1));
+  await idle();
+  assert.ok(isCut && beyond <= 1, `${beyond} pieces`);
 });

@@ -8,7 +8,7 @@
 import { type ByteString, DIRECTORY, type EntryKind } from '../../core/model.ts';
 import { joinBytes, keyOf } from '../../core/path-bytes.ts';
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';
-import type { EntriesReader } from '../../index/entries/reader.ts';
+import type { ParentEntries } from '../../index/entries/some-entries.ts';
 import { type Directory, DROPPED, SAME, UNREADABLE } from '../../walk/directory.ts';
 import { copyStat } from '../../walk/stat-columns.ts';
 import type { WalkStep } from '../../walk/walk-step.ts';
@@ -32,7 +32,7 @@ interface Comparison {
 /** @param base the parent's entries; undefined when there is no parent, and then everything is new */
 export function* compare(
   steps: Iterable<WalkStep>,
-  base: EntriesReader | undefined,
+  base: ParentEntries | undefined,
   options: CompareOptions,
 ): Generator<WalkStep, void, void> {
   const parent = new Cursor(base);

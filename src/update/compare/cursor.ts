@@ -2,16 +2,16 @@
 import type { ByteString } from '../../core/model.ts';
 import { keyOf } from '../../core/path-bytes.ts';
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';
-import type { EntriesReader } from '../../index/entries/reader.ts';
+import type { ParentEntries } from '../../index/entries/some-entries.ts';
 
 const SLASH = 0x2f;
 
 export class Cursor {
-  readonly #base: EntriesReader | undefined;
+  readonly #base: ParentEntries | undefined;
   /** Path of the next record. */
   #path: ByteString | undefined;
 
-  constructor(base: EntriesReader | undefined) {
+  constructor(base: ParentEntries | undefined) {
     this.#base = base;
     this.#path = base?.peek();
   }

@@ -5,13 +5,13 @@
  */
 import { type Codec, DIRECTORY } from '../../core/model.ts';
 import type { ColdRecord } from '../../index/entries/cold-file.ts';
-import type { EntriesReader } from '../../index/entries/reader.ts';
+import type { ParentEntries } from '../../index/entries/some-entries.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, NEW, SAME } from '../../walk/directory.ts';
 import { type FilledStep, isFilled } from '../../walk/walk-step.ts';
 
 export async function* takeOver<Step extends { readonly kind: string }>(
   steps: AsyncIterable<Step | FilledStep>,
-  base: EntriesReader | undefined,
+  base: ParentEntries | undefined,
 ): AsyncGenerator<Step | FilledStep, void, void> {
   for await (const step of steps) {
     if (base !== undefined && isFilled(step)) takeRoots(step.directory, base);
@@ -19,7 +19,7 @@ export async function* takeOver<Step extends { readonly kind: string }>(
   }
 }
 
-function takeRoots(directory: Directory, entries: EntriesReader): void {
+function takeRoots(directory: Directory, entries: ParentEntries): void {
   const { base } = directory;
   if (base === undefined) return;
   const cold = entries.cold(base.ordinal, base.count);

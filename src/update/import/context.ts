@@ -3,7 +3,7 @@ import { displayPath } from '../../core/display.ts';
 import { isGone } from '../../core/errno.ts';
 import type { Emit, EntryProblem } from '../../core/events.ts';
 import type { ByteString, CidProfile, Metadata } from '../../core/model.ts';
-import type { EntriesReader } from '../../index/entries/reader.ts';
+import type { ParentEntries } from '../../index/entries/some-entries.ts';
 import type { Reach } from '../../source/reach.ts';
 import type { Directory } from '../../walk/directory.ts';
 import type { ImportPool } from './pool.ts';
@@ -18,7 +18,7 @@ export interface ImportContext {
   readonly ignoreInode: boolean;
   readonly pool: ImportPool;
   /** The parent snapshot's entries. */
-  readonly base: EntriesReader | undefined;
+  readonly base: ParentEntries | undefined;
   /** A block of the parent's tree, by its digest. Throws ShardctlError when no peer gives it. */
   readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
   readonly emit: Emit;

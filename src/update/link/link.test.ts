@@ -52,7 +52,11 @@ async function linked(tree: ModelTree, { metadata, profile, isAway = false }: Li
   const open = () => (parent === undefined ? undefined : EntriesReader.open(`${parent.entries}.hot`, `${parent.entries}.cold`));
   const [base, forTakeOver] = [open(), open()];
   const entries = join(dir, `${written++}`);
-  const writer = new EntriesWriter(`${entries}.hot`, `${entries}.cold`, { rootMode: ROOT.mode, rootMtime: ROOT.mtimeNs }, () => false);
+  const writer = new EntriesWriter(
+    { hot: `${entries}.hot`, cold: `${entries}.cold` },
+    { rootMode: ROOT.mode, rootMtime: ROOT.mtimeNs },
+    () => false,
+  );
   const blocks = new Map(parent?.blocks);
   const readNode = async (digest: Uint8Array): Promise<Uint8Array> => {
     const block = blocks.get(Buffer.from(digest).toString('latin1'));

@@ -10,6 +10,7 @@ import type { DirectoryLinks } from '../../dag/directory-links.ts';
 import { buildDirectory } from '../../dag/directory-node.ts';
 import type { HamtBefore } from '../../dag/hamt-writer.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
+import type { ParentEntries } from '../../index/entries/some-entries.ts';
 import type { EntriesWriter } from '../../index/entries/writer.ts';
 import { BatchBuilder, type BlockBatch, ownBlocks } from '../../shard/batch.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME } from '../../walk/directory.ts';
@@ -24,13 +25,13 @@ export interface LinkOptions {
   /** There is no parent, or its root had other metadata. */
   readonly rootDiffers: boolean;
   /** A reader of the parent's entries that no other stage uses: it is moved here. */
-  readonly base: EntriesReader | undefined;
+  readonly base: ParentEntries | undefined;
   /** The root of the parent's tree. */
   readonly treeBefore: BlockId | undefined;
   /** A block of the parent's tree, by its digest. Throws ShardctlError when no peer gives it. */
   readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
   /** Where this snapshot's entries go. */
-  readonly entries: EntriesWriter;
+  readonly entries: Pick<EntriesWriter, 'enter' | 'copy' | 'leave'>;
 }
 
 /** The finished tree, and its root's block, which the snapshot's catalogue carries, too. */
@@ -54,6 +55,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
       if (blocks.length > 0) yield ownBlocks(blocks.take());
       yield step;
     } else if (step.kind === 'same') {
+      // Only a walk that recalls all of the parent's entries knows a subtree that is the same.
       options.entries.copy(options.base as EntriesReader, step.subtree.ordinal, step.subtree.length);
     } else if (step.kind === 'filled') {
       options.entries.enter(step.directory);

@@ -75,7 +75,11 @@ export class Recall {
   }
 }
 
-function count({ kinds, sizes }: Pick<ParentRecord, 'kinds' | 'sizes'>, counts: { -readonly [Count in keyof Counts]: number }): void {
+/** Adds what a directory of the parent has. */
+export function count(
+  { kinds, sizes }: Pick<ParentRecord, 'kinds' | 'sizes'>,
+  counts: { -readonly [Count in keyof Counts]: number },
+): void {
   for (let i = 0; i < kinds.length; i++) {
     if (kinds[i] === FILE) {
       counts.files++;

@@ -105,7 +105,7 @@ function* visitChildren(
   }
 }
 
-interface Children {
+export interface Children {
   /** Positions of the subdirectories, in walk order, and of what may be one. */
   readonly children: readonly number[];
   /** Those of them that could not be looked at: the parent knows whether they are directories. */
@@ -124,7 +124,7 @@ function list(source: WalkedSource, parent: Directory | undefined, index: number
   return source.reach.inDirectory(parent?.originOf(index) ?? '', (open) => {
     const directory = new Directory(path, parent, index, inOrder(readdirSync(fsPath(open.prefix), 'latin1')));
     if (directory.origin !== path) options.links?.count(directory.count, displayPath(path));
-    return { directory, ...statEntries(source, open, directory, options) };
+    return { directory, ...statEntries(source, open, directory, directory.names.keys(), options) };
   });
 }
 
@@ -141,12 +141,18 @@ function leadAgain({ reach }: WalkedSource, directory: Directory, index: number,
   }
 }
 
-/** Stats every entry into the directory's columns. */
-function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: Directory, { filter, links, emit }: WalkOptions): Children {
+/** Stats entries into the directory's columns. @param indexes which: all that were listed, or those that a run was told of and that may be gone */
+export function statEntries(
+  { looker }: Pick<WalkedSource, 'looker'>,
+  open: OpenDirectory,
+  directory: Directory,
+  indexes: Iterable<number>,
+  { filter, links, emit, mayBeGone = false }: Pick<WalkOptions, 'filter' | 'links' | 'emit'> & { readonly mayBeGone?: boolean },
+): Children {
   const children: number[] = [];
   const lost = new Set<number>();
   looker.turnTo(open);
-  for (let i = 0; i < directory.count; i++) {
+  for (const i of indexes) {
     const name = directory.nameOf(i);
     let stat: EntryStat;
     let led: Led | KeptLink | undefined;
@@ -155,6 +161,10 @@ function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: D
       stat = looker.lookAt(name) ? entryStatOf(looker.seen) : entryStat(lstatSync(fsPath(open.prefix + name), { bigint: true }));
       if (links !== undefined && kindOf(stat.mode) === SYMLINK) led = links.follow(directory.way(), name);
     } catch (error) {
+      if (mayBeGone && isGone(errnoOf(error) ?? '')) {
+        directory.states[i] = DROPPED;
+        continue;
+      }
       if (report(directory, i, error, emit) === 'vanished') {
         directory.states[i] = DROPPED;
       } else {
@@ -194,7 +204,7 @@ function statEntries({ looker }: WalkedSource, open: OpenDirectory, directory: D
 }
 
 /** Walk order compares path + '/': "a-b" comes before "a", because '-' sorts before '/'. */
-function inWalkOrder(children: number[], { names }: Directory): number[] {
+export function inWalkOrder(children: number[], { names }: Directory): number[] {
   return children.sort((a, b) => (`${names[a]}/` < `${names[b]}/` ? -1 : 1));
 }
 
@@ -210,6 +220,13 @@ function unreadable(parent: Directory, index: number): Listed {
   return { directory, children: [], lost: NONE };
 }
 
+/** The walk of a subdirectory of which nothing is known yet. */
+export function* walkBelow(source: WalkedSource, parent: Directory, index: number, options: WalkOptions): Generator<WalkStep, void, void> {
+  options.signal.throwIfAborted();
+  const child = listChild(source, parent, index, options);
+  if (child !== undefined) yield* visit(source, child, options);
+}
+
 /** Lists a subdirectory; undefined when it vanished meanwhile. */
 function listChild(source: WalkedSource, parent: Directory, index: number, options: WalkOptions): Listed | undefined {
   try {
@@ -223,8 +240,9 @@ function listChild(source: WalkedSource, parent: Directory, index: number, optio
 
 /** Some FUSE file systems allow longer names. The index cannot hold them, and Kubo could not restore them. */
 const MAX_NAME_BYTES = 255;
+
 /** Tells of an entry that was listed and cannot be looked at. Only one that is gone counts as deleted; any other failure must not. */
-function report(directory: Directory, index: number, error: unknown, emit: Emit): EntryProblem {
+export function report(directory: Directory, index: number, error: unknown, emit: Emit): EntryProblem {
   const errno = errnoOf(error);
   if (errno === undefined) throw error;
   const problem = isGone(errno) ? 'vanished' : 'unreadable';

@@ -7,7 +7,7 @@ import { DigestMap } from '../../../core/digest-map.ts';
 import { type BlockId, type Codec, DIGEST_BYTES, RAW } from '../../../core/model.ts';
 import { CID_V1_BYTES, sha256 } from '../../../dag/cid.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, SectionCursor, sectionHeaderBytes } from '../../../shard/car.ts';
-import { type Manifest, ManifestBuilder, readManifest } from '../../../shard/manifest.ts';
+import { LINKS_OF_MANIFESTS, type Manifest, ManifestBuilder, readManifest } from '../../../shard/manifest.ts';
 import type { CarFile } from './car-file.ts';
 
 /** Two of the largest sections fit in, so that a section which begins in the first half of a window is in it whole. */
@@ -48,13 +48,15 @@ export async function findBlocks(file: CarFile, root: BlockId): Promise<FoundBlo
 async function manifestOf(blocks: DigestMap, lengths: readonly number[], root: BlockId): Promise<Manifest | undefined> {
   if (lengths.length === 0) return undefined;
   const digests = blocks.digests();
-  const builder = new ManifestBuilder();
-  for (const [index, length] of lengths.entries()) builder.add(digests, index * DIGEST_BYTES, length);
-  const places = new DigestMap();
-  const nodes: Buffer[] = [];
-  const made = builder.finish((node, digest) => void places.add(digest, 0, nodes.push(node) - 1));
-  if (Buffer.compare(made.digest, root.digest) !== 0) return undefined;
-  return await readManifest(root, (digest) => nodes[places.get(digest) ?? -1]);
+  for (const links of LINKS_OF_MANIFESTS) {
+    const builder = new ManifestBuilder(links);
+    for (const [index, length] of lengths.entries()) builder.add(digests, index * DIGEST_BYTES, length);
+    const places = new DigestMap();
+    const nodes: Buffer[] = [];
+    const made = builder.finish((node, digest) => void places.add(digest, 0, nodes.push(node) - 1));
+    if (Buffer.compare(made.digest, root.digest) === 0) return await readManifest(root, (digest) => nodes[places.get(digest) ?? -1]);
+  }
+  return undefined;
 }
 
 interface FoundSection {

@@ -1,0 +1,94 @@
+/** What the gate says of the tree of a run, and what becomes of its snapshot then. */
+
+import { ShardctlError } from '../core/errors.ts';
+import type { Gate, GateOrder } from '../core/gate.ts';
+import { type BlockId, isHeld, type SnapshotRecord } from '../core/model.ts';
+import { hasOnlyThoseOf, type Judgement, type Verdict } from '../core/verdict.ts';
+import { parseCid } from '../dag/cid.ts';
+import { placedBlocks } from '../read/blocks/placed-blocks.ts';
+import { treeToJudge } from '../read/tree/stored-tree.ts';
+import type { IngestRun } from './ingest-run.ts';
+
+/**
+ * Judges a tree whose shards are placed.
+ * @returns undefined where the run asks no gate
+ * @throws ShardctlError when the tree cannot be judged: then there is no snapshot, as nobody knows what would be published
+ */
+export async function judgementOf(run: IngestRun, root: BlockId): Promise<Judgement | undefined> {
+  const { gate, repository } = run.request;
+  if (gate === undefined) return undefined;
+  const { index } = run.home;
+  const before = index.snapshots(repository);
+  const passed = before.findLast((snapshot) => isPassed(snapshot, gate));
+  const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
+  const verdict = await verdictOn(run, gate.judge, { root, passed, head: head?.tree === passed?.tree ? undefined : head });
+  tellLacking(run, verdict);
+  const { kinds, count, contradictions, asBefore, lacking } = verdict;
+  return {
+    outcome: outcomeOf(verdict, gate, head),
+    by: gate.by,
+    kinds,
+    count,
+    contradictions,
+    ...(asBefore === 0 ? {} : { asBefore }),
+    ...(lacking.length === 0 ? {} : { lacking: lacking.map(({ program }) => program) }),
+  };
+}
+
+/**
+ * What becomes of a snapshot that the gate has held back, and of which a run finds that the source is still the same. What it was judged
+ * by decides whether it has to be judged again.
+ */
+export async function judgedAgain(run: IngestRun, snapshot: SnapshotRecord): Promise<Judgement | undefined> {
+  const { gate } = run.request;
+  const known = snapshot.gate;
+  if (gate === undefined || known?.by !== gate.by) return await judgementOf(run, parseCid(snapshot.tree));
+  return isHeld(snapshot) && gate.action === 'warn' ? { ...known, outcome: 'warned' } : known;
+}
+
+/** By this gate, and all of it: what was passed without a program that is there now is judged again. */
+function isPassed({ gate: known }: SnapshotRecord, { by, has }: GateOrder): boolean {
+  return known?.outcome === 'passed' && known.by === by && !(known.lacking ?? []).some((program) => has(program));
+}
+
+function tellLacking({ request, control }: IngestRun, { lacking }: Verdict): void {
+  if (lacking.length === 0) return;
+  const counts = lacking.map(({ program, indexes }) => `${indexes} that \`${program}\` unpacks`).join(', ');
+  const total = lacking.reduce((sum, { indexes }) => sum + indexes, 0);
+  control.emit({
+    type: 'warning',
+    message: `the gate could not judge ${total} index${total === 1 ? '' : 'es'} of ${request.repository}: ${counts}; what they say is not compared`,
+    hint: `install ${lacking.map(({ program }) => program).join(' and ')}, or judge nothing with \`--gate off\``,
+  });
+}
+
+/** What somebody has accepted for the head is accepted as long as nothing is added to it: else each update would be held back again. */
+function outcomeOf(verdict: Verdict, { action }: GateOrder, head: SnapshotRecord | undefined): Judgement['outcome'] {
+  if (verdict.count === 0) return verdict.asBefore === 0 ? 'passed' : 'accepted';
+  if (head?.gate?.outcome === 'accepted' && hasOnlyThoseOf(verdict, head.gate)) return 'accepted';
+  return action === 'warn' ? 'warned' : 'held';
+}
+
+interface Trees {
+  readonly root: BlockId;
+  readonly passed: SnapshotRecord | undefined;
+  readonly head: SnapshotRecord | undefined;
+}
+
+async function verdictOn(run: IngestRun, judge: Gate, { root, passed, head }: Trees): Promise<Verdict> {
+  const { signal } = run.control;
+  const blocks = placedBlocks(run.home.index, run.home.peers, { signal });
+  const shown = head && parseCid(head.tree);
+  const against = async (before: BlockId | undefined) =>
+    await judge(treeToJudge({ root, passed: before, head: shown, blocks, signal }), signal);
+  try {
+    if (passed === undefined) return await against(undefined);
+    return await against(parseCid(passed.tree)).catch((error: unknown) => {
+      // Blocks of the older tree may be lost, which is no reason to hold up the new one: it is judged as a whole.
+      if (!(error instanceof ShardctlError) || signal.aborted) throw error;
+      return against(undefined);
+    });
+  } finally {
+    await blocks.close();
+  }
+}
