@@ -1,5 +1,5 @@
 /** What the rooms of `serve` know of the home that is served: repositories, snapshots and blocks, as they are now. */
-import type { SnapshotRecord } from '../core/model.ts';
+import type { SnapshotRecord, Tags } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { StoredBlocks } from '../read/stored/stored-blocks.ts';
@@ -10,6 +10,7 @@ export interface ServedRepository {
   readonly head: SnapshotRecord;
   /** All that are kept, oldest first; the head is the last one. */
   readonly snapshots: readonly SnapshotRecord[];
+  readonly tags?: Tags | undefined;
 }
 
 /** The home at one moment. All that is read through it stays readable until it is released, whatever other runs change meanwhile. */

@@ -1,8 +1,10 @@
 /** Where the bytes of a body come from: a file, which can be begun anew anywhere, or a stream, which cannot. */
 import type { Window } from '../../read/files/file-bytes.ts';
+import type { SliceBuffers } from './slice-buffers.ts';
 import { bytesOf } from './writing.ts';
 
-export type Windows = (from: number, to: number) => AsyncGenerator<Window, void, void>;
+/** @param areCopied as `fileBytes` has it */
+export type Windows = (from: number, to: number, areCopied?: boolean) => AsyncGenerator<Window, void, void>;
 
 export interface Parts {
   /** Valid until the next call; undefined at the end. */
@@ -12,10 +14,11 @@ export interface Parts {
   /** How many windows are in memory while the caller has one. */
   readonly windowsHeld: number;
   /**
-   * Gives copies of at most `most` bytes of the next leaf, until `send` says that it wants no more; what it was given counts as sent.
+   * Gives copies of at most `most` bytes of the next leaf, until `send` says that it wants no more; what it was given counts as sent, and
+   * goes back to `buffers` through `send`.
    * Absent where a body cannot be begun anew.
    */
-  inSlices?(most: number, send: (slice: Uint8Array) => Promise<boolean>): Promise<void>;
+  inSlices?(most: number, buffers: SliceBuffers, send: (slice: Uint8Array) => Promise<boolean>): Promise<void>;
 }
 
 export class FileParts implements Parts {
@@ -53,14 +56,14 @@ export class FileParts implements Parts {
     await open?.return();
   }
 
-  async inSlices(most: number, send: (slice: Uint8Array) => Promise<boolean>): Promise<void> {
+  async inSlices(most: number, buffers: SliceBuffers, send: (slice: Uint8Array) => Promise<boolean>): Promise<void> {
     await this.end();
     if (this.#at >= this.#to) return;
     // The first window is one leaf, and nothing is read ahead of it.
-    for await (const window of this.#windows(this.#at, this.#to)) {
+    for await (const window of this.#windows(this.#at, this.#to, true)) {
       for (const part of window) {
         for (let at = 0; at < part.length; at += most) {
-          const slice = Buffer.allocUnsafeSlow(Math.min(most, part.length - at));
+          const slice = buffers.take(Math.min(most, part.length - at));
           slice.set(part.subarray(at, at + slice.length));
           this.#at += slice.length;
           if (!(await send(slice))) return;

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import { BodyMemory, type Share } from './body-memory.ts';
 import { FileParts, type Parts, StreamParts, type Windows } from './parts.ts';
+import { SliceBuffers } from './slice-buffers.ts';
 import { MakingTurns } from './turns.ts';
 import { bytesOf, cut, type Raw, written } from './writing.ts';
 
@@ -21,6 +22,12 @@ const MOST_WAITING = 2048;
 /** A client is quick that takes so much in this time: more than the buffers of a connection take when nobody reads. */
 const QUICK_BYTES = 4 * 1024 * 1024;
 const QUICK_MS = 500;
+/**
+ * With more bodies than this that wait for their turn, slices are small: whoever comes is answered in the next turn of the event loop, which
+ * took 2.8 ms in the mean with slices of 256 KiB, and 0.3 with these, while two thousand clients who read slowly came at once.
+ */
+const CROWD = 32;
+const CROWD_SLICE_BYTES = 64 * 1024;
 /** A leaf is kept so long for a socket that is full: that of a quick client has room again by then. */
 const GRACE_MS = 4;
 
@@ -56,6 +63,7 @@ export interface StreamAnswer {
   readonly pieces: AsyncGenerator<Uint8Array>;
 }
 
+const sliceBuffers = new SliceBuffers();
 const ofProcess: BodyBounds = { memory: new BodyMemory(), making: new MakingTurns() };
 
 /** Bodies that are made as a whole; each takes a leaf of a MiB or so to be read and hashed. */
@@ -98,7 +106,7 @@ export async function sendStream(reply: FastifyReply, answer: StreamAnswer, hook
 
 /** Something was written; resolves when the system has it, or the connection is gone. */
 interface Step {
-  readonly taken: Promise<void>;
+  readonly taken: Promise<unknown>;
 }
 
 class Sending {
@@ -192,16 +200,18 @@ class Sending {
   async #sendSlices(): Promise<Step | undefined> {
     const { memory, making } = this.#bounds;
     let step: Step | undefined;
-    await this.#parts.inSlices?.(memory.sliceBytes, async (slice) => {
+    const most = making.waiting > CROWD ? Math.min(CROWD_SLICE_BYTES, memory.sliceBytes) : memory.sliceBytes;
+    await this.#parts.inSlices?.(most, sliceBuffers, async (slice) => {
       if (this.#isGone) return false;
       this.#begin();
       let isTaken = false;
       this.#bytesSince += slice.length;
       this.#hold(slice.length);
       this.#hooks.onBytes?.(slice);
-      const taken = written(this.#raw, [slice]).then(() => {
+      const taken = written(this.#raw, [slice]).then((hasAll) => {
         isTaken = true;
         this.#hold(0);
+        if (hasAll) sliceBuffers.give(slice);
       });
       step = { taken };
       // Everybody else has a turn meanwhile, and the socket takes what it has room for.

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { sha256 } from '../../dag/cid.ts';
 import type { Extent } from '../../read/stored/stored-blocks.ts';
+import { hashesEach } from '../../testing/hashes-each.ts';
 import { endWith, readSmall, SMALL_BYTES } from './small-body.ts';
 
 const bytes = Buffer.from(Array.from({ length: SMALL_BYTES + 1 }, (_, at) => at % 251));
@@ -21,7 +22,7 @@ after(() => {
   rmSync(dir, { recursive: true });
 });
 
-const extent = (at: number, length: number) => ({ file: { fd }, at, length }) as unknown as Extent;
+const extent = (at: number, length: number) => ({ file: { fd, ...hashesEach }, at, length }) as unknown as Extent;
 const read = (at: number, length: number, from = at) => readSmall(extent(from, length), sha256(bytes.subarray(at, at + length)));
 
 /** Ends a response to which the system took all or nothing. @returns what it was ended with, still the same buffer */

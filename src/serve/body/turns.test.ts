@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MakingTurns } from './turns.ts';
+import { MakingTurns, noteArrival } from './turns.ts';
 
 /** Nobody gives up a place for having it long, however busy the machine is. */
 const NEVER = 2 ** 31 - 1;
@@ -50,6 +50,54 @@ test('while many wait, one goes on in each turn of the event loop', async () => 
   }
   await Promise.all(all);
   assert.ok(most <= 2 && loops >= 5, `${most} in one turn, ${loops} turns`);
+});
+
+test('of what waits, no more is made in one turn of the event loop than takes a millisecond or two', async (t) => {
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  for (const [took, most] of [
+    [0.01, 110],
+    [0.7, 3],
+  ] as const) {
+    const turns = new MakingTurns(1, NEVER);
+    let made = 0;
+    const all = Promise.all(
+      Array.from({ length: 300 }, () =>
+        turns.take(async () => {
+          now += took;
+          made++;
+        }),
+      ),
+    );
+    for (let before = 0; made < 300; ) {
+      await new Promise(setImmediate);
+      assert.ok(made - before <= most, `${made - before} of ${took} ms in one turn`);
+      before = made;
+    }
+    await all;
+  }
+});
+
+test('while a connection comes in every turn of the event loop, what was begun waits, and goes on after 20 ms all the same', async (t) => {
+  let now = 0;
+  t.mock.method(performance, 'now', () => now);
+  const turns = new MakingTurns();
+  let isOver = false;
+  const paused = turns.pause().then(() => {
+    isOver = true;
+  });
+  for (let turn = 0; turn < 50; turn++) {
+    noteArrival();
+    await new Promise(setImmediate);
+    assert.equal(isOver, false);
+  }
+  now = 20;
+  for (let turn = 0; turn < 3; turn++) {
+    noteArrival();
+    await new Promise(setImmediate);
+  }
+  assert.equal(isOver, true);
+  await paused;
 });
 
 test('what waits for a silent peer keeps nobody else from being made', async () => {

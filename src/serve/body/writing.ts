@@ -4,14 +4,15 @@ import type { Window } from '../../read/files/file-bytes.ts';
 
 export type Raw = FastifyReply['raw'];
 
-/** Resolves when the system has all of the window, or the connection is gone. */
-export async function written(raw: Raw, window: Window): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      raw.off('close', done);
-      resolve();
+/** @returns when the system has all of the window: true; when the connection is gone, and may still be reading it: false */
+export async function written(raw: Raw, window: Window): Promise<boolean> {
+  return await new Promise<boolean>((resolve) => {
+    const isGone = () => resolve(false);
+    const done = (error?: Error | null) => {
+      raw.off('close', isGone);
+      resolve(error == null && !raw.destroyed);
     };
-    raw.once('close', done);
+    raw.once('close', isGone);
     raw.cork();
     for (let at = 0; at < window.length; at++) {
       const part = window[at] as Uint8Array;

@@ -38,6 +38,11 @@ export class FileHashes {
     return this.#roots.size;
   }
 
+  /** Whether no more hashes are noted: then it is no use to make any. */
+  get isFull(): boolean {
+    return this.size >= MOST_FILES;
+  }
+
   /** Whether anybody has ever asked for a hash: else nobody needs to pay for them. */
   get isInUse(): boolean {
     return this.#isAsked || this.size > 0;
@@ -84,7 +89,7 @@ export class FileHashes {
 
   /** @returns false when there is nothing to write down */
   #note(hash: Uint8Array, root: Uint8Array): boolean {
-    if (this.#roots.size >= MOST_FILES || !this.#roots.add(root, 0, 0)) return false;
+    if (this.isFull || !this.#roots.add(root, 0, 0)) return false;
     // Of several files with the same bytes the one that was met last: an older one may be forgotten before it.
     this.#hashes.set(hash, 0, this.#roots.size - 1);
     return true;

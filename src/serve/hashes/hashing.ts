@@ -1,11 +1,11 @@
 /** Hashes the files of a mirror whose sha256 no block says, in the background: one after the other, with a pause after each block. */
-import { createHash, randomInt } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, RAW, type Root } from '../../core/model.ts';
 import { sleep } from '../../core/waiting.ts';
 import { parseCid } from '../../dag/cid.ts';
-import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
+import { decodeNode, onlyLeafOf } from '../../dag/node-reader.ts';
 import { dataOf } from '../../read/tree/file-data.ts';
 import { Repetition } from '../../read/tree/repetition.ts';
 import { readEntry } from '../../read/tree/tree.ts';
@@ -18,17 +18,22 @@ import type { FileHashes } from './file-hashes.ts';
  */
 const MOST_PASSED_OVER = 256 * 1024;
 
-/** Whether the bytes of the file are those of one block, which then says its sha256. */
-export function isOneLeaf({ links, data }: DagNode): boolean {
-  return links.length === 1 && links[0]?.codec === RAW && (data === undefined || data.length === 0);
-}
-
 /** When more are remembered, 44 to 88 bytes each, all are looked at again: those of snapshots that are gone would stay for ever. */
 const MOST_MET = 1_000_000;
+
+/** Leave to go over the files, which one process of a server has at a time. */
+export interface HashingTurn {
+  /** The trees that the process before has gone over to the end, as `end` was told. */
+  readonly done: string | undefined;
+  /** Lets the next one. @param done names the trees that this process has gone over; undefined when it has not come to the end */
+  end(done: string | undefined): void;
+}
 
 export interface HashingOptions {
   readonly mirror: Mirror;
   readonly hashes: FileHashes;
+  /** Waits until no other process of this server goes over the files. Absent where one process serves alone. */
+  readonly turn?: (() => Promise<HashingTurn>) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -36,7 +41,6 @@ export class Hashing {
   readonly #options: HashingOptions;
   /** Directories and large files that were looked at: most of a snapshot stands in the one before it, too. */
   #met = new DigestMap();
-  readonly #place = randomInt(2 ** 32);
   /** Views all of whose files were looked at. */
   readonly #done = new WeakSet<MirrorView>();
   #isAtWork = false;
@@ -54,14 +58,15 @@ export class Hashing {
    * pauses for as long as each step took. Files that cannot be read are passed over until the next start of the server.
    */
   start(): void {
-    const { mirror } = this.#options;
+    const { mirror, hashes } = this.#options;
+    if (this.#isAtWork || hashes.isFull) return;
     const view = mirror.acquire();
-    const trees = this.#isAtWork || this.#done.has(view) ? [] : treesOf(view);
+    const trees = this.#done.has(view) ? [] : treesOf(view);
     mirror.release(view);
     if (trees.length === 0) return;
     if (this.#met.size > MOST_MET) this.#met = new DigestMap();
     this.#isAtWork = true;
-    void this.#hashAll(trees)
+    void this.#hashInTurn(trees)
       .then(() => this.#done.add(view))
       // Only an abort ends it early.
       .catch(() => {})
@@ -70,9 +75,24 @@ export class Hashing {
       });
   }
 
+  async #hashInTurn(trees: BlockId[]): Promise<void> {
+    const { turn } = this.#options;
+    if (turn === undefined) return await this.#hashAll(trees);
+    const names = trees.map(({ digest }) => Buffer.from(digest).toString('base64')).join(' ');
+    const own = await turn();
+    let done: string | undefined;
+    try {
+      // What the process before has found is in the list that all processes read.
+      if (own.done !== names) await this.#hashAll(trees);
+      done = names;
+    } finally {
+      own.end(done);
+    }
+  }
+
   /** @param waiting is used up, from its end */
   async #hashAll(waiting: BlockId[]): Promise<void> {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (let next = waiting.pop(); next !== undefined && !this.#options.hashes.isFull; next = waiting.pop()) {
       if (next.codec === RAW || !this.#met.add(next.digest, 0, 0)) continue;
       try {
         await this.#look(next, waiting);
@@ -88,19 +108,12 @@ export class Hashing {
     const view = mirror.acquire();
     try {
       const node = await this.#paced(async () => decodeNode(await view.blocks.read(id.digest)));
-      if (node.type === 'directory' || node.type === 'hamt') for (const link of this.#inOwnOrder(node.links)) waiting.push(link);
-      else if (node.type === 'file' && !isOneLeaf(node) && !hashes.isHashed(id.digest)) await this.#hash(id, view);
+      if (node.type === 'directory' || node.type === 'hamt') waiting.push(...largeOf(node.links));
+      else if (node.type === 'file' && onlyLeafOf(node) === undefined && !hashes.isHashed(id.digest)) await this.#hash(id, view);
     } finally {
       mirror.release(view);
     }
     signal.throwIfAborted();
-  }
-
-  /** Several processes of one server begin at different places, so that seldom two of them hash the same file. */
-  #inOwnOrder(all: readonly Root[]): BlockId[] {
-    const links = all.filter(({ dagSize }) => dagSize > MOST_PASSED_OVER);
-    const from = links.length === 0 ? 0 : this.#place % links.length;
-    return [...links.slice(from), ...links.slice(0, from)].map(({ codec, digest }) => ({ codec, digest }));
   }
 
   async #hash(id: BlockId, view: MirrorView): Promise<void> {
@@ -126,6 +139,10 @@ export class Hashing {
     await sleep(Math.min(1000, performance.now() - began), this.#options.signal);
     return result;
   }
+}
+
+function largeOf(links: readonly Root[]): BlockId[] {
+  return links.filter(({ dagSize }) => dagSize > MOST_PASSED_OVER).map(({ codec, digest }) => ({ codec, digest }));
 }
 
 /** The newest last. */

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, ShardctlError } from '../../core/errors.ts';
+import { isHeld } from '../../core/model.ts';
 import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { Replicas } from '../../read/stored/replicas.ts';
@@ -53,6 +54,8 @@ export class ServedHome implements Mirror {
   #nextOpening: Promise<void> | undefined;
   /** What the heads looked like before the last opening. */
   #heads = '';
+  /** The heads were compared since the event loop has last asked the system what has come. */
+  #isCompared = false;
   /** In a row. */
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -115,8 +118,17 @@ export class ServedHome implements Mirror {
   }
 
   catchUp(): Promise<void> | undefined {
-    return lookNow(this.#options.home.heads) === this.#heads ? undefined : this.renew(false);
+    // Requests that were there when the first of them was looked at were sent before: none can know of a newer head.
+    if (this.#isCompared) return undefined;
+    if (lookNow(this.#options.home.heads) !== this.#heads) return this.renew(false);
+    this.#isCompared = true;
+    setImmediate(this.#compareAgain);
+    return undefined;
   }
+
+  readonly #compareAgain = () => {
+    this.#isCompared = false;
+  };
 
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -234,10 +246,10 @@ class CountedPeers {
 
 function servedIn(index: Index, names: readonly string[]): Map<string, ServedRepository> {
   const repositories = new Map<string, ServedRepository>();
-  for (const { name, head } of index.repositories()) {
+  for (const { name, head, tags } of index.repositories()) {
     const newest = index.snapshot(name, head);
     if (newest === undefined || (names.length > 0 && !names.includes(name))) continue;
-    repositories.set(name, { name, head: newest, snapshots: index.snapshots(name) });
+    repositories.set(name, { name, head: newest, snapshots: index.snapshots(name).filter((snapshot) => !isHeld(snapshot)), tags });
   }
   return repositories;
 }

@@ -13,7 +13,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
 import { bodiesAreTooMany } from '../body/send.ts';
+import { noteArrival } from '../body/turns.ts';
 import { type TcpAddress, urlOf } from './addresses.ts';
+import { limitUnsent } from './connection-handle.ts';
 import { isAhead, waitForThoseBefore } from './requests-ahead.ts';
 import { SlowReaders } from './slow-readers.ts';
 import { type Handle, Turnstile } from './turnstile.ts';
@@ -159,6 +161,8 @@ export class Listener {
       return;
     }
     this.#sockets.add(socket);
+    limitUnsent(socket);
+    noteArrival();
     socket.once('close', () => this.#sockets.delete(socket));
   }
 

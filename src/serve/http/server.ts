@@ -6,7 +6,7 @@ import { endsWithin } from '../../core/waiting.ts';
 import type { Access } from '../access/access.ts';
 import { countUntilSent } from '../body/send.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
-import { Hashing } from '../hashes/hashing.ts';
+import { Hashing, type HashingOptions } from '../hashes/hashing.ts';
 import { ipfsRoutes } from '../ipfs/ipfs-routes.ts';
 import type { Mirror } from '../mirror.ts';
 import { bySha256Routes } from '../paths/by-sha256-routes.ts';
@@ -32,6 +32,8 @@ export interface Serving {
   readonly status: StatusSource;
   /** The other workers; absent where one process serves alone. */
   readonly siblings?: Siblings | undefined;
+  /** See `Hashing`. Absent where one process serves alone. */
+  readonly hashingTurn?: HashingOptions['turn'];
   /** What is known of the sha256 of files. */
   readonly hashes: FileHashes;
   /** Answers before the routes what they have given it. */
@@ -43,7 +45,8 @@ export interface Serving {
 }
 
 /** Routes are for GET and HEAD; all other methods were answered before they get here. */
-export function serverOf({ mirror, access, routing, metrics, status, siblings, hashes, hot, signal, onTrouble }: Serving): FastifyInstance {
+export function serverOf(serving: Serving): FastifyInstance {
+  const { mirror, access, routing, metrics, status, siblings, hashes, hashingTurn: turn, hot, signal, onTrouble } = serving;
   const app = fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -80,7 +83,7 @@ export function serverOf({ mirror, access, routing, metrics, status, siblings, h
   statusRoutes(app, { mirror, access, metrics, source: status, siblings, signal, onTrouble });
   ipfsRoutes(app, { mirror, access, onCut });
   routingRoutes(app, { mirror, access, routing });
-  bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, signal }), onCut });
+  bySha256Routes(app, { mirror, access, hashes, hashing: new Hashing({ mirror, hashes, turn, signal }), onCut });
   pathRoutes(app, { mirror, access, hashes, hot, onCut });
   return app;
 }

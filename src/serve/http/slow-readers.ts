@@ -3,6 +3,7 @@
  * dropped by the time-out of its connection; this is about those who take a byte now and then, which that time-out counts as life.
  */
 import type { Socket } from 'node:net';
+import { handleOf } from './connection-handle.ts';
 
 export interface SlowReadersOptions {
   /** Milliseconds; a client must have taken `leastBytes` within each, as long as something waits for it. */
@@ -71,11 +72,9 @@ export class SlowReaders {
 
 /**
  * Bytes that the client's side of the connection has taken, and that wait here. Node counts a write as done only when the last of its
- * bytes has gone, which may be megabytes later; so its handle is asked how much of the write is left. @types/node does not know it.
+ * bytes has gone, which may be megabytes later; so its handle is asked how much of the write is left.
  */
 function progressOf(socket: Socket): { readonly taken: number; readonly waiting: number } {
-  const handle = (socket as Socket & { readonly _handle?: { readonly bytesWritten?: number; readonly writeQueueSize?: number } | null })
-    ._handle;
-  const queued = handle?.writeQueueSize ?? 0;
-  return { taken: (handle?.bytesWritten ?? 0) - queued, waiting: queued + socket.writableLength };
+  const { bytesWritten = 0, writeQueueSize = 0 } = handleOf(socket);
+  return { taken: bytesWritten - writeQueueSize, waiting: writeQueueSize + socket.writableLength };
 }

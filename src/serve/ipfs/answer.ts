@@ -1,6 +1,8 @@
 /** How an answer of the gateway begins, and what follows it. */
+
 import { textOfCid } from '../../dag/cid.ts';
 import type { FileAnswer } from '../body/send.ts';
+import { LINE_HEADERS } from '../paths/content-type.ts';
 import type { ContentBlocks } from './content-blocks.ts';
 import { type ContentPath, printable } from './content-path.ts';
 import type { ResolvedPath } from './resolved-path.ts';
@@ -29,7 +31,7 @@ const IMMUTABLE = 'public, max-age=29030400, immutable';
 export function plain(status: number, line: string, headers: Readonly<Record<string, string>> = {}): GatewayAnswer {
   return {
     status,
-    headers: { ...headers, 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+    headers: { ...headers, ...LINE_HEADERS },
     body: Buffer.from(`${line}\n`, 'latin1'),
   };
 }

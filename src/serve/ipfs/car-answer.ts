@@ -1,8 +1,12 @@
 /** `?format=car`: a DAG as a CAR. What is a shard of this home goes out as it was sealed, with a length and with ranges; all else is made while it is sent. */
 import { DAG_PB } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
+import type { AnyCid } from '../../dag/foreign-cid.ts';
+import { nodeLinks } from '../../dag/node-links.ts';
 import type { Window } from '../../read/files/file-bytes.ts';
 import type { ShardCar } from '../../read/stored/stored-blocks.ts';
+import { madeInTurn } from '../body/send.ts';
+import { SMALL_BYTES } from '../body/small-body.ts';
 import { decide, noSuchBytes, partOf, type RequestConditions } from '../paths/conditions.ts';
 import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { carOf } from './car-bytes.ts';
@@ -13,9 +17,11 @@ import { firstRange } from './first-range.ts';
 import { MetBlocks, type MetMemory } from './met-blocks.ts';
 import { type ResolvedPath, resolvePath } from './resolved-path.ts';
 
+/** Gives the CAR of a shard, if the CID is the root of one. */
+export type ShardCarOf = (cid: string) => Promise<ShardCar | undefined>;
+
 export interface CarSources {
-  /** Gives the CAR of a shard, if the CID is the root of one. */
-  readonly shardCarOf: (cid: string) => Promise<ShardCar | undefined>;
+  readonly shardCarOf: ShardCarOf;
   readonly memory: MetMemory;
 }
 
@@ -34,12 +40,40 @@ async function walkedCar(request: GatewayRequest, wanted: CarRequest, memory: Me
   const { status } = decide(request.headers, { etag: etag.slice(2), modified: undefined }, undefined, method);
   if (status === 304) return { status, headers: withoutContent(headers), body: undefined };
   if (status === 412) return plain(412, 'the CAR is not the one that the request is meant for');
-  if (method !== 'HEAD') return { status, headers, body: { pieces: walked(resolved, wanted, blocks, memory) } };
+  const pieces = () => walked(resolved, wanted, blocks, memory);
+  if (method !== 'HEAD') return { status, headers, body: (await smallCar(resolved, blocks, pieces)) ?? { pieces: pieces() } };
   await blocks.read(resolved.last);
   return { status, headers, body: undefined };
 }
 
-async function* walked(path: ResolvedPath, wanted: CarRequest, blocks: ContentBlocks, memory: MetMemory): AsyncGenerator<Uint8Array> {
+/** The CAR in one piece, if all that it can have is small: to send it piece by piece took twice as long. Undefined also where it cannot be made. */
+async function smallCar(path: ResolvedPath, blocks: ContentBlocks, pieces: () => AsyncGenerator<Buffer>): Promise<Buffer | undefined> {
+  let most = await dagBytes(path.last, blocks);
+  for (const { bytes } of path.way) most += bytes.length;
+  if (most > SMALL_BYTES / 2) return undefined;
+  return await madeInTurn(async () => {
+    try {
+      const whole: Buffer[] = [];
+      // A stranger's node may lie about what is below it.
+      for await (const piece of pieces()) if (whole.push(piece) > 1) return undefined;
+      return whole[0];
+    } catch {
+      // Sent piece by piece, it ends where it cannot go on.
+      return undefined;
+    }
+  });
+}
+
+/** Bytes of all that is below a block, by its own word. */
+async function dagBytes(cid: AnyCid, blocks: ContentBlocks): Promise<number> {
+  if (cid.codec !== DAG_PB) return await blocks.sizeOf(cid);
+  const { bytes } = await blocks.node(cid);
+  let sum = bytes.length;
+  for (const { dagSize } of bytes.length > SMALL_BYTES / 2 ? [] : nodeLinks(bytes)) sum += dagSize;
+  return sum;
+}
+
+async function* walked(path: ResolvedPath, wanted: CarRequest, blocks: ContentBlocks, memory: MetMemory): AsyncGenerator<Buffer> {
   const met = wanted.dups ? undefined : new MetBlocks(memory);
   try {
     yield* carOf(path.last, blocksFor(path, wanted, { blocks, met }));
@@ -49,11 +83,7 @@ async function* walked(path: ResolvedPath, wanted: CarRequest, blocks: ContentBl
 }
 
 /** Only where the client wants all of it and does not insist on an order: in a shard the leaves come before the nodes. */
-async function shardIn(
-  { path, blocks }: GatewayRequest,
-  wanted: CarRequest,
-  shardCarOf: CarSources['shardCarOf'],
-): Promise<ShardCar | undefined> {
+async function shardIn({ path, blocks }: GatewayRequest, wanted: CarRequest, shardCarOf: ShardCarOf): Promise<ShardCar | undefined> {
   const { root, names } = path;
   if (wanted.scope !== 'all' || wanted.isOrdered || names.length > 0 || root.codec !== DAG_PB || root.version !== 1) return undefined;
   return blocks.mayBeHere(root) ? await shardCarOf(textOfCid(root.bytes)) : undefined;
@@ -81,12 +111,12 @@ function shardCar(request: GatewayRequest, car: ShardCar): GatewayAnswer {
       ...headers,
       ...part,
     },
-    body: method === 'HEAD' ? undefined : { from, to, windows: (at, end) => windowsOf(car, at, end) },
+    body: method === 'HEAD' ? undefined : { from, to, windows: (at, end, areCopied) => windowsOf(car, at, end, areCopied) },
   };
 }
 
-async function* windowsOf(car: ShardCar, from: number, to: number): AsyncGenerator<Window, void, void> {
-  for await (const piece of car.stream(from, to)) yield [piece];
+async function* windowsOf(car: ShardCar, from: number, to: number, areCopied?: boolean): AsyncGenerator<Window, void, void> {
+  for await (const piece of car.stream(from, to, areCopied)) yield [piece];
 }
 
 function carHeaders(request: GatewayRequest, wanted: Pick<CarRequest, 'order' | 'dups'>): Record<string, string> {

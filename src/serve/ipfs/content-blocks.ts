@@ -5,6 +5,7 @@ import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
 import { UnlistedBlock } from '../../read/blocks/block-source.ts';
 import type { FileBlocks } from '../../read/files/file-leaves.ts';
 import { seenBlocks } from '../access/seen-blocks.ts';
+import { KnownNode, KnownNodes } from './known-nodes.ts';
 
 /** The home has no such block, or does not show it to this client. */
 export class NotHere extends Error {}
@@ -13,10 +14,13 @@ export interface ContentBlocksOptions {
   readonly blocks: FileBlocks;
   /** Whether the client may see a block. It is asked before the block is looked for: what is hidden takes as long as what is not there. */
   readonly sees: (digest: Uint8Array) => boolean;
+  /** What other requests have read. */
+  readonly nodes?: KnownNodes;
 }
 
 export class ContentBlocks {
   readonly #options: ContentBlocksOptions;
+  readonly #nodes: KnownNodes;
   /**
    * The same blocks by their digests, for the bytes of files. Each leaf is asked for, too: the node of a file may be inline, which anybody
    * can make up.
@@ -25,7 +29,8 @@ export class ContentBlocks {
 
   constructor(options: ContentBlocksOptions) {
     this.#options = options;
-    const { blocks, sees } = options;
+    const { blocks, sees, nodes = new KnownNodes() } = options;
+    this.#nodes = nodes;
     this.ofFiles = seenBlocks(blocks, sees);
   }
 
@@ -39,6 +44,15 @@ export class ContentBlocks {
     } catch (error) {
       throw error instanceof UnlistedBlock ? notHere(cid) : error;
     }
+  }
+
+  /** As `read`, of a dag-pb block, which is not read again where it is known and lies where it can be read at once. */
+  async node(cid: AnyCid): Promise<KnownNode> {
+    const inline = inlineBytes(cid);
+    if (inline !== undefined) return new KnownNode(inline);
+    const { digest } = cid;
+    const known = this.mayBeHere(cid) && this.#options.blocks.extentNow(digest) !== undefined ? this.#nodes.get(digest) : undefined;
+    return known ?? this.#nodes.put(digest, await this.read(cid));
   }
 
   /** Bytes of the block, which is not read where that can be known without. @throws as `read` does */

@@ -1,9 +1,9 @@
 /** `/ipfs/CID/PATH?QUERY` taken apart: the path gateway's names are bytes, and `+` is no space. */
 
 import type { ByteString } from '../../core/model.ts';
+import { percentDecoded } from '../../core/path-bytes.ts';
 import { anyCidIn } from '../../dag/cid-text.ts';
 import type { AnyCid } from '../../dag/foreign-cid.ts';
-import { percentDecoded } from '../paths/address.ts';
 
 export interface ContentPath {
   readonly root: AnyCid;

@@ -2,12 +2,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UnlistedBlock } from '../../read/blocks/block-source.ts';
 import type { Access } from '../access/access.ts';
-import { madeInTurn, sendFile, sendStream } from '../body/send.ts';
+import { countUntilSent, madeInTurn, sendFile, sendStream } from '../body/send.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
 import { type CarSources, carAnswer } from './car-answer.ts';
 import { ContentBlocks, NotHere } from './content-blocks.ts';
 import { BadRequest, contentPathOf } from './content-path.ts';
+import { KnownNodes } from './known-nodes.ts';
 import { MetMemory } from './met-blocks.ts';
 import { rawAnswer } from './raw-answer.ts';
 import { CAR_TYPE, RAW_TYPE, responseFormatOf } from './response-format.ts';
@@ -22,6 +23,7 @@ export interface IpfsOptions {
 
 export function ipfsRoutes(app: FastifyInstance, { mirror, access, onCut }: IpfsOptions): void {
   const memory = new MetMemory();
+  const nodes = new KnownNodes();
   app.route({
     method: ['GET', 'HEAD'],
     url: '/ipfs/*',
@@ -29,7 +31,7 @@ export function ipfsRoutes(app: FastifyInstance, { mirror, access, onCut }: Ipfs
       const view = mirror.acquire();
       const wasCut = (error: unknown) => onCut(request.originalUrl, error);
       try {
-        const answer = await answerTo(request, view, { access, memory });
+        const answer = await answerTo(request, view, { access, memory, nodes });
         const headers = access.isRestricted ? forOneClient(answer.headers) : answer.headers;
         return await send(reply, { ...answer, headers }, wasCut);
       } catch (error) {
@@ -49,14 +51,14 @@ export function ipfsRoutes(app: FastifyInstance, { mirror, access, onCut }: Ipfs
 async function answerTo(
   request: FastifyRequest,
   view: MirrorView,
-  { access, memory }: Pick<IpfsOptions, 'access'> & { readonly memory: MetMemory },
+  { access, memory, nodes }: Pick<IpfsOptions, 'access'> & { readonly memory: MetMemory; readonly nodes: KnownNodes },
 ): Promise<GatewayAnswer> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>;
   const path = contentPathOf(request.originalUrl);
   if (headers['service-worker'] === 'script' && path.names.length === 0)
     throw new BadRequest('a service worker cannot be registered for the files of others');
   const format = responseFormatOf(path.query, headers.accept);
-  const blocks = new ContentBlocks({ blocks: view.blocks, sees: (digest) => access.sees(request, view, digest) });
+  const blocks = new ContentBlocks({ blocks: view.blocks, sees: (digest) => access.sees(request, view, digest), nodes });
   return await contentOf(
     { method: request.method, headers, path, format, blocks },
     { shardCarOf: (cid) => view.blocks.carOf(cid), memory },
@@ -73,7 +75,7 @@ async function contentOf(request: GatewayRequest, sources: CarSources): Promise<
     case undefined:
     case 'application/json':
     case 'application/cbor':
-      return await unixFsAnswer(request);
+      return await unixFsAnswer(request, sources.shardCarOf);
     default:
       return plain(type.startsWith('application/vnd.ipld') ? 406 : 400, `there is no ${type} here: ask for ?format=raw or ?format=car`);
   }
@@ -100,6 +102,7 @@ function forOneClient(headers: Readonly<Record<string, string>>): Record<string,
 
 /** Resolves when all of it was sent, or the client has left. @throws whatever keeps a body from being begun */
 async function send(reply: FastifyReply, { status, headers, body }: GatewayAnswer, onCut: (error: unknown) => void): Promise<FastifyReply> {
+  if (body instanceof Uint8Array && reply.request.method === 'GET') return sendNow(reply, status, headers, body);
   if (body === undefined || body instanceof Uint8Array)
     return await reply
       .code(status)
@@ -107,6 +110,18 @@ async function send(reply: FastifyReply, { status, headers, body }: GatewayAnswe
       .send(body && bufferOf(body));
   if ('pieces' in body) await sendStream(reply, { status, headers, pieces: body.pieces }, { onCut });
   else await sendFile(reply, { status, headers, ...body }, { onCut });
+  return reply;
+}
+
+/** Without Fastify's way to send, which takes as long as to find a block and hash it. */
+function sendNow(reply: FastifyReply, status: number, headers: Readonly<Record<string, string>>, body: Uint8Array): FastifyReply {
+  const { raw } = reply;
+  reply.hijack();
+  for (const name in headers) raw.setHeader(name, headers[name] as string);
+  raw.setHeader('content-length', body.length);
+  raw.writeHead(status);
+  countUntilSent(raw, body.length);
+  raw.end(body);
   return reply;
 }
 

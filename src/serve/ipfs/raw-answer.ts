@@ -1,6 +1,9 @@
 /** `?format=raw`: one block as it is. */
+import { RAW } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
-import type { Window } from '../../read/files/file-bytes.ts';
+import { fileBytes } from '../../read/files/file-bytes.ts';
+import type { FileToRead } from '../../read/files/file-leaves.ts';
+import type { FileAnswer } from '../body/send.ts';
 import { SMALL_BYTES } from '../body/small-body.ts';
 import { decide, noSuchBytes, partOf } from '../paths/conditions.ts';
 import { contentHeaders, contentLocation, disposition, type GatewayAnswer, type GatewayRequest, plain } from './answer.ts';
@@ -29,9 +32,9 @@ export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer>
   const size = block?.length ?? known;
   const decision = decide(conditions, { etag, modified: undefined }, size, method);
   if (decision.status === 416) return plain(416, 'the block has no such bytes', noSuchBytes(size));
-  const windows = async function* (at: number, end: number): AsyncGenerator<Window, void, void> {
-    yield [(await blocks.read(resolved.last)).subarray(at, end)];
-  };
+  // Whatever the block is, its bytes are those of a file that is one raw leaf.
+  const leaf: FileToRead = { codec: RAW, digest: resolved.last.digest, node: undefined };
+  const windows: FileAnswer['windows'] = (at, end, areCopied) => fileBytes(leaf, at, end, blocks.ofFiles, areCopied);
   const { from, to, headers: part } = partOf(decision, size);
   return {
     status: decision.status,

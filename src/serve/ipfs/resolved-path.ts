@@ -6,10 +6,11 @@ import { type ByteString, DAG_PB } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
 import type { AnyCid } from '../../dag/foreign-cid.ts';
 import { HASH_BITS, HamtSlots } from '../../dag/hamt-slots.ts';
-import { linkNamed, type NodeLink, unixFsOf } from '../../dag/node-links.ts';
+import type { NodeLink } from '../../dag/node-links.ts';
 import type { UnixFs } from '../../dag/unixfs-reader.ts';
 import { type ContentBlocks, NotHere } from './content-blocks.ts';
 import { printable } from './content-path.ts';
+import type { KnownNode } from './known-nodes.ts';
 
 /** A block under the CID by which it was found. */
 export interface CidBlock {
@@ -41,29 +42,29 @@ export async function resolvePath(root: AnyCid, names: readonly ByteString[], bl
 
 async function childNamed(cid: AnyCid, name: ByteString, blocks: ContentBlocks, way: CidBlock[]): Promise<AnyCid | undefined> {
   if (cid.codec !== DAG_PB) return undefined;
-  const bytes = await blocks.read(cid);
-  way.push({ cid, bytes });
-  const unixFs = unixFsOf(bytes);
-  if (unixFs?.type === 'directory') return linkNamed(bytes, name)?.cid;
-  return unixFs?.type === 'hamt' ? await childInHamt(bytes, unixFs, name, blocks, way) : undefined;
+  const node = await blocks.node(cid);
+  way.push({ cid, bytes: node.bytes });
+  const { unixFs } = node;
+  if (unixFs?.type === 'directory') return node.link(name)?.cid;
+  return unixFs?.type === 'hamt' ? await childInHamt(node, unixFs, name, blocks, way) : undefined;
 }
 
 async function childInHamt(
-  root: Uint8Array,
+  root: KnownNode,
   { fanout = 256 }: UnixFs,
   name: ByteString,
   blocks: ContentBlocks,
   way: CidBlock[],
 ): Promise<AnyCid | undefined> {
   const slots = new HamtSlots(fanout).take(name);
-  let bytes = root;
+  let node = root;
   for (let level = 0; (level + 1) * Math.log2(fanout) <= HASH_BITS; level++) {
     const prefix = slots.prefixAt(level);
-    const link = linkNamed(bytes, prefix, true);
+    const link = node.linkBelow(prefix);
     if (link === undefined || !isBelow(link, prefix)) return link?.name === prefix + name ? link.cid : undefined;
-    bytes = await blocks.read(link.cid);
-    way.push({ cid: link.cid, bytes });
-    const below = unixFsOf(bytes);
+    node = await blocks.node(link.cid);
+    way.push({ cid: link.cid, bytes: node.bytes });
+    const below = node.unixFs;
     if (below?.type !== 'hamt' || below.fanout !== fanout) return undefined;
   }
   return undefined;

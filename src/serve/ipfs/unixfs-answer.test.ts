@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
 import fc from 'fast-check';
+import { DAG_PB, RAW } from '../../core/model.ts';
+import { cidText, parseCid, textOfCid } from '../../dag/cid.ts';
+import { encodeEmptyFile, encodeFileNode } from '../../dag/file-node.ts';
 import { sampled } from '../../testing/depth.ts';
 import { allReleased, gatewayOver, type TestGateway } from '../../testing/gateway.ts';
 import {
@@ -12,6 +15,7 @@ import {
   urlOf,
   WHOLE_FIXTURES,
 } from '../../testing/gateway-fixtures.ts';
+import { MemoryBlocks } from '../../testing/memory-blocks.ts';
 
 const dags = new Map<Fixture, FixtureDag>();
 let gateway: TestGateway;
@@ -30,6 +34,33 @@ function entryOf(dag: FixtureDag, ...names: string[]): FixtureEntry {
 }
 
 suite('a file', () => {
+  test('has a Last-Modified only where that is a time of HTTP, and not in the future', async () => {
+    const blocks = new MemoryBlocks();
+    const dated = gatewayOver({ block: (digest) => blocks.now(digest) });
+    for (const [seconds, said] of [
+      [1_700_000_000, 'Tue, 14 Nov 2023 22:13:20 GMT'],
+      [0, undefined],
+      [-1, undefined],
+      [9_000_000_000, undefined],
+      [9_000_000_000_000, undefined],
+    ] as const) {
+      const node = encodeEmptyFile({ mtimeNs: BigInt(seconds) * 1_000_000_000n });
+      const { headers } = await dated.app.inject({ url: `/ipfs/${cidText({ codec: DAG_PB, digest: blocks.put(node) }, 1)}` });
+      assert.equal(headers['last-modified'], said, `${seconds}`);
+    }
+  });
+
+  test('may have a root that its CID carries, which is no shard', async () => {
+    const blocks = new MemoryBlocks();
+    const shardCarOf = (cid: string) => void parseCid(cid);
+    const { app } = gatewayOver({ block: (digest) => blocks.now(digest), shardCarOf });
+    const digest = blocks.put(Buffer.from('abc'));
+    const node = encodeFileNode([{ codec: RAW, digest, fileBytes: 3, dagSize: 3 }], undefined, 1);
+    const cid = textOfCid(Uint8Array.of(1, DAG_PB, 0, node.length, ...node));
+    const { statusCode, payload } = await app.inject({ url: `/ipfs/${cid}` });
+    assert.deepEqual([statusCode, payload], [200, 'abc']);
+  });
+
   test('is what the slow model reads, of any path', async () => {
     for (const name of WHOLE_FIXTURES) {
       const dag = dagOf(name);
@@ -61,6 +92,27 @@ suite('a file', () => {
       }),
       { numRuns: sampled(100, 2000) },
     );
+  });
+
+  test('of many leaves gives any range, too, though its node is read again whenever the body goes on', async () => {
+    const blocks = new MemoryBlocks();
+    const leaf = (at: number) => Buffer.alloc(1000, at);
+    const leaves = Array.from(
+      { length: 100 },
+      (_, at) => ({ codec: RAW, digest: blocks.put(leaf(at)), fileBytes: 1000, dagSize: 1000 }) as const,
+    );
+    const root = cidText({ codec: DAG_PB, digest: blocks.put(encodeFileNode(leaves, undefined, 1)) }, 1);
+    const large = gatewayOver({ block: (digest) => blocks.now(digest) });
+    const contents = Buffer.concat(leaves.map((_, at) => leaf(at)));
+    for (const [from, to] of [
+      [0, 100_000],
+      [999, 1001],
+      [65_000, 99_999],
+    ] as const) {
+      const { statusCode, rawPayload } = await large.app.inject({ url: `/ipfs/${root}`, headers: { range: `bytes=${from}-${to - 1}` } });
+      assert.deepEqual([statusCode, rawPayload], [206, contents.subarray(from, to)]);
+    }
+    await allReleased(large);
   });
 
   test('gives a range although other blocks are missing, and an error before the answer where its first block is', async () => {

@@ -2,7 +2,9 @@
  * `/NAME@WHEN/PATH?QUERY` taken apart and put together. Names of files are bytes: each `%XX` is one byte whatever it is, `+` is a plus,
  * and `%2f` parts a path as `/` does (npm asks for `/@scope%2fname`).
  */
+
 import type { ByteString } from '../../core/model.ts';
+import { percentDecoded } from '../../core/path-bytes.ts';
 
 /** First parts of addresses that mean something else. A repository with such a name is reached as `NAME@7/…` only. */
 export const RESERVED_NAMES: ReadonlySet<string> = new Set([
@@ -68,14 +70,10 @@ const PLAIN = /^[\x01-\x24\x26-\x7e]*$/;
 function bytesOf(encoded: string): ByteString {
   if (PLAIN.test(encoded)) return encoded;
   if (/%(?![0-9a-fA-F]{2})/.test(encoded)) throw new BadAddress('a "%" begins no byte');
+  // What is beyond ASCII came as bytes: Node gives the target as latin1.
   const bytes = percentDecoded(encoded);
   if (bytes.includes('\0')) throw new BadAddress('a byte 0');
   return bytes;
-}
-
-/** The bytes that a part of an address stands for. What is beyond ASCII came as bytes: Node gives the target as latin1. */
-export function percentDecoded(encoded: string): ByteString {
-  return encoded.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /** A name or path as it stands in an address: all bytes but the unreserved characters of RFC 3986, and those that mean nothing in a path, are encoded. */

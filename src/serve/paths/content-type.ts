@@ -83,3 +83,9 @@ export const SANDBOX = 'sandbox allow-downloads allow-popups allow-popups-to-esc
 export function isDocument(type: string): boolean {
   return DOCUMENT.test(type);
 }
+
+/** Of an answer of one line: text, whatever stands in it. */
+export const LINE_HEADERS: Readonly<Record<string, string>> = {
+  'content-type': 'text/plain; charset=utf-8',
+  'x-content-type-options': 'nosniff',
+};

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { FILE, RAW, type SnapshotRecord } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
+import { hashesEach } from '../../testing/hashes-each.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 import { HotAnswers } from './hot-answers.ts';
 
@@ -24,7 +25,7 @@ class OneMirror {
   readonly path = join(dir, 'car');
   #end = 0;
   readonly #fd = openSync(this.path, 'w+');
-  readonly #file = { fd: this.#fd, isOpen: true };
+  readonly #file = { fd: this.#fd, isOpen: true, ...hashesEach };
   held = 0;
 
   readonly mirror: Mirror = {

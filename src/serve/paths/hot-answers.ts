@@ -5,19 +5,21 @@
  * An answer is kept under its address with the snapshot that was the head, and counts for as long as that is the head: it is never
  * stale. Only answers that depend on nothing else are kept: whole files of public repositories, at addresses without a query.
  *
- * Holds 24 MiB of headers and 48 MiB of bodies.
+ * Holds 24 MiB of headers and 32 MiB of bodies.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { LRUCache } from 'lru-cache';
-import { RAW, type SnapshotRecord } from '../../core/model.ts';
+import type { SnapshotRecord } from '../../core/model.ts';
+import { onlyLeafOf } from '../../dag/node-reader.ts';
 import type { Extent } from '../../read/stored/stored-blocks.ts';
 import type { FoundEntry } from '../../read/tree/tree-paths.ts';
 import type { Access } from '../access/access.ts';
-import { endWith, readSmall, SMALL_BYTES } from '../body/small-body.ts';
+import { readSmall, SMALL_BYTES } from '../body/small-body.ts';
+import { answerWhole, headerOf } from '../body/whole-answer.ts';
 import type { Mirror, MirrorView } from '../mirror.ts';
 
 const HEADERS_BYTES = 24 * 1024 * 1024;
-const BODIES_BYTES = 48 * 1024 * 1024;
+const BODIES_BYTES = 32 * 1024 * 1024;
 /** About what an answer takes on the heap beside its address: strings of its own, and places in two maps. */
 const ANSWER_BYTES = 900;
 const MOST_ADDRESS = 512;
@@ -52,10 +54,13 @@ export interface HotAnswersOptions {
 
 class Kept {
   readonly name: string;
-  readonly headers: string[];
+  /** As `headerOf` gives it. */
+  readonly header: string;
   /** Digest of the block that is the whole body; undefined when there is none. */
   readonly leaf: Uint8Array | undefined;
   readonly length: number;
+  /** The body, while it is among those that are kept. */
+  body: Uint8Array | undefined;
   /** Where the leaf was found last. */
   extent: Extent | undefined;
   /** The newest head for which it was found to hold. */
@@ -66,7 +71,7 @@ class Kept {
   constructor({ name, head, headers, file, body }: HotAnswer) {
     this.name = name;
     this.head = head;
-    this.headers = Object.entries(headers).flat();
+    this.header = headerOf(headers);
     this.leaf = leafOf(file);
     this.length = body.length;
   }
@@ -79,7 +84,13 @@ export class HotAnswers {
     sizeCalculation: (_, url) => url.length + ANSWER_BYTES,
     dispose: (kept) => void this.#bodies.delete(kept),
   });
-  readonly #bodies = new LRUCache<Kept, Uint8Array>({ maxSize: BODIES_BYTES, sizeCalculation: ({ length }) => length + 200 });
+  readonly #bodies = new LRUCache<Kept, Uint8Array>({
+    maxSize: BODIES_BYTES,
+    sizeCalculation: ({ length }) => length + 200,
+    dispose: (_, kept) => {
+      kept.body = undefined;
+    },
+  });
   #requests = 0;
 
   constructor(options: HotAnswersOptions) {
@@ -95,10 +106,7 @@ export class HotAnswers {
     const start = performance.now();
     const body = this.#bodyOf(kept);
     if (body === undefined) return false;
-    if (this.#options.isLogged)
-      for (let at = 0; at < kept.headers.length; at += 2) response.setHeader(kept.headers[at] as string, kept.headers[at + 1] as string);
-    else response.writeHead(200, kept.headers);
-    endWith(request, response, body);
+    answerWhole(request, response, { header: kept.header, body, isLogged: this.#options.isLogged });
     this.#options.metrics.answered('path', 'GET', 200, kept.length, (performance.now() - start) / 1000);
     return true;
   }
@@ -110,7 +118,7 @@ export class HotAnswers {
     const kept = new Kept(answer);
     this.#answers.set(url, kept);
     // What is read anew each time stays out until it is asked for again soon.
-    if (kept.leaf === undefined) this.#bodies.set(kept, body);
+    if (kept.leaf === undefined) this.#keepBody(kept, body);
     kept.askedAt = this.#requests;
   }
 
@@ -124,10 +132,9 @@ export class HotAnswers {
         kept.head = head;
       }
       if (access.isPrivate(kept.name)) return undefined;
-      const known = this.#bodies.get(kept);
-      if (known !== undefined) {
+      if (kept.body !== undefined) {
         metrics.hit('bodies');
-        return known;
+        return this.#bodies.get(kept);
       }
       if (kept.leaf === undefined) return undefined;
       metrics.miss('bodies');
@@ -152,8 +159,13 @@ export class HotAnswers {
    */
   #admit(kept: Kept, body: Uint8Array): void {
     const now = ++this.#requests;
-    if (now - kept.askedAt <= this.#bodies.size + FIRST_BODIES) this.#bodies.set(kept, Buffer.from(body));
+    if (now - kept.askedAt <= this.#bodies.size + FIRST_BODIES) this.#keepBody(kept, Buffer.from(body));
     kept.askedAt = now;
+  }
+
+  #keepBody(kept: Kept, body: Uint8Array): void {
+    this.#bodies.set(kept, body);
+    kept.body = body;
   }
 }
 
@@ -162,10 +174,8 @@ const FIRST_BODIES = 1024;
 
 /** The digest of the raw leaf that is all of the file, if there is one. */
 export function leafOf({ digest, node }: FoundEntry): Uint8Array | undefined {
-  if (node === undefined) return Buffer.from(digest);
-  const [link] = node.links;
-  const isOnly = node.links.length === 1 && (node.data?.length ?? 0) === 0 && link?.codec === RAW && link.inline === undefined;
-  return isOnly && link !== undefined ? Buffer.from(link.digest) : undefined;
+  const leaf = node === undefined ? digest : onlyLeafOf(node)?.digest;
+  return leaf === undefined ? undefined : Buffer.from(leaf);
 }
 
 function hasConditions(headers: IncomingHttpHeaders): boolean {

@@ -1,4 +1,5 @@
 /** Answers requests for paths: finds what is meant, and says how the answer begins, as plain data. Sending it is `path-routes.ts`. */
+
 import type { IncomingHttpHeaders } from 'node:http';
 import { type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { NotInTree } from '../../read/tree/tree.ts';
@@ -6,6 +7,7 @@ import { TreePaths } from '../../read/tree/tree-paths.ts';
 import type { MirrorView, ServedRepository } from '../mirror.ts';
 import { type Address, encodeName, encodePath } from './address.ts';
 import { type ByteRange, decide, noSuchBytes, partOf } from './conditions.ts';
+import { LINE_HEADERS } from './content-type.ts';
 import type { ListingForm } from './listing.ts';
 import { LISTING_POLICY } from './page.ts';
 import { type DirectoryResource, etagOf, type FileResource, preferenceOf, type Resource, resourceAt, type TreeToRead } from './resource.ts';
@@ -138,18 +140,17 @@ export function fileAnswer(
 ): PathAnswer {
   const { size, validators } = resource;
   const decision = decide(headers, validators, size, method);
-  const common: Readonly<Record<string, string>> = {
-    ...resource.headers,
-    'cache-control': cacheControl,
-    ...(snapshot === undefined ? {} : { [SNAPSHOT_HEADER]: encodeURI(snapshotName(snapshot)) }),
-  };
+  // Names are added one by one: several spreads in one literal took 10 µs.
+  const common: Record<string, string> = { ...resource.headers };
+  common['cache-control'] = cacheControl;
+  if (snapshot !== undefined) common[SNAPSHOT_HEADER] = encodeURI(snapshotName(snapshot));
   switch (decision.status) {
     case 200:
     case 206: {
       const { from, to, headers } = partOf(decision, size);
       return {
         status: decision.status,
-        headers: { ...common, ...headers },
+        headers: Object.assign(common, headers),
         // A range is looked at for GET alone, and is never empty.
         body: method === 'HEAD' || size === 0 ? NONE : { kind: 'file', resource, range: { from, to } },
       };
@@ -183,7 +184,7 @@ function listingAnswer({ method, headers }: PathRequest, listing: ListingBody, c
 }
 
 function snapshotsAnswer({ method, headers, address }: PathRequest, repository: ServedRepository): PathAnswer {
-  if (address.path !== '') return notFound('a number or a date follows the "@"');
+  if (address.path !== '') return notFound('a number, a date or a tag follows the "@"');
   if (!address.endsInSlash) return redirect(address, REVALIDATED);
   const form = formOf(new URLSearchParams(address.query), headers.accept);
   return {
@@ -219,7 +220,7 @@ function notFound(why: string): PathAnswer {
 export function plain(status: number, line: string, headers: Readonly<Record<string, string>> = {}): PathAnswer {
   return {
     status,
-    headers: { ...headers, 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' },
+    headers: { ...headers, ...LINE_HEADERS },
     body: { kind: 'text', text: `${line}\n` },
   };
 }

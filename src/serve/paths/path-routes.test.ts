@@ -71,6 +71,25 @@ test('the head, a number and a date lead to their snapshots, and what can never 
   assert.match((await ask('/debian@2026-11-23/')).body, /the oldest snapshot is debian@1 of 2026-11-24/);
 });
 
+test('a tag leads to its snapshot, in lists too, and is asked about each time, as it may move', async (t) => {
+  mirror.tags.set('debian', { tested: 1, newest: 3 });
+  t.after(() => mirror.tags.clear());
+  for (const [tag, wanted] of [
+    ['tested', 'one'],
+    ['newest', 'three'],
+  ]) {
+    const { body, headers } = await ask(`/debian@${tag}/state`);
+    assert.deepEqual([body, headers['cache-control']], [wanted, 'no-cache']);
+  }
+  assert.equal((await ask('/debian@other/state')).statusCode, 404);
+  const list = JSON.parse((await ask('/debian@/?format=json')).body) as { tags: string[] }[];
+  assert.deepEqual(
+    list.map(({ tags }) => tags),
+    [['newest'], [], ['tested']],
+  );
+  assert.match((await ask('/debian@/', { accept: 'text/html' })).body, /<a href="\/debian@tested\/">tested<\/a>/);
+});
+
 test('what the head does not have comes from the snapshot before it, if it is a file, and says so', async () => {
   const { statusCode, body, headers } = await ask('/debian/second-only');
   assert.deepEqual([statusCode, body, headers['shardctl-snapshot'], headers['cache-control']], [200, '2', 'debian@2', 'no-cache']);

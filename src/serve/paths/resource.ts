@@ -81,21 +81,22 @@ async function indexOf(tree: TreeToRead, { path }: FoundEntry, prefer: Preferenc
 async function fileResource(tree: TreeToRead, file: FoundEntry, type: string, isIndex = false): Promise<FileResource> {
   const size = file.node?.fileBytes ?? (await tree.blocks.sizeOf(file.digest)) ?? 0;
   const etag = etagOf(file);
-  const modified = modifiedOf(file, tree.committed);
+  const modified = modifiedOf(file.node?.mtimeNs, tree.committed);
   return { kind: 'file', file, size, validators: { etag, modified }, headers: fileHeaders(etag, modified, type, isIndex) };
 }
 
 /** @param isIndex the file was chosen by what the request accepts */
 export function fileHeaders(etag: string, modified: number | undefined, type = OCTETS, isIndex = false): Record<string, string> {
-  return {
+  const headers: Record<string, string> = {
     'content-type': type,
     etag,
-    ...(modified === undefined ? {} : { 'last-modified': new Date(modified * 1000).toUTCString() }),
     'accept-ranges': 'bytes',
     'x-content-type-options': 'nosniff',
-    ...(isDocument(type) ? { 'content-security-policy': SANDBOX } : {}),
-    ...(isIndex ? { vary: 'Accept' } : {}),
   };
+  if (modified !== undefined) headers['last-modified'] = new Date(modified * 1000).toUTCString();
+  if (isDocument(type)) headers['content-security-policy'] = SANDBOX;
+  if (isIndex) headers.vary = 'Accept';
+  return headers;
 }
 
 export function etagOf(entry: BlockId): string {
@@ -103,8 +104,8 @@ export function etagOf(entry: BlockId): string {
 }
 
 /** Seconds since 1970, rounded down as HTTP's dates are. */
-function modifiedOf({ node }: FoundEntry, committed: number): number | undefined {
-  if (node?.mtimeNs === undefined || node.mtimeNs < 0n) return undefined;
-  const seconds = node.mtimeNs / 1_000_000_000n;
-  return seconds > BigInt(Math.floor(committed)) ? undefined : Number(seconds);
+export function modifiedOf(mtimeNs: bigint | undefined, latest: number): number | undefined {
+  if (mtimeNs === undefined || mtimeNs < 0n) return undefined;
+  const seconds = mtimeNs / 1_000_000_000n;
+  return seconds > BigInt(Math.floor(latest)) ? undefined : Number(seconds);
 }

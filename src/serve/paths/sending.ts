@@ -2,12 +2,11 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
+import { fileBytes } from '../../read/files/file-bytes.ts';
 import type { FileBlocks } from '../../read/files/file-leaves.ts';
 import { type FileAnswer, madeInTurn, type SendHooks, sendFile } from '../body/send.ts';
-import { endWith, readSmall, SMALL_BYTES } from '../body/small-body.ts';
+import { endWith, joined, readSmall, SMALL_BYTES } from '../body/small-body.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
-import { isOneLeaf } from '../hashes/hashing.ts';
 import type { MirrorView } from '../mirror.ts';
 import { leafOf } from './hot-answers.ts';
 import { type ListingBudget, ReaderLeft, rowsOf } from './listing.ts';
@@ -72,7 +71,7 @@ async function sendFileAnswer(
 ): Promise<FastifyReply> {
   const { resource, range } = body;
   const { status, headers } = answer;
-  const windows: Windows = (from, to) => fileBytes(resource.file, from, to, seen);
+  const windows: Windows = (from, to, areCopied) => fileBytes(resource.file, from, to, seen, areCopied);
   const onBytes = hashingOf(body, hashes);
   try {
     const block = blockNow(resource, seen);
@@ -88,7 +87,7 @@ async function sendFileAnswer(
       await sendFile(reply, { status, headers, ...range, windows }, { onCut, onBytes });
       return reply;
     }
-    const bytes = await madeInTurn(async () => await joined(windows(range.from, range.to), range.to - range.from));
+    const bytes = await madeInTurn(async () => await joined(windows(range.from, range.to, true), range.to - range.from));
     onBytes?.(bytes);
     if (status === 200) onSmall?.(answer, resource, bytes);
     return reply.code(status).headers(headers).send(bytes);
@@ -102,18 +101,6 @@ function blockNow({ file, size }: FileResource, blocks: Pick<FileBlocks, 'extent
   const leaf = size <= SMALL_BYTES ? leafOf(file) : undefined;
   const extent = leaf === undefined ? undefined : blocks.extentNow(leaf);
   return leaf === undefined || extent?.length !== size ? undefined : readSmall(extent, leaf);
-}
-
-async function joined(windows: AsyncIterable<Window>, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  let at = 0;
-  for await (const window of windows) {
-    for (const part of window) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-  }
-  return bytes;
 }
 
 /** A listing whose first rows are there: a directory that cannot be read at all is answered with an error. */
@@ -132,7 +119,8 @@ type Windows = FileAnswer['windows'];
 /** A file that is given out whole is hashed on the way, if somebody has ever asked for files by their hashes and this one is not known. */
 function hashingOf({ resource: { file, size }, range }: Body & { kind: 'file' }, hashes: FileHashes): SendHooks['onBytes'] {
   const isWhole = range.from === 0 && range.to === size;
-  if (!isWhole || !hashes.isInUse || file.node === undefined || isOneLeaf(file.node) || hashes.isHashed(file.digest)) return undefined;
+  // The block of a file that is one leaf says its sha256 by itself.
+  if (!isWhole || !hashes.isInUse || hashes.isFull || leafOf(file) !== undefined || hashes.isHashed(file.digest)) return undefined;
   const hash = createHash('sha256');
   let bytes = 0;
   return (part) => {

@@ -15,18 +15,20 @@ export interface MeantSnapshot {
 export class NoSuchSnapshot extends Error {}
 
 /** @param when after the `@`; undefined for the head @throws NoSuchSnapshot */
-export function meantSnapshot({ name, head, snapshots }: ServedRepository, when: string | undefined): MeantSnapshot {
+export function meantSnapshot({ name, head, snapshots, tags }: ServedRepository, when: string | undefined): MeantSnapshot {
   if (when === undefined) return { snapshot: head, isFixed: false };
-  const snapshot = snapshotAt(snapshots, when);
+  const snapshot = snapshotAt(snapshots, when, tags);
   if (snapshot !== undefined) {
-    // What is committed from now on is not older than the head. So only a date that leads to the head may lead to another one later.
-    return { snapshot, isFixed: /^\d+$/.test(when) || snapshot.number !== head.number };
+    // What is committed from now on is not older than the head. So only a date that leads to the head may lead to another one later,
+    // and a tag may be given to another snapshot at any time.
+    const isDate = endOfDate(when) !== undefined;
+    return { snapshot, isFixed: /^\d+$/.test(when) || (isDate && snapshot.number !== head.number) };
   }
   const [oldest] = snapshots;
   if (oldest !== undefined && endOfDate(when) !== undefined)
     throw new NoSuchSnapshot(`${name} was not here at ${when}: the oldest snapshot is ${snapshotName(oldest)} of ${oldest.time}`);
   throw new NoSuchSnapshot(
-    `there is no snapshot ${name}@${displayPath(when)}: a number or a date such as 2026-11-25 or 20261125T120000Z follows the "@"`,
+    `there is no snapshot ${name}@${displayPath(when)}: a number, a tag, or a date such as 2026-11-25 or 20261125T120000Z follows the "@"`,
   );
 }
 

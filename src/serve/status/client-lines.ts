@@ -18,7 +18,12 @@ export function clientLines({ name, head, kind }: Pick<RepositoryState, 'name' |
     ...toolLines(name, kind, address, bare),
     {
       title: 'IPFS',
-      lines: [`ipfs pin add --progress /ipfs/${head.tree}`, `ipfs get -o ${shellWord(`./${name}`)} /ipfs/${head.tree}`],
+      // The shards first: Kubo fetches their blocks side by side, and those of a tree one after the other.
+      lines: [
+        `ipfs pin add --progress /ipfs/${head.cid}/shards`,
+        `ipfs pin add --progress /ipfs/${head.tree}`,
+        `ipfs get -o ${shellWord(`./${name}`)} /ipfs/${head.tree}`,
+      ],
     },
     { title: 'rclone', lines: [`rclone copy --http-url ${shellWord(address)} :http: ${shellWord(`./${name}`)}`] },
   ];

@@ -16,7 +16,7 @@ import {
   type UpdateRecord,
   updateRecords,
 } from '../../home/runs/records.ts';
-import { type PeerFigures, type ShardFigures, shardFigures } from '../../maintain/figures/home-readings.ts';
+import { heldBackIn, type PeerFigures, type ShardFigures, shardFigures } from '../../maintain/figures/home-readings.ts';
 import type { Peer } from '../../peer/peer.ts';
 import type { Mirror, MirrorView, ServedRepository } from '../mirror.ts';
 import { kindOf, type RepositoryKind } from './repository-kind.ts';
@@ -40,6 +40,8 @@ export interface RepositoryState {
   readonly figures: ShardFigures;
   /** How many are kept. */
   readonly snapshots: number;
+  /** How many newer ones the gate holds back. */
+  readonly heldBack: number;
   /** The newest of them, oldest first. */
   readonly points: readonly SnapshotPoint[];
   readonly kind: RepositoryKind;
@@ -53,12 +55,15 @@ export interface PeerState extends PeerFigures {
   readonly error?: string;
 }
 
+/** The last run of a command that cares for the home. */
+export type MaintenanceState = readonly [MaintenanceCommand, MaintenanceRecord];
+
 export interface HomeState {
   /** Goes up by one with each change. */
   readonly version: number;
   readonly repositories: readonly RepositoryState[];
   readonly peers: readonly PeerState[];
-  readonly maintenance: readonly (readonly [MaintenanceCommand, MaintenanceRecord])[];
+  readonly maintenance: readonly MaintenanceState[];
   readonly lastLocked: number | undefined;
   /** Whether a block could be read when that was last tried; undefined before the first try. */
   readonly isReadable: boolean | undefined;
@@ -181,8 +186,8 @@ export class HomeStates {
   }
 
   async #repository(view: MirrorView, { name, head, snapshots }: ServedRepository): Promise<RepositoryState> {
-    const { runs, demand } = this.#source;
-    const figures = await shardFigures({ index: view.index, peers: view.peers, demand }, head);
+    const { runs } = this.#source;
+    const figures = await shardFigures({ index: view.index, peers: view.peers, demand: this.#source.demand() }, head);
     const first = Math.max(0, snapshots.length - MOST_POINTS);
     const points: SnapshotPoint[] = [];
     for (const [at, snapshot] of snapshots.slice(first).entries()) {
@@ -195,6 +200,7 @@ export class HomeStates {
       head,
       figures,
       snapshots: snapshots.length,
+      heldBack: heldBackIn(view.index, name),
       points,
       kind: await this.#kind(view, head),
       runs: updateRecords(runs, name),
@@ -256,8 +262,8 @@ export class HomeStates {
     const known = { name, kind, tags, shards, drained: drained === true };
     if (answer === undefined) return { ...known, metric: undefined };
     if ('error' in answer) return { ...known, metric: undefined, error: answer.error };
-    const { usedBytes, freeBytes } = answer.metric;
-    return { ...known, metric: { usedBytes, freeBytes } };
+    const { usedBytes, freeBytes, disk } = answer.metric;
+    return { ...known, metric: { usedBytes, freeBytes, ...(disk === undefined ? {} : { disk }) } };
   }
 
   /** Whether the root of a tree can be read: of another repository each time. */
@@ -276,8 +282,8 @@ export class HomeStates {
 
 /** What two states differ in, as text, where they differ. Lists of shards are not in it: a snapshot's CID stands for them. */
 function signatureOf({ repositories, ...state }: Omit<HomeState, 'version'>): string {
-  const each = repositories.map(({ name, head, figures, snapshots, kind, runs, failure }) => [
-    [name, head.cid, head.time, snapshots],
+  const each = repositories.map(({ name, head, figures, snapshots, heldBack, kind, runs, failure }) => [
+    [name, head.cid, head.time, snapshots, heldBack],
     [figures, kind, runs.length, runs.at(-1), failure],
   ]);
   return JSON.stringify([state, each]);

@@ -25,7 +25,9 @@ const HOMES: Readonly<Record<string, (home: StatusHome) => Promise<void>>> = {
       ['a2', 'berlin', 88],
       ['b1', 'oslo', 97],
     ] as const) {
-      home.peer(name, zone, { usedBytes: used * 1e10, freeBytes: (100 - used) * 1e10 });
+      // Two of them on one disk.
+      const disk = zone === 'berlin' ? { disk: { id: '1', freeBytes: 6e11 } } : {};
+      home.peer(name, zone, { usedBytes: used * 1e10, freeBytes: (100 - used) * 1e10, ...disk });
     }
     home.peer('b2', 'oslo', () => Promise.reject(new Error('refused')));
     recordUpdate(home.runs, 'debian', { ...RUN, number: 60, changedEntries: 1234, newBytes: 5e8 });

@@ -2,14 +2,15 @@
 import { createHash } from 'node:crypto';
 import { EXIT } from '../../core/errors.ts';
 import { formatCount } from '../../home/sizes.ts';
+import { freeTogether } from '../../maintain/figures/free-together.ts';
 import { encodeName } from '../paths/address.ts';
 import { escapeHtml } from '../paths/page.ts';
 import { clientLines } from './client-lines.ts';
-import type { HomeState, PeerState, RepositoryState } from './home-state.ts';
+import type { HomeState, MaintenanceState, PeerState, RepositoryState } from './home-state.ts';
 import { ago, bar, count, safe, size, span } from './html.ts';
 import { SCRIPT, STYLE } from './page-style.ts';
 import { plot } from './plot.ts';
-import { meaningOf, type Trouble, troublesOf } from './troubles.ts';
+import { type Finding, findingOf, meaningOf, type Trouble, troublesOf } from './troubles.ts';
 
 export interface PageOptions {
   readonly state: HomeState;
@@ -85,13 +86,15 @@ function overview(options: PageOptions): string {
     facts(state),
     `<h2>Repositories</h2>${repositories.length === 0 ? none : shown}`,
     peers.length === 0 ? '' : `<h2>Peers</h2><div class="zones">${zones(peers)}</div>`,
-    maintenance.length === 0 ? '' : `<h2>Care</h2><div class="care">${maintenance.map((one) => care(one, options.now)).join('')}</div>`,
+    maintenance.length === 0
+      ? ''
+      : `<h2>Care</h2><div class="care">${maintenance.map((one) => care(one, findingOf(one, maintenance), options.now)).join('')}</div>`,
   ].join('\n');
 }
 
 function facts({ repositories, peers }: HomeState): string {
   const sum = (of: (repository: RepositoryState) => number) => repositories.reduce((total, repository) => total + of(repository), 0);
-  const free = peers.reduce((total, { metric }) => total + (metric?.freeBytes ?? 0), 0);
+  const free = freeTogether(peers.map(({ metric }) => metric));
   const answering = peers.filter(({ error }) => error === undefined).length;
   const all: [string, string][] = [
     ['Repositories', formatCount(repositories.length)],
@@ -99,7 +102,7 @@ function facts({ repositories, peers }: HomeState): string {
     ['Size', size(sum(({ head }) => head.bytes))],
     ['Snapshots', formatCount(sum(({ snapshots }) => snapshots))],
     ['Peers', answering === peers.length ? formatCount(peers.length) : `${formatCount(answering)} of ${formatCount(peers.length)}`],
-    ['Free', size(free)],
+    [free.sharedDisks > 0 ? 'Free, each disk counted once' : 'Free', size(free.bytes)],
   ];
   return `<dl class="facts">${all.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('')}</dl>`;
 }
@@ -171,7 +174,8 @@ function zoneOf({ tags }: PeerState): string {
 
 function zonePart(zone: string, peers: readonly PeerState[]): string {
   const heading = zone === '' ? 'without a zone' : `<span class="dim">zone</span> ${safe(zone)}`;
-  const [used, free] = peers.reduce(([u, f], { metric }) => [u + (metric?.usedBytes ?? 0), f + (metric?.freeBytes ?? 0)], [0, 0]);
+  const used = peers.reduce((sum, { metric }) => sum + (metric?.usedBytes ?? 0), 0);
+  const free = freeTogether(peers.map(({ metric }) => metric)).bytes;
   const total = peers.length > 1 ? `<span class="small dim">${size(used)} of ${size(used + free)}</span>` : '';
   return `<section class="card zone"><div class="top"><h4>${heading}</h4>${total}</div>${peers.map(peerPart).join('')}</section>`;
 }
@@ -195,8 +199,9 @@ const CARE: Readonly<Record<string, (figures: Readonly<Record<string, number>>) 
   prune: ({ pruneFreed: freed = 0, pruneUnused: unused = 0 }) => `${size(freed)} freed, ${size(unused)} unused left`,
 };
 
-function care([command, { ended, exitCode, seconds, figures }]: HomeState['maintenance'][number], now: number): string {
-  const state = exitCode === EXIT.done ? '' : `<span class="pill bad">${exitCode}</span>`;
+function care([command, { ended, exitCode, seconds, figures }]: MaintenanceState, finding: Finding, now: number): string {
+  const level = finding === 'stands' ? 'bad' : 'warn';
+  const state = exitCode === EXIT.done || finding === 'settled' ? '' : `<span class="pill ${level}">${exitCode}</span>`;
   const what = exitCode === EXIT.done || exitCode === EXIT.damage ? (CARE[command]?.(figures) ?? '') : meaningOf(exitCode);
   return `<section class="card"><div class="top"><h4>${command}</h4>${state}</div><p class="meta">${ago(Date.parse(ended), now)}, took ${span(seconds)}</p><p class="meta">${what}</p></section>`;
 }

@@ -43,12 +43,13 @@ test('a tree of files is no mirror of a tool', async () => {
 });
 
 test('lines that are copied into a shell are words there, whatever the name', async () => {
-  const head = { tree: 'bafy' } as never;
+  const head = { cid: 'bafysnapshot', tree: 'bafytree' } as never;
   const all = clientLines({ name: `a b'$(x)`, head, kind: { tool: 'npm' } }, 'http://h:1').flatMap(({ lines }) => lines);
   assert.deepEqual(all, [
     `npm config set registry 'http://h:1/a%20b%27$%28x%29/'`,
-    'ipfs pin add --progress /ipfs/bafy',
-    `ipfs get -o './a b'\\''$(x)' /ipfs/bafy`,
+    'ipfs pin add --progress /ipfs/bafysnapshot/shards',
+    'ipfs pin add --progress /ipfs/bafytree',
+    `ipfs get -o './a b'\\''$(x)' /ipfs/bafytree`,
     `rclone copy --http-url 'http://h:1/a%20b%27$%28x%29/' :http: './a b'\\''$(x)'`,
   ]);
 });

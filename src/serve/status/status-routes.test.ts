@@ -54,6 +54,7 @@ test('metrics tell of repositories, peers and care, and a peer that hangs holds 
   for (const line of [
     'shardctl_files{repository="debian"} 3000',
     'shardctl_snapshots{repository="debian"} 3',
+    'shardctl_snapshots_held{repository="debian"} 0',
     'shardctl_shards_under_replicated{repository="debian"} 1',
     'shardctl_shards_damaged{repository="debian"} 1',
     'shardctl_last_run_exit_code{repository="debian"} 0',
@@ -135,6 +136,46 @@ test('the page says what is wrong and what to do, shows no path of the server, a
     headers.get('content-security-policy') ?? '',
     /^default-src 'none'; style-src 'sha256-[^ ']+'; script-src 'sha256-[^ ']+'; connect-src 'self'/,
   );
+});
+
+test('peers on one disk share what it has free, in the metrics and on the page, which says so', async () => {
+  const disk = { id: '7', freeBytes: 300 };
+  home.peer('a', 'z', { usedBytes: 100, freeBytes: 300, disk });
+  home.peer('b', 'z', { usedBytes: 100, freeBytes: 300, disk });
+  home.peer('kubo', undefined, { usedBytes: 100, freeBytes: 50 });
+  const url = await home.listen();
+  assert.match(await untilHas(`${url}/metrics`, /^shardctl_free_bytes /m), /^shardctl_free_bytes 350$/m);
+  const page = await text(url);
+  assert.match(page, /<dt>Free, each disk counted once<\/dt><dd>350&nbsp;B</);
+  assert.match(page, /200&nbsp;B of 500&nbsp;B/);
+});
+
+test('a silence or a missing replica that verify has found is no trouble any more when repair has ended well since', async () => {
+  const at = (hour: number, exitCode: number, figures = {}) => ({ ...RUN, ended: `2026-11-26T0${hour}:00:00.000Z`, exitCode, figures });
+  const url = await home.listen();
+  const expect = async (expected: RegExp) => {
+    home.changed();
+    await untilHas(url, expected);
+  };
+  for (const code of [42, 44]) {
+    recordMaintenance(home.runs, 'verify', at(2, code));
+    recordMaintenance(home.runs, 'repair', at(1, 0));
+    await expect(/1&nbsp;thing to look at/);
+    recordMaintenance(home.runs, 'repair', at(3, 0));
+    await expect(/all is well/);
+    assert.doesNotMatch(await text(url), /class="pill bad"/);
+  }
+  recordMaintenance(home.runs, 'repair', at(4, 42));
+  await expect(/2&nbsp;things to look at/);
+});
+
+test('damage that verify has read back stays in doubt after a repair, until verify has looked again', async () => {
+  const verified = { ...RUN, exitCode: 44, figures: { verifyReadBytes: 1 } };
+  recordMaintenance(home.runs, 'verify', verified);
+  recordMaintenance(home.runs, 'repair', { ...RUN, ended: '2026-11-26T11:30:00.000Z', figures: {} });
+  const url = await home.listen();
+  const page = await untilHas(url, /repair has ended well since: <code>shardctl verify --read-data<\/code> looks again/);
+  assert.match(page, /<span class="pill warn">1&nbsp;thing to look at/);
 });
 
 test('a header Host that is none does not get into the page', async () => {

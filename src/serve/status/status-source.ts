@@ -5,8 +5,8 @@ import type { Demand } from '../../storing/demand.ts';
 export interface StatusSource {
   /** Directory of what the last runs came to. */
   readonly runs: string;
-  /** What the home asks for. */
-  readonly demand: Demand;
+  /** What the home asks for now. */
+  demand(): Demand;
   /** The runs of the home that go on now. Reads a few small files. */
   running(): readonly RunningRun[];
   /** Milliseconds since 1970: when a run last took or gave back the lock, whether it changed something or not. Undefined when none ever has. */

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import type { RunningRun } from '../../home/runs/running.ts';
 import { Readings } from '../../maintain/figures/gauges.ts';
-import { addCommand, addHead, addLastRuns, addPeer } from '../../maintain/figures/home-readings.ts';
+import { addCommand, addHead, addLastRuns, addPeers } from '../../maintain/figures/home-readings.ts';
 import type { Access, Asker } from '../access/access.ts';
 import { type Family, plain, textOf } from './exposition.ts';
 import type { HomeState, HomeStates } from './home-state.ts';
@@ -101,12 +101,16 @@ export class StatusView {
   #families(asker: Asker): Family[] {
     const { repositories, peers, maintenance, lastLocked } = this.stateFor(asker);
     const readings = new Readings();
-    for (const { name, head, figures, snapshots, runs, failure } of repositories) {
+    for (const { name, head, figures, snapshots, heldBack, runs, failure } of repositories) {
       addHead(readings, head, figures);
       readings.add('snapshots', { repository: name }, snapshots);
+      readings.add('heldBack', { repository: name }, heldBack);
       addLastRuns(readings, name, runs, failure);
     }
-    for (const peer of peers) if (peer.metric !== undefined || peer.error !== undefined) addPeer(readings, peer);
+    addPeers(
+      readings,
+      peers.filter(({ metric, error }) => metric !== undefined || error !== undefined),
+    );
     if (lastLocked !== undefined) readings.add('homeLastRun', {}, lastLocked / 1000);
     for (const [command, record] of maintenance) addCommand(readings, command, record, record.figures);
     return [...readings.families()].map((family) => ({ ...family, type: 'gauge' as const, aggregator: 'first' as const }));

@@ -18,7 +18,9 @@ async function until(url: string, expected: RegExp): Promise<string> {
   }
 }
 
-test('another process is seen at work, a new snapshot comes by itself, and workers count together', { skip: onlyInAll() }, async () => {
+test('another process is seen at work, a new snapshot and new settings come by themselves, and workers count together', {
+  skip: onlyInAll(),
+}, async () => {
   const program = new Program();
   try {
     const source = program.path('source');
@@ -48,6 +50,10 @@ test('another process is seen at work, a new snapshot comes by itself, and worke
       program.succeeds('update');
       assert.match(await until(`${url}/`, /2&nbsp;snapshots/), /\(@2\)/);
       program.succeeds('verify');
+      program.succeeds('peers', 'add', 'local', program.path('second'));
+      program.succeeds('config', 'replication', '2');
+      const metrics = await until(`${url}/metrics`, /^shardctl_shards_under_replicated\{repository="n"\} [1-9]/m);
+      assert.match(metrics, /^shardctl_peer_answers\{peer="second"\} 1$/m);
     } finally {
       await serve.stop();
     }

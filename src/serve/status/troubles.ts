@@ -2,7 +2,7 @@
 import { shellWord } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
 import { escapeHtml } from '../paths/page.ts';
-import type { HomeState } from './home-state.ts';
+import type { HomeState, MaintenanceState } from './home-state.ts';
 import { ago, count, safe } from './html.ts';
 
 export interface Trouble {
@@ -33,6 +33,21 @@ export function meaningOf(exitCode: number): string {
 /** Such codes come with a snapshot that was committed, or from a person: nothing is lost. */
 const MILD: ReadonlySet<number> = new Set([EXIT.unreadable, EXIT.unstable, EXIT.interrupted, EXIT.terminated]);
 
+/**
+ * What has become of what a run has found. `repair` asks all peers for all that `verify` looks at, so one that ended well has settled
+ * it; only bytes that `verify` has read back it may not have read: then `verify` must look again.
+ */
+export type Finding = 'stands' | 'settled' | 'doubtful';
+
+export function findingOf([command, { ended, exitCode, figures }]: MaintenanceState, all: readonly MaintenanceState[]): Finding {
+  if (command !== 'verify' || (exitCode !== EXIT.damage && exitCode !== EXIT.tooFewPeers)) return 'stands';
+  const isRepaired = all.some(
+    ([other, repair]) => other === 'repair' && repair.exitCode === EXIT.done && Date.parse(repair.ended) > Date.parse(ended),
+  );
+  if (!isRepaired) return 'stands';
+  return exitCode === EXIT.damage && (figures.verifyReadBytes ?? 0) > 0 ? 'doubtful' : 'settled';
+}
+
 /** @param now milliseconds since 1970 */
 export function troublesOf({ repositories, peers, maintenance, isReadable }: HomeState, now: number): Trouble[] {
   const bad: string[] = [];
@@ -56,10 +71,14 @@ export function troublesOf({ repositories, peers, maintenance, isReadable }: Hom
       (MILD.has(failure.exitCode) ? warn : bad).push(text);
     }
   }
-  for (const [command, { exitCode, ended }] of maintenance) {
-    if (exitCode === EXIT.done || MILD.has(exitCode)) continue;
+  for (const run of maintenance) {
+    const [command, { exitCode, ended, figures }] = run;
+    const finding = findingOf(run, maintenance);
+    if (exitCode === EXIT.done || MILD.has(exitCode) || finding === 'settled') continue;
     const text = `<b>${command}</b> ended ${ago(Date.parse(ended), now)}: ${meaningOf(exitCode)}`;
-    bad.push(command === 'verify' && exitCode === EXIT.damage ? `${text}; <code>shardctl repair</code>` : text);
+    const option = (figures.verifyReadBytes ?? 0) > 0 ? ' --read-data' : '';
+    if (finding === 'doubtful') warn.push(`${text}; repair has ended well since: <code>shardctl verify${option}</code> looks again`);
+    else bad.push(command === 'verify' && exitCode === EXIT.damage ? `${text}; <code>shardctl repair${option}</code>` : text);
   }
   return [...bad.map((text) => ({ level: 'bad' as const, text })), ...warn.map((text) => ({ level: 'warn' as const, text }))];
 }
