@@ -4,5 +4,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`shardctl: needs Node 20.19 or later, this is ${process.version}; install a newer Node`);
   process.exit(2);
 }
-const { main } = await import('../dist/src/cli/main.js');
+const { main } = await import('../dist/src/cli/main.js').catch((error) => {
+  if (error.code !== 'EMFILE') throw error;
+  console.error('shardctl: this process may have no more files open; `ulimit -n 4096` allows more in this shell');
+  process.exit(1);
+});
 await main(process.argv.slice(2));

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
 import { acquireLock } from '../home/lock.ts';
 import { oneIn } from '../testing/depth.ts';
 import { fixture, Program } from '../testing/program.ts';
 import { systemProcesses } from './session/process-table.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(5);
 
 let program: Program;
 beforeEach(() => {
@@ -143,4 +144,37 @@ test('an interrupted add says how to go on, leaves no lock, and the next one fin
   assert.deepEqual(readdirSync(join(program.home, 'lock')), []);
   program.succeeds('add', source, '--shard-size', '1MiB');
   program.succeeds('verify', '--read-data');
+});
+
+test('with few files to open serve takes few connections, and says so', { skip: sample() }, async () => {
+  mkdirSync(program.path('mirror'));
+  program.succeeds('add', 'mirror', '-q');
+  const child = program.startBy(
+    (...command) => ['sh', '-c', 'ulimit -n 128 && exec "$@"', 'sh', ...command],
+    'serve',
+    '--listen',
+    '127.0.0.1:0',
+  );
+  let said = '';
+  for await (const text of (child.stderr as Readable).setEncoding('utf8')) {
+    said += text;
+    if (said.includes('serving on')) child.kill('SIGTERM');
+  }
+  assert.match(said, /^warning: no more than 32 connections at once, because this process may have only 128 files open; `ulimit -n 4096`/);
+});
+
+test('who may have too few files open is told so, and how to have more, while the program loads and while it runs', {
+  skip: sample(),
+}, () => {
+  mkdirSync(program.path('mirror'));
+  program.succeeds('add', 'mirror', '-q');
+  for (const [limit, ...command] of [
+    ['20', 'status'],
+    ['32', 'verify'],
+    ['48', 'serve', '--listen', '127.0.0.1:0'],
+  ] as const) {
+    const { status, stderr } = program.runIn(`ulimit -n ${limit}`, ...command);
+    assert.match(stderr, /^shardctl: [^\n]*may have no more files open[^\n]*`ulimit -n 4096`[^\n]*\n$/, command[0]);
+    assert.equal(status, 1);
+  }
 });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { behindCommit, EXIT, errnoOf, ioError, messageOf, ShardctlError } from '../core/errors.ts';
+import { behindCommit, EXIT, errnoOf, ioError, isShortage, messageOf, ShardctlError } from '../core/errors.ts';
 import type { Event } from '../core/events.ts';
 import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
@@ -34,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<never> {
 
 async function run(argv: readonly string[], output: Output): Promise<number> {
   let reporter: Reporter | undefined;
+  let problems: ProblemWatch | undefined;
   try {
     if (argv[0] === COMPLETION_REQUEST) return await complete(argv.slice(2), output);
     refuseOtherThanUtf8(argv);
@@ -51,19 +52,25 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     }
     const teller = await reporterFor(parsed.args, output);
     const watch = new LateWatch();
+    const its = parsed.args.command.options.includes('on-problem') ? new ProblemWatch(parsed.args, output) : undefined;
+    problems = its;
     reporter = {
       event: (event) => {
         watch.take(event);
+        its?.take(event);
         teller.event(event);
       },
       finish: (exit) => teller.finish(exit),
     };
-    return await runCommand(parsed.args, output, reporter, watch);
+    const code = await runCommand(parsed.args, output, reporter, watch);
+    await its?.end({ code });
+    return code;
   } catch (error) {
     reporter ??= await fallbackReporter(argv, output);
     const exit = exitOf(error);
     reporter.finish(exit);
     if (exit.error?.code === 'BUG' && argv.some((arg) => arg === '-v' || arg === '--verbose')) noteStack(error, output);
+    await problems?.end(exit);
     return exit.code;
   }
 }
@@ -88,7 +95,8 @@ async function runCommand(args: Args, output: Output, reporter: Reporter, watch:
   const home = chosenHome(args.text('home'), absolute);
   if (args.text('home') !== undefined) output.nameHome(home.dir);
   const umask = beginPrivate(home);
-  const secondThread = args.command.words === 'update' ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
+  const sweeps = args.command.words === 'update' && args.text('files-from') === undefined && args.text('from-rsync') === undefined;
+  const secondThread = sweeps ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
   releases.push(() => secondThread?.leaveNative());
   releases.push(watch.begin(args, home));
   const command = await loadCommand(args.command.words);
@@ -161,6 +169,60 @@ class LateWatch {
   }
 }
 
+/** Keeps what the hook `--on-problem` is told of. Loads it when there is something. */
+class ProblemWatch {
+  readonly #args: Args;
+  readonly #output: Output;
+  readonly #events: Event[] = [];
+  #isTrouble = false;
+
+  constructor(args: Args, output: Output) {
+    this.#args = args;
+    this.#output = output;
+  }
+
+  take(event: Event): void {
+    // A FIFO or a socket in the source is skipped in every run, and is nobody's mistake.
+    if (event.type === 'entry' && event.problem === 'special') return;
+    if (!PROBLEMS.has(event.type) && event.type !== 'started') return;
+    // A warning with a cause is about a peer: one that is away, or full.
+    this.#isTrouble ||= event.type === 'warning' ? event.cause !== undefined : !EXPLAINED_BY_EXIT.has(event.type);
+    if (this.#events.length < MOST_EARLY_EVENTS) this.#events.push(event);
+  }
+
+  async end(exit: Exit): Promise<void> {
+    const isStopped = exit.code === EXIT.interrupted || exit.code === EXIT.terminated;
+    const args = this.#args;
+    if (isStopped || (exit.code === EXIT.done && !this.#isTrouble) || args.flag('dry-run')) return;
+    const quiet = args.flag('quiet') || args.flag('root-only');
+    try {
+      const { runProblemHook } = await import('./hooks/problem-hook.ts');
+      const home = chosenHome(args.text('home'), fromHere());
+      await runProblemHook({ args, home, version: version(), output: this.#output, exit, events: this.#events, now: Date.now(), quiet });
+    } catch (error) {
+      // Where no home can be named, or the program cannot be loaded, the run has said so; where this process may open no more files, it
+      // has said that, too, and what helps.
+      if (!isShortage(error)) this.#output.note(`warning: the hook on-problem could not be run: ${messageOf(error)}`);
+    }
+  }
+}
+
+/** Events that say that something is wrong. */
+const PROBLEMS: ReadonlySet<Event['type']> = new Set([
+  'entry',
+  'warning',
+  'damage',
+  'mended',
+  'failed',
+  'step-failed',
+  'at-risk',
+  'contradiction',
+  'gate',
+]);
+
+/** Of these the exit code decides whether the hook is called: a gate that only warns, for one, does so in every run. */
+const EXPLAINED_BY_EXIT: ReadonlySet<Event['type']> = new Set(['started', 'entry', 'contradiction', 'gate']);
+
 /** A system call that failed, and that no stage has put into words, is taken for one on the home. */
 function inHome(error: unknown, args: Args, home: HomePaths): unknown {
   return errnoOf(error) === undefined ? error : ioError(error, `running \`shardctl ${args.command.words}\``, home.dir);
@@ -214,6 +276,8 @@ function exitOf(error: unknown): Exit {
     const { code, message, hint } = error;
     return { code: error.exitCode, error: hint === undefined ? { code, message } : { code, message, hint } };
   }
+  // Modules are loaded when they are needed: that may fail, too.
+  if (isShortage(error)) return exitOf(ioError(error, 'loading the program', ''));
   return {
     code: EXIT.bug,
     error: { code: 'BUG', message: `internal error: ${messageOf(error)}`, hint: 'this is a bug in shardctl; -v shows where' },

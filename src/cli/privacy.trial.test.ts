@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { oneIn } from '../testing/depth.ts';
 import { HOME_FORMAT_1, Program } from '../testing/program.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(10);
 
 const TOLD = /other users of this machine can read/;
 

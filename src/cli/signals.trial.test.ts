@@ -39,7 +39,7 @@ for (const [signal, exit] of [
   }, () => {
     let stopped = 0;
     let resumed = 0;
-    for (let nth = 4, isOver = false; !isOver; nth += sampled(34, 17)) {
+    for (let nth = 4, isOver = false; !isOver; nth += sampled(90, 17)) {
       fresh();
       const { code, stderr } = program.runWithFault(`${signal}:${nth}`, 'add', source, '--shard-size', '64KiB');
       isOver = code === 0;
@@ -54,7 +54,7 @@ for (const [signal, exit] of [
       assert.equal(summary.tree, expected, `write ${nth}`);
       if (summary.resumedFiles > 0) resumed++;
     }
-    assert.ok(stopped > 5 && resumed > 2, `${stopped} were stopped, ${resumed} resumed`);
+    assert.ok(stopped >= sampled(2, 6) && resumed >= sampled(1, 3), `${stopped} were stopped, ${resumed} resumed`);
   });
 }
 
@@ -84,6 +84,7 @@ test('a second signal ends a run at once that the first one cannot, and the lock
 });
 
 test('a run that waits for a reader who does not read, or for a daemon that drips, ends when it is told to', {
+  skip: onlyInAll(),
   timeout: 60_000,
 }, async (t) => {
   fresh();

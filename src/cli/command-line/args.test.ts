@@ -97,3 +97,11 @@ test('no two options of a command have the same letter', () => {
     assert.equal(new Set(letters).size, letters.length, words);
   }
 });
+
+test('what other runs are told of a run has no credentials', () => {
+  assert.equal(
+    parse('fetch', 'http://user:secret@host:8080/debian@7', '/srv/a@b').shown,
+    'shardctl fetch http://host:8080/debian@7 /srv/a@b',
+  );
+  assert.equal(parse('get', 'debian@7/dists').shown, 'shardctl get debian@7/dists');
+});

@@ -10,10 +10,16 @@
  * Values stay strings: a repository may be called `007`.
  */
 import { parseArgs } from 'node:util';
+import { displayUrl } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { COMMON, type CommandSpec } from './command-spec.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { COMMANDS } from './spec.ts';
+
+/** `debian@7` has none. */
+function withoutCredentials(word: string): string {
+  return /^([a-z][a-z0-9+.-]*:\/\/|[^/@]*:[^/@]*@)/i.test(word) ? displayUrl(word) : word;
+}
 
 interface Given {
   readonly name: OptionName;
@@ -30,6 +36,11 @@ export class Args {
     this.command = command;
     this.positionals = positionals;
     this.#given = given;
+  }
+
+  /** What was run, without options, as other runs are told of it: URLs lose their credentials. */
+  get shown(): string {
+    return `shardctl ${[this.command.words, ...this.positionals.map(withoutCredentials)].join(' ')}`;
   }
 
   /** An argument that the command cannot be without, counted from 0. */

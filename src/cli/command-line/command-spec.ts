@@ -16,5 +16,8 @@ export interface CommandSpec {
 /** Accepted by every command. */
 export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
 
+/** Accepted by every command that a timer may run. */
+export const PROBLEM: readonly OptionName[] = ['on-problem', 'hook-timeout'];
+
 /** Accepted by every command that puts shards on peers. */
 export const TRANSFER: readonly OptionName[] = ['allocate-by', 'transfers', 'bwlimit'];

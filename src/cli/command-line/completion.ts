@@ -10,7 +10,7 @@ export type Shell = (typeof SHELLS)[number];
 /** Names that can be completed, read only when one is wanted. */
 export interface Names {
   repositories(): readonly string[];
-  /** What may follow the `@` after a repository's name: numbers of its snapshots, newest first, and the days of them. */
+  /** What may follow the `@` after a repository's name: its tags, numbers of its snapshots, newest first, and the days of them. */
   snapshots(repository: string): Promise<readonly string[]>;
   peers(): readonly string[];
 }

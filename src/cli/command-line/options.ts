@@ -42,12 +42,48 @@ export const OPTIONS = {
     help: 'store symlinks as what they lead to, where that is inside DIR: gateways follow none; all others stay symlinks',
   },
   all: { help: 'every repository' },
+  'files-from': {
+    value: 'FILE',
+    help: 'look only at these paths, one a line or ended by NUL; a directory with a `/` at its end is looked at as a whole; - is stdin',
+  },
+  'from-rsync': {
+    value: 'FILE',
+    help: 'look only at what rsync has changed in the source, by its --log-file, or by its output with -i; - is stdin',
+  },
+  'full-every': { value: 'TIME', help: 'look at everything all the same when that was not done for so long, for example 7d [never]' },
   'dry-run': { short: 'n', help: 'show what would be done, and change nothing' },
   itemize: { short: 'i', help: "show each change, in rsync's code" },
-  'max-delete': { value: 'N|P%', help: 'stop when more entries than this are gone from the source; or none, for no limit [50%]' },
+  'max-delete': {
+    value: 'N|P%',
+    help: 'stop when more entries than this are gone from the source, or of the shards that follow holds; or none, for no limit [50%]',
+  },
   'ignore-ctime': { help: 'do not read a file again because of its ctime: a chmod reads nothing' },
   'ignore-inode': { help: 'do not read a file again because of its inode number' },
   checksum: { help: 'read every file, whatever its size and times say' },
+  'on-commit': {
+    value: 'CMD',
+    help: 'run this by `sh -c` when a repository has a new head, with JSON on stdin: see docs/hooks.md [as the repository or the home is set to]',
+  },
+  'on-problem': { value: 'CMD', help: 'the same when the run ends with something to say: an exit code over 0, or trouble with replicas' },
+  'hook-timeout': { value: 'TIME', help: 'kill either of these after so long, for example 90s [as the home is set to, else 60s]' },
+  repair: { help: 'then mend what is missing on the peers, as `shardctl repair` does' },
+  grace: {
+    value: 'TIME',
+    help: 'wait for a peer that is silent for less than this, rather than make its replicas anew elsewhere, for example 6h [as the home is set to, else 0]',
+  },
+  gate: {
+    value: 'KINDS',
+    help: 'which indexes must agree with their files before a snapshot becomes the head: auto, off, or of debian,rpm,npm,pypi; add remembers it, update does not [as told before, else as the home is set to, else off]',
+  },
+  'gate-action': {
+    value: 'hold|warn',
+    help: 'hold back a snapshot that its indexes contradict, or only warn; remembered as --gate [hold]',
+  },
+  'gate-keyring': {
+    value: 'FILE',
+    help: 'keys of which one must have signed a Debian mirror, for gpgv; may be repeated; remembered as --gate [signatures are not checked]',
+  },
+  against: { value: 'KINDS', help: 'instead, hold the indexes of these kinds, debian,rpm,npm,pypi, against the files that are stored' },
   'metrics-file': { value: 'FILE', help: 'write metrics for the node_exporter textfile collector, for example FILE.prom' },
   'lock-wait': { value: 'SECONDS', help: 'wait for another run in this home [0]' },
 
@@ -63,6 +99,18 @@ export const OPTIONS = {
   'access-log': { value: 'FILE', help: 'a line for each answer; - is stdout' },
   'access-log-format': { value: 'FORMAT', help: 'common or json [common]' },
 
+  // fetch
+  delete: { help: 'delete in OUT what SRC does not have' },
+
+  // follow
+  into: { value: 'PEER', help: 'a peer to fill: its name, the directory of a local one, or the URL of a Kubo; may be repeated' },
+  via: { value: 'URL', help: 'a trustless gateway to read from: any Kubo, any `serve`; may be repeated' },
+  'max-bytes': { value: 'SIZE', help: 'hold no more than this in all, for example 200GB [what the peers have room for]' },
+  router: { value: 'URL', help: 'whom to ask who holds a shard, by /routing/v1; may be repeated [the `serve` that SRC names]' },
+  once: { help: 'end when nothing more can be taken, as cron wants it [wait, and look again]' },
+  every: { value: 'TIME', help: 'how long to wait between two looks, for example 30m or 6h [1h]' },
+  older: { help: 'also follow a snapshot that is older than the one before' },
+
   // config
   repository: { value: 'NAME', help: 'what this repository asks for itself, rather than what the home decides' },
   unset: { help: "back to the home's own, or the home back to the default" },
@@ -71,9 +119,11 @@ export const OPTIONS = {
   // get, ls, verify
   output: { short: 'o', value: 'OUT', help: 'the file or directory to make' },
   overwrite: { help: 'write into OUT although it is there' },
-  'special-bits': { help: 'restore setuid, setgid and sticky bits also of a tree that came from elsewhere' },
+  'special-bits': { help: 'keep setuid, setgid and sticky bits also of a tree that came from elsewhere' },
+  'allow-other': { help: 'let every user of this machine look at it, as the modes say' },
   car: { value: 'FILE', help: 'the CAR to write; - is stdout' },
   root: { value: 'CID', help: 'the root of the tree to take, of a CAR that has several or names none' },
+  'at-risk': { help: 'only the shards that are on fewer peers than asked for, worst first; ends with 46 when there are any' },
   shards: { help: 'one line for each shard: who should have it, and who has' },
   long: { short: 'l', help: 'with mode, size, time and CID' },
   'read-data': {
@@ -90,16 +140,26 @@ export const OPTIONS = {
   'keep-monthly': { value: 'N', help: 'the same for months' },
   'keep-yearly': { value: 'N', help: 'the same for years' },
   'keep-within': { value: 'TIME', help: 'keep what is not older than this, counted from the newest snapshot, for example 2y5m7d3h' },
+  'keep-tag': { value: 'TAG', help: 'keep the snapshot that has this tag; may be repeated' },
   'max-unused': { value: 'SIZE|P%', help: 'unused bytes that may stay in shards; or unlimited [5%]' },
-  'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit]' },
+  'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit; check: 10GB]' },
+  verify: { value: 'N/T', help: 'read N of T parts of the shards back, others in each run until all were read; or none [1/30]' },
   from: { value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
   owner: { value: 'ID', help: 'only what the home of this ID has marked as its own; prune --orphans: that home is dead' },
 
+  // tag
+  move: { help: 'a TAG that another snapshot has goes over to this one' },
+  remove: { help: 'take these tags away' },
+
   // publish
   publish: { help: "then point the repository's IPNS name at the new tree, as `shardctl publish` does" },
-  peer: { value: 'PEER', help: 'the Kubo daemon that is to publish [the one that has the key, else the first]' },
+  peer: {
+    value: 'PEER',
+    help: 'publish: the Kubo daemon that is to do it [the one that has the key, else the first]; status: only this peer, and what it should hold',
+  },
   lifetime: { value: 'TIME', help: 'how long the name may be believed when its daemon is gone, for example 48h [as the daemon does]' },
+  snapshot: { help: 'keep a second name, which leads to the snapshot: for `shardctl fetch` and `follow`' },
   'take-key': { value: 'KEY', help: 'take over this key of the daemon, and with it the IPNS name that another home has published' },
 
   // peers
@@ -118,7 +178,7 @@ export const OPTIONS = {
   kubo: { value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
   'token-file': {
     value: 'FILE',
-    help: 'serve: says who may read what, by lines NAME TOKEN, see docs/serve.md; else: holds the bearer token of a daemon [SHARDCTL_TOKEN_NAME in the environment]',
+    help: 'serve: says who may read what, by lines NAME TOKEN, see docs/serve.md; fetch, follow: holds the token of a private SRC; else: holds the bearer token of a daemon [SHARDCTL_TOKEN_NAME in the environment]',
   },
   gateway: { value: 'URL', help: 'of its HTTP gateway; from that of a cluster is read what no Kubo that is known has' },
   path: { value: 'PATH', help: 'where its directory is now' },

@@ -6,7 +6,7 @@ import { type Args, usage } from './args.ts';
 import type { CommandSpec } from './command-spec.ts';
 
 /** The bytes that a size option asks for; undefined when it is not given. */
-export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack' | 'reserve'): number | undefined {
+export function sizeOf(args: Args, name: 'shard-size' | 'capacity' | 'max-repack' | 'reserve' | 'max-bytes'): number | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
   return parseSizeOf(text, `--${name}`, args.command);

@@ -27,7 +27,7 @@ function snapshot(repository: string, number: number): SnapshotRecord {
 
 const repositories: Record<string, number[]> = { debian: [1, 2, 7], '007': [1], empty: [] };
 const index: Snapshots = {
-  repositories: () => Object.entries(repositories).map(([name, numbers]) => ({ name, head: numbers.at(-1) ?? 0 })),
+  repositories: () => Object.entries(repositories).map(([name, numbers]) => ({ name, head: numbers.at(-1) ?? 0, tags: { tested: 2 } })),
   snapshots: (name) => (repositories[name] ?? []).map((number) => snapshot(name, number)),
 };
 
@@ -48,6 +48,10 @@ test('a date is the newest snapshot that is not younger, a day with all that was
   assert.deepEqual(found('debian@20261122T115959Z/a'), ['debian', 1, 'a']);
   assert.deepEqual(found('debian@2026-11-22T12:00:00Z'), ['debian', 2, '']);
   assert.deepEqual(found('debian@2027-01-01'), ['debian', 7, '']);
+});
+
+test('a tag is the snapshot that has it', () => {
+  assert.deepEqual(found('debian@tested/a'), ['debian', 2, 'a']);
 });
 
 test("a tree's root CID is the newest snapshot that has it", () => {

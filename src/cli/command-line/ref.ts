@@ -1,14 +1,14 @@
-/** `NAME`, `NAME@7`, `NAME@2026-11-25` or a snapshot's CID, with or without a `/PATH`: which tree is meant, and what in it. */
-import { shellWord } from '../../core/display.ts';
+/** `NAME`, `NAME@7`, `NAME@2026-11-25`, `NAME@TAG` or a snapshot's CID, with or without a `/PATH`: which tree is meant, and what in it. */
+import { displayText, shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
-import { type ByteString, type SnapshotRecord, snapshotName } from '../../core/model.ts';
+import { type ByteString, isHeld, type SnapshotRecord, snapshotName, type Tags } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import { endOfDate, snapshotAt } from '../../snapshot/snapshot-date.ts';
 import { usage } from './args.ts';
 
 /** As much of the index as is needed to find a snapshot. */
 export interface Snapshots {
-  repositories(): readonly { readonly name: string; readonly head: number }[];
+  repositories(): readonly { readonly name: string; readonly head: number; readonly tags?: Tags }[];
   snapshots(repository: string): readonly SnapshotRecord[];
 }
 
@@ -38,17 +38,26 @@ function snapshotOf(name: string, index: Snapshots): SnapshotRecord {
   if (repository !== undefined) {
     const snapshots = index.snapshots(repositoryName);
     const when = at < 0 ? undefined : name.slice(at + 1);
-    const snapshot = snapshotAt(snapshots, when ?? String(repository.head));
+    const snapshot = snapshotAt(snapshots, when ?? String(repository.head), repository.tags);
     if (snapshot !== undefined) return snapshot;
-    throw when === undefined
-      ? new ShardctlError('NOT_FOUND', `repository ${name} has no snapshot yet`, { hint: 'run `shardctl add` for it again' })
-      : noSuchSnapshot(repositoryName, when, snapshots);
+    throw when === undefined ? noHead(name, snapshots) : noSuchSnapshot(repositoryName, when, snapshots);
   }
   for (const { name: owner } of repositories) {
     const snapshot = index.snapshots(owner).findLast((record) => record.cid === name || record.tree === name);
     if (snapshot !== undefined) return snapshot;
   }
-  throw new ShardctlError('NOT_FOUND', `no repository or snapshot "${name}"`, { hint: '`shardctl status` lists what is there' });
+  throw new ShardctlError('NOT_FOUND', `no repository or snapshot "${displayText(name)}"`, {
+    hint: '`shardctl status` lists what is there',
+  });
+}
+
+function noHead(name: string, snapshots: readonly SnapshotRecord[]): ShardctlError {
+  const held = snapshots.findLast(isHeld);
+  if (held === undefined)
+    return new ShardctlError('NOT_FOUND', `repository ${name} has no snapshot yet`, { hint: 'run `shardctl add` for it again' });
+  return new ShardctlError('NOT_FOUND', `the gate holds back all that there is of ${name}`, {
+    hint: `\`shardctl status\` says why; \`shardctl accept ${shellWord(snapshotName(held))}\` makes it the head`,
+  });
 }
 
 function noSuchSnapshot(repository: string, when: string, [oldest]: readonly SnapshotRecord[]): ShardctlError {
@@ -58,8 +67,8 @@ function noSuchSnapshot(repository: string, when: string, [oldest]: readonly Sna
     return new ShardctlError('NOT_FOUND', `${repository} has no snapshot of ${when} or before: ${which}`, { hint: list });
   }
   const isNumber = /^\d+$/.test(when);
-  return new ShardctlError('NOT_FOUND', `there is no snapshot ${repository}@${when}`, {
-    hint: isNumber ? list : `${list}; a date is written 2026-11-25 or 20261125T120000Z, in UTC`,
+  return new ShardctlError('NOT_FOUND', `there is no snapshot ${repository}@${displayText(when)}`, {
+    hint: isNumber ? list : `${list}, with their tags; a date is written 2026-11-25 or 20261125T120000Z, in UTC`,
   });
 }
 

@@ -1,4 +1,5 @@
 /** Which repositories are meant, and in which order. */
+import { displayText } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { RepositoryRecord } from '../../core/model.ts';
 
@@ -21,7 +22,7 @@ export function repositoryNamed(all: readonly RepositoryRecord[], name: string):
 }
 
 function unknown(name: string, all: readonly RepositoryRecord[]): ShardctlError {
-  return new ShardctlError('NOT_FOUND', `no repository "${name}"`, { hint: thereIs(all) });
+  return new ShardctlError('NOT_FOUND', `no repository "${displayText(name)}"`, { hint: thereIs(all) });
 }
 
 export function inOrder(repositories: readonly RepositoryRecord[]): RepositoryRecord[] {

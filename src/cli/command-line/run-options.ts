@@ -1,31 +1,37 @@
 /** Values of the options that `add` and `update` have in common, checked. */
 
 import type { Trust } from '../../core/model.ts';
+import type { OwnGate } from '../../core/verdict.ts';
 import type { MaxDelete } from '../../update/deletion-guard.ts';
 import { type Args, usage } from './args.ts';
+import { gateOptions } from './gate-options.ts';
 import { type StorageOptions, storageOptions } from './storage-options.ts';
+import type { Absolute } from './surroundings.ts';
 
 export interface RunOptions extends StorageOptions {
   readonly trust: Trust;
   readonly maxDelete: MaxDelete | undefined;
   readonly itemize: boolean;
   readonly dryRun: boolean;
+  /** What is asked of the gate; nothing that is not said. */
+  readonly gate: OwnGate;
 }
 
 const DEFAULT_MAX_DELETE: MaxDelete = { percent: 50 };
 
 /** @throws ShardctlError `USAGE` */
-export function runOptions(args: Args): RunOptions {
+export function runOptions(args: Args, absolute: Absolute): RunOptions {
   return {
     ...storageOptions(args),
     trust: { ignoreCtime: args.flag('ignore-ctime'), ignoreInode: args.flag('ignore-inode'), checksum: args.flag('checksum') },
     maxDelete: maxDeleteOf(args),
     itemize: args.flag('itemize'),
     dryRun: args.flag('dry-run'),
+    gate: gateOptions(args, absolute),
   };
 }
 
-function maxDeleteOf(args: Args): MaxDelete | undefined {
+export function maxDeleteOf(args: Args): MaxDelete | undefined {
   const text = args.text('max-delete');
   if (text === undefined) return DEFAULT_MAX_DELETE;
   if (text === 'none') return undefined;

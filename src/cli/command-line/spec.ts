@@ -1,5 +1,6 @@
 /** Every command, with its arguments and options. */
-import { type CommandSpec, TRANSFER } from './command-spec.ts';
+import { type CommandSpec, PROBLEM, TRANSFER } from './command-spec.ts';
+import { COPIES_COMMANDS } from './copies-spec.ts';
 import type { OptionName } from './options.ts';
 import { PEERS_COMMANDS } from './peers-spec.ts';
 
@@ -15,10 +16,15 @@ const RUN: readonly OptionName[] = [
   'ignore-ctime',
   'ignore-inode',
   'checksum',
+  'gate',
+  'gate-action',
+  'gate-keyring',
   'shard-size',
   'replication',
   ...TRANSFER,
   'publish',
+  'on-commit',
+  ...PROBLEM,
   'metrics-file',
   'lock-wait',
 ];
@@ -35,7 +41,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'update',
     arguments: ['[NAME…]'],
     summary: 'bring repositories up to date from where they were added',
-    options: ['all', ...RUN],
+    options: ['all', 'files-from', 'from-rsync', 'full-every', ...RUN, 'repair', 'grace'],
     examples: ['shardctl update debian -i', 'shardctl update --all -q --lock-wait 600'],
   },
   {
@@ -66,24 +72,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: ['long'],
     examples: ['shardctl ls -l debian/pool/main', 'shardctl ls debian@2026-11-25/pool'],
   },
-  {
-    words: 'serve',
-    arguments: ['[NAME…]'],
-    summary: 'give the mirror to package tools, IPFS nodes and people over HTTP',
-    options: ['listen', 'announce', 'tls-cert', 'tls-key', 'token-file', 'workers', 'access-log', 'access-log-format'],
-    examples: [
-      'shardctl serve',
-      'shardctl serve debian npm --listen 127.0.0.1:8080',
-      'shardctl serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --token-file tokens --access-log access.log',
-    ],
-    // What is under way may end: a large file to a slow reader.
-    graceMs: 32_000,
-  },
+  ...COPIES_COMMANDS,
   {
     words: 'status',
     arguments: [],
     summary: 'repositories with their heads, how the replicas stand, and how full the peers are',
-    options: ['shards', 'replication', 'metrics-file', 'root-only'],
+    options: ['shards', 'at-risk', 'peer', 'replication', 'metrics-file', 'root-only'],
+    examples: ['shardctl status --at-risk', 'shardctl status --peer disk1'],
   },
   {
     words: 'snapshots',
@@ -92,18 +87,50 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: ['root-only'],
   },
   {
+    words: 'accept',
+    arguments: ['NAME@N'],
+    summary: 'make a snapshot the head that the gate holds back',
+    options: ['publish', 'lock-wait'],
+    examples: ['shardctl accept debian@8'],
+  },
+  {
     words: 'verify',
     arguments: ['[REF…]'],
     summary: 'check that the peers hold what the snapshots name',
-    options: ['read-data', 'replication', 'metrics-file', 'root-only'],
-    examples: ['shardctl verify --read-data', 'shardctl verify --read-data=3/30', 'shardctl verify debian@7'],
+    options: ['read-data', 'against', 'gate-keyring', 'peer', 'replication', ...PROBLEM, 'metrics-file', 'root-only'],
+    examples: [
+      'shardctl verify --read-data',
+      'shardctl verify --read-data=3/30',
+      'shardctl verify debian@7',
+      'shardctl verify --against debian debian@7',
+    ],
   },
   {
     words: 'repair',
     arguments: [],
     summary: 'mend what verify finds, from what other peers hold',
-    options: ['read-data', 'replication', ...TRANSFER, 'dry-run', 'metrics-file', 'lock-wait'],
+    options: ['read-data', 'replication', 'grace', ...TRANSFER, 'dry-run', ...PROBLEM, 'metrics-file', 'lock-wait'],
     examples: ['shardctl repair --read-data'],
+  },
+  {
+    words: 'check',
+    arguments: ['[NAME…]'],
+    summary: 'for a daily timer: read a part of the shards back, mend what is damaged or missing, forget by the setting keep, and prune',
+    options: [
+      'verify',
+      'grace',
+      'max-unused',
+      'max-repack',
+      'shard-size',
+      'transfers',
+      'bwlimit',
+      'gc',
+      'dry-run',
+      ...PROBLEM,
+      'metrics-file',
+      'lock-wait',
+    ],
+    examples: ['shardctl check -q --lock-wait 3600', 'shardctl check --verify 1/7 --grace 6h --max-repack 50GB'],
   },
   {
     words: 'forget',
@@ -118,13 +145,27 @@ export const COMMANDS: readonly CommandSpec[] = [
       'keep-monthly',
       'keep-yearly',
       'keep-within',
+      'keep-tag',
       'dry-run',
       'lock-wait',
     ],
     examples: [
       'shardctl forget debian --keep-daily 7 --keep-weekly 4 --keep-monthly 12',
       'shardctl forget --all --keep-within 30d',
+      'shardctl forget debian --keep-daily 7 --keep-tag bookworm-12.8',
       'shardctl forget debian 3 4',
+    ],
+  },
+  {
+    words: 'tag',
+    arguments: ['REF', '[TAG…]'],
+    summary: 'give a snapshot tags, by which it can be named; without a tag, list those of a repository',
+    options: ['move', 'remove', 'lock-wait'],
+    examples: [
+      'shardctl tag debian@7 bookworm-12.8',
+      'shardctl tag debian tested --move',
+      'shardctl tag debian tested --remove',
+      'shardctl tag debian',
     ],
   },
   {
@@ -142,6 +183,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       'force',
       'gc',
       'dry-run',
+      ...PROBLEM,
       'metrics-file',
       'lock-wait',
     ],
@@ -180,7 +222,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'publish',
     arguments: ['REF'],
     summary: 'point the IPNS name of a repository at its newest tree, or back at an older one, through a Kubo daemon',
-    options: ['peer', 'lifetime', 'take-key'],
+    options: ['peer', 'snapshot', 'lifetime', 'take-key'],
     examples: ['shardctl publish debian', 'shardctl publish debian --peer attic --lifetime 72h', 'shardctl publish debian@2026-11-25'],
   },
   {
@@ -201,14 +243,14 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'rebalance',
     arguments: [],
     summary: 'give each peer its share of what is stored, with as little movement as does, and let go of replicas over MAX',
-    options: ['replication', ...TRANSFER, 'gc', 'dry-run', 'lock-wait'],
+    options: ['replication', 'grace', ...TRANSFER, 'gc', 'dry-run', ...PROBLEM, 'lock-wait'],
     examples: ['shardctl rebalance -n', 'shardctl rebalance --allocate-by tag:zone,freespace --bwlimit 20M'],
   },
   {
     words: 'config',
     arguments: ['[SETTING]', '[VALUE]'],
     summary:
-      'show or set what the home decides, and what a repository asks for: replication, allocate-by, shard-size, cid-profile; and whether others may read it: shared',
+      'show or set what the home decides, and what a repository asks for: replication, allocate-by, shard-size, cid-profile; whether others may read it: shared; and its upkeep: keep, grace, on-commit, on-problem, hook-timeout',
     options: ['repository', 'unset', 'restore', 'lock-wait'],
     examples: [
       'shardctl config replication 2',

@@ -53,7 +53,7 @@ export function parseAllocateBy(text: string, what: string, command: CommandSpec
 }
 
 /** `--transfers`; undefined when it is not given. */
-function transfersOf(args: Args): number | undefined {
+export function transfersOf(args: Args): number | undefined {
   const text = args.text('transfers');
   if (text === undefined) return undefined;
   const transfers = /^\d{1,3}$/.test(text) ? Number(text) : 0;

@@ -10,7 +10,7 @@ import { parseCommandLine } from './args.ts';
 import { OPTIONS, type OptionSpec } from './options.ts';
 import { COMMANDS } from './spec.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(6);
 
 const BIN = fileURLToPath(new URL('../../../../bin/shardctl.js', import.meta.url));
 const UNKNOWN_USER = ['--reuid=54321', '--regid=54321', '--clear-groups'];

@@ -1,6 +1,6 @@
 /** `shardctl add DIR`: import a tree, or bring its repository up to date. */
-import { realpathSync } from 'node:fs';
-import { basename } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { displayPath, shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
@@ -13,19 +13,21 @@ import { statSource } from '../../source/source.ts';
 import type { Context } from '../command-line/context.ts';
 import { readFilters } from '../command-line/filter-rules.ts';
 import { runOptions } from '../command-line/run-options.ts';
-import { planning, writing } from '../session/session.ts';
+import { peersOrDefault, planning, sharing } from '../session/session.ts';
 import { exitCodeOf, importTree, planTree, refuseOurs } from '../steps/import-tree.ts';
 import { withRunLog } from '../steps/run-log.ts';
+
+const FETCH_DIRECTORY = '.shardctl-fetch';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output } = context;
   const dir = absolute(args.argument(0));
   const source = toBytes(dir);
   // Everything that can be wrong with the command itself is found before a home is made or a lock is taken.
-  const filters = readFilters(args, absolute);
+  const filters = [...rulesOfCopy(dir), ...readFilters(args, absolute)];
   const chunker = args.text('chunker');
   const profile = args.text('cid-profile');
-  const options = runOptions(args);
+  const options = runOptions(args, absolute);
   if (profile !== undefined || chunker !== undefined) profileOf(profile ?? DEFAULT_PROFILE, chunker);
   const repository = checkRepositoryName(args.text('name') ?? basename(dir));
   const requestIn = (config: Config) => ({
@@ -47,14 +49,22 @@ export async function run(context: Context): Promise<number> {
         return exitCodeOf(await planTree(context, session, requestIn(session.config), options));
       });
     }
-    const summary = await writing(context, async (session) => {
-      checkSource(context, session.index, repository, source);
-      return await importTree(context, session, requestIn(session.config), options);
+    const summary = await sharing(context, async (session) => {
+      const peers = await peersOrDefault(context, session);
+      return await session.withRepository(repository, async () => {
+        checkSource(context, session.index, repository, source);
+        return await importTree(context, { ...session, peers }, requestIn(session.config), options);
+      });
     });
     log.summary(summary);
-    if (args.flag('root-only') && !context.json) output.line(summary.tree);
+    if (args.flag('root-only') && !context.json && summary.gate?.outcome !== 'held') output.line(summary.tree);
     return exitCodeOf(summary);
   });
+}
+
+/** A directory that `fetch` has made: what it remembers there is not part of the mirror. The rule stays with the repository, as others do. */
+function rulesOfCopy(dir: string): readonly ByteString[] {
+  return ['entries', 'lock'].some((mark) => existsSync(join(dir, FETCH_DIRECTORY, mark))) ? [`- /${FETCH_DIRECTORY}/`] : [];
 }
 
 /** Two mirrors whose directories have the same name must not replace each other; one that has moved may go on. */

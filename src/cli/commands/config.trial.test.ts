@@ -35,7 +35,18 @@ function settings(...argv: string[]): string[] {
 const config = () => join(program.home, 'config.json');
 
 test('what the home decides is set, shown with where it comes from, and unset', { skip: sample() }, () => {
-  const defaults = ['replication=1', 'allocate-by=freespace', `shard-size=${128 * 2 ** 20}`, 'cid-profile=unixfs-v1-2025', 'shared=no'];
+  const upkeep = [
+    'gate=off',
+    'gate-action=hold',
+    'gate-keyring=none',
+    'keep=all',
+    'grace=0',
+    'on-commit=none',
+    'on-problem=none',
+    'hook-timeout=60s',
+  ];
+  const storing = ['replication=1', 'allocate-by=freespace', `shard-size=${128 * 2 ** 20}`, 'cid-profile=unixfs-v1-2025', 'shared=no'];
+  const defaults = [...storing, ...upkeep];
   assert.deepEqual(
     settings(),
     defaults.map((it) => `${it} default`),
@@ -50,6 +61,7 @@ test('what the home decides is set, shown with where it comes from, and unset', 
     `shard-size=${64 * 2 ** 20} home`,
     'cid-profile=unixfs-v0-2015 home',
     'shared=no default',
+    ...upkeep.map((it) => `${it} default`),
   ]);
   for (const key of ['shard-size', 'allocate-by', 'cid-profile']) program.succeeds('config', key, '--unset');
   assert.deepEqual(
@@ -64,10 +76,10 @@ test('what the home decides is set, shown with where it comes from, and unset', 
 
 test('a repository is held to what is said of it, before what the home decides', { skip: sample() }, () => {
   program.succeeds('add', 'm');
-  assert.deepEqual(settings('--repository', 'm'), ['m replication=1 default', 'm allocate-by=freespace default']);
+  assert.deepEqual(settings('--repository', 'm').slice(0, 2), ['m replication=1 default', 'm allocate-by=freespace default']);
   program.succeeds('config', 'replication', '2', '--repository', 'm');
   program.succeeds('config', 'allocate-by', 'weight', '--repository', 'm');
-  assert.deepEqual(settings('--repository', 'm'), ['m replication=2 repository', 'm allocate-by=weight repository']);
+  assert.deepEqual(settings('--repository', 'm').slice(0, 2), ['m replication=2 repository', 'm allocate-by=weight repository']);
   program.ends(44, 'verify');
   program.succeeds('repair');
   program.succeeds('verify');
@@ -123,4 +135,28 @@ test('a home that has lost its settings is not made anew: every command names th
   assert.match(program.succeeds('config', '--restore').stdout, /it was gone/);
   assert.equal(readFileSync(join(program.home, 'config.json'), 'utf8'), before);
   program.succeeds('update', 'm');
+});
+
+test('what upkeep asks is kept for the home and for a repository, and survives an update', { skip: sample() }, () => {
+  program.succeeds('add', 'm');
+  program.succeeds('config', 'keep', 'daily=7,within=30d');
+  program.succeeds('config', 'grace', '6h');
+  program.succeeds('config', 'on-commit', 'echo "$SHARDCTL_ROOT"');
+  program.succeeds('config', 'keep', 'all', '--repository', 'm');
+  program.succeeds('config', 'on-commit', 'none', '--repository', 'm');
+  writeFileSync(program.path('m', 'b'), 'b');
+  program.succeeds('update', 'm');
+  assert.deepEqual(settings('keep'), ['keep=daily=7,within=30d home', 'm keep=all repository']);
+  assert.deepEqual(settings('on-commit'), ['on-commit=echo "$SHARDCTL_ROOT" home', 'm on-commit=none repository']);
+  program.succeeds('config', 'keep', '--unset', '--repository', 'm');
+  assert.deepEqual(settings('keep').slice(1), ['m keep=daily=7,within=30d home']);
+  for (const [key, value] of [
+    ['keep', 'daily'],
+    ['keep', 'daily=x'],
+    ['keep', 'sometimes=3'],
+    ['grace', '6'],
+    ['hook-timeout', 'soon'],
+  ] as const)
+    program.ends(2, 'config', key, value);
+  program.ends(2, 'config', 'grace', '6h', '--repository', 'm');
 });

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { EXIT } from '../../core/errors.ts';
 import { leastReplicas, type Replication, type RepositoryRecord } from '../../core/model.ts';
-import { profileOf } from '../../dag/cid-profile.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import { restoreConfig, saveConfig } from '../../home/config-file.ts';
 import { requireHome } from '../../home/home.ts';
@@ -10,30 +9,22 @@ import type { Peer } from '../../peer/peer.ts';
 import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { parseReplication, parseSizeOf } from '../command-line/quantities.ts';
 import { repositoryNamed } from '../command-line/repositories-named.ts';
-import { parseAllocateBy } from '../command-line/storage-options.ts';
+import {
+  homeValue,
+  OWN_SETTING_NAMES,
+  ownValue,
+  SETTING_NAMES,
+  type SettingName,
+  withHomeValue,
+  withOwnValue,
+} from '../command-line/settings-table.ts';
 import { answer, type Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
 import { setHomeOpen } from '../session/privacy.ts';
 import { alone, planning, writing } from '../session/session.ts';
 
 type Setting = Extract<Result, { type: 'setting' }>;
-
-/** By their names on the command line; those of a repository are remembered with it, as `add` does. */
-const FIELDS = {
-  replication: 'replication',
-  'allocate-by': 'allocateBy',
-  'shard-size': 'shardSize',
-  'cid-profile': 'profile',
-  shared: 'shared',
-} as const;
-type Key = keyof typeof FIELDS;
-const KEYS = Object.keys(FIELDS) as Key[];
-const OWN: readonly Key[] = ['replication', 'allocate-by'];
-
-type AllValues = Pick<Config, (typeof FIELDS)[Key]>;
-type Values = Partial<AllValues>;
 
 export async function run(context: Context): Promise<number> {
   const { args, home } = context;
@@ -49,16 +40,19 @@ export async function run(context: Context): Promise<number> {
   if (args.flag('unset') ? key === undefined || text !== undefined : key === undefined && text !== undefined)
     throw usage('--unset wants the name of one setting', args.command);
   if (key === undefined || (text === undefined && !args.flag('unset'))) return await show(context, key, repository);
-  const value = text === undefined ? undefined : parsed(context, key, text);
+  // A mistake in the value is found before the lock is taken.
+  withHomeValue(DEFAULT_CONFIG, key, text, args.command);
   return await writing(context, async ({ config, index, peers }) => {
-    if (value?.allocateBy !== undefined) checkPeersNamed(peers, value.allocateBy);
     const own = repository === undefined ? undefined : repositoryNamed(index.repositories(), repository);
-    const nextConfig = own === undefined ? { ...config, ...(value ?? { [FIELDS[key]]: DEFAULT_CONFIG[FIELDS[key]] }) } : config;
-    const nextOwn = own === undefined ? undefined : changed(own, FIELDS[key], value);
+    const nextConfig = own === undefined ? withHomeValue(config, key, text, args.command) : config;
+    const nextOwn = own === undefined ? undefined : withOwnValue(own, key, text, args.command);
+    const [before, now] = [asked(config, own), asked(nextConfig, nextOwn)];
+    if (key === 'allocate-by' && text !== undefined) checkPeersNamed(peers, now.allocateBy);
     if (key === 'shared') setHomeOpen(context, nextConfig.shared === true);
     if (nextOwn === undefined) saveConfig(home, nextConfig);
     else await index.saveRepository(nextOwn);
-    tell(context, { key, of: repository ?? 'the home', before: valuesOf(config, own), now: valuesOf(nextConfig, nextOwn), peers });
+    const texts = { from: shownValue(config, own, key), to: shownValue(nextConfig, nextOwn, key) };
+    tell(context, { key, of: repository ?? 'the home', ...texts, before, now, peers });
     return EXIT.done;
   });
 }
@@ -73,13 +67,13 @@ async function restore(context: Context): Promise<number> {
   return EXIT.done;
 }
 
-async function show(context: Context, key: Key | undefined, repository: string | undefined): Promise<number> {
+async function show(context: Context, key: SettingName | undefined, repository: string | undefined): Promise<number> {
   return await planning(context, async ({ config, index }) => {
     const all = index?.repositories() ?? [];
     const meant = repository === undefined ? all : [repositoryNamed(all, repository)];
-    const keys = key === undefined ? KEYS : [key];
+    const keys = key === undefined ? SETTING_NAMES : [key];
     const home = repository === undefined ? keys.map((it) => homeSetting(config, it)) : [];
-    const own = meant.flatMap((record) => keys.filter((it) => OWN.includes(it)).map((it) => ownSetting(config, record, it)));
+    const own = meant.flatMap((record) => keys.filter((it) => OWN_SETTING_NAMES.includes(it)).map((it) => ownSetting(config, record, it)));
     const settings = [...home, ...own];
     answer(context, settings, () => {
       const rows = settings.map(({ repository: of, key: setting, value, from }) => [of ?? '(home)', setting, value, from]);
@@ -89,76 +83,51 @@ async function show(context: Context, key: Key | undefined, repository: string |
   });
 }
 
-function homeSetting(config: Config, key: Key): Setting {
-  const value = written(config, key);
-  return { type: 'setting', repository: null, key, value, from: value === written(DEFAULT_CONFIG, key) ? 'default' : 'home' };
+function homeSetting(config: Config, key: SettingName): Setting {
+  const value = homeValue(config, key);
+  return { type: 'setting', repository: null, key, value, from: value === homeValue(DEFAULT_CONFIG, key) ? 'default' : 'home' };
 }
 
-function ownSetting(config: Config, record: RepositoryRecord, key: Key): Setting {
-  const home = homeSetting(config, key);
-  const isOwn = (key === 'replication' ? record.replication : record.allocateBy) !== undefined;
+function ownSetting(config: Config, record: RepositoryRecord, key: SettingName): Setting {
+  const own = ownValue(record, key);
   return {
-    ...home,
+    ...homeSetting(config, key),
     repository: record.name,
-    value: written(valuesOf(config, record), key),
-    ...(isOwn ? { from: 'repository' as const } : {}),
+    ...(own === undefined ? {} : { value: own, from: 'repository' as const }),
   };
 }
 
-function keyOf({ args }: Context, name: string, repository: string | undefined): Key {
-  const names = repository === undefined ? KEYS : OWN;
+function keyOf({ args }: Context, name: string, repository: string | undefined): SettingName {
+  const names = repository === undefined ? SETTING_NAMES : OWN_SETTING_NAMES;
   const key = names.find((it) => it === name);
   if (key !== undefined) return key;
   const of = repository === undefined ? 'a home' : 'a repository';
   throw usage(`"${name}" is no setting of ${of}: there is ${names.join(', ')}`, args.command);
 }
 
-/** @throws ShardctlError `USAGE` as the option of that name does */
-function parsed({ args }: Context, key: Key, text: string): Values {
-  if (key === 'replication') return { replication: parseReplication(text, key, args.command) };
-  if (key === 'allocate-by') return { allocateBy: parseAllocateBy(text, key, args.command) };
-  if (key === 'shard-size') return { shardSize: parseSizeOf(text, key, args.command) };
-  if (key === 'cid-profile') return { profile: profileOf(text, undefined).name };
-  if (text === 'yes' || text === 'no') return { shared: text === 'yes' ? true : undefined };
-  throw usage(`shared "${text}" is neither yes nor no`, args.command);
+function shownValue(config: Config, own: RepositoryRecord | undefined, key: SettingName): string {
+  return (own === undefined ? undefined : ownValue(own, key)) ?? homeValue(config, key);
 }
 
-function valuesOf(config: Config, own: RepositoryRecord | undefined): AllValues {
+/** How shards of the repository, or of those that ask for nothing themselves, are placed. */
+function asked(config: Config, own: RepositoryRecord | undefined): Pick<Config, 'replication' | 'allocateBy'> {
   const { replication = config.replication, allocateBy = config.allocateBy } = own ?? {};
-  return { replication, allocateBy, shardSize: config.shardSize, profile: config.profile, shared: config.shared };
-}
-
-function changed(record: RepositoryRecord, field: (typeof FIELDS)[Key], value: Values | undefined): RepositoryRecord {
-  const { replication, allocateBy, ...rest } = record;
-  const own = { replication, allocateBy, [field]: undefined, ...value };
-  return {
-    ...rest,
-    ...(own.replication === undefined ? {} : { replication: own.replication }),
-    ...(own.allocateBy === undefined ? {} : { allocateBy: own.allocateBy }),
-  };
-}
-
-/** As the option of that name takes it. */
-function written(values: AllValues, key: Key): string {
-  if (key === 'allocate-by') return values.allocateBy.join(',');
-  if (key === 'shard-size') return String(values.shardSize);
-  if (key === 'cid-profile') return values.profile;
-  if (key === 'shared') return values.shared === true ? 'yes' : 'no';
-  const { min, max } = values.replication;
-  return min === max ? String(min) : `${min}:${max}`;
+  return { replication, allocateBy };
 }
 
 interface Told {
-  readonly key: Key;
+  readonly key: SettingName;
   readonly of: string;
-  readonly before: AllValues;
-  readonly now: AllValues;
+  readonly from: string;
+  readonly to: string;
+  readonly before: Pick<Config, 'replication' | 'allocateBy'>;
+  readonly now: Pick<Config, 'replication' | 'allocateBy'>;
   readonly peers: ReadonlyMap<string, Peer>;
 }
 
-function tell({ quiet, json, output }: Context, { key, of, before, now, peers }: Told): void {
+function tell({ quiet, json, output }: Context, { key, of, from, to, before, now, peers }: Told): void {
   if (quiet || json) return;
-  output.line(`${key} of ${of}: ${written(before, key)} → ${written(now, key)}`);
+  output.line(`${key} of ${of}: ${from} → ${to}`);
   const least = (replication: Replication) => leastReplicas(replication, peers);
   if (least(now.replication) > least(before.replication))
     output.line('shards that are stored already get the replicas that they lack from `shardctl repair`');
@@ -166,6 +135,5 @@ function tell({ quiet, json, output }: Context, { key, of, before, now, peers }:
     output.line(
       'shards that are stored already keep their replicas until `shardctl rebalance` or `shardctl prune`; new shards get fewer, and a peer may be drained or taken out while that many are left',
     );
-  if (written(before, 'allocate-by') !== written(now, 'allocate-by'))
-    output.line('shards that are stored already are moved by `shardctl rebalance`');
+  if (before.allocateBy.join() !== now.allocateBy.join()) output.line('shards that are stored already are moved by `shardctl rebalance`');
 }

@@ -4,10 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { Index } from '../../index/index.ts';
-import { oneIn } from '../../testing/depth.ts';
+import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(5);
 
 let program: Program;
 let blocks: string;
@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 afterEach(() => program.dispose());
 
-test('a damaged block table: verify names it and goes on, a dry repair says so, repair mends it', { skip: sample() }, () => {
+test('a damaged block table: verify names it and goes on, a dry repair says so, repair mends it', { skip: onlyInAll() }, () => {
   const good = readFileSync(run);
   for (const at of [0, 5000, good.length - 20, good.length - 14, good.length - 2]) {
     rmSync(blocks, { recursive: true });
@@ -31,7 +31,9 @@ test('a damaged block table: verify names it and goes on, a dry repair says so, 
     const damaged = Buffer.from(good);
     damaged[at] = (damaged[at] as number) ^ 4;
     writeFileSync(run, damaged);
-    assert.match(program.ends(44, 'get', 'm', '-o', `out${at}`).stderr, /index is damaged: .*\.run: [\s\S]*`shardctl repair/);
+    // Of the page at 5000 `get` needs nothing: it finds the files by the manifest of the shard that their directory is in.
+    if (at === 5000) program.succeeds('get', 'm', '-o', `out${at}`);
+    else assert.match(program.ends(44, 'get', 'm', '-o', `out${at}`).stderr, /index is damaged: .*\.run: [\s\S]*`shardctl repair/);
     const verified = program.ends(44, 'verify');
     assert.match(verified.stderr, /damage: the block table on the index: .*\.run: /);
     assert.match(verified.stdout, /^2 shards looked at: damage: \d+,/m);

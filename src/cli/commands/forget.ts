@@ -66,7 +66,7 @@ function byRules({ args, now }: Context, index: Index, policy: Policy): Decision
 
 /** By number, `NAME@3` or CID, after the name of their repository. */
 function chosen(index: Index, name: string, named: readonly string[]): Decision[] {
-  const { name: repository, head, published } = repositoryNamed(index.repositories(), name);
+  const { name: repository, head, held, published } = repositoryNamed(index.repositories(), name);
   const snapshots = index.snapshots(repository);
   const numbers = new Set(
     named.map((text) => {
@@ -81,6 +81,10 @@ function chosen(index: Index, name: string, named: readonly string[]): Decision[
       if (snapshot.number === head)
         throw new ShardctlError('USAGE', `${repository}@${head} is the head of ${repository}, which is never forgotten`, {
           hint: `\`shardctl rm ${shellWord(repository)}\` removes the repository with all of its snapshots`,
+        });
+      if (snapshot.number === held)
+        throw new ShardctlError('USAGE', `${repository}@${held} is held back by the gate, and the next update starts from it`, {
+          hint: `\`shardctl update ${shellWord(repository)}\` replaces it as soon as the source is whole`,
         });
       if (snapshot.number === published)
         throw new ShardctlError('USAGE', `${repository}@${published} is published: the IPNS name of ${repository} points at it`, {

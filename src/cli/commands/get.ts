@@ -2,8 +2,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { EXIT } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
+import type { SnapshotRecord } from '../../core/model.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { get } from '../../read/restore/get.ts';
+import { type GetOptions, get } from '../../restore/get.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
@@ -17,12 +18,14 @@ export async function run(context: Context): Promise<number> {
   if (target === undefined || target === '') throw usage('--output OUT is missing', args.command);
   const out = absolute(target);
   collectLess();
-  return await withTree(context, args.argument(0), async ({ snapshot, root, path, blocks, isOwn }) => {
+  return await withTree(context, args.argument(0), async ({ snapshot, root, path, blocks, shards, isOwn }) => {
     const started = now();
     forOthersToo(context);
     const specialBits = isOwn || args.flag('special-bits');
     const emit: Emit = (event) => reporter.event(event);
-    const done = await get({ root, path, out, blocks, emit, signal, overwrite: args.flag('overwrite'), specialBits, isOwn });
+    const totals = path === '' ? totalsOf(snapshot) : undefined;
+    const overwrite = args.flag('overwrite');
+    const done = await get({ root, path, out, blocks, shards, totals, emit, signal, overwrite, specialBits, isOwn });
     const seconds = (now() - started) / 1000;
     const { files, directories, symlinks, bytes, problems, failure } = done;
     if (args.flag('root-only') && !context.json) output.line(snapshot.tree);
@@ -36,6 +39,10 @@ export async function run(context: Context): Promise<number> {
     if (failure !== undefined) throw failure;
     return EXIT.done;
   });
+}
+
+function totalsOf({ counts, bytes }: SnapshotRecord): NonNullable<GetOptions['totals']> {
+  return { entries: counts.files + counts.directories + counts.symlinks, bytes };
 }
 
 /**

@@ -2,8 +2,6 @@
 import { EXIT } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
-import type { Maintenance } from '../../maintain/maintenance.ts';
-import { type Pruned, type PruneOptions, prune } from '../../maintain/prune/prune.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { sizeOf } from '../command-line/quantities.ts';
@@ -12,10 +10,11 @@ import { storageOptions } from '../command-line/storage-options.ts';
 import { formatSeconds } from '../reporter/text.ts';
 import { prunedLines } from '../results/pruned.ts';
 import { answer } from '../results/results.ts';
-import { freeing, isNoSpace } from '../session/full-disk.ts';
+import { freeing } from '../session/full-disk.ts';
 import { reading, type Session } from '../session/session.ts';
 import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
+import { pruneWhatFits } from '../steps/prune-what-fits.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, quiet, reporter } = context;
@@ -48,25 +47,4 @@ export async function run(context: Context): Promise<number> {
     const counted = (session: Session) => work(session, figures);
     return dryRun ? reading(context, counted) : freeing(context, counted);
   });
-}
-
-/**
- * Copies what is in use out of thin shards, and then removes these. Where the copies do not fit, the reserve of the peers is used for
- * them; where that is too small, too, only dead shards are removed, which needs no room and makes some.
- */
-async function pruneWhatFits(run: Maintenance, options: PruneOptions): Promise<Pruned> {
-  const unlessFull = async (work: Promise<Pruned>, otherwise: (error: Error) => Promise<Pruned>): Promise<Pruned> =>
-    await work.catch((error: unknown) => {
-      if (!isNoSpace(error) || options.dryRun) throw error;
-      return otherwise(error);
-    });
-  return await unlessFull(prune(run, options), () =>
-    unlessFull(prune(run, { ...options, intoReserve: true }), async (error) => {
-      const pruned = await prune(run, { ...options, maxRepack: 0 });
-      if (pruned.freedBytes === 0) throw error;
-      const message = `there is no room to copy what is in use of thin shards, and only what is dead is gone: ${error.message}`;
-      run.emit({ type: 'warning', message, hint: 'run `shardctl prune` again' });
-      return pruned;
-    }),
-  );
 }

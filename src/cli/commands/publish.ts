@@ -1,7 +1,7 @@
 /** `shardctl publish REF`: point the repository's IPNS name at the tree of its head, or of an older snapshot. */
 import { shellWord } from '../../core/display.ts';
-import { EXIT } from '../../core/errors.ts';
-import { snapshotName } from '../../core/model.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
+import { isHeld, type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { usage } from '../command-line/args.ts';
@@ -9,7 +9,7 @@ import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
 import { answer } from '../results/results.ts';
 import { reading, writing } from '../session/session.ts';
-import { changesRecord, publishSnapshot } from '../steps/publish-snapshot.ts';
+import { changesRecord, namesOf, publishSnapshot } from '../steps/publish-snapshot.ts';
 
 export async function run(context: Context): Promise<number> {
   const ref = context.args.argument(0);
@@ -22,12 +22,13 @@ export async function run(context: Context): Promise<number> {
     const { index } = session;
     const { snapshot, path } = resolveRef(ref, index);
     if (path !== '') throw usage(`"${ref}" is a part of a tree: a name points at whole trees`, context.args.command);
+    refuseHeld(snapshot, index.repository(snapshot.repository)?.head ?? 0);
     const published = await publishSnapshot(context, session, snapshot, isWriting);
     if (context.quiet && !context.json) return EXIT.done;
     const { repository, number } = snapshot;
     const isHead = index.repository(repository)?.head === number;
     answer(context, [{ type: 'published', ...published }], () => [
-      `/ipns/${published.name} -> ${published.value}`,
+      ...namesOf(published),
       `DNS: TXT record of _dnslink.<domain>: "${published.dnslink}"`,
       ...(isHead
         ? []
@@ -36,5 +37,13 @@ export async function run(context: Context): Promise<number> {
           ]),
     ]);
     return EXIT.done;
+  });
+}
+
+/** Whoever wants it published wants it to be the head: else the next update would move the name back. */
+function refuseHeld(snapshot: SnapshotRecord, head: number): void {
+  if (!isHeld(snapshot) || snapshot.number < head) return;
+  throw new ShardctlError('USAGE', `the gate holds ${snapshotName(snapshot)} back`, {
+    hint: `\`shardctl accept ${shellWord(snapshotName(snapshot))} --publish\` makes it the head, and publishes it`,
   });
 }

@@ -66,6 +66,40 @@ test('forget takes rules for several repositories, or for all, each with its own
   }
 });
 
+test('a tag names its snapshot until it is taken away, moved, or forgotten with it, and --keep-tag keeps it', { skip: onlyInAll() }, () => {
+  const other = new Program();
+  try {
+    mkdirSync(other.path('a'));
+    for (const text of ['1', '2', '3', '4']) {
+      writeFileSync(other.path('a', 'file'), text);
+      other.succeeds('add', 'a', '-q');
+    }
+    const cat = (ref: string) => other.succeeds('cat', `${ref}/file`).stdout;
+    assert.match(other.succeeds('tag', 'a@2', 'tested', 'v2').stdout, /^a@tested is a@2\na@v2 is a@2$/m);
+    assert.equal(cat('a@tested'), '2');
+    other.fails(2, /a@2 has the tag tested already; `shardctl tag a@3 tested --move` gives it to a@3/, 'tag', 'a@3', 'tested');
+    other.succeeds('tag', 'a@3', 'tested', '--move', '-q');
+    assert.equal(cat('a@tested'), '3');
+    other.fails(40, /a has no tag v3/, 'tag', 'a', 'v3', '--remove');
+    other.fails(2, /cannot be a tag/, 'tag', 'a', '2026-11-25');
+    other.fails(2, /which tags/, 'tag', 'a', '--remove');
+    // An update of the same repository leaves them.
+    writeFileSync(other.path('a', 'file'), '5');
+    other.succeeds('update', 'a', '-q');
+    assert.deepEqual(other.succeeds('tag', 'a').lines, ['a@tested is a@3', 'a@v2 is a@2']);
+    assert.match(other.succeeds('snapshots', 'a').lines[2] ?? '', / v2$/);
+    assert.match(other.succeeds('forget', 'a', '--keep-tag', 'tested').stdout, /^keep +a@3 .* tag tested$/m);
+    assert.deepEqual(other.succeeds('tag', 'a').lines, ['a@tested is a@3']);
+    other.fails(40, /no snapshot a@v2/, 'cat', 'a@v2/file');
+    other.succeeds('rename', 'a', 'b', '-q');
+    assert.equal(cat('b@tested'), '3');
+    other.succeeds('tag', 'b', 'tested', '--remove', '-q');
+    assert.equal(other.succeeds('tag', 'b').stdout, '');
+  } finally {
+    other.dispose();
+  }
+});
+
 test('prune -n says what prune then does; the head stays as it was', { skip: onlyInAll() }, () => {
   const root = shardctl.succeeds('status', '-Q').stdout;
   assert.match(shardctl.succeeds('forget', 'r', '1', 'r@2').stdout, /2 snapshots forgotten; .*shardctl prune/);

@@ -17,6 +17,7 @@ export async function run(context: Context): Promise<number> {
       signal: AbortSignal.any([signal, above.signal]),
       onReady: above.ready,
       siblings: above.siblings,
+      hashingTurn: above.hashingTurn,
       onReload: (reload) => {
         above.onReload(reload);
         // systemd may send it to all processes of a unit. Each does what it is told once: reading files twice does no harm.

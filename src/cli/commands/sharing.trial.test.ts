@@ -8,7 +8,7 @@ import { listing } from '../../testing/listing.ts';
 import { HOME_FORMAT_1, Program } from '../../testing/program.ts';
 import { writeTree } from '../../testing/tree.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(10);
 
 let first: Program;
 let second: Program;

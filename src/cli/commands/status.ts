@@ -1,10 +1,12 @@
 /** `shardctl status`: repositories with their heads, how the replicas stand by the word of the peers, and how full those are. */
 
-import { displayPath } from '../../core/display.ts';
-import { EXIT } from '../../core/errors.ts';
+import { statSync } from 'node:fs';
+import { displayPath, displayText, shellWord } from '../../core/display.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index/index.ts';
 import { replicasHeld, type ShardStatus, shardStatuses } from '../../maintain/shard-status.ts';
+import { byRisk, isUnderPolicy } from '../../maintain/stand.ts';
 import { Demands } from '../../storing/demand.ts';
 import type { Context } from '../command-line/context.ts';
 import { replicationOf } from '../command-line/quantities.ts';
@@ -25,13 +27,24 @@ type Replication = Extract<Result, { type: 'replication' }>;
 export async function run(context: Context): Promise<number> {
   const replication = replicationOf(context.args);
   const metrics = metricsPath(context);
+  const [onlyAtRisk, onPeer] = [context.args.flag('at-risk'), context.args.text('peer')];
   return await reading(context, async (session) => {
     const { config, index } = session;
-    const repositories = index.repositories().map(({ name, source, head }): Repository => {
-      const snapshot = index.snapshot(name, head);
-      const shown = snapshot === undefined ? null : snapshotResult(snapshot, index);
-      return { type: 'repository', name, source: displayPath(source), snapshots: index.snapshots(name).length, head: shown };
+    const repositories = index.repositories().map(({ name, source, head, held = 0 }): Repository => {
+      const [shown, newest] = [head, held].map((number) => {
+        const snapshot = index.snapshot(name, number);
+        return snapshot && snapshotResult(snapshot, index);
+      });
+      return {
+        type: 'repository',
+        name,
+        source: displayPath(source),
+        snapshots: index.snapshots(name).length,
+        head: shown ?? null,
+        ...(newest === undefined ? {} : { newest }),
+      };
     });
+    if (onPeer !== undefined && !session.peers.has(onPeer)) throw unknownPeer(onPeer, [...session.peers.keys()]);
     if (context.args.flag('root-only') && !context.json) {
       for (const { head } of repositories) if (head !== null) context.output.line(head.tree);
       return EXIT.done;
@@ -45,22 +58,61 @@ export async function run(context: Context): Promise<number> {
       head: asHeld(repository, cidsOf(repository, index), statuses),
     }));
     const total = totalOf(statuses);
-    const shards = context.args.flag('shards') ? statuses.map(resultOf) : [];
+    if (onlyAtRisk) {
+      if (metrics !== undefined) await writeStatus(context, metrics, session, { peers, total });
+      return atRiskOf(
+        context,
+        statuses.filter((shard) => isOn(shard, onPeer)),
+      );
+    }
+    const isListed = context.args.flag('shards') || onPeer !== undefined;
+    const shards = isListed ? statuses.filter((shard) => isOn(shard, onPeer)).map(resultOf) : [];
+    const shown = peers.filter(({ name }) => onPeer === undefined || name === onPeer);
     const running = runningNow(context);
+    const followed = heads.length === 0 ? await followedLines(context) : [];
     if (metrics !== undefined) await writeStatus(context, metrics, session, { peers, total });
-    answer(context, [...heads, total, ...shards, ...peers, ...running], () => [
+    answer(context, [...heads, total, ...shards, ...shown, ...running], () => [
       ...runningLines(running, context.now()),
-      ...repositoryTable(heads),
+      ...(followed.length > 0 ? followed : repositoryTable(heads)),
+      ...heldLines(heads, index),
       '',
       ...(shards.length > 0 ? [...shardTable(shards), ''] : []),
       ...riskLines(total),
       ...damageLines(total),
       '',
-      ...peerTable(peers, false),
+      ...peerTable(shown, false),
     ]);
     tellOpenPlaces(context, config);
     return EXIT.done;
   });
+}
+
+/** As many shards at risk are listed for people; programs get all of them. */
+const MOST_AT_RISK = 100;
+
+/** Prints only what is at risk, worst first, so that a quiet run of a home where nothing is says nothing. @returns the exit code */
+function atRiskOf(context: Context, statuses: readonly ShardStatus[]): number {
+  const shards = statuses
+    .filter((shard) => isUnderPolicy(shard))
+    .toSorted(byRisk)
+    .map(resultOf);
+  const more = shards.length - MOST_AT_RISK;
+  if (shards.length > 0 || !context.quiet)
+    answer(context, shards, () =>
+      shards.length === 0
+        ? ['no shard is on fewer peers than asked for']
+        : [...shardTable(shards.slice(0, MOST_AT_RISK)), ...(more > 0 ? [`and ${counted(more, 'more shard')}; --json lists all`] : [])],
+    );
+  return shards.length === 0 ? EXIT.done : EXIT.atRisk;
+}
+
+/** Whether the peer should hold the shard; each shard where no peer is named. */
+function isOn({ replicas }: ShardStatus, name: string | undefined): boolean {
+  return name === undefined || replicas.some(({ peer }) => peer === name);
+}
+
+function unknownPeer(name: string, all: readonly string[]): ShardctlError {
+  return new ShardctlError('NOT_FOUND', `no peer "${displayText(name)}"`, { hint: `there is ${all.join(', ') || 'none yet'}` });
 }
 
 /** The shards that a repository's head needs. */
@@ -144,6 +196,20 @@ function riskLines({ least, shards, bytes, atRisk, atRiskBytes, lost, lostBytes,
   return [`${all}; at risk: ${counted(atRisk, 'shard')}, ${formatSize(atRiskBytes)}, on fewer peers than are asked for${none}${help}`];
 }
 
+/** What a follower holds a part of; nothing in another home. */
+async function followedLines({ home }: Context): Promise<string[]> {
+  const noted = statSync(home.follow, { throwIfNoEntry: false })?.mtime;
+  if (noted === undefined) return [];
+  const { readState } = await import('../../follow/state.ts');
+  const state = readState(home.follow);
+  if (state === undefined) return [];
+  const { repository, source, snapshot, time } = state;
+  return [
+    `this home follows ${displayText(repository)}${source === undefined ? '' : ` of ${displayText(source)}`}, and holds a part of it`,
+    `snapshot ${displayText(snapshot)} of ${displayText(time)}; noted at ${noted.toISOString()}`,
+  ];
+}
+
 function repositoryTable(repositories: readonly Repository[]): string[] {
   if (repositories.length === 0) return ['no repositories yet: `shardctl add DIR` makes the first'];
   const head = ['REPOSITORY', 'HEAD', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'REPLICAS', 'SOURCE'];
@@ -163,4 +229,16 @@ function repositoryTable(repositories: readonly Repository[]): string[] {
   );
   const roots = repositories.flatMap(({ name, head: snapshot }) => (snapshot === null ? [] : [[name, snapshot.tree]]));
   return [...table([head, ...rows], 'lllrrrrl'), '', ...table([['REPOSITORY', 'ROOT'], ...roots], 'll')];
+}
+
+/** What the gate holds back of newer snapshots than the heads, with the first reason. */
+function heldLines(repositories: readonly Repository[], index: Index): string[] {
+  return repositories.flatMap(({ name, newest }) => {
+    if (newest?.held === undefined) return [];
+    const ref = `${name}@${newest.number}`;
+    const found = counted(newest.held, 'contradiction');
+    const [first] = index.snapshot(name, newest.number)?.gate?.contradictions ?? [];
+    const why = first === undefined ? '' : ` (${first.path === '' ? '' : `${displayPath(first.path)}: `}${displayText(first.detail)})`;
+    return [`held back by the gate: ${ref}, with ${found}${why}; \`shardctl accept ${shellWord(ref)}\` makes it the head`];
+  });
 }

@@ -1,53 +1,54 @@
 /** `shardctl update [NAME…|--all]`: bring repositories up to date, each from its remembered source with its remembered settings. */
 
 import { shellWord } from '../../core/display.ts';
-import { EXIT, ShardctlError } from '../../core/errors.ts';
-import type { Problems } from '../../core/events.ts';
+import { ShardctlError, worstOf } from '../../core/errors.ts';
+import type { Summary } from '../../core/events.ts';
 import type { RepositoryRecord } from '../../core/model.ts';
 import { profileNamed } from '../../dag/cid-profile.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { inOrder, repositoriesNamed, thereIs } from '../command-line/repositories-named.ts';
+import { inOrder, repositoriesNamed, repositoryNamed, thereIs } from '../command-line/repositories-named.ts';
 import { runOptions } from '../command-line/run-options.ts';
-import { reading, writing } from '../session/session.ts';
+import { type Told, toldOf } from '../command-line/told-options.ts';
+import { peersOrDefault, reading, sharing } from '../session/session.ts';
 import { exitCodeOf, importTree, planTree } from '../steps/import-tree.ts';
 import { type RunLog, withRunLog } from '../steps/run-log.ts';
 
-/** A run of several repositories ends with the worst of their exit codes: from those that nobody can do anything about to those that a later run may put right. */
-const WORST_FIRST: readonly number[] = [
-  EXIT.bug,
-  EXIT.newerFormat,
-  EXIT.damage,
-  EXIT.noSpace,
-  EXIT.tooFewPeers,
-  EXIT.maxDelete,
-  EXIT.notFound,
-  EXIT.usage,
-  EXIT.unreadable,
-  EXIT.unstable,
-];
-
 export async function run(context: Context): Promise<number> {
-  const { args, home } = context;
-  const options = runOptions(args);
+  const { absolute, args, home } = context;
+  const options = runOptions(args, absolute);
+  const told = toldOf(args, absolute);
   if (args.flag('all') && args.positionals.length > 0) throw usage('--all and a NAME do not go together', args.command);
   requireHome(home);
   return await withRunLog(context, args.positionals, async (log) => {
     if (options.dryRun) {
       return await reading(context, (session) =>
-        eachOf(context, log, chosen(context, session.index), (it) => planTree(context, session, requestOf(session.index, it), options)),
+        eachOf(context, log, chosen(context, session.index), (it) =>
+          planTree(context, session, requestOf(session.index, it, told), options),
+        ),
       );
     }
-    return await writing(context, (session) =>
-      eachOf(context, log, chosen(context, session.index), async (it) => {
-        const summary = await importTree(context, session, requestOf(session.index, it), options);
-        log.summary(summary);
-        if (args.flag('root-only') && !context.json) context.output.line(summary.tree);
-        return summary;
-      }),
-    );
+    const updating = async () =>
+      await sharing(context, async (session) => {
+        const { index, withRepository } = session;
+        const repositories = chosen(context, index);
+        const peers = await peersOrDefault(context, session);
+        return await eachOf(context, log, repositories, ({ name }) =>
+          withRepository(name, async () => {
+            // Read again: another run may have updated it meanwhile.
+            const it = repositoryNamed(index.repositories(), name);
+            const summary = await importTree(context, { ...session, peers }, requestOf(index, it, told), options);
+            log.summary(summary);
+            if (args.flag('root-only') && !context.json && summary.gate?.outcome !== 'held') context.output.line(summary.tree);
+            return summary;
+          }),
+        );
+      });
+    if (!args.flag('repair')) return await updating();
+    const { mendingAfter } = await import('../steps/mend-missing.ts');
+    return await mendingAfter(context, options, updating);
   });
 }
 
@@ -71,7 +72,7 @@ async function eachOf(
   { reporter, signal }: Context,
   log: RunLog,
   repositories: readonly RepositoryRecord[],
-  work: (repository: RepositoryRecord) => Promise<{ readonly problems: Problems }>,
+  work: (repository: RepositoryRecord) => Promise<Pick<Summary, 'problems' | 'gate'>>,
 ): Promise<number> {
   const codes = new Set<number>();
   for (const repository of repositories) {
@@ -88,17 +89,25 @@ async function eachOf(
       codes.add(exitCode);
     }
   }
-  return WORST_FIRST.find((code) => codes.has(code)) ?? EXIT.done;
+  return worstOf(codes);
 }
 
 /** @throws ShardctlError `SOURCE_MISSING` when it came from elsewhere */
-function requestOf(index: Index, { name, source, profile, chunker, metadata, filters, copyLinks }: RepositoryRecord) {
+function requestOf(
+  index: Index,
+  { name, source, profile, chunker, metadata, filters, copyLinks }: RepositoryRecord,
+  told: Told | undefined,
+) {
   if (source === '') {
     throw new ShardctlError('SOURCE_MISSING', `${name} has nothing to be updated from: ${originOf(index, name)}`, {
       hint: `say once where its source is: \`shardctl add DIR --name ${shellWord(name)}\``,
     });
   }
-  return { repository: name, source, profile: profileNamed(profile), chunker, metadata, filters, copyLinks: copyLinks === true };
+  const request = { repository: name, source, profile: profileNamed(profile), chunker, metadata, filters, copyLinks: copyLinks === true };
+  if (told === undefined) return request;
+  // Nobody can tell which symlinks lead to what has changed.
+  if (copyLinks === true) throw usage(`${name} was added with --copy-links: it has to be looked at as a whole`);
+  return { ...request, told: told.in(source), fullEvery: told.fullEvery };
 }
 
 /** Why a repository has no source. */

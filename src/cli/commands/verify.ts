@@ -1,12 +1,13 @@
 /** `shardctl verify [REF…]`: whether the peers hold what the snapshots name. */
 
+import { existsSync } from 'node:fs';
 import { EXIT } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import { leastReplicas, type SnapshotRecord, snapshotName } from '../../core/model.ts';
-import { parseCid } from '../../dag/cid.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index/index.ts';
 import { damagedTables } from '../../index/tables/check.ts';
+import { isInPart } from '../../maintain/shard-part.ts';
 import { type ExpectedShard, verify } from '../../maintain/verify.ts';
 import { verifyTrees } from '../../maintain/verify-trees.ts';
 import type { Peer } from '../../peer/peer.ts';
@@ -22,6 +23,8 @@ import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, now, output, reporter, signal } = context;
+  const against = args.text('against');
+  if (against !== undefined) return await (await import('./verify-against.ts')).verifyAgainst(context, against);
   const replication = replicationOf(args);
   chosenOf(args, []);
   const work = async ({ config, index, peers }: Session, figures: Figures): Promise<number> => {
@@ -29,7 +32,8 @@ export async function run(context: Context): Promise<number> {
     const snapshots = refs.length === 0 ? allSnapshots(index) : named(refs, index);
     const started = now();
     const demands = new Demands(index, { home: config, told: { replication } });
-    const expected = [...shardsOf(snapshots, { index, indexDir: home.index, demands, peers })];
+    const followed = existsSync(home.follow) && refs.length === 0 ? followedIn(index) : [];
+    const expected = [...followed, ...shardsOf(snapshots, { index, indexDir: home.index, demands, peers })];
     const readData = chosenOf(args, expected);
     const emit: Emit = (event) => reporter.event(event);
     const damagedSegments = index.damagedSegments();
@@ -83,7 +87,7 @@ function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<str
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1];
   const cids = [...new Set(shards.map(({ cid }) => cid))];
   if (part !== undefined && Number(part) >= 1 && Number(part) <= Number(parts)) {
-    return new Set(cids.filter((cid) => Buffer.from(parseCid(cid).digest).readUInt32BE() % Number(parts) === Number(part) - 1));
+    return new Set(cids.filter((cid) => isInPart(cid, Number(part) - 1, Number(parts))));
   }
   if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100) {
     const count = Math.ceil((cids.length * Number(percent)) / 100);
@@ -119,6 +123,12 @@ function named(refs: readonly string[], index: Index): SnapshotRecord[] {
 
 function allSnapshots(index: Index): SnapshotRecord[] {
   return index.repositories().flatMap(({ name }) => index.snapshots(name));
+}
+
+/** What a follower holds, of snapshots that are not in its home. */
+function followedIn(index: Index): ExpectedShard[] {
+  const held = [...index.shards()].filter(({ state }) => state !== 'sealed');
+  return held.map((shard) => ({ ...shard, label: `shard ${shard.number}`, least: 1 }));
 }
 
 interface Known {

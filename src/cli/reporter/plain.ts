@@ -2,18 +2,18 @@
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { StatusLine } from './status-line.ts';
-import { errorLine, problemLines, shardLine, showResult } from './text.ts';
+import { errorLine, ProblemLines, shardLine, showResult } from './text.ts';
 
 const EVERY_MS = 10_000;
 
 export function plainReporter(output: Output, verbose: boolean, now: () => number): Reporter {
   let status = new StatusLine(now);
   let last = now();
-  const problems = problemLines();
+  const problems = new ProblemLines({ namesAll: verbose });
   return {
     event(event) {
       status.take(event);
-      const line = problems(event) ?? (verbose ? shardLine(event) : undefined);
+      const line = problems.of(event) ?? (verbose ? shardLine(event) : undefined);
       if (line !== undefined) output.note(line);
       showResult(event, output);
       // Another repository may follow, and begins anew.
@@ -21,10 +21,11 @@ export function plainReporter(output: Output, verbose: boolean, now: () => numbe
         status = new StatusLine(now);
       } else if (status.hasCounts && now() - last >= EVERY_MS) {
         last = now();
-        output.note(status.step === undefined ? progressLine(status) : stepLine(status.step));
+        output.note(status.step === undefined ? progressLine(status) : stepLine(status, status.step));
       }
     },
     finish({ error }) {
+      for (const line of problems.rest()) output.note(line);
       if (error !== undefined) output.note(errorLine(error));
     },
   };
@@ -34,6 +35,7 @@ function progressLine(status: StatusLine): string {
   return [status.files, status.bytes, status.shards, status.pace].join(', ');
 }
 
-function stepLine(step: NonNullable<StatusLine['step']>): string {
-  return `${step.label}: ${step.done}${step.total > 0 ? `/${step.total}` : ''}`;
+function stepLine({ stepPace }: StatusLine, { label, done, total }: NonNullable<StatusLine['step']>): string {
+  const count = `${label}: ${done}${total > 0 ? `/${total}` : ''}`;
+  return stepPace === '' ? count : `${count}, ${stepPace}`;
 }

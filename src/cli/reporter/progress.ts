@@ -5,7 +5,7 @@ import { formatSize } from '../../home/sizes.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { StatusLine } from './status-line.ts';
-import { errorLine, problemLines, shardLine, showResult } from './text.ts';
+import { errorLine, ProblemLines, shardLine, showResult } from './text.ts';
 
 /** How full a line is, from 0 to 1 (undefined: no bar, because there is nothing to measure against), and what stands beside it. */
 interface Line {
@@ -23,7 +23,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
   let status = new StatusLine(now);
   let bars = barsOn(output);
   const lines = new Set<string>();
-  const problems = problemLines();
+  const problems = new ProblemLines({ namesAll: verbose });
 
   function show(key: string, line: () => Line): void {
     if (lines.has(key)) return;
@@ -34,7 +34,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
   return {
     event(event) {
       status.take(event);
-      const message = problems(event) ?? (verbose ? shardLine(event) : undefined);
+      const message = problems.of(event) ?? (verbose ? shardLine(event) : undefined);
       if (message !== undefined) bars.isActive ? bars.log(`${output.shown(message)}\n`) : output.note(message);
       switch (event.type) {
         case 'scan':
@@ -67,6 +67,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
     },
     finish({ error }) {
       bars.stop();
+      for (const line of problems.rest()) output.note(line);
       if (error !== undefined) output.note(errorLine(error));
     },
   };
@@ -104,8 +105,10 @@ function peerLine(status: StatusLine, name: string): Line {
 }
 
 function stepLine(status: StatusLine): Line {
-  const { label, done, total, bytes } = status.step ?? { label: '', done: 0, total: 0, bytes: 0 };
-  return { label, full: total > 0 ? done / total : undefined, text: `${done}${total > 0 ? `/${total}` : ''}  ${formatSize(bytes)}` };
+  const { label, done, total, bytes, totalBytes = 0 } = status.step ?? { label: '', done: 0, total: 0, bytes: 0 };
+  const full = totalBytes > 0 ? bytes / totalBytes : total > 0 ? done / total : undefined;
+  const words = [`${done}${total > 0 ? `/${total}` : ''}`, status.stepPace].filter((word) => word !== '');
+  return { label, full, text: words.join('  ') };
 }
 
 function render(line: Line, options: cliProgress.Options, columns: number): string {

@@ -207,6 +207,20 @@ test('quiet: one cause has one line, however many repositories and shards it hit
   ]);
 });
 
+test('plain: of thousands that were mended on a peer ten are named, and how many more at the end; all of them with -v', () => {
+  const mended = (at: number): Event => ({ type: 'mended', what: `shard ${at}`, where: at < 3 ? 'd1' : 'd4' });
+  const events = Array.from({ length: 2003 }, (_, at) => mended(at));
+  const { reporter, stderr, feed } = rig((output) => plainReporter(output, false, () => 0));
+  feed(...events);
+  reporter.finish({ code: 0 });
+  assert.equal(stderr.lines.length, 3 + 10 + 1);
+  assert.equal(stderr.lines.at(-1), 'mended: and 1,990 more on d4');
+  const verbose = rig((output) => plainReporter(output, true, () => 0));
+  verbose.feed(...events);
+  verbose.reporter.finish({ code: 0 });
+  assert.equal(verbose.stderr.lines.length, 2003);
+});
+
 test('quiet: not a word when all is well, every problem otherwise', () => {
   const { reporter, stdout, stderr, feed } = rig((output) => quietReporter(output));
   feed(

@@ -22,7 +22,7 @@ export class StatusLine {
   sealed = 0;
   placed = 0;
   readonly peers = new Map<string, PeerFill>();
-  step: { label: string; done: number; total: number; bytes: number } | undefined;
+  step: { label: string; done: number; total: number; bytes: number; totalBytes?: number } | undefined;
 
   readonly #now: () => number;
   #bytesPerMs = 0;
@@ -65,9 +65,26 @@ export class StatusLine {
     }
   }
 
+  /** Of a step that passes bytes: `1.0 GiB/4.0 GiB, 312.0 MiB/s, 12 s left`; only as much of it as is known. Empty when it passes none. */
+  get stepPace(): string {
+    const { bytes, totalBytes = 0 } = this.step ?? { bytes: 0 };
+    if (bytes === 0) return '';
+    const words = [totalBytes > 0 ? `${formatSize(bytes)}/${formatSize(Math.max(bytes, totalBytes))}` : formatSize(bytes)];
+    const speed = this.#speed;
+    if (speed === undefined) return words.join(', ');
+    words.push(`${formatSize(speed * 1000)}/s`);
+    if (totalBytes > bytes) words.push(`${formatRemaining((totalBytes - bytes) / speed / 1000)} left`);
+    return words.join(', ');
+  }
+
+  /** Bytes a millisecond, once it is worth telling. */
+  get #speed(): number | undefined {
+    return this.#bytesPerMs > 0 && this.#lastAt - (this.#firstAt ?? 0) >= WARM_UP_MS ? this.#bytesPerMs : undefined;
+  }
+
   /** `312.0 MiB/s, 0:12 left`; while the source is still being counted there is no honest remaining time. */
   get pace(): string {
-    const speed = this.#bytesPerMs > 0 && this.#lastAt - (this.#firstAt ?? 0) >= WARM_UP_MS ? this.#bytesPerMs : undefined;
+    const speed = this.#speed;
     const words = speed === undefined ? [] : [`${formatSize(speed * 1000)}/s`];
     if (!this.scanned.done) return [...words, 'still counting'].join(', ');
     const left = this.scanned.bytes - this.imported.bytes;

@@ -1,4 +1,6 @@
 /** Events as sentences, the same for every reporter that speaks to people. */
+
+import { shellWord } from '../../core/display.ts';
 import type { Change, Event, Plan, Problems, Summary } from '../../core/events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Output } from './output.ts';
@@ -24,6 +26,15 @@ export function problemLine(event: Event): string | undefined {
       return `damage: ${event.what} on ${event.where}: ${event.detail}`;
     case 'mended':
       return `mended: ${event.what} on ${event.where}`;
+    case 'step-failed':
+      return errorLine({ ...event, message: `${event.step}: ${event.message}` });
+    case 'at-risk':
+      return `at risk: ${counted(event.shards, 'shard')}, ${formatSize(event.bytes)}, on fewer peers than asked for; \`shardctl status --at-risk\` lists them`;
+    case 'contradiction':
+      // Without a path it is about the whole tree: an index of a kind that was asked for is nowhere in it.
+      return `contradiction in ${event.repository}@${event.number}: ${event.path === '' ? '' : `${event.path}: `}${event.detail}${event.index === event.path ? '' : `, by ${event.index}`}`;
+    case 'gate':
+      return gateLine(event);
     case 'failed':
       return errorLine({ ...event, message: `${event.repository}: ${event.message}` });
     default:
@@ -31,18 +42,52 @@ export function problemLine(event: Event): string | undefined {
   }
 }
 
-/** As `problemLine`, of one run after the other: the cause of several warnings, a peer that does not answer, is told with the first. */
-export function problemLines(): typeof problemLine {
-  const told = new Set<string>();
-  return (event) => {
+function gateLine({ repository, number, outcome, head, count, told, asBefore, time }: Extract<Event, { type: 'gate' }>): string {
+  const name = `${repository}@${number}`;
+  const found = `${counted(count, 'contradiction')}${told > 0 && told < count ? ` (${formatCount(count - told)} more than are named)` : ''}${asBefore > 0 ? `, beside ${formatCount(asBefore)} as before` : ''}`;
+  if (outcome === 'warned') return `warning: ${name} is the head, although its indexes contradict its files: ${found}`;
+  const still = told === 0 ? `still, since ${time}` : 'by the gate';
+  const shown = head === null ? 'there is no head yet' : `the head stays ${repository}@${head}`;
+  return `held back ${still}: ${name}, with ${found}; ${shown}; \`shardctl accept ${shellWord(name)}\` makes it the head all the same`;
+}
+
+/** So many replicas that were mended on a peer are named: a disk that comes back may have thousands. */
+const MOST_MENDED = 10;
+
+/**
+ * As `problemLine`, of one run after the other: the cause of several warnings, a peer that does not answer, is told with the first; and of
+ * what was mended only a part is named.
+ */
+export class ProblemLines {
+  readonly #namesAll: boolean;
+  readonly #told = new Set<string>();
+  readonly #mended = new Map<string, number>();
+
+  constructor({ namesAll }: { readonly namesAll: boolean }) {
+    this.#namesAll = namesAll;
+  }
+
+  of(event: Event): string | undefined {
+    if (event.type === 'mended' && !this.#namesAll) {
+      const count = (this.#mended.get(event.where) ?? 0) + 1;
+      this.#mended.set(event.where, count);
+      return count > MOST_MENDED ? undefined : problemLine(event);
+    }
     if (event.type !== 'warning' || event.cause === undefined) return problemLine(event);
     const { message, cause } = event;
-    const isTold = told.has(cause);
-    told.add(cause);
+    const isTold = this.#told.has(cause);
+    this.#told.add(cause);
     return problemLine(
       isTold && message.endsWith(`: ${cause}`) ? { ...event, message: `${message.slice(0, -cause.length - 2)}, as before` } : event,
     );
-  };
+  }
+
+  /** At the end of the run: how much was not named. */
+  rest(): string[] {
+    return [...this.#mended].flatMap(([where, count]) =>
+      count > MOST_MENDED ? [`mended: and ${formatCount(count - MOST_MENDED)} more on ${where}`] : [],
+    );
+  }
 }
 
 /** What was wrong, where, and what to do, in one line whatever the message holds. */
@@ -76,6 +121,8 @@ function resultLines(event: Event): string[] {
       return planLines(event);
     case 'raised':
       return [`more replicas: ${formatCount(event.replicas)} of what was stored before, ${formatSize(event.bytes)}`];
+    case 'waiting':
+      return [`peer ${event.peer} does not answer, and is waited for until ${event.until}: ${event.detail}`];
     case 'passed-over':
       return [`${event.repository}: passed over, ${event.reason}`];
     case 'links-kept':
@@ -139,7 +186,7 @@ function summaryLines(summary: Summary): string[] {
   // What was not read has no throughput.
   const rate = summary.seconds > 0 && !summary.unchanged ? `, ${formatSize(summary.bytes / summary.seconds)}/s` : '';
   const lines = [
-    `${summary.repository}@${summary.number}: ${summary.unchanged ? 'nothing has changed' : 'committed'}`,
+    `${summary.repository}@${summary.number}: ${summary.unchanged ? 'nothing has changed' : 'committed'}${standingText(summary)}`,
     row(
       'holds',
       `${counted(summary.files, 'file')}, ${formatSize(summary.bytes)}, ${counted(summary.directories, 'directory')}, ${counted(summary.symlinks, 'symlink')}`,
@@ -151,6 +198,8 @@ function summaryLines(summary: Summary): string[] {
   ];
   if (summary.resumedFiles > 0) lines.push(row('resumed', `${counted(summary.resumedFiles, 'file')} that an interrupted run had imported`));
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
+  if (summary.gate !== undefined && summary.gate.kinds.length > 0)
+    lines.push(row('gate', `${summary.gate.kinds.join(', ')}: ${gateText(summary.gate)}`));
   for (const peer of summary.peers) {
     lines.push(
       row(
@@ -163,8 +212,19 @@ function summaryLines(summary: Summary): string[] {
   return lines;
 }
 
+function standingText({ gate, released }: Summary): string {
+  if (gate?.outcome === 'held') return ', and held back by the gate';
+  return released === true ? '; the gate has held it back, and lets it through now: it is the head' : '';
+}
+
+function gateText({ outcome, count, asBefore = 0 }: NonNullable<Summary['gate']>): string {
+  if (outcome === 'passed') return 'indexes and files agree';
+  if (count === 0) return `${counted(asBefore, 'contradiction')}, as before`;
+  return `${counted(count, 'contradiction')}${outcome === 'accepted' ? ', accepted' : ''}${asBefore > 0 ? `, and ${formatCount(asBefore)} as before` : ''}`;
+}
+
 export function counted(n: number, noun: string): string {
-  const plural = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  const plural = noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : noun.endsWith('x') ? `${noun}es` : `${noun}s`;
   return `${formatCount(n)} ${n === 1 ? noun : plural}`;
 }
 

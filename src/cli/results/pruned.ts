@@ -8,7 +8,7 @@ export function prunedLines(pruned: Pruned, collected: readonly string[]): strin
   const would = pruned.dryRun ? 'to be ' : '';
   const out = [
     `${would}removed: ${counted(pruned.removedShards, 'shard')}, ${counted(pruned.removedStrays, 'leftover')}`,
-    `${would}repacked: ${counted(pruned.repackedShards, 'shard')}, ${formatSize(pruned.repackedBytes)} copied${pruned.dryRun ? '' : ` to ${counted(pruned.newShards, 'shard')}`}`,
+    `${would}repacked: ${counted(pruned.repackedShards, 'shard')}, ${formatSize(pruned.repackedBytes)} copied to ${counted(pruned.newShards, 'shard')}`,
     `${would}freed: ${counted(pruned.freedBlocks, 'block')}, ${formatSize(pruned.freedBytes)}`,
     `unused bytes that stay: ${formatSize(pruned.unusedBytes)}`,
   ];

@@ -1,8 +1,11 @@
 /** What commands answer at their end: with `--json` one record a line, else text. The shapes are part of the interface. */
 
+import type { Disk } from '../../core/model.ts';
 import type { Exported } from '../../exchange/export-car.ts';
 import type { ImportedCar } from '../../exchange/import-car/import-car.ts';
 import type { Published } from '../../exchange/publish.ts';
+import type { FetchSummary } from '../../fetch/fetch.ts';
+import type { Followed } from '../../follow/followed.ts';
 import type { RunState } from '../../home/runs/running.ts';
 import type { Moved } from '../../maintain/move/move-run.ts';
 import type { Orphans } from '../../maintain/orphans.ts';
@@ -11,13 +14,14 @@ import type { Recoverable, Recovered } from '../../maintain/recover/recover.ts';
 import type { Repaired } from '../../maintain/repair/repair.ts';
 import type { Renamed } from '../../maintain/repository/rename.ts';
 import type { Replica } from '../../maintain/shard-status.ts';
-import type { RestoreProblems } from '../../read/restore/restore-report.ts';
+import type { RestoreProblems } from '../../restore/restore-report.ts';
 import type { Context } from '../command-line/context.ts';
 
 export type Result =
   /** One entry of `ls`. `path` is escaped for display, `mtime` is seconds since 1970 with nine decimals. */
   | { type: 'listing'; path: string; kind: string; size: number; mode?: string; mtime?: string; target?: string; cid: string }
-  | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null }
+  /** `newest` is a snapshot newer than the head, which the gate holds back; absent where there is none. */
+  | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null; newest?: SnapshotResult }
   | ({ type: 'snapshot'; repository: string } & SnapshotResult)
   /** One setting: of the home, or what a repository asks for. `value` is what the option of that name takes. */
   | { type: 'setting'; repository: string | null; key: string; value: string; from: 'default' | 'home' | 'repository' }
@@ -43,6 +47,8 @@ export type Result =
       /** Absent when the peer does not answer: then `error` says why. */
       usedBytes?: number;
       freeBytes?: number;
+      /** Of a local peer: peers with the same `id` share these bytes. */
+      disk?: Disk;
       error?: string;
       /** What is wrong with its own settings. */
       warnings?: readonly string[];
@@ -65,8 +71,23 @@ export type Result =
   | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; away: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
   | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }
+  /** What `verify --against` says of a snapshot: how many contradictions, after how many indexes, entries in them, and bytes that were hashed. */
+  | {
+      type: 'judged';
+      repository: string;
+      number: number;
+      kinds: readonly string[];
+      count: number;
+      indexes: number;
+      entries: number;
+      hashedBytes: number;
+    }
+  /** The gate held `number` back, and it is the head now; `before` is the head until then. */
+  | { type: 'accepted'; repository: string; number: number; cid: string; tree: string; before: number | null; contradictions: number }
   | { type: 'removed'; dryRun: boolean; repository: string; snapshots: number }
   | ({ type: 'renamed' } & Renamed)
+  /** One tag, as it is after `tag`; `number` is null for one that was taken away. */
+  | { type: 'tag'; repository: string; tag: string; number: number | null }
   /** `collected` names the peers that were asked for their space and gave it. */
   | ({ type: 'pruned'; collected: readonly string[]; seconds: number } & Pruned)
   /** What `peers drain` and `rebalance` did, or would do. */
@@ -100,6 +121,21 @@ export type Result =
       damaged: number;
     }
   | ({ type: 'repaired'; seconds: number } & Repaired)
+  /** The final word of `check`. `part` is what was read back, such as `3/30`; `skipped` are steps that lost blocks made unsafe, or that wait for a silent peer. */
+  | {
+      type: 'checked';
+      dryRun: boolean;
+      part: string | null;
+      forgotten: number;
+      skipped: readonly { readonly step: string; readonly reason: 'lost' | 'waiting' }[];
+      failed: readonly string[];
+      atRisk: number;
+      atRiskBytes: number;
+      seconds: number;
+    }
+  /** What `follow` holds after a look, or would. */
+  | ({ type: 'fetched'; out: string; dryRun: boolean; seconds: number } & FetchSummary)
+  | ({ type: 'followed'; dryRun: boolean; seconds: number } & Followed)
   | ({ type: 'exported'; file: string; seconds: number } & Exported)
   | ({ type: 'imported-car'; seconds: number } & ImportedCar)
   /** A snapshot that peers hold, as `recover` lists it. */
@@ -109,6 +145,8 @@ export type Result =
   | ({ type: 'recovered'; seconds: number } & Recovered);
 
 export interface SnapshotResult {
+  /** Contradictions for which the gate holds it back; absent where it does not. */
+  readonly held?: number;
   readonly number: number;
   readonly cid: string;
   readonly tree: string;
@@ -120,6 +158,7 @@ export interface SnapshotResult {
   readonly shards: number;
   /** Fewest peers that hold one of its shards. */
   readonly replicas: number;
+  readonly tags: readonly string[];
 }
 
 /** Writes records as JSON lines, or what `text` makes of them. */

@@ -1,11 +1,12 @@
 /** A snapshot as `status` and `snapshots` tell of it. */
 
-import type { SnapshotRecord } from '../../core/model.ts';
+import { isHeld, type SnapshotRecord } from '../../core/model.ts';
 import type { Index } from '../../index/index.ts';
+import { tagsOf } from '../../snapshot/tag.ts';
 import type { SnapshotResult } from './results.ts';
 
 export function snapshotResult(snapshot: SnapshotRecord, index: Index): SnapshotResult {
-  const { number, cid, tree, time, counts, bytes, shards } = snapshot;
+  const { repository, number, cid, tree, time, counts, bytes, shards } = snapshot;
   const replicas = shards.map((shard) => index.shard(shard)?.peers.length ?? 0);
   // Not spread into the arguments of Math.min: a mirror may have a million shards.
   return {
@@ -17,5 +18,7 @@ export function snapshotResult(snapshot: SnapshotRecord, index: Index): Snapshot
     bytes,
     shards: shards.length,
     replicas: replicas.reduce((a, b) => Math.min(a, b), replicas[0] ?? 0),
+    ...(isHeld(snapshot) ? { held: snapshot.gate?.count ?? 0 } : {}),
+    tags: tagsOf(index.repository(repository)?.tags, number),
   };
 }

@@ -2,7 +2,7 @@
 import { isNoSpace as isNoSpaceErrno } from '../../core/errno.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import { placesOf, takeBallast, throwOff, throwOffWhereFull } from '../../home/ballast.ts';
-import type { IndexOptions } from '../../index/index.ts';
+import type { IndexOptions } from '../../index/options.ts';
 import type { Context } from '../command-line/context.ts';
 import { localPaths } from './peers.ts';
 import { type Session, writing } from './session.ts';

@@ -14,8 +14,9 @@ export function namesIn(home: () => HomePaths): Names {
         const { Index } = await import('../../index/index.ts');
         const index = await Index.open(home().index, { readOnly: true });
         const newestFirst = index.snapshots(repository).toReversed();
+        const tags = Object.keys(index.repository(repository)?.tags ?? {}).sort();
         await index.close();
-        return [...newestFirst.map(({ number }) => String(number)), ...new Set(newestFirst.map(({ time }) => time.slice(0, 10)))];
+        return [...tags, ...newestFirst.map(({ number }) => String(number)), ...new Set(newestFirst.map(({ time }) => time.slice(0, 10)))];
       } catch {
         return [];
       }

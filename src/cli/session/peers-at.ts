@@ -65,7 +65,7 @@ async function localAt({ home, args }: Context, config: Config, path: string): P
 }
 
 /** A name for a peer that no other has. */
-function freeName(config: Config, wish: string): string {
+export function freeName(config: Config, wish: string): string {
   const taken = new Set(config.peers.flatMap((peer) => [peer.name, ...peerNames(peer)]));
   const base = (wish.replace(/[^A-Za-z0-9._-]/g, '').replace(/^[._-]+/, '') || 'peer').slice(0, 50);
   let name = base;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -39,6 +39,35 @@ const CONTENDER = `
   }
 `;
 
+/** Takes a repository or, every fourth turn, the home; files show who else has what at that time. */
+const PARTNER = `
+  const [locks, critical, turns, self] = process.argv.slice(1);
+  const { acquireLock, SharedLock } = await import('${new URL('../../home/lock.js', import.meta.url)}');
+  const { systemProcesses } = await import('${new URL('./process-table.js', import.meta.url)}');
+  const { closeSync, openSync, readdirSync, unlinkSync } = await import('node:fs');
+  const options = { command: 'partner', waitMs: 120_000, processes: systemProcesses(), now: Date.now };
+  const during = async (name, mayBeThere) => {
+    const path = critical + '/' + name;
+    closeSync(openSync(path, 'wx'));
+    const wrong = readdirSync(critical).filter((other) => other !== name && !mayBeThere(other));
+    if (wrong.length > 0) throw new Error(name + ' beside ' + wrong);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    unlinkSync(path);
+  };
+  for (let turn = 0; turn < Number(turns); turn += 1) {
+    if ((turn + Number(self)) % 4 === 0) {
+      const lock = await acquireLock(locks, options);
+      await during('home', () => false);
+      lock.release();
+      continue;
+    }
+    const lock = await SharedLock.acquire(locks, options);
+    if (lock.isAlone) await during('home', () => false);
+    await lock.withRepository('r' + ((turn + Number(self)) % 2), () => during('r' + ((turn + Number(self)) % 2), (other) => other !== 'home'));
+    lock.release();
+  }
+`;
+
 function contend(locks: string, critical: string, turns: number): ChildProcess {
   return spawn(process.execPath, ['--input-type=module', '-e', CONTENDER, locks, critical, String(turns)], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -56,6 +85,22 @@ test('of processes that race for the lock of a killed one, one at a time has it'
   assert.deepEqual(
     exits.map(([code]) => code),
     [0, 0, 0, 0, 0],
+  );
+  assert.deepEqual(readdirSync(locks), []);
+});
+
+test('of processes that want repositories or the home, those go on together that may', async () => {
+  const [locks, critical] = [join(scratch, 'shared'), join(scratch, 'together')];
+  mkdirSync(critical);
+  const exits = await Promise.all(
+    ['0', '1', '2', '3'].map((self) => {
+      const argv = ['--input-type=module', '-e', PARTNER, locks, critical, '8', self];
+      return once(spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'inherit'] }), 'exit');
+    }),
+  );
+  assert.deepEqual(
+    exits.map(([code]) => code),
+    [0, 0, 0, 0],
   );
   assert.deepEqual(readdirSync(locks), []);
 });

@@ -2,7 +2,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { kill, pid } from 'node:process';
-import type { ProcessTable } from '../../home/lock.ts';
+import type { ProcessTable } from '../../home/lock-files.ts';
 
 export function systemProcesses(): ProcessTable {
   const machine = firstLine('/etc/machine-id');

@@ -30,10 +30,9 @@ export class RunWatch {
   constructor(args: Args, home: HomePaths, now: () => number) {
     const { words } = args.command;
     const processes = systemProcesses();
-    const command = `shardctl ${[words, ...args.positionals].join(' ')}`;
     this.#file = new RunFile(
       home.running,
-      { ...processes.self(), command, at: new Date(now() - process.uptime() * 1000).toISOString() },
+      { ...processes.self(), command: args.shown, at: new Date(now() - process.uptime() * 1000).toISOString() },
       processes,
     );
     this.#now = now;
@@ -81,6 +80,7 @@ function stateAfter(state: RunState, event: Event): RunState {
     case 'warning':
     case 'damage':
     case 'failed':
+    case 'step-failed':
       return { ...state, problems: state.problems + 1 };
     default:
       return state;

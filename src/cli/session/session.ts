@@ -8,9 +8,13 @@ import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { hasHeads } from '../../home/heads.ts';
 import { ensureHome, requireHome } from '../../home/home.ts';
 import { type HomeIdentity, identify, rememberMarked } from '../../home/identity.ts';
-import { acquireLock } from '../../home/lock.ts';
-import { Index, type IndexOptions } from '../../index/index.ts';
+import { acquireLock, type Lock, SharedLock } from '../../home/lock.ts';
+import type { LockOptions } from '../../home/lock-files.ts';
+import { Index } from '../../index/index.ts';
+import type { IndexOptions } from '../../index/options.ts';
 import type { Peer } from '../../peer/peer.ts';
+import type { InTurn } from '../../storing/place/in-turn.ts';
+import { removeSpool, sweepSpool } from '../../storing/spool.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { addLocalPeer } from './local-peers.ts';
@@ -25,6 +29,18 @@ export interface Session {
   readonly index: Index;
   /** By name, in the order of the settings. A peer whose disk is missing is among them: it fails with the reason when it is used. */
   readonly peers: ReadonlyMap<string, Peer>;
+}
+
+/** An open home on other repositories of which other runs may work at the same time. */
+export interface SharedSession extends Session {
+  /** Directory for shards on their way to peers, of this run alone. */
+  readonly spool: string;
+  readonly inTurn: InTurn;
+  /**
+   * Runs `work` with a repository for itself; what was read of it before may be out of date by then. From the first call on others may
+   * come, so the first peer must be there before. @throws ShardctlError `LOCKED`
+   */
+  readonly withRepository: <T>(name: string, work: () => Promise<T>) => Promise<T>;
 }
 
 /** Runs `work` without the lock: other runs may read and change the home meanwhile. */
@@ -69,14 +85,52 @@ export async function writing<T>(
   work: (session: Session) => Promise<T>,
   options: Pick<IndexOptions, 'checkBlocks'> = {},
 ): Promise<T> {
-  return await locked(context, async (config, identity) =>
-    withSession(context, config, await Index.open(context.home.index, options), async (session) => {
-      await markOnPeers(context, session, identity);
-      const result = await work(session);
-      if (session.index.isChanged) await prepareForLoss(context, session.index);
-      return result;
-    }),
-  );
+  return await locked(context, alone, async (config, identity) => await changing(context, { config, identity, options }, work));
+}
+
+/** Runs `work` beside runs on other repositories: docs/locks.md. The home is made if there is none yet. */
+export async function sharing<T>(context: Context, work: (session: SharedSession) => Promise<T>): Promise<T> {
+  const { home } = context;
+  const beside = (_: Context, within: (lock: SharedLock) => Promise<T>) =>
+    withLock(context, (options) => SharedLock.acquire(home.locks, options), within);
+  return await locked(context, beside, async (config, identity, lock) => {
+    const { isAlone } = lock;
+    if (isAlone) sweepSpool(home.spool);
+    // A run beside which others come later keeps the spool itself, and they have directories in it.
+    const spool = isAlone ? home.spool : join(home.spool, lock.name);
+    const options = { sharing: { isAlone, tryTask: (name: string) => lock.tryTask(name) } };
+    try {
+      return await changing(context, { config, identity, options }, async (session) =>
+        work({
+          ...session,
+          spool,
+          inTurn: (cid, place) => lock.withTask(cid, place),
+          withRepository: (name, workOn) =>
+            lock.withRepository(name, async () => {
+              session.index.refresh();
+              return await workOn();
+            }),
+        }),
+      );
+    } finally {
+      if (!isAlone && existsSync(spool)) removeSpool(spool);
+    }
+  });
+}
+
+interface Opening {
+  readonly config: Config;
+  readonly identity: HomeIdentity;
+  readonly options: IndexOptions;
+}
+
+async function changing<T>(context: Context, { config, identity, options }: Opening, work: (session: Session) => Promise<T>): Promise<T> {
+  return await withSession(context, config, await Index.open(context.home.index, options), async (session) => {
+    await markOnPeers(context, session, identity);
+    const result = await work(session);
+    if (session.index.isChanged) await prepareForLoss(context, session.index);
+    return result;
+  });
 }
 
 /**
@@ -101,42 +155,58 @@ async function prepareForLoss(context: Context, index: Index): Promise<void> {
   takeBallast(placesOf(home, paths), false);
   if (local.length === 0) return;
   const { keepNotes } = await import('./home-notes.ts');
-  await keepNotes(context, index.repositories(), new Map(local));
+  await keepNotes(context, index, new Map(local));
 }
 
-/** Takes the lock of the home, which is made if there is none yet, and reads its settings. */
-async function locked<T>(context: Context, work: (config: Config, identity: HomeIdentity) => Promise<T>): Promise<T> {
+/** Takes a lock of the home, which is made if there is none yet, and reads its settings. */
+async function locked<T, L>(
+  context: Context,
+  within: (context: Context, work: (lock: L) => Promise<T>) => Promise<T>,
+  work: (config: Config, identity: HomeIdentity, lock: L) => Promise<T>,
+): Promise<T> {
   const { home } = context;
   // Checked here, so that a mistake in the command is found before a home is made.
   lockWaitMs(context);
   const shared = context.args.command.words === 'add' && context.args.flag('shared') ? true : undefined;
   if (ensureHome(home)) setHomeOpen(context, shared === true);
+  refuseFollower(context);
   // Read before the lock is taken, too: a home of a newer format may lock in another way.
   refuseToShare(context, await settingsIn(context));
-  return await alone(context, async () => {
+  return await within(context, async (lock) => {
     const found = await settingsIn(context);
     const config = found ?? { ...DEFAULT_CONFIG, shared };
     if (found === undefined) saveConfig(home, config);
     const { identity, came } = await identify(home, hostname(), found !== undefined);
     if (came === 'copied') tellOfCopy(context, identity);
     const isClustered = config.peers.some(({ kind }) => kind === 'cluster');
-    return await work(isClustered ? await (await import('./cluster-settings.ts')).withNewMembers(context, config) : config, identity);
+    return await work(isClustered ? await (await import('./cluster-settings.ts')).withNewMembers(context, config) : config, identity, lock);
+  });
+}
+
+/** What a follower holds is in no snapshot of its home: to every other command that writes it would be rubbish. */
+function refuseFollower({ args, home }: Context): void {
+  const { words } = args.command;
+  if (words === 'follow' || !existsSync(home.follow)) return;
+  throw new ShardctlError('USAGE', `the home at ${home.dir} follows a repository of others, and is for that alone`, {
+    hint: 'name another home: --home DIR',
   });
 }
 
 /** Runs `work` with the lock of a home that is there; its settings need not be readable. */
-export async function alone<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  const { home } = context;
-  const lock = await acquireLock(home.locks, {
-    command: `shardctl ${[context.args.command.words, ...context.args.positionals].join(' ')}`,
-    waitMs: lockWaitMs(context),
-    processes: systemProcesses(),
-    now: context.now,
-    signal: context.signal,
-  });
+export async function alone<T>(context: Context, work: (lock: Lock) => Promise<T>): Promise<T> {
+  return await withLock(context, (options) => acquireLock(context.home.locks, options), work);
+}
+
+async function withLock<T, L extends Lock>(
+  context: Context,
+  acquire: (options: LockOptions) => Promise<L>,
+  work: (lock: L) => Promise<T>,
+): Promise<T> {
+  const { args, now, signal } = context;
+  const lock = await acquire({ command: args.shown, waitMs: lockWaitMs(context), processes: systemProcesses(), now, signal });
   context.onExit(() => lock.release());
   try {
-    return await work();
+    return await work(lock);
   } finally {
     lock.release();
   }
@@ -168,7 +238,7 @@ async function withSession<T>(context: Context, config: Config, index: Index, wo
   }
 }
 
-function lockWaitMs({ args }: Context): number {
+export function lockWaitMs({ args }: Context): number {
   const text = args.text('lock-wait');
   const seconds = text === undefined ? 0 : Number(text);
   if (text?.trim() !== '' && Number.isFinite(seconds) && seconds >= 0) return seconds * 1000;

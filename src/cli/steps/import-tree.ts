@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { EXIT, errnoOf, ShardctlError } from '../../core/errors.ts';
-import type { Event, Problems, Summary } from '../../core/events.ts';
+import type { Event, Summary } from '../../core/events.ts';
 import type { ByteString } from '../../core/model.ts';
 import type { Config } from '../../home/config.ts';
 import type { Index } from '../../index/index.ts';
@@ -15,23 +15,28 @@ import type { Context } from '../command-line/context.ts';
 import type { RunOptions } from '../command-line/run-options.ts';
 import { countAhead } from '../reporter/count-ahead.ts';
 import { peerPath } from '../session/peers.ts';
-import { peersOrDefault, type Session } from '../session/session.ts';
+import type { Session, SharedSession } from '../session/session.ts';
+import { gateOrder } from './gate-order.ts';
 import { throttleAt } from './throttle.ts';
 
 /** What is imported, and how. */
-export type ImportChoice = Pick<ImportRequest, 'repository' | 'source' | 'metadata' | 'profile' | 'chunker' | 'filters' | 'copyLinks'>;
+export type ImportChoice = Pick<
+  ImportRequest,
+  'repository' | 'source' | 'metadata' | 'profile' | 'chunker' | 'filters' | 'copyLinks' | 'told' | 'fullEvery'
+>;
 
-/** Must be called by the only writer. @throws ShardctlError */
-export async function importTree(context: Context, session: Session, choice: ImportChoice, options: RunOptions): Promise<Summary> {
+/** Must be called with the repository locked. @throws ShardctlError */
+export async function importTree(context: Context, session: SharedSession, choice: ImportChoice, options: RunOptions): Promise<Summary> {
   const { source, filters, copyLinks } = choice;
-  const peers = await peersOrDefault(context, session);
+  await checkHookTimeout(context);
   const emit = (event: Event) => context.reporter.event(event);
   emit({ type: 'started', repository: choice.repository });
   const counting = context.watched ? countAhead({ source, filters, copyLinks }, emit) : undefined;
-  const { spool, heads, pending } = context.home;
+  const { index, peers, spool, inTurn } = session;
+  const { heads, pending } = context.home;
   const done = update({
-    request: requestOf(context, { ...session, peers }, choice, options),
-    home: { index: session.index, peers, spool, heads, pending },
+    request: requestOf(context, session, choice, options),
+    home: { index, peers, spool, inTurn, heads, pending },
     control: {
       ...controlOf(context),
       transfers: options.transfers,
@@ -41,8 +46,21 @@ export async function importTree(context: Context, session: Session, choice: Imp
     },
   });
   const summary = await done.finally(() => counting?.stop());
-  if (context.args.flag('publish')) await (await import('./publish-snapshot.ts')).publishAfter(context, session, summary);
+  if (context.args.flag('publish')) await (await import('./publish-snapshot.ts')).publishAfter(context, session, choice.repository);
+  await tellOfHead(context, session, choice.repository, summary);
   return summary;
+}
+
+/** A mistake in the command is found before the run, not after hours. */
+async function checkHookTimeout({ args }: Context): Promise<void> {
+  if (args.text('hook-timeout') !== undefined) (await import('../hooks/hook-settings.ts')).hookTimeoutMs(args, undefined);
+}
+
+/** Runs the hook `--on-commit`, where there is one, for a head of which it was not told yet. @param made what this run has done */
+export async function tellOfHead(context: Context, session: Session, repository: string, made: Summary | undefined): Promise<void> {
+  const own = session.index.repository(repository)?.upkeep?.onCommit;
+  if ((context.args.text('on-commit') ?? own ?? session.config.onCommit) === undefined) return;
+  await (await import('../hooks/commit-hook.ts')).runCommitHook(context, session, repository, made);
 }
 
 /** As much of a session as a plan needs. */
@@ -58,7 +76,7 @@ export async function planTree(
   session: PlanSession,
   choice: ImportChoice,
   options: RunOptions,
-): Promise<{ readonly problems: Problems }> {
+): Promise<Pick<Summary, 'problems'>> {
   const { planRun } = await import('../../update/dry-run.ts');
   const emit = (event: Event) => context.reporter.event(event);
   const { index, peers } = session;
@@ -82,14 +100,29 @@ function requestOf(context: Context, { config, index, peers }: PlanSession, choi
     replication: own.replication ?? config.replication,
     allocateBy: own.allocateBy ?? config.allocateBy,
     shardBytes: options.shardBytes ?? config.shardSize,
+    ...gateOf(context, { config, index }, choice.repository, options),
   };
+}
+
+/** `add` says what is to hold for the repository from now on; `update` says it for this run, so that an exception does not become the rule. */
+function gateOf(
+  { args }: Context,
+  { config, index }: Pick<PlanSession, 'config' | 'index'>,
+  repository: string,
+  { gate: told }: RunOptions,
+): Pick<ImportRequest, 'gate' | 'ownGate'> {
+  const known = index?.repository(repository)?.gate;
+  const own = { ...known, ...told };
+  const kept = args.command.words === 'add' ? own : known;
+  return { gate: gateOrder(own, config), ownGate: kept === undefined || Object.keys(kept).length === 0 ? undefined : kept };
 }
 
 function controlOf({ secondThread, signal, now }: Context): Pick<IngestControl, 'secondThread' | 'signal' | 'now'> {
   return { secondThread, signal, now };
 }
 
-export function exitCodeOf({ problems }: { readonly problems: Problems }): number {
+export function exitCodeOf({ problems, gate }: Pick<Summary, 'problems' | 'gate'>): number {
+  if (gate?.outcome === 'held') return EXIT.held;
   if (problems.unreadable > 0) return EXIT.unreadable;
   if (problems.vanished > 0 || problems.changed > 0) return EXIT.unstable;
   return EXIT.done;

@@ -3,7 +3,7 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { reasonOf, ShardctlError } from '../../core/errors.ts';
 import { updateRecords } from '../../home/runs/records.ts';
 import { Readings } from '../../maintain/figures/gauges.ts';
-import { addLastChange, addPeer, readLastRuns, readMaintenance, readRepository } from '../../maintain/figures/home-readings.ts';
+import { addLastChange, addPeers, readLastRuns, readMaintenance, readRepository } from '../../maintain/figures/home-readings.ts';
 import type { Context } from '../command-line/context.ts';
 import type { Result } from '../results/results.ts';
 import { asUser } from '../session/privacy.ts';
@@ -46,9 +46,14 @@ export async function writeStatus(
     await readRepository(readings, { index, peers, demand: config }, name);
     readLastRuns(readings, runs, name);
   }
-  for (const { usedBytes, freeBytes, ...peer } of statuses) {
-    addPeer(readings, { ...peer, metric: usedBytes === undefined || freeBytes === undefined ? undefined : { usedBytes, freeBytes } });
-  }
+  addPeers(
+    readings,
+    statuses.map(({ usedBytes, freeBytes, disk, ...peer }) => ({
+      ...peer,
+      metric:
+        usedBytes === undefined || freeBytes === undefined ? undefined : { usedBytes, freeBytes, ...(disk === undefined ? {} : { disk }) },
+    })),
+  );
   readMaintenance(readings, runs);
   readings.add('shardsAtRisk', {}, total.atRisk);
   readings.add('shardsLost', {}, total.lost);

@@ -7,6 +7,8 @@ import { parseCid } from '../../dag/cid.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
 import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
 import { NotInTree } from '../../read/tree/tree.ts';
+import { placedShards } from '../../restore/placed-shards.ts';
+import type { ShardAccess } from '../../restore/shard-tables.ts';
 import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
 import { reading } from '../session/session.ts';
@@ -17,6 +19,8 @@ export interface OpenTree {
   /** Inside the tree; empty for the tree itself. */
   readonly path: ByteString;
   readonly blocks: Blocks;
+  /** How the tree's shards can be read as streams. */
+  readonly shards: ShardAccess;
   /** Of the tree's CIDs: those of a profile of CIDv0 are shown as such. */
   readonly cidVersion: 0 | 1;
   /** Whether this home imported the tree from a source of its own: one that came from elsewhere may be anybody's. */
@@ -43,12 +47,13 @@ export async function withTrees<T>(
       onTrouble: (message, cause) => context.reporter.event({ type: 'warning', message, cause }),
       signal: context.signal,
     });
+    const shards = placedShards(index, peers, blocks);
     try {
       return await work(
         found.map(({ snapshot, path }) => {
           const root = parseCid(snapshot.tree);
           const isOwn = snapshot.broughtBy === undefined && (index.repository(snapshot.repository)?.source ?? '') !== '';
-          return { snapshot, root, path, blocks, cidVersion: root.version, isOwn };
+          return { snapshot, root, path, blocks, shards, cidVersion: root.version, isOwn };
         }),
       );
     } catch (error) {

@@ -42,6 +42,7 @@ export async function peerStatuses({ home }: Context, { config, peers, index }: 
           ...known(),
           usedBytes: metric.usedBytes,
           freeBytes: metric.freeBytes,
+          ...(metric.disk === undefined ? {} : { disk: metric.disk }),
           ...(warnings.length === 0 ? {} : { warnings }),
         };
       } catch (error) {

@@ -1,7 +1,6 @@
 /** Publishes a snapshot of a repository through the Kubo daemons of the settings. */
 import { ShardctlError } from '../../core/errors.ts';
-import type { Summary } from '../../core/events.ts';
-import type { SnapshotRecord } from '../../core/model.ts';
+import { type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { type Published, publish } from '../../exchange/publish.ts';
 import { readIdentity } from '../../home/identity.ts';
 import type { Index } from '../../index/index.ts';
@@ -35,9 +34,16 @@ export async function publishSnapshot(
   // Noted first: a name that points at a snapshot keeps it from being forgotten.
   const isHead = index.repository(snapshot.repository)?.head === snapshot.number;
   if (isWriting && !isHead) await notePublished(index, snapshot, snapshot.number);
-  const published = await publish({ snapshot, lifetime, names, home, isFormer, formerNames: free, takeKey: args.text('take-key') });
+  const own = { home, isFormer, formerNames: free, takeKey: args.text('take-key') };
+  const published = await publish({ snapshot, lifetime, names, ...own, withSnapshot: args.flag('snapshot') });
   if (isWriting && isHead) await notePublished(index, snapshot, undefined);
   return published;
+}
+
+/** What each name leads to, a line each. */
+export function namesOf({ name, value, snapshotName, snapshotValue }: Published): string[] {
+  const snapshot = snapshotName === undefined ? [] : [`/ipns/${snapshotName} -> ${snapshotValue}, the snapshot`];
+  return [`/ipns/${name} -> ${value}`, ...snapshot];
 }
 
 /** Whether publishing this snapshot changes the record of its repository, which only the holder of the lock may. */
@@ -54,18 +60,21 @@ async function notePublished(index: Index, { repository }: SnapshotRecord, numbe
   await index.saveRepository(number === undefined ? rest : { ...rest, published: number });
 }
 
-/** Publishes at the end of `add` and `update`, also when nothing has changed: the run before may have committed, and then failed at this. */
-export async function publishAfter(context: Context, session: Session, { repository, number }: Summary): Promise<void> {
-  const head = session.index.snapshot(repository, number);
-  if (head === undefined) throw new Error(`${repository}@${number} is not in the index`);
+/**
+ * Publishes the head at the end of a run, also when nothing has changed: the run before may have committed, and then failed at this. While
+ * the gate holds back all that there is, there is nothing to publish.
+ */
+export async function publishAfter(context: Context, session: Session, repository: string): Promise<void> {
+  const { index } = session;
+  const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
+  if (head === undefined) return;
   try {
     const published = await publishSnapshot(context, session, head);
-    if (context.json || !context.quiet)
-      answer(context, [{ type: 'published', ...published }], () => [`/ipns/${published.name} -> ${published.value}`]);
+    if (context.json || !context.quiet) answer(context, [{ type: 'published', ...published }], () => namesOf(published));
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     const { code, message, hint, retryable } = error;
-    throw new ShardctlError(code, `${repository}@${number} is committed, but not published: ${message}`, {
+    throw new ShardctlError(code, `${snapshotName(head)} is committed, but not published: ${message}`, {
       ...(hint === undefined ? {} : { hint }),
       retryable,
       cause: error,

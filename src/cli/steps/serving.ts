@@ -10,6 +10,7 @@ import { readIdentity } from '../../home/identity.ts';
 import { Index } from '../../index/index.ts';
 import { Access } from '../../serve/access/access.ts';
 import { FileHashes } from '../../serve/hashes/file-hashes.ts';
+import type { HashingTurn } from '../../serve/hashes/hashing.ts';
 import { ServedHome } from '../../serve/home/served-home.ts';
 import { logAnswer } from '../../serve/http/access-log.ts';
 import { passes } from '../../serve/http/gate.ts';
@@ -32,6 +33,8 @@ const DRAIN_MS = 30_000;
 const MOST_CONNECTIONS = 16_384;
 /** File descriptors that are left for the home. */
 const OTHER_FILES = 512;
+/** Where the process may have hardly more files open than the home needs. */
+const FEW_CONNECTIONS = 64;
 /**
  * By how much the heap may grow over what is in use before it is cleaned: V8 takes up to 300 %, which came to 311 MB with 10,000
  * connections that had asked for a listing each, where 25 % came to 215 MB.
@@ -48,20 +51,26 @@ export interface ServingProcess {
   readonly onReload: (reload: () => void) => void;
   /** The workers beside this one; absent where it serves alone. */
   readonly siblings?: Siblings;
+  /** When this one of the workers may hash files; absent where it serves alone. */
+  readonly hashingTurn?: () => Promise<HashingTurn>;
 }
 
 /** Resolves when it has stopped. */
-export async function serveHere(context: Context, { options, signal, onReady, onReload, siblings }: ServingProcess): Promise<void> {
+export async function serveHere(context: Context, serving: ServingProcess): Promise<void> {
+  const { options, signal, onReady, onReload, siblings, hashingTurn } = serving;
   const { args, home, reporter, output, now } = context;
   const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
   setFlagsFromString(HEAP_GROWTH);
   // Read before the home is opened: mistakes in them are found at once.
   const [certificate, tokens] = [options.readCertificate(), options.readTokens()];
-  const config = await settingsOfReadable(context);
+  let config = await settingsOfReadable(context);
   const metrics = new ServeMetrics();
   const mirror = await ServedHome.open({
     openIndex: () => Index.open(home.index, { readOnly: true }),
-    openPeers: async () => await openPeers(context, (await settingsIn(context)) ?? DEFAULT_CONFIG),
+    openPeers: async () => {
+      config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
+      return await openPeers(context, config);
+    },
     home,
     names: args.positionals,
     cache: home.cache,
@@ -96,8 +105,9 @@ export async function serveHere(context: Context, { options, signal, onReady, on
       access,
       routing,
       metrics,
-      status: statusSource(context, config),
+      status: statusSource(context, () => config),
       siblings,
+      hashingTurn,
       hashes,
       hot,
       signal,
@@ -105,6 +115,13 @@ export async function serveHere(context: Context, { options, signal, onReady, on
     });
     await app.ready();
     const logged = log && options.log && { format: options.log.format, write: log.write, now };
+    const mostFiles = mostOpenFiles();
+    const connections = mostConnections(mostFiles);
+    if (connections <= FEW_CONNECTIONS)
+      warn(
+        `no more than ${connections} connections at once, because this process may have only ${mostFiles} files open; \`ulimit -n 4096\` allows more in this shell`,
+        'open files',
+      );
     const listeners = options.places.map(
       () =>
         new Listener({
@@ -114,7 +131,7 @@ export async function serveHere(context: Context, { options, signal, onReady, on
             else metrics.answered('other', request.method ?? '', response.statusCode, 0, 0);
           },
           certificate,
-          mostConnections: mostConnections(),
+          mostConnections: connections,
           onIncident: (kind) => metrics.incident(kind),
         }),
     );
@@ -155,12 +172,19 @@ export async function serveHere(context: Context, { options, signal, onReady, on
 }
 
 /** As many as the process may have open, and no more than it has memory for: each takes about 10 KB. */
-function mostConnections(): number {
+function mostConnections(mostFiles: number | undefined): number {
+  // Not Linux: what the system refuses, it refuses.
+  if (mostFiles === undefined) return process.platform === 'win32' ? MOST_CONNECTIONS : MOST_CONNECTIONS / 16;
+  return Math.max(Math.min(FEW_CONNECTIONS, Math.floor(mostFiles / 4)), Math.min(MOST_CONNECTIONS, mostFiles - OTHER_FILES));
+}
+
+/** Files that this process may have open; undefined where the system does not say. */
+function mostOpenFiles(): number | undefined {
   try {
-    const [, soft = '0'] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
-    return Math.max(64, Math.min(MOST_CONNECTIONS, Number(soft) - OTHER_FILES));
+    const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
+    if (soft === 'unlimited') return Number.POSITIVE_INFINITY;
+    return soft === undefined ? undefined : Number(soft);
   } catch {
-    // Not Linux: what the system refuses, it refuses.
-    return process.platform === 'win32' ? MOST_CONNECTIONS : MOST_CONNECTIONS / 16;
+    return undefined;
   }
 }

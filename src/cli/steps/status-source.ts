@@ -6,7 +6,8 @@ import type { StatusSource } from '../../serve/status/status-source.ts';
 import type { Context } from '../command-line/context.ts';
 import { systemProcesses } from '../session/process-table.ts';
 
-export function statusSource({ home, now, version }: Context, config: Config): StatusSource {
+/** @param config gives the settings as they were read last */
+export function statusSource({ home, now, version }: Context, config: () => Config): StatusSource {
   const processes = systemProcesses();
   return {
     runs: home.runs,

@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ShardctlError } from '../../core/errors.ts';
+import type { HashingTurn } from '../../serve/hashes/hashing.ts';
 import type { Siblings } from '../../serve/status/siblings.ts';
+import { HashingDesk, hashingTurns } from './hashing-desk.ts';
 import { MetricsExchange, siblingsOf } from './worker-metrics.ts';
 
 /** A worker that dies is replaced after a pause, unless as many have died within the last minute. */
@@ -39,6 +41,7 @@ export async function superviseWorkers({ count, signal, onReady, onReload, onDea
     for (const worker of running) if (worker.isConnected()) worker.send(message);
   };
   const exchange = new MetricsExchange();
+  const hashing = new HashingDesk();
   const failure = new AbortController();
   let deaths: number[] = [];
   let isStarted = false;
@@ -47,6 +50,7 @@ export async function superviseWorkers({ count, signal, onReady, onReload, onDea
     const worker = cluster.fork();
     running.add(worker);
     exchange.add(worker);
+    hashing.add(worker);
     const urls = new Promise<readonly string[]>((resolve) => {
       worker.on('message', ({ is, urls }: FromWorker) => {
         if (is === 'ready') resolve(urls);
@@ -96,6 +100,8 @@ export interface Supervisor {
   ready(urls: readonly string[]): void;
   /** The workers beside this one. */
   readonly siblings: Siblings;
+  /** Waits until no other worker hashes files. */
+  readonly hashingTurn: () => Promise<HashingTurn>;
 }
 
 /** The process that has started this one; undefined when nobody serves beside it. */
@@ -110,6 +116,7 @@ export function supervisor(): Supervisor | undefined {
   return {
     signal: stop.signal,
     siblings: siblingsOf(),
+    hashingTurn: hashingTurns(),
     onReload: (set) => {
       reload = set;
     },

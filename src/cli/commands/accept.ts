@@ -1,0 +1,38 @@
+/** `shardctl accept NAME@N`: make a snapshot the head that the gate holds back. */
+import { EXIT } from '../../core/errors.ts';
+import { snapshotName } from '../../core/model.ts';
+import { requireHome } from '../../home/home.ts';
+import { accept } from '../../maintain/accept.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { resolveRef } from '../command-line/ref.ts';
+import { counted } from '../reporter/text.ts';
+import { answer } from '../results/results.ts';
+import { writing } from '../session/session.ts';
+
+export async function run(context: Context): Promise<number> {
+  const { args, home, reporter } = context;
+  const ref = args.argument(0);
+  if (!/@\d+$/.test(ref)) throw usage(`which snapshot? name it by its number: "${ref}" is whatever is the newest`, args.command);
+  requireHome(home);
+  return await writing(context, async (session) => {
+    const { index, peers } = session;
+    const { snapshot } = resolveRef(ref, index);
+    const before = index.repository(snapshot.repository)?.head ?? 0;
+    const emit = reporter.event.bind(reporter);
+    const { repository, number, cid, tree, gate } = await accept({ index, peers, heads: home.heads, emit }, snapshot);
+    const count = gate?.count ?? 0;
+    if (!context.quiet || context.json) {
+      answer(
+        context,
+        [{ type: 'accepted', repository, number, cid, tree, before: before === 0 ? null : before, contradictions: count }],
+        () => [
+          `${snapshotName(snapshot)} is the head now, with ${counted(count, 'contradiction')}${before === 0 ? '' : `; before, it was ${repository}@${before}`}`,
+        ],
+      );
+    }
+    if (args.flag('publish')) await (await import('../steps/publish-snapshot.ts')).publishAfter(context, session, repository);
+    await (await import('../steps/import-tree.ts')).tellOfHead(context, session, repository, undefined);
+    return EXIT.done;
+  });
+}

@@ -1,0 +1,175 @@
+/**
+ * `shardctl check [NAME…]`: what a home needs once a day, under one lock: read a part of the shards back and mend what is damaged or
+ * missing anywhere, forget by each repository's policy, free space within a budget, and say how the replicas stand.
+ */
+import { EXIT, ShardctlError, worstOf } from '../../core/errors.ts';
+import { requireHome } from '../../home/home.ts';
+import { reclaim } from '../../maintain/collect-garbage.ts';
+import type { Maintenance } from '../../maintain/maintenance.ts';
+import { isUnderPolicy, standOf } from '../../maintain/stand.ts';
+import type { Context } from '../command-line/context.ts';
+import { sizeOf } from '../command-line/quantities.ts';
+import { inOrder, repositoriesNamed } from '../command-line/repositories-named.ts';
+import { maxUnusedOf } from '../command-line/retention-options.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
+import { checkedLines } from '../results/checked.ts';
+import { prunedLines } from '../results/pruned.ts';
+import { repairedLines } from '../results/repaired.ts';
+import { answer, type Result } from '../results/results.ts';
+import { freeing, isNoSpace } from '../session/full-disk.ts';
+import { reading, type Session } from '../session/session.ts';
+import { forgetByPolicy } from '../steps/forget-by-policy.ts';
+import { type Figures, withFigures } from '../steps/maintenance-log.ts';
+import { maintenanceRun } from '../steps/maintenance-run.ts';
+import { hintOf } from '../steps/mend-missing.ts';
+import { pruneWhatFits } from '../steps/prune-what-fits.ts';
+import { type PartToRead, partToRead, readAndMend } from '../steps/read-and-mend.ts';
+
+/** What prune may copy in a day where nothing else is said: a daily run should end before the next one. */
+const DAILY_REPACK_BYTES = 10_000_000_000;
+
+export async function run(context: Context): Promise<number> {
+  const { args, home } = context;
+  const options = storageOptions(args);
+  const limits = { maxUnused: maxUnusedOf(args), maxRepack: sizeOf(args, 'max-repack') ?? DAILY_REPACK_BYTES };
+  const dryRun = args.flag('dry-run');
+  requireHome(home);
+  const part = partToRead(context);
+  const work = async (session: Session, figures: Figures) => {
+    const names = namesOf(context, session);
+    return await new Check(context, session, await maintenanceRun(context, session, options), figures).run(names, part, limits);
+  };
+  return await withFigures(context, 'check', args.positionals.length === 0, (figures) => {
+    const counted = (session: Session) => work(session, figures);
+    return dryRun ? reading(context, counted, { checkBlocks: true }) : freeing(context, counted, { checkBlocks: true });
+  });
+}
+
+function namesOf({ args }: Context, { index }: Session): readonly string[] {
+  const all = index.repositories();
+  const meant = args.positionals.length === 0 ? inOrder(all) : repositoriesNamed(all, args.positionals);
+  return meant.map(({ name }) => name);
+}
+
+const FREEING: ReadonlySet<string> = new Set(['forget', 'prune']);
+
+type Checked = Extract<Result, { type: 'checked' }>;
+type Limits = Pick<Parameters<typeof pruneWhatFits>[1], 'maxUnused' | 'maxRepack'>;
+
+class Check {
+  readonly #context: Context;
+  readonly #session: Session;
+  readonly #maintenance: Maintenance;
+  readonly #figures: Figures;
+  readonly #dryRun: boolean;
+  readonly #codes: number[] = [];
+  readonly #failed: string[] = [];
+  readonly #skipped: Checked['skipped'][number][] = [];
+  readonly #results: Result[] = [];
+  readonly #lines: string[] = [];
+  #isUnsafe = false;
+
+  constructor(context: Context, session: Session, maintenance: Maintenance, figures: Figures) {
+    this.#context = context;
+    this.#session = session;
+    this.#maintenance = maintenance;
+    this.#figures = figures;
+    this.#dryRun = context.args.flag('dry-run');
+  }
+
+  async run(names: readonly string[], part: PartToRead, limits: Limits): Promise<number> {
+    const { now, quiet, json } = this.#context;
+    const started = now();
+    const forgotten = { count: 0 };
+    await this.#step('verify and repair', () => this.#readAndMend(names, part));
+    // What lost blocks leave may be mended from an older snapshot, or from a shard that is to go: nothing is let go of then.
+    await this.#careful('forget', async () => {
+      forgotten.count = await this.#forget(names);
+    });
+    // What it could not remove from a silent peer, or copy without reading there, the first check after its return does.
+    if (this.#maintenance.grace?.isWaiting === true && !this.#isUnsafe) this.#skipped.push({ step: 'prune', reason: 'waiting' });
+    else await this.#careful('prune', () => this.#prune(limits));
+    const risk = { shards: 0, bytes: 0 };
+    await this.#step('status', async () => Object.assign(risk, await this.#look()));
+    const seconds = (now() - started) / 1000;
+    const checked: Checked = {
+      type: 'checked',
+      dryRun: this.#dryRun,
+      part: part.name ?? null,
+      forgotten: forgotten.count,
+      skipped: this.#skipped,
+      failed: this.#failed,
+      atRisk: risk.shards,
+      atRiskBytes: risk.bytes,
+      seconds,
+    };
+    if (!quiet || json) answer(this.#context, [...this.#results, checked], () => [...this.#lines, ...checkedLines(checked)]);
+    return worstOf(this.#codes);
+  }
+
+  /** A step that fails is told at once, and does not hide what the later ones have to say. Where space cannot be freed for want of space, `freeing` gives the run its ballast. */
+  async #step(step: string, work: () => Promise<unknown>): Promise<void> {
+    const { reporter, signal } = this.#context;
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted || !(error instanceof ShardctlError) || (FREEING.has(step) && isNoSpace(error))) throw error;
+      const { code, message, exitCode } = error;
+      reporter.event({ type: 'step-failed', step, code, message, ...hintOf(error) });
+      this.#failed.push(step);
+      this.#codes.push(exitCode);
+      if (code === 'DAMAGE' || code === 'NEWER_FORMAT' || code === 'IO') this.#isUnsafe = true;
+    }
+  }
+
+  async #careful(step: string, work: () => Promise<unknown>): Promise<void> {
+    if (this.#isUnsafe) this.#skipped.push({ step, reason: 'lost' });
+    else await this.#step(step, work);
+  }
+
+  async #readAndMend(names: readonly string[], part: PartToRead): Promise<void> {
+    const { now } = this.#context;
+    const started = now();
+    const { repaired, code } = await readAndMend(this.#context, this.#maintenance, names, part);
+    this.#codes.push(code);
+    this.#isUnsafe = repaired.lost.length > 0;
+    this.#figures.checkReadBytes = repaired.readBytes;
+    this.#figures.checkMended = repaired.mended + repaired.added;
+    this.#figures.checkLost = repaired.lost.length;
+    const seconds = (now() - started) / 1000;
+    this.#results.push({ type: 'repaired', ...repaired, seconds });
+    this.#lines.push(...repairedLines(repaired, seconds));
+  }
+
+  async #forget(names: readonly string[]): Promise<number> {
+    const gone = await forgetByPolicy(this.#context, this.#session, names);
+    this.#figures.checkForgotten = gone.length;
+    for (const { repository, number, cid, time } of gone)
+      this.#results.push({ type: 'retention', repository, number, cid, time, keep: false, reasons: [] });
+    return gone.length;
+  }
+
+  async #prune(limits: Limits): Promise<void> {
+    const { args, now, reporter } = this.#context;
+    const started = now();
+    const pruned = await pruneWhatFits(this.#maintenance, { ...limits, dryRun: this.#dryRun });
+    const isAsked = args.flag('gc') && !this.#dryRun;
+    const collected = isAsked ? await reclaim(this.#session.peers, (event) => reporter.event(event)) : [];
+    this.#codes.push(pruned.left > 0 ? EXIT.tooFewPeers : EXIT.done);
+    this.#figures.checkFreed = pruned.freedBytes;
+    this.#results.push({ type: 'pruned', ...pruned, collected, seconds: (now() - started) / 1000 });
+    this.#lines.push(...prunedLines(pruned, collected));
+  }
+
+  async #look(): Promise<{ readonly shards: number; readonly bytes: number }> {
+    const { grace } = this.#maintenance;
+    const some = (await standOf(this.#maintenance)).filter((shard) => isUnderPolicy(shard, grace));
+    const risk = { shards: some.length, bytes: some.reduce((sum, { bytes }) => sum + bytes, 0) };
+    this.#figures.checkAtRisk = risk.shards;
+    if (risk.shards > 0) {
+      this.#codes.push(EXIT.atRisk);
+      this.#context.reporter.event({ type: 'at-risk', ...risk });
+    }
+    return risk;
+  }
+}
