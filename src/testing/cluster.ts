@@ -8,8 +8,11 @@ import { fileURLToPath } from 'node:url';
 
 const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url));
 const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
-/** After a restart of all its members a Cluster takes half a minute to hear of all metrics, and three times that on a busy machine. */
+/** After a restart of all its members a Cluster took half a minute to hear of all metrics, and three times that on a busy machine. */
 const WAIT_MS = 120_000;
+
+/** In the log of a member that can be asked. One that is asked a moment too early dies: its REST API is there before what it needs. */
+const READY = 'IPFS Cluster is READY';
 
 /** Without a byte in it. */
 const EMPTY_BLOCK = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
@@ -48,6 +51,8 @@ export class ClusterLab {
   readonly peers: readonly [LabPeer, LabPeer, LabPeer];
   /** Of what was started again: the lab does not know of it. */
   readonly #again = new Map<string, number>();
+  /** Members that may not be asked yet. */
+  readonly #starting = new Set<LabPeer>();
 
   static start(): ClusterLab {
     const dir = mkdtempSync(join(tmpdir(), 'shardctl-lab-'));
@@ -133,7 +138,12 @@ export class ClusterLab {
       const { Addresses: addresses = [] } = (await rpc(other, 'id')) as { Addresses?: string[] };
       for (const arg of addresses) await rpc(peer, 'swarm/connect', { arg });
     }
-    await this.#untilHeard(['freespace']);
+    // The member looks for its free space when it is to pin something. If its Kubo gives no answer yet, it tells nobody.
+    const since = Date.now();
+    await until(async () => {
+      await this.#whileSomethingIsPinned(this.#otherThan(peer), () => setTimeout(300));
+      return await this.#isHeard('freespace', since);
+    });
   }
 
   /** The Kubo of a member has nothing any more: same identity, same address, an empty datastore. */
@@ -163,37 +173,59 @@ export class ClusterLab {
 
   /** Starts the Cluster daemon of a member again, and waits until the others have its metrics. */
   async startMember(peer: LabPeer): Promise<void> {
-    const log = openSync(join(this.dir, `${peer.name}.again.log`), 'a');
+    const log = join(this.dir, `${peer.name}.again.log`);
     const env = { ...process.env, IPFS_CLUSTER_PATH: join(this.dir, `cluster${peer.name.slice(1)}`) };
-    const child = spawn(join(BINARIES, 'ipfs-cluster-service'), ['daemon'], { env, stdio: ['ignore', log, log] });
-    this.#again.set(peer.name, child.pid as number);
+    this.#starting.add(peer);
+    await until(async () => {
+      const pid = this.#again.get(peer.name);
+      // It dies of a request that comes before it is ready, from whomever. As systemd would, this starts it again.
+      if (pid === undefined || !isAlive(pid)) {
+        const out = openSync(log, 'w');
+        const child = spawn(join(BINARIES, 'ipfs-cluster-service'), ['daemon'], { env, stdio: ['ignore', out, out] });
+        this.#again.set(peer.name, child.pid as number);
+      }
+      return readFileSync(log, 'utf8').includes(READY);
+    });
+    this.#starting.delete(peer);
     await this.#untilHeard(['freespace', 'tag:group', 'tag:zone', 'ping']);
     await this.#catchUp(peer);
   }
 
-  /** A member that was killed does not know its last pins until it hears from the others: after a minute or two, or when something changes. */
+  /** A member that was killed does not know its last pins until it hears from the others: after a while, or when something changes. */
   async #catchUp(peer: LabPeer): Promise<void> {
-    const [{ cluster }] = this.peers.filter((other) => other !== peer) as [LabPeer];
     const isSame = async () => new Set(await Promise.all(this.peers.map(stateOf))).size === 1;
+    await this.#whileSomethingIsPinned(this.#otherThan(peer), () => until(isSame));
+    await until(isSame);
+  }
+
+  #otherThan(peer: LabPeer): LabPeer {
+    return this.peers.find((it) => it !== peer) as LabPeer;
+  }
+
+  /** Has every member pin a block without a byte meanwhile. A member tells the others of its free space whenever it is to pin something. */
+  async #whileSomethingIsPinned({ cluster }: LabPeer, work: () => Promise<void>): Promise<void> {
     await fetch(`${cluster}/pins/ipfs/${EMPTY_BLOCK}?mode=direct`, { method: 'POST' });
-    await until(isSame);
+    await work();
     await fetch(`${cluster}/pins/${EMPTY_BLOCK}`, { method: 'DELETE' });
-    await until(isSame);
   }
 
   /** Every member has these metrics of all members, from now on: older ones may be about to end. */
   async #untilHeard(metrics: readonly string[]): Promise<void> {
-    const now = Date.now() * 1e6;
-    for (const metric of metrics) {
-      for (const { cluster } of this.peers) {
-        await until(async () => {
-          const heard = (await (await fetch(`${cluster}/monitor/metrics/${metric}`)).json()) as
-            | { valid: boolean; received_at: number }[]
-            | null;
-          return heard?.filter(({ valid, received_at }) => valid && received_at > now).length === this.peers.length;
-        });
-      }
+    const now = Date.now();
+    for (const metric of metrics) await until(() => this.#isHeard(metric, now));
+  }
+
+  /** @param since milliseconds since 1970 */
+  async #isHeard(metric: string, since: number): Promise<boolean> {
+    if (this.#starting.size > 0) return false;
+    for (const { cluster } of this.peers) {
+      const heard = (await (await fetch(`${cluster}/monitor/metrics/${metric}`)).json()) as
+        | { valid: boolean; received_at: number }[]
+        | null;
+      const fresh = heard?.filter(({ valid, received_at }) => valid && received_at > since * 1e6);
+      if (fresh?.length !== this.peers.length) return false;
     }
+    return true;
   }
 }
 

@@ -13,9 +13,9 @@ import { isIntact } from '../peer/intact-shard.ts';
 import type { PeerLayout } from '../peer/local/directory/identity.ts';
 import type { Blocks } from '../read/blocks/block-source.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
-import { get } from '../read/restore/get.ts';
 import { dataOf } from '../read/tree/file-data.ts';
 import { resolve } from '../read/tree/tree.ts';
+import { get } from '../restore/get.ts';
 import { pruneRun, snapshotsOf, withIndex } from './retention.ts';
 import { TestHome } from './run.ts';
 

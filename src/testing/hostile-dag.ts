@@ -40,6 +40,15 @@ export class HostileDag implements Blocks {
     return this.#node(links, { type: TYPE.hamt, data: Buffer.alloc(fanout / 8, 0xff), fanout });
   }
 
+  symlink(target: string): BlockId {
+    return this.#node([], { type: TYPE.symlink, data: Buffer.from(target) });
+  }
+
+  /** A node that nobody has. */
+  absent(): BlockId {
+    return { codec: DAG_PB, digest: sha256(Buffer.from('absent')) };
+  }
+
   async read(digest: Uint8Array): Promise<Uint8Array> {
     this.reads++;
     const block = this.#blocks.get(keyOf(digest));

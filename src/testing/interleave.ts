@@ -29,7 +29,9 @@ export function install(): void {
   for (const name of NAMES) {
     const original = functions[name] as (...args: unknown[]) => Promise<unknown>;
     functions[name] = async (...args) => {
-      const actor = current.getStore();
+      // Node reads a module that is imported late by its URL, with this very function, and once for all: an actor that died meanwhile would
+      // leave nobody the module.
+      const actor = args[0] instanceof URL ? undefined : current.getStore();
       if (actor !== undefined) await new Promise<void>((go) => void waiting.push({ actor, go }));
       return await original.apply(fs.promises, args);
     };

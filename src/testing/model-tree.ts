@@ -102,7 +102,7 @@ export function* walkOf(tree: ModelTree, path: ByteString = '', parent?: Directo
 /** The entries of a committed snapshot of this tree. The caller closes them. */
 export function entriesOf(tree: ModelTree, pathWithoutEnding: string): EntriesReader {
   const [hot, cold] = [`${pathWithoutEnding}.hot`, `${pathWithoutEnding}.cold`];
-  const writer = new EntriesWriter(hot, cold, { rootMode: 0o755, rootMtime: 0n }, () => false);
+  const writer = new EntriesWriter({ hot, cold }, { rootMode: 0o755, rootMtime: 0n }, () => false);
   for (const step of walkOf(tree)) {
     if (step.kind === 'enter') writer.enter(step.directory);
     if (step.kind !== 'leave') continue;

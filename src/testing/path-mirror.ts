@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type FastifyInstance, fastify } from 'fastify';
-import type { SnapshotRecord } from '../core/model.ts';
+import type { SnapshotRecord, Tags } from '../core/model.ts';
 import { toBytes } from '../core/path-bytes.ts';
 import { cidText } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
@@ -16,6 +16,7 @@ import { routableUrl } from '../serve/http/routable-url.ts';
 import type { Mirror, MirrorView } from '../serve/mirror.ts';
 import { bySha256Routes } from '../serve/paths/by-sha256-routes.ts';
 import { pathRoutes } from '../serve/paths/path-routes.ts';
+import { hashesEach } from './hashes-each.ts';
 import { MemoryBlocks } from './memory-blocks.ts';
 import { type TreeSpec, writeTree } from './tree.ts';
 import { treeRoot } from './tree-root.ts';
@@ -28,6 +29,8 @@ export class PathMirror implements Mirror {
   held = 0;
   /** Digests that a request does not see. */
   readonly hidden = new Set<string>();
+  /** By repository. */
+  readonly tags = new Map<string, Tags>();
   readonly #stop = new AbortController();
   readonly #dir = mkdtempSync(join(tmpdir(), 'shardctl-path-mirror-'));
   readonly #snapshots = new Map<string, SnapshotRecord[]>();
@@ -84,7 +87,9 @@ export class PathMirror implements Mirror {
 
   acquire(): MirrorView {
     this.held++;
-    const repositories = new Map([...this.#snapshots].map(([name, snapshots]) => [name, { name, snapshots, head: snapshots.at(-1) }]));
+    const repositories = new Map(
+      [...this.#snapshots].map(([name, snapshots]) => [name, { name, snapshots, head: snapshots.at(-1), tags: this.tags.get(name) }]),
+    );
     const blocks = {
       read: (digest: Uint8Array) => this.blocks.read(digest),
       extentNow: (digest: Uint8Array) => this.#extentOf(digest),
@@ -109,7 +114,7 @@ export class PathMirror implements Mirror {
     if (block.length > 64 * 1024) return undefined;
     const at = this.#carBytes;
     this.#carBytes += writeSync(this.#car, block, 0, block.length, at);
-    return { file: { fd: this.#car, isOpen: true } as OpenFile, at, length: block.length };
+    return { file: { fd: this.#car, isOpen: true, ...hashesEach } as OpenFile, at, length: block.length };
   }
 
   onChange(): () => void {

@@ -78,6 +78,12 @@ export class Program {
     return { code: status, stdout, stderr, lines: stdout.split('\n').slice(0, -1) };
   }
 
+  /** As `run`, in a shell of POSIX after another command of it, such as `ulimit`. */
+  runIn(before: string, ...argv: string[]): { readonly status: number | null; readonly stderr: string } {
+    const script = `${before} && exec "$@"`;
+    return spawnSync('sh', ['-c', script, 'sh', process.execPath, BIN, ...argv], { cwd: this.dir, env: this.#env, encoding: 'utf8' });
+  }
+
   succeeds(...argv: string[]): Finished {
     return this.ends(0, ...argv);
   }

@@ -13,6 +13,7 @@ export function recoverRun(home: TestHome, index: Index, options: Partial<Recove
     source: '',
     headOf: () => undefined,
     demandOf: () => ({}),
+    heldBackOf: () => [],
     index,
     peers: home.peers,
     heads: join(home.dir, 'heads'),

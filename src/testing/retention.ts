@@ -13,7 +13,7 @@ import { type Pruned, type PruneOptions, prune } from '../maintain/prune/prune.t
 import { type Renamed, rename } from '../maintain/repository/rename.ts';
 import { rm } from '../maintain/repository/rm.ts';
 import { BlockSource } from '../read/blocks/block-source.ts';
-import { get } from '../read/restore/get.ts';
+import { get } from '../restore/get.ts';
 import { Demands, type ToldDemand } from '../storing/demand.ts';
 import { TEST_OWNER } from './owner.ts';
 import type { TestHome } from './run.ts';

@@ -41,6 +41,10 @@ export class ServeProcess {
     this.#child = child;
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null) return;
     const gone = once(this.#child, 'exit');

@@ -13,9 +13,9 @@ export interface TestShard extends SealedShard {
   readonly data: readonly Uint8Array[];
 }
 
-/** Seals the blocks into `<dir>/<cid>.car`. No block may come twice. */
-export function makeShard(dir: string, data: readonly Uint8Array[]): TestShard {
-  const manifest = new ManifestBuilder();
+/** Seals the blocks into `<dir>/<cid>.car`. No block may come twice. @param links most links of its manifest's nodes */
+export function makeShard(dir: string, data: readonly Uint8Array[], links?: number): TestShard {
+  const manifest = new ManifestBuilder(links);
   const sections: Buffer[] = [];
   for (const block of data) {
     const digest = sha256(block);

@@ -11,6 +11,7 @@ import type { Access, Asker } from '../serve/access/access.ts';
 import type { Mirror, MirrorView, ServedRepository } from '../serve/mirror.ts';
 import { ServeMetrics } from '../serve/status/serve-metrics.ts';
 import { statusRoutes } from '../serve/status/status-routes.ts';
+import type { Demand } from '../storing/demand.ts';
 import { MemoryBlocks } from './memory-blocks.ts';
 import { type TreeSpec, writeTree } from './tree.ts';
 
@@ -26,6 +27,7 @@ export class StatusHome implements Mirror {
   readonly repositories = new Map<string, ServedRepository>();
   /** Names of those that a request with the header `authorization: Bearer key` may read alone. */
   readonly privateNames = new Set<string>();
+  demand: Demand = { replication: { min: 2, max: 2 }, allocateBy: [] };
   running: RunningRun[] = [];
   now = Date.parse('2026-11-26T12:00:00Z');
   readonly #stop = new AbortController();
@@ -44,7 +46,7 @@ export class StatusHome implements Mirror {
     } as unknown as Access;
     const source = {
       runs: this.runs,
-      demand: { replication: { min: 2, max: 2 }, allocateBy: [] },
+      demand: () => this.demand,
       running: () => this.running,
       lastLocked: () => this.now - 4 * 60_000,
       now: () => this.now,
@@ -84,7 +86,7 @@ export class StatusHome implements Mirror {
   }
 
   /** A peer that gives a metric, or fails with it. */
-  peer(name: string, zone: string | undefined, metric: Pick<Metric, 'usedBytes' | 'freeBytes'> | (() => Promise<Metric>)): void {
+  peer(name: string, zone: string | undefined, metric: Omit<Metric, 'at'> | (() => Promise<Metric>)): void {
     const answer = typeof metric === 'function' ? metric : async () => ({ ...metric, at: this.now });
     this.peers.set(name, { name, kind: 'local', tags: zone === undefined ? {} : { zone }, metric: answer } as unknown as Peer);
   }

@@ -116,6 +116,7 @@ export function damageBlock(path: string, digest: Uint8Array): void {
 
 export async function joined(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   const all: Buffer[] = [];
-  for await (const piece of pieces) all.push(piece);
+  // A piece is valid until the next one is asked for.
+  for await (const piece of pieces) all.push(Buffer.from(piece));
   return Buffer.concat(all);
 }

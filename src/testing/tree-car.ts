@@ -1,4 +1,5 @@
 /** For tests: a home's newest tree as a CAR, and a CAR into another home. */
+import type { Emit } from '../core/events.ts';
 import { parseCid } from '../dag/cid.ts';
 import { exportCar } from '../exchange/export-car.ts';
 import { type ImportedCar, importCar } from '../exchange/import-car/import-car.ts';
@@ -7,14 +8,14 @@ import { pruneRun, withIndex } from './retention.ts';
 import type { TestHome } from './run.ts';
 
 /** The CAR of the newest snapshot's tree, or of what is at `path` in it. */
-export function exportedCar(home: TestHome, path = ''): Promise<Buffer> {
+export function exportedCar(home: TestHome, path = '', emit: Emit = () => {}): Promise<Buffer> {
   return withIndex(home, async (index) => {
     const tree = parseCid(index.snapshot('test', index.repository('test')?.head ?? 0)?.tree ?? '');
     const blocks = placedBlocks(index, home.peers);
     const pieces: Buffer[] = [];
     const write = async (bytes: Buffer) => pieces.push(bytes) > 0;
     const signal = new AbortController().signal;
-    await exportCar({ root: tree, path, cidVersion: tree.version, blocks, write, emit: () => {}, signal }).finally(() => blocks.close());
+    await exportCar({ root: tree, path, cidVersion: tree.version, blocks, write, emit, signal }).finally(() => blocks.close());
     return Buffer.concat(pieces);
   });
 }

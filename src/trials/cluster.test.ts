@@ -7,11 +7,13 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { ClusterLab, type LabPeer, rpc, until, withoutCluster } from '../testing/cluster.ts';
 import { ClusterHome } from '../testing/cluster-home.ts';
 import { onlyInAll } from '../testing/depth.ts';
+import { OWN } from '../testing/fetch-trial.ts';
+import { treeState } from '../testing/hard-tree.ts';
 import { kuboBinary } from '../testing/kubo.ts';
 import { listing } from '../testing/listing.ts';
 import type { Program } from '../testing/program.ts';
 
-describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
+describe('a repository on an IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
   let lab: ClusterLab;
   let home: ClusterHome;
   let program: Program;
@@ -40,6 +42,15 @@ describe('a repository on an IPFS Cluster', { skip: withoutCluster() }, () => {
     assert.equal(status, 0, stderr);
     return listing(out);
   }
+
+  test('a copy is fetched through the gateways of the members', () => {
+    home.setUp(...home.kubos);
+    home.add();
+    const out = program.path('fetched');
+    const via = lab.peers.flatMap(({ gateway }) => ['--via', gateway]);
+    program.succeeds('fetch', program.head('mirror').cid, out, ...via);
+    assert.deepEqual(treeState(out, true, [OWN]), treeState(source));
+  });
 
   test('two replicas in two zones, garbage collected: the tree reads back through each Kubo, and its root alone is enough', async () => {
     home.setUp(...home.kubos);

@@ -114,7 +114,7 @@ test('repair: no replica fewer, nothing readable less, and the second has nothin
             renameSync(join(it.dir, 'away'), place(away));
             await repairAndCompare();
           }
-          const { lost, shards: _, ...rest } = await it.repair();
+          const { lost, shards: _, readBytes: __, ...rest } = await it.repair();
           const nothing = {
             dryRun: false,
             identities: 0,

@@ -4,7 +4,18 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { crc32 } from 'node:zlib';
@@ -244,5 +255,6 @@ test('what a run imported before it was killed is in its pending file', (t) => {
 });
 
 function hasShards(pending: string): boolean {
-  return existsSync(pending) && readPending(pending).shards.length > 0;
+  // Its header is written with the first that it notes.
+  return existsSync(pending) && statSync(pending).size > 0 && readPending(pending).shards.length > 0;
 }

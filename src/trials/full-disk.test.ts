@@ -6,10 +6,11 @@ import { appendFileSync, closeSync, mkdirSync, openSync, readdirSync, rmSync, st
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { errnoOf } from '../core/errors.ts';
-import { oneIn } from '../testing/depth.ts';
+import { oneIn, onlyInAll } from '../testing/depth.ts';
+import { treeState } from '../testing/hard-tree.ts';
 import { Program } from '../testing/program.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(5);
 
 const MIB = 1024 * 1024;
 
@@ -116,4 +117,28 @@ test('on the disk of a home with a peer: one that joins is given what the full o
   shardctl('peers', 'drain', 'local');
   shardctl('peers', 'rm', 'local');
   shardctl('verify', '--read-data');
+});
+
+test('a copy whose disk is full, or may not be written to, stays as it is, says what helps, and comes when there is room', {
+  skip: onlyInAll(),
+}, (t) => {
+  if (!mounted(12)) return t.skip('needs root, to mount a small file system');
+  change(4 * MIB);
+  program.succeeds('add', 'm');
+  const out = join(disk, 'out');
+  const fetched = (code: number) => program.ends(code, 'fetch', 'm', out, '--delete').stderr;
+  fetched(0);
+  const before = treeState(out, true, ['.shardctl-fetch']);
+  change(7 * MIB);
+  program.succeeds('update', 'm');
+  assert.match(fetched(43), /Nothing in \S+ was changed; make room there \(`df -h \S+`/);
+  assert.deepEqual(treeState(out, true, ['.shardctl-fetch']), before);
+  fill();
+  assert.match(fetched(43), /`df -h \S+`/);
+  rmSync(join(disk, 'of-others'));
+  spawnSync('mount', ['-o', 'remount,ro', disk]);
+  assert.match(fetched(1), /mounted read-only; `findmnt -T \S+`/);
+  spawnSync('mount', ['-o', 'remount,rw,size=40m', disk]);
+  fetched(0);
+  assert.deepEqual(treeState(out, true, ['.shardctl-fetch']), treeState(program.path('m')));
 });

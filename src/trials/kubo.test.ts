@@ -11,7 +11,7 @@ import { listing } from '../testing/listing.ts';
 import { type Ran, TestHome } from '../testing/run.ts';
 import { type TreeSpec, writeTree } from '../testing/tree.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(5);
 
 const MIB = 1024 * 1024;
 

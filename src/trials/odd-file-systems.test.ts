@@ -8,7 +8,7 @@ import { type Faults, LINUX_ERRNO } from '../testing/fault-mount/faults.ts';
 import { Program } from '../testing/program.ts';
 import { writeTree } from '../testing/tree.ts';
 
-const sample = oneIn(4);
+const sample = oneIn(8);
 
 const { EINVAL, EOPNOTSUPP, EPERM, EDQUOT } = LINUX_ERRNO;
 

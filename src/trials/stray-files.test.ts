@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { oneIn } from '../testing/depth.ts';
 import { Program } from '../testing/program.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(6);
 
 const FILES = ['.DS_Store', 'README', '.nfs000000000000000100000001', '.fuse_hidden0000000100000001', 'Thumbs.db', 'leaving.x.y', 'zz'];
 const APPLE_DOUBLES = ['._0000000000.run', '._1.pending', '._12-aabbccddeeff.json', '._1.hot', '._00000000.car', '._afb190fbcd20.note'];

@@ -14,7 +14,7 @@ import { Received } from '../../exchange/import-car/received.ts';
 import type { TreeRoot } from '../../exchange/tree-car/choose-root.ts';
 import { TreeCar } from '../../exchange/tree-car/tree-car.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
-import { get } from '../../read/restore/get.ts';
+import { get } from '../../restore/get.ts';
 import { SectionCursor } from '../../shard/car.ts';
 import { SHA2_256 } from '../foreign-car.ts';
 import { inPieces } from '../tree-car.ts';

@@ -7,17 +7,19 @@ import type { Signer } from './signer.ts';
 /**
  * Two packages that go together: `hello` needs `hello-data` of the very same version, so that whoever sees half of an update
  * cannot install it. Each version takes the place of the one before, also in `pool` and `by-hash`: an update that is rude to
- * those who have read the old index.
+ * those who have read the old index. Unless the mirror is polite: then all that an old index names stays.
  */
 export class DebianMirror {
   readonly dir: string;
   readonly #signer: Signer;
   readonly #scratch: string;
+  readonly #isPolite: boolean;
   #pool: string[] = [];
 
   /** @param scratch a directory beside the mirror */
-  constructor(dir: string, scratch: string, signer: Signer) {
+  constructor(dir: string, scratch: string, signer: Signer, isPolite = false) {
     this.dir = dir;
+    this.#isPolite = isPolite;
     this.#scratch = scratch;
     this.#signer = signer;
     mkdirSync(join(dir, 'dists'), { recursive: true });
@@ -39,7 +41,7 @@ export class DebianMirror {
       }),
     ];
     this.#writeIndexes(stanzas.join('\n'), version);
-    for (const path of old) rmSync(join(this.dir, path));
+    if (!this.#isPolite) for (const path of old) rmSync(join(this.dir, path));
   }
 
   /** @returns what stands of it in `Packages` */
@@ -60,14 +62,18 @@ export class DebianMirror {
 
   #writeIndexes(packages: string, version: string): void {
     const suite = join(this.dir, 'dists', 'bookworm');
-    const byHash = join(suite, 'main/binary-all/by-hash');
-    rmSync(byHash, { recursive: true, force: true });
     const lines: string[] = [];
-    for (const [name, content] of Object.entries({ Packages: packages, 'Packages.xz': made('xz', ['--stdout'], { input: packages }) })) {
-      const path = `main/binary-all/${name}`;
-      put(join(suite, path), content);
-      put(join(byHash, 'SHA256', digestOf('sha256', content)), content);
-      lines.push(` ${digestOf('sha256', content)} ${Buffer.byteLength(content)} ${path}`);
+    const indexes = { Packages: packages, 'Packages.xz': made('xz', ['--stdout'], { input: packages }) };
+    // reprepro reads the indexes of an architecture alone, where those for all are, too, as in Debian's own repository.
+    for (const binary of ['binary-all', 'binary-amd64']) {
+      const byHash = join(suite, 'main', binary, 'by-hash');
+      if (!this.#isPolite) rmSync(byHash, { recursive: true, force: true });
+      for (const [name, content] of Object.entries(indexes)) {
+        const path = `main/${binary}/${name}`;
+        put(join(suite, path), content);
+        put(join(byHash, 'SHA256', digestOf('sha256', content)), content);
+        lines.push(` ${digestOf('sha256', content)} ${Buffer.byteLength(content)} ${path}`);
+      }
     }
     const head = {
       Origin: 'Test',

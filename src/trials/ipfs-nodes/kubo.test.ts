@@ -35,7 +35,9 @@ describe('a Kubo that knows nobody but the server', { skip: onlyInAll(NO_KUBO) }
     assert.deepEqual(new Set(answered.map(({ status }) => status)), new Set([200]));
 
     await kubo.sh(`ipfs repo gc --quiet && ipfs get -o again /ipfs/${nodes.program.head('debian').tree}`);
-    assert.deepEqual(await nodes.answered(), [], 'what is pinned is read from the node itself');
+    // Now and then Kubo asks whether the server is still there: by a HEAD of the block that is nothing.
+    const read = (await nodes.answered()).filter(({ method }) => method !== 'HEAD');
+    assert.deepEqual(read, [], 'what is pinned is read from the node itself');
   });
 
   test('gets one file by the path of its tree', async () => {

@@ -13,7 +13,7 @@ test('every block of the page is in a section that a trial runs', () => {
     [name, `${name} with a token, over TLS`],
     [GATEWAY, `${name} from Kubo`],
   ]);
-  run.push(['The server']);
+  run.push(['apt', 'reprepro'], ['The server']);
   for (const headings of run) assert.ok(blocksOf(...headings).length > 0, headings.join(' / '));
   const withBlocks = sections('package-managers.md').filter(({ blocks }) => blocks.length > 0);
   assert.deepEqual(withBlocks.map(({ path }) => path.slice(1).join(' / ')).sort(), run.map((headings) => headings.join(' / ')).sort());

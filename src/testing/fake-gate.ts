@@ -1,0 +1,51 @@
+/** A gate for mirrors of one made-up kind: the file `index`, at the root, names paths, one a line, that must be there. */
+import { join } from 'node:path';
+import { ShardctlError } from '../core/errors.ts';
+import type { GateOrder, JudgedTree } from '../core/gate.ts';
+import type { Contradiction, Verdict } from '../core/verdict.ts';
+import { accept } from '../maintain/accept.ts';
+import type { TestHome } from './run.ts';
+
+export class FakeGate {
+  /** For each tree that was judged: whether there was one that had been passed, and the paths that differ from it. */
+  readonly asked: { readonly hadPassed: boolean; readonly changed: readonly string[] }[] = [];
+
+  order(action: 'hold' | 'warn' = 'hold', by = 'fake'): GateOrder {
+    return { action, by, judge: (tree) => this.#judge(tree), has: () => false };
+  }
+
+  async #judge(tree: JudgedTree): Promise<Verdict> {
+    const changed: string[] = [];
+    for await (const { path } of tree.changes()) changed.push(path);
+    this.asked.push({ hadPassed: tree.passed !== undefined, changed });
+    const index = await tree.entry('index');
+    const read: Uint8Array[] = [];
+    if (index !== undefined) for await (const bytes of tree.bytes(index)) read.push(bytes);
+    const named = Buffer.concat(read).toString('latin1').split('\n').filter(Boolean);
+    const missing: Contradiction[] = [];
+    for (const path of named) {
+      if ((await tree.entry(path)) === undefined)
+        missing.push({ kind: 'debian', what: 'missing', index: 'index', path, detail: 'is missing' });
+    }
+    return {
+      kinds: index === undefined ? [] : ['debian'],
+      read: { indexes: index === undefined ? 0 : 1, entries: named.length, hashedBytes: 0 },
+      count: missing.length,
+      contradictions: missing.slice(0, 100),
+      asBefore: 0,
+      lacking: [],
+    };
+  }
+}
+
+/** As `shardctl accept` does. */
+export async function acceptIn(home: TestHome, number: number): Promise<void> {
+  const index = await home.index();
+  try {
+    const snapshot = index.snapshot('test', number);
+    if (snapshot === undefined) throw new ShardctlError('NOT_FOUND', `no snapshot ${number}`);
+    await accept({ index, peers: home.peers, heads: join(home.dir, 'heads'), emit: () => {} }, snapshot);
+  } finally {
+    await index.close();
+  }
+}
