@@ -45,6 +45,8 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   small10k: { files: 10_000, size: logNormal(10 * 1024, 1.4), perDirectory: [200, 1000], scales: 'files' },
   /** Few huge files, as installation images. */
   large: { files: 6, size: () => 256 * MIB, perDirectory: [6, 6], scales: 'sizes' },
+  /** The same, a gigabyte in all. */
+  images: { files: 4, size: () => 256 * MIB, perDirectory: [4, 4], scales: 'sizes' },
   /** Nearly nothing but names: what memory that grows with the number of files shows up on. */
   tiny100k: { files: 100_000, size: logNormal(300, 0.5), perDirectory: [200, 1000], scales: 'files' },
   /** One directory, as npm's or a CPAN mirror's index is. */

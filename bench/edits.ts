@@ -61,6 +61,29 @@ export function copyTree(from: string, to: string): void {
   if (status !== 0) throw new Error(`copying ${from} failed`);
 }
 
+/** As `copyTree`, of links: only whoever replaces a file changes the copy alone. */
+export function linkedCopy(from: string, to: string): void {
+  const { status } = spawnSync('cp', ['-al', from, to], { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (status !== 0) throw new Error(`linking ${from} failed`);
+}
+
+/** One of a hundred files is replaced, everywhere; where there are fewer, a hundredth of each. @returns how many bytes differ */
+export function changeOnePercent(tree: string): number {
+  const files = filesOf(tree);
+  const some = files.length < ONE_IN ? files : files.filter((_, i) => i % ONE_IN === 0);
+  let changed = 0;
+  for (const path of some) {
+    const bytes = readFileSync(join(tree, path));
+    const count = files.length < ONE_IN ? Math.ceil(bytes.length / ONE_IN) : bytes.length;
+    const from = (bytes.length - count) >> 1;
+    for (let i = from; i < from + count; i++) bytes[i] = (bytes[i] as number) ^ 1;
+    rmSync(join(tree, path));
+    writeFileSync(join(tree, path), bytes);
+    changed += count;
+  }
+  return changed;
+}
+
 /** The files alone, in directories of their own. */
 export function copyFiles(tree: string, paths: readonly string[], to: string): void {
   rmSync(to, { recursive: true, force: true });

@@ -1,4 +1,7 @@
-/** `npm run bench -- get`: a tree back from a Kubo daemon that holds it, beside the daemon's own `get` and a download of the same files over plain HTTP. */
+/**
+ * `npm run bench -- get`: a tree back from a Kubo daemon that holds it, beside the daemon's own `get` and a download of the same files over
+ * plain HTTP; and back from a directory, beside `cp -a`.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,6 +21,8 @@ const PARALLEL = 8;
 /** Where everything is that a getter may read from. */
 interface Stage {
   readonly dest: string;
+  /** The tree itself. */
+  readonly source: string;
   readonly member: LabMember;
   /** CID of the tree's root. */
   readonly tree: string;
@@ -42,6 +47,16 @@ export const GETTERS: readonly Getter[] = [
     name: 'shardctl get by gateway',
     version: { argv: [process.execPath, SHARDCTL, '--version'] },
     command: ({ dest, out }) => shardctl(join(dest, 'home-gateway'), 'get', 'bench', '-o', out),
+  },
+  {
+    name: 'shardctl get from a directory',
+    version: { argv: [process.execPath, SHARDCTL, '--version'] },
+    command: ({ dest, out }) => shardctl(join(dest, 'home-local'), 'get', 'bench', '-o', out),
+  },
+  {
+    name: 'cp -a',
+    version: { argv: ['cp', '--version'] },
+    command: ({ source, out }) => ({ argv: ['cp', '-a', source, out] }),
   },
   {
     name: 'ipfs get',
@@ -103,9 +118,10 @@ export async function runGets(corpus: Corpus, getters: readonly Getter[], delayM
   return runs;
 }
 
-/** Has the tree in the daemon, known to two homes: one reads by its RPC, the other by its gateway. */
+/** Has the tree in the daemon, known to two homes: one reads by its RPC, the other by its gateway. A third one has it in a directory. */
 async function prepare(corpus: Corpus, member: LabMember, url: string, { dest, signal }: TurnPlan): Promise<Stage> {
   const log = join(dest, 'log');
+  await measure(shardctl(join(dest, 'home-local'), 'add', corpus.dir, '--name', 'bench'), log, signal);
   for (const [home, options] of [
     ['home', []],
     ['home-gateway', ['--gateway', member.gateway]],
@@ -118,7 +134,7 @@ async function prepare(corpus: Corpus, member: LabMember, url: string, { dest, s
   const list = join(dest, 'files');
   const files = filesBelow(corpus.dir);
   writeFileSync(list, files.map((path) => `url = "${url}/${path}"\noutput = "${join(out, path)}"\ncreate-dirs\n`).join('next\n'));
-  return { dest, member, tree, list, out };
+  return { dest, source: corpus.dir, member, tree, list, out };
 }
 
 function shardctl(home: string, ...args: readonly string[]): Command {

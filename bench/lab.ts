@@ -45,10 +45,10 @@ export async function startLab(dir: string, { members, cluster }: LabSize): Prom
   };
 }
 
-/** User and system time of a process: fields 14 and 15 of proc(5), counted after the command's name, which may hold spaces. */
+/** User and system time of a process, and of its children that have ended: fields 14 to 17 of proc(5), counted after the command's name, which may hold spaces. */
 export function cpuSecondsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_A_SECOND;
 }
 
 async function run([file, ...args]: readonly [string, ...string[]], log: string, env: Readonly<Record<string, string>>): Promise<void> {

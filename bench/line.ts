@@ -10,6 +10,8 @@ export interface LineOptions {
 
 export interface Line {
   readonly url: string;
+  /** Bytes that came from the server so far. */
+  readonly received: number;
   close(): Promise<void>;
 }
 
@@ -20,6 +22,7 @@ const MOST_UNDER_WAY = 4 * 1024 * 1024;
 export async function lineTo(url: string, options: LineOptions): Promise<Line> {
   const { hostname, port } = new URL(url);
   const sockets = new Set<Socket>();
+  let received = 0;
   const [there, back] = [carrier(options), carrier(options)];
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const target = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
@@ -32,12 +35,18 @@ export async function lineTo(url: string, options: LineOptions): Promise<Line> {
       socket.on('error', () => other.destroy());
       socket.on('close', () => sockets.delete(socket));
     }
+    target.on('data', (piece: Buffer) => {
+      received += piece.length;
+    });
     there(client, target);
     back(target, client);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get received() {
+      return received;
+    },
     close: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { binary } from './contestants.ts';
@@ -86,6 +86,16 @@ http {
   };
 }
 
+/** The folder as the module `trees`. */
+export async function rsyncDaemon(folder: string, scratch: string): Promise<Running> {
+  const port = await freePort();
+  const file = join(scratch, 'rsyncd');
+  const owner = process.getuid?.() === 0 ? 'uid = root\ngid = root\n' : '';
+  writeFileSync(`${file}.conf`, `use chroot = no\n${owner}log file = ${file}.log\n[trees]\npath = ${folder}\nread only = yes\n`);
+  const argv = ['rsync', '--daemon', '--no-detach', `--config=${file}.conf`, `--port=${port}`, '--address=127.0.0.1'];
+  return await running(argv, `${file}.out`, `http://127.0.0.1:${port}`, {}, takesConnections);
+}
+
 /** Without a network: what it does not have is not looked for. */
 function kubo(): Server {
   const ipfs = binary('ipfs');
@@ -110,17 +120,36 @@ function kubo(): Server {
 }
 
 /** Starts a server, and resolves when it takes connections. */
-async function running(argv: readonly string[], log: string, url: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
+async function running(
+  argv: readonly string[],
+  log: string,
+  url: string,
+  env: Readonly<Record<string, string>> = {},
+  isUp: (url: string) => Promise<boolean> = (it) => fetch(it).then(takes, () => false),
+): Promise<Running> {
   const output = openSync(log, 'a');
   const child = spawn(argv[0] as string, argv.slice(1), { env: { ...process.env, ...env }, stdio: ['ignore', output, output] });
   child.on('error', () => {}); // seen below
-  while (!(await fetch(url).then(takes, () => false))) {
+  while (!(await isUp(url))) {
     if (child.pid === undefined || child.exitCode !== null) {
       throw new Error(`${argv.join(' ')} ended with ${child.exitCode}:\n${readFileSync(log, 'utf8').slice(-2000)}`);
     }
     await setTimeout(50);
   }
   return { pid: child.pid as number, url, stop: async () => await stop(child) };
+}
+
+async function takesConnections(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function takes(response: Response): Promise<boolean> {
