@@ -5,6 +5,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isAlive, kill } from './signals.ts';
 
 const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url));
 const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
@@ -188,6 +189,7 @@ export class ClusterLab {
     });
     this.#starting.delete(peer);
     await this.#untilHeard(['freespace', 'tag:group', 'tag:zone', 'ping']);
+    await this.#untilReached();
     await this.#catchUp(peer);
   }
 
@@ -207,6 +209,21 @@ export class ClusterLab {
     await fetch(`${cluster}/pins/ipfs/${EMPTY_BLOCK}?mode=direct`, { method: 'POST' });
     await work();
     await fetch(`${cluster}/pins/${EMPTY_BLOCK}`, { method: 'DELETE' });
+  }
+
+  /**
+   * Every member reaches every other. Metrics go on through third members, so they say nothing of that: a member that dialed
+   * one while it was away waits before it dials again ("dial backoff", 5 s and more), and answers for it with an error until then.
+   */
+  async #untilReached(): Promise<void> {
+    await until(async () => {
+      for (const { cluster } of this.peers) {
+        const lines = (await (await fetch(`${cluster}/peers`)).text()).split('\n').filter((line) => line !== '');
+        const reached = lines.filter((line) => ((JSON.parse(line) as { error?: string }).error ?? '') === '');
+        if (reached.length !== this.peers.length) return false;
+      }
+      return true;
+    });
   }
 
   /** Every member has these metrics of all members, from now on: older ones may be about to end. */
@@ -270,21 +287,4 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
 
 function kuboIdIn(repo: string): string {
   return (JSON.parse(readFileSync(join(repo, 'config'), 'utf8')) as { Identity: { PeerID: string } }).Identity.PeerID;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It is gone already.
-  }
 }
