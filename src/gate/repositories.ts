@@ -11,7 +11,7 @@ import { hexOfId } from './claims/entry-id.ts';
 import { isNoDirectory } from './claims/index-files.ts';
 import { PACKUMENTS } from './npm/packument.ts';
 import { SIMPLE } from './pypi/python-index.ts';
-import { REPOMD } from './rpm/repository.ts';
+import { REPODATA, REPOMD } from './rpm/repository.ts';
 
 export interface Repository {
   readonly kind: GateKind;
@@ -46,7 +46,7 @@ async function* walked(
   if (depth === DEEPEST) return;
   const isArchive = has.has('dists');
   for (const name of names) {
-    if (isNoDirectory(name) || name === 'repodata' || name === '-' || (isArchive && (name === 'dists' || name === 'pool'))) continue;
+    if (isNoDirectory(name) || name === REPODATA || name === '-' || (isArchive && (name === 'dists' || name === 'pool'))) continue;
     const path = joinBytes(directory, name);
     const entry = await tree.entry(path);
     if (entry?.kind !== DIRECTORY) continue;
@@ -75,7 +75,7 @@ async function* repositoriesAt(tree: StoredTree, path: ByteString, names: Readon
     yield { kind: 'debian', path, isFlat: true };
     break;
   }
-  if ((await at(REPOMD))?.kind === FILE) yield { kind: 'rpm', path };
+  if ((await at(REPODATA))?.kind === DIRECTORY && (await at(REPOMD))?.kind === FILE) yield { kind: 'rpm', path };
   for (const packument of PACKUMENTS) if ((await at(packument))?.kind === FILE) yield { kind: 'npm', path: joinBytes(path, packument) };
   if ((await at(SIMPLE))?.kind === DIRECTORY) yield { kind: 'pypi', path };
 }

@@ -8,7 +8,8 @@ import { packingOf, unpacked } from '../text/unpacked.ts';
 import { primaryClaims } from './primary.ts';
 import { type RepositoryData, repositoryData } from './repomd.ts';
 
-export const REPOMD = 'repodata/repomd.xml';
+export const REPODATA = 'repodata';
+export const REPOMD = `${REPODATA}/repomd.xml`;
 const MOST_REPOMD_BYTES = 16 * 1024 ** 2;
 
 /** @param repository the directory that `repodata` is in */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, type Stats, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -74,3 +74,56 @@ test('a judge sees each file with its size, its bytes and their hash, and of two
     { numRuns: 20 },
   );
 });
+
+/** A target makes a symlink of a path. */
+const parts = (of: readonly string[], most: number) =>
+  fc.array(fc.constantFrom(...of), { minLength: 1, maxLength: most }).map((names) => names.join('/'));
+const entries = fc.array(
+  fc.record({ path: parts(['a', 'b', 'c'], 3), target: fc.option(parts(['a', 'b', 'c', '..', '.'], 3), { nil: undefined }) }),
+  { maxLength: 8 },
+);
+
+test('whichever paths are asked for, and in which order, a judge finds there what the file system does', async () => {
+  await fc.assert(
+    fc.asyncProperty(entries, fc.array(parts(['a', 'b', 'c'], 4), { minLength: 1, maxLength: 30 }), async (wanted, asked) => {
+      const dir = mkdtempSync(join(tmpdir(), 'shardctl-stored-tree-'));
+      try {
+        for (const { path, target } of wanted) {
+          try {
+            mkdirSync(dirname(join(dir, path)), { recursive: true });
+            if (target === undefined) writeFileSync(join(dir, path), path);
+            else symlinkSync(target, join(dir, path));
+          } catch {
+            // Something else is there.
+          }
+        }
+        const blocks = new MemoryBlocks();
+        const root = await blocks.importTree(dir, { profile: PROFILE, metadata: false });
+        const tree = treeToJudge({ root, passed: undefined, blocks, signal: new AbortController().signal });
+        for (const path of asked) {
+          const expected = lookedUp(dir, path);
+          const entry = await tree.entry(path);
+          assert.deepEqual(
+            entry && { isFile: entry.kind === FILE, size: entry.size },
+            expected && { isFile: expected.isFile(), size: expected.isFile() ? expected.size : 0 },
+            path,
+          );
+          assert.deepEqual(await tree.names(path), expected?.isDirectory() ? readdirSync(join(dir, path)).sort() : [], path);
+        }
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+/** Undefined where nothing is, and where a symlink leads out of `dir`. */
+function lookedUp(dir: string, path: string): Stats | undefined {
+  try {
+    const real = realpathSync(join(dir, path));
+    return real === dir || real.startsWith(`${dir}/`) ? statSync(real) : undefined;
+  } catch {
+    return undefined;
+  }
+}

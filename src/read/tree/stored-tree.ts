@@ -2,14 +2,16 @@
 import { createHash } from 'node:crypto';
 import { ShardctlError } from '../../core/errors.ts';
 import type { JudgedEntry, JudgedTree, PathChange, StoredTree } from '../../core/gate.ts';
-import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW } from '../../core/model.ts';
+import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, SYMLINK } from '../../core/model.ts';
+import { partsOf } from '../../core/path-bytes.ts';
 import { type DagNode, onlyLeafOf } from '../../dag/node-reader.ts';
 import type { Blocks } from '../blocks/block-source.ts';
+import type { DecodedNode } from './decoded-nodes.ts';
 import { dataOf } from './file-data.ts';
 import { Repetition } from './repetition.ts';
 import { linksOf, NotInTree, readEntry, type TreeEntry } from './tree.ts';
 import { treeChanges } from './tree-changes.ts';
-import { TreePaths } from './tree-paths.ts';
+import { type FoundEntry, TreePaths } from './tree-paths.ts';
 
 /** What an entry is read from. */
 interface EntryBlock extends BlockId {
@@ -24,6 +26,8 @@ export class TreeInShards implements StoredTree {
   readonly root: BlockId;
   readonly #blocks: Blocks;
   readonly #paths: TreePaths;
+  /** The directory that was looked into last: judges ask one directory for several names. */
+  #last: { readonly path: ByteString; readonly directory: DecodedNode | undefined } | undefined;
 
   /** @param paths decoded directories, which trees of the same repository share */
   constructor(root: BlockId, blocks: Blocks, paths: TreePaths) {
@@ -33,26 +37,52 @@ export class TreeInShards implements StoredTree {
   }
 
   async entry(path: ByteString): Promise<JudgedEntry | undefined> {
-    try {
-      const found = await this.#paths.find(this.root, path, this.#blocks);
-      // Of a raw block nobody but the block itself says how long it is; trees without modes and times alone have such files.
-      const rawBytes = found.codec === RAW ? (await this.#blocks.read(found.digest)).length : 0;
-      return judged({ ...found, rawBytes });
-    } catch (error) {
-      if (error instanceof NotInTree) return undefined;
-      throw error;
-    }
+    const { above, name } = partsOf(path);
+    if (name === '' || name === '.' || name === '..') return await this.#found(path);
+    const directory = await this.#directory(above);
+    const link = directory && (await this.#paths.nodes.linkNamed(directory, name, this.#blocks, () => {}));
+    if (link === undefined) return undefined;
+    const { codec, digest } = link;
+    // Of a raw block nobody but the block itself says how long it is; trees without modes and times alone have such files.
+    if (codec === RAW) return judged({ codec, digest, kind: FILE, node: undefined, rawBytes: (await this.#blocks.read(digest)).length });
+    const { kind, node } = await this.#paths.nodes.read({ codec, digest }, this.#blocks);
+    return kind === SYMLINK ? await this.#found(path) : judged({ codec, digest, kind, node, rawBytes: 0 });
   }
 
   async names(path: ByteString): Promise<readonly ByteString[]> {
-    const entry = await this.entry(path);
-    if (entry?.kind !== DIRECTORY) return [];
-    return (await linksOf(await readEntry(entry.id, this.#blocks), this.#blocks)).map(({ name }) => name);
+    const directory = await this.#directory(path);
+    if (directory === undefined) return [];
+    return (await linksOf({ ...directory.id, kind: DIRECTORY, content: directory.node }, this.#blocks)).map(({ name }) => name);
   }
 
   async *bytes({ id, kind }: JudgedEntry): AsyncGenerator<Uint8Array> {
     if (kind !== FILE) throw new ShardctlError('USAGE', 'only a file has bytes');
     yield* dataOf(await readEntry(id, this.#blocks), this.#blocks, new Repetition());
+  }
+
+  /** The entry at a path, from the root on and over symlinks. */
+  async #found(path: ByteString): Promise<JudgedEntry | undefined> {
+    const found = await this.#at(path);
+    if (found === undefined) return undefined;
+    const rawBytes = found.codec === RAW ? (await this.#blocks.read(found.digest)).length : 0;
+    return judged({ ...found, rawBytes });
+  }
+
+  async #directory(path: ByteString): Promise<DecodedNode | undefined> {
+    if (this.#last?.path === path) return this.#last.directory;
+    const found = await this.#at(path);
+    const directory = found?.kind === DIRECTORY ? await this.#paths.nodes.read(found, this.#blocks) : undefined;
+    this.#last = { path, directory };
+    return directory;
+  }
+
+  async #at(path: ByteString): Promise<FoundEntry | undefined> {
+    try {
+      return await this.#paths.find(this.root, path, this.#blocks);
+    } catch (error) {
+      if (error instanceof NotInTree) return undefined;
+      throw error;
+    }
   }
 }
 

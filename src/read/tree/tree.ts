@@ -26,6 +26,9 @@ export interface TreeEntry extends BlockId {
 /** The entry's own block: the data of a raw leaf, or a decoded node. */
 type Content = { readonly data: Uint8Array } | DagNode;
 
+/** What the links of a directory are read from. */
+export interface DirectoryNode extends BlockId, Pick<TreeEntry, 'kind' | 'content'> {}
+
 /** A link of a directory to an entry; the block of the entry is not read yet. */
 export interface TreeLink extends Root {
   readonly name: ByteString;
@@ -79,7 +82,7 @@ export async function resolve(root: BlockId, path: ByteString, blocks: Blocks): 
  * @param onLost called with the error of each node of a HAMT directory that cannot be read; the links of the other nodes are returned. Without
  * it, the first such error is thrown
  */
-export async function linksOf(directory: TreeEntry, blocks: Blocks, onLost?: (error: unknown) => void): Promise<readonly TreeLink[]> {
+export async function linksOf(directory: DirectoryNode, blocks: Blocks, onLost?: (error: unknown) => void): Promise<readonly TreeLink[]> {
   const links = await namedLinks(directory, blocks, onLost);
   links.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   assertNames(directory, links);
@@ -99,13 +102,13 @@ export function assertNames(directory: BlockId, links: readonly { readonly name:
   }
 }
 
-async function namedLinks(directory: TreeEntry, blocks: Blocks, onLost: ((error: unknown) => void) | undefined): Promise<TreeLink[]> {
+async function namedLinks(directory: DirectoryNode, blocks: Blocks, onLost: ((error: unknown) => void) | undefined): Promise<TreeLink[]> {
   const node = nodeOf(directory);
   if (node.type === 'directory') return [...node.links];
   return await hamtLinks(directory, node, ({ digest }) => blocks.read(digest), onLost);
 }
 
-function nodeOf(directory: TreeEntry): DagNode {
+function nodeOf(directory: DirectoryNode): DagNode {
   if (directory.kind !== DIRECTORY || !('links' in directory.content)) throw damaged(directory, 'is not a directory');
   return directory.content;
 }
