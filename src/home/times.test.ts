@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { formatTime, parseTime } from './times.ts';
 
 test('a time is a number with a unit, and nothing else', () => {
-  assert.deepEqual(['0', '90s', '30m', '6h', '2d'].map(parseTime), [0, 90_000, 1_800_000, 21_600_000, 172_800_000]);
+  assert.deepEqual(['0', '90s', '30m', '6h', '2d', '2w'].map(parseTime), [0, 90_000, 1_800_000, 21_600_000, 172_800_000, 1_209_600_000]);
   for (const text of ['', '6', '-6h', '6 h', '6hours', '1.5h', '6H', '1234567s', 'h']) assert.equal(parseTime(text), undefined, text);
 });
 

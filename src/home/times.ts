@@ -1,12 +1,12 @@
 /** Lengths of time as people write and read them. */
 
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
 type Unit = keyof typeof UNIT_MS;
 
-/** `90s`, `30m`, `6h`, `2d`, or `0`. @returns milliseconds, or undefined when the text is no such time */
+/** `90s`, `30m`, `6h`, `2d`, `1w`, or `0`: of every option and setting that takes a length of time. @returns milliseconds, or undefined when the text is no such time */
 export function parseTime(text: string): number | undefined {
   if (text === '0') return 0;
-  const [, number = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const [, number = '', unit = ''] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
   return unit === '' ? undefined : Number(number) * UNIT_MS[unit as Unit];
 }
 

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { displayPath } from '../../core/display.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
+import { parseTime } from '../../home/times.ts';
 import { BadPath, type ToldPaths, toldByList, toldByRsync } from '../../update/told/told-paths.ts';
 import { type Args, usage } from './args.ts';
 
 const STDIN = 0;
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 };
 
 export interface Told {
   /** @param source absolute path of the directory that is imported @throws ShardctlError `USAGE` */
@@ -56,8 +56,7 @@ function bytesOf(file: string, absolute: (path: string) => string): Buffer {
 function fullEveryOf(args: Args): number | undefined {
   const text = args.text('full-every');
   if (text === undefined) return undefined;
-  const [, number, unit = ''] = /^(\d{1,5})([mhdw])$/.exec(text) ?? [];
-  const ms = Number(number) * (UNIT_MS[unit] ?? Number.NaN);
+  const ms = parseTime(text) ?? 0;
   if (ms > 0) return ms;
   throw usage(`--full-every "${text}" is not a time such as 12h, 7d or 2w`, args.command);
 }

@@ -15,6 +15,7 @@ import { resolveSource } from '../../gateway/source.ts';
 import { readSourceText } from '../../gateway/source-text.ts';
 import { ownerOf } from '../../home/identity.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
+import { parseTime } from '../../home/times.ts';
 import type { Index } from '../../index/index.ts';
 import { defaultTransfers } from '../../storing/place/placer.ts';
 import type { MaxDelete } from '../../update/deletion-guard.ts';
@@ -32,7 +33,6 @@ import { namesAt, peersToFill } from '../steps/peers-to-fill.ts';
 import { withToken } from '../steps/source-token.ts';
 
 const DEFAULT_EVERY_MS = 60 * 60 * 1000;
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 /** Shards on their way, as a run that died has left them. */
 const SPOOLED = /^\d{8,10}\.car$/;
 
@@ -184,11 +184,10 @@ function wishOf(context: Context): Wish {
 /** Undefined with `--once`. */
 function everyMsOf({ args }: Context): number | undefined {
   const text = args.text('every');
-  const [, number = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text ?? '1h') ?? [];
-  const ms = Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  const ms = text === undefined ? DEFAULT_EVERY_MS : (parseTime(text) ?? 0);
   if (!(ms > 0 && ms < 2 ** 31))
     throw usage(`--every "${displayText(text ?? '')}" is not a time such as 30m or 6h, of 24d at most`, args.command);
-  if (!args.flag('once')) return text === undefined ? DEFAULT_EVERY_MS : ms;
+  if (!args.flag('once')) return ms;
   if (text !== undefined) throw usage('either --once or --every', args.command);
   return undefined;
 }
