@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
 import type { LocalPeerConfig } from './config.ts';
-import { noteText, parseNote } from './note.ts';
+import { parseNote } from './note.ts';
+import { noteText } from './note-text.ts';
 
 const record: RepositoryRecord = {
   name: 'debian',

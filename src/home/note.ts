@@ -3,24 +3,14 @@
  * peers. It lies on local peers (`peer/local/directory/home-notes.ts`), which other homes may write to as well. So `recover` takes over what a note
  * says of replication, allocators, names and sizes, and only shows what it says of sources and filters: a planted note must not make
  * the next update publish another directory. Of what the gate holds back it can only say which of the repository's own snapshots these are.
+ * This file checks what others wrote, and loads zod; `note-text.ts` writes.
  */
 import { z } from 'zod';
-import { isHeld, type RepositoryRecord, type SnapshotRecord } from '../core/model.ts';
-import type { LocalPeerConfig } from './config.ts';
 import { placement, replication } from './config-schema.ts';
+import { NOTE_FORMAT } from './note-text.ts';
 
-const FORMAT = 1;
-/** The newest are noted: a mirror that is contradicted every hour has so many in six weeks, and a note stays below 4 MiB. */
-const MOST_HELD = 1000;
-
-/** A snapshot that the gate holds back. By tree and time, because `prune` gives a snapshot another CID. */
-const heldBack = z.object({
-  tree: z.string(),
-  /** RFC 3339. */
-  time: z.string(),
-  /** Contradictions that the gate has found. */
-  count: z.number().int().positive(),
-});
+/** As `NotedHeld`. */
+const heldBack = z.object({ tree: z.string(), time: z.string(), count: z.number().int().positive() });
 
 const repository = z.object({
   name: z.string(),
@@ -37,7 +27,7 @@ const repository = z.object({
 });
 
 const note = z.object({
-  format: z.literal(FORMAT),
+  format: z.literal(NOTE_FORMAT),
   /** RFC 3339. */
   at: z.iso.datetime(),
   repositories: z.array(repository),
@@ -47,29 +37,6 @@ const note = z.object({
 
 export type HomeNote = z.output<typeof note>;
 export type NotedRepository = z.output<typeof repository>;
-export type NotedHeld = z.output<typeof heldBack>;
-
-/** @param snapshotsOf all of a repository, oldest first @param at when the note is written, in milliseconds since 1970 */
-export function noteText(
-  repositories: readonly RepositoryRecord[],
-  snapshotsOf: (repository: string) => readonly SnapshotRecord[],
-  { name, tags, capacity, reserve, weight }: LocalPeerConfig,
-  at: number,
-): string {
-  // Commands of hooks may hold passwords, and other homes read what lies on a peer.
-  const noted = repositories.map(({ head: _, held: __, upkeep: ___, ...record }) => {
-    const held = heldIn(snapshotsOf(record.name));
-    return { ...record, ...(held.length === 0 ? {} : { heldBack: held }) };
-  });
-  return `${JSON.stringify({ format: FORMAT, at: new Date(at).toISOString(), repositories: noted, peer: { name, tags, capacity, reserve, weight } }, null, 2)}\n`;
-}
-
-function heldIn(snapshots: readonly SnapshotRecord[]): NotedHeld[] {
-  return snapshots
-    .filter(isHeld)
-    .slice(-MOST_HELD)
-    .map(({ tree, time, gate }) => ({ tree, time, count: Math.max(1, gate?.count ?? 1) }));
-}
 
 /** Undefined when the text is no note, or of another format. */
 export function parseNote(text: string): HomeNote | undefined {

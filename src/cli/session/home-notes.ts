@@ -1,34 +1,8 @@
-/** What a home notes about itself on its local peers, and what `recover` makes of the notes of homes that are lost. */
+/** What `recover` makes of the notes of homes that are lost. `keep-notes.ts` writes them. */
 import { displayPath, displayText, shellWord } from '../../core/display.ts';
-import type { LocalPeerConfig } from '../../home/config.ts';
-import { readIdentity } from '../../home/identity.ts';
-import { type HomeNote, type NotedRepository, noteText, parseNote } from '../../home/note.ts';
-import type { Index } from '../../index/index.ts';
-import { readHomeNotes, writeHomeNote } from '../../peer/local/directory/home-notes.ts';
-import type { Context } from '../command-line/context.ts';
+import { type HomeNote, type NotedRepository, parseNote } from '../../home/note.ts';
+import { readHomeNotes } from '../../peer/local/directory/home-notes.ts';
 import { optionOf } from '../command-line/filter-rules.ts';
-
-/** Writes the notes after a run that changed something. One that cannot be written is left out: nothing depends on it. @param paths of the local peers */
-export async function keepNotes(
-  { home, now }: Context,
-  index: Pick<Index, 'repositories' | 'snapshots'>,
-  peers: ReadonlyMap<LocalPeerConfig, string>,
-): Promise<void> {
-  const id = readIdentity(home)?.id;
-  if (id === undefined) return;
-  const repositories = index.repositories();
-  for (const [peer, path] of peers) {
-    try {
-      await writeHomeNote(
-        path,
-        id,
-        noteText(repositories, (name) => index.snapshots(name), peer, now()),
-      );
-    } catch {
-      // The disk is missing or full: the next run that changes something tries again.
-    }
-  }
-}
 
 /** By ID of the home: the newest note on any of the peers. */
 export type Notes = ReadonlyMap<string, HomeNote>;

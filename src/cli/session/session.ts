@@ -154,7 +154,7 @@ async function prepareForLoss(context: Context, index: Index): Promise<void> {
   const paths = local.map(([, path]) => path);
   takeBallast(placesOf(home, paths), false);
   if (local.length === 0) return;
-  const { keepNotes } = await import('./home-notes.ts');
+  const { keepNotes } = await import('./keep-notes.ts');
   await keepNotes(context, index, new Map(local));
 }
 
