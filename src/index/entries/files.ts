@@ -49,7 +49,7 @@ export class EntriesFiles {
     { blocks, replaced }: Pick<EntriesPatch, 'blocks' | 'replaced'>,
     root: RootStat,
     isRacy: (ctimeNs: bigint) => boolean,
-  ): Pick<EntriesWriter, 'enter' | 'copy' | 'leave' | 'finish' | 'abandon'> {
+  ): Pick<EntriesWriter, 'enter' | 'leave' | 'finish' | 'abandon'> {
     const { dir, ...out } = this.#paths(repository, number);
     makeDirectories(dir);
     const parts = { hot: `${out.hot}-patch`, cold: `${out.cold}-patch` };
@@ -59,7 +59,6 @@ export class EntriesFiles {
     };
     return {
       enter: (directory) => writer.enter(directory),
-      copy: (...subtree) => writer.copy(...subtree),
       leave: (directory) => writer.leave(directory),
       finish: () => {
         writer.finish(false);

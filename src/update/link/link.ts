@@ -30,8 +30,8 @@ export interface LinkOptions {
   readonly treeBefore: BlockId | undefined;
   /** A block of the parent's tree, by its digest. Throws ShardctlError when no peer gives it. */
   readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
-  /** Where this snapshot's entries go. */
-  readonly entries: Pick<EntriesWriter, 'enter' | 'copy' | 'leave'>;
+  /** Where this snapshot's entries go. `copy` where the walk recalls all of the parent's entries: no other one knows a subtree that is the same. */
+  readonly entries: Pick<EntriesWriter, 'enter' | 'leave'> & Partial<Pick<EntriesWriter, 'copy'>>;
 }
 
 /** The finished tree, and its root's block, which the snapshot's catalogue carries, too. */
@@ -55,7 +55,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
       if (blocks.length > 0) yield ownBlocks(blocks.take());
       yield step;
     } else if (step.kind === 'same') {
-      // Only a walk that recalls all of the parent's entries knows a subtree that is the same.
+      if (options.entries.copy === undefined) throw new Error('a subtree is to be copied where directories are patched');
       options.entries.copy(options.base as EntriesReader, step.subtree.ordinal, step.subtree.length);
     } else if (step.kind === 'filled') {
       options.entries.enter(step.directory);
