@@ -16,7 +16,6 @@ import type { ShardSink } from '../storing/shard-sink.ts';
 import type { UsableShards } from '../storing/usable-shards.ts';
 import type { IngestRun } from './ingest-run.ts';
 import type { Pending } from './interrupted-runs.ts';
-import { judgementOf } from './judgement.ts';
 import type { Tree } from './link/link.ts';
 import type { Parent } from './parent.ts';
 import { repositoryRecord } from './repository-record.ts';
@@ -58,7 +57,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
-  const gate = await judgementOf(run, tree.root);
+  const gate = request.gate === undefined ? undefined : await (await import('./judgement.ts')).judgementOf(run, request.gate, tree.root);
   await assertThere(it, links);
   await raise({ ...home, ...control, repository, replication, allocateBy, ownDemand }, it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);

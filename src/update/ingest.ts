@@ -81,7 +81,8 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
   const entries = entriesTo(run, start, { number, scope, isRacy });
-  const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), { source: root.handle, profile, metadata, ignoreInode });
+  const importSetup = { source: root.handle, profile, metadata, ignoreInode };
+  const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), importSetup, root.reach);
 
   const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
   const links = request.copyLinks ? new Links(root) : undefined;

@@ -11,12 +11,10 @@ import type { IngestRun } from './ingest-run.ts';
 
 /**
  * Judges a tree whose shards are placed.
- * @returns undefined where the run asks no gate
  * @throws ShardctlError when the tree cannot be judged: then there is no snapshot, as nobody knows what would be published
  */
-export async function judgementOf(run: IngestRun, root: BlockId): Promise<Judgement | undefined> {
-  const { gate, repository } = run.request;
-  if (gate === undefined) return undefined;
+export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId): Promise<Judgement> {
+  const { repository } = run.request;
   const { index } = run.home;
   const before = index.snapshots(repository);
   const passed = before.findLast((snapshot) => isPassed(snapshot, gate));
@@ -42,7 +40,8 @@ export async function judgementOf(run: IngestRun, root: BlockId): Promise<Judgem
 export async function judgedAgain(run: IngestRun, snapshot: SnapshotRecord): Promise<Judgement | undefined> {
   const { gate } = run.request;
   const known = snapshot.gate;
-  if (gate === undefined || known?.by !== gate.by) return await judgementOf(run, parseCid(snapshot.tree));
+  if (gate === undefined) return undefined;
+  if (known?.by !== gate.by) return await judgementOf(run, gate, parseCid(snapshot.tree));
   return isHeld(snapshot) && gate.action === 'warn' ? { ...known, outcome: 'warned' } : known;
 }
 

@@ -34,7 +34,8 @@ export interface Start {
 /** @throws ShardctlError when the source, or too many peers, cannot be reached */
 export async function begin(run: IngestRun): Promise<Start> {
   const at = run.control.now();
-  const root = openSource(run.request.source, linuxCalls());
+  // A run that looks at a few entries takes longer to load koffi than it saves.
+  const root = openSource(run.request.source, mayGoByTold(run.request, run.home.index, at) ? undefined : linuxCalls());
   try {
     return await beginAt(run, at, root);
   } catch (error) {
@@ -78,17 +79,19 @@ function rootDiffersFrom(parent: Parent | undefined, root: SourceRoot, metadata:
   return metadata && (before.rootMode !== root.mode || before.rootMtime !== BigInt.asIntN(64, root.mtimeNs));
 }
 
-/** Whether this run looks at what it was told alone. Not when there is nothing to go by, the rules are others now, every file is to be read, or it is time to look at everything again. */
-export function goesByTold(
-  { told, fullEvery, trust, ...request }: Pick<ImportRequest, 'told' | 'fullEvery'> & Sweeping['request'],
-  parent: Parent | undefined,
-  index: Index,
-  now: number,
-): boolean {
-  if (told === undefined || parent?.entries === undefined || trust.checksum || !bySameRules(request, index)) return false;
+/** Whether this run looks at what it was told alone. */
+export function goesByTold(request: Telling, parent: Parent | undefined, index: Index, now: number): boolean {
+  return parent?.entries !== undefined && mayGoByTold(request, index, now);
+}
+
+/** Not when every file is to be read, the rules are others now, or it is time to look at everything again. */
+function mayGoByTold({ told, fullEvery, trust, ...request }: Telling, index: Index, now: number): boolean {
+  if (told === undefined || trust.checksum || !bySameRules(request, index)) return false;
   const since = fullEvery === undefined ? undefined : index.entries.toldSince(request.repository);
   return since === undefined || now - since < (fullEvery as number);
 }
+
+type Telling = Pick<ImportRequest, 'told' | 'fullEvery'> & Sweeping['request'];
 
 function bySameRules({ repository, filters, copyLinks }: Omit<Sweeping['request'], 'trust'>, index: Index): boolean {
   const before = index.repository(repository);

@@ -10,7 +10,7 @@ import type { Ledger } from '../allocate/ledger.ts';
 import { type Asking, asksOtherwise, type Demand } from '../demand.ts';
 import { type Holding, holdingsOf } from '../holdings.ts';
 import type { UsableShards } from '../usable-shards.ts';
-import { Mover, type MoverRun, type PlannedMove } from './mover.ts';
+import type { MoverRun, PlannedMove } from './mover.ts';
 
 /** The part of a run that raising needs. */
 export type RaiseRun = MoverRun & Demand & Asking;
@@ -35,6 +35,7 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
     const isMeant = isAll ? neededBy(run, shards) : among(shards);
     const lacking = holdingsOf(index).filter((holding) => isMeant(holding) && hasTooFew(holding));
     const copies = lacking.flatMap((holding) => copiesOf(run, { ledger, usableShards }, holding, least));
+    const { Mover } = await import('./mover.ts');
     const mover = new Mover(run, ledger);
     await mover.moveAll(copies);
     const { copied, copiedBytes } = mover.counts;

@@ -37,7 +37,7 @@ interface Made {
 
 async function imported(source: ByteString, profile: CidProfile, metadata: boolean, workers: number, except?: ByteString): Promise<Made> {
   const opened = openSource(source, linuxCalls());
-  const pool = new ImportPool(workers, { source: opened.handle, profile, metadata, ignoreInode: false });
+  const pool = new ImportPool(workers, { source: opened.handle, profile, metadata, ignoreInode: false }, opened.reach);
   const { signal } = new AbortController();
   const roots = new Map<ByteString, string>();
   const blocks: string[] = [];

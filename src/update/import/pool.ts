@@ -1,9 +1,15 @@
 /** The import workers and the slabs of shared memory through which blocks come back from them. */
 import { Worker } from 'node:worker_threads';
+import type { Reach } from '../../source/reach.ts';
+import { FileImporter } from './file-importer.ts';
 import { type Result, type ResultMessage, SLAB_BYTES, type Task, type TaskMessage, type WorkerSetup } from './protocol.ts';
 
 /** Each worker fills one slab and has others queued while the blocks of one are written. One more slab, for all, is kept for retries. */
 const SLABS_PER_WORKER = 4;
+
+/** Tasks of at most so many files, and bytes in them, are done in this thread before there is a worker: in less time than it takes to start one. */
+const FEW_FILES = 16;
+const FEW_BYTES = 1024 * 1024;
 
 interface PoolWorker {
   readonly worker: Worker;
@@ -22,6 +28,7 @@ export class ImportPool {
   readonly #slabs: readonly SharedArrayBuffer[];
   readonly #free: number[] = [];
   readonly #most: number;
+  readonly #own: FileImporter;
   readonly #start: () => PoolWorker;
   /** A worker is started when a task finds the others busy. Starting one takes tens of milliseconds of a core, and a run with few changes needs one or none. */
   readonly #workers: PoolWorker[] = [];
@@ -30,11 +37,13 @@ export class ImportPool {
   #freed: (() => void) | undefined;
   #failure: unknown;
 
-  constructor(workers: number, setup: Omit<WorkerSetup, 'slabs'>) {
+  /** @param reach how this thread reaches the source */
+  constructor(workers: number, setup: Omit<WorkerSetup, 'slabs'>, reach: Reach) {
     this.#slabs = Array.from({ length: workers * SLABS_PER_WORKER + 1 }, () => new SharedArrayBuffer(SLAB_BYTES));
     for (let slab = this.#slabs.length - 1; slab > this.spareSlab; slab--) this.#free.push(slab);
     const workerData: WorkerSetup = { ...setup, slabs: this.#slabs };
     this.#most = workers;
+    this.#own = new FileImporter(workerData, reach);
     this.#start = () => {
       const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
       worker.on('message', (message: ResultMessage) => this.#answer(message));
@@ -77,6 +86,7 @@ export class ImportPool {
 
   submit(task: Task): Promise<Result> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#workers.length === 0 && isSmall(task)) return Promise.resolve().then(() => this.#own.do(task));
     const chosen = this.#leastBusy();
     const id = this.#nextId++;
     chosen.outstanding++;
@@ -110,4 +120,9 @@ export class ImportPool {
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
+}
+
+function isSmall(task: Task): boolean {
+  if (task.kind !== 'files' || task.origins.length > FEW_FILES) return false;
+  return task.expected.sizes.reduce((sum, bytes) => sum + bytes, 0) <= FEW_BYTES;
 }
