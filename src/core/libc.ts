@@ -2,6 +2,8 @@
  * System calls that Node lacks, or that take longer through Node, made by koffi, which is loaded on first use, by this file and `fuse-calls.ts`; where
  * koffi cannot be loaded, callers do without.
  */
+
+import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { endianness, platform } from 'node:os';
 
@@ -176,6 +178,34 @@ export function cachedReads(): CachedReads | undefined {
         return bytes >= 0 ? bytes : koffi.errno() === EAGAIN ? 0 : -1;
       },
     };
+  } catch {
+    return undefined;
+  }
+}
+
+export interface LookCalls {
+  /** Looks at an open file. @param into `STATX_BYTES` of it: `struct statx` with size, ctime and mtime @returns 0, or -1 */
+  look(fd: number, into: Uint8Array): number;
+}
+
+export const STATX_BYTES = 256;
+const EMPTY_PATH = 0x1000;
+/** STATX_SIZE, STATX_CTIME and STATX_MTIME. */
+const STATX_LOOKS = 0x2c0;
+
+/** Undefined where koffi or the call is missing: not Linux, an old C library or kernel, or a sandbox that forbids it. */
+export function lookCalls(): LookCalls | undefined {
+  if (platform() !== 'linux') return undefined;
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    const statx = koffi.load(null).func('int statx(int dirfd, uint8_t *name, int flags, uint mask, uint8_t *into)');
+    const noName = new Uint8Array(1);
+    const look: LookCalls['look'] = (fd, into) => statx(fd, noName, EMPTY_PATH, STATX_LOOKS, into);
+    // Descriptor 0 may be closed: any open one will do.
+    const fd = openSync('/', 'r');
+    const isThere = look(fd, new Uint8Array(STATX_BYTES)) === 0;
+    closeSync(fd);
+    return isThere ? { look } : undefined;
   } catch {
     return undefined;
   }

@@ -23,6 +23,8 @@ export interface MirrorView {
 }
 
 export interface Mirror {
+  /** The newest view, for who needs it no longer than to the next `await`. */
+  readonly newest: MirrorView;
   /** The newest view. A request takes it once, uses it to its end, and releases it. */
   acquire(): MirrorView;
   release(view: MirrorView): void;

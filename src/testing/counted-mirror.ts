@@ -4,6 +4,7 @@ import type { Mirror, MirrorView } from '../serve/mirror.ts';
 export function countedMirror(view: MirrorView): { readonly mirror: Mirror; readonly held: () => number } {
   let held = 0;
   const mirror: Mirror = {
+    newest: view,
     acquire: () => {
       held++;
       return view;

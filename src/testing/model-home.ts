@@ -139,6 +139,10 @@ export class ModelHome implements Mirror {
 
   acquire(): MirrorView {
     this.held++;
+    return this.newest;
+  }
+
+  get newest(): MirrorView {
     return this.#view as MirrorView;
   }
 

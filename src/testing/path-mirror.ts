@@ -87,6 +87,10 @@ export class PathMirror implements Mirror {
 
   acquire(): MirrorView {
     this.held++;
+    return this.newest;
+  }
+
+  get newest(): MirrorView {
     const repositories = new Map(
       [...this.#snapshots].map(([name, snapshots]) => [name, { name, snapshots, head: snapshots.at(-1), tags: this.tags.get(name) }]),
     );

@@ -97,6 +97,10 @@ export class StatusHome implements Mirror {
 
   acquire(): MirrorView {
     this.held += 1;
+    return this.newest;
+  }
+
+  get newest(): MirrorView {
     const index = { shard: (number: number) => this.#shards.get(number), repository: () => undefined };
     return { repositories: this.repositories, peers: this.peers, blocks: this.blocks, index } as unknown as MirrorView;
   }

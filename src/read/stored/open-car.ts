@@ -1,7 +1,8 @@
 /** A CAR on this machine that is open, with the offsets of its blocks. */
-import { closeSync, fstatSync, read, readSync, type Stats } from 'node:fs';
+import { closeSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { sha256 } from '../../dag/cid.ts';
+import { FileLooks } from './file-looks.ts';
 import { IntactPlaces } from './intact-places.ts';
 import { type MemoryRead, memoryReadOf } from './memory-reads.ts';
 import type { OpenOffsets } from './offsets-cache.ts';
@@ -53,7 +54,7 @@ export class OpenCar implements OpenFile {
   /** Counted up whenever the file is found changed. */
   #number = ++files;
   /** How the file looked when it got that number. */
-  #looks: Stats | undefined;
+  readonly #looks: FileLooks;
   /** Null until it is known how the file can be read. */
   #memoryRead: MemoryRead | undefined | null = null;
   #holders = 0;
@@ -67,6 +68,7 @@ export class OpenCar implements OpenFile {
     this.peer = peer;
     this.path = path;
     this.fd = fd;
+    this.#looks = new FileLooks(fd);
     this.size = size;
     this.#offsets = offsets;
   }
@@ -97,19 +99,16 @@ export class OpenCar implements OpenFile {
   isIntact(at: number, bytes: Uint8Array, digest: Uint8Array): boolean {
     if (this.isKnown(at, digest)) return true;
     const isIntact = Buffer.compare(sha256(bytes), digest) === 0;
-    if (isIntact && this.#looks !== undefined && Date.now() - this.#looks.ctimeMs > REST_MS)
+    const { changedAt } = this.#looks;
+    if (isIntact && changedAt !== undefined && Date.now() - changedAt > REST_MS)
       intactPlaces.note(digest, this.#number, at, performance.now() / 1000);
     return isIntact;
   }
 
   isKnown(at: number, digest: Uint8Array): boolean {
     // Looked at after the bytes were read: whoever has changed them before has changed the file's times before, too.
-    const looks = looksOf(this.fd);
-    const before = this.#looks;
-    const isSame = before?.ctimeMs === looks?.ctimeMs && before?.mtimeMs === looks?.mtimeMs && before?.size === looks?.size;
-    if (!isSame) this.#number = ++files;
-    this.#looks = looks;
-    if (looks === undefined) return false;
+    if (!this.#looks.look()) this.#number = ++files;
+    if (this.#looks.changedAt === undefined) return false;
     return intactPlaces.has(digest, this.#number, at, performance.now() / 1000);
   }
 
@@ -156,14 +155,5 @@ export class OpenCar implements OpenFile {
     this.#isClosed = true;
     closeSync(this.fd);
     this.#offsets.close();
-  }
-}
-
-/** Undefined where the file system cannot say, as when a share has gone. */
-function looksOf(fd: number): Stats | undefined {
-  try {
-    return fstatSync(fd);
-  } catch {
-    return undefined;
   }
 }

@@ -119,6 +119,9 @@ function filteredBy(model: ModelHome, isServed: (name: string) => boolean): Mirr
     return served;
   };
   return {
+    get newest() {
+      return of(model.newest);
+    },
     acquire: () => of(model.acquire()),
     release: () => model.release(),
     onChange: (listener) => model.onChange((view) => listener(of(view))),

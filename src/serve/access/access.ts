@@ -83,7 +83,8 @@ export class Access {
 
   /** Whether answers of this repository depend on who asks. */
   isPrivate(name: string): boolean {
-    return [name, ...(this.#before.get(name) ?? [])].some((it) => this.#tokens.isPrivate(it));
+    if (this.#tokens.isEmpty) return false;
+    return this.#tokens.isPrivate(name) || this.#before.get(name)?.some((it) => this.#tokens.isPrivate(it)) === true;
   }
 
   /** Whether the request may read the repository of this name, if there is one. What is not served nobody may read. */

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { sha256 } from '../../dag/cid.ts';
 import type { Extent } from '../../read/stored/stored-blocks.ts';
 import { hashesEach } from '../../testing/hashes-each.ts';
 import { readSmall, SMALL_BYTES } from './small-body.ts';
-import { answerWhole, headerOf } from './whole-answer.ts';
+import { answerWhole, BodilessRequest, headerOf } from './whole-answer.ts';
 
 /** Files one behind the other, each all of one byte. */
 const FILES = 16;
@@ -23,8 +26,10 @@ let headersByNode = 0;
 let isLogged = false;
 /** Whether the system has not taken all of the last answer. */
 let isWaiting = false;
+let last: WeakRef<IncomingMessage>;
 /** Answers `/NAME/BYTES` with a part of a file, read into the buffer of `readSmall`, or `/copy/NAME/BYTES` from another buffer. */
-const server = createServer((request, response) => {
+const server = createServer({ IncomingMessage: BodilessRequest }, (request, response) => {
+  last = new WeakRef(request);
   const [copy, name = 0, bytes = 0] = (request.url ?? '')
     .split('/')
     .slice(request.url?.startsWith('/copy') === true ? 1 : 0)
@@ -141,6 +146,19 @@ test('what waits for a client is not written into by the next answers', async ()
     for (const [number, body] of bodies.entries())
       assert.ok(Buffer.from(body, 'latin1').equals(file(asked[at]?.[number] as number)), `body ${number} of client ${at}`);
   }
+});
+
+test('of a connection that waits for its next request nothing of the last one is kept', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const client = new Client();
+  headersByNode = 0;
+  for (let asked = 0; headersByNode === asked; asked++) await client.send(requestOf('/3/5'));
+  for (let turn = 0; turn < 5; turn++) await setImmediate();
+  collect();
+  assert.equal(last.deref(), undefined);
+  client.sendLast(requestOf('/3/5', CLOSE));
+  await client.read();
 });
 
 test('a value that can stand in no header is refused', () => {

@@ -90,6 +90,10 @@ export class ServedHome implements Mirror {
     });
   }
 
+  get newest(): MirrorView {
+    return this.#views.newest;
+  }
+
   acquire(): MirrorView {
     return this.#views.acquire();
   }

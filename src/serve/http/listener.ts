@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
 import { bodiesAreTooMany } from '../body/send.ts';
 import { noteArrival } from '../body/turns.ts';
+import { BodilessRequest } from '../body/whole-answer.ts';
 import { type TcpAddress, urlOf } from './addresses.ts';
 import { limitUnsent } from './connection-handle.ts';
 import { isAhead, waitForThoseBefore } from './requests-ahead.ts';
@@ -194,6 +195,7 @@ function plainServer(handle: Handle): Server {
       keepAliveTimeout: IDLE_MS,
       connectionsCheckingInterval: LOOK_MS,
       noDelay: true,
+      IncomingMessage: BodilessRequest,
     },
     handle,
   );

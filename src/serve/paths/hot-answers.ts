@@ -45,7 +45,7 @@ export interface HotCounts {
 }
 
 export interface HotAnswersOptions {
-  readonly mirror: Mirror;
+  readonly mirror: Pick<Mirror, 'newest' | 'catchUp'>;
   readonly access: Pick<Access, 'isPrivate'>;
   readonly metrics: HotCounts;
   /** Whether somebody looks at the headers of the response after it was sent. */
@@ -124,24 +124,20 @@ export class HotAnswers {
 
   #bodyOf(kept: Kept): Uint8Array | undefined {
     const { mirror, access, metrics } = this.#options;
-    const view = mirror.acquire();
-    try {
-      const head = view.repositories.get(kept.name)?.head;
-      if (head !== kept.head) {
-        if (head === undefined || head.number !== kept.head.number || head.cid !== kept.head.cid) return undefined;
-        kept.head = head;
-      }
-      if (access.isPrivate(kept.name)) return undefined;
-      if (kept.body !== undefined) {
-        metrics.hit('bodies');
-        return this.#bodies.get(kept);
-      }
-      if (kept.leaf === undefined) return undefined;
-      metrics.miss('bodies');
-      return this.#read(kept, kept.leaf, view);
-    } finally {
-      mirror.release(view);
+    const view = mirror.newest;
+    const head = view.repositories.get(kept.name)?.head;
+    if (head !== kept.head) {
+      if (head === undefined || head.number !== kept.head.number || head.cid !== kept.head.cid) return undefined;
+      kept.head = head;
     }
+    if (access.isPrivate(kept.name)) return undefined;
+    if (kept.body !== undefined) {
+      metrics.hit('bodies');
+      return this.#bodies.get(kept);
+    }
+    if (kept.leaf === undefined) return undefined;
+    metrics.miss('bodies');
+    return this.#read(kept, kept.leaf, view);
   }
 
   /** Undefined also when something must be opened first. */
