@@ -1,16 +1,15 @@
 /**
  * The writing side of `get` and `fetch`: files, directories and symlinks on disk, with mode and mtime. Synchronous calls, because
- * creating a small file costs less than a trip through the thread pool. Nothing is written through a symlink that is there when it is looked
- * at; whoever may write to OUT could put one in the place of a directory that was made.
+ * creating a small file costs less than a trip through the thread pool. Whoever else may write below the directory that is restored into could put
+ * a symlink in the place of one that was made: so each is opened from the top on, following none (`restored-into.ts`).
  */
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   constants,
-  fchmodSync,
+  fstatSync,
   ftruncateSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -19,23 +18,22 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { displayPath } from '../core/display.ts';
-import { cannotSetAttributes, errnoName } from '../core/errno.ts';
-import { errnoOf, messageOf, ShardctlError } from '../core/errors.ts';
-import type { Libc } from '../core/libc.ts';
+import { errnoOf, ShardctlError } from '../core/errors.ts';
 import type { ByteString, Metadata } from '../core/model.ts';
-import { fsPath } from '../core/path-bytes.ts';
+import { fsPath, partsOf } from '../core/path-bytes.ts';
 import { openUp, withDirectory } from './directory-access.ts';
+import { EntryMetadata, type MetadataOptions } from './entry-metadata.ts';
 import { ModesAtOpen } from './modes-at-open.ts';
+import { RestoredInto } from './restored-into.ts';
 import { SparseFile, writeSparse } from './sparse-file.ts';
 
-/** Opens a file that this run has made. Others may have put something else in its place since: a symlink is refused, and a FIFO does not block. */
-export const WRITE_MADE = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** For a file that this run has made. Others may have put something else in its place since: a symlink is refused, and a FIFO does not block. */
+const WRITE_MADE = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Until its mode is set, a file or directory can be opened by its owner alone; a small file is made with its own at once. */
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
 const ORDINARY_BITS = 0o777;
-const NS_PER_SECOND = 1e9;
 
 /** Finishes what was made at `at`; when that fails, it is deleted. */
 function orNothing(at: ByteString, finish: () => void): void {
@@ -47,42 +45,49 @@ function orNothing(at: ByteString, finish: () => void): void {
   }
 }
 
-export interface DestinationOptions {
-  /** Without it, times are restored only as exactly as a double of seconds holds them. */
-  readonly libc: Libc | undefined;
-  /** Replace files and symlinks that are in the way. */
-  readonly overwrite: boolean;
-  /** Set setuid, setgid and sticky bits: a tree from elsewhere could make its programs run as whoever restores it. */
-  readonly specialBits: boolean;
-  readonly warn: (message: string, key: string) => void;
+/** The path of another entry of the same directory. */
+function beside(path: ByteString, name: ByteString): ByteString {
+  return path.slice(0, path.lastIndexOf('/') + 1) + name;
 }
 
-/** A file that was made before its bytes come. */
-export interface MadeFile {
+/** Gives a file that is complete the name of the one that it replaces, if any. */
+function replace(at: ByteString, { replaces }: NewFile): void {
+  if (replaces !== undefined) renameSync(fsPath(at), fsPath(beside(at, partsOf(replaces).name)));
+}
+
+export interface DestinationOptions extends MetadataOptions {
+  /** Replace files and symlinks that are in the way. */
+  readonly overwrite: boolean;
+}
+
+interface NewFile {
   readonly path: ByteString;
   /** The existing file that this one replaces, once it is complete; `path` is a temporary name then. */
   readonly replaces: ByteString | undefined;
 }
 
+/** A file that was made before its bytes come. */
+export interface MadeFile extends NewFile {
+  /** Which file it is. */
+  readonly dev: number;
+  readonly ino: number;
+}
+
 /** A file that is being written. */
-export interface OpenFile extends MadeFile {
+export interface OpenFile extends NewFile {
   readonly content: SparseFile;
   isOpen: boolean;
 }
 
 export class Destination {
-  readonly #options: DestinationOptions;
-  readonly #warned = new Set<string>();
-  /** Entries whose special bits were left out. */
-  withheld = 0;
-  /** The directory that is restored into, once it is entered. */
-  #top: { readonly path: ByteString; readonly dev: number; readonly ino: number } | undefined;
-
+  readonly #overwrite: boolean;
+  readonly into = new RestoredInto();
+  readonly metadata: EntryMetadata;
   readonly #modesAtOpen = new ModesAtOpen();
 
   constructor(options: DestinationOptions) {
-    this.#options = options;
-    if (options.libc === undefined) this.warn('this system sets times to the microsecond only');
+    this.#overwrite = options.overwrite;
+    this.metadata = new EntryMetadata(options);
   }
 
   /** Whether `get` needs --overwrite because something is at `path`. Only a directory may go to an empty directory. */
@@ -96,38 +101,25 @@ export class Destination {
     }
   }
 
-  /** Whether the directory that is restored into is still where it was: its disk may have been unmounted, or somebody may have moved it. */
-  isStillThere(): boolean {
-    if (this.#top === undefined) return true;
-    try {
-      const there = lstatSync(fsPath(this.#top.path));
-      return there.dev === this.#top.dev && there.ino === this.#top.ino;
-    } catch {
-      return false;
-    }
-  }
-
   createFile(path: ByteString, metadata: Metadata): OpenFile {
     const mode = metadata.mode === undefined ? 0o666 : PRIVATE_FILE;
-    return this.#making(path, (at, replaces) => {
-      return { content: new SparseFile(openSync(fsPath(at), NEW_FILE, mode)), path: at, replaces, isOpen: true };
-    });
+    return this.#making(path, (at, file) => ({ ...file, content: new SparseFile(openSync(fsPath(at), NEW_FILE, mode)), isOpen: true }));
   }
 
   /** A small file in one go. What it leaves when it fails is deleted. */
   writeFile(path: ByteString, bytes: Uint8Array, metadata: Metadata): void {
     const { mode = 0o666 } = metadata;
     const isOrdinary = mode <= ORDINARY_BITS;
-    this.#making(path, (at, replaces) => {
+    this.#making(path, (at, file) => {
       const fd = openSync(fsPath(at), NEW_FILE, isOrdinary ? mode : PRIVATE_FILE);
       orNothing(at, () => {
         try {
           if (writeSparse(fd, bytes, 0) < bytes.length) ftruncateSync(fd, bytes.length);
-          this.#setMetadata(fd, at, metadata, isOrdinary && this.#modesAtOpen.isExact(fd, at, mode));
+          this.#setMetadata(fd, path, metadata, isOrdinary && this.#modesAtOpen.isExact(fd, path, mode));
         } finally {
           closeSync(fd);
         }
-        if (replaces !== undefined) renameSync(fsPath(at), fsPath(replaces));
+        replace(at, file);
       });
     });
   }
@@ -135,25 +127,39 @@ export class Destination {
   /** Makes a file of this many bytes, which is all one hole: others open it, write parts of it, and finish it. */
   makeFile(path: ByteString, size: number, metadata: Metadata): MadeFile {
     const mode = metadata.mode === undefined ? 0o666 : PRIVATE_FILE;
-    return this.#making(path, (at, replaces) => {
+    return this.#making(path, (at, file) => {
       const fd = openSync(fsPath(at), NEW_FILE, mode);
       try {
         orNothing(at, () => ftruncateSync(fd, size));
-        return { path: at, replaces };
+        const { dev, ino } = fstatSync(fd);
+        return { ...file, dev, ino };
       } finally {
         closeSync(fd);
       }
     });
   }
 
-  /** Closes the file, too. */
-  finishMade(fd: number, { path, replaces }: MadeFile, metadata: Metadata): void {
-    this.#finish(fd, path, metadata);
-    if (replaces !== undefined) renameSync(fsPath(path), fsPath(replaces));
+  /** For writing to its places. @throws Error with an errno, ShardctlError `USAGE` when another file is in its place, which may have a name elsewhere, too */
+  openMade({ path, dev, ino }: MadeFile): number {
+    return this.into.at(path, (at) => {
+      const fd = openSync(fsPath(at), WRITE_MADE);
+      const there = fstatSync(fd);
+      if (there.dev === dev && there.ino === ino) return fd;
+      closeSync(fd);
+      throw new ShardctlError('USAGE', `somebody has put another file in the place of "${displayPath(path)}"`, {
+        hint: 'run the command again with --overwrite',
+      });
+    });
   }
 
-  dropMade({ path }: MadeFile): void {
-    rmSync(fsPath(path), { force: true });
+  /** Closes the file, too. */
+  finishMade(fd: number, file: NewFile, metadata: Metadata): void {
+    this.#finish(fd, file.path, metadata);
+    this.into.at(file.path, (at) => replace(at, file));
+  }
+
+  dropMade({ path }: NewFile): void {
+    this.into.at(path, (at) => rmSync(fsPath(at), { force: true }));
   }
 
   /** Also closes the file. */
@@ -167,8 +173,8 @@ export class Destination {
 
   /** To be called after the data is written, because writing clears the setuid bit and changes the mtime. */
   #setMetadata(fd: number, path: ByteString, { mode, mtimeNs }: Metadata, hasMode = false): void {
-    if (mode !== undefined && !hasMode) this.#setMode(fd, mode);
-    this.#setMtime(path, mtimeNs, fd);
+    if (mode !== undefined && !hasMode) this.metadata.setMode(fd, mode);
+    this.metadata.setMtime(path, mtimeNs, { fd });
   }
 
   write({ content }: OpenFile, bytes: Uint8Array): void {
@@ -179,117 +185,82 @@ export class Destination {
     const { content } = file;
     content.end();
     file.isOpen = false;
-    this.#finish(content.fd, file.path, metadata);
-    if (file.replaces !== undefined) renameSync(fsPath(file.path), fsPath(file.replaces));
+    this.finishMade(content.fd, file, metadata);
   }
 
   /** Deletes a file that is not complete, so that nobody takes it for the whole one. */
-  dropFile({ content, path, isOpen }: OpenFile): void {
-    if (isOpen) closeSync(content.fd);
-    rmSync(fsPath(path), { force: true });
+  dropFile(file: OpenFile): void {
+    if (file.isOpen) closeSync(file.content.fd);
+    this.dropMade(file);
   }
 
   createSymlink(path: ByteString, target: Uint8Array, { mtimeNs }: Metadata): void {
     // Node throws an error without an errno for these, and the system call would end the target at the zero byte.
     if (target.includes(0)) throw Object.assign(new Error('EINVAL: the target of a symlink cannot hold a zero byte'), { code: 'EINVAL' });
-    this.#making(path, (at, replaces) => {
+    this.#making(path, (at, file) => {
       symlinkSync(Buffer.from(target), fsPath(at));
       orNothing(at, () => {
-        this.#setMtime(at, mtimeNs);
-        if (replaces !== undefined) renameSync(fsPath(at), fsPath(replaces));
+        this.metadata.setMtime(path, mtimeNs, { at });
+        replace(at, file);
       });
     });
   }
 
   /** Makes a directory that its owner can write to, whatever mode it gets at the end. @param isTop whether it is the directory that is restored into, which may exist */
   enterDirectory(path: ByteString, metadata: Metadata, isTop: boolean): void {
-    this.#makeDirectory(path, metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY, isTop);
-    if (!isTop) return;
-    const { dev, ino } = lstatSync(fsPath(path));
-    this.#top = { path, dev, ino };
+    const mode = metadata.mode === undefined ? 0o777 : PRIVATE_DIRECTORY;
+    this.into.at(path, (at) => this.#makeDirectory(path, at, mode, isTop));
+    if (isTop) this.into.enter(path);
   }
 
-  #makeDirectory(path: ByteString, newMode: number, mayBeThere: boolean): void {
+  #makeDirectory(path: ByteString, at: ByteString, newMode: number, mayBeThere: boolean): void {
     try {
-      return void mkdirSync(fsPath(path), newMode);
+      return void mkdirSync(fsPath(at), newMode);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
-    const { mode } = lstatSync(fsPath(path));
+    const { mode } = lstatSync(fsPath(at));
     const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
-    if (!isDirectory || !(this.#options.overwrite || mayBeThere)) {
-      this.#assertReplaceable(path);
-      rmSync(fsPath(path), { force: true });
-      mkdirSync(fsPath(path), newMode);
+    if (!isDirectory || !(this.#overwrite || mayBeThere)) {
+      this.#assertReplaceable(path, at);
+      rmSync(fsPath(at), { force: true });
+      mkdirSync(fsPath(at), newMode);
     } else if ((mode & PRIVATE_DIRECTORY) !== PRIVATE_DIRECTORY) {
-      openUp(path, (mode & 0o7777) | PRIVATE_DIRECTORY);
+      openUp(at, (mode & 0o7777) | PRIVATE_DIRECTORY);
     }
   }
 
   /** Sets mode and mtime, after everything below is restored: each new entry changes the mtime, and the mode may forbid new entries. */
   leaveDirectory(path: ByteString, { mode, mtimeNs }: Metadata): void {
-    if (mode === undefined) this.#setMtime(path, mtimeNs);
-    else
-      withDirectory(path, (fd) => {
-        this.#setMode(fd, mode);
-        this.#setMtime(path, mtimeNs, fd);
-      });
-  }
-
-  #setMode(fd: number, mode: number): void {
-    // Without setuid, setgid and sticky.
-    const given = this.#options.specialBits ? mode : mode & ORDINARY_BITS;
-    if (given !== mode) this.withheld++;
-    this.#tolerate('modes', () => fchmodSync(fd, given));
+    this.into.at(path, (at) => {
+      if (mode === undefined) this.metadata.setMtime(path, mtimeNs, { at });
+      else
+        withDirectory(at, (fd) => {
+          this.metadata.setMode(fd, mode);
+          this.metadata.setMtime(path, mtimeNs, { fd });
+        });
+    });
   }
 
   /** Makes a file or a symlink; beside the one that is there, which may be all that its owner has when this one turns out to be damaged. */
-  #making<T>(path: ByteString, make: (at: ByteString, replaces: ByteString | undefined) => T): T {
-    try {
-      return make(path, undefined);
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
-    }
-    this.#assertReplaceable(path);
-    return make(`${path.slice(0, path.lastIndexOf('/') + 1)}.shardctl-${randomUUID()}`, path);
+  #making<T>(path: ByteString, make: (at: ByteString, file: NewFile) => T): T {
+    return this.into.at(path, (at) => {
+      try {
+        return make(at, { path, replaces: undefined });
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST') throw error;
+      }
+      this.#assertReplaceable(path, at);
+      const name = `.shardctl-${randomUUID()}`;
+      return make(beside(at, name), { path: beside(path, name), replaces: path });
+    });
   }
 
-  #assertReplaceable(path: ByteString): void {
-    const isDirectory = lstatSync(fsPath(path)).isDirectory();
-    if (this.#options.overwrite && !isDirectory) return;
+  #assertReplaceable(path: ByteString, at: ByteString): void {
+    const isDirectory = lstatSync(fsPath(at)).isDirectory();
+    if (this.#overwrite && !isDirectory) return;
     throw new ShardctlError('USAGE', `"${displayPath(path)}" is in the way${isDirectory ? ': it is a directory' : ''}`, {
       hint: isDirectory ? 'a directory is never replaced: move it elsewhere' : 'give another OUT, or --overwrite',
     });
   }
-
-  /** @param fd of the entry, if it is open: to look up no path is faster, and leads to nothing else */
-  #setMtime(path: ByteString, mtimeNs: bigint | undefined, fd?: number): void {
-    if (mtimeNs === undefined) return;
-    const { libc } = this.#options;
-    if (libc !== undefined) {
-      const errno = fd === undefined ? libc.setMtime(Buffer.from(path, 'latin1'), mtimeNs) : libc.setMtimeOf(fd, mtimeNs);
-      if (errno !== 0) this.warn(`times cannot be restored there (${errnoName(errno)}, first for "${displayPath(path)}")`, 'times');
-      return;
-    }
-    // Given as text, because Node takes a negative number for "now".
-    const seconds = String(Number(mtimeNs) / NS_PER_SECOND);
-    this.#tolerate('times', () => lutimesSync(fsPath(path), seconds, seconds));
-  }
-
-  /** Only warns when the file system has no modes or times of its own (FAT, some network mounts): the data can be restored all the same. */
-  #tolerate(what: 'modes' | 'times', set: () => void): void {
-    try {
-      set();
-    } catch (error) {
-      if (!cannotSetAttributes(errnoOf(error))) throw error;
-      this.warn(`${what} cannot be restored there: ${messageOf(error)}`, what);
-    }
-  }
-
-  /** Says so once. @param key of the messages that say the same of different entries */
-  readonly warn = (message: string, key = message): void => {
-    if (this.#warned.has(key)) return;
-    this.#warned.add(key);
-    this.#options.warn(message, key);
-  };
 }

@@ -1,11 +1,10 @@
 /** Writes files from the blocks of one shard, in the order in which they come. Synchronous, as `Destination`. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { errnoOf, messageOf, ShardctlError } from '../core/errors.ts';
 import { DIGEST_BYTES, RAW } from '../core/model.ts';
-import { fsPath } from '../core/path-bytes.ts';
 import type { DagNode } from '../dag/node-reader.ts';
 import { oneLeafFile } from '../dag/one-leaf-file.ts';
-import { type Destination, WRITE_MADE } from './destination.ts';
+import type { Destination, MadeFile } from './destination.ts';
 import { decodedNode, leafData } from './leaf-places.ts';
 import type { SentError, ShardJob, Told } from './shard-job.ts';
 import { writeSparse } from './sparse-file.ts';
@@ -134,18 +133,18 @@ export class FileWriter {
         this.#isWritten(index, 'file', bytes.length);
         return;
       }
-      writeSparse(this.#fdOf(index, file), bytes, offset);
+      writeSparse(this.#fdOf(index, file.made), bytes, offset);
       this.#bytes += bytes.length;
       Atomics.store(written, this.#job.useNumber[use] as number, 1);
       if (Atomics.sub(lacking, this.#job.files[index] as number, 1) > 1) return;
-      const fd = this.#fdOf(index, file);
+      const fd = this.#fdOf(index, file.made);
       this.#open.delete(index);
       this.#destination.finishMade(fd, file.made, file.metadata);
       this.#isWritten(index, 'file', 0);
     });
   }
 
-  #fdOf(index: number, { made }: PlacedFile): number {
+  #fdOf(index: number, made: MadeFile): number {
     const open = this.#open.get(index);
     if (open !== undefined) return open;
     for (const [oldest, fd] of this.#open) {
@@ -153,7 +152,7 @@ export class FileWriter {
       this.#open.delete(oldest);
       closeSync(fd);
     }
-    const fd = openSync(fsPath(made?.path ?? ''), WRITE_MADE);
+    const fd = this.#destination.openMade(made);
     this.#open.set(index, fd);
     return fd;
   }

@@ -83,7 +83,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const destination = new Destination({ libc, overwrite, specialBits, warn: (message) => emit({ type: 'warning', message }) });
   const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
   const top = toBytes(out);
-  const report = new RestoreReport(emit, () => destination.isStillThere());
+  const report = new RestoreReport(emit, () => destination.into.isStillThere);
   const turns = new Turns(signal);
   const repetition = isOwn ? undefined : new Repetition();
   // With streams, few blocks are read by themselves. Without, the blocks beside one are those that are read next.
@@ -108,8 +108,9 @@ export async function get(options: GetOptions): Promise<GetSummary> {
     throw signal.aborted ? error : failure(error, current, out, entry.kind);
   } finally {
     await streamed?.close();
+    destination.into.close();
   }
-  if (destination.withheld > 0) emit({ type: 'warning', message: withheldText(destination.withheld) });
+  if (destination.metadata.withheld > 0) emit({ type: 'warning', message: withheldText(destination.metadata.withheld) });
   return { ...counts, problems: report.counts, failure: report.failure(out) };
 
   async function restore(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {

@@ -1,10 +1,9 @@
 /** Writes those parts of a file whose leaves did not come with the streams of their shards. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
 import type { ByteString } from '../core/model.ts';
-import { fsPath } from '../core/path-bytes.ts';
 import type { Blocks } from '../read/blocks/block-source.ts';
-import { type Destination, WRITE_MADE } from './destination.ts';
+import type { Destination } from './destination.ts';
 import { leafData } from './leaf-places.ts';
 import { writeSparse } from './sparse-file.ts';
 import { IS_RAW, type PlacedFile, type WantedFiles } from './wanted-files.ts';
@@ -41,7 +40,7 @@ export async function writeLate({ wanted, placed, path, written, digestOf, block
     destination.writeFile(path, await leaf(first), metadata);
     return bytes;
   }
-  let fd: number | undefined = openSync(fsPath(made.path), WRITE_MADE);
+  let fd: number | undefined = destination.openMade(made);
   try {
     for (let use = first; use < end; use++) if (written[use] === 0) writeSparse(fd, await leaf(use), wanted.useOffset[use] as number);
     const finished = fd;

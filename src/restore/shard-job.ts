@@ -2,6 +2,7 @@
 import { type ByteString, DIGEST_BYTES } from '../core/model.ts';
 import type { ShardContents } from '../peer/peer.ts';
 import { CAR_HEADER_BYTES, sectionHeaderBytes } from '../shard/car.ts';
+import type { OpenTop } from './restored-into.ts';
 import type { ShardStream } from './shard-stream.ts';
 import { AS_ROOT, HAS_LEAF, type PlacedFile, type WantedFiles } from './wanted-files.ts';
 
@@ -25,6 +26,8 @@ export interface ShardJob {
   /** Of the shard's UnixFS file. */
   readonly fileBytes: number;
   readonly shared: SharedState;
+  /** What is restored into; undefined where that is a single file. */
+  readonly top: OpenTop | undefined;
   /** Where each block begins in the shard's CAR, and in its UnixFS file; its length; its digest, 32 bytes each. */
   readonly carOffsets: Float64Array;
   readonly fileOffsets: Float64Array;
@@ -91,6 +94,7 @@ export function shardJob(
   contents: ShardContents,
   streams: readonly ShardStream[],
   shared: SharedState,
+  top: OpenTop | undefined,
 ): ShardJob {
   const useNumber = inShardOrder(wanted, uses);
   const blocks = blocksOf(wanted, useNumber, contents);
@@ -99,7 +103,7 @@ export function shardJob(
     digests: digestsOf(blocks, contents.digests),
     firstUse: firstUses(blocks, wanted, useNumber),
   };
-  return { id, shard, streams, fileBytes: contents.bytes, shared, ...columns, useNumber, ...filesOf(wanted, useNumber) };
+  return { id, shard, streams, fileBytes: contents.bytes, shared, top, ...columns, useNumber, ...filesOf(wanted, useNumber) };
 }
 
 /** A tree is packed as it is walked, so most uses are in order already. */

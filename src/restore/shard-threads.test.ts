@@ -72,7 +72,7 @@ for (const [name, isAfar] of [
       const make = async (id: number) => {
         if (n % 5 === 4) throw new Error(`no job ${n}`);
         const uses = Array.from({ length: FILES }, (_, use) => use);
-        return shardJob(id, wanted, uses, cid, await contents.contents(cid), [stream], sharedState());
+        return shardJob(id, wanted, uses, cid, await contents.contents(cid), [stream], sharedState(), undefined);
       };
       await threads.submit(make, (message) => told.push(message));
       return told;
@@ -119,7 +119,7 @@ test('jobs that this thread is given while it does one: each has its own blocks,
     for (const file of every) wanted.addPlain(out, String(file), { shard: 0, ordinal: file }, 1, IS_RAW);
     const stream: ShardStream = { form: 'file', url: `${url}/${n}`, method: 'GET', headers: {}, range: 'header' };
     const told: WorkerMessage[] = [];
-    const make = async (id: number) => shardJob(id, wanted, every, cid, await contents.contents(cid), [stream], sharedState());
+    const make = async (id: number) => shardJob(id, wanted, every, cid, await contents.contents(cid), [stream], sharedState(), undefined);
     await threads.doHere(make, (message) => told.push(message));
     return told;
   });

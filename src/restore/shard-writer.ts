@@ -25,18 +25,20 @@ export class ShardWriter {
   /** Resolves when `end` was told. Not to be called again before. */
   async write(job: ShardJob): Promise<void> {
     this.#job = job.id;
+    this.#destination.into.workBelow(job.top);
     const files = new FileWriter(job, this.#destination, (told) => this.#tell({ job: job.id, ...told }));
-    const before = this.#destination.withheld;
+    const before = this.#destination.metadata.withheld;
     let trouble: readonly StreamTrouble[] = [];
     try {
       trouble = await this.#reads.read(job, files);
     } finally {
       files.end();
     }
-    this.#tell({ job: job.id, type: 'end', withheld: this.#destination.withheld - before, trouble });
+    this.#tell({ job: job.id, type: 'end', withheld: this.#destination.metadata.withheld - before, trouble });
   }
 
   close(): void {
     this.#reads.close();
+    this.#destination.into.close();
   }
 }

@@ -180,7 +180,8 @@ export class StreamedFiles {
         async (id) => {
           const streams = this.#failure === undefined ? await this.#tables.streams(shard) : [];
           if (streams.length === 0) return undefined;
-          return shardJob(id, wanted, uses, this.#tables.cidOf(shard), await this.#tables.contents(shard), streams, shared);
+          const contents = await this.#tables.contents(shard);
+          return shardJob(id, wanted, uses, this.#tables.cidOf(shard), contents, streams, shared, this.#options.destination.into.top);
         },
     );
     const onMessage = (message: WorkerMessage) => {
@@ -207,10 +208,10 @@ export class StreamedFiles {
         events.failed(wanted.pathOf(message.file), receivedError(message.error));
         break;
       case 'warning':
-        destination.warn(message.message, message.key);
+        destination.metadata.warn(message.message, message.key);
         break;
       case 'end':
-        destination.withheld += message.withheld;
+        destination.metadata.withheld += message.withheld;
         for (const trouble of message.trouble) {
           // Each thread finds out by itself that a gateway lies.
           if (!this.#told.has(trouble.message)) events.trouble(trouble);

@@ -4,6 +4,7 @@
  * file was read down to its leaves, each of which has a place in it; they may come in any order from any shard.
  */
 import type { ByteString, Metadata } from '../core/model.ts';
+import type { MadeFile } from './destination.ts';
 import type { BlockPosition } from './shard-tables.ts';
 
 /** The offset of a use that needs the block as the root of its file, rather than at a place in it. */
@@ -25,7 +26,7 @@ export interface PlacedFile {
   /** How many places it has: its uses, which follow one another. */
   readonly uses: number;
   /** What was made of it before its leaves come, empty and of its full length. Undefined when it has a single leaf and is written in one go. */
-  readonly made: { readonly path: ByteString; readonly replaces: ByteString | undefined } | undefined;
+  readonly made: MadeFile | undefined;
 }
 
 /** A leaf of a file. */

@@ -1,5 +1,5 @@
 /** For tests: a thread that exchanges a directory for a symlink and puts it back, over and over, as somebody who may write there could. */
-import { renameSync, symlinkSync, unlinkSync } from 'node:fs';
+import { renameSync, rmSync, symlinkSync } from 'node:fs';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 
 export interface Swap {
@@ -23,15 +23,25 @@ export async function keepSwapping(swap: Swap): Promise<() => Promise<void>> {
 /** Now and then for long enough that somebody comes all the way through the symlink. */
 const MOST_MS = 20;
 
+function attempt(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 if (!isMainThread) {
   const { directory, elsewhere, stop } = workerData as Swap & { readonly stop: Int32Array };
   const pause = () => Math.random() < 0.6 && Atomics.wait(stop, 0, 0, Math.random() * MOST_MS);
+  const away = `${directory}.away`;
   while (Atomics.load(stop, 0) === 0) {
-    renameSync(directory, `${directory}.away`);
-    symlinkSync(elsewhere, directory);
+    renameSync(directory, away);
+    // Whoever is tested may make a directory of that name meanwhile, and something in it.
+    attempt(() => symlinkSync(elsewhere, directory));
     pause();
-    unlinkSync(directory);
-    renameSync(`${directory}.away`, directory);
+    while (!attempt(() => rmSync(directory, { recursive: true, force: true })) || !attempt(() => renameSync(away, directory)));
     pause();
   }
 }

@@ -4,35 +4,20 @@
  * changed is reached through its directory, which was opened from OUT on without following a symlink: as `/proc/self/fd/N/name`, because Node
  * has no openat(2). Where there is no /proc, paths are what they are everywhere.
  */
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  realpathSync,
-  rmdirSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { displayPath, shellWord } from '../../core/display.ts';
 import { makeDirectories } from '../../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import type { ByteString } from '../../core/model.ts';
-import { fsPath, partsOf, toBytes } from '../../core/path-bytes.ts';
+import { toBytes } from '../../core/path-bytes.ts';
+import { canHoldDirectories, HANDLES, HeldDirectories, handlePath, openDirectory } from '../../restore/held-directories.ts';
 import { isNoDirectory, lookAt, placeIn } from './places.ts';
 
 /** The name of the directory in OUT that is fetch's own. */
 export const OWN_DIRECTORY = '.shardctl-fetch';
 
-const HANDLES = '/proc/self/fd';
-/** Linux: a handle for paths alone, of a directory that may not be read, too. */
-const O_PATH = 0o10000000;
-const DIRECTORY_ITSELF = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const OWNER_ONLY = 0o700;
 /** Directories that are held open at a time: renames come directory by directory, and a shell may allow a process 90 open files. */
 const MOST_OPEN = 16;
@@ -46,8 +31,7 @@ export class OutDirectory {
   readonly own: string;
   readonly #topFd: number | undefined;
   readonly #ownFd: number | undefined;
-  /** By paths in OUT; the one that was used last is the last. */
-  readonly #open = new Map<ByteString, number>();
+  readonly #held: HeldDirectories | undefined;
 
   /** For a dry run: makes nothing, and OUT need not be there. Only looks are possible. */
   static toLookAt(path: string): OutDirectory {
@@ -72,29 +56,28 @@ export class OutDirectory {
       this.own = own;
       return;
     }
-    if (!existsSync(HANDLES)) {
+    if (!canHoldDirectories()) {
       this.own = own;
       makeOwn(own);
     } else {
-      this.#topFd = openSync(real, O_PATH | constants.O_DIRECTORY);
-      const held = `${HANDLES}/${this.#topFd}/${OWN_DIRECTORY}`;
+      this.#topFd = openDirectory(this.top, true);
+      this.#held = new HeldDirectories(this.#topFd, MOST_OPEN);
+      const held = this.#held.at(OWN_DIRECTORY);
       makeOwn(held, own);
-      this.#ownFd = openSync(held, DIRECTORY_ITSELF);
-      this.own = `${HANDLES}/${this.#ownFd}`;
+      this.#ownFd = openDirectory(held);
+      this.own = handlePath(this.#ownFd);
     }
     takeForOurs(this.own, own);
   }
 
   /** Where an entry can be renamed, deleted and opened. @throws Error with an errno when its directory is none, or a symlink */
   at(path: ByteString): ByteString {
-    if (this.#topFd === undefined) return placeIn(this.top, path);
-    const { above, name } = partsOf(path);
-    return `${HANDLES}/${this.#handleOf(above)}/${path === '' ? '.' : name}`;
+    return this.#held?.at(path) ?? placeIn(this.top, path);
   }
 
   /** Where the mode of a directory can be set, whatever its mode is. Throws as `at`. */
   directoryAt(path: ByteString): ByteString {
-    return this.#topFd === undefined ? placeIn(this.top, path) : `${HANDLES}/${this.#handleOf(path)}`;
+    return this.#held?.itself(path) ?? placeIn(this.top, path);
   }
 
   /** Undefined when there is nothing, or its directory is none. */
@@ -109,8 +92,7 @@ export class OutDirectory {
 
   /** A directory has another place now: those that are held open are not what their paths say. */
   hasMoved(): void {
-    for (const fd of this.#open.values()) closeSync(fd);
-    this.#open.clear();
+    this.#held?.clear();
   }
 
   /** A message, with the paths that people know. */
@@ -136,50 +118,6 @@ export class OutDirectory {
     this.hasMoved();
     for (const fd of [this.#topFd, this.#ownFd]) if (fd !== undefined) closeSync(fd);
   }
-
-  /** From the nearest one above it that is open. */
-  #handleOf(directory: ByteString): number {
-    let fd = this.#topFd as number;
-    const missing: ByteString[] = [];
-    for (let at = directory; at !== ''; at = partsOf(at).above) {
-      const known = this.#open.get(at);
-      if (known === undefined) missing.push(at);
-      else {
-        fd = known;
-        this.#open.delete(at);
-        this.#open.set(at, fd);
-        break;
-      }
-    }
-    for (let at = missing.pop(); at !== undefined; at = missing.pop()) {
-      fd = openSync(fsPath(`${HANDLES}/${fd}/${partsOf(at).name}`), DIRECTORY_ITSELF);
-      this.#open.set(at, fd);
-      const [oldest] = this.#open;
-      if (this.#open.size <= MOST_OPEN || oldest === undefined) continue;
-      closeSync(oldest[1]);
-      this.#open.delete(oldest[0]);
-    }
-    return fd;
-  }
-}
-
-/** A directory that stays the same one, whatever its path leads to. */
-export interface HeldDirectory {
-  /** In front of a slash and a name. */
-  readonly inside: ByteString;
-  /** Where its mode can be set. */
-  readonly itself: ByteString;
-  close(): void;
-}
-
-/** @throws Error with an errno when it is no directory, or a symlink */
-export function hold(path: ByteString): HeldDirectory {
-  if (!existsSync(HANDLES)) {
-    if (!lstatSync(fsPath(path)).isDirectory()) throw Object.assign(new Error(`ENOTDIR: ${path}`), { code: 'ENOTDIR' });
-    return { inside: path, itself: path, close: () => {} };
-  }
-  const fd = openSync(fsPath(path), DIRECTORY_ITSELF);
-  return { inside: `${HANDLES}/${fd}`, itself: `${HANDLES}/${fd}`, close: () => closeSync(fd) };
 }
 
 function cannotOpen(error: unknown, path: string): ShardctlError {

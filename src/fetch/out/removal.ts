@@ -8,7 +8,7 @@ import { chmodSync, readdirSync, renameSync, rmdirSync, statSync, unlinkSync } f
 import { errnoOf } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
 import { fsPath } from '../../core/path-bytes.ts';
-import { type HeldDirectory, hold } from './out-directory.ts';
+import { type HeldDirectory, hold } from '../../restore/held-directories.ts';
 import { isNoDirectory, OWNER_MAY_ALL } from './places.ts';
 
 /**

@@ -4,9 +4,10 @@ import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import { type ByteString, DIRECTORY, type EntryKind } from '../../core/model.ts';
 import { fsPath, joinBytes } from '../../core/path-bytes.ts';
 import { PERMISSION_BITS } from '../../dag/unixfs-writer.ts';
+import { hold } from '../../restore/held-directories.ts';
 import type { MaxDelete } from '../../update/deletion-guard.ts';
 import { OutMounts } from '../out/mounts.ts';
-import { hold, OWN_DIRECTORY } from '../out/out-directory.ts';
+import { OWN_DIRECTORY } from '../out/out-directory.ts';
 import { isNoDirectory, kindOf, lookAt, placeIn } from '../out/places.ts';
 
 export interface Deletion {
