@@ -17,6 +17,9 @@ const LEAST_PACE_BYTES = 64 * 1024;
 const FIRST_BYTES = 16 * 1024;
 /** Of what a gateway says of a failure. */
 const MOST_REASON_BYTES = 512;
+const HTTP_FAULT = 500;
+/** Of a key, and of a DNSLink. */
+const NO_SUCH_NAME = /routing: not found|could not find a TXT record/;
 const OK = 200;
 const PARTIAL = 206;
 
@@ -145,34 +148,24 @@ export class Gateway {
 
   /** As `small`; undefined where the gateway says that there is no such thing. */
   async smallOrAbsent(asking: Asking, most: number): Promise<Buffer | undefined> {
-    try {
-      return await this.small(asking, most);
-    } catch (error) {
-      if (error instanceof GatewayFailure && error.kind === 'absent') return undefined;
-      throw error;
-    }
+    return await unlessAbsent(this.small(asking, most));
   }
 
   /** Whether it has a block at hand, by its own word: it is told not to look for it elsewhere. @throws GatewayFailure when it does not say */
   async has({ codec, digest }: BlockId, signal?: AbortSignal): Promise<boolean> {
     const path = `ipfs/${cidText({ codec, digest }, 1)}?format=raw`;
     const headers = { accept: 'application/vnd.ipld.raw', 'cache-control': 'only-if-cached' };
-    try {
-      (await this.#answer({ path, method: 'HEAD', headers, signal })).discard();
-      return true;
-    } catch (error) {
-      if (error instanceof GatewayFailure && error.kind === 'absent') return false;
-      throw error;
-    }
+    const answer = await unlessAbsent(this.#answer({ path, method: 'HEAD', headers, signal }));
+    answer?.discard();
+    return answer !== undefined;
   }
 
-  /** CID to which a path leads, by the gateway's own word: the last of `X-Ipfs-Roots`. @throws GatewayFailure */
-  async rootOf(path: string, signal?: AbortSignal): Promise<string> {
-    const answer = await this.#answer({ path, method: 'HEAD', signal });
-    answer.discard();
-    const last = answer.header('x-ipfs-roots')?.split(',').at(-1)?.trim() ?? '';
-    if (anyCidIn(last) === undefined) throw new GatewayFailure('absent', 'it does not say where that leads');
-    return last;
+  /** CID to which a path leads, by the gateway's own word: the last of `X-Ipfs-Roots`; undefined where it says that there is none. @throws GatewayFailure */
+  async rootOf(path: string, signal?: AbortSignal): Promise<string | undefined> {
+    const answer = await unlessAbsent(this.#answer({ path, method: 'HEAD', signal }));
+    answer?.discard();
+    const last = answer?.header('x-ipfs-roots')?.split(',').at(-1)?.trim() ?? '';
+    return anyCidIn(last) === undefined ? undefined : last;
   }
 
   close(): void {
@@ -183,20 +176,34 @@ export class Gateway {
     const answer = await this.#connections.ask({ ...asking, headers: { ...asking.headers, ...this.#headers } });
     const failure = failureIn(answer);
     if (failure === undefined) return answer;
-    if (answer.status === 500 && asking.path.startsWith('ipns/') && (await this.#findsNothing(answer, asking.signal)))
-      throw new GatewayFailure('absent', 'it finds no such name');
+    const isName = answer.status === HTTP_FAULT && asking.path.startsWith('ipns/');
+    if (isName && (await this.#findsNothing(asking, answer))) throw new GatewayFailure('absent', 'it finds no such name');
     answer.discard();
     throw failure;
   }
 
-  /** Kubo says of a name that its routers do not know that the fault is its own: HTTP 500, `routing: not found`. */
-  async #findsNothing(answer: Answer, signal: AbortSignal | undefined): Promise<boolean> {
+  /** Kubo says of a name that its routers or DNS do not know that the fault is its own: HTTP 500, and why in the body, which a HEAD has not. */
+  async #findsNothing(asking: Asking, answer: Answer): Promise<boolean> {
+    const { signal } = asking;
+    const why = asking.method === 'HEAD' ? await this.#connections.ask({ ...asking, method: 'GET' }) : answer;
     let text = '';
-    await answer.read(this.limits, signal, (piece) => {
-      text += piece.toString('latin1', 0, MOST_REASON_BYTES);
-      return text.length < MOST_REASON_BYTES;
-    });
-    return text.includes('routing: not found');
+    if (why.status === HTTP_FAULT) {
+      await why.read(this.limits, signal, (piece) => {
+        text += piece.toString('latin1', 0, MOST_REASON_BYTES);
+        return text.length < MOST_REASON_BYTES;
+      });
+    } else why.discard();
+    return NO_SUCH_NAME.test(text);
+  }
+}
+
+/** What a gateway gives; undefined where it says that there is no such thing. */
+async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof GatewayFailure && error.kind === 'absent') return undefined;
+    throw error;
   }
 }
 

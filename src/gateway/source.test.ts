@@ -128,6 +128,23 @@ test('a gateway is asked where a name leads to when DNS says that it has no link
   for (const code of ['ENOTFOUND', 'ENODATA']) assert.equal(cidText((await resolved(code)).root, 1), CID);
 });
 
+test('a name of which neither DNS nor a gateway knows a link is not found; where a gateway cannot say, it may be there', async (t) => {
+  const answering = (status: number, text: string) => started(t, { truth: () => ({ status, headers: {}, body: Buffer.from(text) }) });
+  const kubo = await answering(500, 'could not resolve name: DNSLink lookup could not find a TXT record');
+  const [other, broken] = [await answering(404, ''), await answering(500, 'out of order')];
+  const headers = { 'x-ipfs-roots': CID, 'content-length': '0' };
+  const knowing = await started(t, { truth: () => ({ status: 200, headers, body: Buffer.alloc(0) }) });
+  const lookUp = () => Promise.reject(Object.assign(new Error('queryTxt ENOTFOUND example.org'), { code: 'ENOTFOUND' }));
+  const ask = (...of: HostileGateway[]) => resolveSource('/ipns/example.org', { via: of.map(({ url }) => url), now: NOW, limits, lookUp });
+  await assert.rejects(ask(kubo, other), {
+    code: 'NOT_FOUND',
+    message: new RegExp(`example.org.*${kubo.url}, ${other.url}$`),
+    hint: /dig TXT _dnslink/,
+  });
+  await assert.rejects(ask(kubo, broken), { code: 'TOO_FEW_PEERS', message: /HTTP 500/ });
+  assert.equal(cidText((await ask(kubo, broken, knowing)).root, 1), CID);
+});
+
 test('a repository of a serve is its newest snapshot, or the one that "@" names by number, date or tag, also below a path', async (t) => {
   const list = [1, 2].map((number) => ({
     number,

@@ -1,6 +1,6 @@
 /** Finds out what a SRC means now: the block at its root, and the gateways to read it from. */
 import { resolveTxt } from 'node:dns/promises';
-import { displayText, displayUrl } from '../core/display.ts';
+import { displayText, displayUrl, shellWord } from '../core/display.ts';
 import { errnoOf, messageOf, ShardctlError } from '../core/errors.ts';
 import type { BlockId, ByteString, Tags } from '../core/model.ts';
 import { joinBytes } from '../core/path-bytes.ts';
@@ -8,6 +8,7 @@ import { readCid } from '../dag/cid.ts';
 import { anyCidIn, keyCidIn, keyNameOf } from '../dag/cid-text.ts';
 import { snapshotAt } from '../snapshot/snapshot-date.ts';
 import { GatewayFailure } from './failure.ts';
+import type { Gateway } from './gateway.ts';
 import { Gateways, type GatewaysOptions } from './gateways.ts';
 import { type IpnsRecord, MAX_RECORD_BYTES, openIpnsRecord } from './ipns-record.ts';
 import type { GatewayAddress } from './request.ts';
@@ -154,24 +155,19 @@ async function namedSource(
   addresses: readonly GatewayAddress[],
   options: ResolveOptions,
 ): Promise<Source> {
-  const gateways = new Gateways(addresses, options);
-  try {
-    let { name, path } = said;
-    for (let hops = 0; hops < MOST_NAMES; hops++) {
-      const key = keyCidIn(name);
-      const value =
-        key === undefined ? await dnsLinkOf(name, gateways, options) : (await recordOf(keyNameOf(key), addresses, options)).value;
-      const to = readSourceText(value);
-      if (to === undefined || to.kind === 'served')
-        throw new ShardctlError('DAMAGE', `${displayText(name)} leads to "${displayText(value)}"`);
-      path = path === '' ? to.path : joinBytes(to.path, path);
-      if (to.kind === 'cid') return { root: to.id, path, gateways: addresses };
-      name = to.name;
-    }
-    throw new ShardctlError('DAMAGE', `${displayText(said.name)} leads from name to name`);
-  } finally {
-    gateways.close();
+  let { name, path } = said;
+  for (let hops = 0; hops < MOST_NAMES; hops++) {
+    const key = keyCidIn(name);
+    const value =
+      key === undefined ? await dnsLinkOf(name, addresses, options) : (await recordOf(keyNameOf(key), addresses, options)).value;
+    const to = readSourceText(value);
+    if (to === undefined || to.kind === 'served')
+      throw new ShardctlError('DAMAGE', `${displayText(name)} leads to "${displayText(value)}"`);
+    path = path === '' ? to.path : joinBytes(to.path, path);
+    if (to.kind === 'cid') return { root: to.id, path, gateways: addresses };
+    name = to.name;
   }
+  throw new ShardctlError('DAMAGE', `${displayText(said.name)} leads from name to name`);
 }
 
 /** The newest record that any of the gateways gives: each may have an older one. */
@@ -181,18 +177,10 @@ async function recordOf(name: string, addresses: readonly GatewayAddress[], opti
     headers: { accept: 'application/vnd.ipfs.ipns-record' },
     signal: options.signal,
   };
-  const answers = await Promise.allSettled(
-    addresses.map(async (address) => {
-      const gateways = new Gateways([address], options);
-      try {
-        const bytes = await gateways.asking(`the record of ${name}`, (gateway) => gateway.smallOrAbsent(asking, MAX_RECORD_BYTES));
-        return bytes === undefined ? undefined : openIpnsRecord(name, bytes, options.now);
-      } finally {
-        gateways.close();
-      }
-    }),
-  );
-  options.signal?.throwIfAborted();
+  const answers = await eachAsked(addresses, options, `the record of ${name}`, async (gateway) => {
+    const bytes = await gateway.smallOrAbsent(asking, MAX_RECORD_BYTES);
+    return bytes === undefined ? undefined : openIpnsRecord(name, bytes, options.now);
+  });
   let newest: IpnsRecord | undefined;
   for (const answer of answers) {
     const record = answer.status === 'fulfilled' ? answer.value : undefined;
@@ -201,10 +189,34 @@ async function recordOf(name: string, addresses: readonly GatewayAddress[], opti
   if (newest !== undefined) return newest;
   const failed = answers.find((answer) => answer.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-  const asked = addresses.map(({ url }) => displayUrl(url)).join(', ');
-  throw new ShardctlError('NOT_FOUND', `no gateway finds the IPNS name ${name}: ${asked}`, {
+  throw new ShardctlError('NOT_FOUND', `no gateway finds the IPNS name ${name}: ${namesOf(addresses)}`, {
     hint: 'write the CID of a snapshot in its place, or name another gateway with --via URL; a record that is not renewed is lost after two days',
   });
+}
+
+/** What each gateway answers by itself. */
+async function eachAsked<T>(
+  addresses: readonly GatewayAddress[],
+  options: ResolveOptions,
+  what: string,
+  ask: (gateway: Gateway) => Promise<T>,
+): Promise<PromiseSettledResult<T>[]> {
+  const answers = await Promise.allSettled(
+    addresses.map(async (address) => {
+      const gateways = new Gateways([address], options);
+      try {
+        return await gateways.asking(what, ask);
+      } finally {
+        gateways.close();
+      }
+    }),
+  );
+  options.signal?.throwIfAborted();
+  return answers;
+}
+
+function namesOf(addresses: readonly GatewayAddress[]): string {
+  return addresses.map(({ url }) => displayUrl(url)).join(', ');
 }
 
 /** There is no text where DNS says so; where it does not answer, nobody else is believed instead. @throws ShardctlError `TOO_FEW_PEERS` */
@@ -218,7 +230,7 @@ function noText(error: unknown, name: string): readonly string[] {
 }
 
 /** By DNS, which this machine asks itself; where it knows no such name, by the word of a gateway. */
-async function dnsLinkOf(name: string, gateways: Gateways, options: ResolveOptions): Promise<string> {
+async function dnsLinkOf(name: string, addresses: readonly GatewayAddress[], options: ResolveOptions): Promise<string> {
   const lookUp = options.lookUp ?? (async (host) => (await resolveTxt(host)).map((parts) => parts.join('')));
   for (const host of [`_dnslink.${name}`, name]) {
     const texts = await lookUp(host).catch((error: unknown) => noText(error, name));
@@ -226,9 +238,17 @@ async function dnsLinkOf(name: string, gateways: Gateways, options: ResolveOptio
     const [link] = links.sort();
     if (link !== undefined) return link;
   }
-  const root = await gateways.asking(`what ${displayText(name)} leads to`, (gateway) =>
+  const answers = await eachAsked(addresses, options, `what ${displayText(name)} leads to`, (gateway) =>
     gateway.rootOf(`ipns/${encodeURIComponent(name)}/`, options.signal),
   );
+  const failed = answers.find((answer) => answer.status === 'rejected');
+  const root = answers.flatMap((answer) => (answer.status === 'fulfilled' && answer.value !== undefined ? [answer.value] : []))[0];
+  if (root === undefined && failed !== undefined) throw failed.reason;
+  if (root === undefined) {
+    throw new ShardctlError('NOT_FOUND', `DNS has no link for ${displayText(name)}, nor does a gateway know one: ${namesOf(addresses)}`, {
+      hint: `\`dig TXT ${shellWord(`_dnslink.${name}`)}\` shows what DNS says; check the name, or write the CID of a snapshot in its place`,
+    });
+  }
   options.onTrusted?.(`DNS has no link for ${displayText(name)} here: a gateway says that it leads to /ipfs/${root}`);
   return `/ipfs/${root}`;
 }
