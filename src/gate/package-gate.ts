@@ -12,14 +12,9 @@ import type { GateKind, GateSetting } from '../core/verdict.ts';
 import { ChangedPaths } from './claims/changed-paths.ts';
 import { Comparison } from './claims/comparison.ts';
 import { Findings } from './claims/findings.ts';
-import { isPackage } from './claims/index-files.ts';
-import { judgeArchive, judgeFlatArchive } from './debian/archive.ts';
-import { judgePackument, PACKUMENTS } from './npm/packument.ts';
+import { isPackage, PACKUMENTS, PAGES, projectsOf, REPOMD, SIMPLE } from './claims/index-files.ts';
 import { setApartOld } from './old-contradictions.ts';
-import { PAGES } from './pypi/project-page.ts';
-import { judgePythonIndex, projectsOf, SIMPLE } from './pypi/python-index.ts';
 import { allRepositories, changedRepositories, type Repository } from './repositories.ts';
-import { judgeRpm, REPOMD } from './rpm/repository.ts';
 
 /** Judges by these settings; `off` finds nothing. */
 export function packageGate(setting: GateSetting): Gate {
@@ -94,10 +89,16 @@ class Judging {
     if (!this.#isAsked(kind)) return;
     const { keyrings } = this.#setting;
     const { changed } = comparison;
-    if (kind === 'debian') await (isFlat ? judgeFlatArchive : judgeArchive)(comparison, path, keyrings);
-    else if (kind === 'rpm') await judgeRpm(comparison, path);
-    else if (kind === 'npm') await judgePackument(comparison, path);
-    else await judgePythonIndex(comparison, path, changed && changedProjects(path, changed));
+    // Loaded when an index of their kind is found: to load all of them takes as long as to judge a small archive.
+    if (kind === 'debian') {
+      const { judgeArchive, judgeFlatArchive } = await import('./debian/archive.ts');
+      await (isFlat ? judgeFlatArchive : judgeArchive)(comparison, path, keyrings);
+    } else if (kind === 'rpm') await (await import('./rpm/repository.ts')).judgeRpm(comparison, path);
+    else if (kind === 'npm') await (await import('./npm/packument.ts')).judgePackument(comparison, path);
+    else {
+      const { judgePythonIndex } = await import('./pypi/python-index.ts');
+      await judgePythonIndex(comparison, path, changed && changedProjects(path, changed));
+    }
   }
 
   /** Whether a package went that no index has named, of which others may hence know another way. */

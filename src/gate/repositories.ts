@@ -8,10 +8,7 @@ import { joinBytes } from '../core/path-bytes.ts';
 import type { GateKind } from '../core/verdict.ts';
 import type { ChangedPaths } from './claims/changed-paths.ts';
 import { hexOfId } from './claims/entry-id.ts';
-import { isNoDirectory } from './claims/index-files.ts';
-import { PACKUMENTS } from './npm/packument.ts';
-import { SIMPLE } from './pypi/python-index.ts';
-import { REPODATA, REPOMD } from './rpm/repository.ts';
+import { isNoDirectory, PACKUMENTS, REPODATA, REPOMD, SIMPLE } from './claims/index-files.ts';
 
 export interface Repository {
   readonly kind: GateKind;

@@ -1,5 +1,18 @@
-/** Which files are indexes and which are packages, by their names: for what may be skipped, never for what is right. */
+/**
+ * Where indexes lie, and which files are indexes and which are packages, by their names: for what may be skipped, never for what is right.
+ * Known without the judges, each of which is loaded when there is an index of its kind.
+ */
 import type { ByteString } from '../../core/model.ts';
+import { joinBytes, partsOf } from '../../core/path-bytes.ts';
+
+/** Of RPM, below the directory of the repository. */
+export const REPODATA = 'repodata';
+export const REPOMD = `${REPODATA}/repomd.xml`;
+/** Of npm, in the directory of a package. */
+export const PACKUMENTS = ['index.json', 'package.json'] as const;
+/** Of Python, below the directory of the index; in it a directory for each project, with some of the pages. */
+export const SIMPLE = 'simple';
+export const PAGES = ['index.html', 'index.v1_html', 'index.json', 'index.v1_json'] as const;
 
 const PACKAGE = /\.(?:u?deb|ddeb|dsc|d?rpm|tgz|whl|egg|orig\.tar\.\w+|debian\.tar\.\w+|diff\.gz|tar\.(?:gz|xz|bz2)|zip)$/;
 const INDEX_DIRECTORY = /(?:^|\/)(?:dists|repodata|simple|project)\//;
@@ -18,4 +31,21 @@ export function isIndex(path: ByteString): boolean {
 /** Names that no directory has, so that a walk need not ask; packages of npm are directories, and may be called `chart.js`. */
 export function isNoDirectory(name: ByteString): boolean {
   return /\.(?:u?deb|ddeb|dsc|d?rpm|tgz|whl|metadata|gz|xz|bz2|asc|sig|gpg|iso)$/.test(name);
+}
+
+/**
+ * The projects that a changed path may belong to: that of a page; of a file, those that its name begins with (PEP 427, PEP 625), since
+ * which hyphen ends the project's name stands nowhere. Names are as PEP 503 has them.
+ */
+export function projectsOf(index: ByteString, path: ByteString): readonly ByteString[] {
+  const simple = `${joinBytes(index, SIMPLE)}/`;
+  if (path.startsWith(simple)) return [path.slice(simple.length).split('/')[0] ?? ''];
+  const parts = partsOf(path).name.split('-');
+  return parts.slice(0, 8).map((_, end) =>
+    parts
+      .slice(0, end + 1)
+      .join('-')
+      .toLowerCase()
+      .replace(/[-_.]+/g, '-'),
+  );
 }

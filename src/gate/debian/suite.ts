@@ -13,7 +13,7 @@ import { type Comparison, isSameEntry } from '../claims/comparison.ts';
 import { PACKED, packingOf, unpacked } from '../text/unpacked.ts';
 import { wholeBytes } from '../text/whole-text.ts';
 import { releaseClaims, signedText } from './release.ts';
-import { assertReadable, isSigned, type Signed } from './signature.ts';
+import type { Signed } from './signature.ts';
 import { packageClaims, sourceClaims } from './stanzas.ts';
 
 const MOST_RELEASE_BYTES = 64 * 1024 ** 2;
@@ -162,6 +162,7 @@ export class SuiteJudge {
 
   async #checkSignature(inRelease: ByteString, release: ByteString): Promise<void> {
     if (this.#keyrings.length === 0) return;
+    const { assertReadable, isSigned } = await import('./signature.ts');
     await assertReadable(this.#keyrings);
     const { tree, findings, signal } = this.#comparison;
     const [clear, text, beside] = [

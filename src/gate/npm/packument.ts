@@ -10,8 +10,6 @@ import { type Claim, type Claims, digestNamed, pathWithin, UnreadableIndex } fro
 import type { Comparison } from '../claims/comparison.ts';
 import { isObject, jsonObject, wholeBytes } from '../text/whole-text.ts';
 
-export const PACKUMENTS = ['index.json', 'package.json'] as const;
-
 /** The largest of the public registry have 30 MB. */
 const MOST_BYTES = 128 * 1024 ** 2;
 

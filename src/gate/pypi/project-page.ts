@@ -7,8 +7,6 @@ import { type Claim, type Claims, digestNamed, pathWithin, sizeIn, UnreadableInd
 import { parsed } from '../text/markup.ts';
 import { isObject, jsonObject, wholeBytes } from '../text/whole-text.ts';
 
-export const PAGES = ['index.html', 'index.v1_html', 'index.json', 'index.v1_json'] as const;
-
 const MOST_BYTES = 128 * 1024 ** 2;
 
 export interface Place {

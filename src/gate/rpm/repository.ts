@@ -4,12 +4,11 @@ import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
 import { type Claim, type Claims, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
 import type { Comparison } from '../claims/comparison.ts';
+import { REPOMD } from '../claims/index-files.ts';
 import { packingOf, unpacked } from '../text/unpacked.ts';
 import { primaryClaims } from './primary.ts';
 import { type RepositoryData, repositoryData } from './repomd.ts';
 
-export const REPODATA = 'repodata';
-export const REPOMD = `${REPODATA}/repomd.xml`;
 const MOST_REPOMD_BYTES = 16 * 1024 ** 2;
 
 /** @param repository the directory that `repodata` is in */

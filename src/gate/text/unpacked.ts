@@ -3,36 +3,18 @@
  * xz and the others by their programs, as apt does. What a stranger has packed may unpack to more than anybody can read: MOST_UNPACKED
  * bytes are given out, and no more than a few buffers are in memory.
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import * as zlib from 'node:zlib';
-import { errnoOf } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
-import { NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
+import { UnreadableIndex } from '../claims/claim.ts';
 
 /** The largest real ones (`Contents` of all of Debian, `primary.xml` of Fedora) unpack to less than 1 GB. */
 const MOST_UNPACKED = 4 * 1024 ** 3;
+/** Bytes that zlib gives at once: its default of 16 KiB makes ten times the turns of the event loop. */
+const CHUNK_BYTES = 256 * 1024;
 
-/** End of the name → the program that unpacks standard input. First those that most machines have. */
-const PROGRAMS: Readonly<Record<string, readonly [program: string, ...args: string[]]>> = {
-  '.xz': ['xz', '-dcq', '--format=xz', '--memlimit-decompress=1GiB'],
-  '.zst': ['zstd', '-dcq', '--memory=1024MB'],
-  '.bz2': ['bzip2', '-dcq'],
-  '.lzma': ['xz', '-dcq', '--format=lzma', '--memlimit-decompress=1GiB'],
-  '.lz4': ['lz4', '-dcq'],
-};
-
-/** What each of them makes of no bytes at all, in hex: one that cannot unpack this cannot unpack anything. */
-const PACKED_NOTHING: Readonly<Record<string, string>> = {
-  '.xz': 'fd377a585a000004e6d6b446000000001cdf44211fb6f37d010000000004595a',
-  '.zst': '28b52ffd240001000099e9d851',
-  '.bz2': '425a683917724538509000000000',
-  '.lzma': '5d00008000ffffffffffffffff0083fffbffffc0000000',
-  '.lz4': '04224d186440a700000000055dcc02',
-};
-
-/** Ends of names that can be read, in the order in which one of several is chosen; the empty one is of what is not packed. */
-export const PACKED: readonly string[] = ['', '.gz', ...Object.keys(PROGRAMS)];
+/** Ends of names that can be read; of several the first is chosen, which more machines can unpack. The empty one is of what is not packed. */
+export const PACKED: readonly string[] = ['', '.gz', '.xz', '.zst', '.bz2', '.lzma', '.lz4'];
 
 /** What comes after the name that a file would have unpacked: one of PACKED. */
 export function packingOf(path: ByteString): string {
@@ -51,9 +33,11 @@ export async function* unpacked(packing: string, packed: AsyncIterable<Uint8Arra
 
 async function* unpackedBy(packing: string, packed: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (packing === '') return yield* packed;
-  if (packing === '.gz') return yield* through(zlib.createGunzip(), packed);
-  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => NodeJS.ReadWriteStream & Readable };
-  if (packing === '.zst' && createZstdDecompress !== undefined) return yield* through(createZstdDecompress(), packed);
+  if (packing === '.gz') return yield* through(zlib.createGunzip({ chunkSize: CHUNK_BYTES }), packed);
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => NodeJS.ReadWriteStream & Readable };
+  if (packing === '.zst' && createZstdDecompress !== undefined)
+    return yield* through(createZstdDecompress({ chunkSize: CHUNK_BYTES }), packed);
+  const { byProgram } = await import('./by-program.ts');
   yield* byProgram(packing, packed, signal);
 }
 
@@ -80,44 +64,4 @@ async function* through(unpacker: NodeJS.ReadWriteStream & Readable, packed: Asy
 function isUnpackers(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === 'string' && /^(?:Z_|ZSTD_|ERR_)/.test(code);
-}
-
-async function* byProgram(packing: string, packed: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const [program, ...args] = PROGRAMS[packing] as [string];
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], signal, killSignal: 'SIGKILL' });
-  let failure: unknown;
-  const ended = new Promise<number | null>((resolve) => {
-    child.once('error', (error) => {
-      failure = error;
-      resolve(null);
-    });
-    child.once('close', resolve);
-  });
-  // A program that ends before it has read everything closes the pipe; its exit code says why.
-  child.stdin.on('error', () => {});
-  const source = Readable.from(packed, { objectMode: false });
-  source.once('error', (error) => {
-    failure = error;
-    child.kill('SIGKILL');
-  });
-  source.pipe(child.stdin);
-  try {
-    for await (const part of child.stdout) yield part as Uint8Array;
-    const code = await ended;
-    if (failure !== undefined)
-      throw errnoOf(failure) === 'ENOENT' || errnoOf(failure) === 'EACCES' ? new NoUnpacker(program, failure) : failure;
-    // It was killed, by the kernel for its memory perhaps; or it is another program of this name, such as that of BusyBox.
-    if (code === null || (code !== 0 && !works(packing))) throw new NoUnpacker(program);
-    if (code !== 0) throw new UnreadableIndex('cannot be unpacked');
-  } finally {
-    source.destroy();
-    child.kill('SIGKILL');
-  }
-}
-
-function works(packing: string): boolean {
-  const [program, ...args] = PROGRAMS[packing] as [string];
-  return (
-    spawnSync(program, args, { input: Buffer.from(PACKED_NOTHING[packing] ?? '', 'hex'), stdio: ['pipe', 'ignore', 'ignore'] }).status === 0
-  );
 }
