@@ -1,20 +1,18 @@
 /**
  * Holds claims of indexes against the tree: is each file there, of its size, with its hash? A claim that the passed tree's index made too, of
  * a file that has not changed since, was proved then and is not looked at again: so the cost follows what has changed.
- *
- * Holds 44 to 88 bytes for each claim of the index that was passed, MOST_PROVED of them at most; claims above that are compared.
  */
 import { createHash } from 'node:crypto';
-import { BlockSet } from '../../core/block-set.ts';
 import type { JudgedEntry, JudgedTree } from '../../core/gate.ts';
-import { type ByteString, FILE, RAW } from '../../core/model.ts';
+import { type ByteString, FILE } from '../../core/model.ts';
 import type { ContradictionWhat, GateKind } from '../../core/verdict.ts';
 import type { ChangedPaths } from './changed-paths.ts';
-import { type Algorithm, type Claim, type Claims, NoUnpacker, UnreadableIndex } from './claim.ts';
+import { type Algorithm, type Claim, type NoUnpacker, UnreadableIndex } from './claim.ts';
+import { comparedUnits, type Units } from './compared-units.ts';
 import { hexOfId } from './entry-id.ts';
 import type { Findings } from './findings.ts';
+import type { UnitReader } from './unit-reader.ts';
 
-const MOST_PROVED = 2_000_000;
 /** Files of several leaves whose hash is remembered: a package for all architectures is named by the index of each of them. */
 const MOST_HASHES = 20_000;
 
@@ -60,32 +58,40 @@ export class Comparison {
   /**
    * Compares all that an index claims.
    * @param now as it is in the tree
-   * @param before what the index in its place in the passed tree claims, if there is one
+   * @param before the index in its place in the passed tree, if there is one
    */
-  async index(kind: GateKind, index: ByteString, now: () => Claims, before: (() => Claims) | undefined): Promise<void> {
+  async index<Unit>(
+    kind: GateKind,
+    index: ByteString,
+    reader: UnitReader<Unit>,
+    now: () => Units<Unit>,
+    before: (() => Units<Unit>) | undefined,
+  ): Promise<void> {
     this.findings.indexes++;
     await this.reading(kind, index, async () => {
-      const proved = before === undefined ? undefined : await this.#provedBy(before());
-      for await (const claims of now()) {
+      for await (const { both, came, went } of comparedUnits(reader, now(), before?.())) {
         this.signal.throwIfAborted();
-        for (const claim of claims) {
-          if (!this.#isAsked(claim)) continue;
-          this.findings.entries++;
-          if (proved === undefined || !proved.has(claimId(claim)) || !(await this.#isUndisturbed(claim)))
+        for (const unit of went) for (const path of reader.pathsOf(unit)) if (path !== undefined) this.changed?.isDisturbed(path);
+        for (const unit of both) this.findings.entries += await this.#checkDisturbed(kind, index, reader, unit);
+        for (const unit of came) {
+          for (const claim of reader.claimsOf(unit)) {
+            if (!this.#isAsked(claim)) continue;
+            this.findings.entries++;
             await this.check(kind, index, claim);
+          }
         }
       }
     });
   }
 
   /** The same for an index that was passed and is the same: only what was disturbed is compared. Reads nothing when nothing was. */
-  async sameIndex(kind: GateKind, index: ByteString, now: () => Claims): Promise<void> {
+  async sameIndex<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, now: () => Units<Unit>): Promise<void> {
     if (this.changed !== undefined && !this.changed.hasDisturbed) return;
     this.findings.indexes++;
     await this.reading(kind, index, async () => {
-      for await (const claims of now()) {
+      for await (const units of now()) {
         this.signal.throwIfAborted();
-        for (const claim of claims) if (this.#isAsked(claim) && !(await this.#isUndisturbed(claim))) await this.check(kind, index, claim);
+        for (const unit of units) await this.#checkDisturbed(kind, index, reader, unit);
       }
     });
   }
@@ -124,28 +130,26 @@ export class Comparison {
     this.findings.lack(lack.program);
   }
 
-  /** Also notes what the old index has named. An old one that cannot be read proves nothing. */
-  async #provedBy(before: Claims): Promise<BlockSet> {
-    const proved = new BlockSet();
-    try {
-      for await (const claims of before) {
-        this.signal.throwIfAborted();
-        for (const claim of claims) {
-          if (claim.path !== undefined) this.changed?.isDisturbed(claim.path);
-          if (proved.size < MOST_PROVED) proved.add(claimId(claim));
-        }
-      }
-    } catch (error) {
-      if (!(error instanceof UnreadableIndex) && !(error instanceof NoUnpacker)) throw error;
+  /** What the passed tree's index said, too, was proved then: only files that were disturbed are compared. @returns how many files the unit names */
+  async #checkDisturbed<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, unit: Unit): Promise<number> {
+    const paths = reader.pathsOf(unit);
+    let isUndisturbed = true;
+    for (const path of paths) {
+      // Each of them is asked for, which notes that it is named; mostly without a turn of the event loop.
+      const same = this.changed === undefined || path === undefined ? await this.#isUndisturbed(path) : !this.changed.isDisturbed(path);
+      isUndisturbed &&= same;
     }
-    return proved;
+    if (isUndisturbed) return paths.length;
+    for (const claim of reader.claimsOf(unit))
+      if (this.#isAsked(claim) && !(await this.#isUndisturbed(claim.path))) await this.check(kind, index, claim);
+    return paths.length;
   }
 
   #isAsked({ path, named }: Claim): boolean {
     return this.#only === undefined || this.#only.has(path ?? named);
   }
 
-  async #isUndisturbed({ path }: Claim): Promise<boolean> {
+  async #isUndisturbed(path: ByteString | undefined): Promise<boolean> {
     if (path === undefined) return false;
     return this.changed === undefined ? await this.isSame(path) : !this.changed.isDisturbed(path);
   }
@@ -170,13 +174,6 @@ export class Comparison {
 
 export function isSameEntry(a: JudgedEntry, b: JudgedEntry): boolean {
   return a.id.codec === b.id.codec && Buffer.compare(a.id.digest, b.id.digest) === 0;
-}
-
-function claimId({ path, size, digest }: Claim) {
-  return {
-    codec: RAW,
-    digest: createHash('sha256').update(`${path}\0${size}\0${digest?.algorithm}\0${digest?.hex}`, 'latin1').digest(),
-  } as const;
 }
 
 function hexOf({ buffer, byteOffset, length }: Uint8Array): string {

@@ -1,6 +1,8 @@
 /** `Packages` and `Sources`: paragraphs that name the files of the pool, as they stream by. Memory holds one piece and one paragraph. */
 import type { ByteString } from '../../core/model.ts';
-import { type Algorithm, type Claim, type Claims, digestNamed, pathWithin, sizeIn, UnreadableIndex } from '../claims/claim.ts';
+import { type Algorithm, type Claim, digestNamed, pathWithin, sizeIn, UnreadableIndex } from '../claims/claim.ts';
+import type { UnitKeys, Units } from '../claims/compared-units.ts';
+import { copyOf, type UnitReader } from '../claims/unit-reader.ts';
 
 /** Characters; the longest real ones, of sources with thousands of binaries, have a few 100,000. */
 const MOST_IN_A_STANZA = 8 * 1024 ** 2;
@@ -27,17 +29,31 @@ const LONGEST_END = 200;
 const FIELD =
   /^(filename|size|sha256|sha512|sha1|md5sum|directory|files|checksums-sha256|checksums-sha512|checksums-sha1):[ \t]*(.*(?:\n[ \t].*)*)/gim;
 
-/** @param base the directory of the tree that paths begin at @throws UnreadableIndex */
-export async function* packageClaims(base: ByteString, bytes: AsyncIterable<Uint8Array>): Claims {
-  for await (const stanzas of stanzasOf(bytes)) yield stanzas.flatMap((stanza) => packageClaim(base, stanza));
+/** The one of them that says where the file is. */
+const FILENAME = /^filename:[ \t]*(.*(?:\n[ \t].*)*)/gim;
+
+/** Paragraphs of `Packages`. @param base the directory of the tree that paths begin at */
+export function packageStanzas(base: ByteString): UnitReader<string> {
+  return {
+    ...STANZAS,
+    claimsOf: (stanza) => packageClaim(base, stanza),
+    pathsOf: (stanza) => {
+      let named: string | undefined;
+      for (const [, value = ''] of stanza.matchAll(FILENAME)) named = value.trim();
+      return named === undefined ? [] : [pathWithin(base, named)];
+    },
+  };
 }
 
-/** @throws UnreadableIndex */
-export async function* sourceClaims(base: ByteString, bytes: AsyncIterable<Uint8Array>): Claims {
-  for await (const stanzas of stanzasOf(bytes)) yield stanzas.flatMap((stanza) => filesOfSource(base, stanza));
+/** Paragraphs of `Sources`. @param base the directory of the tree that paths begin at */
+export function sourceStanzas(base: ByteString): UnitReader<string> {
+  return { ...STANZAS, claimsOf: (stanza) => filesOfSource(base, stanza), pathsOf: (stanza) => pathsOfSource(base, stanza) };
 }
 
-async function* stanzasOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
+const STANZAS: UnitKeys<string> = { keyOf: (stanza) => stanza, keep: copyOf };
+
+/** The paragraphs of an index, in parts of it. @throws UnreadableIndex */
+export async function* stanzasOf(bytes: AsyncIterable<Uint8Array>): Units<string> {
   /** Of the paragraph that has not ended: joined once, when it ends. */
   let parts: string[] = [];
   let length = 0;
@@ -79,9 +95,7 @@ function filesOfSource(base: ByteString, stanza: string): readonly Claim[] {
   const files = fields.get(field);
   if (files === undefined) return [];
   const directory = fields.get('directory') ?? '';
-  return files.split('\n').flatMap((line) => {
-    if (line.trim() === '') return [];
-    const [hex = '', length, name] = line.trim().split(/[ \t]+/);
+  return linesOf(files).flatMap(([hex = '', length, name]) => {
     const [digest, size] = [digestNamed(algorithm, hex), sizeIn(length)];
     if (digest === undefined || size === undefined || name === undefined)
       throw new UnreadableIndex('names a file without its size or hash');
@@ -90,8 +104,25 @@ function filesOfSource(base: ByteString, stanza: string): readonly Claim[] {
   });
 }
 
+function pathsOfSource(base: ByteString, stanza: string): readonly (ByteString | undefined)[] {
+  const fields = fieldsOf(stanza);
+  const [field] = SOURCE_HASHES.find(([name]) => fields.has(name)) ?? [''];
+  const directory = fields.get('directory') ?? '';
+  return linesOf(fields.get(field) ?? '').flatMap(([, , name]) =>
+    name === undefined ? [] : [pathWithin(base, directory === '' ? name : `${directory}/${name}`)],
+  );
+}
+
+/** The words of each line that has any. */
+function linesOf(value: string): readonly (readonly string[])[] {
+  return value.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim().split(/[ \t]+/)]));
+}
+
+/** Of a field that comes twice the last counts, as for apt. */
 function fieldsOf(stanza: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
-  for (const [, name = '', value = ''] of stanza.matchAll(FIELD)) fields.set(name.toLowerCase(), value.trim());
+  for (const [, name = '', value = ''] of stanza.matchAll(FIELD)) {
+    fields.set(name.toLowerCase(), value.trim());
+  }
   return fields;
 }

@@ -9,12 +9,14 @@ import type { StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import { type Claim, type Claims, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
+import type { Units } from '../claims/compared-units.ts';
 import { type Comparison, isSameEntry } from '../claims/comparison.ts';
+import type { UnitReader } from '../claims/unit-reader.ts';
 import { PACKED, packingOf, unpacked } from '../text/unpacked.ts';
 import { wholeBytes } from '../text/whole-text.ts';
 import { releaseClaims, signedText } from './release.ts';
 import type { Signed } from './signature.ts';
-import { packageClaims, sourceClaims } from './stanzas.ts';
+import { packageStanzas, sourceStanzas, stanzasOf } from './stanzas.ts';
 
 const MOST_RELEASE_BYTES = 64 * 1024 ** 2;
 const BY_HASH: Readonly<Record<string, string>> = { sha256: 'SHA256', sha512: 'SHA512', sha1: 'SHA1', md5: 'MD5Sum' };
@@ -127,13 +129,13 @@ export class SuiteJudge {
   ): Promise<void> {
     const { tree } = this.#comparison;
     const { name } = partsOf(stem);
-    const claimsAt = (of: StoredTree, at: Claim) => (base: ByteString) => this.#claimsOf(of, name, at, base);
-    const base = await baseOf(() => claimsAt(tree, best));
-    const now = () => claimsAt(tree, best)(base);
-    if (await this.#comparison.isSame(best.path as ByteString))
-      return await this.#comparison.sameIndex('debian', best.path as ByteString, now);
+    const readerFrom = name === 'Packages' ? packageStanzas : sourceStanzas;
+    const now = () => this.#stanzasIn(tree, best);
+    const reader = readerFrom(await baseOf(() => (base) => claimsIn(now(), readerFrom(base))));
+    const path = best.path as ByteString;
+    if (await this.#comparison.isSame(path)) return await this.#comparison.sameIndex('debian', path, reader, now);
     const before = await this.#passedOf(stem);
-    await this.#comparison.index('debian', best.path as ByteString, now, before && (() => claimsAt(before.of, before.at)(base)));
+    await this.#comparison.index('debian', path, reader, now, before && (() => this.#stanzasIn(before.of, before.at)));
   }
 
   /** The index in the same place of the passed tree, in whichever packing. */
@@ -147,11 +149,10 @@ export class SuiteJudge {
     return undefined;
   }
 
-  async *#claimsOf(of: StoredTree, name: ByteString, { path, named }: Claim, base: ByteString): Claims {
+  async *#stanzasIn(of: StoredTree, { path, named }: Claim): Units<string> {
     const entry = path === undefined ? undefined : await of.entry(path);
     if (entry === undefined) return;
-    const bytes = unpacked(packingOf(named), of.bytes(entry), this.#comparison.signal);
-    yield* name === 'Packages' ? packageClaims(base, bytes) : sourceClaims(base, bytes);
+    yield* stanzasOf(unpacked(packingOf(named), of.bytes(entry), this.#comparison.signal));
   }
 
   /** In a flat archive, whose index lies beside its `Release`, there is nothing that could be left out. */
@@ -183,6 +184,10 @@ export class SuiteJudge {
   #at(name: string): ByteString {
     return joinBytes(this.#suite, name);
   }
+}
+
+async function* claimsIn(stanzas: Units<string>, reader: UnitReader<string>): Claims {
+  for await (const some of stanzas) yield some.flatMap((stanza) => reader.claimsOf(stanza));
 }
 
 function stemsOf(claims: ReadonlyMap<ByteString, Claim>): Iterable<Stem> {

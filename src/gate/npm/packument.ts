@@ -8,6 +8,7 @@ import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf, percentDecoded, toBytes } from '../../core/path-bytes.ts';
 import { type Claim, type Claims, digestNamed, pathWithin, UnreadableIndex } from '../claims/claim.ts';
 import type { Comparison } from '../claims/comparison.ts';
+import { CLAIMS } from '../claims/unit-reader.ts';
 import { isObject, jsonObject, wholeBytes } from '../text/whole-text.ts';
 
 /** The largest of the public registry have 30 MB. */
@@ -34,8 +35,8 @@ export async function judgePackument(comparison: Comparison, path: ByteString): 
     yield all;
   };
   const { passed } = tree;
-  if (passed !== undefined && (await comparison.isSame(path))) await comparison.sameIndex('npm', path, now);
-  else await comparison.index('npm', path, now, passed === undefined ? undefined : () => passedClaims(passed, path));
+  if (passed !== undefined && (await comparison.isSame(path))) await comparison.sameIndex('npm', path, CLAIMS, now);
+  else await comparison.index('npm', path, CLAIMS, now, passed === undefined ? undefined : () => passedClaims(passed, path));
   return true;
 }
 

@@ -3,6 +3,7 @@ import { type ByteString, DIRECTORY, FILE } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
 import type { Comparison } from '../claims/comparison.ts';
 import { PAGES, SIMPLE } from '../claims/index-files.ts';
+import { CLAIMS } from '../claims/unit-reader.ts';
 import { pageClaims } from './project-page.ts';
 
 /** @param index the directory that `simple` is in @param projects names of directories below `simple`; all of them when undefined */
@@ -24,6 +25,6 @@ async function judgePage(comparison: Comparison, place: { readonly index: ByteSt
   const { passed } = tree;
   const now = () => pageClaims(tree, place);
   findings.kinds.add('pypi');
-  if (passed !== undefined && (await comparison.isSame(place.page))) await comparison.sameIndex('pypi', place.page, now);
-  else await comparison.index('pypi', place.page, now, passed === undefined ? undefined : () => pageClaims(passed, place));
+  if (passed !== undefined && (await comparison.isSame(place.page))) await comparison.sameIndex('pypi', place.page, CLAIMS, now);
+  else await comparison.index('pypi', place.page, CLAIMS, now, passed === undefined ? undefined : () => pageClaims(passed, place));
 }

@@ -5,6 +5,7 @@ import { joinBytes } from '../../core/path-bytes.ts';
 import { type Claim, type Claims, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
 import type { Comparison } from '../claims/comparison.ts';
 import { REPOMD } from '../claims/index-files.ts';
+import { CLAIMS } from '../claims/unit-reader.ts';
 import { packingOf, unpacked } from '../text/unpacked.ts';
 import { primaryClaims } from './primary.ts';
 import { type RepositoryData, repositoryData } from './repomd.ts';
@@ -37,8 +38,8 @@ export async function judgeRpm(comparison: Comparison, repository: ByteString): 
     const isKnown = passed !== undefined && before !== undefined;
     try {
       // Its name has its hash in it, mostly; so the one before is found by the repomd.xml before.
-      if (before === path && (await comparison.isSame(path))) await comparison.sameIndex('rpm', path, now);
-      else await comparison.index('rpm', path, now, isKnown ? () => packagesOf(comparison, passed, repository, before) : undefined);
+      if (before === path && (await comparison.isSame(path))) await comparison.sameIndex('rpm', path, CLAIMS, now);
+      else await comparison.index('rpm', path, CLAIMS, now, isKnown ? () => packagesOf(comparison, passed, repository, before) : undefined);
     } catch (error) {
       if (!(error instanceof NoUnpacker)) throw error;
       comparison.leaveOut(error);

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { UnreadableIndex } from '../claims/claim.ts';
+import { packageStanzas, sourceStanzas } from './stanzas.ts';
+
+const HEX = 'ab'.repeat(32);
+const path = fc.constantFrom('pool/a.deb', './b.deb', '../c.deb', 'pool//d.deb', '/e.deb', '');
+const name = (of: string) => fc.constantFrom(of, of.toLowerCase(), of.toUpperCase());
+const field = (of: string, values: fc.Arbitrary<string>) =>
+  fc.tuple(name(of), fc.constantFrom(': ', ':', ':\t'), values).map((parts) => parts.join(''));
+const noise = fc.constantFrom('Package: p', 'Description: Filename: no', ' Filename: no', 'X-Filename: no', 'Status: installed');
+const lines = (fields: readonly fc.Arbitrary<string>[]) =>
+  fc.array(fc.oneof(noise, ...fields), { maxLength: 8 }).map((some) => some.join('\n'));
+
+test('the paths of a package are those of its claims, with fields in any order, any case, and more than once', () => {
+  const stanzas = lines([field('Filename', path), field('Size', fc.constant('12')), field('SHA256', fc.constant(HEX))]);
+  held(stanzas, packageStanzas('base'));
+});
+
+test('the paths of a source are those of its claims, of the strongest hashes that it has', () => {
+  const files = fc
+    .array(
+      path.map((file) => ` ${HEX} 12 ${file}`),
+      { maxLength: 3 },
+    )
+    .map((some) => ['', ...some].join('\n'));
+  const weak = fc.constantFrom('', `\n ${'c'.repeat(32)} 9 weak.dsc`);
+  const stanzas = lines([field('Directory', path), field('Checksums-Sha256', files), field('Files', weak)]);
+  held(stanzas, sourceStanzas('base'));
+});
+
+function held(stanzas: fc.Arbitrary<string>, reader: ReturnType<typeof packageStanzas>): void {
+  let compared = 0;
+  fc.assert(
+    fc.property(stanzas, (stanza) => {
+      const claims = claimsOf(reader, stanza);
+      if (claims === undefined) return void reader.pathsOf(stanza);
+      compared += claims.length;
+      assert.deepEqual(
+        reader.pathsOf(stanza),
+        claims.map((claim) => claim.path),
+      );
+    }),
+    { numRuns: 1000 },
+  );
+  assert.ok(compared > 50);
+}
+
+/** Undefined for what cannot be read. */
+function claimsOf(reader: ReturnType<typeof packageStanzas>, stanza: string) {
+  try {
+    return reader.claimsOf(stanza);
+  } catch (error) {
+    if (error instanceof UnreadableIndex) return undefined;
+    throw error;
+  }
+}
