@@ -8,6 +8,7 @@ import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
 import { chosenHome, fromHere, refuseOtherThanUtf8 } from './command-line/surroundings.ts';
+import { MOST_EARLY_EVENTS, ProblemWatch } from './hooks/problem-watch.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
@@ -22,7 +23,6 @@ import type { RunWatch } from './session/run-watch.ts';
 const GRACE_MS = 1500;
 /** A run that is over sooner is not worth watching. */
 const WATCHED_AFTER_MS = 1000;
-const MOST_EARLY_EVENTS = 10_000;
 
 export async function main(argv: readonly string[]): Promise<never> {
   const output = new Output(process.stdout, process.stderr);
@@ -52,7 +52,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     }
     const teller = await reporterFor(parsed.args, output);
     const watch = new LateWatch();
-    const its = parsed.args.command.options.includes('on-problem') ? new ProblemWatch(parsed.args, output) : undefined;
+    const its = parsed.args.command.options.includes('on-problem') ? new ProblemWatch(parsed.args, output, version) : undefined;
     problems = its;
     reporter = {
       event: (event) => {
@@ -168,60 +168,6 @@ class LateWatch {
     };
   }
 }
-
-/** Keeps what the hook `--on-problem` is told of. Loads it when there is something. */
-class ProblemWatch {
-  readonly #args: Args;
-  readonly #output: Output;
-  readonly #events: Event[] = [];
-  #isTrouble = false;
-
-  constructor(args: Args, output: Output) {
-    this.#args = args;
-    this.#output = output;
-  }
-
-  take(event: Event): void {
-    // A FIFO or a socket in the source is skipped in every run, and is nobody's mistake.
-    if (event.type === 'entry' && event.problem === 'special') return;
-    if (!PROBLEMS.has(event.type) && event.type !== 'started') return;
-    // A warning with a cause is about a peer: one that is away, or full.
-    this.#isTrouble ||= event.type === 'warning' ? event.cause !== undefined : !EXPLAINED_BY_EXIT.has(event.type);
-    if (this.#events.length < MOST_EARLY_EVENTS) this.#events.push(event);
-  }
-
-  async end(exit: Exit): Promise<void> {
-    const isStopped = exit.code === EXIT.interrupted || exit.code === EXIT.terminated;
-    const args = this.#args;
-    if (isStopped || (exit.code === EXIT.done && !this.#isTrouble) || args.flag('dry-run')) return;
-    const quiet = args.flag('quiet') || args.flag('root-only');
-    try {
-      const { runProblemHook } = await import('./hooks/problem-hook.ts');
-      const home = chosenHome(args.text('home'), fromHere());
-      await runProblemHook({ args, home, version: version(), output: this.#output, exit, events: this.#events, now: Date.now(), quiet });
-    } catch (error) {
-      // Where no home can be named, or the program cannot be loaded, the run has said so; where this process may open no more files, it
-      // has said that, too, and what helps.
-      if (!isShortage(error)) this.#output.note(`warning: the hook on-problem could not be run: ${messageOf(error)}`);
-    }
-  }
-}
-
-/** Events that say that something is wrong. */
-const PROBLEMS: ReadonlySet<Event['type']> = new Set([
-  'entry',
-  'warning',
-  'damage',
-  'mended',
-  'failed',
-  'step-failed',
-  'at-risk',
-  'contradiction',
-  'gate',
-]);
-
-/** Of these the exit code decides whether the hook is called: a gate that only warns, for one, does so in every run. */
-const EXPLAINED_BY_EXIT: ReadonlySet<Event['type']> = new Set(['started', 'entry', 'contradiction', 'gate']);
 
 /** A system call that failed, and that no stage has put into words, is taken for one on the home. */
 function inHome(error: unknown, args: Args, home: HomePaths): unknown {

@@ -35,15 +35,22 @@ export type Event =
   | { type: 'retry'; peer: string; what: string; seconds: number; reason: string }
   /**
    * Something that the user should know and that does not stop the run. Several warnings may have one `cause`, such as a peer that does
-   * not answer or is full: people are told of each cause once.
+   * not answer or is full: people are told of each cause once. `known`: an earlier run has told of it, and nothing is different since.
    */
-  | { type: 'warning'; message: string; hint?: string; cause?: string }
+  | { type: 'warning'; message: string; hint?: string; cause?: string; known?: true }
   /** `get` goes on without this entry, and without what is below it. The first of each kind are named. `path` is escaped for display. */
   | { type: 'not-restored'; problem: RestoreProblem; path: string; detail: string }
-  /** One finding of `verify`. */
+  /** One finding of `verify`: what was read is not what it should be, or is not there. */
   | { type: 'damage'; what: string; where: string; detail: string }
-  /** A peer does not answer, and what it holds counts as there until then (`--grace`). RFC 3339. */
-  | { type: 'waiting'; peer: string; until: string; detail: string }
+  /** A peer does not answer, and so nobody knows how it is with its `shards` shards; absent: with all of them. `known`: as in a warning. */
+  | { type: 'no-answer'; peer: string; shards?: number; detail: string; known?: true }
+  /**
+   * A peer does not answer, and what it holds counts as there until then (`--grace`). RFC 3339. `replicas`: how many of each new shard are
+   * asked for, and how many can be made meanwhile, where that is fewer.
+   */
+  | { type: 'waiting'; peer: string; until: string; detail: string; replicas?: { readonly asked: number; readonly made: number } }
+  /** A peer answers again that was told to be silent, since then. RFC 3339. */
+  | { type: 'back'; peer: string; since: string }
   /** `repair` has written a whole copy of a shard to a peer. */
   | { type: 'mended'; what: string; where: string }
   /** A shard is on another peer now (`to`), confirmed and recorded, and the old copy (`from`) does not count any more. */

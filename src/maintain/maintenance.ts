@@ -1,7 +1,7 @@
 /** What `prune`, `repair`, `rm`, `rename`, `rebalance` and `peers drain` are given. */
 import type { Demands } from '../storing/demand.ts';
+import type { Grace } from '../storing/grace.ts';
 import type { OpenHome, RunControl } from '../storing/open-home.ts';
-import type { Grace } from './grace.ts';
 
 export interface Maintenance extends OpenHome, RunControl {
   /** ID of this home, as its marks on the peers have it. */

@@ -23,8 +23,9 @@ export interface ShardStatus {
   readonly replicas: readonly Replica[];
   /** What was lost of it when it was last read: a number of blocks, or `lost` when nobody knows how many. Absent when nothing was. */
   readonly lost?: number | 'unknown';
-  /** How many replicas the repositories that need it ask for. */
+  /** How many replicas the repositories that need it ask for, and by which allocators. */
   readonly least: number;
+  readonly allocateBy: readonly string[];
 }
 
 /** @param onSilent called for each peer that does not answer */
@@ -45,13 +46,15 @@ export async function shardStatuses(
   };
   return holdingsOf(index)
     .filter(({ isCatalogue, shards: numbers }) => isCatalogue || numbers.some((number) => named.has(number)))
-    .map((holding) => ({
+    .map((holding) => ({ holding, demand: demands.ofUsers(holding) }))
+    .map(({ holding, demand }) => ({
       number: holding.shards[0],
       label: holding.label,
       cid: holding.cid,
       bytes: holding.bytes,
       replicas: holding.peers.map((peer) => ({ peer, state: stateOn(peer, holding.cid) })),
-      least: leastReplicas(demands.ofUsers(holding).replication, peers),
+      least: leastReplicas(demand.replication, peers),
+      allocateBy: demand.allocateBy,
       ...lossOf(holding.shards[0] === undefined ? undefined : index.shard(holding.shards[0])),
     }));
 }

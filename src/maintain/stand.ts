@@ -1,28 +1,33 @@
 /** How the replicas stand now, by the word of the peers: what is under its policy, and what `repair` could do something about. */
-import type { Grace } from './grace.ts';
+import { lacking } from '../storing/grace.ts';
 import type { Maintenance } from './maintenance.ts';
-import { replicasHeld, type ShardStatus, shardStatuses } from './shard-status.ts';
+import { type Replica, replicasHeld, type ShardStatus, shardStatuses } from './shard-status.ts';
 
 export type StandRun = Pick<Maintenance, 'index' | 'peers' | 'demands' | 'grace'>;
 
-/** Asks every peer for its inventory, and notes which are silent. */
-export async function standOf({ index, peers, demands, grace }: StandRun): Promise<ShardStatus[]> {
-  const silent = new Set<string>();
-  const statuses = await shardStatuses(index, peers, demands, (name) => silent.add(name));
-  grace?.note(peers.keys(), silent);
-  return statuses;
+/** A shard, and whether fewer peers have it than must. */
+export interface Standing extends ShardStatus {
+  /** A replica on a peer that is waited for counts as there, and so does one for which there is no other peer. */
+  readonly isUnderPolicy: boolean;
 }
 
-/** Whether fewer peers have the shard than must. A replica on a peer that is waited for counts as there. */
-export function isUnderPolicy(shard: ShardStatus, grace?: Pick<Grace, 'until'>): boolean {
-  const waited = shard.replicas.filter(({ peer, state }) => state === 'silent' && grace?.until(peer) !== undefined).length;
-  return replicasHeld(shard) + waited < shard.least;
+/** Asks every peer for its inventory, and notes which are silent. */
+export async function standOf({ index, peers, demands, grace }: StandRun): Promise<Standing[]> {
+  const silent = new Set<string>();
+  const statuses = await shardStatuses(index, peers, demands, (name) => silent.add(name));
+  grace?.note({ peers: [...peers.keys()], silent });
+  const known = { peers, silent, grace };
+  return statuses.map((shard) => {
+    const inState = (wanted: Replica['state']) => shard.replicas.filter(({ state }) => state === wanted).map(({ peer }) => peer);
+    const stand = { ...shard, holders: inState('held'), silentHolders: inState('silent') };
+    return { ...shard, isUnderPolicy: lacking(known, stand) > 0 };
+  });
 }
 
 /** CIDs of the shards that are under their policy, or that a peer does not have any more. */
-export function missingSomewhere(statuses: readonly ShardStatus[], grace: Grace | undefined): string[] {
-  const isMissing = (shard: ShardStatus) => shard.replicas.some(({ state }) => state === 'missing') || isUnderPolicy(shard, grace);
-  return statuses.filter(isMissing).map(({ cid }) => cid);
+export function missingSomewhere(standings: readonly Standing[]): string[] {
+  const isMissing = (shard: Standing) => shard.replicas.some(({ state }) => state === 'missing') || shard.isUnderPolicy;
+  return standings.filter(isMissing).map(({ cid }) => cid);
 }
 
 /** CIDs of the shards of which something was lost when they were last read: only reading them again shows whether it still is. */

@@ -36,9 +36,9 @@ export interface Verified {
   /** How many blocks were looked at on all peers together, and with `readData` how many bytes were read. */
   readonly blocks: number;
   readonly bytes: number;
-  /** Findings. */
+  /** What was read and is wrong, or is not where it should be. */
   readonly damaged: number;
-  /** How many of the findings are peers that do not answer: what these hold counts neither as damaged nor as lost. */
+  /** How many peers do not answer: what these hold counts neither as damaged nor as lost. */
   readonly away: number;
 }
 
@@ -55,11 +55,12 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   const held = new Map<string, number>();
   for (const name of all.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
   const silent = new Set<string>();
-  /** A peer that does not answer is one finding, however many shards it holds. */
+  /** A peer that does not answer, or is set up no more, is told of once, however many shards it holds. */
   const isSilent = (name: string, why: string) => {
     silent.add(name);
-    if (peers.has(name)) counts.away++;
-    found(`${held.get(name)} shards`, name, why);
+    if (!peers.has(name)) return found(`${held.get(name)} shards`, name, why);
+    counts.away++;
+    emit({ type: 'no-answer', peer: name, shards: held.get(name) ?? 0, detail: why });
   };
   const asked = [...held.keys()].flatMap((name) => peers.get(name) ?? []);
   const silences = await silencesOf(asked);

@@ -128,6 +128,7 @@ export class TestHome {
         );
       const emit = (event: Event) => {
         if (event.type === 'damage') findings.push(`${event.what} on ${event.where}: ${event.detail}`);
+        if (event.type === 'no-answer') findings.push(`${event.peer}: ${event.detail}`);
       };
       await verify({ shards, peers: this.peers, readData: true, emit, signal: new AbortController().signal });
     } finally {

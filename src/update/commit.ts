@@ -38,7 +38,8 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   const { run, parent, number, tree, tally } = it;
   const { request, home, control } = run;
   const { index } = home;
-  const { repository, profile, metadata, replication, allocateBy, ownDemand } = request;
+  const { repository, profile, metadata, allocateBy, ownDemand } = request;
+  const { replication } = it.ledger;
   const time = new Date(control.now()).toISOString();
   const counts = { files: tally.files, directories: tally.directories, symlinks: tally.symlinks };
   const file = snapshotFile({

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ShardctlError } from '../core/errors.ts';
 import type { Plan } from '../core/events.ts';
 import { linuxCalls } from '../core/libc.ts';
-import { type ByteString, DIRECTORY, type EntryCounts, type EntryKind, FILE } from '../core/model.ts';
+import { type ByteString, DIRECTORY, type EntryCounts, type EntryKind, FILE, type Replication } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import { openSource, type Source } from '../source/source.ts';
 import { Ledger } from '../storing/allocate/ledger.ts';
@@ -37,7 +37,7 @@ export interface PlannedRun {
     /** Undefined while there is none: then everything is new. */
     readonly index: Index | undefined;
   };
-  readonly control: Pick<IngestControl, 'emit' | 'signal' | 'now' | 'secondThread'>;
+  readonly control: Pick<IngestControl, 'emit' | 'signal' | 'now' | 'secondThread' | 'grace'>;
 }
 
 /**
@@ -56,12 +56,14 @@ export async function planRun(run: PlannedRun): Promise<Plan> {
 async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
   const { request, control } = run;
   const { index, peers } = run.home;
-  const { metadata, trust, repository, replication, allocateBy } = request;
-  const { emit, signal, now } = control;
+  const { metadata, trust, repository, allocateBy } = request;
+  const { emit, signal, now, grace } = control;
   const tally = new Tally(emit, now);
+  const opening = { peers, replication: request.replication, allocateBy, emit, now, grace, mayDoWithFewer: true };
   // Without a peer the run would make one in the home.
-  const ledger = peers.size === 0 ? undefined : await Ledger.open({ peers, replication, allocateBy, emit, now });
-  const { parent, pending } = index === undefined ? NOTHING : await knownOf(run, index, ledger?.silent() ?? new Map());
+  const ledger = peers.size === 0 ? undefined : await Ledger.open(opening);
+  const replication = ledger?.replication ?? request.replication;
+  const { parent, pending } = index === undefined ? NOTHING : await knownOf(run, index, ledger?.silent() ?? new Map(), replication);
   const deletions = new Deletions({
     repository,
     limit: request.maxDelete,
@@ -136,8 +138,13 @@ interface Known {
 const NOTHING: Known = { parent: undefined, pending: undefined };
 
 /** What the run would start from, by the word of the peers. */
-async function knownOf({ request, home, control }: PlannedRun, index: Index, silent: ReadonlyMap<string, string>): Promise<Known> {
-  const { repository, source, profile, metadata, replication } = request;
+async function knownOf(
+  { request, home, control }: PlannedRun,
+  index: Index,
+  silent: ReadonlyMap<string, string>,
+  replication: Replication,
+): Promise<Known> {
+  const { repository, source, profile, metadata } = request;
   const { peers, pending } = home;
   const { emit, signal, now } = control;
   const usableShards = await UsableShards.load(index, peers, silent);
@@ -190,7 +197,8 @@ interface Placements {
 }
 
 /** Free space now, and after shards of these bytes, allocated as a run would allocate them. */
-function placements(ledger: Ledger, { replication, shardBytes }: PlannedRun['request'], bytes: number): Placements {
+function placements(ledger: Ledger, { shardBytes }: PlannedRun['request'], bytes: number): Placements {
+  const { replication } = ledger;
   const before = ledger.freeBytes();
   const after = new Map(before);
   let lackingBytes = 0;

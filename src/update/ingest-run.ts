@@ -3,6 +3,7 @@ import type { GateOrder } from '../core/gate.ts';
 import type { ByteString, CidProfile, Trust } from '../core/model.ts';
 import type { OwnGate } from '../core/verdict.ts';
 import type { Demand } from '../storing/demand.ts';
+import type { Grace } from '../storing/grace.ts';
 import type { OpenHome, RunControl } from '../storing/open-home.ts';
 import type { MaxDelete } from './deletion-guard.ts';
 import type { SecondThread } from './scan/second-thread.ts';
@@ -54,6 +55,8 @@ export interface IngestHome extends OpenHome {
 export interface IngestControl extends RunControl {
   /** Helps with the sweep, where somebody has started it early. */
   readonly secondThread?: SecondThread | undefined;
+  /** How long silent peers are waited for; absent: not at all, and nobody remembers them. */
+  readonly grace?: Grace | undefined;
   /** Goes into `snapshot.json`. */
   readonly toolVersion: string;
 }

@@ -48,10 +48,11 @@ const IMPORT_WORKERS = 2;
 /** @param start what `begin` found: the source may differ from the parent, or there is no parent */
 export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const { request, home, control } = run;
-  const { repository, source, profile, metadata, trust, itemize, replication, shardBytes } = request;
+  const { repository, source, profile, metadata, trust, itemize, shardBytes } = request;
   const { index, peers, spool, inTurn, pending: pendingDir } = home;
   const { signal, transfers, throttle, now } = control;
   const { root, ledger, usableShards, parent, sweep } = start;
+  const { replication } = ledger;
   const { ignoreInode } = trust;
   const tally = new Tally(control.emit, now);
   const scope = start.isTold ? await scopeOf({ request, index, signal }, parent, root, tally) : undefined;

@@ -47,9 +47,9 @@ export async function begin(run: IngestRun): Promise<Start> {
 async function beginAt(run: IngestRun, at: number, root: Source): Promise<Start> {
   const { request, home, control } = run;
   const { index, peers } = home;
-  const { emit, signal, now } = control;
+  const { emit, signal, now, grace } = control;
   const { repository, profile, metadata, replication, allocateBy } = request;
-  const ledger = await Ledger.open({ peers, replication, allocateBy, emit, now });
+  const ledger = await Ledger.open({ peers, replication, allocateBy, emit, now, grace, mayDoWithFewer: true });
   const freeBefore = ledger.freeBytes();
   const usableShards = await UsableShards.load(index, peers, ledger.silent());
   let parent = parentOf({ index, repository, profile, metadata, emit, usableShards });

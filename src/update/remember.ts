@@ -20,13 +20,13 @@ export async function remember(
 ): Promise<SnapshotRecord> {
   const { request, home, control } = run;
   const { index } = home;
-  const { repository, replication, allocateBy, ownDemand } = request;
+  const { repository, allocateBy, ownDemand } = request;
   const asking = { index, repository, ownDemand };
   if (asksOtherwise(asking)) {
     const shards = newest.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
     // Before it is remembered: a run that dies in between does it again when it is told again.
     await (await import('../storing/copy/raise.ts')).raise(
-      { ...home, ...control, ...asking, replication, allocateBy },
+      { ...home, ...control, ...asking, replication: ledger.replication, allocateBy },
       { ledger, usableShards },
       shards,
     );

@@ -6,7 +6,7 @@ import { EXIT, ShardctlError, worstOf } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import type { Maintenance } from '../../maintain/maintenance.ts';
-import { isUnderPolicy, standOf } from '../../maintain/stand.ts';
+import { standOf } from '../../maintain/stand.ts';
 import type { Context } from '../command-line/context.ts';
 import { sizeOf } from '../command-line/quantities.ts';
 import { inOrder, repositoriesNamed } from '../command-line/repositories-named.ts';
@@ -162,8 +162,7 @@ class Check {
   }
 
   async #look(): Promise<{ readonly shards: number; readonly bytes: number }> {
-    const { grace } = this.#maintenance;
-    const some = (await standOf(this.#maintenance)).filter((shard) => isUnderPolicy(shard, grace));
+    const some = (await standOf(this.#maintenance)).filter(({ isUnderPolicy }) => isUnderPolicy);
     const risk = { shards: some.length, bytes: some.reduce((sum, { bytes }) => sum + bytes, 0) };
     this.#figures.checkAtRisk = risk.shards;
     if (risk.shards > 0) {

@@ -35,7 +35,13 @@ test('status counts it as away, and nothing as lost', () => {
 test('verify and repair end with 42 and name the peer; with damage besides they end with 44', () => {
   assert.match(program.ends(42, 'verify').stdout, /looked at: no answer from 1 peer,/);
   const verified = result(results(42, 'verify'), 'verified');
-  assert.deepEqual([verified.damaged, verified.away], [1, 1]);
+  assert.deepEqual([verified.damaged, verified.away], [0, 1]);
+  for (const argv of [['verify'], ['repair', '-n'], ['check', '-n']]) {
+    const { stdout, stderr } = program.run(...argv);
+    assert.match(stdout + stderr, /^no answer: peer a(, \d+ shards)?: /m, argv.join(' '));
+    assert.doesNotMatch(stdout + stderr, /^damage: /m, argv.join(' '));
+    assert.equal(result(results(42, ...argv), 'no-answer').peer, 'a');
+  }
   for (const argv of [['repair', '-n'], ['repair']]) {
     const repaired = result(results(42, ...argv), 'repaired');
     assert.deepEqual([repaired.lost, repaired.tooFew], [[], repaired.away], argv.join(' '));

@@ -6,7 +6,7 @@ import { EXIT, ShardctlError } from '../../core/errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index/index.ts';
 import { replicasHeld, type ShardStatus, shardStatuses } from '../../maintain/shard-status.ts';
-import { byRisk, isUnderPolicy } from '../../maintain/stand.ts';
+import { byRisk } from '../../maintain/stand.ts';
 import { Demands } from '../../storing/demand.ts';
 import type { Context } from '../command-line/context.ts';
 import { replicationOf } from '../command-line/quantities.ts';
@@ -93,7 +93,7 @@ const MOST_AT_RISK = 100;
 /** Prints only what is at risk, worst first, so that a quiet run of a home where nothing is says nothing. @returns the exit code */
 function atRiskOf(context: Context, statuses: readonly ShardStatus[]): number {
   const shards = statuses
-    .filter((shard) => isUnderPolicy(shard))
+    .filter((shard) => replicasHeld(shard) < shard.least)
     .toSorted(byRisk)
     .map(resultOf);
   const more = shards.length - MOST_AT_RISK;

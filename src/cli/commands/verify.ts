@@ -57,7 +57,7 @@ export async function run(context: Context): Promise<number> {
     const seconds = (now() - started) / 1000;
     figures.verifyShards = shards;
     figures.verifyReadBytes = bytes;
-    figures.verifyDamaged = damaged - away;
+    figures.verifyDamaged = damaged;
     figures.verifySilent = away;
     if (args.flag('root-only') && !context.json) {
       for (const { tree } of snapshots) output.line(tree);
@@ -68,7 +68,7 @@ export async function run(context: Context): Promise<number> {
         return [`${counted(shards, 'shard')} looked at${read}: ${foundText(damaged, away)}, ${formatSeconds(seconds)}`];
       });
     }
-    if (damaged > away) return EXIT.damage;
+    if (damaged > 0) return EXIT.damage;
     return away > 0 ? EXIT.tooFewPeers : EXIT.done;
   };
   return await withFigures(context, 'verify', args.positionals.length === 0, (figures) =>
@@ -102,8 +102,7 @@ function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<str
   throw usage(`--read-data="${text}" is neither N/T, with N from 1 to T, nor a percentage such as 5%`, args.command);
 }
 
-function foundText(findings: number, away: number): string {
-  const damaged = findings - away;
+function foundText(damaged: number, away: number): string {
   const found = [...(damaged > 0 ? [`damage: ${damaged}`] : []), ...(away > 0 ? [`no answer from ${counted(away, 'peer')}`] : [])];
   return found.length === 0 ? 'no damage' : found.join(', ');
 }

@@ -3,6 +3,7 @@
  * many repositories and shards it hits: what may have a cause in common is kept until the end.
  */
 import type { Event } from '../../core/events.ts';
+import { News } from './news.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { counted, errorLine, problemLine } from './text.ts';
@@ -19,10 +20,12 @@ interface Group {
 
 export function quietReporter(output: Output): Reporter {
   const groups = new Map<string, Group>();
+  const news = new News();
   return {
     event(event) {
       // A FIFO or a socket is skipped in every run and is nobody's mistake.
       if (event.type === 'entry' && event.problem === 'special') return;
+      if (!news.has(event)) return;
       const [key, subject] = causeOf(event) ?? [];
       if (key === undefined || subject === undefined) {
         const line = problemLine(event);
@@ -42,7 +45,7 @@ export function quietReporter(output: Output): Reporter {
       const isSaid = ({ first }: Group) =>
         first.type === 'warning' &&
         ([...findings, ...last].some((line) => first.cause !== undefined && line.includes(first.cause)) ||
-          all.some(({ first: other }) => other.type === 'damage' && first.message.includes(other.detail)));
+          all.some(({ first: other }) => isFinding(other) && first.message.includes(other.detail)));
       const warnings = all.filter((group) => group.first.type === 'warning' && !isSaid(group)).map(lineOf);
       for (const line of [...warnings, ...findings, ...last]) output.note(line);
     },
@@ -56,6 +59,8 @@ function causeOf(event: Event): [key: string, subject: string] | undefined {
       return [`warning ${event.cause ?? event.message}`, event.message];
     case 'damage':
       return [`damage ${event.where}: ${ofAny(event.detail)}`, event.what];
+    case 'no-answer':
+      return [`no-answer ${event.peer}: ${event.detail}`, event.peer];
     case 'mended':
       return [`mended ${event.where}`, event.what];
     case 'failed':
@@ -63,6 +68,10 @@ function causeOf(event: Event): [key: string, subject: string] | undefined {
     default:
       return undefined;
   }
+}
+
+function isFinding(event: Event): event is Extract<Event, { type: 'damage' | 'no-answer' }> {
+  return event.type === 'damage' || event.type === 'no-answer';
 }
 
 /** Repositories lack different numbers of shards or bytes for one reason: the message without these. A number in a name or a path stays. */

@@ -193,7 +193,7 @@ test('quiet: one cause has one line, however many repositories and shards it hit
   feed(away('a needs d1'), away('a needs d1'), away('b needs d1'), away('c needs d2', 'd2'), away('c needs d3', 'd3'));
   feed(failed('a', 4, 'd1'), failed('b', 12, 'd1'), failed('c', 4, 'd2'));
   feed(...['s0', 's1', 's2', 's3', 's4'].map(shard), { type: 'mended', what: 's5', where: 'd4' });
-  feed({ type: 'damage', what: 'all its shards', where: 'd3', detail: 'd3 is not there' });
+  feed({ type: 'no-answer', peer: 'd3', detail: 'd3 is not there' });
   assert.equal(stderr.text, '');
   reporter.finish({ code: 44 });
   assert.deepEqual(stderr.lines, [
@@ -203,8 +203,23 @@ test('quiet: one cause has one line, however many repositories and shards it hit
     'shardctl: c: 4 shards are only on d2',
     'damage: s0, s1, s2 and 2 more on d4: has too few replicas',
     'mended: s5 on d4',
-    'damage: all its shards on d3: d3 is not there',
+    'no answer: peer d3: d3 is not there',
   ]);
+});
+
+test('quiet: what an earlier run has told of a silent peer is not told again, whatever else has it for its cause', async () => {
+  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+  const cause = 'd1 is not there';
+  feed({ type: 'warning', message: `peer d1 is left out: ${cause}`, cause, known: true });
+  feed({ type: 'warning', message: '3 shards have fewer than 2 replicas', cause });
+  feed({ type: 'no-answer', peer: 'd1', detail: cause });
+  feed(
+    { type: 'no-answer', peer: 'd2', detail: 'd2 is not there' },
+    { type: 'no-answer', peer: 'd2', detail: 'd2 is not there', known: true },
+  );
+  feed({ type: 'back', peer: 'd3', since: '2026-11-25T12:00:00.000Z' });
+  reporter.finish({ code: 0 });
+  assert.deepEqual(stderr.lines, ['peer d3 answers again, after 2026-11-25T12:00:00.000Z', 'no answer: peer d2: d2 is not there']);
 });
 
 test('plain: of thousands that were mended on a peer ten are named, and how many more at the end; all of them with -v', () => {

@@ -24,6 +24,10 @@ export function problemLine(event: Event): string | undefined {
       return `not restored: ${event.path}: ${event.detail}`;
     case 'damage':
       return `damage: ${event.what} on ${event.where}: ${event.detail}`;
+    case 'no-answer':
+      return `no answer: peer ${event.peer}${event.shards === undefined ? '' : `, ${counted(event.shards, 'shard')}`}: ${event.detail}`;
+    case 'back':
+      return `peer ${event.peer} answers again, after ${event.since}`;
     case 'mended':
       return `mended: ${event.what} on ${event.where}`;
     case 'step-failed':
@@ -122,7 +126,7 @@ function resultLines(event: Event): string[] {
     case 'raised':
       return [`more replicas: ${formatCount(event.replicas)} of what was stored before, ${formatSize(event.bytes)}`];
     case 'waiting':
-      return [`peer ${event.peer} does not answer, and is waited for until ${event.until}: ${event.detail}`];
+      return [waitingLine(event)];
     case 'passed-over':
       return [`${event.repository}: passed over, ${event.reason}`];
     case 'links-kept':
@@ -132,6 +136,14 @@ function resultLines(event: Event): string[] {
     default:
       return [];
   }
+}
+
+function waitingLine({ peer, until, detail, replicas }: Extract<Event, { type: 'waiting' }>): string {
+  const fewer =
+    replicas === undefined
+      ? ''
+      : `; until then ${counted(replicas.made, 'replica')} of ${replicas.asked} ${replicas.made === 1 ? 'is' : 'are'} made`;
+  return `peer ${peer} does not answer, and is waited for until ${until}: ${detail}${fewer}`;
 }
 
 const KEPT_LINKS = {

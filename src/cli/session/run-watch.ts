@@ -79,6 +79,7 @@ function stateAfter(state: RunState, event: Event): RunState {
     case 'entry':
     case 'warning':
     case 'damage':
+    case 'no-answer':
     case 'failed':
     case 'step-failed':
       return { ...state, problems: state.problems + 1 };

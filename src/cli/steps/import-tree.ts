@@ -17,6 +17,7 @@ import { countAhead } from '../reporter/count-ahead.ts';
 import { peerPath } from '../session/peers.ts';
 import type { Session, SharedSession } from '../session/session.ts';
 import { gateOrder } from './gate-order.ts';
+import { graceOf } from './grace-of.ts';
 import { throttleAt } from './throttle.ts';
 
 /** What is imported, and how. */
@@ -38,7 +39,7 @@ export async function importTree(context: Context, session: SharedSession, choic
     request: requestOf(context, session, choice, options),
     home: { index, peers, spool, inTurn, heads, pending },
     control: {
-      ...controlOf(context),
+      ...controlOf(context, session),
       transfers: options.transfers,
       throttle: await throttleAt(options.bwlimit, context),
       toolVersion: context.version,
@@ -83,7 +84,7 @@ export async function planTree(
   return await planRun({
     request: requestOf(context, session, choice, options),
     home: { index, peers, pending: context.home.pending },
-    control: { ...controlOf(context), emit },
+    control: { ...controlOf(context, session), emit },
   });
 }
 
@@ -117,8 +118,12 @@ function gateOf(
   return { gate: gateOrder(own, config), ownGate: kept === undefined || Object.keys(kept).length === 0 ? undefined : kept };
 }
 
-function controlOf({ secondThread, signal, now }: Context): Pick<IngestControl, 'secondThread' | 'signal' | 'now'> {
-  return { secondThread, signal, now };
+type Control = Pick<IngestControl, 'secondThread' | 'signal' | 'now' | 'grace'>;
+
+/** Whoever runs `add` stands by, and hears of a silent peer at once. */
+function controlOf(context: Context, { config }: Pick<PlanSession, 'config'>): Control {
+  const { args, secondThread, signal, now } = context;
+  return { secondThread, signal, now, grace: graceOf(context, args.command.words === 'update' ? config : { grace: undefined }) };
 }
 
 export function exitCodeOf({ problems, gate }: Pick<Summary, 'problems' | 'gate'>): number {

@@ -1,16 +1,13 @@
 /** What every command that puts shards on peers, or moves them, needs of the home and the command line. */
 import { hostname } from 'node:os';
-import type { Config } from '../../home/config.ts';
 import { ownerOf } from '../../home/identity.ts';
-import { parseTime } from '../../home/times.ts';
-import { Grace } from '../../maintain/grace.ts';
 import type { Maintenance } from '../../maintain/maintenance.ts';
 import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
 import { Demands } from '../../storing/demand.ts';
-import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import type { StorageOptions } from '../command-line/storage-options.ts';
 import type { Session } from '../session/session.ts';
+import { graceOf } from './grace-of.ts';
 import { throttleAt } from './throttle.ts';
 
 /** @throws ShardctlError `BAD_CONFIG` when the rules that are told name a peer that is not set up */
@@ -25,19 +22,11 @@ export async function maintenanceRun(context: Context, { config, index, peers }:
     shardBytes: options.shardBytes ?? config.shardSize,
     transfers: options.transfers,
     throttle: await throttleAt(options.bwlimit, context),
-    grace: new Grace({ ms: graceMsOf(context, config), runs: home.runs, now, dryRun: context.args.flag('dry-run') }),
+    grace: graceOf(context, config),
     spool: home.spool,
     heads: home.heads,
     emit: (event) => reporter.event(event),
     signal,
     now,
   };
-}
-
-/** @throws ShardctlError `USAGE` */
-function graceMsOf({ args }: Context, { grace }: Config): number {
-  const told = args.text('grace');
-  const ms = parseTime(told ?? grace ?? '0');
-  if (ms === undefined) throw usage(`--grace "${told}" is not a time such as 90s, 30m or 6h`, args.command);
-  return ms;
 }

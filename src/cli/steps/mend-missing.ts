@@ -49,7 +49,7 @@ async function mendMissing(context: Context, limits: Limits): Promise<number> {
 }
 
 async function missing(run: Maintenance): Promise<Set<string>> {
-  return new Set(missingSomewhere(await standOf(run), run.grace));
+  return new Set(missingSomewhere(await standOf(run)));
 }
 
 /** What the command line asks for the repository that was updated is remembered by now, and says nothing of the others. */

@@ -41,7 +41,7 @@ export async function readAndMend(
   const read = new Set(statuses.flatMap(({ cid }) => (isRead(cid) ? [cid] : [])));
   // Each catalogue is to be on every peer, also on one that was silent when the others got theirs.
   const catalogues = statuses.flatMap(({ cid, number }) => (number === undefined ? [cid] : []));
-  const shards = new Set([...read, ...catalogues, ...missingSomewhere(statuses, maintenance.grace), ...withLosses(statuses)]);
+  const shards = new Set([...read, ...catalogues, ...missingSomewhere(statuses), ...withLosses(statuses)]);
   const repaired = await repair({ ...maintenance, readData: read, dryRun, part: { shards, isQuick: false } });
   if (!dryRun && count > 0) notePartsRead(home.runs, args.positionals, { first, count, parts });
   for (const line of lostLines(repaired.lost)) output.note(line);

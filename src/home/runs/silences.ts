@@ -1,18 +1,37 @@
 /**
- * `runs/silent.json`: since when each peer that does not answer has been silent. The first run that meets it silent writes its name there,
- * the first one that it answers takes it out. Like all of `runs/` it may be deleted at any time: the time is then counted anew.
+ * `runs/silent.json`: since when each peer that does not answer has been silent, and whether a run has told of it. The first run that meets
+ * it silent writes its name there, the first one that it answers takes it out. Like all of `runs/` it may be deleted at any time: the time
+ * is then counted anew.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** @param runs directory of the records @returns milliseconds since 1970, by the name of the peer */
-export function silencesIn(runs: string): ReadonlyMap<string, number> {
+export interface Silence {
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** A run has told of it: it is no news any more. */
+  readonly isTold: boolean;
+}
+
+/** What a run has heard of the peers. */
+export interface Heard {
+  /** Every peer of the home: who is not among them is a peer no more. */
+  readonly peers: readonly string[];
+  /** Those of them that did not answer. */
+  readonly silent: ReadonlySet<string>;
+  /** Those of them that were not asked. [none] */
+  readonly unasked?: ReadonlySet<string>;
+}
+
+/** @param runs directory of the records @returns by the name of the peer */
+export function silencesIn(runs: string): ReadonlyMap<string, Silence> {
   try {
     const noted = JSON.parse(readFileSync(pathIn(runs), 'utf8')) as Readonly<Record<string, unknown>>;
     return new Map(
-      Object.entries(noted).flatMap(([name, since]): [string, number][] => {
+      Object.entries(noted).flatMap(([name, value]): [string, Silence][] => {
+        const { since, told } = (value ?? {}) as { readonly since?: unknown; readonly told?: unknown };
         const at = typeof since === 'string' ? Date.parse(since) : Number.NaN;
-        return Number.isNaN(at) ? [] : [[name, at]];
+        return Number.isNaN(at) ? [] : [[name, { since: at, isTold: told === true }]];
       }),
     );
   } catch {
@@ -21,21 +40,37 @@ export function silencesIn(runs: string): ReadonlyMap<string, number> {
 }
 
 /**
- * @param asked every peer of the home, as this run has asked all of them: who is not among them is a peer no more
- * @param silent those of them that did not answer
+ * @param before what earlier runs have noted
  * @param now milliseconds since 1970; a note from the future, as after a clock was set back, counts from now
- * @returns since when each silent one has been silent
+ * @param tells whether this run tells of a peer that is silent since then
  */
-export function noteSilences(runs: string, asked: Iterable<string>, silent: ReadonlySet<string>, now: number): ReadonlyMap<string, number> {
-  const before = silencesIn(runs);
-  const since = new Map([...asked].filter((name) => silent.has(name)).map((name) => [name, Math.min(before.get(name) ?? now, now)]));
-  const text = textOf(since);
-  if (text !== textOf(before)) write(runs, since.size === 0 ? undefined : text);
-  return since;
+export function silencesAfter(
+  before: ReadonlyMap<string, Silence>,
+  { peers, silent, unasked }: Heard,
+  now: number,
+  tells: (since: number) => boolean,
+): ReadonlyMap<string, Silence> {
+  return new Map(
+    peers.flatMap((name): [string, Silence][] => {
+      const known = before.get(name);
+      if (unasked?.has(name) === true) return known === undefined ? [] : [[name, known]];
+      if (!silent.has(name)) return [];
+      const since = Math.min(known?.since ?? now, now);
+      return [[name, { since, isTold: known?.isTold === true || tells(since) }]];
+    }),
+  );
 }
 
-function textOf(since: ReadonlyMap<string, number>): string {
-  const noted = [...since].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, at]) => [name, new Date(at).toISOString()] as const);
+/** Writes nothing where nothing is different. */
+export function keepSilences(runs: string, before: ReadonlyMap<string, Silence>, after: ReadonlyMap<string, Silence>): void {
+  const text = textOf(after);
+  if (text !== textOf(before)) write(runs, after.size === 0 ? undefined : text);
+}
+
+function textOf(silences: ReadonlyMap<string, Silence>): string {
+  const noted = [...silences]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { since, isTold }]) => [name, { since: new Date(since).toISOString(), ...(isTold ? { told: true } : {}) }] as const);
   return `${JSON.stringify(Object.fromEntries(noted))}\n`;
 }
 

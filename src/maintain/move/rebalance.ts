@@ -59,7 +59,7 @@ export async function rebalance(run: MoveRun): Promise<Moved> {
 
 /** The shares of the peers that answer are larger than they will be when the others are back: what moves now would move back then. */
 function refuseToMoveAround({ peers, grace }: MoveRun, silent: readonly string[]): void {
-  grace?.note(peers.keys(), new Set(silent));
+  grace?.note({ peers: [...peers.keys()], silent: new Set(silent) });
   for (const name of silent) {
     const until = grace?.until(name);
     if (until === undefined) continue;

@@ -24,6 +24,6 @@ export function reads({ readData }: RepairRun, cid: string): boolean {
 /** Tells of a peer that does not answer: it is a finding when nobody waits for it any more. */
 export function tellSilence({ emit, grace }: RepairRun, peer: string, detail: string): void {
   const until = grace?.until(peer);
-  if (until === undefined) emit({ type: 'damage', what: 'all its shards', where: peer, detail });
+  if (until === undefined) emit({ type: 'no-answer', peer, detail, ...(grace?.isKnown(peer) === true ? { known: true } : {}) });
   else emit({ type: 'waiting', peer, until: new Date(until).toISOString(), detail });
 }

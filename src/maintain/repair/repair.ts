@@ -176,7 +176,7 @@ async function mendIdentities({ peers, dryRun, emit }: RepairRun): Promise<numbe
 /** Peers that should hold something and do not answer: one finding each. */
 async function silentPeers(run: RepairRun): Promise<Set<string>> {
   const silences = await silencesOf(run.peers.values());
-  run.grace?.note(run.peers.keys(), new Set(silences.keys()));
+  run.grace?.note({ peers: [...run.peers.keys()], silent: new Set(silences.keys()) });
   for (const [name, detail] of silences) tellSilence(run, name, detail);
   return new Set(silences.keys());
 }

@@ -8,6 +8,7 @@ import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
 import { Ledger, type LedgerRequest } from '../../storing/allocate/ledger.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import type { Demand } from '../../storing/demand.ts';
+import { lacking } from '../../storing/grace.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
 import { Copies, type Making } from './copies.ts';
 import { type RepairRun, reads, tellSilence } from './repair-run.ts';
@@ -125,11 +126,11 @@ export class ReplicaMender {
     { everywhere = false, anew }: MendOptions = {},
   ): Promise<Mended> {
     const { peers, dryRun, emit, grace } = this.#run;
+    const known = { peers, silent: this.#silent, grace };
     const { replication, allocateBy } = this.#demandOf(shard);
     const least = leastReplicas(replication, peers);
-    // A replica on a peer that is waited for counts as there.
-    const waited = silent.filter((name) => grace?.until(name) !== undefined).length;
-    const missing = Math.max(0, least - good.length - bad.length - waited);
+    const lackingWith = (holders: readonly string[]) => lacking(known, { least, allocateBy, holders, silentHolders: silent });
+    const missing = lackingWith([...good, ...bad]);
     const asIs = [...good, ...bad, ...silent];
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
     if (bad.length === 0 && missing === 0 && others.length === 0) {
@@ -147,13 +148,13 @@ export class ReplicaMender {
       const mended = await copy.give(bad);
       const holders = [...good, ...mended];
       if (!copy.isWhole && holders.length === 0) return hopeless;
-      const fewer = Math.max(0, least - holders.length - waited);
+      const fewer = lackingWith(holders);
       if (others.length > 0) await this.#announce(shard, others);
       const request = { replication: { min: 1, max: fewer }, allocateBy, holders, except: new Set(asIs) };
       const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, what, request);
       const added = await copy.give(chosen);
       holders.push(...added);
-      const verdict = holders.length + waited < least ? 'too few' : 'whole';
+      const verdict = lackingWith(holders) > 0 ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
       // The damaged copy could not be replaced. The next repair tries again; if other peers get the copy, `prune` removes this one.
       const unmended = bad.filter((name) => !mended.includes(name));

@@ -8,11 +8,11 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
+import { Grace } from '../../storing/grace.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
-import { Grace } from '../grace.ts';
 import { type Repaired, repair } from './repair.ts';
 import type { RepairRun } from './repair-run.ts';
 
@@ -121,18 +121,17 @@ test('a peer that falls silent in the middle is one finding, and none of its rep
   };
   const { mended, tooFew } = await repairHome();
   assert.deepEqual([mended, tooFew, opened], [0, 0, 2]);
-  const findings = events.filter((event) => event.type === 'damage');
-  assert.deepEqual(
-    findings.map(({ where, detail }) => [where, detail]),
-    [['three', 'no sign of life']],
-  );
+  const findings = events.filter((event) => event.type === 'damage' || event.type === 'no-answer');
+  assert.deepEqual(findings, [{ type: 'no-answer', peer: 'three', detail: 'no sign of life' }]);
 });
 
 const HOUR = 3_600_000;
 
 /** As a run at this hour that waits six hours. */
 function repairAt(hour: number): Promise<Repaired> {
-  return repairHome({ grace: new Grace({ ms: 6 * HOUR, runs: join(home.dir, 'runs'), now: () => hour * HOUR }) });
+  return repairHome({
+    grace: new Grace({ ms: 6 * HOUR, runs: join(home.dir, 'runs'), now: () => hour * HOUR, emit: (event) => void events.push(event) }),
+  });
 }
 
 /** Each shard has a replica on `one`. */
@@ -147,7 +146,7 @@ test('a silent peer is waited for until its grace is over, and only then healed 
       assert.deepEqual([added, tooFew, away], [0, 0, 0], `hour ${hour}`);
     }
     assert.deepEqual(
-      events.filter(({ type }) => type === 'damage'),
+      events.filter(({ type }) => type === 'damage' || type === 'no-answer'),
       [],
     );
     const [waiting] = events.filter((event) => event.type === 'waiting');

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { ShardctlError } from '../../core/errors.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { type Allocator, type Candidate, type Chosen, roomOf } from './allocators.ts';
+import { type Allocator, type Candidate, type Chosen, isAllowed, roomOf } from './allocators.ts';
 
 export interface AllocationRequest {
   /** CID of the shard. */
@@ -61,9 +61,7 @@ function eligible({
   except,
 }: Pick<AllocationRequest, 'candidates' | 'allocators' | 'holders' | 'except'>) {
   const has = new Set(holders?.map(({ name }) => name));
-  return candidates.filter(
-    ({ name }) => except?.has(name) !== true && !has.has(name) && allocators.every(({ only }) => only?.includes(name) ?? true),
-  );
+  return candidates.filter(({ name }) => except?.has(name) !== true && !has.has(name) && isAllowed(allocators, name));
 }
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {

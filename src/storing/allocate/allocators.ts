@@ -116,6 +116,11 @@ export function allocatorsAmong(peers: ReadonlyMap<string, unknown>, names: read
   });
 }
 
+/** Whether the rules let the peer have shards. */
+export function isAllowed(allocators: readonly Pick<Allocator, 'only'>[], peer: string): boolean {
+  return allocators.every(({ only }) => only?.includes(peer) ?? true);
+}
+
 /** For rules that a user states now. @throws ShardctlError `BAD_CONFIG` when one names a peer that is not set up */
 export function checkPeersNamed(peers: ReadonlyMap<string, unknown>, names: readonly string[]): void {
   const stranger = names.flatMap(peersNamed).find((name) => !peers.has(name));

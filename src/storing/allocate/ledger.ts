@@ -5,14 +5,19 @@
 import { createHash } from 'node:crypto';
 import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas, type Metric, mostReplicas, type Replication } from '../../core/model.ts';
+import { type Grace, leastNow } from '../grace.ts';
 import { type AllocationRequest, allocate, largestShard, shortage } from './allocate.ts';
-import { type Allocator, allocatorsAmong, type Candidate, type Chosen } from './allocators.ts';
+import { type Allocator, allocatorsAmong, type Candidate, type Chosen, isAllowed } from './allocators.ts';
 import { PeerMetrics, type PeerMetricsOptions, type Unanswered } from './peer-metrics.ts';
 
 export interface LedgerOptions extends PeerMetricsOptions {
   readonly replication: Replication;
   /** Names of allocators, in the order in which they decide. */
   readonly allocateBy: readonly string[];
+  /** Is told which peers do not answer, and says whether that is news. */
+  readonly grace?: Grace | undefined;
+  /** New shards may do for now without replicas for which there are only peers that `grace` waits for. [no] */
+  readonly mayDoWithFewer?: boolean;
   /** The peers' reserves may be used: what is given frees more than it takes. */
   readonly intoReserve?: boolean;
 }
@@ -45,33 +50,48 @@ export class Ledger {
   readonly #allocators: readonly Allocator[];
   readonly #metrics: PeerMetrics;
   readonly #accounts = new Map<string, Account>();
+  /** How many replicas of a shard can be made now: what is asked for, or with `mayDoWithFewer` less. */
+  #least: number;
   /** The first shard was allocated, and gave each peer its phase. */
   #isPhased = false;
 
   /**
-   * Asks every peer for its metric, all at once; one that does not answer is left out, with a warning.
-   * @throws ShardctlError `TOO_FEW_PEERS` when fewer answer than a shard needs replicas, `BAD_CONFIG` when an allocator is
+   * Asks every peer for its metric, all at once; one that does not answer is left out, with a warning, unless it is waited for.
+   * @throws ShardctlError `TOO_FEW_PEERS` when fewer answer than a shard needs replicas, or none, `BAD_CONFIG` when an allocator is
    * unknown, or names only peers that are not set up
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
     const ledger = new Ledger(options);
     const takers = [...options.peers.values()].filter(({ drained }) => drained !== true);
-    const least = leastReplicas(options.replication, options.peers);
-    const unanswered = await ledger.#metrics.askFirst(takers, least);
+    const asked = ledger.#least;
+    const unanswered = await ledger.#metrics.askFirst(takers, asked);
+    const drained = [...options.peers.keys()].filter((name) => !takers.some((taker) => taker.name === name));
+    const heard = { peers: [...options.peers.keys()], silent: new Set(unanswered.map(({ peer }) => peer)), unasked: new Set(drained) };
+    options.grace?.note(heard);
+    if (options.mayDoWithFewer === true) ledger.#least = ledger.#leastNow();
     const answering = ledger.#metrics.answering().length;
-    if (answering < least) throw tooFew(options, { least, answering, drained: options.peers.size - takers.length, unanswered });
-    for (const { peer, error } of unanswered) {
-      const hint = error.hint === undefined ? {} : { hint: error.hint };
-      const cause = ledger.silent().get(peer) ?? error.message;
-      options.emit({ type: 'warning', message: `peer ${peer} is left out: ${error.message}`, cause, ...hint });
-    }
+    if (answering < ledger.#least) throw tooFew(options, { least: asked, answering, drained: drained.length, unanswered });
+    ledger.#tellOf(unanswered, asked);
     return ledger;
   }
 
   private constructor(options: LedgerOptions) {
     this.#options = options;
+    this.#least = leastReplicas(options.replication, options.peers);
     this.#allocators = allocatorsAmong(options.peers, options.allocateBy);
     this.#metrics = new PeerMetrics(options, (name, metric) => this.#enter(name, metric));
+  }
+
+  /** What the run asks for each new shard: fewer replicas than it was told where it may do with fewer. */
+  get replication(): Replication {
+    return { ...this.#options.replication, min: this.#least };
+  }
+
+  /** Names of the silent peers that are waited for: what they hold counts as there. */
+  waited(): ReadonlySet<string> {
+    const { grace, mayDoWithFewer } = this.#options;
+    if (mayDoWithFewer !== true) return new Set();
+    return new Set([...this.silent().keys()].filter((name) => grace?.until(name) !== undefined));
   }
 
   /** Free bytes of each peer that answers, as last heard. */
@@ -164,6 +184,28 @@ export class Ledger {
     const account = this.#accounts.get(name);
     if (account !== undefined) account.arrived = account.arrived.filter(({ at }) => at > metric.at);
     else this.#accounts.set(name, { underWay: 0, arrived: [], given: 0, phase: this.#isPhased ? 1 : 0 });
+  }
+
+  #leastNow(): number {
+    const isMeant = (name: string) => isAllowed(this.#allocators, name);
+    const answering = this.#metrics.answering().filter(([{ name }]) => isMeant(name)).length;
+    return leastNow({ least: this.#least, answering, waited: [...this.waited()].filter(isMeant).length });
+  }
+
+  #tellOf(unanswered: readonly Unanswered[], asked: number): void {
+    const { emit, grace, mayDoWithFewer } = this.#options;
+    for (const { peer, error } of unanswered) {
+      const until = mayDoWithFewer === true ? grace?.until(peer) : undefined;
+      if (until !== undefined) {
+        const fewer = this.#least < asked ? { replicas: { asked, made: this.#least } } : {};
+        emit({ type: 'waiting', peer, until: new Date(until).toISOString(), detail: error.message, ...fewer });
+        continue;
+      }
+      const hint = error.hint === undefined ? {} : { hint: error.hint };
+      const known = grace?.isKnown(peer) === true ? { known: true as const } : {};
+      const cause = this.silent().get(peer) ?? error.message;
+      emit({ type: 'warning', message: `peer ${peer} is left out: ${error.message}`, cause, ...hint, ...known });
+    }
   }
 
   #setPhases(cid: string): void {

@@ -44,7 +44,11 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
     for (const { cid, peers: before } of lacking)
       usableShards.placed({ cid, peers: (now.get(cid) ?? []).filter((name) => !before.includes(name)) });
   }
-  const left = shards.filter((shard) => usableShards.holdersOf(index.shard(shard.number) ?? shard).length < least);
+  const waited = ledger.waited();
+  const left = shards.filter((shard) => {
+    const known = index.shard(shard.number) ?? shard;
+    return usableShards.holdersOf(known).length + known.peers.filter((name) => waited.has(name)).length < least;
+  });
   if (left.length === 0) return;
   const [cause = `too few peers for ${least} replicas`] = ledger.silent().values();
   emit({
@@ -78,6 +82,9 @@ function neededBy({ index, repository }: RaiseRun, shards: readonly PlacedShard[
 function copiesOf(run: RaiseRun, { ledger, usableShards }: Known, holding: Holding, least: number): PlannedMove[] {
   const confirmed = usableShards.holdersOf(holding);
   const { cid, carBytes, peers } = holding;
+  // Nothing is wrong with what lies on peers that do not answer: it cannot be copied now.
+  const silent = ledger.silent();
+  if (confirmed.length === 0 && peers.some((name) => silent.has(name))) return [];
   const replication = { min: 1, max: least - recorded(run, holding) };
   try {
     const names = ledger.allocate({ cid, bytes: carBytes, replication, holders: peers });

@@ -17,7 +17,7 @@ const HANGS_AFTER_MS = 300_000;
 /** Commands that change nothing in the home. */
 const READS = new Set(['get', 'verify', 'snapshots', 'status']);
 /** Events that say why a command failed, and what one has done. */
-const TROUBLES = new Set(['damage', 'warning', 'exit']);
+const TROUBLES = new Set(['damage', 'no-answer', 'warning', 'exit']);
 const RESULTS = new Set(['pruned', 'repaired', 'moved']);
 
 /** What befalls a command. It is run in a process of its own then. */
