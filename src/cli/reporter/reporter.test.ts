@@ -207,21 +207,6 @@ test('quiet: one cause has one line, however many repositories and shards it hit
   ]);
 });
 
-test('quiet: what an earlier run has told of a silent peer is not told again, whatever else has it for its cause', async () => {
-  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
-  const cause = 'd1 is not there';
-  feed({ type: 'warning', message: `peer d1 is left out: ${cause}`, cause, known: true });
-  feed({ type: 'warning', message: '3 shards have fewer than 2 replicas', cause });
-  feed({ type: 'no-answer', peer: 'd1', detail: cause });
-  feed(
-    { type: 'no-answer', peer: 'd2', detail: 'd2 is not there' },
-    { type: 'no-answer', peer: 'd2', detail: 'd2 is not there', known: true },
-  );
-  feed({ type: 'back', peer: 'd3', since: '2026-11-25T12:00:00.000Z' });
-  reporter.finish({ code: 0 });
-  assert.deepEqual(stderr.lines, ['peer d3 answers again, after 2026-11-25T12:00:00.000Z', 'no answer: peer d2: d2 is not there']);
-});
-
 test('plain: of thousands that were mended on a peer ten are named, and how many more at the end; all of them with -v', () => {
   const mended = (at: number): Event => ({ type: 'mended', what: `shard ${at}`, where: at < 3 ? 'd1' : 'd4' });
   const events = Array.from({ length: 2003 }, (_, at) => mended(at));
