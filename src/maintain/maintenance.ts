@@ -1,6 +1,7 @@
 /** What `prune`, `repair`, `rm`, `rename`, `rebalance` and `peers drain` are given. */
+
+import type { Grace } from '../storing/allocate/grace.ts';
 import type { Demands } from '../storing/demand.ts';
-import type { Grace } from '../storing/grace.ts';
 import type { OpenHome, RunControl } from '../storing/open-home.ts';
 
 export interface Maintenance extends OpenHome, RunControl {

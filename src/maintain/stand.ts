@@ -1,5 +1,5 @@
 /** How the replicas stand now, by the word of the peers: what is under its policy, and what `repair` could do something about. */
-import { lacking } from '../storing/grace.ts';
+import { lacking } from '../storing/allocate/grace.ts';
 import type { Maintenance } from './maintenance.ts';
 import { type Replica, replicasHeld, type ShardStatus, shardStatuses } from './shard-status.ts';
 

@@ -2,8 +2,8 @@
 import type { GateOrder } from '../core/gate.ts';
 import type { ByteString, CidProfile, Trust } from '../core/model.ts';
 import type { OwnGate } from '../core/verdict.ts';
+import type { Grace } from '../storing/allocate/grace.ts';
 import type { Demand } from '../storing/demand.ts';
-import type { Grace } from '../storing/grace.ts';
 import type { OpenHome, RunControl } from '../storing/open-home.ts';
 import type { MaxDelete } from './deletion-guard.ts';
 import type { SecondThread } from './scan/second-thread.ts';

@@ -1,7 +1,7 @@
 /** How long a run waits for silent peers: by its option, else as the home is set to. */
 import type { Config } from '../../home/config.ts';
 import { parseTime } from '../../home/times.ts';
-import { Grace } from '../../storing/grace.ts';
+import { Grace } from '../../storing/allocate/grace.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 

@@ -8,7 +8,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { Grace } from '../../storing/grace.ts';
+import { Grace } from '../../storing/allocate/grace.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';

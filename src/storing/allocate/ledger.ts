@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas, type Metric, mostReplicas, type Replication } from '../../core/model.ts';
-import { type Grace, leastNow } from '../grace.ts';
 import { type AllocationRequest, allocate, largestShard, shortage } from './allocate.ts';
 import { type Allocator, allocatorsAmong, type Candidate, type Chosen, isAllowed } from './allocators.ts';
+import { type Grace, leastNow } from './grace.ts';
 import { PeerMetrics, type PeerMetricsOptions, type Unanswered } from './peer-metrics.ts';
 
 export interface LedgerOptions extends PeerMetricsOptions {

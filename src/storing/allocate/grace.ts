@@ -2,10 +2,10 @@
  * How long a silent peer is waited for, and whether its silence is news. A machine that is restarted, or a disk that is moved, comes back
  * with all that it holds: to make its replicas anew meanwhile would copy terabytes, which are surplus an hour later.
  */
-import type { Emit } from '../core/events.ts';
-import { type Heard, keepSilences, type Silence, silencesAfter, silencesIn } from '../home/runs/silences.ts';
-import type { Peer } from '../peer/peer.ts';
-import { allocatorsOf, isAllowed } from './allocate/allocators.ts';
+import type { Emit } from '../../core/events.ts';
+import { type Heard, keepSilences, type Silence, silencesAfter, silencesIn } from '../../home/runs/silences.ts';
+import type { Peer } from '../../peer/peer.ts';
+import { allocatorsOf, isAllowed } from './allocators.ts';
 
 export interface GraceSettings {
   /** Milliseconds; 0 waits for nobody. */

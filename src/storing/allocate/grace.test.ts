@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import type { Event } from '../core/events.ts';
+import type { Event } from '../../core/events.ts';
 import { Grace, lacking } from './grace.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'shardctl-grace-'));
