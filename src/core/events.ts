@@ -167,6 +167,8 @@ export interface Summary {
     readonly kinds: readonly GateKind[];
     readonly count: number;
     readonly asBefore?: number;
+    /** Files that indexes name and the filters leave out, of those that this run has looked for; absent for none. */
+    readonly leftOut?: number;
   };
   /** True when the gate had held this snapshot back, and this run has made it the head: something else was asked of the gate. */
   readonly released?: true;

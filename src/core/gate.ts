@@ -31,6 +31,8 @@ export interface JudgedTree extends StoredTree {
   readonly head: StoredTree | undefined;
   /** What differs between `passed` and this tree, with everything below a directory that came or went; costs what the difference costs. Nothing when there is no `passed`. */
   changes(): AsyncIterable<PathChange>;
+  /** Whether the repository's filters leave out a file at this path, or a directory above it. They know nothing of symlinks. */
+  leavesOut(path: ByteString): boolean;
 }
 
 export interface StoredTree {
@@ -47,6 +49,8 @@ export interface StoredTree {
 
 export interface JudgedEntry {
   readonly kind: EntryKind;
+  /** Where it lies: the path that was asked for, with symlinks replaced by what they lead to. */
+  readonly at: ByteString;
   /** Bytes of a file; 0 for a directory. */
   readonly size: number;
   /** CID of its root. Two files with the same one have the same bytes. */

@@ -60,6 +60,8 @@ export interface Verdict {
   readonly contradictions: readonly Contradiction[];
   /** How many more there are, all of which `JudgedTree.head` has, too. */
   readonly asBefore: number;
+  /** How many files that were looked for the filters leave out, so that nothing is contradicted. */
+  readonly leftOut: number;
   /** Programs without which some indexes could not be read: these indexes are not judged. */
   readonly lacking: readonly Lack[];
 }
@@ -74,7 +76,7 @@ export interface Lack {
 export const MOST_CONTRADICTIONS = 100;
 
 /** Changed when judges find more or less in the same tree than they did before: what an older one has passed is then judged as a whole. */
-export const GATE_VERSION = 1;
+export const GATE_VERSION = 2;
 
 /** What a repository, or the home, asks of the gate; what is absent is as the home is set to, or as DEFAULT_GATE. */
 export type OwnGate = { readonly [Key in keyof GateConfig]?: GateConfig[Key] | undefined };
@@ -92,6 +94,8 @@ export interface Judgement extends Pick<Verdict, 'kinds' | 'count' | 'contradict
   readonly outcome: GateOutcome;
   /** See `Verdict.asBefore`; absent for none. */
   readonly asBefore?: number;
+  /** See `Verdict.leftOut`; absent for none. */
+  readonly leftOut?: number;
   /** See `Verdict.lacking`, without the counts; absent for none. */
   readonly lacking?: readonly string[];
   /** What the gate was asked for, and by which version: another one may find something else. */

@@ -21,13 +21,13 @@ export function packageGate(setting: GateSetting): Gate {
   return async (tree, signal) => {
     if (setting.kinds === 'off') return new Findings().verdict();
     const findings = await new Judging(setting, tree, signal).findings();
-    await setApartOld(findings, tree, (only) => new Judging(setting, asNew(tree.head ?? tree), signal, only).findings());
+    await setApartOld(findings, tree, (only) => new Judging(setting, asNew(tree.head ?? tree, tree), signal, only).findings());
     return findings.verdict();
   };
 }
 
 /** Of which nothing was passed. */
-function asNew(tree: StoredTree): JudgedTree {
+function asNew(tree: StoredTree, { leavesOut }: JudgedTree): JudgedTree {
   return {
     entry: (path) => tree.entry(path),
     names: (path) => tree.names(path),
@@ -35,6 +35,7 @@ function asNew(tree: StoredTree): JudgedTree {
     passed: undefined,
     head: undefined,
     changes: async function* () {},
+    leavesOut,
   };
 }
 

@@ -24,7 +24,7 @@ const DEEPEST = 100;
 const RELEASES = ['InRelease', 'Release'];
 const PACKAGES = /^(?:Packages|Sources)(?:\.\w+)?$/;
 
-/** Copies of a directory count once, where they come first: what is below is the same. */
+/** A directory counts once, where it lies: symlinks to it are not followed, and of copies the first one counts, as what is below is the same. */
 export async function* allRepositories(tree: StoredTree, signal: AbortSignal): AsyncGenerator<Repository> {
   yield* walked(tree, '', 0, new Set(), signal);
 }
@@ -46,7 +46,7 @@ async function* walked(
     if (isNoDirectory(name) || name === REPODATA || name === '-' || (isArchive && (name === 'dists' || name === 'pool'))) continue;
     const path = joinBytes(directory, name);
     const entry = await tree.entry(path);
-    if (entry?.kind !== DIRECTORY) continue;
+    if (entry?.kind !== DIRECTORY || entry.at !== path) continue;
     const id = hexOfId(entry.id);
     if (met.has(id)) continue;
     met.add(id);

@@ -6,6 +6,17 @@ import type { Contradiction, Verdict } from '../core/verdict.ts';
 import { accept } from '../maintain/accept.ts';
 import type { TestHome } from './run.ts';
 
+/** Of a tree in which there is nothing to judge. */
+export const NOTHING_FOUND: Verdict = {
+  kinds: [],
+  read: { indexes: 0, entries: 0, hashedBytes: 0 },
+  count: 0,
+  contradictions: [],
+  asBefore: 0,
+  leftOut: 0,
+  lacking: [],
+};
+
 export class FakeGate {
   /** For each tree that was judged: whether there was one that had been passed, and the paths that differ from it. */
   readonly asked: { readonly hadPassed: boolean; readonly changed: readonly string[] }[] = [];
@@ -28,12 +39,11 @@ export class FakeGate {
         missing.push({ kind: 'debian', what: 'missing', index: 'index', path, detail: 'is missing' });
     }
     return {
+      ...NOTHING_FOUND,
       kinds: index === undefined ? [] : ['debian'],
       read: { indexes: index === undefined ? 0 : 1, entries: named.length, hashedBytes: 0 },
       count: missing.length,
       contradictions: missing.slice(0, 100),
-      asBefore: 0,
-      lacking: [],
     };
   }
 }

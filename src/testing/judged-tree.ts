@@ -12,6 +12,7 @@ export interface TreeOptions {
   /** A file of more bytes has several leaves: its hash is not known by its root. */
   readonly leafBytes?: number;
   readonly mtimeNs?: ReadonlyMap<ByteString, bigint>;
+  readonly leavesOut?: (path: ByteString) => boolean;
 }
 
 const SLASH = '/';
@@ -68,15 +69,22 @@ export class MemoryTree implements StoredTree {
     const content = this.files.get(path);
     if (content === undefined) {
       if (!this.directories.has(path)) return undefined;
-      return { kind: DIRECTORY, size: 0, id: { codec: DAG_PB, digest: this.#digestOf(path) }, sha256: undefined, mtimeNs };
+      return { kind: DIRECTORY, at: path, size: 0, id: { codec: DAG_PB, digest: this.#digestOf(path) }, sha256: undefined, mtimeNs };
     }
     if (!Buffer.isBuffer(content)) {
       const target = Buffer.from(content.to);
-      return { kind: SYMLINK, size: target.length, id: { codec: DAG_PB, digest: this.#digestOf(path) }, sha256: undefined, mtimeNs };
+      return {
+        kind: SYMLINK,
+        at: path,
+        size: target.length,
+        id: { codec: DAG_PB, digest: this.#digestOf(path) },
+        sha256: undefined,
+        mtimeNs,
+      };
     }
     const digest = this.#digestOf(path);
     const isOneLeaf = content.length <= (this.#options.leafBytes ?? Number.POSITIVE_INFINITY);
-    return { kind: FILE, size: content.length, id: { codec: DAG_PB, digest }, sha256: isOneLeaf ? digest : undefined, mtimeNs };
+    return { kind: FILE, at: path, size: content.length, id: { codec: DAG_PB, digest }, sha256: isOneLeaf ? digest : undefined, mtimeNs };
   }
 
   /** Of a file its hash; of a directory that of its names with theirs. */
@@ -127,6 +135,7 @@ export function judgedTree(
     entry: (path) => tree.entry(path),
     names: (path) => tree.names(path),
     bytes: (file) => tree.bytes(file),
+    leavesOut: options?.leavesOut ?? (() => false),
     changes: async function* (): AsyncGenerator<PathChange> {
       if (passed === undefined) return;
       const paths = new Set([...passed.directories.keys(), ...passed.files.keys(), ...tree.directories.keys(), ...tree.files.keys()]);

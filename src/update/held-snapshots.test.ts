@@ -6,9 +6,10 @@ import fc from 'fast-check';
 import { ShardctlError } from '../core/errors.ts';
 import type { GateOrder } from '../core/gate.ts';
 import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
+import type { Verdict } from '../core/verdict.ts';
 import { sampled } from '../testing/depth.ts';
 import { beginEach } from '../testing/each.ts';
-import { acceptIn, FakeGate } from '../testing/fake-gate.ts';
+import { acceptIn, FakeGate, NOTHING_FOUND } from '../testing/fake-gate.ts';
 import { type Ran, type RunOptions, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 
@@ -97,14 +98,7 @@ test('a held snapshot becomes the head by a run that asks no gate, by one that o
   await run({
     gate: {
       ...gate.order('hold', 'other'),
-      judge: async () => ({
-        kinds: [],
-        read: { indexes: 0, entries: 0, hashedBytes: 0 },
-        count: 0,
-        contradictions: [],
-        asBefore: 0,
-        lacking: [],
-      }),
+      judge: async () => NOTHING_FOUND,
     },
   });
   assert.equal(gate.asked.length, judged);
@@ -149,13 +143,7 @@ test('what the head has too does not hold the next tree, and is not passed eithe
   writeTree(dir, { index: 'gone\n', a: '1' });
   await run({ gate: undefined });
   writeFileSync(join(dir, 'a'), '22');
-  const verdict = {
-    kinds: ['debian'],
-    read: { indexes: 1, entries: 1, hashedBytes: 0 },
-    count: 0,
-    contradictions: [],
-    lacking: [],
-  } as const;
+  const verdict: Verdict = { ...NOTHING_FOUND, kinds: ['debian'], read: { indexes: 1, entries: 1, hashedBytes: 0 } };
   const heads: boolean[] = [];
   const old: GateOrder = {
     ...gate.order(),

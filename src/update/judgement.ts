@@ -8,6 +8,7 @@ import { parseCid } from '../dag/cid.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { treeToJudge } from '../read/tree/stored-tree.ts';
 import type { IngestRun } from './ingest-run.ts';
+import { compileFilter } from './scan/filter.ts';
 
 /**
  * Judges a tree whose shards are placed.
@@ -20,8 +21,8 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
   const passed = before.findLast((snapshot) => isPassed(snapshot, gate));
   const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
   const verdict = await verdictOn(run, gate.judge, { root, passed, head: head?.tree === passed?.tree ? undefined : head });
-  tellLacking(run, verdict);
-  const { kinds, count, contradictions, asBefore, lacking } = verdict;
+  tellLacking(run, verdict, before.at(-1));
+  const { kinds, count, contradictions, asBefore, leftOut, lacking } = verdict;
   return {
     outcome: outcomeOf(verdict, gate, head),
     by: gate.by,
@@ -29,6 +30,7 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
     count,
     contradictions,
     ...(asBefore === 0 ? {} : { asBefore }),
+    ...(leftOut === 0 ? {} : { leftOut }),
     ...(lacking.length === 0 ? {} : { lacking: lacking.map(({ program }) => program) }),
   };
 }
@@ -50,8 +52,9 @@ function isPassed({ gate: known }: SnapshotRecord, { by, has }: GateOrder): bool
   return known?.outcome === 'passed' && known.by === by && !(known.lacking ?? []).some((program) => has(program));
 }
 
-function tellLacking({ request, control }: IngestRun, { lacking }: Verdict): void {
-  if (lacking.length === 0) return;
+/** @param newest of which it was told already what could not be read in it */
+function tellLacking({ request, control }: IngestRun, { lacking }: Verdict, newest: SnapshotRecord | undefined): void {
+  if (lacking.every(({ program }) => newest?.gate?.lacking?.includes(program))) return;
   const counts = lacking.map(({ program, indexes }) => `${indexes} that \`${program}\` unpacks`).join(', ');
   const total = lacking.reduce((sum, { indexes }) => sum + indexes, 0);
   control.emit({
@@ -78,8 +81,9 @@ async function verdictOn(run: IngestRun, judge: Gate, { root, passed, head }: Tr
   const { signal } = run.control;
   const blocks = placedBlocks(run.home.index, run.home.peers, { signal });
   const shown = head && parseCid(head.tree);
+  const { leavesOut } = compileFilter(run.request.filters);
   const against = async (before: BlockId | undefined) =>
-    await judge(treeToJudge({ root, passed: before, head: shown, blocks, signal }), signal);
+    await judge(treeToJudge({ root, passed: before, head: shown, blocks, signal, leavesOut }), signal);
   try {
     if (passed === undefined) return await against(undefined);
     return await against(parseCid(passed.tree)).catch((error: unknown) => {

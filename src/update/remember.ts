@@ -39,7 +39,8 @@ export async function remember(
   else if (JSON.stringify(record) !== JSON.stringify(index.repository(repository))) await index.saveRepository(record);
   const shown = head === snapshot.number ? snapshot : index.snapshot(repository, head);
   if (shown !== undefined) await showHead(move, shown);
-  tellJudgement(control.emit, snapshot, head, newest);
+  // What a run has warned of is no news as long as nothing has changed; what is held back is.
+  if (snapshot.gate?.outcome !== 'warned' || newest.gate?.outcome !== 'warned') tellJudgement(control.emit, snapshot, head, newest);
   return snapshot;
 }
 

@@ -83,7 +83,7 @@ export const OPTIONS = {
     value: 'FILE',
     help: 'keys of which one must have signed a Debian mirror, for gpgv; may be repeated; remembered as --gate [signatures are not checked]',
   },
-  against: { value: 'KINDS', help: 'instead, hold the indexes of these kinds, debian,rpm,npm,pypi, against the files that are stored' },
+  against: { value: 'KINDS', help: 'instead, compare what is stored with its indexes of these kinds, debian,rpm,npm,pypi; auto: of all' },
   'metrics-file': { value: 'FILE', help: 'write metrics for the node_exporter textfile collector, for example FILE.prom' },
   'lock-wait': { value: 'SECONDS', help: 'wait for another run in this home [0]' },
 

@@ -87,6 +87,26 @@ test('with --gate-action warn it is the head at once, and with --gate off nothin
   assert.equal(program.succeeds('cat', `debian/${HELLO}/hello-doc_3_all.deb`).stdout, contentOf('hello-doc', 3));
 });
 
+test('what the filters leave out is not missed, is counted, and is missed, as before, when they leave it out no more', {
+  skip: sample(),
+}, () => {
+  sync(1);
+  const added = program.succeeds('add', 'debian', '--exclude', 'hello-doc_*');
+  assert.match(added.stdout, /gate +debian: indexes and files agree; 1 file that they name left out by the filters/);
+  rmSync(mirror(HELLO, 'hello-doc_1_all.deb'));
+  put(mirror('README'), 'more');
+  program.succeeds('update');
+  assert.match(program.succeeds('verify', '--against', 'auto', 'debian').stdout, /as they say; 1 file left out by the filters/);
+  const [judged] = program
+    .succeeds('verify', '--against', 'auto', '--json')
+    .stdout.split('\n')
+    .map((line) => JSON.parse(line || '{}'));
+  assert.deepEqual([judged.kinds, judged.count, judged.leftOut], [['debian'], 0, 1]);
+  put(mirror('README'), 'still more');
+  // Readers of the head do not find it either.
+  assert.match(program.succeeds('add', 'debian').stdout, /gate +debian: 1 contradiction, as before/);
+});
+
 test('what is held back stays held back when the home is lost', { skip: sample() }, () => {
   sync(1);
   program.succeeds('peers', 'add', 'local', 'disk');

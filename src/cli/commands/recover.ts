@@ -109,21 +109,21 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
   return code;
 }
 
-function lines({ repository, snapshots, number, held, tree, shards, blocks, bytes, missing }: Recovered): string[] {
+function lines({ repository, snapshots, number, heldBack, tree, shards, blocks, bytes, missing }: Recovered): string[] {
   const size = `${counted(shards, 'shard')}, ${counted(blocks, 'block')}, ${formatSize(bytes)}`;
   const out = [`${repository}: recovered ${counted(snapshots, 'snapshot')}, ${size}`];
   // The root of what is held back is nobody's to publish.
   if (number > 0) out.push(`root ${tree}`);
-  if (held !== undefined) out.push(heldBackLine(repository, number, held));
+  if (heldBack !== undefined) out.push(heldBackLine(repository, number, heldBack));
   if (missing.length > 0)
     out.push(`${counted(missing.length, 'shard')} missing: \`shardctl add\` the source again to store the blocks anew`);
   return out;
 }
 
-function heldBackLine(repository: string, head: number, held: number): string {
-  const name = shellWord(`${repository}@${held}`);
+function heldBackLine(repository: string, head: number, heldBack: number): string {
+  const name = shellWord(`${repository}@${heldBack}`);
   const stays = head === 0 ? 'there is no head' : `the head is ${repository}@${head}`;
-  return `held back by the gate, as its home noted: ${repository}@${held}; ${stays}; \`shardctl accept ${name}\` makes it the head all the same`;
+  return `held back by the gate, as its home noted: ${repository}@${heldBack}; ${stays}; \`shardctl accept ${name}\` makes it the head all the same`;
 }
 
 /** What a home noted is believed as far as it decides where shards go. */

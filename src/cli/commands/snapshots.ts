@@ -28,7 +28,7 @@ export async function run(context: Context): Promise<number> {
 }
 
 function lines(snapshots: readonly Snapshot[]): string[] {
-  const rows = snapshots.map(({ repository, number, time, files, bytes, shards, cid, tree, tags, held }) => [
+  const rows = snapshots.map(({ repository, number, time, files, bytes, shards, cid, tree, tags, contradictions }) => [
     `${repository}@${number}`,
     time,
     formatCount(files),
@@ -36,10 +36,10 @@ function lines(snapshots: readonly Snapshot[]): string[] {
     formatCount(shards),
     cid,
     tree,
-    [...tags, ...(held === undefined ? [] : ['(held back by the gate)'])].join(', '),
+    [...tags, ...(contradictions === undefined ? [] : ['(held back by the gate)'])].join(', '),
   ]);
   // Scripts that cut columns find them where they were.
-  const [heads, layout] = snapshots.some(({ tags, held }) => tags.length > 0 || held !== undefined)
+  const [heads, layout] = snapshots.some(({ tags, contradictions }) => tags.length > 0 || contradictions !== undefined)
     ? [['TAGS'], 'llrrrlll']
     : [[], 'llrrrll'];
   return table([['SNAPSHOT', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'CID', 'ROOT', ...heads], ...rows], layout);

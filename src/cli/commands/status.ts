@@ -234,9 +234,9 @@ function repositoryTable(repositories: readonly Repository[]): string[] {
 /** What the gate holds back of newer snapshots than the heads, with the first reason. */
 function heldLines(repositories: readonly Repository[], index: Index): string[] {
   return repositories.flatMap(({ name, newest }) => {
-    if (newest?.held === undefined) return [];
+    if (newest?.contradictions === undefined) return [];
     const ref = `${name}@${newest.number}`;
-    const found = counted(newest.held, 'contradiction');
+    const found = counted(newest.contradictions, 'contradiction');
     const [first] = index.snapshot(name, newest.number)?.gate?.contradictions ?? [];
     const why = first === undefined ? '' : ` (${first.path === '' ? '' : `${displayPath(first.path)}: `}${displayText(first.detail)})`;
     return [`held back by the gate: ${ref}, with ${found}${why}; \`shardctl accept ${shellWord(ref)}\` makes it the head`];

@@ -229,7 +229,11 @@ function standingText({ gate, released }: Summary): string {
   return released === true ? '; the gate has held it back, and lets it through now: it is the head' : '';
 }
 
-function gateText({ outcome, count, asBefore = 0 }: NonNullable<Summary['gate']>): string {
+function gateText(gate: NonNullable<Summary['gate']>): string {
+  return `${standText(gate)}${gate.leftOut === undefined ? '' : `; ${counted(gate.leftOut, 'file')} that they name left out by the filters`}`;
+}
+
+function standText({ outcome, count, asBefore = 0 }: NonNullable<Summary['gate']>): string {
   if (outcome === 'passed') return 'indexes and files agree';
   if (count === 0) return `${counted(asBefore, 'contradiction')}, as before`;
   return `${counted(count, 'contradiction')}${outcome === 'accepted' ? ', accepted' : ''}${asBefore > 0 ? `, and ${formatCount(asBefore)} as before` : ''}`;

@@ -78,6 +78,8 @@ export type Result =
       number: number;
       kinds: readonly string[];
       count: number;
+      /** Files that indexes name and the repository's filters leave out. */
+      leftOut: number;
       indexes: number;
       entries: number;
       hashedBytes: number;
@@ -146,7 +148,7 @@ export type Result =
 
 export interface SnapshotResult {
   /** Contradictions for which the gate holds it back; absent where it does not. */
-  readonly held?: number;
+  readonly contradictions?: number;
   readonly number: number;
   readonly cid: string;
   readonly tree: string;

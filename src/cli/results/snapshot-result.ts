@@ -18,7 +18,7 @@ export function snapshotResult(snapshot: SnapshotRecord, index: Index): Snapshot
     bytes,
     shards: shards.length,
     replicas: replicas.reduce((a, b) => Math.min(a, b), replicas[0] ?? 0),
-    ...(isHeld(snapshot) ? { held: snapshot.gate?.count ?? 0 } : {}),
+    ...(isHeld(snapshot) ? { contradictions: snapshot.gate?.count ?? 0 } : {}),
     tags: tagsOf(index.repository(repository)?.tags, number),
   };
 }

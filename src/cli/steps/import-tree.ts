@@ -101,7 +101,7 @@ function requestOf(context: Context, { config, index, peers }: PlanSession, choi
     replication: own.replication ?? config.replication,
     allocateBy: own.allocateBy ?? config.allocateBy,
     shardBytes: options.shardBytes ?? config.shardSize,
-    ...gateOf(context, { config, index }, choice.repository, options),
+    ...gateOf(context, { config, index }, choice, options),
   };
 }
 
@@ -109,13 +109,13 @@ function requestOf(context: Context, { config, index, peers }: PlanSession, choi
 function gateOf(
   { args }: Context,
   { config, index }: Pick<PlanSession, 'config' | 'index'>,
-  repository: string,
+  { repository, filters }: ImportChoice,
   { gate: told }: RunOptions,
 ): Pick<ImportRequest, 'gate' | 'ownGate'> {
   const known = index?.repository(repository)?.gate;
   const own = { ...known, ...told };
   const kept = args.command.words === 'add' ? own : known;
-  return { gate: gateOrder(own, config), ownGate: kept === undefined || Object.keys(kept).length === 0 ? undefined : kept };
+  return { gate: gateOrder(own, config, filters), ownGate: kept === undefined || Object.keys(kept).length === 0 ? undefined : kept };
 }
 
 type Control = Pick<IngestControl, 'secondThread' | 'signal' | 'now' | 'grace'>;

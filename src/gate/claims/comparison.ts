@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { JudgedEntry, JudgedTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
+import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import type { ContradictionWhat, GateKind } from '../../core/verdict.ts';
 import type { ChangedPaths } from './changed-paths.ts';
 import { type Algorithm, type Claim, type NoUnpacker, UnreadableIndex } from './claim.ts';
@@ -96,7 +97,7 @@ export class Comparison {
     });
   }
 
-  /** @returns whether the file is there and as claimed; if not, that is noted */
+  /** @returns whether the file is there and as claimed; if not, that is noted, unless the filters leave it out */
   async check(kind: GateKind, index: ByteString, claim: Claim): Promise<boolean> {
     const fail = (what: ContradictionWhat, detail: string) => {
       this.findings.contradict({ kind, what, index, path: claim.path ?? claim.named, detail });
@@ -104,7 +105,7 @@ export class Comparison {
     };
     if (claim.path === undefined) return fail('missing', 'leads out of the tree');
     const entry = await this.tree.entry(claim.path);
-    if (entry === undefined) return fail('missing', 'is not there');
+    if (entry === undefined) return (await this.leavesOut(claim.path)) ? false : fail('missing', 'is not there');
     if (entry.kind !== FILE) return fail('missing', 'is no file');
     if (claim.size !== undefined && claim.size !== entry.size)
       return fail('size', `is ${bytes(entry.size)} and should be ${bytes(claim.size)}`);
@@ -112,6 +113,22 @@ export class Comparison {
     const { algorithm, hex } = claim.digest;
     if ((await this.#hashOf(entry, algorithm)) === hex) return true;
     return fail('hash', `has another ${algorithm} than the index says`);
+  }
+
+  /** Whether the filters leave out what an index names here and is not there; that is counted. */
+  async leavesOut(path: ByteString): Promise<boolean> {
+    const isLeftOut = this.tree.leavesOut(path) || this.tree.leavesOut(await this.#placeOf(path));
+    if (isLeftOut) this.findings.leftOut++;
+    return isLeftOut;
+  }
+
+  /** Where something at this path would lie: the symlinks on the way are replaced, as far as it is there. */
+  async #placeOf(path: ByteString): Promise<ByteString> {
+    for (let { above } = partsOf(path); above !== ''; { above } = partsOf(above)) {
+      const directory = await this.tree.entry(above);
+      if (directory !== undefined) return joinBytes(directory.at, path.slice(above.length + 1));
+    }
+    return path;
   }
 
   /** Does what reads an index; one that cannot be read is a contradiction. */

@@ -12,6 +12,8 @@ export class Findings {
   indexes = 0;
   entries = 0;
   hashedBytes = 0;
+  /** See `Verdict.leftOut`. */
+  leftOut = 0;
   #beyond = 0;
   #asBefore = 0;
   readonly #kept = new Map<string, Contradiction>();
@@ -49,6 +51,7 @@ export class Findings {
       count: this.#kept.size + this.#beyond,
       contradictions: keys.flatMap((key) => this.#kept.get(key) ?? []),
       asBefore: this.#asBefore,
+      leftOut: this.leftOut,
       lacking: [...this.#lacking].map(([program, count]) => ({ program, indexes: count })),
     };
   }

@@ -23,6 +23,7 @@ export async function judgeArchive(comparison: Comparison, archive: ByteString, 
     findings.kinds.add('debian');
     if (!hasRelease) {
       const release = joinBytes(path, 'Release');
+      if ((await comparison.leavesOut(release)) || (await comparison.leavesOut(joinBytes(path, 'InRelease')))) continue;
       findings.contradict({
         kind: 'debian',
         what: 'missing',
@@ -33,7 +34,7 @@ export async function judgeArchive(comparison: Comparison, archive: ByteString, 
       continue;
     }
     releases.push(joinBytes(path, 'InRelease'), joinBytes(path, 'Release'));
-    await new SuiteJudge(comparison, path, keyrings).judge(async () => archive);
+    await new SuiteJudge(comparison, path, keyrings, false).judge(async () => archive);
   }
   await judgeTraces(comparison, archive, releases);
 }
@@ -42,7 +43,7 @@ export async function judgeArchive(comparison: Comparison, archive: ByteString, 
 export async function judgeFlatArchive(comparison: Comparison, directory: ByteString, keyrings: readonly string[]): Promise<void> {
   comparison.findings.kinds.add('debian');
   await judgeProgress(comparison, directory);
-  const judge = new SuiteJudge(comparison, directory, keyrings);
+  const judge = new SuiteJudge(comparison, directory, keyrings, true);
   await judge.judge(async (index) => await baseOfFlat(comparison, directory, index()));
 }
 

@@ -31,10 +31,13 @@ export class SuiteJudge {
   readonly #comparison: Comparison;
   readonly #suite: ByteString;
   readonly #keyrings: readonly string[];
+  readonly #isFlat: boolean;
 
-  constructor(comparison: Comparison, suite: ByteString, keyrings: readonly string[]) {
+  /** @param isFlat of a flat archive, whose packages are named by indexes beside the `Release` alone: others are of a suite that lies elsewhere */
+  constructor(comparison: Comparison, suite: ByteString, keyrings: readonly string[], isFlat: boolean) {
     this.#comparison = comparison;
     this.#suite = suite;
+    this.#isFlat = isFlat;
     this.#keyrings = keyrings;
   }
 
@@ -102,10 +105,10 @@ export class SuiteJudge {
       }
     }
     const name = partsOf(path).name;
-    if (name !== 'Packages' && name !== 'Sources') return;
+    if ((name !== 'Packages' && name !== 'Sources') || (this.#isFlat && partsOf(path).above !== this.#suite)) return;
     const packings = PACKED.flatMap((packing) => there.find((claim) => packingOf(claim.named) === packing) ?? []);
     if (packings.length === 0) {
-      if (isIntact && (await this.#hasOthersBeside(path, named)))
+      if (isIntact && (await this.#hasOthersBeside(path, named)) && !(await this.#isLeftOut(claims)))
         findings.contradict({ kind: 'debian', what: 'missing', index: release, path, detail: 'is not there in any packing' });
       return;
     }
@@ -155,10 +158,16 @@ export class SuiteJudge {
     yield* stanzasOf(unpacked(packingOf(named), of.bytes(entry), this.#comparison.signal));
   }
 
+  /** Whether the filters leave out this index in some packing: the others may never have been there. */
+  async #isLeftOut(claims: readonly Claim[]): Promise<boolean> {
+    for (const { path } of claims) if (path !== undefined && (await this.#comparison.leavesOut(path))) return true;
+    return false;
+  }
+
   /** In a flat archive, whose index lies beside its `Release`, there is nothing that could be left out. */
   async #hasOthersBeside(stem: ByteString, named: ReadonlySet<ByteString | undefined>): Promise<boolean> {
     const { above } = partsOf(stem);
-    return above === this.#suite || (await this.#comparison.tree.names(above)).some((name) => named.has(joinBytes(above, name)));
+    return this.#isFlat || (await this.#comparison.tree.names(above)).some((name) => named.has(joinBytes(above, name)));
   }
 
   async #checkSignature(inRelease: ByteString, release: ByteString): Promise<void> {

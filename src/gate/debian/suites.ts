@@ -21,11 +21,7 @@ export async function* suitesOf(tree: StoredTree, archive: ByteString): AsyncGen
 }
 
 async function* below(tree: StoredTree, directory: ByteString, levels: number, met: Set<string>): AsyncGenerator<Suite> {
-  for (const name of await tree.names(directory)) {
-    if (name.startsWith('.')) continue;
-    const path = joinBytes(directory, name);
-    const entry = await tree.entry(path);
-    if (entry?.kind !== DIRECTORY) continue;
+  for (const { path, entry } of await directoriesIn(tree, directory)) {
     const id = hexOfId(entry.id);
     if (met.has(id)) continue;
     met.add(id);
@@ -34,6 +30,19 @@ async function* below(tree: StoredTree, directory: ByteString, levels: number, m
     else if (await hasIndexes(tree, path, names)) yield { path, directory: entry, hasRelease: false };
     else if (levels > 1) yield* below(tree, path, levels - 1, met);
   }
+}
+
+/** Those that lie there before those that symlinks lead to: a suite is told of by its own name, which stays when `stable` leads elsewhere. */
+async function directoriesIn(tree: StoredTree, directory: ByteString): Promise<readonly { path: ByteString; entry: JudgedEntry }[]> {
+  const own: { path: ByteString; entry: JudgedEntry }[] = [];
+  const others: typeof own = [];
+  for (const name of await tree.names(directory)) {
+    if (name.startsWith('.')) continue;
+    const path = joinBytes(directory, name);
+    const entry = await tree.entry(path);
+    if (entry?.kind === DIRECTORY) (entry.at === path ? own : others).push({ path, entry });
+  }
+  return [...own, ...others];
 }
 
 /** Whether a component of it has a directory for an architecture or for sources. */

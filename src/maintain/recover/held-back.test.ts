@@ -69,7 +69,7 @@ test('what the gate held back in the lost home is held back in the new one, and 
     assert.equal((await home.add(dir, { gate: new FakeGate().order() })).summary.gate?.outcome, 'passed');
     assert.deepEqual(await home.damage(), []);
   });
-  assert.deepEqual([back.snapshots, back.number, back.held, back.snapshot], [4, 3, 4, good?.cid]);
+  assert.deepEqual([back.snapshots, back.number, back.heldBack, back.snapshot], [4, 3, 4, good?.cid]);
 });
 
 test('where all are held back there is no head until one is accepted', async () => {
@@ -80,7 +80,7 @@ test('where all are held back there is no head until one is accepted', async () 
     await acceptIn(home, 1);
     assert.equal(readFileSync(join(home.dir, 'heads', 'test'), 'utf8').trim(), torn?.cid);
   });
-  assert.deepEqual([back.number, back.held, back.snapshot], [0, 1, torn?.cid]);
+  assert.deepEqual([back.number, back.heldBack, back.snapshot], [0, 1, torn?.cid]);
 });
 
 test('a note can name no snapshot that is not there, and a head that heads/ knows stays the head', async () => {

@@ -41,7 +41,7 @@ export interface Recovered extends TakenShards {
   /** Number of the head; 0 where the gate holds all of them back. */
   readonly number: number;
   /** Number of the newest snapshot where the gate holds it back. */
-  readonly held?: number;
+  readonly heldBack?: number;
   /** CIDs of the head; where there is none, of the newest. */
   readonly snapshot: string;
   readonly tree: string;
@@ -180,11 +180,21 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
   // Nobody says any more how many replicas were asked for: what is there is not to become less with the next update or drain.
   const replication = replicationSeen(shown.shards.flatMap((shard) => index.shard(shard) ?? []));
   const told = { ...(replication === undefined ? {} : { replication }), ...demandOf(read.file.repository, owners) };
-  const newest = records.length > head ? { held: records.length } : {};
+  const heldBack = records.length > head ? records.length : undefined;
+  const newest = heldBack === undefined ? {} : { held: heldBack };
   const record = { name: repository, source, head, ...newest, profile, chunker: undefined, metadata, filters: [], ...told };
   await commitSnapshot(run, record, shown);
   const former = { formerName: read.file.repository, owners };
-  return { repository, snapshots: records.length, number: head, ...newest, snapshot: cid, tree, ...former, ...taken };
+  return {
+    repository,
+    snapshots: records.length,
+    number: head,
+    ...(heldBack === undefined ? {} : { heldBack }),
+    snapshot: cid,
+    tree,
+    ...former,
+    ...taken,
+  };
 }
 
 /**

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { ShardctlError } from '../../core/errors.ts';
 import type { JudgedEntry, JudgedTree, PathChange, StoredTree } from '../../core/gate.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, SYMLINK } from '../../core/model.ts';
-import { partsOf } from '../../core/path-bytes.ts';
+import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import { type DagNode, onlyLeafOf } from '../../dag/node-reader.ts';
 import type { Blocks } from '../blocks/block-source.ts';
 import type { DecodedNode } from './decoded-nodes.ts';
@@ -22,12 +22,18 @@ interface EntryBlock extends BlockId {
   readonly rawBytes: number;
 }
 
+/** A directory that was found, and where it lies. */
+interface Directory {
+  readonly node: DecodedNode;
+  readonly at: ByteString;
+}
+
 export class TreeInShards implements StoredTree {
   readonly root: BlockId;
   readonly #blocks: Blocks;
   readonly #paths: TreePaths;
   /** The directory that was looked into last: judges ask one directory for several names. */
-  #last: { readonly path: ByteString; readonly directory: DecodedNode | undefined } | undefined;
+  #last: { readonly path: ByteString; readonly directory: Directory | undefined } | undefined;
 
   /** @param paths decoded directories, which trees of the same repository share */
   constructor(root: BlockId, blocks: Blocks, paths: TreePaths) {
@@ -40,19 +46,20 @@ export class TreeInShards implements StoredTree {
     const { above, name } = partsOf(path);
     if (name === '' || name === '.' || name === '..') return await this.#found(path);
     const directory = await this.#directory(above);
-    const link = directory && (await this.#paths.nodes.linkNamed(directory, name, this.#blocks, () => {}));
+    const link = directory && (await this.#paths.nodes.linkNamed(directory.node, name, this.#blocks, () => {}));
     if (link === undefined) return undefined;
     const { codec, digest } = link;
+    const at = joinBytes(directory.at, name);
     // Of a raw block nobody but the block itself says how long it is; trees without modes and times alone have such files.
-    if (codec === RAW) return judged({ codec, digest, kind: FILE, node: undefined, rawBytes: (await this.#blocks.read(digest)).length });
+    if (codec === RAW) return judged({ codec, digest, kind: FILE, node: undefined, rawBytes: (await this.#blocks.read(digest)).length }, at);
     const { kind, node } = await this.#paths.nodes.read({ codec, digest }, this.#blocks);
-    return kind === SYMLINK ? await this.#found(path) : judged({ codec, digest, kind, node, rawBytes: 0 });
+    return kind === SYMLINK ? await this.#found(path) : judged({ codec, digest, kind, node, rawBytes: 0 }, at);
   }
 
   async names(path: ByteString): Promise<readonly ByteString[]> {
     const directory = await this.#directory(path);
     if (directory === undefined) return [];
-    return (await linksOf({ ...directory.id, kind: DIRECTORY, content: directory.node }, this.#blocks)).map(({ name }) => name);
+    return (await linksOf({ ...directory.node.id, kind: DIRECTORY, content: directory.node.node }, this.#blocks)).map(({ name }) => name);
   }
 
   async *bytes({ id, kind }: JudgedEntry): AsyncGenerator<Uint8Array> {
@@ -65,13 +72,13 @@ export class TreeInShards implements StoredTree {
     const found = await this.#at(path);
     if (found === undefined) return undefined;
     const rawBytes = found.codec === RAW ? (await this.#blocks.read(found.digest)).length : 0;
-    return judged({ ...found, rawBytes });
+    return judged({ ...found, rawBytes }, found.path);
   }
 
-  async #directory(path: ByteString): Promise<DecodedNode | undefined> {
+  async #directory(path: ByteString): Promise<Directory | undefined> {
     if (this.#last?.path === path) return this.#last.directory;
     const found = await this.#at(path);
-    const directory = found?.kind === DIRECTORY ? await this.#paths.nodes.read(found, this.#blocks) : undefined;
+    const directory = found?.kind === DIRECTORY ? { node: await this.#paths.nodes.read(found, this.#blocks), at: found.path } : undefined;
     this.#last = { path, directory };
     return directory;
   }
@@ -94,17 +101,20 @@ export interface TreesToJudge {
   readonly head?: BlockId | undefined;
   readonly blocks: Blocks;
   readonly signal: AbortSignal;
+  /** See core/gate.ts; absent where there are no filters. */
+  readonly leavesOut?: ((path: ByteString) => boolean) | undefined;
 }
 
 /** The tree that is to be judged, with the one that was passed before. */
-export function treeToJudge({ root, passed, head, blocks, signal }: TreesToJudge): JudgedTree {
+export function treeToJudge({ root, passed, head, blocks, signal, leavesOut = () => false }: TreesToJudge): JudgedTree {
   const paths = new TreePaths();
   const tree = new TreeInShards(root, blocks, paths);
   async function* changes(): AsyncGenerator<PathChange> {
     if (passed === undefined) return;
-    const [before, now] = [await readEntry(passed, blocks), await readEntry(root, blocks)];
-    for await (const change of treeChanges(before, now, { blocks, signal })) {
-      yield { path: change.path, before: change.old && judged(blockOf(change.old)), now: change.now && judged(blockOf(change.now)) };
+    const [older, newer] = [await readEntry(passed, blocks), await readEntry(root, blocks)];
+    for await (const change of treeChanges(older, newer, { blocks, signal })) {
+      const { path, old, now } = change;
+      yield { path, before: old && judged(blockOf(old), path), now: now && judged(blockOf(now), path) };
     }
   }
   return {
@@ -114,6 +124,7 @@ export function treeToJudge({ root, passed, head, blocks, signal }: TreesToJudge
     passed: passed === undefined ? undefined : new TreeInShards(passed, blocks, paths),
     head: head === undefined ? undefined : new TreeInShards(head, blocks, paths),
     changes,
+    leavesOut,
   };
 }
 
@@ -122,9 +133,9 @@ function blockOf({ codec, digest, kind, content }: TreeEntry): EntryBlock {
   return { codec, digest, kind, node: undefined, rawBytes: content.data.length };
 }
 
-function judged({ codec, digest, kind, node, rawBytes }: EntryBlock): JudgedEntry {
+function judged({ codec, digest, kind, node, rawBytes }: EntryBlock, at: ByteString): JudgedEntry {
   const size = kind === DIRECTORY ? 0 : (node?.fileBytes ?? rawBytes);
-  return { kind, size, id: { codec, digest }, sha256: kind === FILE ? sha256Of(digest, node) : undefined, mtimeNs: node?.mtimeNs };
+  return { kind, at, size, id: { codec, digest }, sha256: kind === FILE ? sha256Of(digest, node) : undefined, mtimeNs: node?.mtimeNs };
 }
 
 /** The hash of a file's bytes where no more than its root has to be read for it. */

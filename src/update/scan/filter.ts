@@ -10,6 +10,8 @@ import { Matcher, parsePattern } from './pattern.ts';
 
 export interface Filter {
   excludes(path: ByteString, isDirectory: boolean): boolean;
+  /** Whether a file at this path is left out: by itself, or with a directory above it, which is not descended into. */
+  leavesOut(path: ByteString): boolean;
 }
 
 interface Rule {
@@ -20,10 +22,16 @@ interface Rule {
 /** @param rules lines `- PATTERN` or `+ PATTERN`, patterns as byte strings */
 export function compileFilter(rules: readonly ByteString[]): Filter {
   const compiled = rules.map(compileRule);
+  const excludes: Filter['excludes'] = (path, isDirectory) => {
+    for (const rule of compiled) if (rule.matches(path, isDirectory)) return rule.exclude;
+    return false;
+  };
   return {
-    excludes(path, isDirectory) {
-      for (const rule of compiled) if (rule.matches(path, isDirectory)) return rule.exclude;
-      return false;
+    excludes,
+    leavesOut(path) {
+      if (compiled.length === 0) return false;
+      for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) if (excludes(path.slice(0, end), true)) return true;
+      return excludes(path, false);
     },
   };
 }

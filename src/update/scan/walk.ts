@@ -24,7 +24,7 @@ import type { Led, Links } from './links.ts';
 import type { Recall } from './recall.ts';
 
 export interface WalkOptions {
-  readonly filter: Filter;
+  readonly filter: Pick<Filter, 'excludes'>;
   /** Given where symlinks are stored as what they lead to. */
   readonly links?: Links | undefined;
   /** What the sweep has just found. */
