@@ -47,11 +47,12 @@ export class TreeInShards implements StoredTree {
     if (name === '' || name === '.' || name === '..') return await this.#found(path);
     const directory = await this.#directory(above);
     const link = directory && (await this.#paths.nodes.linkNamed(directory.node, name, this.#blocks, () => {}));
-    if (link === undefined) return undefined;
+    if (directory === undefined || link === undefined) return undefined;
     const { codec, digest } = link;
     const at = joinBytes(directory.at, name);
     // Of a raw block nobody but the block itself says how long it is; trees without modes and times alone have such files.
-    if (codec === RAW) return judged({ codec, digest, kind: FILE, node: undefined, rawBytes: (await this.#blocks.read(digest)).length }, at);
+    if (codec === RAW)
+      return judged({ codec, digest, kind: FILE, node: undefined, rawBytes: (await this.#blocks.read(digest)).length }, at);
     const { kind, node } = await this.#paths.nodes.read({ codec, digest }, this.#blocks);
     return kind === SYMLINK ? await this.#found(path) : judged({ codec, digest, kind, node, rawBytes: 0 }, at);
   }
