@@ -25,9 +25,11 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-/** From those that nobody can do anything about to those that a later run may put right. */
+/** From those that nobody can do anything about to those that a later run may put right. Who stops a run is to hear that it was stopped. */
 const WORST_FIRST: readonly number[] = [
   EXIT.bug,
+  EXIT.terminated,
+  EXIT.interrupted,
   EXIT.newerFormat,
   EXIT.damage,
   EXIT.noSpace,

@@ -19,5 +19,8 @@ export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose'
 /** Accepted by every command that a timer may run. */
 export const PROBLEM: readonly OptionName[] = ['on-problem', 'hook-timeout'];
 
+/** Accepted by every command that moves a head and is no timer's. */
+export const COMMIT: readonly OptionName[] = ['on-commit', 'hook-timeout'];
+
 /** Accepted by every command that puts shards on peers. */
 export const TRANSFER: readonly OptionName[] = ['allocate-by', 'transfers', 'bwlimit'];

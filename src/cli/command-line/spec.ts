@@ -1,5 +1,5 @@
 /** Every command, with its arguments and options. */
-import { type CommandSpec, PROBLEM, TRANSFER } from './command-spec.ts';
+import { COMMIT, type CommandSpec, PROBLEM, TRANSFER } from './command-spec.ts';
 import { COPIES_COMMANDS } from './copies-spec.ts';
 import type { OptionName } from './options.ts';
 import { PEERS_COMMANDS } from './peers-spec.ts';
@@ -90,7 +90,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'accept',
     arguments: ['NAME@N'],
     summary: 'make a snapshot the head that the gate holds back',
-    options: ['publish', 'lock-wait'],
+    options: ['publish', ...COMMIT, 'lock-wait'],
     examples: ['shardctl accept debian@8'],
   },
   {
@@ -211,7 +211,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'recover',
     arguments: ['[NAME|CID…]'],
     summary: 'make a lost home anew from what its peers hold; without a name, list what is there',
-    options: ['from', 'all', 'owner', 'token-file', 'name', 'source', 'lock-wait'],
+    options: ['from', 'all', 'owner', 'token-file', 'name', 'source', ...COMMIT, 'lock-wait'],
     examples: [
       'shardctl recover --from /mnt/disk1 --from /mnt/disk2',
       'shardctl recover debian --from /mnt/disk1 --from /mnt/disk2 --source /srv/mirror/debian',
@@ -236,7 +236,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'import-car',
     arguments: ['FILE'],
     summary: 'make a snapshot of a tree that came as a CAR; - is stdin',
-    options: ['name', 'root', 'shard-size', 'replication', ...TRANSFER, 'root-only', 'lock-wait'],
+    options: ['name', 'root', 'shard-size', 'replication', ...TRANSFER, ...COMMIT, 'root-only', 'lock-wait'],
     examples: ['shardctl import-car /media/usb/debian.car --name debian'],
   },
   {

@@ -9,12 +9,14 @@ import { resolveRef } from '../command-line/ref.ts';
 import { counted } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { writing } from '../session/session.ts';
+import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, reporter } = context;
   const ref = args.argument(0);
   if (!/@\d+$/.test(ref)) throw usage(`which snapshot? name it by its number: "${ref}" is whatever is the newest`, args.command);
   requireHome(home);
+  await checkHookTimeout(context);
   return await writing(context, async (session) => {
     const { index, peers } = session;
     const { snapshot } = resolveRef(ref, index);
@@ -32,7 +34,7 @@ export async function run(context: Context): Promise<number> {
       );
     }
     if (args.flag('publish')) await (await import('../steps/publish-snapshot.ts')).publishAfter(context, session, repository);
-    await (await import('../steps/import-tree.ts')).tellOfHead(context, session, repository, undefined);
+    await tellOfHead(context, session, repository);
     return EXIT.done;
   });
 }

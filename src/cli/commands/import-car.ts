@@ -16,6 +16,7 @@ import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { peersOrDefault, writing } from '../session/session.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
+import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, json, now, output, quiet, version } = context;
@@ -25,6 +26,7 @@ export async function run(context: Context): Promise<number> {
   const repository = checkRepositoryName(name);
   const options = storageOptions(context.args);
   const path = absolute(file);
+  await checkHookTimeout(context);
   if (file !== '-') await assertFile(path, file);
   const started = now();
   const imported = await writing(context, async (session) => {
@@ -39,7 +41,9 @@ export async function run(context: Context): Promise<number> {
     const called = file === '-' ? 'the CAR on stdin' : file;
     const root = args.text('root');
     const chosen = root === undefined ? {} : { root };
-    return await importCar({ ...run, ...demand, ...chosen, repository, car, name: called, profileOf, toolVersion: version });
+    const done = await importCar({ ...run, ...demand, ...chosen, repository, car, name: called, profileOf, toolVersion: version });
+    await tellOfHead(context, session, repository);
+    return done;
   });
   const seconds = (now() - started) / 1000;
   if (args.flag('root-only') && !json) output.line(imported.tree);

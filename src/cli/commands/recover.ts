@@ -21,6 +21,7 @@ import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
 import { writing } from '../session/session.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
+import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute } = context;
@@ -68,6 +69,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
   const { args, absolute, home, json, now, quiet, reporter, signal } = context;
   const name = args.text('name');
   const source = args.text('source');
+  await checkHookTimeout(context);
   const code = await writing(context, async (session) => {
     if (from.length === 0 && session.peers.size === 0)
       throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
@@ -103,6 +105,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
           : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
       ]);
     }
+    for (const { repository } of recovered) await tellOfHead(context, session, repository);
     return recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
   });
   await tellNeighbours(context);

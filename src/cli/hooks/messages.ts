@@ -25,7 +25,7 @@ export interface CommitMessage extends Message {
   readonly snapshot: string;
   readonly files: number;
   readonly bytes: number;
-  /** Absent when an earlier run has made the snapshot, and this one only tells of it. */
+  /** Absent when this run has not counted them: an earlier one has made the snapshot, or it came whole (`import-car`, `recover`). */
   readonly changedEntries?: number;
   readonly newBytes?: number;
 }

@@ -15,9 +15,10 @@ import type { Context } from '../command-line/context.ts';
 import type { RunOptions } from '../command-line/run-options.ts';
 import { countAhead } from '../reporter/count-ahead.ts';
 import { peerPath } from '../session/peers.ts';
-import type { Session, SharedSession } from '../session/session.ts';
+import type { SharedSession } from '../session/session.ts';
 import { gateOrder } from './gate-order.ts';
 import { graceOf } from './grace-of.ts';
+import { checkHookTimeout, tellOfHead } from './tell-of-head.ts';
 import { throttleAt } from './throttle.ts';
 
 /** What is imported, and how. */
@@ -50,18 +51,6 @@ export async function importTree(context: Context, session: SharedSession, choic
   if (context.args.flag('publish')) await (await import('./publish-snapshot.ts')).publishAfter(context, session, choice.repository);
   await tellOfHead(context, session, choice.repository, summary);
   return summary;
-}
-
-/** A mistake in the command is found before the run, not after hours. */
-async function checkHookTimeout({ args }: Context): Promise<void> {
-  if (args.text('hook-timeout') !== undefined) (await import('../hooks/hook-settings.ts')).hookTimeoutMs(args, undefined);
-}
-
-/** Runs the hook `--on-commit`, where there is one, for a head of which it was not told yet. @param made what this run has done */
-export async function tellOfHead(context: Context, session: Session, repository: string, made: Summary | undefined): Promise<void> {
-  const own = session.index.repository(repository)?.upkeep?.onCommit;
-  if ((context.args.text('on-commit') ?? own ?? session.config.onCommit) === undefined) return;
-  await (await import('../hooks/commit-hook.ts')).runCommitHook(context, session, repository, made);
 }
 
 /** As much of a session as a plan needs. */
