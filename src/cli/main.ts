@@ -4,6 +4,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { behindCommit, EXIT, errnoOf, ioError, isShortage, messageOf, ShardctlError } from '../core/errors.ts';
 import type { Event } from '../core/events.ts';
+import { loadFailure } from '../core/open-files.ts';
 import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
@@ -217,7 +218,8 @@ async function fallbackReporter(argv: readonly string[], output: Output): Promis
   return (await import('./reporter/quiet.ts')).quietReporter(output);
 }
 
-function exitOf(error: unknown): Exit {
+function exitOf(thrown: unknown): Exit {
+  const error = loadFailure(thrown);
   if (error instanceof ShardctlError) {
     const { code, message, hint } = error;
     return { code: error.exitCode, error: hint === undefined ? { code, message } : { code, message, hint } };

@@ -1,10 +1,10 @@
 /** One process that serves: opens the home, listens, and ends in good order. */
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { displayText } from '../../core/display.ts';
 import { messageOf } from '../../core/errors.ts';
+import { mostOpenFiles } from '../../core/open-files.ts';
 import { DEFAULT_CONFIG } from '../../home/config.ts';
 import { readIdentity } from '../../home/identity.ts';
 import { Index } from '../../index/index.ts';
@@ -176,15 +176,4 @@ function mostConnections(mostFiles: number | undefined): number {
   // Not Linux: what the system refuses, it refuses.
   if (mostFiles === undefined) return process.platform === 'win32' ? MOST_CONNECTIONS : MOST_CONNECTIONS / 16;
   return Math.max(Math.min(FEW_CONNECTIONS, Math.floor(mostFiles / 4)), Math.min(MOST_CONNECTIONS, mostFiles - OTHER_FILES));
-}
-
-/** Files that this process may have open; undefined where the system does not say. */
-function mostOpenFiles(): number | undefined {
-  try {
-    const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
-    if (soft === 'unlimited') return Number.POSITIVE_INFINITY;
-    return soft === undefined ? undefined : Number(soft);
-  } catch {
-    return undefined;
-  }
 }
