@@ -17,7 +17,6 @@ import type { Extent, OpenFile } from '../stored/stored-blocks.ts';
 import { WINDOW_BYTES, windowBuffers } from '../stored/window-buffers.ts';
 import { assertSize } from '../tree/file-data.ts';
 import { type FileBlocks, type FileToRead, type LeafPart, leavesOf } from './file-leaves.ts';
-import { holdFiles } from './held-files.ts';
 
 /** Bytes that follow one another in the file. Valid until the next window is asked for. */
 export type Window = readonly Uint8Array[];
@@ -51,7 +50,6 @@ export async function* fileBytes(
   let ahead: Promise<ReadWindow> | undefined;
   /** That of the window which the caller has. */
   let given: Buffer | undefined;
-  let letGo = () => {};
   const rows = rowsOf(file, from, to, blocks);
   try {
     let at = from;
@@ -72,14 +70,11 @@ export async function* fileBytes(
       if (given !== undefined) spare.push(given);
       given = undefined;
       if (at === to) break;
-      // After the first window, which somebody waits for. Most files have no second one.
-      if (isFirst) letGo = await holdFiles(file, at, to, blocks);
     }
     if (at < to) throw new ShardctlError('DAMAGE', `${cidText(file, 1)} has fewer bytes than it says`);
   } finally {
     const last = await ahead?.catch(() => undefined);
     await rows.return();
-    letGo();
     for (const buffer of spare) windowBuffers.give(buffer);
     if (areCopied && given !== undefined) windowBuffers.give(given);
     if (last?.buffer !== undefined) windowBuffers.give(last.buffer);

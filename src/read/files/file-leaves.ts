@@ -12,7 +12,10 @@ import { assertFileNode, assertSize } from '../tree/file-data.ts';
 import { Repetition } from '../tree/repetition.ts';
 
 /** What is needed of the home's blocks. */
-export type FileBlocks = Pick<StoredBlocks, 'read' | 'sizeOf' | 'extentOf' | 'extentNow'>;
+export interface FileBlocks extends Pick<StoredBlocks, 'read' | 'sizeOf' | 'extentOf' | 'extentNow'> {
+  /** All blocks of the view, where these are what one request sees of them. */
+  readonly ofView?: FileBlocks;
+}
 
 export interface FileToRead extends BlockId {
   /** The file's own node; undefined when the file is one raw leaf. */

@@ -81,6 +81,11 @@ export class OpenCar implements OpenFile {
     return !this.#isLeft;
   }
 
+  /** Somebody still reads it: if its file is removed, it cannot be opened again. */
+  get isHeld(): boolean {
+    return this.#holders > 0;
+  }
+
   get heldBytes(): number {
     return this.#offsets.offsets.heldBytes;
   }

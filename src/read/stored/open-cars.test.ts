@@ -95,6 +95,19 @@ test('a file that nobody has used for a minute is closed: if it was removed, its
   cars.close();
 });
 
+test('a file that somebody holds is not closed while nobody else uses it: a client may take longer than a minute', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const cars = new OpenCars(new OffsetsCache(undefined, Date.now));
+  const car = await cars.open(shardAt(0).cid, peerWith());
+  car?.hold();
+  for (let minute = 0; minute < 3; minute++) t.mock.timers.tick(60_000);
+  assert.equal(cars.get(shardAt(0).cid), car);
+  car?.release();
+  for (let minute = 0; minute < 2; minute++) t.mock.timers.tick(60_000);
+  assert.equal(cars.get(shardAt(0).cid), undefined);
+  cars.close();
+});
+
 test('a shard is opened by its manifest once, however many ask, and in the next process not at all', async () => {
   const cache = join(dir, 'cache');
   const opened: string[] = [];

@@ -126,7 +126,7 @@ export class OpenCars {
         // A home that takes its mark from the shard moves it out of sight for a moment, even if another home counts on it.
         if (errno === 'ENOENT' && (await peer.has(cid))) return openSync(path, 'r');
         if (NO_DESCRIPTOR.has(errno) && this.#cars.size > 0) {
-          for (const car of [...this.#cars.values()]) this.leave(car);
+          for (const car of [...this.#cars.values()]) if (!car.isHeld) this.leave(car);
           await immediate();
           return openSync(path, 'r');
         }
@@ -144,20 +144,25 @@ export class OpenCars {
     this.#heldBytes += car.heldBytes;
     this.#descriptors += car.descriptors;
     car.usedAt = ++this.#steps;
-    while (this.#cars.size > 1 && (this.#descriptors > MOST_DESCRIPTORS || this.#heldBytes > MOST_HELD_BYTES))
-      this.leave(this.#oldest(car));
+    while (this.#descriptors > MOST_DESCRIPTORS || this.#heldBytes > MOST_HELD_BYTES) {
+      const oldest = this.#oldest(car);
+      if (oldest === undefined) break;
+      this.leave(oldest);
+    }
     if (this.#idle === undefined) this.#idle = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
     return car;
   }
 
-  #oldest(except: OpenCar): OpenCar {
+  /** Of those that nobody holds: to leave one that is held would free nothing. */
+  #oldest(except: OpenCar): OpenCar | undefined {
     let oldest: OpenCar | undefined;
-    for (const car of this.#cars.values()) if (car !== except && (oldest === undefined || car.usedAt < oldest.usedAt)) oldest = car;
-    return oldest ?? except;
+    for (const car of this.#cars.values())
+      if (car !== except && !car.isHeld && (oldest === undefined || car.usedAt < oldest.usedAt)) oldest = car;
+    return oldest;
   }
 
   #closeIdle(): void {
-    for (const car of [...this.#cars.values()]) if (car.usedAt <= this.#seenSteps) this.leave(car);
+    for (const car of [...this.#cars.values()]) if (car.usedAt <= this.#seenSteps && !car.isHeld) this.leave(car);
     this.#seenSteps = this.#steps;
     if (this.#cars.size > 0) return;
     clearInterval(this.#idle);

@@ -62,6 +62,17 @@ export class ShardCar {
     }
   }
 
+  /** Keeps its file on this machine open, also when another run removes it. @returns lets go of it */
+  hold(): () => Promise<void> {
+    const held = this.#replicas.carOf(this.#place).then((car) => {
+      car?.hold();
+      return car;
+    });
+    // Whoever reads the shard is told what is wrong.
+    const car = held.catch(() => undefined);
+    return async () => (await car)?.release();
+  }
+
   async #layout(): Promise<CarLayout> {
     const layout = await this.#replicas.layoutOf(this.#place);
     if (layout.carBytes !== this.carBytes) {

@@ -5,6 +5,7 @@ import type { FileBlocks } from '../../read/files/file-leaves.ts';
 /** @param sees is asked before the block is looked for: what is hidden takes as long as what is not there */
 export function seenBlocks(blocks: FileBlocks, sees: (digest: Uint8Array) => boolean): FileBlocks {
   return {
+    ofView: blocks.ofView ?? blocks,
     read: async (digest) => {
       if (sees(digest)) return await blocks.read(digest);
       throw new UnlistedBlock(digest);

@@ -6,11 +6,19 @@ import { bytesOf } from './writing.ts';
 /** @param areCopied as `fileBytes` has it */
 export type Windows = (from: number, to: number, areCopied?: boolean) => AsyncGenerator<Window, void, void>;
 
+/**
+ * Keeps open whatever has the bytes from `from` on and before `to`, also when another run removes it.
+ * @returns lets go of that, and resolves when nothing is read any more
+ */
+export type HoldsBytes = (from: number, to: number) => () => Promise<void>;
+
 export interface Parts {
   /** Valid until the next call; undefined at the end. */
   next(): Promise<Window | undefined>;
   /** Lets go of everything. What comes next goes on behind what was given out. */
   end(): Promise<void>;
+  /** The body is over: nothing comes next. */
+  close(): Promise<void>;
   /** How many windows are in memory while the caller has one. */
   readonly windowsHeld: number;
   /**
@@ -23,14 +31,20 @@ export interface Parts {
 
 export class FileParts implements Parts {
   readonly #windows: Windows;
+  readonly #hold: HoldsBytes | undefined;
+  readonly #from: number;
   readonly #to: number;
   #at: number;
   #open: AsyncGenerator<Window, void, void> | undefined;
   /** Given out since `#open` was opened. */
   #count = 0;
+  #letGo: (() => Promise<void>) | undefined;
 
-  constructor(windows: Windows, from: number, to: number) {
+  /** @param hold called with all of the body once its first bytes were given out */
+  constructor(windows: Windows, from: number, to: number, hold?: HoldsBytes) {
     this.#windows = windows;
+    this.#hold = hold;
+    this.#from = from;
     this.#at = from;
     this.#to = to;
   }
@@ -44,7 +58,7 @@ export class FileParts implements Parts {
     this.#open ??= this.#windows(this.#at, this.#to);
     const { value } = await this.#open.next();
     if (value === undefined) return undefined;
-    this.#at += bytesOf(value);
+    this.#advance(bytesOf(value));
     this.#count++;
     return value;
   }
@@ -56,6 +70,17 @@ export class FileParts implements Parts {
     await open?.return();
   }
 
+  async close(): Promise<void> {
+    await this.end();
+    await this.#letGo?.();
+  }
+
+  #advance(bytes: number): void {
+    this.#at += bytes;
+    // Not before: somebody waits for the first bytes. Most files have no others.
+    if (this.#at < this.#to) this.#letGo ??= this.#hold?.(this.#from, this.#to);
+  }
+
   async inSlices(most: number, buffers: SliceBuffers, send: (slice: Uint8Array) => Promise<boolean>): Promise<void> {
     await this.end();
     if (this.#at >= this.#to) return;
@@ -65,7 +90,7 @@ export class FileParts implements Parts {
         for (let at = 0; at < part.length; at += most) {
           const slice = buffers.take(Math.min(most, part.length - at));
           slice.set(part.subarray(at, at + slice.length));
-          this.#at += slice.length;
+          this.#advance(slice.length);
           if (!(await send(slice))) return;
         }
       }
@@ -92,5 +117,9 @@ export class StreamParts implements Parts {
 
   async end(): Promise<void> {
     await this.#pieces.return(undefined);
+  }
+
+  async close(): Promise<void> {
+    await this.end();
   }
 }

@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import { BodyMemory, type Share } from './body-memory.ts';
-import { FileParts, type Parts, StreamParts, type Windows } from './parts.ts';
+import { FileParts, type HoldsBytes, type Parts, StreamParts, type Windows } from './parts.ts';
 import { SliceBuffers } from './slice-buffers.ts';
 import { MakingTurns } from './turns.ts';
 import { bytesOf, cut, type Raw, written } from './writing.ts';
@@ -53,6 +53,8 @@ export interface FileAnswer {
   readonly to: number;
   /** The bytes from `from` on and before `to`. May be called several times, each time for what is behind what was sent. */
   readonly windows: Windows;
+  /** Absent where nothing could be removed that the body needs. */
+  readonly hold?: HoldsBytes | undefined;
 }
 
 /** A body that is made while it is sent, and cannot be begun anew in the middle. */
@@ -95,8 +97,8 @@ export async function madeInTurn<T>(make: () => Promise<T>): Promise<T> {
  * @throws whatever kept the first window from being read: then nothing was sent, and the answer is still to be given
  */
 export async function sendFile(reply: FastifyReply, answer: FileAnswer, hooks: SendHooks = {}): Promise<void> {
-  const { windows, from, to } = answer;
-  await new Sending(reply, answer, new FileParts(windows, from, to), hooks).run();
+  const { windows, from, to, hold } = answer;
+  await new Sending(reply, answer, new FileParts(windows, from, to, hold), hooks).run();
 }
 
 /** As `sendFile`. */
@@ -164,7 +166,7 @@ class Sending {
       cut(this.#raw);
     } finally {
       this.#hold(0);
-      await this.#parts.end();
+      await this.#parts.close();
     }
   }
 

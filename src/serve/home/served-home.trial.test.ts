@@ -1,6 +1,8 @@
 /** The whole program: readers that check every byte, while other runs update, prune, rename and remove what they read. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { after, before, test } from 'node:test';
 import { sampled } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
@@ -103,14 +105,33 @@ test('updates, prunes with repacking, and a rename break no answer under way, an
   assert.equal((await fetch(`${server.url}/mirror/1`)).status, 404);
 });
 
+/** Asks for a file, takes the first bytes, and nothing more before it is told to. */
+class PausedReader {
+  readonly #response: IncomingMessage;
+
+  static async of(path: string): Promise<PausedReader> {
+    const [response] = (await once(get(`${server.url}${path}`), 'response')) as [IncomingMessage];
+    assert.equal(response.statusCode, 200);
+    return new PausedReader(response.pause());
+  }
+
+  private constructor(response: IncomingMessage) {
+    this.#response = response;
+  }
+
+  async rest(): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for await (const part of this.#response) parts.push(part);
+    return Buffer.concat(parts);
+  }
+}
+
 test('an answer under way goes on while its repository is removed and its shards are deleted', async () => {
-  const response = await fetch(`${server.url}/renamed/${BIG}`);
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const first = await reader.read();
+  const { lines } = program.succeeds('ls', '-l', 'renamed');
+  const cid = lines.find((line) => line.endsWith(` ${BIG}`))?.match(/\bbafy\w+/)?.[0];
+  const readers = await Promise.all([`/renamed/${BIG}`, `/ipfs/${cid}`].map((path) => PausedReader.of(path)));
   await runs('rm', 'renamed');
-  const parts = [first.value ?? new Uint8Array(0)];
-  for (let next = await reader.read(); !next.done; next = await reader.read()) parts.push(next.value);
-  stateIn(BIG, Buffer.concat(parts));
+  for (const reader of readers) stateIn(BIG, await reader.rest());
   rmSync(source, { recursive: true });
   for (;;) {
     const gone = await fetch(`${server.url}/renamed/1`);

@@ -23,7 +23,11 @@ export interface GatewayAnswer {
 }
 
 /** Bytes that are there, a body that is made while it is sent, a part of a file; undefined: none, as HEAD wants it. */
-export type Body = Uint8Array | { readonly pieces: AsyncGenerator<Uint8Array> } | Pick<FileAnswer, 'from' | 'to' | 'windows'> | undefined;
+export type Body =
+  | Uint8Array
+  | { readonly pieces: AsyncGenerator<Uint8Array> }
+  | Pick<FileAnswer, 'from' | 'to' | 'windows' | 'hold'>
+  | undefined;
 
 const IMMUTABLE = 'public, max-age=29030400, immutable';
 

@@ -3,6 +3,7 @@ import { RAW } from '../../core/model.ts';
 import { textOfCid } from '../../dag/cid.ts';
 import { fileBytes } from '../../read/files/file-bytes.ts';
 import type { FileToRead } from '../../read/files/file-leaves.ts';
+import { holdFiles } from '../../read/files/held-files.ts';
 import type { FileAnswer } from '../body/send.ts';
 import { SMALL_BYTES } from '../body/small-body.ts';
 import { decide, noSuchBytes, partOf } from '../paths/conditions.ts';
@@ -35,6 +36,7 @@ export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer>
   // Whatever the block is, its bytes are those of a file that is one raw leaf.
   const leaf: FileToRead = { codec: RAW, digest: resolved.last.digest, node: undefined };
   const windows: FileAnswer['windows'] = (at, end, areCopied) => fileBytes(leaf, at, end, blocks.ofFiles, areCopied);
+  const hold: FileAnswer['hold'] = (at, end) => holdFiles(leaf, at, end, blocks.ofFiles);
   const { from, to, headers: part } = partOf(decision, size);
   return {
     status: decision.status,
@@ -46,6 +48,6 @@ export async function rawAnswer(request: GatewayRequest): Promise<GatewayAnswer>
       'accept-ranges': 'bytes',
       ...part,
     },
-    body: method === 'HEAD' ? undefined : (block?.subarray(from, to) ?? { from, to, windows }),
+    body: method === 'HEAD' ? undefined : (block?.subarray(from, to) ?? { from, to, windows, hold }),
   };
 }

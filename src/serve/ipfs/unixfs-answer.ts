@@ -4,6 +4,7 @@ import { textOfCid } from '../../dag/cid.ts';
 import { type AnyCid, inlineBytes } from '../../dag/foreign-cid.ts';
 import type { DagNode } from '../../dag/node-reader.ts';
 import { fileBytes, type Window } from '../../read/files/file-bytes.ts';
+import { holdFiles } from '../../read/files/held-files.ts';
 import type { ShardCar } from '../../read/stored/stored-blocks.ts';
 import { type FileAnswer, madeInTurn } from '../body/send.ts';
 import { joined, SMALL_BYTES } from '../body/small-body.ts';
@@ -141,8 +142,18 @@ async function fileAnswer(
     modified: mtimeNs === 0n ? undefined : modifiedOf(mtimeNs, Date.now() / 1000),
     size,
     windows,
+    hold: holdOf(file, blocks),
     bytes,
   });
+}
+
+/** The node is not handed over: of a large file it is not kept while its client reads. */
+function holdOf({ cid, node, shard }: FoundFile, blocks: ContentBlocks): FileAnswer['hold'] {
+  if (shard !== undefined) return () => shard.hold();
+  if (inlineBytes(cid) !== undefined) return undefined;
+  const { digest } = cid;
+  const codec = node === undefined ? RAW : DAG_PB;
+  return (from, to) => holdFiles({ codec, digest }, from, to, blocks.ofFiles);
 }
 
 function windowsOf({ cid, node, shard }: FoundFile, blocks: ContentBlocks): FileAnswer['windows'] {
@@ -173,11 +184,16 @@ interface Content {
   readonly modified: number | undefined;
   readonly size: number;
   readonly windows: FileAnswer['windows'];
+  readonly hold?: FileAnswer['hold'];
   /** All of them, where they were read already. */
   readonly bytes?: Uint8Array | undefined;
 }
 
-function sent(request: GatewayRequest, resolved: ResolvedPath, { etag, type, modified, size, windows, bytes }: Content): GatewayAnswer {
+function sent(
+  request: GatewayRequest,
+  resolved: ResolvedPath,
+  { etag, type, modified, size, windows, hold, bytes }: Content,
+): GatewayAnswer {
   const { path, method } = request;
   const headers: Record<string, string> = {
     ...contentHeaders(request, resolved),
@@ -202,7 +218,7 @@ function sent(request: GatewayRequest, resolved: ResolvedPath, { etag, type, mod
       ...(isDocument(type) ? { 'content-security-policy': SANDBOX } : {}),
       ...(filename ? { 'content-disposition': disposition(kind, filename) } : {}),
     },
-    body: method === 'HEAD' ? undefined : (bytes?.subarray(from, to) ?? { from, to, windows }),
+    body: method === 'HEAD' ? undefined : (bytes?.subarray(from, to) ?? { from, to, windows, hold }),
   };
 }
 

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { fileBytes } from '../../read/files/file-bytes.ts';
 import type { FileBlocks } from '../../read/files/file-leaves.ts';
+import { holdFiles } from '../../read/files/held-files.ts';
 import { type FileAnswer, madeInTurn, type SendHooks, sendFile } from '../body/send.ts';
 import { endWith, joined, readSmall, SMALL_BYTES } from '../body/small-body.ts';
 import type { FileHashes } from '../hashes/file-hashes.ts';
@@ -84,7 +85,8 @@ async function sendFileAnswer(
       return reply;
     }
     if (range.to - range.from > SMALL_BYTES) {
-      await sendFile(reply, { status, headers, ...range, windows }, { onCut, onBytes });
+      const hold = (from: number, to: number) => holdFiles(resource.file, from, to, seen);
+      await sendFile(reply, { status, headers, ...range, windows, hold }, { onCut, onBytes });
       return reply;
     }
     const bytes = await madeInTurn(async () => await joined(windows(range.from, range.to, true), range.to - range.from));
