@@ -7,12 +7,13 @@ import { DigestMap } from './digest-map.ts';
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
 
-test('a digest map holds exactly what was added, in the order of adding, and never takes a digest twice', () => {
+test('a digest map holds exactly what was added, in the order of adding, whenever room is made, and never takes a digest twice', () => {
   fc.assert(
-    fc.property(fc.array(fc.nat(3000), { maxLength: 4000 }), (numbers) => {
+    fc.property(fc.array(fc.nat(3000), { maxLength: 4000 }), fc.nat(4000), fc.nat(5000), (numbers, when, room) => {
       const map = new DigestMap();
       const model = new Map<number, number>();
       for (const [value, n] of numbers.entries()) {
+        if (value === when) map.reserve(room);
         assert.equal(map.add(digestOf(n), 0, value), !model.has(n));
         if (!model.has(n)) model.set(n, value);
       }

@@ -33,8 +33,15 @@ export class DigestMap {
     const digests = this.#digests;
     for (let i = 0, j = this.#size * DIGEST_BYTES; i < DIGEST_BYTES; i++, j++) digests[j] = bytes[at + i] as number;
     this.#values[this.#size++] = value;
-    if (this.#size === this.#values.length) this.#grow();
+    if (this.#size === this.#values.length) this.#resize(this.#slots.length * 2);
     return true;
+  }
+
+  /** Makes room for so many digests in all, so that the map need not grow while they come. */
+  reserve(digests: number): void {
+    let slots = this.#slots.length;
+    while (slots / 2 <= digests) slots *= 2;
+    if (slots > this.#slots.length) this.#resize(slots);
   }
 
   /** Sets the value of the digest that stands at `at` in `bytes`, and adds the digest if it is not here yet. */
@@ -80,8 +87,7 @@ export class DigestMap {
     return true;
   }
 
-  #grow(): void {
-    const slots = this.#slots.length * 2;
+  #resize(slots: number): void {
     const digests = Buffer.allocUnsafe((slots / 2) * DIGEST_BYTES);
     this.#digests.copy(digests, 0, 0, this.#size * DIGEST_BYTES);
     const values = new Float64Array(slots / 2);

@@ -14,6 +14,7 @@ import { blockText, cidText, sha256 } from '../dag/cid.ts';
 import { encodeFileNode, type FileChild } from '../dag/file-node.ts';
 import { decodeNode } from '../dag/node-reader.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, sectionHeaderBytes } from './car.ts';
+import { plainLeaves } from './plain-leaves.ts';
 
 /**
  * Links of a node. For each leaf that Kubo sends of a file it copies all links of the node above: with 1024 of them, as shards had at
@@ -153,6 +154,9 @@ export function contentsOf({ blocks, lengths, nodes, bytes }: Manifest): {
   return { digests: blocks.digests(), lengths, bytes, dagSize, carBytes, positions: blocks };
 }
 
+/** Blocks that room is made for before they come: as many as shardctl puts into a shard. A stranger's root may promise more. */
+const MOST_RESERVED = MANIFEST_LINKS ** 2;
+
 /** Of a block without a byte. */
 const EMPTY_DIGEST = Buffer.from(sha256(new Uint8Array(0)));
 
@@ -168,15 +172,27 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
   const lengths: number[] = [];
   const nodes = new DigestMap();
 
+  const addBlock = (digests: Uint8Array, at: number, size: number, bad: (why: string) => ShardctlError) => {
+    if (blocks.size === MAX_SHARD_BLOCKS) throw bad('lists more blocks than a shard may have');
+    if (size > MAX_BLOCK_BYTES) throw bad(`claims ${size} bytes for a block`);
+    if (!blocks.add(digests, at, lengths.push(size) - 1))
+      throw bad(`lists block ${blockText(digests.subarray(at, at + DIGEST_BYTES))} twice`);
+  };
   const readNode = async (digest: Uint8Array, depth: number): Promise<{ fileBytes: number; height: number }> => {
     const bad = (why: string) => new ShardctlError('DAMAGE', `manifest node ${cidText({ codec: DAG_PB, digest }, 1)} ${why}`);
     const bytes = await load(digest);
     if (bytes === undefined) throw bad('is missing');
     if (!nodes.add(digest, 0, bytes.length)) throw bad('is linked twice');
+    const plain = plainLeaves(bytes);
+    if (plain !== undefined) {
+      for (let i = 0; i < plain.lengths.length; i++) addBlock(bytes, plain.digestsAt[i] as number, plain.lengths[i] as number, bad);
+      return { fileBytes: plain.bytes, height: 1 };
+    }
     const node = decodeNode(bytes);
     if (node.type !== 'file' || node.data?.length || node.links.length === 0 || node.links.length !== node.blockSizes.length) {
       throw bad('is not an inner node of a file');
     }
+    if (node.links[0]?.codec === DAG_PB) blocks.reserve(Math.min(node.links.length * MANIFEST_LINKS, MOST_RESERVED));
     let total = 0;
     let height: number | undefined;
     for (const [index, link] of node.links.entries()) {
@@ -184,10 +200,9 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
       if (link.inline !== undefined) throw bad('lists a block that is inline');
       const below = link.codec === RAW ? undefined : await readChild(link.digest, depth + 1, bad);
       if (below === undefined) {
-        if (blocks.size === MAX_SHARD_BLOCKS) throw bad('lists more blocks than a shard may have');
         if (size === 0 && !EMPTY_DIGEST.equals(link.digest)) throw bad('claims no bytes for a block that has some');
-        if (link.dagSize !== size || size > MAX_BLOCK_BYTES) throw bad(`claims ${size} bytes for a block`);
-        if (!blocks.add(link.digest, 0, lengths.push(size) - 1)) throw bad(`lists block ${blockText(link.digest)} twice`);
+        if (link.dagSize !== size) throw bad(`claims ${size} bytes for a block`);
+        addBlock(link.digest, 0, size, bad);
       } else if (below.fileBytes !== size) {
         throw bad('claims a wrong size for a node below it');
       }

@@ -71,11 +71,14 @@ async function byManifest(path: string, cid: string, file: CarFile): Promise<Sha
 
 /** Where each block begins, and where the last one ends. */
 function placesOf(manifest: Manifest): { readonly dataAt: Float64Array; readonly end: number } {
-  const dataAt = new Float64Array(manifest.lengths.length);
+  const { lengths } = manifest;
+  const dataAt = new Float64Array(lengths.length);
   let at = CAR_HEADER_BYTES;
-  for (const [index, length] of manifest.lengths.entries()) {
-    dataAt[index] = at + sectionHeaderBytes(length);
-    at += sectionHeaderBytes(length) + length;
+  for (let index = 0; index < lengths.length; index++) {
+    const length = lengths[index] as number;
+    at += sectionHeaderBytes(length);
+    dataAt[index] = at;
+    at += length;
   }
   return { dataAt, end: at };
 }
