@@ -83,6 +83,29 @@ const entries = fc.array(
   { maxLength: 8 },
 );
 
+test('no node is read from the shards twice, whether it is met as a change or by its path', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'shardctl-stored-tree-'));
+  try {
+    const stored = new MemoryBlocks();
+    make(join(dir, 'a'), { 'x/a': '1', 'x/b': '1', y: '1' });
+    make(join(dir, 'b'), { 'x/a': '2', 'x/b': '1', y: '1' });
+    const rootOf = async (name: string) => await stored.importTree(join(dir, name), { profile: PROFILE, metadata: true });
+    const read: string[] = [];
+    const blocks = {
+      read: async (digest: Uint8Array) => {
+        read.push(Buffer.from(digest).toString('hex'));
+        return await stored.read(digest);
+      },
+    };
+    const tree = treeToJudge({ root: await rootOf('b'), passed: await rootOf('a'), blocks, signal: new AbortController().signal });
+    for await (const { path } of tree.changes()) for (const of of [tree, tree.passed]) await of?.entry(path);
+    assert.ok(read.length > 0);
+    assert.deepEqual(read, [...new Set(read)]);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 test('whichever paths are asked for, and in which order, a judge finds there what the file system does', async () => {
   await fc.assert(
     fc.asyncProperty(entries, fc.array(parts(['a', 'b', 'c'], 4), { minLength: 1, maxLength: 30 }), async (wanted, asked) => {

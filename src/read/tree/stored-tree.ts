@@ -6,6 +6,7 @@ import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, SY
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import { type DagNode, onlyLeafOf } from '../../dag/node-reader.ts';
 import type { Blocks } from '../blocks/block-source.ts';
+import { KeptBlocks } from '../blocks/kept-blocks.ts';
 import type { DecodedNode } from './decoded-nodes.ts';
 import { dataOf } from './file-data.ts';
 import { Repetition } from './repetition.ts';
@@ -107,7 +108,8 @@ export interface TreesToJudge {
 }
 
 /** The tree that is to be judged, with the one that was passed before. */
-export function treeToJudge({ root, passed, head, blocks, signal, leavesOut = () => false }: TreesToJudge): JudgedTree {
+export function treeToJudge({ root, passed, head, blocks: stored, signal, leavesOut = () => false }: TreesToJudge): JudgedTree {
+  const blocks = new KeptBlocks(stored);
   const paths = new TreePaths();
   const tree = new TreeInShards(root, blocks, paths);
   async function* changes(): AsyncGenerator<PathChange> {
