@@ -76,6 +76,7 @@ class Judging {
       changed,
       findings: new Findings(),
       isLenient: this.#setting.kinds === 'auto',
+      isCredulous: this.#setting.kinds !== 'auto' || this.#only !== undefined,
       only: this.#only,
       signal: this.#signal,
     });

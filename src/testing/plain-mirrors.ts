@@ -125,15 +125,23 @@ function pypi(packages: Versions, known: KnownIndexes): PlainMirror {
   return { kind: 'pypi', files };
 }
 
-/** What contradicts what, as `WHAT INDEX PATH`, sorted: by looking at everything. */
-export function contradictions({ kind, files }: PlainMirror, known: KnownIndexes): readonly string[] {
+/**
+ * What contradicts what, as `WHAT INDEX PATH`, sorted: by looking at everything.
+ * @param before trees before this one: an index that no other names and that is none is told of if it was one in one of them; `any`: always
+ */
+export function contradictions({ kind, files }: PlainMirror, known: KnownIndexes, before: readonly PlainTree[] | 'any'): readonly string[] {
   const found = new Set<string>();
   const bytesAt = (path: string) => files.get(path) as Buffer | undefined;
+  const claimsIn = (tree: PlainTree, path: string, role: string) => {
+    const bytes = tree.get(path) as Buffer | undefined;
+    return bytes && known.get(`${role} ${hexOf(bytes)}`);
+  };
+  const wasOne = (path: string, role: string) => before === 'any' || before.some((tree) => claimsIn(tree, path, role) !== undefined);
   const claimsAt = (path: string, role: string) => {
     const bytes = bytesAt(path);
-    const claims = bytes && known.get(`${role} ${hexOf(bytes)}`);
-    // Any tree may have an `index.json`; that of npm lies beside tarballs.
-    const isIndex = kind !== 'npm' || [...files.keys()].some((file) => file.startsWith(`${role}/-/`) && file.endsWith('.tgz'));
+    const claims = claimsIn(files, path, role);
+    const isBesideTarballs = [...files.keys()].some((file) => file.startsWith(`${role}/-/`) && file.endsWith('.tgz'));
+    const isIndex = role === 'list' || wasOne(path, role) || (kind === 'npm' && isBesideTarballs);
     if (bytes !== undefined && claims === undefined && isIndex) found.add(`unreadable ${path} ${path}`);
     return claims ?? [];
   };
@@ -162,7 +170,7 @@ export function contradictions({ kind, files }: PlainMirror, known: KnownIndexes
     const top = 'dists/stable/InRelease';
     if (!files.has(top)) {
       const hasIndexes = [...files.keys()].some((path) => path.startsWith('dists/stable/main/'));
-      if (hasIndexes) found.add('missing dists/stable/Release dists/stable/Release');
+      if (hasIndexes && wasOne(top, 'top')) found.add('missing dists/stable/Release dists/stable/Release');
       return;
     }
     const claims = claimsAt(top, 'top');

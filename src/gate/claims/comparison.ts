@@ -3,7 +3,8 @@
  * a file that has not changed since, was proved then and is not looked at again: so the cost follows what has changed.
  */
 import { createHash } from 'node:crypto';
-import type { JudgedEntry, JudgedTree } from '../../core/gate.ts';
+import { ShardctlError } from '../../core/errors.ts';
+import type { JudgedEntry, JudgedTree, StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import type { ContradictionWhat, GateKind } from '../../core/verdict.ts';
@@ -27,6 +28,8 @@ export interface ComparisonOptions {
   readonly findings: Findings;
   /** Whether an index that needs a program which is not there is left out, and not an error. */
   readonly isLenient: boolean;
+  /** Whether all that has the name of an index counts as one: not in a tree of which kinds are yet to be recognised. */
+  readonly isCredulous: boolean;
   /** Paths of what is compared of that which indexes of packages name; everything when undefined. Indexes themselves always are. */
   readonly only?: ReadonlySet<ByteString> | undefined;
   readonly signal: AbortSignal;
@@ -38,15 +41,17 @@ export class Comparison {
   readonly findings: Findings;
   readonly signal: AbortSignal;
   readonly #isLenient: boolean;
+  readonly isCredulous: boolean;
   readonly #only: ReadonlySet<ByteString> | undefined;
   readonly #hashes = new Map<string, string>();
 
-  constructor({ tree, changed, findings, isLenient, only, signal }: ComparisonOptions) {
+  constructor({ tree, changed, findings, isLenient, isCredulous, only, signal }: ComparisonOptions) {
     this.tree = tree;
     this.changed = changed;
     this.findings = findings;
     this.signal = signal;
     this.#isLenient = isLenient;
+    this.isCredulous = isCredulous;
     this.#only = only;
   }
 
@@ -129,6 +134,48 @@ export class Comparison {
       if (directory !== undefined) return joinBytes(directory.at, path.slice(above.length + 1));
     }
     return path;
+  }
+
+  /**
+   * Reads an index that no other one names, so that its name alone says what it is. One that cannot be read is a contradiction if it could
+   * be read in a tree before this one, or is known for one otherwise; else something else has this name, and nothing is held against it.
+   * @param read undefined for what is readable and no index @returns what was read, if anything
+   */
+  async topIndex<T>(
+    kind: GateKind,
+    index: ByteString,
+    read: (tree: StoredTree) => Promise<T | undefined>,
+    isKnown = false,
+  ): Promise<T | undefined> {
+    const isRead = async (tree: StoredTree) => (await read(tree)) !== undefined;
+    let detail = 'is no index any more';
+    try {
+      const found = await read(this.tree);
+      if (found !== undefined) {
+        this.findings.kinds.add(kind);
+        return found;
+      }
+      if (!(await this.wasThere(isRead))) return undefined;
+    } catch (error) {
+      if (!(error instanceof UnreadableIndex)) throw error;
+      detail = error.message;
+      if (!isKnown && !this.isCredulous && !(await this.wasThere(isRead))) return undefined;
+    }
+    this.findings.kinds.add(kind);
+    this.findings.contradict({ kind, what: 'unreadable', index, path: index, detail });
+    return undefined;
+  }
+
+  /** Whether something could be read in the tree that was passed, or is in the head. What cannot be read there says nothing. */
+  async wasThere(read: (tree: StoredTree) => Promise<boolean>): Promise<boolean> {
+    for (const before of [this.tree.passed, this.tree.head]) {
+      try {
+        if (before !== undefined && (await read(before))) return true;
+      } catch (error) {
+        if (!(error instanceof UnreadableIndex) && !(error instanceof ShardctlError)) throw error;
+      }
+    }
+    return false;
   }
 
   /** Does what reads an index; one that cannot be read is a contradiction. */

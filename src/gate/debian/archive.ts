@@ -15,36 +15,42 @@ const IN_PROGRESS = 'Archive-Update-in-Progress-';
 
 /** @param archive the directory that `dists` is in */
 export async function judgeArchive(comparison: Comparison, archive: ByteString, keyrings: readonly string[]): Promise<void> {
-  const { tree, findings, signal } = comparison;
+  const { tree, signal } = comparison;
   await judgeProgress(comparison, archive);
   const releases: ByteString[] = [];
+  const suites: { readonly judge: SuiteJudge; readonly path: ByteString; readonly hasRelease: boolean }[] = [];
+  let isKnown = comparison.isCredulous;
   for await (const { path, hasRelease } of suitesOf(tree, archive)) {
     signal.throwIfAborted();
-    findings.kinds.add('debian');
-    if (!hasRelease) {
-      const release = joinBytes(path, 'Release');
-      if ((await comparison.leavesOut(release)) || (await comparison.leavesOut(joinBytes(path, 'InRelease')))) continue;
-      findings.contradict({
-        kind: 'debian',
-        what: 'missing',
-        index: release,
-        path: release,
-        detail: 'is not there, and neither is an InRelease',
-      });
-      continue;
-    }
-    releases.push(joinBytes(path, 'InRelease'), joinBytes(path, 'Release'));
-    await new SuiteJudge(comparison, path, keyrings, false).judge(async () => archive);
+    const judge = new SuiteJudge(comparison, path, keyrings, false);
+    suites.push({ judge, path, hasRelease });
+    isKnown = (await judge.read()) || isKnown;
+    if (hasRelease) releases.push(joinBytes(path, 'InRelease'), joinBytes(path, 'Release'));
+  }
+  for (const { judge, path, hasRelease } of suites) {
+    signal.throwIfAborted();
+    if (hasRelease) await judge.judge(isKnown, async () => archive);
+    else if (isKnown || (await judge.wasOne())) await missRelease(comparison, path);
   }
   await judgeTraces(comparison, archive, releases);
 }
 
+/** Indexes of which no `Release` says what they should be. */
+async function missRelease(comparison: Comparison, suite: ByteString): Promise<void> {
+  const release = joinBytes(suite, 'Release');
+  if ((await comparison.leavesOut(release)) || (await comparison.leavesOut(joinBytes(suite, 'InRelease')))) return;
+  const { findings } = comparison;
+  findings.kinds.add('debian');
+  const detail = 'is not there, and neither is an InRelease';
+  findings.contradict({ kind: 'debian', what: 'missing', index: release, path: release, detail });
+}
+
 /** @param directory the one that `Release` and `Packages` are in */
 export async function judgeFlatArchive(comparison: Comparison, directory: ByteString, keyrings: readonly string[]): Promise<void> {
-  comparison.findings.kinds.add('debian');
   await judgeProgress(comparison, directory);
   const judge = new SuiteJudge(comparison, directory, keyrings, true);
-  await judge.judge(async (index) => await baseOfFlat(comparison, directory, index()));
+  await judge.read();
+  await judge.judge(comparison.isCredulous, async (index) => await baseOfFlat(comparison, directory, index()));
 }
 
 /**

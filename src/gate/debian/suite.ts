@@ -32,6 +32,9 @@ export class SuiteJudge {
   readonly #suite: ByteString;
   readonly #keyrings: readonly string[];
   readonly #isFlat: boolean;
+  /** By the path of the `Release` or `InRelease`. */
+  readonly #claims = new Map<ByteString, ReadonlyMap<ByteString, Claim>>();
+  readonly #unreadable = new Map<ByteString, string>();
 
   /** @param isFlat of a flat archive, whose packages are named by indexes beside the `Release` alone: others are of a suite that lies elsewhere */
   constructor(comparison: Comparison, suite: ByteString, keyrings: readonly string[], isFlat: boolean) {
@@ -41,30 +44,67 @@ export class SuiteJudge {
     this.#keyrings = keyrings;
   }
 
-  /** @param baseOf the directory that the paths in an index begin at, by what the index claims */
-  async judge(baseOf: (index: () => (base: ByteString) => Claims) => Promise<ByteString>): Promise<void> {
+  /** @returns whether it is a suite: its `Release` or `InRelease` is one */
+  async read(): Promise<boolean> {
     const { tree, findings } = this.#comparison;
-    const [inRelease, release] = [this.#at('InRelease'), this.#at('Release')];
     const texts = new Map<ByteString, ByteString>();
-    for (const path of [inRelease, release]) {
-      await this.#comparison.reading('debian', path, async () => {
-        const bytes = await readWhole(tree, path);
-        if (bytes === undefined) return;
-        findings.indexes++;
-        texts.set(path, signedText(bytes.toString('latin1')));
+    for (const path of this.#releases()) {
+      await this.#orUnreadable(path, async () => {
+        const text = await textOf(tree, path);
+        if (text !== undefined) texts.set(path, text);
       });
     }
-    await this.#checkSignature(inRelease, release);
     // Mostly the two say the same, and then one is read.
-    const [first, second] = [texts.get(inRelease), texts.get(release)];
-    if (first !== undefined && second !== undefined && first.trim() === second.trim()) texts.delete(release);
-    const isSame = await this.#isSameSuite();
+    const [first, second] = [...texts.values()];
     for (const [path, text] of texts) {
+      if (text === second && texts.size === 2 && first?.trim() === second.trim()) continue;
+      findings.indexes++;
+      await this.#orUnreadable(path, async () => void this.#claims.set(path, releaseClaims(this.#suite, text)));
+    }
+    return this.#claims.size > 0;
+  }
+
+  /**
+   * To be called after `read`.
+   * @param isKnown the archive has another suite; else one whose `Release` cannot be read may be none
+   * @param baseOf the directory that the paths in an index begin at, by what the index claims
+   */
+  async judge(isKnown: boolean, baseOf: (index: () => (base: ByteString) => Claims) => Promise<ByteString>): Promise<void> {
+    const { findings } = this.#comparison;
+    if (!isKnown && this.#claims.size === 0 && this.#keyrings.length === 0 && !(await this.wasOne())) return;
+    findings.kinds.add('debian');
+    for (const [path, detail] of this.#unreadable) findings.contradict({ kind: 'debian', what: 'unreadable', index: path, path, detail });
+    await this.#checkSignature(this.#at('InRelease'), this.#at('Release'));
+    const isSame = await this.#isSameSuite();
+    for (const [path, claims] of this.#claims) {
       await this.#comparison.reading('debian', path, async () => {
-        const claims = releaseClaims(this.#suite, text);
         const named = new Set([...claims.values()].map((claim) => claim.path));
         for (const stem of stemsOf(claims)) await this.#judgeStem(path, stem, named, isSame, baseOf);
       });
+    }
+  }
+
+  /** Whether it was a suite in a tree before this one. */
+  async wasOne(): Promise<boolean> {
+    return await this.#comparison.wasThere(async (tree) => {
+      for (const path of this.#releases()) {
+        const text = await textOf(tree, path);
+        if (text !== undefined && releaseClaims(this.#suite, text).size > 0) return true;
+      }
+      return false;
+    });
+  }
+
+  #releases(): readonly ByteString[] {
+    return [this.#at('InRelease'), this.#at('Release')];
+  }
+
+  async #orUnreadable(path: ByteString, read: () => Promise<void>): Promise<void> {
+    try {
+      await read();
+    } catch (error) {
+      if (!(error instanceof UnreadableIndex)) throw error;
+      this.#unreadable.set(path, error.message);
     }
   }
 
@@ -214,6 +254,12 @@ function stemsOf(claims: ReadonlyMap<ByteString, Claim>): Iterable<Stem> {
 /** Where `Acquire-By-Hash` has a copy. */
 function byHashOf(path: ByteString, { digest }: Claim): ByteString {
   return joinBytes(partsOf(path).above, `by-hash/${BY_HASH[digest?.algorithm ?? '']}/${digest?.hex}`);
+}
+
+/** What a `Release` says, without its signature; undefined where there is none. @throws UnreadableIndex */
+async function textOf(tree: StoredTree, path: ByteString): Promise<ByteString | undefined> {
+  const bytes = await readWhole(tree, path);
+  return bytes && signedText(bytes.toString('latin1'));
 }
 
 /** @throws UnreadableIndex when it is too long */

@@ -14,30 +14,17 @@ import { isObject, jsonObject, wholeBytes } from '../text/whole-text.ts';
 /** The largest of the public registry have 30 MB. */
 const MOST_BYTES = 128 * 1024 ** 2;
 
-/** @param path of a file that may be a packument @returns whether it was one */
-export async function judgePackument(comparison: Comparison, path: ByteString): Promise<boolean> {
-  const { tree, findings } = comparison;
-  let claims: readonly Claim[] | undefined;
-  await comparison.reading('npm', path, async () => {
-    try {
-      claims = await claimsOf(tree, path);
-    } catch (error) {
-      // Any tree may have an `index.json`. One beside tarballs is a packument.
-      if (error instanceof UnreadableIndex && !(await hasTarballs(tree, path))) return;
-      findings.kinds.add('npm');
-      throw error;
-    }
-  });
-  if (claims === undefined) return false;
-  findings.kinds.add('npm');
-  const all = claims;
+/** Any tree may have an `index.json`: only one that is a packument is judged, or that was one before, or lies beside tarballs. */
+export async function judgePackument(comparison: Comparison, path: ByteString): Promise<void> {
+  const { tree } = comparison;
+  const { passed } = tree;
+  const all = await comparison.topIndex('npm', path, (of) => claimsOf(of, path), await hasTarballs(tree, path));
+  if (all === undefined) return;
   const now = async function* (): Claims {
     yield all;
   };
-  const { passed } = tree;
   if (passed !== undefined && (await comparison.isSame(path))) await comparison.sameIndex('npm', path, CLAIMS, now);
   else await comparison.index('npm', path, CLAIMS, now, passed === undefined ? undefined : () => passedClaims(passed, path));
-  return true;
 }
 
 async function* passedClaims(passed: StoredTree, path: ByteString): Claims {

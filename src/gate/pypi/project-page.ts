@@ -3,9 +3,12 @@
 import type { StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf, percentDecoded, toBytes } from '../../core/path-bytes.ts';
-import { type Claim, type Claims, digestNamed, pathWithin, sizeIn, UnreadableIndex } from '../claims/claim.ts';
+import { type Claim, digestNamed, pathWithin, sizeIn, UnreadableIndex } from '../claims/claim.ts';
 import { parsed } from '../text/markup.ts';
 import { isObject, jsonObject, wholeBytes } from '../text/whole-text.ts';
+
+/** What pip takes, and eggs. */
+const DISTRIBUTION = /\.(?:whl|egg|zip|tar|tar\.(?:gz|bz2|xz|lz|lzma)|tgz|tbz|txz|tlz)$/i;
 
 const MOST_BYTES = 128 * 1024 ** 2;
 
@@ -16,18 +19,31 @@ export interface Place {
   readonly page: ByteString;
 }
 
-/** @throws UnreadableIndex */
-export async function* pageClaims(tree: StoredTree, place: Place): Claims {
+/**
+ * What pip may take from a page: links with a hash, and those that are named as distributions are.
+ * @returns undefined for what is no page of a project: any web site may have a directory `simple` @throws UnreadableIndex
+ */
+export async function pageClaims(tree: StoredTree, place: Place): Promise<readonly Claim[] | undefined> {
   const entry = await tree.entry(place.page);
-  if (entry?.kind !== FILE) return;
+  if (entry?.kind !== FILE) return undefined;
   if (entry.size > MOST_BYTES) throw new UnreadableIndex('is longer than 128 MiB');
   const links = place.page.endsWith('json') ? await jsonLinks(tree.bytes(entry)) : await htmlLinks(tree.bytes(entry));
+  const files = links.filter((link) => isHashed(link) || isDistribution(link));
+  if (files.length === 0 || (files.length < links.length && !files.some(isHashed))) return undefined;
   const claims: Claim[] = [];
-  for (const link of links) {
+  for (const link of files) {
     const claim = await claimOf(tree, place, link);
     if (claim !== undefined) claims.push(claim);
   }
-  yield claims;
+  return claims;
+}
+
+function isHashed({ algorithm, hex }: FileLink): boolean {
+  return digestNamed(algorithm, hex) !== undefined;
+}
+
+function isDistribution({ url }: FileLink): boolean {
+  return DISTRIBUTION.test(url.replace(/\?.*$/s, ''));
 }
 
 interface FileLink {
@@ -45,6 +61,7 @@ async function htmlLinks(bytes: AsyncIterable<Uint8Array>): Promise<readonly Fil
     open: (name: string, { href }: Readonly<Record<string, string>>) => {
       if (name !== 'a' || href === undefined) return;
       const [url = '', fragment = ''] = href.split('#');
+      if (url === '' || url.endsWith('/')) return;
       const [algorithm = '', hex = ''] = fragment.split('=');
       links.push({ url, algorithm, hex, size: undefined });
     },
@@ -76,8 +93,6 @@ async function claimOf(tree: StoredTree, { index, page }: Place, { url, algorith
   const digest = digestNamed(algorithm, hex);
   const scheme = /^(?:[a-z][a-z0-9+.-]*:)?\/\/[^/]*/i.exec(named)?.[0];
   if (scheme === undefined && !named.startsWith('/')) {
-    // A link to the list of projects, or to a place on the page, names no file.
-    if (named === '' || named.endsWith('/')) return undefined;
     return { path: pathWithin(partsOf(page).above, named), named, size, digest };
   }
   // Where on its server the index lies is not known here: the end of the path that is there counts, from the longest on.

@@ -1,6 +1,8 @@
 /** Judges a Python index: the pages below `simple/`, and the files that they name. */
+import type { StoredTree } from '../../core/gate.ts';
 import { type ByteString, DIRECTORY, FILE } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
+import type { Claims } from '../claims/claim.ts';
 import type { Comparison } from '../claims/comparison.ts';
 import { PAGES, SIMPLE } from '../claims/index-files.ts';
 import { CLAIMS } from '../claims/unit-reader.ts';
@@ -23,8 +25,18 @@ export async function judgePythonIndex(comparison: Comparison, index: ByteString
 async function judgePage(comparison: Comparison, place: { readonly index: ByteString; readonly page: ByteString }): Promise<void> {
   const { tree, findings } = comparison;
   const { passed } = tree;
-  const now = () => pageClaims(tree, place);
-  findings.kinds.add('pypi');
-  if (passed !== undefined && (await comparison.isSame(place.page))) await comparison.sameIndex('pypi', place.page, CLAIMS, now);
-  else await comparison.index('pypi', place.page, CLAIMS, now, passed === undefined ? undefined : () => pageClaims(passed, place));
+  const claimsIn = (of: StoredTree) =>
+    async function* (): Claims {
+      yield (await pageClaims(of, place)) ?? [];
+    };
+  if (passed !== undefined && (await comparison.isSame(place.page))) {
+    findings.kinds.add('pypi');
+    return await comparison.sameIndex('pypi', place.page, CLAIMS, claimsIn(tree));
+  }
+  const claims = await comparison.topIndex('pypi', place.page, (of) => pageClaims(of, place));
+  if (claims === undefined) return;
+  const now = async function* (): Claims {
+    yield claims;
+  };
+  await comparison.index('pypi', place.page, CLAIMS, now, passed && claimsIn(passed));
 }

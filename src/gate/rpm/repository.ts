@@ -14,37 +14,34 @@ const MOST_REPOMD_BYTES = 16 * 1024 ** 2;
 
 /** @param repository the directory that `repodata` is in */
 export async function judgeRpm(comparison: Comparison, repository: ByteString): Promise<void> {
-  const { tree, findings } = comparison;
-  findings.kinds.add('rpm');
+  const { findings } = comparison;
   const repomd = joinBytes(repository, REPOMD);
-  await comparison.reading('rpm', repomd, async () => {
-    findings.indexes++;
-    const data = await dataOf(tree, repository);
-    if (data === undefined) throw new UnreadableIndex('is no file');
-    let primary: Claim | undefined;
-    for (const { type, claim } of data) {
-      findings.entries++;
-      const isThere = await comparison.check('rpm', repomd, claim);
-      if (type === 'primary' && isThere) primary = claim;
-    }
-    const path = primary?.path;
-    if (path === undefined) {
-      if (!data.some(({ type }) => type === 'primary')) throw new UnreadableIndex('names no primary.xml');
-      return;
-    }
-    const now = () => packagesOf(comparison, tree, repository, path);
-    const before = await passedPrimary(comparison, repository);
-    const { passed } = tree;
-    const isKnown = passed !== undefined && before !== undefined;
-    try {
-      // Its name has its hash in it, mostly; so the one before is found by the repomd.xml before.
-      if (before === path && (await comparison.isSame(path))) await comparison.sameIndex('rpm', path, CLAIMS, now);
-      else await comparison.index('rpm', path, CLAIMS, now, isKnown ? () => packagesOf(comparison, passed, repository, before) : undefined);
-    } catch (error) {
-      if (!(error instanceof NoUnpacker)) throw error;
-      comparison.leaveOut(error);
-    }
-  });
+  const data = await comparison.topIndex('rpm', repomd, (of) => dataOf(of, repository));
+  if (data === undefined) return;
+  findings.indexes++;
+  let primary: Claim | undefined;
+  for (const { type, claim } of data) {
+    findings.entries++;
+    const isThere = await comparison.check('rpm', repomd, claim);
+    if (type === 'primary' && isThere) primary = claim;
+  }
+  if (primary?.path !== undefined) await judgePrimary(comparison, repository, primary.path);
+}
+
+async function judgePrimary(comparison: Comparison, repository: ByteString, path: ByteString): Promise<void> {
+  const { tree } = comparison;
+  const now = () => packagesOf(comparison, tree, repository, path);
+  const before = await passedPrimary(comparison, repository);
+  const { passed } = tree;
+  const isKnown = passed !== undefined && before !== undefined;
+  try {
+    // Its name has its hash in it, mostly; so the one before is found by the repomd.xml before.
+    if (before === path && (await comparison.isSame(path))) await comparison.sameIndex('rpm', path, CLAIMS, now);
+    else await comparison.index('rpm', path, CLAIMS, now, isKnown ? () => packagesOf(comparison, passed, repository, before) : undefined);
+  } catch (error) {
+    if (!(error instanceof NoUnpacker)) throw error;
+    comparison.leaveOut(error);
+  }
 }
 
 async function passedPrimary({ tree }: Comparison, repository: ByteString): Promise<ByteString | undefined> {
@@ -62,7 +59,9 @@ async function dataOf(tree: StoredTree, repository: ByteString): Promise<readonl
   const entry = await tree.entry(joinBytes(repository, REPOMD));
   if (entry?.kind !== FILE) return undefined;
   if (entry.size > MOST_REPOMD_BYTES) throw new UnreadableIndex('is longer than 16 MiB');
-  return await repositoryData(repository, tree.bytes(entry));
+  const data = await repositoryData(repository, tree.bytes(entry));
+  if (!data.some(({ type }) => type === 'primary')) throw new UnreadableIndex('names no primary.xml');
+  return data;
 }
 
 async function* packagesOf({ signal }: Comparison, tree: StoredTree, repository: ByteString, primary: ByteString): Claims {
