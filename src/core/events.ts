@@ -98,6 +98,14 @@ export type Event =
       asBefore: number;
       time: string;
     }
+  /** `watch` hears from now on of every change in so many directories of the source. */
+  | { type: 'watching'; repository: string; directories: number }
+  /** `watch` cannot hear what changes in the source, and looks at everything now and then. */
+  | { type: 'not-watching'; repository: string; reason: string; hint: string }
+  /** `watch` begins an update that is told of so many names; null: everything is looked at. */
+  | { type: 'updating'; repository: string; names: number | null }
+  /** That update has ended with this exit code; `againSeconds` says when it is tried again, null that it need not be. */
+  | { type: 'updated'; repository: string; code: number; againSeconds: number | null }
   /** The final word of `add` and `update`, for each repository. */
   | ({ type: 'summary' } & Summary);
 

@@ -1,9 +1,8 @@
 /**
- * System calls of a program that is a file system itself, made by koffi, which only `libc.ts` imports besides. Loaded by nobody who mounts
- * nothing.
+ * System calls of a program that is a file system itself, made by koffi. Loaded by nobody who mounts nothing.
  */
 import { createRequire } from 'node:module';
-import { arch, endianness, platform } from 'node:os';
+import { hasUsualNumbers } from './libc.ts';
 
 /** Each call returns −errno when it fails. */
 export interface FuseCalls {
@@ -36,8 +35,7 @@ const [SOL_SOCKET, SCM_RIGHTS, ENOMSG] = [1, 1, 42];
 
 /** Undefined where koffi or the calls are missing, or this is not a Linux of 64 bits, the lowest byte first. */
 export function fuseCalls(): FuseCalls | undefined {
-  if (platform() !== 'linux' || endianness() !== 'LE' || !['x64', 'arm64', 'ppc64', 'riscv64', 'loong64'].includes(arch()))
-    return undefined;
+  if (!hasUsualNumbers()) return undefined;
   try {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     return bindFuse(koffi);

@@ -1,11 +1,11 @@
 /**
- * System calls that Node lacks, or that take longer through Node, made by koffi, which is loaded on first use, by this file and `fuse-calls.ts`; where
- * koffi cannot be loaded, callers do without.
+ * System calls that Node lacks, or that take longer through Node, made by koffi, which is loaded on first use, by this file,
+ * `fuse-calls.ts` and `inotify-calls.ts`; where koffi cannot be loaded, callers do without.
  */
 
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { endianness, platform } from 'node:os';
+import { arch, endianness, platform } from 'node:os';
 
 export interface Libc {
   /** Sets the mtime of a path, to the nanosecond, without following a symlink. Returns an errno, 0 when it worked. */
@@ -73,6 +73,11 @@ function exchangeCall(library: { func(definition: string): (...values: unknown[]
   } catch {
     return undefined;
   }
+}
+
+/** Whether this is a Linux of 64 bits, the lowest byte first, whose flags have the numbers that most architectures give them. */
+export function hasUsualNumbers(): boolean {
+  return platform() === 'linux' && endianness() === 'LE' && ['x64', 'arm64', 'ppc64', 'riscv64', 'loong64'].includes(arch());
 }
 
 /** The calls that a scan makes for each directory or entry of the source. */

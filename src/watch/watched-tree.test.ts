@@ -1,0 +1,308 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  existsSync,
+  type BigIntStats,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { inotifyCalls } from '../core/inotify-calls.ts';
+import { linuxCalls } from '../core/libc.ts';
+import { fsPath } from '../core/path-bytes.ts';
+import { openSource, type Source } from '../source/source.ts';
+import { sampled } from '../testing/depth.ts';
+import { compileFilter } from '../update/scan/filter.ts';
+import { Changes } from './changes.ts';
+import { IN, Inotify, type InotifyEvent } from './inotify.ts';
+import { WatchedTree } from './watched-tree.ts';
+
+const calls = inotifyCalls();
+const withoutInotify = calls === undefined ? 'there is no inotify here' : false;
+const dir = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/shardctl-watch-') : mkdtempSync(join(tmpdir(), 'shardctl-watch-'));
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+/** A tree and the events that it has not taken yet: a test decides when it takes which. */
+class Watched {
+  readonly root: string;
+  readonly inotify: Inotify;
+  readonly source: Source;
+  readonly tree: WatchedTree;
+  changes = new Changes();
+  readonly came: string[] = [];
+  readonly #events: InotifyEvent[] = [];
+
+  constructor(root: string, rules: readonly string[] = []) {
+    this.root = root;
+    this.inotify = Inotify.open(calls as NonNullable<typeof calls>) as Inotify;
+    this.source = openSource(root, linuxCalls());
+    this.tree = new WatchedTree({
+      filter: compileFilter(rules),
+      watches: this.inotify,
+      place: { directory: dirname(root), name: basename(root) },
+      changes: () => this.changes,
+      onCame: (_, name) => this.came.push(name),
+    });
+  }
+
+  /** @returns whether there was any */
+  takeOne(): boolean {
+    if (this.#events.length === 0) this.#events.push(...this.inotify.read());
+    const event = this.#events.shift();
+    if (event !== undefined) this.tree.take(event);
+    return event !== undefined;
+  }
+
+  watchOne(): void {
+    this.tree.watchNext(this.source.reach);
+  }
+
+  /** All that is there, and what comes of it. */
+  settle(): void {
+    while (this.takeOne() || !this.tree.isComplete) this.watchOne();
+  }
+
+  /** What was told, as paths from the root; with a slash at the end, what is meant as a whole. */
+  told(): string[] {
+    return this.changes.list().toString('latin1').split('\0').slice(0, -1);
+  }
+
+  close(): void {
+    this.inotify.close();
+    this.source.close();
+  }
+}
+
+/** The slow model: all entries below the root, by path. */
+function entriesOf(root: string, at = '', into = new Map<string, BigIntStats>()): Map<string, BigIntStats> {
+  for (const name of readdirSync(fsPath(`${root}/${at}`), 'latin1')) {
+    const path = at === '' ? name : `${at}/${name}`;
+    const stat = lstatSync(fsPath(`${root}/${path}`), { bigint: true });
+    into.set(path, stat);
+    if (stat.isDirectory()) entriesOf(root, path, into);
+  }
+  return into;
+}
+
+/** Paths of entries that are not as they were, and that nothing that was told leads to. */
+function missed(before: Map<string, BigIntStats>, now: Map<string, BigIntStats>, told: readonly string[]): string[] {
+  const isDirectory = (path: string) => before.get(path)?.isDirectory() === true && now.get(path)?.isDirectory() === true;
+  const covers = (path: string) =>
+    told.some((it) => {
+      if (it === path || it === `${path}/` || it.startsWith(`${path}/`)) return true;
+      const of = it.endsWith('/') ? it.slice(0, -1) : it;
+      return path.startsWith(`${of}/`) && (it.endsWith('/') || !isDirectory(of));
+    });
+  const changed = (a: BigIntStats | undefined, b: BigIntStats | undefined) =>
+    a?.ino !== b?.ino || a?.mode !== b?.mode || a?.size !== b?.size || a?.mtimeNs !== b?.mtimeNs || a?.ctimeNs !== b?.ctimeNs;
+  return [...new Set([...before.keys(), ...now.keys()])].filter((path) => changed(before.get(path), now.get(path)) && !covers(path));
+}
+
+const NAMES = ['a', 'b', 'caf\xe9'];
+/** Which of the entries that are there, by its number; `to` is a directory of them. */
+const which = fc.record({ of: fc.nat(30), to: fc.nat(30), name: fc.constantFrom(...NAMES) });
+const kinds = ['write', 'mkdir', 'mkdir', 'remove', 'chmod', 'touch', 'append', 'rename', 'rename', 'rename', 'out', 'in'] as const;
+const edits = fc.tuple(fc.constantFrom(...kinds), which);
+const step = fc.oneof(
+  { weight: 3, arbitrary: edits },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('take', 'take', 'watch', 'settle', 'update'), which) },
+);
+type Step = readonly [string, { of: number; to: number; name: string }];
+
+let clock = 1;
+/** What cannot be done is not done. @param outside a directory from which and to which whole trees move */
+function edit(root: string, outside: string, [what, { of, to, name }]: Step): void {
+  const entries = entriesOf(root);
+  const all = ['', ...entries.keys()];
+  const directories = ['', ...[...entries].flatMap(([path, stat]) => (stat.isDirectory() ? [path] : []))];
+  const at = fsPath(`${root}/${all[of % all.length]}`);
+  const made = fsPath(`${root}/${directories[to % directories.length]}/${name}`);
+  const aside = fsPath(`${outside}/${name}`);
+  try {
+    if (what === 'write') writeFileSync(made, `content ${clock++}`);
+    else if (what === 'append') writeFileSync(at, 'more', { flag: 'a' });
+    else if (what === 'mkdir') mkdirSync(made, { recursive: true });
+    else if (what === 'chmod') chmodSync(at, 0o700 + (clock++ % 8));
+    else if (what === 'touch') utimesSync(at, clock++, clock++);
+    else if (what === 'in') renameSync(aside, made);
+    else if (of % all.length === 0) return;
+    else if (what === 'remove') rmSync(at, { recursive: true });
+    else if (what === 'rename') renameSync(at, made);
+    else if (what === 'out') renameSync(at, aside);
+  } catch {
+    // There is no such entry, or it is of another kind, or not empty.
+  }
+}
+
+let round = 0;
+function newRoot(): string {
+  const root = join(dir, `${round++}`);
+  mkdirSync(root);
+  return root;
+}
+
+test('whatever happens, in whatever order with the events, every directory is watched and every change is told', {
+  skip: withoutInotify,
+}, () => {
+  const law = fc.property(fc.array(edits, { maxLength: 20 }), fc.array(step, { minLength: 1, maxLength: 60 }), (first, then) => {
+    const [root, outside] = [newRoot(), newRoot()];
+    for (const it of first) edit(root, outside, it);
+    const watched = new Watched(root);
+    try {
+      watched.settle();
+      let before = entriesOf(root);
+      watched.changes = new Changes();
+      const look = () => {
+        watched.settle();
+        const now = entriesOf(root);
+        assert.deepEqual(missed(before, now, watched.told()), []);
+        const directories = [...now].flatMap(([path, stat]) => (stat.isDirectory() ? [path] : []));
+        assert.deepEqual([...watched.tree.paths()].sort(), ['', ...directories].sort());
+        assert.equal(watched.tree.doubt, undefined);
+        before = now;
+        watched.changes = new Changes();
+      };
+      for (const it of then) {
+        if (it[0] === 'take') watched.takeOne();
+        else if (it[0] === 'watch') watched.watchOne();
+        else if (it[0] === 'settle') watched.settle();
+        else if (it[0] === 'update') look();
+        else edit(root, outside, it);
+      }
+      look();
+    } finally {
+      watched.close();
+      for (const it of [root, outside]) rmSync(it, { recursive: true });
+    }
+  });
+  fc.assert(law, { numRuns: sampled(300, 3000) });
+});
+
+test('a directory that is met where it has moved to before the event says so is watched there', { skip: withoutInotify }, () => {
+  const watched = new Watched(newRoot());
+  const { root } = watched;
+  mkdirSync(join(root, 'x/y'), { recursive: true });
+  watched.settle();
+  mkdirSync(join(root, 'new'));
+  watched.takeOne();
+  renameSync(join(root, 'x'), join(root, 'new/x'));
+  while (!watched.tree.isComplete) watched.watchOne();
+  writeFileSync(join(root, 'new/x/y/z'), '');
+  watched.settle();
+  assert.deepEqual([...watched.tree.paths()].sort(), ['', 'new', 'new/x', 'new/x/y']);
+  assert.deepEqual([watched.tree.isTwofold, watched.tree.doubt], [false, undefined]);
+  watched.close();
+});
+
+test('a directory that has taken the place of another one is watched in its stead, although that is not known to be gone', {
+  skip: withoutInotify,
+}, () => {
+  const root = newRoot();
+  for (const name of ['old/in', 'next/other']) mkdirSync(join(root, name), { recursive: true });
+  const watched = new Watched(root);
+  watched.settle();
+  const outside = newRoot();
+  renameSync(join(root, 'old'), join(outside, 'old'));
+  renameSync(join(root, 'next'), join(root, 'old'));
+  for (const event of watched.inotify.read()) if ((event.mask & IN.movedTo) !== 0) watched.tree.take(event);
+  while (!watched.tree.isComplete) watched.watchOne();
+  assert.deepEqual([...watched.tree.paths()].sort(), ['', 'old', 'old/other']);
+  watched.close();
+});
+
+test('what is excluded is neither watched nor told, and symlinks are not followed', { skip: withoutInotify }, () => {
+  const root = newRoot();
+  for (const name of ['in', 'out/deep']) mkdirSync(join(root, name), { recursive: true });
+  const watched = new Watched(root, ['- /out/', '- *.tmp']);
+  watched.settle();
+  assert.deepEqual([...watched.tree.paths()].sort(), ['', 'in']);
+  writeFileSync(join(root, 'out/deep/x'), '');
+  writeFileSync(join(root, 'in/x.tmp'), '');
+  watched.settle();
+  assert.equal(watched.changes.isEmpty, true);
+  writeFileSync(join(root, 'in/out'), '');
+  watched.settle();
+  assert.deepEqual(watched.told(), ['in/out']);
+  watched.close();
+});
+
+test('the mode of the root is told without a name', { skip: withoutInotify }, () => {
+  const watched = new Watched(newRoot());
+  watched.settle();
+  chmodSync(watched.root, 0o701);
+  watched.settle();
+  assert.deepEqual([watched.changes.isEmpty, watched.told()], [false, []]);
+  watched.close();
+});
+
+test('an overflow, an event of nobody knows what, a source that moves or is replaced: the tree is in doubt', { skip: withoutInotify }, () => {
+  const doubtAfter = (what: (watched: Watched) => void) => {
+    const watched = new Watched(newRoot());
+    watched.settle();
+    what(watched);
+    watched.settle();
+    watched.close();
+    return watched.tree.doubt;
+  };
+  assert.equal(
+    doubtAfter(({ tree }) => tree.take({ watch: -1, mask: IN.overflow, name: '' })),
+    'overflow',
+  );
+  assert.equal(
+    doubtAfter(({ tree }) => tree.take({ watch: 4711, mask: IN.create, name: 'x' })),
+    'unknown watch',
+  );
+  assert.equal(
+    doubtAfter(({ root }) => renameSync(root, `${root}-moved`)),
+    'source moved',
+  );
+  assert.equal(
+    doubtAfter(({ root }) => rmSync(root, { recursive: true })),
+    'source moved',
+  );
+  assert.equal(
+    doubtAfter(({ root }) => writeFileSync(join(dirname(root), 'beside'), '')),
+    undefined,
+  );
+});
+
+test('a symlink that leads to another source from now on puts the tree in doubt', { skip: withoutInotify }, () => {
+  const [one, other] = [newRoot(), newRoot()];
+  const link = join(dir, 'current');
+  const lead = (to: string) => {
+    rmSync(`${link}.new`, { force: true });
+    symlinkSync(to, `${link}.new`);
+    renameSync(`${link}.new`, link);
+  };
+  lead(one);
+  const watched = new Watched(link);
+  watched.settle();
+  lead(other);
+  watched.settle();
+  assert.equal(watched.tree.doubt, 'source moved');
+  watched.close();
+});
+
+test('what the system does not allow to be watched puts the tree in doubt', () => {
+  const tree = new WatchedTree({
+    filter: compileFilter([]),
+    watches: { add: () => -28, remove: () => {} },
+    place: { directory: dir, name: 'x' },
+    changes: () => new Changes(),
+    onCame: () => {},
+  });
+  const source = openSource(newRoot(), linuxCalls());
+  tree.watchNext(source.reach);
+  assert.equal(tree.doubt, 'limit');
+  source.close();
+});

@@ -1,0 +1,287 @@
+/**
+ * The directories of a source, each with a watch, and what their events say of the tree.
+ *
+ * Node's `fs.watch` does not do: it gives names as UTF-8, so that others cannot be told from one another; it keeps back that the queue
+ * has overflowed; and what is made in a new directory before it is watched, too, is lost. `fanotify` would watch a file system at once,
+ * but needs CAP_SYS_ADMIN for that, and the right to open any file for the names; a repository of a million files has some thousand
+ * directories, and a watch of each is about 1 KiB in the kernel.
+ *
+ * **Nothing is missed**: a directory is first watched, then listed. What is in it by then is found by the list, what comes later by an
+ * event. Events come in the order in which things happened, so the path of a directory may be out of date when one is read: the event
+ * that says so is behind it in the queue, and puts it right. A directory that has moved is forgotten with all below it, and watched
+ * anew where it is; a watch that was removed has told its last by then, as its new place is looked at as a whole.
+ *
+ * What cannot be told for certain ends the tree (`doubt`): it is then made anew, and everything is looked at.
+ */
+import { opendirSync, statfsSync, statSync } from 'node:fs';
+import { errnoName } from '../core/errno.ts';
+import { errnoOf } from '../core/errors.ts';
+import type { ByteString } from '../core/model.ts';
+import { fsPath, joinBytes } from '../core/path-bytes.ts';
+import type { OpenDirectory, Reach } from '../source/reach.ts';
+import type { Filter } from '../update/scan/filter.ts';
+import type { Changes } from './changes.ts';
+import { IN, type InotifyEvent, type Watches } from './inotify.ts';
+
+const OF_DIRECTORY =
+  IN.modify |
+  IN.attrib |
+  IN.closeWrite |
+  IN.movedFrom |
+  IN.movedTo |
+  IN.create |
+  IN.delete |
+  IN.deleteSelf |
+  IN.moveSelf |
+  IN.onlyDirectory |
+  IN.exclUnlink;
+/** Of the directory that the source is in: only that another one takes the source's place. */
+const OF_PLACE = IN.movedFrom | IN.movedTo | IN.create | IN.delete | IN.onlyDirectory;
+
+/**
+ * Why the tree tells of changes no more. `limit`: the system allows no further watch; `remote`: what others change in the file system
+ * is no event here.
+ */
+export type Doubt = 'overflow' | 'unmounted' | 'source moved' | 'unknown watch' | 'limit' | 'remote';
+
+/** The types of file systems, by statfs(2), that are on another machine or in another process: NFS, SMB, CIFS, SMB2, 9P, Ceph, AFS, FUSE. */
+const REMOTE: ReadonlySet<number> = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x01021997, 0x00c36400, 0x5346414f, 0x65735546]);
+
+interface WatchedDirectory {
+  /** From the root of the source. It stays as it is: a directory that moves is another one. */
+  readonly path: ByteString;
+  readonly above: WatchedDirectory | undefined;
+  readonly name: ByteString;
+  /** −1 as long as it is not watched. */
+  watch: number;
+  /** Its subdirectories, as far as they are known. */
+  below: Map<ByteString, WatchedDirectory> | undefined;
+  isForgotten: boolean;
+}
+
+export interface WatchedTreeOptions {
+  readonly filter: Filter;
+  readonly watches: Watches;
+  /** Where the source is: a directory, and a name in it. */
+  readonly place: { readonly directory: ByteString; readonly name: ByteString };
+  /** Takes what changes from now on. */
+  readonly changes: () => Changes;
+  /** Told of a name that has come. */
+  readonly onCame: (directory: ByteString, name: ByteString) => void;
+}
+
+export class WatchedTree {
+  readonly #options: WatchedTreeOptions;
+  readonly #byWatch = new Map<number, WatchedDirectory>();
+  /** Watches that were removed, whose last events may still come. */
+  readonly #removed = new Set<number>();
+  readonly #root: WatchedDirectory = newDirectory(undefined, '', '');
+  /** Directories that are to be watched and listed. */
+  readonly #toWatch: WatchedDirectory[] = [this.#root];
+  readonly #devices = new Set<bigint>();
+  #place: number;
+  #doubt: Doubt | undefined;
+  #isTwofold = false;
+
+  constructor(options: WatchedTreeOptions) {
+    this.#options = options;
+    const { watches, place } = options;
+    // It may not be readable; then nothing is heard of a symlink that leads elsewhere now. Above `/` there is nothing.
+    this.#place = place.name === '' ? -1 : watches.add(place.directory, OF_PLACE);
+  }
+
+  /** Set for good once the tree can be trusted no more. */
+  get doubt(): Doubt | undefined {
+    return this.#doubt;
+  }
+
+  /** Every directory is watched that is known. */
+  get isComplete(): boolean {
+    return this.#toWatch.length === 0;
+  }
+
+  /** Directories that are watched. */
+  get count(): number {
+    return this.#byWatch.size;
+  }
+
+  /** A directory is in two places, by a bind mount: an event tells of one of them alone. */
+  get isTwofold(): boolean {
+    return this.#isTwofold;
+  }
+
+  /** The paths of the directories that are watched. */
+  *paths(): Generator<ByteString, void, void> {
+    for (const { path } of this.#byWatch.values()) yield path;
+  }
+
+  /**
+   * Watches and lists one directory that is known and not watched yet. Does nothing when there is none.
+   * @param reach into the source @throws the system call's error when the root cannot be opened
+   */
+  watchNext(reach: Pick<Reach, 'inDirectory'>): void {
+    const directory = this.#toWatch.pop();
+    if (directory === undefined || directory.isForgotten || this.#doubt !== undefined) return;
+    try {
+      reach.inDirectory(directory.path, (open) => this.#watch(directory, open, reach), 'quickly');
+    } catch (error) {
+      // Gone or replaced: an event says so. Unreadable: to the scan, too; a change of its mode is an event of the directory above.
+      if (errnoOf(error) === undefined || directory === this.#root) throw error;
+      this.#forget(directory);
+    }
+  }
+
+  /** Nothing that it tells from now on can be trusted. */
+  giveUp(doubt: Doubt): void {
+    this.#doubt ??= doubt;
+    this.#toWatch.length = 0;
+  }
+
+  /** Takes the next event of the queue. */
+  take({ watch, mask, name }: InotifyEvent): void {
+    if (this.#doubt !== undefined) return;
+    if ((mask & IN.overflow) !== 0) return this.giveUp('overflow');
+    if (watch >= 0 && watch === this.#place) {
+      if (name === this.#options.place.name || (mask & IN.ignored) !== 0) this.giveUp('source moved');
+      return;
+    }
+    const directory = this.#byWatch.get(watch);
+    if (directory === undefined) {
+      if (!this.#removed.has(watch)) return this.giveUp('unknown watch');
+      if ((mask & IN.ignored) !== 0) this.#removed.delete(watch);
+      return;
+    }
+    if ((mask & IN.unmount) !== 0) return this.giveUp('unmounted');
+    if (name === '') this.#ofItself(directory, mask);
+    else this.#ofEntry(directory, mask, name);
+  }
+
+  #ofItself(directory: WatchedDirectory, mask: number): void {
+    const isRoot = directory === this.#root;
+    if (isRoot && (mask & (IN.deleteSelf | IN.moveSelf | IN.ignored)) !== 0) return this.giveUp('source moved');
+    if (isRoot && (mask & IN.attrib) !== 0) this.#options.changes().touchRoot();
+    if ((mask & IN.ignored) === 0) return;
+    // The directory is gone, and its watch with it.
+    this.#byWatch.delete(directory.watch);
+    directory.watch = -1;
+    this.#forget(directory);
+  }
+
+  #ofEntry(directory: WatchedDirectory, mask: number, name: ByteString): void {
+    const isDirectory = (mask & IN.isDirectory) !== 0;
+    const path = joinBytes(directory.path, name);
+    if (this.#options.filter.excludes(path, isDirectory)) return;
+    const known = directory.below?.get(name);
+    const isGone = (mask & (IN.delete | IN.movedFrom)) !== 0;
+    const hasCome = (mask & (IN.create | IN.movedTo)) !== 0;
+    if (hasCome) this.#options.onCame(directory.path, name);
+    if (isDirectory && isGone && known !== undefined) this.#forget(known);
+    // One that could not be read, and may be now, is new, too.
+    const isNew = isDirectory && !isGone && (hasCome || known === undefined);
+    if (isNew) this.#toWatch.push(known ?? this.#found(directory, name));
+    this.#options.changes().tell(directory.path, name, isNew);
+  }
+
+  #found(above: WatchedDirectory, name: ByteString): WatchedDirectory {
+    const directory = newDirectory(above, name, joinBytes(above.path, name));
+    above.below ??= new Map();
+    above.below.set(name, directory);
+    return directory;
+  }
+
+  #watch(directory: WatchedDirectory, open: OpenDirectory, reach: Pick<Reach, 'inDirectory'>): void {
+    const { watches } = this.#options;
+    const { dev } = statSync(fsPath(open.prefix), { bigint: true });
+    if (!this.#devices.has(dev) && REMOTE.has(statfsSync(fsPath(open.prefix)).type)) return this.giveUp('remote');
+    this.#devices.add(dev);
+    let watch = watches.add(open.prefix, OF_DIRECTORY);
+    // It was watched there before, and all below it: nothing else has come in its place.
+    if (watch >= 0 && watch === directory.watch) return;
+    const elsewhere = this.#byWatch.get(watch);
+    if (elsewhere !== undefined && isThere(elsewhere, open, reach)) {
+      this.#isTwofold = true;
+      this.#forget(directory);
+      return;
+    }
+    if (elsewhere !== undefined) {
+      // It has moved here, and the event that says so is still to come.
+      this.#forget(elsewhere);
+      watch = watches.add(open.prefix, OF_DIRECTORY);
+    }
+    // The source is a symlink to the directory that it is in.
+    if (watch === this.#place) this.#place = -1;
+    if (watch < 0) return this.#notWatched(directory, errnoName(-watch));
+    this.#forgetBelow(directory);
+    this.#unwatch(directory);
+    directory.watch = watch;
+    this.#byWatch.set(watch, directory);
+    this.#list(directory, open);
+  }
+
+  #notWatched(directory: WatchedDirectory, errno: string): void {
+    if (errno === 'ENOSPC' || errno === 'ENOMEM') return this.giveUp('limit');
+    if (directory === this.#root) throw Object.assign(new Error(`${errno}: the source cannot be watched`), { code: errno });
+    this.#forget(directory);
+  }
+
+  #list(directory: WatchedDirectory, { prefix }: OpenDirectory): void {
+    // Not as one array: a directory may have a million entries. Names as bytes, which the declarations of Node do not know of.
+    const listing = opendirSync(fsPath(prefix), { encoding: 'buffer' as BufferEncoding, bufferSize: 512 });
+    try {
+      for (let entry = listing.readSync(); entry !== null; entry = listing.readSync()) {
+        if (!entry.isDirectory()) continue;
+        const name = (entry.name as unknown as Buffer).toString('latin1');
+        if (this.#options.filter.excludes(joinBytes(directory.path, name), true)) continue;
+        this.#toWatch.push(this.#found(directory, name));
+      }
+    } finally {
+      listing.closeSync();
+    }
+  }
+
+  /** With all below it. */
+  #forget(directory: WatchedDirectory): void {
+    directory.isForgotten = true;
+    this.#forgetBelow(directory);
+    this.#unwatch(directory);
+    const beside = directory.above?.below;
+    if (beside?.get(directory.name) === directory) beside.delete(directory.name);
+  }
+
+  #forgetBelow(directory: WatchedDirectory): void {
+    for (const below of directory.below?.values() ?? []) this.#forget(below);
+    directory.below = undefined;
+  }
+
+  #unwatch(directory: WatchedDirectory): void {
+    if (directory.watch < 0) return;
+    this.#byWatch.delete(directory.watch);
+    this.#removed.add(directory.watch);
+    this.#options.watches.remove(directory.watch);
+    directory.watch = -1;
+  }
+
+
+}
+
+function newDirectory(above: WatchedDirectory | undefined, name: ByteString, path: ByteString): WatchedDirectory {
+  return { path, above, name, watch: -1, below: undefined, isForgotten: false };
+}
+
+/** Whether a directory that is watched is still under the path that is known of it, besides being the one that is open here. */
+function isThere({ path }: WatchedDirectory, { prefix }: OpenDirectory, reach: Pick<Reach, 'inDirectory'>): boolean {
+  const { dev, ino } = statSync(fsPath(prefix), { bigint: true });
+  try {
+    return reach.inDirectory(
+      path,
+      (other) => {
+        const stat = statSync(fsPath(other.prefix), { bigint: true });
+        return stat.dev === dev && stat.ino === ino;
+      },
+      'quickly',
+    );
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}
