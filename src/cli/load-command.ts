@@ -4,6 +4,7 @@ import type { Command } from './command-line/context.ts';
 const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   add: () => import('./commands/add.ts'),
   update: () => import('./commands/update.ts'),
+  watch: () => import('./commands/watch.ts'),
   diff: () => import('./commands/diff.ts'),
   get: () => import('./commands/get.ts'),
   cat: () => import('./commands/cat.ts'),

@@ -52,12 +52,12 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       return EXIT.done;
     }
     const teller = await reporterFor(parsed.args, output);
-    const watch = new LateWatch();
+    const watch = parsed.args.command.startsRuns === true ? undefined : new LateWatch();
     const its = parsed.args.command.options.includes('on-problem') ? new ProblemWatch(parsed.args, output, version) : undefined;
     problems = its;
     reporter = {
       event: (event) => {
-        watch.take(event);
+        watch?.take(event);
         its?.take(event);
         teller.event(event);
       },
@@ -85,7 +85,7 @@ async function complete(words: readonly string[], output: Output): Promise<numbe
   return EXIT.done;
 }
 
-async function runCommand(args: Args, output: Output, reporter: Reporter, watch: LateWatch): Promise<number> {
+async function runCommand(args: Args, output: Output, reporter: Reporter, watch: LateWatch | undefined): Promise<number> {
   const controller = new AbortController();
   const releases: (() => void)[] = [];
   process.on('exit', () => {
@@ -99,7 +99,7 @@ async function runCommand(args: Args, output: Output, reporter: Reporter, watch:
   const sweeps = args.command.words === 'update' && args.text('files-from') === undefined && args.text('from-rsync') === undefined;
   const secondThread = sweeps ? (await import('./start-second-thread.ts')).startAhead(home.index) : undefined;
   releases.push(() => secondThread?.leaveNative());
-  releases.push(watch.begin(args, home));
+  if (watch !== undefined) releases.push(watch.begin(args, home));
   const command = await loadCommand(args.command.words);
   // An error that no stage waits for any more, as while a run is being stopped, must not end in a stack trace.
   process.once('uncaughtException', (error) => {
@@ -209,7 +209,7 @@ async function reporterFor(args: Args, output: Output): Promise<Reporter> {
 function isWatched(args: Args, output: Output): boolean {
   // Bars and lists of changes would overwrite one another on a terminal.
   const silent = (['json', 'quiet', 'root-only', 'no-progress', 'itemize', 'dry-run'] as const).some((name) => args.flag(name));
-  return output.stderr.isTTY === true && !silent;
+  return output.stderr.isTTY === true && !silent && args.command.startsRuns !== true;
 }
 
 /** For a command line that could not be read: a program that asked for JSON gets its exit line all the same. */

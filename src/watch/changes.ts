@@ -36,8 +36,8 @@ export class Changes {
   tell(directory: ByteString, name: ByteString, isWhole: boolean): void {
     this.#tellings++;
     if (this.#isTooMuch) return;
-    let names = this.#byDirectory.get(directory);
-    if (names === undefined) this.#byDirectory.set(directory, (names = new Map()));
+    const names = this.#byDirectory.get(directory) ?? new Map<ByteString, boolean>();
+    this.#byDirectory.set(directory, names);
     const before = names.get(name);
     if (before === undefined) this.#count++;
     if (before !== true) names.set(name, isWhole);

@@ -1,5 +1,6 @@
 /** Hears what changes in one source: a watched tree, fed with the events of its instance of inotify. */
 
+import { dirname } from 'node:path/posix';
 import { errnoName } from '../core/errno.ts';
 import { Turns } from '../core/event-loop.ts';
 import { type LinuxCalls, linuxCalls } from '../core/libc.ts';

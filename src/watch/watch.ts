@@ -72,7 +72,9 @@ class SourceWatch {
   }
 
   async run(): Promise<void> {
-    const { signal } = this.#options;
+    const { signal, known } = this.#options;
+    // A sync may be under way already.
+    this.#known = await known();
     try {
       for (let due = await this.#due(); due !== undefined; due = await this.#due()) {
         if (due === 'full') await this.#listenAnew();

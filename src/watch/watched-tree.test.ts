@@ -1,112 +1,21 @@
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  existsSync,
-  type BigIntStats,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { inotifyCalls } from '../core/inotify-calls.ts';
 import { linuxCalls } from '../core/libc.ts';
 import { fsPath } from '../core/path-bytes.ts';
-import { openSource, type Source } from '../source/source.ts';
+import { openSource } from '../source/source.ts';
 import { sampled } from '../testing/depth.ts';
+import { entriesOf, missed, Watched, withoutInotify } from '../testing/watched.ts';
 import { compileFilter } from '../update/scan/filter.ts';
 import { Changes } from './changes.ts';
-import { IN, Inotify, type InotifyEvent } from './inotify.ts';
+import { IN } from './inotify.ts';
 import { WatchedTree } from './watched-tree.ts';
 
-const calls = inotifyCalls();
-const withoutInotify = calls === undefined ? 'there is no inotify here' : false;
 const dir = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/shardctl-watch-') : mkdtempSync(join(tmpdir(), 'shardctl-watch-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
-
-/** A tree and the events that it has not taken yet: a test decides when it takes which. */
-class Watched {
-  readonly root: string;
-  readonly inotify: Inotify;
-  readonly source: Source;
-  readonly tree: WatchedTree;
-  changes = new Changes();
-  readonly came: string[] = [];
-  readonly #events: InotifyEvent[] = [];
-
-  constructor(root: string, rules: readonly string[] = []) {
-    this.root = root;
-    this.inotify = Inotify.open(calls as NonNullable<typeof calls>) as Inotify;
-    this.source = openSource(root, linuxCalls());
-    this.tree = new WatchedTree({
-      filter: compileFilter(rules),
-      watches: this.inotify,
-      place: { directory: dirname(root), name: basename(root) },
-      changes: () => this.changes,
-      onCame: (_, name) => this.came.push(name),
-    });
-  }
-
-  /** @returns whether there was any */
-  takeOne(): boolean {
-    if (this.#events.length === 0) this.#events.push(...this.inotify.read());
-    const event = this.#events.shift();
-    if (event !== undefined) this.tree.take(event);
-    return event !== undefined;
-  }
-
-  watchOne(): void {
-    this.tree.watchNext(this.source.reach);
-  }
-
-  /** All that is there, and what comes of it. */
-  settle(): void {
-    while (this.takeOne() || !this.tree.isComplete) this.watchOne();
-  }
-
-  /** What was told, as paths from the root; with a slash at the end, what is meant as a whole. */
-  told(): string[] {
-    return this.changes.list().toString('latin1').split('\0').slice(0, -1);
-  }
-
-  close(): void {
-    this.inotify.close();
-    this.source.close();
-  }
-}
-
-/** The slow model: all entries below the root, by path. */
-function entriesOf(root: string, at = '', into = new Map<string, BigIntStats>()): Map<string, BigIntStats> {
-  for (const name of readdirSync(fsPath(`${root}/${at}`), 'latin1')) {
-    const path = at === '' ? name : `${at}/${name}`;
-    const stat = lstatSync(fsPath(`${root}/${path}`), { bigint: true });
-    into.set(path, stat);
-    if (stat.isDirectory()) entriesOf(root, path, into);
-  }
-  return into;
-}
-
-/** Paths of entries that are not as they were, and that nothing that was told leads to. */
-function missed(before: Map<string, BigIntStats>, now: Map<string, BigIntStats>, told: readonly string[]): string[] {
-  const isDirectory = (path: string) => before.get(path)?.isDirectory() === true && now.get(path)?.isDirectory() === true;
-  const covers = (path: string) =>
-    told.some((it) => {
-      if (it === path || it === `${path}/` || it.startsWith(`${path}/`)) return true;
-      const of = it.endsWith('/') ? it.slice(0, -1) : it;
-      return path.startsWith(`${of}/`) && (it.endsWith('/') || !isDirectory(of));
-    });
-  const changed = (a: BigIntStats | undefined, b: BigIntStats | undefined) =>
-    a?.ino !== b?.ino || a?.mode !== b?.mode || a?.size !== b?.size || a?.mtimeNs !== b?.mtimeNs || a?.ctimeNs !== b?.ctimeNs;
-  return [...new Set([...before.keys(), ...now.keys()])].filter((path) => changed(before.get(path), now.get(path)) && !covers(path));
-}
 
 const NAMES = ['a', 'b', 'caf\xe9'];
 /** Which of the entries that are there, by its number; `to` is a directory of them. */
@@ -245,7 +154,9 @@ test('the mode of the root is told without a name', { skip: withoutInotify }, ()
   watched.close();
 });
 
-test('an overflow, an event of nobody knows what, a source that moves or is replaced: the tree is in doubt', { skip: withoutInotify }, () => {
+test('an overflow, an event of nobody knows what, a source that moves or is replaced: the tree is in doubt', {
+  skip: withoutInotify,
+}, () => {
   const doubtAfter = (what: (watched: Watched) => void) => {
     const watched = new Watched(newRoot());
     watched.settle();

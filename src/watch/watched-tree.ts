@@ -140,25 +140,31 @@ export class WatchedTree {
   /** Takes the next event of the queue. */
   take({ watch, mask, name }: InotifyEvent): void {
     if (this.#doubt !== undefined) return;
-    if ((mask & IN.overflow) !== 0) return this.giveUp('overflow');
-    if (watch >= 0 && watch === this.#place) {
-      if (name === this.#options.place.name || (mask & IN.ignored) !== 0) this.giveUp('source moved');
-      return;
-    }
+    if ((mask & IN.overflow) !== 0) this.giveUp('overflow');
+    else if (watch >= 0 && watch === this.#place) this.#ofPlace(mask, name);
+    else this.#ofWatch(watch, mask, name);
+  }
+
+  #ofPlace(mask: number, name: ByteString): void {
+    if (name === this.#options.place.name || (mask & IN.ignored) !== 0) this.giveUp('source moved');
+  }
+
+  #ofWatch(watch: number, mask: number, name: ByteString): void {
     const directory = this.#byWatch.get(watch);
     if (directory === undefined) {
-      if (!this.#removed.has(watch)) return this.giveUp('unknown watch');
-      if ((mask & IN.ignored) !== 0) this.#removed.delete(watch);
-      return;
-    }
-    if ((mask & IN.unmount) !== 0) return this.giveUp('unmounted');
-    if (name === '') this.#ofItself(directory, mask);
+      if (!this.#removed.has(watch)) this.giveUp('unknown watch');
+      else if ((mask & IN.ignored) !== 0) this.#removed.delete(watch);
+    } else if ((mask & IN.unmount) !== 0) this.giveUp('unmounted');
+    else if (name === '') this.#ofItself(directory, mask);
     else this.#ofEntry(directory, mask, name);
   }
 
   #ofItself(directory: WatchedDirectory, mask: number): void {
     const isRoot = directory === this.#root;
-    if (isRoot && (mask & (IN.deleteSelf | IN.moveSelf | IN.ignored)) !== 0) return this.giveUp('source moved');
+    if (isRoot && (mask & (IN.deleteSelf | IN.moveSelf | IN.ignored)) !== 0) {
+      this.giveUp('source moved');
+      return;
+    }
     if (isRoot && (mask & IN.attrib) !== 0) this.#options.changes().touchRoot();
     if ((mask & IN.ignored) === 0) return;
     // The directory is gone, and its watch with it.
@@ -192,7 +198,10 @@ export class WatchedTree {
   #watch(directory: WatchedDirectory, open: OpenDirectory, reach: Pick<Reach, 'inDirectory'>): void {
     const { watches } = this.#options;
     const { dev } = statSync(fsPath(open.prefix), { bigint: true });
-    if (!this.#devices.has(dev) && REMOTE.has(statfsSync(fsPath(open.prefix)).type)) return this.giveUp('remote');
+    if (!this.#devices.has(dev) && REMOTE.has(statfsSync(fsPath(open.prefix)).type)) {
+      this.giveUp('remote');
+      return;
+    }
     this.#devices.add(dev);
     let watch = watches.add(open.prefix, OF_DIRECTORY);
     // It was watched there before, and all below it: nothing else has come in its place.
@@ -210,7 +219,10 @@ export class WatchedTree {
     }
     // The source is a symlink to the directory that it is in.
     if (watch === this.#place) this.#place = -1;
-    if (watch < 0) return this.#notWatched(directory, errnoName(-watch));
+    if (watch < 0) {
+      this.#notWatched(directory, errnoName(-watch));
+      return;
+    }
     this.#forgetBelow(directory);
     this.#unwatch(directory);
     directory.watch = watch;
@@ -219,9 +231,9 @@ export class WatchedTree {
   }
 
   #notWatched(directory: WatchedDirectory, errno: string): void {
-    if (errno === 'ENOSPC' || errno === 'ENOMEM') return this.giveUp('limit');
-    if (directory === this.#root) throw Object.assign(new Error(`${errno}: the source cannot be watched`), { code: errno });
-    this.#forget(directory);
+    if (errno === 'ENOSPC' || errno === 'ENOMEM') this.giveUp('limit');
+    else if (directory === this.#root) throw Object.assign(new Error(`${errno}: the source cannot be watched`), { code: errno });
+    else this.#forget(directory);
   }
 
   #list(directory: WatchedDirectory, { prefix }: OpenDirectory): void {
@@ -260,8 +272,6 @@ export class WatchedTree {
     this.#options.watches.remove(directory.watch);
     directory.watch = -1;
   }
-
-
 }
 
 function newDirectory(above: WatchedDirectory | undefined, name: ByteString, path: ByteString): WatchedDirectory {

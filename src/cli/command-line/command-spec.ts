@@ -11,6 +11,8 @@ export interface CommandSpec {
   readonly examples?: readonly string[];
   /** How long it may take to stop when it is asked to, in milliseconds; absent: as long as every other command. */
   readonly graceMs?: number;
+  /** It starts other runs, which tell how far they are; it is none itself that `status` would show. */
+  readonly startsRuns?: true;
 }
 
 /** Accepted by every command. */

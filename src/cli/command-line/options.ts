@@ -50,7 +50,13 @@ export const OPTIONS = {
     value: 'FILE',
     help: 'look only at what rsync has changed in the source, by its --log-file, or by its output with -i; - is stdin',
   },
-  'full-every': { value: 'TIME', help: 'look at everything all the same when that was not done for so long, for example 7d [never]' },
+  'full-every': {
+    value: 'TIME',
+    help: 'look at everything all the same when that was not done for so long, for example 7d [never; watch: 24h]',
+  },
+  settle: { value: 'TIME', help: 'begin when nothing has changed for so long, for example 30s [5s]' },
+  'max-wait': { value: 'TIME', help: 'wait no longer than this for that, or for the end of a sync [1h]' },
+  'sync-lock': { value: 'FILE', help: 'while this file is there, a sync is under way, and is waited for; may be repeated' },
   'dry-run': { short: 'n', help: 'show what would be done, and change nothing' },
   itemize: { short: 'i', help: "show each change, in rsync's code" },
   'max-delete': {
@@ -66,7 +72,7 @@ export const OPTIONS = {
   },
   'on-problem': { value: 'CMD', help: 'the same when the run ends with something to say: an exit code over 0, or trouble with replicas' },
   'hook-timeout': { value: 'TIME', help: 'kill either of these after so long, for example 90s [as the home is set to, else 60s]' },
-  repair: { help: 'then mend what is missing on the peers, as `shardctl repair` does' },
+  repair: { help: 'then mend what is missing on the peers, as `shardctl repair` does; watch: after each look at everything' },
   grace: {
     value: 'TIME',
     help: 'wait for a peer that is silent for less than this, rather than make its replicas anew elsewhere, for example 6h [as the home is set to, else 0]',
@@ -85,7 +91,7 @@ export const OPTIONS = {
   },
   against: { value: 'KINDS', help: 'instead, compare what is stored with its indexes of these kinds, debian,rpm,npm,pypi; auto: of all' },
   'metrics-file': { value: 'FILE', help: 'write metrics for the node_exporter textfile collector, for example FILE.prom' },
-  'lock-wait': { value: 'SECONDS', help: 'wait for another run in this home [0]' },
+  'lock-wait': { value: 'SECONDS', help: 'wait for another run in this home [0; watch: 3600]' },
 
   shared: { help: 'other users of the machine may read what is made, as the umask says [nobody else]' },
   'no-shared': { help: 'nobody else may read it any more' },
@@ -108,7 +114,7 @@ export const OPTIONS = {
   'max-bytes': { value: 'SIZE', help: 'hold no more than this in all, for example 200GB [what the peers have room for]' },
   router: { value: 'URL', help: 'whom to ask who holds a shard, by /routing/v1; may be repeated [the `serve` that SRC names]' },
   once: { help: 'end when nothing more can be taken, as cron wants it [wait, and look again]' },
-  every: { value: 'TIME', help: 'how long to wait between two looks, for example 30m or 6h [1h]' },
+  every: { value: 'TIME', help: 'how long to wait between two looks, for example 30m or 6h; watch: where nothing tells of changes [1h]' },
   older: { help: 'also follow a snapshot that is older than the one before' },
 
   // config

@@ -7,15 +7,12 @@ import { PEERS_COMMANDS } from './peers-spec.ts';
 /** The first argument with which the script of `completion` starts the program at each TAB: yargs' own name for it. */
 export const COMPLETION_REQUEST = '--get-yargs-completions';
 
-/** Accepted by `add` and `update`. */
-const RUN: readonly OptionName[] = [
-  'root-only',
-  'dry-run',
+/** Accepted by `add` and `update`, and handed on by `watch` to each update that it starts. */
+export const EACH_UPDATE: readonly OptionName[] = [
   'itemize',
   'max-delete',
   'ignore-ctime',
   'ignore-inode',
-  'checksum',
   'gate',
   'gate-action',
   'gate-keyring',
@@ -28,6 +25,12 @@ const RUN: readonly OptionName[] = [
   'metrics-file',
   'lock-wait',
 ];
+
+/** Accepted by `add` and `update`. */
+const RUN: readonly OptionName[] = ['root-only', 'dry-run', 'checksum', ...EACH_UPDATE];
+
+/** Handed on by `watch` to each update that looks at everything. */
+export const EACH_FULL_UPDATE: readonly OptionName[] = ['repair', 'grace'];
 
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -43,6 +46,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: 'bring repositories up to date from where they were added',
     options: ['all', 'files-from', 'from-rsync', 'full-every', ...RUN, 'repair', 'grace'],
     examples: ['shardctl update debian -i', 'shardctl update --all -q --lock-wait 600'],
+  },
+  {
+    words: 'watch',
+    arguments: ['[NAME…]'],
+    summary: 'bring repositories up to date whenever their sources change, until it is stopped (Linux; elsewhere every so often)',
+    options: ['all', 'settle', 'max-wait', 'sync-lock', 'full-every', 'every', ...EACH_UPDATE, ...EACH_FULL_UPDATE],
+    examples: ['shardctl watch debian', 'shardctl watch debian --settle 30s --sync-lock /run/debian-sync.lock --full-every 12h -q'],
+    startsRuns: true,
+    // As long as the update that is under way takes to stop, and a little more.
+    graceMs: 5000,
   },
   {
     words: 'diff',

@@ -4,7 +4,7 @@ import type { Reporter } from './reporter.ts';
 import { errorLine } from './text.ts';
 
 /** What `-q` leaves out: how far a run has come, rather than what came of it. */
-const PROGRESS = new Set(['started', 'scan', 'import', 'sealed', 'placed', 'peer', 'progress']);
+const PROGRESS = new Set(['started', 'scan', 'import', 'sealed', 'placed', 'peer', 'progress', 'watching', 'updating']);
 
 export function jsonReporter(output: Output, quiet: boolean): Reporter {
   return {

@@ -39,6 +39,8 @@ export function problemLine(event: Event): string | undefined {
       return `contradiction in ${event.repository}@${event.number}: ${event.path === '' ? '' : `${event.path}: `}${event.detail}${event.index === event.path ? '' : `, by ${event.index}`}`;
     case 'gate':
       return gateLine(event);
+    case 'not-watching':
+      return `warning: ${event.repository}: ${event.reason}; ${event.hint}`;
     case 'failed':
       return errorLine({ ...event, message: `${event.repository}: ${event.message}` });
     default:
@@ -129,6 +131,10 @@ function resultLines(event: Event): string[] {
       return [waitingLine(event)];
     case 'passed-over':
       return [`${event.repository}: passed over, ${event.reason}`];
+    case 'watching':
+      return [`${event.repository}: ${counted(event.directories, 'directory')} watched`];
+    case 'updated':
+      return event.againSeconds === null ? [] : [`${event.repository} is tried again in ${formatCount(event.againSeconds)} s`];
     case 'links-kept':
       return [linksLine(event)];
     case 'summary':

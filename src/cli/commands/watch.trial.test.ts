@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { onlyInAll } from '../../testing/depth.ts';
+import { without } from '../../testing/package-tools/required.ts';
+import { Program } from '../../testing/program.ts';
+import { WatchProcess } from '../../testing/watch-process.ts';
+import { withoutInotify } from '../../testing/watched.ts';
+
+/** The root that the source has, by a look at everything from another home. */
+function rootOfSource(program: Program): string {
+  const home = program.path('other');
+  rmSync(home, { recursive: true, force: true });
+  return program.succeeds('add', 'm', '-Q', '--home', home).stdout.trim();
+}
+
+function head(program: Program): string {
+  return program.head('m').tree;
+}
+
+function withProgram(work: (program: Program) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const program = new Program();
+    mkdirSync(program.path('m/pool/a'), { recursive: true });
+    writeFileSync(program.path('m/pool/a/one'), 'one');
+    program.succeeds('add', 'm', '-q');
+    try {
+      await work(program);
+    } finally {
+      program.dispose();
+    }
+  };
+}
+
+const quick = ['--settle', '1s'];
+
+test(
+  'a mirror that rsync brings up to date is brought up to date in IPFS, by its names alone; while nothing happens nothing is done',
+  { skip: withoutInotify || onlyInAll(without('rsync', 'rsync')) },
+  withProgram(async (program) => {
+    const watch = new WatchProcess(program, 'm', ...quick, '--max-delete', 'none');
+    assert.equal(await watch.updated(), null);
+    const upstream = program.path('upstream');
+    mkdirSync(join(upstream, 'pool/b/deep'), { recursive: true });
+    writeFileSync(join(upstream, 'pool/b/deep/two'), 'two'.repeat(100_000));
+    writeFileSync(Buffer.concat([Buffer.from(join(upstream, 'pool/b/')), Buffer.from('caf\xe9', 'latin1')]), 'not UTF-8');
+    writeFileSync(join(upstream, 'pool/line\nbreak'), '');
+    const rsync = (...options: string[]) =>
+      assert.equal(spawnSync('rsync', ['-a', '--delete', ...options, `${upstream}/`, `${program.path('m')}/`]).status, 0);
+    rsync();
+    assert.equal(typeof (await watch.updated()), 'number');
+    assert.equal(head(program), rootOfSource(program));
+    renameSync(join(upstream, 'pool/b'), join(upstream, 'pool/c'));
+    rsync('--delay-updates');
+    assert.equal(typeof (await watch.updated()), 'number');
+    assert.equal(head(program), rootOfSource(program));
+    // A directory that moves, with all below it, and what is written below its new name.
+    renameSync(program.path('m/pool'), program.path('m/moved'));
+    writeFileSync(program.path('m/moved/c/deep/three'), 'three');
+    assert.equal(typeof (await watch.updated()), 'number');
+    assert.equal(head(program), rootOfSource(program));
+    // What the end of an update leaves to do is done by then.
+    await sleep(2000);
+    const before = watch.ticks();
+    await sleep(5000);
+    assert.equal(watch.ticks() - before, 0);
+    // Nothing is held meanwhile: others may write.
+    program.succeeds('prune', '-q');
+    assert.equal(await watch.stop(), 0);
+  }),
+);
+
+test(
+  'what changes while an update runs is in the next one',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    const later = program.path('m/pool/later');
+    const watch = new WatchProcess(program, 'm', ...quick, '--on-commit', `[ -e ${later} ] || echo later > ${later}; sleep 3`);
+    await watch.updated();
+    await watch.updated();
+    assert.equal(program.succeeds('cat', 'm/pool/later').stdout, 'later\n');
+    assert.equal(await watch.stop('SIGINT'), 0);
+  }),
+);
+
+test(
+  'a sync is waited for as long as its lock is there, and SIGHUP has everything looked at',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    const lock = program.path('sync.lock');
+    const watch = new WatchProcess(program, 'm', ...quick, '--sync-lock', 'sync.lock');
+    await watch.updated();
+    writeFileSync(lock, '');
+    writeFileSync(program.path('m/half'), 'half');
+    await sleep(3000);
+    assert.equal(watch.events.filter(({ type }) => type === 'updating').length, 1);
+    writeFileSync(program.path('m/half'), 'whole');
+    rmSync(lock);
+    assert.equal(await watch.updated(), 1);
+    assert.equal(program.succeeds('cat', 'm/half').stdout, 'whole');
+    writeFileSync(lock, '');
+    watch.signal('SIGHUP');
+    assert.equal(await watch.updated(), null);
+    assert.equal(await watch.stop(), 0);
+  }),
+);
+
+test(
+  'a source that is replaced is looked at anew; one that is gone fails, calls the hook, and is there again after a reload',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    const problem = program.path('problem.json');
+    const watch = new WatchProcess(program, 'm', ...quick, '--on-problem', `cat > ${problem}`, '--metrics-file', 'watch.prom');
+    await watch.updated();
+    mkdirSync(program.path('next/pool'), { recursive: true });
+    for (const name of ['a', 'b', 'c']) writeFileSync(program.path(`next/pool/${name}`), name);
+    renameSync(program.path('m'), program.path('before'));
+    renameSync(program.path('next'), program.path('m'));
+    assert.equal(await watch.updated(), null);
+    assert.equal(head(program), rootOfSource(program));
+    assert.equal(existsSync(problem), false);
+    renameSync(program.path('m'), program.path('away'));
+    const { names } = await watch.next('updating');
+    const ended = await watch.next('updated');
+    assert.deepEqual([names, ended.code, ended.againSeconds], [null, 40, 60]);
+    assert.match(readFileSync(problem, 'utf8'), /no such directory/);
+    assert.match(readFileSync(program.path('watch.prom'), 'utf8'), /exit_code\{repository="m"\} 40/);
+    renameSync(program.path('away'), program.path('m'));
+    writeFileSync(program.path('m/pool/d'), 'd');
+    watch.signal('SIGHUP');
+    assert.equal(await watch.updated(), null);
+    assert.equal(head(program), rootOfSource(program));
+    assert.equal(await watch.stop(), 0);
+  }),
+);
+
+test(
+  'a stop while an update runs stops that, and nothing is left running or locked',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    const watch = new WatchProcess(program, 'm', ...quick, '--on-commit', 'sleep 60');
+    await watch.next('summary');
+    assert.equal(await watch.stop(), 143);
+    assert.deepEqual(readdirSync(join(program.home, 'lock')), []);
+  }),
+);
+
+test('options that no update takes, and repositories without a source, are refused at once', { skip: withoutInotify }, () => {
+  const program = new Program();
+  try {
+    program.fails(40, /./, 'watch', 'm');
+    mkdirSync(program.path('m'));
+    mkdirSync(program.path('n'));
+    program.succeeds('add', 'm', '-q');
+    program.succeeds('add', 'n', '-q');
+    program.fails(2, /which repository/, 'watch');
+    program.fails(40, /no repository "x"/, 'watch', 'x');
+    program.fails(2, /--settle "x" is not a time/, 'watch', 'm', '--settle', 'x');
+    program.fails(2, /--max-wait "0" is not a time/, 'watch', 'm', '--max-wait', '0');
+    program.fails(2, /--max-delete/, 'watch', 'm', '--max-delete', 'many');
+    program.fails(2, /is about one repository/, 'watch', '--all', '--metrics-file', 'x.prom');
+  } finally {
+    program.dispose();
+  }
+});
