@@ -27,7 +27,9 @@ for (const unit of readdirSync(UNITS)) {
         const instance = name.replace('@.', '@debian.');
         writeFileSync(join(dir, instance), readFileSync(join(UNITS, name), 'utf8').replaceAll('User=shardctl', 'User=root'));
       }
-      const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', join(dir, unit.replace('@.', '@debian.'))], { encoding: 'utf8' });
+      const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', join(dir, unit.replace('@.', '@debian.'))], {
+        encoding: 'utf8',
+      });
       // What it says of other units of the machine does not count.
       assert.deepEqual(
         stderr.split('\n').filter((line) => line.includes(dir)),
