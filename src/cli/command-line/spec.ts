@@ -235,7 +235,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'publish',
     arguments: ['REF'],
     summary: 'point the IPNS name of a repository at its newest tree, or back at an older one, through a Kubo daemon',
-    options: ['peer', 'snapshot', 'lifetime', 'take-key'],
+    options: ['peer', 'snapshot', 'lifetime', 'take-key', 'lock-wait'],
     examples: ['shardctl publish debian', 'shardctl publish debian --peer attic --lifetime 72h', 'shardctl publish debian@2026-11-25'],
   },
   {

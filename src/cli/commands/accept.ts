@@ -8,33 +8,40 @@ import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
 import { counted } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { writing } from '../session/session.ts';
+import { type Session, sharing } from '../session/session.ts';
 import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, home, reporter } = context;
+  const { args, home } = context;
   const ref = args.argument(0);
   if (!/@\d+$/.test(ref)) throw usage(`which snapshot? name it by its number: "${ref}" is whatever is the newest`, args.command);
   requireHome(home);
   await checkHookTimeout(context);
-  return await writing(context, async (session) => {
-    const { index, peers } = session;
-    const { snapshot } = resolveRef(ref, index);
-    const before = index.repository(snapshot.repository)?.head ?? 0;
-    const emit = reporter.event.bind(reporter);
-    const { repository, number, cid, tree, gate } = await accept({ index, peers, heads: home.heads, emit }, snapshot);
-    const count = gate?.count ?? 0;
-    if (!context.quiet || context.json) {
-      answer(
-        context,
-        [{ type: 'accepted', repository, number, cid, tree, before: before === 0 ? null : before, contradictions: count }],
-        () => [
-          `${snapshotName(snapshot)} is the head now, with ${counted(count, 'contradiction')}${before === 0 ? '' : `; before, it was ${repository}@${before}`}`,
-        ],
-      );
-    }
-    if (args.flag('publish')) await (await import('../steps/publish-snapshot.ts')).publishAfter(context, session, repository);
-    await tellOfHead(context, session, repository);
-    return EXIT.done;
+  return await sharing(context, async (session) => {
+    const { repository } = resolveRef(ref, session.index).snapshot;
+    return await session.withRepository(repository, () => acceptIn(context, session, ref));
   });
+}
+
+/** Must be called with the repository locked. */
+async function acceptIn(context: Context, session: Session, ref: string): Promise<number> {
+  const { args, home, reporter } = context;
+  const { index, peers } = session;
+  const { snapshot } = resolveRef(ref, index);
+  const before = index.repository(snapshot.repository)?.head ?? 0;
+  const emit = reporter.event.bind(reporter);
+  const { repository, number, cid, tree, gate } = await accept({ index, peers, heads: home.heads, emit }, snapshot);
+  const count = gate?.count ?? 0;
+  if (!context.quiet || context.json) {
+    answer(
+      context,
+      [{ type: 'accepted', repository, number, cid, tree, before: before === 0 ? null : before, contradictions: count }],
+      () => [
+        `${snapshotName(snapshot)} is the head now, with ${counted(count, 'contradiction')}${before === 0 ? '' : `; before, it was ${repository}@${before}`}`,
+      ],
+    );
+  }
+  if (args.flag('publish')) await (await import('../steps/publish-snapshot.ts')).publishAfter(context, session, repository);
+  await tellOfHead(context, session, repository);
+  return EXIT.done;
 }

@@ -22,7 +22,7 @@ import {
 import { answer, type Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
 import { setHomeOpen } from '../session/privacy.ts';
-import { alone, planning, writing } from '../session/session.ts';
+import { alone, planning, type Session, sharing, writing } from '../session/session.ts';
 
 type Setting = Extract<Result, { type: 'setting' }>;
 
@@ -42,19 +42,36 @@ export async function run(context: Context): Promise<number> {
   if (key === undefined || (text === undefined && !args.flag('unset'))) return await show(context, key, repository);
   // A mistake in the value is found before the lock is taken.
   withHomeValue(DEFAULT_CONFIG, key, text, args.command);
-  return await writing(context, async ({ config, index, peers }) => {
-    const own = repository === undefined ? undefined : repositoryNamed(index.repositories(), repository);
-    const nextConfig = own === undefined ? withHomeValue(config, key, text, args.command) : config;
-    const nextOwn = own === undefined ? undefined : withOwnValue(own, key, text, args.command);
-    const [before, now] = [asked(config, own), asked(nextConfig, nextOwn)];
-    if (key === 'allocate-by' && text !== undefined) checkPeersNamed(peers, now.allocateBy);
-    if (key === 'shared') setHomeOpen(context, nextConfig.shared === true);
-    if (nextOwn === undefined) saveConfig(home, nextConfig);
-    else await index.saveRepository(nextOwn);
-    const texts = { from: shownValue(config, own, key), to: shownValue(nextConfig, nextOwn, key) };
-    tell(context, { key, of: repository ?? 'the home', ...texts, before, now, peers });
-    return EXIT.done;
+  const set = ({ config, index, peers }: Session) => setIn(context, { config, index, peers }, { key, text, repository });
+  if (repository === undefined) return await writing(context, set);
+  return await sharing(context, async (session) => {
+    repositoryNamed(session.index.repositories(), repository);
+    return await session.withRepository(repository, () => set(session));
   });
+}
+
+interface Change {
+  readonly key: SettingName;
+  /** Undefined to unset it. */
+  readonly text: string | undefined;
+  /** Undefined for the home. */
+  readonly repository: string | undefined;
+}
+
+/** Must be called with the home locked, or with the repository. */
+async function setIn(context: Context, { config, index, peers }: Session, { key, text, repository }: Change): Promise<number> {
+  const { args, home } = context;
+  const own = repository === undefined ? undefined : repositoryNamed(index.repositories(), repository);
+  const nextConfig = own === undefined ? withHomeValue(config, key, text, args.command) : config;
+  const nextOwn = own === undefined ? undefined : withOwnValue(own, key, text, args.command);
+  const [before, now] = [asked(config, own), asked(nextConfig, nextOwn)];
+  if (key === 'allocate-by' && text !== undefined) checkPeersNamed(peers, now.allocateBy);
+  if (key === 'shared') setHomeOpen(context, nextConfig.shared === true);
+  if (nextOwn === undefined) saveConfig(home, nextConfig);
+  else await index.saveRepository(nextOwn);
+  const texts = { from: shownValue(config, own, key), to: shownValue(nextConfig, nextOwn, key) };
+  tell(context, { key, of: repository ?? 'the home', ...texts, before, now, peers });
+  return EXIT.done;
 }
 
 /** Needs no settings that can be read. */

@@ -12,30 +12,28 @@ import { policyOf } from '../command-line/retention-options.ts';
 import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { freeing } from '../session/full-disk.ts';
-import { reading, type Session } from '../session/session.ts';
+import { freeingBeside } from '../session/full-disk.ts';
+import { reading } from '../session/session.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, home, json, output, quiet } = context;
+  const { args, home, json, now, output, quiet } = context;
   const policy = policyOf(args);
   checkWords(context, policy);
   const dryRun = args.flag('dry-run');
   requireHome(home);
-  let decided: Decision[] | undefined;
-  const work = async ({ index }: Session) => {
-    // A second attempt, after the space ran out, does what the first one has decided: some of the snapshots may be gone by then.
-    decided ??= policy === undefined ? chosen(index, args.argument(0), args.positionals.slice(1)) : byRules(context, index, policy);
-    const decisions = decided;
-    const gone = decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot);
-    if (!dryRun) {
-      for (const repository of new Set(gone.map((snapshot) => snapshot.repository))) {
-        const its = gone.filter((snapshot) => snapshot.repository === repository);
-        await index.forget(
-          repository,
-          its.map(({ number }) => number),
-        );
-      }
-    }
+  // A second attempt, after the space ran out, does what the first one has decided: some of the snapshots may be gone by then.
+  const decided = new Map<string, Decision[]>();
+  const decide = (index: Index, name: string) => {
+    const decisions =
+      decided.get(name) ??
+      (policy === undefined
+        ? chosen(index, name, args.positionals.slice(1))
+        : keep(index.snapshots(name), policy, repositoryNamed(index.repositories(), name), now()));
+    decided.set(name, decisions);
+    return decisions;
+  };
+  const tell = (decisions: readonly Decision[]) => {
+    const gone = decisions.filter(isGone);
     if (quiet && !json) return EXIT.done;
     answer(context, decisions.map(resultOf), () => lines(decisions));
     const verb = dryRun ? 'would be forgotten' : 'forgotten';
@@ -43,7 +41,25 @@ export async function run(context: Context): Promise<number> {
       output.line(`${counted(gone.length, 'snapshot')} ${verb}${gone.length > 0 && !dryRun ? '; `shardctl prune` frees their space' : ''}`);
     return EXIT.done;
   };
-  return dryRun ? await reading(context, work) : await freeing(context, work);
+  if (dryRun)
+    return await reading(context, async ({ index }) => tell(meant(context, index, policy).flatMap((name) => decide(index, name))));
+  return await freeingBeside(context, async ({ index, withRepository }) => {
+    for (const name of meant(context, index, policy)) {
+      await withRepository(name, async () => {
+        const gone = decide(index, name).filter(isGone);
+        if (gone.length === 0) return;
+        await index.forget(
+          name,
+          gone.map(({ snapshot }) => snapshot.number),
+        );
+      });
+    }
+    return tell([...decided.values()].flat());
+  });
+}
+
+function isGone({ reasons }: Decision): boolean {
+  return reasons.length === 0;
 }
 
 /** Rules are for any number of repositories, or for all; snapshots are named of one. @throws ShardctlError `USAGE` */
@@ -54,14 +70,14 @@ function checkWords({ args }: Context, policy: Policy | undefined): void {
   if (policy === undefined && length < 2) throw usage('which snapshots? name them, or give a --keep rule', args.command);
 }
 
-/** Each repository has its own history, and the rules count in each for themselves. */
-function byRules({ args, now }: Context, index: Index, policy: Policy): Decision[] {
+/** Names of the repositories: each has its own history, and the rules count in each for themselves. */
+function meant({ args }: Context, index: Index, policy: Policy | undefined): string[] {
   const all = index.repositories();
+  if (policy === undefined) return [repositoryNamed(all, args.argument(0)).name];
   const [first, ...others] = args.positionals;
   const isSnapshot = (name: string) => !all.some((repository) => repository.name === name) && /^\d+$|@|^(baf|Qm)/.test(name);
   if (all.some(({ name }) => name === first) && others.some(isSnapshot)) throw usage('either snapshots or --keep rules', args.command);
-  const meant = args.flag('all') ? inOrder(all) : repositoriesNamed(all, args.positionals);
-  return meant.flatMap((repository) => keep(index.snapshots(repository.name), policy, repository, now()));
+  return (args.flag('all') ? inOrder(all) : repositoriesNamed(all, args.positionals)).map(({ name }) => name);
 }
 
 /** By number, `NAME@3` or CID, after the name of their repository. */

@@ -14,7 +14,7 @@ import type { Context } from '../command-line/context.ts';
 import { storageOptions } from '../command-line/storage-options.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
-import { peersOrDefault, writing } from '../session/session.ts';
+import { peersOrDefault, type Session, type SharedSession, sharing } from '../session/session.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
 import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 
@@ -29,9 +29,9 @@ export async function run(context: Context): Promise<number> {
   await checkHookTimeout(context);
   if (file !== '-') await assertFile(path, file);
   const started = now();
-  const imported = await writing(context, async (session) => {
-    const peers = await peersOrDefault(context, session);
-    const run = await maintenanceRun(context, { ...session, peers }, options);
+  const importedBy = async (session: SharedSession, peers: Session['peers']) => {
+    const { spool, inTurn } = session;
+    const run = { ...(await maintenanceRun(context, { ...session, peers }, options)), spool, inTurn };
     const own = ownDemand(session.index.repository(repository), options);
     const { replication, allocateBy } = session.config;
     const demand = { replication, allocateBy, ...own, ownDemand: own };
@@ -44,6 +44,10 @@ export async function run(context: Context): Promise<number> {
     const done = await importCar({ ...run, ...demand, ...chosen, repository, car, name: called, profileOf, toolVersion: version });
     await tellOfHead(context, session, repository);
     return done;
+  };
+  const imported = await sharing(context, async (session) => {
+    const peers = await peersOrDefault(context, session);
+    return await session.withRepository(repository, () => importedBy(session, peers));
   });
   const seconds = (now() - started) / 1000;
   if (args.flag('root-only') && !json) output.line(imported.tree);

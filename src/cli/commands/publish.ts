@@ -8,7 +8,7 @@ import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
 import { answer } from '../results/results.ts';
-import { reading, writing } from '../session/session.ts';
+import { reading, type Session, sharing } from '../session/session.ts';
 import { changesRecord, namesOf, publishSnapshot } from '../steps/publish-snapshot.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -18,26 +18,33 @@ export async function run(context: Context): Promise<number> {
   const isWriting =
     readIdentity(context.home) === undefined ||
     (await reading(context, async ({ index }) => changesRecord(index, resolveRef(ref, index).snapshot)));
-  return await (isWriting ? writing : reading)(context, async (session) => {
-    const { index } = session;
-    const { snapshot, path } = resolveRef(ref, index);
-    if (path !== '') throw usage(`"${ref}" is a part of a tree: a name points at whole trees`, context.args.command);
-    refuseHeld(snapshot, index.repository(snapshot.repository)?.head ?? 0);
-    const published = await publishSnapshot(context, session, snapshot, isWriting);
-    if (context.quiet && !context.json) return EXIT.done;
-    const { repository, number } = snapshot;
-    const isHead = index.repository(repository)?.head === number;
-    answer(context, [{ type: 'published', ...published }], () => [
-      ...namesOf(published),
-      `DNS: TXT record of _dnslink.<domain>: "${published.dnslink}"`,
-      ...(isHead
-        ? []
-        : [
-            `that is ${snapshotName(snapshot)}; \`shardctl publish ${shellWord(repository)}\`, or the next update with --publish, moves the name back to the newest`,
-          ]),
-    ]);
-    return EXIT.done;
+  if (!isWriting) return await reading(context, (session) => publishIn(context, session, ref, false));
+  return await sharing(context, async (session) => {
+    const { repository } = resolveRef(ref, session.index).snapshot;
+    return await session.withRepository(repository, () => publishIn(context, session, ref, true));
   });
+}
+
+/** @param isWriting whether the repository is locked, so that what its name points at can be noted */
+async function publishIn(context: Context, session: Session, ref: string, isWriting: boolean): Promise<number> {
+  const { index } = session;
+  const { snapshot, path } = resolveRef(ref, index);
+  if (path !== '') throw usage(`"${ref}" is a part of a tree: a name points at whole trees`, context.args.command);
+  refuseHeld(snapshot, index.repository(snapshot.repository)?.head ?? 0);
+  const published = await publishSnapshot(context, session, snapshot, isWriting);
+  if (context.quiet && !context.json) return EXIT.done;
+  const { repository, number } = snapshot;
+  const isHead = index.repository(repository)?.head === number;
+  answer(context, [{ type: 'published', ...published }], () => [
+    ...namesOf(published),
+    `DNS: TXT record of _dnslink.<domain>: "${published.dnslink}"`,
+    ...(isHead
+      ? []
+      : [
+          `that is ${snapshotName(snapshot)}; \`shardctl publish ${shellWord(repository)}\`, or the next update with --publish, moves the name back to the newest`,
+        ]),
+  ]);
+  return EXIT.done;
 }
 
 /** Whoever wants it published wants it to be the head: else the next update would move the name back. */

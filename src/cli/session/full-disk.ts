@@ -5,7 +5,7 @@ import { placesOf, takeBallast, throwOff, throwOffWhereFull } from '../../home/b
 import type { IndexOptions } from '../../index/options.ts';
 import type { Context } from '../command-line/context.ts';
 import { localPaths } from './peers.ts';
-import { type Session, writing } from './session.ts';
+import { type Session, type SharedSession, sharing, writing } from './session.ts';
 import { settingsIn } from './settings.ts';
 
 /**
@@ -18,6 +18,19 @@ export async function freeing<T>(
   work: (session: Session) => Promise<T>,
   options: Pick<IndexOptions, 'checkBlocks'> = {},
 ): Promise<T> {
+  return await onFullDisk(context, work, (once) => writing(context, once, options));
+}
+
+/** As `freeing`, beside runs on other repositories: as `sharing`. */
+export async function freeingBeside<T>(context: Context, work: (session: SharedSession) => Promise<T>): Promise<T> {
+  return await onFullDisk(context, work, (once) => sharing(context, once));
+}
+
+async function onFullDisk<T, S>(
+  context: Context,
+  work: (session: S) => Promise<T>,
+  within: (work: (session: S) => Promise<T>) => Promise<T>,
+): Promise<T> {
   const config = await settingsIn(context);
   const peers = config === undefined ? [] : localPaths(context.home, config);
   const places = placesOf(
@@ -26,16 +39,16 @@ export async function freeing<T>(
   );
   throwOffWhereFull(places);
   let isDone = false;
-  const workOnce = async (session: Session) => {
+  const workOnce = async (session: S) => {
     const result = await work(session);
     isDone = true;
     return result;
   };
   try {
-    return await writing(context, workOnce, options).catch((error: unknown) => {
+    return await within(workOnce).catch((error: unknown) => {
       // A quota is seen only when it is met. What has ended well, and has said so, is not done again because closing the home failed.
       if (isDone || !isShortOfSpace(error) || places.filter(throwOff).length === 0) throw error;
-      return writing(context, workOnce, options);
+      return within(workOnce);
     });
   } finally {
     takeBallast(places, true);

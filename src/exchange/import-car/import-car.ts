@@ -29,7 +29,7 @@ import { Ledger } from '../../storing/allocate/ledger.ts';
 import { raise } from '../../storing/copy/raise.ts';
 import { asksOtherwise } from '../../storing/demand.ts';
 import { ShardSink } from '../../storing/shard-sink.ts';
-import { emptySpool } from '../../storing/spool.ts';
+import { emptyOwnSpool } from '../../storing/spool.ts';
 import { UsableShards } from '../../storing/usable-shards.ts';
 import { TreeCar } from '../tree-car/tree-car.ts';
 import { type AcceptedTree, acceptTree } from './accept.ts';
@@ -66,7 +66,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
     emit({ type: 'warning', message: `the root of ${run.name} is inline in its CID: the tree is stored as ${cidText(car.root, 1)}` });
   const received = new Received(car, run.name);
   const ledger = await Ledger.open(run);
-  emptySpool(run.spool);
+  emptyOwnSpool(run.spool);
   const usableShards = await UsableShards.load(index, peers, ledger.silent());
   if (asksOtherwise(run)) await raise(run, { ledger, usableShards }, headShards(run));
   const isEnough = enough(run);
@@ -81,7 +81,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
     await sink.finish();
   } catch (error) {
     await sink.abandon();
-    emptySpool(run.spool);
+    emptyOwnSpool(run.spool);
     throw error;
   }
 
