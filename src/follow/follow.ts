@@ -121,7 +121,11 @@ class Follower {
   async #takeOwn(): Promise<void> {
     const { into, follower, peers } = this.#options;
     const names = into.filter((name) => !this.#holdings.silent.has(name));
-    if (names.length === 0) throw new ShardctlError('TOO_FEW_PEERS', `none of the peers that are to be filled answers: ${into.join(', ')}`);
+    if (names.length === 0) {
+      throw new ShardctlError('TOO_FEW_PEERS', `none of the peers that are to be filled answers: ${into.join(', ')}`, {
+        hint: 'bring one back; where a daemon has another address now, `shardctl peers set NAME --url URL` says so',
+      });
+    }
     const { repository } = this.#snapshot.file;
     const { cid, tree, blocks } = this.#snapshot;
     this.#card = await this.#putOwn([Buffer.from(`shardctl follower ${follower}\n`)], `${repository} follower`, names);

@@ -117,7 +117,8 @@ export class Holdings {
       const torn: string[] = [];
       for (const name of record.peers)
         if (onPeer.get(name)?.has(record.cid) === true && (await this.#isTorn(name, record))) torn.push(name);
-      if (lost.length + torn.length === 0) await this.#keep(record);
+      // A peer that had the only replica may have been taken out of the home.
+      if (record.peers.length > 0 && lost.length + torn.length === 0) await this.#keep(record);
       else {
         if (lost.length > 0) emit({ type: 'warning', message: `shard ${record.cid} is gone from peer ${lost.join(', ')}` });
         if (torn.length > 0) emit({ type: 'warning', message: `shard ${record.cid} has lost a part on peer ${torn.join(', ')}` });

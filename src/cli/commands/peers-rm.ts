@@ -1,5 +1,6 @@
 /** `shardctl peers rm PEER`: a peer is one no more. */
 
+import { existsSync } from 'node:fs';
 import { shellWord } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
 import type { RepositoryRecord } from '../../core/model.ts';
@@ -30,6 +31,10 @@ export async function run(context: Context): Promise<number> {
   });
   if (quiet || json) return EXIT.done;
   output.line(`peer ${name} is taken out${replicas === 0 ? '' : `: its replicas of ${counted(replicas, 'shard')} count no more`}`);
+  if (existsSync(home.follow)) {
+    if (lost > 0) output.line(`${counted(lost, 'shard')} on none: the next \`shardctl follow\` takes what is rarest then`);
+    return EXIT.done;
+  }
   if (tooFew > 0) output.line(`${counted(tooFew, 'shard')} on too few peers: run \`shardctl repair\``);
   if (lost > 0) output.line(`${counted(lost, 'shard')} on none: run \`shardctl repair\`, then \`shardctl add\` the source again`);
   for (const rule of rules) output.line(rule);

@@ -183,10 +183,13 @@ async function locked<T, L>(
   });
 }
 
+/** They change where a follower's shards go; what a peer held that is taken out is taken anew by the next run. */
+const OF_PEERS = /^peers (add|set|rm)\b/;
+
 /** What a follower holds is in no snapshot of its home: to every other command that writes it would be rubbish. */
 function refuseFollower({ args, home }: Context): void {
   const { words } = args.command;
-  if (words === 'follow' || !existsSync(home.follow)) return;
+  if (words === 'follow' || OF_PEERS.test(words) || !existsSync(home.follow)) return;
   throw new ShardctlError('USAGE', `the home at ${home.dir} follows a repository of others, and is for that alone`, {
     hint: 'name another home: --home DIR',
   });
