@@ -1,6 +1,7 @@
 /** What an index says of one file. */
 import { ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
+import { joinBytes } from '../../core/path-bytes.ts';
 
 /** As node:crypto names them. */
 export type Algorithm = 'sha256' | 'sha512' | 'sha384' | 'sha224' | 'sha1' | 'md5';
@@ -35,9 +36,13 @@ export class NoUnpacker extends ShardctlError {
   }
 }
 
+/** A part of a path that is no name. */
+const NO_NAME = /(?:^|\/)\.{0,2}(?:\/|$)/;
+
 /** Where `named`, a relative path of a stranger, leads from a directory of the tree; undefined when it leads out of the tree or nowhere. */
 export function pathWithin(directory: ByteString, named: ByteString): ByteString | undefined {
   if (named === '' || named.startsWith('/') || named.includes('\0')) return undefined;
+  if (!NO_NAME.test(named)) return joinBytes(directory, named);
   const names = directory === '' ? [] : directory.split('/');
   for (const name of named.split('/')) {
     if (name === '' || name === '.') continue;

@@ -78,7 +78,7 @@ export class Comparison {
       for await (const { both, came, went } of comparedUnits(reader, now(), before?.())) {
         this.signal.throwIfAborted();
         for (const unit of went) for (const path of reader.pathsOf(unit)) if (path !== undefined) this.changed?.isDisturbed(path);
-        for (const unit of both) this.findings.entries += await this.#checkDisturbed(kind, index, reader, unit);
+        this.findings.entries += await this.#checkDisturbed(kind, index, reader, both);
         for (const unit of came) {
           for (const claim of reader.claimsOf(unit)) {
             if (!this.#isAsked(claim)) continue;
@@ -97,7 +97,7 @@ export class Comparison {
     await this.reading(kind, index, async () => {
       for await (const units of now()) {
         this.signal.throwIfAborted();
-        for (const unit of units) await this.#checkDisturbed(kind, index, reader, unit);
+        await this.#checkDisturbed(kind, index, reader, units);
       }
     });
   }
@@ -194,19 +194,24 @@ export class Comparison {
     this.findings.lack(lack.program);
   }
 
-  /** What the passed tree's index said, too, was proved then: only files that were disturbed are compared. @returns how many files the unit names */
-  async #checkDisturbed<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, unit: Unit): Promise<number> {
-    const paths = reader.pathsOf(unit);
-    let isUndisturbed = true;
-    for (const path of paths) {
-      // Each of them is asked for, which notes that it is named; mostly without a turn of the event loop.
-      const same = this.changed === undefined || path === undefined ? await this.#isUndisturbed(path) : !this.changed.isDisturbed(path);
-      isUndisturbed &&= same;
+  /** What the passed tree's index said, too, was proved then: only files that were disturbed are compared. @returns how many files are named */
+  async #checkDisturbed<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, units: readonly Unit[]): Promise<number> {
+    let named = 0;
+    for (const unit of units) {
+      const paths = reader.pathsOf(unit);
+      named += paths.length;
+      // Asked first, because nearly none is, and to await each of them would take longer than all else.
+      if (!this.#mayBeDisturbed(paths)) continue;
+      for (const claim of reader.claimsOf(unit))
+        if (this.#isAsked(claim) && !(await this.#isUndisturbed(claim.path))) await this.check(kind, index, claim);
     }
-    if (isUndisturbed) return paths.length;
-    for (const claim of reader.claimsOf(unit))
-      if (this.#isAsked(claim) && !(await this.#isUndisturbed(claim.path))) await this.check(kind, index, claim);
-    return paths.length;
+    return named;
+  }
+
+  /** Asks for each of them, which notes that it is named. */
+  #mayBeDisturbed(paths: readonly (ByteString | undefined)[]): boolean {
+    const { changed } = this;
+    return paths.filter((path) => changed === undefined || path === undefined || changed.isDisturbed(path)).length > 0;
   }
 
   #isAsked({ path, named }: Claim): boolean {

@@ -63,7 +63,7 @@ export async function* stanzasOf(bytes: AsyncIterable<Uint8Array>): Units<string
     length += text.length;
     parts.push(text);
     // The empty line may begin in the piece before.
-    const hasEnd = BETWEEN.test(end + text);
+    const hasEnd = BETWEEN.test(end + text.slice(0, LONGEST_END)) || BETWEEN.test(text);
     end = (end + text).slice(-LONGEST_END);
     if (hasEnd) {
       const stanzas = parts.join('').split(BETWEEN);
