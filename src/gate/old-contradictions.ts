@@ -9,44 +9,57 @@
 import { ShardctlError } from '../core/errors.ts';
 import type { JudgedTree, StoredTree } from '../core/gate.ts';
 import type { ByteString } from '../core/model.ts';
-import type { Contradiction } from '../core/verdict.ts';
-import { isSameEntry } from './claims/comparison.ts';
+import type { Contradiction, GateKind } from '../core/verdict.ts';
+import { type ComparisonOptions, isSameEntry } from './claims/comparison.ts';
 import type { Findings } from './claims/findings.ts';
+import { LeftOutPackages } from './left-out-packages.ts';
 import { packingOf } from './text/unpacked.ts';
 
+/** What is asked of the head. */
+export type HeadLook = Pick<ComparisonOptions, 'only' | 'onClaim'>;
+
 /**
- * Sets apart what the head has, too.
- * @param judgeHead judges these paths of the head as a tree of which nothing was passed
+ * Sets apart what the head has, too, and what it leaves out in the same way.
+ * @param mayLeaveOut whether what a partial mirror leaves out holds nothing back
+ * @param judgeHead judges as much of the head, as a tree of which nothing was passed
  */
 export async function setApartOld(
   findings: Findings,
   tree: JudgedTree,
-  judgeHead: (only: ReadonlySet<ByteString>) => Promise<Findings>,
+  mayLeaveOut: boolean,
+  judgeHead: (look: HeadLook) => Promise<Findings>,
 ): Promise<void> {
   const all = findings.all();
-  if (tree.head === undefined || all.length === 0) return;
-  const old = new Set((await judgedHead(judgeHead, all)).map(placeOf));
-  for (const contradiction of all)
-    if (old.has(placeOf(contradiction)) && (await isSameAt(contradiction.path, tree, tree.head))) findings.setApart(contradiction);
+  const { head } = tree;
+  if (head === undefined || all.length === 0) return;
+  const leftOut = mayLeaveOut ? new LeftOutPackages(head, all, placeOfIndex) : undefined;
+  const onClaim: HeadLook['onClaim'] = leftOut && ((kind, index, claim) => leftOut.note(kind, index, claim));
+  const found = await judgedHead(judgeHead, { only: new Set(all.map(({ path }) => path)), onClaim });
+  if (found === undefined) return;
+  const old = new Set(found.map(placeOf));
+  for (const one of all) {
+    const isOld = old.has(placeOf(one)) && (await isSameAt(one.path, tree, head));
+    if (isOld || (await leftOut?.has(one)) === true) findings.setApart(one);
+  }
 }
 
-/** A head that cannot be read says nothing. */
-async function judgedHead(
-  judgeHead: (only: ReadonlySet<ByteString>) => Promise<Findings>,
-  all: readonly Contradiction[],
-): Promise<readonly Contradiction[]> {
+/** @returns undefined for a head that cannot be read: it says nothing */
+async function judgedHead(judgeHead: (look: HeadLook) => Promise<Findings>, look: HeadLook): Promise<readonly Contradiction[] | undefined> {
   try {
-    return (await judgeHead(new Set(all.map(({ path }) => path)))).all();
+    return (await judgeHead(look)).all();
   } catch (error) {
-    if (error instanceof ShardctlError) return [];
+    if (error instanceof ShardctlError) return undefined;
     throw error;
   }
 }
 
-/** A `primary.xml` has another name each time, and an index may be read in another packing. */
 function placeOf({ kind, what, index, path }: Contradiction): string {
-  const stem = index.slice(0, index.length - packingOf(index).length).replace(/(^|\/)[0-9a-f]{32,128}-(?=[^/]*$)/, '$1');
-  return `${kind}\0${what}\0${stem}\0${path}`;
+  return `${placeOfIndex(kind, index)}\0${what}\0${path}`;
+}
+
+/** A `primary.xml` has another name each time, and an index may be read in another packing. */
+function placeOfIndex(kind: GateKind, index: ByteString): string {
+  return `${kind}\0${index.slice(0, index.length - packingOf(index).length).replace(/(^|\/)[0-9a-f]{32,128}-(?=[^/]*$)/, '$1')}`;
 }
 
 async function isSameAt(path: ByteString, tree: StoredTree, head: StoredTree): Promise<boolean> {

@@ -21,13 +21,32 @@ function namesOf({ contradictions: all, count }: Verdict): readonly string[] {
   return all.map(({ what, index, path }) => `${what} ${index} ${path}`).sort();
 }
 
-/** Those of a tree that its head does not have at the same place, with the same bytes. */
-function newOnes(of: readonly string[], files: PlainTree, head: PlainTree, ofHead: readonly string[]): readonly string[] {
-  // `primary.xml` is named by its hash, and any packing of an index is that index.
-  const placeOf = (text: string) => text.replace(/[0-9a-f]{64}-(?=\S+ )/, '').replace(/\.gz(?= )/, '');
-  const old = new Set(ofHead.map(placeOf));
+/** `primary.xml` is named by its hash, and any packing of an index is that index. */
+const placeOf = (text: string) => text.replace(/[0-9a-f]{64}-(?=\S+ )/, '').replace(/\.gz(?= )/, '');
+
+interface Head {
+  readonly files: PlainTree;
+  readonly contradictions: readonly string[];
+  /** `INDEX PATH` of each file that its indexes of packages name. */
+  readonly listed: ReadonlySet<string>;
+}
+
+/** Those of a tree that its head does not have at the same place, with the same bytes, and that are not left out as the head leaves out others. */
+function newOnes(of: readonly string[], files: PlainTree, head: Head): readonly string[] {
+  const old = new Set(head.contradictions.map(placeOf));
   const bytesAt = (tree: PlainTree, text: string) => String(tree.get(text.split(' ')[2] ?? ''));
-  return of.filter((text) => !old.has(placeOf(text)) || bytesAt(files, text) !== bytesAt(head, text));
+  return of.filter((text) => (!old.has(placeOf(text)) || bytesAt(files, text) !== bytesAt(head.files, text)) && !isLeftOut(text, head));
+}
+
+function isLeftOut(text: string, head: Head): boolean {
+  const [what, index, path = ''] = placeOf(text).split(' ');
+  if (what !== 'missing' || head.files.has(path)) return false;
+  const nameOf = (at: string) => at.replace(/^packages\/../, '').replace(/[-_]\d+(?=[.-])/, '');
+  const all = [...head.listed].map((line) => placeOf(line).split(' ')).filter(([by]) => by === index);
+  const has = ([, at = '']: string[]) => head.files.has(at);
+  const versions = all.filter(([, at = '']) => nameOf(at) === nameOf(path));
+  if (versions.length > 0) return !versions.some(has);
+  return all.length > 0 && all.filter((one) => !has(one)).length * 10 >= all.length;
 }
 
 /** What happens to a file, by its number among all paths of both states. */
@@ -106,10 +125,11 @@ for (const kind of GATE_KINDS) {
           const [old, young] = [builders[kind](before, known).files, builders[kind](after, known).files];
           const head = damaged(young, old, inHead);
           const files = isSameVersion ? damaged(young, head, inTree) : damaged(old, young, [...inHead, ...inTree]);
-          const ofHead = contradictions({ kind, files: head }, known, 'any');
+          const listed = new Set<string>();
+          const its: Head = { files: head, contradictions: contradictions({ kind, files: head }, known, 'any', listed), listed };
           for (const passed of [undefined, old]) {
             const all = contradictions({ kind, files }, known, [head, passed ?? head]);
-            const expected = newOnes(all, files, head, ofHead);
+            const expected = newOnes(all, files, its);
             const verdict = await judge(files, passed, head);
             assert.deepEqual(namesOf(verdict), expected);
             if (passed === undefined) assert.equal(verdict.asBefore, all.length - expected.length);

@@ -13,7 +13,7 @@ import { ChangedPaths } from './claims/changed-paths.ts';
 import { Comparison } from './claims/comparison.ts';
 import { Findings } from './claims/findings.ts';
 import { isPackage, PACKUMENTS, PAGES, projectsOf, REPOMD, SIMPLE } from './claims/index-files.ts';
-import { setApartOld } from './old-contradictions.ts';
+import { type HeadLook, setApartOld } from './old-contradictions.ts';
 import { allRepositories, changedRepositories, type Repository } from './repositories.ts';
 
 /** Judges by these settings; `off` finds nothing. */
@@ -21,7 +21,9 @@ export function packageGate(setting: GateSetting): Gate {
   return async (tree, signal) => {
     if (setting.kinds === 'off') return new Findings().verdict();
     const findings = await new Judging(setting, tree, signal).findings();
-    await setApartOld(findings, tree, (only) => new Judging(setting, asNew(tree.head ?? tree, tree), signal, only).findings());
+    await setApartOld(findings, tree, setting.kinds === 'auto', (look) =>
+      new Judging(setting, asNew(tree.head ?? tree, tree), signal, look).findings(),
+    );
     return findings.verdict();
   };
 }
@@ -44,14 +46,14 @@ class Judging {
   readonly #setting: GateSetting;
   readonly #tree: JudgedTree;
   readonly #signal: AbortSignal;
-  readonly #only: ReadonlySet<ByteString> | undefined;
+  readonly #look: HeadLook | undefined;
 
-  /** @param only paths of what is compared */
-  constructor(setting: GateSetting, tree: JudgedTree, signal: AbortSignal, only?: ReadonlySet<ByteString>) {
+  /** @param look for a tree that is the head already, of which only some is asked */
+  constructor(setting: GateSetting, tree: JudgedTree, signal: AbortSignal, look?: HeadLook) {
     this.#setting = setting;
     this.#tree = tree;
     this.#signal = signal;
-    this.#only = only;
+    this.#look = look;
   }
 
   async findings(): Promise<Findings> {
@@ -76,8 +78,8 @@ class Judging {
       changed,
       findings: new Findings(),
       isLenient: this.#setting.kinds === 'auto',
-      isCredulous: this.#setting.kinds !== 'auto' || this.#only !== undefined,
-      only: this.#only,
+      isCredulous: this.#setting.kinds !== 'auto' || this.#look !== undefined,
+      ...this.#look,
       signal: this.#signal,
     });
   }

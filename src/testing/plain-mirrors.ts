@@ -127,9 +127,15 @@ function pypi(packages: Versions, known: KnownIndexes): PlainMirror {
 
 /**
  * What contradicts what, as `WHAT INDEX PATH`, sorted: by looking at everything.
+ * @param listed given `INDEX PATH` for each file that an index of packages names
  * @param before trees before this one: an index that no other names and that is none is told of if it was one in one of them; `any`: always
  */
-export function contradictions({ kind, files }: PlainMirror, known: KnownIndexes, before: readonly PlainTree[] | 'any'): readonly string[] {
+export function contradictions(
+  { kind, files }: PlainMirror,
+  known: KnownIndexes,
+  before: readonly PlainTree[] | 'any',
+  listed?: Set<string>,
+): readonly string[] {
   const found = new Set<string>();
   const bytesAt = (path: string) => files.get(path) as Buffer | undefined;
   const claimsIn = (tree: PlainTree, path: string, role: string) => {
@@ -157,7 +163,10 @@ export function contradictions({ kind, files }: PlainMirror, known: KnownIndexes
     return false;
   };
   const compareAll = (index: string, role: string) => {
-    for (const claim of claimsAt(index, role)) compare(index, claim);
+    for (const claim of claimsAt(index, role)) {
+      listed?.add(`${index} ${claim.path}`);
+      compare(index, claim);
+    }
   };
   if (kind === 'npm') for (const path of files.keys()) if (path.endsWith('/index.json')) compareAll(path, path.replace('/index.json', ''));
   if (kind === 'pypi') for (const path of files.keys()) if (/^simple\/[^/]+\/index\.html$/.test(path)) compareAll(path, 'top');

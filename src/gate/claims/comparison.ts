@@ -32,6 +32,8 @@ export interface ComparisonOptions {
   readonly isCredulous: boolean;
   /** Paths of what is compared of that which indexes of packages name; everything when undefined. Indexes themselves always are. */
   readonly only?: ReadonlySet<ByteString> | undefined;
+  /** Told of each claim of an index that is read anew, also where it is not compared. */
+  readonly onClaim?: ((kind: GateKind, index: ByteString, claim: Claim) => Promise<void>) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -43,9 +45,10 @@ export class Comparison {
   readonly #isLenient: boolean;
   readonly isCredulous: boolean;
   readonly #only: ReadonlySet<ByteString> | undefined;
+  readonly #onClaim: ComparisonOptions['onClaim'];
   readonly #hashes = new Map<string, string>();
 
-  constructor({ tree, changed, findings, isLenient, isCredulous, only, signal }: ComparisonOptions) {
+  constructor({ tree, changed, findings, isLenient, isCredulous, only, onClaim, signal }: ComparisonOptions) {
     this.tree = tree;
     this.changed = changed;
     this.findings = findings;
@@ -53,6 +56,7 @@ export class Comparison {
     this.#isLenient = isLenient;
     this.isCredulous = isCredulous;
     this.#only = only;
+    this.#onClaim = onClaim;
   }
 
   /** Whether the same is at a path in the tree and in the passed one. */
@@ -81,6 +85,7 @@ export class Comparison {
         this.findings.entries += await this.#checkDisturbed(kind, index, reader, both);
         for (const unit of came) {
           for (const claim of reader.claimsOf(unit)) {
+            await this.#onClaim?.(kind, index, claim);
             if (!this.#isAsked(claim)) continue;
             this.findings.entries++;
             await this.check(kind, index, claim);
