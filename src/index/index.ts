@@ -63,7 +63,7 @@ export class Index {
   private constructor(dir: string, options: IndexOptions) {
     this.#dir = dir;
     this.#options = options;
-    this.entries = new EntriesFiles(join(dir, 'entries'));
+    this.entries = new EntriesFiles(join(dir, 'entries'), options.readOnly === true);
   }
 
   repositories(): RepositoryRecord[] {

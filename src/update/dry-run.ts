@@ -77,14 +77,14 @@ async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
   };
   const counts = new Counts();
   const scope =
-    index !== undefined && goesByTold(request, parent, index, now()) ? scopeOf({ request, index, signal }, parent, root, tally) : undefined;
-  const base = scope?.entries ?? parent?.entries;
+    index !== undefined && goesByTold(request, parent, index, now()) ? scopeOf({ request, signal }, parent, root, tally) : undefined;
+  const base = scope?.entries ?? parent?.entries?.whole();
   const sweep: Sweep | undefined =
     index === undefined || scope !== undefined ? undefined : await sweepOf(root, parent, { request, index, control });
   if (scope !== undefined) counts.addSame(scope.elsewhere);
   try {
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
-    const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
+    const recall = sweep && parent?.entries && new Recall(parent.entries.whole().another(), sweep);
     const links = request.copyLinks ? new Links(root) : undefined;
     const steps = scope?.walk() ?? walk(root, { filter: compileFilter(request.filters), links, recall, emit: tally.emit, signal });
     const compared = compare(deletions.watch(tally.scanned(steps)), base, { ...trust, metadata, onRemoved });

@@ -55,8 +55,8 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const { replication } = ledger;
   const { ignoreInode } = trust;
   const tally = new Tally(control.emit, now);
-  const scope = start.isTold ? await scopeOf({ request, index, signal }, parent, root, tally) : undefined;
-  const base: ParentEntries | undefined = scope?.entries ?? parent?.entries;
+  const scope = start.isTold ? await scopeOf({ request, signal }, parent, root, tally) : undefined;
+  const base: ParentEntries | undefined = scope?.entries ?? parent?.entries?.whole();
   const { emit } = tally;
   emptyOwnSpool(spool);
   if (itemize) for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
@@ -85,7 +85,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const importSetup = { source: root.handle, profile, metadata, ignoreInode };
   const pool = new ImportPool(Math.min(IMPORT_WORKERS, availableParallelism()), importSetup, root.reach);
 
-  const recall = sweep && parent?.entries && new Recall(parent.entries.another(), sweep);
+  const recall = sweep && parent?.entries && new Recall(parent.entries.whole().another(), sweep);
   const links = request.copyLinks ? new Links(root) : undefined;
   const steps = scope?.walk() ?? walk(root, { filter: compileFilter(request.filters), links, recall, emit, signal });
   const compared = compare(deletions.watch(tally.scanned(steps)), base, { ...trust, metadata, onRemoved });
@@ -138,8 +138,7 @@ function entriesTo(
   const { entries } = home.index;
   const stat = { rootMode: root.mode, rootMtime: root.mtimeNs };
   if (scope === undefined || parent?.entries === undefined) return entries.write(request.repository, number, stat, isRacy);
-  const patch = { blocks: scope.blocks, replaced: scope.entries.records };
-  return entries.patch(request.repository, number, parent.entries, patch, stat, isRacy);
+  return entries.patch(request.repository, number, parent.entries, scope.entries.records, stat, isRacy);
 }
 
 /** The tree is the parent's, so there is no new snapshot. If stat data have changed, the new entries replace the parent's: the next run compares with them. */

@@ -1,7 +1,7 @@
 /** The snapshot that a run starts from. */
 import type { Emit } from '../core/events.ts';
 import { type CidProfile, type CountedPeers, leastReplicas, newestOf, type Replication, type SnapshotRecord } from '../core/model.ts';
-import type { EntriesReader } from '../index/entries/reader.ts';
+import type { StoredEntries } from '../index/entries/stored-entries.ts';
 import type { Index } from '../index/index.ts';
 import type { UsableShards } from '../storing/usable-shards.ts';
 
@@ -11,7 +11,7 @@ export interface Parent {
   /** False when shards of it are lost: then even the same tree needs a new snapshot. */
   readonly isWhole: boolean;
   /** Undefined when its entries cannot be used: every file is read again. */
-  readonly entries: EntriesReader | undefined;
+  readonly entries: StoredEntries | undefined;
 }
 
 export interface ParentOptions {

@@ -116,5 +116,5 @@ export async function sweepOf(
   const filter = filters.length > 0 ? (await import('./scan/filter.ts')).compileFilter(filters) : undefined;
   const links = copyLinks ? new (await import('./scan/links.ts')).Links(source) : undefined;
   const { secondThread, signal } = control;
-  return await sweep({ entries: parent.entries, source, filters, filter, links, trust, metadata, secondThread, signal });
+  return await sweep({ entries: parent.entries.whole(), source, filters, filter, links, trust, metadata, secondThread, signal });
 }

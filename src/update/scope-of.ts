@@ -1,5 +1,4 @@
 /** What a run that was told what has changed looks at. */
-import type { Index } from '../index/index.ts';
 import type { ImportRequest } from './ingest-run.ts';
 import type { Parent } from './parent.ts';
 import { compileFilter } from './scan/filter.ts';
@@ -8,19 +7,18 @@ import { type ToldScope, type ToldScopeOptions, toldScope } from './told/told-sc
 
 /** What a run was told of, looked at. Its problems, and what is elsewhere, are counted. @returns undefined when there is no parent to go by */
 export function scopeOf(
-  { request, index, signal }: { readonly request: ToldRequest; readonly index: Index; readonly signal: AbortSignal },
+  { request, signal }: { readonly request: ToldRequest; readonly signal: AbortSignal },
   parent: Parent | undefined,
   source: ToldScopeOptions['source'],
   tally: Tally,
 ): ToldScope | undefined {
-  const { repository, told, filters } = request;
+  const { told, filters } = request;
   if (told === undefined || parent?.entries === undefined) return undefined;
   const { snapshot, entries } = parent;
-  const lookup = index.entries.lookup(repository, snapshot.number, entries);
   const { emit } = tally;
-  const scope = toldScope({ source, told, parent: { snapshot, entries }, lookup, filter: compileFilter(filters), emit, signal });
+  const scope = toldScope({ source, told, parent: { snapshot, entries: entries.lookup() }, filter: compileFilter(filters), emit, signal });
   tally.elsewhere(scope.elsewhere);
   return scope;
 }
 
-type ToldRequest = Pick<ImportRequest, 'repository' | 'told' | 'filters'>;
+type ToldRequest = Pick<ImportRequest, 'told' | 'filters'>;

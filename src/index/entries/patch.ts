@@ -12,8 +12,9 @@ import { Appender } from '../files/appender.ts';
 import { type HotBlock, writeBlockList } from './block-list.ts';
 import { appendFooter } from './cold-file.ts';
 import { encodeHeader, HEADER_BYTES } from './format.ts';
-import { type EntriesRecord, pathAt } from './hot-file.ts';
+import { pathAt } from './hot-file.ts';
 import { HotWriter } from './hot-writer.ts';
+import type { Replaced } from './patch-note.ts';
 import type { EntriesReader } from './reader.ts';
 
 /** Bytes that are copied at once. */
@@ -24,7 +25,7 @@ export interface EntriesPatch {
   /** Of the base. */
   readonly blocks: readonly HotBlock[];
   /** Those records of the base that do not count any more, in walk order. */
-  readonly replaced: readonly EntriesRecord[];
+  readonly replaced: readonly Replaced[];
   /** What takes their place: the same directories, as far as they are still there, and new ones. A reader at its beginning. */
   readonly patch: EntriesReader;
 }

@@ -4,11 +4,11 @@
  */
 import type { ByteString } from '../../core/model.ts';
 import { keyOf } from '../../core/path-bytes.ts';
-import { blocksOf, type HotBlock } from './block-list.ts';
 import type { ColdRecord } from './cold-file.ts';
 import type { EntriesHeader } from './format.ts';
-import { type EntriesRecord, pathAt, recordAt } from './hot-file.ts';
-import type { EntriesReader } from './reader.ts';
+import type { EntriesRecord } from './hot-file.ts';
+import type { LayerLookup } from './layer-lookup.ts';
+import type { Replaced } from './patch-note.ts';
 
 /** The parent's entries, as the pipeline reads them: in walk order, all of them or some. */
 export interface ParentEntries {
@@ -22,77 +22,77 @@ export interface ParentEntries {
   another(): ParentEntries;
 }
 
+/**
+ * Finds single directories of a snapshot: in the patch first, then in the base, unless they are replaced there. The `ordinal` of what it
+ * finds names a record and no position: those of the patch are numbered after those of the base.
+ */
 export class EntriesLookup {
-  readonly #entries: EntriesReader;
-  readonly blocks: readonly HotBlock[];
-  readonly #keys: readonly string[];
-  /** The block that was read last: neighbours are asked for one after the other. */
-  #read: { readonly block: number; readonly payload: Buffer } | undefined;
+  readonly #base: LayerLookup;
+  readonly #patch: LayerLookup | undefined;
+  readonly #replaced: ReadonlySet<number>;
 
-  /** @param list path of the list of blocks, see `block-list.ts` */
-  constructor(entries: EntriesReader, list: string) {
-    this.#entries = entries;
-    this.blocks = blocksOf(list, entries.hot);
-    this.#keys = this.blocks.map(({ path }) => keyOf(path));
+  constructor(base: LayerLookup, patch: LayerLookup | undefined, replaced: readonly Replaced[]) {
+    this.#base = base;
+    this.#patch = patch;
+    this.#replaced = new Set(replaced.map(({ ordinal }) => ordinal));
+  }
+
+  get header(): EntriesHeader {
+    return (this.#patch ?? this.#base).entries.header;
   }
 
   /** The record of a directory, a copy; undefined when the snapshot has no such directory. */
   find(path: ByteString): EntriesRecord | undefined {
-    const [first] = this.#from(path);
-    return first?.path === path ? first : undefined;
+    const patched = this.#patch?.find(path);
+    if (patched !== undefined) return this.#afterBase(patched);
+    const record = this.#base.find(path);
+    return record === undefined || this.#replaced.has(record.ordinal) ? undefined : record;
   }
 
   /** The records of a directory and of all below it, in walk order. */
   *subtree(path: ByteString): Generator<EntriesRecord, void, void> {
-    const key = keyOf(path);
-    for (const record of this.#from(path)) {
-      if (!keyOf(record.path).startsWith(key)) return;
+    const patched = this.#patch?.subtree(path);
+    let next = patched?.next().value ?? undefined;
+    for (const record of this.#base.subtree(path)) {
+      if (this.#replaced.has(record.ordinal)) continue;
+      for (; next !== undefined && keyOf(next.path) < keyOf(record.path); next = patched?.next().value ?? undefined)
+        yield this.#afterBase(next);
       yield record;
     }
+    for (; next !== undefined; next = patched?.next().value ?? undefined) yield this.#afterBase(next);
   }
 
-  /** The records from that of a directory on, or from the one that would come after it. */
-  *#from(path: ByteString): Generator<EntriesRecord, void, void> {
-    const { hot } = this.#entries;
-    const key = keyOf(path);
-    for (let block = Math.max(0, this.#blockOf(key)); block < this.blocks.length; block++) {
-      const payload = this.#payload(block);
-      let ordinal = (this.blocks[block] as HotBlock).ordinal;
-      for (let at = 0; at < payload.length; at = hot.endOf(payload, at), ordinal++) {
-        if (keyOf(pathAt(payload, at)) < key) continue;
-        yield recordAt(recordAt(payload, at, ordinal).own().bytes, 0, ordinal);
-      }
-    }
+  /** @param ordinal of a record that was found */
+  cold(ordinal: number, count: number): ColdRecord {
+    const { directories } = this.#base.entries;
+    if (ordinal < directories || this.#patch === undefined) return this.#base.entries.cold(ordinal, count);
+    return this.#patch.entries.cold(ordinal - directories, count);
   }
 
-  /** The last block whose first directory does not come after this key. */
-  #blockOf(key: string): number {
-    let [low, high] = [0, this.#keys.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#keys[middle] as string) <= key) low = middle + 1;
-      else high = middle;
+  /** Which records of the base, and which of the patch, these are. */
+  inLayers(records: readonly EntriesRecord[]): { readonly base: Replaced[]; readonly patch: Replaced[] } {
+    const { directories } = this.#base.entries;
+    const [base, patch]: [Replaced[], Replaced[]] = [[], []];
+    for (const { ordinal, path } of records) {
+      if (ordinal < directories) base.push({ ordinal, path });
+      else patch.push({ ordinal: ordinal - directories, path });
     }
-    return low - 1;
+    return { base, patch };
   }
 
-  #payload(block: number): Buffer {
-    if (this.#read?.block !== block) {
-      const { payload } = this.#entries.hot.block((this.blocks[block] as HotBlock).offset, new ArrayBuffer(0));
-      this.#read = { block, payload };
-    }
-    return this.#read.payload;
+  #afterBase(record: EntriesRecord): EntriesRecord {
+    return { ...record, ordinal: this.#base.entries.directories + record.ordinal };
   }
 }
 
 /** Some records of the parent's entries, as if there were no others. */
 export class SomeEntries implements ParentEntries {
-  readonly #all: EntriesReader;
+  readonly #all: EntriesLookup;
   readonly records: readonly EntriesRecord[];
   #next = 0;
 
   /** @param records in walk order, each once */
-  constructor(all: EntriesReader, records: readonly EntriesRecord[]) {
+  constructor(all: EntriesLookup, records: readonly EntriesRecord[]) {
     this.#all = all;
     this.records = records;
   }

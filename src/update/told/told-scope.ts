@@ -8,9 +8,7 @@
 import { errnoOf } from '../../core/errors.ts';
 import { type ByteString, DIRECTORY, type SnapshotRecord } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
-import type { HotBlock } from '../../index/entries/block-list.ts';
 import type { EntriesRecord } from '../../index/entries/hot-file.ts';
-import type { EntriesReader } from '../../index/entries/reader.ts';
 import { type EntriesLookup, SomeEntries } from '../../index/entries/some-entries.ts';
 import type { Source } from '../../source/source.ts';
 import { CID_COLUMN_BYTES, Directory, DROPPED, UNREADABLE } from '../../walk/directory.ts';
@@ -23,8 +21,6 @@ import type { ToldEntry, ToldPaths } from './told-paths.ts';
 export interface ToldScope {
   /** The parent's records of the directories that are looked at, and of those that are gone. */
   readonly entries: SomeEntries;
-  /** Of all of the parent's entries. */
-  readonly blocks: readonly HotBlock[];
   /** What the parent has where the walk does not go. */
   readonly elsewhere: Omit<SameSubtree, 'ordinal' | 'length'>;
   walk(): Generator<WalkStep, void, void>;
@@ -33,8 +29,7 @@ export interface ToldScope {
 export interface ToldScopeOptions extends Pick<WalkOptions, 'filter' | 'emit' | 'signal'> {
   readonly source: Pick<Source, 'handle' | 'reach' | 'looker'>;
   readonly told: ToldPaths;
-  readonly parent: { readonly snapshot: Pick<SnapshotRecord, 'counts' | 'bytes'>; readonly entries: EntriesReader };
-  readonly lookup: EntriesLookup;
+  readonly parent: { readonly snapshot: Pick<SnapshotRecord, 'counts' | 'bytes'>; readonly entries: EntriesLookup };
 }
 
 /** A directory that was looked at, with those of its subdirectories that are walked, too. */
@@ -46,7 +41,7 @@ interface Visit {
 
 /** @throws ShardctlError when the source cannot be looked at, EntriesDamaged */
 export function toldScope(options: ToldScopeOptions): ToldScope {
-  const { told, parent, lookup } = options;
+  const { told, parent } = options;
   const replaced: EntriesRecord[] = [];
   const root = new Looking(options, replaced).visit('', undefined, -1, told.root);
   const seen = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
@@ -54,7 +49,6 @@ export function toldScope(options: ToldScopeOptions): ToldScope {
   const { files, directories, symlinks } = parent.snapshot.counts;
   return {
     entries: new SomeEntries(parent.entries, replaced),
-    blocks: lookup.blocks,
     elsewhere: {
       files: files - seen.files,
       // The root is no entry of a directory.
@@ -78,8 +72,8 @@ class Looking {
 
   /** Looks at the told entries of a directory that the parent has, too. */
   visit(path: ByteString, parent: Directory | undefined, indexInParent: number, told: ToldEntry): Visit {
-    const { source, lookup, parent: snapshot } = this.#options;
-    const record = lookup.find(path);
+    const { source, parent: snapshot } = this.#options;
+    const record = snapshot.entries.find(path);
     if (record === undefined) throw new Error(`the parent has no directory "${path}"`);
     const entries = withVanished(told.below, record, snapshot.entries);
     const { directory, toldIndexes } = mergedDirectory(record, parent, indexInParent, entries);
@@ -90,7 +84,7 @@ class Looking {
   }
 
   #below(directory: Directory, record: EntriesRecord, told: ToldEntries, toldIndexes: number[]): Map<number, Visit | 'to list'> {
-    const { lookup } = this.#options;
+    const { entries: lookup } = this.#options.parent;
     const below = new Map<number, Visit | 'to list'>();
     const kindBefore = new Map(record.names.map((name, at) => [name, record.kinds[at]]));
     for (const i of inWalkOrder(toldIndexes, directory)) {
@@ -127,7 +121,7 @@ class Looking {
 type ToldEntries = ToldEntry['below'];
 
 /** Told entries, and those subdirectories that vanished in the parent's run after they were listed: they have no CID there, and may be back. */
-function withVanished(told: ToldEntries, record: EntriesRecord, parent: EntriesReader): ToldEntries {
+function withVanished(told: ToldEntries, record: EntriesRecord, parent: EntriesLookup): ToldEntries {
   const { cids } = parent.cold(record.ordinal, record.names.length);
   const vanished = record.names.filter((_, at) => record.kinds[at] === DIRECTORY && cids[at * CID_COLUMN_BYTES] === 0);
   if (vanished.length === 0) return told;
