@@ -48,6 +48,7 @@ const RECIPES: Readonly<Record<string, Recipe>> = {
   /** The same, a gigabyte in all. */
   images: { files: 4, size: () => 256 * MIB, perDirectory: [4, 4], scales: 'sizes' },
   /** Nearly nothing but names: what memory that grows with the number of files shows up on. */
+  tiny10k: { files: 10_000, size: logNormal(300, 0.5), perDirectory: [200, 1000], scales: 'files' },
   tiny100k: { files: 100_000, size: logNormal(300, 0.5), perDirectory: [200, 1000], scales: 'files' },
   /** One directory, as npm's or a CPAN mirror's index is. */
   wide: { files: 100_000, size: () => 20, perDirectory: [100_000, 100_000], scales: 'files' },

@@ -104,7 +104,7 @@ function rewrite(path: string, round: number): void {
   writeFileSync(path, bytes);
 }
 
-function filesOf(tree: string, below = ''): string[] {
+export function filesOf(tree: string, below = ''): string[] {
   return readdirSync(join(tree, below), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap((entry) => (entry.isDirectory() ? filesOf(tree, join(below, entry.name)) : [join(below, entry.name)]));

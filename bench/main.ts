@@ -13,6 +13,7 @@ import { runPeers, type TurnPlan } from './peers.ts';
 import { machineOf, type Report, save, tableOf } from './report.ts';
 import { type Run, runRounds } from './rounds.ts';
 import { runServe } from './serve.ts';
+import { runTold } from './told.ts';
 import { present, TOOLS, type Tool } from './tools.ts';
 import { runUpdates, type Stored } from './update.ts';
 
@@ -69,6 +70,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
 
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--delay MS]
        npm run bench -- gate [--rounds N] [--packages N] [--dest DIR]
+       npm run bench -- told [--rounds N] [--corpora a,b] [--dest DIR] [--work DIR] [--scale X]
        npm run bench -- blocks [--count N] [--dest DIR]
        npm run bench -- serve [--rounds N] [--seconds N] [--workers N,M] [--tools a,b] [--phases a,b] [--dest DIR] [--work DIR] [--scale X]
        npm run bench -- fetch [--rounds N] [--corpora a,b] [--tools "a;b"] [--phases first,update] [--distances MS,MS] [--limit SECONDS] [--dest DIR] [--work DIR] [--scale X]`;
@@ -80,6 +82,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   if (name === 'blocks') return runBlocks(rest, log);
   if (name === 'serve') return await runServe(rest, log, signal);
   if (name === 'fetch') return await runFetch(rest, log, signal);
+  if (name === 'told') return await runTold(rest, log, signal);
   if (name === 'gate') return await runGate(rest, log, signal);
   const bench = BENCHES[name ?? ''];
   if (name === undefined || bench === undefined) {
