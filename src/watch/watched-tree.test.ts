@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { linuxCalls } from '../core/libc.ts';
-import { fsPath } from '../core/path-bytes.ts';
 import { openSource } from '../source/source.ts';
 import { sampled } from '../testing/depth.ts';
+import { edit, edits, which } from '../testing/edited-tree.ts';
 import { entriesOf, missed, Watched, withoutInotify } from '../testing/watched.ts';
 import { compileFilter } from '../update/scan/filter.ts';
 import { Changes } from './changes.ts';
@@ -17,42 +17,10 @@ import { WatchedTree } from './watched-tree.ts';
 const dir = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/shardctl-watch-') : mkdtempSync(join(tmpdir(), 'shardctl-watch-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-const NAMES = ['a', 'b', 'caf\xe9'];
-/** Which of the entries that are there, by its number; `to` is a directory of them. */
-const which = fc.record({ of: fc.nat(30), to: fc.nat(30), name: fc.constantFrom(...NAMES) });
-const kinds = ['write', 'mkdir', 'mkdir', 'remove', 'chmod', 'touch', 'append', 'rename', 'rename', 'rename', 'out', 'in'] as const;
-const edits = fc.tuple(fc.constantFrom(...kinds), which);
 const step = fc.oneof(
   { weight: 3, arbitrary: edits },
   { weight: 2, arbitrary: fc.tuple(fc.constantFrom('take', 'take', 'watch', 'settle', 'update'), which) },
 );
-type Step = readonly [string, { of: number; to: number; name: string }];
-
-let clock = 1;
-/** What cannot be done is not done. @param outside a directory from which and to which whole trees move */
-function edit(root: string, outside: string, [what, { of, to, name }]: Step): void {
-  const entries = entriesOf(root);
-  const all = ['', ...entries.keys()];
-  const directories = ['', ...[...entries].flatMap(([path, stat]) => (stat.isDirectory() ? [path] : []))];
-  const at = fsPath(`${root}/${all[of % all.length]}`);
-  const made = fsPath(`${root}/${directories[to % directories.length]}/${name}`);
-  const aside = fsPath(`${outside}/${name}`);
-  try {
-    if (what === 'write') writeFileSync(made, `content ${clock++}`);
-    else if (what === 'append') writeFileSync(at, 'more', { flag: 'a' });
-    else if (what === 'mkdir') mkdirSync(made, { recursive: true });
-    else if (what === 'chmod') chmodSync(at, 0o700 + (clock++ % 8));
-    else if (what === 'touch') utimesSync(at, clock++, clock++);
-    else if (what === 'in') renameSync(aside, made);
-    else if (of % all.length === 0) return;
-    else if (what === 'remove') rmSync(at, { recursive: true });
-    else if (what === 'rename') renameSync(at, made);
-    else if (what === 'out') renameSync(at, aside);
-  } catch {
-    // There is no such entry, or it is of another kind, or not empty.
-  }
-}
-
 let round = 0;
 function newRoot(): string {
   const root = join(dir, `${round++}`);
