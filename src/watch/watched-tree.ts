@@ -13,7 +13,7 @@
  *
  * What cannot be told for certain ends the tree (`doubt`): it is then made anew, and everything is looked at.
  */
-import { opendirSync, statfsSync, statSync } from 'node:fs';
+import { opendirSync, statSync } from 'node:fs';
 import { errnoName } from '../core/errno.ts';
 import { errnoOf } from '../core/errors.ts';
 import type { ByteString } from '../core/model.ts';
@@ -21,6 +21,7 @@ import { fsPath, joinBytes } from '../core/path-bytes.ts';
 import type { OpenDirectory, Reach } from '../source/reach.ts';
 import type { Filter } from '../update/scan/filter.ts';
 import type { Changes } from './changes.ts';
+import { type FileSystem, FileSystems } from './file-systems.ts';
 import { IN, type InotifyEvent, type Watches } from './inotify.ts';
 
 const OF_DIRECTORY =
@@ -43,9 +44,6 @@ const OF_PLACE = IN.movedFrom | IN.movedTo | IN.create | IN.delete | IN.onlyDire
  * is no event here.
  */
 export type Doubt = 'overflow' | 'unmounted' | 'source moved' | 'unknown watch' | 'limit' | 'remote';
-
-/** The types of file systems, by statfs(2), that are on another machine or in another process: NFS, SMB, CIFS, SMB2, 9P, Ceph, AFS, FUSE. */
-const REMOTE: ReadonlySet<number> = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x01021997, 0x00c36400, 0x5346414f, 0x65735546]);
 
 interface WatchedDirectory {
   /** From the root of the source. It stays as it is: a directory that moves is another one. */
@@ -78,7 +76,7 @@ export class WatchedTree {
   readonly #root: WatchedDirectory = newDirectory(undefined, '', '');
   /** Directories that are to be watched and listed. */
   readonly #toWatch: WatchedDirectory[] = [this.#root];
-  readonly #devices = new Set<bigint>();
+  readonly #fileSystems = new FileSystems();
   #place: number;
   #doubt: Doubt | undefined;
   #isTwofold = false;
@@ -197,12 +195,11 @@ export class WatchedTree {
 
   #watch(directory: WatchedDirectory, open: OpenDirectory, reach: Pick<Reach, 'inDirectory'>): void {
     const { watches } = this.#options;
-    const { dev } = statSync(fsPath(open.prefix), { bigint: true });
-    if (!this.#devices.has(dev) && REMOTE.has(statfsSync(fsPath(open.prefix)).type)) {
+    const fileSystem = this.#fileSystems.of(statSync(fsPath(open.prefix)).dev, open.prefix);
+    if (fileSystem.isRemote) {
       this.giveUp('remote');
       return;
     }
-    this.#devices.add(dev);
     let watch = watches.add(open.prefix, OF_DIRECTORY);
     // It was watched there before, and all below it: nothing else has come in its place.
     if (watch >= 0 && watch === directory.watch) return;
@@ -227,7 +224,7 @@ export class WatchedTree {
     this.#unwatch(directory);
     directory.watch = watch;
     this.#byWatch.set(watch, directory);
-    this.#list(directory, open);
+    this.#list(directory, open, fileSystem);
   }
 
   #notWatched(directory: WatchedDirectory, errno: string): void {
@@ -236,7 +233,8 @@ export class WatchedTree {
     else this.#forget(directory);
   }
 
-  #list(directory: WatchedDirectory, { prefix }: OpenDirectory): void {
+  #list(directory: WatchedDirectory, { prefix }: OpenDirectory, { countsSubdirectories }: FileSystem): void {
+    if (countsSubdirectories && statSync(fsPath(prefix)).nlink === 2) return;
     // Not as one array: a directory may have a million entries. Names as bytes, which the declarations of Node do not know of.
     const listing = opendirSync(fsPath(prefix), { encoding: 'buffer' as BufferEncoding, bufferSize: 512 });
     try {
