@@ -2,6 +2,7 @@
  * System calls of a program that is a file system itself, made by koffi. Loaded by nobody who mounts nothing.
  */
 import { createRequire } from 'node:module';
+import { apart } from './calls-apart.ts';
 import { hasUsualNumbers } from './libc.ts';
 
 /** Each call returns −errno when it fails. */
@@ -55,15 +56,11 @@ function bindFuse(koffi: typeof import('koffi')): FuseCalls {
   const socketpair = library.func('int socketpair(int domain, int type, int protocol, int *sockets)');
   const recvmsg = library.func('int64_t recvmsg(int socket, uint8_t *message, int flags)');
   const orErrno = (result: number) => (result < 0 ? -koffi.errno() : result);
-  /** Makes the call in a thread. In the callback, errno is what the call has left. */
-  const apart = (call: typeof read, ...args: unknown[]): Promise<number> =>
-    new Promise((resolve, reject) =>
-      call.async(...args, (error: Error | null, result: number) => (error === null ? resolve(orErrno(result)) : reject(error))),
-    );
+  const errno = () => koffi.errno();
   return {
     read: (fd, into) => orErrno(read(fd, into, into.length)),
     write: (fd, bytes, length) => orErrno(write(fd, bytes, length)),
-    writeApart: async (fd, bytes) => await apart(write, fd, bytes, bytes.length),
+    writeApart: async (fd, bytes) => await apart(write, errno, fd, bytes, bytes.length),
     waitForEither: async (fd, other) => {
       // Two of struct pollfd: the descriptor, what is waited for, what has happened.
       const fds = Buffer.alloc(16);
@@ -71,11 +68,11 @@ function bindFuse(koffi: typeof import('koffi')): FuseCalls {
       fds.writeInt16LE(POLLIN, 4);
       fds.writeInt32LE(other, 8);
       fds.writeInt16LE(POLLIN, 12);
-      await apart(poll, fds, 2, -1);
+      await apart(poll, errno, fds, 2, -1);
     },
     dontBlock: (fd) => orErrno(fcntl(fd, F_SETFL, 'int', fcntl(fd, F_GETFL, 'int', 0) | O_NONBLOCK)),
     mount: (source, target, type, flags, data) => orErrno(mount(source, target, type, flags, data)),
-    unmount: async (target, flags) => await apart(umount2, target, flags),
+    unmount: async (target, flags) => await apart(umount2, errno, target, flags),
     unmountNow: (target, flags) => orErrno(umount2(target, flags)),
     socketPair: () => {
       const sockets = new Int32Array(2);

@@ -2,6 +2,7 @@
  * System calls by which a program hears what changes in directories, see inotify(7), made by koffi. Loaded by nobody who watches nothing.
  */
 import { createRequire } from 'node:module';
+import { apart } from './calls-apart.ts';
 import { hasUsualNumbers } from './libc.ts';
 
 /** Each call returns −errno when it fails. */
@@ -57,14 +58,13 @@ function bindInotify(koffi: typeof import('koffi')): InotifyCalls {
     bell: () => orErrno(eventfd(0, O_NONBLOCK | O_CLOEXEC)),
     ring: (bell) => void write(bell, one, one.length),
     hush: (bell) => void read(bell, rung, rung.length),
-    waitForAny: (descriptors) =>
-      new Promise((resolve, reject) => {
-        const fds = Buffer.alloc(POLLFD_BYTES * descriptors.length);
-        for (const [i, fd] of descriptors.entries()) {
-          fds.writeInt32LE(fd, i * POLLFD_BYTES);
-          fds.writeInt16LE(POLLIN, i * POLLFD_BYTES + 4);
-        }
-        poll.async(fds, descriptors.length, -1, (error: Error | null) => (error === null ? resolve() : reject(error)));
-      }),
+    waitForAny: async (descriptors) => {
+      const fds = Buffer.alloc(POLLFD_BYTES * descriptors.length);
+      for (const [i, fd] of descriptors.entries()) {
+        fds.writeInt32LE(fd, i * POLLFD_BYTES);
+        fds.writeInt16LE(POLLIN, i * POLLFD_BYTES + 4);
+      }
+      await apart(poll, () => koffi.errno(), fds, descriptors.length, -1);
+    },
   };
 }
