@@ -54,6 +54,12 @@ test('a tree comes back with bytes, names, symlinks, modes and nanoseconds', asy
   );
 });
 
+test('where not even OUT can be made, nothing is said to be in it', async () => {
+  const root = await blocks.importTree(await writeHardTree(join(dir, 'source')));
+  const out = join(dir, 'x'.repeat(300));
+  await assert.rejects(restore(root, { out }), { code: 'IO', message: /ENAMETOOLONG/, hint: /^give another OUT/ });
+});
+
 test('a tree without metadata comes back with its content', async () => {
   for (const profile of ['unixfs-v1-2025', 'unixfs-v0-2015']) {
     const source = join(dir, profile);

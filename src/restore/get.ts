@@ -105,7 +105,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
     leaveDirectories();
     tell();
   } catch (error) {
-    throw signal.aborted ? error : failure(error, current, out, entry.kind);
+    throw signal.aborted ? error : failure(error, current, out, entry.kind, entered.length + entries > 0);
   } finally {
     await streamed?.close();
     destination.into.close();
@@ -248,13 +248,15 @@ function taken(out: string): ShardctlError {
   });
 }
 
-function failure(error: unknown, at: ByteString, out: string, kind: EntryKind): unknown {
+function failure(error: unknown, at: ByteString, out: string, kind: EntryKind, isBegun: boolean): unknown {
   if (error instanceof BoundlessTree || (error instanceof ShardctlError && error.code === 'USAGE')) return error;
   const errno = errnoOf(error);
   if (!(error instanceof ShardctlError) && errno === undefined) return error;
   const code = error instanceof ShardctlError ? error.code : codeOf(errno, kind);
   return new ShardctlError(code, `restoring "${displayPath(at)}" failed: ${messageOf(error)}`, {
-    hint: `what was restored so far is in ${out}; run the command again with --overwrite to finish it`,
+    hint: isBegun
+      ? `what was restored so far is in ${out}; run the command again with --overwrite to finish it`
+      : 'give another OUT, or see to the one that was given',
     cause: error,
   });
 }

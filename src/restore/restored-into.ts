@@ -3,10 +3,12 @@ import { closeSync, lstatSync } from 'node:fs';
 import { displayPath } from '../core/display.ts';
 import type { ByteString } from '../core/model.ts';
 import { fsPath, partsOf } from '../core/path-bytes.ts';
-import { canHoldDirectories, HeldDirectories, openDirectory } from './held-directories.ts';
+import { canHoldDirectories, HANDLES, HeldDirectories, openDirectory } from './held-directories.ts';
 
 /** Directories that are held open at a time, by each thread: a shell may allow a process 64 open files. */
 const MOST_HELD = 4;
+
+const HANDLE_PATH = new RegExp(`${HANDLES}/\\d+[^']*`);
 
 /** The directory, as it is passed to other threads of the process. */
 export interface OpenTop {
@@ -61,7 +63,11 @@ export class RestoredInto {
       at = this.#held.at(path.slice((this.#top?.path.length ?? 0) + 1));
       return work(at);
     } catch (error) {
-      if (error instanceof Error) error.message = error.message.replaceAll(partsOf(at).above, displayPath(partsOf(path).above));
+      if (error instanceof Error) {
+        const said = error.message.replaceAll(partsOf(at).above, displayPath(partsOf(path).above));
+        // Where a directory above it is none any more.
+        error.message = at === path ? said.replace(HANDLE_PATH, displayPath(path)) : said;
+      }
       throw error;
     }
   }
