@@ -15,6 +15,8 @@ export interface GateOrder {
   /** See `Judgement.by`. */
   readonly by: string;
   readonly judge: Gate;
+  /** Kinds were asked for by name: a tree that nothing can be read of is an error then, and passes with a warning else. */
+  readonly isByName: boolean;
   /** Whether a program that unpacks indexes, such as `xz`, is on this machine. */
   has(program: string): boolean;
 }

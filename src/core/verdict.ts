@@ -86,8 +86,9 @@ export const DEFAULT_GATE: GateConfig = { gate: 'off', gateAction: 'hold', gateK
 /**
  * What became of a snapshot at the gate. `held`: it has contradictions and is not the head, until somebody accepts it. `accepted`: it has
  * contradictions and is the head, or was: somebody wanted it so, or the head before it had them, too. `warned`: the same, as the gate only warns.
+ * `unjudged`: it is the head, and nothing can be read of it as its peers are set up.
  */
-export type GateOutcome = 'passed' | 'held' | 'accepted' | 'warned';
+export type GateOutcome = 'passed' | 'held' | 'accepted' | 'warned' | 'unjudged';
 
 /** A verdict, as the index keeps it with the snapshot. */
 export interface Judgement extends Pick<Verdict, 'kinds' | 'count' | 'contradictions'> {

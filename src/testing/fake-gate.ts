@@ -22,7 +22,7 @@ export class FakeGate {
   readonly asked: { readonly hadPassed: boolean; readonly changed: readonly string[] }[] = [];
 
   order(action: 'hold' | 'warn' = 'hold', by = 'fake'): GateOrder {
-    return { action, by, judge: (tree) => this.#judge(tree), has: () => false };
+    return { action, by, judge: (tree) => this.#judge(tree), isByName: false, has: () => false };
   }
 
   async #judge(tree: JudgedTree): Promise<Verdict> {

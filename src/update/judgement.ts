@@ -5,6 +5,7 @@ import type { Gate, GateOrder } from '../core/gate.ts';
 import { type BlockId, isHeld, type SnapshotRecord } from '../core/model.ts';
 import { hasOnlyThoseOf, type Judgement, type Verdict } from '../core/verdict.ts';
 import { parseCid } from '../dag/cid.ts';
+import { isOutOfReach } from '../read/blocks/block-source.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { treeToJudge } from '../read/tree/stored-tree.ts';
 import type { IngestRun } from './ingest-run.ts';
@@ -20,7 +21,12 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
   const before = index.snapshots(repository);
   const passed = before.findLast((snapshot) => isPassed(snapshot, gate));
   const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
-  const verdict = await verdictOn(run, gate.judge, { root, passed, head: head?.tree === passed?.tree ? undefined : head });
+  const trees = { root, passed, head: head?.tree === passed?.tree ? undefined : head };
+  const verdict = await verdictOn(run, gate.judge, trees).catch((error: unknown) => {
+    if (gate.isByName || !isOutOfReach(error)) throw error;
+    tellUnjudged(run, error as ShardctlError, before.at(-1));
+  });
+  if (verdict === undefined) return { outcome: 'unjudged', by: gate.by, kinds: [], count: 0, contradictions: [] };
   tellLacking(run, verdict, before.at(-1));
   const { kinds, count, contradictions, asBefore, leftOut, lacking } = verdict;
   return {
@@ -50,6 +56,15 @@ export async function judgedAgain(run: IngestRun, snapshot: SnapshotRecord): Pro
 /** By this gate, and all of it: what was passed without a program that is there now is judged again. */
 function isPassed({ gate: known }: SnapshotRecord, { by, has }: GateOrder): boolean {
   return known?.outcome === 'passed' && known.by === by && !(known.lacking ?? []).some((program) => has(program));
+}
+
+function tellUnjudged({ request, control }: IngestRun, { message, hint }: ShardctlError, newest: SnapshotRecord | undefined): void {
+  if (newest?.gate?.outcome === 'unjudged') return;
+  control.emit({
+    type: 'warning',
+    message: `the gate could not judge ${request.repository}, which is the head all the same: ${message}`,
+    ...(hint === undefined ? {} : { hint: `${hint}; or judge nothing with \`--gate off\`` }),
+  });
 }
 
 /** @param newest of which it was told already what could not be read in it */

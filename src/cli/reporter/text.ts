@@ -216,7 +216,8 @@ function summaryLines(summary: Summary): string[] {
   ];
   if (summary.resumedFiles > 0) lines.push(row('resumed', `${counted(summary.resumedFiles, 'file')} that an interrupted run had imported`));
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
-  if (summary.gate !== undefined && summary.gate.kinds.length > 0)
+  if (summary.gate?.outcome === 'unjudged') lines.push(row('gate', gateText(summary.gate)));
+  else if (summary.gate !== undefined && summary.gate.kinds.length > 0)
     lines.push(row('gate', `${summary.gate.kinds.join(', ')}: ${gateText(summary.gate)}`));
   for (const peer of summary.peers) {
     lines.push(
@@ -240,6 +241,7 @@ function gateText(gate: NonNullable<Summary['gate']>): string {
 }
 
 function standText({ outcome, count, asBefore = 0 }: NonNullable<Summary['gate']>): string {
+  if (outcome === 'unjudged') return 'not judged, as nothing can be read from these peers';
   if (outcome === 'passed') return 'indexes and files agree';
   if (count === 0) return `${counted(asBefore, 'contradiction')}, as before`;
   return `${counted(count, 'contradiction')}${outcome === 'accepted' ? ', accepted' : ''}${asBefore > 0 ? `, and ${formatCount(asBefore)} as before` : ''}`;

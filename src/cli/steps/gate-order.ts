@@ -19,6 +19,7 @@ export function gateOrder(own: OwnGate, home: OwnGate, filters: readonly ByteStr
     action,
     by: JSON.stringify([GATE_VERSION, kinds, setting.keyrings.map(stampOf), ...(filters.length === 0 ? [] : [hashOf(filters)])]),
     judge: async (tree, signal) => (await gateFor(setting))(tree, signal),
+    isByName: kinds !== 'auto',
     has: isOnPath,
   };
 }

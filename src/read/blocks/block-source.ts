@@ -167,7 +167,13 @@ export function unreadable(
         ? (failures.find(({ error }) => error.code === 'NOT_READABLE')?.error.hint ??
           'bring one of these peers back, then run the same command again')
         : '`shardctl verify --read-data` lists all damage',
-      cause: failures[0]?.error,
+      // A peer that does not answer may be back with the next run; one that gives no bytes is as it is set up.
+      cause: (failures.find(({ error }) => error.code !== 'NOT_READABLE') ?? failures[0])?.error,
     },
   );
+}
+
+/** Whether a block cannot be read because all peers that hold it give no bytes, as they are set up: trying again is of no use. */
+export function isOutOfReach(error: unknown): boolean {
+  return error instanceof ShardctlError && error.cause instanceof ShardctlError && error.cause.code === 'NOT_READABLE';
 }

@@ -1,0 +1,48 @@
+/** A tree of which its peers give no bytes cannot be judged: it becomes the head, with a warning that is told once. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ShardctlError } from '../core/errors.ts';
+import type { GateOrder } from '../core/gate.ts';
+import { unreadable } from '../read/blocks/block-source.ts';
+import { beginEach } from '../testing/each.ts';
+import { FakeGate } from '../testing/fake-gate.ts';
+import type { TestHome } from '../testing/run.ts';
+import { writeTree } from '../testing/tree.ts';
+
+let dir: string;
+let home: TestHome;
+beginEach((its, itsHome) => {
+  dir = its;
+  home = itsHome;
+});
+
+const silent = { peer: 'a', error: new ShardctlError('TOO_FEW_PEERS', 'does not answer') };
+const closed = { peer: 'b', error: new ShardctlError('NOT_READABLE', 'no way to its bytes', { hint: 'say where it is' }) };
+
+/** A gate that meets a block which these peers do not give. */
+function withoutBytes(failures: Parameters<typeof unreadable>[2], isByName = false): GateOrder {
+  const judge = () => Promise.reject(unreadable(new Uint8Array(32), { cid: 'shard', peers: [] }, failures));
+  return { ...new FakeGate().order(), judge, isByName };
+}
+
+test('what no peer gives bytes of is the head, with a warning that is told once; with a kind by name it is an error', async () => {
+  writeTree(dir, { index: 'a\n', a: '1' });
+  const warningsOf = async (gate: GateOrder) => {
+    const { summary, events } = await home.add(dir, { gate });
+    assert.equal(summary.gate?.outcome, 'unjudged');
+    return events.flatMap((event) => (event.type === 'warning' ? [[event.message, event.hint]] : []));
+  };
+  const [[message, hint] = []] = await warningsOf(withoutBytes([closed]));
+  assert.match(message ?? '', /^the gate could not judge test, which is the head all the same: .*b: no way to its bytes/);
+  assert.match(hint ?? '', /^say where it is; or judge nothing with `--gate off`/);
+  writeFileSync(join(dir, 'a'), '22');
+  assert.deepEqual(await warningsOf(withoutBytes([closed, closed])), []);
+  writeFileSync(join(dir, 'a'), '333');
+  await assert.rejects(home.add(dir, { gate: withoutBytes([closed], true) }), { code: 'TOO_FEW_PEERS' });
+  for (const failures of [[silent, closed], [closed, silent], [silent]])
+    await assert.rejects(home.add(dir, { gate: withoutBytes(failures) }), { code: 'TOO_FEW_PEERS' });
+  const { summary } = await home.add(dir, { gate: new FakeGate().order() });
+  assert.equal(summary.gate?.outcome, 'passed');
+});
