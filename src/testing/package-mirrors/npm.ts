@@ -17,11 +17,12 @@ export class NpmMirror {
 
   /** `@example/hello`, which needs `hello-data` of the same version. Versions before stay, as in a registry. */
   publish(version: string): void {
-    this.#package('hello-data', version, {}, `module.exports = 'hello ${version}';\n`);
-    this.#package('@example/hello', version, { 'hello-data': version }, "module.exports = require('hello-data');\n");
+    this.package('hello-data', version, {}, `module.exports = 'hello ${version}';\n`);
+    this.package('@example/hello', version, { 'hello-data': version }, "module.exports = require('hello-data');\n");
   }
 
-  #package(name: string, version: string, dependencies: Readonly<Record<string, string>>, code: string): void {
+  /** One version of one package, beside those that are there. */
+  package(name: string, version: string, dependencies: Readonly<Record<string, string>>, code: string): void {
     const manifest = { name, version, main: 'index.js', license: 'MIT', dependencies };
     const root = join(this.#scratch, 'npm');
     put(join(root, 'package/package.json'), JSON.stringify(manifest));

@@ -13,12 +13,18 @@ export class PythonMirror {
 
   /** `hello`, which needs `hello-data` of the same version. Versions before stay. */
   publish(version: string): void {
-    this.#project('hello-data', version, [], `TEXT = 'hello ${version}'\n`);
-    this.#project('hello', version, [`hello-data==${version}`], 'from hello_data import TEXT\n');
-    put(join(this.dir, 'simple/index.html'), page(['hello', 'hello-data'].map((name) => [`${name}/`, name])));
+    this.project('hello-data', version, [], `TEXT = 'hello ${version}'\n`);
+    this.project('hello', version, [`hello-data==${version}`], 'from hello_data import TEXT\n');
+    this.list(['hello', 'hello-data']);
   }
 
-  #project(name: string, version: string, needs: readonly string[], code: string): void {
+  /** The page that names all projects. */
+  list(names: readonly string[]): void {
+    put(join(this.dir, 'simple/index.html'), page(names.map((name) => [`${name}/`, name])));
+  }
+
+  /** One version of one project, beside those that are there. */
+  project(name: string, version: string, needs: readonly string[], code: string): void {
     const module = name.replaceAll('-', '_');
     const info = `${module}-${version}.dist-info`;
     const files: Record<string, string> = {
@@ -39,6 +45,12 @@ export class PythonMirror {
     files[`${info}/RECORD`] = `${record.join('\n')}\n${info}/RECORD,,\n`;
     const wheels = join(this.dir, 'packages', name);
     put(join(wheels, `${module}-${version}-py3-none-any.whl`), zip(files));
+    this.page(name);
+  }
+
+  /** The page of a project, by the wheels that are there. */
+  page(name: string): void {
+    const wheels = join(this.dir, 'packages', name);
     const links = readdirSync(wheels).map((wheel): [string, string] => [
       `../../packages/${name}/${wheel}#sha256=${digestOfFile('sha256', join(wheels, wheel))}`,
       wheel,
