@@ -9,8 +9,8 @@ export function onlyInAll(otherwise: string | false = false): string | false {
   return isAll ? otherwise : 'takes long: `npm run test:all` has it';
 }
 
-/** How many rounds, cases, seconds, or how large a step: as many in a sample, and as many of everything. */
-export function sampled(sample: number, all: number): number {
+/** How many rounds, cases, seconds, how large a step, or which of them: these in a sample, and those of everything. */
+export function sampled<T>(sample: T, all: T): T {
   return isAll ? all : sample;
 }
 

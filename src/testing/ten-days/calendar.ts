@@ -41,7 +41,7 @@ const sourceAway: Day = {
 
 const fullDisks: Day = {
   is: 'the disk of a peer is full for the morning, that of the home for two hours of the evening',
-  by: 'systemd',
+  by: 'cron',
   at: {
     4: (world) => world.fill('a'),
     11: (world) => world.makeRoom('a'),
@@ -62,6 +62,8 @@ const diskDead: Day = { is: 'the disk stays dead', by: 'systemd', mails: [] };
 
 const diskBack: Day = { is: 'the disk comes back with what it had', by: 'cron', at: { 10: (world) => world.attach('b') }, mails: [] };
 
+const quietByCron: Day = { ...quiet, by: 'cron' };
+
 export const TEN_DAYS: readonly Day[] = [
   quiet,
   tornSyncs,
@@ -71,9 +73,9 @@ export const TEN_DAYS: readonly Day[] = [
   restarts,
   diskDead,
   diskBack,
-  { ...quiet },
-  { ...quiet, by: 'cron' },
+  quiet,
+  quietByCron,
 ];
 
-/** What takes a minute. */
-export const TWO_DAYS: readonly Day[] = [tornSyncs, { ...killedRuns }];
+/** For a minute. */
+export const TWO_DAYS: readonly Day[] = [tornSyncs, killedRuns];

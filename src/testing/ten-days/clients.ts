@@ -16,10 +16,13 @@ export function apt(keyring: string): Client {
   return checking(async (get, complain) => {
     const inRelease = await get('dists/stable/InRelease');
     const text = `${inRelease}`;
-    if (inRelease === undefined) return complain('no InRelease');
+    if (inRelease === undefined) {
+      complain('no InRelease');
+      return 0;
+    }
     if (!signed.has(text)) {
       const { status, stderr } = spawnSync('gpgv', ['--keyring', keyring], { input: inRelease });
-      if (status !== 0) return complain(`InRelease is not signed: ${stderr}`);
+      if (status !== 0) complain(`InRelease is not signed: ${stderr}`);
       signed.add(text);
     }
     const sha256 = text.slice(text.indexOf('\nSHA256:'));
@@ -42,11 +45,11 @@ export function apt(keyring: string): Client {
   });
 }
 
-/** @param names of all packages that somebody may ask for */
-export function npm(names: () => readonly string[]): Client {
+/** @param paths that the mirror has, by which the names are known that somebody may ask for */
+export function npm(paths: () => readonly string[]): Client {
   return checking(async (get, complain) => {
     let packages = 0;
-    for (const name of names()) {
+    for (const name of paths().flatMap((path) => /^([^/]+)\/index\.json$/.exec(path)?.[1] ?? [])) {
       const packument = await get(`${name}/index.json`);
       if (packument === undefined) {
         complain(`E404: ${name}`);
@@ -82,10 +85,10 @@ export const pip: Client = checking(async (get, complain) => {
   return packages;
 });
 
-function checking(check: (get: Get, complain: (text: string) => void) => Promise<number | void>): Client {
+function checking(check: (get: Get, complain: (text: string) => void) => Promise<number>): Client {
   return async (get) => {
     const complaints: string[] = [];
-    const packages = (await check(get, (text) => complaints.push(text))) ?? 0;
+    const packages = await check(get, (text) => complaints.push(text));
     return { complaints, packages };
   };
 }

@@ -5,13 +5,14 @@ import { gzipSync } from 'node:zlib';
 import type { Random } from '../campaign/random.ts';
 import { digestOf, made, put } from '../package-mirrors/files.ts';
 import type { Signer } from '../package-mirrors/signer.ts';
-import type { Upstream } from './upstreams.ts';
+import { FEWEST, type Upstream } from './upstreams.ts';
 
 const SUITE = 'dists/stable';
 const BINARY = 'main/binary-amd64';
 
 export class DebianArchive implements Upstream {
   readonly name = 'debian';
+  readonly indexes = ['--include=/dists/***', '--exclude=*'];
   readonly dir: string;
   readonly #scratch: string;
   readonly #signer: Signer;
@@ -29,9 +30,9 @@ export class DebianArchive implements Upstream {
 
   change(random: Random): void {
     const names = [...this.#debs.keys()];
-    if (names.length < 8) for (let i = names.length; i < 8; i++) this.#upload(`pkg${i}`, random);
+    if (names.length < FEWEST) for (let i = names.length; i < FEWEST; i++) this.#upload(`pkg${i}`, random);
     else this.#upload(random.chance(0.7) ? random.pick(names) : `pkg${this.#made}`, random);
-    if (names.length > 10) this.#remove(random.pick(names));
+    if (names.length > FEWEST + 2) this.#remove(random.pick(names));
     if (names.length > 0 && random.chance(0.3)) this.#move(random.pick([...this.#debs.keys()]), random);
     this.#index();
   }

@@ -31,10 +31,10 @@ export function timed(timer: string, instance: string, places: Places, random: (
   };
 }
 
-/** A service that is started by its socket; `minuteIn` has no meaning. */
-export function listening(service: string, places: Places): { readonly job: Pick<Job, 'argv' | 'environment'>; readonly address: string } {
-  const [address = ''] = settingsOf(service.replace(/\.service$/, '.socket')).get('ListenStream') ?? [];
-  return { job: commandOf(settingsOf(service), '', places), address };
+/** A service that its socket starts. */
+export function listening(service: string, places: Places): Pick<Job, 'argv' | 'environment'> {
+  if (!settingsOf(service.replace(/\.service$/, '.socket')).has('ListenStream')) throw new Error(`${service} has no socket`);
+  return commandOf(settingsOf(service), '', places);
 }
 
 /** The commands that a unit's comment tells the operator to type once. */

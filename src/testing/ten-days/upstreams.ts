@@ -5,10 +5,15 @@ import type { Random } from '../campaign/random.ts';
 import { NpmMirror } from '../package-mirrors/npm.ts';
 import { PythonMirror } from '../package-mirrors/python.ts';
 
+/** So many packages that those which go in some hours without an update are far from a half of all. */
+export const FEWEST = 20;
+
 export interface Upstream {
   /** Of the mirror, and of its repository. */
   readonly name: string;
   readonly dir: string;
+  /** Options of rsync by which a sync copies the indexes alone. */
+  readonly indexes: readonly string[];
   /** It is whole before and after. The first change fills it. */
   change(random: Random): void;
 }
@@ -28,7 +33,7 @@ class Versions {
       this.#newest.set(name, version);
       return [name, `1.${version}.0`] as const;
     });
-    const gone = names.length > 8 ? random.pick(names.filter((name) => !grown.includes(name))) : undefined;
+    const gone = names.length > FEWEST + 2 ? random.pick(names.filter((name) => !grown.includes(name))) : undefined;
     if (gone !== undefined) this.#newest.delete(gone);
     return { published, gone };
   }
@@ -49,6 +54,7 @@ class Versions {
 
 export class NpmRegistry implements Upstream {
   readonly name = 'npm';
+  readonly indexes = ['--include=*/', '--include=index.json', '--exclude=*'];
   readonly dir: string;
   readonly #mirror: NpmMirror;
   readonly #versions = new Versions();
@@ -62,7 +68,7 @@ export class NpmRegistry implements Upstream {
     const { published, gone } = this.#versions.next(random);
     for (const [name, version] of published) this.#mirror.package(name, version, {}, codeOf(random));
     if (gone !== undefined) rmSync(join(this.dir, gone), { recursive: true });
-    if (random.chance(0.3)) {
+    if (random.chance(0.2)) {
       // A package is its name: with another one it is published anew.
       const [from, to] = this.#versions.rename(random);
       this.#mirror.package(to, '1.0.0', {}, codeOf(random));
@@ -73,6 +79,7 @@ export class NpmRegistry implements Upstream {
 
 export class PythonIndex implements Upstream {
   readonly name = 'pypi';
+  readonly indexes = ['--include=/simple/***', '--exclude=*'];
   readonly dir: string;
   readonly #mirror: PythonMirror;
   readonly #versions = new Versions();
@@ -86,7 +93,7 @@ export class PythonIndex implements Upstream {
     const { published, gone } = this.#versions.next(random);
     for (const [name, version] of published) this.#mirror.project(name, version, [], `TEXT = '''${codeOf(random)}'''\n`);
     if (gone !== undefined) for (const part of ['simple', 'packages']) rmSync(join(this.dir, part, gone), { recursive: true });
-    if (random.chance(0.3)) {
+    if (random.chance(0.2)) {
       const [from, to] = this.#versions.rename(random);
       renameSync(join(this.dir, 'packages', from), join(this.dir, 'packages', to));
       rmSync(join(this.dir, 'simple', from), { recursive: true });

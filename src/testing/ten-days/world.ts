@@ -1,59 +1,43 @@
-/** Three mirrors that are copied from upstream each hour, a home with four disks, and what each snapshot must give back. */
+/** Three mirrors, a home with four disks for its peers, and all that befalls them; what must hold after each hour. */
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { Random } from '../campaign/random.ts';
-import { entriesOf } from '../campaign/source.ts';
-import { made } from '../package-mirrors/files.ts';
 import { Signer } from '../package-mirrors/signer.ts';
-import { apt, type Client, npm, pip } from './clients.ts';
+import { apt, npm, pip } from './clients.ts';
 import { crontab } from './crontab.ts';
 import { DebianArchive } from './debian-archive.ts';
 import type { Job } from './job.ts';
 import { Machine } from './machine.ts';
+import { Mirror } from './mirror.ts';
 import { listening, timed, toldIn } from './units.ts';
-import { NpmRegistry, PythonIndex, type Upstream } from './upstreams.ts';
+import { NpmRegistry, PythonIndex } from './upstreams.ts';
 
-export const MIRRORS = ['debian', 'npm', 'pypi'] as const;
+const MIRRORS = ['debian', 'npm', 'pypi'] as const;
 export type MirrorName = (typeof MIRRORS)[number];
-const PEERS = ['a', 'b', 'c', 'd'] as const;
-export type PeerName = (typeof PEERS)[number];
-
-/** What is in the indexes of a mirror, and so what a sync has copied that ended before the packages. */
-const INDEXES: Readonly<Record<MirrorName, readonly string[]>> = {
-  debian: ['--include=/dists/***', '--exclude=*'],
-  npm: ['--include=*/', '--include=index.json', '--exclude=*'],
-  pypi: ['--include=/simple/***', '--exclude=*'],
-};
-
-/** A mirror as it was, by path. */
-type State = ReadonlyMap<string, string>;
-
-/** A snapshot that was made the head, as the hook on-commit has told. */
-interface Told {
-  readonly number: number;
-  readonly hour: number;
-  readonly state: State;
-}
+const PEERS = ['a', 'b', 'c', 'd'];
+/** In an hour each mirror changes with this probability. */
+const CHANGES = 0.6;
 
 export class World {
   readonly machine = new Machine();
-  /** Of the day that goes on: `HOUR JOB CODE` of each mail, and what is in it. */
+  /** Of the day that goes on: `HOUR JOB CODE` of each mail, and what is in it. That a run was killed here is not among them. */
   mails: { readonly line: string; readonly text: string }[] = [];
-  readonly tally = { jobs: 0, killed: 0, snapshots: 0, reads: 0, packages: 0 };
+  readonly tally = { days: 0, jobs: 0, killed: 0, reads: 0, packages: 0 };
   readonly #random: Random;
   readonly #signer: Signer;
-  readonly #upstreams: Readonly<Record<MirrorName, Upstream>>;
-  readonly #clients: Readonly<Record<MirrorName, Client>>;
+  readonly #mirrors: Readonly<Record<MirrorName, Mirror>>;
   readonly #jobs: Readonly<Record<'systemd' | 'cron', readonly Job[]>>;
-  readonly #told: Readonly<Record<MirrorName, Told[]>> = { debian: [], npm: [], pypi: [] };
-  readonly #away = new Set<string>();
+  /** Disks that are not there, or have no room. */
+  readonly #ill = new Set<string>();
   #served: { readonly url: string; readonly stop: () => Promise<number> } | undefined;
-  /** Mirrors whose head may be an older one in this hour. */
-  #stale = new Set<MirrorName>();
-  #fault: string | undefined;
   #hour = 0;
+  /** How many lines of the hook on-commit have been read. */
   #commits = 0;
+  // Of this hour: whose head may be an older one, the fault of its jobs, what they came to, and the codes of those that said something.
+  #stale = new Set<string>();
+  #fault: string | undefined;
+  #outcomes: string[] = [];
+  #troubles: number[] = [];
 
   constructor(seed: number) {
     const { machine } = this;
@@ -61,22 +45,17 @@ export class World {
     this.#random = random;
     mkdirSync(machine.path('upstream'));
     this.#signer = Signer.create(machine.path('key'));
-    const scratch = machine.path('scratch');
-    this.#upstreams = {
-      debian: new DebianArchive(machine.path('upstream/debian'), scratch, this.#signer),
-      npm: new NpmRegistry(machine.path('upstream/npm'), scratch),
-      pypi: new PythonIndex(machine.path('upstream/pypi')),
+    const [scratch, keyring] = [machine.path('scratch'), machine.path('key/mirror.gpg')];
+    this.#mirrors = {
+      debian: new Mirror(machine, new DebianArchive(machine.path('upstream/debian'), scratch, this.#signer), () => apt(keyring)),
+      npm: new Mirror(machine, new NpmRegistry(machine.path('upstream/npm'), scratch), npm),
+      pypi: new Mirror(machine, new PythonIndex(machine.path('upstream/pypi')), () => pip),
     };
-    this.#clients = {
-      debian: apt(machine.path('key/mirror.gpg')),
-      npm: npm(() => [...(this.#told.npm.at(-1) as Told).state.keys()].flatMap((path) => /^([^/]+)\/index\.json$/.exec(path)?.[1] ?? [])),
-      pypi: pip,
-    };
-    const minute = () => random.below(1000) / 1000;
+    const delay = () => random.below(1000) / 1000;
     this.#jobs = {
       systemd: [
-        ...MIRRORS.map((name) => timed('shardctl-update@.timer', name, machine.places, minute)),
-        timed('shardctl-check.timer', '', machine.places, minute),
+        ...MIRRORS.map((name) => timed('shardctl-update@.timer', name, machine.places, delay)),
+        timed('shardctl-check.timer', '', machine.places, delay),
       ],
       cron: crontab(machine.places),
     };
@@ -86,36 +65,35 @@ export class World {
   async setUp(): Promise<void> {
     const { machine } = this;
     machine.addDisk('home', 128);
-    for (const name of PEERS) machine.addDisk(name, 64);
-    for (const name of MIRRORS) {
+    for (const name of PEERS) {
       machine.addDisk(name, 64);
-      this.#change(name, 0);
-      this.#sync(name);
+      await machine.types(`shardctl peers add local ${machine.path('disks', name, 'peer')} --name ${name} -q`);
     }
-    for (const name of PEERS) await machine.types(`shardctl peers add local ${machine.path('disks', name, 'peer')} --name ${name} -q`);
     for (const [hook, line] of [
       ['on-commit', '$SHARDCTL_REPOSITORY $SHARDCTL_NUMBER'],
       ['on-problem', '$SHARDCTL_EXIT_CODE $SHARDCTL_TEXT'],
-    ] as const)
-      await machine.types(`shardctl config ${hook} 'echo "${line}" >>${machine.path('user', hook)}'`);
-    for (const name of MIRRORS)
+    ])
+      await machine.types(`shardctl config ${hook} 'echo "${line}" >>${machine.path('user', hook as string)}'`);
+    for (const [name, mirror] of Object.entries(this.#mirrors)) {
+      machine.addDisk(name, 64);
+      mirror.change(this.#random, 0);
+      mirror.sync();
       await machine.types(`shardctl add ${machine.path('disks', name)} --name ${name} --replication 2 --gate auto -q`);
+    }
     for (const line of toldIn('shardctl-check.service')) await machine.types(line);
-    const { job } = listening('shardctl-serve.service', machine.places);
-    this.#served = await machine.listen(job);
+    this.#served = await machine.listen(listening('shardctl-serve.service', machine.places));
     this.#hear();
   }
 
-  // What happens to it.
+  // What befalls it.
 
-  /** A sync that was stopped: the indexes are new, the packages are not there yet. The next one ends. */
   tear(name: MirrorName): void {
-    this.#change(name, this.#hour);
-    this.#sync(name, ...INDEXES[name]);
+    this.#mirrors[name].change(this.#random, this.#hour);
+    this.#mirrors[name].syncHalf();
     this.#stale.add(name);
   }
 
-  /** The jobs of this hour end before their Nth write. */
+  /** The jobs of this hour are killed before their Nth write, if they write so often. */
   kill(nth: number): void {
     this.#fault = `kill:${nth}`;
     for (const name of MIRRORS) this.#stale.add(name);
@@ -123,99 +101,68 @@ export class World {
 
   detach(disk: string): void {
     this.machine.detach(disk);
-    this.#away.add(disk);
+    this.#ill.add(disk);
   }
 
   attach(disk: string): void {
     this.machine.attach(disk);
-    this.#away.delete(disk);
+    this.#ill.delete(disk);
   }
 
   fill(disk: string): void {
     this.machine.fill(disk);
-    if (disk === 'home') this.#away.add(disk);
+    this.#ill.add(disk);
   }
 
   makeRoom(disk: string): void {
     this.machine.makeRoom(disk);
-    this.#away.delete(disk);
+    this.#ill.delete(disk);
   }
 
-  // What must hold.
-
-  /** An hour passes. @param hour counted from the first day on @throws Error for what must not be */
-  async pass(hour: number, by: 'systemd' | 'cron', happens: ((world: World) => void) | undefined): Promise<void> {
-    const { machine } = this;
+  /** An hour passes. @param hour counted from the first day on @param befalls after the sync and before the jobs @throws Error for what must not be */
+  async pass(hour: number, by: 'systemd' | 'cron', befalls: ((world: World) => void) | undefined): Promise<void> {
     this.#hour = hour;
     this.#stale.clear();
     this.#fault = undefined;
-    machine.setClock(hour, 0);
-    for (const name of MIRRORS) {
-      if (this.#random.chance(0.6)) this.#change(name, hour);
-      if (!this.#away.has(name)) this.#sync(name);
+    this.#outcomes = [];
+    this.#troubles = [];
+    this.machine.setClock(hour, 0);
+    for (const [name, mirror] of Object.entries(this.#mirrors)) {
+      if (this.#random.chance(CHANGES)) mirror.change(this.#random, hour);
+      if (!this.#ill.has(name)) mirror.sync();
     }
-    happens?.(this);
-    for (const name of MIRRORS) if (this.#away.has(name) || this.#away.has('home')) this.#stale.add(name);
-    const due = this.#jobs[by]
-      .map((job) => ({ job, minute: job.minuteIn(hour % 24) }))
-      .filter((it): it is { job: Job; minute: number } => it.minute !== undefined)
-      .toSorted((a, b) => a.minute - b.minute);
-    // Units that are due within minutes run side by side; cron's lines are half an hour apart.
-    const running: Promise<void>[] = [];
-    for (const { job, minute } of due) {
-      if (by === 'cron') await Promise.all(running);
-      machine.setClock(hour, minute);
-      running.push(this.#run(job, hour));
-    }
-    await Promise.all(running);
+    befalls?.(this);
+    await this.#runDue(hour, by);
     this.#hear();
-    for (const name of MIRRORS) {
-      const isFresh = !this.#stale.has(name);
-      if (isFresh) assert.deepEqual(this.#told[name].at(-1)?.state, this.#state(name), `the head of ${name} is the mirror as it is`);
-      await this.#assertPublishedWhole(name);
+    const problems = this.#problems();
+    const because = this.#outcomes.join('');
+    assert.deepEqual(
+      problems.map((line) => Number(line.split(' ')[0])).toSorted(),
+      this.#troubles.toSorted(),
+      `the hook on-problem is told what a mail would tell: ${problems.join('\n')}\n${because}`,
+    );
+    for (const [name, mirror] of Object.entries(this.#mirrors)) {
+      if (!this.#stale.has(name) && !this.#ill.has(name) && !this.#ill.has('home')) mirror.assertFresh(because);
+      this.tally.packages += await mirror.assertPublishedWhole(this.#served?.url as string);
     }
   }
 
-  /** Each snapshot that is kept comes back as it was, and what the policy keeps is there. */
-  async assertNothingLost(names: readonly MirrorName[]): Promise<void> {
-    for (const name of names) {
-      const lines = (await this.machine.types(`shardctl snapshots ${name} --json`)).trim().split('\n');
-      const kept = lines.map((line) => JSON.parse(line) as { type: string; number: number }).filter(({ type }) => type === 'snapshot');
-      const told = new Map(this.#told[name].map((one) => [one.number, one]));
-      for (const newest of newestOfDays(this.#told[name]).slice(-7))
-        assert.ok(
-          kept.some(({ number }) => number === newest),
-          `${name}@${newest} is the newest of its day, and is kept`,
-        );
-      for (const { number } of kept) {
-        const was = told.get(number);
-        // One that was held back was nobody's.
-        if (was === undefined) continue;
-        const out = this.machine.path('user', 'out');
-        await this.machine.types(`shardctl get ${name}@${number} -o ${out} -q`);
-        assert.deepEqual(entriesOf(out, true), was.state, `${name}@${number}`);
-        rmSync(out, { recursive: true });
-        this.tally.reads++;
-      }
-    }
+  async assertNothingLost(names: readonly MirrorName[] = MIRRORS): Promise<void> {
+    for (const name of names) this.tally.reads += await this.#mirrors[name].assertNothingLost();
   }
 
-  /** Lines of the hook on-problem since it was last asked. */
-  problems(): string[] {
-    const path = this.machine.path('user', 'on-problem');
-    if (!existsSync(path)) return [];
-    const lines = readFileSync(path, 'utf8').trim().split('\n');
-    rmSync(path);
-    return lines;
-  }
-
-  pickMirror(): MirrorName {
+  anyMirror(): MirrorName {
     return this.#random.pick(MIRRORS);
+  }
+
+  get snapshots(): number {
+    return Object.values(this.#mirrors).reduce((sum, { told }) => sum + told.length, 0);
   }
 
   /** The end of what the jobs have printed. */
   journal(): string {
-    return readFileSync(this.machine.path('journal'), 'utf8').slice(-4000);
+    const path = this.machine.path('journal');
+    return existsSync(path) ? readFileSync(path, 'utf8').slice(-4000) : '';
   }
 
   async dispose(): Promise<void> {
@@ -227,62 +174,54 @@ export class World {
     }
   }
 
-  async #run(job: Job, hour: number): Promise<void> {
-    const outcome = await this.machine.run(job, this.#fault);
-    this.tally.jobs++;
-    if (outcome.code === 137) this.tally.killed++;
-    appendFileSync(this.machine.path('journal'), `${hour} ${job.name} ${outcome.code}\n${outcome.output}`);
-    if (job.mails(outcome)) this.mails.push({ line: `${hour % 24} ${job.name} ${outcome.code}`, text: outcome.output });
+  /** Units that are due within minutes run side by side; cron's lines are half an hour apart. */
+  async #runDue(hour: number, by: 'systemd' | 'cron'): Promise<void> {
+    const due = this.#jobs[by].flatMap((job) => {
+      const minute = job.minuteIn(hour % 24);
+      return minute === undefined ? [] : [{ job, minute }];
+    });
+    const running: Promise<void>[] = [];
+    for (const { job, minute } of due.toSorted((a, b) => a.minute - b.minute)) {
+      if (by === 'cron') await Promise.all(running);
+      this.machine.setClock(hour, minute);
+      running.push(this.#run(job));
+    }
+    await Promise.all(running);
   }
 
-  /** Notes what the hook on-commit was told. */
+  async #run(job: Job): Promise<void> {
+    const outcome = await this.machine.run(job, this.#fault);
+    const { code, output } = outcome;
+    this.tally.jobs++;
+    this.#outcomes.push(`${this.#hour} ${job.name} ${code}\n${output}`);
+    appendFileSync(this.machine.path('journal'), this.#outcomes.at(-1) as string);
+    if (this.#fault !== undefined && code === 137) {
+      this.tally.killed++;
+      return;
+    }
+    if (code !== 0 || output !== '') this.#troubles.push(code);
+    if (job.mails(outcome)) this.mails.push({ line: `${this.#hour % 24} ${job.name} ${code}`, text: output });
+  }
+
+  /** Notes of which heads the hook on-commit was told. */
   #hear(): void {
-    const path = this.machine.path('user', 'on-commit');
-    const lines = existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
+    const lines = linesOf(this.machine.path('user', 'on-commit'));
     for (const line of lines.slice(this.#commits)) {
       const [name, number] = line.split(' ') as [MirrorName, string];
-      // Told again when the hook was stopped with the run that it was called by.
-      if (this.#told[name].some((one) => one.number === Number(number))) continue;
-      this.#told[name].push({ number: Number(number), hour: this.#hour, state: this.#state(name) });
-      this.tally.snapshots++;
+      this.#mirrors[name].hear(Number(number), this.#hour);
     }
     this.#commits = lines.length;
   }
 
-  async #assertPublishedWhole(name: MirrorName): Promise<void> {
-    const get = async (path: string) => {
-      const answer = await fetch(`${this.#served?.url}/${name}/${path}`);
-      const bytes = Buffer.from(await answer.arrayBuffer());
-      if (answer.status === 404) return undefined;
-      assert.equal(answer.status, 200, path);
-      return bytes;
-    };
-    const { complaints, packages } = await this.#clients[name](get);
-    assert.deepEqual(complaints, [], `what is published of ${name} is whole`);
-    assert.ok(packages > 0);
-    this.tally.packages += packages;
-  }
-
-  #state(name: MirrorName): State {
-    return entriesOf(this.machine.path('real', name), true);
-  }
-
-  #change(name: MirrorName, hour: number): void {
-    const { dir } = this.#upstreams[name];
-    this.#upstreams[name].change(this.#random);
-    // What was just written has the time of this machine, and gets that of the days that pass.
-    const time = this.machine.timeAt(hour, 0) / 1000;
-    for (const path of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
-      if (statSync(join(dir, path)).mtimeMs < this.machine.timeAt(0, 0)) utimesSync(join(dir, path), time, time);
-    }
-  }
-
-  #sync(name: MirrorName, ...some: readonly string[]): void {
-    made('rsync', ['-a', '--delete', ...some, `${this.#upstreams[name].dir}/`, `${this.machine.path('real', name)}/`]);
+  /** What the hook on-problem was told in this hour. */
+  #problems(): string[] {
+    const path = this.machine.path('user', 'on-problem');
+    const lines = linesOf(path);
+    rmSync(path, { force: true });
+    return lines;
   }
 }
 
-/** The numbers of the newest of each day, in the order of time. */
-function newestOfDays(told: readonly Told[]): number[] {
-  return [...new Map(told.map(({ number, hour }) => [Math.floor(hour / 24), number])).values()];
+function linesOf(path: string): string[] {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
 }
