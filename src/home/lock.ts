@@ -46,14 +46,16 @@ export class SharedLock implements Lock {
     const files = await obtain(dir, options, {
       meanings: (others) => {
         isFirst = !others.some(isRun);
-        return isFirst ? [{ kind: 'run' }, { kind: 'opening' }] : [{ kind: 'run' }];
+        // In this order: whoever sees that this run is there sees, too, that it is about to have the home for itself.
+        return isFirst ? [{ kind: 'opening' }, { kind: 'run' }] : [{ kind: 'run' }];
       },
       isRival: ({ holder }) => holder.kind === undefined || holder.kind === 'opening' || isUrgent(holder, options.now()),
-      // The others that made this run one of several may all have ended meanwhile.
-      isSettled: (others) => isFirst || others.some(isRun),
+      // The others that made this run one of several may all have ended meanwhile; and between its first look and its files another run may
+      // have come, have been alone, and share by now.
+      isSettled: (others) => isFirst !== others.some(isRun),
       isBrief: ({ holder }) => holder.kind === 'opening',
     });
-    return new SharedLock(dir, options, files.slice(0, 1), files.slice(1));
+    return new SharedLock(dir, options, files.slice(-1), files.slice(0, -1));
   }
 
   private constructor(dir: string, options: LockOptions, files: string[], opening: string[]) {
