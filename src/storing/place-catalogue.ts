@@ -4,6 +4,7 @@ import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
 import { leastReplicas, type PlacedShard, type Replication } from '../core/model.ts';
 import { untilAborted } from '../core/waiting.ts';
+import type { FullPeers } from '../home/runs/full-peers.ts';
 import type { Index } from '../index/index.ts';
 import { type Peer, peerNamed } from '../peer/peer.ts';
 import { BatchBuilder } from '../shard/batch.ts';
@@ -19,6 +20,8 @@ export interface CatalogueRun extends Pick<TransferLimits, 'throttle'> {
   readonly replication: Replication;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  /** By which it is told once that a peer is full. [told each time] */
+  readonly fullPeers?: FullPeers | undefined;
 }
 
 export interface Catalogue {
@@ -67,16 +70,24 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
       const error: unknown = late.signal.aborted ? late.signal.reason : thrown;
       if (!(error instanceof ShardctlError)) throw error;
       failures.set(name, error);
-      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}`, cause: error.message });
+      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}`, ...causeOf(run, name, error) });
     }
   };
   await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));
   const holders = peerNames.filter((name) => !failures.has(name));
   const [failure] = failures.values();
   rmSync(sealed.carPath, { force: true });
+  const full = [...failures].filter(([, { code }]) => code === 'NO_SPACE').map(([name]) => name);
+  run.fullPeers?.note(full, holders);
   if (holders.length < least)
     throw failure ?? new ShardctlError('TOO_FEW_PEERS', `only ${holders.length} of ${least} peers took the catalogue`);
   return { cid, bytes, blocks: sealed.blocks, carBytes, peers: holders };
+}
+
+/** How much a full peer lacks is different for each catalogue: the cause is the same. */
+function causeOf({ fullPeers }: CatalogueRun, name: string, { code, message }: ShardctlError): { cause: string; known?: true } {
+  if (code !== 'NO_SPACE') return { cause: message };
+  return { cause: `peer "${name}" is full`, ...(fullPeers?.isKnown(name) === true ? { known: true } : {}) };
 }
 
 /** Writes a catalogue to the spool. @param number that no shard in the spool has */

@@ -2,6 +2,7 @@
 import type { GateOrder } from '../core/gate.ts';
 import type { ByteString, CidProfile, Trust } from '../core/model.ts';
 import type { OwnGate } from '../core/verdict.ts';
+import type { FullPeers } from '../home/runs/full-peers.ts';
 import type { Grace } from '../storing/allocate/grace.ts';
 import type { Demand } from '../storing/demand.ts';
 import type { OpenHome, RunControl } from '../storing/open-home.ts';
@@ -57,6 +58,7 @@ export interface IngestControl extends RunControl {
   readonly secondThread?: SecondThread | undefined;
   /** How long silent peers are waited for; absent: not at all, and nobody remembers them. */
   readonly grace?: Grace | undefined;
+  readonly fullPeers?: FullPeers | undefined;
   /** Goes into `snapshot.json`. */
   readonly toolVersion: string;
 }

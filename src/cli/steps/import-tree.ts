@@ -5,6 +5,7 @@ import { EXIT, errnoOf, ShardctlError } from '../../core/errors.ts';
 import type { Event, Summary } from '../../core/events.ts';
 import type { ByteString } from '../../core/model.ts';
 import type { Config } from '../../home/config.ts';
+import { FullPeers } from '../../home/runs/full-peers.ts';
 import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { checkPeersNamed } from '../../storing/allocate/allocators.ts';
@@ -41,6 +42,7 @@ export async function importTree(context: Context, session: SharedSession, choic
     home: { index, peers, spool, inTurn, heads, pending },
     control: {
       ...controlOf(context, session),
+      fullPeers: new FullPeers(context.home.runs),
       transfers: options.transfers,
       throttle: await throttleAt(options.bwlimit, context),
       toolVersion: context.version,

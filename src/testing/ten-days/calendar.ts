@@ -48,14 +48,14 @@ const fullDisks: Day = {
     18: (world) => world.fill('home'),
     20: (world) => world.makeRoom('home'),
   },
-  mails: [],
+  mails: ['4 update 0', '18 update 43', '19 update 43'],
 };
 
 const restarts: Day = {
   is: 'a disk is away for three hours, which nobody need know; then another one dies',
   by: 'cron',
   at: { 3: (world) => world.detach('d'), 6: (world) => world.attach('d'), 8: (world) => world.detach('b') },
-  mails: [],
+  mails: ['14 update 0'],
 };
 
 const diskDead: Day = { is: 'the disk stays dead', by: 'systemd', mails: [] };

@@ -1,0 +1,52 @@
+/**
+ * `runs/full.json`: names of the peers of which a run has told that they have no room. The next runs know by it that this is no news, until
+ * one of them finds room there again. Like all of `runs/` it may be deleted at any time: then the next run tells it again.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export class FullPeers {
+  readonly #path: string;
+  readonly #runs: string;
+  /** As this run has found it. */
+  readonly #known: ReadonlySet<string>;
+
+  /** @param runs directory of the records */
+  constructor(runs: string) {
+    this.#runs = runs;
+    this.#path = join(runs, 'full.json');
+    this.#known = namesIn(this.#path);
+  }
+
+  /** Whether an earlier run has told that the peer is full. */
+  isKnown(peer: string): boolean {
+    return this.#known.has(peer);
+  }
+
+  /** What is noted of other peers stays. @param full those that had no room @param others those that had */
+  note(full: readonly string[], others: readonly string[]): void {
+    const before = namesIn(this.#path);
+    const after = new Set([...before].filter((name) => !others.includes(name)).concat(full));
+    if (after.size === before.size && full.every((name) => before.has(name))) return;
+    try {
+      if (after.size === 0) {
+        rmSync(this.#path, { force: true });
+        return;
+      }
+      mkdirSync(this.#runs, { recursive: true });
+      writeFileSync(`${this.#path}.new`, `${JSON.stringify([...after].sort())}\n`);
+      renameSync(`${this.#path}.new`, this.#path);
+    } catch {
+      // A home that cannot be written to remembers nothing, and tells it again.
+    }
+  }
+}
+
+function namesIn(path: string): ReadonlySet<string> {
+  try {
+    const names = JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    return new Set(Array.isArray(names) ? names.filter((name) => typeof name === 'string') : []);
+  } catch {
+    return new Set();
+  }
+}
