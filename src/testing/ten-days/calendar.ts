@@ -58,9 +58,14 @@ const restarts: Day = {
   mails: ['14 update 0'],
 };
 
-const diskDead: Day = { is: 'the disk stays dead', by: 'systemd', mails: [] };
+const diskDead: Day = { is: 'the disk stays dead, and keeps the daily check from ending with 0', by: 'systemd', mails: ['0 check 42'] };
 
-const diskBack: Day = { is: 'the disk comes back with what it had', by: 'cron', at: { 10: (world) => world.attach('b') }, mails: [] };
+const diskBack: Day = {
+  is: 'the disk comes back with what it had',
+  by: 'cron',
+  at: { 10: (world) => world.attach('b') },
+  mails: ['10 update 0'],
+};
 
 const quietByCron: Day = { ...quiet, by: 'cron' };
 
