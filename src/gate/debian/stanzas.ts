@@ -30,7 +30,7 @@ const FIELD =
   /^(filename|size|sha256|sha512|sha1|md5sum|directory|files|checksums-sha256|checksums-sha512|checksums-sha1):[ \t]*(.*(?:\n[ \t].*)*)/gim;
 
 /** The one of them that says where the file is. */
-const FILENAME = /^filename:[ \t]*(.*(?:\n[ \t].*)*)/gim;
+const FILENAME = /^filename:[ \t]*(.*(?:\n[ \t].*)*)/im;
 
 /** Paragraphs of `Packages`. @param base the directory of the tree that paths begin at */
 export function packageStanzas(base: ByteString): UnitReader<string> {
@@ -38,9 +38,14 @@ export function packageStanzas(base: ByteString): UnitReader<string> {
     ...STANZAS,
     claimsOf: (stanza) => packageClaim(base, stanza),
     pathsOf: (stanza) => {
-      let named: string | undefined;
-      for (const [, value = ''] of stanza.matchAll(FILENAME)) named = value.trim();
-      return named === undefined ? [] : [pathWithin(base, named)];
+      let found = FILENAME.exec(stanza);
+      if (found === null) return [];
+      for (let rest = stanza; ; ) {
+        rest = rest.slice(found.index + found[0].length);
+        const next = FILENAME.exec(rest);
+        if (next === null) return [pathWithin(base, found[1]?.trim() ?? '')];
+        found = next;
+      }
     },
   };
 }

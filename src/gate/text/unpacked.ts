@@ -12,6 +12,9 @@ import { UnreadableIndex } from '../claims/claim.ts';
 const MOST_UNPACKED = 4 * 1024 ** 3;
 /** Bytes that zlib gives at once: its default of 16 KiB makes ten times the turns of the event loop. */
 const CHUNK_BYTES = 256 * 1024;
+/** Of gzip, packed and unpacked: others wait for 40 ms meanwhile. */
+const MOST_AT_ONCE = 1024 ** 2;
+const MOST_UNPACKED_AT_ONCE = 8 * 1024 ** 2;
 
 /** Ends of names that can be read; of several the first is chosen, which more machines can unpack. The empty one is of what is not packed. */
 export const PACKED: readonly string[] = ['', '.gz', '.xz', '.zst', '.bz2', '.lzma', '.lz4'];
@@ -33,12 +36,48 @@ export async function* unpacked(packing: string, packed: AsyncIterable<Uint8Arra
 
 async function* unpackedBy(packing: string, packed: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (packing === '') return yield* packed;
-  if (packing === '.gz') return yield* through(zlib.createGunzip({ chunkSize: CHUNK_BYTES }), packed);
+  if (packing === '.gz') return yield* gunzipped(packed);
   const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => NodeJS.ReadWriteStream & Readable };
   if (packing === '.zst' && createZstdDecompress !== undefined)
     return yield* through(createZstdDecompress({ chunkSize: CHUNK_BYTES }), packed);
   const { byProgram } = await import('./by-program.ts');
   yield* byProgram(packing, packed, signal);
+}
+
+/**
+ * A small index is unpacked at once, which takes half of what a stream takes in a process that has just started. What cannot be unpacked is
+ * given out as far as it goes, by a stream; so is what unpacks to too much.
+ */
+async function* gunzipped(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const iterator = packed[Symbol.asyncIterator]();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  let isWhole = false;
+  const all = async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      yield* parts;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
+  };
+  while (!isWhole && length <= MOST_AT_ONCE) {
+    const { done, value } = await iterator.next();
+    isWhole = done === true;
+    if (done !== true) length += parts[parts.push(value) - 1]?.length ?? 0;
+  }
+  const bytes = isWhole ? unpackedAtOnce(Buffer.concat(parts)) : undefined;
+  if (bytes === undefined) yield* through(zlib.createGunzip({ chunkSize: CHUNK_BYTES }), all());
+  else for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
+}
+
+/** @returns undefined where that does not work */
+function unpackedAtOnce(packed: Buffer): Buffer | undefined {
+  try {
+    return zlib.gunzipSync(packed, { maxOutputLength: MOST_UNPACKED_AT_ONCE });
+  } catch {
+    return undefined;
+  }
 }
 
 /** @param unpacker a stream of Node that fails at what it cannot read */
