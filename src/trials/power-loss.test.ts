@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { toBytes } from '../core/path-bytes.ts';
 import { readHead } from '../home/heads.ts';
 import { oneIn } from '../testing/depth.ts';
 import { type Loss, PowerLoss } from '../testing/power-loss.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../testing/retention.ts';
 import { freshRoot, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
+import { toldByList } from '../update/told/told-paths.ts';
 
 const sample = oneIn(4);
 
@@ -81,6 +83,37 @@ test('at any moment of an update the old head or the new one is whole, and a rer
     if (what.startsWith('end')) assert.deepEqual([summary.unchanged, summary.newBlocks], [true, 0], what);
     await assertWhole(at);
     assert.deepEqual(readdirSync(join(at.dir, 'spool')), [], what);
+    at.remove();
+  }
+});
+
+test('at any moment of runs that are told what has changed, and of one that looks at everything after them, a rerun comes to the same root', {
+  skip: sample(),
+}, async () => {
+  // What is told is little beside this, so that the runs leave a patch of the entries.
+  writeTree(source, { many: Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`m${i}`, `${i}`])) });
+  await sleep(50);
+  await home.add(source, OPTIONS);
+  const told = toldByList(Buffer.from('e/h\nd/new\nf3\n'), toBytes(source));
+  writeTree(source, { e: { h: 'other' } });
+  await sleep(50);
+  await home.add(source, { ...OPTIONS, told });
+  rmSync(join(source, 'f3'));
+  writeTree(source, { e: { h: 'another' }, d: { new: 'x' } });
+  await sleep(50);
+  const expected = await freshRoot(source);
+  const run = async () => {
+    await home.add(source, { ...OPTIONS, told });
+    assert.ok(readdirSync(join(home.dir, 'index', 'entries', 'test')).includes('4.patch'));
+    await home.add(source, OPTIONS);
+  };
+  for (const { what, home: at } of await imagesOf(run)) {
+    await assertHead(at, what);
+    const { summary } = await at.add(source, { ...OPTIONS, told });
+    assert.equal(summary.tree, expected, what);
+    const again = await at.add(source, OPTIONS);
+    assert.deepEqual([again.summary.tree, again.summary.unchanged], [expected, true], what);
+    await assertWhole(at);
     at.remove();
   }
 });

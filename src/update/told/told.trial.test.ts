@@ -9,6 +9,7 @@ import { onlyInAll, sampled } from '../../testing/depth.ts';
 import { runInProcess } from '../../testing/in-process.ts';
 import { without } from '../../testing/package-tools/required.ts';
 import { Program } from '../../testing/program.ts';
+import { writeTree } from '../../testing/tree.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'shardctl-told-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -82,10 +83,13 @@ test('an update that is told what has changed makes the tree, the counts and the
     fc.array(edit, { minLength: 1, maxLength: 20 }),
     fc.array(fc.array(edit, { maxLength: 6 }), { minLength: 1, maxLength: 3 }),
     fc.constantFrom([], ['--no-metadata'], ['--exclude', 'c']),
-    async (first, later, options) => {
+    fc.boolean(),
+    async (first, later, options, isLarge) => {
       const home = join(dir, `${round++}`);
       const source = join(dir, 'sources', `${round}`);
       mkdirSync(source, { recursive: true });
+      // Beside this what is told is little, and stays a patch of the entries from one run to the next.
+      if (isLarge) writeTree(source, { large: Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`l${i}`, `${i}`])) });
       for (const it of first) apply(source, it);
       await run(home, 'add', source, '--name', 'm', ...options);
       for (const edits of later) {
