@@ -71,6 +71,7 @@ describe('a follower that fills an IPFS Cluster', { skip: onlyInAll(withoutClust
       // It may be back in a moment: nothing is dropped, and nothing taken twice.
       const { held, taken, dropped } = followed(without);
       assert.deepEqual([held, taken, dropped], [first.shards, 0, 0]);
+      program.fails(42, /say --force.*follow/, 'peers', 'rm', 'lab.c3', '--home', 'volunteer');
       assert.match(
         program.succeeds('peers', 'rm', 'lab.c3', '--force', '--home', 'volunteer').stdout,
         /shards? on none: the next `shardctl .*follow` takes/,

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { shellWord } from '../../core/display.ts';
-import { EXIT } from '../../core/errors.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { RepositoryRecord } from '../../core/model.ts';
 import { type Config, peerNames } from '../../home/config.ts';
 import { requireHome } from '../../home/home.ts';
@@ -25,7 +25,9 @@ export async function run(context: Context): Promise<number> {
     const demands = new Demands(index, { home: config, told: { replication } });
     const run = { index, peers, demands, force: args.flag('force') };
     const names = settings.name === name ? peerNames(settings) : [name];
-    const released = await release(run, names);
+    const released = await release(run, names).catch((error: unknown) => {
+      throw existsSync(home.follow) ? ofFollower(error) : error;
+    });
     removePeer(home, config, name);
     return { ...released, rules: rulesThatName(names, config, index.repositories()) };
   });
@@ -39,6 +41,13 @@ export async function run(context: Context): Promise<number> {
   if (lost > 0) output.line(`${counted(lost, 'shard')} on none: run \`shardctl repair\`, then \`shardctl add\` the source again`);
   for (const rule of rules) output.line(rule);
   return EXIT.done;
+}
+
+/** A follower's home knows neither `drain` nor `repair`. */
+function ofFollower(error: unknown): unknown {
+  if (!(error instanceof ShardctlError) || error.code !== 'TOO_FEW_PEERS') return error;
+  const hint = 'say --force if it is gone for good: the next `shardctl follow` takes what is rarest then';
+  return new ShardctlError(error.code, error.message, { hint, cause: error });
 }
 
 /** Rules that are remembered stay as they are: the peer may come back, by the same name. */
