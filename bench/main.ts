@@ -1,4 +1,4 @@
-/** `npm run bench -- add|update|memory|peers|slow|get|blocks|serve|fetch`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
+/** `npm run bench -- add|update|memory|peers|slow|get|blocks|serve|crowd|fetch`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { runBlocks } from './blocks.ts';
 import { CONTESTANTS, type Contestant, SLOWED } from './contestants.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
+import { runCrowd } from './crowd.ts';
 import { runFetch } from './fetch.ts';
 import { runGate } from './gate.ts';
 import { GETTERS, runGets } from './get.ts';
@@ -73,6 +74,7 @@ const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--roun
        npm run bench -- told [--rounds N] [--corpora a,b] [--dest DIR] [--work DIR] [--scale X]
        npm run bench -- blocks [--count N] [--dest DIR]
        npm run bench -- serve [--rounds N] [--seconds N] [--workers N,M] [--tools a,b] [--phases a,b] [--dest DIR] [--work DIR] [--scale X]
+       npm run bench -- crowd [--rounds N] [--readers N] [--seconds N] [--mib N] [--ways path,ipfs] [--tools a,b] [--dest DIR]
        npm run bench -- fetch [--rounds N] [--corpora a,b] [--tools "a;b"] [--phases first,update] [--distances MS,MS] [--limit SECONDS] [--dest DIR] [--work DIR] [--scale X]`;
 
 /** @returns the exit code */
@@ -81,6 +83,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const log = (line: string) => console.error(line);
   if (name === 'blocks') return runBlocks(rest, log);
   if (name === 'serve') return await runServe(rest, log, signal);
+  if (name === 'crowd') return await runCrowd(rest, log, signal);
   if (name === 'fetch') return await runFetch(rest, log, signal);
   if (name === 'told') return await runTold(rest, log, signal);
   if (name === 'gate') return await runGate(rest, log, signal);

@@ -127,9 +127,13 @@ export async function serveHere(context: Context, serving: ServingProcess): Prom
         new Listener({
           handle: (request, response) => {
             if (logged !== undefined) logAnswer(logged, request, response);
-            if (passes(request, response)) hot.answer(request, response) || app.routing(request, response);
-            else metrics.answered('other', request.method ?? '', response.statusCode, 0, 0);
+            if (passes(request, response)) {
+              // Answered above where nothing is logged, except what comes by HTTP/2.
+              if (hot.answer(request, response)) return;
+              app.routing(request, response);
+            } else metrics.answered('other', request.method ?? '', response.statusCode, 0, 0);
           },
+          answer: logged === undefined ? (request, response) => hot.answer(request, response) : () => false,
           certificate,
           mostConnections: connections,
           onIncident: (kind) => metrics.incident(kind),

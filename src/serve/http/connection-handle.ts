@@ -17,8 +17,8 @@ export function handleOf(socket: Socket): ConnectionHandle {
 
 /**
  * Linux takes 2.5 MiB for a client of this machine that reads nothing: two thousand such clients were 5 GB of its memory, and to copy that
- * was two thirds of what they cost the server. With this they are 0.2 MiB each. Large files are sent as fast as before, on loopback, too:
- * what the client's window and the network can take is not counted.
+ * was two thirds of what they cost the server. With this they are 0.2 MiB each. What the client's window and the network can take is not
+ * counted, but whoever reads quickly wakes the server more often.
  */
 const MOST_UNSENT_BYTES = 128 * 1024;
 

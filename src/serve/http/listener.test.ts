@@ -99,6 +99,28 @@ describe('what is no request for a file is refused before it reaches a route', (
   });
 });
 
+test('who can be answered at once waits for nobody, however many requests are worked on', async () => {
+  let waiting = 0;
+  const { port, listener } = await started(
+    {
+      mostConnections: 1000,
+      answer: (request, response) => {
+        if (request.url !== '/known') return false;
+        response.end('at once');
+        return true;
+      },
+    },
+    () => void waiting++,
+  );
+  const others = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+  while (listener.connections < 300) await new Promise(setImmediate);
+  for (const other of others) other.write('GET /other HTTP/1.1\r\nHost: x\r\n\r\n');
+  while (waiting < 256) await new Promise(setImmediate);
+  assert.match(await exchange(port, ask('/known')), /at once$/);
+  assert.equal(waiting, 256, 'the others wait');
+  for (const other of others) other.destroy();
+});
+
 test('the absolute form, HTTP/1.0 and bytes beyond ASCII are understood', async () => {
   const { port } = await started();
   assert.match(await exchange(port, ask('http://x/a/b?c')), /\r\n\r\n\/a\/b\?c$/);

@@ -7,7 +7,7 @@
  * CONTINUATION; Node destroys one with a flood of SETTINGS or PING within 0.1 s. What nobody bounds is how many requests all sessions
  * together bring: a hundred streams each. So those of HTTP/2 always go through the turnstile.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,6 +42,11 @@ const MOST_TOLD = 256;
 const BUSY = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
 /** Requests that are worked on at once. A connection of HTTP/1.1 has one, so fewer connections cannot have more; one of HTTP/2 has up to 100. */
 const MOST_AT_ONCE = 256;
+/**
+ * So many connections may have the system take as much as it likes, 2.5 MiB each if nobody reads: large files cost a third less then. Those
+ * that come beside them may not (`limitUnsent`), so that thousands of clients who read slowly take little of its memory.
+ */
+const MOST_UNLIMITED = 64;
 /** With something waiting for it, a client must take this much in this time: 0.5 KiB a second. */
 const SLOW_MS = 30_000;
 const SLOW_BYTES = 16_384;
@@ -60,6 +65,11 @@ export type Incident = 'connection-refused' | 'reader-dropped';
 
 export interface ListenerOptions {
   readonly handle: Handle;
+  /**
+   * Answers a request of HTTP/1.1 at once, if it can: such an answer takes no place, and waits for no memory that bodies have, as two thousand
+   * clients take all of it who read slowly. @returns whether it did
+   */
+  readonly answer?: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly certificate: Certificate | undefined;
   readonly mostConnections: number;
   readonly onIncident: (kind: Incident) => void;
@@ -90,7 +100,9 @@ export class Listener {
       onDrop: () => options.onIncident('reader-dropped'),
     });
     const begin: Handle = (request, response) => {
-      if (this.#sockets.size <= MOST_AT_ONCE && request.httpVersionMajor === 1) options.handle(request, response);
+      const isHttp1 = request.httpVersionMajor === 1;
+      if (isHttp1 && options.answer?.(request, response) === true) return;
+      if (isHttp1 && this.#sockets.size <= MOST_AT_ONCE) options.handle(request, response);
       else this.#turnstile.enter(request, response);
     };
     const handle: Handle = (request, response) => {
@@ -162,7 +174,7 @@ export class Listener {
       return;
     }
     this.#sockets.add(socket);
-    limitUnsent(socket);
+    if (this.#sockets.size > MOST_UNLIMITED) limitUnsent(socket);
     noteArrival();
     socket.once('close', () => this.#sockets.delete(socket));
   }

@@ -125,10 +125,18 @@ test('what has become private is answered by nobody without a token', () => {
   assert.equal(one.ask('/r/b'), undefined);
 });
 
-test('conditions, ranges and HEAD are for the routes', () => {
+test('conditions, ranges, bodies and HEAD are for the routes', () => {
   const one = new OneMirror();
   one.keep('/r/a', 'text');
-  for (const name of ['if-none-match', 'if-match', 'if-modified-since', 'if-unmodified-since', 'range'])
+  for (const name of [
+    'if-none-match',
+    'if-match',
+    'if-modified-since',
+    'if-unmodified-since',
+    'range',
+    'content-length',
+    'transfer-encoding',
+  ])
     assert.equal(one.ask('/r/a', { [name]: 'x' }), undefined, name);
   assert.equal(one.ask('/r/a', {}, 'HEAD'), undefined);
 });

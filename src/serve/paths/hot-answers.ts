@@ -100,7 +100,7 @@ export class HotAnswers {
   /** @returns false when somebody else must answer */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const kept = this.#answers.get(request.url ?? '');
-    if (kept === undefined || request.method !== 'GET' || hasConditions(request.headers)) return false;
+    if (kept === undefined || request.method !== 'GET' || isSpecial(request.headers)) return false;
     // Another process may have shown the client a newer head: the route waits for it.
     if (this.#options.mirror.catchUp?.() !== undefined) return false;
     const start = performance.now();
@@ -174,8 +174,11 @@ export function leafOf({ digest, node }: FoundEntry): Uint8Array | undefined {
   return leaf === undefined ? undefined : Buffer.from(leaf);
 }
 
-function hasConditions(headers: IncomingHttpHeaders): boolean {
+/** Whether the answer depends on other headers, or there is a body, which is refused. */
+function isSpecial(headers: IncomingHttpHeaders): boolean {
   return (
+    headers['content-length'] !== undefined ||
+    headers['transfer-encoding'] !== undefined ||
     headers['if-none-match'] !== undefined ||
     headers['if-modified-since'] !== undefined ||
     headers.range !== undefined ||
