@@ -17,8 +17,17 @@ export class WatchProcess {
   #isOver = false;
 
   /** @param words arguments and options of `watch` */
-  constructor(program: Program, ...words: string[]) {
-    this.#child = program.start('watch', '--json', ...words);
+  static start(program: Program, ...words: string[]): WatchProcess {
+    return new WatchProcess(program.start('watch', '--json', ...words));
+  }
+
+  /** @param by makes of a command the one that runs it, for example with other limits */
+  static startBy(by: (...command: string[]) => string[], program: Program, ...words: string[]): WatchProcess {
+    return new WatchProcess(program.startBy(by, 'watch', '--json', ...words));
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
     this.#child.stderr?.pipe(process.stderr);
     createInterface({ input: this.#child.stdout as Readable }).on('line', (line) => {
       this.events.push(JSON.parse(line) as Told);

@@ -41,7 +41,7 @@ test(
   'a mirror that rsync brings up to date is brought up to date in IPFS, by its names alone; while nothing happens nothing is done',
   { skip: withoutInotify || onlyInAll(without('rsync', 'rsync')) },
   withProgram(async (program) => {
-    const watch = new WatchProcess(program, 'm', ...quick, '--max-delete', 'none');
+    const watch = WatchProcess.start(program, 'm', ...quick, '--max-delete', 'none');
     assert.equal(await watch.updated(), null);
     const upstream = program.path('upstream');
     mkdirSync(join(upstream, 'pool/b/deep'), { recursive: true });
@@ -78,7 +78,7 @@ test(
   { skip: withoutInotify || onlyInAll() },
   withProgram(async (program) => {
     const later = program.path('m/pool/later');
-    const watch = new WatchProcess(program, 'm', ...quick, '--on-commit', `[ -e ${later} ] || echo later > ${later}; sleep 3`);
+    const watch = WatchProcess.start(program, 'm', ...quick, '--on-commit', `[ -e ${later} ] || echo later > ${later}; sleep 3`);
     await watch.updated();
     await watch.updated();
     assert.equal(program.succeeds('cat', 'm/pool/later').stdout, 'later\n');
@@ -91,7 +91,7 @@ test(
   { skip: withoutInotify || onlyInAll() },
   withProgram(async (program) => {
     const lock = program.path('sync.lock');
-    const watch = new WatchProcess(program, 'm', ...quick, '--sync-lock', 'sync.lock');
+    const watch = WatchProcess.start(program, 'm', ...quick, '--sync-lock', 'sync.lock');
     await watch.updated();
     writeFileSync(lock, '');
     writeFileSync(program.path('m/half'), 'half');
@@ -113,7 +113,7 @@ test(
   { skip: withoutInotify || onlyInAll() },
   withProgram(async (program) => {
     const problem = program.path('problem.json');
-    const watch = new WatchProcess(program, 'm', ...quick, '--on-problem', `cat > ${problem}`, '--metrics-file', 'watch.prom');
+    const watch = WatchProcess.start(program, 'm', ...quick, '--on-problem', `cat > ${problem}`, '--metrics-file', 'watch.prom');
     await watch.updated();
     mkdirSync(program.path('next/pool'), { recursive: true });
     for (const name of ['a', 'b', 'c']) writeFileSync(program.path(`next/pool/${name}`), name);
@@ -141,10 +141,59 @@ test(
   'a stop while an update runs stops that, and nothing is left running or locked',
   { skip: withoutInotify || onlyInAll() },
   withProgram(async (program) => {
-    const watch = new WatchProcess(program, 'm', ...quick, '--on-commit', 'sleep 60');
+    const watch = WatchProcess.start(program, 'm', ...quick, '--on-commit', 'sleep 60');
     await watch.next('summary');
     assert.equal(await watch.stop(), 143);
     assert.deepEqual(readdirSync(join(program.home, 'lock')), []);
+  }),
+);
+
+/** With so many watches of inotify at most, in a namespace of users, whose limits concern nobody else. */
+const limited = (most: number, ...command: string[]) => [
+  ...['unshare', '--user', '--map-root-user', 'sh', '-c'],
+  ...[`echo ${most} > /proc/sys/user/max_inotify_watches && exec "$@"`, 'sh', ...command],
+];
+const [unshare = '', ...check] = limited(4, 'true');
+const withoutLimits = spawnSync(unshare, check).status === 0 ? false : 'no namespaces of users';
+
+test(
+  'who may not watch all directories is told so, with the hook, and has everything looked at every so often',
+  { skip: withoutInotify || onlyInAll(withoutLimits) },
+  withProgram(async (program) => {
+    for (const name of ['b', 'c', 'd', 'e']) mkdirSync(program.path(`m/${name}`));
+    const hook = `cat > ${program.path('problem.json')}`;
+    const watch = WatchProcess.startBy((...command) => limited(4, ...command), program, 'm', '--every', '3s', '--on-problem', hook);
+    assert.match(String((await watch.next('not-watching')).hint), /sysctl fs\.inotify\.max_user_watches=\d+/);
+    assert.equal(await watch.updated(), null);
+    writeFileSync(program.path('m/e/new'), 'new');
+    assert.equal(await watch.updated(), null);
+    assert.equal(head(program), rootOfSource(program));
+    assert.match(readFileSync(program.path('problem.json'), 'utf8'), /may watch no further directory/);
+    // Said once.
+    assert.equal(watch.events.filter(({ type }) => type === 'not-watching').length, 1);
+    // An update may be under way again.
+    assert.ok([0, 143].includes((await watch.stop()) ?? -1));
+  }),
+);
+
+/** A namespace of mounts of its own, in which a directory of the source is in two places. */
+const bound = (from: string, to: string, ...command: string[]) => [
+  ...['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c'],
+  ...[`mount --bind ${from} ${to} && exec "$@"`, 'sh', ...command],
+];
+
+test(
+  'a directory that is in two places by a bind mount has each change looked at everywhere',
+  { skip: withoutInotify || onlyInAll(withoutLimits) },
+  withProgram(async (program) => {
+    mkdirSync(program.path('m/twin'));
+    const twin = (...command: string[]) => bound(program.path('m/pool'), program.path('m/twin'), ...command);
+    const watch = WatchProcess.startBy(twin, program, 'm', ...quick);
+    assert.equal(await watch.updated(), null);
+    writeFileSync(program.path('m/pool/a/two'), 'two');
+    assert.equal(await watch.updated(), null);
+    assert.equal(program.succeeds('cat', 'm/twin/a/two').stdout, 'two');
+    assert.equal(await watch.stop(), 0);
   }),
 );
 
