@@ -1,13 +1,12 @@
 /** The rules of `--exclude`, `--include` and `--exclude-from`, as rsync reads these three. */
-import { readFileSync } from 'node:fs';
 import { displayPath, shellWord } from '../../core/display.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import type { Args } from './args.ts';
+import { readFileOrStdin } from './file-or-stdin.ts';
 import type { Absolute } from './surroundings.ts';
 
-const STDIN = 0;
 /** rsync leaves out a rule with a longer one, and says so: no path is longer. */
 const MAX_PATTERN_BYTES = 4095;
 
@@ -34,7 +33,7 @@ export function optionOf(rule: ByteString): { readonly option: 'exclude' | 'incl
 function patternsIn(file: string, absolute: Absolute): ByteString[] {
   let text: ByteString;
   try {
-    text = readFileSync(file === '-' ? STDIN : absolute(file), 'latin1');
+    text = readFileOrStdin(file, absolute).toString('latin1');
   } catch (error) {
     throw new ShardctlError('USAGE', `cannot read the patterns in ${file}: ${errnoOf(error) ?? String(error)}`, { cause: error });
   }

@@ -1,13 +1,11 @@
 /** What `update` is told has changed: by a list of paths, or by the log of the rsync that has just mirrored. */
-import { readFileSync } from 'node:fs';
 import { displayPath } from '../../core/display.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
 import { parseTime } from '../../home/times.ts';
 import { BadPath, type ToldPaths, toldByList, toldByRsync } from '../../update/told/told-paths.ts';
 import { type Args, usage } from './args.ts';
-
-const STDIN = 0;
+import { readFileOrStdin } from './file-or-stdin.ts';
 
 export interface Told {
   /** @param source absolute path of the directory that is imported @throws ShardctlError `USAGE` */
@@ -43,7 +41,7 @@ export function toldOf(args: Args, absolute: (path: string) => string): Told | u
 
 function bytesOf(file: string, absolute: (path: string) => string): Buffer {
   try {
-    return readFileSync(file === '-' ? STDIN : absolute(file));
+    return readFileOrStdin(file, absolute);
   } catch (error) {
     throw new ShardctlError('USAGE', `cannot read ${file}: ${errnoOf(error) ?? String(error)}`, {
       hint: 'without a list, `shardctl update` looks at everything',

@@ -74,6 +74,19 @@ test(
 );
 
 test(
+  'a list of many names is handed over as a whole',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    const watch = WatchProcess.start(program, 'm', ...quick);
+    await watch.updated();
+    for (let i = 0; i < 20_000; i++) writeFileSync(program.path(`m/pool/a/a-name-that-is-as-long-as-those-of-packages-${i}`), '');
+    assert.equal(typeof (await watch.updated()), 'number');
+    assert.equal(await watch.stop(), 0);
+    assert.equal(typeof watch.events.findLast(({ type }) => type === 'updating')?.names, 'number');
+  }),
+);
+
+test(
   'what changes while an update runs is in the next one',
   { skip: withoutInotify || onlyInAll() },
   withProgram(async (program) => {
