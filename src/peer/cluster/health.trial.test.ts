@@ -52,7 +52,29 @@ function kubo(pinned: readonly string[] | undefined): MemberKubo {
   } as unknown as MemberKubo;
 }
 
-const healthOf = (kubos: Record<string, MemberKubo> = {}, now = () => 0) => new Health({ api, kubos: new Map(Object.entries(kubos)), now });
+const healthOf = (kubos: Record<string, MemberKubo> = {}, now = () => 0) =>
+  new Health({ api, kubos: new Map(Object.entries(kubos)), now, pauseMs: 1 });
+
+const WELL = { id: 'well', peername: 'c1', ipfs: { id: 'k', error: '' } };
+const NOT_TRIED = { id: 'back', error: 'failed to dial back: failed to dial: dial backoff' };
+
+test('a member that the Cluster has not tried to reach is asked for again, until it is reached', async () => {
+  routes['/peers'] = [NOT_TRIED, WELL];
+  const answer = healthOf().ailing(['well', 'back']);
+  while (asked.length < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+  routes['/peers'] = [{ ...WELL, id: 'back' }, WELL];
+  assert.deepEqual([...(await answer)], []);
+});
+
+test('one that the Cluster does not try to reach for long ails, and one that it has tried in vain is not asked for again', async () => {
+  routes['/peers'] = [NOT_TRIED, WELL];
+  assert.match((await healthOf().ailing(['well', 'back'])).get('back')?.why ?? '', /does not answer: .*dial backoff/);
+  assert.equal(asked.length, 11);
+  asked = [];
+  routes['/peers'] = [{ id: 'back', error: 'connection refused' }, WELL];
+  assert.match((await healthOf().ailing(['well', 'back'])).get('back')?.why ?? '', /connection refused/);
+  assert.equal(asked.length, 1);
+});
 
 test('a member ails when its daemon cannot be asked, or says that its Kubo does not answer', async () => {
   routes['/peers'] = [

@@ -4,7 +4,7 @@
  * not again for each shard.
  */
 import { ShardctlError } from '../../core/errors.ts';
-import { endsWithin } from '../../core/waiting.ts';
+import { endsWithin, sleep } from '../../core/waiting.ts';
 import { PROMPT_MS } from '../http/client.ts';
 import { HttpError, isSilence } from '../http/error.ts';
 import type { Peer } from '../peer.ts';
@@ -16,9 +16,20 @@ import type { ClusterApi } from './api.ts';
  */
 const FRESH_MS = 10_000;
 
+/**
+ * What the Cluster says of a member that it did not try to reach, because it has tried in vain a short while ago (libp2p waits 5 s after
+ * the first time, and a second more, four, nine after the next). It says nothing about a member that was started again meanwhile: so it is
+ * asked again, for so long, with such pauses.
+ */
+const NOT_TRIED = /dial backoff/;
+const NOT_TRIED_MS = 15_000;
+const PAUSE_MS = 1_500;
+
 /** Why a member that sends pings cannot be counted on. */
 export interface Ailment {
   readonly why: string;
+  /** Whether the Cluster says so without having tried. */
+  readonly isGuess?: boolean;
   /** Whether it takes questions and does not answer. The Cluster waits for such a member, and so does everybody who asks the Cluster about it. */
   readonly hangs: boolean;
 }
@@ -34,6 +45,8 @@ export interface HealthOptions {
   /** By ID of the member. */
   readonly kubos: ReadonlyMap<string, MemberKubo>;
   readonly now: () => number;
+  /** Milliseconds before members are asked again that the Cluster has not tried to reach. [1.5 s] */
+  readonly pauseMs?: number;
 }
 
 interface Asked {
@@ -90,7 +103,20 @@ export class Health {
       if (ailment !== undefined) own.set(id, ailment);
     };
     await Promise.all(ids.map(ask));
-    return new Map([...own, ...(await this.#daemons(ids.filter((id) => !own.has(id))))]);
+    return new Map([...own, ...(await this.#tried(ids.filter((id) => !own.has(id))))]);
+  }
+
+  /** What the Cluster's daemons say when they have tried to reach one another, or do not try for long. */
+  async #tried(ids: readonly string[]): Promise<ReadonlyMap<string, Ailment>> {
+    const { pauseMs = PAUSE_MS } = this.#options;
+    let ailing = await this.#daemons(ids);
+    for (let waited = 0; waited < NOT_TRIED_MS; waited += PAUSE_MS) {
+      const again = [...ailing].flatMap(([id, { isGuess }]) => (isGuess === true ? [id] : []));
+      if (again.length === 0) break;
+      await sleep(pauseMs);
+      ailing = new Map([...[...ailing].filter(([id]) => !again.includes(id)), ...(await this.#daemons(again))]);
+    }
+    return ailing;
   }
 
   /** What the Cluster's daemons say. Each answers for its Kubo, too; where this process can ask the Kubo itself, that answer counts. */
@@ -102,7 +128,9 @@ export class Health {
     try {
       for await (const { id, error, ipfs } of api.identities()) {
         if (!waiting.delete(id)) continue;
-        if (error !== '') ailing.set(id, { why: `its Cluster daemon does not answer: ${error}`, hangs: false });
+        const why = `its Cluster daemon does not answer: ${error}`;
+        const guess = NOT_TRIED.test(error) ? { isGuess: true } : {};
+        if (error !== '') ailing.set(id, { why, ...guess, hangs: false });
         else if (ipfs.error !== '' && !kubos.has(id)) ailing.set(id, { why: `its Kubo does not answer: ${ipfs.error}`, hangs: false });
         if (waiting.size === 0) break;
       }
