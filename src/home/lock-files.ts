@@ -48,11 +48,13 @@ export interface Holder extends ProcessIdentity {
  *   repository  one repository
  *   waiting     nothing yet; until `until`, a time, new runs on repositories give way
  *   task        what `name` says
+ *   promise     `bytes` that the run is about to put on the peer `name`
  */
 export type Meaning =
   | { readonly kind?: undefined }
   | { readonly kind: 'run' | 'opening' }
   | { readonly kind: 'repository' | 'task'; readonly name: string }
+  | { readonly kind: 'promise'; readonly name: string; readonly bytes: number }
   | { readonly kind: 'waiting'; readonly until: string };
 
 export interface LockFile {

@@ -34,8 +34,10 @@ export class SharedLock implements Lock {
   readonly #options: LockOptions;
   readonly #files: readonly string[];
   readonly #opening: string[];
-  /** Files of the repository and of the tasks at hand. */
+  /** Files of the repository, of the tasks at hand, and of promises. */
   readonly #held = new Set<string>();
+  /** Those of them that are promises. */
+  readonly #promised = new Set<string>();
 
   /**
    * Takes part in a home. Who comes first has it for itself until `share`; who comes while others are at work has nothing to prepare.
@@ -102,6 +104,27 @@ export class SharedLock implements Lock {
     if (!liveFiles(this.#dir, this.#options.processes, [file]).some((other) => isTask(other, name))) return { release };
     release();
     return undefined;
+  }
+
+  /** Tells others of bytes that this run is about to put on a peer (`promised-space.ts`). */
+  promise(peer: string, bytes: number): Lock {
+    const file = put(this.#dir, this.#options, { kind: 'promise', name: peer, bytes });
+    this.#held.add(file);
+    this.#promised.add(file);
+    return {
+      release: () => {
+        drop(file);
+        this.#held.delete(file);
+        this.#promised.delete(file);
+      },
+    };
+  }
+
+  /** What the other runs that live are about to put on a peer, with the name of the file of each. */
+  promisesOf(peer: string): { readonly file: string; readonly bytes: number }[] {
+    return liveFiles(this.#dir, this.#options.processes, [...this.#promised]).flatMap(({ file, holder }) =>
+      holder.kind === 'promise' && holder.name === peer ? [{ file, bytes: holder.bytes }] : [],
+    );
   }
 
   async #during<T>(files: readonly string[], work: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -112,4 +112,23 @@ test('two repositories with much in common are updated at once, and one run is k
     for (const file of readdirSync(program.path(name)))
       assert.deepEqual(readFileSync(program.path(`${name}-again`, file)), readFileSync(program.path(name, file)));
   }
+});
+
+test('two adds at once keep together to the capacity of a peer', { skip: onlyInAll() }, async () => {
+  const random = new Random(SEED);
+  const capacity = 40 << 20;
+  program.succeeds('config', 'replication', '1');
+  program.succeeds('peers', 'set', 'one', '--capacity', String(capacity));
+  const names = ['left', 'right'];
+  for (const name of names) for (let i = 0; i < 26; i++) write(program.path(name, String(i)), random.bytes(1 << 20));
+  const argv = (name: string) => ['add', program.path(name), '--shard-size', '1M', '--allocate-by', 'pinned-to:one'];
+  const ends = await Promise.all(names.map((name) => runKilled(0, ...argv(name))));
+  assert.ok(
+    ends.some(({ code }) => code === 43),
+    ends.map(({ stderr }) => stderr).join(''),
+  );
+  const shards = program.path('one', 'shards');
+  const cars = readdirSync(shards, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.car'));
+  const used = cars.reduce((sum, name) => sum + statSync(join(shards, name)).size, 0);
+  assert.ok(used <= capacity, `${used} bytes`);
 });

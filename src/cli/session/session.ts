@@ -10,6 +10,7 @@ import { ensureHome, requireHome } from '../../home/home.ts';
 import { type HomeIdentity, identify, rememberMarked } from '../../home/identity.ts';
 import { acquireLock, type Lock, SharedLock } from '../../home/lock.ts';
 import type { LockOptions } from '../../home/lock-files.ts';
+import { PromisedSpace } from '../../home/promised-space.ts';
 import { Index } from '../../index/index.ts';
 import type { IndexOptions } from '../../index/options.ts';
 import type { Peer } from '../../peer/peer.ts';
@@ -98,9 +99,10 @@ export async function sharing<T>(context: Context, work: (session: SharedSession
     if (isAlone) sweepSpool(home.spool);
     // A run beside which others come later keeps the spool itself, and they have directories in it.
     const spool = isAlone ? home.spool : join(home.spool, lock.name);
+    const space = new PromisedSpace(lock, home.runs);
     const options = { sharing: { isAlone, tryTask: (name: string) => lock.tryTask(name) } };
     try {
-      return await changing(context, { config, identity, options }, async (session) =>
+      return await changing(context, { config, identity, options, space }, async (session) =>
         work({
           ...session,
           spool,
@@ -122,15 +124,22 @@ interface Opening {
   readonly config: Config;
   readonly identity: HomeIdentity;
   readonly options: IndexOptions;
+  /** What other runs put on local peers; absent where no other run can. */
+  readonly space?: PromisedSpace;
 }
 
-async function changing<T>(context: Context, { config, identity, options }: Opening, work: (session: Session) => Promise<T>): Promise<T> {
-  return await withSession(context, config, await Index.open(context.home.index, options), async (session) => {
+async function changing<T>(
+  context: Context,
+  { config, identity, options, space }: Opening,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const within = async (session: Session) => {
     await markOnPeers(context, session, identity);
     const result = await work(session);
     if (session.index.isChanged) await prepareForLoss(context, session.index);
     return result;
-  });
+  };
+  return await withSession(context, config, await Index.open(context.home.index, options), within, space);
 }
 
 /**
@@ -233,9 +242,15 @@ export async function peersOrDefault(context: Context, session: Session): Promis
   return peers;
 }
 
-async function withSession<T>(context: Context, config: Config, index: Index, work: (session: Session) => Promise<T>): Promise<T> {
+async function withSession<T>(
+  context: Context,
+  config: Config,
+  index: Index,
+  work: (session: Session) => Promise<T>,
+  space?: PromisedSpace,
+): Promise<T> {
   try {
-    return await withPeers(context, config, (peers) => work({ config, index, peers }));
+    return await withPeers(context, config, (peers) => work({ config, index, peers }), space);
   } finally {
     await index.close();
   }

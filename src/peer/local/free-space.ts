@@ -6,6 +6,17 @@ import { reasonOf, ShardctlError } from '../../core/errors.ts';
 import type { Disk } from '../../core/model.ts';
 import type { SealedShard } from '../peer.ts';
 
+/** What others do on the same peer, where several runs share it. */
+export interface SharedSpace {
+  /** `bytes` that they are putting there; `isNews` when what lies there has to be counted anew. */
+  look(peer: string): { readonly bytes: number; readonly isNews: boolean };
+  /** Tells them of bytes that are about to be put there, until these are released. */
+  promise(peer: string, bytes: number): { release(): void };
+}
+
+/** Bytes of the shards that are there. @param isAnew counts them again */
+type Used = (isAnew: boolean) => Promise<number>;
+
 export interface FreeSpaceOptions {
   /** Name of the peer. */
   readonly name: string;
@@ -13,6 +24,8 @@ export interface FreeSpaceOptions {
   readonly path: string;
   /** Most bytes that its shards may take. */
   readonly capacity?: number | undefined;
+  /** Absent when nobody else can be at work. */
+  readonly space?: SharedSpace | undefined;
   readonly statfs?: (path: string) => Promise<StatsFs>;
 }
 
@@ -20,34 +33,70 @@ export class FreeSpace {
   readonly #options: FreeSpaceOptions;
   /** Bytes of the shards that are being put, so that several puts at once do not count on the same free space. */
   #claimed = 0;
+  /** Claims that are being made: as long as there is one, what others end of theirs stays claimed, as their shards may not be counted. */
+  #claiming = 0;
+  #ended = 0;
 
   constructor(options: FreeSpaceOptions) {
     this.#options = options;
   }
 
-  /** @param usedBytes of the shards that are there @throws ShardctlError as `#diskFree` does */
-  async metric(usedBytes: number): Promise<{ freeBytes: number; disk?: Disk }> {
+  /** @throws ShardctlError as `#diskFree` does */
+  async metric(used: Used): Promise<{ usedBytes: number; freeBytes: number; disk?: Disk }> {
     const onDisk = await this.#diskFree();
-    const freeBytes = Math.max(0, Math.min(onDisk, this.#capacity - usedBytes));
-    if (!Number.isFinite(onDisk)) return { freeBytes };
-    return { freeBytes, disk: { id: String((await stat(this.#options.path)).dev), freeBytes: onDisk } };
+    const { usedBytes, promised } = await this.#now(used);
+    const freeBytes = Math.max(0, Math.min(onDisk, this.#capacity - usedBytes - promised));
+    if (!Number.isFinite(onDisk)) return { usedBytes, freeBytes };
+    return { usedBytes, freeBytes, disk: { id: String((await stat(this.#options.path)).dev), freeBytes: onDisk } };
   }
 
   /**
    * Claims the space of a shard while `put` stores it.
-   * @param usedBytes of the other shards that are there @param put is given a check of the disk, to be called before bytes are copied
+   * @param used bytes of the other shards that are there @param put is given a check of the disk, to be called before bytes are copied
    * @throws ShardctlError `NO_SPACE`
    */
-  async claim(shard: SealedShard, usedBytes: number, put: (checkDisk: () => Promise<void>) => Promise<void>): Promise<void> {
+  async claim(shard: SealedShard, used: Used, put: (checkDisk: () => Promise<void>) => Promise<void>): Promise<void> {
     const { carBytes } = shard;
-    const room = this.#capacity - usedBytes - this.#claimed;
-    if (room < carBytes) throw this.#full(shard, room, 'capacity');
-    this.#claimed += carBytes;
+    const { name, capacity, space } = this.#options;
+    const promise = capacity === undefined ? undefined : space?.promise(name, carBytes);
     try {
-      await put(() => this.#checkDisk(shard));
+      await this.#claim(shard, used);
+      try {
+        await put(() => this.#checkDisk(shard));
+      } finally {
+        this.#ended += carBytes;
+        this.#settle();
+      }
     } finally {
-      this.#claimed -= carBytes;
+      promise?.release();
     }
+  }
+
+  async #claim(shard: SealedShard, used: Used): Promise<void> {
+    const { carBytes } = shard;
+    this.#claiming++;
+    try {
+      const { usedBytes, promised } = await this.#now(used);
+      const room = this.#capacity - usedBytes - promised - this.#claimed;
+      if (room < carBytes) throw this.#full(shard, room, 'capacity');
+      this.#claimed += carBytes;
+    } finally {
+      this.#claiming--;
+      this.#settle();
+    }
+  }
+
+  #settle(): void {
+    if (this.#claiming > 0) return;
+    this.#claimed -= this.#ended;
+    this.#ended = 0;
+  }
+
+  /** What is there now, and what others are putting there. */
+  async #now(used: Used): Promise<{ readonly usedBytes: number; readonly promised: number }> {
+    const { name, capacity, space } = this.#options;
+    const others = capacity === undefined ? undefined : space?.look(name);
+    return { usedBytes: await used(others?.isNews === true), promised: others?.bytes ?? 0 };
   }
 
   get #capacity(): number {

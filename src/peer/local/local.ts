@@ -99,8 +99,8 @@ export class LocalPeer implements Peer {
 
   async metric(): Promise<Metric> {
     return this.#guard('asking for the space', async () => {
-      const usedBytes = await (await this.#layout()).usedBytes();
-      return { usedBytes, ...(await this.#space.metric(usedBytes)), at: this.#now() };
+      const store = await this.#layout();
+      return { ...(await this.#space.metric((isAnew) => store.usedBytes(isAnew))), at: this.#now() };
     });
   }
 
@@ -116,7 +116,7 @@ export class LocalPeer implements Peer {
       await this.#mark([shard.cid]);
       const size = await store.sizeOf(shard.cid);
       if (options.replace !== true && size === carBytes && (await this.#isSound(store, shard.cid))) return;
-      const used = (await store.usedBytes()) - (size ?? 0);
+      const used = async (isAnew: boolean) => (await store.usedBytes(isAnew)) - (size ?? 0);
       await this.#space.claim(shard, used, (beforeCopy) => store.put(shard, { ...options, beforeCopy }));
     });
   }

@@ -47,8 +47,8 @@ export class BlockStore implements ShardStore {
   }
 
   /** Sizes of the pinned shards' CARs, added up: a block that two shards share counts twice, and what the file system adds to small files is left out. */
-  usedBytes(): Promise<number> {
-    return this.#used.get();
+  usedBytes(isAnew = false): Promise<number> {
+    return this.#used.get(isAnew);
   }
 
   async sizeOf(cid: string): Promise<number | undefined> {

@@ -33,8 +33,8 @@ export class CarStore implements ShardStore {
     this.#marks = marks;
   }
 
-  usedBytes(): Promise<number> {
-    return this.#used.get();
+  usedBytes(isAnew = false): Promise<number> {
+    return this.#used.get(isAnew);
   }
 
   async sizeOf(cid: string): Promise<number | undefined> {

@@ -12,8 +12,11 @@ export interface StorePut {
 }
 
 export interface ShardStore {
-  /** Sizes of the shards' CARs, added up. The first call looks at each shard; later calls return the sum that is kept up to date. */
-  usedBytes(): Promise<number>;
+  /**
+   * Sizes of the shards' CARs, added up. The first call looks at each shard; later calls return the sum that is kept up to date with what
+   * this process does, and look again only where that `isAnew`.
+   */
+  usedBytes(isAnew?: boolean): Promise<number>;
   /** Bytes of this shard's CAR when the shard is here, as far as can be told without reading it; else undefined. */
   sizeOf(cid: string): Promise<number | undefined>;
   put(shard: SealedShard, options: StorePut): Promise<void>;

@@ -1,4 +1,4 @@
-/** Bytes that the shards of a local peer take: added up once, and kept up to date. After a failure they are added up anew: the disk may be back. */
+/** Bytes that the shards of a local peer take: added up once, and kept up to date with what this process does. After a failure they are added up anew: the disk may be back. */
 export class UsedBytes {
   readonly #sum: () => Promise<number>;
   #known: Promise<number> | undefined;
@@ -8,8 +8,9 @@ export class UsedBytes {
     this.#sum = sum;
   }
 
-  get(): Promise<number> {
-    return this.#known ?? this.#keep(this.#sum());
+  /** @param isAnew adds up again, as somebody else may have added something */
+  get(isAnew = false): Promise<number> {
+    return isAnew || this.#known === undefined ? this.#keep(this.#sum()) : this.#known;
   }
 
   /** Chained and not awaited, so that of two puts at once each is added to the other's result. */
