@@ -147,8 +147,9 @@ export class World {
     }
   }
 
-  async assertNothingLost(names: readonly MirrorName[] = MIRRORS): Promise<void> {
-    for (const name of names) this.tally.reads += await this.#mirrors[name].assertNothingLost();
+  /** @param most so many snapshots of each are read back */
+  async assertNothingLost(names: readonly MirrorName[] = MIRRORS, most = Number.POSITIVE_INFINITY): Promise<void> {
+    for (const name of names) this.tally.reads += await this.#mirrors[name].assertNothingLost(most);
   }
 
   anyMirror(): MirrorName {
