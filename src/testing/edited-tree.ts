@@ -7,7 +7,7 @@ import { entriesOf } from './watched.ts';
 const NAMES = ['a', 'b', 'caf\xe9'];
 /** Which of the entries that are there, by its number; `to` is a directory of them. */
 export const which = fc.record({ of: fc.nat(30), to: fc.nat(30), name: fc.constantFrom(...NAMES) });
-const kinds = ['write', 'mkdir', 'mkdir', 'remove', 'chmod', 'touch', 'append', 'rename', 'rename', 'rename', 'out', 'in'] as const;
+const kinds = ['write', 'mkdir', 'mkdir', 'remove', 'chmod', 'touch', 'append', 'rename', 'rename', 'rename', 'onto', 'out', 'in'] as const;
 /** Edits of a tree, for `edit`. */
 export const edits = fc.tuple(fc.constantFrom(...kinds), which);
 let clock = 1;
@@ -32,6 +32,10 @@ export function edit(root: string, outside: string, [what, { of, to, name }]: Ed
     else if (what === 'remove') rmSync(at, { recursive: true });
     else if (what === 'rename') renameSync(at, made);
     else if (what === 'out') renameSync(at, aside);
+    else if (what === 'onto') {
+      mkdirSync(made);
+      renameSync(at, made);
+    }
   } catch {
     // There is no such entry, or it is of another kind, or not empty.
   }

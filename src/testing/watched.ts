@@ -48,8 +48,16 @@ export class Watched {
     this.tree.watchNext(this.source.reach);
   }
 
-  /** All that is there, and what comes of it. */
+  /** All that is there, and what comes of it, as a watch does it: all events first, then all directories that these told of. */
   settle(): void {
+    do {
+      while (!this.tree.isComplete) this.watchOne();
+      while (this.takeOne());
+    } while (!this.tree.isComplete);
+  }
+
+  /** The same, with a directory watched after each event. */
+  settleByTurns(): void {
     while (this.takeOne() || !this.tree.isComplete) this.watchOne();
   }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { linuxCalls } from '../core/libc.ts';
+import { linuxCalls, loadLibc } from '../core/libc.ts';
 import { openSource } from '../source/source.ts';
 import { sampled } from '../testing/depth.ts';
 import { edit, edits, which } from '../testing/edited-tree.ts';
@@ -19,7 +19,7 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 const step = fc.oneof(
   { weight: 3, arbitrary: edits },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('take', 'take', 'watch', 'settle', 'update'), which) },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('take', 'take', 'watch', 'settle', 'settle by turns', 'update'), which) },
 );
 let round = 0;
 function newRoot(): string {
@@ -51,6 +51,7 @@ test('whatever happens, in whatever order with the events, every directory is wa
       };
       for (const it of then) {
         if (it[0] === 'take') watched.takeOne();
+        else if (it[0] === 'settle by turns') watched.settleByTurns();
         else if (it[0] === 'watch') watched.watchOne();
         else if (it[0] === 'settle') watched.settle();
         else if (it[0] === 'update') look();
@@ -95,6 +96,40 @@ test('a directory that has taken the place of another one is watched in its stea
   while (!watched.tree.isComplete) watched.watchOne();
   assert.deepEqual([...watched.tree.paths()].sort(), ['', 'old', 'old/other']);
   watched.close();
+});
+
+test('a directory that is moved onto an empty one is watched there', { skip: withoutInotify }, () => {
+  const watched = new Watched(newRoot());
+  const { root } = watched;
+  for (const name of ['new/in', 'old']) mkdirSync(join(root, name), { recursive: true });
+  watched.settle();
+  renameSync(join(root, 'new'), join(root, 'old'));
+  watched.settle();
+  assert.deepEqual([...watched.tree.paths()].sort(), ['', 'old', 'old/in']);
+  watched.close();
+});
+
+test('directories that take the place of each other in one step are watched, and told as a whole', { skip: withoutInotify }, async (t) => {
+  const exchange = (await loadLibc())?.exchange;
+  if (exchange === undefined) return t.skip('there is no renameat2 here');
+  for (const settle of ['settle', 'settleByTurns'] as const) {
+    const watched = new Watched(newRoot());
+    const { root } = watched;
+    for (const name of ['one/in', 'two/out']) mkdirSync(join(root, name), { recursive: true });
+    writeFileSync(join(root, 'file'), '');
+    watched.settle();
+    for (const [a, b] of [
+      ['one', 'two'],
+      ['one/out', 'file'],
+    ] as const) {
+      watched.changes = new Changes();
+      assert.equal(exchange(Buffer.from(join(root, a)), Buffer.from(join(root, b))), 0);
+      watched[settle]();
+      assert.deepEqual(watched.told().sort(), a === 'one' ? ['one/', 'two/'] : ['file/', 'one/out/']);
+    }
+    assert.deepEqual([...watched.tree.paths()].sort(), ['', 'file', 'one', 'two', 'two/in']);
+    watched.close();
+  }
 });
 
 test('what is excluded is neither watched nor told, and symlinks are not followed', { skip: withoutInotify }, () => {

@@ -165,10 +165,11 @@ export class WatchedTree {
     }
     if (isRoot && (mask & IN.attrib) !== 0) this.#options.changes().touchRoot();
     if ((mask & IN.ignored) === 0) return;
-    // The directory is gone, and its watch with it.
+    // The directory is gone, and its watch with it. That its name is, too, was told before; else another one was moved onto it.
     this.#byWatch.delete(directory.watch);
     directory.watch = -1;
     this.#forget(directory);
+    if (directory.above !== undefined) this.#lookAgain(directory.above, directory.name);
   }
 
   #ofEntry(directory: WatchedDirectory, mask: number, name: ByteString): void {
@@ -183,7 +184,15 @@ export class WatchedTree {
     // One that could not be read, and may be now, is new, too.
     const isNew = isDirectory && !isGone && (hasCome || known === undefined);
     if (isNew) this.#toWatch.push(known ?? this.#found(directory, name));
-    this.#options.changes().tell(directory.path, name, isNew);
+    // Of two that take each other's place the second has come under its new name before it goes from there.
+    if (isDirectory && (mask & IN.movedFrom) !== 0) this.#lookAgain(directory, name);
+    else this.#options.changes().tell(directory.path, name, isNew);
+  }
+
+  /** Under this name there may be another directory already. */
+  #lookAgain(above: WatchedDirectory, name: ByteString): void {
+    this.#toWatch.push(this.#found(above, name));
+    this.#options.changes().tell(above.path, name, true);
   }
 
   #found(above: WatchedDirectory, name: ByteString): WatchedDirectory {
