@@ -1,5 +1,6 @@
 /** Waits for the events of all sources that a process watches, in one thread, which does nothing until there are any. */
 import { closeSync } from 'node:fs';
+import { errnoName } from '../core/errno.ts';
 import type { InotifyCalls } from '../core/inotify-calls.ts';
 import { sleep } from '../core/waiting.ts';
 
@@ -15,9 +16,13 @@ export class EventDesk {
   #isRunning = false;
   #isClosed = false;
 
+  /** @throws Error with an errno when this process may open no more files */
   constructor(calls: InotifyCalls) {
     this.calls = calls;
     this.#bell = calls.bell();
+    if (this.#bell >= 0) return;
+    const code = errnoName(-this.#bell);
+    throw Object.assign(new Error(`${code}: nothing can be waited for`), { code });
   }
 
   /** @param onReadable reads what there is, without waiting */

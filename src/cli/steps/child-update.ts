@@ -51,9 +51,8 @@ export async function runUpdate(
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? EXIT.bug));
   });
-  if (child.stdout !== null) await passOn(child.stdout, (line) => output.json(JSON.parse(line)));
   try {
-    const ended = await code;
+    const [ended] = await Promise.all([code, child.stdout && passOn(child.stdout, (event) => output.json(event))]);
     signal.throwIfAborted();
     return ended;
   } finally {
@@ -62,9 +61,20 @@ export async function runUpdate(
   }
 }
 
-/** Its last line is about itself: what it says is an event of the watch. */
-async function passOn(stdout: Readable, show: (line: string) => void): Promise<void> {
-  for await (const line of createInterface({ input: stdout })) if (!line.startsWith('{"type":"exit"')) show(line);
+/** Its last line is about itself: what it says is an event of the watch. One that was killed may have written half a line. */
+export async function passOn(stdout: Readable, show: (event: unknown) => void): Promise<void> {
+  for await (const line of createInterface({ input: stdout })) {
+    const event = eventIn(line);
+    if (event !== undefined && event.type !== 'exit') show(event);
+  }
+}
+
+function eventIn(line: string): { readonly type?: unknown } | undefined {
+  try {
+    return JSON.parse(line) as { readonly type?: unknown };
+  } catch {
+    return undefined;
+  }
 }
 
 function isInterrupted(reason: unknown): boolean {
