@@ -13,7 +13,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { flushSync, syncDirectory } from '../core/durable-files.ts';
@@ -209,7 +209,7 @@ function writeWhole(path: string, text: string, options: { durable?: boolean; se
     const fd = openSync(fresh, 'wx', options.secret ? 0o600 : mode);
     try {
       if (file !== path && !options.secret) keepMode(fd, mode);
-      writeSync(fd, text);
+      writeFileSync(fd, text);
       if (options.durable) flushSync(fd);
     } finally {
       closeSync(fd);

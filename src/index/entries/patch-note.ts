@@ -2,7 +2,7 @@
  * `N.patch`: says that the entries of snapshot N are those of an older one, the base, with some directories put in the place of others.
  * These stand beside it as a hot and a cold part of their own.
  */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { flushSync } from '../../core/durable-files.ts';
 import type { ByteString } from '../../core/model.ts';
@@ -30,7 +30,7 @@ export function writePatchNote(path: string, { base, basePair, pair, replaced }:
   const json = JSON.stringify([base, String(basePair), String(pair), replaced.map(({ ordinal, path: of }) => [ordinal, of])]);
   const fd = openSync(path, 'w');
   try {
-    writeSync(fd, `${crc32(json)} ${json}`);
+    writeFileSync(fd, `${crc32(json)} ${json}`);
     flushSync(fd);
   } finally {
     closeSync(fd);
