@@ -64,9 +64,9 @@ export class RestoredInto {
       return work(at);
     } catch (error) {
       if (error instanceof Error) {
-        const said = error.message.replaceAll(partsOf(at).above, displayPath(partsOf(path).above));
+        const said = error.message.replaceAll(partsOf(at).above, () => displayPath(partsOf(path).above));
         // Where a directory above it is none any more.
-        error.message = at === path ? said.replace(HANDLE_PATH, displayPath(path)) : said;
+        error.message = at === path ? said.replace(HANDLE_PATH, () => displayPath(path)) : said;
       }
       throw error;
     }
