@@ -1,82 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Event, Summary } from '../../core/events.ts';
-import { MemorySink } from '../../testing/memory-sink.ts';
+import type { Event } from '../../core/events.ts';
+import {
+  type Clock,
+  FAILURE,
+  FAILURE_TEXT,
+  imported,
+  MIB,
+  PROBLEM_TEXT,
+  PROBLEMS,
+  rig,
+  SUMMARY,
+  SUMMARY_TEXT,
+  scan,
+} from '../../testing/reporter-rig.ts';
 import { jsonReporter } from './json.ts';
-import { Output } from './output.ts';
+import type { Output } from './output.ts';
 import { plainReporter } from './plain.ts';
 import { progressReporter } from './progress.ts';
 import { quietReporter } from './quiet.ts';
-import type { Reporter } from './reporter.ts';
-
-const MIB = 1024 ** 2;
-const SUMMARY: Summary = {
-  repository: 'debian',
-  snapshot: 'bafysnapshot',
-  number: 2,
-  tree: 'bafytree',
-  unchanged: false,
-  files: 40_012,
-  directories: 1,
-  symlinks: 3,
-  bytes: 300 * MIB,
-  newFiles: 12,
-  resumedFiles: 0,
-  changedEntries: 14,
-  newBlocks: 34,
-  newBytes: 1.5 * MIB,
-  newShards: 1,
-  peers: [{ name: 'disk1', freeBefore: 1024 * MIB, freeAfter: 1000 * MIB, placedBytes: 24 * MIB }],
-  problems: { unreadable: 2, vanished: 0, changed: 0, special: 1 },
-  seconds: 4,
-};
-const SUMMARY_TEXT = `debian@2: committed
-  holds     40,012 files, 300.0 MiB, 1 directory, 3 symlinks
-  new       12 files, 34 blocks, 1.5 MiB in 1 shard
-  left out  2 unreadable, 1 not a file, directory or symlink
-  peer      disk1: 24.0 MiB placed, free 1.0 GiB → 1000.0 MiB
-  root      bafytree
-  snapshot  bafysnapshot
-  time      4.0 s, 75.0 MiB/s
-`;
-const PROBLEMS: Event[] = [
-  { type: 'entry', problem: 'unreadable', path: 'pool/a', detail: 'EACCES', kept: true },
-  { type: 'entry', problem: 'vanished', path: 'pool/b', detail: 'ENOENT' },
-  { type: 'entry', problem: 'special', path: 'fifo', detail: 'a FIFO' },
-  { type: 'warning', message: 'peer disk2 is away', hint: 'mount it' },
-  { type: 'damage', what: 'shard 3', where: 'disk1', detail: '1 byte too short' },
-];
-const PROBLEM_TEXT = `cannot read: pool/a: EACCES (the version of the last snapshot stays)
-vanished: pool/b: ENOENT
-skipped: fifo: a FIFO
-warning: peer disk2 is away; mount it
-damage: shard 3 on disk1: 1 byte too short
-`;
-const FAILURE = { code: 43, error: { code: 'NO_SPACE', message: 'no space left\non disk1', hint: 'free some' } };
-const FAILURE_TEXT = 'shardctl: no space left on disk1; free some\n';
-
-/** A clock that moves when told to. */
-class Clock {
-  ms = 0;
-  readonly now = () => this.ms;
-}
-
-function rig(make: (output: Output, clock: Clock) => Reporter, terminal?: { columns: number }) {
-  const [stdout, stderr, clock] = [new MemorySink(), new MemorySink(terminal), new Clock()];
-  const reporter = make(new Output(stdout, stderr), clock);
-  const feed = (...events: Event[]) => {
-    for (const event of events) reporter.event(event);
-  };
-  return { reporter, stdout, stderr, clock, feed };
-}
-
-function scan(files: number, bytes: number, done: boolean): Event {
-  return { type: 'scan', files, directories: 1, symlinks: 0, bytes, done };
-}
-
-function imported(files: number, bytes: number): Event {
-  return { type: 'import', files, bytes, unchanged: 0 };
-}
 
 test('plain: problems at once on stderr, the summary on stdout, the error last and in one line', () => {
   const { reporter, stdout, stderr, feed } = rig((output, clock) => plainReporter(output, false, clock.now));
@@ -256,64 +198,4 @@ test('json: -q leaves out progress, never problems or the summary', () => {
     stdout.lines.map((line) => (JSON.parse(line) as { type: string }).type),
     [...PROBLEMS.map(({ type }) => type), 'summary', 'exit'],
   );
-});
-
-/** What a terminal shows of it: no cursor movements, each drawn line once. */
-function drawn(text: string): string[] {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a terminal is steered with
-  return text.split(/\x1B\[[0-9;?]*[A-Za-z]|\n/).filter((line) => line !== '');
-}
-
-test('progress: bars for files, data and each peer; marked while still counting', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { reporter, stdout, stderr, clock, feed } = rig((output, clock) => progressReporter(output, false, clock.now), { columns: 100 });
-  feed(
-    { type: 'peer', name: 'a-peer-with-a-long-name', freeBytes: 75 * MIB, usedBytes: 25 * MIB },
-    scan(10, 10 * MIB, false),
-    imported(0, 0),
-  );
-  clock.ms = 5_000;
-  feed(imported(5, 5 * MIB));
-  t.mock.timers.tick(200);
-  assert.deepEqual(drawn(stderr.text), [
-    'a-peer-wi… ██████░░░░░░░░░░░░░░░░░░ 25.0 MiB used, 75.0 MiB free',
-    'files                               5/10+ files',
-    'data                                5.0 MiB/10.0 MiB+  1.0 MiB/s, still counting',
-    'shards                              0 shards placed',
-  ]);
-
-  stderr.text = '';
-  feed(scan(20, 20 * MIB, true), { type: 'sealed', shard: 0, cid: 'bafy', bytes: 1, blocks: 1 });
-  t.mock.timers.tick(200);
-  assert.deepEqual(drawn(stderr.text).slice(1), [
-    'files      ██████░░░░░░░░░░░░░░░░░░ 5/20 files',
-    'data       ██████░░░░░░░░░░░░░░░░░░ 5.0 MiB/20.0 MiB  1.0 MiB/s, 15 s left',
-    'shards                              0 shards placed, 1 under way',
-  ]);
-
-  stderr.text = '';
-  feed(...PROBLEMS);
-  t.mock.timers.tick(200);
-  assert.equal(drawn(stderr.text).slice(0, 5).join('\n'), PROBLEM_TEXT.trimEnd(), 'problems stand above the bars');
-
-  stderr.text = '';
-  feed({ type: 'summary', ...SUMMARY });
-  reporter.finish({ code: 0 });
-  assert.equal(stdout.text, SUMMARY_TEXT);
-  assert.deepEqual(drawn(stderr.text), [], 'the bars are gone');
-});
-
-test('progress: a line is never wider than the terminal', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { reporter, stderr, feed } = rig((output, clock) => progressReporter(output, false, clock.now), { columns: 40 });
-  feed({ type: 'peer', name: 'disk1', freeBytes: MIB, usedBytes: MIB }, scan(1e9, 1e15, true), imported(5e8, 5e14));
-  t.mock.timers.tick(200);
-  for (const line of drawn(stderr.text)) assert.ok(line.length <= 40, line);
-  reporter.finish({ code: 0 });
-});
-
-test('progress: a run that fails before there is anything to show prints only its error', () => {
-  const { reporter, stderr } = rig((output, clock) => progressReporter(output, false, clock.now), { columns: 80 });
-  reporter.finish(FAILURE);
-  assert.deepEqual(drawn(stderr.text), [FAILURE_TEXT.trimEnd()]);
 });
