@@ -68,7 +68,7 @@ export function requireHome(paths: HomePaths): void {
   assertNotLost(paths);
   assertNotShut(paths);
   throw new ShardctlError('NOT_FOUND', `no shardctl home at ${paths.dir}`, {
-    hint: 'run `shardctl add DIR` first, or name another home with --home or SHARDCTL_HOME',
+    hint: 'run `shardctl add DIR` first, or name another home with --home or SHARDCTL_HOME; one that was lost: `shardctl recover --from PEER`',
   });
 }
 

@@ -1,9 +1,8 @@
 /** `shardctl accept NAME@N`: make a snapshot the head that the gate holds back. */
-import { EXIT } from '../../core/errors.ts';
+import { EXIT, ShardctlError } from '../../core/errors.ts';
 import { snapshotName } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import { accept } from '../../maintain/accept.ts';
-import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
 import { counted } from '../reporter/text.ts';
@@ -14,7 +13,11 @@ import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 export async function run(context: Context): Promise<number> {
   const { args, home } = context;
   const ref = args.argument(0);
-  if (!/@\d+$/.test(ref)) throw usage(`which snapshot? name it by its number: "${ref}" is whatever is the newest`, args.command);
+  if (!/@\d+$/.test(ref)) {
+    throw new ShardctlError('USAGE', `which snapshot? name it by its number, as in ${ref.replace(/@.*/s, '')}@7`, {
+      hint: '`shardctl status` shows what the gate holds back',
+    });
+  }
   requireHome(home);
   await checkHookTimeout(context);
   return await sharing(context, async (session) => {

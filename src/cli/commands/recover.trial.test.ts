@@ -30,6 +30,7 @@ test('a lost home is found again without a CID, with what its peers know of poli
 
   const { stdout } = program.succeeds('recover', 'deb', ...FROM);
   assert.match(stdout, /deb: recovered 1 snapshot/);
+  assert.match(stdout, /^what was set for gate, keep, grace and hooks is on no peer: /m);
   assert.ok(stdout.includes(`shardctl add ${program.path('m')} --name deb --exclude '*.tmp'`), stdout);
   const { peers } = JSON.parse(readFileSync(join(program.home, 'config.json'), 'utf8')) as { peers: object[] };
   const known = { reserve: 1024 ** 2, kind: 'local', layout: 'car' };

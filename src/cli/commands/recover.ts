@@ -103,6 +103,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
         ...(from.length === 0 || notes.size > 0
           ? []
           : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
+        'what was set for gate, keep, grace and hooks is on no peer: `shardctl config` shows what holds now',
       ]);
     }
     for (const { repository } of recovered) await tellOfHead(context, session, repository);

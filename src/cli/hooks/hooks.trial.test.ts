@@ -178,6 +178,7 @@ test('a problem is told at the end of the run, with the lock given back, and in 
   const told = problem.parse(JSON.parse(requests[1]?.body ?? ''));
   assert.match(told.problems[0] ?? '', /^contradiction in debian@\d+: dists\/torn\/main\/binary-amd64\/Packages: /);
   assert.match(told.problems[1] ?? '', /^held back by the gate: debian@/);
+  assert.match(told.text, / ended with 26: held back by the gate: debian@/, 'what a chat shows says what was held back');
   assert.match((await run('update', 'debian', '--gate', 'off', '--on-problem', hook)).stdout, /nothing has changed; .* it is the head$/m);
   assert.equal(requests.length, 2);
 });

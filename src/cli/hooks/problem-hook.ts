@@ -1,5 +1,6 @@
 /** `--on-problem`: runs at the end of a run that has something to say, when the lock is free again. */
 import { hostname } from 'node:os';
+import { EXIT } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import type { Config } from '../../home/config.ts';
 import { loadConfig } from '../../home/config-file.ts';
@@ -91,7 +92,10 @@ function messageOf({ args, home, exit, events, now }: EndedRun): ProblemMessage 
   const started = events.flatMap((event) => (event.type === 'started' || event.type === 'failed' ? [event.repository] : []));
   const isNamed = ['add', 'update'].includes(args.command.words);
   const problems = lines.slice(0, MOST_PROBLEMS);
-  const last = exit.error === undefined ? problems[0] : errorLine(exit.error).replace(/^shardctl: /, '');
+  // What was held back, and how it is accepted, says more than the first of what its indexes contradict.
+  const held = exit.code === EXIT.held ? events.find(({ type }) => type === 'gate') : undefined;
+  const first = held === undefined ? problems[0] : problemLine(held);
+  const last = exit.error === undefined ? first : errorLine(exit.error).replace(/^shardctl: /, '');
   return {
     version: MESSAGE_VERSION,
     hook: 'problem',

@@ -28,12 +28,20 @@ export interface CopyRequest {
   readonly anew: Making | undefined;
 }
 
+interface Giving extends CopyRequest {
+  /** Whether each copy is told as something that was mended. */
+  readonly isNews: boolean;
+}
+
 /** A whole copy of a shard in the spool, if one could be made. */
 export interface Copy {
   readonly isWhole: boolean;
   readonly lacking: Buffer | undefined;
-  /** @returns the peers that have it now */
-  readonly give: (names: readonly string[]) => Promise<string[]>;
+  /**
+   * @param isNews whether each copy is told as something that was mended
+   * @returns the peers that have it now
+   */
+  readonly give: (names: readonly string[], isNews: boolean) => Promise<string[]>;
   readonly drop: () => void;
 }
 
@@ -64,17 +72,20 @@ export class Copies {
     return {
       isWhole: whole !== undefined,
       lacking: rebuilt.kind === 'lacking' ? rebuilt.digests : undefined,
-      give: (names) => (whole === undefined ? this.#fetchOn(names, shard, request) : this.#putOn(names, whole, request)),
+      give: (names, isNews) => {
+        const asked = { ...request, isNews };
+        return whole === undefined ? this.#fetchOn(names, shard, asked) : this.#putOn(names, whole, asked);
+      },
       drop: () => whole !== undefined && rmSync(whole.carPath, { force: true }),
     };
   }
 
   /** @returns the peers that have a whole copy now */
-  async #putOn(names: readonly string[], whole: PackedShard, { what, label }: CopyRequest): Promise<string[]> {
+  async #putOn(names: readonly string[], whole: PackedShard, { what, label, isNews }: Giving): Promise<string[]> {
     const { signal, emit, throttle } = this.#run;
     const shard = { ...whole, label };
     const options = { mayConsume: false, replace: true, signal, ...(throttle === undefined ? {} : { throttle }) };
-    return await this.#eachOf(names, what, async (peer) => {
+    return await this.#eachOf(names, { what, isNews }, async (peer) => {
       await putWithRetries(peer, shard, options, { emit });
       await this.#readBack(whole, peer);
     });
@@ -89,10 +100,10 @@ export class Copies {
   }
 
   /** No peer that can be read has the shard. Peers that say they hold it may give it to others, and a datastore may still have its blocks. */
-  async #fetchOn(names: readonly string[], shard: PlacedShard, { what, label, good }: CopyRequest): Promise<string[]> {
+  async #fetchOn(names: readonly string[], shard: PlacedShard, { what, label, good, isNews }: Giving): Promise<string[]> {
     const { signal } = this.#run;
     const { cid, carBytes } = shard;
-    return await this.#eachOf(names, what, async (peer) => {
+    return await this.#eachOf(names, { what, isNews }, async (peer) => {
       // A peer does not fetch what it has pinned, so the damage on it stays.
       if (peer.fetch === undefined || (await peer.has(cid))) throw new ShardctlError('DAMAGE', 'no whole copy can be read anywhere');
       await peer.fetch({ cid, label, carBytes }, signal).catch((error: unknown) => {
@@ -109,14 +120,18 @@ export class Copies {
   }
 
   /** @returns those with whom it went well */
-  async #eachOf(names: readonly string[], what: string, give: (peer: Peer) => Promise<void>): Promise<string[]> {
+  async #eachOf(
+    names: readonly string[],
+    { what, isNews }: Pick<Giving, 'what' | 'isNews'>,
+    give: (peer: Peer) => Promise<void>,
+  ): Promise<string[]> {
     const { peers, emit } = this.#run;
     const done: string[] = [];
     for (const name of names) {
       try {
         await give(peerNamed(peers, name));
         done.push(name);
-        emit({ type: 'mended', what, where: name });
+        if (isNews) emit({ type: 'mended', what, where: name });
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
         emit({ type: 'warning', message: `${what} could not be written to peer ${name}: ${error.message}`, cause: error.message });

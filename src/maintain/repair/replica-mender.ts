@@ -145,14 +145,15 @@ export class ReplicaMender {
     // Without `readData` these replicas were only opened and taken for good: now they are read.
     if (copy.lacking !== undefined && !isProven && silent.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;
     try {
-      const mended = await copy.give(bad);
+      const mended = await copy.give(bad, true);
       const holders = [...good, ...mended];
       if (!copy.isWhole && holders.length === 0) return hopeless;
       const fewer = lackingWith(holders);
       if (others.length > 0) await this.#announce(shard, others);
       const request = { replication: { min: 1, max: fewer }, allocateBy, holders, except: new Set(asIs) };
       const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, what, request);
-      const added = await copy.give(chosen);
+      // Where all that must have the catalogue have it, it comes to a peer that was added since, or was away: nothing was wrong with it.
+      const added = await copy.give(chosen, !everywhere || fewer > 0);
       holders.push(...added);
       const verdict = lackingWith(holders) > 0 ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });

@@ -1,6 +1,6 @@
 /** Peers that were away: at the commit, and while the others were given what they hold. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -73,6 +73,24 @@ test('a peer that was away at the commit gets each retained catalogue, and the r
   assert.equal((await repairHome()).added, 0);
   await assertWhole(home);
   await assertNoOrphans(home);
+});
+
+test('a catalogue that comes to a peer which was added since is counted, and told as mended only where it was lost', async () => {
+  await without('three', () => home.add(dir, TWICE));
+  assert.equal((await repairHome()).added, 1);
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'mended'),
+    [],
+  );
+  const [cid] = await withIndex(home, async (index) => snapshotsOf(index).map(({ catalogue }) => catalogue.cid));
+  const path = join(home.dir, 'peers', 'three', 'shards');
+  const [lost] = (readdirSync(path, { recursive: true }) as string[]).filter((name) => name.includes(cid as string));
+  rmSync(join(path, lost as string));
+  assert.equal((await repairHome()).mended, 1);
+  assert.deepEqual(
+    events.flatMap((event) => (event.type === 'mended' ? [event.where] : [])),
+    ['three'],
+  );
 });
 
 test('a peer that is drained, and one that does not answer, get no catalogue', async () => {
