@@ -23,6 +23,7 @@ import type { Filter } from '../update/scan/filter.ts';
 import type { Changes } from './changes.ts';
 import { type FileSystem, FileSystems } from './file-systems.ts';
 import { IN, type InotifyEvent, type Watches } from './inotify.ts';
+import { isThere, newDirectory, type WatchedDirectory } from './watched-directory.ts';
 
 const OF_DIRECTORY =
   IN.modify |
@@ -44,18 +45,6 @@ const OF_PLACE = IN.movedFrom | IN.movedTo | IN.create | IN.delete | IN.onlyDire
  * is no event here.
  */
 export type Doubt = 'overflow' | 'unmounted' | 'source moved' | 'unknown watch' | 'limit' | 'remote';
-
-interface WatchedDirectory {
-  /** From the root of the source. It stays as it is: a directory that moves is another one. */
-  readonly path: ByteString;
-  readonly above: WatchedDirectory | undefined;
-  readonly name: ByteString;
-  /** −1 as long as it is not watched. */
-  watch: number;
-  /** Its subdirectories, as far as they are known. */
-  below: Map<ByteString, WatchedDirectory> | undefined;
-  isForgotten: boolean;
-}
 
 export interface WatchedTreeOptions {
   readonly filter: Filter;
@@ -278,27 +267,5 @@ export class WatchedTree {
     this.#removed.add(directory.watch);
     this.#options.watches.remove(directory.watch);
     directory.watch = -1;
-  }
-}
-
-function newDirectory(above: WatchedDirectory | undefined, name: ByteString, path: ByteString): WatchedDirectory {
-  return { path, above, name, watch: -1, below: undefined, isForgotten: false };
-}
-
-/** Whether a directory that is watched is still under the path that is known of it, besides being the one that is open here. */
-function isThere({ path }: WatchedDirectory, { prefix }: OpenDirectory, reach: Pick<Reach, 'inDirectory'>): boolean {
-  const { dev, ino } = statSync(fsPath(prefix), { bigint: true });
-  try {
-    return reach.inDirectory(
-      path,
-      (other) => {
-        const stat = statSync(fsPath(other.prefix), { bigint: true });
-        return stat.dev === dev && stat.ino === ino;
-      },
-      'quickly',
-    );
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return false;
   }
 }
