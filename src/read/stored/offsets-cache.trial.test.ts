@@ -86,7 +86,8 @@ describe('the files of offsets', () => {
           const { digest } = held[(from + at * 7) % held.length] as HeldBlock;
           assert.deepEqual(Buffer.from(sha256(await blocks.read(digest))), Buffer.from(digest));
           if (at % 300 === 0) {
-            rmSync(cache, { recursive: true, force: true });
+            // Another server may put a file into a directory that is being removed.
+            rmSync(cache, { recursive: true, force: true, maxRetries: 20, retryDelay: 5 });
             // As after a minute in which nobody has used them.
             replicas.cars.close();
             await setImmediate();
