@@ -55,10 +55,12 @@ test('a name leads to the tree of the head, stays the same, and moves with updat
   assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${tree}`);
   program.fails(2, /deb ian@1 is published/, 'forget', 'deb ian', '1');
   assert.match(program.succeeds('forget', 'deb ian', '--keep-last', '1', '-n').stdout, /^keep +deb ian@1 .* published$/m);
+  assert.match(program.succeeds('snapshots').stdout, /^deb ian@1 .* \(published\)$/m);
   program.fails(2, /a name points at whole trees/, 'publish', 'deb ian@1/a');
   program.fails(40, /no snapshot of 2001-01-01 or before: the oldest snapshot is deb ian@1/, 'publish', 'deb ian@2001-01-01');
   program.succeeds('update', 'deb ian', '--publish', '-q');
   assert.equal(daemon.repo.text(['name', 'resolve', '--nocache', name]), `/ipfs/${summary.tree}`);
+  assert.doesNotMatch(program.succeeds('snapshots').stdout, /published/, 'the name follows the head again');
   assert.match(program.succeeds('forget', 'deb ian', '--keep-last', '1', '-n').stdout, /^remove +deb ian@1 /m);
 });
 

@@ -215,6 +215,12 @@ export function peerNamed(peers: ReadonlyMap<string, Peer>, name: string): Peer 
   return peer;
 }
 
+/** What went wrong with a peer, for people. What does not answer says itself which peer it is. */
+export function troubleOf(peer: string, { message }: Error): string {
+  const name = `peer "${peer}"`;
+  return message.startsWith(name) ? message : `${name}: ${message}`;
+}
+
 /** One block as read back from a peer. */
 export interface ReadBlock {
   readonly digest: Uint8Array;

@@ -28,7 +28,7 @@ export async function run(context: Context): Promise<number> {
 }
 
 function lines(snapshots: readonly Snapshot[]): string[] {
-  const rows = snapshots.map(({ repository, number, time, files, bytes, shards, cid, tree, tags, contradictions }) => [
+  const rows = snapshots.map(({ repository, number, time, files, bytes, shards, cid, tree, ...marked }) => [
     `${repository}@${number}`,
     time,
     formatCount(files),
@@ -36,11 +36,18 @@ function lines(snapshots: readonly Snapshot[]): string[] {
     formatCount(shards),
     cid,
     tree,
-    [...tags, ...(contradictions === undefined ? [] : ['(held back by the gate)'])].join(', '),
+    marksOf(marked).join(', '),
   ]);
   // Scripts that cut columns find them where they were.
-  const [heads, layout] = snapshots.some(({ tags, contradictions }) => tags.length > 0 || contradictions !== undefined)
-    ? [['TAGS'], 'llrrrlll']
-    : [[], 'llrrrll'];
+  const [heads, layout] = snapshots.some((snapshot) => marksOf(snapshot).length > 0) ? [['TAGS'], 'llrrrlll'] : [[], 'llrrrll'];
   return table([['SNAPSHOT', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'CID', 'ROOT', ...heads], ...rows], layout);
+}
+
+/** What is said of a snapshot beside its tags. */
+function marksOf({ tags, contradictions, published }: Pick<Snapshot, 'tags' | 'contradictions' | 'published'>): string[] {
+  return [
+    ...tags,
+    ...(contradictions === undefined ? [] : ['(held back by the gate)']),
+    ...(published === undefined ? [] : ['(published)']),
+  ];
 }

@@ -149,6 +149,8 @@ export type Result =
 export interface SnapshotResult {
   /** Contradictions for which the gate holds it back; absent where it does not. */
   readonly contradictions?: number;
+  /** True where `publish` has rolled the repository's IPNS name back to it; else absent. */
+  readonly published?: true;
   readonly number: number;
   readonly cid: string;
   readonly tree: string;

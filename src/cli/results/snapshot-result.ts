@@ -9,6 +9,7 @@ export function snapshotResult(snapshot: SnapshotRecord, index: Index): Snapshot
   const { repository, number, cid, tree, time, counts, bytes, shards } = snapshot;
   const replicas = shards.map((shard) => index.shard(shard)?.peers.length ?? 0);
   // Not spread into the arguments of Math.min: a mirror may have a million shards.
+  const record = index.repository(repository);
   return {
     number,
     cid,
@@ -19,6 +20,7 @@ export function snapshotResult(snapshot: SnapshotRecord, index: Index): Snapshot
     shards: shards.length,
     replicas: replicas.reduce((a, b) => Math.min(a, b), replicas[0] ?? 0),
     ...(isHeld(snapshot) ? { contradictions: snapshot.gate?.count ?? 0 } : {}),
-    tags: tagsOf(index.repository(repository)?.tags, number),
+    ...(record?.published === number ? { published: true as const } : {}),
+    tags: tagsOf(record?.tags, number),
   };
 }

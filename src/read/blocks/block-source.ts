@@ -3,7 +3,7 @@
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { blockText } from '../../dag/cid.ts';
-import type { Peer, ShardContents } from '../../peer/peer.ts';
+import { type Peer, type ShardContents, troubleOf } from '../../peer/peer.ts';
 import { OpenReaders } from './open-readers.ts';
 
 /** Where a block is: the CID of its shard, and the peers that should hold this shard. */
@@ -145,7 +145,7 @@ export class BlockSource implements Blocks {
     const key = `${peer} ${error.message}`;
     if (place.peers.length === 1 || this.#reported.has(key)) return;
     this.#reported.add(key);
-    this.#options.onTrouble?.(`peer "${peer}": ${error.message}`, error.message);
+    this.#options.onTrouble?.(troubleOf(peer, error), error.message);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The shards that are open by their manifests, on whatever peer: a few, because each holds 100 bytes a block. */
 import { ShardctlError } from '../../core/errors.ts';
-import type { Peer, ShardReader } from '../../peer/peer.ts';
+import { type Peer, type ShardReader, troubleOf } from '../../peer/peer.ts';
 
 /** Shards that are kept open. Trees are read in the order in which they were packed, so a few are enough. */
 const MOST_OPEN = 8;
@@ -81,7 +81,7 @@ export class OpenReaders {
       return await peer.open(cid);
     } catch (error) {
       if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE' || peer.salvage === undefined) throw error;
-      this.#options.onTrouble?.(`peer "${peer.name}": ${error.message}`, error.message);
+      this.#options.onTrouble?.(troubleOf(peer.name, error), error.message);
       return await peer.salvage(cid).catch(() => {
         throw error;
       });

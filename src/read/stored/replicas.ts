@@ -8,7 +8,7 @@
  */
 import { ioError, isDamage, isShortage, ShardctlError } from '../../core/errors.ts';
 import { blockText, sha256 } from '../../dag/cid.ts';
-import type { Peer, ShardContents } from '../../peer/peer.ts';
+import { type Peer, type ShardContents, troubleOf } from '../../peer/peer.ts';
 import { type BlockPlace, unreadable } from '../blocks/block-source.ts';
 import { OpenReaders } from '../blocks/open-readers.ts';
 import { CarLayout } from './car-layout.ts';
@@ -281,7 +281,7 @@ export class Replicas {
 
   #report(peer: string, place: ReplicaPlace, error: ShardctlError): void {
     if (error.code === 'NOT_FOUND' && place.isStillOn?.(peer) === false) return;
-    this.#tell(error.code === 'TOO_FEW_PEERS' ? peer : `${peer} ${error.message}`, `peer "${peer}": ${error.message}`, error.message);
+    this.#tell(error.code === 'TOO_FEW_PEERS' ? peer : `${peer} ${error.message}`, troubleOf(peer, error), error.message);
   }
 
   #tell(key: string, message: string, cause: string): void {
