@@ -7,8 +7,8 @@ import { PEERS_COMMANDS } from './peers-spec.ts';
 /** The first argument with which the script of `completion` starts the program at each TAB: yargs' own name for it. */
 export const COMPLETION_REQUEST = '--get-yargs-completions';
 
-/** Accepted by `add` and `update`, and handed on by `watch` to each update that it starts. */
-export const EACH_UPDATE: readonly OptionName[] = [
+/** Accepted by `add`, `update` and `watch`. */
+const IMPORT: readonly OptionName[] = [
   'itemize',
   'max-delete',
   'ignore-ctime',
@@ -27,10 +27,10 @@ export const EACH_UPDATE: readonly OptionName[] = [
 ];
 
 /** Accepted by `add` and `update`. */
-const RUN: readonly OptionName[] = ['root-only', 'dry-run', 'checksum', ...EACH_UPDATE];
+const RUN: readonly OptionName[] = ['root-only', 'dry-run', 'checksum', ...IMPORT];
 
-/** Handed on by `watch` to each update that looks at everything. */
-export const EACH_FULL_UPDATE: readonly OptionName[] = ['repair', 'grace'];
+/** Handed on by `watch` to each update that it starts. */
+export const EACH_UPDATE: readonly OptionName[] = [...IMPORT, 'grace'];
 
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -51,7 +51,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'watch',
     arguments: ['[NAME…]'],
     summary: 'bring repositories up to date whenever their sources change, until it is stopped (Linux; elsewhere every so often)',
-    options: ['all', 'settle', 'max-wait', 'sync-lock', 'full-every', 'every', ...EACH_UPDATE, ...EACH_FULL_UPDATE],
+    options: ['all', 'settle', 'max-wait', 'sync-lock', 'full-every', 'every', ...EACH_UPDATE, 'repair'],
     examples: ['shardctl watch debian', 'shardctl watch debian --settle 30s --sync-lock /run/debian-sync.lock --full-every 12h -q'],
     startsRuns: true,
     // As long as the update that is under way takes to stop, and a little more.

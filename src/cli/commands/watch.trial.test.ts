@@ -151,6 +151,23 @@ test(
 );
 
 test(
+  'while a peer is waited for, what has changed is committed to the others, and nobody is told of a problem',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    for (const name of ['a', 'b']) program.succeeds('peers', 'add', 'local', name);
+    program.succeeds('config', 'replication', '3');
+    const problem = program.path('problem.json');
+    const watch = WatchProcess.start(program, 'm', ...quick, '--grace', '6h', '--on-problem', `cat > ${problem}`);
+    await watch.updated();
+    renameSync(program.path('b'), program.path('b.away'));
+    writeFileSync(program.path('m/pool/a/two'), 'two'.repeat(1000));
+    assert.equal(await watch.updated(), 1);
+    assert.equal(await watch.stop(), 0);
+    assert.equal(existsSync(problem), false);
+  }),
+);
+
+test(
   'a stop while an update runs stops that, and nothing is left running or locked',
   { skip: withoutInotify || onlyInAll() },
   withProgram(async (program) => {
@@ -223,6 +240,7 @@ test('options that no update takes, and repositories without a source, are refus
     program.fails(2, /--settle "x" is not a time/, 'watch', 'm', '--settle', 'x');
     program.fails(2, /--max-wait "0" is not a time/, 'watch', 'm', '--max-wait', '0');
     program.fails(2, /--max-delete/, 'watch', 'm', '--max-delete', 'many');
+    program.fails(2, /--grace "soon" is not a time/, 'watch', 'm', '--grace', 'soon');
     program.fails(2, /is about one repository/, 'watch', '--all', '--metrics-file', 'x.prom');
   } finally {
     program.dispose();

@@ -12,11 +12,12 @@ import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import type { OptionName } from '../command-line/options.ts';
 import { runOptions } from '../command-line/run-options.ts';
-import { EACH_FULL_UPDATE, EACH_UPDATE } from '../command-line/spec.ts';
+import { EACH_UPDATE } from '../command-line/spec.ts';
 import { hookTimeoutMs } from '../hooks/hook-settings.ts';
 import { runProblemHook } from '../hooks/problem-hook.ts';
 import { lockWaitMs, reading } from '../session/session.ts';
 import { runUpdate, updateWords } from '../steps/child-update.ts';
+import { graceOf } from '../steps/grace-of.ts';
 import { assertHasSource, repositoriesToUpdate } from '../steps/repositories-to-update.ts';
 import { metricsPath } from '../steps/run-log.ts';
 
@@ -76,6 +77,7 @@ function timeOf(args: Args, option: OptionName, otherwise: string): number {
 function checkOptionsOfUpdates(context: Context): void {
   const { args, absolute } = context;
   runOptions(args, absolute);
+  graceOf(context, { grace: undefined });
   lockWaitMs(context);
   metricsPath(context);
   if (args.flag('hook-timeout')) hookTimeoutMs(args, undefined);
@@ -102,7 +104,7 @@ function updating(context: Context, name: string, isOneOfSeveral: boolean): Watc
   // The bars of several would overwrite one another.
   const bars = isOneOfSeveral && !context.args.flag('no-progress') ? ['--no-progress'] : [];
   return async (list) => {
-    const options = list === undefined ? [...EACH_UPDATE, ...EACH_FULL_UPDATE] : EACH_UPDATE;
+    const options: readonly OptionName[] = list === undefined ? [...EACH_UPDATE, 'repair'] : EACH_UPDATE;
     return await runUpdate(context, [...updateWords(context, name, options, list), ...waits, ...bars], list);
   };
 }
