@@ -13,7 +13,10 @@ import { type Algorithm, type Claim, type NoUnpacker, UnreadableIndex } from './
 import { comparedUnits, type Units } from './compared-units.ts';
 import { hexOfId } from './entry-id.ts';
 import type { Findings } from './findings.ts';
-import type { UnitReader } from './unit-reader.ts';
+import { copyOf, type UnitReader } from './unit-reader.ts';
+
+/** Bytes of a path: no system opens a longer one, and contradictions are kept. */
+const MOST_IN_A_PATH = 4096;
 
 /** Files of several leaves whose hash is remembered: a package for all architectures is named by the index of each of them. */
 const MOST_HASHES = 20_000;
@@ -110,9 +113,11 @@ export class Comparison {
   /** @returns whether the file is there and as claimed; if not, that is noted, unless the filters leave it out */
   async check(kind: GateKind, index: ByteString, claim: Claim): Promise<boolean> {
     const fail = (what: ContradictionWhat, detail: string) => {
-      this.findings.contradict({ kind, what, index, path: claim.path ?? claim.named, detail });
+      // A part of the index's text would keep all of that in memory.
+      this.findings.contradict({ kind, what, index, path: copyOf((claim.path ?? claim.named).slice(0, MOST_IN_A_PATH)), detail });
       return false;
     };
+    if (claim.named.length > MOST_IN_A_PATH) return fail('missing', 'has a longer path than any file');
     if (claim.path === undefined) return fail('missing', 'leads out of the tree');
     const entry = await this.tree.entry(claim.path);
     if (entry === undefined) return (await this.leavesOut(claim.path)) ? false : fail('missing', 'is not there');

@@ -44,6 +44,17 @@ function archive(packages = stanza('pool/p.deb'), packing = '', pack: (text: Buf
   return files.set('dists/s/Release', Buffer.from(release(index)));
 }
 
+test('of a path of megabytes its beginning is told, and it is kept nowhere', async () => {
+  const long = `pool/${'a'.repeat(2_000_000)}`;
+  for (const named of [long, `../${long}`]) {
+    const { contradictions: all } = await judge(archive(stanza(named)));
+    assert.deepEqual(
+      all.map(({ what, path, detail }) => [what, path.length, detail]),
+      [['missing', 4096, 'has a longer path than any file']],
+    );
+  }
+});
+
 test('an index that is nowhere with its whole directory is left out; one of other packings is enough; a lone missing one is not', async () => {
   const text = Buffer.from(stanza('pool/p.deb'));
   const packed = made('xz', ['-c'], { input: text });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { UnreadableIndex } from '../claims/claim.ts';
-import { packageStanzas, sourceStanzas } from './stanzas.ts';
+import { packageStanzas, sourceStanzas, stanzasOf } from './stanzas.ts';
 
 const HEX = 'ab'.repeat(32);
 const path = fc.constantFrom('pool/a.deb', './b.deb', '../c.deb', 'pool//d.deb', '/e.deb', '');
@@ -56,3 +56,19 @@ function claimsOf(reader: ReturnType<typeof packageStanzas>, stanza: string) {
     throw error;
   }
 }
+
+test('any number of empty lines is between two paragraphs, and none of them is one', async () => {
+  const piece = (text: string) => Buffer.from(text, 'latin1');
+  async function* pieces() {
+    yield piece(`a: 1\n${'\n'.repeat(10_000)}`);
+    yield piece(`${' \t\n'.repeat(10_000)}b: 2\n\nc: `);
+    yield piece('3\n');
+  }
+  const found: string[] = [];
+  for await (const stanzas of stanzasOf(pieces())) found.push(...stanzas);
+  assert.deepEqual(
+    found.map((text) => text.trim()).filter((text) => text !== ''),
+    ['a: 1', 'b: 2', 'c: 3'],
+  );
+  assert.ok(found.length < 8, `${found.length} paragraphs`);
+});

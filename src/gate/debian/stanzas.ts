@@ -20,8 +20,8 @@ const SOURCE_HASHES: readonly (readonly [field: string, Algorithm])[] = [
   ['files', 'md5'],
 ];
 
-/** An empty line, which may have blanks. */
-const BETWEEN = /\n[ \t\r]*\n/;
+/** Empty lines, which may have blanks. */
+const BETWEEN = /\n(?:[ \t\r]*\n)+/;
 /** Characters of an empty line with its blanks that are looked at across two pieces. */
 const LONGEST_END = 200;
 
