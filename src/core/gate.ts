@@ -19,6 +19,11 @@ export interface GateOrder {
   readonly isByName: boolean;
   /** Whether a program that unpacks indexes, such as `xz`, is on this machine. */
   has(program: string): boolean;
+  /**
+   * Names of entries by which indexes are found: where no entry of a tree has one of them, whatever its kind, the judges find nothing. Others
+   * of another version are asked for under another `by`.
+   */
+  indexNames(): Promise<ReadonlySet<ByteString>>;
 }
 
 /** A tree as a judge sees it. Every block is hashed as it is read; names cannot lead out of the tree. */

@@ -75,7 +75,10 @@ export interface Lack {
 
 export const MOST_CONTRADICTIONS = 100;
 
-/** Changed when judges find more or less in the same tree than they did before: what an older one has passed is then judged as a whole. */
+/**
+ * Changed when judges find more or less in the same tree than they did before, or indexes by other names: what an older one has passed is
+ * then judged as a whole.
+ */
 export const GATE_VERSION = 2;
 
 /** What a repository, or the home, asks of the gate; what is absent is as the home is set to, or as DEFAULT_GATE. */
@@ -99,6 +102,8 @@ export interface Judgement extends Pick<Verdict, 'kinds' | 'count' | 'contradict
   readonly leftOut?: number;
   /** See `Verdict.lacking`, without the counts; absent for none. */
   readonly lacking?: readonly string[];
+  /** Whether any entry of the tree has one of the names by which indexes are found (`GateOrder.indexNames`); absent where nobody has looked. */
+  readonly hasIndexNames?: boolean;
   /** What the gate was asked for, and by which version: another one may find something else. */
   readonly by: string;
 }

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { GateSetting, Verdict } from '../core/verdict.ts';
+import fc from 'fast-check';
+import { GATE_KINDS, type GateSetting, type Verdict } from '../core/verdict.ts';
+import { sampled } from '../testing/depth.ts';
 import { type Content, judgedTree, type PlainTree } from '../testing/judged-tree.ts';
-import { builders } from '../testing/plain-mirrors.ts';
+import { builders, versions } from '../testing/plain-mirrors.ts';
+import { INDEX_NAMES } from './claims/index-files.ts';
 import { packageGate } from './package-gate.ts';
 
 const AUTO: GateSetting = { kinds: 'auto', action: 'hold', keyrings: [] };
@@ -81,4 +84,21 @@ test('a kind that is asked for by name has to be what it is called', async () =>
     'unreadable x/repodata/repomd.xml',
   ]);
   assert.equal((await judge(tree(MADE_UP.debian), undefined, { ...AUTO, kinds: ['debian'] })).count, 3);
+});
+
+const isNamed = (path: string) => path.split('/').some((name) => INDEX_NAMES.has(name));
+
+test('where no entry has a name of an index nothing is found, whatever changed; where an index is, one has such a name', async () => {
+  const law = fc.asyncProperty(fc.constantFrom(...GATE_KINDS), versions, versions, fc.boolean(), async (kind, before, after, isLinked) => {
+    const [old, young] = [builders[kind](before, new Map()).files, builders[kind](after, new Map()).files];
+    const bare = (files: PlainTree) => new Map([...files].filter(([path]) => !isNamed(path)));
+    // What symlinks lead to has no such name either.
+    const files = bare(young).set('a/link', isLinked ? { to: '../pool' } : Buffer.from('x'));
+    for (const passed of [undefined, bare(old), new Map(bare(old)).set('a/link', { to: '..' })]) {
+      const { kinds, count, read } = await packageGate(AUTO)(judgedTree(files, passed), new AbortController().signal);
+      assert.deepEqual({ kinds, count, indexes: read.indexes }, { kinds: [], count: 0, indexes: 0 });
+    }
+    if ((await judge(young)).kinds.length > 0) assert.ok([...young.keys()].some(isNamed));
+  });
+  await fc.assert(law, { numRuns: sampled(40, 400) });
 });

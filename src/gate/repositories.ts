@@ -8,7 +8,7 @@ import { joinBytes } from '../core/path-bytes.ts';
 import type { GateKind } from '../core/verdict.ts';
 import type { ChangedPaths } from './claims/changed-paths.ts';
 import { hexOfId } from './claims/entry-id.ts';
-import { isNoDirectory, PACKUMENTS, REPODATA, REPOMD, SIMPLE } from './claims/index-files.ts';
+import { DISTS, type IndexPlace, isNoDirectory, PACKUMENTS, RELEASES, REPODATA, REPOMD, SIMPLE } from './claims/index-files.ts';
 
 export interface Repository {
   readonly kind: GateKind;
@@ -20,8 +20,6 @@ export interface Repository {
 
 /** Directories in one another; a tree without end ends here. */
 const DEEPEST = 100;
-/** What a flat archive has beside a `Packages`. */
-const RELEASES = ['InRelease', 'Release'];
 const PACKAGES = /^(?:Packages|Sources)(?:\.\w+)?$/;
 
 /** A directory counts once, where it lies: symlinks to it are not followed, and of copies the first one counts, as what is below is the same. */
@@ -41,9 +39,9 @@ async function* walked(
   const has = new Set(names);
   yield* repositoriesAt(tree, directory, has);
   if (depth === DEEPEST) return;
-  const isArchive = has.has('dists');
+  const isArchive = has.has(DISTS);
   for (const name of names) {
-    if (isNoDirectory(name) || name === REPODATA || name === '-' || (isArchive && (name === 'dists' || name === 'pool'))) continue;
+    if (isNoDirectory(name) || name === REPODATA || name === '-' || (isArchive && (name === DISTS || name === 'pool'))) continue;
     const path = joinBytes(directory, name);
     const entry = await tree.entry(path);
     if (entry?.kind !== DIRECTORY || entry.at !== path) continue;
@@ -63,9 +61,9 @@ export async function* changedRepositories(tree: StoredTree, changed: ChangedPat
 
 /** @param names of what is in the directory, where that is known */
 async function* repositoriesAt(tree: StoredTree, path: ByteString, names: ReadonlySet<ByteString> | undefined): AsyncGenerator<Repository> {
-  const at = async (name: ByteString) =>
+  const at = async (name: IndexPlace) =>
     names === undefined || names.has(name.split('/')[0] ?? '') ? await tree.entry(joinBytes(path, name)) : undefined;
-  if ((await at('dists'))?.kind === DIRECTORY) yield { kind: 'debian', path };
+  if ((await at(DISTS))?.kind === DIRECTORY) yield { kind: 'debian', path };
   for (const release of RELEASES) {
     if ((await at(release))?.kind !== FILE || /(?:^|\/)dists\//.test(`${path}/`)) continue;
     if (!(await tree.names(path)).some((name) => PACKAGES.test(name) || name === 'InRelease' || name === 'Release.gpg')) continue;

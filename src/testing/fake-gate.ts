@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { ShardctlError } from '../core/errors.ts';
 import type { GateOrder, JudgedTree } from '../core/gate.ts';
+import { FILE } from '../core/model.ts';
 import type { Contradiction, Verdict } from '../core/verdict.ts';
 import { accept } from '../maintain/accept.ts';
 import type { TestHome } from './run.ts';
@@ -22,14 +23,22 @@ export class FakeGate {
   readonly asked: { readonly hadPassed: boolean; readonly changed: readonly string[] }[] = [];
 
   order(action: 'hold' | 'warn' = 'hold', by = 'fake'): GateOrder {
-    return { action, by, judge: (tree) => this.#judge(tree), isByName: false, has: () => false };
+    return {
+      action,
+      by,
+      judge: (tree) => this.#judge(tree),
+      isByName: false,
+      has: () => false,
+      indexNames: async () => new Set(['index']),
+    };
   }
 
   async #judge(tree: JudgedTree): Promise<Verdict> {
     const changed: string[] = [];
     for await (const { path } of tree.changes()) changed.push(path);
     this.asked.push({ hadPassed: tree.passed !== undefined, changed });
-    const index = await tree.entry('index');
+    const found = await tree.entry('index');
+    const index = found?.kind === FILE ? found : undefined;
     const read: Uint8Array[] = [];
     if (index !== undefined) for await (const bytes of tree.bytes(index)) read.push(bytes);
     const named = Buffer.concat(read).toString('latin1').split('\n').filter(Boolean);

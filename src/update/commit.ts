@@ -4,7 +4,9 @@
  * that the gate holds back there is a snapshot, and the head stays.
  */
 import { ShardctlError } from '../core/errors.ts';
+import type { GateOrder } from '../core/gate.ts';
 import { isHeld, type ShardRecord, type SnapshotRecord } from '../core/model.ts';
+import type { Judgement } from '../core/verdict.ts';
 import { cidText } from '../dag/cid.ts';
 import { buildSnapshot, snapshotFile } from '../snapshot/snapshot.ts';
 import type { Ledger } from '../storing/allocate/ledger.ts';
@@ -58,7 +60,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     if (record === undefined) throw new Error(`shard ${shard} is not in the index`);
     return record;
   });
-  const gate = request.gate === undefined ? undefined : await (await import('./judgement.ts')).judgementOf(run, request.gate, tree.root);
+  const gate = request.gate && (await judged(it, request.gate));
   await assertThere(it, links);
   await raise({ ...home, ...control, repository, replication, allocateBy, ownDemand }, it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
@@ -91,6 +93,15 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   );
   tellJudgement(control.emit, snapshot, head, parent?.snapshot);
   return snapshot;
+}
+
+/** What the gate says of the tree. One that has no name of an index is not opened. */
+async function judged({ run, parent, number, tree, tally }: Commit, gate: GateOrder): Promise<Judgement> {
+  const { hasIndexNames, NOTHING_TO_JUDGE } = await import('./index-names.ts');
+  const named = await hasIndexNames({ run, gate, parent: parent?.snapshot, number, hasNew: tally.hasNewIndexName });
+  if (named === false && !gate.isByName) return { ...NOTHING_TO_JUDGE, by: gate.by };
+  const { judgementOf } = await import('./judgement.ts');
+  return { ...(await judgementOf(run, gate, tree.root)), ...(named === undefined ? {} : { hasIndexNames: named }) };
 }
 
 /**

@@ -54,7 +54,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const { root, ledger, usableShards, parent, sweep } = start;
   const { replication } = ledger;
   const { ignoreInode } = trust;
-  const tally = new Tally(control.emit, now);
+  const tally = new Tally(control.emit, now, await request.gate?.indexNames());
   const scope = start.isTold ? await scopeOf({ request, signal }, parent, root, tally) : undefined;
   const base: ParentEntries | undefined = scope?.entries ?? parent?.entries?.whole();
   const { emit } = tally;

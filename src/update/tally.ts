@@ -1,6 +1,6 @@
 /** Counts the entries that pass through the pipeline, for the summary and for progress. */
 import type { Emit, EntryProblem, Event } from '../core/events.ts';
-import { DIRECTORY, FILE, SYMLINK } from '../core/model.ts';
+import { type ByteString, DIRECTORY, FILE, SYMLINK } from '../core/model.ts';
 import { CHANGED, type Directory, DROPPED, METADATA, NEW, SAME } from '../walk/directory.ts';
 import { type FilledStep, isFilled, isSameSubtree, type WalkStep } from '../walk/walk-step.ts';
 
@@ -20,12 +20,17 @@ export class Tally {
   different = 0;
   /** Entries whose record in the index differs from the parent's, be it only in a ctime. */
   changes = 0;
+  /** Whether an entry that the parent does not have has one of the names that are watched for. */
+  hasNewIndexName = false;
+  readonly #indexNames: ReadonlySet<ByteString>;
   readonly #scanned = { files: 0, directories: 1, symlinks: 0, bytes: 0 };
   readonly #emit: Emit;
   readonly #now: () => number;
   #nextTell = 0;
 
-  constructor(emit: Emit, now: () => number) {
+  /** @param indexNames names that are watched for */
+  constructor(emit: Emit, now: () => number, indexNames: ReadonlySet<ByteString> = new Set()) {
+    this.#indexNames = indexNames;
     this.#emit = emit;
     this.#now = now;
   }
@@ -91,6 +96,7 @@ export class Tally {
         if (directory.isResumed(i)) this.resumedFiles++;
       } else if (kind === DIRECTORY) this.directories++;
       else this.symlinks++;
+      if (state === NEW && this.#indexNames.has(directory.nameOf(i))) this.hasNewIndexName = true;
       if (differs || state === METADATA) this.different++;
       if (state !== SAME) this.changes++;
     }

@@ -21,6 +21,7 @@ export function gateOrder(own: OwnGate, home: OwnGate, filters: readonly ByteStr
     judge: async (tree, signal) => (await gateFor(setting))(tree, signal),
     isByName: kinds !== 'auto',
     has: isOnPath,
+    indexNames: async () => (await import('../../gate/claims/index-files.ts')).INDEX_NAMES,
   };
 }
 

@@ -5,6 +5,10 @@
 import type { ByteString } from '../../core/model.ts';
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 
+/** Of Debian, below the directory of the archive. */
+export const DISTS = 'dists';
+/** Of Debian, in a suite, and in a flat archive beside `Packages`. */
+export const RELEASES = ['InRelease', 'Release'] as const;
 /** Of RPM, below the directory of the repository. */
 export const REPODATA = 'repodata';
 export const REPOMD = `${REPODATA}/repomd.xml`;
@@ -13,6 +17,12 @@ export const PACKUMENTS = ['index.json', 'package.json'] as const;
 /** Of Python, below the directory of the index; in it a directory for each project, with some of the pages. */
 export const SIMPLE = 'simple';
 export const PAGES = ['index.html', 'index.v1_html', 'index.json', 'index.v1_json'] as const;
+
+/** A directory has one of these entries, or else no repository begins in it. */
+const NAMES = [DISTS, ...RELEASES, REPODATA, ...PACKUMENTS, SIMPLE] as const;
+export const INDEX_NAMES: ReadonlySet<ByteString> = new Set(NAMES);
+/** Where a repository is looked for, from its directory on. */
+export type IndexPlace = (typeof NAMES)[number] | typeof REPOMD;
 
 const PACKAGE = /\.(?:u?deb|ddeb|dsc|d?rpm|tgz|whl|egg|orig\.tar\.\w+|debian\.tar\.\w+|diff\.gz|tar\.(?:gz|xz|bz2)|zip)$/;
 const INDEX_DIRECTORY = /(?:^|\/)(?:dists|repodata|simple|project)\//;

@@ -3,6 +3,7 @@ import type { JudgedEntry, StoredTree } from '../../core/gate.ts';
 import { type ByteString, DIRECTORY } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
 import { hexOfId } from '../claims/entry-id.ts';
+import { DISTS, RELEASES } from '../claims/index-files.ts';
 
 export interface Suite {
   readonly path: ByteString;
@@ -13,11 +14,10 @@ export interface Suite {
 
 /** `dists/stable/updates` is the deepest that archives have. */
 const DEEPEST = 3;
-const RELEASES = ['InRelease', 'Release'];
 
 /** Each suite once, also when symlinks lead to it. @param archive the directory that `dists` is in */
 export async function* suitesOf(tree: StoredTree, archive: ByteString): AsyncGenerator<Suite> {
-  yield* below(tree, joinBytes(archive, 'dists'), DEEPEST, new Set());
+  yield* below(tree, joinBytes(archive, DISTS), DEEPEST, new Set());
 }
 
 async function* below(tree: StoredTree, directory: ByteString, levels: number, met: Set<string>): AsyncGenerator<Suite> {
