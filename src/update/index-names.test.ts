@@ -135,7 +135,7 @@ let count = 0;
 function apply(root: string, { kind, at, to }: { kind: string; at: readonly string[]; to: readonly string[] }): string[] {
   const file = join(root, ...at);
   if (kind === 'remove') {
-    const isThere = lstatSync(file, { throwIfNoEntry: false }) !== undefined && isReal(root, at);
+    const isThere = isReal(root, at) && lstatSync(file, { throwIfNoEntry: false }) !== undefined;
     if (isThere) rmSync(file, { recursive: true });
     return isThere ? [at.join('/')] : [];
   }
