@@ -58,8 +58,11 @@ test('a note that another home planted neither changes what is updated nor is it
   };
   writeFileSync(path, JSON.stringify(planted));
   const { stdout } = program.succeeds('recover', '--all', ...FROM);
-  assert.match(stdout, /shardctl add '\/etc; rm -r \/'/);
+  assert.match(stdout, /`shardctl add '\/etc; rm -r \/'/);
   program.fails(40, /where/, 'update', 'deb');
+  rmSync(path);
+  const again = program.succeeds('recover', '--all', ...FROM, '--home', program.path('again')).stdout;
+  assert.match(again, /^deb: its filters are not known any more, nor where it came from: `shardctl --home \S+ add DIR --name deb`/m);
 });
 
 test('the very first run leaves a note, too, on the peer that it makes', { skip: sample() }, () => {

@@ -138,7 +138,9 @@ function demandIn(known: NotedRepository | undefined): Partial<Demand> {
 
 /** Where the files are, and which of them are meant, is for a person to say: the note may be somebody else's. */
 function howToGoOn({ repository }: Recovered, known: NotedRepository | undefined, hasSource: boolean): string[] {
-  if (known !== undefined) return [`${repository} goes on with, as its home noted: ${addCommand(repository, known)}`];
+  // A home that was recovered itself, and was not told since, has noted none.
+  if (known !== undefined && known.source.length > 0)
+    return [`${repository} goes on with, as its home noted: \`${addCommand(repository, known)}\``];
   const filters = `its filters are not known any more`;
   if (hasSource) return [`${repository}: ${filters}`];
   return [
