@@ -11,6 +11,8 @@ import { isObject, jsonObject, wholeBytes } from '../text/whole-text.ts';
 const DISTRIBUTION = /\.(?:whl|egg|zip|tar|tar\.(?:gz|bz2|xz|lz|lzma)|tgz|tbz|txz|tlz)$/i;
 
 const MOST_BYTES = 128 * 1024 ** 2;
+/** No project has a million files; a stranger's 128 MiB of the shortest links are 13 million. */
+const MOST_LINKS = 1_000_000;
 
 export interface Place {
   /** The directory that `simple` is in. */
@@ -63,6 +65,7 @@ async function htmlLinks(bytes: AsyncIterable<Uint8Array>): Promise<readonly Fil
       const [url = '', fragment = ''] = href.split('#');
       if (url === '' || url.endsWith('/')) return;
       const [algorithm = '', hex = ''] = fragment.split('=');
+      if (links.length === MOST_LINKS) throw new UnreadableIndex(`has more than ${MOST_LINKS.toLocaleString('en-US')} links`);
       links.push({ url, algorithm, hex, size: undefined });
     },
     text: () => {},
