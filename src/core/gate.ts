@@ -36,7 +36,7 @@ export interface JudgedTree extends StoredTree {
   readonly passed: StoredTree | undefined;
   /** What readers have now, where that is not `passed`. What it contradicts in the same way is nothing new, and told apart. */
   readonly head: StoredTree | undefined;
-  /** What differs between `passed` and this tree, with everything below a directory that came or went; costs what the difference costs. Nothing when there is no `passed`. */
+  /** What differs between `passed` and this tree, with everything below a directory that came or went; costs what the difference costs. Nothing when there is no `passed`. It may be that an entry among them is the same. */
   changes(): AsyncIterable<PathChange>;
   /** Whether the repository's filters leave out a file at this path, or a directory above it. They know nothing of symlinks. */
   leavesOut(path: ByteString): boolean;
@@ -68,9 +68,9 @@ export interface JudgedEntry {
   readonly mtimeNs: bigint | undefined;
 }
 
-/** An entry that differs: new without `before`, gone without `now`. Symlinks are not followed: of one, `size` is its target's length. */
+/** An entry that differs, with what it was and is: new without `before`, gone without `now`. Symlinks are not followed. */
 export interface PathChange {
   readonly path: ByteString;
-  readonly before: JudgedEntry | undefined;
-  readonly now: JudgedEntry | undefined;
+  readonly before: EntryKind | undefined;
+  readonly now: EntryKind | undefined;
 }

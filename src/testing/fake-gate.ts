@@ -1,7 +1,7 @@
 /** A gate for mirrors of one made-up kind: the file `index`, at the root, names paths, one a line, that must be there. */
 import { join } from 'node:path';
 import { ShardctlError } from '../core/errors.ts';
-import type { GateOrder, JudgedTree } from '../core/gate.ts';
+import type { GateOrder, JudgedTree, PathChange } from '../core/gate.ts';
 import { FILE } from '../core/model.ts';
 import type { Contradiction, Verdict } from '../core/verdict.ts';
 import { accept } from '../maintain/accept.ts';
@@ -20,7 +20,7 @@ export const NOTHING_FOUND: Verdict = {
 
 export class FakeGate {
   /** For each tree that was judged: whether there was one that had been passed, and the paths that differ from it. */
-  readonly asked: { readonly hadPassed: boolean; readonly changed: readonly string[] }[] = [];
+  readonly asked: { readonly hadPassed: boolean; readonly changed: readonly string[]; readonly changes: readonly PathChange[] }[] = [];
 
   order(action: 'hold' | 'warn' = 'hold', by = 'fake'): GateOrder {
     return {
@@ -34,9 +34,9 @@ export class FakeGate {
   }
 
   async #judge(tree: JudgedTree): Promise<Verdict> {
-    const changed: string[] = [];
-    for await (const { path } of tree.changes()) changed.push(path);
-    this.asked.push({ hadPassed: tree.passed !== undefined, changed });
+    const changes: PathChange[] = [];
+    for await (const change of tree.changes()) changes.push(change);
+    this.asked.push({ hadPassed: tree.passed !== undefined, changed: changes.map(({ path }) => path), changes });
     const found = await tree.entry('index');
     const index = found?.kind === FILE ? found : undefined;
     const read: Uint8Array[] = [];

@@ -142,7 +142,7 @@ export function judgedTree(
       for (const path of [...paths].sort()) {
         const [old, now] = [passed.plainEntry(path), tree.plainEntry(path)];
         if (old?.kind !== now?.kind || old === undefined || now === undefined || Buffer.compare(old.id.digest, now.id.digest) !== 0)
-          yield { path, before: old, now };
+          yield { path, before: old?.kind, now: now?.kind };
       }
     },
   };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { SnapshotRecord } from '../core/model.ts';
@@ -8,6 +8,7 @@ import { sampled } from '../testing/depth.ts';
 import { beginEach } from '../testing/each.ts';
 import { FakeGate } from '../testing/fake-gate.ts';
 import { type RunOptions, TestHome } from '../testing/run.ts';
+import { applyEdit, killedRun, sourceEdit } from '../testing/source-edits.ts';
 import { writeTree } from '../testing/tree.ts';
 import { ToldPaths } from './told/told-paths.ts';
 
@@ -69,12 +70,8 @@ test('kinds that are asked for by name are missed in such a tree', async () => {
   assert.deepEqual([gate.asked.length, (await noted())?.hasIndexNames], [1, false]);
 });
 
-const path = fc.array(fc.constantFrom('a', 'b', 'c', 'index'), { minLength: 1, maxLength: 3 });
-/** Names of indexes are rare: else nearly every tree has one. */
-const rare = fc.oneof({ weight: 6, arbitrary: path.map((names) => names.map((name) => (name === 'index' ? 'd' : name))) }, path);
-const edit = fc.record({ kind: fc.constantFrom('write', 'write', 'remove', 'link', 'rename', 'mkdir'), at: rare, to: rare });
 const step = fc.record({
-  edits: fc.array(edit, { maxLength: 4 }),
+  edits: fc.array(sourceEdit, { maxLength: 4 }),
   how: fc.constantFrom('all', 'all', 'told', 'told', 'checksum', 'ungated', 'killed', 'other gate'),
 });
 
@@ -87,7 +84,7 @@ test('whatever happens, the note of each snapshot says what a look at all names 
       try {
         for (const { edits, how } of steps) {
           const told = new ToldPaths();
-          for (const one of edits) for (const changed of apply(source, one)) told.tell(changed, true);
+          for (const one of edits) for (const changed of applyEdit(source, one)) told.tell(changed, true);
           const before = (await newest(its))?.number;
           const judged = gate.asked.length;
           const order = how === 'other gate' ? gate.order('warn', `other ${judged}`) : gate.order('warn');
@@ -96,7 +93,7 @@ test('whatever happens, the note of each snapshot says what a look at all names 
             ...(how === 'told' ? { told } : {}),
             trust: { ignoreCtime: false, ignoreInode: false, checksum: how === 'checksum' },
           };
-          if (how === 'killed') await killed(its, source, options);
+          if (how === 'killed') await killedRun(its, source, options);
           await its.add(source, options);
           const snapshot = await newest(its);
           if (snapshot?.number === before || how === 'ungated') continue;
@@ -113,54 +110,9 @@ test('whatever happens, the note of each snapshot says what a look at all names 
   );
 });
 
-/** A run that ends when it has stored its first shard, or before its commit. */
-async function killed(its: TestHome, source: string, options: RunOptions): Promise<void> {
-  const controller = new AbortController();
-  await its
-    .add(source, { ...options, signal: controller.signal }, ({ type }) => {
-      if (type === 'import') controller.abort(new Error('killed'));
-    })
-    .catch(() => {});
-}
-
 function namesIn(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => [
     entry.name,
     ...(entry.isDirectory() ? namesIn(join(directory, entry.name)) : []),
   ]);
-}
-
-let count = 0;
-/** @returns what has changed, as it is told */
-function apply(root: string, { kind, at, to }: { kind: string; at: readonly string[]; to: readonly string[] }): string[] {
-  const file = join(root, ...at);
-  if (kind === 'remove') {
-    const isThere = isReal(root, at) && lstatSync(file, { throwIfNoEntry: false }) !== undefined;
-    if (isThere) rmSync(file, { recursive: true });
-    return isThere ? [at.join('/')] : [];
-  }
-  if (kind === 'rename') {
-    const target = join(root, ...to);
-    if (!isReal(root, at) || !isReal(root, to) || !existsSync(file) || existsSync(target) || target.startsWith(`${file}/`)) return [];
-    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) return [];
-    mkdirSync(dirname(target), { recursive: true });
-    renameSync(file, target);
-    return [at.join('/'), at[0] as string, to[0] as string];
-  }
-  if (!isReal(root, at)) return [];
-  rmSync(file, { recursive: true, force: true });
-  mkdirSync(dirname(file), { recursive: true });
-  if (kind === 'mkdir') mkdirSync(file);
-  else if (kind === 'link') symlinkSync('..', file);
-  // The fake judge takes every line of `index` for a path.
-  else writeFileSync(file, at.at(-1) === 'index' ? '' : `content ${count++}`);
-  return [at[0] as string];
-}
-
-/** Whether all above it are directories, or nothing. */
-function isReal(root: string, at: readonly string[]): boolean {
-  return at.slice(0, -1).every((_, depth) => {
-    const stat = lstatSync(join(root, ...at.slice(0, depth + 1)), { throwIfNoEntry: false });
-    return stat === undefined || stat.isDirectory();
-  });
 }

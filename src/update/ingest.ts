@@ -15,6 +15,7 @@ import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { assertSameSource } from '../source/source.ts';
 import { ShardSink } from '../storing/shard-sink.ts';
 import { emptyOwnSpool } from '../storing/spool.ts';
+import { ChangesSinceParent } from './changes-since-parent.ts';
 import { commit } from './commit.ts';
 import { compare } from './compare/compare.ts';
 import { resume } from './compare/resume.ts';
@@ -76,8 +77,10 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     compared: parent?.entries !== undefined,
     stopAtOnce: true,
   });
+  const changes = request.gate && new ChangesSinceParent();
   const onRemoved = (path: ByteString, kind: EntryKind) => {
     deletions.note();
+    changes?.noteRemoved(path, kind);
     if (itemize) emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const number = (parent?.snapshot.number ?? 0) + 1;
@@ -96,7 +99,15 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   const filled = tally.filled(takeOver(imported, base));
   const told = itemize ? itemized(filled, { metadata, checksum: trust.checksum, parent: nodes }, emit) : filled;
   const before = { base: base?.another(), treeBefore: parent?.entries && parseCid(parent.snapshot.tree), readNode };
-  const linked = link(told, { profile, metadata, root, rootDiffers: start.rootDiffers, ...before, entries });
+  const linked = link(told, {
+    profile,
+    metadata,
+    root,
+    rootDiffers: start.rootDiffers,
+    ...before,
+    entries,
+    onLeave: (left) => changes?.noteLeft(left),
+  });
 
   try {
     let step = await linked.next();
@@ -113,7 +124,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     const unchanged = tree === undefined || isParents;
     const snapshot = unchanged
       ? await keepHead(run, start, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, packed: sink.packed, ledger, usableShards, pending });
+      : await commit({ run, parent, number, tree, tally, changes, packed: sink.packed, ledger, usableShards, pending });
     await pending.drop();
     return summarize(snapshot, start, { unchanged, tally, removed: deletions.removed, sink }, control);
   } catch (error) {

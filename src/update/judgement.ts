@@ -1,7 +1,7 @@
 /** What the gate says of the tree of a run, and what becomes of its snapshot then. */
 
 import { ShardctlError } from '../core/errors.ts';
-import type { Gate, GateOrder } from '../core/gate.ts';
+import type { Gate, GateOrder, PathChange } from '../core/gate.ts';
 import { type BlockId, isHeld, type SnapshotRecord } from '../core/model.ts';
 import { hasOnlyThoseOf, type Judgement, type Verdict } from '../core/verdict.ts';
 import { parseCid } from '../dag/cid.ts';
@@ -11,17 +11,24 @@ import { treeToJudge } from '../read/tree/stored-tree.ts';
 import type { IngestRun } from './ingest-run.ts';
 import { compileFilter } from './scan/filter.ts';
 
+/** What differs from the tree of the parent; undefined for more than can be told. */
+export interface Since {
+  readonly parent: SnapshotRecord;
+  readonly changes: readonly PathChange[] | undefined;
+}
+
 /**
  * Judges a tree whose shards are placed.
+ * @param since where this is known: if the parent was passed, the two trees need not be compared
  * @throws ShardctlError when the tree cannot be judged: then there is no snapshot, as nobody knows what would be published
  */
-export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId): Promise<Judgement> {
+export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId, since?: Since): Promise<Judgement> {
   const { repository } = run.request;
   const { index } = run.home;
   const before = index.snapshots(repository);
   const passed = before.findLast((snapshot) => isPassed(snapshot, gate));
   const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
-  const trees = { root, passed, head: head?.tree === passed?.tree ? undefined : head };
+  const trees = { root, passed, head: head?.tree === passed?.tree ? undefined : head, since };
   const verdict = await verdictOn(run, gate.judge, trees).catch((error: unknown) => {
     if (gate.isByName || !isOutOfReach(error)) throw error;
     tellUnjudged(run, error as ShardctlError, before.at(-1));
@@ -90,15 +97,17 @@ interface Trees {
   readonly root: BlockId;
   readonly passed: SnapshotRecord | undefined;
   readonly head: SnapshotRecord | undefined;
+  readonly since: Since | undefined;
 }
 
-async function verdictOn(run: IngestRun, judge: Gate, { root, passed, head }: Trees): Promise<Verdict> {
+async function verdictOn(run: IngestRun, judge: Gate, { root, passed, head, since }: Trees): Promise<Verdict> {
   const { signal } = run.control;
   const blocks = placedBlocks(run.home.index, run.home.peers, { signal });
   const shown = head && parseCid(head.tree);
   const { leavesOut } = compileFilter(run.request.filters);
+  const known = since?.parent.tree === passed?.tree ? since?.changes : undefined;
   const against = async (before: BlockId | undefined) =>
-    await judge(treeToJudge({ root, passed: before, head: shown, blocks, signal, leavesOut }), signal);
+    await judge(treeToJudge({ root, passed: before, head: shown, known, blocks, signal, leavesOut }), signal);
   try {
     if (passed === undefined) return await against(undefined);
     return await against(parseCid(passed.tree)).catch((error: unknown) => {

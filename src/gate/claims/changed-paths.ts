@@ -28,12 +28,12 @@ export class ChangedPaths {
     if (tree.passed === undefined) return undefined;
     const changed = new ChangedPaths();
     for await (const { path, before, now } of tree.changes()) {
-      if (before !== undefined && before.kind !== DIRECTORY) {
+      if (before !== undefined && before !== DIRECTORY) {
         changed.#disturbed.add(path);
         if (!isIndex(path)) changed.hasDisturbed = true;
-        if (before.kind === SYMLINK) changed.hasSymlinks = true;
+        if (before === SYMLINK) changed.hasSymlinks = true;
       }
-      if (now !== undefined && now.kind !== DIRECTORY) changed.arrived.push(path);
+      if (now !== undefined && now !== DIRECTORY) changed.arrived.push(path);
       changed.#noteAbove(path);
       if (Math.max(changed.#disturbed.size, changed.directories.size, changed.arrived.length) > MOST_PATHS) return undefined;
     }

@@ -10,7 +10,7 @@ import { KeptBlocks } from '../blocks/kept-blocks.ts';
 import type { DecodedNode } from './decoded-nodes.ts';
 import { dataOf } from './file-data.ts';
 import { Repetition } from './repetition.ts';
-import { linksOf, NotInTree, readEntry, type TreeEntry } from './tree.ts';
+import { linksOf, NotInTree, readEntry } from './tree.ts';
 import { treeChanges } from './tree-changes.ts';
 import { type FoundEntry, TreePaths } from './tree-paths.ts';
 
@@ -101,6 +101,8 @@ export interface TreesToJudge {
   readonly passed: BlockId | undefined;
   /** Root of the head's tree, where it is another one. */
   readonly head?: BlockId | undefined;
+  /** What differs between `passed` and this tree, where somebody knows that: the two are not compared then. */
+  readonly known?: readonly PathChange[] | undefined;
   readonly blocks: Blocks;
   readonly signal: AbortSignal;
   /** See core/gate.ts; absent where there are no filters. */
@@ -108,16 +110,17 @@ export interface TreesToJudge {
 }
 
 /** The tree that is to be judged, with the one that was passed before. */
-export function treeToJudge({ root, passed, head, blocks: stored, signal, leavesOut = () => false }: TreesToJudge): JudgedTree {
+export function treeToJudge({ root, passed, head, known, blocks: stored, signal, leavesOut = () => false }: TreesToJudge): JudgedTree {
   const blocks = new KeptBlocks(stored);
   const paths = new TreePaths();
   const tree = new TreeInShards(root, blocks, paths);
   async function* changes(): AsyncGenerator<PathChange> {
     if (passed === undefined) return;
+    if (known !== undefined) return yield* known;
     const [older, newer] = [await readEntry(passed, blocks), await readEntry(root, blocks)];
     for await (const change of treeChanges(older, newer, { blocks, signal })) {
       const { path, old, now } = change;
-      yield { path, before: old && judged(blockOf(old), path), now: now && judged(blockOf(now), path) };
+      yield { path, before: old?.kind, now: now?.kind };
     }
   }
   return {
@@ -129,11 +132,6 @@ export function treeToJudge({ root, passed, head, blocks: stored, signal, leaves
     changes,
     leavesOut,
   };
-}
-
-function blockOf({ codec, digest, kind, content }: TreeEntry): EntryBlock {
-  if ('links' in content) return { codec, digest, kind, node: content, rawBytes: 0 };
-  return { codec, digest, kind, node: undefined, rawBytes: content.data.length };
 }
 
 function judged({ codec, digest, kind, node, rawBytes }: EntryBlock, at: ByteString): JudgedEntry {

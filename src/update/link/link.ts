@@ -30,6 +30,8 @@ export interface LinkOptions {
   readonly treeBefore: BlockId | undefined;
   /** A block of the parent's tree, by its digest. Throws ShardctlError when no peer gives it. */
   readonly readNode: (digest: Uint8Array) => Promise<Uint8Array>;
+  /** Told of each directory when all its entries, and what is below it, are as they will be in the tree. */
+  readonly onLeave?: (directory: Directory) => void;
   /** Where this snapshot's entries go. `copy` where the walk recalls all of the parent's entries: no other one knows a subtree that is the same. */
   readonly entries: Pick<EntriesWriter, 'enter' | 'leave'> & Partial<Pick<EntriesWriter, 'copy'>>;
 }
@@ -63,6 +65,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
       const { directory } = step;
       const before = mayBeHamt(directory, options.profile) ? await hamtBefore(directory, options) : undefined;
       tree = close(directory, options, blocks, before);
+      options.onLeave?.(directory);
       options.entries.leave(directory);
       if (blocks.length >= BATCH_BYTES) yield ownBlocks(blocks.take());
     }
