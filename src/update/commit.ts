@@ -31,7 +31,7 @@ export interface Commit {
   readonly number: number;
   readonly tree: Tree;
   readonly tally: Tally;
-  /** Since the parent; there where the gate is to judge. */
+  /** Since the parent; there where the gate is to judge, and the source was compared with the parent. */
   readonly changes: ChangesSinceParent | undefined;
   readonly packed: ShardSink['packed'];
   readonly ledger: Ledger;
@@ -107,7 +107,7 @@ async function judged({ run, parent, number, tree, tally, changes }: Commit, gat
   // Where this run goes on with what another has left, or files could not be read or changed under its hands, the stored trees are compared.
   const { unreadable, vanished, changed } = tally.problems;
   const isPlain = tally.resumedFiles + unreadable + vanished + changed === 0;
-  const since = parent?.entries !== undefined && isPlain ? { parent: parent.snapshot, changes: changes?.all } : undefined;
+  const since = parent !== undefined && isPlain ? { parent: parent.snapshot, changes: changes?.all } : undefined;
   return { ...(await judgementOf(run, gate, tree.root, since)), ...(named === undefined ? {} : { hasIndexNames: named }) };
 }
 

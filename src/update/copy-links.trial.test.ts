@@ -71,7 +71,8 @@ function resolved(root: string, to: string, origin = '', way: readonly string[] 
 
 function realPath(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    // As the kernel has it: the other one takes `a/..` for nothing, although `a` may be a symlink.
+    return realpathSync.native(path);
   } catch {
     return undefined;
   }

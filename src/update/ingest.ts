@@ -77,7 +77,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     compared: parent?.entries !== undefined,
     stopAtOnce: true,
   });
-  const changes = request.gate && new ChangesSinceParent();
+  const changes = request.gate && parent?.entries && new ChangesSinceParent();
   const onRemoved = (path: ByteString, kind: EntryKind) => {
     deletions.note();
     changes?.noteRemoved(path, kind);
