@@ -27,7 +27,7 @@ class World {
   readonly living = new Set<number>();
   readonly path = join(this.dir, 'peer');
 
-  async begin(pid: number): Promise<Run> {
+  async begin(pid: number, layout: 'car' | 'blockstore' = 'car'): Promise<Run> {
     this.living.add(pid);
     const processes: LockOptions['processes'] = {
       self: () => ({ pid, host: 'h', scope: 's', started: String(pid) }),
@@ -37,7 +37,7 @@ class World {
     const lock = await SharedLock.acquire(join(this.dir, 'lock'), { command: 'add', waitMs: 1000, processes, now: Date.now });
     lock.share();
     const space = new PromisedSpace(lock, join(this.dir, 'runs'));
-    const options = { owner: TEST_OWNER, name: 'disk1', path: this.path, layout: 'car' as const, capacity: CAPACITY, space };
+    const options = { owner: TEST_OWNER, name: 'disk1', path: this.path, layout, capacity: CAPACITY, space };
     return { pid, lock, space, peer: await LocalPeer.create(options) };
   }
 
@@ -119,3 +119,27 @@ test('a run sees in its next metric what another has put there since, and what i
   world.living.delete(2);
   assert.equal(await free(one), CAPACITY - shard.carBytes, 'the promise of a run that has died does not count');
 });
+
+for (const layout of ['car', 'blockstore'] as const) {
+  test(`${layout}: a shard that a run puts there counts once, also while all are added up again because another run puts some`, async () => {
+    const world = new World();
+    const [one, two] = [await world.begin(1, layout), await world.begin(2, layout)];
+    let there = 0;
+    for (const shard of SHARDS.slice(0, 4)) {
+      let isThere = false;
+      const putting = put(one, shard).finally(() => {
+        isThere = true;
+      });
+      while (!isThere) {
+        two.space.promise('disk1', 1).release();
+        await one.peer.metric();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.ok(await putting);
+      there += shard.carBytes;
+      assert.equal((await one.peer.metric()).usedBytes, there);
+    }
+    one.lock.release();
+    two.lock.release();
+  });
+}

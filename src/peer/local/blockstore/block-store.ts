@@ -36,7 +36,7 @@ export class BlockStore implements ShardStore {
   readonly #pins: string;
   readonly #files: BlockFiles;
   readonly #marks: MarkFiles;
-  readonly #used = new UsedBytes(() => this.#sumSizes());
+  readonly #used = new UsedBytes(() => this.#sizes());
   /** Ends when the last change of this process ends: they are made one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -60,7 +60,6 @@ export class BlockStore implements ShardStore {
       await this.usedBytes();
       await beforeCopy();
       await this.#finishRemovals();
-      const replaced = (await this.#pinned(shard.cid)) ?? 0;
       for (let write = 1; ; write++) {
         await this.#files.write(shard, how);
         // Read back before the pin is written, because the pin will say that all blocks are here.
@@ -76,7 +75,7 @@ export class BlockStore implements ShardStore {
         if (await this.#files.restore(digestsOf(manifest.blocks, manifest.nodes))) break;
         if (write === WRITES) throw new ShardctlError('IO', `blocks of ${shard.label} (${shard.cid}) go as fast as they are written`);
       }
-      this.#used.add(shard.carBytes - replaced);
+      this.#used.note(shard.cid, shard.carBytes);
     });
   }
 
@@ -112,8 +111,7 @@ export class BlockStore implements ShardStore {
   remove(cid: string): Promise<'removed' | 'kept'> {
     return this.#alone(async () => {
       await this.usedBytes();
-      const bytes = await this.#pinned(cid);
-      if (bytes !== undefined) {
+      if ((await this.#pinned(cid)) !== undefined) {
         await renameIfThere(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
         await syncPath(this.#pins);
         // Another home may have marked the shard and seen its pin meanwhile.
@@ -122,7 +120,7 @@ export class BlockStore implements ShardStore {
           await syncPath(this.#pins);
           return 'kept';
         }
-        this.#used.add(-bytes);
+        this.#used.note(cid, 0);
       }
       await this.#finishRemovals();
       return 'removed';
@@ -219,10 +217,10 @@ export class BlockStore implements ShardStore {
     return join(this.#pins, shardName(cid));
   }
 
-  async #sumSizes(): Promise<number> {
-    let bytes = 0;
-    for await (const cid of this.list()) bytes += (await this.#pinned(cid)) ?? 0;
-    return bytes;
+  async #sizes(): Promise<Map<string, number>> {
+    const sizes = new Map<string, number>();
+    for await (const cid of this.list()) sizes.set(cid, (await this.#pinned(cid)) ?? 0);
+    return sizes;
   }
 
   #alone<T>(change: () => Promise<T>): Promise<T> {

@@ -25,7 +25,7 @@ const LEAVING = 'leaving.';
 export class CarStore implements ShardStore {
   readonly #path: string;
   readonly #marks: MarkFiles;
-  readonly #used = new UsedBytes(() => this.#sumSizes());
+  readonly #used = new UsedBytes(() => this.#sizes());
   #swept: Promise<void> | undefined;
 
   constructor(path: string, marks: MarkFiles) {
@@ -46,7 +46,6 @@ export class CarStore implements ShardStore {
   async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
     const path = this.#pathOf(shard.cid);
     await this.usedBytes();
-    const replaced = (await this.sizeOf(shard.cid)) ?? 0;
     await makeDirectory(dirname(path));
     const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([
       import('./car-writer.ts'),
@@ -64,7 +63,7 @@ export class CarStore implements ShardStore {
       await copyCar(shard, { temporary, path, signal, throttle });
     }
     await syncPath(dirname(path));
-    this.#used.add(shard.carBytes - replaced);
+    this.#used.note(shard.cid, shard.carBytes);
   }
 
   async confirm(cid: string): Promise<boolean> {
@@ -114,8 +113,7 @@ export class CarStore implements ShardStore {
   async remove(cid: string): Promise<'removed' | 'kept'> {
     const path = this.#pathOf(cid);
     await this.usedBytes();
-    const bytes = await this.sizeOf(cid);
-    if (bytes === undefined) return 'removed';
+    if ((await this.sizeOf(cid)) === undefined) return 'removed';
     const aside = join(this.#path, 'tmp', `${LEAVING}${cid}.${randomUUID()}`);
     await makeDirectory(dirname(aside));
     await renameIfThere(path, aside);
@@ -127,7 +125,7 @@ export class CarStore implements ShardStore {
     await rm(aside, { force: true });
     // Both folders: otherwise a power cut could bring the shard back, and no home would know of it.
     for (const folder of [dirname(aside), dirname(path)]) await syncPath(folder);
-    this.#used.add(-bytes);
+    this.#used.note(cid, 0);
     return 'removed';
   }
 
@@ -157,10 +155,10 @@ export class CarStore implements ShardStore {
     return join(this.#path, 'shards', shardName(cid).slice(-3, -1), `${cid}${EXTENSION}`);
   }
 
-  async #sumSizes(): Promise<number> {
-    let bytes = 0;
-    for await (const cid of this.list()) bytes += (await this.sizeOf(cid)) ?? 0;
-    return bytes;
+  async #sizes(): Promise<Map<string, number>> {
+    const sizes = new Map<string, number>();
+    for await (const cid of this.list()) sizes.set(cid, (await this.sizeOf(cid)) ?? 0);
+    return sizes;
   }
 }
 

@@ -1,28 +1,56 @@
-/** Bytes that the shards of a local peer take: added up once, and kept up to date with what this process does. After a failure they are added up anew: the disk may be back. */
+/**
+ * Bytes that the shards of a local peer take: added up once, and kept up to date with what this process does. After a failure they are
+ * added up anew: the disk may be back.
+ *
+ * What each shard takes is kept, and not only the sum: where other runs put shards there, too, all are added up again while this process
+ * is putting one, and nobody could say afterwards whether that one was among them.
+ */
 export class UsedBytes {
-  readonly #sum: () => Promise<number>;
-  #known: Promise<number> | undefined;
+  readonly #sizes: () => Promise<Map<string, number>>;
+  #known: Promise<Known> | undefined;
 
-  /** @param sum looks at every shard */
-  constructor(sum: () => Promise<number>) {
-    this.#sum = sum;
+  /** @param sizes looks at every shard: CIDs, and bytes that each takes */
+  constructor(sizes: () => Promise<Map<string, number>>) {
+    this.#sizes = sizes;
   }
 
   /** @param isAnew adds up again, as somebody else may have added something */
-  get(isAnew = false): Promise<number> {
-    return isAnew || this.#known === undefined ? this.#keep(this.#sum()) : this.#known;
+  async get(isAnew = false): Promise<number> {
+    return (await this.#get(isAnew)).sum;
   }
 
-  /** Chained and not awaited, so that of two puts at once each is added to the other's result. */
-  add(bytes: number): void {
-    void this.#keep(this.get().then((used) => used + bytes));
-  }
-
-  #keep(used: Promise<number>): Promise<number> {
-    this.#known = used;
-    used.catch(() => {
-      if (this.#known === used) this.#known = undefined;
+  /** Chained and not awaited, so that what is being added up at this moment has it, too. @param bytes that the shard takes now: 0 when it is gone */
+  note(cid: string, bytes: number): void {
+    const noted = this.#get(false).then((known) => {
+      known.sum += bytes - (known.sizes.get(cid) ?? 0);
+      if (bytes === 0) known.sizes.delete(cid);
+      else known.sizes.set(cid, bytes);
+      return known;
     });
-    return used;
+    void this.#keep(noted);
   }
+
+  #get(isAnew: boolean): Promise<Known> {
+    return isAnew || this.#known === undefined ? this.#keep(this.#addUp()) : this.#known;
+  }
+
+  async #addUp(): Promise<Known> {
+    const sizes = await this.#sizes();
+    let sum = 0;
+    for (const bytes of sizes.values()) sum += bytes;
+    return { sizes, sum };
+  }
+
+  #keep(known: Promise<Known>): Promise<Known> {
+    this.#known = known;
+    known.catch(() => {
+      if (this.#known === known) this.#known = undefined;
+    });
+    return known;
+  }
+}
+
+interface Known {
+  readonly sizes: Map<string, number>;
+  sum: number;
 }
