@@ -62,7 +62,7 @@ describe('an IPFS Cluster that fails', { skip: onlyInAll(withoutCluster()) }, ()
         assert.match(program.succeeds('status').stdout, new RegExp(`! peer "lab\\.${dead}": its Kubo does not answer`));
         assert.match(
           program.ends(42, 'verify', '--replication', '2').stderr,
-          new RegExp(`\\d shards on lab\\.${dead}: .*its Kubo does not answer`),
+          new RegExp(`no answer: peer lab\\.${dead}, \\d shards: .*its Kubo does not answer`),
         );
         assert.match(program.succeeds('status').stdout, /at risk/);
         if (options().length > 0) assert.deepEqual(listing(home.got()), listing(home.source), 'each shard is on another member, too');
