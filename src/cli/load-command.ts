@@ -9,6 +9,8 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   get: () => import('./commands/get.ts'),
   cat: () => import('./commands/cat.ts'),
   ls: () => import('./commands/ls.ts'),
+  find: () => import('./commands/find.ts'),
+  du: () => import('./commands/du.ts'),
   mount: () => import('./commands/mount.ts'),
   serve: () => import('./commands/serve.ts'),
   fetch: () => import('./commands/fetch.ts'),

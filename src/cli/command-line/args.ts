@@ -24,6 +24,8 @@ function withoutCredentials(word: string): string {
 interface Given {
   readonly name: OptionName;
   readonly value: string | undefined;
+  /** As it was written, without a value. */
+  readonly raw: string;
 }
 
 /** A command line that is in order: known command, known options, the right number of arguments. */
@@ -73,8 +75,9 @@ export type Parsed =
 
 /** @throws ShardctlError `USAGE`, its hint naming the help to read */
 export function parseCommandLine(argv: readonly string[]): Parsed {
-  const { words, given } = split(argv);
+  const { words, given: asWritten } = split(argv);
   const command = COMMANDS.find((spec) => `${words.join(' ')} `.startsWith(`${spec.words} `));
+  const given = command === undefined ? asWritten : asWritten.map((one) => ofCommand(one, command, words));
   if (given.some(({ name }) => name === 'version')) return { kind: 'version' };
   if (given.some(({ name }) => name === 'help')) return command === undefined ? { kind: 'help' } : { kind: 'help', command };
   if (command === undefined) throw unknownCommand(words);
@@ -89,6 +92,12 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   if (!isOpen && positionals.length > command.arguments.length)
     throw usage(`one argument too many: "${positionals[command.arguments.length]}"`, command);
   return { kind: 'run', args: new Args(command, positionals, given) };
+}
+
+/** As for ls, du and rsync, `-h` beside something to list is no cry for help. */
+function ofCommand(one: Given, { words, options }: CommandSpec, given: readonly string[]): Given {
+  const isHuman = one.raw === '-h' && options.includes('human-readable') && given.length > words.split(' ').length;
+  return isHuman ? { ...one, name: 'human-readable' } : one;
 }
 
 /** An empty argument is a variable that was not set, and is never taken for the current directory. */
@@ -118,7 +127,7 @@ function split(argv: readonly string[]): { words: string[]; given: Given[] } {
     const args = withValues(argv);
     for (const token of parseArgs({ args, options, allowPositionals: true, strict: true, tokens: true }).tokens) {
       if (token.kind === 'positional') words.push(token.value);
-      if (token.kind === 'option') given.push({ name: token.name as OptionName, value: token.value });
+      if (token.kind === 'option') given.push({ name: token.name as OptionName, value: token.value, raw: token.rawName });
     }
   } catch (error) {
     const command = COMMANDS.find((spec) => `${argv.join(' ')} `.startsWith(`${spec.words} `));
@@ -132,6 +141,9 @@ const OPTIONAL = new Set(
   Object.entries<OptionSpec>(OPTIONS).flatMap(([name, { isValueOptional }]) => (isValueOptional === true ? [`--${name}`] : [])),
 );
 
+/** Options whose value may begin with a minus and a digit. */
+const NEGATIVE = new Set(['--replication', '--size']);
+
 /** Options whose value may be a rule, for example `- *.tmp`. */
 const RULES = new Set(['--exclude', '--include']);
 
@@ -140,7 +152,7 @@ function withValues(argv: readonly string[]): string[] {
   // `config replication -1`: the value is moved behind `--`, as Node would take it for an option.
   const last: string[] = [];
   for (const arg of argv) {
-    if (/^-\d/.test(arg) && out.at(-1) === '--replication') out[out.length - 1] += `=${arg}`;
+    if (/^-\d/.test(arg) && NEGATIVE.has(out.at(-1) ?? '')) out[out.length - 1] += `=${arg}`;
     else if (/^-\d/.test(arg) && out.at(-1) === 'replication' && !argv.includes('--')) last.push(arg);
     // No option begins with "- ", and a rule that excludes does.
     else if (arg.startsWith('- ') && RULES.has(out.at(-1) ?? '')) out[out.length - 1] += `=${arg}`;

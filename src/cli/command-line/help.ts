@@ -27,7 +27,8 @@ export async function helpText(command: CommandSpec | undefined, columns: number
     describe(command.options, 'Options of this command:');
   }
   describe(COMMON, undefined);
-  return `${await page.getHelp()}\n`;
+  // yargs takes a digit for the name of a long option, unless it is told of types, which it would print.
+  return `${(await page.getHelp()).replaceAll(/, --(\d) /g, ', -$1  ')}\n`;
 
   function describe(names: readonly OptionName[], group: string | undefined): void {
     for (const name of names) {

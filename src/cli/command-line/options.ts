@@ -19,7 +19,10 @@ export const OPTIONS = {
   version: { help: 'show the version' },
 
   // add
-  name: { value: 'NAME', help: "the repository's or the peer's name [last part of the path]" },
+  name: {
+    value: 'NAME',
+    help: "the repository's or the peer's name [last part of the path]; find: a pattern such as '*.deb', may be repeated",
+  },
   'root-only': { short: 'Q', help: "print nothing but the tree's root CID" },
   'no-metadata': { help: 'leave out mode and mtime: roots are then those of `ipfs add -r --hidden`' },
   'cid-profile': { value: 'PROFILE', help: 'unixfs-v1-2025 or unixfs-v0-2015 [unixfs-v1-2025]' },
@@ -132,6 +135,14 @@ export const OPTIONS = {
   'at-risk': { help: 'only the shards that are on fewer peers than asked for, worst first; ends with 46 when there are any' },
   shards: { help: 'one line for each shard: who should have it, and who has' },
   long: { short: 'l', help: 'with mode, size, time and CID' },
+  recursive: { short: 'R', help: 'go down into directories' },
+  'human-readable': { help: 'sizes as people read them; -h for short, where a REF is given' },
+  print0: { short: '0', help: 'end each line by NUL, and write names as they are' },
+  type: { value: 'f|d|l', help: 'files, directories or symlinks; several with commas [all]' },
+  size: { value: '[+|-]SIZE', help: 'files of this size, or of more (+1M) or less (-500KB); may be repeated' },
+  newer: { value: 'AGE|DATE', help: 'what was modified later than that: 7d for a week ago, or 2026-11-25' },
+  'max-depth': { short: 'd', value: 'N', help: 'tell of no directory further down than this [all]' },
+  summarize: { short: 's', help: 'tell of the whole alone, as -d 0' },
   'read-data': {
     value: '[=N/T|=P%]',
     isValueOptional: true,

@@ -82,8 +82,26 @@ export const COMMANDS: readonly CommandSpec[] = [
     words: 'ls',
     arguments: ['REF[/PATH]'],
     summary: 'list a directory',
-    options: ['long'],
-    examples: ['shardctl ls -l debian/pool/main', 'shardctl ls debian@2026-11-25/pool'],
+    options: ['long', 'recursive', 'human-readable', 'print0'],
+    examples: ['shardctl ls -lh debian/pool/main', 'shardctl ls -R debian@2026-11-25/pool'],
+  },
+  {
+    words: 'find',
+    arguments: ['REF[/PATH]…'],
+    summary: 'list what is in trees by name, kind, size or time',
+    options: ['name', 'type', 'size', 'newer', 'long', 'human-readable', 'print0'],
+    examples: [
+      "shardctl find debian/pool --name '*.deb' --size +100M -lh",
+      'shardctl find debian --type f --newer 7d',
+      "shardctl find debian@7 --name 'Release*' -0 | xargs -0 -n 1 shardctl cat",
+    ],
+  },
+  {
+    words: 'du',
+    arguments: ['REF[/PATH]…'],
+    summary: 'count the bytes of the files below each directory',
+    options: ['max-depth', 'summarize', 'human-readable', 'print0'],
+    examples: ['shardctl du -h -d 1 debian', 'shardctl du -s debian@6/pool debian/pool'],
   },
   ...COPIES_COMMANDS,
   {

@@ -54,7 +54,7 @@ test('what was added comes back with names, bytes, modes and times', { skip: sam
   program.succeeds('get', 'mirror@1/ms/index.json', '-o', 'one.json');
   assert.deepEqual(readFileSync(program.path('one.json')), readFileSync(join(source, 'ms/index.json')));
   assert.equal(program.succeeds('cat', 'mirror/ms/index.json').stdout, readFileSync(join(source, 'ms/index.json'), 'utf8'));
-  assert.deepEqual(program.succeeds('ls', 'mirror/ms').lines, ['-', 'index.json']);
+  assert.deepEqual(program.succeeds('ls', 'mirror/ms').lines, ['-/', 'index.json']);
   assert.match(program.succeeds('ls', '-l', 'mirror/ms').stdout, /^-rw-r----- +\d+ 2001-09-09 01:46:40\.500000000 \S+ index\.json$/m);
 });
 
@@ -76,7 +76,7 @@ test('a path that is not in the tree is answered with the command that lists the
     const { code, stderr } = program.run(...command, 'mirror@1/ms/nowhere');
     assert.equal(code, 40);
     const [, hint = ''] = /there is no "nowhere" in "ms"; `shardctl (.+)` shows what is there/.exec(stderr) ?? [];
-    assert.match(program.succeeds(...hint.split(' ')).stdout, /^ms$/m);
+    assert.match(program.succeeds(...hint.split(' ')).stdout, /^ms\/$/m);
   }
 });
 
@@ -155,5 +155,5 @@ test('exclude and include rules count in the order in which they are given', { s
   writeFileSync(program.path('rules'), '# comment\n\n+ keep.tmp\n*.tmp\n');
   for (const name of ['keep.tmp', 'drop.tmp', 'drop.log']) writeFileSync(join(source, name), name);
   program.succeeds('add', source, '--exclude-from', 'rules', '--exclude', '/drop.log');
-  assert.deepEqual(program.succeeds('ls', 'mirror').lines, ['@types', 'inherits', 'keep.tmp', 'latest', 'ms']);
+  assert.deepEqual(program.succeeds('ls', 'mirror').lines, ['@types/', 'inherits/', 'keep.tmp', 'latest', 'ms/']);
 });

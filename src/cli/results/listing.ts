@@ -1,10 +1,13 @@
 /** How `ls -l` writes an entry's mode and time. */
-import { DIRECTORY, type EntryKind, SYMLINK } from '../../core/model.ts';
+import { DIRECTORY, type EntryKind, FILE, SYMLINK } from '../../core/model.ts';
 
 const NS_PER_MS = 1_000_000n;
 const NS_PER_SECOND = 1_000_000_000n;
 /** Last millisecond that a Date can hold, in the year 275760. */
 const MOST_DATE_MS = 8_640_000_000_000_000n;
+
+/** As events and results have them. */
+export const KIND_NAMES = { [FILE]: 'file', [DIRECTORY]: 'directory', [SYMLINK]: 'symlink' } as const satisfies Record<EntryKind, string>;
 
 /** `drwxr-sr-x`; without metadata the permissions are unknown: `d?????????`. */
 export function modeText(kind: EntryKind, mode: number | undefined): string {

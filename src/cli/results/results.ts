@@ -18,8 +18,21 @@ import type { RestoreProblems } from '../../restore/restore-report.ts';
 import type { Context } from '../command-line/context.ts';
 
 export type Result =
-  /** One entry of `ls`. `path` is escaped for display, `mtime` is seconds since 1970 with nine decimals. */
-  | { type: 'listing'; path: string; kind: string; size: number; mode?: string; mtime?: string; target?: string; cid: string }
+  /** One entry of `ls`; `path` goes on from the directory that is listed. */
+  | ({ type: 'listing' } & ListedEntry)
+  /** One entry of `find`; `path` begins at the root of the tree of that snapshot. */
+  | ({ type: 'found'; repository: string; number: number } & ListedEntry)
+  /** A line of `du`: what is below a directory, itself included; or a file or symlink alone. `bytes` is of all files, each as often as it comes. */
+  | {
+      type: 'usage';
+      repository: string;
+      number: number;
+      path: string;
+      bytes: number;
+      files: number;
+      directories: number;
+      symlinks: number;
+    }
   /** `newest` is a snapshot newer than the head, which the gate holds back; absent where there is none. */
   | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null; newest?: SnapshotResult }
   | ({ type: 'snapshot'; repository: string } & SnapshotResult)
@@ -145,6 +158,17 @@ export type Result =
   | ({ type: 'orphans' } & Orphans)
   /** One repository that came back. */
   | ({ type: 'recovered'; seconds: number } & Recovered);
+
+/** `path` and `target` are escaped for display, `mtime` is seconds since 1970 with nine decimals, `mode` is octal. */
+export interface ListedEntry {
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly size: number;
+  readonly mode?: string;
+  readonly mtime?: string;
+  readonly target?: string;
+  readonly cid: string;
+}
 
 export interface SnapshotResult {
   /** Contradictions for which the gate holds it back; absent where it does not. */

@@ -14,6 +14,8 @@ import { resolveRef } from '../command-line/ref.ts';
 import { reading } from '../session/session.ts';
 
 export interface OpenTree {
+  /** The reference, as it was given, without slashes at its end. */
+  readonly ref: string;
   readonly snapshot: SnapshotRecord;
   readonly root: BlockId;
   /** Inside the tree; empty for the tree itself. */
@@ -50,10 +52,10 @@ export async function withTrees<T>(
     const shards = placedShards(index, peers, blocks);
     try {
       return await work(
-        found.map(({ snapshot, path }) => {
+        found.map(({ snapshot, path }, at) => {
           const root = parseCid(snapshot.tree);
           const isOwn = snapshot.broughtBy === undefined && (index.repository(snapshot.repository)?.source ?? '') !== '';
-          return { snapshot, root, path, blocks, shards, cidVersion: root.version, isOwn };
+          return { ref: (refs[at] ?? '').replace(/\/+$/, ''), snapshot, root, path, blocks, shards, cidVersion: root.version, isOwn };
         }),
       );
     } catch (error) {

@@ -7,8 +7,9 @@ import { DIRECTORY, FILE, type Root, SYMLINK } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
 import { MemoryBlocks } from '../../testing/memory-blocks.ts';
 import { cat } from '../cat.ts';
-import { type LsEntry, ls } from '../ls.ts';
+import { ls } from '../ls.ts';
 import { linksOf, readEntry, resolve } from './tree.ts';
+import type { WalkedEntry } from './tree-walk.ts';
 
 let dir: string;
 let root: Root;
@@ -31,8 +32,8 @@ before(async () => {
 });
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-async function list(path: string): Promise<LsEntry[]> {
-  const entries: LsEntry[] = [];
+async function list(path: string): Promise<WalkedEntry[]> {
+  const entries: WalkedEntry[] = [];
   for await (const entry of ls({ root, path, blocks, signal })) entries.push(entry);
   return entries;
 }
@@ -47,14 +48,14 @@ test('a listing is sorted by bytes and tells kind, size, mode and target', async
   const entries = await list('a');
   const utf8 = (name: string) => Buffer.from(name).toString('latin1');
   assert.deepEqual(
-    entries.map(({ name }) => name),
+    entries.map(({ path }) => path),
     ['B', 'b', 'large', 'link', utf8('\uFFFD'), utf8('\u{1F600}')],
   );
-  const [, b, file, link] = entries as [LsEntry, LsEntry, LsEntry, LsEntry];
+  const [, b, file, link] = entries as [WalkedEntry, WalkedEntry, WalkedEntry, WalkedEntry];
   assert.deepEqual([b.kind, file.kind, link.kind], [DIRECTORY, FILE, SYMLINK]);
   assert.deepEqual([file.size, file.mode, file.target], [large.length, 0o600, undefined]);
   assert.deepEqual([link.size, link.mode, String(link.target)], [1, undefined, 'b']);
-  assert.equal(file.cid, cidText(await resolve(root, 'a/large', blocks), 1));
+  assert.equal(cidText(file, 1), cidText(await resolve(root, 'a/large', blocks), 1));
 });
 
 test('a HAMT directory lists and resolves as any other', async () => {
@@ -69,7 +70,7 @@ test('a HAMT directory lists and resolves as any other', async () => {
 
 test('listing what is not a directory gives that one entry', async () => {
   assert.deepEqual(
-    (await list('a/large')).map(({ name, size }) => [name, size]),
+    (await list('a/large')).map(({ path, size }) => [path, size]),
     [['large', large.length]],
   );
 });

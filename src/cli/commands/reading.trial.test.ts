@@ -1,0 +1,61 @@
+/** Trees are read by name as files are: by ls, find, du, cat. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { oneIn } from '../../testing/depth.ts';
+import { Program } from '../../testing/program.ts';
+
+const sample = oneIn(3);
+
+let program: Program;
+beforeEach(() => {
+  program = new Program();
+  mkdirSync(program.path('m/pool/main'), { recursive: true });
+  writeFileSync(program.path('m/pool/main/a.deb'), 'a'.repeat(3000));
+  writeFileSync(program.path('m/pool/b.deb'), 'b');
+  writeFileSync(Buffer.concat([Buffer.from(program.path('m/pool/')), Buffer.from('gro\xdf\n', 'latin1')]), '');
+  symlinkSync('b.deb', program.path('m/pool/latest'));
+  program.succeeds('add', 'm', '-q');
+  writeFileSync(program.path('m/new'), '0123456789');
+  program.succeeds('add', 'm', '-q');
+  program.succeeds('tag', 'm@1', 'old', '-q');
+});
+afterEach(() => program.dispose());
+
+test('trees are listed, searched and counted by any name of a snapshot', { skip: sample() }, () => {
+  assert.deepEqual(program.succeeds('ls', '-R', 'm').lines, [
+    'new',
+    'pool/',
+    'pool/b.deb',
+    'pool/gro\\xDF\\n',
+    'pool/latest',
+    'pool/main/',
+    'pool/main/a.deb',
+  ]);
+  assert.match(program.succeeds('ls', '-lhR', 'm/pool').stdout, /^-\S+ +2\.9 KiB \S+ \S+ \S+ main\/a\.deb$/m);
+  assert.match(program.succeeds('ls', '-l', 'm').stdout, /^drwx\S+ +0 \S+ \S+ \S+ pool$/m);
+  assert.deepEqual(program.succeeds('find', 'm@old/pool', 'm@1', '--name', '*.deb').lines, [
+    'm@old/pool/b.deb',
+    'm@old/pool/main/a.deb',
+    'm@1/pool/b.deb',
+    'm@1/pool/main/a.deb',
+  ]);
+  assert.deepEqual(program.succeeds('find', 'm@old', '--name', 'new').lines, []);
+  assert.deepEqual(program.succeeds('du', '-d', '1', 'm').lines, ['3001\tm/pool', '3011\tm']);
+  assert.deepEqual(program.succeeds('du', '-sh', 'm@1', 'm').lines, ['2.9 KiB\tm@1', '2.9 KiB\tm']);
+  const [usage] = program.succeeds('du', '-s', '--json', 'm/pool').lines.map((line) => JSON.parse(line) as object);
+  assert.deepEqual(usage, {
+    ...{ type: 'usage', repository: 'm', number: 2, path: 'pool' },
+    ...{ bytes: 3001, files: 3, directories: 2, symlinks: 1 },
+  });
+  for (const command of ['ls', 'find', 'du', 'cat']) program.fails(40, /no snapshot m@9/, command, 'm@9/pool');
+});
+
+test('with -0 names are what they are, and end in NUL', { skip: sample() }, async () => {
+  const found = program.start('find', 'm', '--name', 'gro*', '-0');
+  const parts: Buffer[] = [];
+  found.stdout?.on('data', (part: Buffer) => parts.push(part));
+  await once(found, 'close');
+  assert.equal(Buffer.concat(parts).toString('latin1'), 'm/pool/gro\xdf\n\0');
+});
