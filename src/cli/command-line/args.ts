@@ -142,7 +142,7 @@ const OPTIONAL = new Set(
 );
 
 /** Options whose value may begin with a minus and a digit. */
-const NEGATIVE = new Set(['--replication', '--size']);
+const NEGATIVE = new Set(['--replication', '--size', '--range']);
 
 /** Options whose value may be a rule, for example `- *.tmp`. */
 const RULES = new Set(['--exclude', '--include']);

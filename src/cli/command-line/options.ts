@@ -135,6 +135,7 @@ export const OPTIONS = {
   'at-risk': { help: 'only the shards that are on fewer peers than asked for, worst first; ends with 46 when there are any' },
   shards: { help: 'one line for each shard: who should have it, and who has' },
   long: { short: 'l', help: 'with mode, size, time and CID' },
+  range: { value: 'FROM-TO', help: 'only these bytes, both included and counted from 0; FROM- to the end, -N the last N [all]' },
   recursive: { short: 'R', help: 'go down into directories' },
   'human-readable': { help: 'sizes as people read them; -h for short, where a REF is given' },
   print0: { short: '0', help: 'end each line by NUL, and write names as they are' },

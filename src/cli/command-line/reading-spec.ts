@@ -18,10 +18,10 @@ export const READING_COMMANDS: readonly CommandSpec[] = [
   },
   {
     words: 'cat',
-    arguments: ['REF/PATH'],
-    summary: 'write the bytes of a file to stdout',
-    options: [],
-    examples: ['shardctl cat debian/dists/stable/Release'],
+    arguments: ['REF/PATH…'],
+    summary: 'write the bytes of files to stdout, one after the other',
+    options: ['range'],
+    examples: ['shardctl cat debian/dists/stable/Release', 'shardctl cat debian/ls-lR.gz --range 0-9'],
   },
   {
     words: 'ls',

@@ -1,19 +1,31 @@
-/** `shardctl cat REF/PATH`: the bytes of a file. */
-
+/** `shardctl cat REF/PATH…`: the bytes of files, one after the other. */
 import { EXIT } from '../../core/errors.ts';
-import { cat } from '../../read/cat.ts';
-import { usage } from '../command-line/args.ts';
+import { type ByteRange, cat } from '../../read/cat.ts';
+import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { withTree } from '../steps/open-tree.ts';
+import { withTrees } from '../steps/open-tree.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, output, signal } = context;
   if (context.json) throw usage('--json cannot be combined with the bytes of a file', args.command);
-  return await withTree(context, args.argument(0), async ({ root, path, blocks, isOwn }) => {
-    for await (const bytes of cat({ root, path, blocks, signal, isOwn })) {
-      await output.bytes(bytes);
-      if (output.closed) break;
+  const range = rangeOf(args);
+  return await withTrees(context, args.positionals, async (trees) => {
+    for (const { root, path, blocks, isOwn } of trees) {
+      for await (const bytes of cat({ root, path, blocks, signal, range, isOwn })) {
+        await output.bytes(bytes);
+        if (output.closed) return EXIT.done;
+      }
     }
     return EXIT.done;
   });
+}
+
+function rangeOf(args: Args): ByteRange | undefined {
+  const text = args.text('range');
+  if (text === undefined) return undefined;
+  const [, first = '', last = ''] = /^(\d{0,15})-(\d{0,15})$/.exec(text) ?? [];
+  if (first === '' && last !== '') return { suffix: Number(last) };
+  if (first !== '' && (last === '' || Number(first) <= Number(last)))
+    return { first: Number(first), last: last === '' ? undefined : Number(last) };
+  throw usage(`--range "${text}" is not FROM-TO, FROM- or -LAST, in bytes counted from 0, as in HTTP`, args.command);
 }

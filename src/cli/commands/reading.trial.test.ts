@@ -52,6 +52,15 @@ test('trees are listed, searched and counted by any name of a snapshot', { skip:
   for (const command of ['ls', 'find', 'du', 'cat']) program.fails(40, /no snapshot m@9/, command, 'm@9/pool');
 });
 
+test('files are written one after the other, or a range of each', { skip: sample() }, () => {
+  assert.equal(program.succeeds('cat', 'm/new', 'm@old/pool/b.deb', 'm/new').stdout, '0123456789b0123456789');
+  assert.equal(program.succeeds('cat', 'm/new', '--range', '3-5').stdout, '345');
+  assert.equal(program.succeeds('cat', 'm/new', '--range', '8-').stdout, '89');
+  assert.equal(program.succeeds('cat', 'm/new', '--range', '-3').stdout, '789');
+  program.fails(2, /"new" has 10 bytes: none from 10 on/, 'cat', 'm/new', '--range', '10-');
+  for (const range of ['5-3', '-', 'a-b', '1']) program.fails(2, /is not FROM-TO/, 'cat', 'm/new', '--range', range);
+});
+
 test('with -0 names are what they are, and end in NUL', { skip: sample() }, async () => {
   const found = program.start('find', 'm', '--name', 'gro*', '-0');
   const parts: Buffer[] = [];

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { DIRECTORY, FILE, type Root, SYMLINK } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
 import { MemoryBlocks } from '../../testing/memory-blocks.ts';
-import { cat } from '../cat.ts';
+import { type ByteRange, cat } from '../cat.ts';
 import { ls } from '../ls.ts';
 import { linksOf, readEntry, resolve } from './tree.ts';
 import type { WalkedEntry } from './tree-walk.ts';
@@ -38,9 +38,9 @@ async function list(path: string): Promise<WalkedEntry[]> {
   return entries;
 }
 
-async function read(path: string): Promise<Buffer> {
+async function read(path: string, range?: ByteRange): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for await (const part of cat({ root, path, blocks, signal })) parts.push(part);
+  for await (const part of cat({ root, path, blocks, signal, range })) parts.push(part);
   return Buffer.concat(parts);
 }
 
@@ -82,6 +82,21 @@ test('cat gives the bytes of a file, and of nothing else', async () => {
   await assert.rejects(read('a/link'), { code: 'USAGE' });
   await assert.rejects(read('a/none'), { code: 'NOT_FOUND' });
   await assert.rejects(read('a/large/below'), { code: 'NOT_FOUND', message: /"below" in "a\/large": it is a file/ });
+});
+
+test('a range is read as HTTP means it', async () => {
+  const last = large.length - 1;
+  const ranges: [ByteRange, Buffer][] = [
+    [{ first: 0, last: 0 }, large.subarray(0, 1)],
+    [{ first: 1_048_570, last: 1_048_580 }, large.subarray(1_048_570, 1_048_581)],
+    [{ first: last, last: undefined }, large.subarray(-1)],
+    [{ first: 7, last: last + 100 }, large.subarray(7)],
+    [{ suffix: 5 }, large.subarray(-5)],
+    [{ suffix: last + 100 }, large],
+  ];
+  for (const [range, expected] of ranges) assert.deepEqual(await read('a/large', range), expected, JSON.stringify(range));
+  assert.deepEqual(await read('a/B', { first: 0, last: undefined }), Buffer.alloc(0));
+  await assert.rejects(read('a/large', { first: last + 1, last: undefined }), { code: 'USAGE', message: /has 3,000,000 bytes: none from/ });
 });
 
 test('an entry that is read has its metadata as they were on disk', async () => {
