@@ -109,7 +109,7 @@ export const OPTIONS = {
   'access-log-format': { value: 'FORMAT', help: 'common or json [common]' },
 
   // fetch
-  delete: { help: 'delete in OUT what SRC does not have' },
+  delete: { help: 'delete in OUT what SRC, or the tree, does not have; get: brings OUT up to date, as fetch does' },
 
   // follow
   into: { value: 'PEER', help: 'a peer to fill: its name, the directory of a local one, or the URL of a Kubo; may be repeated' },
@@ -126,7 +126,11 @@ export const OPTIONS = {
   restore: { help: 'write config.json again as it was last found good, or as it was before somebody changed it' },
 
   // get, ls, verify
-  output: { short: 'o', value: 'OUT', help: 'the file or directory to make' },
+  output: {
+    short: 'o',
+    value: 'OUT',
+    help: 'the file or directory to make; ends in a slash, or there are several: what they go into; - is stdout, trees as a tar',
+  },
   overwrite: { help: 'write into OUT although it is there' },
   'special-bits': { help: 'keep setuid, setgid and sticky bits also of a tree that came from elsewhere' },
   'allow-other': { help: 'let every user of this machine look at it, as the modes say' },

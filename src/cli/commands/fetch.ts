@@ -16,6 +16,7 @@ import { contentOf } from '../../gateway/content.ts';
 import { Gateways } from '../../gateway/gateways.ts';
 import { resolveSource } from '../../gateway/source.ts';
 import { readSourceText, type SourceText } from '../../gateway/source-text.ts';
+import { requireHome } from '../../home/home.ts';
 import { acquireLock } from '../../home/lock.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { compileFilter } from '../../update/scan/filter.ts';
@@ -40,16 +41,30 @@ type Found = Omit<FetchOptions, keyof Wish | 'out' | 'shards' | 'totals'> & {
 };
 
 export async function run(context: Context): Promise<number> {
-  const { args, absolute, reporter, signal, now } = context;
+  const { args } = context;
+  const [text, target] = [args.argument(0), args.argument(1)];
   const given = withToken(
     context,
-    args.argument(0),
+    text,
     args.all('via').map(({ value }) => value),
   );
-  refuseMistaken(args.argument(0));
+  refuseMistaken(text);
   const said = readSourceText(given.source);
   // A snapshot of this home needs no gateway.
   const source = said?.kind === 'cid' && said.gateway === undefined && given.via.length === 0 && hasSnapshots(context) ? undefined : said;
+  return await copy(context, target, (wish) =>
+    source === undefined ? fromHome(context, text, target, wish) : fromGateways(context, source, given.via, target, wish),
+  );
+}
+
+/** For `get --delete`, which is a copy that is brought up to date, too. @param target OUT, as it was given */
+export async function copyOfRef(context: Context, ref: string, target: string): Promise<number> {
+  requireHome(context.home);
+  return await copy(context, target, (wish) => fromHome(context, ref, target, wish));
+}
+
+async function copy(context: Context, target: string, fetching: (wish: Wish) => Promise<Fetched>): Promise<number> {
+  const { args, absolute, reporter, signal, now } = context;
   const filters = readFilters(args, absolute);
   const filter = compileFilter(filters);
   const emit: Emit = (event) => reporter.event(event);
@@ -69,13 +84,13 @@ export async function run(context: Context): Promise<number> {
   // Each request under way hears of it.
   setMaxListeners(0, signal);
   const started = now();
-  const { summary, failure } = source === undefined ? await fromHome(context, wish) : await fromGateways(context, source, given.via, wish);
-  tell(context, summary, (now() - started) / 1000);
+  const { summary, failure } = await fetching(wish);
+  tell(context, target, summary, (now() - started) / 1000);
   if (failure !== undefined) throw failure;
   return EXIT.done;
 }
 
-async function fromGateways(context: Context, source: SourceText, via: readonly string[], wish: Wish): Promise<Fetched> {
+async function fromGateways(context: Context, source: SourceText, via: readonly string[], target: string, wish: Wish): Promise<Fetched> {
   const { signal, now } = context;
   const onTrouble = (message: string) => wish.emit({ type: 'warning', message });
   const options = {
@@ -87,7 +102,7 @@ async function fromGateways(context: Context, source: SourceText, via: readonly 
   try {
     const { tree, snapshot, shards, blocks } = await contentOf(gateways, root);
     const file = snapshot?.file;
-    return await intoOut(context, wish, {
+    return await intoOut(context, target, wish, {
       ...{ root: tree, path, blocks, isOwn: false },
       shards: (hasCopy) =>
         snapshot === undefined ? undefined : new GatewayShards({ gateways, addresses, shards, newestFirst: hasCopy, onTrouble }),
@@ -99,19 +114,19 @@ async function fromGateways(context: Context, source: SourceText, via: readonly 
   }
 }
 
-async function fromHome(context: Context, wish: Wish): Promise<Fetched> {
-  const ref = context.args.argument(0).replace(/^\/?ipfs(\/|:\/\/)/, '');
+async function fromHome(context: Context, text: string, target: string, wish: Wish): Promise<Fetched> {
+  const ref = text.replace(/^\/?ipfs(\/|:\/\/)/, '');
   if (!hasSnapshots(context)) throw noHome(context, ref);
   return await withTree(context, ref, async ({ snapshot, root, path, blocks, shards, isOwn }) => {
     const local = { profile: profileNamed(snapshot.profile), metadata: snapshot.metadata };
     const found = { root, path, blocks, shards: () => shards, local, totals: totalsOf(snapshot), isOwn };
-    return await intoOut(context, { ...wish, specialBits: wish.specialBits || isOwn }, found);
+    return await intoOut(context, target, { ...wish, specialBits: wish.specialBits || isOwn }, found);
   });
 }
 
 /** OUT is made when it is known what comes there. A dry run makes nothing. */
-async function intoOut(context: Context, wish: Wish, found: Found): Promise<Fetched> {
-  const target = context.absolute(context.args.argument(1));
+async function intoOut(context: Context, to: string, wish: Wish, found: Found): Promise<Fetched> {
+  const target = context.absolute(to);
   if (!existsSync(target)) await directoryAt(found.root, found.path, found.blocks);
   // Files and directories get the modes that any other program would give them, where the tree says none.
   forOthersToo(context);
@@ -178,9 +193,9 @@ async function lockOf(context: Context, out: OutDirectory): Promise<{ release():
   return lock;
 }
 
-function tell(context: Context, summary: Fetched['summary'], seconds: number): void {
+function tell(context: Context, target: string, summary: Fetched['summary'], seconds: number): void {
   const { args, output, quiet, json, absolute } = context;
-  const [out, dryRun] = [absolute(args.argument(1)), args.flag('dry-run')];
+  const [out, dryRun] = [absolute(target), args.flag('dry-run')];
   if (args.flag('root-only') && !json) output.line(summary.tree);
   else if (!quiet || json) {
     answer(context, [{ type: 'fetched', out, dryRun, seconds, ...summary }], () => {
@@ -191,7 +206,7 @@ function tell(context: Context, summary: Fetched['summary'], seconds: number): v
       if (deleted > 0) parts.push(`${deleted} ${dryRun ? 'would be' : deleted === 1 ? 'was' : 'were'} deleted`);
       parts.push(`${kept} ${kept === 1 ? 'was' : 'were'} there`);
       return [
-        `${displayText(args.argument(1))}: ${parts.join(', ')}; ${dryRun && bytes > 0 ? 'up to ' : ''}${formatSize(bytes)}, ${formatSeconds(seconds)}${dryRun ? '' : rate}`,
+        `${displayText(target)}: ${parts.join(', ')}; ${dryRun && bytes > 0 ? 'up to ' : ''}${formatSize(bytes)}, ${formatSeconds(seconds)}${dryRun ? '' : rate}`,
       ];
     });
   }

@@ -1,44 +1,87 @@
-/** `shardctl get REF[/PATH] -o OUT`: write a tree or a file back, with its modes and times. */
+/** `shardctl get REF[/PATH]… -o OUT`: write trees or files back, with their modes and times; or to stdout. */
 import { setFlagsFromString } from 'node:v8';
-import { EXIT } from '../../core/errors.ts';
+import { EXIT, type ShardctlError, worstOf } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
+import { LeftOut } from '../../fetch/reuse/left-out.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { type GetOptions, get } from '../../restore/get.ts';
-import { usage } from '../command-line/args.ts';
+import { type GetOptions, type GetSummary, get } from '../../restore/get.ts';
+import { compileFilter } from '../../update/scan/filter.ts';
+import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
+import { readFilters } from '../command-line/filter-rules.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { forOthersToo } from '../session/privacy.ts';
-import { withTree } from '../steps/open-tree.ts';
+import { type GetPlace, placesOf } from '../steps/get-places.ts';
+import { toStdout } from '../steps/get-to-stdout.ts';
+import { withTrees } from '../steps/open-tree.ts';
+
+export type Excludes = (path: string, isDirectory: boolean) => boolean;
 
 export async function run(context: Context): Promise<number> {
-  const { args, absolute, now, reporter, signal, output } = context;
+  const { args, absolute } = context;
   const target = args.text('output');
   if (target === undefined || target === '') throw usage('--output OUT is missing', args.command);
-  const out = absolute(target);
+  if (args.flag('delete')) return await upToDate(context, target);
+  refuseWithoutDelete(args);
+  const rules = readFilters(args, absolute);
+  const filter = compileFilter(rules);
+  const excludes: Excludes | undefined = rules.length === 0 ? undefined : (path, isDirectory) => filter.excludes(path, isDirectory);
   collectLess();
-  return await withTree(context, args.argument(0), async ({ snapshot, root, path, blocks, shards, isOwn }) => {
-    const started = now();
+  return await withTrees(context, args.positionals, async (trees) => {
+    if (target === '-') return await toStdout(context, trees, excludes);
     forOthersToo(context);
-    const specialBits = isOwn || args.flag('special-bits');
-    const emit: Emit = (event) => reporter.event(event);
-    const totals = path === '' ? totalsOf(snapshot) : undefined;
-    const overwrite = args.flag('overwrite');
-    const done = await get({ root, path, out, blocks, shards, totals, emit, signal, overwrite, specialBits, isOwn });
-    const seconds = (now() - started) / 1000;
-    const { files, directories, symlinks, bytes, problems, failure } = done;
-    if (args.flag('root-only') && !context.json) output.line(snapshot.tree);
-    if (!context.quiet || context.json) {
-      answer(context, [{ type: 'restored', out, files, directories, symlinks, bytes, problems, seconds }], () => {
-        const rate = seconds > 0 ? `, ${formatSize(bytes / seconds)}/s` : '';
-        const what = `${counted(files, 'file')}, ${counted(directories, 'directory')}, ${counted(symlinks, 'symlink')}, ${formatSize(bytes)}`;
-        return [`${what} in ${target}, ${formatSeconds(seconds)}${rate}`];
-      });
+    const failures: ShardctlError[] = [];
+    for (const place of await placesOf(trees, target, absolute)) {
+      const { failure } = await restore(context, place, excludes);
+      if (failure !== undefined) failures.push(failure);
     }
+    const worst = worstOf(failures.map(({ exitCode }) => exitCode));
+    const failure = failures.find(({ exitCode }) => exitCode === worst);
     if (failure !== undefined) throw failure;
     return EXIT.done;
   });
+}
+
+/** What is not in the tree goes: that is a copy as `fetch` makes it, with its guard, and with what it knows of OUT. */
+async function upToDate(context: Context, target: string): Promise<number> {
+  const { args } = context;
+  if (args.positionals.length > 1 || target === '-')
+    throw usage('--delete goes with one REF, and with an OUT that is a directory', args.command);
+  const { copyOfRef } = await import('./fetch.ts');
+  return await copyOfRef(context, args.argument(0), target);
+}
+
+function refuseWithoutDelete(args: Args): void {
+  const lone = (['max-delete', 'dry-run', 'lock-wait'] as const).find((name) => args.text(name) !== undefined || args.flag(name));
+  if (lone !== undefined) throw usage(`--${lone} goes with --delete`, args.command);
+}
+
+async function restore(context: Context, { tree, out, shown }: GetPlace, excludes: Excludes | undefined): Promise<GetSummary> {
+  const { args, now, reporter, signal, output } = context;
+  const { snapshot, root, path, blocks, shards, isOwn } = tree;
+  const started = now();
+  const emit: Emit = (event) => reporter.event(event);
+  const leftOut = excludes === undefined ? undefined : new LeftOut({ excludes, blocks, kindOf: () => undefined });
+  const done = await get({
+    ...{ root, path, out, blocks, shards, emit, signal, isOwn },
+    overwrite: args.flag('overwrite'),
+    specialBits: isOwn || args.flag('special-bits'),
+    mustCome: leftOut && ((directory, links, failed) => leftOut.others(directory, links, failed)),
+    totals: path === '' && excludes === undefined ? totalsOf(snapshot) : undefined,
+  });
+  const seconds = (now() - started) / 1000;
+  const { files, directories, symlinks, bytes, problems } = done;
+  if (args.flag('root-only') && !context.json) output.line(snapshot.tree);
+  if (!context.quiet || context.json) {
+    answer(context, [{ type: 'restored', out, files, directories, symlinks, bytes, problems, seconds }], () => {
+      const rate = seconds > 0 ? `, ${formatSize(bytes / seconds)}/s` : '';
+      const what = `${counted(files, 'file')}, ${counted(directories, 'directory')}, ${counted(symlinks, 'symlink')}, ${formatSize(bytes)}`;
+      return [`${what} in ${shown}, ${formatSeconds(seconds)}${rate}`];
+    });
+  }
+  return done;
 }
 
 function totalsOf({ counts, bytes }: SnapshotRecord): NonNullable<GetOptions['totals']> {

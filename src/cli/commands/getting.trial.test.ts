@@ -1,0 +1,75 @@
+/** What `get` is asked for, and where it puts that. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { oneIn } from '../../testing/depth.ts';
+import { BIN, Program } from '../../testing/program.ts';
+
+const sample = oneIn(4);
+
+let program: Program;
+beforeEach(() => {
+  program = new Program();
+  for (const dir of ['m/pool/main', 'm/pool/old', 'm/dists']) mkdirSync(program.path(dir), { recursive: true });
+  for (const file of ['m/pool/main/a.deb', 'm/pool/main/a.dsc', 'm/pool/old/b.deb', 'm/dists/Release'])
+    writeFileSync(program.path(file), file);
+  program.succeeds('add', 'm', '-q');
+});
+afterEach(() => program.dispose());
+
+function got(name: string): string[] {
+  return readdirSync(program.path(name), { recursive: true, encoding: 'utf8' }).sort();
+}
+
+test('several go into OUT by their names, and one is OUT itself, unless OUT ends in a slash', { skip: sample() }, () => {
+  program.succeeds('get', 'm/pool/main', 'm@1/dists/Release', 'm@1', '-o', 'parts');
+  assert.deepEqual(readdirSync(program.path('parts')).sort(), ['Release', 'm@1', 'main']);
+  assert.equal(readFileSync(program.path('parts/m@1/dists/Release'), 'utf8'), 'm/dists/Release');
+  program.succeeds('get', 'm/pool', '-o', 'itself');
+  assert.deepEqual(readdirSync(program.path('itself')), ['main', 'old']);
+  program.succeeds('get', 'm/pool', '-o', 'within/');
+  assert.deepEqual(readdirSync(program.path('within')), ['pool']);
+  program.succeeds('get', 'm/dists/Release', '-o', 'within');
+  assert.deepEqual(readdirSync(program.path('within')).sort(), ['Release', 'pool'], 'a file goes into a directory that is there');
+  program.fails(2, /two of these would be called "pool" in twice/, 'get', 'm/pool', 'm@1/pool', '-o', 'twice');
+  assert.ok(!existsSync(program.path('twice')));
+});
+
+test("filters are rsync's: the first rule that matches wins, and what is excluded is not entered", { skip: sample() }, () => {
+  program.succeeds('get', 'm', '-o', 'debs', '--exclude', '/pool/old', '--include', '*/', '--include', '*.deb', '--exclude', '*');
+  assert.deepEqual(got('debs'), ['dists', 'pool', 'pool/main', 'pool/main/a.deb']);
+  const { lines } = program.succeeds('get', 'm/pool', '-o', 'none', '--exclude', '*/', '--json');
+  assert.equal((JSON.parse(lines.at(-2) as string) as { directories: number }).directories, 1);
+  assert.deepEqual(got('none'), []);
+});
+
+test('a file goes to stdout as it is, and what is more as a tar', { skip: sample() }, () => {
+  assert.equal(program.succeeds('get', 'm/dists/Release', '-o', '-').stdout, 'm/dists/Release');
+  const listed = (...refs: string[]) => {
+    const env = { ...process.env, SHARDCTL_HOME: program.home };
+    const { stdout } = spawnSync('sh', ['-c', '"$@" | tar -tf -', 'sh', process.execPath, BIN, 'get', ...refs, '-o', '-'], {
+      env,
+      encoding: 'utf8',
+    });
+    return stdout.split('\n').slice(0, -1);
+  };
+  assert.deepEqual(listed('m', '--exclude', '/pool/main'), ['dists/', 'dists/Release', 'pool/', 'pool/old/', 'pool/old/b.deb']);
+  assert.deepEqual(listed('m/dists', 'm@1/pool/old/b.deb'), ['dists/', 'dists/Release', 'b.deb']);
+  program.fails(40, /no "none" in the tree/, 'get', 'm/none', '-o', '-');
+});
+
+test('--delete brings OUT up to date, deletes no more than is allowed, and nothing that is left out', { skip: sample() }, () => {
+  program.succeeds('get', 'm/pool', '-o', 'out');
+  for (const name of ['old.log', 'main/more', 'main/still']) writeFileSync(program.path('out', name), '');
+  program.fails(25, /3 of the 8 entries of OUT are not in the tree/, 'get', 'm/pool', '-o', 'out', '--delete', '--max-delete', '2');
+  assert.match(program.succeeds('get', 'm/pool', '-o', 'out', '--delete', '-n', '--exclude', '*.log').stdout, /2 would be deleted/);
+  assert.ok(existsSync(program.path('out/main/more')));
+  program.succeeds('get', 'm/pool', '-o', 'out', '--delete', '--exclude', '*.log');
+  assert.deepEqual(
+    got('out').filter((name) => !name.startsWith('.shardctl')),
+    ['main', 'main/a.deb', 'main/a.dsc', 'old', 'old.log', 'old/b.deb'],
+  );
+  program.fails(2, /--max-delete goes with --delete/, 'get', 'm', '-o', 'x', '--max-delete', '3');
+  program.fails(2, /goes with one REF/, 'get', 'm', 'm@1', '-o', 'x', '--delete');
+});

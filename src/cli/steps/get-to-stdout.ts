@@ -1,0 +1,38 @@
+/** `get -o -`: the bytes of a file, or trees as one tar, for another program. */
+import { EXIT } from '../../core/errors.ts';
+import { FILE } from '../../core/model.ts';
+import { treeTar } from '../../exchange/tree-tar/tree-tar.ts';
+import { cat } from '../../read/cat.ts';
+import { resolve } from '../../read/tree/tree.ts';
+import { usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { nameOf } from './get-places.ts';
+import type { OpenTree } from './open-tree.ts';
+
+export async function toStdout(
+  { args, json, output, signal }: Context,
+  trees: readonly OpenTree[],
+  excludes: ((path: string, isDirectory: boolean) => boolean) | undefined,
+): Promise<number> {
+  if (json) throw usage('--json cannot be combined with bytes on stdout', args.command);
+  const specialBits = args.flag('special-bits');
+  for await (const bytes of await bytesOf()) {
+    await output.bytes(bytes);
+    if (output.closed) break;
+  }
+  return EXIT.done;
+
+  async function bytesOf(): Promise<AsyncGenerator<Uint8Array>> {
+    const [only, ...others] = trees;
+    if (only === undefined) throw new Error('get needs a tree');
+    const isAlone = others.length === 0;
+    if (isAlone && (await resolve(only.root, only.path, only.blocks)).kind === FILE) return cat({ ...only, signal });
+    const parts = trees.map((tree) => ({
+      ...tree,
+      name: isAlone && tree.path === '' ? '' : nameOf(tree),
+      specialBits: specialBits || tree.isOwn,
+      excludes,
+    }));
+    return treeTar(parts, signal);
+  }
+}
