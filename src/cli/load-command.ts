@@ -17,6 +17,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   follow: () => import('./commands/follow.ts'),
   status: () => import('./commands/status.ts'),
   snapshots: () => import('./commands/snapshots.ts'),
+  stats: () => import('./commands/stats.ts'),
   accept: () => import('./commands/accept.ts'),
   verify: () => import('./commands/verify.ts'),
   repair: () => import('./commands/repair.ts'),

@@ -74,6 +74,13 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: ['root-only'],
   },
   {
+    words: 'stats',
+    arguments: ['[NAME…]'],
+    summary: 'how much is stored, how much is shared, and how it grows; with a NAME, what each snapshot has added',
+    options: [],
+    examples: ['shardctl stats', 'shardctl stats debian'],
+  },
+  {
     words: 'accept',
     arguments: ['NAME@N'],
     summary: 'make a snapshot the head that the gate holds back',

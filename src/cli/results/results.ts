@@ -7,6 +7,7 @@ import type { Published } from '../../exchange/publish.ts';
 import type { FetchSummary } from '../../fetch/fetch.ts';
 import type { Followed } from '../../follow/followed.ts';
 import type { RunState } from '../../home/runs/running.ts';
+import type { PolicyStats, RepositoryStats, SnapshotStats } from '../../maintain/figures/storage-stats.ts';
 import type { Moved } from '../../maintain/move/move-run.ts';
 import type { Orphans } from '../../maintain/orphans.ts';
 import type { Pruned } from '../../maintain/prune/prune.ts';
@@ -33,6 +34,12 @@ export type Result =
       directories: number;
       symlinks: number;
     }
+  /** What `stats` says of one snapshot of a repository that was named, */
+  | ({ type: 'snapshot-stats' } & SnapshotStats)
+  /** of all snapshots of a repository, or of all those that it tells of together (null), */
+  | ({ type: 'repository-stats'; repository: string | null } & RepositoryStats)
+  /** and of all shards of which as many replicas are asked. */
+  | ({ type: 'policy-stats'; replication: string } & Omit<PolicyStats, 'replication'>)
   /** `newest` is a snapshot newer than the head, which the gate holds back; absent where there is none. */
   | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null; newest?: SnapshotResult }
   | ({ type: 'snapshot'; repository: string } & SnapshotResult)
