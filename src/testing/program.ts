@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { assertDescribed } from './json-lines.ts';
 
 export const BIN = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
 const FAULT = new URL('./fault.js', import.meta.url).href;
@@ -33,7 +34,9 @@ export class Program {
 
   run(...argv: string[]): Finished {
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { cwd: this.dir, env: this.#env, encoding: 'utf8' });
-    return { code: status, stdout, stderr, lines: stdout.split('\n').slice(0, -1) };
+    const lines = stdout.split('\n').slice(0, -1);
+    if (argv.includes('--json')) assertDescribed(lines);
+    return { code: status, stdout, stderr, lines };
   }
 
   /** As `run`, while the test goes on. @param onLine told of each line of stdout: with `--json`, of each event */
@@ -49,6 +52,7 @@ export class Program {
       lines.push(line);
       onLine(line);
     }
+    if (argv.includes('--json')) assertDescribed(lines);
     return { code: await ended, stdout: lines.map((line) => `${line}\n`).join(''), stderr, lines };
   }
 

@@ -1,4 +1,5 @@
 /** For programs: every event as one line of JSON on stdout, and `{"type":"exit",…}` as the last one. */
+import { type ExitLine, JSON_VERSION } from '../results/json-line.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { errorLine } from './text.ts';
@@ -12,7 +13,8 @@ export function jsonReporter(output: Output, quiet: boolean): Reporter {
       if (!quiet || !PROGRESS.has(event.type)) output.json(event);
     },
     finish(exit) {
-      output.json({ type: 'exit', ...exit });
+      const line: ExitLine = { type: 'exit', ...exit, v: JSON_VERSION };
+      output.json(line);
       // A disk that is full takes no line of stdout.
       if (output.closed && exit.error !== undefined) output.note(errorLine(exit.error));
     },

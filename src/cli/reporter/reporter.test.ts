@@ -185,7 +185,7 @@ test('json: each event is a line, and the exit is the last', () => {
   reporter.finish(FAILURE);
   assert.deepEqual(
     stdout.lines.map((line) => JSON.parse(line)),
-    [scan(1, 2, true), ...PROBLEMS, { type: 'exit', ...FAILURE }],
+    [scan(1, 2, true), ...PROBLEMS, { type: 'exit', ...FAILURE, v: 1 }],
   );
   assert.equal(stderr.text, '');
 });

@@ -34,11 +34,11 @@ export type Result =
       directories: number;
       symlinks: number;
     }
-  /** What `stats` says of one snapshot of a repository that was named, */
+  /** Of `stats`: one snapshot of a repository that was named. */
   | ({ type: 'snapshot-stats' } & SnapshotStats)
-  /** of all snapshots of a repository, or of all those that it tells of together (null), */
+  /** Of `stats`: all snapshots of a repository, or of all those that it tells of together (null). */
   | ({ type: 'repository-stats'; repository: string | null } & RepositoryStats)
-  /** and of all shards of which as many replicas are asked. */
+  /** Of `stats`: all shards of which as many replicas are asked. */
   | ({ type: 'policy-stats'; replication: string } & Omit<PolicyStats, 'replication'>)
   /** `newest` is a snapshot newer than the head, which the gate holds back; absent where there is none. */
   | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null; newest?: SnapshotResult }
@@ -155,8 +155,8 @@ export type Result =
       atRiskBytes: number;
       seconds: number;
     }
-  /** What `follow` holds after a look, or would. */
   | ({ type: 'fetched'; out: string; dryRun: boolean; seconds: number } & FetchSummary)
+  /** What `follow` holds after a look, or would. */
   | ({ type: 'followed'; dryRun: boolean; seconds: number } & Followed)
   | ({ type: 'exported'; file: string; seconds: number } & Exported)
   | ({ type: 'imported-car'; seconds: number } & ImportedCar)
