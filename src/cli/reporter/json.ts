@@ -1,7 +1,6 @@
 /** For programs: every event as one line of JSON on stdout, and `{"type":"exit",…}` as the last one. */
-import { type ExitLine, JSON_VERSION } from '../results/json-line.ts';
 import type { Output } from './output.ts';
-import type { Reporter } from './reporter.ts';
+import { type ExitLine, JSON_VERSION, type Reporter } from './reporter.ts';
 import { errorLine } from './text.ts';
 
 /** What `-q` leaves out: how far a run has come, rather than what came of it. */

@@ -14,6 +14,12 @@ export interface ExitError {
   readonly hint?: string;
 }
 
+/** Of the lines of `--json`: raised when a program that reads those of today would misread those of tomorrow, see docs/json.md. */
+export const JSON_VERSION = 1;
+
+/** The last line of a run with `--json`, however it ends. */
+export type ExitLine = { readonly type: 'exit' } & Exit & { readonly v: typeof JSON_VERSION };
+
 export interface Reporter {
   event(event: Event): void;
   /** The last call: takes down what is on the screen and says why the run failed, if it did. */
