@@ -40,6 +40,8 @@ export type Event =
   | { type: 'warning'; message: string; hint?: string; cause?: string; known?: true }
   /** `get` goes on without this entry, and without what is below it. The first of each kind are named. `path` is escaped for display. */
   | { type: 'not-restored'; problem: RestoreProblem; path: string; detail: string }
+  /** `ls`, `find` and `du` go on without this entry, and without what is below it. The first are named. `path` is escaped for display. */
+  | { type: 'unread'; path: string; detail: string }
   /** One finding of `verify`: what was read is not what it should be, or is not there. */
   | { type: 'damage'; what: string; where: string; detail: string }
   /** A peer does not answer, and so nobody knows how it is with its `shards` shards; absent: with all of them. `known`: as in a warning. */

@@ -3,7 +3,7 @@ import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE } from '
 import { partsOf } from '../core/path-bytes.ts';
 import type { Blocks } from './blocks/block-source.ts';
 import { resolve } from './tree/tree.ts';
-import { factsOf, type WalkedEntry, walkTree } from './tree/tree-walk.ts';
+import { factsOf, type TreeWalkOptions, type WalkedEntry, walkTree } from './tree/tree-walk.ts';
 
 /** What an entry must be like: all of it. What is absent is not asked. */
 export interface Wanted {
@@ -25,15 +25,26 @@ export interface FindOptions {
   readonly wanted: Wanted;
   /** See `GetOptions`. [false] */
   readonly isOwn?: boolean;
+  /** See `TreeWalkOptions`; paths are those of the entries. */
+  readonly failed?: TreeWalkOptions['failed'];
 }
 
 /** Begins with the entry at `path` itself, whose path is empty here: as in find, it must be as asked for, too. */
-export async function* find({ root, path, blocks, signal, wanted, isOwn = false }: FindOptions): AsyncGenerator<WalkedEntry, void, void> {
+export async function* find({
+  root,
+  path,
+  blocks,
+  signal,
+  wanted,
+  isOwn = false,
+  failed,
+}: FindOptions): AsyncGenerator<WalkedEntry, void, void> {
   const top = await resolve(root, path, blocks);
   const first = { ...factsOf(top), path: '', depth: 0 };
   if (isWanted(first, partsOf(path).name, wanted)) yield first;
   if (top.kind !== DIRECTORY) return;
-  for await (const entry of walkTree(top, { blocks, signal, isOwn })) if (isWanted(entry, partsOf(entry.path).name, wanted)) yield entry;
+  for await (const entry of walkTree(top, { blocks, signal, isOwn, failed }))
+    if (isWanted(entry, partsOf(entry.path).name, wanted)) yield entry;
 }
 
 function isWanted({ kind, size, mtimeNs }: WalkedEntry, itsName: ByteString, { name, kinds, size: range, newerThanNs }: Wanted): boolean {

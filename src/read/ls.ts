@@ -4,7 +4,7 @@ import { type BlockId, type ByteString, DIRECTORY } from '../core/model.ts';
 import { partsOf } from '../core/path-bytes.ts';
 import type { Blocks } from './blocks/block-source.ts';
 import { resolve } from './tree/tree.ts';
-import { factsOf, type WalkedEntry, walkTree } from './tree/tree-walk.ts';
+import { factsOf, type TreeWalkOptions, type WalkedEntry, walkTree } from './tree/tree-walk.ts';
 
 export interface LsOptions {
   readonly root: BlockId;
@@ -16,6 +16,8 @@ export interface LsOptions {
   readonly recursive?: boolean;
   /** See `GetOptions`. [false] */
   readonly isOwn?: boolean;
+  /** See `TreeWalkOptions`; paths are those of the entries. */
+  readonly failed?: TreeWalkOptions['failed'];
 }
 
 /**
@@ -29,8 +31,9 @@ export async function* ls({
   signal,
   recursive = false,
   isOwn = false,
+  failed,
 }: LsOptions): AsyncGenerator<WalkedEntry, void, void> {
   const entry = await resolve(root, path, blocks);
-  if (entry.kind === DIRECTORY) yield* walkTree(entry, { blocks, signal, isOwn, enters: () => recursive });
+  if (entry.kind === DIRECTORY) yield* walkTree(entry, { blocks, signal, isOwn, failed, enters: () => recursive });
   else yield { ...factsOf(entry), path: partsOf(path).name, depth: 0 };
 }

@@ -2,7 +2,7 @@
 import { type BlockId, type ByteString, DIRECTORY, FILE } from '../core/model.ts';
 import type { Blocks } from './blocks/block-source.ts';
 import { resolve } from './tree/tree.ts';
-import { type WalkedEntry, walkTree } from './tree/tree-walk.ts';
+import { type TreeWalkOptions, type WalkedEntry, walkTree } from './tree/tree-walk.ts';
 
 export interface Usage {
   /** From the directory where the walk began, which is empty here. */
@@ -25,6 +25,8 @@ export interface UsageOptions {
   readonly depth: number;
   /** See `GetOptions`. [false] */
   readonly isOwn?: boolean;
+  /** See `TreeWalkOptions`; paths are those of the entries. */
+  readonly failed?: TreeWalkOptions['failed'];
 }
 
 /** The sums of a directory whose end has not come yet. */
@@ -37,12 +39,20 @@ interface Open {
 }
 
 /** As du: each directory after those in it, `path` itself last. A file or symlink is told of by itself. */
-export async function* usageOf({ root, path, blocks, signal, depth, isOwn = false }: UsageOptions): AsyncGenerator<Usage, void, void> {
+export async function* usageOf({
+  root,
+  path,
+  blocks,
+  signal,
+  depth,
+  isOwn = false,
+  failed,
+}: UsageOptions): AsyncGenerator<Usage, void, void> {
   const top = await resolve(root, path, blocks);
   /** Those on the way to where the walk is. */
   const open: Open[] = [sumOf({ path: '', kind: top.kind, size: top.size })];
   if (top.kind === DIRECTORY) {
-    for await (const entry of walkTree(top, { blocks, signal, isOwn })) {
+    for await (const entry of walkTree(top, { blocks, signal, isOwn, failed })) {
       while (open.length > entry.depth) yield* close(open, depth);
       if (entry.kind === DIRECTORY) open.push(sumOf(entry));
       else addTo(open.at(-1) as Open, sumOf(entry));

@@ -26,7 +26,8 @@ export function resolveRef(text: string, index: Snapshots): Found {
   const slash = text.indexOf('/');
   const name = slash < 0 ? text : text.slice(0, slash);
   const path = slash < 0 ? '' : toBytes(text.slice(slash + 1).replace(/^\/+|\/+$/g, ''));
-  if (name === '') throw usage(`"${text}" names no repository`);
+  if (name === '')
+    throw usage(`"${text}" names no repository: a path is written after a name, NAME${slash === 0 ? displayText(text) : '/PATH'}`);
   return { snapshot: snapshotOf(name, index), path };
 }
 

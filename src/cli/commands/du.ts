@@ -1,6 +1,7 @@
 /** `shardctl du REF[/PATH]…`: how many bytes of files are below each directory. */
 import { displayPath } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
+import type { ByteString } from '../../core/model.ts';
 import { joinBytes, toBytes } from '../../core/path-bytes.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { usageOf } from '../../read/usage.ts';
@@ -8,15 +9,18 @@ import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { isHuman } from '../results/entry-list.ts';
 import { withTrees } from '../steps/open-tree.ts';
+import { UnreadEntries } from '../steps/unread-entries.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, json, output, signal } = context;
+  const unread = new UnreadEntries(context);
   const depth = depthOf(args);
   const sizeText = isHuman(args) ? formatSize : String;
   return await withTrees(context, args.positionals, async (trees) => {
     for (const { root, path, blocks, isOwn, snapshot, ref } of trees) {
       const top = toBytes(ref);
-      for await (const { path: below, bytes, ...counts } of usageOf({ root, path, blocks, signal, depth, isOwn })) {
+      const failed = (below: ByteString, error: unknown) => unread.failed(joinBytes(top, below), error);
+      for await (const { path: below, bytes, ...counts } of usageOf({ root, path, blocks, signal, depth, isOwn, failed })) {
         const [inTree, shown] = below === '' ? [path, top] : [joinBytes(path, below), joinBytes(top, below)];
         const { repository, number } = snapshot;
         if (json) await output.item({ type: 'usage', repository, number, path: displayPath(inTree), bytes, ...counts });
@@ -26,6 +30,7 @@ export async function run(context: Context): Promise<number> {
         if (output.closed) return EXIT.done;
       }
     }
+    unread.assertNone();
     return EXIT.done;
   });
 }

@@ -1,8 +1,10 @@
 /** Trees are read by name as files are: by ls, find, du, cat. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { parseCid } from '../../dag/cid.ts';
 import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
@@ -50,6 +52,34 @@ test('trees are listed, searched and counted by any name of a snapshot', { skip:
     ...{ bytes: 3001, files: 3, directories: 2, symlinks: 1 },
   });
   for (const command of ['ls', 'find', 'du', 'cat']) program.fails(40, /no snapshot m@9/, command, 'm@9/pool');
+});
+
+/** Turns a bit in the node of an entry, wherever a shard of the home has it. */
+function damage(ref: string): void {
+  const [found = ''] = program.succeeds('find', ref, '--json').lines;
+  const { digest } = parseCid((JSON.parse(found) as { cid: string }).cid);
+  // A shard has it under a CID with the codec of raw bytes; the one that follows a tag and a length is that of a manifest's link.
+  const cid = Buffer.concat([Buffer.from([1, 0x55, 0x12, 32]), digest]);
+  const shards = join(program.home, 'peers/local/shards');
+  for (const name of readdirSync(shards, { recursive: true, encoding: 'utf8' }).filter((it) => it.endsWith('.car'))) {
+    const car = readFileSync(join(shards, name));
+    for (let at = car.indexOf(cid); at >= 0; at = car.indexOf(cid, at + 1)) {
+      if (car.readUInt16BE(at - 2) !== 0x0a24) car[at + cid.length] = (car[at + cid.length] as number) ^ 1;
+    }
+    chmodSync(join(shards, name), 0o644);
+    writeFileSync(join(shards, name), car);
+  }
+}
+
+test('what cannot be read is named, and all else is listed, found and counted', { skip: sample() }, () => {
+  damage('m/pool/main/a.deb');
+  const listed = program.ends(44, 'ls', '-R', 'm');
+  assert.deepEqual(listed.lines, ['new', 'pool/', 'pool/b.deb', 'pool/gro\\xDF\\n', 'pool/latest', 'pool/main/']);
+  assert.match(listed.stderr, /^not read: pool\/main\/a\.deb: block .*\nshardctl: 1 entry could not be read/);
+  const found = program.ends(44, 'find', 'm/pool', '--name', '*.deb');
+  assert.deepEqual(found.lines, ['m/pool/b.deb']);
+  assert.match(found.stderr, /^not read: m\/pool\/main\/a\.deb: /);
+  assert.deepEqual(program.ends(44, 'du', '-s', 'm').lines, ['11\tm']);
 });
 
 test('files are written one after the other, or a range of each', { skip: sample() }, () => {

@@ -22,6 +22,8 @@ export function problemLine(event: Event): string | undefined {
       return `warning: ${event.message}${event.hint === undefined ? '' : `; ${event.hint}`}`;
     case 'not-restored':
       return `not restored: ${event.path}: ${event.detail}`;
+    case 'unread':
+      return `not read: ${event.path}: ${event.detail}`;
     case 'damage':
       return `damage: ${event.what} on ${event.where}: ${event.detail}`;
     case 'no-answer':

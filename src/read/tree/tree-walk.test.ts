@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { ShardctlError } from '../../core/errors.ts';
 import { DIRECTORY, FILE, type Root, SYMLINK } from '../../core/model.ts';
 import { MemoryBlocks } from '../../testing/memory-blocks.ts';
 import type { Blocks } from '../blocks/block-source.ts';
 import { find, type Wanted } from '../find.ts';
 import { usageOf } from '../usage.ts';
-import { readEntry } from './tree.ts';
+import { readEntry, resolve } from './tree.ts';
 import { walkTree } from './tree-walk.ts';
 
 const blocks = new MemoryBlocks();
 const { signal } = new AbortController();
 let dir: string;
+let wide: string;
 let root: Root;
 let plain: Root;
 
@@ -28,10 +30,15 @@ before(async () => {
   writeFileSync(join(dir, 'a-b/none'), '');
   symlinkSync('one.deb', join(dir, 'a/link'));
   utimesSync(join(dir, 'a/one.deb'), 1000, 1000);
+  wide = join(dir, '..', `${basename(dir)}-wide`);
+  mkdirSync(wide);
+  for (let i = 0; i < 1000; i++) writeFileSync(join(wide, `${i}`), `${i}`);
   root = await blocks.importTree(dir);
   plain = await blocks.importTree(dir, { metadata: false });
 });
-after(() => rmSync(dir, { recursive: true, force: true }));
+after(() => {
+  for (const made of [dir, wide]) rmSync(made, { recursive: true, force: true });
+});
 
 async function walked(from = root, by: Blocks = blocks, isOwn = false): Promise<[string, number][]> {
   const out: [string, number][] = [];
@@ -79,6 +86,33 @@ test('a directory that must not be entered is given, and nothing below it', asyn
     paths,
     ALL.map(([path]) => path).filter((path) => !path.startsWith('a/b/')),
   );
+});
+
+test('what cannot be read is told, and the walk goes on behind it', async () => {
+  const [a, b] = [await resolve(root, 'a/b', blocks), await resolve(root, 'a/one.deb', blocks)];
+  const broken: Blocks = {
+    read: async (digest) => {
+      if ([a, b].some((gone) => Buffer.compare(gone.digest, digest) === 0)) throw new ShardctlError('DAMAGE', 'gone');
+      return await blocks.read(digest);
+    },
+  };
+  const [paths, failed]: [string[], string[]] = [[], []];
+  const top = await readEntry(root, broken);
+  for await (const { path } of walkTree(top, { blocks: broken, signal, failed: (path) => void failed.push(path) })) paths.push(path);
+  assert.deepEqual(paths, ['a', 'a/link', 'a-b', 'a-b/none', 'empty']);
+  assert.deepEqual(failed, ['a/b', 'a/one.deb']);
+  await assert.rejects(walked(root, broken), { message: 'gone' });
+});
+
+test('no more is read than a few blocks before who reads the list', async () => {
+  const many = await blocks.importTree(wide);
+  let reads = 0;
+  const counting: Blocks = { read: (digest) => blocks.read(digest).finally(() => reads++) };
+  const walk = walkTree(await readEntry(many, counting), { blocks: counting, signal });
+  for (let taken = 1; taken <= 100; taken++) {
+    await walk.next();
+    assert.ok(reads <= taken + 30, `${reads} blocks for ${taken} entries`);
+  }
 });
 
 async function found(wanted: Wanted, path = ''): Promise<string[]> {

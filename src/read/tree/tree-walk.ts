@@ -26,6 +26,8 @@ export interface TreeWalkOptions {
   readonly isOwn?: boolean;
   /** Asked for each directory whether what is below it is wanted; absent: all of it. */
   readonly enters?: (entry: WalkedEntry) => boolean;
+  /** Told of an entry that cannot be read, or of a directory whose links cannot: the walk goes on without it. Absent: it ends with the error. */
+  readonly failed?: ((path: ByteString, error: unknown) => undefined) | undefined;
 }
 
 /** A directory that the walk is in. */
@@ -39,10 +41,8 @@ interface Level {
  * Holds the links of the directories on the way, and two dozen blocks that are read ahead.
  * @param top a directory @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` at the first entry that cannot be read; BoundlessTree
  */
-export async function* walkTree(
-  top: TreeEntry,
-  { blocks, signal, isOwn = false, enters }: TreeWalkOptions,
-): AsyncGenerator<WalkedEntry, void, void> {
+export async function* walkTree(top: TreeEntry, options: TreeWalkOptions): AsyncGenerator<WalkedEntry, void, void> {
+  const { blocks, signal, isOwn = false, enters, failed = rethrow } = options;
   const guard = new ExpansionGuard(top, { blocks, signal });
   const ahead = new BlocksAhead(blocks);
   const levels: Level[] = [await enter(top, '')];
@@ -58,7 +58,8 @@ export async function* walkTree(
       yield { ...leafFacts(link), ...at };
       continue;
     }
-    const entry = await readEntry(link, ahead);
+    const entry = await readEntry(link, ahead).catch((error: unknown) => failed(at.path, error));
+    if (entry === undefined) continue;
     const walked = { ...factsOf(entry), ...at };
     yield walked;
     if (entry.kind === DIRECTORY && (enters?.(walked) ?? true)) levels.push(await enter(entry, walked.path));
@@ -66,7 +67,10 @@ export async function* walkTree(
 
   async function enter(directory: TreeEntry, path: ByteString): Promise<Level> {
     await guard.enter(directory, path);
-    const links = await linksOf(directory, ahead);
+    const links =
+      (await linksOf(directory, ahead, options.failed && ((error) => failed(path, error))).catch((error: unknown) =>
+        failed(path, error),
+      )) ?? [];
     ahead.expect(links.filter((link) => !isKnown(link)).map(({ digest }) => digest));
     return { path, links, next: 0 };
   }
@@ -75,6 +79,10 @@ export async function* walkTree(
   function isKnown({ codec }: TreeLink): boolean {
     return isOwn && codec === RAW;
   }
+}
+
+function rethrow(_path: ByteString, error: unknown): undefined {
+  throw error;
 }
 
 export function factsOf({ codec, digest, kind, size, mode, mtimeNs, target }: TreeEntry): EntryFacts {
