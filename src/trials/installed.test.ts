@@ -1,16 +1,19 @@
-/** The program as users get it: the package that `scripts/pack` makes, installed by npm. */
+/** The program as users get it: the package that `scripts/pack` makes, installed by npm, and the one for Debian, installed by dpkg. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { basename, dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { onlyInAll } from '../testing/depth.ts';
+import { inOverlayRoot, withoutOverlayRoot } from '../testing/overlay-root.ts';
 import { without } from '../testing/package-tools/required.ts';
 import { fixture } from '../testing/program.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const SOURCE_DATE = 1_700_000_000;
+const UNITS = join(ROOT, 'docs/systemd');
 
 interface Locked {
   readonly version: string;
@@ -23,39 +26,103 @@ function readJson(file: string): unknown {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
-describe('the package', { skip: onlyInAll(without('npm', 'npm')) }, () => {
+describe('what users install', { skip: onlyInAll(without('npm', 'npm')) }, () => {
   const scratch = mkdtempSync(join(tmpdir(), 'shardctl-installed-'));
+  chmodSync(scratch, 0o755); // the user of the Debian package reads a mirror in it
   after(() => rmSync(scratch, { recursive: true, force: true }));
-  const installed = join(scratch, 'global/lib/node_modules/shardctl');
+  let tarball = '';
+  before(() => {
+    tarball = run(join(ROOT, 'scripts/pack'), scratch).stdout.trim();
+  });
 
   function run(command: string, ...args: string[]): { stdout: string; stderr: string } {
     // As in a shell of its own: `npm test` tells its children of its own settings.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+    const outer = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
+    const env = { ...Object.fromEntries(outer), SOURCE_DATE_EPOCH: `${SOURCE_DATE}`, TZ: 'UTC' };
     const { status, stdout, stderr } = spawnSync(command, args, { cwd: scratch, env, encoding: 'utf8' });
     assert.equal(status, 0, `${command} ${args.join(' ')}\n${stdout}${stderr}`);
     return { stdout, stderr };
   }
 
-  test('npm installs it without a word of warning', () => {
-    const tarball = run(join(ROOT, 'scripts/pack'), scratch).stdout.trim();
-    assert.equal(run('npm', 'install', '--global', '--prefix', 'global', tarball).stderr, '');
+  describe('by npm', () => {
+    const installed = join(scratch, 'global/lib/node_modules/shardctl');
+
+    test('npm says no word of warning', () => {
+      assert.equal(run('npm', 'install', '--global', '--prefix', 'global', tarball).stderr, '');
+    });
+
+    test('each dependency has the version of the lock, and nothing is there that only tests use', () => {
+      const { packages } = readJson(join(ROOT, 'package-lock.json')) as { packages: Record<string, Locked> };
+      for (const [path, { version, dev, os, cpu }] of Object.entries(packages)) {
+        const file = join(installed, path, 'package.json');
+        if (path === '') continue;
+        if (dev) assert.ok(!existsSync(file), path);
+        else if (os?.includes(process.platform) !== false && cpu?.includes(process.arch) !== false)
+          assert.equal((readJson(file) as Locked).version, version, path);
+      }
+    });
+
+    test('it works there, with the binaries that npm has fetched', () => {
+      const shardctl = join(scratch, 'global/bin/shardctl');
+      run(shardctl, 'add', fixture('debian'), '--home', 'home');
+      assert.match(run(shardctl, 'ls', 'debian', '--home', 'home').stdout, /^dists\/?$/m);
+      run(process.execPath, '-e', `require(${JSON.stringify(join(installed, 'node_modules/koffi'))})`);
+    });
   });
 
-  test('each dependency has the version of the lock, and nothing is there that only tests use', () => {
-    const { packages } = readJson(join(ROOT, 'package-lock.json')) as { packages: Record<string, Locked> };
-    for (const [path, { version, dev, os, cpu }] of Object.entries(packages)) {
-      const file = join(installed, path, 'package.json');
-      if (path === '') continue;
-      if (dev) assert.ok(!existsSync(file), path);
-      else if (os?.includes(process.platform) !== false && cpu?.includes(process.arch) !== false)
-        assert.equal((readJson(file) as Locked).version, version, path);
-    }
-  });
+  describe('on Debian', { skip: without('dpkg-dev', 'dpkg-deb') }, () => {
+    let deb = '';
+    before(() => {
+      deb = run(join(ROOT, 'scripts/make-deb'), scratch, tarball).stdout.trim();
+    });
 
-  test('it works there, with the binaries that npm has fetched', () => {
-    const shardctl = join(scratch, 'global/bin/shardctl');
-    run(shardctl, 'add', fixture('debian'), '--home', 'home');
-    assert.match(run(shardctl, 'ls', 'debian', '--home', 'home').stdout, /^dists\/?$/m);
-    run(process.execPath, '-e', `require(${JSON.stringify(join(installed, 'node_modules/koffi'))})`);
+    test('nothing in it is newer than SOURCE_DATE_EPOCH, nor of another owner than root: made again, it is the same', () => {
+      const lines = run('dpkg-deb', '--contents', deb).stdout.split('\n').slice(0, -1);
+      assert.ok(lines.length > 1000);
+      for (const line of lines) {
+        const [, day = '', time = ''] = /^\S+ root\/root +\d+ (\S+) (\S+) /.exec(line) ?? assert.fail(line);
+        assert.ok(Date.parse(`${day}T${time}Z`) <= SOURCE_DATE * 1000, line);
+      }
+    });
+
+    test('dpkg installs it; its user runs what the timers run; what it leaves is the home', { skip: withoutOverlayRoot() }, () => {
+      cpSync(fixture('debian'), join(scratch, 'mirror'), { recursive: true });
+      const runs = readdirSync(UNITS)
+        .filter((name) => name.endsWith('.timer'))
+        .map((name) => name.replace('.timer', '.service'));
+      assert.ok(runs.length >= 2);
+      const output = inOverlayRoot(
+        { shared: scratch },
+        `PATH=${dirname(process.execPath)}:$PATH
+        as_user() { setpriv --reuid shardctl --regid shardctl --init-groups env -i PATH="$PATH" SHARDCTL_HOME=/var/lib/shardctl "$@"; }
+        # Here, Node may have come from elsewhere.
+        dpkg --force-depends -i ${scratch}/${basename(deb)} >&2
+        dpkg --verify shardctl
+        stat -c 'home of %U, mode %a' /var/lib/shardctl
+        as_user shardctl add ${scratch}/mirror --name debian -q
+        for unit in ${runs.join(' ')}; do
+          as_user sh -c "$(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/$unit | sed 's/%i/debian/g')" && echo "$unit: 0"
+        done
+        ls /var/lib/prometheus/node-exporter
+        bash -c '. /usr/share/bash-completion/completions/shardctl && complete -p shardctl'
+        zsh -n /usr/share/zsh/vendor-completions/_shardctl 2>&1 || ! command -v zsh
+        dpkg -r shardctl >&2
+        ls /etc/default/shardctl
+        dpkg -P shardctl >&2
+        ls -d /etc/default/shardctl /usr/lib/shardctl /usr/bin/shardctl 2>/dev/null || echo 'nothing but'
+        ls -d /var/lib/shardctl`,
+      );
+      const expected = [
+        'home of shardctl, mode 750',
+        ...runs.map((name) => `${name}: 0`),
+        'shardctl-check.prom',
+        'shardctl-debian.prom',
+        'complete -.* shardctl',
+        '/etc/default/shardctl',
+        'nothing but',
+        '/var/lib/shardctl',
+      ];
+      assert.match(output, new RegExp(`^${expected.join('\n')}\n$`));
+    });
   });
 });
