@@ -98,7 +98,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const entry = await resolve(root, path, blocks);
   const guard = new ExpansionGuard(entry, { blocks, signal });
   try {
-    if (!overwrite && destination.isTaken(top, entry.kind === DIRECTORY)) throw taken(out);
+    if (!overwrite && destination.isTaken(top, entry.kind === DIRECTORY)) throw taken(out, path);
     if (options.dryRun !== true) makeDirectories(dirname(out));
     await restore(top, entry, true);
     await streamed?.finish();
@@ -242,9 +242,9 @@ function withheldText(entries: number): string {
   return `${some} setuid, setgid or sticky bits, which were left out, as the tree is not known to be this home's own: --special-bits restores them`;
 }
 
-function taken(out: string): ShardctlError {
+function taken(out: string, path: ByteString): ShardctlError {
   return new ShardctlError('USAGE', `"${displayPath(toBytes(out))}" is there already, and it is not an empty directory`, {
-    hint: 'give another OUT, or --overwrite to replace the files in it',
+    hint: `give another OUT, ${path === '' ? '' : 'end it in a slash to put this into it by its name, '}or --overwrite to replace the files in it`,
   });
 }
 

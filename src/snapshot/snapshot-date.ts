@@ -18,6 +18,11 @@ const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{3}))?)?Z
 
 /** The last millisecond of the span that a date names, since 1970; undefined when the text is no date that the calendar has. */
 export function endOfDate(text: string): number | undefined {
+  return spanOf(text)?.end;
+}
+
+/** The first and the last millisecond. */
+export function spanOf(text: string): { readonly start: number; readonly end: number } | undefined {
   const found = DATE.exec(text)?.slice(1);
   if (found === undefined) return undefined;
   const [year, month, day, hour, minute, second, fraction] = found[0] === undefined ? found.slice(7) : found;
@@ -25,7 +30,7 @@ export function endOfDate(text: string): number | undefined {
   const iso = `${year}-${month}-${day}T${hour ?? '00'}:${minute ?? '00'}:${second ?? '00'}.${fraction ?? '000'}Z`;
   const start = Date.parse(iso);
   // Date.parse takes the 31st of April for the 1st of May.
-  return Number.isNaN(start) || new Date(start).toISOString() !== iso ? undefined : start + span - 1;
+  return Number.isNaN(start) || new Date(start).toISOString() !== iso ? undefined : { start, end: start + span - 1 };
 }
 
 /**

@@ -4,7 +4,7 @@ import { toBytes } from '../../core/path-bytes.ts';
 import { parseSize } from '../../home/sizes.ts';
 import { parseTime } from '../../home/times.ts';
 import type { Wanted } from '../../read/find.ts';
-import { endOfDate } from '../../snapshot/snapshot-date.ts';
+import { spanOf } from '../../snapshot/snapshot-date.ts';
 import { Matcher, parsePattern } from '../../update/scan/pattern.ts';
 import { type Args, usage } from './args.ts';
 
@@ -51,13 +51,13 @@ function sizesOf(args: Args): Wanted['size'] {
   return { from, to };
 }
 
-/** A date means its end, as it does in a REF. */
+/** A date means its beginning, as to `find -newermt`, but in UTC. */
 function newerThan(args: Args, now: number): bigint | undefined {
   const text = args.text('newer');
   if (text === undefined) return undefined;
   const age = parseTime(text);
   if (age !== undefined) return BigInt(Math.trunc(now - age)) * NS_PER_MS;
-  const end = endOfDate(text);
-  if (end !== undefined) return BigInt(end + 1) * NS_PER_MS - 1n;
+  const date = spanOf(text);
+  if (date !== undefined) return BigInt(date.start) * NS_PER_MS;
   throw usage(`--newer "${text}" is neither an age such as 7d nor a date such as 2026-11-25 or 20261125T120000Z`, args.command);
 }

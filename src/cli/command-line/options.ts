@@ -145,7 +145,7 @@ export const OPTIONS = {
   print0: { short: '0', help: 'end each line by NUL, and write names as they are' },
   type: { value: 'f|d|l', help: 'files, directories or symlinks; several with commas [all]' },
   size: { value: '[+|-]SIZE', help: 'files of this size, or of more (+1M) or less (-500KB); may be repeated' },
-  newer: { value: 'AGE|DATE', help: 'what was modified later than that: 7d for a week ago, or 2026-11-25' },
+  newer: { value: 'AGE|DATE', help: 'what was modified later than that: 7d for a week ago, or 2026-11-25 (UTC)' },
   'max-depth': { short: 'd', value: 'N', help: 'tell of no directory further down than this [all]' },
   summarize: { short: 's', help: 'tell of the whole alone, as -d 0' },
   'read-data': {

@@ -21,6 +21,7 @@ export async function run(context: Context): Promise<number> {
   if (file === undefined || file === '') throw usage('--car FILE is missing', args.command);
   const toStdout = file === '-';
   if (toStdout && json) throw usage('--json cannot be combined with a CAR on stdout', args.command);
+  if (toStdout && output.isTerminal) throw usage('a CAR is not for a terminal: send it to a file or a program', args.command);
   const path = absolute(file);
   if (!toStdout && existsSync(path) && !args.flag('overwrite'))
     throw new ShardctlError('USAGE', `${file} is there already`, { hint: 'say --overwrite to replace it' });

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { EXIT, type ShardctlError, worstOf } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
 import type { SnapshotRecord } from '../../core/model.ts';
+import type { TarPart } from '../../exchange/tree-tar/tree-tar.ts';
 import { LeftOut } from '../../fetch/reuse/left-out.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { type GetOptions, type GetSummary, get } from '../../restore/get.ts';
@@ -17,7 +18,7 @@ import { type GetPlace, placesOf } from '../steps/get-places.ts';
 import { toStdout } from '../steps/get-to-stdout.ts';
 import { withTrees } from '../steps/open-tree.ts';
 
-export type Excludes = (path: string, isDirectory: boolean) => boolean;
+type Excludes = NonNullable<TarPart['excludes']>;
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute } = context;

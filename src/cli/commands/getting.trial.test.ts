@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
+import { shellWord } from '../../core/display.ts';
 import { oneIn } from '../../testing/depth.ts';
 import { BIN, Program } from '../../testing/program.ts';
 
@@ -32,6 +33,7 @@ test('several go into OUT by their names, and one is OUT itself, unless OUT ends
   assert.deepEqual(readdirSync(program.path('within')), ['pool']);
   program.succeeds('get', 'm/dists/Release', '-o', 'within');
   assert.deepEqual(readdirSync(program.path('within')).sort(), ['Release', 'pool'], 'a file goes into a directory that is there');
+  program.fails(2, /not an empty directory; .*end it in a slash/, 'get', 'm/pool', '-o', 'within');
   program.fails(2, /two of these would be called "pool" in twice/, 'get', 'm/pool', 'm@1/pool', '-o', 'twice');
   assert.ok(!existsSync(program.path('twice')));
 });
@@ -57,6 +59,18 @@ test('a file goes to stdout as it is, and what is more as a tar', { skip: sample
   assert.deepEqual(listed('m', '--exclude', '/pool/main'), ['dists/', 'dists/Release', 'pool/', 'pool/old/', 'pool/old/b.deb']);
   assert.deepEqual(listed('m/dists', 'm@1/pool/old/b.deb'), ['dists/', 'dists/Release', 'b.deb']);
   program.fails(40, /no "none" in the tree/, 'get', 'm/none', '-o', '-');
+});
+
+test('what would do harm to a terminal is not written to one', { skip: sample() }, (t) => {
+  const onTerminal = (...words: string[]) => {
+    const command = [process.execPath, BIN, '--home', program.home, ...words].map(shellWord).join(' ');
+    return spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
+  };
+  const { error, stdout } = onTerminal('get', 'm', '-o', '-');
+  if (error !== undefined) return t.skip('there is no `script` here');
+  assert.match(stdout, /a tar is not for a terminal/);
+  assert.match(onTerminal('export', 'm', '--car', '-').stdout, /a CAR is not for a terminal/);
+  assert.match(onTerminal('get', 'm/dists/Release', '-o', '-').stdout, /^m\/dists\/Release/);
 });
 
 test('--delete brings OUT up to date, deletes no more than is allowed, and nothing that is left out', { skip: sample() }, () => {

@@ -41,6 +41,11 @@ export class Output {
     return this.#closed;
   }
 
+  /** For what would do harm to a terminal, and is of no use there. */
+  get isTerminal(): boolean {
+    return this.#stdout.isTTY === true;
+  }
+
   /**
    * Has every command in the lines that follow name this home, so that it works as it stands when somebody copies it. For a run that
    * was told its home by `--home`: SHARDCTL_HOME holds for the copied command, too. JSON stays as it is.

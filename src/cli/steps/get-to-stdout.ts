@@ -1,7 +1,7 @@
 /** `get -o -`: the bytes of a file, or trees as one tar, for another program. */
 import { EXIT } from '../../core/errors.ts';
 import { FILE } from '../../core/model.ts';
-import { treeTar } from '../../exchange/tree-tar/tree-tar.ts';
+import { type TarPart, treeTar } from '../../exchange/tree-tar/tree-tar.ts';
 import { cat } from '../../read/cat.ts';
 import { resolve } from '../../read/tree/tree.ts';
 import { usage } from '../command-line/args.ts';
@@ -12,7 +12,7 @@ import type { OpenTree } from './open-tree.ts';
 export async function toStdout(
   { args, json, output, signal }: Context,
   trees: readonly OpenTree[],
-  excludes: ((path: string, isDirectory: boolean) => boolean) | undefined,
+  excludes: TarPart['excludes'],
 ): Promise<number> {
   if (json) throw usage('--json cannot be combined with bytes on stdout', args.command);
   const specialBits = args.flag('special-bits');
@@ -27,6 +27,7 @@ export async function toStdout(
     if (only === undefined) throw new Error('get needs a tree');
     const isAlone = others.length === 0;
     if (isAlone && (await resolve(only.root, only.path, only.blocks)).kind === FILE) return cat({ ...only, signal });
+    if (output.isTerminal) throw usage('a tar is not for a terminal: send it to a file or a program', args.command);
     const parts = trees.map((tree) => ({
       ...tree,
       name: isAlone && tree.path === '' ? '' : nameOf(tree),
