@@ -48,7 +48,7 @@ for (const page of PAGES) {
     });
 
     test('every file and folder that it names is there', () => {
-      for (const [, path = ''] of textOf(page).matchAll(/`((?:src|docs|bench|scripts|fixtures)\/[\w./-]*)`/g)) {
+      for (const [, path = ''] of textOf(page).matchAll(/`((?:src|docs|bench|scripts|fixtures|deploy)\/[\w./-]*)`/g)) {
         assert.ok(existsSync(join(ROOT, path)), path);
       }
       for (const [, name = ''] of textOf(page).matchAll(/`([\w./-]+\.ts)`/g)) {
@@ -71,8 +71,8 @@ for (const page of PAGES) {
   });
 }
 
-for (const room of ROOMS) {
-  test(`src/${room} has a README.md`, () => assert.ok(existsSync(join(ROOT, 'src', room, 'README.md'))));
+for (const folder of [...ROOMS.map((room) => `src/${room}`), 'deploy', 'deploy/compose', 'deploy/debian', 'deploy/kubernetes']) {
+  test(`${folder} has a README.md`, () => assert.ok(existsSync(join(ROOT, folder, 'README.md'))));
 }
 
 test('a comment that names a page names one that is there', () => {
