@@ -5,8 +5,8 @@
 import { type BlockId, type ByteString, DAG_PB, DIRECTORY, type EntryKind } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
-import { BlocksAhead } from '../../read/blocks/blocks-ahead.ts';
 import { readEntry, type TreeLink } from '../../read/tree/tree.ts';
+import { BlocksAhead } from '../../restore/blocks-ahead.ts';
 
 export interface LeftOutOptions {
   /** Undefined where there are no rules. */

@@ -5,7 +5,6 @@
 import { type BlockId, type ByteString, DIRECTORY, FILE, RAW } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
 import type { Blocks } from '../blocks/block-source.ts';
-import { BlocksAhead } from '../blocks/blocks-ahead.ts';
 import { ExpansionGuard } from './expansion-guard.ts';
 import { linksOf, readEntry, type TreeEntry, type TreeLink } from './tree.ts';
 
@@ -38,13 +37,13 @@ interface Level {
 }
 
 /**
- * Holds the links of the directories on the way, and two dozen blocks that are read ahead.
+ * Holds the links of the directories on the way. Blocks are read one after the other, because those beside one, which come with it, are
+ * needed next: to ask a Kubo for each by itself, eight at a time, took 1.8 s of processor time for 5,000 entries instead of 1.1.
  * @param top a directory @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` at the first entry that cannot be read; BoundlessTree
  */
 export async function* walkTree(top: TreeEntry, options: TreeWalkOptions): AsyncGenerator<WalkedEntry, void, void> {
   const { blocks, signal, isOwn = false, enters, failed = rethrow } = options;
   const guard = new ExpansionGuard(top, { blocks, signal });
-  const ahead = new BlocksAhead(blocks);
   const levels: Level[] = [await enter(top, '')];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const link = level.links[level.next++];
@@ -58,7 +57,7 @@ export async function* walkTree(top: TreeEntry, options: TreeWalkOptions): Async
       yield { ...leafFacts(link), ...at };
       continue;
     }
-    const entry = await readEntry(link, ahead).catch((error: unknown) => failed(at.path, error));
+    const entry = await readEntry(link, blocks).catch((error: unknown) => failed(at.path, error));
     if (entry === undefined) continue;
     const walked = { ...factsOf(entry), ...at };
     yield walked;
@@ -68,10 +67,9 @@ export async function* walkTree(top: TreeEntry, options: TreeWalkOptions): Async
   async function enter(directory: TreeEntry, path: ByteString): Promise<Level> {
     await guard.enter(directory, path);
     const links =
-      (await linksOf(directory, ahead, options.failed && ((error) => failed(path, error))).catch((error: unknown) =>
+      (await linksOf(directory, blocks, options.failed && ((error) => failed(path, error))).catch((error: unknown) =>
         failed(path, error),
       )) ?? [];
-    ahead.expect(links.filter((link) => !isKnown(link)).map(({ digest }) => digest));
     return { path, links, next: 0 };
   }
 

@@ -2,7 +2,7 @@
  * Reads blocks that a walk will need soon, several at once: a daemon or a gateway is far away, and a tree has a thousand directories. Each is
  * asked for by itself, because the blocks beside it will come with the stream of its shard.
  */
-import type { Blocks } from './block-source.ts';
+import type { Blocks } from '../read/blocks/block-source.ts';
 
 /** Requests under way at once. */
 const MOST_RUNNING = 8;
