@@ -8,6 +8,7 @@ import { jsonReporter } from '../cli/reporter/json.ts';
 import { Output } from '../cli/reporter/output.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { homePaths } from '../home/home.ts';
+import { assertDescribed } from './json-lines.ts';
 import { MemorySink } from './memory-sink.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -43,10 +44,15 @@ export async function runInProcess(home: string, argv: readonly string[]): Promi
   try {
     const code = await (await loadCommand(parsed.args.command.words))(context);
     reporter.finish({ code });
-    return { code, stdout: stdout.text };
+    return ended(code);
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     reporter.finish({ code: error.exitCode, error: { code: error.code, message: error.message } });
-    return { code: error.exitCode, stdout: stdout.text };
+    return ended(error.exitCode);
+  }
+
+  function ended(code: number): Ended {
+    assertDescribed(stdout.text.split('\n').slice(0, -1));
+    return { code, stdout: stdout.text };
   }
 }

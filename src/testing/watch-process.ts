@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { assertDescribed } from './json-lines.ts';
 import type { Program } from './program.ts';
 
 type Told = Readonly<Record<string, unknown>> & { readonly type: string };
@@ -44,6 +45,7 @@ export class WatchProcess {
   async next(type: string): Promise<Told> {
     for (;;) {
       const event = this.events[this.#read++];
+      if (event !== undefined) assertDescribed([JSON.stringify(event)]);
       if (event?.type === type) return event;
       if (event !== undefined) continue;
       this.#read--;

@@ -3,30 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { assertDescribed } from '../../testing/json-lines.ts';
+import { assertDescribed, JSON_SCHEMA, kindsOfLine } from '../../testing/json-lines.ts';
 
 const ROOT = new URL('../../../../', import.meta.url);
 
-interface Schema {
-  readonly $ref?: string;
-  readonly anyOf?: readonly Schema[];
-  readonly properties?: Readonly<Record<string, { readonly const?: string }>>;
-  readonly required?: readonly string[];
-  readonly definitions?: Readonly<Record<string, Schema>>;
-}
-
-const text = readFileSync(new URL('docs/json.schema.json', ROOT), 'utf8');
-const schema = JSON.parse(text) as Schema;
-
-/** Every kind of line, without the names by which they are grouped. */
-function kindsOf({ $ref, anyOf, ...itself }: Schema): readonly Schema[] {
-  if ($ref !== undefined) return kindsOf(schema.definitions?.[decodeURIComponent($ref.slice('#/definitions/'.length))] ?? {});
-  return anyOf === undefined ? [itself] : anyOf.flatMap(kindsOf);
-}
-
 test('docs/json.schema.json is made of the types of today: else run scripts/json-schema', () => {
   const { stdout, stderr } = spawnSync(fileURLToPath(new URL('scripts/json-schema', ROOT)), ['--print'], { encoding: 'utf8' });
-  assert.equal(stdout, text, stderr);
+  assert.equal(stdout, JSON_SCHEMA, stderr);
 });
 
 test('docs/json.md has each kind of line once, with its fields', () => {
@@ -36,7 +19,7 @@ test('docs/json.md has each kind of line once, with its fields', () => {
     const [, type = '', fields = ''] = /^`([\w-]+)`(?:\s+\(([^)]*)\))?:/.exec(entry) ?? [];
     return `${type}: ${[...fields.matchAll(/`([^`]+)`/g)].map(([, field]) => field).sort()}`;
   });
-  const known = kindsOf(schema).map(({ properties = {}, required = [] }) => {
+  const known = kindsOfLine(JSON.parse(JSON_SCHEMA)).map(({ properties = {}, required = [] }) => {
     const { type, ...others } = properties;
     const fields = Object.keys(others).map((name) => (required.includes(name) ? name : `${name}?`));
     return `${type?.const}: ${fields.sort()}`;
