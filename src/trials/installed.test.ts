@@ -1,9 +1,9 @@
-/** The program as users get it: the package that `scripts/pack` makes, installed by npm, and the one for Debian, installed by dpkg. */
+/** The program as users get it, from the files of a release: the package, installed by npm, and the one for Debian, installed by dpkg. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { onlyInAll } from '../testing/depth.ts';
@@ -30,10 +30,8 @@ describe('what users install', { skip: onlyInAll(without('npm', 'npm')) }, () =>
   const scratch = mkdtempSync(join(tmpdir(), 'shardctl-installed-'));
   chmodSync(scratch, 0o755); // the user of the Debian package reads a mirror in it
   after(() => rmSync(scratch, { recursive: true, force: true }));
-  let tarball = '';
-  before(() => {
-    tarball = run(join(ROOT, 'scripts/pack'), scratch).stdout.trim();
-  });
+  before(() => run(join(ROOT, 'scripts/release-files'), '.'));
+  const made = (name: RegExp) => join(scratch, readdirSync(scratch).find((file) => name.test(file)) ?? assert.fail(`${name}`));
 
   function run(command: string, ...args: string[]): { stdout: string; stderr: string } {
     // As in a shell of its own: `npm test` tells its children of its own settings.
@@ -44,11 +42,16 @@ describe('what users install', { skip: onlyInAll(without('npm', 'npm')) }, () =>
     return { stdout, stderr };
   }
 
+  test('the sums of a release are those of its files', () => {
+    assert.match(run('sha256sum', '--check', 'SHA256SUMS').stdout, /^shardctl-\S+\.tgz: OK$/m);
+    assert.match(readFileSync(join(scratch, 'NOTES.md'), 'utf8'), /^### /m);
+  });
+
   describe('by npm', () => {
     const installed = join(scratch, 'global/lib/node_modules/shardctl');
 
     test('npm says no word of warning', () => {
-      assert.equal(run('npm', 'install', '--global', '--prefix', 'global', tarball).stderr, '');
+      assert.equal(run('npm', 'install', '--global', '--prefix', 'global', made(/^shardctl-.*\.tgz$/)).stderr, '');
     });
 
     test('each dependency has the version of the lock, and nothing is there that only tests use', () => {
@@ -71,13 +74,10 @@ describe('what users install', { skip: onlyInAll(without('npm', 'npm')) }, () =>
   });
 
   describe('on Debian', { skip: without('dpkg-dev', 'dpkg-deb') }, () => {
-    let deb = '';
-    before(() => {
-      deb = run(join(ROOT, 'scripts/make-deb'), scratch, tarball).stdout.trim();
-    });
-
     test('nothing in it is newer than SOURCE_DATE_EPOCH, nor of another owner than root: made again, it is the same', () => {
-      const lines = run('dpkg-deb', '--contents', deb).stdout.split('\n').slice(0, -1);
+      const lines = run('dpkg-deb', '--contents', made(/\.deb$/))
+        .stdout.split('\n')
+        .slice(0, -1);
       assert.ok(lines.length > 1000);
       for (const line of lines) {
         const [, day = '', time = ''] = /^\S+ root\/root +\d+ (\S+) (\S+) /.exec(line) ?? assert.fail(line);
@@ -96,7 +96,7 @@ describe('what users install', { skip: onlyInAll(without('npm', 'npm')) }, () =>
         `PATH=${dirname(process.execPath)}:$PATH
         as_user() { setpriv --reuid shardctl --regid shardctl --init-groups env -i PATH="$PATH" SHARDCTL_HOME=/var/lib/shardctl "$@"; }
         # Here, Node may have come from elsewhere.
-        dpkg --force-depends -i ${scratch}/${basename(deb)} >&2
+        dpkg --force-depends -i ${scratch}/*.deb >&2
         dpkg --verify shardctl
         stat -c 'home of %U, mode %a' /var/lib/shardctl
         as_user shardctl add ${scratch}/mirror --name debian -q
