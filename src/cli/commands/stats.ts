@@ -71,13 +71,14 @@ function repositoryTable(repositories: readonly RepositoryResult[]): string[] {
 }
 
 function policyTable(policies: readonly PolicyResult[]): string[] {
-  const rows = policies.map(({ replication, shards, storedBytes, peerBytes }) => [
+  const rows = policies.map(({ replication, allocateBy, shards, storedBytes, peerBytes }) => [
     replication,
     formatCount(shards),
     formatSize(storedBytes),
     formatSize(peerBytes),
+    allocateBy.join(','),
   ]);
-  return table([['REPLICATION', 'SHARDS', 'STORED', 'ON PEERS'], ...rows], 'lrrr');
+  return table([['REPLICATION', 'SHARDS', 'STORED', 'ON PEERS', 'ALLOCATE BY'], ...rows], 'lrrrl');
 }
 
 /** As `--replication` takes it. */

@@ -38,7 +38,7 @@ export type Result =
   | ({ type: 'snapshot-stats' } & SnapshotStats)
   /** Of `stats`: all snapshots of a repository, or of all those that it tells of together (null). */
   | ({ type: 'repository-stats'; repository: string | null } & RepositoryStats)
-  /** Of `stats`: all shards of which as many replicas are asked. */
+  /** Of `stats`: all shards of which as many replicas are asked, on peers that are chosen alike. */
   | ({ type: 'policy-stats'; replication: string } & Omit<PolicyStats, 'replication'>)
   /** `newest` is a snapshot newer than the head, which the gate holds back; absent where there is none. */
   | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null; newest?: SnapshotResult }

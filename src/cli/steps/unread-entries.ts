@@ -31,7 +31,7 @@ export class UnreadEntries {
   assertNone(): void {
     if (this.#count === 0) return;
     const more = this.#count > MOST_NAMED ? `, of which the first ${MOST_NAMED} are named` : '';
-    const message = `${counted(this.#count, 'entry')} could not be read${more}; what is below is not counted`;
+    const message = `${counted(this.#count, 'entry')} could not be read${more}; all else is there`;
     if (this.#damaged === 0) throw new ShardctlError('TOO_FEW_PEERS', message, { hint: 'bring these peers back, then run this again' });
     throw new ShardctlError('DAMAGE', message, { hint: '`shardctl repair --read-data` mends what another copy has' });
   }

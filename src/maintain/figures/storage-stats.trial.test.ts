@@ -7,7 +7,7 @@ import { Program } from '../../testing/program.ts';
 const program = new Program();
 after(() => program.dispose());
 
-type Line = Record<string, number | string | null>;
+type Line = Record<string, number | string | null | readonly string[]>;
 
 function stats(...names: string[]): Line[] {
   return program.succeeds('stats', '--json', ...names).lines.map((line) => JSON.parse(line) as Line);
@@ -41,8 +41,11 @@ test('what a snapshot adds is what none before it has, and what repositories sha
   assert.ok((together.storedBytes as number) < (both.storedBytes as number) + 10_000, 'the first file is stored once for both');
   const policies = all.filter(({ type }) => type === 'policy-stats');
   assert.deepEqual(
-    policies.map(({ replication }) => replication),
-    ['2', '1:2'],
+    policies.map(({ replication, allocateBy }) => [replication, allocateBy]),
+    [
+      ['2', ['freespace']],
+      ['1:2', ['freespace']],
+    ],
   );
   assert.equal(
     policies.reduce((sum, { storedBytes }) => sum + (storedBytes as number), 0),

@@ -37,9 +37,10 @@ export interface RepositoryStats {
   readonly grownBytes: number;
 }
 
-/** Shards of which the same number of replicas is asked. */
+/** Shards of which as many replicas are asked, on peers that are chosen alike. */
 export interface PolicyStats {
   readonly replication: Replication;
+  readonly allocateBy: readonly string[];
   readonly shards: number;
   readonly storedBytes: number;
   readonly peerBytes: number;
@@ -99,11 +100,12 @@ export class StorageStats {
   policies(demands: Demands): readonly PolicyStats[] {
     const policies = new Map<string, PolicyStats>();
     for (const holding of this.#holdings) {
-      const { replication } = demands.ofUsers(holding);
-      const key = `${replication.min}:${replication.max}`;
+      const { replication, allocateBy } = demands.ofUsers(holding);
+      const key = `${replication.min}:${replication.max} ${allocateBy.join()}`;
       const { shards, storedBytes, peerBytes } = policies.get(key) ?? { shards: 0, storedBytes: 0, peerBytes: 0 };
       policies.set(key, {
         replication,
+        allocateBy,
         shards: shards + 1,
         storedBytes: storedBytes + holding.bytes,
         peerBytes: peerBytes + onPeers(holding),
