@@ -30,6 +30,27 @@ test('the package holds the program and its documents: no tests, nothing that on
   assert.match(scripts.prepare ?? '', /--sourceMap false/, 'what is packed names no maps either');
 });
 
+interface Lock {
+  readonly packages: Readonly<Record<string, { engines?: { node?: string }; hasInstallScript?: boolean }>>;
+}
+
+test('every package of the lock runs on the oldest Node that is supported, and none runs a script when it is installed', () => {
+  const { engines, allowScripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as {
+    engines: { node: string };
+    allowScripts: Record<string, boolean>;
+  };
+  const { packages } = JSON.parse(readFileSync(`${ROOT}package-lock.json`, 'utf8')) as Lock;
+  const { minVersion, satisfies } = createRequire(import.meta.url)('semver') as {
+    minVersion(range: string): { version: string };
+    satisfies(version: string, range: string): boolean;
+  };
+  const oldest = minVersion(engines.node).version;
+  for (const [path, { engines: wanted, hasInstallScript = false }] of Object.entries(packages)) {
+    assert.ok(satisfies(oldest, wanted?.node ?? '*'), `${path} wants Node ${wanted?.node}`);
+    if (hasInstallScript) assert.equal(allowScripts[path.replace(/^.*node_modules\//, '')], false, `${path} has an install script`);
+  }
+});
+
 test('nothing but package.json may be imported: what is inside may change with every version', () => {
   // From the root: dist/src has a scope of its own, in which the package does not know its name.
   const { resolve } = createRequire(`${ROOT}any.js`);
