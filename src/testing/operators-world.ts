@@ -1,0 +1,67 @@
+/** For tests: the places that the pages for operators speak of, so that their commands are run as they stand there. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { BIN, fixture } from './program.ts';
+
+/** The home is /var/lib/shardctl, /srv/debian is the repository `debian` with two snapshots, and its peers are in /mnt. */
+export class OperatorsWorld {
+  /** What stands for `/`. */
+  readonly root = fs.mkdtempSync(join(tmpdir(), 'shardctl-operator-'));
+  readonly #untouched = `${this.root}.untouched`;
+
+  constructor() {
+    this.make();
+    this.#copyWithTimes(this.root, this.#untouched);
+  }
+
+  /** Where a path of the pages is. */
+  at(path: string): string {
+    return join(this.root, path);
+  }
+
+  /** Runs what stands on a page. `said` is stderr, then stdout, with the paths of the pages. */
+  sh(command: string): { code: number | null; said: string } {
+    const here = command.replaceAll(/(?<=^|[\s=])\/(?=mnt|srv|var)/g, `${this.root}/`);
+    const env = { ...process.env, SHARDCTL_HOME: this.at('var/lib/shardctl'), PATH: `${this.at('bin')}${delimiter}${process.env.PATH}` };
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', here], { cwd: this.root, env, encoding: 'utf8' });
+    return { code: status, said: `${stderr}${stdout}`.replaceAll(this.root, '') };
+  }
+
+  shardctl(words: string): void {
+    const { code, said } = this.sh(`shardctl ${words}`);
+    assert.equal(code, 0, `${words}: ${said}`);
+  }
+
+  make(): void {
+    for (const dir of ['srv', 'mnt', 'var/lib', 'bin']) fs.mkdirSync(this.at(dir), { recursive: true });
+    fs.symlinkSync(BIN, this.at('bin/shardctl'));
+    fs.cpSync(fixture('debian'), this.at('srv/debian'), { recursive: true, verbatimSymlinks: true });
+    for (const disk of ['disk1', 'disk2', 'disk3']) this.shardctl(`peers add local /mnt/${disk} --name ${disk}`);
+    this.shardctl('add /srv/debian --replication 2 --gate auto -q');
+    fs.writeFileSync(this.at('srv/debian/NEWS'), 'news\n');
+    this.shardctl('update -q');
+  }
+
+  empty(): void {
+    for (const name of fs.readdirSync(this.root)) fs.rmSync(this.at(name), { recursive: true, force: true });
+  }
+
+  /** As it was made first: in the same place, so that it is the same home. */
+  restore(): void {
+    this.empty();
+    this.#copyWithTimes(this.#untouched, this.root);
+  }
+
+  dispose(): void {
+    for (const dir of [this.root, this.#untouched]) fs.rmSync(dir, { recursive: true, force: true });
+  }
+
+  /** To the nanosecond, which `fs.cpSync` does not do: nothing in the source looks changed. */
+  #copyWithTimes(from: string, to: string): void {
+    const { status, stderr } = spawnSync('cp', ['-a', `${from}/.`, to], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+  }
+}
