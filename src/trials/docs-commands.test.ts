@@ -1,0 +1,86 @@
+/** Every command of this program that a page shows is one that it takes: the words, the options, and how many arguments. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseCommandLine } from '../cli/command-line/args.ts';
+import { ShardctlError } from '../core/errors.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const PAGES = ['README.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((page) =>
+  page.endsWith('.md'),
+);
+
+/**
+ * What is run for real, too, and where. The other pages show commands one by one, for homes, daemons and hosts that each reader has
+ * other ones of; what they do is tested beside the code.
+ */
+const RUN: Readonly<Record<string, string>> = {
+  'README.md': 'readme.test.ts',
+  'docs/three-in-the-morning.md': 'three-in-the-morning.test.ts',
+  'docs/backup-and-moving.md': 'pages-for-operators.test.ts',
+  'docs/sizing.md': 'pages-for-operators.test.ts',
+  'docs/upgrades.md': 'pages-for-operators.test.ts',
+  'docs/package-managers.md': 'package-tools',
+  'docs/ipfs-nodes.md': 'ipfs-nodes',
+};
+
+/** Names of pins begin like a command. */
+const NAMES_OF_PINS = /^(?:homes|roots of|<home>)/;
+
+/** In blocks of code, and between backticks where a line begins with the name of the program. */
+function commandsOf(text: string): string[] {
+  const blocks = [...text.matchAll(/^```\w*\n(.*?)^```$/gms)].flatMap(([, code = '']) => code.replaceAll(/\s*\\\n\s*/g, ' ').split('\n'));
+  const inline = [...text.replaceAll(/^```.*?^```$/gms, '').matchAll(/`(shardctl\s[^`]*)`/g)].map(([, code = '']) =>
+    code.replaceAll(/\s+/g, ' '),
+  );
+  const lines = [...blocks, ...inline];
+  return lines.flatMap((line) => [...line.matchAll(/(?:^|&& |; |\$\(|\| )(?:npx )?shardctl (\S.*)/g)].map(([, rest = '']) => rest));
+}
+
+/** As a shell splits it, to the end of the command. */
+function wordsOf(command: string): string[] {
+  // In a table of commands two spaces stand before what one does.
+  const [own = ''] = /^(?:"[^"]*"|'[^']*'|(?! {2})[^"'#|;&<>)])*/.exec(command) ?? [];
+  return [...own.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) => word.replaceAll(/["']/g, ''));
+}
+
+/** Stands for several commands, as in `shardctl peers {ls,add}` and `shardctl get REF[/PATH]…`. */
+function isSynopsis(words: readonly string[]): boolean {
+  return words.some((word) => /[[\]{}…]/.test(word));
+}
+
+test('what is said to run a page is there', () => {
+  const trials = readdirSync(join(ROOT, 'src/trials'));
+  for (const [page, trial] of Object.entries(RUN)) assert.ok(PAGES.includes(page) && trials.includes(trial), page);
+});
+
+test('a command that is wrong is found, however it stands on a page', () => {
+  const page = '`shardctl update\n--nonsense`\n```sh\ncd x && shardctl lss debian | less\nshardctl get debian \\\n  --also\n```\n';
+  const found = commandsOf(page).map(wordsOf);
+  assert.deepEqual(found, [
+    ['lss', 'debian'],
+    ['get', 'debian', '--also'],
+    ['update', '--nonsense'],
+  ]);
+});
+
+for (const page of PAGES) {
+  test(`${page}${RUN[page] === undefined ? '' : `, which ${RUN[page]} runs, too`}`, () => {
+    for (const command of commandsOf(readFileSync(join(ROOT, page), 'utf8'))) {
+      const words = wordsOf(command);
+      if (isSynopsis(words) || NAMES_OF_PINS.test(command)) continue;
+      try {
+        parseCommandLine(words);
+      } catch (error) {
+        // A command that is only named: `shardctl add`.
+        const isNamed =
+          error instanceof ShardctlError &&
+          / is missing$| needs one of: /.test(error.message) &&
+          words.every((word) => /^[a-z-]+$/.test(word));
+        assert.ok(isNamed, `shardctl ${command}: ${error}`);
+      }
+    }
+  });
+}
