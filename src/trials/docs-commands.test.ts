@@ -27,7 +27,7 @@ const RUN: Readonly<Record<string, string>> = {
 };
 
 /** Names of pins begin like a command. */
-const NAMES_OF_PINS = /^(?:homes|roots of|<home>)/;
+const NAMES_OF_PINS = /^(?:homes|roots of|follower|<home>)/;
 
 /** In blocks of code, and between backticks where a line begins with the name of the program. */
 function commandsOf(text: string): string[] {
