@@ -19,6 +19,7 @@ const PAGES = ['README.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).ma
 const RUN: Readonly<Record<string, string>> = {
   'README.md': 'readme.test.ts',
   'docs/three-in-the-morning.md': 'three-in-the-morning.test.ts',
+  'docs/quick-start.md': 'pages-for-operators.test.ts',
   'docs/backup-and-moving.md': 'pages-for-operators.test.ts',
   'docs/sizing.md': 'pages-for-operators.test.ts',
   'docs/upgrades.md': 'pages-for-operators.test.ts',

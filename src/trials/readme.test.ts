@@ -1,14 +1,13 @@
 /** The README is true: every command in it is run, in a place as a reader would have it. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { EXIT } from '../core/errors.ts';
+import { freePort } from '../testing/free-port.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -64,14 +63,6 @@ test('every other command does what the README says, one after the other', async
     else if (command.startsWith('shardctl') && !command.includes(' peers add ')) assert.notEqual(stdout, '', command);
   }
 });
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return String(port);
-}
 
 function assertSame(cwd: string, a: string, b: string): void {
   const { status, stdout } = spawnSync('diff', ['-r', '--no-dereference', a, b], { cwd, encoding: 'utf8' });
