@@ -1,11 +1,6 @@
 /** For tests: a root that has all of this machine's, in which a script may change and install what it likes; nothing of it stays. */
 import { spawnSync } from 'node:child_process';
 
-/** The directory of the machine that the script sees, at the same path; what it writes there stays. */
-export interface OverlayRoot {
-  readonly shared: string;
-}
-
 const SCRIPT = `
 shared=$1 script=$2
 mkdir -p "$shared/layers"
@@ -18,8 +13,11 @@ mount --bind "$shared" "root$shared"
 for dir in proc dev; do mount --rbind /$dir root/$dir; done
 exec chroot root /bin/sh -euc "$script"`;
 
-/** @returns what it has printed. @throws with that when it ends with another code than 0 */
-export function inOverlayRoot({ shared }: OverlayRoot, script: string): string {
+/**
+ * @param shared a directory that the script sees at the same path, and what it writes there stays
+ * @returns what it has printed. @throws with that when it ends with another code than 0
+ */
+export function inOverlayRoot(shared: string, script: string): string {
   // Without the settings of a service manager of this machine: none runs in there.
   const { status, stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-euc', SCRIPT, 'sh', shared, script], {
     cwd: '/',
@@ -33,7 +31,6 @@ export function inOverlayRoot({ shared }: OverlayRoot, script: string): string {
 /** Why there can be none, for the `skip` of a test. */
 export function withoutOverlayRoot(): string | false {
   if (process.getuid?.() !== 0) return 'no user root';
-  const probe =
-    'd=$(mktemp -d); mount -t tmpfs tmpfs $d; mkdir $d/u $d/w $d/r; mount -t overlay o -o lowerdir=/,upperdir=$d/u,workdir=$d/w $d/r';
+  const probe = 'cd /mnt; mount -t tmpfs tmpfs .; cd /mnt; mkdir u w r; mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r';
   return spawnSync('unshare', ['--mount', 'sh', '-euc', probe]).status === 0 ? false : 'no overlay of file systems';
 }

@@ -94,7 +94,7 @@ describe('what users install', { skip: onlyInAll(without('npm', 'npm', 'sha256su
         .map((name) => name.replace('.timer', '.service'));
       assert.ok(runs.length >= 2);
       const output = inOverlayRoot(
-        { shared: scratch },
+        scratch,
         `PATH=${dirname(process.execPath)}:$PATH
         as_user() { setpriv --reuid shardctl --regid shardctl --init-groups env -i PATH="$PATH" SHARDCTL_HOME=/var/lib/shardctl "$@"; }
         # Here, Node may have come from elsewhere.
