@@ -13,7 +13,7 @@ import { fixture } from '../testing/program.ts';
 
 const PAGE = fs.readFileSync(fileURLToPath(new URL('../../../docs/three-in-the-morning.md', import.meta.url)), 'utf8');
 const DISK_BYTES = 96 * 1024 * 1024;
-const sample = oneIn(5);
+const sample = oneIn(7);
 
 interface Section {
   readonly title: string;
