@@ -115,3 +115,20 @@ test('an index of a newer format is refused', async () => {
   rmSync(dir, { recursive: true });
   index = await Index.open(dir);
 });
+
+test('readers are told that there is no index yet, wherever the run that makes its tables has died', async () => {
+  const tables = ['repositories', 'snapshots', 'meta', 'shards', 'strays'];
+  for (let made = 0; made <= tables.length; made++) {
+    const home = join(dir, `made-${made}`);
+    const root = open({ path: join(home, 'tables'), maxDbs: 8 });
+    for (const name of tables.slice(0, made)) root.openDB({ name, encoding: 'json' });
+    await root.close();
+    await assert.rejects(
+      Index.open(home, { readOnly: true }),
+      { code: 'NOT_FOUND', hint: 'run `shardctl add DIR` again' },
+      `${made} tables`,
+    );
+    await (await Index.open(home)).close();
+    await (await Index.open(home, { readOnly: true })).close();
+  }
+});

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
-import { behindCommit, errnoOf, ioError } from '../../core/errors.ts';
+import { behindCommit, errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../../core/model.ts';
 import { tagsWithout } from '../../snapshot/tag.ts';
 import { assertMappable } from '../files/mapping.ts';
@@ -20,7 +20,10 @@ export class Tables {
   readonly strays: Strays;
   readonly meta: Database<number, string>;
 
-  /** @throws ShardctlError `DAMAGE` when the file is cut or overwritten, which would end the process if LMDB mapped it */
+  /**
+   * @throws ShardctlError `DAMAGE` when the file is cut or overwritten, which would end the process if LMDB mapped it; `NOT_FOUND` when
+   * it is read before the run that makes it has come to its end, or after that run has died
+   */
   constructor(dir: string, readOnly: boolean) {
     this.#dir = dir;
     const path = join(dir, 'tables');
@@ -37,10 +40,22 @@ export class Tables {
     this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
     this.shards = this.root.openDB({ name: 'shards', ...checked });
     this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', ...checked }));
+    if (readOnly && !this.#isMade()) {
+      void this.root.close();
+      throw new ShardctlError('NOT_FOUND', `there is no index yet at ${dir}: the run that makes it has died, or is not that far`, {
+        hint: 'run `shardctl add DIR` again',
+      });
+    }
     const misplaced = this.#misplacedSnapshot();
     if (misplaced === undefined) return;
     void this.root.close();
     throw damagedTables(file, dir, `has snapshot ${misplaced.number} of ${misplaced.repository} under a damaged key`);
+  }
+
+  /** The format is written last, after all tables. Read-only, LMDB opens a table that is not there as undefined. */
+  #isMade(): boolean {
+    const meta: Database<number, string> | undefined = this.meta;
+    return meta?.get('format') !== undefined;
   }
 
   /** A snapshot that is not under its repository's name, because a bit of its key has flipped: `prune` would take its shards for unused. */
