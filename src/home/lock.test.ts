@@ -195,9 +195,8 @@ test('the repository of a run that was killed is free, and the home is opened an
   assert.deepEqual(readdirSync(dir), []);
 });
 
-test('new runs give way to one that waits for the home, once all that were there before it are gone, and for ten minutes', async () => {
-  let now = Date.now();
-  const clock = { now: () => now };
+/** The third run waits for the home, and the run that was there before it is gone; a run that came later works on. */
+async function withOneThatWaits(clock: Pick<LockOptions, 'now'>): Promise<{ waiting: ReturnType<typeof acquireLock>; late: SharedLock }> {
   const before = await SharedLock.acquire(dir, options(one, clock));
   before.share();
   const waiting = acquireLock(dir, options(third, { ...clock, waitMs: Number.POSITIVE_INFINITY }));
@@ -205,6 +204,13 @@ test('new runs give way to one that waits for the home, once all that were there
   const late = await SharedLock.acquire(dir, options(two, clock));
   before.release();
   while (!readdirSync(dir).some((name) => name.startsWith('30-'))) await new Promise((resolve) => setTimeout(resolve, 20));
+  return { waiting, late };
+}
+
+test('new runs give way to one that waits for the home, once all that were there before it are gone, and for ten minutes', async () => {
+  let now = Date.now();
+  const clock = { now: () => now };
+  const { waiting, late } = await withOneThatWaits(clock);
   await assert.rejects(SharedLock.acquire(dir, options(one, clock)), {
     code: 'LOCKED',
     message: /the next turn is that of `shardctl add 30`/,
@@ -221,12 +227,7 @@ test('new runs give way to one that waits for the home, once all that were there
 test('new runs do not give way for longer than ten minutes when the clock is set back meanwhile', async () => {
   let now = Date.now();
   const clock = { now: () => now };
-  const before = await SharedLock.acquire(dir, options(one, clock));
-  before.share();
-  const waiting = acquireLock(dir, options(third, { ...clock, waitMs: Number.POSITIVE_INFINITY }));
-  const late = await SharedLock.acquire(dir, options(two, clock));
-  before.release();
-  while (!readdirSync(dir).some((name) => name.startsWith('30-'))) await new Promise((resolve) => setTimeout(resolve, 20));
+  const { waiting, late } = await withOneThatWaits(clock);
   now -= 24 * 3600_000;
   const patient = await SharedLock.acquire(dir, options(one, clock));
   patient.release();

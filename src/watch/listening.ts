@@ -98,7 +98,7 @@ export class Listening {
 
   async end(): Promise<void> {
     // Nothing that is still to come counts, and nothing more is watched.
-    this.#tree.giveUp('unknown watch');
+    this.#tree.giveUp('ended');
     await this.#options.desk.remove(this.#inotify.descriptor);
     this.#inotify.close();
   }

@@ -174,7 +174,7 @@ test('an overflow, an event of nobody knows what, a source that moves or is repl
   );
   assert.equal(
     doubtAfter(({ tree }) => tree.take({ watch: 4711, mask: IN.create, name: 'x' })),
-    'unknown watch',
+    'unknown directory',
   );
   assert.equal(
     doubtAfter(({ root }) => renameSync(root, `${root}-moved`)),

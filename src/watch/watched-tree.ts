@@ -41,10 +41,10 @@ const OF_DIRECTORY =
 const OF_PLACE = IN.movedFrom | IN.movedTo | IN.create | IN.delete | IN.onlyDirectory;
 
 /**
- * Why the tree tells of changes no more. `limit`: the system allows no further watch; `remote`: what others change in the file system
- * is no event here.
+ * Why the tree tells of changes no more. `unknown directory`: an event names none that is watched; `limit`: the system allows no
+ * further watch; `remote`: what others change in the file system is no event here; `ended`: nobody listens any more.
  */
-export type Doubt = 'overflow' | 'unmounted' | 'source moved' | 'unknown watch' | 'limit' | 'remote';
+export type Doubt = 'overflow' | 'unmounted' | 'source moved' | 'unknown directory' | 'limit' | 'remote' | 'ended';
 
 export interface WatchedTreeOptions {
   readonly filter: Filter;
@@ -139,7 +139,7 @@ export class WatchedTree {
   #ofWatch(watch: number, mask: number, name: ByteString): void {
     const directory = this.#byWatch.get(watch);
     if (directory === undefined) {
-      if (!this.#removed.has(watch)) this.giveUp('unknown watch');
+      if (!this.#removed.has(watch)) this.giveUp('unknown directory');
       else if ((mask & IN.ignored) !== 0) this.#removed.delete(watch);
     } else if ((mask & IN.unmount) !== 0) this.giveUp('unmounted');
     else if (name === '') this.#ofItself(directory, mask);
