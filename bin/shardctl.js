@@ -4,9 +4,12 @@ if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`shardctl: needs Node 20.19 or later, this is ${process.version}; install a newer Node`);
   process.exit(2);
 }
-const { main } = await import('../dist/src/cli/main.js').catch((error) => {
+try {
+  const { main } = await import('../dist/src/cli/main.js');
+  await main(process.argv.slice(2));
+} catch (error) {
+  // What tells of failures is loaded when it is needed, and may not be loaded either.
   if (error.code !== 'EMFILE') throw error;
   console.error('shardctl: this process may have no more files open; `ulimit -n 4096` allows more in this shell');
   process.exit(1);
-});
-await main(process.argv.slice(2));
+}

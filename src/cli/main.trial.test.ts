@@ -171,6 +171,7 @@ test('who may have too few files open is told so, and how to have more, while th
   for (const [limit, ...command] of [
     ['20', 'status'],
     ['32', 'verify'],
+    ['32', 'fetch', '--help'],
     ...['36', '38', '40', '42', '44', '48'].map((few) => [few, 'serve', '--listen', '127.0.0.1:0'] as const),
   ] as const) {
     const { status, stderr } = program.runIn(`ulimit -n ${limit}`, ...command);
