@@ -1,6 +1,6 @@
 /** What `-n` says is what the run then does: as data, in each situation in which they could differ. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -14,6 +14,7 @@ import { TEST_OWNER } from '../testing/owner.ts';
 import { pruneRun, SHARD_BYTES, withIndex } from '../testing/retention.ts';
 import { type RunOptions, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
+import type { SecondThread } from './scan/second-thread.ts';
 
 const TWICE = { replication: { min: 2, max: 2 } };
 
@@ -59,6 +60,32 @@ test('add and update: what an interrupted run has imported is not read again, an
   assert.ok(planned.resumedFiles > 0);
   assert.ok(planned.readFiles > 0);
 });
+
+test('a dry run that fails as it begins to look keeps no file of the head open', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  await add();
+  const failing = {
+    help: () => {
+      throw new Error('no thread');
+    },
+  } as unknown as SecondThread;
+  await assert.rejects(home.plan(source, { ...TWICE, shardBytes: SHARD_BYTES, secondThread: failing }), /no thread/);
+  assert.deepEqual(openBelow(home.dir), []);
+});
+
+/** Files below a directory that this process has open. */
+function openBelow(top: string): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(top) ? [path] : [];
+    } catch {
+      // The handle of the listing itself.
+      return [];
+    }
+  });
+}
 
 test('update: with shards of the head lost every file is read, and the dry run knows', async () => {
   await add();

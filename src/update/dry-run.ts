@@ -76,13 +76,13 @@ async function planFrom(run: PlannedRun, root: Source): Promise<Plan> {
     emit({ type: 'change', ...changeOf(DELETED, path, kind) });
   };
   const counts = new Counts();
-  const scope =
-    index !== undefined && goesByTold(request, parent, index, now()) ? scopeOf({ request, signal }, parent, root, tally) : undefined;
-  const base = scope?.entries ?? parent?.entries?.whole();
-  const sweep: Sweep | undefined =
-    index === undefined || scope !== undefined ? undefined : await sweepOf(root, parent, { request, index, control });
-  if (scope !== undefined) counts.addSame(scope.elsewhere);
+  let sweep: Sweep | undefined;
   try {
+    const scope =
+      index !== undefined && goesByTold(request, parent, index, now()) ? scopeOf({ request, signal }, parent, root, tally) : undefined;
+    const base = scope?.entries ?? parent?.entries?.whole();
+    if (index !== undefined && scope === undefined) sweep = await sweepOf(root, parent, { request, index, control });
+    if (scope !== undefined) counts.addSame(scope.elsewhere);
     for (const change of rootChange(root, parent?.entries?.header, metadata)) emit({ type: 'change', ...change });
     const recall = sweep && parent?.entries && new Recall(parent.entries.whole().another(), sweep);
     const links = request.copyLinks ? new Links(root) : undefined;
