@@ -1,6 +1,6 @@
 /**
- * The bytes of an index without its compression, by the end of its name. gzip by node:zlib; zstd too where Node has it (22.15 and later);
- * xz and the others by their programs, as apt does. What a stranger has packed may unpack to more than anybody can read: MOST_UNPACKED
+ * The bytes of an index without its compression, by the end of its name. gzip by node:zlib; xz and the others by their programs, as apt does,
+ * and zstd, too: that of node:zlib takes a file that is cut for a whole one (22.23), and reads the first frame of several (24.21). What a stranger has packed may unpack to more than anybody can read: MOST_UNPACKED
  * bytes are given out, and no more than a few buffers are in memory.
  */
 import { Readable } from 'node:stream';
@@ -37,9 +37,6 @@ export async function* unpacked(packing: string, packed: AsyncIterable<Uint8Arra
 async function* unpackedBy(packing: string, packed: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (packing === '') return yield* packed;
   if (packing === '.gz') return yield* gunzipped(packed);
-  const { createZstdDecompress } = zlib as { createZstdDecompress?: (options: object) => NodeJS.ReadWriteStream & Readable };
-  if (packing === '.zst' && createZstdDecompress !== undefined)
-    return yield* through(createZstdDecompress({ chunkSize: CHUNK_BYTES }), packed);
   const { byProgram } = await import('./by-program.ts');
   yield* byProgram(packing, packed, signal);
 }
@@ -102,5 +99,5 @@ async function* through(unpacker: NodeJS.ReadWriteStream & Readable, packed: Asy
 /** Errors of node:zlib; any other is thrown by whoever takes the bytes. */
 function isUnpackers(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown };
-  return typeof code === 'string' && /^(?:Z_|ZSTD_|ERR_)/.test(code);
+  return typeof code === 'string' && /^(?:Z_|ERR_)/.test(code);
 }
