@@ -62,11 +62,14 @@ test(
     writeFileSync(program.path('m/moved/c/deep/three'), 'three');
     assert.equal(typeof (await watch.updated()), 'number');
     assert.equal(head(program), rootOfSource(program));
-    // What the end of an update leaves to do is done by then.
-    await sleep(2000);
-    const before = watch.ticks();
-    await sleep(5000);
-    assert.equal(watch.ticks() - before, 0);
+    // Some time after an update there is nothing left to do, such as collecting garbage; who looks every so often is never that quiet.
+    let isQuiet = false;
+    for (let seconds = 0; seconds < 60 && !isQuiet; seconds += 4) {
+      const before = watch.ticks();
+      await sleep(4000);
+      isQuiet = watch.ticks() === before;
+    }
+    assert.ok(isQuiet);
     // Nothing is held meanwhile: others may write.
     program.succeeds('prune', '-q');
     assert.equal(await watch.stop(), 0);
