@@ -81,6 +81,3 @@ export const TEN_DAYS: readonly Day[] = [
   quiet,
   quietByCron,
 ];
-
-/** For a minute. */
-export const TWO_DAYS: readonly Day[] = [tornSyncs, killedRuns];

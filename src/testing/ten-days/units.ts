@@ -8,9 +8,9 @@ const UNITS = fileURLToPath(new URL('../../../../docs/systemd', import.meta.url)
 
 /** What says how a unit is run. `User` is the user of the machine. */
 const RUN = new Set(['Type', 'User', 'Environment', 'ExecStart', 'SuccessExitStatus', 'OnCalendar', 'RandomizedDelaySec', 'ListenStream']);
-/** What does not change what is tried here: documentation, order, priority, limits, and how it is stopped. */
+/** What does not change what is tried here: documentation, order, priority, limits, how it is stopped, and settings that this machine has not. */
 const LEFT =
-  /^(Description|Documentation|Wants|After|Requires|WantedBy|Persistent|Nice|IOSchedulingClass|Kill\w+|TimeoutStopSec|Exec(Reload)|Restart|LimitNOFILE|NoDelay|Backlog|Protect\w+|ReadWritePaths|Private\w+|NoNewPrivileges|Restrict\w+|LockPersonality|CapabilityBoundingSet|SystemCallArchitectures|UMask)$/;
+  /^(Description|Documentation|EnvironmentFile|Wants|After|Requires|WantedBy|Persistent|Nice|IOSchedulingClass|Kill\w+|TimeoutStopSec|Exec(Reload)|Restart|LimitNOFILE|NoDelay|Backlog|Protect\w+|ReadWritePaths|Private\w+|NoNewPrivileges|Restrict\w+|LockPersonality|CapabilityBoundingSet|SystemCallArchitectures|UMask)$/;
 
 type Settings = ReadonlyMap<string, readonly string[]>;
 

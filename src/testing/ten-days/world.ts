@@ -7,7 +7,7 @@ import { apt, npm, pip } from './clients.ts';
 import { crontab } from './crontab.ts';
 import { DebianArchive } from './debian-archive.ts';
 import type { Job } from './job.ts';
-import { Machine } from './machine.ts';
+import type { Machine } from './machine.ts';
 import { Mirror } from './mirror.ts';
 import { listening, timed, toldIn } from './units.ts';
 import { NpmRegistry, PythonIndex } from './upstreams.ts';
@@ -19,7 +19,7 @@ const PEERS = ['a', 'b', 'c', 'd'];
 const CHANGES = 0.6;
 
 export class World {
-  readonly machine = new Machine();
+  readonly machine: Machine;
   /** Of the day that goes on: `HOUR JOB CODE` of each mail, and what is in it. That a run was killed here is not among them. */
   mails: { readonly line: string; readonly text: string }[] = [];
   readonly tally = { days: 0, jobs: 0, killed: 0, reads: 0, packages: 0 };
@@ -39,8 +39,9 @@ export class World {
   #outcomes: string[] = [];
   #troubles: number[] = [];
 
-  constructor(seed: number) {
-    const { machine } = this;
+  /** @param machine whoever has made it disposes of it */
+  constructor(machine: Machine, seed: number) {
+    this.machine = machine;
     const random = new Random(seed);
     this.#random = random;
     mkdirSync(machine.path('upstream'));
@@ -171,7 +172,6 @@ export class World {
       if (this.#served !== undefined) assert.equal(await this.#served.stop(), 0);
     } finally {
       this.#signer.close();
-      await this.machine.dispose();
     }
   }
 
