@@ -50,6 +50,9 @@ async function upToDate(context: Context, target: string): Promise<number> {
   const { args } = context;
   if (args.positionals.length > 1 || target === '-')
     throw usage('--delete goes with one REF, and with an OUT that is a directory', args.command);
+  // Without --delete the directory would go into OUT; with it, all else in OUT would have to go.
+  if (target.endsWith('/') && /[^/]\/+[^/]/.test(args.argument(0)))
+    throw usage('with --delete OUT becomes the directory itself: name it without a slash at its end', args.command);
   const { copyOfRef } = await import('./fetch.ts');
   return await copyOfRef(context, args.argument(0), target);
 }

@@ -35,6 +35,7 @@ test('several go into OUT by their names, and one is OUT itself, unless OUT ends
   assert.deepEqual(readdirSync(program.path('within')).sort(), ['Release', 'pool'], 'a file goes into a directory that is there');
   program.fails(2, /not an empty directory; .*end it in a slash/, 'get', 'm/pool', '-o', 'within');
   program.fails(2, /two of these would be called "pool" in twice/, 'get', 'm/pool', 'm@1/pool', '-o', 'twice');
+  program.fails(2, /two of these would be called "pool" in the tar/, 'get', 'm/pool', 'm@1/pool', '-o', '-');
   assert.ok(!existsSync(program.path('twice')));
 });
 
@@ -86,4 +87,5 @@ test('--delete brings OUT up to date, deletes no more than is allowed, and nothi
   );
   program.fails(2, /--max-delete goes with --delete/, 'get', 'm', '-o', 'x', '--max-delete', '3');
   program.fails(2, /goes with one REF/, 'get', 'm', 'm@1', '-o', 'x', '--delete');
+  program.fails(2, /name it without a slash/, 'get', 'm/pool', '-o', 'out/', '--delete', '--max-delete', 'none');
 });

@@ -25,14 +25,18 @@ export interface GetPlace {
 export async function placesOf(trees: readonly OpenTree[], target: string, absolute: Absolute): Promise<readonly GetPlace[]> {
   const [only, ...others] = trees;
   if (only !== undefined && others.length === 0) return [await placeOf(only, target, absolute)];
+  assertNamesDiffer(trees, displayPath(Buffer.from(target).toString('latin1')));
+  return trees.map((tree) => within(tree, target, absolute));
+}
+
+/** @param where they are put side by side, as people are told of it @throws ShardctlError `USAGE` when two would have one name */
+export function assertNamesDiffer(trees: readonly OpenTree[], where: string): void {
   const names = trees.map(nameOf);
   const twice = names.find((name, at) => names.indexOf(name) < at);
-  if (twice !== undefined) {
-    throw new ShardctlError('USAGE', `two of these would be called "${displayPath(twice)}" in ${target}`, {
-      hint: 'write them to directories of their own',
-    });
-  }
-  return trees.map((tree) => within(tree, target, absolute));
+  if (twice === undefined) return;
+  throw new ShardctlError('USAGE', `two of these would be called "${displayPath(twice)}" in ${where}`, {
+    hint: 'write them to directories of their own',
+  });
 }
 
 /** What an entry is called beside others: by its path, and a whole tree by its reference. */

@@ -6,7 +6,7 @@ import { cat } from '../../read/cat.ts';
 import { resolve } from '../../read/tree/tree.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { nameOf } from './get-places.ts';
+import { assertNamesDiffer, nameOf } from './get-places.ts';
 import type { OpenTree } from './open-tree.ts';
 
 export async function toStdout(
@@ -28,6 +28,7 @@ export async function toStdout(
     const isAlone = others.length === 0;
     if (isAlone && (await resolve(only.root, only.path, only.blocks)).kind === FILE) return cat({ ...only, signal });
     if (output.isTerminal) throw usage('a tar is not for a terminal: send it to a file or a program', args.command);
+    assertNamesDiffer(trees, 'the tar');
     const parts = trees.map((tree) => ({
       ...tree,
       name: isAlone && tree.path === '' ? '' : nameOf(tree),
