@@ -1,6 +1,6 @@
 /**
- * The bytes of an index without its compression, by the end of its name. gzip by node:zlib; xz and the others by their programs, as apt does,
- * and zstd, too: that of node:zlib takes a file that is cut for a whole one (22.23), and reads the first frame of several (24.21). What a stranger has packed may unpack to more than anybody can read: MOST_UNPACKED
+ * The bytes of an index without its compression, by the end of its name. gzip by node:zlib; xz, zstd and the others by their programs, as apt does.
+ * Node's own zstd is not used: Node 22.23 takes a file that is cut for a whole one, and 24.21 reads only the first of several frames. What a stranger has packed may unpack to more than anybody can read: MOST_UNPACKED
  * bytes are given out, and no more than a few buffers are in memory.
  */
 import { Readable } from 'node:stream';
