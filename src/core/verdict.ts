@@ -84,7 +84,7 @@ export const GATE_VERSION = 2;
 /** What a repository, or the home, asks of the gate; what is absent is as the home is set to, or as DEFAULT_GATE. */
 export type OwnGate = { readonly [Key in keyof GateConfig]?: GateConfig[Key] | undefined };
 
-export const DEFAULT_GATE: GateConfig = { gate: 'off', gateAction: 'hold', gateKeyrings: [] };
+export const DEFAULT_GATE: GateConfig = { gate: 'auto', gateAction: 'hold', gateKeyrings: [] };
 
 /**
  * What became of a snapshot at the gate. `held`: it has contradictions and is not the head, until somebody accepts it. `accepted`: it has

@@ -36,7 +36,7 @@ const config = () => join(program.home, 'config.json');
 
 test('what the home decides is set, shown with where it comes from, and unset', { skip: sample() }, () => {
   const upkeep = [
-    'gate=off',
+    'gate=auto',
     'gate-action=hold',
     'gate-keyring=none',
     'keep=all',
