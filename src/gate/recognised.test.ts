@@ -78,6 +78,27 @@ test('an index that the Release names and that is half copied is a contradiction
   assert.deepEqual(told(await judge(cut(Buffer.concat([inPlace, Buffer.alloc(whole.length - inPlace.length)])))), [`hash ${path}`]);
 });
 
+test('below dists and pool of an archive nothing else is an index, whether all is looked at or what has changed', async () => {
+  const { files } = builders.debian({ a: 1 }, new Map());
+  const torn = JSON.stringify({
+    name: 'n',
+    'dist-tags': {},
+    versions: { 1: { dist: { tarball: 'https://r.example/n/-/n-1.tgz', shasum: '0'.repeat(40) } } },
+  });
+  for (const above of ['', 'debian/']) {
+    const passed = new Map([...files].map(([path, content]) => [`${above}${path}`, content]));
+    const has = async (path: string, before?: PlainTree) => {
+      const now = new Map(passed).set(`${above}${path}`, Buffer.from(torn));
+      return told(await packageGate(AUTO)(judgedTree(now, before), new AbortController().signal)).length;
+    };
+    for (const before of [undefined, passed]) {
+      for (const path of ['pool/n/index.json', 'pool/a/b/n/index.json', 'dists/n/index.json'])
+        assert.equal(await has(path, before), 0, path);
+      assert.equal(await has('pool-x/n/index.json', before), 1);
+    }
+  }
+});
+
 test('a kind that is asked for by name has to be what it is called', async () => {
   assert.deepEqual(told(await judge(tree(MADE_UP.rpm), undefined, { ...AUTO, kinds: ['rpm'] })), [
     'unreadable repodata/repomd.xml',

@@ -4,7 +4,7 @@
  */
 import type { StoredTree } from '../core/gate.ts';
 import { type ByteString, DIRECTORY, FILE } from '../core/model.ts';
-import { joinBytes } from '../core/path-bytes.ts';
+import { joinBytes, partsOf } from '../core/path-bytes.ts';
 import type { GateKind } from '../core/verdict.ts';
 import type { ChangedPaths } from './claims/changed-paths.ts';
 import { hexOfId } from './claims/entry-id.ts';
@@ -20,6 +20,8 @@ export interface Repository {
 
 /** Directories in one another; a tree without end ends here. */
 const DEEPEST = 100;
+/** What an archive of Debian packages has: no other repository is looked for in there. */
+const OF_ARCHIVE: readonly ByteString[] = [DISTS, 'pool'];
 const PACKAGES = /^(?:Packages|Sources)(?:\.\w+)?$/;
 
 /** A directory counts once, where it lies: symlinks to it are not followed, and of copies the first one counts, as what is below is the same. */
@@ -41,7 +43,7 @@ async function* walked(
   if (depth === DEEPEST) return;
   const isArchive = has.has(DISTS);
   for (const name of names) {
-    if (isNoDirectory(name) || name === REPODATA || name === '-' || (isArchive && (name === DISTS || name === 'pool'))) continue;
+    if (isNoDirectory(name) || name === REPODATA || name === '-' || (isArchive && OF_ARCHIVE.includes(name))) continue;
     const path = joinBytes(directory, name);
     const entry = await tree.entry(path);
     if (entry?.kind !== DIRECTORY || entry.at !== path) continue;
@@ -53,9 +55,19 @@ async function* walked(
 }
 
 export async function* changedRepositories(tree: StoredTree, changed: ChangedPaths, signal: AbortSignal): AsyncGenerator<Repository> {
+  /** Changed directories inside of archives. Each directory above a changed one has changed, too, and comes before it. */
+  const inArchives = new Set<ByteString>();
   for (const directory of [...changed.directories].sort()) {
     signal.throwIfAborted();
-    yield* repositoriesAt(tree, directory, undefined);
+    if (inArchives.has(directory) || inArchives.has(partsOf(directory).above)) {
+      inArchives.add(directory);
+      continue;
+    }
+    for await (const repository of repositoriesAt(tree, directory, undefined)) {
+      if (repository.kind === 'debian' && repository.isFlat !== true)
+        for (const name of OF_ARCHIVE) inArchives.add(joinBytes(directory, name));
+      yield repository;
+    }
   }
 }
 
