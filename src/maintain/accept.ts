@@ -6,19 +6,15 @@ import { commitSnapshot, type HeadMove } from '../storing/new-head.ts';
 
 /**
  * What is contradicted in it is accepted for the snapshots after it, too, as long as nothing is added (`update/judgement.ts`).
- * @returns the snapshot as it is recorded now
- * @throws ShardctlError `USAGE` when it is not held back, or is older than the head
+ * @returns the snapshot as it is recorded now; as it was, where it is the head already: who accepts twice has nothing left to do
+ * @throws ShardctlError `USAGE` when it is older than the head
  */
 export async function accept(move: HeadMove, snapshot: SnapshotRecord): Promise<SnapshotRecord> {
   const { repository, number, gate } = snapshot;
   const known = move.index.repository(repository);
   if (known === undefined) throw new Error(`${repository} is not in the index`);
   const name = snapshotName(snapshot);
-  if (number === known.head) {
-    throw new ShardctlError('USAGE', `${name} is the head already`, {
-      hint: `\`shardctl snapshots ${shellWord(repository)}\` shows what the gate holds back`,
-    });
-  }
+  if (number === known.head) return snapshot;
   if (number < known.head) {
     throw new ShardctlError('USAGE', `${name} is older than the head, ${repository}@${known.head}`, {
       hint: `\`shardctl publish ${shellWord(name)}\` points the IPNS name back at it; the head stays`,

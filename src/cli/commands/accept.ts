@@ -34,17 +34,20 @@ async function acceptIn(context: Context, session: Session, ref: string): Promis
   const before = index.repository(snapshot.repository)?.head ?? 0;
   const emit = reporter.event.bind(reporter);
   const { repository, number, cid, tree, gate } = await accept({ index, peers, heads: home.heads, emit }, snapshot);
+  const isHeadAlready = before === number;
   const count = gate?.count ?? 0;
   if (!context.quiet || context.json) {
     answer(
       context,
       [{ type: 'accepted', repository, number, cid, tree, before: before === 0 ? null : before, contradictions: count }],
       () => [
-        `${snapshotName(snapshot)} is the head now, with ${counted(count, 'contradiction')}${before === 0 ? '' : `; before, it was ${repository}@${before}`}`,
+        isHeadAlready
+          ? `${snapshotName(snapshot)} is the head already`
+          : `${snapshotName(snapshot)} is the head now, with ${counted(count, 'contradiction')}${before === 0 ? '' : `; before, it was ${repository}@${before}`}`,
       ],
     );
   }
   if (args.flag('publish')) await (await import('../steps/publish-snapshot.ts')).publishAfter(context, session, repository);
-  await tellOfHead(context, session, repository);
+  if (!isHeadAlready) await tellOfHead(context, session, repository);
   return EXIT.done;
 }

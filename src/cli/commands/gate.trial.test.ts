@@ -65,6 +65,7 @@ test('accept makes it the head, and what was accepted holds nothing back later',
   program.ends(26, 'update');
   program.fails(2, /name it by its number/, 'accept', 'debian');
   assert.match(program.succeeds('accept', 'debian@2').stdout, /debian@2 is the head now, with 1 contradiction/);
+  assert.match(program.succeeds('accept', 'debian@2').stdout, /^debian@2 is the head already$/m);
   assert.equal(program.succeeds('cat', `debian/${HELLO}/hello_2_all.deb`).stdout, contentOf('hello', 2));
   put(mirror('README'), 'more');
   program.succeeds('update');

@@ -104,7 +104,7 @@ export type Result =
       entries: number;
       hashedBytes: number;
     }
-  /** The gate held `number` back, and it is the head now; `before` is the head until then. */
+  /** The gate held `number` back, and it is the head now; `before` is the head until then, `number` itself where it was that already. */
   | { type: 'accepted'; repository: string; number: number; cid: string; tree: string; before: number | null; contradictions: number }
   | { type: 'removed'; dryRun: boolean; repository: string; snapshots: number }
   | ({ type: 'renamed' } & Renamed)
