@@ -4,7 +4,7 @@ import { ShardctlError } from '../core/errors.ts';
 import type { Gate, GateOrder, PathChange } from '../core/gate.ts';
 import { type BlockId, isHeld, type SnapshotRecord } from '../core/model.ts';
 import { hasOnlyThoseOf, type Judgement, type Verdict } from '../core/verdict.ts';
-import { parseCid } from '../dag/cid.ts';
+import { blockText, parseCid } from '../dag/cid.ts';
 import { isOutOfReach } from '../read/blocks/block-source.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { treeToJudge } from '../read/tree/stored-tree.ts';
@@ -28,7 +28,9 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
   const before = index.snapshots(repository);
   const passed = before.findLast((snapshot) => isPassed(snapshot, gate));
   const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
-  const trees = { root, passed, head: head?.tree === passed?.tree ? undefined : head, since };
+  // A head that is judged late is held against no head: all that it contradicts would be an old contradiction.
+  const isOther = head !== undefined && head.tree !== passed?.tree && !isUnjudged(head, root);
+  const trees = { root, passed, head: isOther ? head : undefined, since };
   const verdict = await verdictOn(run, gate.judge, trees).catch((error: unknown) => {
     if (gate.isByName || !isOutOfReach(error)) throw error;
     tellUnjudged(run, error as ShardctlError, before.at(-1));
@@ -49,20 +51,36 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
 }
 
 /**
- * What becomes of a snapshot that the gate has held back, and of which a run finds that the source is still the same. What it was judged
- * by decides whether it has to be judged again.
+ * What becomes of a snapshot that the gate has held back or could not judge, and of which a run finds that the source is still the same.
+ * What it was judged by decides whether it has to be judged again; what could not be read may be readable now. It is the head then, and
+ * readers have it: what it contradicts is told, and holds nothing back.
  */
 export async function judgedAgain(run: IngestRun, snapshot: SnapshotRecord): Promise<Judgement | undefined> {
   const { gate } = run.request;
   const known = snapshot.gate;
   if (gate === undefined) return undefined;
+  if (known?.outcome === 'unjudged') return await judgedLate(run, gate, snapshot, known);
   if (known?.by !== gate.by) return await judgementOf(run, gate, parseCid(snapshot.tree));
   return isHeld(snapshot) && gate.action === 'warn' ? { ...known, outcome: 'warned' } : known;
+}
+
+/** A run that has nothing else to do does not fail because a peer is silent: the next one asks again. */
+async function judgedLate(run: IngestRun, gate: GateOrder, snapshot: SnapshotRecord, known: Judgement): Promise<Judgement> {
+  const found = await judgementOf(run, gate, parseCid(snapshot.tree)).catch((error: unknown) => {
+    if (gate.isByName || !(error instanceof ShardctlError) || run.control.signal.aborted) throw error;
+    return known;
+  });
+  if (found.outcome === 'unjudged') return known;
+  return { ...found, outcome: found.outcome === 'held' ? 'warned' : found.outcome };
 }
 
 /** By this gate, and all of it: what was passed without a program that is there now is judged again. */
 function isPassed({ gate: known }: SnapshotRecord, { by, has }: GateOrder): boolean {
   return known?.outcome === 'passed' && known.by === by && !(known.lacking ?? []).some((program) => has(program));
+}
+
+function isUnjudged({ gate, tree }: SnapshotRecord, root: BlockId): boolean {
+  return gate?.outcome === 'unjudged' && blockText(parseCid(tree).digest) === blockText(root.digest);
 }
 
 function tellUnjudged({ request, control }: IngestRun, { message, hint }: ShardctlError, newest: SnapshotRecord | undefined): void {

@@ -10,7 +10,7 @@ import { tellJudgement } from './tell-judgement.ts';
 /**
  * Nothing differed in the tree. But the repository may have another source, other rules, or a larger demand than the index remembers,
  * a run that was killed may not have written the head's file, and a snapshot that the gate held back may pass now, because something
- * else is asked of the gate.
+ * else is asked of the gate; or one that it could not judge can be read now.
  * @param newest what the source was compared with @returns it, as it is recorded now
  */
 export async function remember(
@@ -52,8 +52,10 @@ function ownedNow({ broughtBy: _, ...own }: SnapshotRecord): SnapshotRecord {
 /** The snapshot with what the gate says of it in this run; as it is recorded, where that is the same. */
 async function reconsidered(run: IngestRun, newest: SnapshotRecord): Promise<SnapshotRecord> {
   const { gate } = run.request;
-  if (!isHeld(newest) || (gate?.by === newest.gate?.by && gate?.action === 'hold')) return newest;
+  const isUnjudged = newest.gate?.outcome === 'unjudged' && gate !== undefined;
+  if (!isUnjudged && (!isHeld(newest) || (gate?.by === newest.gate?.by && gate?.action === 'hold'))) return newest;
   const judgement = await (await import('./judgement.ts')).judgedAgain(run, newest);
+  if (judgement === newest.gate) return newest;
   const { gate: _, ...rest } = newest;
   return judgement === undefined ? rest : { ...rest, gate: judgement };
 }

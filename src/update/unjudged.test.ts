@@ -46,3 +46,28 @@ test('what no peer gives bytes of is the head, with a warning that is told once;
   const { summary } = await home.add(dir, { gate: new FakeGate().order() });
   assert.equal(summary.gate?.outcome, 'passed');
 });
+
+test('what could not be judged is judged by the next run that can read it, also where nothing has changed; it stays the head', async () => {
+  writeTree(dir, { index: 'a\nb\n', a: '1' });
+  await home.add(dir, { gate: withoutBytes([closed]) });
+  for (const failures of [[closed], [silent]]) {
+    const again = await home.add(dir, { gate: withoutBytes(failures) });
+    assert.deepEqual([again.summary.unchanged, again.summary.gate?.outcome, told(again)], [true, 'unjudged', []]);
+  }
+  const { summary, events } = await home.add(dir, { gate: new FakeGate().order() });
+  assert.deepEqual([summary.unchanged, summary.gate?.outcome, summary.gate?.count], [true, 'warned', 1]);
+  assert.deepEqual(told({ events }), ['warned 1']);
+  const index = await home.index();
+  assert.equal(index.repository('test')?.head, 1);
+  await index.close();
+  assert.deepEqual(told(await home.add(dir, { gate: new FakeGate().order() })), []);
+  writeFileSync(join(dir, 'b'), 'b');
+  const whole = await home.add(dir, { gate: new FakeGate().order() });
+  assert.equal(whole.summary.gate?.outcome, 'passed');
+});
+
+function told({ events }: Pick<Awaited<ReturnType<TestHome['add']>>, 'events'>): readonly string[] {
+  return events.flatMap((event) =>
+    event.type === 'gate' ? [`${event.outcome} ${event.count}`] : event.type === 'warning' ? [event.message] : [],
+  );
+}
