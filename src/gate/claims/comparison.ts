@@ -88,6 +88,7 @@ export class Comparison {
         this.findings.entries += await this.#checkDisturbed(kind, index, reader, both);
         for (const unit of came) {
           for (const claim of reader.claimsOf(unit)) {
+            if (this.findings.areEnough) return;
             await this.#onClaim?.(kind, index, claim);
             if (!this.#isAsked(claim)) continue;
             this.findings.entries++;
@@ -213,7 +214,8 @@ export class Comparison {
       // Asked first, because nearly none is, and to await each of them would take longer than all else.
       if (!this.#mayBeDisturbed(paths)) continue;
       for (const claim of reader.claimsOf(unit))
-        if (this.#isAsked(claim) && !(await this.#isUndisturbed(claim.path))) await this.check(kind, index, claim);
+        if (!this.findings.areEnough && this.#isAsked(claim) && !(await this.#isUndisturbed(claim.path)))
+          await this.check(kind, index, claim);
     }
     return named;
   }

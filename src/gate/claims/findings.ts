@@ -1,11 +1,15 @@
 /**
  * What a judge has found: how much it has read, and the contradictions. Any number may be told; a verdict names MOST_CONTRADICTIONS of them,
- * the first by index and path, so that two runs over the same tree name the same ones. Memory holds MOST_KEPT, at about 500 bytes each.
+ * the first by index and path, so that two runs over the same tree name the same ones. Memory holds MOST_KEPT of them, at about 500 bytes
+ * each, and MOST_CHARACTERS of what they say; after MOST_COUNTED nothing more is looked for, because indexes may be a stranger's.
  */
 import { type Contradiction, type GateKind, MOST_CONTRADICTIONS, type Verdict } from '../../core/verdict.ts';
 
 /** A mirror that leaves out packages may have ten thousands. With more, none of them counts as an old one. */
 const MOST_KEPT = 100_000;
+/** Paths are of 4 KiB where somebody wants so. */
+const MOST_CHARACTERS = 600 * MOST_KEPT;
+export const MOST_COUNTED = 1_000_000;
 
 export class Findings {
   readonly kinds = new Set<GateKind>();
@@ -15,6 +19,7 @@ export class Findings {
   /** See `Verdict.leftOut`. */
   leftOut = 0;
   #beyond = 0;
+  #characters = 0;
   #asBefore = 0;
   readonly #kept = new Map<string, Contradiction>();
   /** How many indexes were not read for want of a program. */
@@ -24,8 +29,16 @@ export class Findings {
   contradict(contradiction: Contradiction): void {
     const key = keyOf(contradiction);
     if (this.#kept.has(key)) return;
-    if (this.#kept.size < MOST_KEPT) this.#kept.set(key, contradiction);
-    else this.#beyond++;
+    const characters = key.length + contradiction.path.length + contradiction.detail.length;
+    if (this.#kept.size < MOST_KEPT && this.#characters + characters <= MOST_CHARACTERS) {
+      this.#kept.set(key, contradiction);
+      this.#characters += characters;
+    } else this.#beyond++;
+  }
+
+  /** Whether there are more contradictions than anybody wants to know of: then the others are not looked for. */
+  get areEnough(): boolean {
+    return this.#kept.size + this.#beyond >= MOST_COUNTED;
   }
 
   lack(program: string): void {

@@ -72,3 +72,15 @@ test('any number of empty lines is between two paragraphs, and none of them is o
   );
   assert.ok(found.length < 8, `${found.length} paragraphs`);
 });
+
+test('more paragraphs than any archive has make an index unreadable, as soon as there are so many', async () => {
+  let asked = 0;
+  async function* pieces() {
+    for (; ; asked++) yield Buffer.from('x\n\n'.repeat(100));
+  }
+  const read = async () => {
+    for await (const _ of stanzasOf(pieces(), 1000));
+  };
+  await assert.rejects(read, new UnreadableIndex('has more than 1,000 paragraphs'));
+  assert.equal(asked, 10);
+});

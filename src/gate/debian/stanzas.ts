@@ -20,6 +20,9 @@ const SOURCE_HASHES: readonly (readonly [field: string, Algorithm])[] = [
   ['files', 'md5'],
 ];
 
+/** Real indexes have tens of thousands; one costs a microsecond or more, and 4 GiB would have a billion of them. */
+const MOST_STANZAS = 10_000_000;
+
 /** Empty lines, which may have blanks. */
 const BETWEEN = /\n(?:[ \t\r]*\n)+/;
 /** Characters of an empty line with its blanks that are looked at across two pieces. */
@@ -58,7 +61,8 @@ export function sourceStanzas(base: ByteString): UnitReader<string> {
 const STANZAS: UnitKeys<string> = { keyOf: (stanza) => stanza, keep: copyOf };
 
 /** The paragraphs of an index, in parts of it. @throws UnreadableIndex */
-export async function* stanzasOf(bytes: AsyncIterable<Uint8Array>): Units<string> {
+export async function* stanzasOf(bytes: AsyncIterable<Uint8Array>, most = MOST_STANZAS): Units<string> {
+  let given = 0;
   /** Of the paragraph that has not ended: joined once, when it ends. */
   let parts: string[] = [];
   let length = 0;
@@ -74,6 +78,8 @@ export async function* stanzasOf(bytes: AsyncIterable<Uint8Array>): Units<string
       const stanzas = parts.join('').split(BETWEEN);
       const rest = stanzas.pop() ?? '';
       [parts, length] = [[rest], rest.length];
+      given += stanzas.length;
+      if (given > most) throw new UnreadableIndex(`has more than ${most.toLocaleString('en-US')} paragraphs`);
       yield stanzas;
     }
     if (length > MOST_IN_A_STANZA) throw new UnreadableIndex('has a paragraph of more than 8 MiB');
