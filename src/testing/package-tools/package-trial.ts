@@ -103,11 +103,11 @@ export class PackageTrial {
     mirror.publish(version);
     const { code, stderr } = await this.program.follow(() => {}, 'update', name, '--quiet');
     assert.equal(code, 0, stderr);
-    await this.#shown(name);
+    await this.shown(name);
   }
 
   /** Resolves when the server shows what was committed last. */
-  async #shown(name: string): Promise<void> {
+  async shown(name: string): Promise<void> {
     const url = `${this.url}/${name}@${this.program.head(name).number}/`;
     const script = `while ((await fetch('${url}')).status !== 200) await new Promise((resolve) => setTimeout(resolve, 20));`;
     const [command = '', ...args] = this.network.command(process.execPath, '--input-type=module', '--eval', script);
