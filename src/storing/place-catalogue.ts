@@ -1,4 +1,5 @@
 /** Puts a snapshot's catalogue, the small shard of the snapshot's own blocks, on every peer. */
+import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
 import type { Emit } from '../core/events.ts';
@@ -51,6 +52,8 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   const least = leastReplicas(run.replication, peers);
   const failures = new Map<string, ShardctlError>();
   const late = new AbortController();
+  // There is a listener for each peer: of more than ten Node would say on stderr that they leak, and cron would mail it.
+  setMaxListeners(0, late.signal);
   const options = {
     mayConsume: false,
     allocation: peerNames,
