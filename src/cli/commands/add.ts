@@ -14,7 +14,8 @@ import type { Context } from '../command-line/context.ts';
 import { readFilters } from '../command-line/filter-rules.ts';
 import { runOptions } from '../command-line/run-options.ts';
 import { peersOrDefault, planning, sharing } from '../session/session.ts';
-import { exitCodeOf, importTree, planTree, refuseOurs } from '../steps/import-tree.ts';
+import { exitCodeOf, importTree, planTree } from '../steps/import-tree.ts';
+import { refuseOurs } from '../steps/our-places.ts';
 import { withRunLog } from '../steps/run-log.ts';
 
 const FETCH_DIRECTORY = '.shardctl-fetch';

@@ -7,7 +7,6 @@ import { formatSize } from '../../home/sizes.ts';
 import { usageOf } from '../../read/usage.ts';
 import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import { isHuman } from '../results/entry-list.ts';
 import { withTrees } from '../steps/open-tree.ts';
 import { UnreadEntries } from '../steps/unread-entries.ts';
 
@@ -15,7 +14,7 @@ export async function run(context: Context): Promise<number> {
   const { args, json, output, signal } = context;
   const unread = new UnreadEntries(context);
   const depth = depthOf(args);
-  const sizeText = isHuman(args) ? formatSize : String;
+  const sizeText = args.flag('human-readable') ? formatSize : String;
   return await withTrees(context, args.positionals, async (trees) => {
     for (const { root, path, blocks, isOwn, snapshot, ref } of trees) {
       const top = toBytes(ref);

@@ -27,8 +27,9 @@ import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { forOthersToo } from '../session/privacy.ts';
 import { systemProcesses } from '../session/process-table.ts';
-import { lockWaitMs } from '../session/session.ts';
+import { lockWaitMs, planning } from '../session/session.ts';
 import { withTree } from '../steps/open-tree.ts';
+import { refuseToEmptyOurs } from '../steps/our-places.ts';
 import { withToken } from '../steps/source-token.ts';
 
 type Fetched = Awaited<ReturnType<typeof fetchTree>>;
@@ -83,6 +84,8 @@ async function copy(context: Context, target: string, fetching: (wish: Wish) => 
   setFlagsFromString('--heap-growing-percent=400');
   // Each request under way hears of it.
   setMaxListeners(0, signal);
+  if (wish.deletes && hasSnapshots(context))
+    await planning(context, async ({ config, index }) => refuseToEmptyOurs(context, config, index, absolute(target)));
   const started = now();
   const { summary, failure } = await fetching(wish);
   tell(context, target, summary, (now() - started) / 1000);

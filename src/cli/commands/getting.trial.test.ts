@@ -1,7 +1,7 @@
 /** What `get` is asked for, and where it puts that. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { shellWord } from '../../core/display.ts';
 import { oneIn } from '../../testing/depth.ts';
@@ -88,4 +88,30 @@ test('--delete brings OUT up to date, deletes no more than is allowed, and nothi
   program.fails(2, /--max-delete goes with --delete/, 'get', 'm', '-o', 'x', '--max-delete', '3');
   program.fails(2, /goes with one REF/, 'get', 'm', 'm@1', '-o', 'x', '--delete');
   program.fails(2, /name it without a slash/, 'get', 'm/pool', '-o', 'out/', '--delete', '--max-delete', 'none');
+});
+
+test('--delete never empties the home, a peer, or a source beside', () => {
+  mkdirSync(program.path('srv/n'), { recursive: true });
+  for (let i = 0; i < 40; i++) writeFileSync(program.path('srv/n', `${i}`), '');
+  program.succeeds('peers', 'add', 'local', 'srv/peer');
+  program.succeeds('add', 'srv/n', '-q');
+  symlinkSync('srv', program.path('link'));
+  const refused = (out: string, why: RegExp) => {
+    for (const more of [[], ['-n'], ['--max-delete', 'none', '--exclude', '/*']]) {
+      program.fails(2, why, 'get', 'n', '-o', out, '--delete', ...more);
+      program.fails(2, why, 'fetch', 'n', out, '--delete', ...more);
+    }
+  };
+  for (const out of ['srv', 'link', 'srv/peer']) refused(out, /^shardctl: peer "peer" \(.*\) is in .*: --delete would delete from it/m);
+  refused('srv/peer/shards', /^shardctl: peer "peer" \(.*\) holds /m);
+  refused(program.home, /^shardctl: the home \(.*\) is in /m);
+  mkdirSync(program.path('mirrors'));
+  renameSync(program.path('srv/n'), program.path('mirrors/n'));
+  program.succeeds('add', 'mirrors/n', '-q');
+  refused('mirrors', /^shardctl: the source of n \(.*\) is in /m);
+  // A mirror is brought back to what it was.
+  writeFileSync(program.path('mirrors/n/more'), '');
+  program.succeeds('get', 'n', '-o', 'mirrors/n', '--delete', '-q');
+  assert.ok(!existsSync(program.path('mirrors/n/more')));
+  program.succeeds('verify', '--read-data', '-q');
 });

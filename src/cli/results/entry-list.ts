@@ -4,7 +4,6 @@ import { type ByteString, DIRECTORY } from '../../core/model.ts';
 import { cidText } from '../../dag/cid.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { EntryFacts } from '../../read/tree/tree-walk.ts';
-import type { Args } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { KIND_NAMES, modeText, secondsText, timeText } from './listing.ts';
 import type { ListedEntry } from './results.ts';
@@ -19,7 +18,6 @@ export class EntryList {
   readonly #isHuman: boolean;
   /** Names as they are, each ended by NUL: what is written is for a program. */
   readonly #isRaw: boolean;
-
   readonly #isMarked: boolean;
 
   /** @param isMarked whether a directory is told by a slash at its end, where its mode is not shown */
@@ -27,7 +25,7 @@ export class EntryList {
     const { args } = context;
     this.#context = context;
     this.#isLong = args.flag('long');
-    this.#isHuman = isHuman(args);
+    this.#isHuman = args.flag('human-readable');
     this.#isRaw = args.flag('print0');
     this.#isMarked = isMarked && !this.#isRaw;
   }
@@ -48,11 +46,6 @@ export class EntryList {
     const shown = this.#isHuman ? formatSize(size).padStart(HUMAN_SIZE_COLUMNS) : String(size).padStart(SIZE_COLUMNS);
     return `${modeText(kind, mode)} ${shown} ${timeText(mtimeNs)} ${cidText(entry, cidVersion)} ${nameText(path)}${arrow}`;
   }
-}
-
-/** `-h`, where it does not ask for help. */
-export function isHuman(args: Args): boolean {
-  return args.flag('human-readable');
 }
 
 function recordOf(entry: EntryFacts, path: ByteString, cidVersion: 0 | 1): ListedEntry {

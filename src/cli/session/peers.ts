@@ -15,7 +15,7 @@ export function peerPath(home: HomePaths, peer: LocalPeerConfig): string {
 }
 
 /** The local peers, each with its directory. */
-export function localPaths(home: HomePaths, { peers }: Config): (readonly [LocalPeerConfig, string])[] {
+export function localPaths(home: HomePaths, { peers }: Pick<Config, 'peers'>): (readonly [LocalPeerConfig, string])[] {
   return peers.flatMap((peer) => (peer.kind === 'local' ? [[peer, peerPath(home, peer)] as const] : []));
 }
 

@@ -1,9 +1,6 @@
 /** Brings one repository up to date, or says what that would do: what `add` and `update` have in common. */
-import { realpathSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { EXIT, errnoOf, ShardctlError } from '../../core/errors.ts';
+import { EXIT } from '../../core/errors.ts';
 import type { Event, Summary } from '../../core/events.ts';
-import type { ByteString } from '../../core/model.ts';
 import type { Config } from '../../home/config.ts';
 import { FullPeers } from '../../home/runs/full-peers.ts';
 import type { Index } from '../../index/index.ts';
@@ -15,10 +12,10 @@ import { update } from '../../update/update.ts';
 import type { Context } from '../command-line/context.ts';
 import type { RunOptions } from '../command-line/run-options.ts';
 import { countAhead } from '../reporter/count-ahead.ts';
-import { peerPath } from '../session/peers.ts';
 import type { SharedSession } from '../session/session.ts';
 import { gateOrder } from './gate-order.ts';
 import { graceOf } from './grace-of.ts';
+import { refuseOurs } from './our-places.ts';
 import { checkHookTimeout, tellOfHead } from './tell-of-head.ts';
 import { throttleAt } from './throttle.ts';
 
@@ -122,33 +119,4 @@ export function exitCodeOf({ problems, gate }: Pick<Summary, 'problems' | 'gate'
   if (problems.unreadable > 0) return EXIT.unreadable;
   if (problems.vanished > 0 || problems.changed > 0) return EXIT.unstable;
   return EXIT.done;
-}
-
-/**
- * What shardctl writes must not be part of what it reads: such an import would never end.
- * @throws ShardctlError `HOME_IN_SOURCE`
- */
-export function refuseOurs({ home }: Context, { peers }: Pick<Config, 'peers'>, source: ByteString): void {
-  const dir = Buffer.from(source, 'latin1').toString();
-  refuseInside(dir, home.dir, 'the home');
-  for (const peer of peers) if (peer.kind === 'local') refuseInside(dir, peerPath(home, peer), `peer "${peer.name}"`);
-}
-
-function refuseInside(dir: string, ours: string, what: string): void {
-  const inside = `${realPath(ours)}/`.startsWith(`${realPath(dir)}/`.replace(/^\/+/, '/'));
-  if (!inside) return;
-  throw new ShardctlError('HOME_IN_SOURCE', `${what} (${ours}) is inside the directory to add (${dir})`, {
-    hint: what === 'the home' ? 'put the home elsewhere with --home or SHARDCTL_HOME' : 'add another directory, or store elsewhere',
-  });
-}
-
-/** The path without symlinks; of one that is not there, as far as its directories are. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    const parent = dirname(path);
-    if (errnoOf(error) !== 'ENOENT' || parent === path) return path;
-    return join(realPath(parent), basename(path));
-  }
 }
