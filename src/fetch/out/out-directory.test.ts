@@ -64,6 +64,16 @@ test("what lies where fetch's own directory should be is not written through", (
   assert.deepEqual(readdirSync(join(dir, 'links/elsewhere')), ['file']);
 });
 
+test("symlinks in fetch's own directory came with a tree, and lead nothing elsewhere", () => {
+  write('own/elsewhere/file');
+  mkdirSync(join(dir, 'own/out/.shardctl-fetch'), { recursive: true });
+  for (const name of ['time', 'entries', 'lock']) symlinkSync('../../elsewhere/file', join(dir, 'own/out/.shardctl-fetch', name));
+  for (const name of ['old', 'new']) symlinkSync('../../elsewhere', join(dir, 'own/out/.shardctl-fetch', name));
+  OutDirectory.open(join(dir, 'own/out')).close();
+  assert.deepEqual(readdirSync(join(dir, 'own/out/.shardctl-fetch')), []);
+  assert.equal(readFileSync(join(dir, 'own/elsewhere/file'), 'utf8'), 'own/elsewhere/file');
+});
+
 test('a symlink that somebody puts in the way when all is decided leads nothing elsewhere', { skip: !isLinux }, () => {
   const changes: readonly [string, readonly Deletion[]][] = [
     ['comes', []],

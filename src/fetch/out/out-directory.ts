@@ -4,7 +4,19 @@
  * changed is reached through its directory, which was opened from OUT on without following a symlink: as `/proc/self/fd/N/name`, because Node
  * has no openat(2). Where there is no /proc, paths are what they are everywhere.
  */
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, realpathSync, rmdirSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { displayPath, shellWord } from '../../core/display.ts';
 import { makeDirectories } from '../../core/durable-files.ts';
@@ -174,11 +186,22 @@ function takeForOurs(own: string, path: string): void {
     const probe = mkdtempSync(`${own}/owner-`);
     const isOurs = lstatSync(probe).uid === uid;
     rmdirSync(probe);
-    if (isOurs) return;
+    if (isOurs) {
+      dropLinks(own);
+      return;
+    }
   } catch (error) {
     if (!['EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) throw error;
   }
   throw new ShardctlError('USAGE', `${path} belongs to another user (${uid}), who could have fetch write elsewhere`, {
     hint: `run it as that user, or \`rm -r ${shellWord(path)}\`: then what OUT has is hashed, and used`,
   });
+}
+
+/**
+ * Fetch makes no symlink there. One came with a tree that has such a directory of its own and that `get` restored, and leads wherever its
+ * writer likes: what is written, deleted or moved aside by its name would be elsewhere.
+ */
+function dropLinks(own: string): void {
+  for (const { name } of readdirSync(own, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink())) unlinkSync(`${own}/${name}`);
 }
