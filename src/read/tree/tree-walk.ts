@@ -1,6 +1,6 @@
 /**
  * All that is below a directory, each directory before what is in it and names in the order of their bytes: for `ls -R`, `find`, `du` and
- * tar. Nothing is kept of an entry that was given out, so that a tree of millions takes no more memory than its deepest path.
+ * tar. Nothing is kept of an entry that was given out.
  */
 import { type BlockId, type ByteString, DIRECTORY, FILE, RAW } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
