@@ -19,14 +19,17 @@ afterEach(() => program.dispose());
 
 test('--version and --help answer and succeed', { skip: sample() }, () => {
   assert.match(program.succeeds('--version').stdout, /^\d+\.\d+\.\d+\n$/);
-  assert.match(program.succeeds('--help').stdout, /shardctl peers add local PATH/);
+  assert.match(program.succeeds('--help').stdout, /^ {2}peers add local /m);
+  assert.equal(program.succeeds().stdout, program.succeeds('help').stdout);
+  assert.match(program.succeeds('peers', '--help').stdout, /^Usage: shardctl peers COMMAND/);
   assert.match(program.succeeds('add', '--help').stdout, /--shard-size SIZE/);
 });
 
 test('a command line that is wrong ends with 2, one line and where to find help', { skip: sample() }, () => {
   mkdirSync(program.path('mirror'));
   program.fails(2, /unknown option --colour; try `shardctl add --help`/, 'add', '--colour', 'mirror');
-  program.fails(2, /no command given/);
+  program.fails(2, /no command given/, '-q');
+  program.fails(2, /unknown command "updaet"; did you mean update\?/, 'updaet');
   program.fails(2, /--shard-size "big" is not a size/, 'add', 'mirror', '--shard-size', 'big');
   program.fails(2, /--replication "3:2"/, 'add', 'mirror', '--replication', '3:2');
   program.fails(2, /unknown CID profile "v9"/, 'add', 'mirror', '--cid-profile', 'v9');

@@ -47,7 +47,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     }
     if (parsed.kind === 'help') {
       const { helpText } = await import('./command-line/help.ts');
-      for (const line of (await helpText(parsed.command, process.stdout.columns ?? 100)).trimEnd().split('\n')) output.line(line);
+      for (const line of (await helpText(parsed.words, process.stdout.columns ?? 100)).trimEnd().split('\n')) output.line(line);
       await output.assertWritten();
       return EXIT.done;
     }
@@ -81,7 +81,11 @@ async function complete(words: readonly string[], output: Output): Promise<numbe
   const { completionsOf, homeIn } = await import('./command-line/completion.ts');
   const { namesIn } = await import('./session/names.ts');
   const names = namesIn(() => chosenHome(homeIn(words), fromHere()));
-  for (const line of await completionsOf(words, names)) output.line(line);
+  for (const line of await completionsOf(words, names)) {
+    // fish takes a tab between a word and what it means.
+    const shown = line.split('\t').map((part) => output.shown(part));
+    await output.bytes(Buffer.from(`${shown.join('\t')}\n`));
+  }
   return EXIT.done;
 }
 

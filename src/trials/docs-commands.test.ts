@@ -47,9 +47,9 @@ function wordsOf(command: string): string[] {
   return [...own.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) => word.replaceAll(/["']/g, ''));
 }
 
-/** Stands for several commands, as in `shardctl peers {ls,add}` and `shardctl get REF[/PATH]…`. */
+/** Stands for several commands, as in `shardctl peers {ls,add}`, `shardctl COMMAND --help` and `shardctl get REF[/PATH]…`. */
 function isSynopsis(words: readonly string[]): boolean {
-  return words.some((word) => /[[\]{}…]/.test(word));
+  return words.some((word) => word === 'COMMAND' || /[[\]{}…]/.test(word));
 }
 
 test('what is said to run a page is there', () => {

@@ -108,6 +108,8 @@ describe('what users install', { skip: onlyInAll(without('npm', 'npm', 'sha256su
         (cd /var/lib/prometheus/node-exporter && ls shardctl-*)
         bash -c '. /usr/share/bash-completion/completions/shardctl && complete -p shardctl'
         zsh -n /usr/share/zsh/vendor-completions/_shardctl 2>&1 || ! command -v zsh
+        fish --no-execute /usr/share/fish/vendor_completions.d/shardctl.fish 2>&1 || ! command -v fish
+        gzip -dc /usr/share/man/man1/shardctl.1.gz | grep -q '^.TH SHARDCTL 1 '
         dpkg -r shardctl >&2
         ls /etc/default/shardctl
         dpkg -P shardctl >&2

@@ -71,9 +71,9 @@ test('a command of several words is found', () => {
 });
 
 test('mistakes are named in one line, with the help to read', () => {
-  refuses([], /no command given/, /^try `shardctl --help`$/);
+  refuses(['-q'], /no command given/, /^try `shardctl --help`$/);
   refuses(['frobnicate'], /unknown command "frobnicate"/);
-  refuses(['peers'], /`shardctl peers` needs one of: ls, add local/);
+  refuses(['peers'], /^`shardctl peers` needs one of: ls, add, set, drain, rm$/, /^try `shardctl peers --help`$/);
   refuses(['add'], /^DIR is missing$/, /shardctl add --help/);
   refuses(['add', 'a', 'b'], /^one argument too many: "b"$/);
   refuses(['add', 'a', '--colour'], /^unknown option --colour$/, /shardctl add --help/);
@@ -85,10 +85,31 @@ test('mistakes are named in one line, with the help to read', () => {
 });
 
 test('help and version are given wherever they are asked for', () => {
-  assert.equal(parseCommandLine(['--help']).kind, 'help');
-  assert.equal(parseCommandLine(['add', '--help']).kind, 'help');
-  assert.equal((parseCommandLine(['peers', 'ls', '-h']) as { command?: { words: string } }).command?.words, 'peers ls');
-  assert.equal(parseCommandLine(['add', '--version']).kind, 'version');
+  const asked: readonly (readonly [string, string])[] = [
+    ['', ''],
+    ['--help', ''],
+    ['help', ''],
+    ['add --help', 'add'],
+    ['help add', 'add'],
+    ['peers ls -h', 'peers ls'],
+    ['peers --help', 'peers'],
+    ['help peers add', 'peers add'],
+    ['help version', 'version'],
+  ];
+  for (const [typed, words] of asked)
+    assert.deepEqual(parseCommandLine(typed.split(' ').filter((word) => word !== '')), { kind: 'help', words }, typed);
+  for (const typed of ['add --version', '-V', 'version']) assert.deepEqual(parseCommandLine(typed.split(' ')), { kind: 'version' }, typed);
+  refuses(['help', 'frobnicate'], /unknown command "frobnicate"/);
+  refuses(['frobnicate', '--help'], /unknown command "frobnicate"/);
+});
+
+test('who mistypes a command or an option is told what may have been meant', () => {
+  refuses(['udpate'], /unknown command "udpate"/, /^did you mean update\? Else try `shardctl --help`$/);
+  refuses(['peers', 'dran'], /needs one of/, /^did you mean peers drain\? Else try `shardctl peers --help`$/);
+  refuses(['peers', 'add', 'cubo'], /^`shardctl peers add` needs one of: local, cluster, kubo$/, /^did you mean peers add kubo\?/);
+  refuses(['add', 'd', '--exlude', 'x'], /^unknown option --exlude$/, /^did you mean --exclude\? Else try `shardctl add --help`$/);
+  refuses(['ls', 'd', '--lnog'], /^unknown option --lnog$/, /^did you mean --long\?/);
+  refuses(['ls', 'd', '--exlude', 'x'], /^unknown option --exlude$/, /^try `shardctl ls --help`$/);
 });
 
 test('no two options of a command have the same letter', () => {

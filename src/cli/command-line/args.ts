@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { displayUrl } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { COMMON, type CommandSpec } from './command-spec.ts';
+import { nearest } from './nearest.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { COMMANDS } from './spec.ts';
 
@@ -67,23 +68,27 @@ export class Args {
   }
 }
 
-/** `help`: of one command, or of all. */
+/** `help`: of a command, of those whose words begin with these, or of all. */
 export type Parsed =
   | { readonly kind: 'run'; readonly args: Args }
-  | { readonly kind: 'help'; readonly command?: CommandSpec }
+  | { readonly kind: 'help'; readonly words: string }
   | { readonly kind: 'version' };
 
 /** @throws ShardctlError `USAGE`, its hint naming the help to read */
 export function parseCommandLine(argv: readonly string[]): Parsed {
-  const { words, given: asWritten } = split(argv);
+  if (argv.length === 0) return { kind: 'help', words: '' };
+  const { words: all, given: asWritten } = split(argv);
+  const asksHelp = all[0] === 'help';
+  const words = asksHelp ? all.slice(1) : all;
   const command = COMMANDS.find((spec) => `${words.join(' ')} `.startsWith(`${spec.words} `));
   const given = command === undefined ? asWritten : asWritten.map((one) => ofCommand(one, command, words));
-  if (given.some(({ name }) => name === 'version')) return { kind: 'version' };
-  if (given.some(({ name }) => name === 'help')) return command === undefined ? { kind: 'help' } : { kind: 'help', command };
+  if (all[0] === 'version' || given.some(({ name }) => name === 'version')) return { kind: 'version' };
+  if (asksHelp || given.some(({ name }) => name === 'help')) return { kind: 'help', words: command?.words ?? groupOf(words) };
   if (command === undefined) throw unknownCommand(words);
 
   const stranger = given.find(({ name }) => !COMMON.includes(name) && !command.options.includes(name));
-  if (stranger !== undefined) throw usage(`unknown option --${stranger.name} for \`shardctl ${command.words}\``, command);
+  if (stranger !== undefined)
+    throw unknownOption(`unknown option --${stranger.name} for \`shardctl ${command.words}\``, stranger.name, command);
   const positionals = words.slice(command.words.split(' ').length);
   refuseEmpty(command, positionals, given);
   const missing = command.arguments.slice(positionals.length).find((argument) => !argument.startsWith('['));
@@ -108,9 +113,20 @@ function refuseEmpty(command: CommandSpec, positionals: readonly string[], given
   if (option !== undefined) throw usage(`--${option.name} is empty`, command);
 }
 
-/** A mistake in the arguments of a command. */
-export function usage(message: string, command?: CommandSpec): ShardctlError {
-  return new ShardctlError('USAGE', message, { hint: `try \`shardctl ${command === undefined ? '' : `${command.words} `}--help\`` });
+/** A mistake in the arguments of a command. @param meant what may have been meant instead */
+export function usage(message: string, command?: CommandSpec, meant: readonly string[] = []): ShardctlError {
+  const help = `try \`shardctl ${command === undefined ? '' : `${command.words} `}--help\``;
+  return new ShardctlError('USAGE', message, { hint: meant.length === 0 ? help : `did you mean ${meant.join(' or ')}? Else ${help}` });
+}
+
+/** @param name without its dashes, as it was typed */
+function unknownOption(message: string, name: string, command: CommandSpec | undefined): ShardctlError {
+  const known: readonly string[] = [...(command?.options ?? []), ...COMMON];
+  return usage(
+    message,
+    command,
+    nearest(name, known).map((word) => `--${word}`),
+  );
 }
 
 function split(argv: readonly string[]): { words: string[]; given: Given[] } {
@@ -131,7 +147,9 @@ function split(argv: readonly string[]): { words: string[]; given: Given[] } {
     }
   } catch (error) {
     const command = COMMANDS.find((spec) => `${argv.join(' ')} `.startsWith(`${spec.words} `));
-    throw usage(plain(error as Error), command);
+    const message = plain(error as Error);
+    const [, unknown] = /^unknown option --([^ ]+)$/.exec(message) ?? [];
+    throw unknown === undefined ? usage(message, command) : unknownOption(message, unknown, command);
   }
   return { words, given };
 }
@@ -169,9 +187,32 @@ function plain(error: Error): string {
   return sentence.replaceAll("'", '').replace(/^[A-Z]/, (letter) => letter.toLowerCase());
 }
 
+/** The words if commands begin with them. @throws ShardctlError `USAGE` */
+function groupOf(words: readonly string[]): string {
+  if (words.includes('')) throw usage('COMMAND is empty');
+  const group = words.join(' ');
+  if (group === '' || COMMANDS.some((spec) => spec.words.startsWith(`${group} `))) return group;
+  throw unknownCommand(words);
+}
+
 function unknownCommand(words: readonly string[]): ShardctlError {
   if (words.length === 0) return usage('no command given');
-  const kin = COMMANDS.filter((spec) => spec.words.startsWith(`${words[0]} `));
-  if (kin.length === 0) return usage(`unknown command "${words[0]}"`);
-  return usage(`\`shardctl ${words[0]}\` needs one of: ${kin.map((spec) => spec.words.slice(spec.words.indexOf(' ') + 1)).join(', ')}`);
+  // As many of the words as lead on to a command.
+  const led = words.findIndex(
+    (_, count) => !COMMANDS.some((spec) => `${spec.words} `.startsWith(`${words.slice(0, count + 1).join(' ')} `)),
+  );
+  const right = led < 0 ? words : words.slice(0, led);
+  const next = new Set(
+    COMMANDS.filter((spec) => `${spec.words} `.startsWith(right.map((word) => `${word} `).join(''))).map(
+      (spec) => spec.words.split(' ')[right.length] as string,
+    ),
+  );
+  const wrong = words[right.length];
+  const meant = wrong === undefined ? [] : nearest(wrong, [...next]).map((word) => [...right, word].join(' '));
+  if (right.length === 0) return usage(`unknown command "${wrong}"`, undefined, meant);
+  const group = right.join(' ');
+  const hint = meant.length === 0 ? [] : [`did you mean ${meant.join(' or ')}?`];
+  return new ShardctlError('USAGE', `\`shardctl ${group}\` needs one of: ${[...next].join(', ')}`, {
+    hint: [...hint, `try \`shardctl ${group} --help\``].join(' Else '),
+  });
 }

@@ -7,8 +7,10 @@ export interface CommandSpec {
   /** Its arguments as help shows them; those in brackets may be left out, and one with `…` may be repeated. */
   readonly arguments: readonly string[];
   readonly summary: string;
+  /** The summary in a line of the list of all commands; absent where the whole of it has room there. */
+  readonly brief?: string;
   readonly options: readonly OptionName[];
-  readonly examples?: readonly string[];
+  readonly examples: readonly string[];
   /** How long it may take to stop when it is asked to, in milliseconds; absent: as long as every other command. */
   readonly graceMs?: number;
   /** It starts other runs, which tell how far they are; it is none itself that `status` would show. */

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { without } from '../../testing/package-tools/required.ts';
 import { Program } from '../../testing/program.ts';
 import { completionsOf, homeIn } from './completion.ts';
 import { OPTIONS } from './options.ts';
@@ -36,6 +37,7 @@ test('the words of every command are completed, one after the other', async () =
     }
   }
   assert.deepEqual(await completionsOf(['--home', '/h', 'peers', 'add', ''], NAMES), ['local', 'cluster', 'kubo']);
+  assert.deepEqual(await completionsOf(['help', 'peers', 'add', ''], NAMES), ['local', 'cluster', 'kubo']);
   assert.deepEqual(await completionsOf(['frobnicate', ''], NAMES), []);
 });
 
@@ -62,7 +64,8 @@ test('repositories and peers are completed where the command takes one', async (
     ['config --repository', NAMES.repositories()],
     ['add', []],
     ['get debian -o', []],
-    ['completion', ['bash', 'zsh']],
+    ['completion', ['bash', 'zsh', 'fish']],
+    ['help add', []],
   ];
   for (const [typed, expected] of cases) assert.deepEqual(await completionsOf([...typed.split(' '), ''], NAMES), expected, typed);
 });
@@ -90,10 +93,37 @@ function inBash(...words: string[]): string[] {
     COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
     _shardctl_yargs_completions
     printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', 'shardctl', ...words], {
+  return inShell('zsh', 'bash', '-c', script, 'bash', 'shardctl', ...words);
+}
+
+/** What zsh is given to offer, with the descriptions. */
+function inZsh(...words: string[]): string[] {
+  const script = `
+    compdef() { [[ $1 == _shardctl_yargs_completions && $2 == shardctl ]] || exit 1 }
+    _describe() { print -rl -- $reply }
+    _default() { print FILES }
+    eval "$(shardctl completion zsh)"
+    words=("$@"); CURRENT=$#
+    _shardctl_yargs_completions`;
+  return inShell('bash', 'zsh', '-f', '-c', script, 'zsh', 'shardctl', ...words);
+}
+
+/** What fish offers. @param line with all that is typed */
+function inFish(line: string): string[] {
+  return inShell('bash', 'fish', '--no-config', '-c', 'shardctl completion fish | source; complete -C $argv[1]', line);
+}
+
+/** @param login the shell of the login, another one than the one that asks */
+function inShell(login: string, ...[command = '', ...args]: readonly string[]): string[] {
+  const { stdout, stderr } = spawnSync(command, args, {
     cwd: program.dir,
-    // The shell of the login is another one than the one that asks.
-    env: { ...process.env, PATH: `${program.path('bin')}:${process.env.PATH}`, SHARDCTL_HOME: program.home, SHELL: '/bin/zsh' },
+    env: {
+      ...process.env,
+      PATH: `${program.path('bin')}:${process.env.PATH}`,
+      HOME: program.dir,
+      SHARDCTL_HOME: program.home,
+      SHELL: `/bin/${login}`,
+    },
     encoding: 'utf8',
   });
   assert.equal(stderr, '');
@@ -107,6 +137,23 @@ test('bash completes commands, options and the names of the home', (t) => {
   assert.deepEqual(inBash('ls', 'deb'), ['debian']);
   assert.deepEqual(inBash('peers', 'rm', ''), ['local']);
   assert.deepEqual(inBash('--home', 'nowhere', 'ls', ''), []);
+});
+
+test('zsh completes commands, options and the names of the home, and else files', { skip: without('zsh', 'zsh') }, () => {
+  assert.ok(inZsh('peers', '').includes('ls:list the peers and their space'));
+  assert.ok(inZsh('ls', '-').includes(`--long:${OPTIONS.long.help}`));
+  assert.deepEqual(inZsh('ls', 'deb').toSorted(), ['debian', 'the npm']);
+  assert.deepEqual(inZsh('add', ''), ['FILES']);
+});
+
+test('fish completes commands, options and the names of the home, and else files', { skip: without('fish', 'fish') }, () => {
+  assert.deepEqual(inFish('shardctl pu'), [
+    'publish\tpoint the IPNS name of a repository at its newest tree, or back at an older one, through a Kubo daemon',
+  ]);
+  assert.ok(inFish('shardctl peers ').includes('ls\tlist the peers and their space'));
+  assert.deepEqual(inFish('shardctl ls --lo'), [`--long\t${OPTIONS.long.help}`]);
+  assert.deepEqual(inFish('shardctl ls deb'), ['debian']);
+  assert.deepEqual(inFish('shardctl add bi'), ['bin/']);
 });
 
 test('zsh is given what each word means', () => {
@@ -126,6 +173,7 @@ test('zsh is given what each word means', () => {
 test('a script is written for the shell that is named, and an unknown one is refused', () => {
   assert.match(program.succeeds('completion', 'zsh').stdout, /^#compdef shardctl\n/);
   assert.match(program.succeeds('completion', 'bash').stdout, /\ncomplete .* shardctl\n/);
+  assert.match(program.succeeds('completion', 'fish').stdout, /\ncomplete -c shardctl /);
   program.fails(2, /no completion for "tcsh"/, 'completion', 'tcsh');
   assert.match(program.ends(2, 'completion', '--json').stdout, /--json cannot be combined/);
 });

@@ -4,7 +4,7 @@ import { COMMON, type CommandSpec } from './command-spec.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { COMMANDS, COMPLETION_REQUEST } from './spec.ts';
 
-export const SHELLS = ['bash', 'zsh'] as const;
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /** Names that can be completed, read only when one is wanted. */
@@ -15,8 +15,25 @@ export interface Names {
   peers(): readonly string[];
 }
 
+/**
+ * In the place of that of yargs, which completes no word of which nothing is typed yet, and no names of files; the other shells complete
+ * these where no word is known.
+ */
+const FISH = `function __shardctl_words
+    set -l current (commandline -ct)
+    set -l found (env SHELL=fish shardctl ${COMPLETION_REQUEST} (commandline -opc) "$current" 2>/dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path "$current"
+    end
+end
+complete -c shardctl -f -a '(__shardctl_words)'
+`;
+
 /** The script that a shell reads once. It says which shell asks: yargs would go by SHELL, which is the shell of the login. */
 export async function completionScript(shell: Shell): Promise<string> {
+  if (shell === 'fish') return FISH;
   const script = await inShell(
     shell,
     () =>
@@ -33,15 +50,17 @@ export async function completionScript(shell: Shell): Promise<string> {
 /**
  * What can stand in the place of the last word, one a line as the script takes it; nothing where it is the name of a file, which the
  * shell completes itself.
- * @param words those after the program's name
+ * @param typed the words after the program's name
  */
-export async function completionsOf(words: readonly string[], names: Names): Promise<readonly string[]> {
+export async function completionsOf(typed: readonly string[], names: Names): Promise<readonly string[]> {
+  const asksHelp = typed[0] === 'help' && typed.length > 1;
+  const words = asksHelp ? typed.slice(1) : typed;
   const current = words.at(-1) ?? '';
   const { before, option } = read(words.slice(0, -1));
   if (option !== undefined) return valuesOf(option, names);
   const command = commandOf(before);
   const next = command === undefined ? wordsAfter(before) : new Map<string, string>();
-  if (command === undefined && next.size === 0) return [];
+  if (asksHelp ? command !== undefined : command === undefined && next.size === 0) return [];
   if (command !== undefined && !current.startsWith('-'))
     return await argumentsOf(command, before.length - command.words.split(' ').length, current, names);
   const page = yargs([]).scriptName('shardctl').help(false).version(false).exitProcess(false);

@@ -5,6 +5,7 @@ export const COPIES_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'mount',
     arguments: ['REF[/PATH]', 'DIR'],
+    brief: 'show a tree as read-only files in a directory',
     summary: 'show a tree as read-only files in DIR, until it is stopped; NAME alone follows its head (Linux)',
     options: ['allow-other', 'special-bits'],
     examples: ['shardctl mount debian /srv/debian --allow-other', 'shardctl mount debian@7/dists mnt'],
@@ -14,6 +15,7 @@ export const COPIES_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'serve',
     arguments: ['[NAME…]'],
+    brief: 'give the mirror to package tools, nodes and people by HTTP',
     summary: 'give the mirror to package tools, IPFS nodes and people over HTTP',
     options: ['listen', 'announce', 'tls-cert', 'tls-key', 'token-file', 'workers', 'access-log', 'access-log-format'],
     examples: [
@@ -27,6 +29,7 @@ export const COPIES_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'fetch',
     arguments: ['SRC', 'OUT'],
+    brief: 'copy a tree from gateways, and bring the copy up to date',
     summary: 'copy a tree from gateways, a `serve` or a home into a directory, and bring the copy up to date',
     options: [
       ...([
@@ -53,6 +56,7 @@ export const COPIES_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'follow',
     arguments: ['SRC'],
+    brief: 'hold the part of a repository of others that fewest hold',
     summary: 'hold a part of a repository that others publish: the shards that fewest hold',
     options: [
       'into',

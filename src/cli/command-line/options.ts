@@ -16,7 +16,7 @@ export const OPTIONS = {
   verbose: { short: 'v', help: 'say more: each shard, and the stack of an internal error' },
   'no-progress': { help: 'plain lines instead of progress bars' },
   help: { short: 'h', help: 'show help' },
-  version: { help: 'show the version' },
+  version: { short: 'V', help: 'show the version' },
 
   // add
   name: {

@@ -7,6 +7,7 @@ export const PEERS_COMMANDS: readonly CommandSpec[] = [
     arguments: [],
     summary: 'list the peers and their space',
     options: [],
+    examples: ['shardctl peers ls'],
   },
   {
     words: 'peers add local',
@@ -18,6 +19,7 @@ export const PEERS_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'peers add cluster',
     arguments: ['URL'],
+    brief: 'set up the members of an IPFS Cluster as peers',
     summary: 'set up the members of an IPFS Cluster as peers, by its REST API',
     options: [
       'name',
@@ -54,6 +56,7 @@ export const PEERS_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'peers set',
     arguments: ['PEER'],
+    brief: 'change where a peer is, its tags, how much of it is used',
     summary: 'change where a peer is, its tags, or how much of it is used',
     options: [
       'path',
@@ -74,6 +77,7 @@ export const PEERS_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'peers drain',
     arguments: ['PEER'],
+    brief: 'move everything on a peer elsewhere',
     summary: 'move everything on a peer elsewhere, and put nothing new there',
     options: ['replication', ...TRANSFER, 'gc', 'undo', 'dry-run', 'lock-wait'],
     examples: ['shardctl peers drain disk1 -n', 'shardctl peers drain disk1 --bwlimit 50M'],
@@ -81,6 +85,7 @@ export const PEERS_COMMANDS: readonly CommandSpec[] = [
   {
     words: 'peers rm',
     arguments: ['PEER'],
+    brief: 'take a peer out',
     summary: 'take a peer out; what lies on it stays there and counts no more',
     options: ['replication', 'force', 'lock-wait'],
     examples: ['shardctl peers rm disk1', 'shardctl peers rm disk1 --force && shardctl repair'],

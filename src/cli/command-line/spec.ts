@@ -37,6 +37,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'add',
     arguments: ['DIR'],
+    brief: 'import a directory tree as a repository',
     summary: 'import a directory tree, or bring its repository up to date',
     options: ['name', 'no-metadata', 'cid-profile', 'chunker', 'exclude', 'include', 'exclude-from', 'copy-links', ...RUN, 'shared'],
     examples: ['shardctl add /srv/mirror/debian', "shardctl add . --name npm --exclude '*.tmp' --replication 2:3"],
@@ -51,6 +52,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'watch',
     arguments: ['[NAME…]'],
+    brief: 'bring repositories up to date as their sources change',
     summary: 'bring repositories up to date whenever their sources change, until it is stopped (Linux; elsewhere every so often)',
     options: ['all', 'settle', 'max-wait', 'sync-lock', 'full-every', 'every', ...EACH_UPDATE, 'repair'],
     examples: ['shardctl watch debian', 'shardctl watch debian --settle 30s --sync-lock /run/debian-sync.lock --full-every 12h -q'],
@@ -63,6 +65,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'status',
     arguments: [],
+    brief: 'repositories, how the replicas stand, how full peers are',
     summary: 'repositories with their heads, how the replicas stand, and how full the peers are',
     options: ['shards', 'at-risk', 'peer', 'replication', 'metrics-file', 'root-only'],
     examples: ['shardctl status --at-risk', 'shardctl status --peer disk1'],
@@ -72,10 +75,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     arguments: ['[NAME…]'],
     summary: 'list the snapshots of these repositories, or of all',
     options: ['root-only'],
+    examples: ['shardctl snapshots debian'],
   },
   {
     words: 'stats',
     arguments: ['[NAME…]'],
+    brief: 'how much is stored and shared, and how it grows',
     summary: 'how much is stored, how much is shared, and how it grows; with a NAME, what each snapshot has added',
     options: [],
     examples: ['shardctl stats', 'shardctl stats debian'],
@@ -109,6 +114,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'check',
     arguments: ['[NAME…]'],
+    brief: 'read a part back, mend, forget and prune: for a timer',
     summary: 'for a daily timer: read a part of the shards back, mend what is damaged or missing, forget by the setting keep, and prune',
     options: [
       'verify',
@@ -129,6 +135,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'forget',
     arguments: ['[NAME…]', '[SNAPSHOT…]'],
+    brief: 'forget snapshots, by name or by rules of what to keep',
     summary: 'forget snapshots: those named of one repository, or of several all that no --keep rule wants; prune then frees their space',
     options: [
       'all',
@@ -153,6 +160,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'tag',
     arguments: ['REF', '[TAG…]'],
+    brief: 'give a snapshot tags, by which it can be named',
     summary: 'give a snapshot tags, by which it can be named; without a tag, list those of a repository',
     options: ['move', 'remove', 'lock-wait'],
     examples: [
@@ -165,6 +173,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'prune',
     arguments: [],
+    brief: 'free the space of what no retained snapshot needs',
     summary: 'free the space of what no retained snapshot needs, and of replicas over MAX',
     options: [
       'max-unused',
@@ -190,6 +199,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'rm',
     arguments: ['NAME…'],
+    brief: 'remove repositories with all of their snapshots',
     summary: 'remove repositories with all of their snapshots, and free what nothing else needs',
     options: ['gc', 'dry-run', 'lock-wait'],
     examples: ['shardctl rm npm -n', 'shardctl rm npm pypi'],
@@ -197,6 +207,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'rename',
     arguments: ['OLD', 'NEW'],
+    brief: 'give a repository another name',
     summary: 'give a repository another name; its trees and its IPNS name stay',
     options: ['lock-wait'],
     examples: ['shardctl rename debian debian-archive'],
@@ -204,6 +215,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'recover',
     arguments: ['[NAME|CID…]'],
+    brief: 'make a lost home anew from what its peers hold',
     summary: 'make a lost home anew from what its peers hold; without a name, list what is there',
     options: ['from', 'all', 'owner', 'token-file', 'name', 'source', ...COMMIT, 'lock-wait'],
     examples: [
@@ -215,6 +227,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'publish',
     arguments: ['REF'],
+    brief: 'point the IPNS name of a repository at one of its trees',
     summary: 'point the IPNS name of a repository at its newest tree, or back at an older one, through a Kubo daemon',
     options: ['peer', 'snapshot', 'lifetime', 'take-key', 'lock-wait'],
     examples: ['shardctl publish debian', 'shardctl publish debian --peer attic --lifetime 72h', 'shardctl publish debian@2026-11-25'],
@@ -222,6 +235,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'export',
     arguments: ['REF[/PATH]'],
+    brief: 'write a tree as a CAR',
     summary: 'write a tree as one CARv1, as `ipfs dag export` does; --car says where',
     options: ['car', 'overwrite'],
     examples: ['shardctl export debian --car debian.car', 'shardctl export debian@7 --car - | ipfs dag import'],
@@ -236,6 +250,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'rebalance',
     arguments: [],
+    brief: 'give each peer its share of what is stored',
     summary: 'give each peer its share of what is stored, with as little movement as does, and let go of replicas over MAX',
     options: ['replication', 'grace', ...TRANSFER, 'gc', 'dry-run', ...PROBLEM, 'lock-wait'],
     examples: ['shardctl rebalance -n', 'shardctl rebalance --allocate-by tag:zone,freespace --bwlimit 20M'],
@@ -243,6 +258,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'config',
     arguments: ['[SETTING]', '[VALUE]'],
+    brief: 'show or set what the home and the repositories ask for',
     summary:
       'show or set what the home decides, and what a repository asks for: replication, allocate-by, shard-size, cid-profile; whether others may read it: shared; and its upkeep: keep, grace, on-commit, on-problem, hook-timeout',
     options: ['repository', 'unset', 'restore', 'lock-wait'],
@@ -256,8 +272,22 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     words: 'completion',
     arguments: ['[SHELL]'],
-    summary: 'print a script for bash or zsh that completes commands, options, repositories and peers',
+    brief: 'print a script for bash, zsh or fish that completes words',
+    summary: 'print a script for bash, zsh or fish that completes commands, options, repositories and peers',
     options: [],
-    examples: ['shardctl completion bash >> ~/.bashrc', 'shardctl completion zsh >> ~/.zshrc'],
+    examples: [
+      'shardctl completion bash >> ~/.bashrc',
+      'shardctl completion zsh >> ~/.zshrc',
+      'shardctl completion fish > ~/.config/fish/completions/shardctl.fish',
+    ],
   },
+  // These two are answered before a command is loaded (`args.ts`).
+  {
+    words: 'help',
+    arguments: ['[COMMAND…]'],
+    summary: 'show what there is, or explain a command or a group of them',
+    options: [],
+    examples: ['shardctl help update', 'shardctl help peers'],
+  },
+  { words: 'version', arguments: [], summary: 'show the version', options: [], examples: ['shardctl version'] },
 ];

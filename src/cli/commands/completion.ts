@@ -11,7 +11,7 @@ export async function run({ args, json, output }: Context): Promise<number> {
   // The shell of the login, where it is one of these; it may not be the one that will read the script, which is why it can be named.
   const name = asked ?? basename(process.env.SHELL ?? '');
   const shell = SHELLS.find((known) => known === name) ?? (asked === undefined ? 'bash' : undefined);
-  if (shell === undefined) throw usage(`there is no completion for "${name}", but for ${SHELLS.join(' and ')}`, args.command);
+  if (shell === undefined) throw usage(`there is no completion for "${name}", but for ${SHELLS.join(', ')}`, args.command);
   for (const line of (await completionScript(shell)).trimEnd().split('\n')) output.line(line);
   return EXIT.done;
 }
