@@ -40,6 +40,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     if (argv[0] === COMPLETION_REQUEST) return await complete(argv.slice(2), output);
     refuseOtherThanUtf8(argv);
     const parsed = parseCommandLine(argv);
+    if (parsed.kind === 'run' && parsed.args.flag('wide')) output.showAll();
     if (parsed.kind === 'version') {
       output.line(version());
       await output.assertWritten();
@@ -213,7 +214,7 @@ async function reporterFor(args: Args, output: Output): Promise<Reporter> {
 function isWatched(args: Args, output: Output): boolean {
   // Bars and lists of changes would overwrite one another on a terminal.
   const silent = (['json', 'quiet', 'root-only', 'no-progress', 'itemize', 'dry-run'] as const).some((name) => args.flag(name));
-  return output.stderr.isTTY === true && !silent && args.command.startsRuns !== true;
+  return output.stderr.isTTY === true && process.env.TERM !== 'dumb' && !silent && args.command.startsRuns !== true;
 }
 
 /** For a command line that could not be read: a program that asked for JSON gets its exit line all the same. */

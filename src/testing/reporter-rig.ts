@@ -58,7 +58,7 @@ export class Clock {
 }
 
 export function rig(make: (output: Output, clock: Clock) => Reporter, terminal?: { columns: number }) {
-  const [stdout, stderr, clock] = [new MemorySink(), new MemorySink(terminal), new Clock()];
+  const [stdout, stderr, clock] = [new MemorySink(terminal), new MemorySink(terminal), new Clock()];
   const reporter = make(new Output(stdout, stderr), clock);
   const feed = (...events: Event[]) => {
     for (const event of events) reporter.event(event);

@@ -18,7 +18,7 @@ export interface CommandSpec {
 }
 
 /** Accepted by every command. */
-export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
+export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'wide', 'no-progress', 'help', 'version'];
 
 /** Accepted by every command that a timer may run. */
 export const PROBLEM: readonly OptionName[] = ['on-problem', 'hook-timeout'];

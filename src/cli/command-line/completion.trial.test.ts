@@ -44,7 +44,7 @@ test('the words of every command are completed, one after the other', async () =
 test('a command is completed with its own options and the common ones, and with no others', async () => {
   for (const { words, options } of COMMANDS) {
     const found = await completionsOf([...words.split(' '), '--'], NAMES);
-    const common = ['home', 'json', 'quiet', 'verbose', 'no-progress', 'help', 'version'];
+    const common = ['home', 'json', 'quiet', 'verbose', 'wide', 'no-progress', 'help', 'version'];
     assert.deepEqual(found.toSorted(), [...options, ...common].map((name) => `--${name}`).sort(), words);
   }
 });

@@ -14,6 +14,7 @@ export const OPTIONS = {
   json: { help: 'one JSON event per line on stdout, the last one {"type":"exit",…}' },
   quiet: { short: 'q', help: 'say nothing unless something is wrong' },
   verbose: { short: 'v', help: 'say more: each shard, and the stack of an internal error' },
+  wide: { help: 'on a terminal: whole CIDs and times, and every peer, however long the lines get' },
   'no-progress': { help: 'plain lines instead of progress bars' },
   help: { short: 'h', help: 'show help' },
   version: { short: 'V', help: 'show the version' },

@@ -94,7 +94,7 @@ async function show(context: Context, key: SettingName | undefined, repository: 
     const settings = [...home, ...own];
     answer(context, settings, () => {
       const rows = settings.map(({ repository: of, key: setting, value, from }) => [of ?? '(home)', setting, value, from]);
-      return table([['REPOSITORY', 'SETTING', 'VALUE', 'FROM'], ...rows], 'llll');
+      return table([['REPOSITORY', 'SETTING', 'VALUE', 'FROM'], ...rows], 'llll', context.output.columns);
     });
     return EXIT.done;
   });

@@ -35,7 +35,7 @@ export async function run(context: Context): Promise<number> {
   const tell = (decisions: readonly Decision[]) => {
     const gone = decisions.filter(isGone);
     if (quiet && !json) return EXIT.done;
-    answer(context, decisions.map(resultOf), () => lines(decisions));
+    answer(context, decisions.map(resultOf), () => lines(decisions, context.output.columns));
     const verb = dryRun ? 'would be forgotten' : 'forgotten';
     if (!json)
       output.line(`${counted(gone.length, 'snapshot')} ${verb}${gone.length > 0 && !dryRun ? '; `shardctl prune` frees their space' : ''}`);
@@ -117,12 +117,12 @@ function resultOf({ snapshot, reasons }: Decision): Result {
   return { type: 'retention', repository, number, cid, time, keep: reasons.length > 0, reasons };
 }
 
-function lines(decisions: readonly Decision[]): string[] {
+function lines(decisions: readonly Decision[], columns: number | undefined): string[] {
   const rows = decisions.map(({ snapshot, reasons }) => [
     reasons.length > 0 ? 'keep' : 'remove',
     `${snapshot.repository}@${snapshot.number}`,
     snapshot.time,
     reasons.join(', '),
   ]);
-  return table([['', 'SNAPSHOT', 'TIME', 'REASONS'], ...rows], 'llll');
+  return table([['', 'SNAPSHOT', 'TIME', 'REASONS'], ...rows], 'llll', columns);
 }

@@ -11,7 +11,7 @@ export async function run(context: Context): Promise<number> {
     answer(context, peers, () =>
       peers.length === 0
         ? ['no peers are set up: `shardctl add` will make one in the home, or use `shardctl peers add`']
-        : peerTable(peers, true),
+        : peerTable(peers, { isLong: true, columns: context.output.columns }),
     );
     return EXIT.done;
   });

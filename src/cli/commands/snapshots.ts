@@ -21,13 +21,13 @@ export async function run(context: Context): Promise<number> {
     if (context.args.flag('root-only') && !context.json) {
       for (const { tree } of snapshots) context.output.line(tree);
     } else {
-      answer(context, snapshots, () => lines(snapshots));
+      answer(context, snapshots, () => lines(snapshots, context.output.columns));
     }
     return EXIT.done;
   });
 }
 
-function lines(snapshots: readonly Snapshot[]): string[] {
+function lines(snapshots: readonly Snapshot[], columns: number | undefined): string[] {
   const rows = snapshots.map(({ repository, number, time, files, bytes, shards, cid, tree, ...marked }) => [
     `${repository}@${number}`,
     time,
@@ -40,7 +40,7 @@ function lines(snapshots: readonly Snapshot[]): string[] {
   ]);
   // Scripts that cut columns find them where they were.
   const [heads, layout] = snapshots.some((snapshot) => marksOf(snapshot).length > 0) ? [['TAGS'], 'llrrrlll'] : [[], 'llrrrll'];
-  return table([['SNAPSHOT', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'CID', 'ROOT', ...heads], ...rows], layout);
+  return table([['SNAPSHOT', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'CID', 'ROOT', ...heads], ...rows], layout, columns);
 }
 
 /** What is said of a snapshot beside its tags. */

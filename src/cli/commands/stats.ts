@@ -32,20 +32,21 @@ export async function run(context: Context): Promise<number> {
       : stats
           .policies(new Demands(index, { home: config }))
           .map((one): PolicyResult => ({ type: 'policy-stats', ...one, replication: replicationText(one.replication) }));
+    const { columns } = context.output;
     answer(context, [...snapshots, ...repositories, ...together, ...policies], () =>
       names.length === 0
         ? ['no repositories yet: `shardctl add DIR` makes the first']
         : [
-            ...(isPart ? [...snapshotTable(snapshots), ''] : []),
-            ...repositoryTable([...repositories, ...together]),
-            ...(isPart ? [] : ['', ...policyTable(policies)]),
+            ...(isPart ? [...snapshotTable(snapshots, columns), ''] : []),
+            ...repositoryTable([...repositories, ...together], columns),
+            ...(isPart ? [] : ['', ...policyTable(policies, columns)]),
           ],
     );
     return EXIT.done;
   });
 }
 
-function snapshotTable(snapshots: readonly SnapshotResult[]): string[] {
+function snapshotTable(snapshots: readonly SnapshotResult[], columns: number | undefined): string[] {
   const rows = snapshots.map(({ repository, number, time, bytes, addedBytes, addedShards, storedBytes }) => [
     `${repository}@${number}`,
     `${time.slice(0, 10)} ${time.slice(11, 16)}`,
@@ -54,10 +55,10 @@ function snapshotTable(snapshots: readonly SnapshotResult[]): string[] {
     formatCount(addedShards),
     formatSize(storedBytes),
   ]);
-  return table([['SNAPSHOT', 'TIME', 'SIZE', 'ADDED', 'SHARDS', 'STORED'], ...rows], 'llrrrr');
+  return table([['SNAPSHOT', 'TIME', 'SIZE', 'ADDED', 'SHARDS', 'STORED'], ...rows], 'llrrrr', columns);
 }
 
-function repositoryTable(repositories: readonly RepositoryResult[]): string[] {
+function repositoryTable(repositories: readonly RepositoryResult[], columns: number | undefined): string[] {
   const rows = repositories.map(({ repository, snapshots, bytes, storedBytes, peerBytes, grownBytes }) => [
     repository ?? 'together',
     formatCount(snapshots),
@@ -67,10 +68,10 @@ function repositoryTable(repositories: readonly RepositoryResult[]): string[] {
     formatSize(peerBytes),
     formatSize(grownBytes),
   ]);
-  return table([['REPOSITORY', 'SNAPSHOTS', 'SIZE', 'STORED', 'RATIO', 'ON PEERS', `${GROWTH_DAYS} DAYS`], ...rows], 'lrrrrrr');
+  return table([['REPOSITORY', 'SNAPSHOTS', 'SIZE', 'STORED', 'RATIO', 'ON PEERS', `${GROWTH_DAYS} DAYS`], ...rows], 'lrrrrrr', columns);
 }
 
-function policyTable(policies: readonly PolicyResult[]): string[] {
+function policyTable(policies: readonly PolicyResult[], columns: number | undefined): string[] {
   const rows = policies.map(({ replication, allocateBy, shards, storedBytes, peerBytes }) => [
     replication,
     formatCount(shards),
@@ -78,7 +79,7 @@ function policyTable(policies: readonly PolicyResult[]): string[] {
     formatSize(peerBytes),
     allocateBy.join(','),
   ]);
-  return table([['REPLICATION', 'SHARDS', 'STORED', 'ON PEERS', 'ALLOCATE BY'], ...rows], 'lrrrl');
+  return table([['REPLICATION', 'SHARDS', 'STORED', 'ON PEERS', 'ALLOCATE BY'], ...rows], 'lrrrl', columns);
 }
 
 /** As `--replication` takes it. */

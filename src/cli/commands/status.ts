@@ -10,6 +10,7 @@ import { byRisk } from '../../maintain/stand.ts';
 import { Demands } from '../../storing/demand.ts';
 import type { Context } from '../command-line/context.ts';
 import { replicationOf } from '../command-line/quantities.ts';
+import { folded } from '../reporter/folded.ts';
 import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
 import { snapshotResult } from '../results/snapshot-result.ts';
@@ -71,16 +72,17 @@ export async function run(context: Context): Promise<number> {
     const running = runningNow(context);
     const followed = heads.length === 0 ? await followedLines(context) : [];
     if (metrics !== undefined) await writeStatus(context, metrics, session, { peers, total });
+    const { columns } = context.output;
     answer(context, [...heads, total, ...shards, ...shown, ...running], () => [
       ...runningLines(running, context.now()),
-      ...(followed.length > 0 ? followed : repositoryTable(heads)),
+      ...(followed.length > 0 ? followed : repositoryTable(heads, columns)),
       ...heldLines(heads, index),
       '',
-      ...(shards.length > 0 ? [...shardTable(shards), ''] : []),
+      ...(shards.length > 0 ? [...shardTable(shards, columns), ''] : []),
       ...riskLines(total),
       ...damageLines(total),
       '',
-      ...peerTable(shown, false),
+      ...peerTable(shown, { isLong: false, columns }),
     ]);
     tellOpenPlaces(context, config);
     return EXIT.done;
@@ -101,7 +103,10 @@ function atRiskOf(context: Context, statuses: readonly ShardStatus[]): number {
     answer(context, shards, () =>
       shards.length === 0
         ? ['no shard is on fewer peers than asked for']
-        : [...shardTable(shards.slice(0, MOST_AT_RISK)), ...(more > 0 ? [`and ${counted(more, 'more shard')}; --json lists all`] : [])],
+        : [
+            ...shardTable(shards.slice(0, MOST_AT_RISK), context.output.columns),
+            ...(more > 0 ? [`and ${counted(more, 'more shard')}; --json lists all`] : []),
+          ],
     );
   return shards.length === 0 ? EXIT.done : EXIT.atRisk;
 }
@@ -165,15 +170,27 @@ function resultOf(shard: ShardStatus): Extract<Result, { type: 'shard-status' }>
   };
 }
 
-function shardTable(shards: readonly Extract<Result, { type: 'shard-status' }>[]): string[] {
+function shardTable(shards: readonly Extract<Result, { type: 'shard-status' }>[], columns: number | undefined): string[] {
   const rows = shards.map(({ label, cid, bytes, held, least, replicas }) => [
     label,
     formatSize(bytes),
     `${held}/${least}`,
-    replicas.map(({ peer, state }) => (state === 'held' ? peer : `${peer} (${state})`)).join(', ') || '-',
+    replicaText(replicas, columns),
     cid,
   ]);
-  return table([['SHARD', 'SIZE', 'REPLICAS', 'PEERS', 'CID'], ...rows], 'lrrll');
+  return table([['SHARD', 'SIZE', 'REPLICAS', 'PEERS', 'CID'], ...rows], 'lrrll', columns);
+}
+
+/** As many peers of a shard are named on a terminal. */
+const MOST_NAMED = 3;
+
+/** Those that are not as they should be come first where not all are named. */
+function replicaText(replicas: Extract<Result, { type: 'shard-status' }>['replicas'], columns: number | undefined): string {
+  const isHeld = ({ state }: (typeof replicas)[number]) => state === 'held';
+  const worstFirst = replicas.toSorted((a, b) => Number(isHeld(a)) - Number(isHeld(b)));
+  const { shown, more } = folded(columns === undefined ? replicas : worstFirst, MOST_NAMED, columns);
+  const names = shown.map((replica) => (isHeld(replica) ? replica.peer : `${replica.peer} (${replica.state})`)).join(', ') || '-';
+  return more === 0 ? names : `${names} +${more} more`;
 }
 
 function damageLines({ damaged }: Replication): string[] {
@@ -210,7 +227,7 @@ async function followedLines({ home }: Context): Promise<string[]> {
   ];
 }
 
-function repositoryTable(repositories: readonly Repository[]): string[] {
+function repositoryTable(repositories: readonly Repository[], columns: number | undefined): string[] {
   if (repositories.length === 0) return ['no repositories yet: `shardctl add DIR` makes the first'];
   const head = ['REPOSITORY', 'HEAD', 'TIME', 'FILES', 'SIZE', 'SHARDS', 'REPLICAS', 'SOURCE'];
   const rows = repositories.map(({ name, source, head: snapshot }) =>
@@ -228,7 +245,7 @@ function repositoryTable(repositories: readonly Repository[]): string[] {
         ],
   );
   const roots = repositories.flatMap(({ name, head: snapshot }) => (snapshot === null ? [] : [[name, snapshot.tree]]));
-  return [...table([head, ...rows], 'lllrrrrl'), '', ...table([['REPOSITORY', 'ROOT'], ...roots], 'll')];
+  return [...table([head, ...rows], 'lllrrrrl', columns), '', ...table([['REPOSITORY', 'ROOT'], ...roots], 'll')];
 }
 
 /** What the gate holds back of newer snapshots than the heads, with the first reason. */

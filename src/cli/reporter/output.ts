@@ -23,6 +23,7 @@ export class Output {
   #wake: (() => void) | undefined;
   #failure: Error | undefined;
   #homeOption = '';
+  #isWide = false;
 
   constructor(stdout: Sink, stderr: Sink) {
     this.#stdout = stdout;
@@ -44,6 +45,16 @@ export class Output {
   /** For what would do harm to a terminal, and is of no use there. */
   get isTerminal(): boolean {
     return this.#stdout.isTTY === true;
+  }
+
+  /** How wide lines of results should be at most; undefined where they have all the room: in a pipe, in a file, and after `--wide`. */
+  get columns(): number | undefined {
+    return this.isTerminal && !this.#isWide ? (this.#stdout.columns ?? 80) : undefined;
+  }
+
+  /** For `--wide`. */
+  showAll(): void {
+    this.#isWide = true;
   }
 
   /**

@@ -2,14 +2,18 @@
  * For cron: nothing unless something is wrong, so that a mail means that there is something to do. One cause has one line, however
  * many repositories and shards it hits: what may have a cause in common is kept until the end.
  */
-import type { Event } from '../../core/events.ts';
+import type { EntryProblem, Event } from '../../core/events.ts';
+import { formatCount } from '../../home/sizes.ts';
 import { News } from './news.ts';
 import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
-import { counted, errorLine, problemLine } from './text.ts';
+import { counted, errorLine, PROBLEMS, problemLine } from './text.ts';
 
 /** So many repositories or shards are named in a line that stands for more. */
 const MOST_NAMED = 3;
+
+/** So many entries with one problem are in a mail: there may be a million files that may not be read. */
+const MOST_ENTRIES = 20;
 
 /** Events that are the same but for what they happened to. */
 interface Group {
@@ -21,6 +25,8 @@ interface Group {
 export function quietReporter(output: Output): Reporter {
   const groups = new Map<string, Group>();
   const news = new News();
+  /** How many entries had each problem. */
+  const entries = new Map<EntryProblem, number>();
   return {
     event(event) {
       // A FIFO or a socket is skipped in every run and is nobody's mistake.
@@ -29,7 +35,9 @@ export function quietReporter(output: Output): Reporter {
       const [key, subject] = causeOf(event) ?? [];
       if (key === undefined || subject === undefined) {
         const line = problemLine(event);
-        if (line !== undefined) output.note(line);
+        const count = event.type === 'entry' ? (entries.get(event.problem) ?? 0) + 1 : 0;
+        if (event.type === 'entry') entries.set(event.problem, count);
+        if (line !== undefined && count <= MOST_ENTRIES) output.note(line);
         return;
       }
       const { first, subjects } = groups.get(key) ?? { first: event, subjects: new Set<string>() };
@@ -38,6 +46,8 @@ export function quietReporter(output: Output): Reporter {
       groups.set(key, { first: isMore ? event : first, subjects: subjects.add(subject) });
     },
     finish({ error }) {
+      for (const [problem, count] of entries)
+        if (count > MOST_ENTRIES) output.note(`${PROBLEMS[problem]}: and ${formatCount(count - MOST_ENTRIES)} more`);
       const last = error === undefined ? [] : [errorLine(error)];
       const all = [...groups.values()];
       const findings = all.filter(({ first }) => first.type !== 'warning').map(lineOf);

@@ -28,6 +28,31 @@ test('plain: problems at once on stderr, the summary on stdout, the error last a
   assert.equal(stderr.text, PROBLEM_TEXT + FAILURE_TEXT);
 });
 
+const SUMMARY_OF_MANY = {
+  ...SUMMARY,
+  peers: Array.from({ length: 26 }, (_, at) => ({ name: `disk${at}`, freeBefore: MIB, freeAfter: MIB, placedBytes: 0 })),
+};
+
+test('a terminal is told of the first of many peers, and how many more there are; a pipe of all', () => {
+  const summarize = (terminal: { columns: number } | undefined) => {
+    const { stdout, feed } = rig((output, clock) => plainReporter(output, false, clock.now), terminal);
+    feed({ type: 'summary', ...SUMMARY_OF_MANY });
+    return stdout.lines.filter((line) => line.startsWith('  peer'));
+  };
+  assert.equal(summarize(undefined).length, 26);
+  const lines = summarize({ columns: 80 });
+  assert.deepEqual([lines.length, lines.at(-1)], [9, '  peer      +18 more; --wide shows all']);
+});
+
+test('quiet: of a million entries with one problem some are named, and the others counted', () => {
+  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+  for (let at = 0; at < 30; at++) feed({ type: 'entry', problem: 'unreadable', path: `pool/${at}`, detail: 'EACCES' });
+  feed({ type: 'entry', problem: 'vanished', path: 'pool/x', detail: 'ENOENT' });
+  reporter.finish({ code: 23 });
+  assert.equal(stderr.lines.length, 22);
+  assert.equal(stderr.lines.at(-1), 'cannot read: and 10 more');
+});
+
 test('plain: how far it is once in ten seconds, with a remaining time only when everything is counted', () => {
   const { stderr, clock, feed } = rig((output, clock) => plainReporter(output, false, clock.now));
   feed(scan(10, 10 * MIB, false), imported(0, 0));

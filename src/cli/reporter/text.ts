@@ -3,10 +3,11 @@
 import { shellWord } from '../../core/display.ts';
 import type { Change, Event, Plan, Problems, Summary } from '../../core/events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
+import { folded, MOST_LINES } from './folded.ts';
 import type { Output } from './output.ts';
 import type { ExitError } from './reporter.ts';
 
-const PROBLEMS = {
+export const PROBLEMS = {
   unreadable: 'cannot read',
   vanished: 'vanished',
   changed: 'kept changing',
@@ -120,13 +121,13 @@ function movedLine({ what, from, to }: Extract<Event, { type: 'moved' }>): strin
 /** What belongs on stdout of an event: results, not progress. */
 export function showResult(event: Event, output: Output): void {
   if (event.type === 'change') output.entry(changeLine(event));
-  else for (const line of resultLines(event)) output.line(line);
+  else for (const line of resultLines(event, output.columns)) output.line(line);
 }
 
-function resultLines(event: Event): string[] {
+function resultLines(event: Event, columns: number | undefined): string[] {
   switch (event.type) {
     case 'plan':
-      return planLines(event);
+      return planLines(event, columns);
     case 'raised':
       return [`more replicas: ${formatCount(event.replicas)} of what was stored before, ${formatSize(event.bytes)}`];
     case 'waiting':
@@ -140,7 +141,7 @@ function resultLines(event: Event): string[] {
     case 'links-kept':
       return [linksLine(event)];
     case 'summary':
-      return summaryLines(event);
+      return summaryLines(event, columns);
     default:
       return [];
   }
@@ -171,7 +172,7 @@ function changeLine({ itemize, path, kind }: Change): string {
   return `${itemize.padEnd(11)} ${path}${kind === 'directory' ? '/' : ''}`;
 }
 
-function planLines(plan: Plan): string[] {
+function planLines(plan: Plan, columns: number | undefined): string[] {
   const lines = [
     `${plan.repository}: a dry run, nothing was changed`,
     row('holds', counted(plan.entries, 'entry')),
@@ -184,11 +185,21 @@ function planLines(plan: Plan): string[] {
   ];
   const left = leftOut(plan.problems);
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
-  for (const { name, freeBefore, freeAfter } of plan.peers)
-    lines.push(row('peer', `${name}: free ${formatSize(freeBefore)} → ${formatSize(freeAfter)}`));
+  lines.push(
+    ...peerRows(
+      plan.peers,
+      columns,
+      ({ name, freeBefore, freeAfter }) => `${name}: free ${formatSize(freeBefore)} → ${formatSize(freeAfter)}`,
+    ),
+  );
   if (plan.peers.length > 0)
     lines.push(row('fits', plan.lackingBytes === 0 ? 'yes' : `no: there is no room for ${formatSize(plan.lackingBytes)}`));
   return lines;
+}
+
+function peerRows<T>(peers: readonly T[], columns: number | undefined, text: (peer: T) => string): string[] {
+  const { shown, more } = folded(peers, MOST_LINES, columns);
+  return [...shown.map((peer) => row('peer', text(peer))), ...(more === 0 ? [] : [row('peer', `+${more} more; --wide shows all`)])];
 }
 
 function leftOut(problems: Problems): string[] {
@@ -201,7 +212,7 @@ function leftOut(problems: Problems): string[] {
 }
 
 /** The final word of `add`. */
-function summaryLines(summary: Summary): string[] {
+function summaryLines(summary: Summary, columns: number | undefined): string[] {
   const left = leftOut(summary.problems);
   // What was not read has no throughput.
   const rate = summary.seconds > 0 && !summary.unchanged ? `, ${formatSize(summary.bytes / summary.seconds)}/s` : '';
@@ -221,14 +232,14 @@ function summaryLines(summary: Summary): string[] {
   if (summary.gate?.outcome === 'unjudged') lines.push(row('gate', gateText(summary.gate)));
   else if (summary.gate !== undefined && summary.gate.kinds.length > 0)
     lines.push(row('gate', `${summary.gate.kinds.join(', ')}: ${gateText(summary.gate)}`));
-  for (const peer of summary.peers) {
-    lines.push(
-      row(
-        'peer',
-        `${peer.name}: ${formatSize(peer.placedBytes)} placed, free ${formatSize(peer.freeBefore)} → ${formatSize(peer.freeAfter)}`,
-      ),
-    );
-  }
+  lines.push(
+    ...peerRows(
+      summary.peers,
+      columns,
+      ({ name, placedBytes, freeBefore, freeAfter }) =>
+        `${name}: ${formatSize(placedBytes)} placed, free ${formatSize(freeBefore)} → ${formatSize(freeAfter)}`,
+    ),
+  );
   lines.push(row('root', summary.tree), row('snapshot', summary.snapshot), row('time', `${formatSeconds(summary.seconds)}${rate}`));
   return lines;
 }

@@ -5,6 +5,7 @@ import type { PeerConfig } from '../../home/config.ts';
 import type { HomePaths } from '../../home/home.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Context } from '../command-line/context.ts';
+import { folded, MOST_LINES } from '../reporter/folded.ts';
 import type { Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
 import { settingsOf } from '../session/peer-settings.ts';
@@ -62,9 +63,28 @@ function whereOf(home: HomePaths, peer: PeerConfig, name: string) {
   };
 }
 
-/** @param long with kind, layout, tags and where it is */
-export function peerTable(statuses: readonly PeerStatus[], long: boolean): string[] {
-  const head = ['PEER', 'SHARDS', 'USED', 'FREE', 'FILL', 'CAPACITY', ...(long ? ['KIND', 'LAYOUT', 'TAGS', 'WHERE'] : [])];
+export interface PeerTableForm {
+  /** Every peer, with kind, tags and where it is; and where there is room, its layout. */
+  readonly isLong: boolean;
+  /** As of `table`. */
+  readonly columns: number | undefined;
+}
+
+/** Many peers are folded, without those that people should look at. */
+export function peerTable(all: readonly PeerStatus[], { isLong, columns }: PeerTableForm): string[] {
+  const { shown, more } = folded(all, MOST_LINES, isLong ? undefined : columns);
+  const statuses = all.filter((peer) => shown.includes(peer) || (more > 0 && isNotable(peer)));
+  const left = all.length - statuses.length;
+  const hasLayout = columns === undefined;
+  const head = [
+    'PEER',
+    'SHARDS',
+    'USED',
+    'FREE',
+    'FILL',
+    'CAPACITY',
+    ...(isLong ? ['KIND', ...(hasLayout ? ['LAYOUT'] : []), 'TAGS', 'WHERE'] : []),
+  ];
   const rows = statuses.map((peer) => [
     peer.drained ? `${peer.name} (drained)` : peer.name,
     String(peer.shards),
@@ -72,13 +92,23 @@ export function peerTable(statuses: readonly PeerStatus[], long: boolean): strin
     peer.freeBytes === undefined ? '?' : formatSize(peer.freeBytes),
     fillOf(peer),
     peer.capacity === null ? '-' : formatSize(peer.capacity),
-    ...(long ? [peer.kind, peer.layout ?? '-', tagText(peer.tags), peer.path ?? peer.url ?? '-'] : []),
+    ...(isLong ? [peer.kind, ...(hasLayout ? [peer.layout ?? '-'] : []), tagText(peer.tags), peer.path ?? peer.url ?? '-'] : []),
   ]);
   const notes = statuses.flatMap(({ name, error, warnings = [] }) => [
     ...(error === undefined ? [] : [`! ${error}`]),
     ...warnings.map((warning) => `! peer "${name}": ${warning}`),
   ]);
-  return [...table([head, ...rows], 'lrrrrrllll'), ...notes];
+  const rest = left === 0 ? [] : [`+${left} more peers; --wide shows all`];
+  return [...table([head, ...rows], `lrrrrr${'l'.repeat(head.length - 6)}`, columns), ...rest, ...notes];
+}
+
+function isNotable(peer: PeerStatus): boolean {
+  return peer.error !== undefined || peer.warnings !== undefined || peer.drained || isFull(peer);
+}
+
+/** Nine tenths of what it may take are taken. */
+function isFull({ usedBytes = 0, freeBytes = 0 }: PeerStatus): boolean {
+  return usedBytes > 0 && usedBytes >= 9 * freeBytes;
 }
 
 /** Part of what shards may take that they do take. */
