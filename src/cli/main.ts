@@ -140,7 +140,10 @@ async function runCommand(args: Args, output: Output, reporter: Reporter, watch:
   } catch (error) {
     // Whatever an operation throws when it is aborted: what happened is the user's signal.
     if (controller.signal.aborted) throw controller.signal.reason;
-    throw inHome(error, args, home);
+    const failure = inHome(error, args, home);
+    throw failure instanceof ShardctlError && failure.code === 'NO_SPACE'
+      ? await (await import('./session/full-disk-hint.ts')).withItsDisk(failure, home, version())
+      : failure;
   }
 }
 

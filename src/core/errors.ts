@@ -81,17 +81,36 @@ export class ShardctlError extends Error {
   readonly hint: string | undefined;
   /** True when trying the same thing again may work. */
   readonly retryable: boolean;
+  /** Of `NO_SPACE`: what could not be written, where that is known. */
+  readonly path: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; retryable?: boolean; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: { hint?: string; retryable?: boolean; cause?: unknown; path?: string } = {}) {
     super(message, { cause: options.cause });
     this.name = 'ShardctlError';
     this.code = code;
     this.hint = options.hint;
     this.retryable = options.retryable ?? false;
+    this.path = options.path;
   }
 
   get exitCode(): number {
     return EXIT_OF[this.code];
+  }
+}
+
+/**
+ * Something of the home has failed while a peer was given something. It is no `ShardctlError`, because those are taken for the peer's own
+ * failures there: a full home would leave out every peer, and be noted of them. It has the errno of its cause, so `ioError` takes it.
+ */
+export class HomeFailure extends Error {
+  readonly error: ShardctlError;
+  readonly code: string | undefined;
+
+  constructor(error: ShardctlError) {
+    super(error.message, { cause: error });
+    this.name = 'HomeFailure';
+    this.error = error;
+    this.code = errnoOf(error.cause);
   }
 }
 
@@ -160,10 +179,12 @@ const SHORTAGES: Readonly<Record<string, readonly [what: string, hint: string]>>
  */
 export function ioError(error: unknown, doing: string, where: string): ShardctlError {
   if (error instanceof ShardctlError) return error;
+  if (error instanceof HomeFailure) return error.error;
   if (isNoSpace(errnoOf(error))) {
     return new ShardctlError('NO_SPACE', `no space left while ${doing} (${where})`, {
       hint: 'free some space there, then run the same command again: it goes on where it stopped; `shardctl prune` works on a full disk, too',
       cause: error,
+      path: where,
     });
   }
   const short = SHORTAGES[errnoOf(error) ?? ''];

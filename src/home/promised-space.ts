@@ -8,7 +8,7 @@
  */
 import { appendFileSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf, ioError } from '../core/errors.ts';
+import { errnoOf, HomeFailure, ioError, ShardctlError } from '../core/errors.ts';
 import type { Lock, SharedLock } from './lock.ts';
 
 /** What others do on a peer. */
@@ -30,8 +30,17 @@ export class PromisedSpace {
     this.#runs = runs;
   }
 
-  /** Looks at what others do there. */
+  /** Looks at what others do there. @throws HomeFailure */
   look(peer: string): Others {
+    return ofHome(() => this.#look(peer));
+  }
+
+  /** Tells the others that so many bytes are about to be put there, until it is released. Call `look` after it. @throws HomeFailure */
+  promise(peer: string, bytes: number): Lock {
+    return ofHome(() => this.#promise(peer, bytes));
+  }
+
+  #look(peer: string): Others {
     const promises = this.#lock.promisesOf(peer);
     const seen = this.#seen.get(peer) ?? { own: 0, others: 0, files: new Set<string>() };
     const files = new Set(promises.map(({ file }) => file));
@@ -41,8 +50,7 @@ export class PromisedSpace {
     return { bytes: promises.reduce((sum, { bytes }) => sum + bytes, 0), isNews };
   }
 
-  /** Tells the others that so many bytes are about to be put there, until it is released. Call `look` after it. @throws ShardctlError `IO`, `NO_SPACE` */
-  promise(peer: string, bytes: number): Lock {
+  #promise(peer: string, bytes: number): Lock {
     const promised = this.#lock.promise(peer, bytes);
     try {
       const path = this.#pathOf(peer);
@@ -68,6 +76,14 @@ export class PromisedSpace {
 
   #pathOf(peer: string): string {
     return join(this.#runs, 'space', peer);
+  }
+}
+
+function ofHome<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof ShardctlError ? new HomeFailure(error) : error;
   }
 }
 

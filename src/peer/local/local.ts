@@ -1,7 +1,7 @@
 /** The local peer: a directory on this machine. Its two layouts are stores behind `ShardStore`; what they have in common is here. */
 import { stat } from 'node:fs/promises';
 import { makeDirectories } from '../../core/durable-files.ts';
-import { ioError, isDamage, ShardctlError } from '../../core/errors.ts';
+import { HomeFailure, ioError, isDamage, ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';
 import { isIntact } from '../intact-shard.ts';
 import type { Mark, Peer, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardBytes, ShardReader } from '../peer.ts';
@@ -220,6 +220,7 @@ export class LocalPeer implements Peer {
     } catch (error) {
       // An abort is no fault of the disk: it is thrown as it is.
       if (error instanceof Error && error.name === 'AbortError') throw error;
+      if (error instanceof HomeFailure) throw error;
       throw ioError(error, `${doing} on peer "${this.name}"`, this.#options.path);
     }
   }
