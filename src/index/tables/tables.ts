@@ -11,6 +11,18 @@ import { checkedJson } from './checked-json.ts';
 import type { HeadCache } from './head-cache.ts';
 import { Strays } from './strays.ts';
 
+/** npm leaves a binary that it cannot fetch out of what it installs, without a word. */
+function lmdb(): typeof import('lmdb') {
+  try {
+    return createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
+  } catch (cause) {
+    throw new ShardctlError('IO', 'lmdb has no binary here for this system: no index can be opened', {
+      hint: 'install shardctl again, where the registry can be reached and npm does not omit optional packages',
+      cause,
+    });
+  }
+}
+
 export class Tables {
   readonly #dir: string;
   readonly root: RootDatabase;
@@ -30,7 +42,7 @@ export class Tables {
     const file = join(path, 'data.mdb');
     assertSound(file, dir);
     assertMappable(path, readOnly);
-    const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
+    const { open } = lmdb();
     // Without `overlappingSync` the promise of a transaction resolves when it is on disk, which all callers rely on.
     this.root = open({ path, maxDbs: 8, readOnly, overlappingSync: false });
     const checked = checkedJson(file, dir);
