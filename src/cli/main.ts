@@ -7,8 +7,9 @@ import type { Event } from '../core/events.ts';
 import { loadFailure } from '../core/open-files.ts';
 import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
+import { type FromVariable, namingVariables } from './command-line/environment.ts';
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
-import { chosenHome, fromHere, refuseOtherThanUtf8 } from './command-line/surroundings.ts';
+import { chosenHome, fromHere, refuseOtherThanUtf8, variable } from './command-line/surroundings.ts';
 import { MOST_EARLY_EVENTS, ProblemWatch } from './hooks/problem-watch.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
@@ -36,10 +37,12 @@ export async function main(argv: readonly string[]): Promise<never> {
 async function run(argv: readonly string[], output: Output): Promise<number> {
   let reporter: Reporter | undefined;
   let problems: ProblemWatch | undefined;
+  let said: readonly FromVariable[] = [];
   try {
     if (argv[0] === COMPLETION_REQUEST) return await complete(argv.slice(2), output);
     refuseOtherThanUtf8(argv);
-    const parsed = parseCommandLine(argv);
+    const parsed = parseCommandLine(argv, variable);
+    if (parsed.kind === 'run') said = parsed.args.fromVariables;
     if (parsed.kind === 'run' && parsed.args.flag('wide')) output.showAll();
     if (parsed.kind === 'version') {
       output.line(version());
@@ -69,7 +72,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     return code;
   } catch (error) {
     reporter ??= await fallbackReporter(argv, output);
-    const exit = exitOf(error);
+    const exit = exitOf(namingVariables(error, said));
     reporter.finish(exit);
     if (exit.error?.code === 'BUG' && argv.some((arg) => arg === '-v' || arg === '--verbose')) noteStack(error, output);
     await problems?.end(exit);

@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { displayUrl } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { COMMON, type CommandSpec } from './command-spec.ts';
+import { type FromVariable, fromVariables, type Variables } from './environment.ts';
 import { nearest } from './nearest.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { COMMANDS } from './spec.ts';
@@ -33,12 +34,15 @@ interface Given {
 export class Args {
   readonly command: CommandSpec;
   readonly positionals: readonly string[];
-  readonly #given: readonly Given[];
+  /** Options that the environment says. */
+  readonly fromVariables: readonly FromVariable[];
+  readonly #given: readonly Pick<Given, 'name' | 'value'>[];
 
-  constructor(command: CommandSpec, positionals: readonly string[], given: readonly Given[]) {
+  constructor(command: CommandSpec, positionals: readonly string[], typed: readonly Given[], variables: readonly FromVariable[]) {
     this.command = command;
     this.positionals = positionals;
-    this.#given = given;
+    this.fromVariables = variables;
+    this.#given = [...typed, ...variables];
   }
 
   /** What was run, without options, as other runs are told of it: URLs lose their credentials. */
@@ -53,6 +57,11 @@ export class Args {
     return argument;
   }
 
+  /** Said by the command line, and not by the environment, which is there for other commands, too. */
+  isTyped(name: OptionName): boolean {
+    return this.flag(name) && !this.fromVariables.some((one) => one.name === name);
+  }
+
   flag(name: OptionName): boolean {
     return this.#given.some((given) => given.name === name);
   }
@@ -62,7 +71,7 @@ export class Args {
     return this.#given.findLast((given) => given.name === name)?.value;
   }
 
-  /** Every occurrence of these options, in the order of the command line. */
+  /** Every occurrence of these options, in the order of the command line. A variable is one. */
   all(...names: readonly OptionName[]): readonly { readonly name: OptionName; readonly value: string }[] {
     return this.#given.filter(({ name }) => names.includes(name)).map(({ name, value = '' }) => ({ name, value }));
   }
@@ -75,7 +84,7 @@ export type Parsed =
   | { readonly kind: 'version' };
 
 /** @throws ShardctlError `USAGE`, its hint naming the help to read */
-export function parseCommandLine(argv: readonly string[]): Parsed {
+export function parseCommandLine(argv: readonly string[], variables: Variables = () => undefined): Parsed {
   if (argv.length === 0) return { kind: 'help', words: '' };
   const { words: all, given: asWritten } = split(argv);
   const asksHelp = all[0] === 'help';
@@ -96,7 +105,8 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const isOpen = command.arguments.at(-1)?.includes('…') === true;
   if (!isOpen && positionals.length > command.arguments.length)
     throw usage(`one argument too many: "${positionals[command.arguments.length]}"`, command);
-  return { kind: 'run', args: new Args(command, positionals, given) };
+  const said = fromVariables(command, new Set(given.map(({ name }) => name)), variables);
+  return { kind: 'run', args: new Args(command, positionals, given, said) };
 }
 
 /** As for ls, du and rsync, `-h` beside something to list is no cry for help. */

@@ -61,8 +61,12 @@ export async function completionsOf(typed: readonly string[], names: Names): Pro
   const command = commandOf(before);
   const next = command === undefined ? wordsAfter(before) : new Map<string, string>();
   if (asksHelp ? command !== undefined : command === undefined && next.size === 0) return [];
-  if (command !== undefined && !current.startsWith('-'))
-    return await argumentsOf(command, before.length - command.words.split(' ').length, current, names);
+  if (command !== undefined && !current.startsWith('-')) {
+    const position = before.length - command.words.split(' ').length;
+    // `config` is a command, and others begin with it.
+    const more = position === 0 ? [...wordsAfter(before).keys()].filter((word) => word !== '') : [];
+    return [...more, ...(await argumentsOf(command, position, current, names))];
+  }
   const page = yargs([]).scriptName('shardctl').help(false).version(false).exitProcess(false);
   for (const [word, summary] of next) page.command(word, summary);
   for (const name of [...(command?.options ?? []), ...COMMON]) {
@@ -127,6 +131,7 @@ async function argumentsOf({ arguments: all }: CommandSpec, position: number, cu
   const [, repository] = /^([^@/]+)@[^@/]*$/.exec(current) ?? [];
   if (argument.includes('REF') && repository !== undefined)
     return (await names.snapshots(repository)).map((snapshot) => `${repository}@${snapshot}`);
+  if (argument.includes('SETTING')) return (await import('./settings-table.ts')).SETTING_NAMES;
   if (/NAME|REF|OLD/.test(argument)) return names.repositories();
   if (/PEER/.test(argument)) return names.peers();
   if (/SHELL/.test(argument)) return SHELLS;

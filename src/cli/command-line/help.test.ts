@@ -9,7 +9,7 @@ test('every command is in one group, and has a line of its own in 80 columns', a
   assert.deepEqual(grouped.toSorted(), COMMANDS.map(({ words }) => words).sort());
   const lines = (await helpText('', 80)).split('\n');
   for (const { words, brief, summary } of COMMANDS) {
-    const [line = '', ...more] = lines.filter((it) => it.startsWith(`  ${words} `));
+    const [line = '', ...more] = lines.filter((it) => it.startsWith(`  ${words}  `));
     assert.ok(more.length === 0 && line.endsWith(`  ${brief ?? summary}`), words);
   }
   assert.ok(lines.every((line) => line.length <= 80));

@@ -40,6 +40,7 @@ function overview(width: number): string {
     ...wrapped(REFERENCES, width),
     '',
     '`shardctl help COMMAND` explains one command.',
+    ...wrapped('SHARDCTL_MAX_DELETE in the environment stands for --max-delete, and so do others: see docs/config.md.', width),
     '',
   ].join('\n');
 }

@@ -1,5 +1,6 @@
 /** Every command, with its arguments and options. */
 import { COMMIT, type CommandSpec, PROBLEM, TRANSFER } from './command-spec.ts';
+import { CONFIG_COMMANDS } from './config-spec.ts';
 import { COPIES_COMMANDS } from './copies-spec.ts';
 import type { OptionName } from './options.ts';
 import { PEERS_COMMANDS } from './peers-spec.ts';
@@ -255,19 +256,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: ['replication', 'grace', ...TRANSFER, 'gc', 'dry-run', ...PROBLEM, 'lock-wait'],
     examples: ['shardctl rebalance -n', 'shardctl rebalance --allocate-by tag:zone,freespace --bwlimit 20M'],
   },
-  {
-    words: 'config',
-    arguments: ['[SETTING]', '[VALUE]'],
-    brief: 'show or set what the home and the repositories ask for',
-    summary:
-      'show or set what the home decides, and what a repository asks for: replication, allocate-by, shard-size, cid-profile; whether others may read it: shared; and its upkeep: keep, grace, on-commit, on-problem, hook-timeout',
-    options: ['repository', 'unset', 'restore', 'lock-wait'],
-    examples: [
-      'shardctl config replication 2',
-      'shardctl config allocate-by tag:zone,freespace --repository debian',
-      'shardctl config --restore',
-    ],
-  },
+  ...CONFIG_COMMANDS,
   ...PEERS_COMMANDS,
   {
     words: 'completion',

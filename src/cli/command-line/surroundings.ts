@@ -73,8 +73,8 @@ function userHome(): string {
   return directory;
 }
 
-/** A path in the environment; what is empty is not set. */
-function variable(name: string): string | undefined {
+/** A variable of the environment; what is empty is not set. @throws ShardctlError `USAGE` when it is not UTF-8 */
+export function variable(name: string): string | undefined {
   const value = process.env[name];
   const raw = value?.includes(REPLACEMENT) === true ? asGiven('/proc/self/environ').find((it) => it.indexOf(`${name}=`) === 0) : undefined;
   if (raw !== undefined && isBroken(raw)) throw notUtf8('variable', raw);

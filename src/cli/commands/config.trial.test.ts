@@ -160,3 +160,56 @@ test('what upkeep asks is kept for the home and for a repository, and survives a
     program.ends(2, 'config', key, value);
   program.ends(2, 'config', 'grace', '6h', '--repository', 'm');
 });
+
+test('config set, get, unset and ls are what config does in fewer words; a slip is told what may have been meant', {
+  skip: sample(),
+}, () => {
+  program.succeeds('add', 'm');
+  const get = (...argv: string[]) => program.succeeds('config', 'get', ...argv).stdout;
+  assert.equal(get('replication'), '1\n');
+  assert.match(program.succeeds('config', 'set', 'replication', '2').stdout, /^replication of the home: 1 → 2\n/);
+  program.succeeds('config', 'set', 'replication', '-1', '--repository', 'm');
+  assert.deepEqual([get('replication'), get('replication', '--repository', 'm')], ['2\n', '-1\n']);
+  assert.deepEqual(settings('ls', 'replication'), ['replication=2 home', 'm replication=-1 repository']);
+  assert.equal(program.succeeds('config', 'ls').stdout, program.succeeds('config').stdout);
+  program.succeeds('config', 'unset', 'replication', '--repository', 'm');
+  program.succeeds('config', 'unset', 'replication');
+  assert.deepEqual(settings('ls', 'replication'), ['replication=1 default', 'm replication=1 default']);
+  program.fails(2, /"grase" is no setting of a home.*did you mean grace\?/, 'config', 'set', 'grase', '6h');
+  program.fails(2, /grace "6" is not a time/, 'config', 'set', 'grace', '6');
+  program.fails(2, /VALUE is missing/, 'config', 'set', 'grace');
+});
+
+test('settings that are set while an add goes on are kept, and so is what the add makes', { skip: sample() }, async () => {
+  for (let i = 0; i < 200; i++) writeFileSync(program.path('m', `f${i}`), `${i}`);
+  const values = ['1h', '2h', '3h', '4h'];
+  const adding = program.follow(() => {}, 'add', 'm', '--name', 'beside');
+  for (const value of values) {
+    const { code } = await program.follow(() => {}, 'config', 'set', 'grace', value, '--lock-wait', '60');
+    assert.equal(code, 0);
+    await program.follow(() => {}, 'config', 'set', 'keep', 'last=3', '--repository', 'beside', '--lock-wait', '60');
+  }
+  assert.equal((await adding).code, 0);
+  assert.deepEqual(settings('ls', 'grace'), ['grace=4h home']);
+  assert.deepEqual(program.head('beside').number, 1);
+  program.succeeds('verify', '--read-data');
+});
+
+test('the environment says what the command line does not, before what home and repository ask for', { skip: sample() }, () => {
+  const told = new Program({ SHARDCTL_HOME: program.home, SHARDCTL_REPLICATION: '2', SHARDCTL_QUIET: '1', SHARDCTL_GRACE: 'x' });
+  try {
+    assert.equal(told.succeeds('add', program.path('m')).stdout, '');
+    assert.deepEqual(settings('replication', '--repository', 'm'), ['m replication=2 repository']);
+    told.succeeds('add', program.path('m'), '--replication', '1');
+    assert.deepEqual(settings('replication', '--repository', 'm'), ['m replication=1 repository']);
+    told.fails(2, /^shardctl: SHARDCTL_GRACE "x" is not a time/, 'update', 'm');
+    told.succeeds('update', 'm', '--grace', '1h');
+    // `get` without --delete does not wait for a lock, and takes no option for that.
+    const waits = new Program({ SHARDCTL_HOME: program.home, SHARDCTL_LOCK_WAIT: '5', SHARDCTL_MAX_DELETE: '5%' });
+    waits.succeeds('get', 'm', '-o', program.path('out'));
+    waits.fails(2, /^shardctl: --lock-wait goes with --delete/, 'get', 'm', '-o', program.path('out2'), '--lock-wait', '1');
+    waits.dispose();
+  } finally {
+    told.dispose();
+  }
+});

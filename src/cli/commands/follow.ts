@@ -188,7 +188,7 @@ function everyMsOf({ args }: Context): number | undefined {
   if (!(ms > 0 && ms < 2 ** 31))
     throw usage(`--every "${displayText(text ?? '')}" is not a time such as 30m or 6h, of 24d at most`, args.command);
   if (!args.flag('once')) return ms;
-  if (text !== undefined) throw usage('either --once or --every', args.command);
+  if (args.isTyped('every')) throw usage('either --once or --every', args.command);
   return undefined;
 }
 

@@ -58,7 +58,7 @@ async function upToDate(context: Context, target: string): Promise<number> {
 }
 
 function refuseWithoutDelete(args: Args): void {
-  const lone = (['max-delete', 'dry-run', 'lock-wait'] as const).find((name) => args.text(name) !== undefined || args.flag(name));
+  const lone = (['max-delete', 'dry-run', 'lock-wait'] as const).find((name) => args.isTyped(name));
   if (lone !== undefined) throw usage(`--${lone} goes with --delete`, args.command);
 }
 

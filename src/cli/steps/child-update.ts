@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
 import { COMMON } from '../command-line/command-spec.ts';
 import type { Context } from '../command-line/context.ts';
+import { withoutOptions } from '../command-line/environment.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from '../command-line/options.ts';
 
 /** @param options those of the command line that the update takes, too. @returns words of a command line */
@@ -39,6 +40,8 @@ export async function runUpdate(
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], {
     // A session of its own: a Ctrl-C goes to all processes of a terminal's, and the second signal would end it at once.
     detached: true,
+    // The options that the environment says are among its words, as far as the command that starts it takes them.
+    env: withoutOptions(process.env),
     stdio: [list === undefined ? 'ignore' : 'pipe', json ? 'pipe' : 'inherit', 'inherit'],
   });
   const stop = () => void child.kill(isInterrupted(signal.reason) ? 'SIGINT' : 'SIGTERM');
