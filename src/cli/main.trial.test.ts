@@ -116,12 +116,12 @@ test('the same directory is not two peers', { skip: sample() }, () => {
   program.fails(2, /is peer "disk" already/, 'peers', 'add', 'local', 'disk', '--name', 'other');
 });
 
-test('a reader that stops early is no error', { skip: sample() }, async () => {
+test('a reader who has seen enough of a list is no error', { skip: sample() }, async () => {
   const source = program.path('mirror');
   mkdirSync(source);
-  writeFileSync(join(source, 'big'), Buffer.alloc(8 << 20, 'x'));
+  for (let n = 0; n < 2000; n++) writeFileSync(join(source, `${n}`.padEnd(200, 'x')), '');
   program.succeeds('add', source);
-  const child = program.start('cat', 'mirror/big');
+  const child = program.start('ls', 'mirror');
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();

@@ -22,6 +22,8 @@ export const EXIT = {
   /** Shards are on fewer peers than is asked for. */
   atRisk: 46,
   interrupted: 130,
+  /** Whoever read the bytes on stdout has gone before the end: what a shell says of a program that a broken pipe has ended. */
+  unheard: 141,
   terminated: 143,
 } as const;
 
@@ -30,6 +32,7 @@ const WORST_FIRST: readonly number[] = [
   EXIT.bug,
   EXIT.terminated,
   EXIT.interrupted,
+  EXIT.unheard,
   EXIT.newerFormat,
   EXIT.damage,
   EXIT.noSpace,
@@ -172,6 +175,13 @@ const SHORTAGES: Readonly<Record<string, readonly [what: string, hint: string]>>
   ENOMEM: ['the machine has no memory left', 'end what takes so much of it, then run the same command again'],
   ENOBUFS: ['the machine has no memory left for sockets', 'end what has so many open, then run the same command again'],
 };
+
+/** As `ioError`, of what was asked for elsewhere: it begins anew, and no space of ours would help it. */
+export function outputError(error: unknown, doing: string, where: string): ShardctlError {
+  const { code, message, hint } = ioError(error, doing, where);
+  const elsewhere = code === 'NO_SPACE' ? 'make room there, or write it elsewhere; then run the same command again' : hint;
+  return new ShardctlError(code, message, { ...(elsewhere === undefined ? {} : { hint: elsewhere }), cause: error });
+}
 
 /**
  * Translates a failed system call on something of ours (home, peer) into an error that a user can act on.

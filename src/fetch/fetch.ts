@@ -106,7 +106,7 @@ export async function fetchTree(given: FetchOptions): Promise<{ readonly summary
 export async function directoryAt(root: BlockId, path: ByteString, blocks: Blocks): Promise<TreeEntry> {
   const top = await resolve(root, path, blocks);
   if (top.kind === DIRECTORY) return top;
-  throw new ShardctlError('USAGE', 'SRC leads to a file or a symlink, and not to a directory', {
+  throw new ShardctlError('USAGE', 'what is to be copied is a file or a symlink, and not a directory', {
     hint: 'name the directory in which it lies, and leave out the rest with --include and --exclude',
   });
 }

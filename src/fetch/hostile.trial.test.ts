@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ShardctlError } from '../core/errors.ts';
+import { FETCH_DIRECTORY } from '../core/fetch-directory.ts';
 import { loadLibc } from '../core/libc.ts';
 import { profileNamed } from '../dag/cid-profile.ts';
 import { contentOf } from '../gateway/content.ts';
@@ -20,7 +21,7 @@ import { honestSnapshot, hostileSnapshots } from '../testing/hostile-snapshots.t
 import { Program } from '../testing/program.ts';
 import { type FetchSummary, fetchTree } from './fetch.ts';
 import { GatewayShards } from './gateway-shards.ts';
-import { OutDirectory, OWN_DIRECTORY } from './out/out-directory.ts';
+import { OutDirectory } from './out/out-directory.ts';
 import { removeTree } from './out/removal.ts';
 
 /** Short, so that silence and dripping end soon. */
@@ -117,7 +118,7 @@ async function withGateways(
 }
 
 function assertWhole(out: string): void {
-  assert.deepEqual(treeState(out, true, [OWN_DIRECTORY]), treeState(source));
+  assert.deepEqual(treeState(out, true, [FETCH_DIRECTORY]), treeState(source));
 }
 
 /** There are 170 of them, and to wait is what most do: each fourth takes 45 s. */
@@ -134,7 +135,7 @@ describe('one gateway alone', () => {
             await fetchFrom(urls, snapshot, out);
           } catch (error) {
             assert.ok(error instanceof ShardctlError && error.code === 'TOO_FEW_PEERS', String((error as Error).stack));
-            assert.deepEqual(existsSync(out) ? readdirSync(out).filter((entry) => entry !== OWN_DIRECTORY) : [], []);
+            assert.deepEqual(existsSync(out) ? readdirSync(out).filter((entry) => entry !== FETCH_DIRECTORY) : [], []);
             return;
           }
           assertWhole(out);
@@ -169,7 +170,7 @@ test('the snapshot of an honest stranger is fetched', async () => {
   const { cid, blocks: its } = honestSnapshot();
   await withGateways([undefined], its, async (urls, out) => {
     await fetchFrom(urls, cid, out);
-    assert.deepEqual(readdirSync(out).sort(), [OWN_DIRECTORY, 'hello']);
+    assert.deepEqual(readdirSync(out).sort(), [FETCH_DIRECTORY, 'hello']);
   });
 });
 
@@ -180,7 +181,7 @@ describe('a snapshot in bad faith', () => {
         const outside = readdirSync(scratch);
         await fetchFrom(urls, cid, out).catch((error: unknown) => {
           assert.ok(error instanceof ShardctlError, String((error as Error).stack));
-          const there = existsSync(out) ? readdirSync(out).filter((entry) => entry !== OWN_DIRECTORY) : [];
+          const there = existsSync(out) ? readdirSync(out).filter((entry) => entry !== FETCH_DIRECTORY) : [];
           assert.deepEqual(there, []);
         });
         assert.deepEqual(

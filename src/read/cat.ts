@@ -44,7 +44,7 @@ async function* partOf(file: TreeEntry, path: ByteString, range: ByteRange, bloc
   const { size, content } = file;
   const first = 'suffix' in range ? Math.max(0, size - range.suffix) : range.first;
   const last = 'suffix' in range ? undefined : range.last;
-  if (first > 0 && first >= size) {
+  if ('suffix' in range ? range.suffix === 0 : first >= size) {
     const bytes = size === 1 ? '1 byte' : `${formatCount(size)} bytes`;
     throw new ShardctlError('USAGE', `${shown(path)} has ${bytes}: none from ${formatCount(first)} on`, {
       hint: 'bytes are counted from 0',

@@ -35,6 +35,17 @@ const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
 const ORDINARY_BITS = 0o777;
 
+/** Whether `get` needs --overwrite because something is at `path`. Only a directory may go to an empty directory. */
+export function isTaken(path: ByteString, forDirectory: boolean): boolean {
+  try {
+    if (!lstatSync(fsPath(path)).isDirectory()) return true;
+    return !forDirectory || readdirSync(fsPath(path)).length > 0;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 /** Finishes what was made at `at`; when that fails, it is deleted. */
 function orNothing(at: ByteString, finish: () => void): void {
   try {
@@ -88,17 +99,6 @@ export class Destination {
   constructor(options: DestinationOptions) {
     this.#overwrite = options.overwrite;
     this.metadata = new EntryMetadata(options);
-  }
-
-  /** Whether `get` needs --overwrite because something is at `path`. Only a directory may go to an empty directory. */
-  isTaken(path: ByteString, forDirectory: boolean): boolean {
-    try {
-      if (!lstatSync(fsPath(path)).isDirectory()) return true;
-      return !forDirectory || readdirSync(fsPath(path)).length > 0;
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return false;
-      throw error;
-    }
   }
 
   createFile(path: ByteString, metadata: Metadata): OpenFile {

@@ -7,6 +7,7 @@ import { isNoSpace, isPlaceFailing } from '../core/errno.ts';
 import { type ErrorCode, errnoOf, messageOf, ShardctlError } from '../core/errors.ts';
 import { Turns } from '../core/event-loop.ts';
 import type { Emit } from '../core/events.ts';
+import { FetchDirectoryLeftOut } from '../core/fetch-directory.ts';
 import { loadLibc } from '../core/libc.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, type Metadata } from '../core/model.ts';
 import { joinBytes, partsOf, toBytes } from '../core/path-bytes.ts';
@@ -18,7 +19,7 @@ import { dataOf } from '../read/tree/file-data.ts';
 import { BoundlessTree, Repetition } from '../read/tree/repetition.ts';
 import { linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from '../read/tree/tree.ts';
 import { BlocksAhead } from './blocks-ahead.ts';
-import { Destination } from './destination.ts';
+import { Destination, isTaken } from './destination.ts';
 import { type RestoreProblems, RestoreReport } from './restore-report.ts';
 import type { ShardAccess } from './shard-tables.ts';
 import { metadataOf, StreamedFiles } from './streamed-files.ts';
@@ -80,7 +81,9 @@ export interface GetSummary {
 export async function get(options: GetOptions): Promise<GetSummary> {
   const { root, path, out, blocks, emit, signal, overwrite = false, specialBits = false, isOwn = false, shards, mustCome } = options;
   const libc = await loadLibc();
-  const destination = new Destination({ libc, overwrite, specialBits, warn: (message) => emit({ type: 'warning', message }) });
+  const warn = (message: string) => emit({ type: 'warning', message });
+  const destination = new Destination({ libc, overwrite, specialBits, warn });
+  const leftOut = new FetchDirectoryLeftOut(warn);
   const counts = { files: 0, directories: 0, symlinks: 0, bytes: 0 };
   const top = toBytes(out);
   const report = new RestoreReport(emit, () => destination.into.isStillThere);
@@ -98,7 +101,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const entry = await resolve(root, path, blocks);
   const guard = new ExpansionGuard(entry, { blocks, signal });
   try {
-    if (!overwrite && destination.isTaken(top, entry.kind === DIRECTORY)) throw taken(out, path);
+    if (!overwrite) refuseTaken(out, path, entry.kind);
     if (options.dryRun !== true) makeDirectories(dirname(out));
     await restore(top, entry, true);
     await streamed?.finish();
@@ -110,7 +113,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
     await streamed?.close();
     destination.into.close();
   }
-  if (destination.metadata.withheld > 0) emit({ type: 'warning', message: withheldText(destination.metadata.withheld) });
+  if (destination.metadata.withheld > 0) warn(withheldText(destination.metadata.withheld));
   return { ...counts, problems: report.counts, failure: report.failure(out) };
 
   async function restore(at: ByteString, entry: TreeEntry, isRoot: boolean): Promise<void> {
@@ -140,7 +143,8 @@ export async function get(options: GetOptions): Promise<GetSummary> {
     for (const link of others) await restoreBelow(joinBytes(at, link.name), link);
   }
 
-  async function comingOf(at: ByteString, links: readonly TreeLink[]): Promise<readonly TreeLink[]> {
+  async function comingOf(at: ByteString, all: readonly TreeLink[]): Promise<readonly TreeLink[]> {
+    const links = all.some(({ name }) => leftOut.has(name)) ? all.filter(({ name }) => !leftOut.has(name)) : all;
     if (mustCome === undefined) return links;
     return await mustCome(at.slice(top.length + 1), links, (link, error) => note(joinBytes(at, link.name), error));
   }
@@ -242,8 +246,10 @@ function withheldText(entries: number): string {
   return `${some} setuid, setgid or sticky bits, which were left out, as the tree is not known to be this home's own: --special-bits restores them`;
 }
 
-function taken(out: string, path: ByteString): ShardctlError {
-  return new ShardctlError('USAGE', `"${displayPath(toBytes(out))}" is there already, and it is not an empty directory`, {
+/** @param out where an entry of this kind is to be restored @param path of the entry in its tree @throws ShardctlError `USAGE` when something is there */
+export function refuseTaken(out: string, path: ByteString, kind: EntryKind): void {
+  if (!isTaken(toBytes(out), kind === DIRECTORY)) return;
+  throw new ShardctlError('USAGE', `"${displayPath(toBytes(out))}" is there already, and it is not an empty directory`, {
     hint: `give another OUT, ${path === '' ? '' : 'end it in a slash to put this into it by its name, '}or --overwrite to replace the files in it`,
   });
 }

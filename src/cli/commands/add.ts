@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { displayPath, shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import type { ByteString } from '../../core/model.ts';
 import { fsPath, toBytes } from '../../core/path-bytes.ts';
 import { profileOf } from '../../dag/cid-profile.ts';
@@ -17,8 +18,6 @@ import { peersOrDefault, planning, sharing } from '../session/session.ts';
 import { exitCodeOf, importTree, planTree } from '../steps/import-tree.ts';
 import { refuseOurs } from '../steps/our-places.ts';
 import { withRunLog } from '../steps/run-log.ts';
-
-const FETCH_DIRECTORY = '.shardctl-fetch';
 
 export async function run(context: Context): Promise<number> {
   const { args, absolute, output } = context;

@@ -1,5 +1,4 @@
 /** `shardctl cat REF/PATH…`: the bytes of files, one after the other. */
-import { EXIT } from '../../core/errors.ts';
 import { type ByteRange, cat } from '../../read/cat.ts';
 import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
@@ -13,10 +12,10 @@ export async function run(context: Context): Promise<number> {
     for (const { root, path, blocks, isOwn } of trees) {
       for await (const bytes of cat({ root, path, blocks, signal, range, isOwn })) {
         await output.bytes(bytes);
-        if (output.closed) return EXIT.done;
+        if (output.closed) return await output.exitOfBytes();
       }
     }
-    return EXIT.done;
+    return await output.exitOfBytes();
   });
 }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { flush, syncPath } from '../../core/durable-files.ts';
-import { EXIT, ioError, ShardctlError } from '../../core/errors.ts';
+import { EXIT, outputError, ShardctlError } from '../../core/errors.ts';
 import { type Exported, exportCar } from '../../exchange/export-car.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { usage } from '../command-line/args.ts';
@@ -12,6 +12,7 @@ import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { forOthersToo } from '../session/privacy.ts';
 import { withTree } from '../steps/open-tree.ts';
+import { refuseIntoOurs } from '../steps/our-places.ts';
 
 type Write = (bytes: Buffer) => Promise<boolean>;
 
@@ -25,7 +26,8 @@ export async function run(context: Context): Promise<number> {
   const path = absolute(file);
   if (!toStdout && existsSync(path) && !args.flag('overwrite'))
     throw new ShardctlError('USAGE', `${file} is there already`, { hint: 'say --overwrite to replace it' });
-  return await withTree(context, args.argument(0), async ({ root, path: inside, blocks, cidVersion }) => {
+  return await withTree(context, args.argument(0), async ({ root, path: inside, blocks, cidVersion }, config) => {
+    if (!toStdout) refuseIntoOurs(context, config, path);
     const started = now();
     forOthersToo(context);
     const exporting = (write: Write) =>
@@ -42,7 +44,7 @@ export async function run(context: Context): Promise<number> {
         `root ${done.root}`,
       ]);
     }
-    return EXIT.done;
+    return toStdout ? await output.exitOfBytes() : EXIT.done;
   });
 }
 
@@ -67,6 +69,6 @@ async function intoFile(path: string, exporting: (write: Write) => Promise<Expor
   } catch (error) {
     await rm(fresh, { force: true }).catch(() => {});
     if (error instanceof Error && error.name === 'AbortError') throw error;
-    throw ioError(error, 'writing the CAR', path);
+    throw outputError(error, 'writing the CAR', path);
   }
 }

@@ -28,8 +28,9 @@ import { answer } from '../results/results.ts';
 import { forOthersToo } from '../session/privacy.ts';
 import { systemProcesses } from '../session/process-table.ts';
 import { lockWaitMs, planning } from '../session/session.ts';
+import { settingsIn } from '../session/settings.ts';
 import { withTree } from '../steps/open-tree.ts';
-import { refuseToEmptyOurs } from '../steps/our-places.ts';
+import { OursLeftOut, refuseIntoOurs, refuseToEmptyOurs } from '../steps/our-places.ts';
 import { withToken } from '../steps/source-token.ts';
 
 type Fetched = Awaited<ReturnType<typeof fetchTree>>;
@@ -69,9 +70,13 @@ async function copy(context: Context, target: string, fetching: (wish: Wish) => 
   const filters = readFilters(args, absolute);
   const filter = compileFilter(filters);
   const emit: Emit = (event) => reporter.event(event);
+  const out = absolute(target);
+  const config = (hasSnapshots(context) ? await settingsIn(context) : undefined) ?? { peers: [] };
+  refuseIntoOurs(context, config, out);
+  const ours = new OursLeftOut(context, config, out);
   const wish: Wish = {
-    excludes: filters.length === 0 ? undefined : (path, isDirectory) => filter.excludes(path, isDirectory),
-    filters: Buffer.from(sha256(Buffer.from(JSON.stringify(filters)))).toString('hex'),
+    excludes: ours.with(filters.length === 0 ? undefined : (path, isDirectory) => filter.excludes(path, isDirectory)),
+    filters: Buffer.from(sha256(Buffer.from(JSON.stringify([...filters, ...ours.names])))).toString('hex'),
     deletes: args.flag('delete'),
     maxDelete: maxDeleteOf(args),
     dryRun: args.flag('dry-run'),
@@ -85,7 +90,7 @@ async function copy(context: Context, target: string, fetching: (wish: Wish) => 
   // Each request under way hears of it.
   setMaxListeners(0, signal);
   if (wish.deletes && hasSnapshots(context))
-    await planning(context, async ({ config, index }) => refuseToEmptyOurs(context, config, index, absolute(target)));
+    await planning(context, async ({ config, index }) => refuseToEmptyOurs(context, config, index, out));
   const started = now();
   const { summary, failure } = await fetching(wish);
   tell(context, target, summary, (now() - started) / 1000);

@@ -6,7 +6,8 @@ import type { SnapshotRecord } from '../../core/model.ts';
 import type { TarPart } from '../../exchange/tree-tar/tree-tar.ts';
 import { LeftOut } from '../../fetch/reuse/left-out.ts';
 import { formatSize } from '../../home/sizes.ts';
-import { type GetOptions, type GetSummary, get } from '../../restore/get.ts';
+import { resolve } from '../../read/tree/tree.ts';
+import { type GetOptions, type GetSummary, get, refuseTaken } from '../../restore/get.ts';
 import { compileFilter } from '../../update/scan/filter.ts';
 import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
@@ -17,6 +18,7 @@ import { forOthersToo } from '../session/privacy.ts';
 import { type GetPlace, placesOf } from '../steps/get-places.ts';
 import { toStdout } from '../steps/get-to-stdout.ts';
 import { withTrees } from '../steps/open-tree.ts';
+import { OursLeftOut, refuseIntoOurs } from '../steps/our-places.ts';
 
 type Excludes = NonNullable<TarPart['excludes']>;
 
@@ -30,12 +32,16 @@ export async function run(context: Context): Promise<number> {
   const filter = compileFilter(rules);
   const excludes: Excludes | undefined = rules.length === 0 ? undefined : (path, isDirectory) => filter.excludes(path, isDirectory);
   collectLess();
-  return await withTrees(context, args.positionals, async (trees) => {
+  return await withTrees(context, args.positionals, async (trees, config) => {
     if (target === '-') return await toStdout(context, trees, excludes);
     forOthersToo(context);
     const failures: ShardctlError[] = [];
-    for (const place of await placesOf(trees, target, absolute)) {
-      const { failure } = await restore(context, place, excludes);
+    const places = await placesOf(trees, target, absolute);
+    // Nothing is written before it is known that all of it may be.
+    for (const { out } of places) refuseIntoOurs(context, config, out);
+    if (places.length > 1 && !args.flag('overwrite')) await refuseAnyTaken(places);
+    for (const place of places) {
+      const { failure } = await restore(context, place, new OursLeftOut(context, config, place.out).with(excludes));
       if (failure !== undefined) failures.push(failure);
     }
     const worst = worstOf(failures.map(({ exitCode }) => exitCode));
@@ -60,6 +66,10 @@ async function upToDate(context: Context, target: string): Promise<number> {
 function refuseWithoutDelete(args: Args): void {
   const lone = (['max-delete', 'dry-run', 'lock-wait'] as const).find((name) => args.isTyped(name));
   if (lone !== undefined) throw usage(`--${lone} goes with --delete`, args.command);
+}
+
+async function refuseAnyTaken(places: readonly GetPlace[]): Promise<void> {
+  for (const { tree, out } of places) refuseTaken(out, tree.path, (await resolve(tree.root, tree.path, tree.blocks)).kind);
 }
 
 async function restore(context: Context, { tree, out, shown }: GetPlace, excludes: Excludes | undefined): Promise<GetSummary> {

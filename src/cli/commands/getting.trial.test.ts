@@ -1,7 +1,8 @@
 /** What `get` is asked for, and where it puts that. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { shellWord } from '../../core/display.ts';
 import { oneIn } from '../../testing/depth.ts';
@@ -19,6 +20,16 @@ beforeEach(() => {
 });
 afterEach(() => program.dispose());
 
+/** What is in the tar of these. */
+function listed(...refs: string[]): string[] {
+  const env = { ...process.env, SHARDCTL_HOME: program.home };
+  const { stdout } = spawnSync('sh', ['-c', '"$@" | tar -tf -', 'sh', process.execPath, BIN, 'get', ...refs, '-o', '-'], {
+    env,
+    encoding: 'utf8',
+  });
+  return stdout.split('\n').slice(0, -1);
+}
+
 function got(name: string): string[] {
   return readdirSync(program.path(name), { recursive: true, encoding: 'utf8' }).sort();
 }
@@ -34,6 +45,8 @@ test('several go into OUT by their names, and one is OUT itself, unless OUT ends
   program.succeeds('get', 'm/dists/Release', '-o', 'within');
   assert.deepEqual(readdirSync(program.path('within')).sort(), ['Release', 'pool'], 'a file goes into a directory that is there');
   program.fails(2, /not an empty directory; .*end it in a slash/, 'get', 'm/pool', '-o', 'within');
+  program.fails(2, /within\/pool" is there already/, 'get', 'm/dists', 'm/pool', '-o', 'within');
+  assert.deepEqual(readdirSync(program.path('within')).sort(), ['Release', 'pool'], 'all are looked at before the first is written');
   program.fails(2, /two of these would be called "pool" in twice/, 'get', 'm/pool', 'm@1/pool', '-o', 'twice');
   program.fails(2, /two of these would be called "pool" in the tar/, 'get', 'm/pool', 'm@1/pool', '-o', '-');
   assert.ok(!existsSync(program.path('twice')));
@@ -49,14 +62,6 @@ test("filters are rsync's: the first rule that matches wins, and what is exclude
 
 test('a file goes to stdout as it is, and what is more as a tar', { skip: sample() }, () => {
   assert.equal(program.succeeds('get', 'm/dists/Release', '-o', '-').stdout, 'm/dists/Release');
-  const listed = (...refs: string[]) => {
-    const env = { ...process.env, SHARDCTL_HOME: program.home };
-    const { stdout } = spawnSync('sh', ['-c', '"$@" | tar -tf -', 'sh', process.execPath, BIN, 'get', ...refs, '-o', '-'], {
-      env,
-      encoding: 'utf8',
-    });
-    return stdout.split('\n').slice(0, -1);
-  };
   assert.deepEqual(listed('m', '--exclude', '/pool/main'), ['dists/', 'dists/Release', 'pool/', 'pool/old/', 'pool/old/b.deb']);
   assert.deepEqual(listed('m/dists', 'm@1/pool/old/b.deb'), ['dists/', 'dists/Release', 'b.deb']);
   program.fails(40, /no "none" in the tree/, 'get', 'm/none', '-o', '-');
@@ -102,9 +107,7 @@ test('--delete never empties the home, a peer, or a source beside', () => {
       program.fails(2, why, 'fetch', 'n', out, '--delete', ...more);
     }
   };
-  for (const out of ['srv', 'link', 'srv/peer']) refused(out, /^shardctl: peer "peer" \(.*\) is in .*: --delete would delete from it/m);
-  refused('srv/peer/shards', /^shardctl: peer "peer" \(.*\) holds /m);
-  refused(program.home, /^shardctl: the home \(.*\) is in /m);
+  for (const out of ['srv', 'link']) refused(out, /^shardctl: peer "peer" \(.*\) is in .*: --delete would delete from it/m);
   mkdirSync(program.path('mirrors'));
   renameSync(program.path('srv/n'), program.path('mirrors/n'));
   program.succeeds('add', 'mirrors/n', '-q');
@@ -114,4 +117,88 @@ test('--delete never empties the home, a peer, or a source beside', () => {
   program.succeeds('get', 'n', '-o', 'mirrors/n', '--delete', '-q');
   assert.ok(!existsSync(program.path('mirrors/n/more')));
   program.succeeds('verify', '--read-data', '-q');
+});
+
+test('nothing of a tree is written into the home or a peer, whatever options say', () => {
+  program.succeeds('peers', 'add', 'local', 'srv/peer');
+  symlinkSync(program.home, program.path('link'));
+  const [ofHome, ofPeer] = [/^shardctl: the home \(.*\) holds /m, /^shardctl: peer "peer" \(.*\) holds /m];
+  program.fails(2, ofHome, 'get', 'm/dists', '-o', `${program.home}/`);
+  program.fails(2, ofHome, 'get', 'm/dists', 'm/pool/main/a.deb', '-o', 'link', '--overwrite');
+  program.fails(2, ofHome, 'get', 'm/dists/Release', '-o', `${program.home}/config.json`, '--overwrite');
+  program.fails(2, ofPeer, 'get', 'm', '-o', 'srv/peer/shards', '--delete', '-n');
+  program.fails(2, ofPeer, 'fetch', 'm/dists', 'srv/peer', '--exclude', '/*');
+  program.fails(2, ofHome, 'fetch', 'm/dists', 'link/new', '-n');
+  program.fails(2, ofHome, 'export', 'm', '--car', `${program.home}/config.json`, '--overwrite');
+  mkdirSync(program.path('srv/peer/mnt'));
+  program.fails(2, ofPeer, 'mount', 'm', 'srv/peer/mnt');
+
+  for (const dir of ['n/home/heads', 'n/srv/peer']) mkdirSync(program.path(dir), { recursive: true });
+  for (const file of ['n/home/config.json', 'n/home/heads/m', 'n/srv/peer/peer.json', 'n/srv/else']) writeFileSync(program.path(file), '');
+  program.succeeds('add', 'n', '-q');
+  for (const argv of [
+    ['get', 'n', '-o', '.', '--overwrite'],
+    ['fetch', 'n', '.'],
+  ]) {
+    rmSync(program.path('srv/else'), { force: true });
+    const { stderr } = program.succeeds(...argv);
+    assert.match(stderr, /"home" of the tree is left out: the home .*\n.*"srv\/peer" of the tree is left out: peer "peer"/);
+    assert.ok(existsSync(program.path('srv/else')));
+  }
+  program.succeeds('verify', '--read-data', '-q');
+});
+
+test('what fetch knows of a copy is never taken from a tree', () => {
+  const state = '.shardctl-fetch';
+  for (const dir of [`m/${state}/new`, `m/pool/${state}`]) mkdirSync(program.path(dir), { recursive: true });
+  for (const file of [`m/${state}/entries`, `m/${state}/lock`, `m/pool/${state}/entries`]) writeFileSync(program.path(file), 'planted');
+  program.succeeds('add', 'm', '-q', '--include', '*');
+  const entries = ['dists', 'dists/Release', 'pool', 'pool/main', 'pool/main/a.deb', 'pool/main/a.dsc', 'pool/old', 'pool/old/b.deb'];
+  const left = /^warning: the tree has entries named \.shardctl-fetch, which are left out: .*\n$/;
+  assert.match(program.succeeds('get', 'm', '-o', 'copy').stderr, left);
+  assert.deepEqual(got('copy'), entries);
+  for (const argv of [
+    ['fetch', 'm', 'fetched'],
+    ['get', 'm', '-o', 'copy', '--delete'],
+    ['get', 'm', '-o', 'copy', '--overwrite'],
+  ]) {
+    assert.match(program.succeeds(...argv).stderr, left);
+    const out = argv.includes('fetched') ? 'fetched' : 'copy';
+    assert.deepEqual(
+      got(out).filter((name) => !name.startsWith(state)),
+      entries,
+    );
+    assert.notEqual(readFileSync(program.path(out, state, 'entries'), 'utf8'), 'planted');
+  }
+  assert.deepEqual(
+    listed('m')
+      .map((name) => name.replace(/\/$/, ''))
+      .sort(),
+    entries,
+  );
+  program.fails(2, /`fetch` keeps what it knows of a copy in /, 'get', `m/${state}`, '-o', 'copy/', '--overwrite');
+});
+
+test('bytes on stdout that nobody reads to their end, or that find no room, are no success', async (t) => {
+  writeFileSync(program.path('m/large'), Buffer.alloc(4 * 1024 * 1024, 'x'));
+  program.succeeds('add', 'm', '-q');
+  const commands = [
+    ['cat', 'm/large'],
+    ['get', 'm', '-o', '-'],
+    ['export', 'm', '--car', '-'],
+  ];
+  for (const argv of commands) {
+    const running = program.start(...argv);
+    running.stdout?.once('data', () => running.stdout?.destroy());
+    let stderr = '';
+    running.stderr?.on('data', (text) => (stderr += text));
+    const [code] = await once(running, 'close');
+    assert.deepEqual([code, stderr], [141, ''], argv.join(' '));
+  }
+  if (!existsSync('/dev/full')) return t.skip('there is no /dev/full here');
+  for (const argv of commands) {
+    const { status, stderr } = program.runIn('exec > /dev/full', ...argv);
+    assert.equal(status, 43, stderr);
+    assert.match(stderr, /make room there, or write it elsewhere; then run the same command again$/m);
+  }
 });

@@ -17,6 +17,7 @@ import { type Found, resolveRef } from '../command-line/ref.ts';
 import { openPeers } from '../session/peers.ts';
 import { settingsOfReadable } from '../session/session.ts';
 import { settingsIn } from '../session/settings.ts';
+import { refuseIntoOurs } from '../steps/our-places.ts';
 
 /** As for `serve`: it lives for months, and what passes through it is garbage soon. */
 const HEAP_GROWTH = '--heap-growing-percent=50';
@@ -27,6 +28,7 @@ export async function run(context: Context): Promise<number> {
   const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
   setFlagsFromString(HEAP_GROWTH);
   let config = await settingsOfReadable(context);
+  refuseIntoOurs(context, config, dir);
   const views = await ServedHome.open({
     openIndex: () => Index.open(home.index, { readOnly: true }),
     openPeers: async () => {

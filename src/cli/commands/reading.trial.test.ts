@@ -88,6 +88,10 @@ test('files are written one after the other, or a range of each', { skip: sample
   assert.equal(program.succeeds('cat', 'm/new', '--range', '8-').stdout, '89');
   assert.equal(program.succeeds('cat', 'm/new', '--range', '-3').stdout, '789');
   program.fails(2, /"new" has 10 bytes: none from 10 on/, 'cat', 'm/new', '--range', '10-');
+  writeFileSync(program.path('m/pool/empty'), '');
+  program.succeeds('add', 'm', '-q');
+  program.fails(2, /"pool\/empty" has 0 bytes: none from 0 on/, 'cat', 'm/pool/empty', '--range', '0-0');
+  assert.equal(program.succeeds('cat', 'm/pool/empty', '--range', '-3').stdout, '');
   for (const range of ['5-3', '-', 'a-b', '1']) program.fails(2, /is not FROM-TO/, 'cat', 'm/new', '--range', range);
 });
 

@@ -1,7 +1,7 @@
 /** stdout for results, stderr for everything else; a reader that goes away is no error. */
 
 import { displayJson, displayLine, displayPath, shellWord } from '../../core/display.ts';
-import { errnoOf, ioError } from '../../core/errors.ts';
+import { EXIT, errnoOf, outputError } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 
 /** A command that a line tells people to run, between backticks. Its help is the same in every home. */
@@ -104,6 +104,12 @@ export class Output {
     });
   }
 
+  /** How a command ends whose result is bytes: whoever has a part of them has not got what was asked for. */
+  async exitOfBytes(): Promise<number> {
+    await this.flushed();
+    return this.#closed ? EXIT.unheard : EXIT.done;
+  }
+
   /** One line of whatever is not a result, as `shown`. */
   note(text: string): void {
     this.stderr.write(`${this.shown(text)}\n`);
@@ -112,7 +118,7 @@ export class Output {
   /** @throws ShardctlError `NO_SPACE` or `IO` when results could not be written */
   async assertWritten(): Promise<void> {
     await this.flushed();
-    if (this.#failure !== undefined) throw ioError(this.#failure, 'writing the results', 'standard output');
+    if (this.#failure !== undefined) throw outputError(this.#failure, 'writing the results', 'standard output');
   }
 
   /** Resolves when everything written so far has left the process: a pipe takes its time. */

@@ -1,6 +1,7 @@
 /** `get -o -`: the bytes of a file, or trees as one tar, for another program. */
-import { EXIT } from '../../core/errors.ts';
+import { FetchDirectoryLeftOut } from '../../core/fetch-directory.ts';
 import { FILE } from '../../core/model.ts';
+import { partsOf } from '../../core/path-bytes.ts';
 import { type TarPart, treeTar } from '../../exchange/tree-tar/tree-tar.ts';
 import { cat } from '../../read/cat.ts';
 import { resolve } from '../../read/tree/tree.ts';
@@ -10,7 +11,7 @@ import { assertNamesDiffer, nameOf } from './get-places.ts';
 import type { OpenTree } from './open-tree.ts';
 
 export async function toStdout(
-  { args, json, output, signal }: Context,
+  { args, json, output, reporter, signal }: Context,
   trees: readonly OpenTree[],
   excludes: TarPart['excludes'],
 ): Promise<number> {
@@ -20,7 +21,7 @@ export async function toStdout(
     await output.bytes(bytes);
     if (output.closed) break;
   }
-  return EXIT.done;
+  return await output.exitOfBytes();
 
   async function bytesOf(): Promise<AsyncGenerator<Uint8Array>> {
     const [only, ...others] = trees;
@@ -29,11 +30,13 @@ export async function toStdout(
     if (isAlone && (await resolve(only.root, only.path, only.blocks)).kind === FILE) return cat({ ...only, signal });
     if (output.isTerminal) throw usage('a tar is not for a terminal: send it to a file or a program', args.command);
     assertNamesDiffer(trees, 'the tar');
+    const leftOut = new FetchDirectoryLeftOut((message) => reporter.event({ type: 'warning', message }));
     const parts = trees.map((tree) => ({
       ...tree,
       name: isAlone && tree.path === '' ? '' : nameOf(tree),
       specialBits: specialBits || tree.isOwn,
-      excludes,
+      excludes: ((path, isDirectory) =>
+        leftOut.has(partsOf(path).name) || excludes?.(path, isDirectory) === true) satisfies TarPart['excludes'],
     }));
     return treeTar(parts, signal);
   }

@@ -4,6 +4,7 @@ import { shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import type { BlockId, ByteString, SnapshotRecord } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
+import type { Config } from '../../home/config.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
 import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
 import { NotInTree } from '../../read/tree/tree.ts';
@@ -30,10 +31,10 @@ export interface OpenTree {
 }
 
 /** Runs `work` on the tree that a `REF[/PATH]` names. */
-export async function withTree<T>(context: Context, ref: string, work: (tree: OpenTree) => Promise<T>): Promise<T> {
-  return await withTrees(context, [ref], async ([tree]) => {
+export async function withTree<T>(context: Context, ref: string, work: (tree: OpenTree, config: Config) => Promise<T>): Promise<T> {
+  return await withTrees(context, [ref], async ([tree], config) => {
     if (tree === undefined) throw new Error(`no tree was opened for ${ref}`);
-    return await work(tree);
+    return await work(tree, config);
   });
 }
 
@@ -41,9 +42,9 @@ export async function withTree<T>(context: Context, ref: string, work: (tree: Op
 export async function withTrees<T>(
   context: Context,
   refs: readonly string[],
-  work: (trees: readonly OpenTree[]) => Promise<T>,
+  work: (trees: readonly OpenTree[], config: Config) => Promise<T>,
 ): Promise<T> {
-  return await reading(context, async ({ index, peers }) => {
+  return await reading(context, async ({ config, index, peers }) => {
     const found = refs.map((ref) => resolveRef(ref, index));
     const blocks = placedBlocks(index, peers, {
       onTrouble: (message, cause) => context.reporter.event({ type: 'warning', message, cause }),
@@ -57,6 +58,7 @@ export async function withTrees<T>(
           const isOwn = snapshot.broughtBy === undefined && (index.repository(snapshot.repository)?.source ?? '') !== '';
           return { ref: (refs[at] ?? '').replace(/\/+$/, ''), snapshot, root, path, blocks, shards, cidVersion: root.version, isOwn };
         }),
+        config,
       );
     } catch (error) {
       throw withHint(error, refs);

@@ -1,8 +1,9 @@
-/** Keeps the home, its peers and its sources apart from what a command reads or empties. All of it by real paths: a symlink leads there, too. */
+/** Keeps the home, its peers and its sources apart from what a command reads, empties or writes a tree into. All of it by real paths: a symlink leads there, too. */
 import { realpathSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { displayPath } from '../../core/display.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
+import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import type { ByteString } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import type { Config } from '../../home/config.ts';
@@ -12,6 +13,7 @@ import type { Context } from '../command-line/context.ts';
 import { localPaths } from '../session/peers.ts';
 
 type WithPeers = Pick<Config, 'peers'>;
+type Excludes = (path: ByteString, isDirectory: boolean) => boolean;
 
 /**
  * What shardctl writes must not be part of what it reads: such an import would never end.
@@ -33,19 +35,58 @@ export function refuseOurs({ home }: Context, config: WithPeers, source: ByteStr
  * @throws ShardctlError `USAGE`, whatever filters say: they may be mistaken
  */
 export function refuseToEmptyOurs({ home }: Context, config: WithPeers, index: Index | undefined, out: string): void {
-  const shown = (path: string) => displayPath(toBytes(path));
-  const refuse = (what: string, where: string, ours: string): never => {
-    throw new ShardctlError('USAGE', `${what} (${shown(ours)}) ${where} ${shown(out)}: --delete would delete from it`, {
+  const refuse = (what: string, ours: string): never => {
+    throw new ShardctlError('USAGE', `${what} (${shown(ours)}) is in ${shown(out)}: --delete would delete from it`, {
       hint: 'name a directory of its own as OUT, or leave out --delete',
     });
   };
-  for (const [what, ours] of ourPlaces(home, config)) {
-    if (isIn(out, ours)) refuse(what, 'is in', ours);
-    if (isIn(ours, out)) refuse(what, 'holds', ours);
-  }
+  for (const [what, ours] of ourPlaces(home, config)) if (isIn(out, ours)) refuse(what, ours);
   for (const { name, source } of index?.repositories() ?? []) {
     const ours = pathOf(source);
-    if (source !== '' && isIn(out, ours) && !isIn(ours, out)) refuse(`the source of ${name}`, 'is in', ours);
+    if (source !== '' && isIn(out, ours) && !isIn(ours, out)) refuse(`the source of ${name}`, ours);
+  }
+}
+
+/**
+ * What is in a tree, or becomes of one, may be anybody's, and must not become part of the home or of a peer, whatever options say.
+ * @param to where it is to be written, or shown @throws ShardctlError `USAGE`
+ */
+export function refuseIntoOurs({ home }: Context, config: WithPeers, to: string): void {
+  const refuse = (what: string, hint: string): never => {
+    throw new ShardctlError('USAGE', `${what} ${shown(to)}: nothing of a tree is written there`, { hint });
+  };
+  for (const [what, ours] of ourPlaces(home, config))
+    if (isIn(ours, to)) refuse(`${what} (${shown(ours)}) holds`, 'name a place outside of it');
+  if (to.split('/').includes(FETCH_DIRECTORY)) refuse(`\`fetch\` keeps what it knows of a copy in`, 'name another place');
+}
+
+/** Leaves out of a tree what would be written into the home or into a peer that lie in the directory that it is written into. */
+export class OursLeftOut {
+  readonly #places = new Map<ByteString, string>();
+  readonly #warn: (message: string) => void;
+
+  constructor({ home, reporter }: Context, config: WithPeers, out: string) {
+    this.#warn = (message) => reporter.event({ type: 'warning', message });
+    for (const [what, ours] of ourPlaces(home, config))
+      if (isIn(out, ours)) this.#places.set(toBytes(relative(realPath(out), realPath(ours))), `${what} (${shown(ours)})`);
+  }
+
+  /** What these are, as text. */
+  get names(): readonly string[] {
+    return [...this.#places.keys()];
+  }
+
+  /** Undefined where nothing is left out. @param excludes what else is */
+  with(excludes: Excludes | undefined): Excludes | undefined {
+    if (this.#places.size === 0) return excludes;
+    const told = new Set<ByteString>();
+    return (path, isDirectory) => {
+      const what = this.#places.get(path);
+      if (what === undefined) return excludes?.(path, isDirectory) === true;
+      if (!told.has(path)) this.#warn(`"${displayPath(path)}" of the tree is left out: ${what} is there`);
+      told.add(path);
+      return true;
+    };
   }
 }
 
@@ -56,6 +97,10 @@ function ourPlaces(home: HomePaths, config: WithPeers): (readonly [what: string,
 /** Whether a path is that of a directory, or leads below it. */
 function isIn(dir: string, path: string): boolean {
   return `${realPath(path)}/`.startsWith(`${realPath(dir)}/`.replace(/^\/+/, '/'));
+}
+
+function shown(path: string): string {
+  return displayPath(toBytes(path));
 }
 
 function pathOf(bytes: ByteString): string {

@@ -22,13 +22,11 @@ import { displayPath, shellWord } from '../../core/display.ts';
 import { makeDirectories } from '../../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
+import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import type { ByteString } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import { canHoldDirectories, HANDLES, HeldDirectories, handlePath, openDirectory } from '../../restore/held-directories.ts';
 import { isNoDirectory, lookAt, placeIn } from './places.ts';
-
-/** The name of the directory in OUT that is fetch's own. */
-export const OWN_DIRECTORY = '.shardctl-fetch';
 
 const OWNER_ONLY = 0o700;
 /** Directories that are held open at a time: renames come directory by directory, and a shell may allow a process 90 open files. */
@@ -63,7 +61,7 @@ export class OutDirectory {
   private constructor(path: string, real: string, changes: boolean) {
     this.path = path;
     this.top = toBytes(real);
-    const own = `${real === '/' ? '' : real}/${OWN_DIRECTORY}`;
+    const own = `${real === '/' ? '' : real}/${FETCH_DIRECTORY}`;
     if (!changes) {
       this.own = own;
       return;
@@ -74,7 +72,7 @@ export class OutDirectory {
     } else {
       this.#topFd = openDirectory(this.top, true);
       this.#held = new HeldDirectories(this.#topFd, MOST_OPEN);
-      const held = this.#held.at(OWN_DIRECTORY);
+      const held = this.#held.at(FETCH_DIRECTORY);
       makeOwn(held, own);
       this.#ownFd = openDirectory(held);
       this.own = handlePath(this.#ownFd);
@@ -111,7 +109,7 @@ export class OutDirectory {
   shown(text: string): string {
     if (this.#topFd === undefined) return text;
     return text.replaceAll(new RegExp(`${HANDLES}/(\\d+)(?!\\d)`, 'g'), (all, fd: string) =>
-      Number(fd) === this.#ownFd ? `${this.path}/${OWN_DIRECTORY}` : Number(fd) === this.#topFd ? this.path : all,
+      Number(fd) === this.#ownFd ? `${this.path}/${FETCH_DIRECTORY}` : Number(fd) === this.#topFd ? this.path : all,
     );
   }
 
@@ -123,7 +121,7 @@ export class OutDirectory {
 
   /** The path of what is put together, where it will be in OUT. */
   shownInPlace(path: string): string {
-    return this.shown(path).replace(`/${OWN_DIRECTORY}/new/`, '/');
+    return this.shown(path).replace(`/${FETCH_DIRECTORY}/new/`, '/');
   }
 
   close(): void {

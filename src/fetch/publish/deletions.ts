@@ -1,13 +1,13 @@
 /** What OUT has and the tree has not, for `--delete`; and a guard, because a tree that was made of an unmounted disk has next to nothing. */
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
+import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import { type ByteString, DIRECTORY, type EntryKind } from '../../core/model.ts';
 import { fsPath, joinBytes } from '../../core/path-bytes.ts';
 import { PERMISSION_BITS } from '../../dag/unixfs-writer.ts';
 import { hold } from '../../restore/held-directories.ts';
 import type { MaxDelete } from '../../update/deletion-guard.ts';
 import { OutMounts } from '../out/mounts.ts';
-import { OWN_DIRECTORY } from '../out/out-directory.ts';
 import { isNoDirectory, kindOf, lookAt, placeIn } from '../out/places.ts';
 
 export interface Deletion {
@@ -48,7 +48,7 @@ export function deletionsIn(
     for (const name of namesIn(out, directory)) {
       const path = joinBytes(directory, name);
       const stat = lookAt(placeIn(out, path));
-      if (stat === undefined || path === OWN_DIRECTORY) continue;
+      if (stat === undefined || path === FETCH_DIRECTORY) continue;
       const kind = kindOf(stat);
       if (excludes(path, kind === DIRECTORY)) {
         mustStay = true;

@@ -3,7 +3,6 @@
  * and one look; the hash of what is there; a copy of what lies elsewhere in OUT; a copy of which only the leaves that differ are read.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
-import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, type ByteString, DAG_PB, DIRECTORY, FILE } from '../../core/model.ts';
 import { fsPath } from '../../core/path-bytes.ts';
 import { sha256 } from '../../dag/cid.ts';
@@ -17,7 +16,7 @@ import { READ_FILE } from '../../source/reach.ts';
 import { kindOf } from '../../update/scan/kinds.ts';
 import { TreeEntries } from '../known/tree-entries.ts';
 import { type Decided, type Lacking, UnchangedEntries, type UnchangedOptions } from '../known/unchanged-entries.ts';
-import { type OutDirectory, OWN_DIRECTORY } from '../out/out-directory.ts';
+import type { OutDirectory } from '../out/out-directory.ts';
 import { lookAt, placeIn } from '../out/places.ts';
 import { removeTree } from '../out/removal.ts';
 import { LeftOut, type LeftOutOptions } from './left-out.ts';
@@ -107,8 +106,6 @@ export class Reuse {
     const coming: TreeLink[] = [];
     for (const [at, one] of lacking) {
       try {
-        if (one.path === OWN_DIRECTORY)
-          throw new ShardctlError('DAMAGE', `the tree has an entry named ${OWN_DIRECTORY}, which is fetch's own`);
         const look = await this.#found(one);
         decided[at] = { name: one.link.name, id: one.id, look };
         if (look !== undefined || (await this.#isStaged(one)) || this.#copiesMoved(one)) continue;
