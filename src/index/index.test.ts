@@ -104,6 +104,23 @@ test('a snapshot that is forgotten takes its tags along', async () => {
   assert.deepEqual({ ...index.repository('r'), chunker: undefined }, repository(3));
 });
 
+test('of publish and forget, halted between what they decide and what they write, the one that writes first has its way', async () => {
+  for (const number of [1, 2, 3]) {
+    index.entries.write('r', number, { rootMode: 0o755, rootMtime: 0n }, () => false).finish();
+    await index.commit({ ...repository(number), published: 1 }, snapshot(number, []));
+  }
+  const asPublishRead = index.repository('r') as RepositoryRecord;
+  // `forget` decided on 1 and 2 before `publish NAME@2` wrote that it is about to move the name from 1 to 2.
+  assert.equal(await index.relyOn({ ...asPublishRead, publishing: 2 }, 2), true);
+  assert.deepEqual(await index.forget('r', [1, 2]), [1, 2]);
+  assert.equal(index.snapshots('r').length, 3);
+  // The other way round: it wrote before, and `publish NAME@2` finds that out when it writes.
+  await index.saveRepository(asPublishRead);
+  assert.deepEqual(await index.forget('r', [1, 2]), [1]);
+  assert.equal(await index.relyOn({ ...asPublishRead, publishing: 2 }, 2), false);
+  assert.deepEqual(index.repository('r'), asPublishRead);
+});
+
 test('an index of a newer format is refused', async () => {
   await index.close();
   const root = open({ path: join(dir, 'tables'), maxDbs: 8 });

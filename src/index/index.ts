@@ -105,11 +105,7 @@ export class Index {
 
   /** Takes the number for a shard: no other shard gets it, nor does any other run. */
   async takeShardNumber(): Promise<number> {
-    let number = 0;
-    await this.#add((tables) => {
-      number = tables.takeShardNumber();
-    });
-    return number;
+    return await this.#add((tables) => tables.takeShardNumber());
   }
 
   /** Forgets what was read so far: for a run that has waited while others may have changed the home. */
@@ -202,8 +198,9 @@ export class Index {
     this.#countedBlocks = undefined;
   }
 
-  async forget(repository: string, numbers: readonly number[]): Promise<void> {
-    await this.#change((tables) => tables.forget(repository, numbers));
+  /** @returns those that stay, because the IPNS name points at them by now */
+  async forget(repository: string, numbers: readonly number[]): Promise<readonly number[]> {
+    return await this.#change((tables) => tables.forgetUnpublished(repository, numbers));
   }
 
   async removeRepositories(names: readonly string[]): Promise<void> {
@@ -240,6 +237,11 @@ export class Index {
 
   async saveRepository(repository: RepositoryRecord): Promise<void> {
     await this.#change(({ repositories }) => void repositories.put(repository.name, repository));
+  }
+
+  /** As `saveRepository`, if the snapshot that the record relies on is still there. @returns whether it is */
+  async relyOn(repository: RepositoryRecord, snapshot: number): Promise<boolean> {
+    return await this.#change((tables) => tables.relyOn(repository, snapshot));
   }
 
   /** Path of a file that exists while the repository's newest snapshot is not known to be whole, see `doubts.ts`. */
@@ -283,18 +285,18 @@ export class Index {
    * Makes one transaction, durable when it resolves. The head cache is deleted within it, before anything changes, and written again by
    * `close`: while a transaction writes, LMDB lets no other one do so, and so nobody writes a head cache of what was before.
    */
-  async #change(change: (tables: Tables) => void): Promise<void> {
-    await this.#add((tables) => {
+  async #change<T>(change: (tables: Tables) => T): Promise<T> {
+    return await this.#add((tables) => {
       dropHeadCache(this.#dir);
       this.#heads = undefined;
-      change(tables);
+      return change(tables);
     });
   }
 
   /** As `#change`, for what changes nothing that the head cache says. It stays, so that others do without LMDB while a long run adds. */
-  async #add(change: (tables: Tables) => void): Promise<void> {
+  async #add<T>(change: (tables: Tables) => T): Promise<T> {
     const tables = this.#tables;
     this.isChanged = true;
-    await tables.commit(() => change(tables));
+    return await tables.commit(() => change(tables));
   }
 }

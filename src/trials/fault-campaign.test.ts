@@ -70,7 +70,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     assertDone: (home) => withIndex(home, async (index) => assert.equal(index.snapshots('test').at(-1)?.tree, expected)),
   },
   forget: {
-    run: (home) => withIndex(home, (index) => index.forget('test', [2])),
+    run: (home) => withIndex(home, async (index) => void (await index.forget('test', [2]))),
     assertDone: (home) =>
       withIndex(home, async (index) =>
         assert.deepEqual(

@@ -6,7 +6,7 @@ import type { ImportRequest } from './ingest-run.ts';
 /** @param head number of the head @param newest that of the newest snapshot: a larger one, if the gate holds it back */
 export function repositoryRecord(request: ImportRequest, index: Index, head: number, newest: number): RepositoryRecord {
   const { repository, source, profile, chunker, metadata, filters, copyLinks, ownDemand, ownGate } = request;
-  const { formerNames, published, renamedFrom, tags, upkeep } = index.repository(repository) ?? {};
+  const { formerNames, published, publishing, renamedFrom, tags, upkeep } = index.repository(repository) ?? {};
   return {
     name: repository,
     source,
@@ -21,6 +21,7 @@ export function repositoryRecord(request: ImportRequest, index: Index, head: num
     ...ownDemand,
     ...(formerNames === undefined ? {} : { formerNames }),
     ...(published === undefined ? {} : { published }),
+    ...(publishing === undefined ? {} : { publishing }),
     ...(renamedFrom === undefined ? {} : { renamedFrom }),
     ...(upkeep === undefined ? {} : { upkeep }),
     ...(tags === undefined ? {} : { tags }),

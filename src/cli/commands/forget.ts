@@ -48,10 +48,13 @@ export async function run(context: Context): Promise<number> {
       await withRepository(name, async () => {
         const gone = decide(index, name).filter(isGone);
         if (gone.length === 0) return;
-        await index.forget(
+        const stay = await index.forget(
           name,
           gone.map(({ snapshot }) => snapshot.number),
         );
+        const asTheyStay = (decision: Decision) =>
+          stay.includes(decision.snapshot.number) ? { ...decision, reasons: ['published'] } : decision;
+        if (stay.length > 0) decided.set(name, decide(index, name).map(asTheyStay));
       });
     }
     return tell([...decided.values()].flat());
@@ -82,7 +85,7 @@ function meant({ args }: Context, index: Index, policy: Policy | undefined): str
 
 /** By number, `NAME@3` or CID, after the name of their repository. */
 function chosen(index: Index, name: string, named: readonly string[]): Decision[] {
-  const { name: repository, head, held, published } = repositoryNamed(index.repositories(), name);
+  const { name: repository, head, held, published, publishing } = repositoryNamed(index.repositories(), name);
   const snapshots = index.snapshots(repository);
   const numbers = new Set(
     named.map((text) => {
@@ -102,7 +105,7 @@ function chosen(index: Index, name: string, named: readonly string[]): Decision[
         throw new ShardctlError('USAGE', `${repository}@${held} is held back by the gate, and the next update starts from it`, {
           hint: `\`shardctl update ${shellWord(repository)}\` replaces it as soon as the source is whole`,
         });
-      if (snapshot.number === published)
+      if (snapshot.number === published || snapshot.number === publishing)
         throw new ShardctlError('USAGE', `${repository}@${published} is published: the IPNS name of ${repository} points at it`, {
           hint: `\`shardctl publish ${shellWord(repository)}\` moves the name to the newest`,
         });

@@ -9,7 +9,7 @@ import type { Context } from '../command-line/context.ts';
 import { resolveRef } from '../command-line/ref.ts';
 import { answer } from '../results/results.ts';
 import { reading, type Session, sharing } from '../session/session.ts';
-import { changesRecord, namesOf, publishSnapshot } from '../steps/publish-snapshot.ts';
+import { nameLeadsTo, namesOf, needsLock, publishSnapshot } from '../steps/publish-snapshot.ts';
 
 export async function run(context: Context): Promise<number> {
   const ref = context.args.argument(0);
@@ -17,7 +17,7 @@ export async function run(context: Context): Promise<number> {
   // The key is named after the ID of the home. One that has none yet is given it, which only the holder of the lock may do.
   const isWriting =
     readIdentity(context.home) === undefined ||
-    (await reading(context, async ({ index }) => changesRecord(index, resolveRef(ref, index).snapshot)));
+    (await reading(context, async ({ index }) => needsLock(index, resolveRef(ref, index).snapshot)));
   if (!isWriting) return await reading(context, (session) => publishIn(context, session, ref, false));
   return await sharing(context, async (session) => {
     const { repository } = resolveRef(ref, session.index).snapshot;
@@ -25,13 +25,21 @@ export async function run(context: Context): Promise<number> {
   });
 }
 
-/** @param isWriting whether the repository is locked, so that what its name points at can be noted */
+/** @param isWriting whether the repository is locked; without that, it is its head, and the name follows the head */
 async function publishIn(context: Context, session: Session, ref: string, isWriting: boolean): Promise<number> {
   const { index } = session;
-  const { snapshot, path } = resolveRef(ref, index);
+  let { snapshot, path } = resolveRef(ref, index);
   if (path !== '') throw usage(`"${ref}" is a part of a tree: a name points at whole trees`, context.args.command);
   refuseHeld(snapshot, index.repository(snapshot.repository)?.head ?? 0);
-  const published = await publishSnapshot(context, session, snapshot, isWriting);
+  let published = await publishSnapshot(context, session, snapshot, isWriting);
+  while (!isWriting) {
+    index.refresh();
+    const record = index.repository(snapshot.repository);
+    const now = record && index.snapshot(snapshot.repository, nameLeadsTo(record));
+    if (now === undefined || now.number === snapshot.number) break;
+    snapshot = now;
+    published = await publishSnapshot(context, session, snapshot, false);
+  }
   if (context.quiet && !context.json) return EXIT.done;
   const { repository, number } = snapshot;
   const isHead = index.repository(repository)?.head === number;

@@ -18,12 +18,10 @@ export async function forgetByPolicy(
     if (record === undefined || policy === undefined) continue;
     const decisions = keep(index.snapshots(name), policy, record, now());
     const gone = decisions.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot);
-    if (gone.length > 0 && !args.flag('dry-run'))
-      await index.forget(
-        name,
-        gone.map(({ number }) => number),
-      );
-    forgotten.push(...gone);
+    const isDone = gone.length > 0 && !args.flag('dry-run');
+    const numbers = gone.map(({ number }) => number);
+    const stay = isDone ? await index.forget(name, numbers) : [];
+    forgotten.push(...gone.filter(({ number }) => !stay.includes(number)));
   }
   return forgotten;
 }

@@ -1,6 +1,6 @@
 /** Publishes a snapshot of a repository through the Kubo daemons of the settings. */
 import { ShardctlError } from '../../core/errors.ts';
-import { type SnapshotRecord, snapshotName } from '../../core/model.ts';
+import { type RepositoryRecord, type SnapshotRecord, snapshotName } from '../../core/model.ts';
 import { type Published, publish } from '../../exchange/publish.ts';
 import { readIdentity } from '../../home/identity.ts';
 import type { Index } from '../../index/index.ts';
@@ -10,9 +10,9 @@ import { answer } from '../results/results.ts';
 import type { Session } from '../session/session.ts';
 
 /**
- * @param isWriting whether this run holds the lock. One that does not has nothing to note; should another run commit meanwhile, what that
- * one notes stands.
- * @throws ShardctlError `USAGE`, `TOO_FEW_PEERS`
+ * @param isWriting whether this run holds the lock of the repository. One that does not has nothing to note, and looks again afterwards
+ * at what the name is to lead to (`nameLeadsTo`), as others may have moved the head meanwhile, and forgotten the snapshot.
+ * @throws ShardctlError `USAGE`, `TOO_FEW_PEERS`, `NOT_FOUND` when the snapshot was forgotten a moment ago
  */
 export async function publishSnapshot(
   context: Context,
@@ -31,12 +31,11 @@ export async function publishSnapshot(
   const names = await kuboNames(context, config, args.text('peer'));
   const { formerNames = [] } = index.repository(snapshot.repository) ?? {};
   const free = formerNames.filter((name) => index.repository(name) === undefined);
-  // Noted first: a name that points at a snapshot keeps it from being forgotten.
-  const isHead = index.repository(snapshot.repository)?.head === snapshot.number;
-  if (isWriting && !isHead) await notePublished(index, snapshot, snapshot.number);
+  // Noted first, beside what the name points at until then: whether or not this ends, neither is forgotten.
+  if (isWriting) await notePublishing(index, snapshot);
   const own = { home, isFormer, formerNames: free, takeKey: args.text('take-key') };
   const published = await publish({ snapshot, lifetime, names, ...own, withSnapshot: args.flag('snapshot') });
-  if (isWriting && isHead) await notePublished(index, snapshot, undefined);
+  if (isWriting) await notePublished(index, snapshot);
   return published;
 }
 
@@ -46,18 +45,30 @@ export function namesOf({ name, value, snapshotName, snapshotValue }: Published)
   return [`/ipns/${name} -> ${value}`, ...snapshot];
 }
 
-/** Whether publishing this snapshot changes the record of its repository, which only the holder of the lock may. */
-export function changesRecord(index: Index, { repository, number }: SnapshotRecord): boolean {
-  const { head, published } = index.repository(repository) ?? {};
-  return (number === head ? undefined : number) !== published;
+/** Number of the snapshot to which the name of a repository leads, or will in a moment. */
+export function nameLeadsTo({ head, published, publishing }: RepositoryRecord): number {
+  return publishing ?? published ?? head;
 }
 
-/** @param number of the snapshot at which the name points; undefined when it is the head */
-async function notePublished(index: Index, { repository }: SnapshotRecord, number: number | undefined): Promise<void> {
+/** Whether publishing this snapshot needs the lock: the head, where the name follows it, is kept from being forgotten as the head. */
+export function needsLock(index: Index, { repository, number }: SnapshotRecord): boolean {
+  const { head, published, publishing } = index.repository(repository) ?? {};
+  return number !== head || published !== undefined || publishing !== undefined;
+}
+
+async function notePublishing(index: Index, { repository, number }: SnapshotRecord): Promise<void> {
   const record = index.repository(repository);
-  if (record === undefined || record.published === number) return;
-  const { published: _, ...rest } = record;
-  await index.saveRepository(number === undefined ? rest : { ...rest, published: number });
+  if (record === undefined || record.head === number) return;
+  const isThere = record.published === number || (await index.relyOn({ ...record, publishing: number }, number));
+  if (!isThere) throw new ShardctlError('NOT_FOUND', `${repository}@${number} was forgotten a moment ago`);
+}
+
+async function notePublished(index: Index, { repository, number }: SnapshotRecord): Promise<void> {
+  const record = index.repository(repository);
+  if (record === undefined) return;
+  const { published, publishing, ...rest } = record;
+  const now = record.head === number ? undefined : number;
+  if (published !== now || publishing !== undefined) await index.saveRepository(now === undefined ? rest : { ...rest, published: now });
 }
 
 /**

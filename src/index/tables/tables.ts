@@ -81,9 +81,9 @@ export class Tables {
   }
 
   /** One transaction, durable when it resolves. */
-  async commit(change: () => void): Promise<void> {
+  async commit<T>(change: () => T): Promise<T> {
     try {
-      await this.root.transaction(change);
+      return await this.root.transaction(change);
     } catch (error) {
       const cause = await behindCommit(error);
       throw errnoOf(cause) === undefined ? cause : ioError(cause, 'writing the index', this.#dir);
@@ -131,6 +131,24 @@ export class Tables {
       this.strays.recordHolders({ cid: snapshot.catalogue.cid, peers: [] }, snapshot.catalogue.peers);
       void this.snapshots.remove(key);
     }
+  }
+
+  /**
+   * Within a transaction: as `forget`, without the snapshots at which the repository's IPNS name points, or is about to. Looked at here,
+   * and not when it was decided what to forget: `publish` writes that before it gives the name away. @returns those that stay
+   */
+  forgetUnpublished(repository: string, numbers: readonly number[]): number[] {
+    const { published, publishing } = this.repositories.get(repository) ?? {};
+    const [stay, gone] = [true, false].map((is) => numbers.filter((number) => (number === published || number === publishing) === is));
+    this.forget(repository, gone as number[]);
+    return stay as number[];
+  }
+
+  /** Within a transaction: writes a record that relies on a snapshot, if that is still there. @returns whether it is */
+  relyOn(repository: RepositoryRecord, snapshot: number): boolean {
+    if (!this.snapshots.doesExist([repository.name, snapshot])) return false;
+    void this.repositories.put(repository.name, repository);
+    return true;
   }
 
   /** A tag that stayed would name the next snapshot of that number, of which `recover` may make one. */
