@@ -15,19 +15,34 @@ interface NotedHeld {
   readonly count: number;
 }
 
-/** @param snapshotsOf all of a repository, oldest first @param at when the note is written, in milliseconds since 1970 */
+/** Settings that are not the default, by the names that `shardctl config` knows them by, as text. */
+export type NotedSettings = Readonly<Record<string, string>>;
+
+/** What is the same in the notes on all peers. */
+export interface Noted {
+  readonly repositories: readonly RepositoryRecord[];
+  /** All of a repository, oldest first. */
+  readonly snapshotsOf: (repository: string) => readonly SnapshotRecord[];
+  /** Those of the home, and those in which a repository differs. */
+  readonly settings: NotedSettings;
+  readonly settingsOf: (repository: RepositoryRecord) => NotedSettings;
+}
+
+/** @param at when the note is written, in milliseconds since 1970 */
 export function noteText(
-  repositories: readonly RepositoryRecord[],
-  snapshotsOf: (repository: string) => readonly SnapshotRecord[],
+  { repositories, snapshotsOf, settings, settingsOf }: Noted,
   { name, tags, capacity, reserve, weight }: LocalPeerConfig,
   at: number,
 ): string {
-  // Commands of hooks may hold passwords, and other homes read what lies on a peer.
-  const noted = repositories.map(({ head: _, held: __, upkeep: ___, ...record }) => {
+  const noted = repositories.map((record) => {
+    // What upkeep and the gate are asked for is among the settings, without hooks.
+    const { head: _, held: __, upkeep: ___, gate: ____, ...rest } = record;
     const held = heldIn(snapshotsOf(record.name));
-    return { ...record, ...(held.length === 0 ? {} : { heldBack: held }) };
+    const own = settingsOf(record);
+    return { ...rest, ...(held.length === 0 ? {} : { heldBack: held }), ...(Object.keys(own).length === 0 ? {} : { settings: own }) };
   });
-  return `${JSON.stringify({ format: NOTE_FORMAT, at: new Date(at).toISOString(), repositories: noted, peer: { name, tags, capacity, reserve, weight } }, null, 2)}\n`;
+  const peer = { name, tags, capacity, reserve, weight };
+  return `${JSON.stringify({ format: NOTE_FORMAT, at: new Date(at).toISOString(), repositories: noted, settings, peer }, null, 2)}\n`;
 }
 
 function heldIn(snapshots: readonly SnapshotRecord[]): NotedHeld[] {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
 import type { LocalPeerConfig } from './config.ts';
 import { parseNote } from './note.ts';
-import { noteText } from './note-text.ts';
+import { type Noted, noteText } from './note-text.ts';
 
 const record: RepositoryRecord = {
   name: 'debian',
@@ -17,22 +17,33 @@ const record: RepositoryRecord = {
   allocateBy: ['tag:zone', 'freespace'],
 };
 const peer: LocalPeerConfig = { kind: 'local', name: 'disk1', path: '/mnt/disk1', layout: 'car', tags: { zone: 'a' }, capacity: 5e11 };
-const none = () => [];
+const home = (repositories: readonly RepositoryRecord[]): Noted => ({
+  repositories,
+  snapshotsOf: () => [],
+  settings: { keep: 'daily=7' },
+  settingsOf: () => ({ gate: 'off' }),
+});
 
 test('a note gives back what it was written from, names that are not UTF-8 included', () => {
-  const note = parseNote(noteText([record], none, peer, 0));
+  const note = parseNote(noteText(home([record]), peer, 0));
   const { head: _, chunker: __, ...rest } = record;
-  assert.deepEqual(note?.repositories, [rest]);
+  assert.deepEqual(note?.repositories, [{ ...rest, settings: { gate: 'off' } }]);
+  assert.deepEqual(note?.settings, { keep: 'daily=7' });
   assert.deepEqual(note?.peer, { name: 'disk1', tags: { zone: 'a' }, capacity: 5e11 });
   assert.equal(note?.at, '1970-01-01T00:00:00.000Z');
 });
 
 test('a note says nothing of where its home is, nor of other peers', () => {
-  assert.doesNotMatch(noteText([record], none, peer, 0), /mnt|layout|path/);
+  assert.doesNotMatch(noteText(home([record]), peer, 0), /mnt|layout|path/);
+});
+
+test('a note says nothing of hooks, which may hold passwords', () => {
+  const hooked = { ...record, upkeep: { onCommit: 'tell --token secret' } };
+  assert.doesNotMatch(noteText(home([hooked]), peer, 0), /secret|onCommit/);
 });
 
 test('what is no note, or asks for what no settings may ask for, is passed over', () => {
-  const text = noteText([record], none, peer, 0);
+  const text = noteText(home([record]), peer, 0);
   for (const broken of ['', '{', '[]', text.replace('"format": 1', '"format": 9'), text.replace('"min": 2', '"min": 0'), text.slice(0, -9)])
     assert.equal(parseNote(broken), undefined, broken);
 });
@@ -41,7 +52,7 @@ test('a note names the newest thousand snapshots that the gate holds back, and n
   const snapshot = (number: number, outcome: 'held' | 'passed') =>
     ({ tree: `tree ${number}`, time: `time ${number}`, gate: { outcome, by: '', kinds: [], count: 2, contradictions: [] } }) as never;
   const held = Array.from({ length: 1100 }, (_, at) => snapshot(at, 'held') as SnapshotRecord);
-  const note = parseNote(noteText([record], () => [...held, snapshot(2000, 'passed')], peer, 0));
+  const note = parseNote(noteText({ ...home([record]), snapshotsOf: () => [...held, snapshot(2000, 'passed')] }, peer, 0));
   const noted = note?.repositories[0]?.heldBack ?? [];
   assert.equal(noted.length, 1000);
   assert.deepEqual([noted[0], noted.at(-1)?.tree], [{ tree: 'tree 100', time: 'time 100', count: 2 }, 'tree 1099']);

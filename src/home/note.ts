@@ -1,13 +1,16 @@
 /**
  * The home's note: what `recover` needs of a lost home and no snapshot says, namely how repositories are imported and the settings of
  * peers. It lies on local peers (`peer/local/directory/home-notes.ts`), which other homes may write to as well. So `recover` takes over what a note
- * says of replication, allocators, names and sizes, and only shows what it says of sources and filters: a planted note must not make
- * the next update publish another directory. Of what the gate holds back it can only say which of the repository's own snapshots these are.
+ * says of replication, allocators, names and sizes, and only shows what it says of sources, filters, the gate and what is kept: a planted
+ * note must not make the next update publish another directory, or half of one, nor the next `check` forget a history. Of what the gate holds back it can only say which of the repository's own snapshots these are.
  * This file checks what others wrote, and loads zod; `note-text.ts` writes.
  */
 import { z } from 'zod';
 import { placement, replication } from './config-schema.ts';
 import { NOTE_FORMAT } from './note-text.ts';
+
+/** By the names that `shardctl config` knows them by, as text. */
+const settings = z.record(z.string().regex(/^[a-z-]{1,40}$/), z.string().max(4096));
 
 /** As `NotedHeld`. */
 const heldBack = z.object({ tree: z.string(), time: z.string(), count: z.number().int().positive() });
@@ -24,6 +27,7 @@ const repository = z.object({
   allocateBy: z.array(z.string()).min(1).optional(),
   /** Oldest first. */
   heldBack: z.array(heldBack).optional(),
+  settings: settings.optional(),
 });
 
 const note = z.object({
@@ -31,6 +35,8 @@ const note = z.object({
   /** RFC 3339. */
   at: z.iso.datetime(),
   repositories: z.array(repository),
+  /** Absent in notes of earlier versions. */
+  settings: settings.optional(),
   /** The peer on which the note lies, with the name and settings that the home has for it. */
   peer: z.object({ name: z.string(), ...placement }),
 });

@@ -15,6 +15,9 @@ beforeEach(() => {
   writeFileSync(program.path('m', 'a'), Buffer.alloc(50_000, 'a'));
   for (const zone of ['x', 'y']) program.succeeds('peers', 'add', 'local', `disk-${zone}`, '--tag', `zone=${zone}`, '--reserve', '1MiB');
   program.succeeds('add', 'm', '--name', 'deb', '--replication', '2', '--allocate-by', 'tag:zone,freespace', '--exclude', '*.tmp');
+  program.succeeds('config', 'gate', 'off', '--repository', 'deb');
+  program.succeeds('config', 'grace', '6h');
+  program.succeeds('config', 'keep', 'daily=7');
   rmSync(program.home, { recursive: true });
 });
 afterEach(() => program.dispose());
@@ -30,7 +33,10 @@ test('a lost home is found again without a CID, with what its peers know of poli
 
   const { stdout } = program.succeeds('recover', 'deb', ...FROM);
   assert.match(stdout, /deb: recovered 1 snapshot/);
-  assert.match(stdout, /^what was set for gate, keep, grace and hooks is on no peer: /m);
+  assert.match(stdout, /^the home was set to, as its home noted: `shardctl config keep daily=7`$/m);
+  assert.match(stdout, /^deb was set to, as its home noted: `shardctl config gate off --repository deb`$/m);
+  assert.match(stdout, /^hooks and tags are on no peer, hooks because no peer may say/m);
+  assert.doesNotMatch(stdout, /keep and grace is on no peer/);
   assert.ok(stdout.includes(`shardctl add ${program.path('m')} --name deb --exclude '*.tmp'`), stdout);
   const { peers } = JSON.parse(readFileSync(join(program.home, 'config.json'), 'utf8')) as { peers: object[] };
   const known = { reserve: 1024 ** 2, kind: 'local', layout: 'car' };
@@ -38,11 +44,25 @@ test('a lost home is found again without a CID, with what its peers know of poli
     peers,
     ['x', 'y'].map((zone) => ({ ...known, name: `disk-${zone}`, path: program.path(`disk-${zone}`), tags: { zone } })),
   );
-  assert.match(program.succeeds('config').stdout, /deb +replication +2 .*\n.*deb +allocate-by +tag:zone,freespace/);
+  const { stdout: set } = program.succeeds('config');
+  assert.match(set, /deb +replication +2 .*\n.*deb +allocate-by +tag:zone,freespace/);
+  assert.match(set, /grace +6h/, 'how long a peer is waited for is taken over');
+  assert.match(set, /keep +all/, 'a note cannot have anything forgotten');
 
   writeFileSync(program.path('m', 'b'), Buffer.alloc(50_000, 'b'));
   program.succeeds('add', 'm', '--name', 'deb', '--exclude', '*.tmp');
   program.succeeds('verify', '--read-data', '--replication', '2');
+});
+
+test('where the settings are there still, and the index alone was lost, nothing is said to be on no peer that is in them', {
+  skip: sample(),
+}, () => {
+  program.succeeds('recover', 'deb', ...FROM, '-q');
+  program.succeeds('config', 'keep', 'weekly=3');
+  rmSync(join(program.home, 'index'), { recursive: true });
+  const { stdout } = program.succeeds('recover', '--all');
+  assert.doesNotMatch(stdout, /keep/);
+  assert.match(program.succeeds('config').stdout, /keep +weekly=3/);
 });
 
 test('a note that another home planted neither changes what is updated nor is it run', { skip: sample() }, () => {

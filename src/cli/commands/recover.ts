@@ -1,8 +1,11 @@
 /** `shardctl recover [NAME|CID…] --from PEER…`: what snapshots the peers of a lost home hold, and a home made anew from them. */
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { displayText, shellWord } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
+import { DEFAULT_CONFIG } from '../../home/config.ts';
+import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
 import type { NotedRepository } from '../../home/note.ts';
@@ -16,7 +19,8 @@ import { isUrl } from '../command-line/peer-options.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { addCommand, type Notes, noted, notesOn } from '../session/home-notes.ts';
+import { addCommand, type Notes, newestOf, noted, notesOn } from '../session/home-notes.ts';
+import { commandsFor, withNoted } from '../session/noted-settings.ts';
 import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
 import { writing } from '../session/session.ts';
@@ -66,10 +70,11 @@ function listing(found: readonly Recoverable[]): string[] {
 }
 
 async function bringBack(context: Context, from: readonly string[], wanted: readonly string[] | undefined): Promise<number> {
-  const { args, absolute, home, json, now, quiet, reporter, signal } = context;
+  const { args, absolute, home, json, now, quiet, reporter, signal, version } = context;
   const name = args.text('name');
   const source = args.text('source');
   await checkHookTimeout(context);
+  const hadSettings = existsSync(home.config);
   const code = await writing(context, async (session) => {
     if (from.length === 0 && session.peers.size === 0)
       throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
@@ -93,17 +98,29 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
         signal,
       });
     });
+    const ofHome = hadSettings
+      ? undefined
+      : newestOf(
+          notes,
+          recovered.flatMap(({ owners }) => owners),
+        )?.settings;
+    if (ofHome !== undefined) saveConfig(home, withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, ofHome, args.command));
     const seconds = (now() - started) / 1000;
     if (!quiet || json) {
       const results = recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
       answer(context, results, () => [
         ...recovered.flatMap(lines),
         `in ${formatSeconds(seconds)}`,
+        ...recovered.flatMap((one) => commandsOf(one, notes)),
         ...recovered.flatMap((one) => howToGoOn(one, noted(notes, one.formerName, one.owners), source !== undefined)),
         ...(from.length === 0 || notes.size > 0
           ? []
           : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
-        'what was set for gate, keep, grace and hooks is on no peer: `shardctl config` shows what holds now',
+        ...commandsFor(ofHome ?? {}).map(asNoted('the home')),
+        ...(hadSettings || ofHome !== undefined
+          ? []
+          : ['what was set for gate, keep and grace is on no peer: `shardctl config` sets it again']),
+        'hooks and tags are on no peer, hooks because no peer may say what this machine runs: `shardctl config` shows what is set',
       ]);
     }
     for (const { repository } of recovered) await tellOfHead(context, session, repository);
@@ -134,6 +151,15 @@ function heldBackLine(repository: string, head: number, heldBack: number): strin
 function demandIn(known: NotedRepository | undefined): Partial<Demand> {
   const { replication, allocateBy } = known ?? {};
   return { ...(replication === undefined ? {} : { replication }), ...(allocateBy === undefined ? {} : { allocateBy }) };
+}
+
+/** What the gate and `check` were asked for is for a person to say again: the note may be somebody else's. */
+function commandsOf({ repository, formerName, owners }: Recovered, notes: Notes): string[] {
+  return commandsFor(noted(notes, formerName, owners)?.settings ?? {}, repository).map(asNoted(repository));
+}
+
+function asNoted(what: string): (command: string) => string {
+  return (command) => `${what} was set to, as its home noted: \`${command}\``;
 }
 
 /** Where the files are, and which of them are meant, is for a person to say: the note may be somebody else's. */

@@ -29,6 +29,11 @@ export async function peerNoted(path: string, owner: string | undefined): Promis
   )?.peer;
 }
 
+/** The newest note of these homes. */
+export function newestOf(notes: Notes, owners: readonly string[]): HomeNote | undefined {
+  return owners.flatMap((id) => notes.get(id) ?? []).sort((a, b) => (a.at < b.at ? 1 : -1))[0];
+}
+
 /** What one of these homes noted of a repository; of several the newest. */
 export function noted(notes: Notes, repository: string, owners: readonly string[]): NotedRepository | undefined {
   const own = owners.flatMap((id) => notes.get(id) ?? []).sort((a, b) => (a.at < b.at ? 1 : -1));

@@ -136,7 +136,9 @@ async function changing<T>(
   const within = async (session: Session) => {
     await markOnPeers(context, session, identity);
     const result = await work(session);
-    if (session.index.isChanged) await prepareForLoss(context, session.index);
+    // Read again, as the run may have made a peer, or changed a setting.
+    const now = (await loadConfig(context.home, context.version)) ?? DEFAULT_CONFIG;
+    if (session.index.isChanged || JSON.stringify(now) !== JSON.stringify(config)) await prepareForLoss(context, now, session.index);
     return result;
   };
   return await withSession(context, config, await Index.open(context.home.index, options), within, space);
@@ -155,16 +157,15 @@ async function markOnPeers({ home, reporter }: Context, { index, peers }: Sessio
 }
 
 /** After a run that has changed something: takes ballast for the day on which the disk is full, and notes on the peers what `recover` needs. */
-async function prepareForLoss(context: Context, index: Index): Promise<void> {
-  const { home, version } = context;
-  // Read again, as the run may have made a peer.
-  const local = localPaths(home, (await loadConfig(home, version)) ?? DEFAULT_CONFIG);
+async function prepareForLoss(context: Context, config: Config, index: Index): Promise<void> {
+  const { home } = context;
+  const local = localPaths(home, config);
   const { placesOf, takeBallast } = await import('../../home/ballast.ts');
   const paths = local.map(([, path]) => path);
   takeBallast(placesOf(home, paths), false);
   if (local.length === 0) return;
   const { keepNotes } = await import('./keep-notes.ts');
-  await keepNotes(context, index, new Map(local));
+  await keepNotes(context, config, index, new Map(local));
 }
 
 /** Takes a lock of the home, which is made if there is none yet, and reads its settings. */
