@@ -13,7 +13,7 @@ import { KuboDaemon, requireKubo } from '../testing/kubo.ts';
 import { Program } from '../testing/program.ts';
 import { writeTree } from '../testing/tree.ts';
 
-const sample = oneIn(5);
+const sample = oneIn(10);
 
 let dir: string;
 let daemon: KuboDaemon | undefined;

@@ -26,7 +26,7 @@ const bytesOf = (shards: readonly { readonly bytes: number }[]) => shards.reduce
 const cidsOf = (shards: readonly { readonly cid: string }[]) => shards.map(({ cid: it }) => it);
 const droppedIn = ({ surplus, exchanges }: Choice) => [...surplus, ...exchanges.flatMap(({ drop }) => drop)];
 const takenIn = ({ take, exchanges }: Choice) => [...take, ...exchanges.map((exchange) => exchange.take)];
-const runs = { numRuns: sampled(500, 5_000) };
+const runs = { numRuns: sampled(200, 5_000) };
 
 suite('what a follower chooses', () => {
   test('is never over the limit, at no moment, unless that much was held before', () => {

@@ -145,7 +145,7 @@ test('whatever the tree, however it is packed, whatever is damaged: from streams
         rmSync(base, { recursive: true });
       },
     ),
-    { numRuns: sampled(10, 400) },
+    { numRuns: sampled(5, 400) },
   );
 });
 

@@ -19,6 +19,7 @@ import {
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { crc32 } from 'node:zlib';
+import { onlyInAll } from '../testing/depth.ts';
 import * as dag from '../testing/format-reader/dag.ts';
 import { checkedJson, readBlocks, readEntries, readPending } from '../testing/format-reader/files.ts';
 import { TablesFile } from '../testing/format-reader/tables.ts';
@@ -236,7 +237,7 @@ test('the small files have the checksums that the page says', () => {
   assert.deepEqual([note.format, note.peer.name], [1, 'cars']);
 });
 
-test('what a run imported before it was killed is in its pending file', (t) => {
+test('what a run imported before it was killed is in its pending file', { skip: onlyInAll() }, (t) => {
   // Each kill hits a home of its own: one that was killed before would resume, have fewer writes to do, and might come through.
   const killed = (nth: number): string => {
     const other = new Program();

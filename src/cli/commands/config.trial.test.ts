@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(6);
+const sample = oneIn(12);
 
 let program: Program;
 beforeEach(() => {

@@ -7,7 +7,7 @@ import { Index } from '../../index/index.ts';
 import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(5);
+const sample = oneIn(10);
 
 let program: Program;
 let blocks: string;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { shellWord } from '../../core/display.ts';
-import { oneIn } from '../../testing/depth.ts';
+import { oneIn, sampled } from '../../testing/depth.ts';
 import { BIN, Program } from '../../testing/program.ts';
 
 const sample = oneIn(4);
@@ -102,7 +102,7 @@ test('--delete never empties the home, a peer, or a source beside', () => {
   program.succeeds('add', 'srv/n', '-q');
   symlinkSync('srv', program.path('link'));
   const refused = (out: string, why: RegExp) => {
-    for (const more of [[], ['-n'], ['--max-delete', 'none', '--exclude', '/*']]) {
+    for (const more of sampled([['-n']], [[], ['-n'], ['--max-delete', 'none', '--exclude', '/*']])) {
       program.fails(2, why, 'get', 'n', '-o', out, '--delete', ...more);
       program.fails(2, why, 'fetch', 'n', out, '--delete', ...more);
     }

@@ -13,7 +13,7 @@ import { PREFIX_BYTES } from './records.ts';
 import { removeUnfinished } from './segment-files.ts';
 
 /** More of them with `SHARDCTL_TEST_BLOCKS`: docs/development.md. */
-const COUNTED_BLOCKS = Number(process.env.SHARDCTL_TEST_BLOCKS ?? sampled(100_000, 600_000));
+const COUNTED_BLOCKS = Number(process.env.SHARDCTL_TEST_BLOCKS ?? sampled(40_000, 600_000));
 
 const digestOf = (n: number): Buffer => createHash('sha256').update(String(n)).digest();
 const digests = (from: number, to: number): Buffer => Buffer.concat(Array.from({ length: to - from }, (_, i) => digestOf(from + i)));
@@ -252,7 +252,7 @@ test('tables of two runs on one directory: whatever is added, merged and opened 
       const bytes = readdirSync(dir).reduce((sum, name) => sum + recordsIn(join(dir, name)), 0);
       assert.equal(bytes, listed, 'and none is listed twice');
     }),
-    { numRuns: sampled(20, 300) },
+    { numRuns: sampled(8, 300) },
   );
 });
 

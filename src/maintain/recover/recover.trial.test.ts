@@ -23,7 +23,7 @@ import { writeTree } from '../../testing/tree.ts';
 import { type Recovered, recover, recoverable } from './recover.ts';
 import type { RecoverRun } from './recover-run.ts';
 
-const sample = oneIn(4);
+const sample = oneIn(8);
 
 const OPTIONS = { shardBytes: SHARD_BYTES, replication: { min: 1, max: 2 } };
 

@@ -9,6 +9,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import { SharedLock } from '../../home/lock.ts';
 import type { LockOptions } from '../../home/lock-files.ts';
 import { PromisedSpace } from '../../home/promised-space.ts';
+import { sampled } from '../../testing/depth.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { makeShard } from '../../testing/shards.ts';
 import type { SealedShard } from '../peer.ts';
@@ -99,7 +100,7 @@ test('whatever runs put there at the same time, what lies there never exceeds th
       last.lock.release();
       rmSync(world.dir, { recursive: true });
     }),
-    { numRuns: 30 },
+    { numRuns: sampled(8, 30) },
   );
 });
 

@@ -15,7 +15,7 @@ import { UnlistedBlock } from '../blocks/block-source.ts';
 import { Replicas } from './replicas.ts';
 import { MovedBlock, StoredBlocks } from './stored-blocks.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(5);
 
 let made: StoredHome;
 
