@@ -9,7 +9,7 @@ import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
 import { type FromVariable, namingVariables } from './command-line/environment.ts';
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
-import { chosenHome, fromHere, refuseOtherThanUtf8, variable } from './command-line/surroundings.ts';
+import { type Absolute, chosenHome, fromHere, refuseOtherThanUtf8, variable } from './command-line/surroundings.ts';
 import { MOST_EARLY_EVENTS, ProblemWatch } from './hooks/problem-watch.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
@@ -56,6 +56,9 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       return EXIT.done;
     }
     const teller = await reporterFor(parsed.args, output);
+    const absolute = fromHere();
+    const isLogged = parsed.args.flag('log-file') || parsed.args.isTyped('log-format');
+    const log = isLogged ? await logFor(parsed.args, absolute, teller) : undefined;
     const watch = parsed.args.command.startsRuns === true ? undefined : new LateWatch();
     const its = parsed.args.command.options.includes('on-problem') ? new ProblemWatch(parsed.args, output, version) : undefined;
     problems = its;
@@ -63,11 +66,15 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       event: (event) => {
         watch?.take(event);
         its?.take(event);
+        log?.event(event);
         teller.event(event);
       },
-      finish: (exit) => teller.finish(exit),
+      finish: (exit) => {
+        log?.finish(exit);
+        teller.finish(exit);
+      },
     };
-    const code = await runCommand(parsed.args, output, reporter, watch);
+    const code = await runCommand(parsed.args, { absolute, output, reporter, watch });
     await its?.end({ code });
     return code;
   } catch (error) {
@@ -93,14 +100,20 @@ async function complete(words: readonly string[], output: Output): Promise<numbe
   return EXIT.done;
 }
 
-async function runCommand(args: Args, output: Output, reporter: Reporter, watch: LateWatch | undefined): Promise<number> {
+interface Run {
+  readonly absolute: Absolute;
+  readonly output: Output;
+  readonly reporter: Reporter;
+  readonly watch: LateWatch | undefined;
+}
+
+async function runCommand(args: Args, { absolute, output, reporter, watch }: Run): Promise<number> {
   const controller = new AbortController();
   const releases: (() => void)[] = [];
   process.on('exit', () => {
     for (const release of releases) release();
   });
   stopOnSignals(controller, args);
-  const absolute = fromHere();
   const home = chosenHome(args.text('home'), absolute);
   if (args.text('home') !== undefined) output.nameHome(home.dir);
   const umask = beginPrivate(home);
@@ -215,6 +228,11 @@ async function reporterFor(args: Args, output: Output): Promise<Reporter> {
   if (quiet) return (await import('./reporter/quiet.ts')).quietReporter(output);
   if (isWatched(args, output)) return (await import('./reporter/progress.ts')).progressReporter(output, verbose, Date.now);
   return (await import('./reporter/plain.ts')).plainReporter(output, verbose, Date.now);
+}
+
+async function logFor(args: Args, absolute: Absolute, teller: Reporter): Promise<Reporter> {
+  const { openLog } = await import('./steps/run-log-file.ts');
+  return openLog(args, { absolute, version: version(), onTrouble: (message) => teller.event({ type: 'warning', message }) });
 }
 
 function isWatched(args: Args, output: Output): boolean {

@@ -18,7 +18,18 @@ export interface CommandSpec {
 }
 
 /** Accepted by every command. */
-export const COMMON: readonly OptionName[] = ['home', 'json', 'quiet', 'verbose', 'wide', 'no-progress', 'help', 'version'];
+export const COMMON: readonly OptionName[] = [
+  'home',
+  'json',
+  'quiet',
+  'verbose',
+  'wide',
+  'no-progress',
+  'log-file',
+  'log-format',
+  'help',
+  'version',
+];
 
 /** Accepted by every command that a timer may run. */
 export const PROBLEM: readonly OptionName[] = ['on-problem', 'hook-timeout'];

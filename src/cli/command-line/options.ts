@@ -16,6 +16,8 @@ export const OPTIONS = {
   verbose: { short: 'v', help: 'say more: each shard, and the stack of an internal error' },
   wide: { help: 'on a terminal: whole CIDs and times, and every peer, however long the lines get' },
   'no-progress': { help: 'plain lines instead of progress bars' },
+  'log-file': { value: 'FILE', help: 'append to this, with times, whatever the run tells, also with -q' },
+  'log-format': { value: 'FORMAT', help: 'of that file: text, or json, a line for each event [text]' },
   help: { short: 'h', help: 'show help' },
   version: { short: 'V', help: 'show the version' },
 

@@ -1,0 +1,56 @@
+/** `--log-file`: what a run tells, in a file, whatever it tells elsewhere. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, test } from 'node:test';
+import { assertDescribed } from '../testing/json-lines.ts';
+import { Program } from '../testing/program.ts';
+
+let program: Program;
+beforeEach(() => {
+  program = new Program();
+  mkdirSync(program.path('m'));
+  writeFileSync(program.path('m', 'a'), 'a');
+});
+afterEach(() => program.dispose());
+
+const lines = () => readFileSync(program.path('log'), 'utf8').split('\n').slice(0, -1);
+
+test('a run with -q, and one that fails, are in the log from the command to the exit code', () => {
+  const { stdout, stderr } = program.succeeds('add', 'm', '-q', '--log-file', 'log');
+  assert.deepEqual([stdout, stderr], ['', '']);
+  program.ends(40, 'update', 'other', '-q', '--log-file', 'log');
+  const all = lines();
+  for (const line of all) assert.match(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z \[\d+\] ./);
+  const texts = all.map((line) => line.replace(/^\S+ \[\d+\] /, ''));
+  assert.match(texts[0] ?? '', /^shardctl add m, version \d/);
+  assert.ok(texts.includes('m@1: committed'));
+  const second = texts.slice(texts.indexOf('ends with 0') + 1);
+  assert.match(second[0] ?? '', /^shardctl update other, version/);
+  assert.match(second[1] ?? '', /no repository "other"/);
+  assert.deepEqual(second.slice(2), ['ends with 40']);
+});
+
+test('as JSON each line is one of docs/json.md with time and process in front; the environment may say so', () => {
+  const told = new Program({ SHARDCTL_HOME: program.home, SHARDCTL_LOG_FILE: program.path('log'), SHARDCTL_LOG_FORMAT: 'json' });
+  told.succeeds('add', program.path('m'), '-q');
+  told.dispose();
+  const all = lines().map((line) => JSON.parse(line) as { time: string; pid: number; type: string });
+  assertDescribed(all.map(({ time, pid, ...event }) => JSON.stringify(event)));
+  for (const { time, pid } of all) assert.ok(new Date(time).toISOString() === time && pid > 1);
+  const types = all.map(({ type }) => type);
+  assert.deepEqual([types[0], types[1], ...types.slice(-2)], ['run', 'started', 'summary', 'exit']);
+});
+
+test('a full disk of the log is one warning, and the run does its work', { skip: !existsSync('/dev/full') }, () => {
+  const { stderr } = program.succeeds('add', 'm', '-q', '--log-file', '/dev/full');
+  assert.match(stderr, /^warning: cannot write the log \/dev\/full: [^\n]+\n$/);
+  program.succeeds('verify');
+});
+
+test('what makes no sense is refused before anything is done', () => {
+  program.fails(2, /--log-file \S+: ENOENT/, 'add', 'm', '--log-file', 'no/log');
+  program.fails(2, /--log-format goes with --log-file/, 'add', 'm', '--log-format', 'json');
+  program.fails(2, /--log-format "xml" is not text or json/, 'add', 'm', '--log-file', 'log', '--log-format', 'xml');
+  program.fails(2, /--log-file - is no file/, 'add', 'm', '--log-file', '-');
+  assert.ok(!existsSync(program.home) && !existsSync(program.path('log')));
+});

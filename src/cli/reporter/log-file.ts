@@ -1,0 +1,88 @@
+/**
+ * The file of `--log-file`: lines are appended, each in one call, so that those of several runs do not mix. A file that logrotate has moved
+ * away is left for a new one. No run ends because of its log: what does not fit on a full disk is left out, and that is told once.
+ */
+import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs';
+import { displayPath } from '../../core/display.ts';
+import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
+import { toBytes } from '../../core/path-bytes.ts';
+
+/** Whether the file was moved away is looked at so often. */
+const LOOK_MS = 1000;
+
+/** Without a pause: a FIFO that nobody reads is no reason to wait for ever. */
+const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOCTTY | constants.O_NONBLOCK;
+
+/** Of these the reason is the command line; of all others, such as a full disk, the machine, which the work should not wait for. */
+const MISTAKES = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG']);
+
+export interface LogFileOptions {
+  /** Absolute. */
+  readonly path: string;
+  readonly now: () => number;
+  /** Told once, of the first line that is not written. */
+  readonly onTrouble: (message: string) => void;
+}
+
+export class LogFile {
+  readonly #options: LogFileOptions;
+  #fd: number | undefined;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  /** The last line was written in part. */
+  #isTorn = false;
+  #isTroubled = false;
+
+  /** @throws ShardctlError `USAGE` when there can be no such file */
+  constructor(options: LogFileOptions) {
+    this.#options = options;
+    try {
+      this.#open();
+    } catch (error) {
+      if (!MISTAKES.has(errnoOf(error) ?? '')) return;
+      throw new ShardctlError('USAGE', `--log-file ${this.#shown}: ${reasonOf(error)}`, {
+        hint: 'name a file in a directory that is there, which this user may write to',
+        cause: error,
+      });
+    }
+  }
+
+  /** @param line without its end */
+  readonly write = (line: string): void => {
+    try {
+      this.#follow();
+      const bytes = Buffer.from(`${this.#isTorn ? '\n' : ''}${line}\n`);
+      const written = writeSync(this.#fd as number, bytes);
+      this.#isTorn = written < bytes.length;
+      if (this.#isTorn) writeSync(this.#fd as number, bytes, written);
+      this.#isTorn = false;
+    } catch (error) {
+      if (this.#isTroubled) return;
+      this.#isTroubled = true;
+      this.#options.onTrouble(`cannot write the log ${this.#shown}: ${reasonOf(error)}; the run goes on without it`);
+    }
+  };
+
+  /** Opens the file when it is not open, or when another one has its name now. */
+  #follow(): void {
+    const moment = this.#options.now();
+    if (this.#fd !== undefined && moment - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = moment;
+    if (this.#fd !== undefined) {
+      const own = fstatSync(this.#fd);
+      const named = statSync(this.#options.path, { throwIfNoEntry: false });
+      if (named?.ino === own.ino && named.dev === own.dev) return;
+    }
+    this.#open();
+  }
+
+  #open(): void {
+    const fd = openSync(this.#options.path, FLAGS, 0o600);
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = fd;
+    this.#isTorn = false;
+  }
+
+  get #shown(): string {
+    return displayPath(toBytes(this.#options.path));
+  }
+}
