@@ -53,9 +53,9 @@ const findings = () => events.filter((event) => event.type === 'damage');
 const silent = () => events.filter((event) => event.type === 'no-answer').map(({ peer, shards: held, detail }) => ({ peer, held, detail }));
 
 test('intact replicas have no findings; with the data read, all blocks on all peers are counted', async () => {
-  assert.deepEqual(await run(false), { shards: 3, blocks: 120, bytes: 0, damaged: 0, away: 0 });
+  assert.deepEqual(await run(false), { shards: 3, blocks: 120, bytes: 0, damaged: 0, tooFew: 0, away: 0 });
   const bytes = 2 * shards.reduce((sum, shard) => sum + shard.bytes, 0);
-  assert.deepEqual(await run(true), { shards: 3, blocks: 120, bytes, damaged: 0, away: 0 });
+  assert.deepEqual(await run(true), { shards: 3, blocks: 120, bytes, damaged: 0, tooFew: 0, away: 0 });
   assert.deepEqual(findings(), []);
 });
 

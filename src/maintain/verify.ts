@@ -38,6 +38,8 @@ export interface Verified {
   readonly bytes: number;
   /** What was read and is wrong, or is not where it should be. */
   readonly damaged: number;
+  /** Shards and catalogues with fewer replicas, by the records, than are asked for: nothing of them is damaged. */
+  readonly tooFew: number;
   /** How many peers do not answer: what these hold counts neither as damaged nor as lost. */
   readonly away: number;
 }
@@ -45,7 +47,7 @@ export interface Verified {
 export async function verify(options: VerifyOptions): Promise<Verified> {
   const { shards, peers, damagedSegments = [], lists, readData, emit, signal } = options;
   const all = [...shards];
-  const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0, away: 0 };
+  const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0, tooFew: 0, away: 0 };
   const found = (what: string, where: string, detail: string) => {
     counts.damaged++;
     emit({ type: 'damage', what, where, detail });
@@ -72,7 +74,11 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   for (const shard of all) {
     const what = `${shard.label} ${shard.cid}`;
     const { least = 0 } = shard;
-    if (shard.peers.length < least) found(what, shard.peers.join(', '), `has ${shard.peers.length} of ${least} replicas`);
+    if (shard.peers.length < least) {
+      counts.tooFew++;
+      const message = `${what} has ${shard.peers.length} of ${least} replicas (${shard.peers.join(', ')})`;
+      emit({ type: 'warning', message, cause: 'too few replicas', hint: '`shardctl repair` makes those that lack' });
+    }
     let unlisted: number | undefined;
     let isProven = false;
     for (const name of shard.peers) {

@@ -80,7 +80,7 @@ test('a repository is held to what is said of it, before what the home decides',
   program.succeeds('config', 'replication', '2', '--repository', 'm');
   program.succeeds('config', 'allocate-by', 'weight', '--repository', 'm');
   assert.deepEqual(settings('--repository', 'm').slice(0, 2), ['m replication=2 repository', 'm allocate-by=weight repository']);
-  program.ends(44, 'verify');
+  program.ends(46, 'verify');
   program.succeeds('repair');
   program.succeeds('verify');
   program.succeeds('config', 'allocate-by', '--unset', '--repository', 'm');

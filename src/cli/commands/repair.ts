@@ -1,5 +1,4 @@
 /** `shardctl repair`: mend what `verify` finds. */
-import { EXIT } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { repair } from '../../maintain/repair/repair.ts';
 import { usage } from '../command-line/args.ts';
@@ -11,6 +10,7 @@ import { freeing } from '../session/full-disk.ts';
 import { reading, type Session } from '../session/session.ts';
 import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
+import { mendedCode } from '../steps/mend-missing.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home, json, now, output, quiet } = context;
@@ -28,8 +28,7 @@ export async function run(context: Context): Promise<number> {
     figures.repairLost = repaired.lost.length;
     for (const line of lostLines(repaired.lost)) output.note(line);
     if (!quiet || json) answer(context, [{ type: 'repaired', ...repaired, seconds }], () => repairedLines(repaired, seconds));
-    if (repaired.lost.length > 0 || repaired.tooFew > repaired.away) return EXIT.damage;
-    return repaired.away > 0 ? EXIT.tooFewPeers : EXIT.done;
+    return mendedCode(repaired);
   };
   return await withFigures(context, 'repair', true, (figures) => {
     const counted = (session: Session) => work(session, figures);

@@ -38,7 +38,7 @@ export async function run(context: Context): Promise<number> {
     const emit: Emit = (event) => reporter.event(event);
     const damagedSegments = index.damagedSegments();
     let areListed = damagedSegments.length === 0;
-    const { shards, blocks, bytes, away, ...found } = await verify({
+    const { shards, blocks, bytes, away, tooFew, ...found } = await verify({
       shards: expected,
       peers,
       damagedSegments,
@@ -63,13 +63,14 @@ export async function run(context: Context): Promise<number> {
       for (const { tree } of snapshots) output.line(tree);
     }
     if (!context.quiet || context.json) {
-      answer(context, [{ type: 'verified', shards, blocks, bytes, damaged, away, seconds }], () => {
+      answer(context, [{ type: 'verified', shards, blocks, bytes, damaged, tooFew, away, seconds }], () => {
         const read = readText(readData, blocks, bytes);
-        return [`${counted(shards, 'shard')} looked at${read}: ${foundText(damaged, away)}, ${formatSeconds(seconds)}`];
+        return [`${counted(shards, 'shard')} looked at${read}: ${foundText(damaged, away, tooFew)}, ${formatSeconds(seconds)}`];
       });
     }
     if (damaged > 0) return EXIT.damage;
-    return away > 0 ? EXIT.tooFewPeers : EXIT.done;
+    if (away > 0) return EXIT.tooFewPeers;
+    return tooFew > 0 ? EXIT.atRisk : EXIT.done;
   };
   return await withFigures(context, 'verify', args.positionals.length === 0, (figures) =>
     reading(context, (session) => work(session, figures), { checkBlocks: true }),
@@ -102,8 +103,12 @@ function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<str
   throw usage(`--read-data="${text}" is neither N/T, with N from 1 to T, nor a percentage such as 5%`, args.command);
 }
 
-function foundText(damaged: number, away: number): string {
-  const found = [...(damaged > 0 ? [`damage: ${damaged}`] : []), ...(away > 0 ? [`no answer from ${counted(away, 'peer')}`] : [])];
+function foundText(damaged: number, away: number, tooFew: number): string {
+  const found = [
+    ...(damaged > 0 ? [`damage: ${damaged}`] : []),
+    ...(away > 0 ? [`no answer from ${counted(away, 'peer')}`] : []),
+    ...(tooFew > 0 ? [`on too few peers: ${counted(tooFew, 'shard')}`] : []),
+  ];
   return found.length === 0 ? 'no damage' : found.join(', ');
 }
 

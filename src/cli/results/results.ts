@@ -88,7 +88,7 @@ export type Result =
       seconds: number;
     }
   /** `damaged` counts the findings, `away` those of them that are peers which do not answer. */
-  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; away: number; seconds: number }
+  | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; tooFew: number; away: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
   | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }
   /** What `verify --against` says of a snapshot: how many contradictions, after how many indexes, entries in them, and bytes that were hashed. */

@@ -109,5 +109,5 @@ export async function shardsOf(world: World, home: Home): Promise<ShardStatus[]>
 
 /** `verify` finds nothing, unless there is something to be found. */
 async function assertVerified(world: World, home: Home): Promise<void> {
-  await world.run(home, world.stateFor(home) === 'well' ? [0] : [0, 42, 44], ['verify', '--read-data']);
+  await world.run(home, world.stateFor(home) === 'well' ? [0] : [0, 42, 44, 46], ['verify', '--read-data']);
 }
