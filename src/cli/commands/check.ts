@@ -2,6 +2,7 @@
  * `shardctl check [NAME…]`: what a home needs once a day, under one lock: read a part of the shards back and mend what is damaged or
  * missing anywhere, forget by each repository's policy, free space within a budget, and say how the replicas stand.
  */
+import { shellWord } from '../../core/display.ts';
 import { EXIT, ShardctlError, worstOf } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
@@ -91,6 +92,7 @@ class Check {
     else await this.#careful('prune', () => this.#prune(limits));
     const risk = { shards: 0, bytes: 0 };
     await this.#step('status', async () => Object.assign(risk, await this.#look()));
+    this.#tellOverdue();
     const seconds = (now() - started) / 1000;
     const checked: Checked = {
       type: 'checked',
@@ -159,6 +161,22 @@ class Check {
     this.#figures.checkFreed = pruned.freedBytes;
     this.#results.push({ type: 'pruned', ...pruned, collected, seconds: (now() - started) / 1000 });
     this.#lines.push(...prunedLines(pruned, collected));
+  }
+
+  /**
+   * Hourly runs tell once that a peer is away. Once a day it is said again, and how that ends, until it has ended: a disk that nobody misses
+   * is a replica less with the next one that dies.
+   */
+  #tellOverdue(): void {
+    const { reporter } = this.#context;
+    const { grace, peers } = this.#maintenance;
+    for (const [name, since] of grace?.overdue ?? []) {
+      const isMember = peers.get(name)?.kind === 'cluster';
+      const ending = isMember ? '' : `, or, if it is gone for good, \`shardctl peers rm ${shellWord(name)} --force && shardctl repair\``;
+      const message = `peer ${name} has not answered since ${new Date(since).toISOString()}`;
+      reporter.event({ type: 'warning', message, hint: `bring it back${ending}: until then \`check\` ends with 42 and says so` });
+      this.#codes.push(EXIT.tooFewPeers);
+    }
   }
 
   async #look(): Promise<{ readonly shards: number; readonly bytes: number }> {

@@ -71,16 +71,27 @@ test('without any peer that answers nothing is committed, grace or not', () => {
   program.ends(42, 'update', 'm', '--grace', '6h');
 });
 
-test('a peer that stays silent is told by the first run, and not again until it is back: then by one run', () => {
+test('a peer that stays silent is told by the first run, then by check alone until it is back, and then by one run', () => {
   program.succeeds('peers', 'add', 'local', 'c');
   program.succeeds('rebalance');
   goes('c');
   assert.match(mailOf(0, 'update', 'm'), /^warning: peer c is left out: [^\n]*\n$/);
   change('more');
-  for (const argv of [['update', 'm'], ['update', 'm', '--repair'], ['check']]) {
+  for (const argv of [
+    ['update', 'm'],
+    ['update', 'm', '--repair'],
+  ]) {
     // What the rebalance gave to c, if it gave it anything, is mended, which is told, too.
     const mail = mailOf(0, ...argv).replaceAll(/^mended: shard [^\n]* on [ab]\n/gm, '');
     assert.equal(mail, '', argv.join(' '));
+  }
+  for (const day of [1, 2]) {
+    const mail = mailOf(42, 'check').replaceAll(/^mended: shard [^\n]* on [ab]\n/gm, '');
+    assert.match(
+      mail,
+      /^warning: peer c has not answered since [^\n]*`shardctl [^`]*peers rm c --force && shardctl [^`]*repair`[^\n]*\n$/,
+      `day ${day}`,
+    );
   }
   returns('c');
   assert.match(mailOf(0, 'update', 'm'), /^peer c answers again[^\n]*\n$/);

@@ -100,6 +100,11 @@ export class Grace {
     return [...this.#silences.keys()].some((peer) => this.until(peer) !== undefined);
   }
 
+  /** Peers that are silent by the last note, and waited for no more; since when, in milliseconds since 1970. */
+  get overdue(): readonly (readonly [peer: string, since: number])[] {
+    return [...this.#silences].flatMap(([peer, { since }]) => (this.#endOf(since) === undefined ? [[peer, since] as const] : []));
+  }
+
   /** Until when a silent peer is waited for, in milliseconds since 1970; undefined when that time is over. One that was not silent before is so from now on. */
   until(peer: string): number | undefined {
     return this.#endOf(this.#silences.get(peer)?.since ?? this.#now);

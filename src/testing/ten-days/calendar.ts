@@ -64,7 +64,7 @@ const diskBack: Day = {
   is: 'the disk comes back with what it had',
   by: 'cron',
   at: { 10: (world) => world.attach('b') },
-  mails: ['10 update 0'],
+  mails: ['3 check 42', '10 update 0'],
 };
 
 const quietByCron: Day = { ...quiet, by: 'cron' };
