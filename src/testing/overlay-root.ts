@@ -1,5 +1,6 @@
 /** For tests: a root that has all of this machine's, in which a script may change and install what it likes; nothing of it stays. */
 import { spawnSync } from 'node:child_process';
+import { missing } from './package-tools/required.ts';
 
 const SCRIPT = `
 shared=$1 script=$2
@@ -28,9 +29,13 @@ export function inOverlayRoot(shared: string, script: string): string {
   return stdout;
 }
 
-/** Why there can be none, for the `skip` of a test. */
+/** Why there can be none, for the `skip` of a test. Required as `overlay`. */
 export function withoutOverlayRoot(): string | false {
-  if (process.getuid?.() !== 0) return 'no user root';
+  return missing('overlay', lacking());
+}
+
+function lacking(): string | undefined {
+  if (process.getuid?.() !== 0) return 'user root';
   const probe = 'cd /mnt; mount -t tmpfs tmpfs .; cd /mnt; mkdir u w r; mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r';
-  return spawnSync('unshare', ['--mount', 'sh', '-euc', probe]).status === 0 ? false : 'no overlay of file systems';
+  return spawnSync('unshare', ['--mount', 'sh', '-euc', probe]).status === 0 ? undefined : 'overlay of file systems';
 }

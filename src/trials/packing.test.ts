@@ -1,7 +1,7 @@
 /** Of what `scripts/pack` and `scripts/make-deb` are made: they refuse to make a program that lacks a part. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -50,6 +50,22 @@ test('of an installation without a binary no Debian package is made', { skip: wi
   assert.notEqual(status, 0);
   assert.match(output, /koffi has no binary/);
   assert.deepEqual(readdirSync(join(dir, 'made')), []);
+});
+
+test('to dpkg a candidate is before its version; the name of the file has no character that GitHub changes', {
+  skip: without('dpkg-dev', 'dpkg-deb'),
+}, () => {
+  install();
+  for (const path of ['docs/a-page', 'README.md', 'CHANGELOG.md', 'LICENSE-MIT', 'man/shardctl.1']) write(`installed/${path}`, '');
+  write('installed/bin/shardctl.js', '#!/bin/sh\n');
+  chmodSync(join(dir, 'installed/bin/shardctl.js'), 0o755);
+  const { status, output } = script('make-deb', 'made', 'installed');
+  assert.equal(status, 0, output);
+  const [made = ''] = readdirSync(join(dir, 'made'));
+  assert.match(made, /^shardctl_1\.2\.3-rc\.1_\w+\.deb$/);
+  const version = spawnSync('dpkg-deb', ['--field', join(dir, 'made', made), 'Version'], { encoding: 'utf8' }).stdout.trim();
+  assert.equal(version, '1.2.3~rc.1');
+  assert.equal(spawnSync('dpkg', ['--compare-versions', version, 'lt', '1.2.3']).status, 0);
 });
 
 test('what npm has installed without fetching binaries makes no Debian package', {

@@ -15,12 +15,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { missing, without } from '../testing/package-tools/required.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Stands for `scripts/release-files`, which takes long. */
+const FILES_OF_RELEASE = '#!/bin/sh\necho "sum of $(git describe), asked for $2" >"$1/SHA256SUMS"\n';
 
 /** A repository of its own with what a release changes. */
 class Copy {
@@ -35,7 +38,7 @@ class Copy {
     writeFileSync(this.path('package.json'), '{ "name": "shardctl", "version": "0.1.0" }\n');
     const packages = { '': { name: 'shardctl', version: '0.1.0' } };
     writeFileSync(this.path('package-lock.json'), JSON.stringify({ name: 'shardctl', version: '0.1.0', lockfileVersion: 3, packages }));
-    writeFileSync(this.path('scripts/release-files'), '#!/bin/sh\necho "sum of $(git describe)" >"$1/SHA256SUMS"\n', { mode: 0o755 });
+    writeFileSync(this.path('scripts/release-files'), FILES_OF_RELEASE, { mode: 0o755 });
     this.git('init', '--quiet', '--initial-branch=main');
     this.git('config', 'user.name', 'Somebody');
     this.git('config', 'user.email', 'somebody@example.org');
@@ -79,7 +82,7 @@ describe('scripts/release', { skip: process.platform === 'linux' ? without('npm'
       const before = copy.state;
       const { status, output } = copy.release('0.2.0', 'files');
       assert.equal(status, 0, output);
-      assert.equal(readFileSync(join(copy.dir, 'files/SHA256SUMS'), 'utf8'), 'sum of v0.2.0\n');
+      assert.equal(readFileSync(join(copy.dir, 'files/SHA256SUMS'), 'utf8'), 'sum of v0.2.0, asked for v0.2.0\n');
       assert.equal(copy.state, before);
     } finally {
       copy.dispose();
@@ -122,11 +125,54 @@ describe('scripts/release', { skip: process.platform === 'linux' ? without('npm'
   });
 });
 
+describe('scripts/release-files', { skip: without('npm', 'sha256sum') }, () => {
+  const copy = new Copy();
+  const to = join(copy.dir, 'files');
+  before(() => {
+    cpSync(join(ROOT, 'scripts/release-files'), copy.path('scripts/release-files'));
+    for (const [script, file] of Object.entries({ pack: 'shardctl-0.1.0.tgz', 'make-deb': 'shardctl_0.1.0_amd64.deb' }))
+      writeFileSync(copy.path(`scripts/${script}`), `#!/bin/sh\necho ${script} >"$1/${file}"\necho "$PWD/${file}"\n`, { mode: 0o755 });
+    writeFileSync(copy.path('CHANGELOG.md'), '# Changelog\n\n## 0.1.0 (2026-01-01)\n\n### Added\n\n## 0.0.9 (2025-01-01)\n\nold\n');
+  });
+  after(() => copy.dispose());
+
+  function make(...args: string[]): { status: number | null; stderr: string } {
+    rmSync(to, { recursive: true, force: true });
+    const { status, stderr } = spawnSync(copy.path('scripts/release-files'), [to, ...args], { encoding: 'utf8' });
+    return { status, stderr };
+  }
+
+  test('what it makes has sums, and notes of this version alone', () => {
+    assert.deepEqual(make('v0.1.0'), { status: 0, stderr: '' });
+    assert.equal(readFileSync(join(to, 'NOTES.md'), 'utf8'), '\n### Added\n\n');
+    const { status, stdout } = spawnSync('sha256sum', ['--check', 'SHA256SUMS'], { cwd: to, encoding: 'utf8' });
+    assert.equal(status, 0, stdout);
+    assert.match(stdout, /^shardctl-0\.1\.0\.tgz: OK$/m);
+  });
+
+  test('a tag of another version is refused before anything is made, and so is a version that CHANGELOG.md does not begin with', () => {
+    const other = make('v0.1.1');
+    assert.equal(other.status, 2);
+    assert.match(other.stderr, /the tag is v0\.1\.1, and package\.json has 0\.1\.0/);
+    assert.ok(!existsSync(to));
+    writeFileSync(copy.path('CHANGELOG.md'), '## 0.1.0 (unreleased)\n');
+    assert.match(make('v0.1.0').stderr, /begins with "0\.1\.0 \(unreleased\)"/);
+    assert.equal(make().status, 0);
+  });
+});
+
+interface Step {
+  readonly uses?: string;
+  readonly run?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 interface Job {
   readonly 'runs-on': string;
   readonly 'timeout-minutes': number;
   readonly strategy?: { readonly matrix: { readonly node: readonly number[] } };
-  readonly steps: readonly { readonly uses?: string; readonly run?: string; readonly with?: Readonly<Record<string, unknown>> }[];
+  readonly steps: readonly Step[];
 }
 
 for (const name of readdirSync(join(ROOT, '.github/workflows'))) {
@@ -150,7 +196,8 @@ for (const name of readdirSync(join(ROOT, '.github/workflows'))) {
         if (run === undefined) assert.match(uses ?? '', /^actions\/[a-z-]+@v\d+$/);
         const [program = '', ...args] = run?.split(' ') ?? [];
         if (program.includes('/')) accessSync(join(ROOT, program), constants.X_OK);
-        else assert.match(program, /^(npm|gh|)$/);
+        else assert.match(program, /^(npm|gh|sudo|)$/);
+        for (const script of run?.match(/(?<= )scripts\/[a-z-]+/g) ?? []) accessSync(join(ROOT, script), constants.X_OK);
         if (program === 'npm' && args[0] === 'run') assert.ok((args[1] ?? '') in scripts, run);
       }
     });
@@ -163,4 +210,19 @@ test('the workflow of every change has all of .ci/run on the oldest Node that is
   assert.ok(steps.some(({ run }) => run === '.ci/run'));
   assert.ok(steps.some((step) => step.with?.['node-version'] === 20));
   assert.deepEqual(jobs.unit?.strategy?.matrix.node, [20, 22, 24]);
+});
+
+test('what a release uploads was made for its tag, and was installed and tried before', () => {
+  const { jobs } = parse(readFileSync(join(ROOT, '.github/workflows/release.yml'), 'utf8')) as { jobs: Record<string, Job> };
+  const steps = jobs.release?.steps ?? [];
+  const at = (pattern: RegExp) => steps.findIndex(({ run }) => pattern.test(run ?? ''));
+  const [made, tried, uploaded] = [
+    /^scripts\/release-files release "\$GITHUB_REF_NAME"$/,
+    /trials\/installed\.test\.js$/,
+    /^gh release create /,
+  ].map(at);
+  assert.ok(made !== undefined && tried !== undefined && uploaded !== undefined && 0 <= made && made < tried && tried < uploaded);
+  assert.equal(uploaded, steps.length - 1);
+  assert.match(steps[tried]?.env?.SHARDCTL_RELEASE ?? '', /\/release$/);
+  for (const tool of ['npm', 'dpkg-dev', 'overlay']) assert.ok(steps[tried]?.env?.SHARDCTL_TEST_REQUIRE?.split(',').includes(tool), tool);
 });
