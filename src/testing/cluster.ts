@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { isAlive, kill } from './signals.ts';
 
 const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url));
-const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
+export const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
 /** After a restart of all its members a Cluster took half a minute to hear of all metrics, and three times that on a busy machine. */
 const WAIT_MS = 120_000;
 

@@ -99,7 +99,8 @@ describe('scripts/release', { skip: process.platform === 'linux' ? without('npm'
       for (const file of ['package.json', 'package-lock.json'])
         assert.equal((JSON.parse(readFileSync(copy.path(file), 'utf8')) as { version: string }).version, '0.2.0-rc.1', file);
       assert.match(readFileSync(copy.path('CHANGELOG.md'), 'utf8'), /^## 0\.2\.0-rc\.1 \(\d{4}-\d\d-\d\d\)$/m);
-      assert.match(readFileSync(copy.path('deploy/kubernetes/serve.yaml'), 'utf8'), /image: shardctl:0\.2\.0-rc\.1$/m);
+      for (const file of ['serve.yaml', 'once/add.yaml'])
+        assert.match(readFileSync(copy.path(`deploy/kubernetes/${file}`), 'utf8'), /image: shardctl:0\.2\.0-rc\.1$/m, file);
       assert.match(copy.release('0.2.0-rc.1', 'files').output, /v0\.2\.0-rc\.1 was released already/);
       assert.match(copy.release('0.2.0', 'files').output, /no heading/);
     } finally {
