@@ -55,6 +55,21 @@ test('of a path of megabytes its beginning is told, and it is kept nowhere', asy
   }
 });
 
+test('what a Release says of itself and of its signature is what was there before: nobody looks at it', async () => {
+  const text = Buffer.from(stanza('pool/p.deb'));
+  const old = { [AMD64]: text, Release: Buffer.from('old'), InRelease: Buffer.from('old'), 'Release.gpg': Buffer.from('old') };
+  const files = archive()
+    .set('dists/s/Release', Buffer.from(release(old)))
+    .set('dists/s/Release.gpg', Buffer.from('new'));
+  assert.deepEqual(await found(files), []);
+  // Another directory's Release is an index as any other is.
+  const below = { [AMD64]: text, 'main/binary-amd64/Release': Buffer.from('old') };
+  const torn = archive()
+    .set('dists/s/Release', Buffer.from(release(below)))
+    .set('dists/s/main/binary-amd64/Release', Buffer.from('new!'));
+  assert.deepEqual(await found(torn), ['size dists/s/main/binary-amd64/Release']);
+});
+
 test('an index that is nowhere with its whole directory is left out; one of other packings is enough; a lone missing one is not', async () => {
   const text = Buffer.from(stanza('pool/p.deb'));
   const packed = made('xz', ['-c'], { input: text });

@@ -27,7 +27,10 @@ export function signedText(text: ByteString): ByteString {
     .join('\n');
 }
 
-/** What a `Release` names, by the path below its suite. @param suite directory of the file @throws UnreadableIndex */
+/** What a directory's `Release` says of these is what they were before: `apt-ftparchive release` hashes whatever is there, and apt does not look. */
+const ITSELF: ReadonlySet<ByteString> = new Set(['Release', 'InRelease', 'Release.gpg']);
+
+/** What a `Release` names, by the path below its suite, but for itself. @param suite directory of the file @throws UnreadableIndex */
 export function releaseClaims(suite: ByteString, text: ByteString): ReadonlyMap<ByteString, Claim> {
   const sections = new Map<string, Map<ByteString, Claim>>();
   let section: Map<ByteString, Claim> | undefined;
@@ -52,7 +55,7 @@ export function releaseClaims(suite: ByteString, text: ByteString): ReadonlyMap<
     const [digest, size] = [digestNamed(algorithm, hex), sizeIn(length)];
     if (digest === undefined || size === undefined || named === undefined || more !== undefined)
       throw new UnreadableIndex(`has a line below ${algorithm.toUpperCase()} that is no hash, size and path`);
-    section.set(named, { path: pathWithin(suite, named), named, size, digest });
+    if (!ITSELF.has(named)) section.set(named, { path: pathWithin(suite, named), named, size, digest });
   }
   if (sections.size === 0) throw new UnreadableIndex('names no indexes');
   for (const [, name] of SECTIONS) {
