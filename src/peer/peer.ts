@@ -153,6 +153,13 @@ export interface Peer {
    */
   block?(digest: Uint8Array): Promise<Uint8Array | undefined>;
 
+  /**
+   * One block of a shard, hashed, for less than it takes to open the shard. Undefined where it would not be less: for a small shard, after
+   * some blocks of the same one, and where anything is not as it should be, which opening the shard finds out. Throws nothing. Absent where
+   * there is no such way.
+   */
+  glance?(cid: string, digest: Uint8Array): Promise<Uint8Array | undefined>;
+
   /** CIDs of all shards that are pinned here. */
   list(): AsyncIterable<string>;
 

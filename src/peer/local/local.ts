@@ -159,6 +159,10 @@ export class LocalPeer implements Peer {
     return this.#guard('reading a block', async () => (await this.#layout()).block?.(digest));
   }
 
+  async glance(cid: string, digest: Uint8Array): Promise<Uint8Array | undefined> {
+    return await this.#guard('reading a block', async () => (await this.#layout()).glance?.(cid, digest)).catch(() => undefined);
+  }
+
   async *list(): AsyncIterable<string> {
     await this.id();
     try {

@@ -125,7 +125,8 @@ export class BlockSource implements Blocks {
     const failure = this.#failed.get(`${peer} ${cid}`) ?? this.#silenceOf(peer);
     if (failure !== undefined) throw failure;
     try {
-      const block = await this.#readers.use(peer, cid, (reader) => reader.read(digest));
+      const glanced = this.#readers.has(peer, cid) ? undefined : await this.#options.peers.get(peer)?.glance?.(cid, digest);
+      const block = glanced ?? (await this.#readers.use(peer, cid, (reader) => reader.read(digest)));
       this.#silences.delete(peer);
       if (block === undefined) throw new ShardctlError('DAMAGE', `shard ${cid} does not hold block ${blockText(digest)}`);
       return block;

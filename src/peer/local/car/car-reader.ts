@@ -9,14 +9,14 @@
 
 import { isDamage, messageOf, ShardctlError } from '../../../core/errors.ts';
 import { Turns } from '../../../core/event-loop.ts';
-import { DIGEST_BYTES, RAW } from '../../../core/model.ts';
+import { type BlockId, DIGEST_BYTES, RAW } from '../../../core/model.ts';
 import { blockText, parseCid, sha256 } from '../../../dag/cid.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../../shard/car.ts';
 import { contentsOf, type Manifest, readManifest } from '../../../shard/manifest.ts';
 import type { ReadBlock, ShardContents, ShardReader } from '../../peer.ts';
 import { type CarFile, openFile, readError } from './car-file.ts';
 import { findManifest } from './car-manifest.ts';
-import { type FoundBlocks, findBlocks } from './car-salvage.ts';
+import type { FoundBlocks } from './car-salvage.ts';
 
 /** Bytes that a scan reads at once; two of the largest sections fit in. */
 const WINDOW_BYTES = 4 * 1024 * 1024 + 4096;
@@ -32,7 +32,7 @@ export async function openCar(path: string, cid: string): Promise<ShardReader> {
     return await byManifest(path, cid, file);
   } catch (error) {
     try {
-      const found = isDamage(error) ? await findBlocks(file, root) : undefined;
+      const found = isDamage(error) ? await blocksIn(file, root) : undefined;
       if (found?.manifest !== undefined)
         return new CarShardReader({ path, cid, file, manifest: found.manifest, dataAt: found.dataAt, damage: messageOf(error) });
     } catch {
@@ -47,11 +47,16 @@ export async function openCar(path: string, cid: string): Promise<ShardReader> {
 export async function salvageCar(path: string, cid: string): Promise<ShardReader> {
   const file = openFile(path, cid);
   try {
-    return new SalvagedReader(path, cid, file, await findBlocks(file, parseCid(cid)));
+    return new SalvagedReader(path, cid, file, await blocksIn(file, parseCid(cid)));
   } catch (error) {
     file.close();
     throw readError(error, cid, path);
   }
+}
+
+/** Loaded for a CAR that is damaged. */
+async function blocksIn(file: CarFile, root: BlockId): Promise<FoundBlocks> {
+  return await (await import('./car-salvage.ts')).findBlocks(file, root);
 }
 
 async function byManifest(path: string, cid: string, file: CarFile): Promise<ShardReader> {

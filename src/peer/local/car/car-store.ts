@@ -15,6 +15,7 @@ import type { MarkFiles } from '../directory/mark-files.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
 import { ifThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
+import type { Glances } from './car-glance.ts';
 
 const EXTENSION = '.car';
 /** Folders as `#pathOf` names them; anything else in `shards` is not ours. */
@@ -27,6 +28,7 @@ export class CarStore implements ShardStore {
   readonly #marks: MarkFiles;
   readonly #used = new UsedBytes(() => this.#sizes());
   #swept: Promise<void> | undefined;
+  #glances: Glances | undefined;
 
   constructor(path: string, marks: MarkFiles) {
     this.#path = path;
@@ -89,6 +91,12 @@ export class CarStore implements ShardStore {
       if (!(error instanceof ShardctlError && error.code === 'NOT_FOUND') || (await this.sizeOf(cid)) === undefined) throw error;
       return await open(this.#pathOf(cid));
     }
+  }
+
+  async glance(cid: string, digest: Uint8Array): Promise<Uint8Array | undefined> {
+    const { Glances } = await import('./car-glance.ts');
+    this.#glances ??= new Glances((shard) => this.#pathOf(shard));
+    return this.#glances.block(cid, digest);
   }
 
   carPath(cid: string): string {

@@ -32,6 +32,8 @@ export interface ShardStore {
   carPath?(cid: string): string;
   /** One block, hashed, of any shard that is here; undefined when it is not here. Absent where a shard has to be opened. */
   block?(digest: Uint8Array): Promise<Uint8Array | undefined>;
+  /** See `Peer.glance`. */
+  glance?(cid: string, digest: Uint8Array): Promise<Uint8Array | undefined>;
   list(): AsyncIterable<string>;
   /** Removes a shard that no home has marked. It stays if a home has marked it by the time that it is out of sight. */
   remove(cid: string): Promise<'removed' | 'kept'>;
