@@ -7,7 +7,7 @@
  * files those alone that the tree contradicts.
  */
 import { ShardctlError } from '../core/errors.ts';
-import type { JudgedTree, StoredTree } from '../core/gate.ts';
+import type { StoredTree } from '../core/gate.ts';
 import type { ByteString } from '../core/model.ts';
 import type { Contradiction, GateKind } from '../core/verdict.ts';
 import { type ComparisonOptions, isSameEntry } from './claims/comparison.ts';
@@ -25,13 +25,12 @@ export type HeadLook = Pick<ComparisonOptions, 'only' | 'onClaim'>;
  */
 export async function setApartOld(
   findings: Findings,
-  tree: JudgedTree,
+  { tree, head }: { readonly tree: StoredTree; readonly head: StoredTree },
   mayLeaveOut: boolean,
   judgeHead: (look: HeadLook) => Promise<Findings>,
 ): Promise<void> {
   const all = findings.all();
-  const { head } = tree;
-  if (head === undefined || all.length === 0) return;
+  if (all.length === 0) return;
   const leftOut = mayLeaveOut ? new LeftOutPackages(head, all, placeOfIndex) : undefined;
   const onClaim: HeadLook['onClaim'] = leftOut && ((kind, index, claim) => leftOut.note(kind, index, claim));
   const found = await judgedHead(judgeHead, { only: new Set(all.map(({ path }) => path)), onClaim });

@@ -13,7 +13,7 @@ import { ChangedPaths } from './claims/changed-paths.ts';
 import { Comparison } from './claims/comparison.ts';
 import { Findings } from './claims/findings.ts';
 import { isPackage, PACKUMENTS, PAGES, projectsOf, REPOMD, SIMPLE } from './claims/index-files.ts';
-import { type HeadLook, setApartOld } from './old-contradictions.ts';
+import type { HeadLook } from './old-contradictions.ts';
 import { allRepositories, changedRepositories, type Repository } from './repositories.ts';
 
 /** Judges by these settings; `off` finds nothing. */
@@ -21,9 +21,13 @@ export function packageGate(setting: GateSetting): Gate {
   return async (tree, signal) => {
     if (setting.kinds === 'off') return new Findings().verdict();
     const findings = await new Judging(setting, tree, signal).findings();
-    await setApartOld(findings, tree, setting.kinds === 'auto', (look) =>
-      new Judging(setting, asNew(tree.head ?? tree, tree), signal, look).findings(),
-    );
+    const { head } = tree;
+    if (head !== undefined && findings.hasAny) {
+      const { setApartOld } = await import('./old-contradictions.ts');
+      await setApartOld(findings, { tree, head }, setting.kinds === 'auto', (look) =>
+        new Judging(setting, asNew(head, tree), signal, look).findings(),
+      );
+    }
     return findings.verdict();
   };
 }

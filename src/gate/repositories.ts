@@ -6,8 +6,8 @@ import type { StoredTree } from '../core/gate.ts';
 import { type ByteString, DIRECTORY, FILE } from '../core/model.ts';
 import { joinBytes, partsOf } from '../core/path-bytes.ts';
 import type { GateKind } from '../core/verdict.ts';
+import { cidText } from '../dag/cid.ts';
 import type { ChangedPaths } from './claims/changed-paths.ts';
-import { hexOfId } from './claims/entry-id.ts';
 import { DISTS, type IndexPlace, isNoDirectory, PACKUMENTS, RELEASES, REPODATA, REPOMD, SIMPLE } from './claims/index-files.ts';
 
 export interface Repository {
@@ -47,7 +47,7 @@ async function* walked(
     const path = joinBytes(directory, name);
     const entry = await tree.entry(path);
     if (entry?.kind !== DIRECTORY || entry.at !== path) continue;
-    const id = hexOfId(entry.id);
+    const id = cidText(entry.id, 1);
     if (met.has(id)) continue;
     met.add(id);
     if (name !== SIMPLE || !(await isPythonIndex(tree, path))) yield* walked(tree, path, depth + 1, met, signal);

@@ -8,10 +8,10 @@ import type { JudgedEntry, JudgedTree, StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import type { ContradictionWhat, GateKind } from '../../core/verdict.ts';
+import { cidText } from '../../dag/cid.ts';
 import type { ChangedPaths } from './changed-paths.ts';
 import { type Algorithm, type Claim, type NoUnpacker, UnreadableIndex } from './claim.ts';
 import { comparedUnits, type Units } from './compared-units.ts';
-import { hexOfId } from './entry-id.ts';
 import type { Findings } from './findings.ts';
 import { copyOf, type UnitReader } from './unit-reader.ts';
 
@@ -237,7 +237,7 @@ export class Comparison {
 
   async #hashOf(entry: JudgedEntry, algorithm: Algorithm): Promise<string> {
     if (algorithm === 'sha256' && entry.sha256 !== undefined) return hexOf(entry.sha256);
-    const key = `${algorithm} ${hexOfId(entry.id)}`;
+    const key = `${algorithm} ${cidText(entry.id, 1)}`;
     const known = this.#hashes.get(key);
     if (known !== undefined) return known;
     const hash = createHash(algorithm);

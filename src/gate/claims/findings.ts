@@ -41,6 +41,10 @@ export class Findings {
     return this.#kept.size + this.#beyond >= MOST_COUNTED;
   }
 
+  get hasAny(): boolean {
+    return this.#kept.size > 0;
+  }
+
   lack(program: string): void {
     this.#lacking.set(program, (this.#lacking.get(program) ?? 0) + 1);
   }

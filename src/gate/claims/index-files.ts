@@ -7,6 +7,8 @@ import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 
 /** Of Debian, below the directory of the archive. */
 export const DISTS = 'dists';
+/** Of Debian, below the directory of the archive: where each finished run of a mirror leaves a file. */
+export const TRACES = 'project/trace';
 /** Of Debian, in a suite, and in a flat archive beside `Packages`. */
 export const RELEASES = ['InRelease', 'Release'] as const;
 /** Of RPM, below the directory of the repository. */

@@ -3,9 +3,9 @@ import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import type { Claims } from '../claims/claim.ts';
 import type { Comparison } from '../claims/comparison.ts';
+import { TRACES } from '../claims/index-files.ts';
 import { SuiteJudge } from './suite.ts';
 import { suitesOf } from './suites.ts';
-import { judgeTraces } from './traces.ts';
 
 /** Claims that are looked at to find out which directory the paths of a flat archive begin at. */
 const MOST_SAMPLES = 20;
@@ -32,7 +32,8 @@ export async function judgeArchive(comparison: Comparison, archive: ByteString, 
     if (hasRelease) await judge.judge(isKnown, async () => archive);
     else if (isKnown || (await judge.wasOne())) await missRelease(comparison, path);
   }
-  await judgeTraces(comparison, archive, releases);
+  if ((await tree.names(joinBytes(archive, TRACES))).length > 0)
+    await (await import('./traces.ts')).judgeTraces(comparison, archive, releases);
 }
 
 /** Indexes of which no `Release` says what they should be. */

@@ -2,7 +2,7 @@
 import type { JudgedEntry, StoredTree } from '../../core/gate.ts';
 import { type ByteString, DIRECTORY } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
-import { hexOfId } from '../claims/entry-id.ts';
+import { cidText } from '../../dag/cid.ts';
 import { DISTS, RELEASES } from '../claims/index-files.ts';
 
 export interface Suite {
@@ -22,7 +22,7 @@ export async function* suitesOf(tree: StoredTree, archive: ByteString): AsyncGen
 
 async function* below(tree: StoredTree, directory: ByteString, levels: number, met: Set<string>): AsyncGenerator<Suite> {
   for (const { path, entry } of await directoriesIn(tree, directory)) {
-    const id = hexOfId(entry.id);
+    const id = cidText(entry.id, 1);
     if (met.has(id)) continue;
     met.add(id);
     const names = await tree.names(path);

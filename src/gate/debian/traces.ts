@@ -6,6 +6,7 @@
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
 import type { Comparison } from '../claims/comparison.ts';
+import { TRACES } from '../claims/index-files.ts';
 
 /** Nobody writes a trace any more that is older than that: it says nothing about this run. */
 const ABANDONED_NS = 7n * 86_400n * 1_000_000_000n;
@@ -13,7 +14,7 @@ const ABANDONED_NS = 7n * 86_400n * 1_000_000_000n;
 /** @param releases paths of the suites' `Release` and `InRelease`, which may be there */
 export async function judgeTraces(comparison: Comparison, archive: ByteString, releases: readonly ByteString[]): Promise<void> {
   const { tree, changed, findings } = comparison;
-  const directory = joinBytes(archive, 'project/trace');
+  const directory = joinBytes(archive, TRACES);
   const traces = (await tree.names(directory)).filter((name) => !name.startsWith('_')).map((name) => joinBytes(directory, name));
   const trace = await youngest(comparison, traces);
   if (trace === undefined) return;

@@ -65,13 +65,15 @@ async function* gunzipped(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
   }
   const bytes = isWhole ? unpackedAtOnce(Buffer.concat(parts)) : undefined;
   if (bytes === undefined) yield* through(zlib.createGunzip({ chunkSize: CHUNK_BYTES }), all());
-  else for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
+  else yield bytes;
 }
 
 /** @returns undefined where that does not work */
 function unpackedAtOnce(packed: Buffer): Buffer | undefined {
   try {
-    return zlib.gunzipSync(packed, { maxOutputLength: MOST_UNPACKED_AT_ONCE });
+    // The last four bytes say how long it is (RFC 1952), so that it comes in one piece. A lie makes several of it.
+    const length = Math.min(packed.readUInt32LE(packed.length - 4), MOST_UNPACKED_AT_ONCE);
+    return zlib.gunzipSync(packed, { maxOutputLength: MOST_UNPACKED_AT_ONCE, chunkSize: Math.max(CHUNK_BYTES, length + 64) });
   } catch {
     return undefined;
   }

@@ -6,12 +6,10 @@ import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, SY
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import { type DagNode, onlyLeafOf } from '../../dag/node-reader.ts';
 import type { Blocks } from '../blocks/block-source.ts';
-import { KeptBlocks } from '../blocks/kept-blocks.ts';
 import type { DecodedNode } from './decoded-nodes.ts';
 import { dataOf } from './file-data.ts';
 import { Repetition } from './repetition.ts';
 import { linksOf, NotInTree, readEntry } from './tree.ts';
-import { treeChanges } from './tree-changes.ts';
 import { type FoundEntry, TreePaths } from './tree-paths.ts';
 
 /** What an entry is read from. */
@@ -111,12 +109,16 @@ export interface TreesToJudge {
 
 /** The tree that is to be judged, with the one that was passed before. */
 export function treeToJudge({ root, passed, head, known, blocks: stored, signal, leavesOut = () => false }: TreesToJudge): JudgedTree {
-  const blocks = new KeptBlocks(stored);
+  let kept: Blocks | undefined;
+  const blocks: Blocks = { read: (digest) => (kept ?? stored).read(digest) };
   const paths = new TreePaths();
   const tree = new TreeInShards(root, blocks, paths);
   async function* changes(): AsyncGenerator<PathChange> {
     if (passed === undefined) return;
     if (known !== undefined) return yield* known;
+    // Loaded where it is needed: mostly the run knows what differs.
+    const [{ KeptBlocks }, { treeChanges }] = await Promise.all([import('../blocks/kept-blocks.ts'), import('./tree-changes.ts')]);
+    kept = new KeptBlocks(stored);
     const [older, newer] = [await readEntry(passed, blocks), await readEntry(root, blocks)];
     for await (const change of treeChanges(older, newer, { blocks, signal })) {
       const { path, old, now } = change;

@@ -8,7 +8,6 @@ import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, type ByteString, DIRECTORY, type EntryKind, FILE, RAW, type Root, SYMLINK } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
 import { cidText } from '../../dag/cid.ts';
-import { hamtLinks } from '../../dag/hamt-reader.ts';
 import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
 import type { Blocks } from '../blocks/block-source.ts';
 
@@ -105,6 +104,8 @@ export function assertNames(directory: BlockId, links: readonly { readonly name:
 async function namedLinks(directory: DirectoryNode, blocks: Blocks, onLost: ((error: unknown) => void) | undefined): Promise<TreeLink[]> {
   const node = nodeOf(directory);
   if (node.type === 'directory') return [...node.links];
+  // Loaded where there is one: a directory of more than a thousand names.
+  const { hamtLinks } = await import('../../dag/hamt-reader.ts');
   return await hamtLinks(directory, node, ({ digest }) => blocks.read(digest), onLost);
 }
 
