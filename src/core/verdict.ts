@@ -104,6 +104,8 @@ export interface Judgement extends Pick<Verdict, 'kinds' | 'count' | 'contradict
   readonly lacking?: readonly string[];
   /** Whether any entry of the tree has one of the names by which indexes are found (`GateOrder.indexNames`); absent where nobody has looked. */
   readonly hasIndexNames?: boolean;
+  /** Of what is `unjudged`: CID of the shard of which no peer gives bytes; absent where an older version has noted it. */
+  readonly unread?: string;
   /** What the gate was asked for, and by which version: another one may find something else. */
   readonly by: string;
 }

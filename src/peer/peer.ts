@@ -91,6 +91,8 @@ export interface Peer {
   readonly weight?: number;
   /** Nothing new is put here: its shards are being moved to other peers. */
   readonly drained?: boolean;
+  /** False for a peer that gives no bytes as it is set up: what is here cannot be opened (`NOT_READABLE`). */
+  readonly givesBytes?: boolean;
 
   /** What the peer can take now. @throws ShardctlError when it does not answer */
   metric(): Promise<Metric>;

@@ -5,7 +5,7 @@ import type { Gate, GateOrder, PathChange } from '../core/gate.ts';
 import { type BlockId, isHeld, type SnapshotRecord } from '../core/model.ts';
 import { hasOnlyThoseOf, type Judgement, type Verdict } from '../core/verdict.ts';
 import { blockText, parseCid } from '../dag/cid.ts';
-import { isOutOfReach } from '../read/blocks/block-source.ts';
+import { UnreadableBlock } from '../read/blocks/block-source.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { treeToJudge } from '../read/tree/stored-tree.ts';
 import type { IngestRun } from './ingest-run.ts';
@@ -32,10 +32,12 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
   const isOther = head !== undefined && head.tree !== passed?.tree && !isUnjudged(head, root);
   const trees = { root, passed, head: isOther ? head : undefined, since };
   const verdict = await verdictOn(run, gate.judge, trees).catch((error: unknown) => {
-    if (gate.isByName || !isOutOfReach(error)) throw error;
-    tellUnjudged(run, error as ShardctlError, before.at(-1));
+    if (gate.isByName || !(error instanceof UnreadableBlock) || !error.isOutOfReach) throw error;
+    tellUnjudged(run, error, before.at(-1));
+    return error;
   });
-  if (verdict === undefined) return { outcome: 'unjudged', by: gate.by, kinds: [], count: 0, contradictions: [] };
+  if (verdict instanceof UnreadableBlock)
+    return { outcome: 'unjudged', by: gate.by, kinds: [], count: 0, contradictions: [], unread: verdict.shard };
   tellLacking(run, verdict, before.at(-1));
   const { kinds, count, contradictions, asBefore, leftOut, lacking } = verdict;
   return {
@@ -70,7 +72,7 @@ async function judgedLate(run: IngestRun, gate: GateOrder, snapshot: SnapshotRec
     if (gate.isByName || !(error instanceof ShardctlError) || run.control.signal.aborted) throw error;
     return known;
   });
-  if (found.outcome === 'unjudged') return known;
+  if (found.outcome === 'unjudged') return { ...known, ...(found.unread === undefined ? {} : { unread: found.unread }) };
   return { ...found, outcome: found.outcome === 'held' ? 'warned' : found.outcome };
 }
 

@@ -52,10 +52,19 @@ function ownedNow({ broughtBy: _, ...own }: SnapshotRecord): SnapshotRecord {
 /** The snapshot with what the gate says of it in this run; as it is recorded, where that is the same. */
 async function reconsidered(run: IngestRun, newest: SnapshotRecord): Promise<SnapshotRecord> {
   const { gate } = run.request;
-  const isUnjudged = newest.gate?.outcome === 'unjudged' && gate !== undefined;
+  const isUnjudged = newest.gate?.outcome === 'unjudged' && gate !== undefined && (gate.isByName || mayBeReadNow(run, newest));
   if (!isUnjudged && (!isHeld(newest) || (gate?.by === newest.gate?.by && gate?.action === 'hold'))) return newest;
   const judgement = await (await import('./judgement.ts')).judgedAgain(run, newest);
   if (judgement === newest.gate) return newest;
   const { gate: _, ...rest } = newest;
   return judgement === undefined ? rest : { ...rest, gate: judgement };
+}
+
+/**
+ * Whether what no peer gave bytes of may be read now: another peer holds it, or one is set up otherwise. To try costs questions to all that
+ * hold it, and loads the judges. Who has asked for the kind by name wants the error.
+ */
+function mayBeReadNow({ home: { index, peers } }: IngestRun, { gate, shards }: SnapshotRecord): boolean {
+  const lacked = shards.map((number) => index.shard(number)).find((shard) => shard?.cid === gate?.unread);
+  return lacked === undefined || lacked.peers.some((name) => peers.has(name) && peers.get(name)?.givesBytes !== false);
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ShardctlError } from '../core/errors.ts';
 import type { GateOrder } from '../core/gate.ts';
+import type { Peer } from '../peer/peer.ts';
 import { unreadable } from '../read/blocks/block-source.ts';
 import { beginEach } from '../testing/each.ts';
 import { FakeGate } from '../testing/fake-gate.ts';
@@ -22,8 +23,8 @@ const silent = { peer: 'a', error: new ShardctlError('TOO_FEW_PEERS', 'does not 
 const closed = { peer: 'b', error: new ShardctlError('NOT_READABLE', 'no way to its bytes', { hint: 'say where it is' }) };
 
 /** A gate that meets a block which these peers do not give. */
-function withoutBytes(failures: Parameters<typeof unreadable>[2], isByName = false): GateOrder {
-  const judge = () => Promise.reject(unreadable(new Uint8Array(32), { cid: 'shard', peers: [] }, failures));
+function withoutBytes(failures: Parameters<typeof unreadable>[2], isByName = false, cid = 'shard'): GateOrder {
+  const judge = () => Promise.reject(unreadable(new Uint8Array(32), { cid, peers: [] }, failures));
   return { ...new FakeGate().order(), judge, isByName };
 }
 
@@ -64,6 +65,30 @@ test('what could not be judged is judged by the next run that can read it, also 
   writeFileSync(join(dir, 'b'), 'b');
   const whole = await home.add(dir, { gate: new FakeGate().order() });
   assert.equal(whole.summary.gate?.outcome, 'passed');
+});
+
+test('where nothing has changed it is tried again only when a peer that holds what was lacking gives bytes', async () => {
+  writeTree(dir, { index: 'a\n', a: '1' });
+  const local = home.peers.get('local') as Peer;
+  const give = (givesBytes: boolean) => Object.defineProperty(local, 'givesBytes', { value: givesBytes, configurable: true });
+  let asked = 0;
+  const order = (gate: GateOrder): GateOrder => ({ ...gate, judge: (...of) => gate.judge(...of).finally(() => asked++) });
+  const outcomeOf = async (gate: GateOrder) => (await home.add(dir, { gate: order(gate) })).summary.gate?.outcome;
+  give(false);
+  await home.add(dir, { gate: withoutBytes([closed]) });
+  const index = await home.index();
+  const lacked = [...index.shards()][0]?.cid ?? '';
+  await index.close();
+  // What was noted by an older version is tried once more, and noted.
+  const closedThere = withoutBytes([closed], false, lacked);
+  assert.equal(await outcomeOf(closedThere), 'unjudged');
+  assert.equal(asked, 1);
+  assert.equal(await outcomeOf(closedThere), 'unjudged');
+  assert.equal(asked, 1);
+  await assert.rejects(outcomeOf(withoutBytes([closed], true, lacked)), { code: 'TOO_FEW_PEERS' });
+  give(true);
+  assert.equal(await outcomeOf(new FakeGate().order()), 'passed');
+  assert.equal(asked, 3);
 });
 
 function told({ events }: Pick<Awaited<ReturnType<TestHome['add']>>, 'events'>): readonly string[] {

@@ -22,6 +22,7 @@ export class FederatedPeer implements Peer {
   readonly reserve: number;
   readonly weight: number;
   readonly drained: boolean;
+  readonly givesBytes: boolean;
   readonly #cluster: Cluster;
   readonly #replication: Replication | undefined;
 
@@ -33,6 +34,7 @@ export class FederatedPeer implements Peer {
     this.reserve = reserve;
     this.weight = weight;
     this.drained = drained;
+    this.givesBytes = cluster.options.gateway !== undefined || cluster.options.members.some(({ kubo }) => kubo !== undefined);
     this.#cluster = cluster;
     this.#replication = replication;
   }

@@ -35,6 +35,7 @@ export class ClusterMemberPeer implements Peer {
   readonly reserve: number;
   readonly weight: number;
   readonly drained: boolean;
+  readonly givesBytes: boolean;
   readonly #shared: Shared;
   readonly #member: ClusterMember;
   /** The tags that the member gives itself, as its last metrics say. */
@@ -46,6 +47,7 @@ export class ClusterMemberPeer implements Peer {
     this.reserve = reserve;
     this.weight = weight;
     this.drained = member.drained ?? false;
+    this.givesBytes = member.kubo !== undefined || shared.cluster.options.gateway !== undefined;
     this.#shared = shared;
     this.#member = member;
   }

@@ -21,6 +21,21 @@ export class UnlistedBlock extends ShardctlError {
   }
 }
 
+/** A block that no replica of its shard gives intact. */
+export class UnreadableBlock extends ShardctlError {
+  /** CID of the first shard that was asked. */
+  readonly shard: string;
+  /** All peers that hold it give no bytes, as they are set up: trying again is of no use until that is different. */
+  readonly isOutOfReach: boolean;
+
+  constructor(shard: string, ...[code, message, options]: ConstructorParameters<typeof ShardctlError>) {
+    super(code, message, options);
+    this.shard = shard;
+    const { cause } = this;
+    this.isOutOfReach = cause instanceof ShardctlError && cause.code === 'NOT_READABLE';
+  }
+}
+
 export interface Blocks {
   /** The block, hashed. Throws `UnlistedBlock` when no shard here has it, `DAMAGE` or `TOO_FEW_PEERS` when no peer gives it intact. */
   read(digest: Uint8Array): Promise<Uint8Array>;
@@ -160,7 +175,8 @@ export function unreadable(
   if (shortage !== undefined) return shortage.error;
   const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE');
   const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
-  return new ShardctlError(
+  return new UnreadableBlock(
+    place.cid,
     unreachable ? 'TOO_FEW_PEERS' : 'DAMAGE',
     `block ${blockText(digest)} of shard ${place.cid} cannot be read: ${reasons}`,
     {
@@ -172,9 +188,4 @@ export function unreadable(
       cause: (failures.find(({ error }) => error.code !== 'NOT_READABLE') ?? failures[0])?.error,
     },
   );
-}
-
-/** Whether a block cannot be read because all peers that hold it give no bytes, as they are set up: trying again is of no use. */
-export function isOutOfReach(error: unknown): boolean {
-  return error instanceof ShardctlError && error.cause instanceof ShardctlError && error.cause.code === 'NOT_READABLE';
 }
