@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { EXIT } from '../core/errors.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const MOST_COLUMNS = 100;
@@ -83,3 +84,15 @@ test('a comment that names a page names one that is there', () => {
     }
   }
 });
+
+for (const page of ['README.md', 'docs/architecture.md']) {
+  test(`the table of exit codes in ${page} has each of them, and no other`, () => {
+    const [, rows = ''] = /^\|(?: exit)? code \| meaning \|\n\|.*\n((?:\|.*\n)+)/m.exec(textOf(page)) ?? [];
+    const codes = [...rows.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, cell = '']) => cell.split(', ').map(Number));
+    assert.deepEqual(codes.sort(byNumber), Object.values(EXIT).sort(byNumber));
+  });
+}
+
+function byNumber(a: number, b: number): number {
+  return a - b;
+}
