@@ -11,6 +11,7 @@ import { type FromVariable, namingVariables } from './command-line/environment.t
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
 import { type Absolute, chosenHome, fromHere, refuseOtherThanUtf8, variable } from './command-line/surroundings.ts';
 import { MOST_EARLY_EVENTS, ProblemWatch } from './hooks/problem-watch.ts';
+import { leave } from './leave.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
@@ -28,13 +29,18 @@ const WATCHED_AFTER_MS = 1000;
 
 export async function main(argv: readonly string[]): Promise<never> {
   const output = new Output(process.stdout, process.stderr);
-  const code = await run(argv, output);
+  // Help and versions do without: to load what `leave` needs takes 5 ms.
+  let end: (code: number) => never = (code) => process.exit(code);
+  const code = await run(argv, output, () => {
+    end = leave;
+  });
   const isStopped = code === EXIT.interrupted || code === EXIT.terminated;
   await (isStopped ? Promise.race([output.flushed(), sleep(GRACE_MS)]) : output.flushed());
-  process.exit(code);
+  end(code);
 }
 
-async function run(argv: readonly string[], output: Output): Promise<number> {
+/** @param onCommand called when a command is about to run, or what was asked for cannot be done */
+async function run(argv: readonly string[], output: Output, onCommand: () => void): Promise<number> {
   let reporter: Reporter | undefined;
   let problems: ProblemWatch | undefined;
   let said: readonly FromVariable[] = [];
@@ -55,6 +61,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
       await output.assertWritten();
       return EXIT.done;
     }
+    onCommand();
     const teller = await reporterFor(parsed.args, output);
     const absolute = fromHere();
     const isLogged = parsed.args.flag('log-file') || parsed.args.isTyped('log-format');
@@ -78,6 +85,7 @@ async function run(argv: readonly string[], output: Output): Promise<number> {
     await its?.end({ code });
     return code;
   } catch (error) {
+    onCommand();
     reporter ??= await fallbackReporter(argv, output);
     const exit = exitOf(namingVariables(error, said));
     reporter.finish(exit);
@@ -111,7 +119,7 @@ async function runCommand(args: Args, { absolute, output, reporter, watch }: Run
   const controller = new AbortController();
   const releases: (() => void)[] = [];
   process.on('exit', () => {
-    for (const release of releases) release();
+    for (const release of releases.splice(0)) release();
   });
   stopOnSignals(controller, args);
   const home = chosenHome(args.text('home'), absolute);
@@ -130,7 +138,7 @@ async function runCommand(args: Args, { absolute, output, reporter, watch }: Run
       const exit = exitOf(controller.signal.aborted ? controller.signal.reason : inHome(cause, args, home));
       reporter.finish(exit);
       if (args.flag('verbose')) noteStack(error, output);
-      process.exit(exit.code);
+      leave(exit.code);
     });
   });
   try {
@@ -214,7 +222,7 @@ function stopOnSignals(controller: AbortController, args: Args): void {
       : 'nothing was damaged; run the command again';
   const stop = (code: 'INTERRUPTED' | 'TERMINATED', message: string) => () => {
     const reason = new ShardctlError(code, message, { hint });
-    if (controller.signal.aborted) process.exit(reason.exitCode);
+    if (controller.signal.aborted) leave(reason.exitCode);
     controller.abort(reason);
   };
   process.on('SIGINT', stop('INTERRUPTED', 'interrupted'));

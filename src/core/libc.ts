@@ -216,6 +216,16 @@ export function lookCalls(): LookCalls | undefined {
   }
 }
 
+/** Ends the process at once, and waits for no thread of it (`_exit`). Undefined where koffi is missing. */
+export function exitCall(): ((code: number) => void) | undefined {
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    return koffi.load(null).func('void _exit(int code)');
+  } catch {
+    return undefined;
+  }
+}
+
 export interface SocketCalls {
   /** Of what is written to a connection, the system takes no more than so many bytes beyond those that it may send at once. */
   limitUnsent(fd: number, bytes: number): void;
