@@ -32,7 +32,17 @@ test('a run on more than ten peers says nothing with -q, and Node nothing of its
 
 test('lines fit 80 columns, and peers are folded; with --wide, and in a pipe, all is there', { skip }, () => {
   program.succeeds('add', fixture('npm'), '--replication', '-1', '-q');
-  for (const words of [['status'], ['status', '--shards'], ['peers', 'ls'], ['snapshots'], ['stats'], ['config'], ['help']]) {
+  for (const words of [
+    ['status'],
+    ['status', '--shards'],
+    ['peers', 'ls'],
+    ['snapshots'],
+    ['stats'],
+    ['config'],
+    ['help'],
+    ['ls', '-lR', 'npm'],
+    ['verify'],
+  ]) {
     const long = onTerminal('xterm', ...words)
       .split('\n')
       .filter((line) => line.length > 80);

@@ -59,11 +59,12 @@ export class Clock {
 
 export function rig(make: (output: Output, clock: Clock) => Reporter, terminal?: { columns: number }) {
   const [stdout, stderr, clock] = [new MemorySink(terminal), new MemorySink(terminal), new Clock()];
-  const reporter = make(new Output(stdout, stderr), clock);
+  const output = new Output(stdout, stderr);
+  const reporter = make(output, clock);
   const feed = (...events: Event[]) => {
     for (const event of events) reporter.event(event);
   };
-  return { reporter, stdout, stderr, clock, feed };
+  return { output, reporter, stdout, stderr, clock, feed };
 }
 
 export function scan(files: number, bytes: number, done: boolean): Event {

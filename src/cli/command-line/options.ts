@@ -85,7 +85,7 @@ export const OPTIONS = {
   },
   gate: {
     value: 'KINDS',
-    help: 'which indexes must agree with their files before a snapshot becomes the head: auto, off, or of debian,rpm,npm,pypi; add remembers it, update does not [as told before, else as the home is set to, else off]',
+    help: 'which indexes must agree with their files before a snapshot becomes the head: auto, off, or of debian,rpm,npm,pypi; add remembers it, update does not [as told before, else as the home is set to, else auto]',
   },
   'gate-action': {
     value: 'hold|warn',

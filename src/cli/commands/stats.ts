@@ -2,7 +2,7 @@
 import { EXIT } from '../../core/errors.ts';
 import type { Replication } from '../../core/model.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import { GROWTH_DAYS, type RepositoryStats, StorageStats } from '../../maintain/figures/storage-stats.ts';
+import { type RepositoryStats, StorageStats } from '../../maintain/figures/storage-stats.ts';
 import { Demands } from '../../storing/demand.ts';
 import type { Context } from '../command-line/context.ts';
 import { inOrder, repositoriesNamed } from '../command-line/repositories-named.ts';
@@ -59,7 +59,7 @@ function snapshotTable(snapshots: readonly SnapshotResult[], columns: number | u
 }
 
 function repositoryTable(repositories: readonly RepositoryResult[], columns: number | undefined): string[] {
-  const rows = repositories.map(({ repository, snapshots, bytes, storedBytes, peerBytes, grownBytes }) => [
+  const rows = repositories.map(({ repository, snapshots, bytes, storedBytes, peerBytes, grownBytes, grownSince }) => [
     repository ?? 'together',
     formatCount(snapshots),
     formatSize(bytes),
@@ -67,8 +67,9 @@ function repositoryTable(repositories: readonly RepositoryResult[], columns: num
     storedBytes === 0 ? '-' : `${(bytes / storedBytes).toFixed(1)}x`,
     formatSize(peerBytes),
     formatSize(grownBytes),
+    grownSince.slice(0, 10),
   ]);
-  return table([['REPOSITORY', 'SNAPSHOTS', 'SIZE', 'STORED', 'RATIO', 'ON PEERS', `${GROWTH_DAYS} DAYS`], ...rows], 'lrrrrrr', columns);
+  return table([['REPOSITORY', 'SNAPSHOTS', 'SIZE', 'STORED', 'RATIO', 'ON PEERS', 'GROWN', 'SINCE'], ...rows], 'lrrrrrrl', columns);
 }
 
 function policyTable(policies: readonly PolicyResult[], columns: number | undefined): string[] {

@@ -182,7 +182,7 @@ function shardTable(shards: readonly Extract<Result, { type: 'shard-status' }>[]
 }
 
 /** As many peers of a shard are named on a terminal. */
-const MOST_NAMED = 3;
+const MOST_NAMED = 2;
 
 /** Those that are not as they should be come first where not all are named. */
 function replicaText(replicas: Extract<Result, { type: 'shard-status' }>['replicas'], columns: number | undefined): string {

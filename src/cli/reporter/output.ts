@@ -24,6 +24,7 @@ export class Output {
   #failure: Error | undefined;
   #homeOption = '';
   #isWide = false;
+  #makeRoom: () => void = () => {};
 
   constructor(stdout: Sink, stderr: Sink) {
     this.#stdout = stdout;
@@ -50,6 +51,11 @@ export class Output {
   /** How wide lines of results should be at most; undefined where they have all the room: in a pipe, in a file, and after `--wide`. */
   get columns(): number | undefined {
     return this.isTerminal && !this.#isWide ? (this.#stdout.columns ?? 80) : undefined;
+  }
+
+  /** @param makeRoom takes away what is drawn on the terminal: called before anything else is written there */
+  drawnOver(makeRoom: () => void): void {
+    this.#makeRoom = makeRoom;
   }
 
   /** For `--wide`. */
@@ -87,6 +93,7 @@ export class Output {
   }
 
   #write(line: string): void {
+    if (this.isTerminal) this.#makeRoom();
     if (!this.#closed) this.#stdout.write(`${line}\n`);
   }
 
@@ -97,6 +104,7 @@ export class Output {
 
   /** Raw bytes; resolves when there is room for more, so that a slow reader holds the sender back. */
   async bytes(chunk: Uint8Array): Promise<void> {
+    if (this.isTerminal) this.#makeRoom();
     if (this.#closed || this.#stdout.write(chunk)) return;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -112,6 +120,7 @@ export class Output {
 
   /** One line of whatever is not a result, as `shown`. */
   note(text: string): void {
+    this.#makeRoom();
     this.stderr.write(`${this.shown(text)}\n`);
   }
 

@@ -73,3 +73,30 @@ test('progress: a run that fails before there is anything to show prints only it
   reporter.finish(FAILURE);
   assert.deepEqual(drawn(stderr.text), [FAILURE_TEXT.trimEnd()]);
 });
+
+test('progress: what a command says at its end does not stand behind a bar', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { output, reporter, stdout, stderr, feed } = rig((output, clock) => progressReporter(output, false, clock.now), { columns: 80 });
+  feed({ type: 'progress', label: 'verify', done: 1, total: 2, bytes: 0 });
+  t.mock.timers.tick(200);
+  assert.equal(drawn(stderr.text).length, 1);
+  stderr.text = '';
+  output.line('2 shards looked at');
+  assert.ok(stderr.text !== '' && drawn(stderr.text).length === 0, 'the bar is taken down before the line');
+  t.mock.timers.tick(200);
+  assert.equal(drawn(stderr.text).length, 0, 'and is not drawn again');
+  feed({ type: 'progress', label: 'repair', done: 1, total: 2, bytes: 0 });
+  t.mock.timers.tick(200);
+  assert.match(drawn(stderr.text).join(), /^repair /, 'until the run goes on');
+  reporter.finish({ code: 0 });
+  assert.equal(stdout.text, '2 shards looked at\n');
+});
+
+test('progress: a step without a bar has the room of the bar for its name', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { reporter, stderr, feed } = rig((output, clock) => progressReporter(output, false, clock.now), { columns: 80 });
+  feed({ type: 'progress', label: 'looking whether trees are whole', done: 5, total: 0, bytes: 0 });
+  t.mock.timers.tick(200);
+  assert.match(drawn(stderr.text).join(), /^looking whether trees are whole +5/);
+  reporter.finish({ code: 0 });
+});

@@ -31,6 +31,15 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
     bars.create(1, 0, { line });
   }
 
+  /** What goes on draws them anew. */
+  function takeDown(): void {
+    if (!bars.isActive) return;
+    bars.stop();
+    bars = barsOn(output);
+    lines.clear();
+  }
+  output.drawnOver(takeDown);
+
   return {
     event(event) {
       status.take(event);
@@ -56,9 +65,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
         case 'summary':
         case 'failed':
           // Another repository may follow, and begins anew.
-          bars.stop();
-          bars = barsOn(output);
-          lines.clear();
+          takeDown();
           status = new StatusLine(now);
           break;
         default:
@@ -66,7 +73,7 @@ export function progressReporter(output: Output, verbose: boolean, now: () => nu
       showResult(event, output);
     },
     finish({ error }) {
-      bars.stop();
+      takeDown();
       for (const line of problems.rest()) output.note(line);
       if (error !== undefined) output.note(errorLine(error));
     },
@@ -112,8 +119,10 @@ function stepLine(status: StatusLine): Line {
 }
 
 function render(line: Line, options: cliProgress.Options, columns: number): string {
-  const bar =
-    line.full === undefined ? ' '.repeat(BAR_COLUMNS) : cliProgress.Format.BarFormat(Math.min(1, Math.max(0, line.full)), options);
-  const label = line.label.length > LABEL_COLUMNS ? `${line.label.slice(0, LABEL_COLUMNS - 1)}…` : line.label.padEnd(LABEL_COLUMNS);
-  return displayLine(`${label} ${bar} ${line.text}`).slice(0, columns);
+  const { full, text } = line;
+  // Where there is no bar, its room is the label's.
+  const room = full === undefined ? LABEL_COLUMNS + 1 + BAR_COLUMNS : LABEL_COLUMNS;
+  const label = line.label.length > room ? `${line.label.slice(0, room - 1)}…` : line.label.padEnd(room);
+  const bar = full === undefined ? '' : ` ${cliProgress.Format.BarFormat(Math.min(1, Math.max(0, full)), options)}`;
+  return displayLine(`${label}${bar} ${text}`).slice(0, columns);
 }

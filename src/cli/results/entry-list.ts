@@ -7,10 +7,14 @@ import type { EntryFacts } from '../../read/tree/tree-walk.ts';
 import type { Context } from '../command-line/context.ts';
 import { KIND_NAMES, modeText, secondsText, timeText } from './listing.ts';
 import type { ListedEntry } from './results.ts';
+import { shortCid } from './table.ts';
 
 /** Room for files of up to a terabyte: lines are written as they come, so that nothing can be measured first. */
 const SIZE_COLUMNS = 12;
 const HUMAN_SIZE_COLUMNS = 10;
+/** A terminal that is narrower has no room for whole times and CIDs beside names. */
+const WIDE_COLUMNS = 140;
+const MINUTE_CHARACTERS = '2026-11-25 12:00'.length;
 
 export class EntryList {
   readonly #context: Context;
@@ -19,6 +23,7 @@ export class EntryList {
   /** Names as they are, each ended by NUL: what is written is for a program. */
   readonly #isRaw: boolean;
   readonly #isMarked: boolean;
+  readonly #isNarrow: boolean;
 
   /** @param isMarked whether a directory is told by a slash at its end, where its mode is not shown */
   constructor(context: Context, isMarked: boolean) {
@@ -28,6 +33,7 @@ export class EntryList {
     this.#isHuman = args.flag('human-readable');
     this.#isRaw = args.flag('print0');
     this.#isMarked = isMarked && !this.#isRaw;
+    this.#isNarrow = !this.#isRaw && (context.output.columns ?? WIDE_COLUMNS) < WIDE_COLUMNS;
   }
 
   /** @param path as it is shown @param more what the record has beside the entry @returns false when nobody reads on */
@@ -44,7 +50,9 @@ export class EntryList {
     if (!this.#isLong) return `${nameText(path)}${kind === DIRECTORY && this.#isMarked ? '/' : ''}`;
     const arrow = target === undefined ? '' : ` -> ${nameText(bytesOf(target))}`;
     const shown = this.#isHuman ? formatSize(size).padStart(HUMAN_SIZE_COLUMNS) : String(size).padStart(SIZE_COLUMNS);
-    return `${modeText(kind, mode)} ${shown} ${timeText(mtimeNs)} ${cidText(entry, cidVersion)} ${nameText(path)}${arrow}`;
+    const [time, cid] = [timeText(mtimeNs), cidText(entry, cidVersion)];
+    const facts = this.#isNarrow ? `${minuteOf(time)} ${shortCid(cid)}` : `${time} ${cid}`;
+    return `${modeText(kind, mode)} ${shown} ${facts} ${nameText(path)}${arrow}`;
   }
 }
 
@@ -63,4 +71,9 @@ function recordOf(entry: EntryFacts, path: ByteString, cidVersion: 0 | 1): Liste
 
 function bytesOf(target: Uint8Array): ByteString {
   return Buffer.from(target).toString('latin1');
+}
+
+/** Years of five digits, and times as seconds, stay as they are. */
+function minuteOf(time: string): string {
+  return /^\d{4}-/.test(time) ? time.slice(0, MINUTE_CHARACTERS) : time;
 }

@@ -29,6 +29,14 @@ test('a terminal gets as much as it has room for: CIDs lose their beginnings fir
     );
 });
 
+test('times and the ends of CIDs are not cut where other text can be', () => {
+  const rows = [
+    ['TIME', 'CID', 'PLACE'],
+    ['2026-11-27T01:04:38.135Z', CID, '/srv/npm/here'],
+  ];
+  assert.equal(table(rows, 'lll', 36)[1], `2026-11-27 01:04  …${CID.slice(-8)}  /srv…ere`);
+});
+
 test('a terminal that is far too narrow still gets something of each cell', () => {
   for (const line of table(ROWS, 'llrll', 5)) assert.ok(line.split(/ {2,}/).length >= 5, line);
 });

@@ -1,9 +1,10 @@
 /** Columns of text, padded to the widest cell. What a terminal has no room for is shortened; a pipe gets all of it. */
 
-/** CIDs begin alike. */
 const CID = /\bbaf[a-z2-7]{50,}\b/g;
 const CID_END = 8;
 const TIME = /\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(?:\.\d+)?Z/g;
+/** A cell that is nothing else, as they are shortened: a part of it would say nothing. */
+const SHORTENED = /^(?:\d{4}-\d\d-\d\d \d\d:\d\d|…[a-z2-7]{8}|-)$/;
 const GAP = 2;
 /** A column is not made narrower than this. */
 const LEAST_COLUMNS = 8;
@@ -23,12 +24,14 @@ export function table(rows: readonly (readonly string[])[], align: string, colum
   );
 }
 
+/** The end of a CID: they begin alike. */
+export function shortCid(cid: string): string {
+  return `…${cid.slice(-CID_END)}`;
+}
+
 /** Each step is taken only where those before it were not enough. */
 function fitted(rows: readonly (readonly string[])[], align: string, columns: number): readonly (readonly string[])[] {
-  const steps = [
-    (cell: string) => cell.replaceAll(CID, (cid) => `…${cid.slice(-CID_END)}`),
-    (cell: string) => cell.replaceAll(TIME, '$1 $2'),
-  ];
+  const steps = [(cell: string) => cell.replaceAll(CID, shortCid), (cell: string) => cell.replaceAll(TIME, '$1 $2')];
   let shown = rows;
   for (const step of steps) {
     if (tooWide(shown, align, columns) <= 0) return shown;
@@ -38,7 +41,9 @@ function fitted(rows: readonly (readonly string[])[], align: string, columns: nu
     const over = tooWide(shown, align, columns);
     if (over <= 0) return shown;
     const widths = widthsOf(shown, align.length);
-    const widest = widths.reduce((best, width, at) => (align[at] === 'l' && width > (widths[best] ?? 0) ? at : best), align.indexOf('l'));
+    const left = [...align].flatMap((letter, at) => (letter === 'l' ? [at] : []));
+    const plain = left.filter((at) => !shown.slice(1).every((row) => SHORTENED.test(row[at] ?? '-')));
+    const [widest = 0] = (plain.length > 0 ? plain : left).toSorted((a, b) => (widths[b] ?? 0) - (widths[a] ?? 0));
     const width = Math.max((widths[widest] ?? 0) - over, LEAST_COLUMNS);
     if (width >= (widths[widest] ?? 0)) return shown;
     shown = shown.map((row) => row.map((cell, at) => (at === widest ? cut(cell, width) : cell)));

@@ -31,7 +31,7 @@ test('what a snapshot adds is what none before it has, and what repositories sha
   assert.equal(two.storedBytes, addedByOne + addedByTwo);
   assert.deepEqual(
     [both.repository, both.snapshots, both.bytes, both.storedBytes, both.grownBytes],
-    ['one', 2, 650_000, two.storedBytes, two.storedBytes],
+    ['one', 2, 650_000, two.storedBytes, two.addedBytes],
   );
   assert.ok((both.peerBytes as number) > 2 * (both.storedBytes as number), 'both peers have all of it, as CARs');
 

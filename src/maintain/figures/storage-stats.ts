@@ -7,7 +7,8 @@ import type { Index } from '../../index/index.ts';
 import type { Demands } from '../../storing/demand.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
 
-export const GROWTH_DAYS = 30;
+/** Growth is told of so many days, or of fewer where no older snapshot is kept. */
+const GROWTH_DAYS = 30;
 const DAY_MS = 86_400_000;
 
 /** A snapshot beside those before it. */
@@ -33,8 +34,10 @@ export interface RepositoryStats {
   readonly storedBytes: number;
   /** What that takes on all peers together, as CARs. */
   readonly peerBytes: number;
-  /** Of `storedBytes`: what the snapshots of the last GROWTH_DAYS have added. */
+  /** Of `storedBytes`: what the snapshots after `grownSince` have added. */
   readonly grownBytes: number;
+  /** Thirty days ago, or the time of the oldest snapshot if that is younger: what there was before it, nobody knows any more. */
+  readonly grownSince: string;
 }
 
 /** Shards of which as many replicas are asked, on peers that are chosen alike. */
@@ -48,7 +51,7 @@ export interface PolicyStats {
 
 export class StorageStats {
   readonly #index: Index;
-  readonly #since: number;
+  readonly #monthAgo: number;
   readonly #holdings: readonly Holding[];
   readonly #byNumber = new Map<number, Holding>();
   readonly #byCid = new Map<string, Holding>();
@@ -56,7 +59,7 @@ export class StorageStats {
   /** Reads the tables once. @param now milliseconds since 1970 */
   constructor(index: Index, now: number) {
     this.#index = index;
-    this.#since = now - GROWTH_DAYS * DAY_MS;
+    this.#monthAgo = now - GROWTH_DAYS * DAY_MS;
     this.#holdings = holdingsOf(index);
     for (const holding of this.#holdings) {
       this.#byCid.set(holding.cid, holding);
@@ -81,11 +84,13 @@ export class StorageStats {
   of(repositories: readonly string[]): RepositoryStats {
     const snapshots = repositories.flatMap((name) => this.#index.snapshots(name));
     const needed = new Set<Holding>();
+    const inOrder = snapshots.toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
+    const since = Math.max(this.#monthAgo, inOrder[0] === undefined ? 0 : Date.parse(inOrder[0].time));
     let grownBytes = 0;
-    for (const snapshot of snapshots.toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time))) {
+    for (const snapshot of inOrder) {
       const added = this.#neededBy(snapshot).filter((holding) => !needed.has(holding));
       for (const holding of added) needed.add(holding);
-      if (Date.parse(snapshot.time) >= this.#since) grownBytes += sum(added, ({ bytes }) => bytes);
+      if (Date.parse(snapshot.time) > since) grownBytes += sum(added, ({ bytes }) => bytes);
     }
     return {
       snapshots: snapshots.length,
@@ -93,6 +98,7 @@ export class StorageStats {
       storedBytes: sum(needed, ({ bytes }) => bytes),
       peerBytes: sum(needed, onPeers),
       grownBytes,
+      grownSince: new Date(since).toISOString(),
     };
   }
 
