@@ -6,6 +6,7 @@ import type { IngestRun } from './ingest-run.ts';
 import type { Start } from './prepare.ts';
 import { repositoryRecord } from './repository-record.ts';
 import { tellJudgement } from './tell-judgement.ts';
+import { mayBeReadNow } from './unread-shard.ts';
 
 /**
  * Nothing differed in the tree. But the repository may have another source, other rules, or a larger demand than the index remembers,
@@ -52,19 +53,11 @@ function ownedNow({ broughtBy: _, ...own }: SnapshotRecord): SnapshotRecord {
 /** The snapshot with what the gate says of it in this run; as it is recorded, where that is the same. */
 async function reconsidered(run: IngestRun, newest: SnapshotRecord): Promise<SnapshotRecord> {
   const { gate } = run.request;
-  const isUnjudged = newest.gate?.outcome === 'unjudged' && gate !== undefined && (gate.isByName || mayBeReadNow(run, newest));
+  // To try costs questions to all that hold it, and loads the judges; but who has asked for the kind by name wants the error.
+  const isUnjudged = newest.gate?.outcome === 'unjudged' && gate !== undefined && (gate.isByName || mayBeReadNow(run.home, newest));
   if (!isUnjudged && (!isHeld(newest) || (gate?.by === newest.gate?.by && gate?.action === 'hold'))) return newest;
   const judgement = await (await import('./judgement.ts')).judgedAgain(run, newest);
   if (judgement === newest.gate) return newest;
   const { gate: _, ...rest } = newest;
   return judgement === undefined ? rest : { ...rest, gate: judgement };
-}
-
-/**
- * Whether what no peer gave bytes of may be read now: another peer holds it, or one is set up otherwise. To try costs questions to all that
- * hold it, and loads the judges. Who has asked for the kind by name wants the error.
- */
-function mayBeReadNow({ home: { index, peers } }: IngestRun, { gate, shards }: SnapshotRecord): boolean {
-  const lacked = shards.map((number) => index.shard(number)).find((shard) => shard?.cid === gate?.unread);
-  return lacked === undefined || lacked.peers.some((name) => peers.has(name) && peers.get(name)?.givesBytes !== false);
 }

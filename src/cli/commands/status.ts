@@ -1,7 +1,7 @@
 /** `shardctl status`: repositories with their heads, how the replicas stand by the word of the peers, and how full those are. */
 
 import { statSync } from 'node:fs';
-import { displayPath, displayText, shellWord } from '../../core/display.ts';
+import { displayPath, displayText } from '../../core/display.ts';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index/index.ts';
@@ -17,6 +17,7 @@ import { snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
 import { reading } from '../session/session.ts';
 import { tellOpenPlaces } from '../session/settings.ts';
+import { gateLines } from '../steps/gate-lines.ts';
 import { writeStatus } from '../steps/metrics-file.ts';
 import { peerStatuses, peerTable } from '../steps/peer-status.ts';
 import { metricsPath } from '../steps/run-log.ts';
@@ -76,7 +77,7 @@ export async function run(context: Context): Promise<number> {
     answer(context, [...heads, total, ...shards, ...shown, ...running], () => [
       ...runningLines(running, context.now()),
       ...(followed.length > 0 ? followed : repositoryTable(heads, columns)),
-      ...heldLines(heads, index),
+      ...gateLines(heads, session),
       '',
       ...(shards.length > 0 ? [...shardTable(shards, columns), ''] : []),
       ...riskLines(total),
@@ -246,16 +247,4 @@ function repositoryTable(repositories: readonly Repository[], columns: number | 
   );
   const roots = repositories.flatMap(({ name, head: snapshot }) => (snapshot === null ? [] : [[name, snapshot.tree]]));
   return [...table([head, ...rows], 'lllrrrrl', columns), '', ...table([['REPOSITORY', 'ROOT'], ...roots], 'll')];
-}
-
-/** What the gate holds back of newer snapshots than the heads, with the first reason. */
-function heldLines(repositories: readonly Repository[], index: Index): string[] {
-  return repositories.flatMap(({ name, newest }) => {
-    if (newest?.contradictions === undefined) return [];
-    const ref = `${name}@${newest.number}`;
-    const found = counted(newest.contradictions, 'contradiction');
-    const [first] = index.snapshot(name, newest.number)?.gate?.contradictions ?? [];
-    const why = first === undefined ? '' : ` (${first.path === '' ? '' : `${displayPath(first.path)}: `}${displayText(first.detail)})`;
-    return [`held back by the gate: ${ref}, with ${found}${why}; \`shardctl accept ${shellWord(ref)}\` makes it the head`];
-  });
 }
