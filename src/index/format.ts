@@ -5,6 +5,7 @@ import { syncDirectory } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { replicationSeen } from '../core/model.ts';
 import { doubtPath } from './files/doubts.ts';
+import { howToMake } from './tables/check.ts';
 import type { Tables } from './tables/tables.ts';
 
 /** The index's format as this version writes it. A newer one is refused; an older one can be read. */
@@ -86,8 +87,7 @@ export function opening<T>(dir: string, open: () => T): T {
   try {
     return open();
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT')
-      throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: 'run `shardctl add DIR` first' });
+    if (errnoOf(error) === 'ENOENT') throw new ShardctlError('NOT_FOUND', `there is no index at ${dir}`, { hint: howToMake(dir) });
     throw ioError(error, 'opening the index', dir);
   }
 }

@@ -253,8 +253,7 @@ export class Index {
     this.#openBlocks?.close();
     const tables = this.#openTables;
     if (tables === undefined) return;
-    // In a transaction, so that no other run commits between the reading of the tables and the writing of what they say. Without the
-    // cache the next run opens the tables, and is slower by that.
+    // In a transaction, so that no other run commits meanwhile. Without the cache the next run opens the tables, and is slower by that.
     if (this.#options.readOnly !== true && this.#heads === undefined)
       await tables.commit(() => writeHeadCache(this.#dir, tables.headCache(INDEX_FORMAT))).catch(() => {});
     await tables.root.close();
@@ -281,10 +280,8 @@ export class Index {
     return this.#openBlocks;
   }
 
-  /**
-   * Makes one transaction, durable when it resolves. The head cache is deleted within it, before anything changes, and written again by
-   * `close`: while a transaction writes, LMDB lets no other one do so, and so nobody writes a head cache of what was before.
-   */
+  // Makes one transaction, durable when it resolves. The head cache is deleted within it, before anything changes, and written again by
+  // `close`: while a transaction writes, LMDB lets no other one do so, and so nobody writes a head cache of what was before.
   async #change<T>(change: (tables: Tables) => T): Promise<T> {
     return await this.#add((tables) => {
       dropHeadCache(this.#dir);

@@ -94,7 +94,8 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     }
     const loss = lossOf(shard);
     if (loss !== undefined && !isProven) found(what, 'the index', loss);
-    if (unlisted !== undefined && unlisted > 0) found(what, 'the index', `${unlisted} of its blocks are not listed`);
+    if (unlisted !== undefined && unlisted > 0)
+      found(what, 'the index', `${unlisted} of its blocks are not listed: what is damaged is the index, and not they: \`shardctl repair\``);
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
   }

@@ -56,6 +56,27 @@ test('a block table that is gone: get and verify send to repair, which lists all
   program.succeeds('get', 'm', '-o', 'out');
 });
 
+test('check loses nothing over a damaged block table: whatever part it reads, it says what is damaged, and lists all again', {
+  skip: sample(),
+}, () => {
+  const breakings = {
+    damaged: () => writeFileSync(run, Buffer.concat([readFileSync(run).subarray(0, 3000), Buffer.alloc(2000, 'X')])),
+    gone: () => rmSync(blocks, { recursive: true }),
+  };
+  for (const [how, breakIt] of Object.entries(breakings)) {
+    const [good, name] = [readFileSync(run), run];
+    breakIt();
+    const { stdout, stderr } = program.succeeds('check', '-q', '--verify', 'none');
+    assert.match(stdout + stderr, /blocks are not listed: what is damaged is the index, and not they/, how);
+    assert.doesNotMatch(stdout + stderr, /^lost/m, how);
+    program.succeeds('verify', '--read-data');
+    assert.equal(program.succeeds('check', '-q').stderr, '', how);
+    rmSync(blocks, { recursive: true, force: true });
+    mkdirSync(blocks);
+    writeFileSync(name, good);
+  }
+});
+
 test('an index that lacks the record of a shard: verify says how it is made anew, and that is the way out', {
   skip: sample(),
 }, async () => {

@@ -75,9 +75,20 @@ export async function planning<T>(
   work: (session: Omit<Session, 'index'> & { readonly index: Index | undefined }) => Promise<T>,
 ): Promise<T> {
   const { home } = context;
-  if (existsSync(home.index)) return await reading(context, work);
+  const index = existsSync(home.index) ? await readIfMade(home.index) : undefined;
   const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
+  if (index !== undefined) return await withSession(context, config, index, work);
   return await withPeers(context, config, (peers) => work({ config, index: undefined, peers }));
+}
+
+/** Undefined where the run that was to make it has died: the next one makes it. */
+async function readIfMade(dir: string): Promise<Index | undefined> {
+  try {
+    return await Index.open(dir, { readOnly: true });
+  } catch (error) {
+    if (error instanceof ShardctlError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
 }
 
 /** Runs `work` with the lock, as the only writer of the home, which is made if there is none yet. */

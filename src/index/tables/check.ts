@@ -9,6 +9,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
+import { hasHeads } from '../../home/heads.ts';
 
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
@@ -63,6 +64,20 @@ export function damagedTables(path: string, dir: string, problem: string): Shard
   return new ShardctlError('DAMAGE', `the index is damaged: ${path} ${problem}`, {
     hint: `move ${dir} away, then run \`shardctl recover NAME\` for each name in ${join(dirname(dir), 'heads')}`,
   });
+}
+
+/** The run that makes the index, `add` or `recover`, has died, or is not that far. */
+export function notMade(dir: string): ShardctlError {
+  return new ShardctlError('NOT_FOUND', `there is no index yet at ${dir}: the run that makes it has died, or is not that far`, {
+    hint: howToMake(dir),
+  });
+}
+
+/** A home that has heads had an index. */
+export function howToMake(dir: string): string {
+  return hasHeads(join(dirname(dir), 'heads'))
+    ? 'run `shardctl recover --all`: it makes a new one, with every snapshot that its peers hold'
+    : 'run `shardctl add DIR` again';
 }
 
 class TablesFile {

@@ -1,4 +1,5 @@
 /** The small tables of the index. The only file that loads LMDB, which takes 40 ms: an update that finds nothing to do does without. */
+import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
@@ -6,7 +7,7 @@ import { behindCommit, errnoOf, ioError, ShardctlError } from '../../core/errors
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../../core/model.ts';
 import { tagsWithout } from '../../snapshot/tag.ts';
 import { assertMappable } from '../files/mapping.ts';
-import { assertSound, damagedTables } from './check.ts';
+import { assertSound, damagedTables, notMade } from './check.ts';
 import { checkedJson } from './checked-json.ts';
 import type { HeadCache } from './head-cache.ts';
 import { Strays } from './strays.ts';
@@ -41,6 +42,8 @@ export class Tables {
     const path = join(dir, 'tables');
     const file = join(path, 'data.mdb');
     assertSound(file, dir);
+    // LMDB opens an empty file, which it has not written to yet, to read from it, and dies of that.
+    if (readOnly && statSync(file, { throwIfNoEntry: false })?.size === 0) throw notMade(dir);
     assertMappable(path, readOnly);
     const { open } = lmdb();
     // Without `overlappingSync` the promise of a transaction resolves when it is on disk, which all callers rely on.
@@ -52,11 +55,15 @@ export class Tables {
     this.meta = this.root.openDB({ name: 'meta', encoding: 'json' });
     this.shards = this.root.openDB({ name: 'shards', ...checked });
     this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', ...checked }));
-    if (readOnly && !this.#isMade()) {
+    const isMade = this.#isMade();
+    // The format is written before any record: without it, tables that have records are no new ones.
+    if (!isMade && this.#hasRecords()) {
       void this.root.close();
-      throw new ShardctlError('NOT_FOUND', `there is no index yet at ${dir}: the run that makes it has died, or is not that far`, {
-        hint: 'run `shardctl add DIR` again',
-      });
+      throw damagedTables(file, dir, 'does not say its format any more, and has records');
+    }
+    if (readOnly && !isMade) {
+      void this.root.close();
+      throw notMade(dir);
     }
     const misplaced = this.#misplacedSnapshot();
     if (misplaced === undefined) return;
@@ -68,6 +75,12 @@ export class Tables {
   #isMade(): boolean {
     const meta: Database<number, string> | undefined = this.meta;
     return meta?.get('format') !== undefined;
+  }
+
+  #hasRecords(): boolean {
+    return ([this.repositories, this.snapshots, this.shards] as (Pick<Database, 'getKeys'> | undefined)[]).some((table) => {
+      return [...(table?.getKeys({ limit: 1 }) ?? [])].length > 0;
+    });
   }
 
   /** A snapshot that is not under its repository's name, because a bit of its key has flipped: `prune` would take its shards for unused. */

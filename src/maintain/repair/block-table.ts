@@ -22,21 +22,35 @@ export function relist({ index, dryRun, emit }: RepairRun, { number }: ShardReco
     if (!index.lists(number, digests, at)) missing.push(digests.subarray(at, at + DIGEST_BYTES));
   }
   if (missing.length === 0) return 0;
-  emit({ type: 'damage', what, where: 'the index', detail: `${missing.length} of its blocks are not listed` });
+  emit({
+    type: 'damage',
+    what,
+    where: 'the index',
+    detail: `${missing.length} of its blocks are not listed: what is damaged is the index, and not they`,
+  });
   if (!dryRun) index.relist(number, Buffer.concat(missing));
   return missing.length;
 }
 
-/** Shards that an interrupted run placed: the next run does not read files whose blocks are in them, so the table must list these blocks. */
-export async function relistUncommitted(run: RepairRun, committed: ReadonlySet<number>): Promise<number> {
+/**
+ * Lists the blocks of shards again that the run does not look at otherwise, by their manifests alone. Always those that an interrupted run
+ * placed: the next run does not read files whose blocks are in them, so the table must list these blocks.
+ * @param isMeant which others are meant
+ */
+export async function relistOthers(
+  run: RepairRun,
+  committed: ReadonlySet<number>,
+  isMeant: (shard: ShardRecord) => boolean,
+): Promise<number> {
   let relisted = 0;
   for (const shard of [...run.index.shards()]) {
-    if (shard.state !== 'placed' || committed.has(shard.number)) continue;
+    const isCommitted = committed.has(shard.number);
+    if (isCommitted ? !isMeant(shard) : shard.state !== 'placed') continue;
     run.signal.throwIfAborted();
     try {
       relisted += relist(run, shard, `shard ${shard.number} ${shard.cid}`, await contentsOn(shard, run.peers));
     } catch (error) {
-      // No snapshot names the shard yet: if it cannot be read, the next run reads those files and stores them again.
+      // One that no snapshot names yet, and that cannot be read, is for the next run, which stores those files again; any other is told when its part has its turn.
       if (!(error instanceof ShardctlError) || isShortage(error)) throw error;
     }
   }

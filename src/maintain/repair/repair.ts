@@ -9,7 +9,7 @@ import { pinHeads } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { markHoldings } from '../mark-holdings.ts';
 import { refreshHeads } from '../prune/refresh-heads.ts';
-import { mendBlockTable, relist, relistUncommitted } from './block-table.ts';
+import { mendBlockTable, relist, relistOthers } from './block-table.ts';
 import { type LossFound, noteLosses, withoutLoss } from './losses.ts';
 import { canRemakeCatalogue, remakeCatalogue } from './remake-catalogue.ts';
 import { type RepairRun, reads, tellSilence } from './repair-run.ts';
@@ -67,7 +67,7 @@ export async function repair(run: RepairRun): Promise<Repaired> {
   const unrecorded: Unrecorded = isQuick ? NONE_UNRECORDED : await countUnrecorded(run, silent);
   const mender = new ReplicaMender(run, silent);
   try {
-    const repaired = await repairWith(run, mender, unrecorded);
+    const repaired = await repairWith(run, mender, unrecorded, runs > 0);
     return { ...repaired, identities, runs, found: unrecorded.found, readBytes: mender.readBytes };
   } finally {
     await mender.close();
@@ -78,6 +78,7 @@ async function repairWith(
   run: RepairRun,
   mender: ReplicaMender,
   unrecorded: Unrecorded,
+  isTableDamaged: boolean,
 ): Promise<Omit<Repaired, 'identities' | 'runs' | 'found' | 'readBytes'>> {
   const { index, dryRun, emit, signal, part } = run;
   const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
@@ -142,7 +143,10 @@ async function repairWith(
       await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);
     emit({ type: 'progress', label: 'repair', done: ++counts.shards, total, bytes: 0 });
   }
-  if (part?.isQuick !== true) counts.relisted += await relistUncommitted(run, needed);
+  // Where the block table is damaged, trees lack blocks that are in shards which this part does not look at: these are not lost.
+  const isSuspect = isTableDamaged || open.length > 0;
+  const looked = new Set(numbers);
+  if (part?.isQuick !== true) counts.relisted += await relistOthers(run, needed, ({ number }) => isSuspect && !looked.has(number));
   if (!dryRun) await noteLosses(run, losses);
   // A dry run has not listed blocks again as a real run would, so blocks that only the table lacks are not reported as missing.
   const closed =
