@@ -3,7 +3,7 @@
  * `fuse-calls.ts` and `inotify-calls.ts`; where koffi cannot be loaded, callers do without.
  */
 
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, endianness, platform } from 'node:os';
 
@@ -16,6 +16,11 @@ export interface Libc {
   syncFilesystem?: (fd: number) => number;
   /** Two entries of one file system take each other's place in one step. Linux only. Returns an errno, 0 when it worked. */
   exchange?: (one: Uint8Array, other: Uint8Array) => number;
+  /**
+   * Makes a file that is not there yet, in an open directory. Linux only.
+   * @param name in bytes, one char each @returns a descriptor for writing; -1 where that cannot be done so: `openSync` says why
+   */
+  makeFile?: (directory: number, name: string, mode: number) => number;
 }
 
 const NS_PER_SECOND = 1_000_000_000n;
@@ -59,7 +64,26 @@ async function bind(): Promise<Libc> {
   if (platform() !== 'linux') return libc;
   const syncfs = library.func('int syncfs(int fd)');
   const exchange = exchangeCall(library, () => koffi.errno());
-  return { ...libc, syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()), ...(exchange === undefined ? {} : { exchange }) };
+  return {
+    ...libc,
+    syncFilesystem: (fd) => (syncfs(fd) === 0 ? 0 : koffi.errno()),
+    ...(exchange === undefined ? {} : { exchange }),
+    ...(hasUsualNumbers() ? { makeFile: makeFileCall(library) } : {}),
+  };
+}
+
+const MOST_NAME_BYTES = 255;
+const O_CLOEXEC = 0o2000000;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | O_CLOEXEC;
+
+function makeFileCall(library: { func(definition: string): (...values: unknown[]) => number }): NonNullable<Libc['makeFile']> {
+  const openat = library.func('int openat(int directory, const uint8_t *name, int flags, uint mode)');
+  const terminated = Buffer.alloc(MOST_NAME_BYTES + 1);
+  return (directory, name, mode) => {
+    if (name.length > MOST_NAME_BYTES || name.includes('\0')) return -1;
+    terminated[terminated.write(name, 'latin1')] = 0;
+    return openat(directory, terminated, NEW_FILE, mode);
+  };
 }
 
 const RENAME_EXCHANGE = 2;
@@ -98,7 +122,6 @@ const STATX_BASIC = 0x7ff;
 const OPENAT2 = 437;
 /** RESOLVE_NO_SYMLINKS and RESOLVE_BENEATH, see openat2(2). */
 const BENEATH = 0x04n | 0x08n;
-const O_CLOEXEC = 0o2000000;
 
 /** Undefined where koffi or the calls are missing: not Linux, an old glibc or kernel, or a sandbox that forbids them. `openBeneath` alone may fail there. */
 export function linuxCalls(): LinuxCalls | undefined {

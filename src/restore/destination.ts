@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { displayPath } from '../core/display.ts';
 import { errnoOf, ShardctlError } from '../core/errors.ts';
+import type { Libc } from '../core/libc.ts';
 import type { ByteString, Metadata } from '../core/model.ts';
 import { fsPath, partsOf } from '../core/path-bytes.ts';
 import { openUp, withDirectory } from './directory-access.ts';
@@ -29,7 +30,6 @@ import { SparseFile, writeSparse } from './sparse-file.ts';
 
 /** For a file that this run has made. Others may have put something else in its place since: a symlink is refused, and a FIFO does not block. */
 const WRITE_MADE = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Until its mode is set, a file or directory can be opened by its owner alone; a small file is made with its own at once. */
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
@@ -95,15 +95,17 @@ export class Destination {
   readonly into = new RestoredInto();
   readonly metadata: EntryMetadata;
   readonly #modesAtOpen = new ModesAtOpen();
+  readonly #libc: Libc | undefined;
 
   constructor(options: DestinationOptions) {
     this.#overwrite = options.overwrite;
+    this.#libc = options.libc;
     this.metadata = new EntryMetadata(options);
   }
 
   createFile(path: ByteString, metadata: Metadata): OpenFile {
     const mode = metadata.mode === undefined ? 0o666 : PRIVATE_FILE;
-    return this.#making(path, (at, file) => ({ ...file, content: new SparseFile(openSync(fsPath(at), NEW_FILE, mode)), isOpen: true }));
+    return this.#making(path, (at, file) => ({ ...file, content: new SparseFile(this.#open(at, mode)), isOpen: true }));
   }
 
   /** A small file in one go. What it leaves when it fails is deleted. */
@@ -111,7 +113,7 @@ export class Destination {
     const { mode = 0o666 } = metadata;
     const isOrdinary = mode <= ORDINARY_BITS;
     this.#making(path, (at, file) => {
-      const fd = openSync(fsPath(at), NEW_FILE, isOrdinary ? mode : PRIVATE_FILE);
+      const fd = this.#open(at, isOrdinary ? mode : PRIVATE_FILE);
       orNothing(at, () => {
         try {
           if (writeSparse(fd, bytes, 0) < bytes.length) ftruncateSync(fd, bytes.length);
@@ -128,7 +130,7 @@ export class Destination {
   makeFile(path: ByteString, size: number, metadata: Metadata): MadeFile {
     const mode = metadata.mode === undefined ? 0o666 : PRIVATE_FILE;
     return this.#making(path, (at, file) => {
-      const fd = openSync(fsPath(at), NEW_FILE, mode);
+      const fd = this.#open(at, mode);
       try {
         orNothing(at, () => ftruncateSync(fd, size));
         const { dev, ino } = fstatSync(fd);
@@ -137,6 +139,10 @@ export class Destination {
         closeSync(fd);
       }
     });
+  }
+
+  #open(at: ByteString, mode: number): number {
+    return this.into.makeFile(at, mode, this.#libc);
   }
 
   /** For writing to its places. @throws Error with an errno, ShardctlError `USAGE` when another file is in its place, which may have a name elsewhere, too */

@@ -1,7 +1,7 @@
 /**
  * Directories below one that is open, each of which is opened from there on, without following a symlink, and held open while it is worked in.
  * So whoever else may write there cannot lead a change elsewhere by putting a symlink in the place of a directory. Entries are reached as
- * `/proc/self/fd/N/name`, because Node has no openat(2).
+ * `/proc/self/fd/N/name`, because Node has no openat(2); new files by our own call of it (`restored-into.ts`).
  */
 import { closeSync, constants, existsSync, lstatSync, openSync } from 'node:fs';
 import type { ByteString } from '../core/model.ts';
@@ -54,7 +54,7 @@ export class HeldDirectories {
   /** By paths from the top; the one that was used last is the last. */
   readonly #open = new Map<ByteString, number>();
   /** The directory of the last entry: mostly that of the next one, too. */
-  #last = { directory: '', inside: '' };
+  #last = { directory: '', inside: '', fd: -1 };
 
   /** @param top descriptor of the open directory, which the caller closes @param most how many are held at a time, two at least */
   constructor(top: number, most: number) {
@@ -65,8 +65,16 @@ export class HeldDirectories {
   /** Where an entry can be made, renamed, deleted and opened. @param path from the top, which the empty path is @throws Error with an errno when its directory is none, or a symlink */
   at(path: ByteString): ByteString {
     const { above, name } = partsOf(path);
-    if (this.#last.inside === '' || this.#last.directory !== above) this.#last = { directory: above, inside: `${this.itself(above)}/` };
+    if (this.#last.inside === '' || this.#last.directory !== above) {
+      const fd = this.#handleOf(above);
+      this.#last = { directory: above, inside: `${handlePath(fd)}/`, fd };
+    }
     return this.#last.inside + (path === '' ? '.' : name);
+  }
+
+  /** The descriptor of the directory of the entry that `at` was asked for last. */
+  get lastDirectory(): number {
+    return this.#last.fd;
   }
 
   /** Where the mode of a directory can be set, whatever its mode is. Throws as `at`. */
@@ -78,7 +86,7 @@ export class HeldDirectories {
   clear(): void {
     for (const fd of this.#open.values()) closeSync(fd);
     this.#open.clear();
-    this.#last = { directory: '', inside: '' };
+    this.#last = { directory: '', inside: '', fd: -1 };
   }
 
   /** From the nearest one above it that is open. */

@@ -105,8 +105,7 @@ export class ShardReads {
     let breaks = 0;
     try {
       for (let first = next(0); first < count && !taker.isStopped; ) {
-        let end = first + 1;
-        while (end < count && (offsets[end] as number) - endOf(end - 1) <= GAP_BYTES[stream.form]) end++;
+        const end = stretchEnd(offsets, job.lengths, first, GAP_BYTES[stream.form]);
         const cursor = new RunCursor(job, { first, end, offsets }, this.#buffers, isWanted, take);
         try {
           if (stream.form === 'car') await readFile(fd, cursor, endOf(end - 1), taker);
@@ -151,6 +150,13 @@ export class ShardReads {
     this.#requests?.close();
     this.#gateways?.close();
   }
+}
+
+/** Of the blocks from `first` on, those up to the first gap that is too wide to be read over. A function of its own: see `shardJob`. */
+function stretchEnd(offsets: Float64Array, lengths: Uint32Array, first: number, mostGap: number): number {
+  let end = first + 1;
+  while (end < lengths.length && (offsets[end] as number) - (offsets[end - 1] as number) - (lengths[end - 1] as number) <= mostGap) end++;
+  return end;
 }
 
 /** Gives others their turns, as the main thread may be the one that reads: it has to hear the other threads and signals. */

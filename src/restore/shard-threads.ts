@@ -168,7 +168,12 @@ export class ShardThreads {
   }
 
   #start(): Thread {
-    const worker = new Worker(new URL('./stream-worker.js', import.meta.url), { workerData: this.#settings, resourceLimits: YOUNG });
+    const worker = new Worker(new URL('./stream-worker.js', import.meta.url), {
+      workerData: this.#settings,
+      resourceLimits: YOUNG,
+      // Node would warn of each file that was opened by a system call of ours, and that it closes.
+      trackUnmanagedFds: false,
+    });
     const thread: Thread = { worker, tasks: new Map() };
     worker.on('message', (message: WorkerMessage) => {
       const task = thread.tasks.get(message.job);

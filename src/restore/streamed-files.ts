@@ -169,13 +169,7 @@ export class StreamedFiles {
   /** One job a shard, in the order in which the shards are first needed. */
   async #write(portion: Portion, isLittle: boolean): Promise<void> {
     const { wanted, shared } = portion;
-    const byShard = new Map<number, number[]>();
-    for (const [use, shard] of wanted.useShard.entries()) {
-      const uses = byShard.get(shard);
-      if (uses === undefined) byShard.set(shard, [use]);
-      else uses.push(use);
-    }
-    const jobs = [...byShard].map(
+    const jobs = [...usesByShard(wanted)].map(
       ([shard, uses]): MakeJob =>
         async (id) => {
           const streams = this.#failure === undefined ? await this.#tables.streams(shard) : [];
@@ -274,6 +268,17 @@ export class StreamedFiles {
 /** Of an entry, without the entry: what holds it lets go of its block. */
 export function metadataOf({ mode, mtimeNs }: Pick<TreeEntry, 'mode' | 'mtimeNs'>): Metadata {
   return { ...(mode === undefined ? {} : { mode }), ...(mtimeNs === undefined ? {} : { mtimeNs }) };
+}
+
+function usesByShard({ useShard }: WantedFiles): Map<number, number[]> {
+  const byShard = new Map<number, number[]>();
+  for (let use = 0; use < useShard.length; use++) {
+    const shard = useShard[use] as number;
+    const uses = byShard.get(shard);
+    if (uses === undefined) byShard.set(shard, [use]);
+    else uses.push(use);
+  }
+  return byShard;
 }
 
 function sharedState(wanted: WantedFiles, stop: Int32Array): SharedState {

@@ -14,7 +14,7 @@ import { blockText, cidText, sha256 } from '../dag/cid.ts';
 import { encodeFileNode, type FileChild } from '../dag/file-node.ts';
 import { decodeNode } from '../dag/node-reader.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, sectionHeaderBytes } from './car.ts';
-import { plainLeaves } from './plain-leaves.ts';
+import { type PlainLeaves, plainLeaves } from './plain-leaves.ts';
 
 /**
  * Links of a node. For each leaf that Kubo sends of a file it copies all links of the node above: with 1024 of them, as shards had at
@@ -178,6 +178,9 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
     if (!blocks.add(digests, at, lengths.push(size) - 1))
       throw bad(`lists block ${blockText(digests.subarray(at, at + DIGEST_BYTES))} twice`);
   };
+  const addBlocks = (node: Uint8Array, plain: PlainLeaves, bad: (why: string) => ShardctlError) => {
+    for (let i = 0; i < plain.lengths.length; i++) addBlock(node, plain.digestsAt[i] as number, plain.lengths[i] as number, bad);
+  };
   const readNode = async (digest: Uint8Array, depth: number): Promise<{ fileBytes: number; height: number }> => {
     const bad = (why: string) => new ShardctlError('DAMAGE', `manifest node ${cidText({ codec: DAG_PB, digest }, 1)} ${why}`);
     const bytes = await load(digest);
@@ -185,7 +188,7 @@ export async function readManifest(root: BlockId, load: LoadNode): Promise<Manif
     if (!nodes.add(digest, 0, bytes.length)) throw bad('is linked twice');
     const plain = plainLeaves(bytes);
     if (plain !== undefined) {
-      for (let i = 0; i < plain.lengths.length; i++) addBlock(bytes, plain.digestsAt[i] as number, plain.lengths[i] as number, bad);
+      addBlocks(bytes, plain, bad);
       return { fileBytes: plain.bytes, height: 1 };
     }
     const node = decodeNode(bytes);
