@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { displayJson, displayLine, displayPath, displayText, displayUrl, shellWord } from './display.ts';
+import { displayJson, displayLine, displayPath, displayText, displayUrl, listed, shellWord } from './display.ts';
 
 /** What a terminal obeys: control characters of both kinds, changes of direction, breaks of lines. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
@@ -67,4 +67,9 @@ test('a URL is shown without user and password', () => {
     ['http://attic/a@b', 'http://attic/a@b'],
   ] as const)
     assert.equal(displayUrl(url), shown);
+});
+
+test('a long list is named in part', () => {
+  assert.equal(listed(['a', 'b', 'c', 'd']), 'a, b, c, d');
+  assert.equal(listed(['a', 'b', 'c', 'd', 'e'], '; '), 'a; b; c and 2 more');
 });

@@ -59,3 +59,13 @@ export function shellWord(word: string): string {
 export function displayUrl(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1');
 }
+
+/** So many of a list are named in a sentence. */
+const MOST_NAMED = 3;
+
+/** `a, b, c and 6 more`: a list of any length as a part of a sentence. */
+export function listed(all: readonly string[], separator = ', '): string {
+  const more = all.length - MOST_NAMED;
+  // "and 1 more" is as long as its name.
+  return more <= 1 ? all.join(separator) : `${all.slice(0, MOST_NAMED).join(separator)} and ${more} more`;
+}

@@ -1,7 +1,7 @@
 /**
  * Which shards may be counted on: those that some peer lists which answers now. What no peer lists is not there, whatever the index says.
  */
-import { shellWord } from '../core/display.ts';
+import { listed, shellWord } from '../core/display.ts';
 import { ShardctlError } from '../core/errors.ts';
 import type { PlacedShard } from '../core/model.ts';
 import { endsWithin } from '../core/waiting.ts';
@@ -80,10 +80,10 @@ export class UsableShards {
     const [first] = silent;
     if (first === undefined) return missing;
     const reasons = silent.flatMap((name) => this.#reasons.get(name) ?? []);
-    const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
+    const why = reasons.length === 0 ? '' : `: ${listed(reasons, '; ')}`;
     throw new ShardctlError(
       'TOO_FEW_PEERS',
-      `${missing.length} shards of the last snapshot are only on ${silent.join(', ')}, which cannot be reached${why}`,
+      `${missing.length === 1 ? 'a shard of the last snapshot is' : `${missing.length} shards of the last snapshot are`} only on ${listed(silent)}, which cannot be reached${why}`,
       {
         hint: `mount or repair it, then run the same command again; if it is gone for good, \`shardctl peers rm ${shellWord(first)} --force\`: the shards that it had are then stored again elsewhere`,
       },

@@ -2,6 +2,7 @@
  * For cron: nothing unless something is wrong, so that a mail means that there is something to do. One cause has one line, however
  * many repositories and shards it hits: what may have a cause in common is kept until the end.
  */
+import { listed } from '../../core/display.ts';
 import type { EntryProblem, Event } from '../../core/events.ts';
 import { formatCount } from '../../home/sizes.ts';
 import { News } from './news.ts';
@@ -9,17 +10,16 @@ import type { Output } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { counted, errorLine, PROBLEMS, problemLine } from './text.ts';
 
-/** So many repositories or shards are named in a line that stands for more. */
-const MOST_NAMED = 3;
-
 /** So many entries with one problem are in a mail: there may be a million files that may not be read. */
 const MOST_ENTRIES = 20;
 
 /** Events that are the same but for what they happened to. */
 interface Group {
   readonly first: Event;
-  /** Repositories, shards, or whole messages of one cause. */
+  /** Repositories, shards, peers, or whole messages of one cause. */
   readonly subjects: Set<string>;
+  /** Of warnings: what they are for, which differs where they say the same of several peers. */
+  readonly causes: Set<string>;
 }
 
 export function quietReporter(output: Output): Reporter {
@@ -40,10 +40,11 @@ export function quietReporter(output: Output): Reporter {
         if (line !== undefined && count <= MOST_ENTRIES) output.note(line);
         return;
       }
-      const { first, subjects } = groups.get(key) ?? { first: event, subjects: new Set<string>() };
+      const { first, subjects, causes } = groups.get(key) ?? { first: event, subjects: new Set<string>(), causes: new Set<string>() };
+      if (event.type === 'warning') causes.add(event.cause ?? event.message);
       // The longest of the warnings with one cause stands for all.
       const isMore = event.type === 'warning' && first.type === 'warning' && event.message.length > first.message.length;
-      groups.set(key, { first: isMore ? event : first, subjects: subjects.add(subject) });
+      groups.set(key, { first: isMore ? event : first, subjects: subjects.add(subject), causes });
     },
     finish({ error }) {
       for (const [problem, count] of entries)
@@ -52,10 +53,10 @@ export function quietReporter(output: Output): Reporter {
       const all = [...groups.values()];
       const findings = all.filter(({ first }) => first.type !== 'warning').map(lineOf);
       // What an error or a finding says is not said before as a warning.
-      const isSaid = ({ first }: Group) =>
+      const isSaid = ({ first, causes }: Group) =>
         first.type === 'warning' &&
-        ([...findings, ...last].some((line) => first.cause !== undefined && line.includes(first.cause)) ||
-          all.some(({ first: other }) => isFinding(other) && first.message.includes(other.detail)));
+        ([...findings, ...last].some((line) => first.cause !== undefined && [...causes].some((cause) => line.includes(cause))) ||
+          all.some(({ first: other }) => isFinding(other) && ofAnyPeer(first.message).includes(ofAnyPeer(other.detail))));
       const warnings = all.filter((group) => group.first.type === 'warning' && !isSaid(group)).map(lineOf);
       for (const line of [...warnings, ...findings, ...last]) output.note(line);
     },
@@ -66,11 +67,13 @@ export function quietReporter(output: Output): Reporter {
 function causeOf(event: Event): [key: string, subject: string] | undefined {
   switch (event.type) {
     case 'warning':
-      return [`warning ${event.cause ?? event.message}`, event.message];
+      return [`warning ${ofAnyPeer(event.cause ?? event.message)}`, event.message];
     case 'damage':
       return [`damage ${event.where}: ${ofAny(event.detail)}`, event.what];
     case 'no-answer':
-      return [`no-answer ${event.peer}: ${event.detail}`, event.peer];
+      return [`no-answer ${ofAnyPeer(event.detail)}`, event.peer];
+    case 'back':
+      return [`back ${event.since}`, event.peer];
     case 'mended':
       return [`mended ${event.where}`, event.what];
     case 'failed':
@@ -84,6 +87,17 @@ function isFinding(event: Event): event is Extract<Event, { type: 'damage' | 'no
   return event.type === 'damage' || event.type === 'no-answer';
 }
 
+/** The peer that a message is about. */
+function peerIn(text: string): string | undefined {
+  return /\bpeer "?([\w.-]*\w)/.exec(text)?.[1];
+}
+
+/** The message without the name of the peer, in which those of several disks that are away differ. */
+function ofAnyPeer(text: string): string {
+  const name = peerIn(text)?.replaceAll(/[.-]/g, '\\$&');
+  return name === undefined ? text : text.replaceAll(new RegExp(`(?<![\\w.-])${name}(?![\\w-])`, 'g'), '#');
+}
+
 /** Repositories lack different numbers of shards or bytes for one reason: the message without these. A number in a name or a path stays. */
 function sameFor(code: string, message: string): string {
   return code === 'TOO_FEW_PEERS' || code === 'NO_SPACE' ? message.replaceAll(/(?<![\w/.@-])\d[\d,]*(\.\d+)?(?![\w/.@-])/g, '#') : message;
@@ -94,15 +108,31 @@ function ofAny(detail: string): string {
   return detail.replaceAll(/ ?\(\/[^)]*\)/g, '').replaceAll(/ baf[a-z2-7]{50,}/g, '');
 }
 
-function lineOf({ first, subjects }: Group): string {
-  const more = subjects.size - 1;
-  if (first.type === 'warning') {
-    const line = problemLine(first) as string;
-    return more === 0 ? line : `${line} (and ${counted(more, 'warning')} of the same reason)`;
-  }
+function lineOf({ first, subjects, causes }: Group): string {
   const all = [...subjects];
-  const named = more < MOST_NAMED ? all.join(', ') : `${all.slice(0, MOST_NAMED).join(', ')} and ${all.length - MOST_NAMED} more`;
-  if (first.type === 'failed') return problemLine({ ...first, repository: named }) as string;
-  const detail = first.type === 'damage' && more > 0 ? { detail: ofAny(first.detail) } : {};
-  return problemLine({ ...first, ...detail, what: named } as Event) as string;
+  const line = problemLine(first) as string;
+  if (all.length === 1) return line;
+  switch (first.type) {
+    case 'warning':
+      return causes.size > 1
+        ? `${line} (and the same of ${listed(othersThan(first.cause ?? first.message, causes))})`
+        : `${line} (and ${counted(all.length - 1, 'warning')} of the same reason)`;
+    case 'failed':
+      return problemLine({ ...first, repository: listed(all) }) as string;
+    case 'no-answer':
+      return `no answer: peers ${listed(all)}, of the first: ${first.detail}`;
+    case 'back':
+      return `peers ${listed(all)} answer again, after ${first.since}`;
+    default:
+      return problemLine({
+        ...first,
+        ...(first.type === 'damage' ? { detail: ofAny(first.detail) } : {}),
+        what: listed(all),
+      } as Event) as string;
+  }
+}
+
+function othersThan(cause: string, causes: ReadonlySet<string>): string[] {
+  const peers = new Set([...causes].flatMap((it) => (it === cause ? [] : (peerIn(it) ?? it))));
+  return [...peers];
 }

@@ -174,6 +174,38 @@ test('quiet: one cause has one line, however many repositories and shards it hit
   ]);
 });
 
+test('quiet: what is said of many peers alike is one line, which names a few', () => {
+  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+  const names = ['disk1', 'disk10', 'disk2', 'disk3', 'disk4', 'disk5'];
+  const gone = (name: string) => `peer "${name}" is not there: /mnt/${name}/peer.json does not exist`;
+  feed(...names.map((peer): Event => ({ type: 'warning', message: `peer ${peer} has not answered since noon`, hint: 'bring it back' })));
+  feed(...names.map((peer): Event => ({ type: 'no-answer', peer, shards: peer.length, detail: gone(peer) })));
+  feed({ type: 'no-answer', peer: 'attic', detail: 'peer "attic" is not there: refused' });
+  feed(...names.map((peer): Event => ({ type: 'back', peer, since: 'noon' })));
+  feed({ type: 'damage', what: 's1', where: names.join(', '), detail: 'has too few replicas' });
+  feed({ type: 'warning', message: `a block of s1 cannot be read: ${gone('disk2')}` });
+  reporter.finish({ code: 44 });
+  assert.deepEqual(stderr.lines, [
+    'warning: peer disk10 has not answered since noon; bring it back (and the same of disk1, disk2, disk3 and 2 more)',
+    `no answer: peers disk1, disk10, disk2 and 3 more, of the first: ${gone('disk1')}`,
+    'no answer: peer attic: peer "attic" is not there: refused',
+    'peers disk1, disk10, disk2 and 3 more answer again, after noon',
+    'damage: s1 on disk1, disk10, disk2 and 3 more: has too few replicas',
+  ]);
+});
+
+test('quiet: warnings of many peers are not told where an error names the first of them', () => {
+  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+  const gone = (name: string) => `peer "${name}" is not there`;
+  feed(
+    ...['d1', 'd2', 'd3'].map(
+      (peer): Event => ({ type: 'warning', message: `the long way without ${peer}: ${gone(peer)}`, cause: gone(peer) }),
+    ),
+  );
+  reporter.finish({ code: 42, error: { code: 'TOO_FEW_PEERS', message: `2 replicas are asked for; ${gone('d2')}` } });
+  assert.deepEqual(stderr.lines, [`shardctl: 2 replicas are asked for; ${gone('d2')}`]);
+});
+
 test('plain: of thousands that were mended on a peer ten are named, and how many more at the end; all of them with -v', () => {
   const mended = (at: number): Event => ({ type: 'mended', what: `shard ${at}`, where: at < 3 ? 'd1' : 'd4' });
   const events = Array.from({ length: 2003 }, (_, at) => mended(at));

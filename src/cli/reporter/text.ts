@@ -1,6 +1,6 @@
 /** Events as sentences, the same for every reporter that speaks to people. */
 
-import { shellWord } from '../../core/display.ts';
+import { listed, shellWord } from '../../core/display.ts';
 import type { Change, Event, Plan, Problems, Summary } from '../../core/events.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import { folded, MOST_LINES } from './folded.ts';
@@ -26,7 +26,8 @@ export function problemLine(event: Event): string | undefined {
     case 'unread':
       return `not read: ${event.path}: ${event.detail}`;
     case 'damage':
-      return `damage: ${event.what} on ${event.where}: ${event.detail}`;
+      // A replica that is missing is so on each of the peers that could have it.
+      return `damage: ${event.what} on ${listed(event.where.split(', '))}: ${event.detail}`;
     case 'no-answer':
       return `no answer: peer ${event.peer}${event.shards === undefined ? '' : `, ${counted(event.shards, 'shard')}`}: ${event.detail}`;
     case 'back':

@@ -3,6 +3,7 @@
  * choose it (`allocate`), or says which it is (`promise`), and says afterwards whether the shard `arrived` there or not (`release`).
  */
 import { createHash } from 'node:crypto';
+import { listed } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas, type Metric, mostReplicas, type Replication } from '../../core/model.ts';
 import { type AllocationRequest, allocate, largestShard, shortage } from './allocate.ts';
@@ -249,7 +250,14 @@ function tooFew({ peers }: LedgerOptions, { least, answering, drained, unanswere
   const reasons = [
     `${answering} of ${peers.size} peer${peers.size === 1 ? '' : 's'} can be used`,
     ...(drained > 0 ? [`${drained} drained`] : []),
-    ...unanswered.map(({ error }) => error.message),
+    ...(unanswered.length > 0
+      ? [
+          listed(
+            unanswered.map(({ error }) => error.message),
+            '; ',
+          ),
+        ]
+      : []),
   ];
   return new ShardctlError('TOO_FEW_PEERS', `${least} replicas are asked for, but ${reasons.join('; ')}`, {
     hint: 'add peers with `shardctl peers add`, mount or repair the missing ones, or lower --replication',
