@@ -148,8 +148,15 @@ export function judgedTree(
   };
 }
 
+/** Of contents that several trees share. */
+const hashes = new WeakMap<Buffer, Buffer>();
+
 function hashOf(bytes: Buffer): Buffer {
-  return createHash('sha256').update(bytes).digest();
+  const known = hashes.get(bytes);
+  if (known !== undefined) return known;
+  const hash = createHash('sha256').update(bytes).digest();
+  hashes.set(bytes, hash);
+  return hash;
 }
 
 function hexOf(bytes: Buffer): string {

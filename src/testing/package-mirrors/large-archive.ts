@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { gzipSync } from 'node:zlib';
 import { digestOf, put } from './files.ts';
 
@@ -40,14 +39,12 @@ export function publishLarge(dir: string, version: number, sign: (text: string) 
   put(join(dir, 'dists', SUITE, 'InRelease'), sign(`${head}SHA256:\n${lines.join('')}`));
 }
 
-/** @param after as many names as rsync tells; then all three processes of it end at once */
+/**
+ * @param after as many names as rsync tells; then all processes of it end at once. A shell counts them and not this process, which may be
+ * busy when it is time
+ */
 export async function syncStopped(from: string, to: string, after: number): Promise<void> {
-  const child = spawn('rsync', ['-a', '--delete', '--out-format=%n', `${from}/`, `${to}/`], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    detached: true,
-  });
-  const ended = once(child, 'close');
-  let told = 0;
-  for await (const _ of createInterface(child.stdout)) if (++told === after) process.kill(-(child.pid as number), 'SIGKILL');
-  await ended;
+  const script = 'rsync -a --delete --out-format=%n "$1/" "$2/" | { head -n "$3" >/dev/null; kill -KILL 0; }';
+  const child = spawn('sh', ['-c', script, 'sh', from, to, `${after}`], { stdio: 'ignore', detached: true });
+  await once(child, 'close');
 }
