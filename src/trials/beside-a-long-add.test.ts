@@ -44,7 +44,11 @@ function write(path: string, bytes: Buffer | string): void {
 
 /** Begins the `add`, and waits until it works. */
 async function addBig(): Promise<void> {
-  adding = program.start('add', 'big', '--json', '--shard-size', '256K', '--bwlimit', '40K');
+  await goesOn('add', 'big');
+}
+
+async function goesOn(...argv: string[]): Promise<void> {
+  adding = program.start(...argv, '--json', '--shard-size', '256K', '--bwlimit', '40K');
   for await (const line of createInterface({ input: adding.stdout as NodeJS.ReadableStream })) if (line.includes('"placed"')) break;
 }
 
@@ -69,6 +73,16 @@ test('accept, forget, import-car and config of one repository go on beside it, a
   program.succeeds('verify', '--read-data');
   for (const name of ['small', 'copy', 'big']) program.succeeds('get', name, '-o', `${name}.out`);
   assert.equal(program.head('small').number, 3);
+});
+
+test('forget --all passes over what another run works on, says so, and goes on with the others', { skip: onlyInAll() }, async () => {
+  program.succeeds('add', 'big');
+  for (let i = 0; i < 8; i++) write(join('big', String(i)), new Random(i + 8).bytes(300_000));
+  await goesOn('update', 'big');
+  const { stdout, stderr } = program.ends(41, 'forget', '--all', '--keep-last', '1');
+  assert.match(stderr, /big: repository big is locked by `shardctl update/);
+  assert.match(stdout, /^remove +small@1 /m);
+  program.fails(40, /small@1/, 'ls', 'small@1');
 });
 
 test('an older snapshot is published beside it, and so is the newest again', { skip: onlyInAll() }, async (t) => {

@@ -1,6 +1,6 @@
 /** `shardctl forget NAME SNAPSHOT…`, or `NAME…|--all` with `--keep` rules: forget snapshots, by name or by a policy. */
 import { shellWord } from '../../core/display.ts';
-import { EXIT, ShardctlError } from '../../core/errors.ts';
+import { EXIT, ShardctlError, worstOf } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import { type Decision, keep, type Policy } from '../../maintain/forget.ts';
@@ -12,11 +12,11 @@ import { policyOf } from '../command-line/retention-options.ts';
 import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { freeingBeside } from '../session/full-disk.ts';
+import { freeingBeside, isNoSpace } from '../session/full-disk.ts';
 import { reading } from '../session/session.ts';
 
 export async function run(context: Context): Promise<number> {
-  const { args, home, json, now, output, quiet } = context;
+  const { args, home, json, now, output, quiet, reporter, signal } = context;
   const policy = policyOf(args);
   checkWords(context, policy);
   const dryRun = args.flag('dry-run');
@@ -44,8 +44,10 @@ export async function run(context: Context): Promise<number> {
   if (dryRun)
     return await reading(context, async ({ index }) => tell(meant(context, index, policy).flatMap((name) => decide(index, name))));
   return await freeingBeside(context, async ({ index, withRepository }) => {
-    for (const name of meant(context, index, policy)) {
-      await withRepository(name, async () => {
+    const codes: number[] = [];
+    const names = meant(context, index, policy);
+    const forgetIn = (name: string) =>
+      withRepository(name, async () => {
         const gone = decide(index, name).filter(isGone);
         if (gone.length === 0) return;
         const stay = await index.forget(
@@ -56,8 +58,18 @@ export async function run(context: Context): Promise<number> {
           stay.includes(decision.snapshot.number) ? { ...decision, reasons: ['published'] } : decision;
         if (stay.length > 0) decided.set(name, decide(index, name).map(asTheyStay));
       });
+    for (const name of names) {
+      try {
+        await forgetIn(name);
+      } catch (error) {
+        // One that another run works on does not keep the others from it. Where space is short, all of it is tried again.
+        if (signal.aborted || names.length === 1 || !(error instanceof ShardctlError) || isNoSpace(error)) throw error;
+        const { code, message, hint, exitCode } = error;
+        reporter.event({ type: 'failed', repository: name, code, message, ...(hint === undefined ? {} : { hint }) });
+        codes.push(exitCode);
+      }
     }
-    return tell([...decided.values()].flat());
+    return worstOf([tell([...decided.values()].flat()), ...codes]);
   });
 }
 

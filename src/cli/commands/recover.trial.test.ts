@@ -49,6 +49,7 @@ test('a lost home is found again without a CID, with what its peers know of poli
   assert.match(set, /grace +6h/, 'how long a peer is waited for is taken over');
   assert.match(set, /keep +all/, 'a note cannot have anything forgotten');
 
+  program.fails(40, new RegExp(`as a home noted that had it: \`shardctl add ${program.path('m')} --name deb --exclude`), 'update', 'deb');
   writeFileSync(program.path('m', 'b'), Buffer.alloc(50_000, 'b'));
   program.succeeds('add', 'm', '--name', 'deb', '--exclude', '*.tmp');
   program.succeeds('verify', '--read-data', '--replication', '2');
@@ -79,7 +80,7 @@ test('a note that another home planted neither changes what is updated nor is it
   writeFileSync(path, JSON.stringify(planted));
   const { stdout } = program.succeeds('recover', '--all', ...FROM);
   assert.match(stdout, /`shardctl add '\/etc; rm -r \/'/);
-  program.fails(40, /where/, 'update', 'deb');
+  program.fails(40, /nothing to be updated from/, 'update', 'deb');
   rmSync(path);
   const again = program.succeeds('recover', '--all', ...FROM, '--home', program.path('again')).stdout;
   assert.match(again, /^deb: its filters are not known any more, nor where it came from: `shardctl --home \S+ add DIR --name deb`/m);

@@ -5,13 +5,12 @@ import type { Summary } from '../../core/events.ts';
 import type { RepositoryRecord } from '../../core/model.ts';
 import { profileNamed } from '../../dag/cid-profile.ts';
 import { requireHome } from '../../home/home.ts';
-import type { Index } from '../../index/index.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { repositoryNamed } from '../command-line/repositories-named.ts';
 import { runOptions } from '../command-line/run-options.ts';
 import { type Told, toldOf } from '../command-line/told-options.ts';
-import { peersOrDefault, reading, sharing } from '../session/session.ts';
+import { peersOrDefault, reading, type Session, sharing } from '../session/session.ts';
 import { exitCodeOf, importTree, planTree } from '../steps/import-tree.ts';
 import { assertHasSource, repositoriesToUpdate } from '../steps/repositories-to-update.ts';
 import { type RunLog, withRunLog } from '../steps/run-log.ts';
@@ -25,8 +24,8 @@ export async function run(context: Context): Promise<number> {
   return await withRunLog(context, args.positionals, async (log) => {
     if (options.dryRun) {
       return await reading(context, (session) =>
-        eachOf(context, log, repositoriesToUpdate(context, session.index), (it) =>
-          planTree(context, session, requestOf(session.index, it, told), options),
+        eachOf(context, log, repositoriesToUpdate(context, session.index), async (it) =>
+          planTree(context, session, await requestOf(context, session, it, told), options),
         ),
       );
     }
@@ -39,7 +38,7 @@ export async function run(context: Context): Promise<number> {
           withRepository(name, async () => {
             // Read again: another run may have updated it meanwhile.
             const it = repositoryNamed(index.repositories(), name);
-            const summary = await importTree(context, { ...session, peers }, requestOf(index, it, told), options);
+            const summary = await importTree(context, { ...session, peers }, await requestOf(context, session, it, told), options);
             log.summary(summary);
             if (args.flag('root-only') && !context.json && summary.gate?.outcome !== 'held') context.output.line(summary.tree);
             return summary;
@@ -78,12 +77,13 @@ async function eachOf(
 }
 
 /** @throws ShardctlError `SOURCE_MISSING` when it came from elsewhere */
-function requestOf(
-  index: Index,
+async function requestOf(
+  context: Context,
+  session: Pick<Session, 'config' | 'index'>,
   { name, source, profile, chunker, metadata, filters, copyLinks }: RepositoryRecord,
   told: Told | undefined,
 ) {
-  assertHasSource(index, { name, source });
+  await assertHasSource(context, session, { name, source });
   const request = { repository: name, source, profile: profileNamed(profile), chunker, metadata, filters, copyLinks: copyLinks === true };
   if (told === undefined) return request;
   // Nobody can tell which symlinks lead to what has changed.

@@ -36,9 +36,9 @@ export async function run(context: Context): Promise<number> {
   process.on('SIGHUP', () => {
     for (const reload of reloads) reload();
   });
-  const repositories = await reading(context, async ({ index }) => {
-    const named = repositoriesToUpdate(context, index);
-    for (const repository of named) assertHasSource(index, repository);
+  const repositories = await reading(context, async (session) => {
+    const named = repositoriesToUpdate(context, session.index);
+    for (const repository of named) await assertHasSource(context, session, repository);
     return named;
   });
   if (repositories.length > 1 && args.flag('metrics-file'))

@@ -40,6 +40,12 @@ export function noted(notes: Notes, repository: string, owners: readonly string[
   return own.flatMap(({ repositories }) => repositories.filter(({ name }) => name === repository))[0];
 }
 
+/** The newest note of any home on these peers that says where a repository of this name came from. @param paths of local peers */
+export async function notedSource(paths: Iterable<string>, repository: string): Promise<NotedRepository | undefined> {
+  const newestFirst = [...(await notesOn(paths)).values()].sort((a, b) => (a.at < b.at ? 1 : -1));
+  return newestFirst.flatMap(({ repositories }) => repositories.filter(({ name, source }) => name === repository && source !== ''))[0];
+}
+
 /** The command that brings the repository up to date as before. It is shown and never run: anybody may have written the note. */
 export function addCommand(name: string, { source, metadata, filters, copyLinks }: NotedRepository): string {
   const options = filters.map((rule) => {

@@ -6,6 +6,8 @@ import type { Index } from '../../index/index.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { inOrder, repositoriesNamed, thereIs } from '../command-line/repositories-named.ts';
+import { localPaths } from '../session/peers.ts';
+import type { Session } from '../session/session.ts';
 
 /** The repositories that are meant. With `--all` those without a source are passed over: nothing is wrong with them. */
 export function repositoriesToUpdate({ args, reporter }: Context, index: Index): RepositoryRecord[] {
@@ -23,11 +25,23 @@ export function repositoriesToUpdate({ args, reporter }: Context, index: Index):
 }
 
 /** @throws ShardctlError `SOURCE_MISSING` when the repository came from elsewhere */
-export function assertHasSource(index: Index, { name, source }: Pick<RepositoryRecord, 'name' | 'source'>): void {
+export async function assertHasSource(
+  { home }: Context,
+  { config, index }: Pick<Session, 'config' | 'index'>,
+  { name, source }: Pick<RepositoryRecord, 'name' | 'source'>,
+): Promise<void> {
   if (source !== '') return;
-  throw new ShardctlError('SOURCE_MISSING', `${name} has nothing to be updated from: ${originOf(index, name)}`, {
-    hint: `say once where its source is: \`shardctl add DIR --name ${shellWord(name)}\``,
-  });
+  // Loads zod, for an error alone.
+  const { addCommand, notedSource } = await import('../session/home-notes.ts');
+  const known = await notedSource(
+    localPaths(home, config).map(([, path]) => path),
+    name,
+  );
+  const hint =
+    known === undefined
+      ? `say once where its source is: \`shardctl add DIR --name ${shellWord(name)}\``
+      : `it goes on with, as a home noted that had it: \`${addCommand(name, known)}\``;
+  throw new ShardctlError('SOURCE_MISSING', `${name} has nothing to be updated from: ${originOf(index, name)}`, { hint });
 }
 
 /** Why a repository has no source. */
