@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseCommandLine } from '../cli/command-line/args.ts';
+import { COMMON, type CommandSpec } from '../cli/command-line/command-spec.ts';
+import { COMMANDS } from '../cli/command-line/spec.ts';
 import { ShardctlError } from '../core/errors.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -30,6 +32,9 @@ const RUN: Readonly<Record<string, string>> = {
 /** Names of pins begin like a command. */
 const NAMES_OF_PINS = /^(?:homes|roots of|follower|<home>)/;
 
+/** Before the words of a command: what a shell, a crontab, sudo or the alias of installing.md have there. */
+const BEGINNING = /(?:^|&& |; |\$\(|\| |^[\d*][\d* ]+ )(?:sudo (?:-\w \w+ )?)?(?:[A-Z_]+=\S* )*(?:npx )?(?:shardctl|sd) (\S.*)/g;
+
 /** In blocks of code, and between backticks where a line begins with the name of the program. */
 function commandsOf(text: string): string[] {
   const blocks = [...text.matchAll(/^```\w*\n(.*?)^```$/gms)].flatMap(([, code = '']) => code.replaceAll(/\s*\\\n\s*/g, ' ').split('\n'));
@@ -37,7 +42,7 @@ function commandsOf(text: string): string[] {
     code.replaceAll(/\s+/g, ' '),
   );
   const lines = [...blocks, ...inline];
-  return lines.flatMap((line) => [...line.matchAll(/(?:^|&& |; |\$\(|\| )(?:npx )?shardctl (\S.*)/g)].map(([, rest = '']) => rest));
+  return lines.flatMap((line) => [...line.matchAll(BEGINNING)].map(([, rest = '']) => rest));
 }
 
 /** As a shell splits it, to the end of the command. */
@@ -50,6 +55,32 @@ function wordsOf(command: string): string[] {
 /** Stands for several commands, as in `shardctl peers {ls,add}`, `shardctl COMMAND --help` and `shardctl get REF[/PATH]…`. */
 function isSynopsis(words: readonly string[]): boolean {
   return words.some((word) => word === 'COMMAND' || /[[\]{}…]/.test(word));
+}
+
+/** Of what stands for several commands: its words lead to one, in braces are words of these, and each option is one of theirs. */
+function assertSynopsis(text: string): void {
+  const [own = ''] = text.split(/ {2}| \| /);
+  const plain = own.split(' ');
+  const end = plain.findIndex((word) => !/^[a-z][a-z-]*$/.test(word));
+  const words = plain.slice(0, end < 0 ? plain.length : end);
+  if (words.length === 0) return;
+  // As many of the words as are those of a command: an argument may look like one.
+  const led = words.map((_, at) => words.slice(0, words.length - at).join(' ')).find((it) => commandsFrom(it).length > 0);
+  assert.ok(led !== undefined, `shardctl ${text}`);
+  const meant = commandsFrom(led);
+  const known: readonly string[] = [...COMMON, ...meant.flatMap(({ options }) => options)];
+  for (const [, option = ''] of own.matchAll(/--([a-z][a-z-]*)/g))
+    assert.ok(
+      known.includes(option) || known.some((it) => it.startsWith(option) && own.includes(`--${option}…`)),
+      `shardctl ${text}: --${option}`,
+    );
+  const theirs = meant.flatMap((command) => command.words.split(' '));
+  for (const [, choice = ''] of own.matchAll(/[{,]([a-z]+)/g))
+    assert.ok(!own.includes('{') || theirs.includes(choice), `shardctl ${text}: ${choice}`);
+}
+
+function commandsFrom(words: string): readonly CommandSpec[] {
+  return COMMANDS.filter((spec) => `${spec.words} `.startsWith(`${words} `));
 }
 
 test('what is said to run a page is there', () => {
@@ -65,13 +96,26 @@ test('a command that is wrong is found, however it stands on a page', () => {
     ['get', 'debian', '--also'],
     ['update', '--nonsense'],
   ]);
+  const others = ['17 * * * *  shardctl a -q', 'sudo -u shardctl shardctl b', 'SHARDCTL_HOME=/h shardctl c', 'sd d', 'x | sudo shardctl e'];
+  assert.deepEqual(commandsOf(`\`\`\`\n${others.join('\n')}\n\`\`\`\n`), ['a -q', 'b', 'c', 'd', 'e']);
+});
+
+test('a synopsis is wrong that has a word or an option that there is not', () => {
+  for (const text of ['ls [-lhR0] REF[/PATH]   what', 'peers {ls,add {local,kubo},rm}', 'get REF… -o OUT [--delete]', 'forget --keep-…'])
+    assertSynopsis(text);
+  for (const text of ['lss [-l] REF', 'peers {ls,paint}', 'get REF… [--paint]', 'forget --paint-…'])
+    assert.throws(() => assertSynopsis(text), { name: 'AssertionError' }, text);
 });
 
 for (const page of PAGES) {
   test(`${page}${RUN[page] === undefined ? '' : `, which ${RUN[page]} runs, too`}`, () => {
     for (const command of commandsOf(readFileSync(join(ROOT, page), 'utf8'))) {
       const words = wordsOf(command);
-      if (isSynopsis(words) || NAMES_OF_PINS.test(command)) continue;
+      if (NAMES_OF_PINS.test(command)) continue;
+      if (isSynopsis(words)) {
+        assertSynopsis(command);
+        continue;
+      }
       try {
         parseCommandLine(words);
       } catch (error) {

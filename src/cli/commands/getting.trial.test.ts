@@ -62,6 +62,8 @@ test("filters are rsync's: the first rule that matches wins, and what is exclude
 
 test('a file goes to stdout as it is, and what is more as a tar', { skip: sample() }, () => {
   assert.equal(program.succeeds('get', 'm/dists/Release', '-o', '-').stdout, 'm/dists/Release');
+  program.fails(2, /--exclude is for a tree/, 'get', 'm/dists/Release', '-o', '-', '--exclude', 'x');
+  program.fails(2, /--overwrite is for files/, 'get', 'm', '-o', '-', '--overwrite');
   assert.deepEqual(listed('m', '--exclude', '/pool/main'), ['dists/', 'dists/Release', 'pool/', 'pool/old/', 'pool/old/b.deb']);
   assert.deepEqual(listed('m/dists', 'm@1/pool/old/b.deb'), ['dists/', 'dists/Release', 'b.deb']);
   program.fails(40, /no "none" in the tree/, 'get', 'm/none', '-o', '-');

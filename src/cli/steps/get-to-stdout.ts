@@ -16,6 +16,7 @@ export async function toStdout(
   excludes: TarPart['excludes'],
 ): Promise<number> {
   if (json) throw usage('--json cannot be combined with bytes on stdout', args.command);
+  if (args.flag('overwrite')) throw usage('--overwrite is for files: stdout is written to as it is', args.command);
   const specialBits = args.flag('special-bits');
   for await (const bytes of await bytesOf()) {
     await output.bytes(bytes);
@@ -27,7 +28,12 @@ export async function toStdout(
     const [only, ...others] = trees;
     if (only === undefined) throw new Error('get needs a tree');
     const isAlone = others.length === 0;
-    if (isAlone && (await resolve(only.root, only.path, only.blocks)).kind === FILE) return cat({ ...only, signal });
+    if (isAlone && (await resolve(only.root, only.path, only.blocks)).kind === FILE) {
+      const ofTrees = (['exclude', 'include', 'exclude-from', 'special-bits'] as const).find((name) => args.flag(name));
+      if (ofTrees !== undefined)
+        throw usage(`--${ofTrees} is for a tree, and this is a file, of which the bytes alone are written`, args.command);
+      return cat({ ...only, signal });
+    }
     if (output.isTerminal) throw usage('a tar is not for a terminal: send it to a file or a program', args.command);
     assertNamesDiffer(trees, 'the tar');
     const leftOut = new FetchDirectoryLeftOut((message) => reporter.event({ type: 'warning', message }));
