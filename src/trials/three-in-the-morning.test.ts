@@ -40,8 +40,9 @@ function sectionOf(text: string): Section {
   const blocks = [...text.matchAll(/^```(\w*)\n(.*?)\n```$/gms)];
   const commands = blocks.filter(([, kind]) => kind === 'sh').flatMap(([, , lines = '']) => lines.split('\n'));
   const said = blocks.filter(([, kind]) => kind === '').map(([, , lines = '']) => lines);
-  const mail = command === undefined ? null : { command, code: Number(code), text: said.length > 1 ? (said[0] as string) : '…' };
-  return { title, mail, commands, good: said.at(-1) };
+  if (command === undefined) return { title, mail: null, commands, good: said.at(-1) };
+  const [mailed = '', ...others] = said;
+  return { title, mail: { command, code: Number(code), text: mailed }, commands, good: others.at(-1) };
 }
 
 let world: OperatorsWorld;
@@ -173,6 +174,15 @@ test('each trouble of the page is made here', () => {
     SECTIONS.map(({ title }) => title),
     Object.keys(FAULTS),
   );
+});
+
+test('where something is to be run, the page says what it prints when all is well, and what the mail says', () => {
+  const one = 'A\n\n`shardctl update` ends with 40:\n\n```\nshardctl: …\n```\n\n```sh\nshardctl status\n```\n';
+  assert.equal(sectionOf(one).good, undefined);
+  for (const { title, mail, commands, good = '' } of SECTIONS) {
+    if (commands.length === 0) continue;
+    for (const text of [good, mail?.text ?? good]) assert.match(text.replaceAll('…', ''), /\w{4}/, title);
+  }
 });
 
 test('what to know first', () => {
