@@ -1,7 +1,7 @@
 /** Where `get` puts what it is asked for: by the habits of cp, but that a whole directory becomes OUT itself. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { displayPath, shellWord } from '../../core/display.ts';
+import { displayPath, displayText, shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { partsOf } from '../../core/path-bytes.ts';
@@ -45,7 +45,7 @@ export function nameOf({ path, ref }: Pick<OpenTree, 'path' | 'ref'>): ByteStrin
 }
 
 async function placeOf(tree: OpenTree, target: string, absolute: Absolute): Promise<GetPlace> {
-  const itself = { tree, out: absolute(target), shown: target };
+  const itself = { tree, out: absolute(target), shown: displayText(target) };
   if (tree.path === '') return itself;
   if (target.endsWith('/')) return within(tree, target, absolute);
   if (statSync(itself.out, { throwIfNoEntry: false })?.isDirectory() !== true) return itself;
@@ -56,5 +56,5 @@ async function placeOf(tree: OpenTree, target: string, absolute: Absolute): Prom
 function within(tree: OpenTree, target: string, absolute: Absolute): GetPlace {
   // From the command line, and so UTF-8.
   const name = Buffer.from(nameOf(tree), 'latin1').toString();
-  return { tree, out: join(absolute(target), name), shown: shellWord(join(target, name)) };
+  return { tree, out: join(absolute(target), name), shown: shellWord(displayText(join(target, name))) };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -26,10 +26,11 @@ after(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-async function tarOf(part: Partial<TarPart> = {}): Promise<Buffer> {
+const partOf = (part: Partial<TarPart>): TarPart => ({ root, path: '', name: '', blocks, isOwn: true, specialBits: true, ...part });
+
+async function tarOf(...parts: readonly Partial<TarPart>[]): Promise<Buffer> {
   const out: Uint8Array[] = [];
-  const all = { root, path: '', name: '', blocks, isOwn: true, specialBits: true, ...part };
-  for await (const bytes of treeTar([all], signal)) out.push(bytes);
+  for await (const bytes of treeTar(parts.map(partOf), signal)) out.push(bytes);
   return Buffer.concat(out);
 }
 
@@ -48,7 +49,7 @@ function unpacked(tar: Buffer, name: string): string {
 }
 
 test('tar unpacks what was there: every name, byte, target, mode and time to the nanosecond', async () => {
-  const into = unpacked(await tarOf(), 'whole');
+  const into = unpacked(await tarOf({}), 'whole');
   const [expected, actual] = [treeState(source), treeState(into)];
   // Of the directory itself, whose entry is not in the tar.
   expected.delete('');
@@ -59,6 +60,41 @@ test('tar unpacks what was there: every name, byte, target, mode and time to the
 test('a part has its name, and what is left out is not in it, nor what is below it', async () => {
   const into = unpacked(await tarOf({ path: 'deep', name: 'deep', excludes: (path) => path === 'er/and' }), 'part');
   assert.deepEqual([...treeState(into).keys()], ['', '/deep', '/deep/er']);
+});
+
+test('parts lie side by side in one tar, each by its name', async () => {
+  const into = unpacked(
+    await tarOf({ path: 'deep', name: 'deep' }, { path: 'plain', name: 'plain' }, { path: 'deep/er', name: 'again' }),
+    'parts',
+  );
+  const [before, after] = [treeState(source), treeState(into)];
+  const at = (state: Map<string, unknown>, top: string) =>
+    [...state].filter(([path]) => path === top || path.startsWith(`${top}/`)).map(([path, what]) => [path.slice(top.length), what]);
+  for (const [from, to] of [
+    ['/deep', '/deep'],
+    ['/plain', '/plain'],
+    ['/deep/er', '/again'],
+  ] as const)
+    assert.deepEqual(at(after, to), at(before, from));
+  assert.deepEqual(readdirSync(into).sort(), ['again', 'deep', 'plain']);
+});
+
+test('a block that cannot be read ends it with what is wrong, inside the file, so that whoever unpacks it notices', async () => {
+  let left = Number.POSITIVE_INFINITY;
+  let reads = 0;
+  const counted = { read: (digest: Uint8Array) => (++reads > left ? blocks.read(new Uint8Array(32)) : blocks.read(digest)) };
+  const part = partOf({ path: 'large', name: 'large', blocks: counted });
+  const out: Uint8Array[] = [];
+  const write = async () => {
+    for await (const bytes of treeTar([partOf({ path: 'plain', name: 'plain' }), part], signal)) out.push(bytes);
+  };
+  await write();
+  [left, reads] = [reads - 1, 0];
+  out.length = 0;
+  await assert.rejects(write(), { code: 'DAMAGE' });
+  const { status, stdout, stderr } = spawnSync('tar', ['-tf', '-'], { input: Buffer.concat(out), encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [2, 'plain\nlarge\n']);
+  assert.match(stderr, /Unexpected EOF/);
 });
 
 test("bits that run as somebody else are left out of a stranger's tree", async () => {

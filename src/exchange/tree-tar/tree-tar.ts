@@ -29,7 +29,7 @@ export interface TarPart {
 
 /**
  * @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` at the first block that cannot be read: what was given until then is a tar that ends
- * too early, which whoever unpacks it notices
+ * too early. tar notices that inside a file; between two it takes the end for the end, and the exit code of `get` alone tells
  */
 export async function* treeTar(parts: readonly TarPart[], signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
   let gathered: Uint8Array[] = [];
