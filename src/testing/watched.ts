@@ -1,6 +1,5 @@
 /** For tests of `watch`: a watched tree whose events are taken when a test says so, and the slow model of what it must tell. */
 import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { type InotifyCalls, inotifyCalls } from '../core/inotify-calls.ts';
 import { linuxCalls } from '../core/libc.ts';
 import { fsPath } from '../core/path-bytes.ts';
@@ -8,6 +7,7 @@ import { openSource, type Source } from '../source/source.ts';
 import { compileFilter } from '../update/scan/filter.ts';
 import { Changes } from '../watch/changes.ts';
 import { Inotify, type InotifyEvent } from '../watch/inotify.ts';
+import { placesOf } from '../watch/places.ts';
 import { WatchedTree } from '../watch/watched-tree.ts';
 
 /** For the `skip` of a test. */
@@ -30,7 +30,7 @@ export class Watched {
     this.tree = new WatchedTree({
       filter: compileFilter(rules),
       watches: this.inotify,
-      place: { directory: dirname(root), name: basename(root) },
+      places: placesOf(root),
       changes: () => this.changes,
       onCame: (_, name) => this.came.push(name),
     });

@@ -1,16 +1,15 @@
 /** Hears what changes in one source: a watched tree, fed with the events of its instance of inotify. */
 
-import { dirname } from 'node:path/posix';
 import { errnoName } from '../core/errno.ts';
 import { Turns } from '../core/event-loop.ts';
 import { type LinuxCalls, linuxCalls } from '../core/libc.ts';
 import type { ByteString } from '../core/model.ts';
-import { partsOf } from '../core/path-bytes.ts';
 import { openSource, type SourceRoot, statSource } from '../source/source.ts';
 import { compileFilter } from '../update/scan/filter.ts';
 import { Changes } from './changes.ts';
 import type { EventDesk } from './event-desk.ts';
 import { Inotify } from './inotify.ts';
+import { placesOf } from './places.ts';
 import { type Doubt, WatchedTree } from './watched-tree.ts';
 
 export interface ListeningOptions {
@@ -52,7 +51,7 @@ export class Listening {
     this.#tree = new WatchedTree({
       filter: compileFilter(filters),
       watches: inotify,
-      place: { directory: dirname(source), name: partsOf(source).name },
+      places: placesOf(source),
       changes: () => this.#changes,
       onCame,
     });

@@ -207,11 +207,71 @@ test('a symlink that leads to another source from now on puts the tree in doubt'
   watched.close();
 });
 
+test('whatever is moved or led elsewhere on the way to the source puts the tree in doubt, and nothing else there does', {
+  skip: withoutInotify,
+}, () => {
+  let round = 0;
+  /** `upper/link/deb`, where `link` leads by another symlink to a directory two levels deep. */
+  const way = () => {
+    const at = join(dir, `way-${round++}`);
+    for (const path of ['upper', 'real/store/deb', 'real/other/deb']) mkdirSync(join(at, path), { recursive: true });
+    symlinkSync('../again', join(at, 'upper/link'));
+    symlinkSync('real/store', join(at, 'again'));
+    return at;
+  };
+  const doubtAfter = (what: (at: string) => void) => {
+    const at = way();
+    const watched = new Watched(join(at, 'upper/link/deb'));
+    watched.settle();
+    what(at);
+    watched.settle();
+    watched.close();
+    return watched.tree.doubt;
+  };
+  const switched = (link: string, to: string) => (at: string) => {
+    symlinkSync(to, join(at, 'new'));
+    renameSync(join(at, 'new'), join(at, link));
+  };
+  const moved = (path: string) => (at: string) => renameSync(join(at, path), join(at, `${path}.gone`));
+  for (const what of [
+    switched('upper/link', '../real/other'),
+    switched('again', 'real/other'),
+    moved('real/store'),
+    moved('real'),
+    moved('upper'),
+  ])
+    assert.equal(doubtAfter(what), 'source moved', String(what));
+  for (const beside of ['upper/x', 'x', 'real/x', 'real/store/x'])
+    assert.equal(
+      doubtAfter((at) => writeFileSync(join(at, beside), '')),
+      undefined,
+      beside,
+    );
+});
+
+test('a source that is reached through a directory in itself is watched, and what moves of the way is noticed', {
+  skip: withoutInotify,
+}, () => {
+  const root = newRoot();
+  mkdirSync(join(root, 'in'), { recursive: true });
+  symlinkSync('..', join(root, 'in/up'));
+  const watched = new Watched(join(root, 'in/up'));
+  watched.settle();
+  writeFileSync(join(root, 'in/new'), '');
+  watched.settle();
+  assert.equal(watched.tree.doubt, undefined);
+  assert.ok(watched.told().includes('in/new'), watched.told().join());
+  rmSync(join(root, 'in/up'));
+  watched.settle();
+  assert.equal(watched.tree.doubt, 'source moved');
+  watched.close();
+});
+
 test('what the system does not allow to be watched puts the tree in doubt', () => {
   const tree = new WatchedTree({
     filter: compileFilter([]),
     watches: { add: () => -28, remove: () => {} },
-    place: { directory: dir, name: 'x' },
+    places: [{ directory: dir, name: 'x' }],
     changes: () => new Changes(),
     onCame: () => {},
   });

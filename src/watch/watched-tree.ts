@@ -23,6 +23,7 @@ import type { Filter } from '../update/scan/filter.ts';
 import type { Changes } from './changes.ts';
 import { type FileSystem, FileSystems } from './file-systems.ts';
 import { IN, type InotifyEvent, type Watches } from './inotify.ts';
+import type { Place } from './places.ts';
 import { isThere, newDirectory, type WatchedDirectory } from './watched-directory.ts';
 
 const OF_DIRECTORY =
@@ -37,7 +38,7 @@ const OF_DIRECTORY =
   IN.moveSelf |
   IN.onlyDirectory |
   IN.exclUnlink;
-/** Of the directory that the source is in: only that another one takes the source's place. */
+/** Of a directory on the way to the source: only that another one takes the place of what the way goes on with. */
 const OF_PLACE = IN.movedFrom | IN.movedTo | IN.create | IN.delete | IN.onlyDirectory;
 
 /**
@@ -49,8 +50,8 @@ export type Doubt = 'overflow' | 'unmounted' | 'source moved' | 'unknown directo
 export interface WatchedTreeOptions {
   readonly filter: Filter;
   readonly watches: Watches;
-  /** Where the source is: a directory, and a name in it. */
-  readonly place: { readonly directory: ByteString; readonly name: ByteString };
+  /** The way to the source. */
+  readonly places: readonly Place[];
   /** Takes what changes from now on. */
   readonly changes: () => Changes;
   /** Told of a name that has come. */
@@ -66,15 +67,19 @@ export class WatchedTree {
   /** Directories that are to be watched and listed. */
   readonly #toWatch: WatchedDirectory[] = [this.#root];
   readonly #fileSystems = new FileSystems();
-  #place: number;
+  /** By the watch of a directory on the way to the source: with which names in it the way goes on. */
+  readonly #places = new Map<number, Set<ByteString>>();
   #doubt: Doubt | undefined;
   #isTwofold = false;
 
   constructor(options: WatchedTreeOptions) {
     this.#options = options;
-    const { watches, place } = options;
-    // It may not be readable; then nothing is heard of a symlink that leads elsewhere now. Above `/` there is nothing.
-    this.#place = place.name === '' ? -1 : watches.add(place.directory, OF_PLACE);
+    const { watches, places } = options;
+    for (const { directory, name } of places) {
+      const watch = watches.add(directory, OF_PLACE);
+      // It may not be readable; then nothing is heard of a symlink in it that leads elsewhere now.
+      if (watch >= 0) this.#places.set(watch, (this.#places.get(watch) ?? new Set()).add(name));
+    }
   }
 
   /** Set for good once the tree can be trusted no more. */
@@ -127,13 +132,11 @@ export class WatchedTree {
   /** Takes the next event of the queue. */
   take({ watch, mask, name }: InotifyEvent): void {
     if (this.#doubt !== undefined) return;
+    const names = this.#places.get(watch);
     if ((mask & IN.overflow) !== 0) this.giveUp('overflow');
-    else if (watch >= 0 && watch === this.#place) this.#ofPlace(mask, name);
-    else this.#ofWatch(watch, mask, name);
-  }
-
-  #ofPlace(mask: number, name: ByteString): void {
-    if (name === this.#options.place.name || (mask & IN.ignored) !== 0) this.giveUp('source moved');
+    else if (names !== undefined && (hasMoved(names, mask, name) || (mask & IN.ignored) !== 0)) this.giveUp('source moved');
+    // A directory on the way may be in the source as well, where that is reached by a symlink.
+    else if (names === undefined || this.#byWatch.has(watch)) this.#ofWatch(watch, mask, name);
   }
 
   #ofWatch(watch: number, mask: number, name: ByteString): void {
@@ -212,8 +215,6 @@ export class WatchedTree {
       this.#forget(elsewhere);
       watch = watches.add(open.prefix, OF_DIRECTORY);
     }
-    // The source is a symlink to the directory that it is in.
-    if (watch === this.#place) this.#place = -1;
     if (watch < 0) {
       this.#notWatched(directory, errnoName(-watch));
       return;
@@ -268,4 +269,9 @@ export class WatchedTree {
     this.#options.watches.remove(directory.watch);
     directory.watch = -1;
   }
+}
+
+/** What the way goes on with is another now; what is written into it, or its times, are none of the way. */
+function hasMoved(names: ReadonlySet<ByteString>, mask: number, name: ByteString): boolean {
+  return names.has(name) && (mask & (IN.movedFrom | IN.movedTo | IN.create | IN.delete)) !== 0;
 }
