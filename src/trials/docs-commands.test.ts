@@ -25,6 +25,8 @@ const RUN: Readonly<Record<string, string>> = {
   'docs/backup-and-moving.md': 'pages-for-operators.test.ts',
   'docs/sizing.md': 'pages-for-operators.test.ts',
   'docs/upgrades.md': 'pages-for-operators.test.ts',
+  'docs/config.md': 'pages-for-operators.test.ts',
+  'docs/retention.md': 'pages-for-operators.test.ts',
   'docs/package-managers.md': 'package-tools',
   'docs/ipfs-nodes.md': 'ipfs-nodes',
 };

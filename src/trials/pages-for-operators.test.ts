@@ -1,7 +1,7 @@
 /** The commands of the pages for operators do what the pages say, one after the other, in the places that these name. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { oneIn } from '../testing/depth.ts';
@@ -26,6 +26,14 @@ const PAGES: Readonly<Record<string, () => void>> = {
   'backup-and-moving': () => {},
   sizing: () => {},
   upgrades: () => {},
+  config: () => {},
+  retention: () => {
+    for (let snapshot = 3; snapshot <= 7; snapshot++) {
+      writeFileSync(world.at('srv/debian/NEWS'), `${snapshot}\n`);
+      world.shardctl('update debian -q');
+    }
+    for (const name of ['npm', 'pypi']) world.shardctl(`add /srv/debian --name ${name} -q`);
+  },
 };
 
 for (const [page, prepare] of Object.entries(PAGES)) {
