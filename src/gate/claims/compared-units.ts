@@ -66,10 +66,8 @@ export async function* comparedUnits<Unit>(
 function pairedOff<Unit>(newer: Version<Unit>, older: Version<Unit>) {
   const found = { both: [] as Unit[], came: [] as Unit[], went: [] as Unit[] };
   while ((newer.hasNext || newer.isEnded) && (older.hasNext || older.isEnded) && (newer.hasNext || older.hasNext)) {
-    if (newer.hasNext && older.hasNext && newer.key === older.key) {
-      found.both.push(newer.next());
-      older.next();
-    } else if (newer.hasNext && older.takes(newer.key)) found.both.push(newer.next());
+    if (newer.takeCommon(older, found.both)) continue;
+    if (newer.hasNext && older.takes(newer.key)) found.both.push(newer.next());
     else if (older.hasNext && newer.takes(older.key)) found.both.push(older.next());
     else {
       const [hasCome, hasGone] = [newer.hasNext, older.hasNext];
@@ -117,6 +115,20 @@ class Version<Unit> {
   next(): Unit {
     this.#key = undefined;
     return this.#units[this.#at++] as Unit;
+  }
+
+  /** Takes the next units of both versions as long as they are the same: most of an index, which is gone through without a call for each. @returns whether there were any */
+  takeCommon(other: Version<Unit>, into: Unit[]): boolean {
+    const first = this.#at;
+    const [units, others, shift] = [this.#units, other.#units, other.#at - first];
+    const end = Math.min(units.length, others.length - shift);
+    const { keyOf } = this.#keys;
+    let at = first;
+    for (; at < end && keyOf(units[at] as Unit) === keyOf(others[at + shift] as Unit); at++) into.push(units[at] as Unit);
+    if (at === first) return false;
+    [this.#at, this.#key] = [at, undefined];
+    [other.#at, other.#key] = [at + shift, undefined];
+    return true;
   }
 
   /** Puts the next unit aside. */

@@ -223,7 +223,9 @@ export class Comparison {
   /** Asks for each of them, which notes that it is named. */
   #mayBeDisturbed(paths: readonly (ByteString | undefined)[]): boolean {
     const { changed } = this;
-    return paths.filter((path) => changed === undefined || path === undefined || changed.isDisturbed(path)).length > 0;
+    let mayBe = false;
+    for (const path of paths) if (changed === undefined || path === undefined || changed.isDisturbed(path)) mayBe = true;
+    return mayBe;
   }
 
   #isAsked({ path, named }: Claim): boolean {

@@ -33,7 +33,7 @@ const FIELD =
   /^(filename|size|sha256|sha512|sha1|md5sum|directory|files|checksums-sha256|checksums-sha512|checksums-sha1):[ \t]*(.*(?:\n[ \t].*)*)/gim;
 
 /** The one of them that says where the file is. */
-const FILENAME = /^filename:[ \t]*(.*(?:\n[ \t].*)*)/im;
+const FILENAME = /^filename:[ \t]*(.*(?:\n[ \t].*)*)/gim;
 
 /** Paragraphs of `Packages`. @param base the directory of the tree that paths begin at */
 export function packageStanzas(base: ByteString): UnitReader<string> {
@@ -41,14 +41,10 @@ export function packageStanzas(base: ByteString): UnitReader<string> {
     ...STANZAS,
     claimsOf: (stanza) => packageClaim(base, stanza),
     pathsOf: (stanza) => {
-      let found = FILENAME.exec(stanza);
-      if (found === null) return [];
-      for (let rest = stanza; ; ) {
-        rest = rest.slice(found.index + found[0].length);
-        const next = FILENAME.exec(rest);
-        if (next === null) return [pathWithin(base, found[1]?.trim() ?? '')];
-        found = next;
-      }
+      let named: string | undefined;
+      FILENAME.lastIndex = 0;
+      for (let found = FILENAME.exec(stanza); found !== null; found = FILENAME.exec(stanza)) named = found[1];
+      return named === undefined ? [] : [pathWithin(base, named.trim())];
     },
   };
 }
