@@ -55,7 +55,7 @@ export function quietReporter(output: Output): Reporter {
       // What an error or a finding says is not said before as a warning.
       const isSaid = ({ first, causes }: Group) =>
         first.type === 'warning' &&
-        ([...findings, ...last].some((line) => first.cause !== undefined && [...causes].some((cause) => line.includes(cause))) ||
+        ((first.cause !== undefined && areIn([...findings, ...last].join('\n'), causes)) ||
           all.some(({ first: other }) => isFinding(other) && ofAnyPeer(first.message).includes(ofAnyPeer(other.detail))));
       const warnings = all.filter((group) => group.first.type === 'warning' && !isSaid(group)).map(lineOf);
       for (const line of [...warnings, ...findings, ...last]) output.note(line);
@@ -135,4 +135,10 @@ function lineOf({ first, subjects, causes }: Group): string {
 function othersThan(cause: string, causes: ReadonlySet<string>): string[] {
   const peers = new Set([...causes].flatMap((it) => (it === cause ? [] : (peerIn(it) ?? it))));
   return [...peers];
+}
+
+/** Whether the text has all causes, or those of them that a long list begins with. */
+function areIn(text: string, causes: ReadonlySet<string>): boolean {
+  const told = [...causes].filter((cause) => text.includes(cause)).length;
+  return told === causes.size || (told > 0 && / and \d+ more/.test(text));
 }

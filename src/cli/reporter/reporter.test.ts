@@ -194,16 +194,17 @@ test('quiet: what is said of many peers alike is one line, which names a few', (
   ]);
 });
 
-test('quiet: warnings of many peers are not told where an error names the first of them', () => {
-  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+test('quiet: warnings of several peers are not told where the error names these peers, and all are where it leaves one out', () => {
   const gone = (name: string) => `peer "${name}" is not there`;
-  feed(
-    ...['d1', 'd2', 'd3'].map(
-      (peer): Event => ({ type: 'warning', message: `the long way without ${peer}: ${gone(peer)}`, cause: gone(peer) }),
-    ),
-  );
-  reporter.finish({ code: 42, error: { code: 'TOO_FEW_PEERS', message: `2 replicas are asked for; ${gone('d2')}` } });
-  assert.deepEqual(stderr.lines, [`shardctl: 2 replicas are asked for; ${gone('d2')}`]);
+  const linesOf = (why: string) => {
+    const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+    feed(...['d1', 'd2', 'd3'].map((peer): Event => ({ type: 'warning', message: `without ${peer}: ${gone(peer)}`, cause: gone(peer) })));
+    reporter.finish({ code: 42, error: { code: 'TOO_FEW_PEERS', message: `2 replicas are asked for; ${why}` } });
+    return stderr.lines.slice(0, -1);
+  };
+  assert.deepEqual(linesOf([gone('d1'), gone('d2'), gone('d3')].join('; ')), []);
+  assert.deepEqual(linesOf(`${gone('d1')} and 2 more`), []);
+  assert.deepEqual(linesOf(gone('d2')), [`warning: without d1: ${gone('d1')} (and the same of d2, d3)`]);
 });
 
 test('plain: of thousands that were mended on a peer ten are named, and how many more at the end; all of them with -v', () => {

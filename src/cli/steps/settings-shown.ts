@@ -9,7 +9,7 @@ import { homeValue, OWN_SETTING_NAMES, ownValue, SETTING_NAMES, type SettingName
 import type { Result } from '../results/results.ts';
 import { planning } from '../session/session.ts';
 
-export type Setting = Extract<Result, { type: 'setting' }>;
+type Setting = Extract<Result, { type: 'setting' }>;
 
 /** @param key undefined for all @param repository undefined for the home and all repositories */
 export async function settingsShown(
