@@ -6,7 +6,7 @@ import { fsPath } from '../core/path-bytes.ts';
 import { openSource, type Source } from '../source/source.ts';
 import { compileFilter } from '../update/scan/filter.ts';
 import { Changes } from '../watch/changes.ts';
-import { Inotify, type InotifyEvent } from '../watch/inotify.ts';
+import { IN, Inotify, type InotifyEvent } from '../watch/inotify.ts';
 import { placesOf } from '../watch/places.ts';
 import { WatchedTree } from '../watch/watched-tree.ts';
 
@@ -42,6 +42,13 @@ export class Watched {
     const event = this.#events.shift();
     if (event !== undefined) this.tree.take(event);
     return event !== undefined;
+  }
+
+  /** The queue is full: what is in it is lost, and that it was is all that is told. */
+  overflow(): void {
+    this.inotify.read();
+    this.#events.length = 0;
+    this.tree.take({ watch: -1, mask: IN.overflow, name: '' });
   }
 
   watchOne(): void {

@@ -19,7 +19,7 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 const step = fc.oneof(
   { weight: 3, arbitrary: edits },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('take', 'take', 'watch', 'settle', 'settle by turns', 'update'), which) },
+  { weight: 2, arbitrary: fc.tuple(fc.constantFrom('take', 'take', 'watch', 'settle', 'settle by turns', 'update', 'overflow'), which) },
 );
 let round = 0;
 function newRoot(): string {
@@ -34,7 +34,7 @@ test('whatever happens, in whatever order with the events, every directory is wa
   const law = fc.property(fc.array(edits, { maxLength: 20 }), fc.array(step, { minLength: 1, maxLength: 60 }), (first, then) => {
     const [root, outside] = [newRoot(), newRoot()];
     for (const it of first) edit(root, outside, it);
-    const watched = new Watched(root);
+    let watched = new Watched(root);
     try {
       watched.settle();
       let before = entriesOf(root);
@@ -55,7 +55,17 @@ test('whatever happens, in whatever order with the events, every directory is wa
         else if (it[0] === 'watch') watched.watchOne();
         else if (it[0] === 'settle') watched.settle();
         else if (it[0] === 'update') look();
-        else edit(root, outside, it);
+        else if (it[0] === 'overflow') {
+          watched.overflow();
+          watched.settle();
+          assert.equal(watched.tree.doubt, 'overflow', 'nothing that it tells from then on makes up for what was lost');
+          watched.close();
+          // As the watch does: all is watched anew, and looked at as a whole.
+          watched = new Watched(root);
+          watched.settle();
+          before = entriesOf(root);
+          watched.changes = new Changes();
+        } else edit(root, outside, it);
       }
       look();
     } finally {

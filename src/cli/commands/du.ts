@@ -18,7 +18,7 @@ export async function run(context: Context): Promise<number> {
   return await withTrees(context, args.positionals, async (trees) => {
     for (const { root, path, blocks, isOwn, snapshot, ref } of trees) {
       const top = toBytes(ref);
-      const failed = (below: ByteString, error: unknown) => unread.failed(joinBytes(top, below), error);
+      const failed = (below: ByteString, error: unknown) => unread.failed(below === '' ? top : joinBytes(top, below), error);
       for await (const { path: below, bytes, ...counts } of usageOf({ root, path, blocks, signal, depth, isOwn, failed })) {
         const [inTree, shown] = below === '' ? [path, top] : [joinBytes(path, below), joinBytes(top, below)];
         const { repository, number } = snapshot;

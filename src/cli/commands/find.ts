@@ -18,7 +18,7 @@ export async function run(context: Context): Promise<number> {
     for (const { root, path, blocks, cidVersion, isOwn, snapshot, ref } of trees) {
       const top = toBytes(ref);
       const more = { type: 'found', repository: snapshot.repository, number: snapshot.number };
-      const failed = (below: ByteString, error: unknown) => unread.failed(joinBytes(top, below), error);
+      const failed = (below: ByteString, error: unknown) => unread.failed(below === '' ? top : joinBytes(top, below), error);
       for await (const entry of find({ root, path, blocks, signal, wanted, isOwn, failed })) {
         const inTree = entry.path === '' ? path : joinBytes(path, entry.path);
         const shown = entry.path === '' ? top : joinBytes(top, entry.path);

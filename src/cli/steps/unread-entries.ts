@@ -18,13 +18,14 @@ export class UnreadEntries {
     this.#context = context;
   }
 
-  /** For a walk: notes that it goes on without this entry. @throws the error itself when it is not about this entry alone */
+  /** For a walk: notes that it goes on without this entry; the empty path is the directory that is walked. @throws the error itself when it is not about this entry alone */
   readonly failed = (path: ByteString, error: unknown): undefined => {
     if (this.#context.signal.aborted || error instanceof BoundlessTree || isShortage(error)) throw error;
     const isAway = error instanceof ShardctlError && (error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE');
     if (!isAway && !isDamage(error)) throw error;
     if (!isAway) this.#damaged++;
-    if (++this.#count <= MOST_NAMED) this.#context.reporter.event({ type: 'unread', path: displayPath(path), detail: error.message });
+    if (++this.#count <= MOST_NAMED)
+      this.#context.reporter.event({ type: 'unread', path: path === '' ? '.' : displayPath(path), detail: error.message });
   };
 
   /** To be called at the end. @throws ShardctlError `DAMAGE` or `TOO_FEW_PEERS` when something was missing */
