@@ -7,6 +7,12 @@ import { GatewayFailure, type GatewayLimits } from './failure.ts';
  */
 export type TakePiece = (piece: Buffer) => boolean;
 
+/**
+ * Where the next bytes of a body may be put right away, so that nobody need copy them there: at most so many. The piece that `take` is given
+ * lies there then. An answer need not ask for it.
+ */
+export type RoomForPiece = (most: number) => Buffer;
+
 export interface Answer {
   readonly status: number;
   /** By names in lower case. Of a header that comes twice, what node:http makes of it, or the first. */
@@ -15,7 +21,7 @@ export interface Answer {
    * Resolves at the end of the body, or as soon as `take` wants no more; what comes after that is not read. To be called once.
    * @throws GatewayFailure when it breaks off, is silent or too slow; what `take` throws; whatever `signal` was aborted with
    */
-  read(limits: GatewayLimits, signal: AbortSignal | undefined, take: TakePiece): Promise<void>;
+  read(limits: GatewayLimits, signal: AbortSignal | undefined, take: TakePiece, room?: RoomForPiece): Promise<void>;
   /** Gives it up: nobody wants its body. */
   discard(): void;
 }

@@ -3,7 +3,7 @@ import { type BlockId, DAG_PB, RAW } from '../core/model.ts';
 import { cidText, sha256 } from '../dag/cid.ts';
 import { anyCidIn } from '../dag/cid-text.ts';
 import { MAX_BLOCK_BYTES } from '../shard/car.ts';
-import type { Answer, TakePiece } from './answer.ts';
+import type { Answer, RoomForPiece, TakePiece } from './answer.ts';
 import { GATEWAY_LIMITS, GatewayFailure, type GatewayLimits } from './failure.ts';
 import { QuietWatch } from './quiet-watch.ts';
 import { type Asking, Connections, type GatewayAddress } from './request.ts';
@@ -36,6 +36,7 @@ export interface FileWishes {
   readonly lags?: Lags;
   /** The block of which the next bytes are; undefined when that is not known. */
   readonly next?: () => BlockId | undefined;
+  readonly room?: RoomForPiece;
 }
 
 /** Whether so many bytes a second are too few. */
@@ -77,8 +78,9 @@ export class Gateway {
    * Bytes of a file, such as a shard, piece by piece; not hashed. Resolves when `take` wants no more.
    * @throws GatewayFailure, also when it is quiet and has not the block that comes next
    */
-  async file(cid: string, range: FileRange, take: TakePiece, { signal, lags = () => false, next }: FileWishes = {}): Promise<void> {
-    if (next === undefined) return await this.#file(cid, range, take, signal, lags);
+  async file(cid: string, range: FileRange, take: TakePiece, wishes: FileWishes = {}): Promise<void> {
+    const { signal, next } = wishes;
+    if (next === undefined) return await this.#file(cid, range, take, wishes);
     const watch = new QuietWatch(this.limits.quietMs, async (stopped) => {
       const block = next();
       if (block === undefined || (await this.has(block, stopped))) return undefined;
@@ -89,10 +91,11 @@ export class Gateway {
       watch.heard();
       return take(piece);
     };
-    await this.#file(cid, range, heard, both, lags).finally(() => watch.end());
+    await this.#file(cid, range, heard, { ...wishes, signal: both }).finally(() => watch.end());
   }
 
-  async #file(cid: string, { from, to, size }: FileRange, take: TakePiece, signal: AbortSignal | undefined, lags: Lags): Promise<void> {
+  async #file(cid: string, { from, to, size }: FileRange, take: TakePiece, wishes: FileWishes): Promise<void> {
+    const { signal, lags = () => false, room } = wishes;
     const isWhole = from === 0 && to === size;
     const headers = { accept: '*/*', ...(isWhole ? {} : { range: `bytes=${from}-${to - 1}` }) };
     const answer = await this.#answer({ path: `ipfs/${cid}`, headers, bytes: to - from, signal });
@@ -109,7 +112,7 @@ export class Gateway {
     const { paceMs } = this.limits;
     let bytes = 0;
     let since = performance.now();
-    await answer.read(this.limits, signal, (piece) => {
+    const paced: TakePiece = (piece) => {
       bytes += piece.length;
       const ms = performance.now() - since;
       if (ms >= paceMs) {
@@ -120,7 +123,8 @@ export class Gateway {
       const left = piece.subarray(Math.min(skip, piece.length));
       skip -= piece.length - left.length;
       return left.length === 0 || take(left);
-    });
+    };
+    await answer.read(this.limits, signal, paced, room);
     if (bytes >= LEAST_PACE_BYTES) lags((bytes / (performance.now() - since)) * 1000);
   }
 

@@ -50,6 +50,35 @@ test('a body is read that is counted, chunked, or ends with its connection', asy
   for (const way of ways) await read(way, async (connections) => assert.ok((await bodyOf(connections)).equals(BODY)));
 });
 
+test('a counted body is put where there is room for it; where sizes of chunks lie between its bytes nothing but these is', async () => {
+  const ways: [listener: RequestListener, isCounted: boolean][] = [
+    [(_, answer) => answer.setHeader('content-length', BODY.length).end(BODY), true],
+    [
+      (_, answer) => {
+        answer.write(BODY.subarray(0, 1_000_000));
+        answer.end(BODY.subarray(1_000_000));
+      },
+      false,
+    ],
+  ];
+  for (const [way, isCounted] of ways) {
+    await read(way, async (connections) => {
+      const answer = await connections.ask({ path: 'ipfs/x', bytes: BODY.length });
+      const whole = Buffer.alloc(BODY.length);
+      let [at, inPlace] = [0, 0];
+      const take = (piece: Buffer) => {
+        if (piece.buffer === whole.buffer && piece.byteOffset === whole.byteOffset + at) inPlace += piece.length;
+        else piece.copy(whole, at);
+        at += piece.length;
+        return true;
+      };
+      await answer.read(limits, undefined, take, (most) => whole.subarray(at, at + most));
+      assert.ok(whole.equals(BODY));
+      assert.equal(inPlace > BODY.length / 2, isCounted);
+    });
+  }
+});
+
 test('the request says who asks for what', async () => {
   const asked: unknown[] = [];
   await read(

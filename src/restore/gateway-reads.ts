@@ -103,8 +103,8 @@ export class GatewayReads {
           if (cursor.next > before) progress();
           return isMore && !taker.isStopped;
         };
-        if (from < to)
-          await gateway.file(job.shard, { from, to, size: job.fileBytes }, push, { lags, next: () => blockAt(job, cursor.next) });
+        const wishes = { lags, next: () => blockAt(job, cursor.next), room: (most: number) => cursor.roomForPiece(most) };
+        if (from < to) await gateway.file(job.shard, { from, to, size: job.fileBytes }, push, wishes);
         else cursor.advance(0);
         if (!cursor.isDone && !taker.isStopped) throw endsEarly();
       },

@@ -11,7 +11,7 @@ const stream = fc.record({
   blocks: fc.nat(4),
   bytes: fc.oneof(fc.nat(100), fc.nat(MOST_BYTES)),
   wrong: fc.option(fc.nat(4)),
-  isFile: fc.boolean(),
+  way: fc.constantFrom('file', 'copied', 'in place'),
 });
 
 /** As a file is read: into the buffer itself, by reads that end where a block does. */
@@ -22,6 +22,16 @@ function fill(cursor: RunCursor, bytes: Buffer): void {
     const count = bytes.copy(buffer, at, from, from + cursor.upToBlockEnd(Math.min(most, bytes.length - from)));
     from += count;
     cursor.advance(count);
+  }
+}
+
+/** As from a socket: pieces are put where there is room for them. */
+function pushInPlace(cursor: RunCursor, bytes: Buffer): void {
+  for (let from = 0; from < bytes.length && !cursor.isDone; ) {
+    const room = cursor.roomForPiece(256 * 1024);
+    const count = bytes.copy(room, 0, from, from + room.length);
+    from += count;
+    cursor.push(room.subarray(0, count));
   }
 }
 
@@ -38,7 +48,7 @@ test('however many streams break off: the block that was given last is as it was
         const taken = new Set<number>();
         let last: { readonly block: number; readonly bytes: Buffer } | undefined;
         const assertLast = () => last === undefined || assert.ok(last.bytes.equals(blocks[last.block] as Buffer));
-        for (const { blocks: whole, bytes, wrong, isFile } of streams) {
+        for (const { blocks: whole, bytes, wrong, way } of streams) {
           const first = sizes.findIndex((_, number) => !taken.has(number));
           if (first < 0) break;
           const stretch = { first, end: sizes.length, offsets: Float64Array.from(starts) };
@@ -57,7 +67,8 @@ test('however many streams break off: the block that was given last is as it was
           const sent = Buffer.concat(blocks.map((block, number) => (number === wrong ? Buffer.alloc(block.length, 'wrong') : block)));
           const from = cursor.begin();
           const come = sent.subarray(from, Math.min((starts[first + whole] ?? sent.length) + bytes, sent.length));
-          if (isFile) fill(cursor, come);
+          if (way === 'file') fill(cursor, come);
+          else if (way === 'in place') pushInPlace(cursor, come);
           else cursor.push(come);
           assertLast();
         }

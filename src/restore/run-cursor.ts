@@ -123,11 +123,18 @@ export class RunCursor {
     if (isClear || this.#have > BUFFER_BYTES - READ_BYTES) this.#makeRoom();
   }
 
+  /** Where `push` wants the next piece: what lies there already is not copied. Up to the end of a block, after which the buffer begins anew. */
+  roomForPiece(most: number): Buffer {
+    const { buffer, at, most: left } = this.room;
+    return buffer.subarray(at, at + this.upToBlockEnd(Math.min(left, most)));
+  }
+
   /** @returns whether more is wanted */
   push(piece: Buffer): boolean {
     for (let from = 0; from < piece.length && !this.isDone; ) {
       const { buffer, at, most } = this.room;
-      const bytes = piece.copy(buffer, at, from, from + most);
+      const isThere = from === 0 && piece.buffer === buffer.buffer && piece.byteOffset === buffer.byteOffset + at;
+      const bytes = isThere ? piece.length : piece.copy(buffer, at, from, from + most);
       from += bytes;
       this.advance(bytes);
     }
