@@ -6,6 +6,8 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { systemProcesses } from '../cli/session/process-table.ts';
+import { acquireLock } from '../home/lock.ts';
 import { oneIn } from '../testing/depth.ts';
 import { KuboDaemon, kuboBinary } from '../testing/kubo.ts';
 import { OperatorsWorld } from '../testing/operators-world.ts';
@@ -152,7 +154,12 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'A repository was removed by mistake': { make: () => world.shardctl('rm debian') },
   'A snapshot was forgotten by mistake': { make: () => world.shardctl('forget debian 1') },
   'The settings are damaged': { make: () => fs.truncateSync(world.at('var/lib/shardctl/config.json'), 40) },
-  'Another run has the lock': { make: () => {} },
+  'Another run has the lock': {
+    make: async () => {
+      const holder = { command: 'shardctl update debian', processes: systemProcesses(), now: Date.now, waitMs: 0 };
+      await acquireLock(world.at('var/lib/shardctl/lock'), holder);
+    },
+  },
 };
 
 before(() => {
@@ -176,12 +183,12 @@ test('each trouble of the page is made here', () => {
   );
 });
 
-test('where something is to be run, the page says what it prints when all is well, and what the mail says', () => {
+test('each section says what the mail says, and what is printed when all is well', () => {
   const one = 'A\n\n`shardctl update` ends with 40:\n\n```\nshardctl: …\n```\n\n```sh\nshardctl status\n```\n';
   assert.equal(sectionOf(one).good, undefined);
   for (const { title, mail, commands, good = '' } of SECTIONS) {
-    if (commands.length === 0) continue;
-    for (const text of [good, mail?.text ?? good]) assert.match(text.replaceAll('…', ''), /\w{4}/, title);
+    for (const text of [mail?.text ?? good, commands.length > 0 ? good : (mail?.text ?? '')])
+      assert.match(text.replaceAll('…', ''), /\w{4}/, title);
   }
 });
 
@@ -192,7 +199,6 @@ test('what to know first', () => {
 });
 
 for (const { title, mail, commands, good } of SECTIONS) {
-  if (commands.length === 0) continue;
   test(title, { skip: sample() }, async (t) => {
     const { make, byHand, needs } = FAULTS[title] as Fault;
     if (needs === 'small disk' && !mountsSmallDisk()) return t.skip('needs root, to mount a small file system');
@@ -207,6 +213,8 @@ for (const { title, mail, commands, good } of SECTIONS) {
     let last = '';
     // A variable that one line sets is there for the next ones.
     let variables = '';
+    // Where nothing helps but to wait, the page says so.
+    if (commands.length === 0) return;
     for (const command of commands) {
       const { code, said } = world.sh(`${variables}${command}`);
       assert.equal(code, 0, `${command}\n${said}`);
