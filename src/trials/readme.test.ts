@@ -71,6 +71,9 @@ function assertSame(cwd: string, a: string, b: string): void {
 
 test('its table of exit codes is the program’s', () => {
   const documented = [...README.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap((match) => (match[1] as string).split(',').map(Number));
-  const codes = Object.values(EXIT);
-  assert.deepEqual(documented, codes);
+  // A row may have several that mean the same.
+  assert.deepEqual(
+    documented.toSorted((a, b) => a - b),
+    Object.values(EXIT),
+  );
 });
