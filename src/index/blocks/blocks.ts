@@ -80,7 +80,10 @@ export class BlockTable {
   get(digest: Uint8Array, at: number, usable: (shard: number) => boolean): number | undefined {
     if (this.#segments.length === 0) return undefined;
     this.#lookups++;
-    if (!this.#hasFilters && this.#areFiltersWorthIt()) this.#segments.forEach(this.#addFilter);
+    if (!this.#hasFilters && this.#areFiltersWorthIt()) {
+      this.#hasFilters = true;
+      this.#segments.forEach(this.#addFilter);
+    }
     for (let i = this.#segments.length - 1; i >= 0; i--) {
       const shard = this.#segments[i]?.get(digest, at, usable);
       if (shard !== undefined) return shard;
@@ -148,8 +151,7 @@ export class BlockTable {
 
   /** Loads a segment's filter, if there were enough lookups to make that worth it. */
   readonly #addFilter = (segment: Segment): void => {
-    if (!this.#hasFilters && !this.#areFiltersWorthIt()) return;
-    this.#hasFilters = true;
+    if (!this.#hasFilters) return;
     segment.loadFilter(Math.min(BITS_PER_BLOCK, (FILTER_BYTES * 8) / this.#records()));
   };
 
