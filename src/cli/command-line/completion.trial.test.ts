@@ -7,6 +7,7 @@ import { without } from '../../testing/package-tools/required.ts';
 import { Program } from '../../testing/program.ts';
 import { completionsOf, homeIn } from './completion.ts';
 import { OPTIONS } from './options.ts';
+import { SETTING_NAMES } from './settings-table.ts';
 import { COMMANDS } from './spec.ts';
 
 const BIN = fileURLToPath(new URL('../../../../bin/shardctl.js', import.meta.url));
@@ -44,7 +45,7 @@ test('the words of every command are completed, one after the other', async () =
 test('a command is completed with its own options and the common ones, and with no others', async () => {
   for (const { words, options } of COMMANDS) {
     const found = await completionsOf([...words.split(' '), '--'], NAMES);
-    const common = ['home', 'json', 'quiet', 'verbose', 'wide', 'no-progress', 'help', 'version'];
+    const common = ['home', 'json', 'quiet', 'verbose', 'wide', 'no-progress', 'log-file', 'log-format', 'help', 'version'];
     assert.deepEqual(found.toSorted(), [...options, ...common].map((name) => `--${name}`).sort(), words);
   }
 });
@@ -62,6 +63,8 @@ test('repositories and peers are completed where the command takes one', async (
     ['peers drain -n', NAMES.peers()],
     ['publish debian --peer', NAMES.peers()],
     ['config --repository', NAMES.repositories()],
+    ['config', ['ls', 'get', 'set', 'unset', ...SETTING_NAMES]],
+    ['config set', SETTING_NAMES],
     ['add', []],
     ['get debian -o', []],
     ['completion', ['bash', 'zsh', 'fish']],
@@ -151,7 +154,7 @@ test('fish completes commands, options and the names of the home, and else files
     'publish\tpoint the IPNS name of a repository at its newest tree, or back at an older one, through a Kubo daemon',
   ]);
   assert.ok(inFish('shardctl peers ').includes('ls\tlist the peers and their space'));
-  assert.deepEqual(inFish('shardctl ls --lo'), [`--long\t${OPTIONS.long.help}`]);
+  assert.deepEqual(inFish('shardctl ls --lon'), [`--long\t${OPTIONS.long.help}`]);
   assert.deepEqual(inFish('shardctl ls deb'), ['debian']);
   assert.deepEqual(inFish('shardctl add bi'), ['bin/']);
 });
