@@ -30,7 +30,6 @@ export async function setApartOld(
   judgeHead: (look: HeadLook) => Promise<Findings>,
 ): Promise<void> {
   const all = findings.all();
-  if (all.length === 0) return;
   const leftOut = mayLeaveOut ? new LeftOutPackages(head, all, placeOfIndex) : undefined;
   const onClaim: HeadLook['onClaim'] = leftOut && ((kind, index, claim) => leftOut.note(kind, index, claim));
   const found = await judgedHead(judgeHead, { only: new Set(all.map(({ path }) => path)), onClaim });

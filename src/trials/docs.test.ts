@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { EXIT } from '../core/errors.ts';
+import { EXIT, worstOf } from '../core/errors.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const MOST_COLUMNS = 100;
@@ -85,13 +85,25 @@ test('a comment that names a page names one that is there', () => {
   }
 });
 
-for (const page of ['README.md', 'docs/architecture.md']) {
+for (const page of ['README.md', 'docs/architecture.md', 'docs/operations.md']) {
   test(`the table of exit codes in ${page} has each of them, and no other`, () => {
-    const [, rows = ''] = /^\|(?: exit)? code \| meaning \|\n\|.*\n((?:\|.*\n)+)/m.exec(textOf(page)) ?? [];
+    const [, rows = ''] = /^\|(?: exit)? code \| meaning \|.*\n\|.*\n(\| 0 \|.*\n(?:\|.*\n)+)/m.exec(textOf(page)) ?? [];
     const codes = [...rows.matchAll(/^\| ([\d, ]+) \|/gm)].flatMap(([, cell = '']) => cell.split(', ').map(Number));
-    assert.deepEqual(codes.sort(byNumber), Object.values(EXIT).sort(byNumber));
+    assert.deepEqual([...new Set(codes)].sort(byNumber), Object.values(EXIT).sort(byNumber));
   });
 }
+
+test('the page for operators says which of several ends is the worst', () => {
+  const [, order = ''] = /of the worst end, in this order: ([\d, ]+)\./.exec(textOf('docs/operations.md').replaceAll('\n', ' ')) ?? [];
+  const codes = order.split(', ').map(Number);
+  assert.deepEqual(
+    [...codes].sort(byNumber),
+    Object.values(EXIT)
+      .filter((code) => code !== EXIT.done)
+      .sort(byNumber),
+  );
+  for (const [at, code] of codes.entries()) assert.equal(worstOf(codes.slice(at)), code);
+});
 
 function byNumber(a: number, b: number): number {
   return a - b;

@@ -172,7 +172,9 @@ class Check {
     const { grace, peers } = this.#maintenance;
     for (const [name, since] of grace?.overdue ?? []) {
       const isMember = peers.get(name)?.kind === 'cluster';
-      const ending = isMember ? '' : `, or, if it is gone for good, \`shardctl peers rm ${shellWord(name)} --force && shardctl repair\``;
+      const ending = isMember
+        ? ''
+        : `, or, if it is gone for good, \`shardctl peers rm ${shellWord(name)} --force\` and then \`shardctl repair\``;
       const message = `peer ${name} has not answered since ${new Date(since).toISOString()}`;
       reporter.event({ type: 'warning', message, hint: `bring it back${ending}: until then \`check\` ends with 42 and says so` });
       this.#codes.push(EXIT.tooFewPeers);

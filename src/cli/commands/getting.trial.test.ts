@@ -179,6 +179,8 @@ test('what fetch knows of a copy is never taken from a tree', () => {
     entries,
   );
   program.fails(2, /`fetch` keeps what it knows of a copy in /, 'get', `m/${state}`, '-o', 'copy/', '--overwrite');
+  symlinkSync(`copy/${state}`, program.path('innocent'));
+  program.fails(2, /`fetch` keeps what it knows of a copy in /, 'get', 'm/pool', '-o', 'innocent', '--overwrite');
 });
 
 test('bytes on stdout that nobody reads to their end, or that find no room, are no success', async (t) => {

@@ -87,7 +87,7 @@ export type Result =
       problems: RestoreProblems;
       seconds: number;
     }
-  /** `damaged` counts the findings, `away` those of them that are peers which do not answer. */
+  /** `damaged` counts what was found damaged, `tooFew` the shards with fewer replicas than are asked for, `away` the peers that do not answer. */
   | { type: 'verified'; shards: number; blocks: number; bytes: number; damaged: number; tooFew: number; away: number; seconds: number }
   /** One snapshot of a repository of which some are forgotten; `reasons` says why it is kept. */
   | { type: 'retention'; repository: string; number: number; cid: string; time: string; keep: boolean; reasons: readonly string[] }

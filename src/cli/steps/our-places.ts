@@ -57,7 +57,7 @@ export function refuseIntoOurs({ home }: Context, config: WithPeers, to: string)
   };
   for (const [what, ours] of ourPlaces(home, config))
     if (isIn(ours, to)) refuse(`${what} (${shown(ours)}) holds`, 'name a place outside of it');
-  if (to.split('/').includes(FETCH_DIRECTORY)) refuse(`\`fetch\` keeps what it knows of a copy in`, 'name another place');
+  if (realPath(to).split('/').includes(FETCH_DIRECTORY)) refuse(`\`fetch\` keeps what it knows of a copy in`, 'name another place');
 }
 
 /** Leaves out of a tree what would be written into the home or into a peer that lie in the directory that it is written into. */

@@ -10,9 +10,10 @@
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../../core/model.ts';
 import { CID_V1_BYTES, parseCid, sha256 } from '../../../dag/cid.ts';
 import { decodeNode } from '../../../dag/node-reader.ts';
-import { CAR_HEADER_BYTES, SectionCursor, sectionHeaderBytes } from '../../../shard/car.ts';
+import { CAR_HEADER_BYTES, sectionHeaderBytes } from '../../../shard/car.ts';
 import { type PlainLeaves, plainLeaves } from '../../../shard/plain-leaves.ts';
 import { CarFile } from './car-file.ts';
+import { findSection } from './car-manifest.ts';
 
 /** The root is the last section: it has 256 links in new shards, 1024 in old ones. */
 const MOST_ROOT_BYTES = 64 * 1024;
@@ -120,23 +121,9 @@ function withFile<T>(path: string, work: (file: CarFile) => T | undefined): T | 
 
 /** The node that is the last section. */
 function lastNode(tail: Buffer, digest: Uint8Array): { readonly bytes: Buffer; readonly start: number } | undefined {
-  const digestAt = tail.lastIndexOf(digest);
-  for (let varint = 1; digestAt >= 0 && varint <= MOST_VARINT_BYTES; varint++) {
-    const start = digestAt + DIGEST_BYTES - CID_V1_BYTES - varint;
-    const section = start < 0 ? undefined : new SectionCursor(tail, start);
-    if (section === undefined || !beginsAt(section) || section.digestAt !== digestAt || section.end !== tail.length) continue;
-    const bytes = tail.subarray(section.dataAt, section.end);
-    if (section.codec !== RAW && Buffer.compare(sha256(bytes), digest) === 0) return { bytes, start };
-  }
-  return undefined;
-}
-
-function beginsAt(section: SectionCursor): boolean {
-  try {
-    return section.next();
-  } catch {
-    return false;
-  }
+  const section = findSection(tail, digest, tail.length);
+  if (section?.end !== tail.length || section.codec === RAW) return undefined;
+  return { bytes: tail.subarray(section.dataAt, section.end), start: section.start };
 }
 
 function leavesOf(manifest: Buffer, { start, end }: LeafNode): PlainLeaves | undefined {

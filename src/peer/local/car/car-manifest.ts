@@ -48,7 +48,7 @@ function leftmostNode(tail: Buffer, root: SectionCursor): number | undefined {
 }
 
 /** The last section before `before` that holds the node with this digest. The digest also stands in links; only the hash tells them apart. */
-function findSection(tail: Buffer, digest: Uint8Array, before: number): SectionCursor | undefined {
+export function findSection(tail: Buffer, digest: Uint8Array, before: number): SectionCursor | undefined {
   for (let at = before; at > 0; ) {
     at = tail.lastIndexOf(digest, at - 1);
     if (at < 0) return undefined;
