@@ -114,7 +114,10 @@ export function homeValue(config: Config, name: SettingName): string {
 }
 
 /** What a repository asks for itself, as text; undefined where it asks for nothing. */
-export function ownValue({ replication, allocateBy, upkeep, gate }: RepositoryRecord, name: SettingName): string | undefined {
+export function ownValue(
+  { replication, allocateBy, upkeep, gate }: Pick<RepositoryRecord, 'replication' | 'allocateBy' | 'upkeep' | 'gate'>,
+  name: SettingName,
+): string | undefined {
   const { field, written } = settingOf(name);
   const value: Config[keyof Config] = { ...upkeep, ...gate, replication, allocateBy }[field as 'keep'];
   return value === undefined ? undefined : written(value);

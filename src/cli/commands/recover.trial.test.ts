@@ -18,6 +18,7 @@ beforeEach(() => {
   program.succeeds('config', 'gate', 'off', '--repository', 'deb');
   program.succeeds('config', 'grace', '6h');
   program.succeeds('config', 'keep', 'daily=7');
+  program.succeeds('config', 'shard-size', '64MiB');
   rmSync(program.home, { recursive: true });
 });
 afterEach(() => program.dispose());
@@ -46,8 +47,11 @@ test('a lost home is found again without a CID, with what its peers know of poli
   );
   const { stdout: set } = program.succeeds('config');
   assert.match(set, /deb +replication +2 .*\n.*deb +allocate-by +tag:zone,freespace/);
-  assert.match(set, /grace +6h/, 'how long a peer is waited for is taken over');
   assert.match(set, /keep +all/, 'a note cannot have anything forgotten');
+  assert.match(set, /grace +0/, 'a note cannot have a peer that is lost waited for');
+  assert.match(stdout, /^the home was set to, as its home noted: `shardctl config grace 6h`$/m);
+  assert.match(stdout, /^the home has again, as its home noted: shard-size 67108864$/m);
+  assert.match(stdout, /^deb has again, as its home noted: replication 2, allocate-by tag:zone,freespace$/m);
 
   program.fails(40, new RegExp(`as a home noted that had it: \`shardctl add ${program.path('m')} --name deb --exclude`), 'update', 'deb');
   writeFileSync(program.path('m', 'b'), Buffer.alloc(50_000, 'b'));
@@ -66,18 +70,35 @@ test('where the settings are there still, and the index alone was lost, nothing 
   assert.match(program.succeeds('config').stdout, /keep +weekly=3/);
 });
 
-test('a note that another home planted neither changes what is updated nor is it run', { skip: sample() }, () => {
+/** Says something else in the note on a peer, which from then on is the newest. @returns its path */
+function plant(settings: object, repository: object): string {
   const owners = program.path('disk-x', 'owners');
   const [file] = readdirSync(owners).filter((name) => name.endsWith('.note'));
   const path = join(owners, file as string);
-  assert.equal(statSync(path).mode & 0o777, 0o600);
-  const note = JSON.parse(readFileSync(path, 'utf8')) as { at: string; repositories: { source: string }[] };
+  const note = JSON.parse(readFileSync(path, 'utf8')) as { settings: object; repositories: object[] };
   const planted = {
     ...note,
     at: '2099-01-01T00:00:00.000Z',
-    repositories: note.repositories.map((one) => ({ ...one, source: '/etc; rm -r /' })),
+    settings: { ...note.settings, ...settings },
+    repositories: note.repositories.map((one) => ({ ...one, ...repository })),
   };
   writeFileSync(path, JSON.stringify(planted));
+  return path;
+}
+
+test('a note that another home planted can have no fewer replicas made, nor a silent peer waited for', { skip: sample() }, () => {
+  plant({ grace: '999999w' }, { replication: { min: 1, max: 2 } });
+  const { stdout } = program.succeeds('recover', '--all', ...FROM);
+  assert.match(stdout, /^the home was set to, as its home noted: `shardctl config grace 999999w`$/m);
+  assert.match(stdout, /^deb was set to, as its home noted: `shardctl config replication 1:2 --repository deb`$/m);
+  const { stdout: set } = program.succeeds('config');
+  assert.match(set, /grace +0/);
+  assert.match(set, /deb +replication +2 /);
+});
+
+test('a note that another home planted neither changes what is updated nor is it run', { skip: sample() }, () => {
+  const path = plant({}, { source: '/etc; rm -r /' });
+  assert.equal(statSync(path).mode & 0o777, 0o600);
   const { stdout } = program.succeeds('recover', '--all', ...FROM);
   assert.match(stdout, /`shardctl add '\/etc; rm -r \/'/);
   program.fails(40, /nothing to be updated from/, 'update', 'deb');

@@ -10,6 +10,7 @@ import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
 import type { NotedRepository } from '../../home/note.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
+import type { Index } from '../../index/index.ts';
 import { type Recoverable, type Recovered, recover, recoverable } from '../../maintain/recover/recover.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import type { Demand } from '../../storing/demand.ts';
@@ -20,7 +21,7 @@ import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
 import { addCommand, type Notes, newestOf, noted, notesOn } from '../session/home-notes.ts';
-import { commandsFor, withNoted } from '../session/noted-settings.ts';
+import { commandsFor, commandsForOwn, type Taken, takenOf, withNoted } from '../session/noted-settings.ts';
 import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
 import { writing } from '../session/session.ts';
@@ -104,18 +105,20 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
           notes,
           recovered.flatMap(({ owners }) => owners),
         )?.settings;
-    if (ofHome !== undefined) saveConfig(home, withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, ofHome, args.command));
+    const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, ofHome ?? {}, args.command);
+    if (taken.length > 0) saveConfig(home, config);
     const seconds = (now() - started) / 1000;
     if (!quiet || json) {
       const results = recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
       answer(context, results, () => [
         ...recovered.flatMap(lines),
         `in ${formatSeconds(seconds)}`,
-        ...recovered.flatMap((one) => commandsOf(one, notes)),
+        ...recovered.flatMap((one) => settingsOf(session.index, one, notes)),
         ...recovered.flatMap((one) => howToGoOn(one, noted(notes, one.formerName, one.owners), source !== undefined)),
         ...(from.length === 0 || notes.size > 0
           ? []
           : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
+        ...takenLine('the home', taken),
         ...commandsFor(ofHome ?? {}).map(asNoted('the home')),
         ...(hadSettings || ofHome !== undefined
           ? []
@@ -147,15 +150,22 @@ function heldBackLine(repository: string, head: number, heldBack: number): strin
   return `held back by the gate, as its home noted: ${repository}@${heldBack}; ${stays}; \`shardctl accept ${name}\` makes it the head all the same`;
 }
 
-/** What a home noted is believed as far as it decides where shards go. */
+/** What a home noted is believed as far as it decides where shards go, and asks for no fewer replicas than there are (`maintain/recover`). */
 function demandIn(known: NotedRepository | undefined): Partial<Demand> {
   const { replication, allocateBy } = known ?? {};
   return { ...(replication === undefined ? {} : { replication }), ...(allocateBy === undefined ? {} : { allocateBy }) };
 }
 
-/** What the gate and `check` were asked for is for a person to say again: the note may be somebody else's. */
-function commandsOf({ repository, formerName, owners }: Recovered, notes: Notes): string[] {
-  return commandsFor(noted(notes, formerName, owners)?.settings ?? {}, repository).map(asNoted(repository));
+/** What the gate and `check` were asked for, and fewer replicas than there are, is for a person to say again: the note may be somebody else's. */
+function settingsOf(index: Index, { repository, formerName, owners }: Recovered, notes: Notes): string[] {
+  const [record, known] = [index.repository(repository), noted(notes, formerName, owners)];
+  if (record === undefined || known === undefined) return [];
+  return [...takenLine(repository, takenOf(record, known)), ...commandsForOwn(record, known).map(asNoted(repository))];
+}
+
+function takenLine(what: string, taken: readonly Taken[]): string[] {
+  if (taken.length === 0) return [];
+  return [`${what} has again, as its home noted: ${taken.map(([name, value]) => `${name} ${displayText(value)}`).join(', ')}`];
 }
 
 function asNoted(what: string): (command: string) => string {

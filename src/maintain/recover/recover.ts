@@ -5,7 +5,7 @@
  *   what the peers list → snapshots → shards (manifests only, no file data) → records, the head last
  */
 import { ShardctlError } from '../../core/errors.ts';
-import { replicationSeen, type SnapshotRecord } from '../../core/model.ts';
+import { type Replication, replicationSeen, type SnapshotRecord } from '../../core/model.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
 import { commitSnapshot } from '../../storing/new-head.ts';
 import { markOn } from '../mark-holdings.ts';
@@ -177,9 +177,11 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
     records.filter((record) => record !== shown),
     [],
   );
-  // Nobody says any more how many replicas were asked for: what is there is not to become less with the next update or drain.
-  const replication = replicationSeen(shown.shards.flatMap((shard) => index.shard(shard) ?? []));
-  const told = { ...(replication === undefined ? {} : { replication }), ...demandOf(read.file.repository, owners) };
+  const seen = replicationSeen(shown.shards.flatMap((shard) => index.shard(shard) ?? []));
+  const { replication: noted, ...elsewhere } = demandOf(read.file.repository, owners);
+  // What is there is not to become less with the next update or drain, whatever a note says that may be somebody else's.
+  const replication = noted === undefined || (seen !== undefined && isFewer(noted, seen)) ? seen : noted;
+  const told = { ...(replication === undefined ? {} : { replication }), ...elsewhere };
   const heldBack = records.length > head ? records.length : undefined;
   const newest = heldBack === undefined ? {} : { held: heldBack };
   const record = { name: repository, source, head, ...newest, profile, chunker: undefined, metadata, filters: [], ...told };
@@ -195,6 +197,13 @@ async function recoverOne(run: RecoverRun, held: Held, { repository, snapshots }
     ...former,
     ...taken,
   };
+}
+
+/** Whether it asks for fewer replicas, at least or at most. */
+function isFewer(one: Replication, other: Replication): boolean {
+  // Every peer, which is written as -1, is the most.
+  const count = (replicas: number) => (replicas < 0 ? Number.POSITIVE_INFINITY : replicas);
+  return count(one.min) < count(other.min) || count(one.max) < count(other.max);
 }
 
 /**
