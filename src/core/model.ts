@@ -269,8 +269,8 @@ export interface RepositoryRecord {
   readonly formerNames?: readonly string[];
   /** Number of the snapshot to which `publish` has rolled the IPNS name back: it is not forgotten. Absent where the name follows the head. */
   readonly published?: number;
-  /** Number of the snapshot to which it is being rolled back, or to which a run that failed at it may have: it is not forgotten either. */
-  readonly publishing?: number;
+  /** Numbers of those to which runs began to move it since it was last seen to move, the latest last: they are not forgotten either. */
+  readonly publishing?: readonly number[];
   /** Numbers of snapshots, by the tags that they were given; absent where there is none. Tags are compared by their own properties. */
   readonly tags?: Tags;
 }

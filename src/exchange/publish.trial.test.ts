@@ -204,11 +204,17 @@ test('while the daemon is asked, other runs publish, commit and forget: the name
     await runs('update', 'npm', '-q');
     onPublish = () => Promise.reject(new Error('the daemon is away'));
     assert.equal((await other.follow(() => {}, 'publish', 'npm@3', '-q')).code, 42);
-    for (const number of ['1', '3']) other.fails(2, /is published/, 'forget', 'npm', number);
+    // Nor where it is the head that the name was to be moved back to, and is the head no more.
+    onPublish = () => Promise.reject(new Error('the daemon is away'));
+    assert.equal((await other.follow(() => {}, 'publish', 'npm', '-q')).code, 42);
+    writeFileSync(join(source, 'e'), 'five');
+    await runs('update', 'npm', '-q');
+    other.fails(2, /npm@1 is published/, 'forget', 'npm', '1');
+    for (const number of ['3', '4']) other.fails(2, new RegExp(`npm@${number} may be published`), 'forget', 'npm', number);
     await runs('publish', 'npm@3', '-q');
     leadsTo(3);
-    await runs('forget', 'npm', '1', '-q');
-    other.fails(2, /is published/, 'forget', 'npm', '3');
+    await runs('forget', 'npm', '1', '4', '-q');
+    other.fails(2, /npm@3 is published/, 'forget', 'npm', '3');
   } finally {
     proxy.close();
     await kubo.stop();

@@ -111,13 +111,13 @@ test('of publish and forget, halted between what they decide and what they write
   }
   const asPublishRead = index.repository('r') as RepositoryRecord;
   // `forget` decided on 1 and 2 before `publish NAME@2` wrote that it is about to move the name from 1 to 2.
-  assert.equal(await index.relyOn({ ...asPublishRead, publishing: 2 }, 2), true);
+  assert.equal(await index.relyOn({ ...asPublishRead, publishing: [2] }, 2), true);
   assert.deepEqual(await index.forget('r', [1, 2]), [1, 2]);
   assert.equal(index.snapshots('r').length, 3);
   // The other way round: it wrote before, and `publish NAME@2` finds that out when it writes.
   await index.saveRepository(asPublishRead);
   assert.deepEqual(await index.forget('r', [1, 2]), [1]);
-  assert.equal(await index.relyOn({ ...asPublishRead, publishing: 2 }, 2), false);
+  assert.equal(await index.relyOn({ ...asPublishRead, publishing: [2] }, 2), false);
   assert.deepEqual(index.repository('r'), asPublishRead);
 });
 

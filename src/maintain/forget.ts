@@ -4,6 +4,7 @@
  */
 import { ShardctlError } from '../core/errors.ts';
 import { isHeld, type RepositoryRecord, type SnapshotRecord } from '../core/model.ts';
+import { mayBePublished, type PublishedAt } from '../snapshot/published.ts';
 import { tagsOf } from '../snapshot/tag.ts';
 
 /** Calendar time, as `--keep-within 2y5m7d3h` says it. */
@@ -49,7 +50,7 @@ const BUCKETS: Readonly<Record<Rule, (time: Date, nth: number) => string | numbe
 };
 
 /**
- * Decides about every snapshot of a repository, newest first. The head is always kept, and so is the snapshot at which its IPNS name points,
+ * Decides about every snapshot of a repository, newest first. The head is always kept, and so are the snapshots at which its IPNS name may point,
  * and the newest that the gate holds back. The rules pass over all that it has held back.
  * @param repository its head, `held`, `published`, `publishing`, and its tags
  * @param now milliseconds since 1970: a snapshot from the future does not make the others old
@@ -57,7 +58,7 @@ const BUCKETS: Readonly<Record<Rule, (time: Date, nth: number) => string | numbe
 export function keep(
   snapshots: readonly SnapshotRecord[],
   policy: Policy,
-  { head, held, published, publishing, tags }: Pick<RepositoryRecord, 'head' | 'held' | 'published' | 'publishing' | 'tags'>,
+  { head, held, tags, ...published }: PublishedAt & Pick<RepositoryRecord, 'head' | 'held' | 'tags'>,
   now: number,
 ): Decision[] {
   const timeOf = ({ time }: SnapshotRecord) => Date.parse(time);
@@ -72,7 +73,7 @@ export function keep(
   return newestFirst.map((snapshot) => {
     const reasons = snapshot.number === head ? ['head'] : [];
     if (snapshot.number === held) reasons.push('held by the gate');
-    if (snapshot.number === published || snapshot.number === publishing) reasons.push('published');
+    if (mayBePublished(published, snapshot.number)) reasons.push('published');
     for (const tag of tagsOf(tags, snapshot.number)) if (policy.tags?.includes(tag)) reasons.push(`tag ${tag}`);
     // Nobody was given it: it must not take the place of one that readers had.
     if (isHeld(snapshot)) return { snapshot, reasons };

@@ -1,9 +1,11 @@
 /** `shardctl forget NAME SNAPSHOT…`, or `NAME…|--all` with `--keep` rules: forget snapshots, by name or by a policy. */
 import { shellWord } from '../../core/display.ts';
 import { EXIT, ShardctlError, worstOf } from '../../core/errors.ts';
+import type { RepositoryRecord } from '../../core/model.ts';
 import { requireHome } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import { type Decision, keep, type Policy } from '../../maintain/forget.ts';
+import { mayBePublished } from '../../snapshot/published.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { isDated, resolveRef } from '../command-line/ref.ts';
@@ -97,7 +99,8 @@ function meant({ args }: Context, index: Index, policy: Policy | undefined): str
 
 /** By number, `NAME@3` or CID, after the name of their repository. */
 function chosen(index: Index, name: string, named: readonly string[]): Decision[] {
-  const { name: repository, head, held, published, publishing } = repositoryNamed(index.repositories(), name);
+  const record = repositoryNamed(index.repositories(), name);
+  const { name: repository, head, held } = record;
   const snapshots = index.snapshots(repository);
   const numbers = new Set(
     named.map((text) => {
@@ -117,14 +120,19 @@ function chosen(index: Index, name: string, named: readonly string[]): Decision[
         throw new ShardctlError('USAGE', `${repository}@${held} is held back by the gate, and the next update starts from it`, {
           hint: `\`shardctl update ${shellWord(repository)}\` replaces it as soon as the source is whole`,
         });
-      if (snapshot.number === published || snapshot.number === publishing)
-        throw new ShardctlError('USAGE', `${repository}@${published} is published: the IPNS name of ${repository} points at it`, {
+      if (mayBePublished(record, snapshot.number))
+        throw new ShardctlError('USAGE', publishedLine(record, snapshot.number), {
           hint: `\`shardctl publish ${shellWord(repository)}\` moves the name to the newest`,
         });
       return snapshot.number;
     }),
   );
   return snapshots.toReversed().map((snapshot) => ({ snapshot, reasons: numbers.has(snapshot.number) ? [] : ['not named'] }));
+}
+
+function publishedLine({ name, published }: RepositoryRecord, number: number): string {
+  if (number === published) return `${name}@${number} is published: the IPNS name of ${name} points at it`;
+  return `${name}@${number} may be published: a run began to point the IPNS name of ${name} at it, and nothing was published since`;
 }
 
 function resultOf({ snapshot, reasons }: Decision): Result {

@@ -31,7 +31,7 @@ export async function publishSnapshot(
   const names = await kuboNames(context, config, args.text('peer'));
   const { formerNames = [] } = index.repository(snapshot.repository) ?? {};
   const free = formerNames.filter((name) => index.repository(name) === undefined);
-  // Noted first, beside what the name points at until then: whether or not this ends, neither is forgotten.
+  // Noted first, beside all that the name may point at until then: whether or not this ends, none of it is forgotten.
   if (isWriting) await notePublishing(index, snapshot);
   const own = { home, isFormer, formerNames: free, takeKey: args.text('take-key') };
   const published = await publish({ snapshot, lifetime, names, ...own, withSnapshot: args.flag('snapshot') });
@@ -47,20 +47,22 @@ export function namesOf({ name, value, snapshotName, snapshotValue }: Published)
 
 /** Number of the snapshot to which the name of a repository leads, or will in a moment. */
 export function nameLeadsTo({ head, published, publishing }: RepositoryRecord): number {
-  return publishing ?? published ?? head;
+  return publishing?.at(-1) ?? published ?? head;
 }
 
-/** Whether publishing this snapshot needs the lock: the head, where the name follows it, is kept from being forgotten as the head. */
+/** Whether publishing this snapshot needs the lock, and is noted: the head, where the name follows it, is kept from being forgotten as the head. */
 export function needsLock(index: Index, { repository, number }: SnapshotRecord): boolean {
   const { head, published, publishing } = index.repository(repository) ?? {};
   return number !== head || published !== undefined || publishing !== undefined;
 }
 
-async function notePublishing(index: Index, { repository, number }: SnapshotRecord): Promise<void> {
+async function notePublishing(index: Index, snapshot: SnapshotRecord): Promise<void> {
+  const { repository, number } = snapshot;
   const record = index.repository(repository);
-  if (record === undefined || record.head === number) return;
-  const isThere = record.published === number || (await index.relyOn({ ...record, publishing: number }, number));
-  if (!isThere) throw new ShardctlError('NOT_FOUND', `${repository}@${number} was forgotten a moment ago`);
+  if (record === undefined || !needsLock(index, snapshot)) return;
+  const publishing = [...(record.publishing ?? []).filter((other) => other !== number), number];
+  if (!(await index.relyOn({ ...record, publishing }, number)))
+    throw new ShardctlError('NOT_FOUND', `${repository}@${number} was forgotten a moment ago`);
 }
 
 async function notePublished(index: Index, { repository, number }: SnapshotRecord): Promise<void> {

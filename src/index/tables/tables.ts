@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { behindCommit, errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../../core/model.ts';
+import { mayBePublished } from '../../snapshot/published.ts';
 import { tagsWithout } from '../../snapshot/tag.ts';
 import { assertMappable } from '../files/mapping.ts';
 import { assertSound, damagedTables, notMade } from './check.ts';
@@ -147,12 +148,12 @@ export class Tables {
   }
 
   /**
-   * Within a transaction: as `forget`, without the snapshots at which the repository's IPNS name points, or is about to. Looked at here,
+   * Within a transaction: as `forget`, without the snapshots at which the repository's IPNS name may point. Looked at here,
    * and not when it was decided what to forget: `publish` writes that before it gives the name away. @returns those that stay
    */
   forgetUnpublished(repository: string, numbers: readonly number[]): number[] {
-    const { published, publishing } = this.repositories.get(repository) ?? {};
-    const [stay, gone] = [true, false].map((is) => numbers.filter((number) => (number === published || number === publishing) === is));
+    const record = this.repositories.get(repository) ?? {};
+    const [stay, gone] = [true, false].map((is) => numbers.filter((number) => mayBePublished(record, number) === is));
     this.forget(repository, gone as number[]);
     return stay as number[];
   }
