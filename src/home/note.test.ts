@@ -48,6 +48,15 @@ test('what is no note, or asks for what no settings may ask for, is passed over'
     assert.equal(parseNote(broken), undefined, broken);
 });
 
+test('a setting that none can be costs a note nothing else, and a long one is none of these', () => {
+  const keyrings = Array.from({ length: 200 }, (_, at) => `/usr/share/keyrings/of-the-archive-${at}.gpg`).join(',');
+  const odd = { 'gate-keyring': keyrings, 'Not a name': 'x', keep: 'x'.repeat(1 << 20) };
+  const note = parseNote(noteText({ ...home([record]), settings: odd, settingsOf: () => odd }, peer, 0));
+  assert.deepEqual(note?.settings, { 'gate-keyring': keyrings });
+  assert.deepEqual(note?.repositories[0]?.settings, { 'gate-keyring': keyrings });
+  assert.equal(note?.repositories[0]?.source, record.source);
+});
+
 test('a note names the newest thousand snapshots that the gate holds back, and no others', () => {
   const snapshot = (number: number, outcome: 'held' | 'passed') =>
     ({ tree: `tree ${number}`, time: `time ${number}`, gate: { outcome, by: '', kinds: [], count: 2, contradictions: [] } }) as never;

@@ -10,8 +10,14 @@ import { z } from 'zod';
 import { placement, replication } from './config-schema.ts';
 import { NOTE_FORMAT } from './note-text.ts';
 
-/** By the names that `shardctl config` knows them by, as text. */
-const settings = z.record(z.string().regex(/^[a-z-]{1,40}$/), z.string().max(4096));
+/** Longer than Linux takes an argument of a command, in which a setting is said again. */
+const TOO_LONG = 128 * 1024;
+const isSetting = ([name, value]: [string, unknown]) => /^[a-z-]{1,40}$/.test(name) && typeof value === 'string' && value.length < TOO_LONG;
+
+/** By the names that `shardctl config` knows them by, as text. One that is none costs the others nothing, nor the sources and filters. */
+const settings = z
+  .record(z.string(), z.unknown())
+  .transform((all) => Object.fromEntries(Object.entries(all).filter(isSetting)) as Record<string, string>);
 
 /** As `NotedHeld`. */
 const heldBack = z.object({ tree: z.string(), time: z.string(), count: z.number().int().positive() });

@@ -66,6 +66,7 @@ export async function run(context: Context): Promise<number> {
       } catch (error) {
         // One that another run works on does not keep the others from it. Where space is short, all of it is tried again.
         if (signal.aborted || names.length === 1 || !(error instanceof ShardctlError) || isNoSpace(error)) throw error;
+        decided.delete(name);
         const { code, message, hint, exitCode } = error;
         reporter.event({ type: 'failed', repository: name, code, message, ...(hint === undefined ? {} : { hint }) });
         codes.push(exitCode);
