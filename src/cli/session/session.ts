@@ -75,8 +75,8 @@ export async function planning<T>(
   work: (session: Omit<Session, 'index'> & { readonly index: Index | undefined }) => Promise<T>,
 ): Promise<T> {
   const { home } = context;
-  const index = existsSync(home.index) ? await readIfMade(home.index) : undefined;
   const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
+  const index = existsSync(home.index) ? await readIfMade(home.index) : undefined;
   if (index !== undefined) return await withSession(context, config, index, work);
   return await withPeers(context, config, (peers) => work({ config, index: undefined, peers }));
 }
