@@ -1,4 +1,4 @@
-import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Program } from '../../testing/program.ts';
@@ -9,6 +9,8 @@ test('where settings and index are both damaged, the settings are named: they sa
     mkdirSync(program.path('m'));
     writeFileSync(program.path('m', 'file'), 'one');
     program.succeeds('add', 'm', '-q');
+    // Without it the tables are opened.
+    rmSync(join(program.home, 'index', 'standing.json'));
     truncateSync(join(program.home, 'index', 'tables', 'data.mdb'), 5000);
     program.fails(44, /the index is damaged/, 'add', 'm', '-n');
     writeFileSync(join(program.home, 'config.json'), '{ "format": 9 }');
