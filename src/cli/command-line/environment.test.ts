@@ -82,7 +82,7 @@ test('no variable of an option means something else to the program, its hooks or
   assert.ok(!NAMES.some((name) => /^SHARDCTL_(?:TOKEN|PASSWORD)/.test(variableOf(name) ?? '')));
 });
 
-test('a run that is told everything by its command line is started without them', () => {
+test('a run that another one starts inherits no option by accident', () => {
   assert.deepEqual(withoutOptions({ PATH: '/bin', SHARDCTL_HOME: '/h', SHARDCTL_CHECKSUM: '1', SHARDCTL_TOKEN_A: 't' }), {
     PATH: '/bin',
     SHARDCTL_HOME: '/h',

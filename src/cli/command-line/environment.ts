@@ -132,7 +132,7 @@ export function fromVariables(command: CommandSpec, typed: ReadonlySet<OptionNam
   });
 }
 
-/** The environment without what options are in it, for a run that is told all of them by its command line. */
+/** The environment without what options are in it, for a run that is told by another one which of them hold. */
 export function withoutOptions(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const names = new Set((Object.keys(OPTIONS) as OptionName[]).map(variableOf));
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.has(name)));

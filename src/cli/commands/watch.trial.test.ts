@@ -9,6 +9,8 @@ import { without } from '../../testing/package-tools/required.ts';
 import { Program } from '../../testing/program.ts';
 import { WatchProcess } from '../../testing/watch-process.ts';
 import { withoutInotify } from '../../testing/watched.ts';
+import { COMMON } from '../command-line/command-spec.ts';
+import { variableOf } from '../command-line/environment.ts';
 
 /** The root that the source has, by a look at everything from another home. */
 function rootOfSource(program: Program): string {
@@ -21,9 +23,9 @@ function head(program: Program): string {
   return program.head('m').tree;
 }
 
-function withProgram(work: (program: Program) => Promise<void>): () => Promise<void> {
+function withProgram(work: (program: Program) => Promise<void>, environment: NodeJS.ProcessEnv = {}): () => Promise<void> {
   return async () => {
-    const program = new Program();
+    const program = new Program(environment);
     mkdirSync(program.path('m/pool/a'), { recursive: true });
     writeFileSync(program.path('m/pool/a/one'), 'one');
     program.succeeds('add', 'm', '-q');
@@ -74,6 +76,24 @@ test(
     program.succeeds('prune', '-q');
     assert.equal(await watch.stop(), 0);
   }),
+);
+
+/** Each variable of an option that every command has, but the file of a log, beside its format, and `-q`, with which no events are told. */
+const COMMON_VARIABLES = Object.fromEntries(
+  COMMON.filter((name) => name !== 'log-file' && name !== 'quiet').flatMap((name) => {
+    const variable = variableOf(name);
+    return variable === undefined ? [] : [[variable, name === 'log-format' ? 'json' : '1']];
+  }),
+);
+
+test(
+  'variables that no command minds, no update of a watch minds either',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    const watch = WatchProcess.start(program, 'm', ...quick);
+    assert.equal(await watch.updated(), null);
+    assert.equal(await watch.stop(), 0);
+  }, COMMON_VARIABLES),
 );
 
 test(

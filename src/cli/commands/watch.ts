@@ -16,7 +16,7 @@ import { EACH_UPDATE } from '../command-line/spec.ts';
 import { hookTimeoutMs } from '../hooks/hook-settings.ts';
 import { runProblemHook } from '../hooks/problem-hook.ts';
 import { lockWaitMs, reading } from '../session/session.ts';
-import { runUpdate, updateWords } from '../steps/child-update.ts';
+import { runUpdate, updateCall } from '../steps/child-update.ts';
 import { graceOf } from '../steps/grace-of.ts';
 import { assertHasSource, repositoriesToUpdate } from '../steps/repositories-to-update.ts';
 import { metricsPath } from '../steps/run-log.ts';
@@ -105,7 +105,8 @@ function updating(context: Context, name: string, isOneOfSeveral: boolean): Watc
   const bars = isOneOfSeveral && !context.args.flag('no-progress') ? ['--no-progress'] : [];
   return async (list) => {
     const options: readonly OptionName[] = list === undefined ? [...EACH_UPDATE, 'repair'] : EACH_UPDATE;
-    return await runUpdate(context, [...updateWords(context, name, options, list), ...waits, ...bars], list);
+    const { words, environment } = updateCall(context, name, options, list, process.env);
+    return await runUpdate(context, { words: [...words, ...waits, ...bars], environment }, list);
   };
 }
 

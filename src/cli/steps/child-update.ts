@@ -7,24 +7,45 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
+import type { Args } from '../command-line/args.ts';
 import { COMMON } from '../command-line/command-spec.ts';
 import type { Context } from '../command-line/context.ts';
 import { withoutOptions } from '../command-line/environment.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from '../command-line/options.ts';
 
-/** @param options those of the command line that the update takes, too. @returns words of a command line */
-export function updateWords(
+/** How an update is told what it is to do. */
+export interface UpdateCall {
+  /** Of a command line. */
+  readonly words: readonly string[];
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/**
+ * What was typed is typed again, and what a variable says is said by that variable: the two differ in what is refused, and in what is
+ * remembered. Variables of options that the command which starts it does not hand on are left out.
+ * @param options that the update takes, too
+ * @param environment of the command that starts it
+ */
+export function updateCall(
   { args, home }: Pick<Context, 'args' | 'home'>,
   repository: string,
   options: readonly OptionName[],
   list: Buffer | undefined,
-): string[] {
+  environment: NodeJS.ProcessEnv,
+): UpdateCall {
   const at = args.text('home') === undefined ? [] : [`--home=${home.dir}`];
-  const passed = [...options, ...COMMON.filter((name) => name !== 'home')].flatMap((name) => {
-    if ((OPTIONS[name] as OptionSpec).value === undefined) return args.flag(name) ? [`--${name}`] : [];
-    return args.all(name).map(({ value }) => `--${name}=${value}`);
-  });
-  return ['update', repository, ...at, ...passed, ...(list === undefined ? [] : ['--files-from=-'])];
+  const handedOn = [...options, ...COMMON.filter((name) => name !== 'home')];
+  const typed = handedOn.filter((name) => args.isTyped(name)).flatMap((name) => typedAgain(args, name));
+  const said = args.fromVariables.filter(({ name }) => handedOn.includes(name)).map(({ variable }) => [variable, environment[variable]]);
+  return {
+    words: ['update', repository, ...at, ...typed, ...(list === undefined ? [] : ['--files-from=-'])],
+    environment: { ...withoutOptions(environment), ...Object.fromEntries(said) },
+  };
+}
+
+function typedAgain(args: Args, name: OptionName): string[] {
+  if ((OPTIONS[name] as OptionSpec).value === undefined) return [`--${name}`];
+  return args.all(name).map(({ value }) => `--${name}=${value}`);
 }
 
 /**
@@ -33,15 +54,14 @@ export function updateWords(
  */
 export async function runUpdate(
   { json, output, signal }: Pick<Context, 'json' | 'output' | 'signal'>,
-  words: readonly string[],
+  { words, environment }: UpdateCall,
   list: Buffer | undefined,
 ): Promise<number> {
   signal.throwIfAborted();
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], {
     // A session of its own: a Ctrl-C goes to all processes of a terminal's, and the second signal would end it at once.
     detached: true,
-    // The options that the environment says are among its words, as far as the command that starts it takes them.
-    env: withoutOptions(process.env),
+    env: environment,
     stdio: [list === undefined ? 'ignore' : 'pipe', json ? 'pipe' : 'inherit', 'inherit'],
   });
   const stop = () => void child.kill(isInterrupted(signal.reason) ? 'SIGINT' : 'SIGTERM');
