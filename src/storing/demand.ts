@@ -16,7 +16,7 @@ export interface Demand {
 /** The part of a demand that somebody has stated: a repository's record, or the options of a command. */
 export type ToldDemand = { readonly [Field in keyof Demand]?: Demand[Field] | undefined };
 
-/** What a repository asks for from now on: what it is told now, else what it was told before. */
+/** What a repository asks for: what it is told now, else what it was told before. */
 export function ownDemand(known: RepositoryRecord | undefined, told: ToldDemand): Partial<Demand> {
   const replication = told.replication ?? known?.replication;
   const allocateBy = told.allocateBy ?? known?.allocateBy;

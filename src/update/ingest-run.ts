@@ -39,7 +39,7 @@ export interface ImportRequest extends Demand {
   readonly fullEvery?: number | undefined;
   /** Emit an event for each change. */
   readonly itemize: boolean;
-  /** What the repository itself asks for, which the index remembers. */
+  /** What the repository itself asks for from now on, which the index remembers. */
   readonly ownDemand: Partial<Demand>;
   readonly shardBytes: number;
   /** Judges the tree before it becomes the head; absent for none. */

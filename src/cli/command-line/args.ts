@@ -36,12 +36,14 @@ export class Args {
   readonly positionals: readonly string[];
   /** Options that the environment says. */
   readonly fromVariables: readonly FromVariable[];
+  readonly #typed: readonly Given[];
   readonly #given: readonly Pick<Given, 'name' | 'value'>[];
 
   constructor(command: CommandSpec, positionals: readonly string[], typed: readonly Given[], variables: readonly FromVariable[]) {
     this.command = command;
     this.positionals = positionals;
     this.fromVariables = variables;
+    this.#typed = typed;
     this.#given = [...typed, ...variables];
   }
 
@@ -55,6 +57,11 @@ export class Args {
     const argument = this.positionals[position];
     if (argument === undefined) throw new Error(`\`${this.command.words}\` was parsed without argument ${position}`);
     return argument;
+  }
+
+  /** As if there were no variables: for what is written down, and holds for later runs, too. */
+  get typed(): Args {
+    return new Args(this.command, this.positionals, this.#typed, []);
   }
 
   /** Said by the command line, and not by the environment, which is there for other commands, too. */

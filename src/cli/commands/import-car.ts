@@ -24,7 +24,7 @@ export async function run(context: Context): Promise<number> {
   const name = args.text('name') ?? (file === '-' ? undefined : basename(file).replace(/\.car$/i, ''));
   if (name === undefined) throw usage('a CAR from stdin needs a --name', args.command);
   const repository = checkRepositoryName(name);
-  const options = storageOptions(context.args);
+  const options = storageOptions(args);
   const path = absolute(file);
   await checkHookTimeout(context);
   if (file !== '-') await assertFile(path, file);
@@ -32,9 +32,10 @@ export async function run(context: Context): Promise<number> {
   const importedBy = async (session: SharedSession, peers: Session['peers']) => {
     const { spool, inTurn } = session;
     const run = { ...(await maintenanceRun(context, { ...session, peers }, options)), spool, inTurn };
-    const own = ownDemand(session.index.repository(repository), options);
+    const known = session.index.repository(repository);
     const { replication, allocateBy } = session.config;
-    const demand = { replication, allocateBy, ...own, ownDemand: own };
+    const lasting = ownDemand(known, storageOptions(args.typed));
+    const demand = { replication, allocateBy, ...ownDemand(known, options), ownDemand: lasting };
     const car = readable(file === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 }), file);
     const profileOf = (cidVersion: 0 | 1) =>
       Object.values(PROFILES).find((profile) => profile.cidVersion === cidVersion)?.name ?? session.config.profile;

@@ -75,6 +75,24 @@ test('a peer that is drained takes no replica with it', { skip: sample() }, () =
   program.fails(42, /find no place/, 'peers', 'drain', 'y');
 });
 
+test('a variable holds for its run, and overwrites nothing that a repository was told', { skip: sample() }, () => {
+  program.succeeds('add', 'm', '--replication', '2', '--gate', 'off');
+  const told = new Program({
+    SHARDCTL_HOME: program.home,
+    SHARDCTL_REPLICATION: '3',
+    SHARDCTL_ALLOCATE_BY: 'weight',
+    SHARDCTL_GATE: 'debian',
+    SHARDCTL_GATE_ACTION: 'warn',
+  });
+  const before = program.succeeds('config', 'ls', '--json').lines;
+  writeFileSync(join(source, 'b'), Buffer.alloc(50_000, 'b'));
+  told.succeeds('update', 'm');
+  assert.ok(statuses().every(({ held, least }) => held === 3 && least === 2));
+  told.succeeds('add', source);
+  assert.deepEqual(program.succeeds('config', 'ls', '--json').lines, before);
+  told.dispose();
+});
+
 test('an update that is told another number remembers it, and one that finds nothing to do writes nothing', { skip: sample() }, () => {
   program.succeeds('add', 'm');
   program.succeeds('update', 'm', '--replication', '3');

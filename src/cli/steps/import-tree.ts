@@ -1,6 +1,7 @@
 /** Brings one repository up to date, or says what that would do: what `add` and `update` have in common. */
 import { EXIT } from '../../core/errors.ts';
 import type { Event, Summary } from '../../core/events.ts';
+import type { RepositoryRecord } from '../../core/model.ts';
 import type { Config } from '../../home/config.ts';
 import { FullPeers } from '../../home/runs/full-peers.ts';
 import type { Index } from '../../index/index.ts';
@@ -10,7 +11,9 @@ import { ownDemand } from '../../storing/demand.ts';
 import type { ImportRequest, IngestControl } from '../../update/ingest-run.ts';
 import { update } from '../../update/update.ts';
 import type { Context } from '../command-line/context.ts';
+import { gateOptions } from '../command-line/gate-options.ts';
 import type { RunOptions } from '../command-line/run-options.ts';
+import { storageOptions } from '../command-line/storage-options.ts';
 import { countAhead } from '../reporter/count-ahead.ts';
 import type { SharedSession } from '../session/session.ts';
 import { gateOrder } from './gate-order.ts';
@@ -77,7 +80,8 @@ export async function planTree(
 }
 
 function requestOf(context: Context, { config, index, peers }: PlanSession, choice: ImportChoice, options: RunOptions): ImportRequest {
-  const own = ownDemand(index?.repository(choice.repository), options);
+  const known = index?.repository(choice.repository);
+  const own = ownDemand(known, options);
   refuseOurs(context, config, choice.source);
   if (options.allocateBy !== undefined) checkPeersNamed(peers, options.allocateBy);
   return {
@@ -85,25 +89,28 @@ function requestOf(context: Context, { config, index, peers }: PlanSession, choi
     trust: options.trust,
     maxDelete: options.maxDelete,
     itemize: options.itemize,
-    ownDemand: own,
+    ownDemand: ownDemand(known, storageOptions(context.args.typed)),
     replication: own.replication ?? config.replication,
     allocateBy: own.allocateBy ?? config.allocateBy,
     shardBytes: options.shardBytes ?? config.shardSize,
-    ...gateOf(context, { config, index }, choice, options),
+    ...gateOf(context, config, known, choice, options),
   };
 }
 
-/** `add` says what is to hold for the repository from now on; `update` says it for this run, so that an exception does not become the rule. */
+/**
+ * `add` says what is to hold for the repository from now on; `update`, and the environment, say it for this run, so that an exception does
+ * not become the rule.
+ */
 function gateOf(
-  { args }: Context,
-  { config, index }: Pick<PlanSession, 'config' | 'index'>,
-  { repository, filters }: ImportChoice,
+  { args, absolute }: Context,
+  config: Config,
+  known: RepositoryRecord | undefined,
+  { filters }: ImportChoice,
   { gate: told }: RunOptions,
 ): Pick<ImportRequest, 'gate' | 'ownGate'> {
-  const known = index?.repository(repository)?.gate;
-  const own = { ...known, ...told };
-  const kept = args.command.words === 'add' ? own : known;
-  return { gate: gateOrder(own, config, filters), ownGate: kept === undefined || Object.keys(kept).length === 0 ? undefined : kept };
+  const kept = { ...known?.gate, ...(args.command.words === 'add' ? gateOptions(args.typed, absolute) : {}) };
+  const ownGate = Object.keys(kept).length === 0 ? undefined : kept;
+  return { gate: gateOrder({ ...known?.gate, ...told }, config, filters), ownGate };
 }
 
 type Control = Pick<IngestControl, 'secondThread' | 'signal' | 'now' | 'grace'>;

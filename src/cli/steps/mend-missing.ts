@@ -52,7 +52,7 @@ async function missing(run: Maintenance): Promise<Set<string>> {
   return new Set(missingSomewhere(await standOf(run)));
 }
 
-/** What the command line asks for the repository that was updated is remembered by now, and says nothing of the others. */
+/** What was typed for the repository that was updated is remembered by now, and says nothing of the others. */
 async function runOf(context: Context, session: Session, limits: Limits): Promise<Maintenance> {
   return await maintenanceRun(context, session, { ...limits, shardBytes: undefined, replication: undefined, allocateBy: undefined });
 }
