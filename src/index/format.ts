@@ -5,7 +5,7 @@ import { syncDirectory } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { replicationSeen } from '../core/model.ts';
 import { doubtPath } from './files/doubts.ts';
-import { howToMake } from './tables/check.ts';
+import { howToMake } from './tables/how-to-make.ts';
 import type { Tables } from './tables/tables.ts';
 
 /** The index's format as this version writes it. A newer one is refused; an older one can be read. */

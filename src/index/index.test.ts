@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -119,6 +119,14 @@ test('of publish and forget, halted between what they decide and what they write
   assert.deepEqual(await index.forget('r', [1, 2]), [1]);
   assert.equal(await index.relyOn({ ...asPublishRead, publishing: [2] }, 2), false);
   assert.deepEqual(index.repository('r'), asPublishRead);
+});
+
+test('where there is no index, the first `add` makes it, and where one died that was to make it, the next', async () => {
+  const hintFor = (path: string, hint: string) => assert.rejects(Index.open(path, { readOnly: true }), { code: 'NOT_FOUND', hint });
+  const never = join(dir, 'never');
+  await hintFor(never, 'run `shardctl add DIR` first');
+  mkdirSync(never);
+  await hintFor(never, 'run `shardctl add DIR` again');
 });
 
 test('an index of a newer format is refused', async () => {

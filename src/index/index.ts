@@ -39,10 +39,7 @@ export class Index {
   /** Computed from the shards' records when a block is first looked up; dropped when those records change. */
   #countedBlocks: CountedBlocks | undefined;
 
-  /**
-   * Opens the index, and makes it unless `readOnly`.
-   * @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO`
-   */
+  /** Opens the index, and makes it unless `readOnly`. @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO` */
   static async open(dir: string, options: IndexOptions = {}): Promise<Index> {
     const index = new Index(dir, options);
     if (options.readOnly !== true) {
@@ -280,8 +277,10 @@ export class Index {
     return this.#openBlocks;
   }
 
-  // Makes one transaction, durable when it resolves. The head cache is deleted within it, before anything changes, and written again by
-  // `close`: while a transaction writes, LMDB lets no other one do so, and so nobody writes a head cache of what was before.
+  /**
+   * Makes one transaction, durable when it resolves. The head cache is deleted within it, before anything changes, and written again by
+   * `close`: while a transaction writes, LMDB lets no other one do so, and so nobody writes a head cache of what was before.
+   */
   async #change<T>(change: (tables: Tables) => T): Promise<T> {
     return await this.#add((tables) => {
       dropHeadCache(this.#dir);

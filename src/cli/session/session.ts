@@ -5,7 +5,6 @@ import { join, relative, resolve } from 'node:path';
 import { ShardctlError } from '../../core/errors.ts';
 import { type Config, DEFAULT_CONFIG, DEFAULT_PEER_NAME } from '../../home/config.ts';
 import { loadConfig, saveConfig } from '../../home/config-file.ts';
-import { hasHeads } from '../../home/heads.ts';
 import { ensureHome, requireHome } from '../../home/home.ts';
 import { type HomeIdentity, identify, rememberMarked } from '../../home/identity.ts';
 import { acquireLock, type Lock, SharedLock } from '../../home/lock.ts';
@@ -13,6 +12,7 @@ import type { LockOptions } from '../../home/lock-files.ts';
 import { PromisedSpace } from '../../home/promised-space.ts';
 import { Index } from '../../index/index.ts';
 import type { IndexOptions } from '../../index/options.ts';
+import { howToMake } from '../../index/tables/how-to-make.ts';
 import type { Peer } from '../../peer/peer.ts';
 import type { InTurn } from '../../storing/place/in-turn.ts';
 import { removeSpool, sweepSpool } from '../../storing/spool.ts';
@@ -60,11 +60,7 @@ export async function settingsOfReadable(context: Context): Promise<Config> {
   requireHome(home);
   const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
   if (!existsSync(home.index)) {
-    throw new ShardctlError('NOT_FOUND', `the home at ${home.dir} has no index`, {
-      hint: hasHeads(home.heads)
-        ? 'run `shardctl recover --all`: it makes a new one, with every snapshot that its peers hold'
-        : 'run `shardctl add DIR` first',
-    });
+    throw new ShardctlError('NOT_FOUND', `the home at ${home.dir} has no index`, { hint: howToMake(home.index) });
   }
   return config;
 }

@@ -9,7 +9,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
-import { hasHeads } from '../../home/heads.ts';
+import { howToMake } from './how-to-make.ts';
 
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
@@ -71,13 +71,6 @@ export function notMade(dir: string): ShardctlError {
   return new ShardctlError('NOT_FOUND', `there is no index yet at ${dir}: the run that makes it has died, or is not that far`, {
     hint: howToMake(dir),
   });
-}
-
-/** A home that has heads had an index. */
-export function howToMake(dir: string): string {
-  return hasHeads(join(dirname(dir), 'heads'))
-    ? 'run `shardctl recover --all`: it makes a new one, with every snapshot that its peers hold'
-    : 'run `shardctl add DIR` again';
 }
 
 class TablesFile {

@@ -14,7 +14,20 @@ test('where npm has left the binary of lmdb out, that is said, and not that the 
   t.mock.method(Module as unknown as { _load: () => unknown }, '_load', () => {
     throw new Error('No native build was found');
   });
-  await assert.rejects(Index.open(dir), { code: 'IO', message: /^lmdb has no binary here/, hint: /install shardctl again/ });
+  await assert.rejects(Index.open(dir), {
+    code: 'IO',
+    message: /^lmdb has no binary here.*\(No native build was found\)$/,
+    hint: /install shardctl again/,
+  });
+});
+
+test('where lmdb cannot be loaded because too many files are open, that is said, and nobody is told to install anything', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'shardctl-tables-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  t.mock.method(Module as unknown as { _load: () => unknown }, '_load', () => {
+    throw Object.assign(new Error("EMFILE: too many open files, open '/srv/lmdb.js'"), { code: 'EMFILE' });
+  });
+  await assert.rejects(Index.open(dir), { code: 'IO', message: /no more files open/, hint: /ulimit -n/ });
 });
 
 test('tables that have records and no format are damaged, and those without either belong to a run that is making them', async (t) => {

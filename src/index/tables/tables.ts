@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
-import { behindCommit, errnoOf, ioError, ShardctlError } from '../../core/errors.ts';
+import { behindCommit, errnoOf, ioError, isShortage, messageOf, ShardctlError } from '../../core/errors.ts';
 import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord } from '../../core/model.ts';
 import { mayBePublished } from '../../snapshot/published.ts';
 import { tagsWithout } from '../../snapshot/tag.ts';
@@ -18,7 +18,10 @@ function lmdb(): typeof import('lmdb') {
   try {
     return createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
   } catch (cause) {
-    throw new ShardctlError('IO', 'lmdb has no binary here for this system: no index can be opened', {
+    // What the process has run out of is not a fault of what is installed.
+    if (isShortage(cause)) throw cause;
+    const [why = ''] = messageOf(cause).split('\n');
+    throw new ShardctlError('IO', `lmdb has no binary here for this system: no index can be opened (${why})`, {
       hint: 'install shardctl again, where the registry can be reached and npm does not omit optional packages',
       cause,
     });
@@ -57,7 +60,7 @@ export class Tables {
     this.shards = this.root.openDB({ name: 'shards', ...checked });
     this.strays = new Strays(this.root.openDB<readonly string[], string>({ name: 'strays', ...checked }));
     const isMade = this.#isMade();
-    // The format is written before any record: without it, tables that have records are no new ones.
+    // The format is written after the empty databases were made, and before any record: those that have records without it are not new.
     if (!isMade && this.#hasRecords()) {
       void this.root.close();
       throw damagedTables(file, dir, 'does not say its format any more, and has records');
@@ -72,7 +75,7 @@ export class Tables {
     throw damagedTables(file, dir, `has snapshot ${misplaced.number} of ${misplaced.repository} under a damaged key`);
   }
 
-  /** The format is written last, after all tables. Read-only, LMDB opens a table that is not there as undefined. */
+  /** Whether the run that makes the index has written the format, after all databases. Read-only, LMDB opens one that is not there as undefined. */
   #isMade(): boolean {
     const meta: Database<number, string> | undefined = this.meta;
     return meta?.get('format') !== undefined;
