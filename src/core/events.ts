@@ -179,6 +179,8 @@ export interface Summary {
     readonly asBefore?: number;
     /** Files that indexes name and the filters leave out, of those that this run has looked for; absent for none. */
     readonly leftOut?: number;
+    /** Programs without which some indexes could not be read, so that what these say is not compared; absent for none. */
+    readonly lacking?: readonly string[];
   };
   /** True when the gate had held this snapshot back, and this run has made it the head: something else was asked of the gate. */
   readonly released?: true;

@@ -17,8 +17,8 @@ export interface GateOrder {
   readonly judge: Gate;
   /** Kinds were asked for by name: a tree that nothing can be read of is an error then, and passes with a warning else. */
   readonly isByName: boolean;
-  /** Whether a program that unpacks indexes, such as `xz`, is on this machine. */
-  has(program: string): boolean;
+  /** Whether a program that unpacks indexes, such as `xz`, is on this machine, and works. */
+  has(program: string): Promise<boolean>;
   /**
    * Names of entries by which indexes are found: where no entry of a tree has one of them, whatever its kind, the judges find nothing. Others
    * of another version are asked for under another `by`.

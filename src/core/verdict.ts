@@ -88,7 +88,8 @@ export const DEFAULT_GATE: GateConfig = { gate: 'auto', gateAction: 'hold', gate
 
 /**
  * What became of a snapshot at the gate. `held`: it has contradictions and is not the head, until somebody accepts it. `accepted`: it has
- * contradictions and is the head, or was: somebody wanted it so, or the head before it had them, too. `warned`: the same, as the gate only warns.
+ * contradictions and is the head, or was: somebody wanted it so, or the head before it had them, too. `warned`: the same, as the gate only warns,
+ * or because readers had it before it could be judged.
  * `unjudged`: it is the head, and nothing can be read of it as its peers are set up.
  */
 export type GateOutcome = 'passed' | 'held' | 'accepted' | 'warned' | 'unjudged';

@@ -28,7 +28,7 @@ export class FakeGate {
       by,
       judge: (tree) => this.#judge(tree),
       isByName: false,
-      has: () => false,
+      has: async () => false,
       indexNames: async () => new Set(['index']),
     };
   }

@@ -164,7 +164,7 @@ test('what could not be judged for want of a program is told, does not hold, and
   const without = (hasNow: boolean): GateOrder => ({
     ...gate.order(),
     judge: async (tree, signal) => ({ ...(await gate.order().judge(tree, signal)), lacking: [{ program: 'xz', indexes: 3 }] }),
-    has: () => hasNow,
+    has: async () => hasNow,
   });
   const warnings = ({ events }: Ran) => events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
   writeTree(dir, { index: 'a\n', a: '1' });

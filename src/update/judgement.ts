@@ -9,6 +9,7 @@ import { UnreadableBlock } from '../read/blocks/block-source.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { treeToJudge } from '../read/tree/stored-tree.ts';
 import type { IngestRun } from './ingest-run.ts';
+import { mayBeUnpackedNow } from './lacked-programs.ts';
 import { compileFilter } from './scan/filter.ts';
 
 /** What differs from the tree of the parent; undefined for more than can be told. */
@@ -26,10 +27,11 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
   const { repository } = run.request;
   const { index } = run.home;
   const before = index.snapshots(repository);
-  const passed = before.findLast((snapshot) => isPassed(snapshot, gate));
+  const passed = await lastPassed(before, gate);
   const head = index.snapshot(repository, index.repository(repository)?.head ?? 0);
+  const isLate = head !== undefined && (await isJudgedLate(head, gate));
   // A head that is judged late is held against no head: all that it contradicts would be an old contradiction.
-  const isOther = head !== undefined && head.tree !== passed?.tree && !isUnjudged(head, root);
+  const isOther = head !== undefined && head.tree !== passed?.tree && !(isLate && isTree(head, root));
   const trees = { root, passed, head: isOther ? head : undefined, since };
   const verdict = await verdictOn(run, gate.judge, trees).catch((error: unknown) => {
     if (gate.isByName || !(error instanceof UnreadableBlock) || !error.isOutOfReach) throw error;
@@ -39,29 +41,40 @@ export async function judgementOf(run: IngestRun, gate: GateOrder, root: BlockId
   if (verdict instanceof UnreadableBlock)
     return { outcome: 'unjudged', by: gate.by, kinds: [], count: 0, contradictions: [], unread: verdict.shard };
   tellLacking(run, verdict, before.at(-1));
-  const { kinds, count, contradictions, asBefore, leftOut, lacking } = verdict;
+  // Nobody has been told of what such a head contradicts: it is named once, and holds nothing back, because readers have it.
+  if (isOther && isLate && verdict.asBefore > 0) {
+    const whole = await verdictOn(run, gate.judge, { ...trees, head: undefined });
+    return judgement(whole, gate, verdict.count === 0 ? 'warned' : outcomeOf(whole, gate, head), passed);
+  }
+  return judgement(verdict, gate, outcomeOf(verdict, gate, head), passed);
+}
+
+function judgement(verdict: Verdict, { by }: GateOrder, outcome: Judgement['outcome'], passed: SnapshotRecord | undefined): Judgement {
+  const { kinds, count, contradictions, asBefore, leftOut } = verdict;
+  // An index that the passed tree has, too, is not read again, and nobody asks for the program that it lacked then.
+  const lacking = [...new Set([...verdict.lacking.map(({ program }) => program), ...(passed?.gate?.lacking ?? [])])];
   return {
-    outcome: outcomeOf(verdict, gate, head),
-    by: gate.by,
+    outcome,
+    by,
     kinds,
     count,
     contradictions,
     ...(asBefore === 0 ? {} : { asBefore }),
     ...(leftOut === 0 ? {} : { leftOut }),
-    ...(lacking.length === 0 ? {} : { lacking: lacking.map(({ program }) => program) }),
+    ...(lacking.length === 0 ? {} : { lacking }),
   };
 }
 
 /**
- * What becomes of a snapshot that the gate has held back or could not judge, and of which a run finds that the source is still the same.
- * What it was judged by decides whether it has to be judged again; what could not be read may be readable now. It is the head then, and
- * readers have it: what it contradicts is told, and holds nothing back.
+ * What becomes of a snapshot that the gate has held back or could not judge, or not all of it, and of which a run finds that the source is
+ * still the same. What it was judged by decides whether it has to be judged again; what could not be read may be readable now. Where it is
+ * the head, readers have it: what it contradicts is told, and holds nothing back.
  */
 export async function judgedAgain(run: IngestRun, snapshot: SnapshotRecord): Promise<Judgement | undefined> {
   const { gate } = run.request;
   const known = snapshot.gate;
   if (gate === undefined) return undefined;
-  if (known?.outcome === 'unjudged') return await judgedLate(run, gate, snapshot, known);
+  if (known !== undefined && (await isJudgedLate(snapshot, gate))) return await judgedLate(run, gate, snapshot, known);
   if (known?.by !== gate.by) return await judgementOf(run, gate, parseCid(snapshot.tree));
   return isHeld(snapshot) && gate.action === 'warn' ? { ...known, outcome: 'warned' } : known;
 }
@@ -76,13 +89,22 @@ async function judgedLate(run: IngestRun, gate: GateOrder, snapshot: SnapshotRec
   return { ...found, outcome: found.outcome === 'held' ? 'warned' : found.outcome };
 }
 
-/** By this gate, and all of it: what was passed without a program that is there now is judged again. */
-function isPassed({ gate: known }: SnapshotRecord, { by, has }: GateOrder): boolean {
-  return known?.outcome === 'passed' && known.by === by && !(known.lacking ?? []).some((program) => has(program));
+/** By this gate, and all of it that can be read here: what was passed without a program that is there now is judged again. */
+async function lastPassed(snapshots: readonly SnapshotRecord[], gate: GateOrder): Promise<SnapshotRecord | undefined> {
+  for (const snapshot of snapshots.toReversed()) {
+    const known = snapshot.gate;
+    if (known?.outcome === 'passed' && known.by === gate.by && !(await mayBeUnpackedNow(snapshot, gate))) return snapshot;
+  }
+  return undefined;
 }
 
-function isUnjudged({ gate, tree }: SnapshotRecord, root: BlockId): boolean {
-  return gate?.outcome === 'unjudged' && blockText(parseCid(tree).digest) === blockText(root.digest);
+/** Whether readers have what no gate has read, or not all of it. */
+async function isJudgedLate(snapshot: SnapshotRecord, gate: GateOrder): Promise<boolean> {
+  return snapshot.gate?.outcome === 'unjudged' || (!isHeld(snapshot) && (await mayBeUnpackedNow(snapshot, gate)));
+}
+
+function isTree({ tree }: SnapshotRecord, root: BlockId): boolean {
+  return blockText(parseCid(tree).digest) === blockText(root.digest);
 }
 
 function tellUnjudged({ request, control }: IngestRun, { message, hint }: ShardctlError, newest: SnapshotRecord | undefined): void {

@@ -58,7 +58,7 @@ function isReleased(snapshot: SnapshotRecord, newest: SnapshotRecord | undefined
 
 function gateOf({ gate }: SnapshotRecord): Pick<Summary, 'gate'> {
   if (gate === undefined) return {};
-  const { outcome, kinds, count, asBefore, leftOut } = gate;
+  const { outcome, kinds, count, asBefore, leftOut, lacking } = gate;
   const more = { ...(asBefore === undefined ? {} : { asBefore }), ...(leftOut === undefined ? {} : { leftOut }) };
-  return { gate: { outcome, kinds, count, ...more } };
+  return { gate: { outcome, kinds, count, ...more, ...(lacking === undefined ? {} : { lacking }) } };
 }

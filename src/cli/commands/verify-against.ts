@@ -12,7 +12,7 @@ import { compileFilter } from '../../update/scan/filter.ts';
 import type { Context } from '../command-line/context.ts';
 import { gateOptions, parseGateKinds } from '../command-line/gate-options.ts';
 import { resolveRef } from '../command-line/ref.ts';
-import { counted } from '../reporter/text.ts';
+import { counted, lackingText } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { reading } from '../session/session.ts';
 import { gateFor } from '../steps/gate-order.ts';
@@ -33,14 +33,15 @@ export async function verifyAgainst(context: Context, text: string): Promise<num
         const { leavesOut } = compileFilter(index.repository(repository)?.filters ?? []);
         const verdict = await judge(treeToJudge({ root: parseCid(tree), passed: undefined, blocks, signal, leavesOut }), signal);
         const { count, contradictions, read, leftOut } = verdict;
+        const lacking = verdict.lacking.map(({ program }) => program);
         isWhole &&= count === 0;
         for (const { kind, what, index: by, path, detail } of contradictions) {
           const paths = { index: displayPath(by), path: displayPath(path) };
           reporter.event({ type: 'contradiction', repository, number, kind, what, ...paths, detail });
         }
         if (context.quiet && !context.json) continue;
-        answer(context, [{ type: 'judged', repository, number, kinds: verdict.kinds, count, leftOut, ...read }], () => [
-          `${snapshotName(snapshot)}: ${judgedText(verdict)}`,
+        answer(context, [{ type: 'judged', repository, number, kinds: verdict.kinds, count, leftOut, lacking, ...read }], () => [
+          `${snapshotName(snapshot)}: ${judgedText(verdict)}${lackingText(lacking)}`,
         ]);
       }
     } finally {

@@ -251,12 +251,20 @@ function standingText({ gate, released }: Summary): string {
 }
 
 function gateText(gate: NonNullable<Summary['gate']>): string {
-  return `${standText(gate)}${gate.leftOut === undefined ? '' : `; ${counted(gate.leftOut, 'file')} that they name left out by the filters`}`;
+  const left = gate.leftOut === undefined ? '' : `; ${counted(gate.leftOut, 'file')} that they name left out by the filters`;
+  return `${standText(gate)}${left}${lackingText(gate.lacking ?? [])}`;
 }
 
-function standText({ outcome, count, asBefore = 0 }: NonNullable<Summary['gate']>): string {
+/** @param programs that were not there */
+export function lackingText(programs: readonly string[]): string {
+  return programs.length === 0
+    ? ''
+    : `; indexes that only ${programs.map((name) => `\`${name}\``).join(' and ')} can unpack are not judged`;
+}
+
+function standText({ outcome, count, lacking, asBefore = 0 }: NonNullable<Summary['gate']>): string {
   if (outcome === 'unjudged') return 'not judged, as nothing can be read from these peers';
-  if (outcome === 'passed') return 'indexes and files agree';
+  if (outcome === 'passed') return lacking === undefined ? 'indexes and files agree' : 'no contradiction in what could be read';
   if (count === 0) return `${counted(asBefore, 'contradiction')}, as before`;
   return `${counted(count, 'contradiction')}${outcome === 'accepted' ? ', accepted' : ''}${asBefore > 0 ? `, and ${formatCount(asBefore)} as before` : ''}`;
 }

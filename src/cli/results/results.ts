@@ -100,6 +100,8 @@ export type Result =
       count: number;
       /** Files that indexes name and the repository's filters leave out. */
       leftOut: number;
+      /** Programs without which some indexes could not be read. */
+      lacking: readonly string[];
       indexes: number;
       entries: number;
       hashedBytes: number;

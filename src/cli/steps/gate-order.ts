@@ -20,7 +20,7 @@ export function gateOrder(own: OwnGate, home: OwnGate, filters: readonly ByteStr
     by: JSON.stringify([GATE_VERSION, kinds, setting.keyrings.map(stampOf), ...(filters.length === 0 ? [] : [hashOf(filters)])]),
     judge: async (tree, signal) => (await gateFor(setting))(tree, signal),
     isByName: kinds !== 'auto',
-    has: isOnPath,
+    has: async (program) => isOnPath(program) && (await import('../../gate/text/by-program.ts')).canUnpack(program),
     indexNames: async () => (await import('../../gate/claims/index-files.ts')).INDEX_NAMES,
   };
 }

@@ -56,6 +56,11 @@ export async function* byProgram(packing: string, packed: AsyncIterable<Uint8Arr
   }
 }
 
+/** Whether there is a program of this name that unpacks anything. */
+export function canUnpack(program: string): boolean {
+  return Object.entries(PROGRAMS).some(([packing, [name]]) => name === program && works(packing));
+}
+
 function works(packing: string): boolean {
   const [program, ...args] = PROGRAMS[packing] as [string];
   return (
