@@ -1,7 +1,10 @@
 /** `--log-file`: what a run tells, in a file, whatever it tells elsewhere. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import process from 'node:process';
 import { afterEach, beforeEach, test } from 'node:test';
+import { sampled } from '../testing/depth.ts';
 import { assertDescribed } from '../testing/json-lines.ts';
 import { Program } from '../testing/program.ts';
 
@@ -54,3 +57,41 @@ test('what makes no sense is refused before anything is done', () => {
   program.fails(2, /--log-file - is no file/, 'add', 'm', '--log-file', '-');
   assert.ok(!existsSync(program.home) && !existsSync(program.path('log')));
 });
+
+test('what shardctl keeps and what it imports is neither appended to nor replaced, by whatever name', () => {
+  program.succeeds('peers', 'add', 'local', 'p');
+  program.succeeds('add', 'm', '-q');
+  symlinkSync('home', program.path('link'));
+  linkSync(program.path('home/config.json'), program.path('other-name'));
+  mkdirSync(program.path('n'));
+  const inHome = /that is in what the home keeps/;
+  program.fails(2, inHome, 'update', 'm', '--metrics-file', 'home/config.json');
+  for (const option of sampled(['--log-file'], ['--log-file', '--metrics-file'])) {
+    program.fails(2, inHome, 'update', 'm', option, 'home/config.json');
+    program.fails(2, inHome, 'update', 'm', option, 'link/heads/m');
+    program.fails(2, inHome, 'update', 'm', option, 'other-name');
+    program.fails(2, /that is in peer "p"/, 'update', 'm', option, 'p/new');
+    program.fails(2, /that is in the source of m/, 'update', 'm', option, 'm/a');
+    program.fails(2, /that is in the directory to add/, 'add', 'n', option, 'n/new');
+  }
+  program.fails(2, /--access-log \S+: that is in peer "p"/, 'serve', '--access-log', 'p/peer.json');
+  const told = new Program({ SHARDCTL_HOME: program.home, SHARDCTL_LOG_FILE: program.path('p/peer.json') });
+  told.fails(2, /SHARDCTL_LOG_FILE \S+: that is in peer "p"/, 'verify');
+  told.dispose();
+  assert.equal(readFileSync(program.path('m/a'), 'utf8'), 'a');
+  assert.ok(!existsSync(program.path('n/new')) && !existsSync(program.path('p/new')));
+  // Beside what is kept there.
+  program.succeeds('update', 'm', '-q', '--log-file', 'home/log', '--metrics-file', 'home/m.prom');
+  program.succeeds('verify', '--read-data', '-q');
+});
+
+test('no line is written over a disk', { skip: noDisk() }, () => {
+  const disk = program.path('disk');
+  // Of no driver: a mistake of this test writes nowhere.
+  execFileSync('mknod', [disk, 'b', '240', '255']);
+  program.fails(2, /--log-file \S+: that is a disk/, 'status', '--log-file', 'disk');
+});
+
+function noDisk(): string | false {
+  return process.getuid?.() === 0 ? false : 'only root makes the node of a disk';
+}

@@ -150,6 +150,33 @@ test('nothing of a tree is written into the home or a peer, whatever options say
   program.succeeds('verify', '--read-data', '-q');
 });
 
+test('a bind mount leads into the home and the peers as a symlink does', { skip: sample() }, (t) => {
+  program.succeeds('peers', 'add', 'local', 'srv/peer');
+  for (const dir of ['n/srv/peer', 'bound', 'outer/bound']) mkdirSync(program.path(dir), { recursive: true });
+  writeFileSync(program.path('n/srv/peer/peer.json'), '');
+  writeFileSync(program.path('n/srv/else'), '');
+  program.succeeds('add', 'n', '-q');
+  const points = ['bound', 'outer/bound'].map((name) => program.path(name));
+  const isBound = (at: string) => process.getuid?.() === 0 && spawnSync('mount', ['--bind', program.path('srv'), at]).status === 0;
+  const mounted = points.filter(isBound);
+  try {
+    if (mounted.length < points.length) return t.skip('nothing can be mounted here');
+    const ofPeer = /^shardctl: peer "peer" \(.*\) /m;
+    program.fails(2, ofPeer, 'get', 'm', '-o', 'bound', '--delete', '--max-delete', 'none');
+    program.fails(2, ofPeer, 'get', 'm', '-o', 'outer', '--delete', '--max-delete', 'none');
+    program.fails(2, ofPeer, 'get', 'm/dists', '-o', 'bound/peer', '--overwrite');
+    program.fails(2, ofPeer, 'fetch', 'm', 'outer/bound/peer/new');
+    program.fails(2, /HOME_IN_SOURCE|is inside the directory to add/, 'add', 'bound');
+    program.fails(2, /that is in peer "peer"/, 'status', '--log-file', 'bound/peer/peer.json');
+    const { stderr } = program.succeeds('get', 'n/srv', '-o', 'bound', '--overwrite');
+    assert.match(stderr, /"peer" of the tree is left out: peer "peer"/);
+    assert.ok(existsSync(program.path('srv/else')));
+    program.succeeds('verify', '--read-data', '-q');
+  } finally {
+    for (const at of mounted) spawnSync('umount', [at]);
+  }
+});
+
 test('what fetch knows of a copy is never taken from a tree', () => {
   const state = '.shardctl-fetch';
   for (const dir of [`m/${state}/new`, `m/pool/${state}`]) mkdirSync(program.path(dir), { recursive: true });

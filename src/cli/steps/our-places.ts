@@ -1,11 +1,15 @@
-/** Keeps the home, its peers and its sources apart from what a command reads, empties or writes a tree into. All of it by real paths: a symlink leads there, too. */
-import { realpathSync } from 'node:fs';
+/**
+ * Keeps the home, its peers and its sources apart from what a command reads, empties or writes into. Directories are told apart by device
+ * and inode, as symlinks and bind mounts show one under several paths.
+ */
+import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { displayPath } from '../../core/display.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import type { ByteString } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
+import { OutMounts } from '../../fetch/out/mounts.ts';
 import type { Config } from '../../home/config.ts';
 import type { HomePaths } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
@@ -68,7 +72,7 @@ export class OursLeftOut {
   constructor({ home, reporter }: Context, config: WithPeers, out: string) {
     this.#warn = (message) => reporter.event({ type: 'warning', message });
     for (const [what, ours] of ourPlaces(home, config))
-      if (isIn(out, ours)) this.#places.set(toBytes(relative(realPath(out), realPath(ours))), `${what} (${shown(ours)})`);
+      for (const path of pathsIn(out, ours)) this.#places.set(toBytes(path), `${what} (${shown(ours)})`);
   }
 
   /** What these are, as text. */
@@ -91,19 +95,51 @@ export class OursLeftOut {
 }
 
 function ourPlaces(home: HomePaths, config: WithPeers): (readonly [what: string, path: string])[] {
-  return [['the home', home.dir], ...localPaths(home, config).map(([{ name }, path]) => [`peer "${name}"`, path] as const)];
+  return [['the home', home.dir], ...peerPlaces(home, config)];
 }
 
-/** Whether a path is that of a directory, or leads below it. */
-function isIn(dir: string, path: string): boolean {
-  return `${realPath(path)}/`.startsWith(`${realPath(dir)}/`.replace(/^\/+/, '/'));
+export function peerPlaces(home: HomePaths, config: WithPeers): (readonly [what: string, path: string])[] {
+  return localPaths(home, config).map(([{ name }, path]) => [`peer "${name}"`, path] as const);
 }
 
-function shown(path: string): string {
+/** Whether a path is that of a directory, or leads below it, by whatever name. */
+export function isIn(dir: string, path: string): boolean {
+  return pathsIn(dir, path).length > 0;
+}
+
+/** The paths, from a directory on, of what lies in it; several where it is mounted there once more. */
+function pathsIn(dir: string, path: string): string[] {
+  const points = [...new OutMounts(toBytes(realPath(dir))).points].map(pathOf);
+  return ['', ...points].flatMap((point) => {
+    const below = pathBelow(join(dir, point), path);
+    return below === undefined ? [] : [join(point, below).replace(/^\.$/, '')];
+  });
+}
+
+/** The path from a directory on, when one of the directories that it leads through is that one. */
+function pathBelow(dir: string, path: string): string | undefined {
+  const [top, real] = [realPath(dir), realPath(path)];
+  const inode = inodeOf(top);
+  for (let at = real; ; at = dirname(at)) {
+    if (at === top || (inode !== undefined && inodeOf(at) === inode)) return relative(at, real);
+    if (at === dirname(at)) return undefined;
+  }
+}
+
+function inodeOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+export function shown(path: string): string {
   return displayPath(toBytes(path));
 }
 
-function pathOf(bytes: ByteString): string {
+export function pathOf(bytes: ByteString): string {
   return Buffer.from(bytes, 'latin1').toString();
 }
 

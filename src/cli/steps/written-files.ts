@@ -1,0 +1,60 @@
+/**
+ * What a run writes for its operator, and is replaced or appended to without a question: its log, its metrics, the access log. Such a file
+ * must be none that shardctl keeps or imports: one line would damage a shard, and be committed as a part of a mirror.
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ShardctlError } from '../../core/errors.ts';
+import type { Config } from '../../home/config.ts';
+import { HOME_PARTS, type HomePaths } from '../../home/home.ts';
+import { Index } from '../../index/index.ts';
+import type { Args } from '../command-line/args.ts';
+import { WRITTEN_FILES } from '../command-line/command-spec.ts';
+import type { Absolute } from '../command-line/surroundings.ts';
+import { isIn, pathOf, peerPlaces, shown } from './our-places.ts';
+
+type Place = readonly [what: string, path: string];
+
+/**
+ * The directory of the home may hold a log or metrics beside what shardctl keeps there.
+ * @throws ShardctlError `USAGE`
+ */
+export async function refuseFilesInOurs(args: Args, home: HomePaths, absolute: Absolute): Promise<void> {
+  const places = [...partsOf(home), ...peersOf(home), ...(await sourcesOf(args, home, absolute))];
+  for (const name of WRITTEN_FILES) {
+    const text = args.text(name);
+    if (text === undefined || text === '-') continue;
+    const path = absolute(text);
+    const refuse = (why: string): never => {
+      throw new ShardctlError('USAGE', `--${name} ${shown(path)}: ${why}`, { hint: 'name a file elsewhere' });
+    };
+    for (const [what, ours] of places) if (isIn(ours, path)) refuse(`that is in ${what} (${shown(ours)})`);
+    if (statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true) refuse('that is a disk');
+  }
+}
+
+function partsOf({ dir, config, configCache }: HomePaths): Place[] {
+  return [config, configCache, ...HOME_PARTS.map((name) => join(dir, name))].map((path) => ['what the home keeps', path]);
+}
+
+/** Unchecked: the run itself says of settings that they cannot be read. */
+function peersOf(home: HomePaths): readonly Place[] {
+  try {
+    return peerPlaces(home, JSON.parse(readFileSync(home.config, 'utf8')) as Config);
+  } catch {
+    return [];
+  }
+}
+
+async function sourcesOf(args: Args, { index: dir }: HomePaths, absolute: Absolute): Promise<readonly Place[]> {
+  const added: Place[] = args.command.words === 'add' ? [['the directory to add', absolute(args.argument(0))]] : [];
+  if (!existsSync(dir)) return added;
+  try {
+    const index = await Index.open(dir, { readOnly: true });
+    const known = index.repositories().filter(({ source }) => source !== '');
+    await index.close();
+    return [...added, ...known.map(({ name, source }) => [`the source of ${name}`, pathOf(source)] as const)];
+  } catch {
+    return added;
+  }
+}
