@@ -34,6 +34,16 @@ export class DecodedNodes {
     return node;
   }
 
+  /** As `read`, for whoever looks at each file once: of what is read here only directories stay, which would have to make way for files. */
+  async glance(id: BlockId, blocks: Blocks): Promise<DecodedNode> {
+    const key = keyOf(id.digest);
+    const known = this.#nodes.get(key);
+    if (known !== undefined) return known;
+    const node = new DecodedNode(id, await blocks.read(id.digest));
+    if (node.kind === DIRECTORY) this.#nodes.set(key, node);
+    return node;
+  }
+
   /**
    * The link with this name in a directory; undefined when there is none. Of a HAMT directory only the nodes on the way to the name are read.
    * @param onNode is told of each of those nodes

@@ -8,7 +8,9 @@ import fc from 'fast-check';
 import { FILE } from '../../core/model.ts';
 import { profileOf } from '../../dag/cid-profile.ts';
 import { MemoryBlocks } from '../../testing/memory-blocks.ts';
-import { treeToJudge } from './stored-tree.ts';
+import { DecodedNodes } from './decoded-nodes.ts';
+import { TreeInShards, treeToJudge } from './stored-tree.ts';
+import { TreePaths } from './tree-paths.ts';
 
 /** Files of one leaf, of several, and none; directories of three entries are HAMT directories. */
 const PROFILE = { ...profileOf('unixfs-v1-2025', 'size-4'), hamtThreshold: 120 };
@@ -151,3 +153,25 @@ function lookedUp(dir: string, path: string): Stats | undefined {
     return undefined;
   }
 }
+
+test('directories stay decoded while each of their files is looked at, however many these are', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'shardctl-stored-tree-'));
+  try {
+    const above = Array.from({ length: 20 }, (_, at) => `directory ${at}`);
+    const names = ['one', 'two', 'three', 'four'];
+    make(dir, Object.fromEntries(above.flatMap((directory) => names.map((name) => [`${directory}/${name}`, `${directory} ${name}`]))));
+    const memory = new MemoryBlocks();
+    const root = await memory.importTree(dir, { profile: profileOf('unixfs-v1-2025'), metadata: true });
+    let reads = 0;
+    const read = (digest: Uint8Array) => {
+      reads++;
+      return memory.read(digest);
+    };
+    // Room for the root and the directories, and for a few of the files.
+    const tree = new TreeInShards(root, { read }, new TreePaths(new DecodedNodes(60_000)));
+    for (const name of names) for (const directory of above) assert.ok(await tree.entry(`${directory}/${name}`));
+    assert.equal(reads, 1 + above.length + above.length * names.length);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});

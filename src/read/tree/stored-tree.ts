@@ -52,7 +52,7 @@ export class TreeInShards implements StoredTree {
     // Of a raw block nobody but the block itself says how long it is; trees without modes and times alone have such files.
     if (codec === RAW)
       return judged({ codec, digest, kind: FILE, node: undefined, rawBytes: (await this.#blocks.read(digest)).length }, at);
-    const { kind, node } = await this.#paths.nodes.read({ codec, digest }, this.#blocks);
+    const { kind, node } = await this.#paths.nodes.glance({ codec, digest }, this.#blocks);
     return kind === SYMLINK ? await this.#found(path) : judged({ codec, digest, kind, node, rawBytes: 0 }, at);
   }
 
