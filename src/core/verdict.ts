@@ -79,7 +79,7 @@ export const MOST_CONTRADICTIONS = 100;
  * Changed when judges find more or less in the same tree than they did before, or indexes by other names: what an older one has passed is
  * then judged as a whole.
  */
-export const GATE_VERSION = 3;
+export const GATE_VERSION = 4;
 
 /** What a repository, or the home, asks of the gate; what is absent is as the home is set to, or as DEFAULT_GATE. */
 export type OwnGate = { readonly [Key in keyof GateConfig]?: GateConfig[Key] | undefined };

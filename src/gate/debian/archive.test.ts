@@ -57,7 +57,8 @@ test('of a path of megabytes its beginning is told, and it is kept nowhere', asy
 
 test('what a Release says of itself and of its signature is what was there before: nobody looks at it', async () => {
   const text = Buffer.from(stanza('pool/p.deb'));
-  const old = { [AMD64]: text, Release: Buffer.from('old'), InRelease: Buffer.from('old'), 'Release.gpg': Buffer.from('old') };
+  const names = ['Release', 'InRelease', 'Release.gpg', './Release', 'main/../InRelease'];
+  const old = { [AMD64]: text, ...Object.fromEntries(names.map((name) => [name, Buffer.from('old')])) };
   const files = archive()
     .set('dists/s/Release', Buffer.from(release(old)))
     .set('dists/s/Release.gpg', Buffer.from('new'));
@@ -68,6 +69,12 @@ test('what a Release says of itself and of its signature is what was there befor
     .set('dists/s/Release', Buffer.from(release(below)))
     .set('dists/s/main/binary-amd64/Release', Buffer.from('new!'));
   assert.deepEqual(await found(torn), ['size dists/s/main/binary-amd64/Release']);
+});
+
+test('a second section of the same hash adds to the first, and hides nothing of it', async () => {
+  const files = archive(stanza('pool/other.deb'));
+  const twice = `${files.get('dists/s/Release')}SHA256:\n ${hexOf(DEB)} 1 Release\n`;
+  assert.deepEqual(await found(new Map(files).set('dists/s/Release', Buffer.from(twice))), ['missing pool/other.deb']);
 });
 
 test('an index that is nowhere with its whole directory is left out; one of other packings is enough; a lone missing one is not', async () => {

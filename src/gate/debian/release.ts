@@ -1,5 +1,6 @@
 /** `Release` and `InRelease`: which indexes a suite has, with sizes and hashes. */
 import type { ByteString } from '../../core/model.ts';
+import { joinBytes } from '../../core/path-bytes.ts';
 import { type Algorithm, type Claim, digestNamed, pathWithin, sizeIn, UnreadableIndex } from '../claims/claim.ts';
 
 /** Strongest first; apt refuses the last two, old mirrors have no others. */
@@ -28,10 +29,11 @@ export function signedText(text: ByteString): ByteString {
 }
 
 /** What a directory's `Release` says of these is what they were before: `apt-ftparchive release` hashes whatever is there, and apt does not look. */
-const ITSELF: ReadonlySet<ByteString> = new Set(['Release', 'InRelease', 'Release.gpg']);
+const ITSELF: readonly ByteString[] = ['Release', 'InRelease', 'Release.gpg'];
 
 /** What a `Release` names, by the path below its suite, but for itself. @param suite directory of the file @throws UnreadableIndex */
 export function releaseClaims(suite: ByteString, text: ByteString): ReadonlyMap<ByteString, Claim> {
+  const itself = new Set(ITSELF.map((name) => joinBytes(suite, name)));
   const sections = new Map<string, Map<ByteString, Claim>>();
   let section: Map<ByteString, Claim> | undefined;
   let algorithm = '';
@@ -44,7 +46,8 @@ export function releaseClaims(suite: ByteString, text: ByteString): ReadonlyMap<
       }
       const field = line.slice(0, colon).toLowerCase();
       algorithm = SECTIONS.find(([name]) => name === field)?.[1] ?? '';
-      section = algorithm === '' ? undefined : new Map();
+      // A field that comes twice says what both say: one that replaced the other would hide indexes.
+      section = algorithm === '' ? undefined : (sections.get(algorithm) ?? new Map());
       if (section !== undefined && line.slice(colon + 1).trim() !== '')
         throw new UnreadableIndex(`has a ${line.slice(0, colon)} on one line`);
       if (section !== undefined) sections.set(algorithm, section);
@@ -55,7 +58,8 @@ export function releaseClaims(suite: ByteString, text: ByteString): ReadonlyMap<
     const [digest, size] = [digestNamed(algorithm, hex), sizeIn(length)];
     if (digest === undefined || size === undefined || named === undefined || more !== undefined)
       throw new UnreadableIndex(`has a line below ${algorithm.toUpperCase()} that is no hash, size and path`);
-    if (!ITSELF.has(named)) section.set(named, { path: pathWithin(suite, named), named, size, digest });
+    const path = pathWithin(suite, named);
+    if (path === undefined || !itself.has(path)) section.set(named, { path, named, size, digest });
   }
   if (sections.size === 0) throw new UnreadableIndex('names no indexes');
   for (const [, name] of SECTIONS) {
