@@ -78,6 +78,7 @@ test('a hand edit is told once, with what was there before and without passwords
   assert.deepEqual(told, []);
   const edited = {
     ...settings,
+    onCommit: 'curl -H "Authorization: Bearer secret" https://cdn/purge',
     shardSize: 5,
     peers: [
       { ...disk, path: '/mnt/disk2' },
@@ -88,9 +89,13 @@ test('a hand edit is told once, with what was there before and without passwords
   await loaded();
   await loaded();
   assert.deepEqual(told, [
-    ['peers.disk1.path: "/mnt/disk1" → "/mnt/disk2"', 'peers.attic.url: "https://…@attic:5001" → "https://…@attic:5001"'],
+    [
+      'peers.disk1.path: "/mnt/disk1" → "/mnt/disk2"',
+      'peers.attic.url: "https://…@attic:5001" → "https://…@attic:5001"',
+      'onCommit: another command line',
+    ],
   ]);
-  assert.equal((await restoreConfig(home)).length, 2);
+  assert.deepEqual((await restoreConfig(home)).at(-1), 'onCommit: no command line');
   assert.deepEqual(await loaded(), { ...settings, shardSize: 5 });
   assert.deepEqual(await restoreConfig(home), []);
 });

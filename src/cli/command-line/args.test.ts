@@ -125,4 +125,8 @@ test('what other runs are told of a run has no credentials', () => {
     'shardctl fetch http://host:8080/debian@7 /srv/a@b',
   );
   assert.equal(parse('get', 'debian@7/dists').shown, 'shardctl get debian@7/dists');
+  const hook = 'curl -H "Authorization: Bearer secret" https://cdn/purge';
+  assert.equal(parse('config', 'set', 'on-commit', hook, '--repository', 'debian').shown, 'shardctl config set on-commit');
+  assert.equal(parse('config', 'on-problem', hook).shown, 'shardctl config on-problem');
+  assert.equal(parse('add', '/srv/m', '--on-commit', hook).shown, 'shardctl add /srv/m');
 });

@@ -47,9 +47,13 @@ export class Args {
     this.#given = [...typed, ...variables];
   }
 
-  /** What was run, without options, as other runs are told of it: URLs lose their credentials. */
+  /**
+   * What was run, without options, as other runs, logs and hooks are told of it: URLs lose their credentials, and the value of a setting
+   * is left out, since a hook's command line may hold a token.
+   */
   get shown(): string {
-    return `shardctl ${[this.command.words, ...this.positionals.map(withoutCredentials)].join(' ')}`;
+    const told = this.positionals.filter((_, at) => !/^\[?VALUE\]?$/.test(this.command.arguments[at] ?? ''));
+    return `shardctl ${[this.command.words, ...told.map(withoutCredentials)].join(' ')}`;
   }
 
   /** An argument that the command cannot be without, counted from 0. */
