@@ -33,6 +33,13 @@ test('a run with -q, and one that fails, are in the log from the command to the 
   assert.deepEqual(second.slice(2), ['ends with 40']);
 });
 
+test('a command that a line of the log tells to run works on the home of the run', () => {
+  const named = ['--home', program.path('other home')];
+  const { stderr } = program.run('update', '--log-file', 'log', ...named);
+  const [command] = /`shardctl --home [^`]+`/.exec(stderr) ?? [];
+  assert.ok(command !== undefined && lines().some((line) => line.includes(command)), stderr);
+});
+
 test('as JSON each line is one of docs/json.md with time and process in front; the environment may say so', () => {
   const told = new Program({ SHARDCTL_HOME: program.home, SHARDCTL_LOG_FILE: program.path('log'), SHARDCTL_LOG_FORMAT: 'json' });
   told.succeeds('add', program.path('m'), '-q');

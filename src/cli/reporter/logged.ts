@@ -22,10 +22,12 @@ export interface LogOptions {
   readonly write: (line: string) => void;
   readonly now: () => number;
   readonly verbose: boolean;
+  /** Absolute path, for a run that was told its home: commands in the text name it (`Output.nameHome`). */
+  readonly home: string | undefined;
 }
 
 /** Tells all of a run, whatever is told elsewhere. */
-export function logReporter({ command, version }: Omit<RunLine, 'type'>, { format, write, now, verbose }: LogOptions): Reporter {
+export function logReporter({ command, version }: Omit<RunLine, 'type'>, { format, write, now, verbose, home }: LogOptions): Reporter {
   const time = () => new Date(now()).toISOString();
   const output = (begin: (line: string) => string) => new Output(sink(begin, write), sink(begin, write));
   if (format === 'json') {
@@ -34,6 +36,7 @@ export function logReporter({ command, version }: Omit<RunLine, 'type'>, { forma
     return jsonReporter(its, false);
   }
   const its = output((line) => `${time()} [${process.pid}] ${line}`);
+  if (home !== undefined) its.nameHome(home);
   its.note(`${command}, version ${version}`);
   const plain = plainReporter(its, verbose, now);
   return {
