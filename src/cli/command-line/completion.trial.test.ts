@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { without } from '../../testing/package-tools/required.ts';
 import { Program } from '../../testing/program.ts';
+import { COMMON } from './command-spec.ts';
 import { completionsOf, homeIn } from './completion.ts';
 import { OPTIONS } from './options.ts';
 import { SETTING_NAMES } from './settings-table.ts';
@@ -45,8 +46,7 @@ test('the words of every command are completed, one after the other', async () =
 test('a command is completed with its own options and the common ones, and with no others', async () => {
   for (const { words, options } of COMMANDS) {
     const found = await completionsOf([...words.split(' '), '--'], NAMES);
-    const common = ['home', 'json', 'quiet', 'verbose', 'wide', 'no-progress', 'log-file', 'log-format', 'help', 'version'];
-    assert.deepEqual(found.toSorted(), [...options, ...common].map((name) => `--${name}`).sort(), words);
+    assert.deepEqual(found.toSorted(), [...options, ...COMMON].map((name) => `--${name}`).sort(), words);
   }
 });
 
