@@ -65,10 +65,14 @@ test('rules add up, and each says why', () => {
 test('the head is kept whatever the policy says; without rules nothing else is', () => {
   const times = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'];
   assert.deepEqual(kept(times, {}, 1), ['1: head']);
-  const published = keep(snapshots(...times), {}, { head: 2, published: 1 }, NOW);
+});
+
+test('every snapshot at which the name may point is kept: also those to which several runs have failed to move it', () => {
+  const times = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z', '2026-01-03T00:00:00Z', '2026-01-04T00:00:00Z', '2026-01-05T00:00:00Z'];
+  const published = keep(snapshots(...times), {}, { head: 5, published: 1, publishing: [4, 2] }, NOW);
   assert.deepEqual(
     published.map(({ reasons }) => reasons),
-    [['head'], ['published']],
+    [['head'], ['published'], [], ['published'], ['published']],
   );
 });
 
