@@ -51,6 +51,7 @@ test('a lost home is found again without a CID, with what its peers know of poli
   assert.match(set, /grace +0/, 'a note cannot have a peer that is lost waited for');
   assert.match(stdout, /^the home was set to, as its home noted: `shardctl config grace 6h`$/m);
   assert.match(stdout, /^the home has again, as its home noted: shard-size 67108864$/m);
+  assert.match(stdout, /^peer disk-x has again, as its home noted: zone=x, reserve 1.0 MiB$/m);
   assert.match(stdout, /^deb has again, as its home noted: replication 2, allocate-by tag:zone,freespace$/m);
 
   program.fails(40, new RegExp(`as a home noted that had it: \`shardctl add ${program.path('m')} --name deb --exclude`), 'update', 'deb');

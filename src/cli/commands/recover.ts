@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { displayText, shellWord } from '../../core/display.ts';
 import { EXIT } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
-import { DEFAULT_CONFIG } from '../../home/config.ts';
+import { DEFAULT_CONFIG, type PeerConfig, type PlacementConfig } from '../../home/config.ts';
 import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
@@ -21,7 +21,7 @@ import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
 import { addCommand, type Notes, newestOf, noted, notesOn } from '../session/home-notes.ts';
-import { commandsFor, commandsForOwn, type Taken, takenOf, withNoted } from '../session/noted-settings.ts';
+import { commandsFor, commandsForOwn, takenOf, withNoted } from '../session/noted-settings.ts';
 import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
 import { writing } from '../session/session.ts';
@@ -81,7 +81,9 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
       throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
     const started = now();
     let notes: Notes = new Map();
+    let added: readonly PeerConfig[] = [];
     const recovered = await withPeersAt(context, session, from, async ({ config, index, peers }) => {
+      added = config.peers.filter(({ name }) => session.config.peers.every((peer) => peer.name !== name));
       notes = await notesOn(config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : [])));
       return await recover({
         wanted,
@@ -118,6 +120,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
         ...(from.length === 0 || notes.size > 0
           ? []
           : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
+        ...added.flatMap((peer) => (peer.kind === 'local' ? takenLine(`peer ${peer.name}`, limitsOf(peer)) : [])),
         ...takenLine('the home', taken),
         ...commandsFor(ofHome ?? {}).map(asNoted('the home')),
         ...(hadSettings || ofHome !== undefined
@@ -163,9 +166,19 @@ function settingsOf(index: Index, { repository, formerName, owners }: Recovered,
   return [...takenLine(repository, takenOf(record, known)), ...commandsForOwn(record, known).map(asNoted(repository))];
 }
 
-function takenLine(what: string, taken: readonly Taken[]): string[] {
-  if (taken.length === 0) return [];
-  return [`${what} has again, as its home noted: ${taken.map(([name, value]) => `${name} ${displayText(value)}`).join(', ')}`];
+/** Each value that was taken over is said, because the note may be somebody else's. */
+function takenLine(what: string, taken: readonly string[]): string[] {
+  return taken.length === 0 ? [] : [`${what} has again, as its home noted: ${displayText(taken.join(', '))}`];
+}
+
+function limitsOf({ tags, capacity, reserve, weight, drained }: PlacementConfig): string[] {
+  return [
+    ...Object.entries(tags).map(([key, value]) => `${key}=${value}`),
+    ...(capacity === undefined ? [] : [`capacity ${formatSize(capacity)}`]),
+    ...(reserve === undefined ? [] : [`reserve ${formatSize(reserve)}`]),
+    ...(weight === undefined ? [] : [`weight ${weight}`]),
+    ...(drained === true ? ['drained'] : []),
+  ];
 }
 
 function asNoted(what: string): (command: string) => string {

@@ -34,23 +34,20 @@ export function notedOf(repository: RepositoryRecord): NotedSettings {
   );
 }
 
-/** A setting and its value, as text. */
-export type Taken = readonly [name: SettingName, value: string];
-
-/** The settings with what may be taken over, and what that is; a value that no setting may have is passed over. */
+/** The settings with what may be taken over, and what that is, as text; a value that no setting may have is passed over. */
 export function withNoted(
   config: Config,
   noted: NotedSettings,
   command: CommandSpec,
-): { readonly config: Config; readonly taken: Taken[] } {
-  const taken: Taken[] = [];
+): { readonly config: Config; readonly taken: string[] } {
+  const taken: string[] = [];
   let so = config;
   for (const name of TAKEN) {
     const value = noted[name];
     if (value === undefined) continue;
     try {
       so = withHomeValue(so, name, value, command);
-      taken.push([name, value]);
+      taken.push(`${name} ${value}`);
     } catch {
       // Somebody else's mistake, or a setting of another version.
     }
@@ -59,10 +56,10 @@ export function withNoted(
 }
 
 /** Replicas and allocators that its note asked for and a recovered repository has again. */
-export function takenOf(record: RepositoryRecord, noted: NotedRepository): Taken[] {
+export function takenOf(record: RepositoryRecord, noted: NotedRepository): string[] {
   return (['replication', 'allocate-by'] as const).flatMap((name) => {
     const value = ownValue(noted, name);
-    return value === undefined || value !== ownValue(record, name) ? [] : [[name, value] as const];
+    return value === undefined || value !== ownValue(record, name) ? [] : [`${name} ${value}`];
   });
 }
 
