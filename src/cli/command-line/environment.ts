@@ -146,6 +146,12 @@ function isOn(variable: string, value: string, command: CommandSpec): boolean {
   });
 }
 
+/**
+ * Set for an update that a watch starts. Its options were found good when the watch began: a directory that has gone since is trouble of the
+ * machine, which keeps no mirror from its updates, and no mistake in a command line.
+ */
+export const STARTED_BY_WATCH = 'SHARDCTL_STARTED_BY_WATCH';
+
 /** A mistake in an option is told with the name of the variable that says it: whoever has typed no option would look for it in vain. */
 export function namingVariables(error: unknown, from: readonly FromVariable[]): unknown {
   if (!(error instanceof ShardctlError) || error.code !== 'USAGE') return error;

@@ -97,6 +97,26 @@ test(
 );
 
 test(
+  'a mirror is brought up to date also when the directory of the log, or of the metrics, has gone',
+  { skip: withoutInotify || onlyInAll() },
+  withProgram(async (program) => {
+    for (const dir of ['logs', 'metrics']) mkdirSync(program.path(dir));
+    const watch = WatchProcess.start(program, 'm', ...quick, '--log-file', 'logs/log', '--metrics-file', 'metrics/m.prom');
+    assert.equal(await watch.updated(), null);
+    for (const dir of ['logs', 'metrics']) rmSync(program.path(dir), { recursive: true });
+    writeFileSync(program.path('m/pool/a/two'), 'two');
+    assert.equal(typeof (await watch.updated()), 'number');
+    assert.equal(program.succeeds('cat', 'm/pool/a/two').stdout, 'two');
+    const warnings = watch.events.filter(({ type }) => type === 'warning').map(({ message }) => String(message));
+    assert.ok(
+      warnings.some((message) => message.startsWith('cannot write the log ')) &&
+        warnings.some((message) => message.startsWith('no metrics in ')),
+    );
+    assert.equal(await watch.stop(), 0);
+  }),
+);
+
+test(
   'a list of many names is handed over as a whole',
   { skip: withoutInotify || onlyInAll() },
   withProgram(async (program) => {

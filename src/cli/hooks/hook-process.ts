@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { messageOf } from '../../core/errors.ts';
+import { STARTED_BY_WATCH } from '../command-line/environment.ts';
 
 export interface HookRun {
   /** For `sh -c`, as cron takes it. */
@@ -27,7 +28,7 @@ const DRAIN_MS = 500;
 /** @returns why it failed; undefined when it has ended with 0 */
 export async function runHook({ command, message, env, timeoutMs, signal, onLine }: HookRun): Promise<string | undefined> {
   // A group of its own, so that all that it has started ends with it.
-  const child = spawn('/bin/sh', ['-c', command], { env: { ...withoutTokens(process.env), ...env }, stdio: 'pipe', detached: true });
+  const child = spawn('/bin/sh', ['-c', command], { env: { ...forHooks(process.env), ...env }, stdio: 'pipe', detached: true });
   let why: string | undefined;
   const killed = (reason: string) => {
     why ??= reason;
@@ -82,7 +83,7 @@ function kill(pid: number | undefined): void {
   }
 }
 
-/** Bearer tokens of daemons and repositories come by the environment; a hook needs none of them. */
-function withoutTokens(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^SHARDCTL_(TOKEN|PASSWORD)/.test(name)));
+/** Bearer tokens of daemons and repositories come by the environment; a hook needs none of them, and what it runs no watch has started. */
+function forHooks(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^SHARDCTL_(TOKEN|PASSWORD)/.test(name) && name !== STARTED_BY_WATCH));
 }

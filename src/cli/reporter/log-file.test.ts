@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -19,8 +19,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-function open(at = path): LogFile {
-  return new LogFile({ path: at, now: () => moment, onTrouble: (message) => troubles.push(message) });
+function open(at = path, mayBeGone = false): LogFile {
+  return new LogFile({ path: at, mayBeGone, now: () => moment, onTrouble: (message) => troubles.push(message) });
 }
 
 test('lines are appended to what is there, in a file that its owner alone reads', () => {
@@ -70,4 +70,16 @@ test('what cannot be written is told once, and the next line is tried all the sa
 test('a file that can never be made is a mistake in the command line', () => {
   for (const at of [join(dir, 'not-there', 'log'), dir, join('/dev/null', 'log')])
     assert.throws(() => open(at), { code: 'USAGE', message: /^--log-file / });
+});
+
+test('where there was a file before, that there can be none is told once, and it is written when there can be', () => {
+  const below = join(dir, 'not-there', 'log');
+  const log = open(below, true);
+  log.write('one');
+  log.write('two');
+  assert.equal(troubles.length, 1);
+  mkdirSync(join(dir, 'not-there'));
+  moment += 1000;
+  log.write('three');
+  assert.equal(readFileSync(below, 'utf8'), 'three\n');
 });

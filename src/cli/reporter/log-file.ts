@@ -19,6 +19,8 @@ const MISTAKES = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'ELO
 export interface LogFileOptions {
   /** Absolute. */
   readonly path: string;
+  /** There was such a file before: that there can be none now is no mistake. */
+  readonly mayBeGone: boolean;
   readonly now: () => number;
   /** Told once, of the first line that is not written. */
   readonly onTrouble: (message: string) => void;
@@ -38,7 +40,7 @@ export class LogFile {
     try {
       this.#open();
     } catch (error) {
-      if (!MISTAKES.has(errnoOf(error) ?? '')) return;
+      if (options.mayBeGone || !MISTAKES.has(errnoOf(error) ?? '')) return;
       throw new ShardctlError('USAGE', `--log-file ${this.#shown}: ${reasonOf(error)}`, {
         hint: 'name a file in a directory that is there, which this user may write to',
         cause: error,

@@ -10,7 +10,7 @@ import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { Args } from '../command-line/args.ts';
 import { COMMON } from '../command-line/command-spec.ts';
 import type { Context } from '../command-line/context.ts';
-import { withoutOptions } from '../command-line/environment.ts';
+import { STARTED_BY_WATCH, withoutOptions } from '../command-line/environment.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from '../command-line/options.ts';
 
 /** How an update is told what it is to do. */
@@ -61,7 +61,7 @@ export async function runUpdate(
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] as string, ...words], {
     // A session of its own: a Ctrl-C goes to all processes of a terminal's, and the second signal would end it at once.
     detached: true,
-    env: environment,
+    env: { ...environment, [STARTED_BY_WATCH]: '1' },
     stdio: [list === undefined ? 'ignore' : 'pipe', json ? 'pipe' : 'inherit', 'inherit'],
   });
   const stop = () => void child.kill(isInterrupted(signal.reason) ? 'SIGINT' : 'SIGTERM');

@@ -5,6 +5,8 @@ import { EXIT, ShardctlError } from '../../core/errors.ts';
 import type { Summary } from '../../core/events.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
+import { STARTED_BY_WATCH } from '../command-line/environment.ts';
+import { variable } from '../command-line/surroundings.ts';
 import type { LoggedRun } from './run-records.ts';
 
 /** What is known of the run so far, by repository. */
@@ -69,7 +71,7 @@ export function metricsPath({ args, absolute }: Context): string | undefined {
   if (text === undefined) return undefined;
   const path = absolute(text);
   if (existsSync(path) && !statSync(path).isFile()) throw usage(`--metrics-file ${text}: that is no file`, args.command);
-  if (existsSync(dirname(path))) return path;
+  if (existsSync(dirname(path)) || variable(STARTED_BY_WATCH) !== undefined) return path;
   throw usage(`--metrics-file ${text}: there is no directory ${dirname(path)}`, args.command);
 }
 
