@@ -15,13 +15,14 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from 'node:fs';
 import { displayPath } from '../core/display.ts';
 import { errnoOf, ShardctlError } from '../core/errors.ts';
 import type { Libc } from '../core/libc.ts';
 import type { ByteString, Metadata } from '../core/model.ts';
-import { fsPath, partsOf } from '../core/path-bytes.ts';
+import { fsPath, partsOf, toBytes } from '../core/path-bytes.ts';
 import { openUp, withDirectory } from './directory-access.ts';
 import { EntryMetadata, type MetadataOptions } from './entry-metadata.ts';
 import { ModesAtOpen } from './modes-at-open.ts';
@@ -44,6 +45,19 @@ export function isTaken(path: ByteString, forDirectory: boolean): boolean {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
+}
+
+/**
+ * A device, a FIFO or a socket is what other programs reach something by, /dev/null for one: no file takes its name, whatever options say.
+ * @param out where a file or a directory is to come; a symlink counts as what it leads to
+ * @throws ShardctlError `USAGE`
+ */
+export function refuseSpecial(out: string): void {
+  const there = statSync(out, { throwIfNoEntry: false });
+  if (there === undefined || there.isFile() || there.isDirectory()) return;
+  throw new ShardctlError('USAGE', `"${displayPath(toBytes(out))}" is a device, a FIFO or a socket, which is never replaced`, {
+    hint: 'name a file; - is stdout',
+  });
 }
 
 /** Finishes what was made at `at`; when that fails, it is deleted. */
@@ -263,10 +277,12 @@ export class Destination {
   }
 
   #assertReplaceable(path: ByteString, at: ByteString): void {
-    const isDirectory = lstatSync(fsPath(at)).isDirectory();
-    if (this.#overwrite && !isDirectory) return;
-    throw new ShardctlError('USAGE', `"${displayPath(path)}" is in the way${isDirectory ? ': it is a directory' : ''}`, {
-      hint: isDirectory ? 'a directory is never replaced: move it elsewhere' : 'give another OUT, or --overwrite',
+    const there = lstatSync(fsPath(at));
+    const isReplaceable = there.isFile() || there.isSymbolicLink();
+    if (this.#overwrite && isReplaceable) return;
+    const what = there.isDirectory() ? 'a directory' : 'a device, a FIFO or a socket';
+    throw new ShardctlError('USAGE', `"${displayPath(path)}" is in the way${isReplaceable ? '' : `: it is ${what}`}`, {
+      hint: isReplaceable ? 'give another OUT, or --overwrite' : `${what} is never replaced: move it elsewhere`,
     });
   }
 }

@@ -19,7 +19,7 @@ import { dataOf } from '../read/tree/file-data.ts';
 import { BoundlessTree, Repetition } from '../read/tree/repetition.ts';
 import { linksOf, readEntry, resolve, type TreeEntry, type TreeLink } from '../read/tree/tree.ts';
 import { BlocksAhead } from './blocks-ahead.ts';
-import { Destination, isTaken } from './destination.ts';
+import { Destination, isTaken, refuseSpecial } from './destination.ts';
 import { type RestoreProblems, RestoreReport } from './restore-report.ts';
 import type { ShardAccess } from './shard-tables.ts';
 import { metadataOf, StreamedFiles } from './streamed-files.ts';
@@ -101,6 +101,7 @@ export async function get(options: GetOptions): Promise<GetSummary> {
   const entry = await resolve(root, path, blocks);
   const guard = new ExpansionGuard(entry, { blocks, signal });
   try {
+    refuseSpecial(out);
     if (!overwrite) refuseTaken(out, path, entry.kind);
     if (options.dryRun !== true) makeDirectories(dirname(out));
     await restore(top, entry, true);

@@ -6,6 +6,7 @@ import { flush, syncPath } from '../../core/durable-files.ts';
 import { EXIT, outputError, ShardctlError } from '../../core/errors.ts';
 import { type Exported, exportCar } from '../../exchange/export-car.ts';
 import { formatSize } from '../../home/sizes.ts';
+import { refuseSpecial } from '../../restore/destination.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
@@ -24,6 +25,7 @@ export async function run(context: Context): Promise<number> {
   if (toStdout && json) throw usage('--json cannot be combined with a CAR on stdout', args.command);
   if (toStdout && output.isTerminal) throw usage('a CAR is not for a terminal: send it to a file or a program', args.command);
   const path = absolute(file);
+  if (!toStdout) refuseSpecial(path);
   if (!toStdout && existsSync(path) && !args.flag('overwrite'))
     throw new ShardctlError('USAGE', `${file} is there already`, { hint: 'say --overwrite to replace it' });
   return await withTree(context, args.argument(0), async ({ root, path: inside, blocks, cidVersion }, config) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { shellWord } from '../../core/display.ts';
 import { oneIn, sampled } from '../../testing/depth.ts';
@@ -175,6 +175,20 @@ test('a bind mount leads into the home and the peers as a symlink does', { skip:
   } finally {
     for (const at of mounted) spawnSync('umount', [at]);
   }
+});
+
+test('no file takes the name of a FIFO, wherever it stands', { skip: sample() }, () => {
+  mkdirSync(program.path('out/dists'), { recursive: true });
+  for (const fifo of ['fifo', 'out/dists/Release']) spawnSync('mkfifo', [program.path(fifo)]);
+  symlinkSync('fifo', program.path('link'));
+  for (const out of ['fifo', 'link']) {
+    program.fails(2, /is a device, a FIFO or a socket/, 'export', 'm', '--car', out, '--overwrite');
+    program.fails(2, /is a device, a FIFO or a socket/, 'get', 'm/dists/Release', '-o', out, '--overwrite');
+  }
+  const { code, stderr } = program.run('get', 'm', '-o', 'out', '--overwrite');
+  assert.match(stderr, /Release" is in the way: it is a device, a FIFO or a socket/);
+  assert.notEqual(code, 0);
+  for (const fifo of ['fifo', 'out/dists/Release']) assert.ok(statSync(program.path(fifo)).isFIFO());
 });
 
 test('what fetch knows of a copy is never taken from a tree', () => {
