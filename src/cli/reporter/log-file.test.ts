@@ -83,3 +83,11 @@ test('where there was a file before, that there can be none is told once, and it
   log.write('three');
   assert.equal(readFileSync(below, 'utf8'), 'three\n');
 });
+
+test('a line that was torn before, by a full disk, is not gone on with', () => {
+  writeFileSync(path, 'whole\ntorn');
+  const log = open();
+  log.write('one');
+  log.write('two');
+  assert.equal(readFileSync(path, 'utf8'), 'whole\ntorn\none\ntwo\n');
+});

@@ -2,7 +2,7 @@
  * The file of `--log-file`: lines are appended, each in one call, so that those of several runs do not mix. A file that logrotate has moved
  * away is left for a new one. No run ends because of its log: what does not fit on a full disk is left out, and that is told once.
  */
-import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { displayPath } from '../../core/display.ts';
 import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
@@ -15,6 +15,8 @@ const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | cons
 
 /** Of these the reason is the command line; of all others, such as a full disk, the machine, which the work should not wait for. */
 const MISTAKES = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG']);
+
+const NEWLINE = 0x0a;
 
 export interface LogFileOptions {
   /** Absolute. */
@@ -30,7 +32,7 @@ export class LogFile {
   readonly #options: LogFileOptions;
   #fd: number | undefined;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  /** The last line was written in part. */
+  /** The last line was written in part, by this run or before it. */
   #isTorn = false;
   #isTroubled = false;
 
@@ -81,10 +83,28 @@ export class LogFile {
     const fd = openSync(this.#options.path, FLAGS, 0o600);
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = fd;
-    this.#isTorn = false;
+    this.#isTorn = endsTorn(this.#options.path);
   }
 
   get #shown(): string {
     return displayPath(toBytes(this.#options.path));
+  }
+}
+
+/** Whether a file ends within a line, as one does whose disk was full: what is appended would become a part of that line. */
+export function endsTorn(path: string): boolean {
+  try {
+    const there = statSync(path);
+    if (!there.isFile() || there.size === 0) return false;
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const last = Buffer.alloc(1);
+      return readSync(fd, last, 0, 1, there.size - 1) === 1 && last[0] !== NEWLINE;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // It can be written to, and not read.
+    return false;
   }
 }

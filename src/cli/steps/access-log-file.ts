@@ -3,6 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { displayPath } from '../../core/display.ts';
 import { reasonOf, ShardctlError } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
+import { endsTorn } from '../reporter/log-file.ts';
 import type { Output } from '../reporter/output.ts';
 
 /** Lines are written together, at the latest after this long. */
@@ -25,6 +26,8 @@ export class AccessLogFile {
   #length = 0;
   #timer: NodeJS.Timeout | undefined;
   #isWriting = false;
+  /** The file ends within a line. */
+  #isTorn = false;
 
   /** @throws ShardctlError `IO` when the file cannot be opened */
   constructor(options: AccessLogFileOptions) {
@@ -49,6 +52,7 @@ export class AccessLogFile {
       this.#flush();
       if (this.#fd !== undefined) closeSync(this.#fd);
       this.#fd = fd;
+      this.#isTorn = endsTorn(path);
     } catch (error) {
       throw new ShardctlError('IO', `cannot write the access log ${displayPath(toBytes(path))}: ${reasonOf(error)}`, { cause: error });
     }
@@ -79,9 +83,13 @@ export class AccessLogFile {
   }
 
   /** In one call, so that the lines of several processes do not mix. */
-  #append(fd: number, bytes: Buffer): void {
+  #append(fd: number, lines: Buffer): void {
     try {
-      writeSync(fd, bytes);
+      const bytes = this.#isTorn ? Buffer.concat([Buffer.from('\n'), lines]) : lines;
+      const written = writeSync(fd, bytes);
+      this.#isTorn = written < bytes.length;
+      if (this.#isTorn) writeSync(fd, bytes, written);
+      this.#isTorn = false;
     } catch (error) {
       this.#options.onTrouble(`cannot write the access log: ${reasonOf(error)}`);
     }
