@@ -3,7 +3,8 @@
  * peers. It lies on local peers (`peer/local/directory/home-notes.ts`), which other homes may write to as well. So `recover` takes over what a note
  * says of allocators, names, sizes and of as many replicas as there are or more, and only shows what it says of sources, filters, the gate,
  * what is kept and who is waited for: a planted note must not make the next update publish another directory, or half of one, nor the next
- * `check` forget a history, or leave a lost replica as it is. Of what the gate holds back it can only say which of the repository's own snapshots these are.
+ * `check` forget a history, or leave a lost replica as it is. Of what the gate holds back it can only say which of the repository's own
+ * snapshots these are.
  * This file checks what others wrote, and loads zod; `note-text.ts` writes.
  */
 import { z } from 'zod';

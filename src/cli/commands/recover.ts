@@ -159,7 +159,7 @@ function demandIn(known: NotedRepository | undefined): Partial<Demand> {
   return { ...(replication === undefined ? {} : { replication }), ...(allocateBy === undefined ? {} : { allocateBy }) };
 }
 
-/** What the gate and `check` were asked for, and fewer replicas than there are, is for a person to say again: the note may be somebody else's. */
+/** What was taken over; what the gate and `check` were asked for, and fewer replicas than there are, is for a person to say again. */
 function settingsOf(index: Index, { repository, formerName, owners }: Recovered, notes: Notes): string[] {
   const [record, known] = [index.repository(repository), noted(notes, formerName, owners)];
   if (record === undefined || known === undefined) return [];

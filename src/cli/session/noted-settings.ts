@@ -14,8 +14,9 @@ import { homeValue, ownValue, type SettingName, withHomeValue } from '../command
 const TAKEN: readonly SettingName[] = ['replication', 'allocate-by', 'shard-size', 'cid-profile'];
 /**
  * What the gate lets pass, whose signatures are believed, which snapshots `check` forgets, and how long it waits for a peer before it makes
- * what that one held anew: `recover` shows the command that says it again. The defaults, which hold until then, are the careful ones. Hooks are not noted at all: a peer must never say what this machine
- * runs, and their commands may hold passwords, which other homes could read.
+ * what that one held anew: `recover` shows the command that says it again. The defaults, which hold until then, are the careful ones.
+ * Hooks are not noted at all: a peer must never say what this machine runs, and their commands may hold passwords, which other homes
+ * could read.
  */
 const SHOWN: readonly SettingName[] = ['gate', 'gate-action', 'gate-keyring', 'keep', 'grace'];
 
