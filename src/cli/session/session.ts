@@ -71,8 +71,11 @@ export async function planning<T>(
   work: (session: Omit<Session, 'index'> & { readonly index: Index | undefined }) => Promise<T>,
 ): Promise<T> {
   const { home } = context;
+  const hasIndex = existsSync(home.index);
+  // Defaults in place of lost settings would be told as the home's own.
+  if (hasIndex) requireHome(home);
   const config = (await settingsIn(context)) ?? DEFAULT_CONFIG;
-  const index = existsSync(home.index) ? await readIfMade(home.index) : undefined;
+  const index = hasIndex ? await readIfMade(home.index) : undefined;
   if (index !== undefined) return await withSession(context, config, index, work);
   return await withPeers(context, config, (peers) => work({ config, index: undefined, peers }));
 }
