@@ -90,6 +90,23 @@ test('a run that another one starts inherits no option by accident', () => {
   });
 });
 
+/** Each of them may be said once for all runs of a machine, by somebody who does not think of the one that begins now. */
+const WITH_VARIABLE: readonly OptionName[] = [
+  ...(['quiet', 'verbose', 'wide', 'no-progress', 'log-file', 'log-format', 'metrics-file', 'lock-wait'] as const),
+  ...(['no-metadata', 'cid-profile', 'chunker', 'copy-links', 'shard-size', 'replication', 'allocate-by'] as const),
+  ...(['transfers', 'bwlimit', 'max-delete', 'ignore-ctime', 'ignore-inode', 'checksum', 'repair', 'grace'] as const),
+  ...(['settle', 'max-wait', 'sync-lock', 'every', 'once', 'on-commit', 'on-problem', 'hook-timeout'] as const),
+  ...(['gate', 'gate-action', 'gate-keyring', 'publish', 'lifetime', 'verify', 'max-unused', 'max-repack'] as const),
+  ...(['announce', 'tls-cert', 'tls-key', 'workers', 'access-log', 'access-log-format'] as const),
+  ...(['via', 'router', 'max-bytes'] as const),
+];
+
+test('whether an option has a variable is decided for each', () => {
+  const without = WITHOUT_VARIABLE.flatMap(({ options }) => options);
+  assert.deepEqual([...WITH_VARIABLE, 'home', ...without].sort(), NAMES.toSorted());
+  assert.deepEqual(NAMES.filter((name) => variableOf(name) !== undefined).sort(), WITH_VARIABLE.toSorted());
+});
+
 test('docs/config.md has every option without a variable, by why', () => {
   const page = readFileSync(join(ROOT, 'docs/config.md'), 'utf8');
   const entries = [...page.matchAll(/^- ([a-z][^:`]+):((?:\s+`--[\w-]+`,?)+)\.$/gm)];

@@ -85,6 +85,8 @@ export const WITHOUT_VARIABLE: readonly { readonly why: string; readonly options
       'allow-other',
       'shared',
       'no-shared',
+      'gc',
+      'listen',
     ],
   },
   {
