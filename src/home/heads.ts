@@ -35,6 +35,7 @@ export function hasHeads(dir: string): boolean {
 
 /** The repositories that have a head, in the order of their names. */
 export function repositoriesWithHeads(dir: string): string[] {
+  if (!existsSync(dir)) return [];
   return readdirSync(dir)
     .filter((name) => !isForeign(name))
     .map(decodeURIComponent)

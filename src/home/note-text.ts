@@ -21,6 +21,8 @@ export type NotedSettings = Readonly<Record<string, string>>;
 /** What is the same in the notes on all peers. */
 export interface Noted {
   readonly repositories: readonly RepositoryRecord[];
+  /** Those that the index has lost, as an earlier note has them. */
+  readonly lost: readonly { readonly name: string }[];
   /** All of a repository, oldest first. */
   readonly snapshotsOf: (repository: string) => readonly SnapshotRecord[];
   /** Those of the home, and those in which a repository differs. */
@@ -30,7 +32,7 @@ export interface Noted {
 
 /** @param at when the note is written, in milliseconds since 1970 */
 export function noteText(
-  { repositories, snapshotsOf, settings, settingsOf }: Noted,
+  { repositories, lost, snapshotsOf, settings, settingsOf }: Noted,
   { name, tags, capacity, reserve, weight }: LocalPeerConfig,
   at: number,
 ): string {
@@ -42,7 +44,7 @@ export function noteText(
     return { ...rest, ...(held.length === 0 ? {} : { heldBack: held }), ...(Object.keys(own).length === 0 ? {} : { settings: own }) };
   });
   const peer = { name, tags, capacity, reserve, weight };
-  return `${JSON.stringify({ format: NOTE_FORMAT, at: new Date(at).toISOString(), repositories: noted, settings, peer }, null, 2)}\n`;
+  return `${JSON.stringify({ format: NOTE_FORMAT, at: new Date(at).toISOString(), repositories: [...noted, ...lost], settings, peer }, null, 2)}\n`;
 }
 
 function heldIn(snapshots: readonly SnapshotRecord[]): NotedHeld[] {

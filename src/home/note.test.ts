@@ -20,6 +20,7 @@ const peer: LocalPeerConfig = { kind: 'local', name: 'disk1', path: '/mnt/disk1'
 const home = (repositories: readonly RepositoryRecord[]): Noted => ({
   repositories,
   snapshotsOf: () => [],
+  lost: [],
   settings: { keep: 'daily=7' },
   settingsOf: () => ({ gate: 'off' }),
 });

@@ -5,21 +5,24 @@ import { syncDirectory } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { replicationSeen } from '../core/model.ts';
 import { doubtPath } from './files/doubts.ts';
+import { lostIndex, wasUsed } from './lost-index.ts';
+import type { IndexOptions } from './options.ts';
 import { howToMake } from './tables/how-to-make.ts';
 import type { Tables } from './tables/tables.ts';
 
 /** The index's format as this version writes it. A newer one is refused; an older one can be read. */
 export const INDEX_FORMAT = 2;
 
-/** Ends a rename during which a run has died, and brings an older index up to date; read-only, refuses a newer one alone. @param commit makes one transaction @throws ShardctlError `NEWER_FORMAT` */
+/** Ends a rename during which a run has died, and brings an older index up to date; read-only, refuses a newer one alone. @param commit makes one transaction @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND` for tables that were never made where the index was used */
 export async function upgrade(
   tables: Tables,
   dir: string,
-  readOnly: boolean,
+  { readOnly, anew }: IndexOptions,
   commit: (change: (tables: Tables) => void) => Promise<void>,
 ): Promise<void> {
   const found = formatOf(tables, dir);
-  if (readOnly) return;
+  if (readOnly === true) return;
+  if (found === undefined && anew !== true && wasUsed(dir)) throw lostIndex(dir);
   if (existsSync(join(dir, 'renaming.json'))) {
     const { completeRenaming } = await import('./repositories.ts');
     completeRenaming(dir, (name) => tables.repositories.doesExist(name));

@@ -2,7 +2,6 @@
  * The index: what shardctl knows without asking a peer. All of it can be made again from snapshots and manifests, except stat data and
  * the records of placements under way. Small tables lie in LMDB, entries and the block table in files of their own.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DigestMap } from '../core/digest-map.ts';
 import { makeDirectories } from '../core/durable-files.ts';
@@ -22,6 +21,7 @@ import { EntriesFiles } from './entries/files.ts';
 import { doubtPath } from './files/doubts.ts';
 import { INDEX_FORMAT, opening, upgrade } from './format.ts';
 import { assertRoom } from './free-space.ts';
+import { assertKnowsHeads, hasTables, remakeLost, wasUsed } from './lost-index.ts';
 import type { IndexOptions } from './options.ts';
 import { dropHeadCache, type HeadCache, readHeadCache, writeHeadCache } from './tables/head-cache.ts';
 import { Tables } from './tables/tables.ts';
@@ -39,17 +39,19 @@ export class Index {
   /** Computed from the shards' records when a block is first looked up; dropped when those records change. */
   #countedBlocks: CountedBlocks | undefined;
 
-  /** Opens the index, and makes it unless `readOnly`. @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO` */
+  /** Opens the index, and makes it unless `readOnly`, or one was lost. @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO` */
   static async open(dir: string, options: IndexOptions = {}): Promise<Index> {
     const index = new Index(dir, options);
+    if (!hasTables(dir) && opening(dir, () => wasUsed(dir))) remakeLost(dir, options);
     if (options.readOnly !== true) {
       opening(dir, () => makeDirectories(join(dir, 'entries')));
       assertRoom(dir);
       if (options.sharing?.isAlone !== false) opening(dir, () => removeUnfinished(join(dir, 'blocks')));
     }
-    if (existsSync(join(dir, 'tables')) && options.checkBlocks !== true) index.#heads = readHeadCache(dir, INDEX_FORMAT);
+    if (hasTables(dir) && options.checkBlocks !== true) index.#heads = readHeadCache(dir, INDEX_FORMAT);
     try {
-      if (index.#heads === undefined) await upgrade(index.#tables, dir, options.readOnly === true, (change) => index.#change(change));
+      if (index.#heads === undefined) await upgrade(index.#tables, dir, options, (change) => index.#change(change));
+      if (options.anew !== true) assertKnowsHeads(index, dir);
     } catch (error) {
       await index.#openTables?.root.close();
       throw error;

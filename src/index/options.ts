@@ -2,6 +2,8 @@
 
 export interface IndexOptions {
   readonly readOnly?: boolean;
+  /** Make a new index where one was lost. [it is refused] */
+  readonly anew?: boolean;
   /** Check every page of the block table, and go on without damaged segments, which `damagedSegments` lists then. */
   readonly checkBlocks?: boolean;
   /** Other runs may write at the same time (docs/locks.md). [nobody does] */

@@ -54,7 +54,7 @@ export class TestHome {
   }
 
   index(): Promise<Index> {
-    return Index.open(join(this.dir, 'index'));
+    return Index.open(join(this.dir, 'index'), { anew: true });
   }
 
   /** Adds a directory; `onEvent` may interfere with the run while it goes on. */

@@ -49,13 +49,17 @@ export async function run(context: Context): Promise<number> {
         return exitCodeOf(await planTree(context, session, requestIn(session.config), options));
       });
     }
-    const summary = await sharing(context, async (session) => {
-      const peers = await peersOrDefault(context, session);
-      return await session.withRepository(repository, async () => {
-        checkSource(context, session.index, repository, source);
-        return await importTree(context, { ...session, peers }, requestIn(session.config), options);
-      });
-    });
+    const summary = await sharing(
+      context,
+      async (session) => {
+        const peers = await peersOrDefault(context, session);
+        return await session.withRepository(repository, async () => {
+          checkSource(context, session.index, repository, source);
+          return await importTree(context, { ...session, peers }, requestIn(session.config), options);
+        });
+      },
+      { remaking: { repository } },
+    );
     log.summary(summary);
     if (args.flag('root-only') && !context.json && summary.gate?.outcome !== 'held') output.line(summary.tree);
     return exitCodeOf(summary);

@@ -82,20 +82,24 @@ async function runOnce(context: Context, wish: Wish, everyMs: number | undefined
 }
 
 async function take(context: Context, wish: Wish): Promise<Followed> {
-  return await writing(context, async ({ config, index }) => {
-    const { home } = context;
-    if (index.repositories().length > 0) {
-      throw new ShardctlError('USAGE', `the home at ${home.dir} has repositories of its own`, {
-        hint: 'a follower has a home for itself: name a new directory with --home',
-      });
-    }
-    makeDirectories(home.spool);
-    for (const name of readdirSync(home.spool)) if (SPOOLED.test(name)) rmSync(join(home.spool, name), { force: true });
-    const { config: changed, names } = await peersToFill(context, config, wish.into);
-    return await withPeers(context, changed, async (peers) =>
-      followWith(context, wish, { index, peers, into: names, transfers: wish.transfers ?? defaultTransfers(peers), roomElsewhere: 0 }),
-    );
-  });
+  return await writing(
+    context,
+    async ({ config, index }) => {
+      const { home } = context;
+      if (index.repositories().length > 0) {
+        throw new ShardctlError('USAGE', `the home at ${home.dir} has repositories of its own`, {
+          hint: 'a follower has a home for itself: name a new directory with --home',
+        });
+      }
+      makeDirectories(home.spool);
+      for (const name of readdirSync(home.spool)) if (SPOOLED.test(name)) rmSync(join(home.spool, name), { force: true });
+      const { config: changed, names } = await peersToFill(context, config, wish.into);
+      return await withPeers(context, changed, async (peers) =>
+        followWith(context, wish, { index, peers, into: names, transfers: wish.transfers ?? defaultTransfers(peers), roomElsewhere: 0 }),
+      );
+    },
+    { remaking: 'all' },
+  );
 }
 
 /** Makes neither a home nor a peer. */

@@ -76,62 +76,66 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
   const source = args.text('source');
   await checkHookTimeout(context);
   const hadSettings = existsSync(home.config);
-  const code = await writing(context, async (session) => {
-    if (from.length === 0 && session.peers.size === 0)
-      throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
-    const started = now();
-    let notes: Notes = new Map();
-    let added: readonly PeerConfig[] = [];
-    const recovered = await withPeersAt(context, session, from, async ({ config, index, peers }) => {
-      added = config.peers.filter(({ name }) => session.config.peers.every((peer) => peer.name !== name));
-      notes = await notesOn(config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : [])));
-      return await recover({
-        wanted,
-        homeId: ownerOf(home, hostname()).id,
-        owner: args.text('owner'),
-        name: name === undefined ? undefined : checkRepositoryName(name),
-        source: source === undefined ? '' : toBytes(absolute(source)),
-        headOf: (repository) => readHead(home.heads, repository),
-        demandOf: (repository, owners) => demandIn(noted(notes, repository, owners)),
-        heldBackOf: (repository, owners) => noted(notes, repository, owners)?.heldBack ?? [],
-        index,
-        peers,
-        heads: home.heads,
-        emit: (event) => reporter.event(event),
-        signal,
+  const code = await writing(
+    context,
+    async (session) => {
+      if (from.length === 0 && session.peers.size === 0)
+        throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
+      const started = now();
+      let notes: Notes = new Map();
+      let added: readonly PeerConfig[] = [];
+      const recovered = await withPeersAt(context, session, from, async ({ config, index, peers }) => {
+        added = config.peers.filter(({ name }) => session.config.peers.every((peer) => peer.name !== name));
+        notes = await notesOn(config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : [])));
+        return await recover({
+          wanted,
+          homeId: ownerOf(home, hostname()).id,
+          owner: args.text('owner'),
+          name: name === undefined ? undefined : checkRepositoryName(name),
+          source: source === undefined ? '' : toBytes(absolute(source)),
+          headOf: (repository) => readHead(home.heads, repository),
+          demandOf: (repository, owners) => demandIn(noted(notes, repository, owners)),
+          heldBackOf: (repository, owners) => noted(notes, repository, owners)?.heldBack ?? [],
+          index,
+          peers,
+          heads: home.heads,
+          emit: (event) => reporter.event(event),
+          signal,
+        });
       });
-    });
-    const ofHome = hadSettings
-      ? undefined
-      : newestOf(
-          notes,
-          recovered.flatMap(({ owners }) => owners),
-        )?.settings;
-    const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, ofHome ?? {}, args.command);
-    if (taken.length > 0) saveConfig(home, config);
-    const seconds = (now() - started) / 1000;
-    if (!quiet || json) {
-      const results = recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
-      answer(context, results, () => [
-        ...recovered.flatMap(lines),
-        `in ${formatSeconds(seconds)}`,
-        ...recovered.flatMap((one) => settingsOf(session.index, one, notes)),
-        ...recovered.flatMap((one) => howToGoOn(one, noted(notes, one.formerName, one.owners), source !== undefined)),
-        ...(from.length === 0 || notes.size > 0
-          ? []
-          : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
-        ...added.flatMap((peer) => (peer.kind === 'local' ? takenLine(`peer ${peer.name}`, limitsOf(peer)) : [])),
-        ...takenLine('the home', taken),
-        ...commandsFor(ofHome ?? {}).map(asNoted('the home')),
-        ...(hadSettings || ofHome !== undefined
-          ? []
-          : ['what was set for gate, keep and grace is on no peer: `shardctl config` sets it again']),
-        'hooks and tags are on no peer, hooks because no peer may say what this machine runs: `shardctl config` shows what is set',
-      ]);
-    }
-    for (const { repository } of recovered) await tellOfHead(context, session, repository);
-    return recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
-  });
+      const ofHome = hadSettings
+        ? undefined
+        : newestOf(
+            notes,
+            recovered.flatMap(({ owners }) => owners),
+          )?.settings;
+      const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, ofHome ?? {}, args.command);
+      if (taken.length > 0) saveConfig(home, config);
+      const seconds = (now() - started) / 1000;
+      if (!quiet || json) {
+        const results = recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
+        answer(context, results, () => [
+          ...recovered.flatMap(lines),
+          `in ${formatSeconds(seconds)}`,
+          ...recovered.flatMap((one) => settingsOf(session.index, one, notes)),
+          ...recovered.flatMap((one) => howToGoOn(one, noted(notes, one.formerName, one.owners), source !== undefined)),
+          ...(from.length === 0 || notes.size > 0
+            ? []
+            : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
+          ...added.flatMap((peer) => (peer.kind === 'local' ? takenLine(`peer ${peer.name}`, limitsOf(peer)) : [])),
+          ...takenLine('the home', taken),
+          ...commandsFor(ofHome ?? {}).map(asNoted('the home')),
+          ...(hadSettings || ofHome !== undefined
+            ? []
+            : ['what was set for gate, keep and grace is on no peer: `shardctl config` sets it again']),
+          'hooks and tags are on no peer, hooks because no peer may say what this machine runs: `shardctl config` shows what is set',
+        ]);
+      }
+      for (const { repository } of recovered) await tellOfHead(context, session, repository);
+      return recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
+    },
+    { remaking: 'all' },
+  );
   await tellNeighbours(context);
   return code;
 }

@@ -19,6 +19,7 @@ import { removeSpool, sweepSpool } from '../../storing/spool.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { addLocalPeer } from './local-peers.ts';
+import { mayRemake, type Remaking } from './lost-index.ts';
 import { localPaths, withPeers } from './peers.ts';
 import { refuseToShare, setHomeOpen } from './privacy.ts';
 import { systemProcesses } from './process-table.ts';
@@ -94,13 +95,17 @@ async function readIfMade(dir: string): Promise<Index | undefined> {
 export async function writing<T>(
   context: Context,
   work: (session: Session) => Promise<T>,
-  options: Pick<IndexOptions, 'checkBlocks'> = {},
+  { remaking, ...options }: Pick<IndexOptions, 'checkBlocks'> & Pick<Opening, 'remaking'> = {},
 ): Promise<T> {
-  return await locked(context, alone, async (config, identity) => await changing(context, { config, identity, options }, work));
+  return await locked(context, alone, async (config, identity) => await changing(context, { config, identity, options, remaking }, work));
 }
 
 /** Runs `work` beside runs on other repositories: docs/locks.md. The home is made if there is none yet. */
-export async function sharing<T>(context: Context, work: (session: SharedSession) => Promise<T>): Promise<T> {
+export async function sharing<T>(
+  context: Context,
+  work: (session: SharedSession) => Promise<T>,
+  { remaking }: Pick<Opening, 'remaking'> = {},
+): Promise<T> {
   const { home } = context;
   const beside = (_: Context, within: (lock: SharedLock) => Promise<T>) =>
     withLock(context, (options) => SharedLock.acquire(home.locks, options), within);
@@ -112,7 +117,7 @@ export async function sharing<T>(context: Context, work: (session: SharedSession
     const space = new PromisedSpace(lock, home.runs);
     const options = { sharing: { isAlone, tryTask: (name: string) => lock.tryTask(name) } };
     try {
-      return await changing(context, { config, identity, options, space }, async (session) =>
+      return await changing(context, { config, identity, options, remaking, space }, async (session) =>
         work({
           ...session,
           spool,
@@ -134,24 +139,29 @@ interface Opening {
   readonly config: Config;
   readonly identity: HomeIdentity;
   readonly options: IndexOptions;
+  /** What the run makes anew where the index was lost; others are refused then. */
+  readonly remaking?: Remaking | undefined;
   /** What other runs put on local peers; absent where no other run can. */
   readonly space?: PromisedSpace;
 }
 
 async function changing<T>(
   context: Context,
-  { config, identity, options, space }: Opening,
+  { config, identity, options, remaking, space }: Opening,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const within = async (session: Session) => {
     await markOnPeers(context, session, identity);
+    const hadRepositories = session.index.repositories().length > 0;
     const result = await work(session);
     // Read again, as the run may have made a peer, or changed a setting.
     const now = (await loadConfig(context.home, context.version)) ?? DEFAULT_CONFIG;
-    if (session.index.isChanged || JSON.stringify(now) !== JSON.stringify(config)) await prepareForLoss(context, now, session.index);
+    if (session.index.isChanged || JSON.stringify(now) !== JSON.stringify(config))
+      await prepareForLoss(context, now, session.index, hadRepositories);
     return result;
   };
-  return await withSession(context, config, await Index.open(context.home.index, options), within, space);
+  const anew = await mayRemake(context, config, identity.id, remaking);
+  return await withSession(context, config, await Index.open(context.home.index, { ...options, anew }), within, space);
 }
 
 /**
@@ -167,7 +177,7 @@ async function markOnPeers({ home, reporter }: Context, { index, peers }: Sessio
 }
 
 /** After a run that has changed something: takes ballast for the day on which the disk is full, and notes on the peers what `recover` needs. */
-async function prepareForLoss(context: Context, config: Config, index: Index): Promise<void> {
+async function prepareForLoss(context: Context, config: Config, index: Index, hadRepositories: boolean): Promise<void> {
   const { home } = context;
   const local = localPaths(home, config);
   const { placesOf, takeBallast } = await import('../../home/ballast.ts');
@@ -175,7 +185,7 @@ async function prepareForLoss(context: Context, config: Config, index: Index): P
   takeBallast(placesOf(home, paths), false);
   if (local.length === 0) return;
   const { keepNotes } = await import('./keep-notes.ts');
-  await keepNotes(context, config, index, new Map(local));
+  await keepNotes(context, config, index, { peers: new Map(local), hadRepositories });
 }
 
 /** Takes a lock of the home, which is made if there is none yet, and reads its settings. */

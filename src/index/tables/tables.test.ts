@@ -62,5 +62,6 @@ test('of a file that LMDB has not written to yet it is said that there is no ind
   mkdirSync(join(home, 'heads'));
   writeFileSync(join(home, 'heads', 'm'), 'cid');
   await assert.rejects(Index.open(dir, { readOnly: true }), { code: 'NOT_FOUND', hint: /`shardctl recover --all`/ });
-  await (await Index.open(dir)).close();
+  await assert.rejects(Index.open(dir), { code: 'NOT_FOUND', hint: /`shardctl recover --all`/ });
+  await (await Index.open(dir, { anew: true })).close();
 });

@@ -84,11 +84,20 @@ export async function recover(run: RecoverRun): Promise<Recovered[]> {
     });
   }
   const all = histories.map((history) => ({ ...history, repository: nameFor(run, history) }));
-  assertFree(run, all);
-  const marked = await markAll(run, held, all);
+  const missing = withoutThose(run, all);
+  assertFree(run, missing);
+  const marked = await markAll(run, held, missing);
   const recovered: Recovered[] = [];
-  for (const history of all) recovered.push(await recoverOne(run, marked, history));
+  for (const history of missing) recovered.push(await recoverOne(run, marked, history));
   return recovered;
+}
+
+/** Of everything, what an earlier `recover` that died, or that was for one repository, has brought back is passed over. */
+function withoutThose({ wanted, name, index, emit }: RecoverRun, histories: readonly History[]): readonly History[] {
+  const [there, missing] = [true, false].map((is) => histories.filter((one) => (index.repository(one.repository) !== undefined) === is));
+  if (wanted !== undefined || name !== undefined || !missing?.length) return histories;
+  for (const { repository } of there ?? []) emit({ type: 'passed-over', repository, reason: 'it is in this home already' });
+  return missing;
 }
 
 /** What is not found may be what this version cannot read. */
