@@ -90,7 +90,7 @@ export class Comparison {
           for (const claim of reader.claimsOf(unit)) {
             if (this.findings.areEnough) return;
             await this.#onClaim?.(kind, index, claim);
-            if (!this.#isAsked(claim)) continue;
+            if (!this.isAsked(claim)) continue;
             this.findings.entries++;
             await this.check(kind, index, claim);
           }
@@ -129,6 +129,11 @@ export class Comparison {
     const { algorithm, hex } = claim.digest;
     if ((await this.#hashOf(entry, algorithm)) === hex) return true;
     return fail('hash', `has another ${algorithm} than the index says`);
+  }
+
+  /** Whether this is among what is compared. */
+  isAsked({ path, named }: Claim): boolean {
+    return this.#only === undefined || this.#only.has(path ?? named);
   }
 
   /** Whether the filters leave out what an index names here and is not there; that is counted. */
@@ -214,7 +219,7 @@ export class Comparison {
       // Asked first, because nearly none is, and to await each of them would take longer than all else.
       if (!this.#mayBeDisturbed(paths)) continue;
       for (const claim of reader.claimsOf(unit))
-        if (!this.findings.areEnough && this.#isAsked(claim) && !(await this.#isUndisturbed(claim.path)))
+        if (!this.findings.areEnough && this.isAsked(claim) && !(await this.#isUndisturbed(claim.path)))
           await this.check(kind, index, claim);
     }
     return named;
@@ -226,10 +231,6 @@ export class Comparison {
     let mayBe = false;
     for (const path of paths) if (changed === undefined || path === undefined || changed.isDisturbed(path)) mayBe = true;
     return mayBe;
-  }
-
-  #isAsked({ path, named }: Claim): boolean {
-    return this.#only === undefined || this.#only.has(path ?? named);
   }
 
   async #isUndisturbed(path: ByteString | undefined): Promise<boolean> {

@@ -2,8 +2,8 @@
  * Judges a suite: its signature, the indexes that its `Release` names, and what `Packages` and `Sources` of those name.
  *
  * A mirror may hold a part: an index that is nowhere counts as left out with its architecture or component, and one packing of an index is
- * enough, because apt goes on to the next. But what is there has to be what the `Release` says, in each packing, and below `by-hash`; and a
- * `Packages` or `Sources` is missed where its directory has other files that the `Release` names.
+ * enough, because apt goes on to the next. But what is there has to be what the `Release` says, in each packing, and below `by-hash`, and all
+ * packings have to say the same; and a `Packages` or `Sources` is missed where its directory has other files that the `Release` names.
  */
 import type { StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
@@ -14,6 +14,7 @@ import { type Comparison, isSameEntry } from '../claims/comparison.ts';
 import type { UnitReader } from '../claims/unit-reader.ts';
 import { PACKED, packingOf, unpacked } from '../text/unpacked.ts';
 import { wholeBytes } from '../text/whole-text.ts';
+import { comparePackings, haveChanged, type Packing, TextHash } from './packings.ts';
 import { releaseClaims, signedText } from './release.ts';
 import type { Signed } from './signature.ts';
 import { packageStanzas, sourceStanzas, stanzasOf } from './stanzas.ts';
@@ -123,7 +124,7 @@ export class SuiteJudge {
     baseOf: (index: () => (base: ByteString) => Claims) => Promise<ByteString>,
   ): Promise<void> {
     const { tree, findings } = this.#comparison;
-    const there: Claim[] = [];
+    const there: Packing[] = [];
     let isIntact = true;
     for (const claim of claims) {
       if (claim.path === undefined) {
@@ -152,10 +153,14 @@ export class SuiteJudge {
         findings.contradict({ kind: 'debian', what: 'missing', index: release, path, detail: 'is not there in any packing' });
       return;
     }
+    const areCompared = packings.length > 1 && (await haveChanged(this.#comparison, packings));
     let lack: NoUnpacker | undefined;
-    for (const packing of packings) {
+    for (const [at, packing] of packings.entries()) {
+      const text = areCompared ? new TextHash() : undefined;
       try {
-        return await this.#judgeIndex(path, packing, baseOf);
+        await this.#judgeIndex(path, packing, text, baseOf);
+        if (text !== undefined) await comparePackings(this.#comparison, packing, text, packings.slice(at + 1));
+        return;
       } catch (error) {
         if (!(error instanceof NoUnpacker)) throw error;
         lack ??= error;
@@ -164,25 +169,26 @@ export class SuiteJudge {
     if (lack !== undefined) this.#comparison.leaveOut(lack);
   }
 
-  /** @param best one packing of it @throws NoUnpacker */
+  /** @param best one packing of it @param text takes the hash of its text, if that is read @throws NoUnpacker */
   async #judgeIndex(
     stem: ByteString,
-    best: Claim,
+    best: Packing,
+    text: TextHash | undefined,
     baseOf: (index: () => (base: ByteString) => Claims) => Promise<ByteString>,
   ): Promise<void> {
     const { tree } = this.#comparison;
     const { name } = partsOf(stem);
     const readerFrom = name === 'Packages' ? packageStanzas : sourceStanzas;
-    const now = () => this.#stanzasIn(tree, best);
-    const reader = readerFrom(await baseOf(() => (base) => claimsIn(now(), readerFrom(base))));
-    const path = best.path as ByteString;
+    const now = () => this.#stanzasIn(tree, best, text);
+    const reader = readerFrom(await baseOf(() => (base) => claimsIn(this.#stanzasIn(tree, best), readerFrom(base))));
+    const { path } = best;
     if (await this.#comparison.isSame(path)) return await this.#comparison.sameIndex('debian', path, reader, now);
     const before = await this.#passedOf(stem);
     await this.#comparison.index('debian', path, reader, now, before && (() => this.#stanzasIn(before.of, before.at)));
   }
 
   /** The index in the same place of the passed tree, in whichever packing. */
-  async #passedOf(stem: ByteString): Promise<{ readonly of: StoredTree; readonly at: Claim } | undefined> {
+  async #passedOf(stem: ByteString): Promise<{ readonly of: StoredTree; readonly at: Packing } | undefined> {
     const { passed } = this.#comparison.tree;
     if (passed === undefined) return undefined;
     for (const packing of PACKED) {
@@ -192,10 +198,11 @@ export class SuiteJudge {
     return undefined;
   }
 
-  async *#stanzasIn(of: StoredTree, { path, named }: Claim): Units<string> {
-    const entry = path === undefined ? undefined : await of.entry(path);
+  async *#stanzasIn(of: StoredTree, { path, named }: Packing, text?: TextHash): Units<string> {
+    const entry = await of.entry(path);
     if (entry === undefined) return;
-    yield* stanzasOf(unpacked(packingOf(named), of.bytes(entry), this.#comparison.signal));
+    const bytes = unpacked(packingOf(named), of.bytes(entry), this.#comparison.signal);
+    yield* stanzasOf(text?.of(bytes) ?? bytes);
   }
 
   /** Whether the filters leave out this index in some packing: the others may never have been there. */

@@ -69,6 +69,12 @@ test('another packing of it that can be read is judged in its place', async () =
   }
 });
 
+test('packings that cannot be unpacked are not compared with the one that can, and nothing is lacking', async () => {
+  const files = archive({ '.gz': 'gzip', '.xz': 'xz' });
+  const { count, lacking } = await judge(files.set('pool/gone.deb', Buffer.from('p')));
+  assert.deepEqual([count, lacking], [0, []]);
+});
+
 test('a program of that name that cannot unpack anything counts as none, and one that is killed, too', async () => {
   const files = archive({ '.xz': 'xz' });
   for (const script of ['echo "xz: invalid option" >&2; exit 1', 'kill -9 $$']) {
