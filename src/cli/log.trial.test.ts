@@ -1,7 +1,7 @@
 /** `--log-file`: what a run tells, in a file, whatever it tells elsewhere. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { afterEach, beforeEach, test } from 'node:test';
 import { sampled } from '../testing/depth.ts';
@@ -31,6 +31,24 @@ test('a run with -q, and one that fails, are in the log from the command to the 
   assert.match(second[0] ?? '', /^shardctl update other, version/);
   assert.match(second[1] ?? '', /no repository "other"/);
   assert.deepEqual(second.slice(2), ['ends with 40']);
+});
+
+test('what add prints is in the log, and the answers of other commands are not', () => {
+  const texts = (...argv: string[]) => {
+    rmSync(program.path('log'), { force: true });
+    const { stdout } = program.succeeds(...argv, '--log-file', 'log');
+    const printed = stdout.split('\n').slice(0, -1);
+    assert.ok(printed.length > 0);
+    return { printed, logged: lines().map((line) => line.replace(/^\S+ \[\d+\] /, '')) };
+  };
+  for (const argv of [
+    ['add', 'm', '-n', '-i'],
+    ['add', 'm'],
+  ]) {
+    const { printed, logged } = texts(...argv);
+    assert.deepEqual(logged.slice(1, -1), printed, argv.join(' '));
+  }
+  for (const argv of [['ls', 'm'], ['status']]) assert.equal(texts(...argv).logged.length, 2, argv.join(' '));
 });
 
 test('a command that a line of the log tells to run works on the home of the run', () => {
