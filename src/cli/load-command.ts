@@ -35,7 +35,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   'config ls': () => import('./commands/config-ls.ts'),
   'config get': () => import('./commands/config-get.ts'),
   'config set': () => import('./commands/config-set.ts'),
-  'config unset': () => import('./commands/config-unset.ts'),
+  'config unset': () => import('./commands/config-set.ts'),
   config: () => import('./commands/config.ts'),
   completion: () => import('./commands/completion.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),

@@ -6,9 +6,8 @@ import { requireHome } from '../../home/home.ts';
 import { usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { alone } from '../session/session.ts';
-import { changeSetting } from '../steps/setting-change.ts';
-import { keyOf } from '../steps/settings-shown.ts';
-import { listSettings } from './config-ls.ts';
+import { run as list } from './config-ls.ts';
+import { run as set } from './config-set.ts';
 
 export async function run(context: Context): Promise<number> {
   const { args, home } = context;
@@ -20,11 +19,9 @@ export async function run(context: Context): Promise<number> {
     if (!existsSync(home.configCache)) requireHome(home);
     return await restore(context);
   }
-  const key = name === undefined ? undefined : keyOf(context, name, repository);
-  if (args.flag('unset') ? key === undefined || text !== undefined : key === undefined && text !== undefined)
-    throw usage('--unset wants the name of one setting', args.command);
-  if (key === undefined || (text === undefined && !args.flag('unset'))) return await listSettings(context, key, repository);
-  return await changeSetting(context, { key, text, repository });
+  if (!args.flag('unset')) return await (text === undefined ? list(context) : set(context));
+  if (name === undefined || text !== undefined) throw usage('--unset wants the name of one setting', args.command);
+  return await set(context);
 }
 
 /** Needs no settings that can be read. */
