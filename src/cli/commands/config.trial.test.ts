@@ -183,7 +183,7 @@ test('config set, get, unset and ls are what config does in fewer words; a slip 
 test('settings that are set while an add goes on are kept, and so is what the add makes', { skip: sample() }, async () => {
   for (let i = 0; i < 200; i++) writeFileSync(program.path('m', `f${i}`), `${i}`);
   const values = ['1h', '2h', '3h', '4h'];
-  const adding = program.follow(() => {}, 'add', 'm', '--name', 'beside');
+  const adding = program.follow(() => {}, 'add', 'm', '--name', 'beside', '--lock-wait', '60');
   for (const value of values) {
     const { code } = await program.follow(() => {}, 'config', 'set', 'grace', value, '--lock-wait', '60');
     assert.equal(code, 0);
