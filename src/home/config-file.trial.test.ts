@@ -162,6 +162,9 @@ test('a mistake is reported with file and field', async () => {
     [{ format: 1, peers: [{ ...kubo, url: 'ftp://attic' }] }, /config\.json: peers\[0\]\.url: expected an http or https URL/],
     [{ format: 1, peers: [{ ...kubo, path: '/x' }] }, /config\.json: peers\[0\]: unknown field "path"/],
     [{ format: 1, peers: [{ ...disk, layout: 'zip' }] }, /config\.json: peers\[0\]\.layout: expected "car" or "blockstore"/],
+    [{ format: 1, keep: 'bogus' }, /config\.json: keep: keep "bogus": "bogus" is no rule/],
+    [{ format: 1, keep: 'last=0' }, /config\.json: keep: keep "last=0": that keeps nothing/],
+    [{ format: 1, hookTimeout: '0s' }, /config\.json: hookTimeout: expected a time such as "90s"/],
   ];
   for (const [value, message] of cases) await assert.rejects(load(value), { code: 'BAD_CONFIG', exitCode: 2, message });
 });

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { ShardctlError } from '../core/errors.ts';
 import { GATE_ACTIONS, GATE_KINDS } from '../core/verdict.ts';
 import { CONFIG_FORMAT, type Config, DEFAULT_CONFIG, DEFAULT_PROFILE, DEFAULT_SHARD_BYTES, PEER_NAME } from './config.ts';
+import { parseKeep } from './retention.ts';
 import { parseSize } from './sizes.ts';
-import { parseTime } from './times.ts';
+import { parseTime, parseTimeout } from './times.ts';
 
 const size = z
   .union([z.int().positive(), z.string()], 'expected bytes as a number, or a size such as "500GB"')
@@ -114,11 +115,22 @@ const schema = z.strictObject({
     .optional(),
   gateAction: z.enum(GATE_ACTIONS, 'expected "hold" or "warn"').optional(),
   gateKeyrings: z.array(z.string().startsWith('/', 'expected an absolute path')).optional(),
-  keep: text.optional(),
+  keep: text
+    .superRefine((it, context) => {
+      try {
+        parseKeep(it);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    })
+    .optional(),
   grace: time.optional(),
   onCommit: text.optional(),
   onProblem: text.optional(),
-  hookTimeout: time.optional(),
+  hookTimeout: z
+    .string()
+    .refine((it) => parseTimeout(it) !== undefined, 'expected a time such as "90s" or "5m"')
+    .optional(),
 });
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatTime, parseTime } from './times.ts';
+import { formatTime, parseTime, parseTimeout } from './times.ts';
 
 test('a time is a number with a unit, and nothing else', () => {
   assert.deepEqual(['0', '90s', '30m', '6h', '2d', '2w'].map(parseTime), [0, 90_000, 1_800_000, 21_600_000, 172_800_000, 1_209_600_000]);
@@ -15,5 +15,16 @@ test('a time is shown in the largest unit of which there are two', () => {
     '119 min',
     '2 h',
     '2 d',
+  ]);
+});
+
+test('what may take a time takes some, and no more than a timer holds: Node would fire one of 25 days at once', () => {
+  assert.deepEqual(['1s', '24d', '0', '0s', '25d', 'x'].map(parseTimeout), [
+    1000,
+    24 * 86_400_000,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
   ]);
 });

@@ -10,6 +10,12 @@ export function parseTime(text: string): number | undefined {
   return unit === '' ? undefined : Number(number) * UNIT_MS[unit as Unit];
 }
 
+/** A time that something may take: some, and no more than a timer of Node holds. */
+export function parseTimeout(text: string): number | undefined {
+  const ms = parseTime(text);
+  return ms === undefined || ms === 0 || ms >= 2 ** 31 ? undefined : ms;
+}
+
 /** In the largest unit of which there are at least two, rounded down: `100 min`, `3 h`, `2 d`. */
 export function formatTime(ms: number): string {
   const names = [

@@ -2,32 +2,10 @@
  * `forget`: which snapshots a policy keeps. The rules are restic's: each `keepLast … keepYearly` takes the newest snapshot
  * of as many hours, days, weeks, months, years as it says; a snapshot stays when any of them wants it.
  */
-import { ShardctlError } from '../core/errors.ts';
 import { isHeld, type RepositoryRecord, type SnapshotRecord } from '../core/model.ts';
+import type { Duration, Policy } from '../home/retention.ts';
 import { mayBePublished, type PublishedAt } from '../snapshot/published.ts';
 import { tagsOf } from '../snapshot/tag.ts';
-
-/** Calendar time, as `--keep-within 2y5m7d3h` says it. */
-export interface Duration {
-  readonly years: number;
-  readonly months: number;
-  readonly days: number;
-  readonly hours: number;
-}
-
-/** How many to keep of each kind; `Infinity` keeps one of each hour, day, … there is. Absent: the rule is not used. */
-export interface Policy {
-  readonly last?: number | undefined;
-  readonly hourly?: number | undefined;
-  readonly daily?: number | undefined;
-  readonly weekly?: number | undefined;
-  readonly monthly?: number | undefined;
-  readonly yearly?: number | undefined;
-  /** All that are not older than this, counted from the newest snapshot. */
-  readonly within?: Duration | undefined;
-  /** Each snapshot that has one of these tags. */
-  readonly tags?: readonly string[] | undefined;
-}
 
 export interface Decision {
   readonly snapshot: SnapshotRecord;
@@ -92,17 +70,6 @@ export function keep(
     }
     return { snapshot, reasons };
   });
-}
-
-/** `2y5m7d3h`, each part at most once and in this order. @throws ShardctlError `USAGE` */
-export function parseDuration(text: string): Duration {
-  const parts = /^(?:(\d+)y)?(?:(\d+)m)?(?:(\d+)d)?(?:(\d+)h)?$/.exec(text);
-  if (parts === null || text === '')
-    throw new ShardctlError('USAGE', `"${text}" is not a duration`, {
-      hint: 'write for example 2y5m7d3h: years, months, days and hours',
-    });
-  const [years = 0, months = 0, days = 0, hours = 0] = parts.slice(1).map((part) => Number(part ?? 0));
-  return { years, months, days, hours };
 }
 
 function formatDuration({ years, months, days, hours }: Duration): string {

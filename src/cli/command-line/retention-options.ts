@@ -1,14 +1,13 @@
 /** Values of the options of `forget` and `prune`, checked. */
 
+import { keepsNothing, type Policy, parseCount, parseDuration, parseKeep } from '../../home/retention.ts';
 import { parseSize } from '../../home/sizes.ts';
-import { type Policy, parseDuration } from '../../maintain/forget.ts';
 import { DEFAULT_MAX_UNUSED, type MaxUnused } from '../../maintain/prune/plan.ts';
 import { checkTag } from '../../snapshot/tag.ts';
 import { type Args, usage } from './args.ts';
-import type { CommandSpec } from './command-spec.ts';
 import type { OptionName } from './options.ts';
 
-/** The policy of the `--keep-*` options; undefined when none is given. */
+/** The policy of the `--keep-*` options; undefined when none is given. @throws ShardctlError `USAGE` */
 export function policyOf(args: Args): Policy | undefined {
   const within = args.text('keep-within');
   const tags = args.all('keep-tag').map(({ value }) => checkTag(value));
@@ -22,7 +21,9 @@ export function policyOf(args: Args): Policy | undefined {
     within: within === undefined ? undefined : parseDuration(within),
     tags: tags.length === 0 ? undefined : tags,
   };
-  return Object.values(policy).some((rule) => rule !== undefined) ? policy : undefined;
+  if (Object.values(policy).every((rule) => rule === undefined)) return undefined;
+  if (keepsNothing(policy)) throw usage('these rules keep nothing; --keep-last 1 keeps the newest snapshot alone', args.command);
+  return policy;
 }
 
 function countOf(args: Args, name: OptionName): number | undefined {
@@ -33,34 +34,9 @@ function countOf(args: Args, name: OptionName): number | undefined {
   throw usage(`--${name} "${text}" is neither a number nor unlimited`, args.command);
 }
 
-function parseCount(text: string): number | undefined {
-  if (text === 'unlimited') return Number.POSITIVE_INFINITY;
-  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
-}
-
-const COUNTED = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const;
-
-/**
- * The setting `keep`: `all`, or the `--keep` rules of `forget` in one text, such as `daily=7,weekly=4,within=30d,tag=stable`.
- * @returns undefined for `all` @throws ShardctlError `USAGE`
- */
-export function parseKeep(text: string, command?: CommandSpec): Policy | undefined {
-  if (text === 'all') return undefined;
-  const policy: { -readonly [Rule in keyof Policy]: Policy[Rule] } = {};
-  for (const rule of text.split(',')) {
-    const [name = '', value = ''] = rule.split('=', 2);
-    const counted = COUNTED.find((it) => it === name);
-    const count = parseCount(value);
-    if (counted !== undefined && count !== undefined) policy[counted] = count;
-    else if (name === 'within') policy.within = parseDuration(value);
-    else if (name === 'tag') policy.tags = [...(policy.tags ?? []), checkTag(value)];
-    else
-      throw usage(
-        `keep "${text}": "${rule}" is no rule; write for example daily=7,weekly=4,within=30d with ${COUNTED.join(', ')}, within or tag; or all`,
-        command,
-      );
-  }
-  return policy;
+/** As `parseKeep`, for a setting that is about to be written. @throws ShardctlError `USAGE` also for a tag that no snapshot can have */
+export function checkKeep(text: string): void {
+  for (const tag of parseKeep(text)?.tags ?? []) checkTag(tag);
 }
 
 /** `--max-unused`: `P%`, a size, or `unlimited`. */

@@ -3,12 +3,12 @@ import type { Replication, RepositoryRecord } from '../../core/model.ts';
 import { DEFAULT_GATE } from '../../core/verdict.ts';
 import { profileOf } from '../../dag/cid-profile.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
-import { parseTime } from '../../home/times.ts';
+import { parseTime, parseTimeout } from '../../home/times.ts';
 import { usage } from './args.ts';
 import type { CommandSpec } from './command-spec.ts';
 import { parseGate, parseGateAction, parseKeyrings } from './gate-options.ts';
 import { parseReplication, parseSizeOf } from './quantities.ts';
-import { parseKeep } from './retention-options.ts';
+import { checkKeep } from './retention-options.ts';
 import { parseAllocateBy } from './storage-options.ts';
 
 /** A setting as text is what the option of its name takes. */
@@ -26,11 +26,11 @@ const kind = <Field extends keyof Config>(it: SettingKind<Field>) => it;
 /** A command line for the shell; `none` switches off, for one repository, what the home has. */
 const hook = (field: 'onCommit' | 'onProblem') => kind({ field, isOwn: true, parse: (text) => text, written: (value) => value ?? 'none' });
 
-const time = (field: 'grace' | 'hookTimeout', name: string, otherwise: string) =>
+const time = (field: 'grace' | 'hookTimeout', name: string, otherwise: string, parsed: (text: string) => number | undefined) =>
   kind({
     field,
     parse: (text, command) => {
-      if (parseTime(text) === undefined) throw usage(`${name} "${text}" is not a time such as 90s, 30m or 6h`, command);
+      if (parsed(text) === undefined) throw usage(`${name} "${text}" is not a time such as 90s, 30m or 6h`, command);
       return text;
     },
     written: (value) => value ?? otherwise,
@@ -81,16 +81,16 @@ const SETTINGS = {
   keep: kind({
     field: 'keep',
     isOwn: true,
-    parse: (text, command) => {
-      parseKeep(text, command);
+    parse: (text) => {
+      checkKeep(text);
       return text;
     },
     written: (value) => value ?? 'all',
   }),
-  grace: time('grace', 'grace', '0'),
+  grace: time('grace', 'grace', '0', parseTime),
   'on-commit': hook('onCommit'),
   'on-problem': hook('onProblem'),
-  'hook-timeout': time('hookTimeout', 'hook-timeout', '60s'),
+  'hook-timeout': time('hookTimeout', 'hook-timeout', '60s', parseTimeout),
 };
 
 export type SettingName = keyof typeof SETTINGS;

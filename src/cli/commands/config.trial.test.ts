@@ -178,6 +178,9 @@ test('config set, get, unset and ls are what config does in fewer words; a slip 
   program.fails(2, /"grase" is no setting of a home.*did you mean grace\?/, 'config', 'set', 'grase', '6h');
   program.fails(2, /grace "6" is not a time/, 'config', 'set', 'grace', '6');
   program.fails(2, /VALUE is missing/, 'config', 'set', 'grace');
+  program.fails(2, /hook-timeout "0s" is not a time/, 'config', 'set', 'hook-timeout', '0s');
+  program.fails(2, /keep "daily=0": that keeps nothing/, 'config', 'set', 'keep', 'daily=0');
+  program.fails(2, /these rules keep nothing/, 'forget', 'm', '--keep-last', '0');
 });
 
 test('settings that are set while an add goes on are kept, and so is what the add makes', { skip: sample() }, async () => {

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import process from 'node:process';
 import type { Config } from '../../home/config.ts';
 import type { HomePaths } from '../../home/home.ts';
-import { parseTime } from '../../home/times.ts';
+import { parseTimeout } from '../../home/times.ts';
 import { type Args, usage } from '../command-line/args.ts';
 
 const DEFAULT_TIMEOUT = '60s';
@@ -41,8 +41,8 @@ function isOurs({ dir, config }: HomePaths): boolean {
 
 /** @throws ShardctlError `USAGE` */
 export function hookTimeoutMs(args: Args, config: Pick<Config, 'hookTimeout'> | undefined): number {
-  const told = args.text('hook-timeout');
-  const ms = parseTime(told ?? config?.hookTimeout ?? DEFAULT_TIMEOUT);
-  if (ms === undefined || ms === 0 || ms >= 2 ** 31) throw usage(`--hook-timeout "${told}" is not a time such as 90s or 5m`, args.command);
+  const told = args.text('hook-timeout') ?? config?.hookTimeout ?? DEFAULT_TIMEOUT;
+  const ms = parseTimeout(told);
+  if (ms === undefined) throw usage(`--hook-timeout "${told}" is not a time such as 90s or 5m`, args.command);
   return ms;
 }

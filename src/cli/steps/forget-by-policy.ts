@@ -1,8 +1,8 @@
 /** Forgets what the setting `keep` of each repository, or else of the home, does not keep. */
 import type { SnapshotRecord } from '../../core/model.ts';
+import { parseKeep } from '../../home/retention.ts';
 import { keep } from '../../maintain/forget.ts';
 import type { Context } from '../command-line/context.ts';
-import { parseKeep } from '../command-line/retention-options.ts';
 import type { Session } from '../session/session.ts';
 
 /** @returns the snapshots that are forgotten, or in a dry run would be @throws ShardctlError `USAGE` for a policy that somebody has put into the settings by hand */
