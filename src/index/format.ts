@@ -5,7 +5,7 @@ import { syncDirectory } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
 import { replicationSeen } from '../core/model.ts';
 import { doubtPath } from './files/doubts.ts';
-import { lostIndex, wasUsed } from './lost-index.ts';
+import { firstNumberAnew, lostIndex, wasUsed } from './lost-index.ts';
 import type { IndexOptions } from './options.ts';
 import { howToMake } from './tables/how-to-make.ts';
 import type { Tables } from './tables/tables.ts';
@@ -17,19 +17,20 @@ export const INDEX_FORMAT = 2;
 export async function upgrade(
   tables: Tables,
   dir: string,
-  { readOnly, anew }: IndexOptions,
+  { readOnly, anew, isRemade }: IndexOptions & { readonly isRemade: boolean },
   commit: (change: (tables: Tables) => void) => Promise<void>,
 ): Promise<void> {
   const found = formatOf(tables, dir);
   if (readOnly === true) return;
-  if (found === undefined && anew !== true && wasUsed(dir)) throw lostIndex(dir);
+  const isLost = isRemade || (found === undefined && wasUsed(dir));
+  if (isLost && anew !== true) throw lostIndex(dir);
   if (existsSync(join(dir, 'renaming.json'))) {
     const { completeRenaming } = await import('./repositories.ts');
     completeRenaming(dir, (name) => tables.repositories.doesExist(name));
   }
   if (found === INDEX_FORMAT) return;
   await doubtHeads(tables, found, (name) => doubtPath(dir, name));
-  await commit((changed) => bringUpToDate(changed, found));
+  await commit((changed) => bringUpToDate(changed, found, isLost));
   // A new index: its files were made durable one by one, the directories are now.
   for (const path of [join(dir, 'tables'), dir, dirname(dir)]) syncDirectory(path);
 }
@@ -55,9 +56,10 @@ async function doubtHeads({ repositories }: Tables, found: number | undefined, d
 
 /**
  * Within a transaction, so that a run which dies leaves the old format as it was.
- * @param found the format so far; undefined for new tables
+ * @param found the format so far; undefined for new tables @param isLost whether they stand in the place of lost ones
  */
-function bringUpToDate(tables: Tables, found: number | undefined): void {
+function bringUpToDate(tables: Tables, found: number | undefined, isLost: boolean): void {
+  if (isLost) void tables.meta.put('nextShard', firstNumberAnew());
   if (found === 1) {
     addChecksums(tables);
     rememberReplication(tables);

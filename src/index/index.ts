@@ -21,7 +21,7 @@ import { EntriesFiles } from './entries/files.ts';
 import { doubtPath } from './files/doubts.ts';
 import { INDEX_FORMAT, opening, upgrade } from './format.ts';
 import { assertRoom } from './free-space.ts';
-import { assertKnowsHeads, hasTables, remakeLost, wasUsed } from './lost-index.ts';
+import { assertKnowsHeads, hasTables, remakeLost } from './lost-index.ts';
 import type { IndexOptions } from './options.ts';
 import { dropHeadCache, type HeadCache, readHeadCache, writeHeadCache } from './tables/head-cache.ts';
 import { Tables } from './tables/tables.ts';
@@ -42,7 +42,7 @@ export class Index {
   /** Opens the index, and makes it unless `readOnly`, or one was lost. @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO` */
   static async open(dir: string, options: IndexOptions = {}): Promise<Index> {
     const index = new Index(dir, options);
-    if (!hasTables(dir) && opening(dir, () => wasUsed(dir))) remakeLost(dir, options);
+    const isRemade = opening(dir, () => remakeLost(dir, options));
     if (options.readOnly !== true) {
       opening(dir, () => makeDirectories(join(dir, 'entries')));
       assertRoom(dir);
@@ -50,7 +50,7 @@ export class Index {
     }
     if (hasTables(dir) && options.checkBlocks !== true) index.#heads = readHeadCache(dir, INDEX_FORMAT);
     try {
-      if (index.#heads === undefined) await upgrade(index.#tables, dir, options, (change) => index.#change(change));
+      if (index.#heads === undefined) await upgrade(index.#tables, dir, { ...options, isRemade }, (change) => index.#change(change));
       if (options.anew !== true) assertKnowsHeads(index, dir);
     } catch (error) {
       await index.#openTables?.root.close();

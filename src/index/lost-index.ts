@@ -2,6 +2,7 @@
  * An index that has lost its tables is not a new one: what its home has on peers would be no repository's any more, and the next run that
  * writes would note that down on the peers. So nothing makes an index where there was one, but what is asked to (`add`, `recover`).
  */
+import { randomInt } from 'node:crypto';
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ShardctlError } from '../core/errors.ts';
@@ -24,16 +25,28 @@ export function wasUsed(dir: string): boolean {
 }
 
 /**
- * For an index that was used and has no tables: removes what is left of it where it is to be made anew, because its block table would list
- * blocks in shards whose numbers are given out again. An empty file is left to whoever checks the tables.
+ * Where an index was used and has no tables: removes what is left of it if it is to be made anew, because what that says of shards is said
+ * of numbers that may be others' now. An empty file is left to whoever checks the tables.
+ * @returns whether an index is made in the place of a lost one
  * @throws ShardctlError `NOT_FOUND` where it is not, or where other runs write, which may be making it
  */
-export function remakeLost(dir: string, { readOnly, anew, sharing }: IndexOptions): void {
+export function remakeLost(dir: string, { readOnly, anew, sharing }: IndexOptions): boolean {
+  if (hasTables(dir) || !wasUsed(dir)) return false;
   if (readOnly !== true && anew === true && sharing?.isAlone !== false) {
     for (const name of namesIn(dir)) rmSync(join(dir, name), { recursive: true, force: true });
-  } else if (!existsSync(join(dir, 'tables', 'data.mdb'))) {
-    throw lostIndex(dir);
+    return true;
   }
+  if (!existsSync(join(dir, 'tables', 'data.mdb'))) throw lostIndex(dir);
+  return false;
+}
+
+/**
+ * The number of the first shard of an index that is made in the place of a lost one. The peers may hold snapshots that this one does not
+ * know, and in a home a number stands for one shard: if both began at 0, no home could take both back. Of eight digits at most, because the
+ * links of a snapshot are sorted as text.
+ */
+export function firstNumberAnew(): number {
+  return randomInt(1_000_000, 90_000_000);
 }
 
 /**

@@ -117,6 +117,12 @@ test('what of several repositories is not recovered yet stays noted, and recover
   remove('index');
   program.succeeds('recover', 'm');
   assert.match(note(), /"name": "other"/);
+  // Its new shard gets no number that one of the others has.
+  program.succeeds('add', 'm', '--exclude', '*.tmp');
+  writeFileSync(program.path('m', 'c'), 'c');
+  program.succeeds('update', 'm', '-q');
+  rmSync(program.path('m', 'c'));
+  assert.match(note(), /"name": "other"/);
   const { stdout, stderr } = program.succeeds('recover', '--all');
   assert.match(stderr + stdout, /m: passed over, it is in this home already/);
   assert.match(stdout, /shardctl add \S+other --name other/);
@@ -135,6 +141,11 @@ test('add makes a lost index anew where nothing else was in it, says so, and cou
   writeFileSync(program.path('m', 'c'), 'c');
   program.succeeds('update', 'm', '-q');
   rmSync(program.path('m', 'c'));
+  // The history from before is on the peer still: it comes back beside the new one.
+  remove('index');
+  program.succeeds('recover', 'm');
+  assert.match(program.succeeds('snapshots', 'm').stdout, /m@1[\s\S]*m@2[\s\S]*m@3[\s\S]*m@4/);
+  program.succeeds('verify', '--read-data');
 });
 
 test('a home that has removed its last repository is new again, and its note names none', { skip: sample() }, () => {
