@@ -22,9 +22,9 @@ export const EXIT = {
   /** Shards are on fewer peers than is asked for. */
   atRisk: 46,
   interrupted: 130,
-  terminated: 143,
   /** Whoever read the bytes on stdout has gone before the end: what a shell says of a program that a broken pipe has ended. */
   unheard: 141,
+  terminated: 143,
 } as const;
 
 /** From those that nobody can do anything about to those that a later run may put right. Who stops a run is to hear that it was stopped. */
