@@ -77,6 +77,8 @@ test('a full disk of the log is one warning, and the run does its work', { skip:
 
 test('what makes no sense is refused before anything is done', () => {
   program.fails(2, /--log-file \S+: ENOENT/, 'add', 'm', '--log-file', 'no/log');
+  symlinkSync('loop', program.path('loop'));
+  program.fails(2, /--log-file \S+: ELOOP/, 'add', 'm', '--log-file', 'loop');
   program.fails(2, /--log-format goes with --log-file/, 'add', 'm', '--log-format', 'json');
   program.fails(2, /--log-format "xml" is not text or json/, 'add', 'm', '--log-file', 'log', '--log-format', 'xml');
   program.fails(2, /--log-file - is no file/, 'add', 'm', '--log-file', '-');

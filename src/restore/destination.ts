@@ -15,6 +15,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   symlinkSync,
 } from 'node:fs';
@@ -53,8 +54,14 @@ export function isTaken(path: ByteString, forDirectory: boolean): boolean {
  * @throws ShardctlError `USAGE`
  */
 export function refuseSpecial(out: string): void {
-  const there = statSync(out, { throwIfNoEntry: false });
-  if (there === undefined || there.isFile() || there.isDirectory()) return;
+  let there: Stats;
+  try {
+    there = statSync(out);
+  } catch {
+    // Nothing, or a symlink that leads nowhere; what else is wrong with the place is told when it is written to.
+    return;
+  }
+  if (there.isFile() || there.isDirectory()) return;
   throw new ShardctlError('USAGE', `"${displayPath(toBytes(out))}" is a device, a FIFO or a socket, which is never replaced`, {
     hint: 'name a file; - is stdout',
   });

@@ -29,7 +29,7 @@ export async function refuseFilesInOurs(args: Args, home: HomePaths, absolute: A
       throw new ShardctlError('USAGE', `--${name} ${shown(path)}: ${why}`, { hint: 'name a file elsewhere' });
     };
     for (const [what, ours] of places) if (isIn(ours, path)) refuse(`that is in ${what} (${shown(ours)})`);
-    if (statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true) refuse('that is a disk');
+    if (isDisk(path)) refuse('that is a disk');
   }
 }
 
@@ -56,5 +56,14 @@ async function sourcesOf(args: Args, { index: dir }: HomePaths, absolute: Absolu
     return [...added, ...known.map(({ name, source }) => [`the source of ${name}`, pathOf(source)] as const)];
   } catch {
     return added;
+  }
+}
+
+/** What cannot be looked at cannot be written either, and who writes it says why. */
+function isDisk(path: string): boolean {
+  try {
+    return statSync(path).isBlockDevice();
+  } catch {
+    return false;
   }
 }
