@@ -95,7 +95,8 @@ test('a range is read as HTTP means it', async () => {
     [{ suffix: last + 100 }, large],
   ];
   for (const [range, expected] of ranges) assert.deepEqual(await read('a/large', range), expected, JSON.stringify(range));
-  assert.deepEqual(await read('a/B', { first: 0, last: undefined }), Buffer.alloc(0));
+  assert.deepEqual(await read('a/B', { suffix: 5 }), Buffer.alloc(0));
+  await assert.rejects(read('a/B', { first: 0, last: undefined }), { code: 'USAGE', message: /has 0 bytes: none from 0 on/ });
   await assert.rejects(read('a/large', { first: last + 1, last: undefined }), { code: 'USAGE', message: /has 3,000,000 bytes: none from/ });
 });
 
