@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { DamagedHome, harms } from '../testing/damaged-home.ts';
-import { sampled } from '../testing/depth.ts';
+import { oneIn, sampled } from '../testing/depth.ts';
+
+const sample = oneIn(3);
 
 /** Cases of each law; more by hand. */
 const RUNS = Number(process.env.DAMAGE_RUNS ?? sampled(1, 3));
@@ -81,7 +83,7 @@ for (const [template, { layout, replicas }] of KINDS.entries()) {
   });
 }
 
-test('repair: no replica fewer, nothing readable less, and the second has nothing to do', async () => {
+test('repair: no replica fewer, nothing readable less, and the second has nothing to do', { skip: sample() }, async () => {
   const peerAway = fc.option(fc.constantFrom('one', 'two', 'three'));
   await fc.assert(
     fc.asyncProperty(

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
+import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
+
+const sample = oneIn(2);
 
 let program: Program;
 beforeEach(() => {
@@ -14,7 +17,9 @@ beforeEach(() => {
 });
 afterEach(() => program.dispose());
 
-test('a link is read as what it leads to, and the next update goes on so; one that leads out stays a link, and is told of', () => {
+test('a link is read as what it leads to, and the next update goes on so; one that leads out stays a link, and is told of', {
+  skip: sample(),
+}, () => {
   const told = /symlinks that stay symlinks: they lead 1 out of the source \(first etc\)/;
   assert.match(program.succeeds('add', 'm', '--copy-links', '-n').stdout, told);
   assert.match(program.succeeds('add', 'm', '--copy-links').stdout, told);
@@ -27,7 +32,7 @@ test('a link is read as what it leads to, and the next update goes on so; one th
   assert.match(program.succeeds('ls', '-l', 'm/dists').stdout, /stable -> bookworm/);
 });
 
-test('a home that is lost had noted that links are copied', () => {
+test('a home that is lost had noted that links are copied', { skip: sample() }, () => {
   program.succeeds('peers', 'add', 'local', 'disk');
   program.succeeds('add', 'm', '--copy-links');
   rmSync(program.home, { recursive: true });

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, renameSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { oneIn } from '../../testing/depth.ts';
 import { fixture, Program } from '../../testing/program.ts';
+
+const sample = oneIn(3);
 
 let program: Program;
 before(() => {
@@ -25,14 +28,14 @@ const results = (code: number, ...argv: string[]) =>
     .map((line) => JSON.parse(line) as Line);
 const result = (lines: readonly Line[], type: string) => lines.find((line) => line.type === type) as Line;
 
-test('status counts it as away, and nothing as lost', () => {
+test('status counts it as away, and nothing as lost', { skip: sample() }, () => {
   const total = result(results(0, 'status'), 'replication');
   assert.equal(total.lost, 0);
   assert.ok((total.away as number) > 0);
   assert.match(program.succeeds('status').stdout, /on none that answers: bring these peers back$/m);
 });
 
-test('verify and repair end with 42 and name the peer; with damage besides they end with 44', () => {
+test('verify and repair end with 42 and name the peer; with damage besides they end with 44', { skip: sample() }, () => {
   assert.match(program.ends(42, 'verify').stdout, /looked at: no answer from 1 peer,/);
   const verified = result(results(42, 'verify'), 'verified');
   assert.deepEqual([verified.damaged, verified.away], [0, 1]);
@@ -55,7 +58,7 @@ test('verify and repair end with 42 and name the peer; with damage besides they 
   renameSync(program.path('kept.car'), `${shards}/${damaged}`);
 });
 
-test('get and update end with 42, and the command that lets the peer go for good works as it stands', () => {
+test('get and update end with 42, and the command that lets the peer go for good works as it stands', { skip: sample() }, () => {
   program.ends(42, 'get', 'm', '-o', 'out');
   const { stderr } = program.ends(42, 'update', 'm');
   const [, advice = ''] = /if it is gone for good, `shardctl (peers rm [^`]*)`/.exec(stderr) ?? [];

@@ -48,7 +48,7 @@ function namedIn(home: TestHome): Record<string, string[]> {
 }
 
 test('killed at any write of an rm, the repository is whole or gone, and what is left of it goes', async () => {
-  const step = (n: number) => sampled(17, n < 12 ? 1 : 4);
+  const step = (n: number) => sampled(41, n < 12 ? 1 : 4);
   await killedAtEachWrite({ dir, template, peers: ['one'], action: 'rm', step, writes: 8 }, async (home, n, isOver) => {
     await assertWhole(home);
     const names = await repositoriesOf(home);
@@ -65,7 +65,7 @@ test('killed at any write of an rm, the repository is whole or gone, and what is
 
 test('killed at any write of a rename, the repository has one of the two names, and all that it has follows', async () => {
   const doubt = await withIndex(template, async (index) => readDoubt(index.doubtOf('test')));
-  const step = (n: number) => sampled(17, n < 8 ? 3 : 2);
+  const step = (n: number) => sampled(41, n < 8 ? 3 : 2);
   await killedAtEachWrite({ dir, template, peers: ['one'], action: 'rename', step, writes: 15 }, async (home, n) => {
     await assertWhole(home);
     const [first, ...others] = (await repositoriesOf(home)).filter((name) => name !== 'other');
