@@ -178,6 +178,7 @@ const SHORTAGES: Readonly<Record<string, readonly [what: string, hint: string]>>
 
 /** As `ioError`, of what was asked for elsewhere: it begins anew, and no space of ours would help it. */
 export function outputError(error: unknown, doing: string, where: string): ShardctlError {
+  if (error instanceof ShardctlError) return error;
   const { code, message, hint } = ioError(error, doing, where);
   const elsewhere = code === 'NO_SPACE' ? 'make room there, or write it elsewhere; then run the same command again' : hint;
   return new ShardctlError(code, message, { ...(elsewhere === undefined ? {} : { hint: elsewhere }), cause: error });

@@ -133,7 +133,7 @@ test('recover makes a lost home anew; where the source is has to be said once', 
   shardctl.succeeds('recover', snapshot, '--from', 'd1', '--from', 'd2');
   shardctl.succeeds('verify', '--read-data', '--replication', '2', '-q');
   assert.equal(shardctl.succeeds('status', '-Q').stdout, root);
-  shardctl.fails(40, /it was recovered.*not known any more.*add DIR --name r/, 'update', 'r');
+  shardctl.fails(40, /it was recovered.*not known any more.*`shardctl add \S+\/source --name r`/, 'update', 'r');
   assert.equal(shardctl.succeeds('add', 'source', '--name', 'r', '-Q').stdout, root);
   assert.equal(shardctl.succeeds('update', 'r', '-Q').stdout, root);
 });
