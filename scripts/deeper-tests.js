@@ -27,9 +27,6 @@ function reachesDepth(file) {
   return reaches.get(file);
 }
 
-/** These take minutes each. They begin first: when the last of several files at once is one of them, the other cores wait for it. */
-const LONGEST = ['trials/ten-days.test.js', 'trials/power-loss.test.js', 'trials/fetch/killed.test.js'];
-const rank = (name) => (LONGEST.indexOf(name) + LONGEST.length + 1) % (LONGEST.length + 1);
-
-const names = readdirSync(root, { recursive: true }).filter((name) => name.endsWith('.test.js') && reachesDepth(join(root, name)));
-for (const name of names.sort().sort((a, b) => rank(a) - rank(b))) console.log(`dist/src/${name}`);
+for (const name of readdirSync(root, { recursive: true }).sort()) {
+  if (name.endsWith('.test.js') && reachesDepth(join(root, name))) console.log(`dist/src/${name}`);
+}

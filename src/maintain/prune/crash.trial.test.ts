@@ -42,7 +42,7 @@ async function assertPruned(home: TestHome): Promise<void> {
 }
 
 test('killed at any write of a prune, what is retained stays whole, and a rerun completes it', async () => {
-  const killing = { dir, template, peers: PEERS, action: 'prune', step: sampled(151, 1), writes: 20 };
+  const killing = { dir, template, peers: PEERS, action: 'prune', step: sampled(151, 2), writes: 20 };
   await killedAtEachWrite(killing, async (home, n) => {
     assert.deepEqual(await home.damage(), [], `write ${n}`);
     const again = await pruneHome(home, { replication: TWICE });
