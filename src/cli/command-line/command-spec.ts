@@ -37,6 +37,18 @@ export const WRITTEN_FILES = ['log-file', 'metrics-file', 'access-log'] as const
 /** Accepted by every command that a timer may run. */
 export const PROBLEM: readonly OptionName[] = ['on-problem', 'hook-timeout'];
 
+/** The rules of what `forget` keeps. */
+export const KEEP: readonly OptionName[] = [
+  'keep-last',
+  'keep-hourly',
+  'keep-daily',
+  'keep-weekly',
+  'keep-monthly',
+  'keep-yearly',
+  'keep-within',
+  'keep-tag',
+];
+
 /** Accepted by every command that moves a head and is no timer's. */
 export const COMMIT: readonly OptionName[] = ['on-commit', 'hook-timeout'];
 

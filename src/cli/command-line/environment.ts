@@ -3,7 +3,7 @@
  * but those in `WITHOUT_VARIABLE`. A variable that no option of the command has is passed over: the environment is that of many commands.
  */
 import { ShardctlError } from '../../core/errors.ts';
-import { COMMON, type CommandSpec } from './command-spec.ts';
+import { COMMON, type CommandSpec, KEEP } from './command-spec.ts';
 import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 
 /** An option that is said by a variable. */
@@ -67,14 +67,7 @@ export const WITHOUT_VARIABLE: readonly { readonly why: string; readonly options
       'overwrite',
       'force',
       'orphans',
-      'keep-last',
-      'keep-hourly',
-      'keep-daily',
-      'keep-weekly',
-      'keep-monthly',
-      'keep-yearly',
-      'keep-within',
-      'keep-tag',
+      ...KEEP,
       'move',
       'remove',
       'undo',

@@ -1,5 +1,5 @@
 /** Every command, with its arguments and options. */
-import { COMMIT, type CommandSpec, PROBLEM, TRANSFER } from './command-spec.ts';
+import { COMMIT, type CommandSpec, KEEP, PROBLEM, TRANSFER } from './command-spec.ts';
 import { CONFIG_COMMANDS } from './config-spec.ts';
 import { COPIES_COMMANDS } from './copies-spec.ts';
 import type { OptionName } from './options.ts';
@@ -138,19 +138,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     arguments: ['[NAME…]', '[SNAPSHOT…]'],
     brief: 'forget snapshots, by name or by rules of what to keep',
     summary: 'forget snapshots: those named of one repository, or of several all that no --keep rule wants; prune then frees their space',
-    options: [
-      'all',
-      'keep-last',
-      'keep-hourly',
-      'keep-daily',
-      'keep-weekly',
-      'keep-monthly',
-      'keep-yearly',
-      'keep-within',
-      'keep-tag',
-      'dry-run',
-      'lock-wait',
-    ],
+    options: ['all', ...KEEP, 'dry-run', 'lock-wait'],
     examples: [
       'shardctl forget debian --keep-daily 7 --keep-weekly 4 --keep-monthly 12',
       'shardctl forget --all --keep-within 30d',

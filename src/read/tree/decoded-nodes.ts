@@ -26,21 +26,20 @@ export class DecodedNodes {
 
   /** @param id of a dag-pb block */
   async read(id: BlockId, blocks: Blocks): Promise<DecodedNode> {
-    const key = keyOf(id.digest);
-    const known = this.#nodes.get(key);
-    if (known !== undefined) return known;
-    const node = new DecodedNode(id, await blocks.read(id.digest));
-    this.#nodes.set(key, node);
-    return node;
+    return await this.#node(id, blocks, () => true);
   }
 
   /** As `read`, for whoever looks at each file once: of what is read here only directories stay, which would have to make way for files. */
   async glance(id: BlockId, blocks: Blocks): Promise<DecodedNode> {
+    return await this.#node(id, blocks, ({ kind }) => kind === DIRECTORY);
+  }
+
+  async #node(id: BlockId, blocks: Blocks, stays: (node: DecodedNode) => boolean): Promise<DecodedNode> {
     const key = keyOf(id.digest);
     const known = this.#nodes.get(key);
     if (known !== undefined) return known;
     const node = new DecodedNode(id, await blocks.read(id.digest));
-    if (node.kind === DIRECTORY) this.#nodes.set(key, node);
+    if (stays(node)) this.#nodes.set(key, node);
     return node;
   }
 
