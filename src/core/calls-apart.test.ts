@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { sampled } from '../testing/depth.ts';
 import { inotifyCalls } from './inotify-calls.ts';
 
 const skip = inotifyCalls() === undefined ? 'these calls are not there' : false;
@@ -12,7 +13,7 @@ function waitAmongGarbage(module: string, wait: string): { readonly status: numb
     const { fuseCalls } = await import(${JSON.stringify(new URL('./fuse-calls.js', import.meta.url).href)});
     const [bells, calls] = [inotifyCalls(), ${module}()];
     const bell = bells.bell();
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < ${sampled(50, 200)}; round++) {
       const waiting = ${wait};
       const others = [];
       for (let i = 0; i < 3; i++) {

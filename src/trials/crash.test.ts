@@ -68,7 +68,7 @@ for (const kind of ['kill', 'ENOSPC', 'EIO']) {
     skip: kind !== 'kill' && onlyInAll(),
   }, async () => {
     // Which write it is matters more than how it fails: a kill at each, the others at every third.
-    const step = sampled(97, kind === 'kill' ? 2 : 3);
+    const step = sampled(197, kind === 'kill' ? 2 : 3);
     let n = 1;
     let clean = 0;
     // A fault that the program gets over (a copy that is made elsewhere) is no end: only several clean runs in a row are.

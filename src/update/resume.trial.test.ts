@@ -100,7 +100,7 @@ test('killed anywhere, and once more, a rerun opens no file whose shards were pl
   const copy = join(source, 'zz', 'copy');
   const expected = await freshRoot(source);
   let mostPlaced = 0;
-  for (let n = 25, killed = true; killed; n += sampled(426, 71)) {
+  for (let n = 25, killed = true; killed; n += sampled(710, 71)) {
     const path = join(dir, `home-${n}`);
     cpSync(home.dir, path, { recursive: true });
     const at = TestHome.at(path, PEERS);

@@ -8,7 +8,7 @@ import { shellWord } from '../../core/display.ts';
 import { oneIn, sampled } from '../../testing/depth.ts';
 import { BIN, Program } from '../../testing/program.ts';
 
-const sample = oneIn(4);
+const sample = oneIn(12);
 
 let program: Program;
 beforeEach(() => {

@@ -7,7 +7,7 @@ import { Index } from '../../index/index.ts';
 import { oneIn, sampled } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(4);
+const sample = oneIn(12);
 
 /** Two repositories, of which one has a history with a tag, on a peer outside of the home. */
 let program: Program;
