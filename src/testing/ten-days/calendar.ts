@@ -6,7 +6,7 @@ export interface Day {
   /** Who runs the jobs. */
   readonly by: 'systemd' | 'cron';
   /** At the full hour, after the sync and before the jobs. */
-  readonly at?: Readonly<Record<number, (world: World) => void>>;
+  readonly at?: Readonly<Record<number, (world: World) => void | Promise<void>>>;
   /** `HOUR JOB CODE`: each mail of the day, in this order. */
   readonly mails: readonly string[];
 }

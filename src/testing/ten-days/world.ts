@@ -82,7 +82,7 @@ export class World {
       await machine.types(`shardctl add ${machine.path('disks', name)} --name ${name} --replication 2 --gate auto -q`);
     }
     for (const line of toldIn('shardctl-check.service')) await machine.types(line);
-    this.#served = await machine.listen(listening('shardctl-serve.service', machine.places));
+    await this.#serve();
     this.#hear();
   }
 
@@ -110,8 +110,14 @@ export class World {
     this.#ill.delete(disk);
   }
 
-  fill(disk: string): void {
+  /**
+   * The server is started anew: for a minute after they were last read it has files open that `check` has removed, and the space of these
+   * would come back to the full disk at some moment.
+   */
+  async fill(disk: string): Promise<void> {
+    await this.#endServe();
     this.machine.fill(disk);
+    await this.#serve();
     this.#ill.add(disk);
   }
 
@@ -121,7 +127,7 @@ export class World {
   }
 
   /** An hour passes. @param hour counted from the first day on @param befalls after the sync and before the jobs @throws Error for what must not be */
-  async pass(hour: number, by: 'systemd' | 'cron', befalls: ((world: World) => void) | undefined): Promise<void> {
+  async pass(hour: number, by: 'systemd' | 'cron', befalls: ((world: World) => void | Promise<void>) | undefined): Promise<void> {
     this.#hour = hour;
     this.#stale.clear();
     this.#fault = undefined;
@@ -132,7 +138,7 @@ export class World {
       if (this.#random.chance(CHANGES)) mirror.change(this.#random, hour);
       if (!this.#ill.has(name)) mirror.sync();
     }
-    befalls?.(this);
+    await befalls?.(this);
     await this.#runDue(hour, by);
     this.#hear();
     const problems = this.#problems();
@@ -146,6 +152,16 @@ export class World {
       if (!this.#stale.has(name) && !this.#ill.has(name) && !this.#ill.has('home')) mirror.assertFresh(because);
       this.tally.packages += await mirror.assertPublishedWhole(this.#served?.url as string);
     }
+  }
+
+  async #serve(): Promise<void> {
+    const { machine } = this;
+    this.#served = await machine.listen(listening('shardctl-serve.service', machine.places));
+  }
+
+  async #endServe(): Promise<void> {
+    if (this.#served !== undefined) assert.equal(await this.#served.stop(), 0);
+    this.#served = undefined;
   }
 
   /** @param most so many snapshots of each are read back */
@@ -169,7 +185,7 @@ export class World {
 
   async dispose(): Promise<void> {
     try {
-      if (this.#served !== undefined) assert.equal(await this.#served.stop(), 0);
+      await this.#endServe();
     } finally {
       this.#signer.close();
     }
