@@ -5,8 +5,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { machineOf } from '../src/measure/machine.ts';
 import { answersOf } from '../src/testing/counted-blocks.ts';
-import { machineOf, save } from './report.ts';
+import { save } from './report.ts';
 
 const FULL_COUNT = 10_000_000;
 
@@ -18,7 +19,7 @@ export function runBlocks(args: readonly string[], log: (line: string) => void):
   });
   const count = Number(values.count);
   const dir = join(values.dest, `shardctl-bench-${process.pid}`);
-  const machine = machineOf(values.dest);
+  const machine = machineOf(values.dest, process.version);
   mkdirSync(dir);
   try {
     const { wrong, ...measured } = answersOf(dir, count, (done, of) => {

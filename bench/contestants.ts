@@ -1,11 +1,9 @@
 /** What is compared on real peers: shardctl, and the daemons' own `add`, each with settings that give the same chunks. */
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from '../src/measure/measure.ts';
 import type { LabMember, LabSize } from './lab.ts';
 import type { LineOptions } from './line.ts';
-import type { Command } from './measure.ts';
-import { SHARDCTL } from './tools.ts';
+import { binary, SHARDCTL } from './tools.ts';
 
 export interface Contestant {
   readonly name: string;
@@ -108,10 +106,4 @@ function clusterAdd(name: string, options: readonly string[]): Contestant {
 export function apiOf({ kubo }: LabMember): readonly string[] {
   const { hostname, port } = new URL(kubo);
   return ['--api', `/ip4/${hostname}/tcp/${port}`];
-}
-
-/** As `scripts/peers/build` makes it, else the one that is installed. */
-export function binary(name: string): string {
-  const built = join(process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers'), name);
-  return existsSync(built) ? built : name;
 }

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { measure } from './measure.ts';
-import { cpuSeconds, peakBytes, resetPeaks, treeOf } from './process-tree.ts';
-import { machineOf, save } from './report.ts';
+import { machineOf } from '../src/measure/machine.ts';
+import { cpuSeconds, peakBytes, resetPeaks, treeOf } from '../src/measure/process-tree.ts';
+import { present } from '../src/measure/tools.ts';
+import { save } from './report.ts';
 import { REPOSITORY, type Running, type Store, serversOf } from './servers.ts';
-import { present, SHARDCTL } from './tools.ts';
+import { measure, SHARDCTL } from './tools.ts';
 
 const MIB = 1024 * 1024;
 /** How often somebody else comes, on a new connection, for a small file. */
@@ -68,7 +69,7 @@ export async function runCrowd(args: readonly string[], log: (line: string) => v
   const servers = all.filter(({ name }) => versions[name] !== undefined);
   const ways = WAYS.filter((way) => values.ways.split(',').includes(way));
   const [readers, seconds] = [Number(values.readers), Number(values.seconds)];
-  const machine = machineOf(values.dest);
+  const machine = machineOf(values.dest, process.version);
   const dest = join(values.dest, `shardctl-bench-${process.pid}`);
   const turns: Turn[] = [];
   try {

@@ -2,17 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { binary } from './contestants.ts';
+import { cpuSeconds, treeOf } from '../src/measure/process-tree.ts';
 import type { Corpus } from './corpus.ts';
 import { changeOnePercent, linkedCopy } from './edits.ts';
 import { bytesIn } from './fetch-turn.ts';
 import type { Sources, TreeState } from './fetchers.ts';
 import { type Lab, type LabMember, startLab } from './lab.ts';
 import { type Line, lineTo } from './line.ts';
-import { measure } from './measure.ts';
-import { cpuSeconds, treeOf } from './process-tree.ts';
 import { REPOSITORY, type Running, rsyncDaemon, serversOf } from './servers.ts';
-import { SHARDCTL } from './tools.ts';
+import { binary, measure, SHARDCTL } from './tools.ts';
 
 /** The sources as they are seen from so far away. */
 interface Far {

@@ -1,7 +1,9 @@
 /** What a run of `bench fetch` came to: a table for each corpus, phase and distance, curl from nginx as the measure of the others. */
+
+import { middleOf } from '../src/measure/spread.ts';
 import type { Corpus } from './corpus.ts';
 import type { Turn } from './fetch-turn.ts';
-import { markdown, middleOf } from './report.ts';
+import { markdown } from './report.ts';
 
 const HEAD = [
   'seconds, median (range)',

@@ -1,7 +1,8 @@
 /** One run of a tool that may take far longer than anybody wants to wait. */
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Command, type Cost, measure } from './measure.ts';
+import type { Command, Cost } from '../src/measure/measure.ts';
+import { measure } from './tools.ts';
 
 export interface Turn extends Cost {
   readonly corpus: string;

@@ -4,14 +4,15 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { machineOf } from '../src/measure/machine.ts';
+import { present } from '../src/measure/tools.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
 import { type Stage, startStage } from './fetch-stage.ts';
 import { fetchTable } from './fetch-table.ts';
 import { bytesIn, measureWithin, type Turn } from './fetch-turn.ts';
 import { FETCHERS, type Fetcher, type TreeState } from './fetchers.ts';
-import { measure } from './measure.ts';
-import { machineOf, save } from './report.ts';
-import { present } from './tools.ts';
+import { save } from './report.ts';
+import { measure } from './tools.ts';
 
 interface Options {
   readonly rounds: number;
@@ -51,7 +52,7 @@ export async function runFetch(args: readonly string[], log: (line: string) => v
     return 1;
   }
   mkdirSync(values.work, { recursive: true });
-  const machine = machineOf(values.dest);
+  const machine = machineOf(values.dest, process.version);
   const scale = Number(values.scale);
   const options: Options = {
     rounds: Number(values.rounds),

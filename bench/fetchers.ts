@@ -1,11 +1,11 @@
 /** What is compared on copying a tree from another machine: shardctl, and the tools that mirrors are copied with today. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { apiOf, binary } from './contestants.ts';
+import type { Command } from '../src/measure/measure.ts';
+import { apiOf } from './contestants.ts';
 import type { LabMember } from './lab.ts';
 import { CURL } from './load.ts';
-import type { Command } from './measure.ts';
-import { SHARDCTL } from './tools.ts';
+import { binary, SHARDCTL } from './tools.ts';
 
 /** Requests that curl has under way at once. */
 const PARALLEL = 8;

@@ -4,8 +4,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { type Cost, measure } from './measure.ts';
-import { SHARDCTL } from './tools.ts';
+import type { Cost } from '../src/measure/measure.ts';
+import { measure, SHARDCTL } from './tools.ts';
 
 const GATES = ['off', 'auto'] as const;
 type GateName = (typeof GATES)[number];

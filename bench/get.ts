@@ -6,14 +6,15 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { apiOf, binary } from './contestants.ts';
+import type { Command } from '../src/measure/measure.ts';
+import { cpuSecondsOf } from '../src/measure/process-tree.ts';
+import { apiOf } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
-import { cpuSecondsOf, type Lab, type LabMember, startLab } from './lab.ts';
+import { type Lab, type LabMember, startLab } from './lab.ts';
 import { type Line, lineTo } from './line.ts';
-import { type Command, measure } from './measure.ts';
 import type { TurnPlan } from './peers.ts';
 import type { Run } from './rounds.ts';
-import { SHARDCTL } from './tools.ts';
+import { binary, measure, SHARDCTL } from './tools.ts';
 
 /** Requests that curl has under way at once. */
 const PARALLEL = 8;

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { cpuSecondsOf } from '../src/measure/process-tree.ts';
 
 const SCRIPT = join(import.meta.dirname, '..', '..', 'scripts', 'peers', 'lab');
 /** Away from what `scripts/peers/lab` takes by itself, and from other benches. */
 const PORT = 10_000 + (process.pid % 100) * 100;
-const TICKS_A_SECOND = 100;
 
 export interface LabMember {
   readonly name: string;
@@ -43,12 +43,6 @@ export async function startLab(dir: string, { members, cluster }: LabSize): Prom
     cpuSeconds: () => pids.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
     stop: () => run([SCRIPT, 'down', dir], join(dir, 'lab.log'), {}),
   };
-}
-
-/** User and system time of a process, and of its children that have ended: fields 14 to 17 of proc(5), counted after the command's name, which may hold spaces. */
-export function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_A_SECOND;
 }
 
 async function run([file, ...args]: readonly [string, ...string[]], log: string, env: Readonly<Record<string, string>>): Promise<void> {

@@ -1,7 +1,7 @@
 /** Clients that load a server: wrk for many small files, curl for few large ones, because wrk reads 8 KiB at a time and would be what is measured. */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import type { Command } from './measure.ts';
+import type { Command } from '../src/measure/measure.ts';
 
 export interface Load {
   readonly seconds: number;

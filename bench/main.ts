@@ -3,6 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { machineOf } from '../src/measure/machine.ts';
+import { present, type Tool } from '../src/measure/tools.ts';
 import { runBlocks } from './blocks.ts';
 import { CONTESTANTS, type Contestant, SLOWED } from './contestants.ts';
 import { type Corpus, corpusOf, warm } from './corpus.ts';
@@ -11,11 +13,11 @@ import { runFetch } from './fetch.ts';
 import { runGate } from './gate.ts';
 import { GETTERS, runGets } from './get.ts';
 import { runPeers, type TurnPlan } from './peers.ts';
-import { machineOf, type Report, save, tableOf } from './report.ts';
+import { type Report, save, tableOf } from './report.ts';
 import { type Run, runRounds } from './rounds.ts';
 import { runServe } from './serve.ts';
 import { runTold } from './told.ts';
-import { present, TOOLS, type Tool } from './tools.ts';
+import { TOOLS } from './tools.ts';
 import { runUpdates, type Stored } from './update.ts';
 
 interface Options {
@@ -114,7 +116,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   }
   mkdirSync(values.work, { recursive: true });
   const corpora = values.corpora.split(',').map((corpus) => corpusOf(corpus, scale, values.work, log));
-  const machine = machineOf(values.dest);
+  const machine = machineOf(values.dest, process.version);
   const plan = {
     rounds: Number(values.rounds),
     dest: join(values.dest, `shardctl-bench-${process.pid}`),

@@ -6,8 +6,8 @@ import type { Contestant } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
 import { type LabMember, startLab } from './lab.ts';
 import { lineTo } from './line.ts';
-import { measure } from './measure.ts';
 import type { Plan, Run } from './rounds.ts';
+import { measure } from './tools.ts';
 
 export type TurnPlan = Omit<Plan, 'tools' | 'again'>;
 

@@ -1,25 +1,13 @@
 /** Turns runs into medians, a table for people and a file for comparison with later runs. */
-import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Machine } from '../src/measure/machine.ts';
+import { middleOf } from '../src/measure/spread.ts';
 import type { Corpus } from './corpus.ts';
 import type { Run } from './rounds.ts';
 import type { Stored } from './update.ts';
 
 const RESULTS = join(import.meta.dirname, '..', '..', 'bench', 'results');
-const TMPFS_MAGIC = 0x01021994;
-
-/** What the numbers hold for. Names neither the machine nor any path on it. */
-export interface Machine {
-  readonly cores: number;
-  readonly processor: string;
-  readonly memoryBytes: number;
-  readonly kernel: string;
-  readonly node: string;
-  readonly destination: 'tmpfs' | 'disk';
-  /** Work of others at the start, over one minute: above zero the absolute numbers are worse than they could be. */
-  readonly load: number;
-}
 
 export interface Report {
   readonly bench: string;
@@ -33,18 +21,6 @@ export interface Report {
   readonly runs: readonly Run[];
   /** Of `update`. */
   readonly stored?: readonly Stored[];
-}
-
-export function machineOf(dest: string): Machine {
-  return {
-    cores: availableParallelism(),
-    processor: cpus()[0]?.model ?? 'unknown',
-    memoryBytes: totalmem(),
-    kernel: release(),
-    node: process.version,
-    destination: statfsSync(dest).type === TMPFS_MAGIC ? 'tmpfs' : 'disk',
-    load: Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]),
-  };
 }
 
 /** Markdown: a table for each corpus, tools in the order in which they ran, the first one as the measure of the others. */
@@ -167,11 +143,4 @@ export function markdown(
 
 function medianOf(runs: readonly Run[], tool: string, phase: Run['phase'], value: (run: Run) => number): number | undefined {
   return middleOf(runs.filter((run) => run.tool === tool && run.phase === phase).map(value));
-}
-
-export function middleOf(values: readonly number[]): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
-  if (sorted.length === 0) return undefined;
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] as number) + (sorted[Math.ceil(middle)] as number)) / 2;
 }

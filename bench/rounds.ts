@@ -2,9 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Cost } from '../src/measure/measure.ts';
+import type { Tool } from '../src/measure/tools.ts';
 import type { Corpus } from './corpus.ts';
-import { type Cost, measure } from './measure.ts';
-import type { Tool } from './tools.ts';
+import { measure } from './tools.ts';
 
 export interface Run extends Cost {
   readonly corpus: string;

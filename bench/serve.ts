@@ -3,13 +3,15 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { machineOf } from '../src/measure/machine.ts';
+import { cpuSeconds, peakBytes, resetPeaks, treeOf } from '../src/measure/process-tree.ts';
+import { middleOf } from '../src/measure/spread.ts';
+import { present, versionOf } from '../src/measure/tools.ts';
 import { type Corpus, corpusOf } from './corpus.ts';
 import { CURL, type Load, loadByCurl, loadByWrk, WRK } from './load.ts';
-import { measure } from './measure.ts';
-import { cpuSeconds, peakBytes, resetPeaks, treeOf } from './process-tree.ts';
-import { machineOf, markdown, middleOf, save } from './report.ts';
+import { markdown, save } from './report.ts';
 import { REPOSITORY, type Running, type Server, type Store, serversOf } from './servers.ts';
-import { present, SHARDCTL, versionOf } from './tools.ts';
+import { measure, SHARDCTL } from './tools.ts';
 
 /** One way of asking. */
 interface Phase {
@@ -86,7 +88,7 @@ export async function runServe(args: readonly string[], log: (line: string) => v
     return 1;
   }
   mkdirSync(values.work, { recursive: true });
-  const machine = machineOf(values.dest);
+  const machine = machineOf(values.dest, process.version);
   const scale = Number(values.scale);
   const options = {
     rounds: Number(values.rounds),

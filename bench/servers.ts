@@ -5,9 +5,8 @@ import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { binary } from './contestants.ts';
-import { type Command, measure } from './measure.ts';
-import { SHARDCTL } from './tools.ts';
+import type { Command } from '../src/measure/measure.ts';
+import { binary, measure, SHARDCTL } from './tools.ts';
 
 export const REPOSITORY = 'bench';
 

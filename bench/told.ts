@@ -4,10 +4,10 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Cost } from '../src/measure/measure.ts';
 import { corpusOf } from './corpus.ts';
 import { filesOf, linkedCopy } from './edits.ts';
-import { type Cost, measure } from './measure.ts';
-import { SHARDCTL } from './tools.ts';
+import { measure, SHARDCTL } from './tools.ts';
 
 const CHANGED = 10;
 /** Longer than the clock's granularity: what is written just before a scan is read again by the next. */

@@ -3,11 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Tool } from '../src/measure/tools.ts';
 import type { Corpus } from './corpus.ts';
 import { bytesOf, copyFiles, copyTree, EDITS, type Edit } from './edits.ts';
-import { measure } from './measure.ts';
 import type { Plan, Run } from './rounds.ts';
-import { SHARDCTL, type Tool } from './tools.ts';
+import { measure, SHARDCTL } from './tools.ts';
 
 /** What one update of shardctl stored, beside what had changed. */
 export interface Stored {

@@ -1,0 +1,115 @@
+/** What is compared: shardctl and the tools that people use today, each as its manual says, each into an empty destination. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Command } from './measure.ts';
+
+export interface Tool {
+  readonly name: string;
+  /** Asks for the version; fails where the tool is not installed. */
+  readonly version: Command;
+  /** Makes an empty store in `dest`. Not timed. */
+  readonly prepare?: (dest: string) => Command;
+  /** Takes the tree `source` into `dest`, without what a file of `Left out` names. */
+  readonly first: (source: string, dest: string, without?: LeftOut) => Command;
+  /** True when the same command again is meant to be cheap: then that is measured, too. */
+  readonly incremental: boolean;
+  /** The same once more, after the tree may have changed. */
+  readonly again: (source: string, dest: string) => Command;
+  /** Writes what lies in `dest` to `out`, which is not there, or into it at the path of `source`. */
+  readonly back?: (source: string, dest: string, out: string) => Command;
+}
+
+/** Files that list what is left out, a line each, as each tool takes them. */
+export interface LeftOut {
+  /** Rules of rsync: from the top of the tree, with a slash before. */
+  readonly rules: string;
+  /** Whole paths. */
+  readonly paths: string;
+}
+
+/** @param argv with which the program is started */
+export function shardctl(argv: readonly [string, ...string[]]): Tool {
+  const at = (dest: string) => ['--home', join(dest, 'home'), '--json'];
+  return {
+    name: 'shardctl',
+    version: { argv: [...argv, '--version'] },
+    first: (source, dest, without) => ({
+      argv: [...argv, 'add', source, '--name', 'bench', ...at(dest), ...(without === undefined ? [] : ['--exclude-from', without.rules])],
+    }),
+    incremental: true,
+    again: (_, dest) => ({ argv: [...argv, 'update', 'bench', ...at(dest)] }),
+    back: (_, dest, out) => ({ argv: [...argv, 'get', 'bench', '-o', out, ...at(dest)] }),
+  };
+}
+
+export const RESTIC: Tool = {
+  name: 'restic',
+  version: { argv: ['restic', 'version'] },
+  prepare: (dest) => resticCommand(dest, 'init'),
+  first: (source, dest, without) =>
+    resticCommand(dest, 'backup', '--quiet', ...(without === undefined ? [] : ['--exclude-file', without.paths]), source),
+  incremental: true,
+  again: (source, dest) => resticCommand(dest, 'backup', '--quiet', source),
+  back: (_, dest, out) => resticCommand(dest, 'restore', 'latest', '--quiet', '--target', out),
+};
+
+export const RSYNC: Tool = {
+  name: 'rsync',
+  version: { argv: ['rsync', '--version'] },
+  first: (source, dest, without) => ({
+    argv: ['rsync', '-a', ...(without === undefined ? [] : ['--exclude-from', without.rules]), `${source}/`, join(dest, 'copy')],
+  }),
+  incremental: true,
+  again: (source, dest) => ({ argv: ['rsync', '-a', '--delete', `${source}/`, join(dest, 'copy')] }),
+  back: (_, dest, out) => ({ argv: ['rsync', '-a', `${join(dest, 'copy')}/`, out] }),
+};
+
+/**
+ * `ipfs add -r` without a daemon, under the CID profile that is shardctl's default, so that both build the same blocks.
+ * @param binary which `ipfs`
+ */
+export function ipfs(binary: string, name: string, datastore: string): Tool {
+  const env = (dest: string) => ({ IPFS_PATH: join(dest, 'ipfs'), IPFS_TELEMETRY: 'off' });
+  const add = (source: string, dest: string): Command => ({
+    argv: [binary, 'add', '--offline', '-r', '--hidden', '-Q', source],
+    env: env(dest),
+  });
+  return {
+    name: `ipfs ${name}`,
+    version: { argv: [binary, 'version'] },
+    prepare: (dest) => ({ argv: [binary, 'init', `--profile=unixfs-v1-2025,${datastore}`], env: env(dest) }),
+    first: add,
+    incremental: false,
+    again: add,
+  };
+}
+
+/** First line of the tool's answer to the version question; undefined when it is not installed. */
+export function versionOf({ version }: Pick<Tool, 'version'>): string | undefined {
+  const [file, ...args] = version.argv;
+  const { status, stdout } = spawnSync(file, args, { encoding: 'utf8' });
+  return status === 0 ? (stdout.split('\n', 1)[0] as string).trim() : undefined;
+}
+
+/** Versions of the tools that are installed, of those that were asked for; the others are named and left out. */
+export function present(
+  all: readonly Pick<Tool, 'name' | 'version'>[],
+  names: readonly string[],
+  log: (line: string) => void,
+): Record<string, string> {
+  const versions: Record<string, string> = {};
+  for (const name of names) {
+    const tool = all.find((it) => it.name === name);
+    const version = tool && versionOf(tool);
+    if (version === undefined) log(tool === undefined ? `there is no tool "${name}": left out` : `${name} is not installed: left out`);
+    else versions[name] = version;
+  }
+  return versions;
+}
+
+function resticCommand(dest: string, ...args: string[]): Command {
+  return {
+    argv: ['restic', '-r', join(dest, 'repository'), '--cache-dir', join(dest, 'cache'), ...args],
+    env: { RESTIC_PASSWORD: 'bench' },
+  };
+}
