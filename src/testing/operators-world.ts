@@ -1,16 +1,20 @@
 /** For tests: the places that the pages for operators speak of, so that their commands are run as they stand there. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { BIN, fixture } from './program.ts';
+
+/** Where a path of the pages begins, of those that are below the root of the world. */
+const PATH_OF_PAGES = /(?<=^|[\s=('":])\/(?=(?:etc|home|media|mnt|run|srv|usr\/local|var)\/)/g;
 
 /** The home is /var/lib/shardctl, /srv/debian is the repository `debian` with two snapshots, and its peers are in /mnt. */
 export class OperatorsWorld {
   /** What stands for `/`. */
   readonly root = fs.mkdtempSync(join(tmpdir(), 'shardctl-operator-'));
   readonly #untouched = `${this.root}.untouched`;
+  readonly #kept = `${this.root}.kept`;
 
   constructor() {
     this.make();
@@ -24,10 +28,13 @@ export class OperatorsWorld {
 
   /** Runs what stands on a page. `said` is stderr, then stdout, with the paths of the pages. */
   sh(command: string): { code: number | null; said: string } {
-    const here = command.replaceAll(/(?<=^|[\s=])\/(?=mnt|srv|var)/g, `${this.root}/`);
-    const env = { ...process.env, SHARDCTL_HOME: this.at('var/lib/shardctl'), PATH: `${this.at('bin')}${delimiter}${process.env.PATH}` };
-    const { status, stdout, stderr } = spawnSync('sh', ['-c', here], { cwd: this.root, env, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', this.#here(command)], { cwd: this.root, env: this.#env, encoding: 'utf8' });
     return { code: status, said: `${stderr}${stdout}`.replaceAll(this.root, '') };
+  }
+
+  /** As `sh`, of a command that goes on until it is stopped: signals reach it, and no shell before it. */
+  start(command: string): ChildProcess {
+    return spawn('sh', ['-c', `exec ${this.#here(command)}`], { cwd: this.root, env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
   shardctl(words: string): void {
@@ -36,7 +43,7 @@ export class OperatorsWorld {
   }
 
   make(): void {
-    for (const dir of ['srv', 'mnt', 'var/lib', 'bin']) fs.mkdirSync(this.at(dir), { recursive: true });
+    for (const dir of ['home/operator', 'srv', 'mnt', 'var/lib', 'bin']) fs.mkdirSync(this.at(dir), { recursive: true });
     fs.symlinkSync(BIN, this.at('bin/shardctl'));
     fs.cpSync(fixture('debian'), this.at('srv/debian'), { recursive: true, verbatimSymlinks: true });
     const addPeer = (disk: string) => this.shardctl(`peers add local /mnt/${disk} --name ${disk}`);
@@ -46,6 +53,16 @@ export class OperatorsWorld {
     addPeer('disk3');
     fs.writeFileSync(this.at('srv/debian/NEWS'), 'news\n');
     this.shardctl('update -q');
+  }
+
+  /** A command that has no business here: its arguments are noted, and nothing else happens. */
+  standIn(name: string): void {
+    fs.writeFileSync(this.at(`bin/${name}`), `#!/bin/sh\necho "$*" >> "${this.at(`bin/${name}.asked`)}"\n`, { mode: 0o755 });
+  }
+
+  /** The arguments of each call of a stand-in, in a line each. */
+  askedOf(name: string): string {
+    return fs.existsSync(this.at(`bin/${name}.asked`)) ? fs.readFileSync(this.at(`bin/${name}.asked`), 'utf8') : '';
   }
 
   empty(): void {
@@ -58,8 +75,32 @@ export class OperatorsWorld {
     this.#copyWithTimes(this.#untouched, this.root);
   }
 
+  /** For `restoreKept`: as it is now. */
+  keep(): void {
+    fs.rmSync(this.#kept, { recursive: true, force: true });
+    this.#copyWithTimes(this.root, this.#kept);
+  }
+
+  restoreKept(): void {
+    this.empty();
+    this.#copyWithTimes(this.#kept, this.root);
+  }
+
   dispose(): void {
-    for (const dir of [this.root, this.#untouched]) fs.rmSync(dir, { recursive: true, force: true });
+    for (const dir of [this.root, this.#untouched, this.#kept]) fs.rmSync(dir, { recursive: true, force: true });
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      HOME: this.at('home/operator'),
+      SHARDCTL_HOME: this.at('var/lib/shardctl'),
+      PATH: `${this.at('bin')}${delimiter}${process.env.PATH}`,
+    };
+  }
+
+  #here(command: string): string {
+    return command.replaceAll(PATH_OF_PAGES, `${this.root}/`);
   }
 
   /** To the nanosecond, which `fs.cpSync` does not do: nothing in the source looks changed. */

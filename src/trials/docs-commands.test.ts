@@ -8,6 +8,8 @@ import { parseCommandLine } from '../cli/command-line/args.ts';
 import { COMMON, type CommandSpec } from '../cli/command-line/command-spec.ts';
 import { COMMANDS } from '../cli/command-line/spec.ts';
 import { ShardctlError } from '../core/errors.ts';
+import { OPERATORS_PAGES } from '../testing/pages/operators-pages.ts';
+import { isSynopsis, wordsOf } from '../testing/pages/page-commands.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PAGES = ['README.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((page) =>
@@ -21,12 +23,7 @@ const PAGES = ['README.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).ma
 const RUN: Readonly<Record<string, string>> = {
   'README.md': 'readme.test.ts',
   'docs/three-in-the-morning.md': 'three-in-the-morning.test.ts',
-  'docs/quick-start.md': 'pages-for-operators.test.ts',
-  'docs/backup-and-moving.md': 'pages-for-operators.test.ts',
-  'docs/sizing.md': 'pages-for-operators.test.ts',
-  'docs/upgrades.md': 'pages-for-operators.test.ts',
-  'docs/config.md': 'pages-for-operators.test.ts',
-  'docs/retention.md': 'pages-for-operators.test.ts',
+  ...Object.fromEntries(Object.keys(OPERATORS_PAGES).map((page) => [`docs/${page}.md`, 'pages-for-operators.test.ts'])),
   'docs/package-managers.md': 'package-tools',
   'docs/ipfs-nodes.md': 'ipfs-nodes',
 };
@@ -45,18 +42,6 @@ function commandsOf(text: string): string[] {
   );
   const lines = [...blocks, ...inline];
   return lines.flatMap((line) => [...line.matchAll(BEGINNING)].map(([, rest = '']) => rest));
-}
-
-/** As a shell splits it, to the end of the command. */
-function wordsOf(command: string): string[] {
-  // In a table of commands two spaces stand before what one does.
-  const [own = ''] = /^(?:"[^"]*"|'[^']*'|(?! {2})[^"'#|;&<>)])*/.exec(command) ?? [];
-  return [...own.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) => word.replaceAll(/["']/g, ''));
-}
-
-/** Stands for several commands, as in `shardctl peers {ls,add}`, `shardctl COMMAND --help` and `shardctl get REF[/PATH]…`. */
-function isSynopsis(words: readonly string[]): boolean {
-  return words.some((word) => word === 'COMMAND' || /[[\]{}…]/.test(word));
 }
 
 /** Of what stands for several commands: its words lead to one, in braces are words of these, and each option is one of theirs. */
@@ -107,6 +92,15 @@ test('a synopsis is wrong that has a word or an option that there is not', () =>
     assertSynopsis(text);
   for (const text of ['lss [-l] REF', 'peers {ls,paint}', 'get REF… [--paint]', 'forget --paint-…'])
     assert.throws(() => assertSynopsis(text), { name: 'AssertionError' }, text);
+});
+
+test('a block of commands is marked as one on each page for operators, or it would not be run; a synopsis is marked as text', () => {
+  for (const page of Object.keys(OPERATORS_PAGES)) {
+    const text = readFileSync(join(ROOT, `docs/${page}.md`), 'utf8');
+    for (const [, kind, lines = ''] of text.matchAll(/^ *```([^\n]*)\n(.*?)^ *```$/gms))
+      if (kind === '')
+        assert.doesNotMatch(lines, /^ *(?:sudo )?(?:shardctl|sd|ipfs\S*|rsync|systemctl|sysctl|useradd|npm|apt|docker|kubectl) /m, page);
+  }
 });
 
 for (const page of PAGES) {

@@ -1,0 +1,145 @@
+/** The pages for operators whose commands are run, each with what it needs. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { KuboDaemon, KuboRepo, kuboBinary } from '../kubo.ts';
+import type { OperatorsWorld } from '../operators-world.ts';
+import { missing, without } from '../package-tools/required.ts';
+import type { Here, PageHere } from './run-page.ts';
+
+export interface OperatorsPage extends PageHere {
+  /** Why it cannot be run here, or false. */
+  readonly without?: () => string | false;
+}
+
+const UNITS = fileURLToPath(new URL('../../../../docs/systemd/', import.meta.url));
+
+/** As old as the pages have it: the head is debian@7. */
+function makeSnapshots(world: OperatorsWorld): void {
+  for (let snapshot = 3; snapshot <= 7; snapshot++) {
+    fs.writeFileSync(world.at('srv/debian/NEWS'), `${snapshot}\n`);
+    world.shardctl('update debian -q');
+  }
+}
+
+function addRepositories(world: OperatorsWorld, ...names: string[]): void {
+  for (const name of names) {
+    fs.cpSync(world.at('srv/debian'), world.at(`srv/${name}`), { recursive: true, verbatimSymlinks: true });
+    world.shardctl(`add /srv/${name} -q`);
+  }
+}
+
+/** Whatever systemctl was told of is shipped. */
+function assertShipped(world: OperatorsWorld): void {
+  if (world.askedOf('systemctl') === '') return;
+  for (const asked of world.askedOf('systemctl').trimEnd().split('\n')) {
+    const [, units = ''] = /^(?:enable --now|restart|reload) (.+)$/.exec(asked) ?? assert.fail(asked);
+    for (const unit of units.split(' ')) assert.ok(fs.existsSync(UNITS + unit.replace(/@\w+/, '@').replace(/@$/, '@.service')), unit);
+  }
+}
+
+/** Kubo daemons beside the world, and `ipfs` in it, which goes to a datastore of its own. */
+async function startKubo(
+  world: OperatorsWorld,
+  ...settings: Readonly<Record<string, unknown>>[]
+): Promise<{ daemons: KuboDaemon[]; stop: () => Promise<void> }> {
+  const dir = `${world.root}.kubo`;
+  const { path } = KuboRepo.init(`${dir}/own`);
+  fs.writeFileSync(world.at('bin/ipfs'), `#!/bin/sh\nIPFS_PATH="${path}" exec "${kuboBinary()}" "$@"\n`, { mode: 0o755 });
+  const daemons = await Promise.all(settings.map((its, at) => KuboDaemon.start(`${dir}/${at}`, its)));
+  const stop = async () => {
+    await Promise.all(daemons.map((daemon) => daemon.stop('SIGKILL')));
+    fs.rmSync(dir, { recursive: true, force: true });
+  };
+  return { daemons, stop };
+}
+
+const withoutKubo = () => missing('kubo', kuboBinary() === undefined ? 'Kubo' : undefined);
+
+async function prepareOperations(world: OperatorsWorld): Promise<Here> {
+  const token = 'c2VjcmV0';
+  makeSnapshots(world);
+  addRepositories(world, 'pypi');
+  for (const dir of ['srv/upstream', 'media/usb', 'run', 'etc/shardctl']) fs.mkdirSync(world.at(dir), { recursive: true });
+  for (const copy of ['srv/upstream/debian', 'mirror']) spawnSync('cp', ['-a', world.at('srv/debian'), world.at(copy)]);
+  spawnSync('cp', ['-a', world.at('mnt/disk1'), world.at('mnt/new')]);
+  fs.writeFileSync(world.at('srv/upstream/debian/NEWS'), 'of today\n');
+  fs.writeFileSync(world.at('run/last'), '');
+  fs.writeFileSync(world.at('srv/pypi/NEWS'), 'of today\n');
+  fs.writeFileSync(world.at('etc/shardctl/far.token'), `${token}\n`);
+  world.standIn('systemctl');
+  const { daemons, stop } = await startKubo(
+    world,
+    {},
+    { 'API.Authorizations': { far: { AuthSecret: `bearer:${token}`, AllowedPaths: ['/api/v0'] } } },
+  );
+  const [attic, far] = daemons.map(({ url }) => url) as [string, string];
+  const words = [
+    ['http://127.0.0.1:5001', attic],
+    ['https://kubo.example.org', far],
+    ['rsync://upstream/', '/srv/upstream/'],
+    ['add DIR --shared', 'add /srv/debian --shared --home /srv/home'],
+    ['peers set NAME', 'peers set disk1'],
+    ['NAME', 'debian'],
+    ['DIR', '/srv/debian'],
+    ['diff A B', 'diff debian@6 debian@7'],
+    ['PATH', '/mnt/disk4'],
+  ] as const;
+  return { words, stop };
+}
+
+export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
+  'quick-start': {
+    prepare: (world) => {
+      for (const path of ['var/lib/shardctl', 'mnt']) fs.rmSync(world.at(path), { recursive: true });
+      for (const disk of ['disk1', 'disk2']) fs.mkdirSync(world.at(`mnt/${disk}`), { recursive: true });
+      return {};
+    },
+  },
+  'backup-and-moving': {
+    prepare: () => ({
+      words: [
+        ['FILE', '/srv/debian.car'],
+        ['attic --url URL', 'disk1 --path /mnt/disk1'],
+      ],
+    }),
+    notRun: { 'shardctl prune --orphans --owner ID --force': 'three-in-the-morning.test.ts runs it' },
+  },
+  sizing: {},
+  upgrades: {
+    prepare: () => ({
+      words: [
+        ['NEW', '/srv/home'],
+        ['PLACE', '/mnt/disk1'],
+      ],
+    }),
+  },
+  config: { prepare: () => ({ words: [['SETTING VALUE', 'grace 6h']] }) },
+  retention: {
+    prepare: (world) => {
+      makeSnapshots(world);
+      addRepositories(world, 'npm', 'pypi');
+      return { words: [['/srv/mirror/debian', '/srv/debian']] };
+    },
+    before: { 'Recover a lost home': (world) => fs.rmSync(world.at('var/lib/shardctl/index'), { recursive: true }) },
+  },
+  hooks: {
+    prepare: (world) => {
+      fs.mkdirSync(world.at('usr/local/bin'), { recursive: true });
+      for (const name of ['purge', 'tell']) {
+        world.standIn(name);
+        fs.renameSync(world.at(`bin/${name}`), world.at(`usr/local/bin/${name}`));
+      }
+      addRepositories(world, 'npm');
+      return {};
+    },
+    check: (world) => assert.notEqual(world.askedOf('purge'), ''),
+  },
+  operations: {
+    without: () => withoutKubo() || without('rsync', 'rsync'),
+    prepare: prepareOperations,
+    check: assertShipped,
+    before: { 'A name that follows the tree': (world, [attic = []]) => world.shardctl(`peers add kubo ${attic[1]} --name attic`) },
+  },
+};
