@@ -13,12 +13,12 @@ const PATH_OF_PAGES = /(?<=^|[\s=('":])\/(?=(?:etc|home|media|mnt|run|srv|usr\/l
 export class OperatorsWorld {
   /** What stands for `/`. */
   readonly root = fs.mkdtempSync(join(tmpdir(), 'shardctl-operator-'));
-  readonly #untouched = `${this.root}.untouched`;
-  readonly #kept = `${this.root}.kept`;
+  /** Copies of it, by name. */
+  readonly #kept = new Map<string, string>();
 
   constructor() {
     this.make();
-    this.#copyWithTimes(this.root, this.#untouched);
+    this.keep('untouched');
   }
 
   /** Where a path of the pages is. */
@@ -69,25 +69,28 @@ export class OperatorsWorld {
     for (const name of fs.readdirSync(this.root)) fs.rmSync(this.at(name), { recursive: true, force: true });
   }
 
-  /** As it was made first: in the same place, so that it is the same home. */
-  restore(): void {
-    this.empty();
-    this.#copyWithTimes(this.#untouched, this.root);
+  /** For `restore`: as it is now. @param name what was kept by it before is not kept any more */
+  keep(name: string): void {
+    const dir = `${this.root}.${name}`;
+    fs.rmSync(dir, { recursive: true, force: true });
+    this.#copyWithTimes(this.root, dir);
+    this.#kept.set(name, dir);
   }
 
-  /** For `restoreKept`: as it is now. */
-  keep(): void {
-    fs.rmSync(this.#kept, { recursive: true, force: true });
-    this.#copyWithTimes(this.root, this.#kept);
+  isKept(name: string): boolean {
+    return this.#kept.has(name);
   }
 
-  restoreKept(): void {
+  /** As it was made first, or kept: in the same place, so that it is the same home. */
+  restore(name = 'untouched'): void {
+    const dir = this.#kept.get(name);
+    assert.ok(dir !== undefined, name);
     this.empty();
-    this.#copyWithTimes(this.#kept, this.root);
+    this.#copyWithTimes(dir, this.root);
   }
 
   dispose(): void {
-    for (const dir of [this.root, this.#untouched, this.#kept]) fs.rmSync(dir, { recursive: true, force: true });
+    for (const dir of [this.root, ...this.#kept.values()]) fs.rmSync(dir, { recursive: true, force: true });
   }
 
   get #env(): NodeJS.ProcessEnv {

@@ -1,54 +1,71 @@
 /** A command that runs until it is stopped: it is started, asked once for what it is there for, and stopped. */
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import type { OperatorsWorld } from '../operators-world.ts';
 import { kill } from '../signals.ts';
 
 export type LongCommand = 'serve' | 'mount' | 'watch' | 'follow';
 
-/** What it says when it is ready, and how it is asked then. @param said that line */
 interface Asking {
-  readonly ready: RegExp;
-  readonly ask?: (said: RegExpExecArray) => void | Promise<void>;
+  /** What it says when it can be asked; absent where it says nothing. */
+  readonly ready?: RegExp;
+  readonly ask?: (said: readonly string[], world: OperatorsWorld) => void | Promise<void>;
+  /** How it ends when it is stopped: what works meanwhile may be at work. */
+  readonly codes: readonly number[];
 }
 
 const ASKED: Readonly<Record<LongCommand, Asking>> = {
   serve: {
     ready: /https?:\/\/[\w.:[\]]+/,
-    ask: async ([url]) => {
+    ask: async ([url = '']) => {
       const { status } = await fetch(url.replace('0.0.0.0', '127.0.0.1'));
       assert.ok([200, 401].includes(status), `${url}: ${status}`);
     },
+    codes: [0],
   },
   mount: {
     ready: /is mounted on (.+?);/,
     ask: ([, dir = '']) => assert.notEqual(readdirSync(dir).length, 0),
+    codes: [0],
   },
-  watch: { ready: /\bdirector(?:y|ies) watched$/m },
-  follow: { ready: /^ *held .*$/m },
+  watch: {
+    ask: async (_, world) => {
+      const head = () => readFileSync(world.at('var/lib/shardctl/heads/debian'), 'utf8');
+      const before = head();
+      writeFileSync(world.at('srv/debian/NEWS'), 'told to whoever watches\n');
+      while (head() === before) await setTimeout(20);
+    },
+    codes: [0, 143],
+  },
+  follow: { ready: /^ *held .*$/m, codes: [0, 143] },
 };
 
-/** @returns its exit code, and all that it has said */
-export async function askedOnce(child: ChildProcess, command: LongCommand): Promise<{ code: number | null; said: string }> {
-  const { ready, ask } = ASKED[command];
-  const ended = once(child, 'exit');
+/** @returns its exit code, 0 where it ended in good order, and all that it has said */
+export async function askedOnce(world: OperatorsWorld, line: string, command: LongCommand): Promise<{ code: number | null; said: string }> {
+  const { ready, ask, codes } = ASKED[command];
+  const child = world.start(line);
+  const ended = once(child, 'exit') as Promise<[number | null]>;
   let said = '';
   try {
-    const found = await new Promise<RegExpExecArray>((resolve, reject) => {
+    const died = ended.then(([code]) => assert.fail(`ended with ${code}: ${said}`));
+    const found = new Promise<readonly string[]>((resolve) => {
       for (const stream of [child.stdout, child.stderr]) {
         stream?.setEncoding('utf8').on('data', (text: string) => {
           said += text;
-          const match = ready.exec(said);
+          const match = ready?.exec(said) ?? null;
           if (match !== null) resolve(match);
         });
       }
-      child.once('exit', (code) => reject(new Error(`ended with ${code}: ${said}`)));
+      if (ready === undefined) resolve([]);
     });
-    await ask?.(found);
+    await Promise.race([died, found.then((match) => ask?.(match, world))]);
+    died.catch(() => {});
   } finally {
     if (child.pid !== undefined && child.exitCode === null) kill(child.pid, 'SIGTERM');
     await ended;
   }
-  return { code: child.exitCode, said };
+  const { exitCode: code } = child;
+  return { code: code !== null && codes.includes(code) ? 0 : code, said };
 }

@@ -4,8 +4,11 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { KuboDaemon, KuboRepo, kuboBinary } from '../kubo.ts';
+import { withoutMounts } from '../mount-process.ts';
 import type { OperatorsWorld } from '../operators-world.ts';
 import { missing, without } from '../package-tools/required.ts';
+import { fixture, Program } from '../program.ts';
+import { ServeProcess } from '../serve-process.ts';
 import type { Here, PageHere } from './run-page.ts';
 
 export interface OperatorsPage extends PageHere {
@@ -13,14 +16,20 @@ export interface OperatorsPage extends PageHere {
   readonly without?: () => string | false;
 }
 
+const textOf = (path: string) => fs.readFileSync(new URL(`../../../../${path}`, import.meta.url), 'utf8');
 const UNITS = fileURLToPath(new URL('../../../../docs/systemd/', import.meta.url));
 
-/** As old as the pages have it: the head is debian@7. */
+/** As old as some pages have it: the head is debian@7. */
 function makeSnapshots(world: OperatorsWorld): void {
+  if (world.isKept('seven')) {
+    world.restore('seven');
+    return;
+  }
   for (let snapshot = 3; snapshot <= 7; snapshot++) {
     fs.writeFileSync(world.at('srv/debian/NEWS'), `${snapshot}\n`);
     world.shardctl('update debian -q');
   }
+  world.keep('seven');
 }
 
 function addRepositories(world: OperatorsWorld, ...names: string[]): void {
@@ -56,6 +65,51 @@ async function startKubo(
 }
 
 const withoutKubo = () => missing('kubo', kuboBinary() === undefined ? 'Kubo' : undefined);
+
+/** A mirror of somebody else, which he serves. */
+async function startOthers(
+  name: string,
+  ...options: string[]
+): Promise<{ program: Program; serve: ServeProcess; stop: () => Promise<void> }> {
+  const program = new Program();
+  program.succeeds('add', fixture('debian'), '--name', name, '-q');
+  const serve = await ServeProcess.start(program, '--listen', '127.0.0.1:0', ...options);
+  const stop = async () => {
+    await serve.stop();
+    program.dispose();
+  };
+  return { program, serve, stop };
+}
+
+/** The server of the page's file of tokens, and one of these. */
+async function prepareServe(world: OperatorsWorld): Promise<Here> {
+  for (const name of ['useradd', 'systemctl']) world.standIn(name);
+  const [tokens = ''] = /^# who may read what\n(?:.+\n)+/m.exec(textOf('docs/serve.md')) ?? [];
+  const [, token = ''] = /^debian-internal (\w+)$/m.exec(tokens) ?? [];
+  fs.writeFileSync(world.at('tokens'), tokens.replace(/^```.*/ms, ''), { mode: 0o600 });
+  const { serve, stop } = await startOthers('debian-internal', '--token-file', world.at('tokens'));
+  const words = [
+    ['http://127.0.0.1:8080/debian-internal', `${serve.url}/debian-internal`],
+    ['$TOKEN', token],
+    ['NAME', 'debian'],
+  ] as const;
+  return { words, stop };
+}
+
+async function prepareFetch(): Promise<Here> {
+  const { program, serve, stop } = await startOthers('debian');
+  const other = await ServeProcess.start(program, '--listen', '127.0.0.1:0');
+  const words = [
+    ['http://mirror.example:8080', serve.url],
+    ['http://a.example:8080', serve.url],
+    ['http://b.example:8080', other.url],
+    ['bafybei…', program.head('debian').cid],
+    ['SRC OUT', `${serve.url}/debian /srv/copy`],
+    // The world's own mirror is there, and would be refused.
+    [' /srv/debian', ' /srv/copy'],
+  ] as const;
+  return { words, stop: async () => void (await Promise.all([stop(), other.stop()])) };
+}
 
 async function prepareOperations(world: OperatorsWorld): Promise<Here> {
   const token = 'c2VjcmV0';
@@ -135,6 +189,40 @@ export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
       return {};
     },
     check: (world) => assert.notEqual(world.askedOf('purge'), ''),
+  },
+  serve: { prepare: prepareServe, check: assertShipped },
+  fetch: {
+    prepare: prepareFetch,
+    notRun: { 'shardctl publish NAME': 'operations.md runs it, and has the Kubo that it needs' },
+  },
+  watch: {
+    prepare: (world) => {
+      addRepositories(world, 'npm');
+      for (const name of ['sysctl', 'systemctl']) world.standIn(name);
+      return { words: [['shardctl update', 'shardctl update debian']] };
+    },
+    check: assertShipped,
+  },
+  mount: {
+    without: withoutMounts,
+    prepare: (world) => {
+      makeSnapshots(world);
+      fs.mkdirSync(world.at('view'));
+      // Not over the directory of the peers.
+      return {
+        words: [
+          [' mnt', ' view'],
+          ['NEW DIR', 'debian view'],
+        ],
+        stop: async () => void spawnSync('umount', ['-l', world.at('view')]),
+      };
+    },
+  },
+  reading: {
+    prepare: (world) => {
+      makeSnapshots(world);
+      return {};
+    },
   },
   operations: {
     without: () => withoutKubo() || without('rsync', 'rsync'),
