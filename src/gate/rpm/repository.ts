@@ -2,12 +2,13 @@
 import type { StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
-import { type Claim, type Claims, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
+import { type Claim, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
+import type { Units } from '../claims/compared-units.ts';
 import type { Comparison } from '../claims/comparison.ts';
 import { REPOMD } from '../claims/index-files.ts';
 import { CLAIMS } from '../claims/unit-reader.ts';
 import { packingOf, unpacked } from '../text/unpacked.ts';
-import { primaryClaims } from './primary.ts';
+import { parsedPrimary, primaryReader, primaryUnits } from './primary.ts';
 import { type RepositoryData, repositoryData } from './repomd.ts';
 
 const MOST_REPOMD_BYTES = 16 * 1024 ** 2;
@@ -30,14 +31,19 @@ export async function judgeRpm(comparison: Comparison, repository: ByteString): 
 
 async function judgePrimary(comparison: Comparison, repository: ByteString, path: ByteString): Promise<void> {
   const { tree } = comparison;
-  const now = () => packagesOf(comparison, tree, repository, path);
-  const before = await passedPrimary(comparison, repository);
   const { passed } = tree;
-  const isKnown = passed !== undefined && before !== undefined;
+  const reader = primaryReader(repository);
+  const before = await passedPrimary(comparison, repository);
+  const unitsIn = (of: StoredTree, at: ByteString) => () => packagesOf(comparison, of, at, (bytes) => primaryUnits(repository, bytes));
   try {
     // Its name has its hash in it, mostly; so the one before is found by the repomd.xml before.
-    if (before === path && (await comparison.isSame(path))) await comparison.sameIndex('rpm', path, CLAIMS, now);
-    else await comparison.index('rpm', path, CLAIMS, now, isKnown ? () => packagesOf(comparison, passed, repository, before) : undefined);
+    if (before === path && (await comparison.isSame(path))) await comparison.sameIndex('rpm', path, reader, unitsIn(tree, path));
+    else if (passed !== undefined && before !== undefined)
+      await comparison.index('rpm', path, reader, unitsIn(tree, path), unitsIn(passed, before));
+    else {
+      const claims = () => packagesOf(comparison, tree, path, (bytes) => parsedPrimary(repository, bytes));
+      await comparison.index('rpm', path, CLAIMS, claims, undefined);
+    }
   } catch (error) {
     if (!(error instanceof NoUnpacker)) throw error;
     comparison.leaveOut(error);
@@ -64,8 +70,12 @@ async function dataOf(tree: StoredTree, repository: ByteString): Promise<readonl
   return data;
 }
 
-async function* packagesOf({ signal }: Comparison, tree: StoredTree, repository: ByteString, primary: ByteString): Claims {
+async function* packagesOf<Unit>(
+  { signal }: Comparison,
+  tree: StoredTree,
+  primary: ByteString,
+  read: (bytes: AsyncIterable<Uint8Array>) => Units<Unit>,
+): Units<Unit> {
   const entry = await tree.entry(primary);
-  if (entry?.kind !== FILE) return;
-  yield* primaryClaims(repository, unpacked(packingOf(primary), tree.bytes(entry), signal));
+  if (entry?.kind === FILE) yield* read(unpacked(packingOf(primary), tree.bytes(entry), signal));
 }

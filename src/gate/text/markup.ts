@@ -18,38 +18,63 @@ export interface Elements {
 
 /** Tells `elements` of a document, and hands on after each part of it. @throws UnreadableIndex */
 export async function* parsed(bytes: AsyncIterable<Uint8Array>, isXml: boolean, elements: Elements): AsyncGenerator<void> {
-  let unseen = 0;
-  let open = 0;
-  const seen = () => {
-    unseen = 0;
-  };
-  const parser = new Parser(
-    {
-      onopentag: (name, attributes) => {
-        seen();
-        if (++open > MOST_OPEN && isXml)
-          throw new UnreadableIndex(`has more than ${MOST_OPEN.toLocaleString('en-US')} elements in one another`);
-        elements.open(name, attributes);
-      },
-      ontext: (text) => {
-        seen();
-        elements.text(text);
-      },
-      onclosetag: (name) => {
-        seen();
-        open--;
-        elements.close(name);
-      },
-    },
-    { xmlMode: isXml },
-  );
+  const document = new Document(isXml, elements);
   const decoder = new TextDecoder();
   for await (const part of bytes) {
-    unseen += part.length;
-    parser.write(decoder.decode(part, { stream: true }));
-    if (unseen > MOST_IN_A_TAG) throw new UnreadableIndex('has a tag of more than 4 MiB');
+    document.write(decoder.decode(part, { stream: true }));
     yield;
   }
-  parser.end(decoder.decode());
+  document.write(decoder.decode());
+  document.end();
   yield;
+}
+
+/** The same of a part of a document of XML. @throws UnreadableIndex */
+export function parsedText(text: string, elements: Elements): void {
+  const document = new Document(true, elements);
+  document.write(text);
+  document.end();
+}
+
+class Document {
+  readonly #parser: Parser;
+  /** Characters since the last that was told. */
+  #unseen = 0;
+  #open = 0;
+  #isAtEnd = false;
+
+  constructor(isXml: boolean, elements: Elements) {
+    this.#parser = new Parser(
+      {
+        onopentag: (name, attributes) => {
+          this.#unseen = 0;
+          if (++this.#open > MOST_OPEN && isXml)
+            throw new UnreadableIndex(`has more than ${MOST_OPEN.toLocaleString('en-US')} elements in one another`);
+          elements.open(name, attributes);
+        },
+        ontext: (text) => {
+          this.#unseen = 0;
+          elements.text(text);
+        },
+        onclosetag: (name) => {
+          this.#unseen = 0;
+          this.#open--;
+          // At the end the parser closes what is open: an XML document that was cut is not whole for that.
+          if (!this.#isAtEnd || !isXml) elements.close(name);
+        },
+      },
+      { xmlMode: isXml },
+    );
+  }
+
+  write(text: string): void {
+    this.#unseen += text.length;
+    this.#parser.write(text);
+    if (this.#unseen > MOST_IN_A_TAG) throw new UnreadableIndex('has a tag of more than 4 MiB');
+  }
+
+  end(): void {
+    this.#isAtEnd = true;
+    this.#parser.end();
+  }
 }
