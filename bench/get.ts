@@ -8,12 +8,12 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import type { Command } from '../src/measure/measure.ts';
 import { cpuSecondsOf } from '../src/measure/process-tree.ts';
+import type { Run } from '../src/measure/report.ts';
 import { apiOf } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
 import { type Lab, type LabMember, startLab } from './lab.ts';
 import { type Line, lineTo } from './line.ts';
 import type { TurnPlan } from './peers.ts';
-import type { Run } from './rounds.ts';
 import { binary, measure, SHARDCTL } from './tools.ts';
 
 /** Requests that curl has under way at once. */

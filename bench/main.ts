@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machineOf } from '../src/measure/machine.ts';
+import type { Run } from '../src/measure/report.ts';
 import { present, type Tool } from '../src/measure/tools.ts';
 import { runBlocks } from './blocks.ts';
 import { CONTESTANTS, type Contestant, SLOWED } from './contestants.ts';
@@ -13,8 +14,8 @@ import { runFetch } from './fetch.ts';
 import { runGate } from './gate.ts';
 import { GETTERS, runGets } from './get.ts';
 import { runPeers, type TurnPlan } from './peers.ts';
-import { type Report, save, tableOf } from './report.ts';
-import { type Run, runRounds } from './rounds.ts';
+import { type RoundsReport, save, tableOf } from './report.ts';
+import { runRounds } from './rounds.ts';
 import { runServe } from './serve.ts';
 import { runTold } from './told.ts';
 import { TOOLS } from './tools.ts';
@@ -129,7 +130,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     results.push(await bench.run(corpus, names, plan, { work: values.work, delayMs: Number(values.delay) }));
   }
   const stored = results.flatMap((result) => result.stored ?? []);
-  const report: Report = {
+  const report: RoundsReport = {
     bench: values.delay === '0' ? name : `${name}-${2 * Number(values.delay)}ms`,
     time: new Date().toISOString(),
     machine,

@@ -2,11 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Run } from '../src/measure/report.ts';
 import type { Contestant } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
 import { type LabMember, startLab } from './lab.ts';
 import { lineTo } from './line.ts';
-import type { Plan, Run } from './rounds.ts';
+import type { Plan } from './rounds.ts';
 import { measure } from './tools.ts';
 
 export type TurnPlan = Omit<Plan, 'tools' | 'again'>;

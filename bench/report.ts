@@ -1,30 +1,20 @@
 /** Turns runs into medians, a table for people and a file for comparison with later runs. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Machine } from '../src/measure/machine.ts';
+import type { Report, Run } from '../src/measure/report.ts';
 import { middleOf } from '../src/measure/spread.ts';
-import type { Corpus } from './corpus.ts';
-import type { Run } from './rounds.ts';
 import type { Stored } from './update.ts';
 
 const RESULTS = join(import.meta.dirname, '..', '..', 'bench', 'results');
 
-export interface Report {
-  readonly bench: string;
-  /** RFC 3339. */
-  readonly time: string;
-  readonly machine: Machine;
-  readonly scale: number;
-  readonly corpora: readonly Pick<Corpus, 'name' | 'files' | 'bytes'>[];
-  /** Version of each tool that took part. */
-  readonly tools: Readonly<Record<string, string>>;
-  readonly runs: readonly Run[];
+/** Of the benches that run tools in rounds. */
+export interface RoundsReport extends Report {
   /** Of `update`. */
   readonly stored?: readonly Stored[];
 }
 
 /** Markdown: a table for each corpus, tools in the order in which they ran, the first one as the measure of the others. */
-export function tableOf({ corpora, runs, machine, stored }: Report): string {
+export function tableOf({ corpora, runs, machine, stored }: RoundsReport): string {
   const facts = `${machine.cores} cores, Node ${machine.node}, destination on ${machine.destination}, load ${machine.load} at the start`;
   return [
     facts,

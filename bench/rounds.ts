@@ -2,20 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cost } from '../src/measure/measure.ts';
+import type { Run } from '../src/measure/report.ts';
 import type { Tool } from '../src/measure/tools.ts';
 import type { Corpus } from './corpus.ts';
 import { measure } from './tools.ts';
-
-export interface Run extends Cost {
-  readonly corpus: string;
-  readonly tool: string;
-  /** `first`: the whole tree into an empty store; `again`: with nothing changed; or what had changed. */
-  readonly phase: string;
-  readonly round: number;
-  /** Processor time that daemons took meanwhile. */
-  readonly daemonSeconds?: number;
-}
 
 export interface Plan {
   readonly tools: readonly Tool[];

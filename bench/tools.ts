@@ -17,8 +17,8 @@ export function binary(name: string): string {
 
 export const TOOLS: readonly Tool[] = [
   shardctl([process.execPath, SHARDCTL]),
-  ipfs(binary('ipfs'), 'pebble', 'pebbleds'),
-  ipfs(binary('ipfs'), 'flatfs', 'flatfs'),
+  ipfs(binary('ipfs'), { datastore: ['pebble', 'pebbleds'] }),
+  ipfs(binary('ipfs'), { datastore: ['flatfs', 'flatfs'] }),
   RESTIC,
   RSYNC,
 ];

@@ -3,10 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Run } from '../src/measure/report.ts';
 import type { Tool } from '../src/measure/tools.ts';
 import type { Corpus } from './corpus.ts';
 import { bytesOf, copyFiles, copyTree, EDITS, type Edit } from './edits.ts';
-import type { Plan, Run } from './rounds.ts';
+import type { Plan } from './rounds.ts';
 import { measure, SHARDCTL } from './tools.ts';
 
 /** What one update of shardctl stored, beside what had changed. */

@@ -37,6 +37,7 @@ const LOADERS: Readonly<Record<string, () => Promise<{ run: Command }>>> = {
   'config set': () => import('./commands/config-set.ts'),
   'config unset': () => import('./commands/config-set.ts'),
   config: () => import('./commands/config.ts'),
+  bench: () => import('./commands/bench.ts'),
   completion: () => import('./commands/completion.ts'),
   'peers ls': () => import('./commands/peers-ls.ts'),
   'peers add local': () => import('./commands/peers-add-local.ts'),

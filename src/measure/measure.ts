@@ -23,9 +23,20 @@ export interface Cost {
   readonly writtenBytes: number;
 }
 
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure';
+  /** The last line of its output. */
+  readonly lastLine: string;
+
+  constructor({ argv }: Command, code: number | string | null, lastWords: string) {
+    super(`${argv.join(' ')} ended with ${code}:\n${lastWords}`);
+    this.lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
+  }
+}
+
 /**
  * @param log file for all output of the command
- * @throws Error with the end of that output when the command fails, the signal's reason when it was stopped by that
+ * @throws CommandFailure when the command fails, the signal's reason when it was stopped by that
  */
 export type Measure = (command: Command, log: string, signal: AbortSignal) => Promise<Cost>;
 
@@ -37,6 +48,7 @@ export type Measure = (command: Command, log: string, signal: AbortSignal) => Pr
 const ACCOUNTED = `accounts=$1; shift; trap : TERM; "$@"; code=$?; { times; cat /proc/$$/io; } > "$accounts"; exit $code`;
 /** Memory is the one account that ends with its process. The last moments are missed. */
 const POLL_MS = 20;
+const LAST_WORDS = 2000;
 const KILLED_AFTER_MS = 20_000;
 
 export function measurer({ env, kill }: Pick<NodeJS.Process, 'env' | 'kill'>): Measure {
@@ -71,7 +83,7 @@ export function measurer({ env, kill }: Pick<NodeJS.Process, 'env' | 'kill'>): M
     });
     const seconds = (performance.now() - start) / 1000;
     signal.throwIfAborted();
-    if (code !== 0) throw new Error(`${command.argv.join(' ')} ended with ${code}:\n${readFileSync(log, 'utf8').slice(-2000)}`);
+    if (code !== 0) throw new CommandFailure(command, code, readFileSync(log, 'utf8').slice(-LAST_WORDS));
     return { seconds, ...parseAccounts(accounts), ...peak };
   };
 }

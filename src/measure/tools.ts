@@ -15,8 +15,20 @@ export interface Tool {
   readonly incremental: boolean;
   /** The same once more, after the tree may have changed. */
   readonly again: (source: string, dest: string) => Command;
-  /** Writes what lies in `dest` to `out`, which is not there, or into it at the path of `source`. */
-  readonly back?: (source: string, dest: string, out: string) => Command;
+  /** Writes what lies in `dest` to `out`, which is not there: the tree is then at `tree`. */
+  readonly back?: (source: string, dest: string, out: string) => { readonly command: Command; readonly tree: string };
+  /** What it tells of a run, by its output. */
+  readonly said?: (output: string) => Said;
+  /** Another way to the same root. */
+  readonly twin?: { readonly command: (source: string, dest: string) => Command; readonly root: (output: string) => string };
+}
+
+export interface Said {
+  readonly root?: string;
+  /** What was stored. */
+  readonly newBlocks?: number;
+  readonly newBytes?: number;
+  readonly newShards?: number;
 }
 
 /** Files that list what is left out, a line each, as each tool takes them. */
@@ -27,18 +39,26 @@ export interface LeftOut {
   readonly paths: string;
 }
 
-/** @param argv with which the program is started */
-export function shardctl(argv: readonly [string, ...string[]]): Tool {
+type Words = readonly [string, ...string[]];
+
+const warn = ['--gate-action', 'warn'];
+
+/**
+ * A mirror whose indexes contradict its files is judged as everywhere, and not held back: part of it is left out on purpose.
+ * @param argv with which the program is started
+ */
+export function shardctl(argv: Words): Tool {
   const at = (dest: string) => ['--home', join(dest, 'home'), '--json'];
   return {
     name: 'shardctl',
     version: { argv: [...argv, '--version'] },
     first: (source, dest, without) => ({
-      argv: [...argv, 'add', source, '--name', 'bench', ...at(dest), ...(without === undefined ? [] : ['--exclude-from', without.rules])],
+      argv: [...argv, 'add', source, '--name', 'bench', ...warn, ...at(dest), ...(without ? ['--exclude-from', without.rules] : [])],
     }),
     incremental: true,
     again: (_, dest) => ({ argv: [...argv, 'update', 'bench', ...at(dest)] }),
-    back: (_, dest, out) => ({ argv: [...argv, 'get', 'bench', '-o', out, ...at(dest)] }),
+    back: (_, dest, out) => ({ command: { argv: [...argv, 'get', 'bench', '-o', out, ...at(dest)] }, tree: out }),
+    said: summaryIn,
   };
 }
 
@@ -46,42 +66,68 @@ export const RESTIC: Tool = {
   name: 'restic',
   version: { argv: ['restic', 'version'] },
   prepare: (dest) => resticCommand(dest, 'init'),
-  first: (source, dest, without) =>
-    resticCommand(dest, 'backup', '--quiet', ...(without === undefined ? [] : ['--exclude-file', without.paths]), source),
+  first: (source, dest, without) => resticCommand(dest, 'backup', '--quiet', ...(without ? ['--exclude-file', without.paths] : []), source),
   incremental: true,
   again: (source, dest) => resticCommand(dest, 'backup', '--quiet', source),
-  back: (_, dest, out) => resticCommand(dest, 'restore', 'latest', '--quiet', '--target', out),
+  back: (source, dest, out) => ({
+    command: resticCommand(dest, 'restore', 'latest', '--quiet', '--target', out),
+    tree: join(out, source),
+  }),
 };
 
 export const RSYNC: Tool = {
   name: 'rsync',
   version: { argv: ['rsync', '--version'] },
   first: (source, dest, without) => ({
-    argv: ['rsync', '-a', ...(without === undefined ? [] : ['--exclude-from', without.rules]), `${source}/`, join(dest, 'copy')],
+    argv: ['rsync', '-a', ...(without ? ['--exclude-from', without.rules] : []), `${source}/`, join(dest, 'copy')],
   }),
   incremental: true,
   again: (source, dest) => ({ argv: ['rsync', '-a', '--delete', `${source}/`, join(dest, 'copy')] }),
-  back: (_, dest, out) => ({ argv: ['rsync', '-a', `${join(dest, 'copy')}/`, out] }),
+  back: (_, dest, out) => ({ command: { argv: ['rsync', '-a', `${join(dest, 'copy')}/`, out] }, tree: out }),
 };
 
 /**
  * `ipfs add -r` without a daemon, under the CID profile that is shardctl's default, so that both build the same blocks.
- * @param binary which `ipfs`
+ * @param binary which `ipfs` @param datastore its own default when that is left out @param twin how shardctl is started, to check the root
  */
-export function ipfs(binary: string, name: string, datastore: string): Tool {
+export function ipfs(
+  binary: string,
+  { datastore, twin }: { readonly datastore?: [name: string, profile: string]; readonly twin?: Words } = {},
+): Tool {
   const env = (dest: string) => ({ IPFS_PATH: join(dest, 'ipfs'), IPFS_TELEMETRY: 'off' });
   const add = (source: string, dest: string): Command => ({
     argv: [binary, 'add', '--offline', '-r', '--hidden', '-Q', source],
     env: env(dest),
   });
+  const [name, profile] = datastore ?? [];
   return {
-    name: `ipfs ${name}`,
+    name: name === undefined ? 'ipfs' : `ipfs ${name}`,
     version: { argv: [binary, 'version'] },
-    prepare: (dest) => ({ argv: [binary, 'init', `--profile=unixfs-v1-2025,${datastore}`], env: env(dest) }),
+    prepare: (dest) => ({
+      argv: [binary, 'init', `--profile=${['unixfs-v1-2025', ...(profile ? [profile] : [])].join()}`],
+      env: env(dest),
+    }),
     first: add,
     incremental: false,
     again: add,
+    said: (output) => ({ root: output.trim().split('\n').at(-1) ?? '' }),
+    ...(twin && {
+      twin: {
+        command: (source, dest) => ({
+          argv: [...twin, 'add', source, '--name', 'twin', '--no-metadata', ...warn, '--home', dest, '--json'],
+        }),
+        root: (output) => summaryIn(output).root ?? '',
+      },
+    }),
   };
+}
+
+/** Of `add` and `update`; other commands have none. */
+function summaryIn(output: string): Said {
+  const line = output.split('\n').find((it) => it.startsWith('{"type":"summary"'));
+  if (line === undefined) return {};
+  const { tree, newBlocks, newBytes, newShards } = JSON.parse(line) as Required<Said> & { readonly tree: string };
+  return { root: tree, newBlocks, newBytes, newShards };
 }
 
 /** First line of the tool's answer to the version question; undefined when it is not installed. */

@@ -12,7 +12,7 @@ export const GROUPS: readonly CommandGroup[] = [
   group('Read', 'ls', 'find', 'du', 'cat', 'get', 'diff', 'export', 'mount', 'serve', 'fetch', 'follow'),
   group('Look after', 'status', 'snapshots', 'stats', 'tag', 'verify', 'repair', 'check', 'forget', 'prune', 'recover', 'rename', 'rm'),
   group('Peers', ...wordsFrom('peers'), 'rebalance'),
-  group('Other', ...wordsFrom('config'), 'completion', 'help', 'version'),
+  group('Other', ...wordsFrom('config'), 'bench', 'completion', 'help', 'version'),
 ];
 
 function group(title: string, ...all: readonly string[]): CommandGroup {

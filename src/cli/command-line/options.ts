@@ -123,6 +123,11 @@ export const OPTIONS = {
   every: { value: 'TIME', help: 'how long to wait between two looks, for example 30m or 6h; watch: where nothing tells of changes [1h]' },
   older: { help: 'also follow a snapshot that is older than the one before' },
 
+  // bench
+  dest: { value: 'DIR', help: "where stores are made, and removed again: twice the mirror's bytes [the system's temporary directory]" },
+  rounds: { value: 'N', help: 'turns of each program [3]' },
+  tools: { value: 'LIST', help: 'what to compare with, of rsync, restic and ipfs; or none [all that are installed]' },
+
   // config
   repository: { value: 'NAME', help: 'what this repository asks for itself, rather than what the home decides' },
   unset: { help: "back to the home's own, or the home back to the default" },

@@ -15,6 +15,7 @@ import type { Recoverable, Recovered } from '../../maintain/recover/recover.ts';
 import type { Repaired } from '../../maintain/repair/repair.ts';
 import type { Renamed } from '../../maintain/repository/rename.ts';
 import type { Replica } from '../../maintain/shard-status.ts';
+import type { Report } from '../../measure/report.ts';
 import type { RestoreProblems } from '../../restore/restore-report.ts';
 import type { Context } from '../command-line/context.ts';
 
@@ -165,6 +166,8 @@ export type Result =
   /** A snapshot that peers hold, as `recover` lists it. */
   | ({ type: 'recoverable' } & Recoverable)
   | ({ type: 'orphans' } & Orphans)
+  /** What `bench` has measured, every run of it. */
+  | ({ type: 'benched' } & Report)
   /** One repository that came back. */
   | ({ type: 'recovered'; seconds: number } & Recovered);
 

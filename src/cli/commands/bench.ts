@@ -1,0 +1,147 @@
+/** `shardctl bench DIR`: what shardctl and the tools of today take for this mirror. Nothing is written to DIR, to the user's home or to peers. */
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import process from 'node:process';
+import { freeBytesIn } from '../../core/disk-space.ts';
+import { displayText } from '../../core/display.ts';
+import { EXIT, ioError, messageOf, ShardctlError } from '../../core/errors.ts';
+import { toBytes } from '../../core/path-bytes.ts';
+import { formatSize } from '../../home/sizes.ts';
+import { machineOf } from '../../measure/machine.ts';
+import { CommandFailure, measurer } from '../../measure/measure.ts';
+import { benchMirror } from '../../measure/mirror/mirror-bench.ts';
+import { type Survey, surveyOf, warm } from '../../measure/mirror/survey.ts';
+import { WrongResult } from '../../measure/mirror/turn.ts';
+import { treeOf } from '../../measure/process-tree.ts';
+import type { Report } from '../../measure/report.ts';
+import { ipfs, present, RESTIC, RSYNC, shardctl, type Tool } from '../../measure/tools.ts';
+import { statSource } from '../../source/source.ts';
+import { type Args, usage } from '../command-line/args.ts';
+import type { Context } from '../command-line/context.ts';
+import { benchedLines } from '../results/benched.ts';
+import { answer } from '../results/results.ts';
+import { isIn, shown } from '../steps/our-places.ts';
+
+/** Of a mirror, and what it becomes: a store, and the tree that comes back from it. */
+const COPIES = 2;
+/** Homes, lists and what a file system keeps for itself. */
+const ALSO_BYTES = 64 * 1024 * 1024;
+/** Settings of these programs would change what is measured, or where it is written. */
+const THEIR_SETTINGS = /^(SHARDCTL|RESTIC|RSYNC|IPFS)_/;
+
+export async function run(context: Context): Promise<number> {
+  const { args, absolute, signal, reporter, output } = context;
+  if (process.platform !== 'linux') throw usage('bench reads /proc, which only Linux has', args.command);
+  const rounds = roundsOf(args);
+  const argv = [process.execPath, process.argv[1] as string] as const;
+  const all: readonly Tool[] = [shardctl(argv), RSYNC, RESTIC, ipfs('ipfs', { twin: argv })];
+  const names = toolsOf(args, all);
+  statSource(toBytes(absolute(args.argument(0))));
+  const source = realpathSync(absolute(args.argument(0)));
+  const place = placeOf(context, source);
+  const warning = (message: string) => reporter.event({ type: 'warning', message });
+  const versions = present(all, names, warning);
+  const tools = all.filter(({ name }) => name in versions);
+
+  const survey = await surveyOf(toBytes(source), signal);
+  checkRoom(place, survey);
+  const machine = machineOf(place, process.version);
+  const dest = mkdtempSync(join(place, 'shardctl-bench-'));
+  context.onExit(() => removeNow(dest));
+  let report: Report;
+  try {
+    await warm(toBytes(source), signal);
+    const onRun = turnsOf(tools.length * rounds, (label, done, total) =>
+      reporter.event({ type: 'progress', label, done, total, bytes: 0 }),
+    );
+    report = await benchMirror({
+      ...{ source, name: basename(source) || 'root', survey, tools, versions, rounds, dest, machine, signal },
+      measure: measurer({ env: ownEnvironment(process.env), kill: process.kill.bind(process) }),
+      time: new Date(context.now()),
+      onRun,
+      onLeftOut: (tool, why) => warning(`${tool} is left out: ${whyOf(why)}`),
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw failureOf(error, dest);
+  } finally {
+    rmSync(dest, { recursive: true, force: true });
+  }
+  answer(context, [{ type: 'benched', ...report }], () => benchedLines(report, output.columns));
+  return EXIT.done;
+}
+
+function roundsOf(args: Args): number {
+  const text = args.text('rounds') ?? '3';
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw usage(`--rounds "${text}" is not a number from 1`, args.command);
+}
+
+/** @returns shardctl, and those that it is compared with */
+function toolsOf(args: Args, [ours, ...others]: readonly Tool[]): readonly string[] {
+  const known = others.map(({ name }) => name);
+  const names = (args.text('tools') ?? known.join()).split(',').filter((name) => name !== 'none');
+  const wrong = names.find((name) => !known.includes(name));
+  if (wrong !== undefined) throw usage(`--tools "${wrong}" is none of ${known.join(', ')}, or none`, args.command);
+  return [(ours as Tool).name, ...names];
+}
+
+/** @throws ShardctlError when that is none to write to: the mirror is only read */
+function placeOf({ args, absolute }: Context, source: string): string {
+  const dest = absolute(args.text('dest') ?? tmpdir());
+  statSource(toBytes(dest));
+  if (!isIn(source, dest)) return dest;
+  throw new ShardctlError('USAGE', `--dest ${shown(dest)} is in the mirror, which is only read`, { hint: 'name a place elsewhere' });
+}
+
+function checkRoom(dest: string, { roomBytes }: Survey): void {
+  const [needed, free] = [COPIES * roomBytes + ALSO_BYTES, freeBytesIn(dest)];
+  if (needed <= free) return;
+  throw new ShardctlError('NO_SPACE', `the bench needs ${formatSize(needed)} in ${shown(dest)}, and ${formatSize(free)} are free`, {
+    hint: 'name a larger place with --dest, or a part of the mirror as DIR',
+    path: dest,
+  });
+}
+
+function ownEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !THEIR_SETTINGS.test(name)));
+}
+
+/** Tells of each run how many turns there were before it. */
+function turnsOf(total: number, tell: (label: string, done: number, total: number) => void): (tool: string, phase: string) => void {
+  let begun = 0;
+  let last: string | undefined;
+  return (tool, phase) => {
+    if (tool !== last || total === 1) begun = Math.min(begun + 1, total);
+    last = tool;
+    tell(`${tool}, ${phase}: turn`, begun, total);
+  };
+}
+
+/** For a process that ends at once: what it has started must write no more. */
+function removeNow(dest: string): void {
+  for (const pid of treeOf(process.pid).slice(1)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  rmSync(dest, { recursive: true, force: true });
+}
+
+/** In one line. */
+function whyOf(error: unknown): string {
+  return displayText(error instanceof CommandFailure ? error.lastLine : messageOf(error));
+}
+
+function failureOf(error: unknown, dest: string): unknown {
+  if (error instanceof ShardctlError) return error;
+  if (error instanceof WrongResult)
+    return new ShardctlError('DAMAGE', whyOf(error), {
+      hint: 'if the mirror has changed meanwhile, run it again while no sync goes on',
+    });
+  if (error instanceof CommandFailure) return new ShardctlError('IO', `shardctl ended with an error: ${whyOf(error)}`, { cause: error });
+  return ioError(error, 'measuring', dest);
+}

@@ -1,0 +1,58 @@
+/** What shardctl and the tools of today take for one mirror: in rounds, A B C A B C, so that a noisy minute hits all of them. */
+import { join } from 'node:path';
+import type { Machine } from '../machine.ts';
+import type { Measure } from '../measure.ts';
+import type { Report, Run } from '../report.ts';
+import type { Tool } from '../tools.ts';
+import type { Survey } from './survey.ts';
+import { type Place, takeTurn } from './turn.ts';
+
+export interface MirrorBench {
+  /** The whole path of the mirror, which is only read. */
+  readonly source: string;
+  readonly name: string;
+  readonly survey: Survey;
+  /** The first one is what the others are compared with: when it fails, the bench does. */
+  readonly tools: readonly Tool[];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rounds: number;
+  /** A directory of its own. */
+  readonly dest: string;
+  readonly machine: Machine;
+  readonly measure: Measure;
+  readonly time: Date;
+  readonly signal: AbortSignal;
+  readonly onRun: Place['onRun'];
+  /** A tool that fails, or whose result is wrong, takes part no more, and none of its runs is counted. */
+  readonly onLeftOut: (tool: string, why: unknown) => void;
+}
+
+/** @throws WrongResult, and what `Measure` throws, when it is the first tool */
+export async function benchMirror(bench: MirrorBench): Promise<Report> {
+  const { source, name, survey, tools, dest, measure, signal, onRun } = bench;
+  const place: Place = { source, survey, dest: join(dest, 'turn'), measure, signal, onRun, roots: new Map() };
+  const failed = new Set<Tool>();
+  const runs: Run[] = [];
+  for (let round = 1; round <= bench.rounds; round++) {
+    for (const tool of tools.filter((it) => !failed.has(it))) {
+      try {
+        runs.push(...(await takeTurn(tool, place)).map((run) => ({ corpus: name, round, ...run })));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (tool === tools[0]) throw error;
+        failed.add(tool);
+        bench.onLeftOut(tool.name, error);
+      }
+    }
+  }
+  const out = new Set([...failed].map((tool) => tool.name));
+  return {
+    bench: 'mirror',
+    time: bench.time.toISOString(),
+    machine: bench.machine,
+    scale: 1,
+    corpora: [{ name, files: survey.files, bytes: survey.bytes }],
+    tools: Object.fromEntries(Object.entries(bench.versions).filter(([tool]) => !out.has(tool))),
+    runs: runs.filter(({ tool }) => !out.has(tool)),
+  };
+}
