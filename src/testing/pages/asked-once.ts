@@ -8,6 +8,9 @@ import { kill } from '../signals.ts';
 
 export type LongCommand = 'serve' | 'mount' | 'watch' | 'follow';
 
+/** No measure of anything: a test that waits for ever says nothing. */
+const MOST_MS = 60_000;
+
 interface Asking {
   /** What it says when it can be asked; absent where it says nothing. */
   readonly ready?: RegExp;
@@ -39,7 +42,7 @@ const ASKED: Readonly<Record<LongCommand, Asking>> = {
     },
     codes: [0, 143],
   },
-  follow: { ready: /^ *held .*$/m, codes: [0, 143] },
+  follow: { ready: /looks again in/, codes: [0, 143] },
 };
 
 /** @returns its exit code, 0 where it ended in good order, and all that it has said */
@@ -60,8 +63,9 @@ export async function askedOnce(world: OperatorsWorld, line: string, command: Lo
       }
       if (ready === undefined) resolve([]);
     });
-    await Promise.race([died, found.then((match) => ask?.(match, world))]);
-    died.catch(() => {});
+    const silent = setTimeout(MOST_MS, undefined, { ref: false }).then(() => assert.fail(`cannot be asked after ${MOST_MS} ms: ${said}`));
+    for (const end of [died, silent]) end.catch(() => {});
+    await Promise.race([died, silent, found.then((match) => ask?.(match, world))]);
   } finally {
     if (child.pid !== undefined && child.exitCode === null) kill(child.pid, 'SIGTERM');
     await ended;

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { KuboDaemon, KuboRepo, kuboBinary } from '../kubo.ts';
+import { parseCommandLine } from '../../cli/command-line/args.ts';
+import { type KuboDaemon, kuboBinary } from '../kubo.ts';
 import { withoutMounts } from '../mount-process.ts';
 import type { OperatorsWorld } from '../operators-world.ts';
 import { missing, without } from '../package-tools/required.ts';
-import { fixture, Program } from '../program.ts';
 import { ServeProcess } from '../serve-process.ts';
-import type { Here, PageHere } from './run-page.ts';
+import { startKubo, startOthers } from './neighbours.ts';
+import type { Here, PageHere, Words } from './run-page.ts';
 
 export interface OperatorsPage extends PageHere {
   /** Why it cannot be run here, or false. */
@@ -48,38 +49,7 @@ function assertShipped(world: OperatorsWorld): void {
   }
 }
 
-/** Kubo daemons beside the world, and `ipfs` in it, which goes to a datastore of its own. */
-async function startKubo(
-  world: OperatorsWorld,
-  ...settings: Readonly<Record<string, unknown>>[]
-): Promise<{ daemons: KuboDaemon[]; stop: () => Promise<void> }> {
-  const dir = `${world.root}.kubo`;
-  const { path } = KuboRepo.init(`${dir}/own`);
-  fs.writeFileSync(world.at('bin/ipfs'), `#!/bin/sh\nIPFS_PATH="${path}" exec "${kuboBinary()}" "$@"\n`, { mode: 0o755 });
-  const daemons = await Promise.all(settings.map((its, at) => KuboDaemon.start(`${dir}/${at}`, its)));
-  const stop = async () => {
-    await Promise.all(daemons.map((daemon) => daemon.stop('SIGKILL')));
-    fs.rmSync(dir, { recursive: true, force: true });
-  };
-  return { daemons, stop };
-}
-
 const withoutKubo = () => missing('kubo', kuboBinary() === undefined ? 'Kubo' : undefined);
-
-/** A mirror of somebody else, which he serves. */
-async function startOthers(
-  name: string,
-  ...options: string[]
-): Promise<{ program: Program; serve: ServeProcess; stop: () => Promise<void> }> {
-  const program = new Program();
-  program.succeeds('add', fixture('debian'), '--name', name, '-q');
-  const serve = await ServeProcess.start(program, '--listen', '127.0.0.1:0', ...options);
-  const stop = async () => {
-    await serve.stop();
-    program.dispose();
-  };
-  return { program, serve, stop };
-}
 
 /** The server of the page's file of tokens, and one of these. */
 async function prepareServe(world: OperatorsWorld): Promise<Here> {
@@ -111,6 +81,28 @@ async function prepareFetch(): Promise<Here> {
   return { words, stop: async () => void (await Promise.all([stop(), other.stop()])) };
 }
 
+/** The publisher has a Kubo, and so has the volunteer, whose home this is. */
+async function prepareFollow(world: OperatorsWorld): Promise<Here> {
+  fs.rmSync(world.at('var/lib/shardctl'), { recursive: true });
+  const { daemons, stop: stopKubo } = await startKubo(world, {}, {});
+  const [publishers, own] = daemons as [KuboDaemon, KuboDaemon];
+  const { program, serve, stop } = await startOthers('debian');
+  program.succeeds('peers', 'add', 'kubo', publishers.url, '--name', 'kubo');
+  program.succeeds('repair', '--replication', '2');
+  const [, name = ''] = /^(\/ipns\/\S+) -> .*, the snapshot$/m.exec(program.succeeds('publish', 'debian', '--snapshot').stdout) ?? [];
+  const words = [
+    ['http://mirror.example.org:8080', serve.url],
+    ['--via http://127.0.0.1:8080', `--via ${publishers.gateway}`],
+    ['http://127.0.0.1:5001', own.url],
+    ['bafybei…', program.head('debian').cid],
+    ['/ipns/k51…', name],
+    ['NAME', 'space'],
+  ] as const;
+  return { words, stop: async () => void (await Promise.all([stop(), stopKubo()])) };
+}
+
+const holds = (world: OperatorsWorld, [mirror]: Words) => world.shardctl(`follow ${mirror?.[1]}/debian --into /srv/space --once -q`);
+
 async function prepareOperations(world: OperatorsWorld): Promise<Here> {
   const token = 'c2VjcmV0';
   makeSnapshots(world);
@@ -141,6 +133,31 @@ async function prepareOperations(world: OperatorsWorld): Promise<Here> {
     ['PATH', '/mnt/disk4'],
   ] as const;
   return { words, stop };
+}
+
+/** Of the commands of follow.md. */
+export const NEEDS_CLUSTER = /cluster|\beast\b/;
+
+/** The alias of the page is sudo's; whatever a package manager or an orchestrator would do, its arguments are looked at. */
+function prepareInstalling(world: OperatorsWorld): Here {
+  fs.rmSync(world.at('var/lib/shardctl'), { recursive: true });
+  fs.mkdirSync(world.at('srv/mirror'));
+  fs.renameSync(world.at('srv/debian'), world.at('srv/mirror/debian'));
+  fs.writeFileSync(world.at('bin/sudo'), '#!/bin/sh\n[ "$1 $2" = "-u shardctl" ] && shift 2 && exec env "$@"\n', { mode: 0o755 });
+  for (const name of ['systemctl', 'docker', 'kubectl']) world.standIn(name);
+  return {};
+}
+
+/** Whatever docker and kubectl were told of is in `deploy`. */
+function assertDeployed(world: OperatorsWorld): void {
+  const asked = world.askedOf('docker') + world.askedOf('kubectl');
+  for (const [, path = ''] of asked.matchAll(/ -f (\S+)/g)) assert.ok(fs.existsSync(new URL(`../../../../${path}`, import.meta.url)), path);
+  for (const [, words = ''] of asked.matchAll(/^run .* shardctl (.+)$/gm))
+    assert.equal(parseCommandLine(words.split(' ')).kind, 'run', words);
+  for (const [, service = ''] of asked.matchAll(/^compose .* run --rm (\S+)$/gm))
+    assert.match(textOf('deploy/compose/compose.yaml'), new RegExp(`^  ${service}:$`, 'm'));
+  for (const [, job = ''] of asked.matchAll(/^wait .* job\/(\S+)$/gm))
+    assert.match(textOf('deploy/kubernetes/once/add.yaml'), new RegExp(`^  name: ${job}$`, 'm'));
 }
 
 export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
@@ -222,6 +239,29 @@ export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
     prepare: (world) => {
       makeSnapshots(world);
       return {};
+    },
+  },
+  follow: {
+    without: withoutKubo,
+    prepare: prepareFollow,
+    before: { 'So that others find what you hold': holds, 'What it takes, and what it never does': holds },
+    only: (command) => !NEEDS_CLUSTER.test(command),
+    notRun: {
+      'shardctl serve': 'the publisher does, before the page begins',
+      'shardctl publish NAME': 'operations.md runs it',
+      'shardctl publish NAME --snapshot': 'this page begins with a name that it gave',
+    },
+  },
+  installing: {
+    prepare: prepareInstalling,
+    check: (world) => {
+      assertShipped(world);
+      assertDeployed(world);
+    },
+    notRun: {
+      'npm ci': 'reads from the registry; `.ci/run` begins with it',
+      'npm install --global "$(scripts/pack)"': 'installed.test.ts runs both, into a prefix of its own',
+      'apt install "$(scripts/make-deb /tmp)"': 'installed.test.ts runs both, dpkg in a root of its own',
     },
   },
   operations: {

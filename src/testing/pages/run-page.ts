@@ -16,11 +16,13 @@ export interface PageHere {
   readonly check?: (world: OperatorsWorld) => void;
   /** The end of a command that does not end with 0 here, and is right to. */
   readonly codes?: Readonly<Record<string, number>>;
+  /** Which of the page's commands this is about; absent where it is about all of them. */
+  readonly only?: (command: string) => boolean;
   /** Commands that are not run, each with why. */
   readonly notRun?: Readonly<Record<string, string>>;
 }
 
-type Words = readonly (readonly [onThePage: string, here: string])[];
+export type Words = readonly (readonly [onThePage: string, here: string])[];
 
 /** What stands here for words of the page, first come first served; and what is to be stopped afterwards. */
 export interface Here {
@@ -30,7 +32,7 @@ export interface Here {
 
 /** The blocks of each section one after the other, then each of its paragraphs in a world in which nothing of that has happened. */
 export async function runPage(t: TestContext, page: string, world: OperatorsWorld, it: PageHere): Promise<void> {
-  const { prepare, before = {}, check, codes = {}, notRun = {} } = it;
+  const { prepare, before = {}, check, codes = {}, notRun = {}, only = () => true } = it;
   const sections = sectionsOfPage(page);
   const all = sections.flatMap(({ blocks, paragraphs }) => [...blocks, ...paragraphs.flat()]);
   assert.notEqual(all.length, 0);
@@ -46,12 +48,13 @@ export async function runPage(t: TestContext, page: string, world: OperatorsWorl
     world.keep('page');
     const port = await freePort();
     for (const { title, blocks, paragraphs } of sections) {
-      for (const commands of [blocks, ...paragraphs]) {
-        if (commands.every((command) => command in notRun)) continue;
+      for (const story of [blocks, ...paragraphs]) {
+        const commands = story.filter((command) => only(command) && !(command in notRun));
+        if (commands.length === 0) continue;
         world.restore('page');
         before[title]?.(world, words);
-        await runStory(t, world, commands, { words, port, codes, notRun });
-        if (commands === blocks) check?.(world);
+        await runStory(t, world, commands, { words, port, codes });
+        if (story === blocks) check?.(world);
       }
     }
   } finally {
@@ -59,13 +62,12 @@ export async function runPage(t: TestContext, page: string, world: OperatorsWorl
   }
 }
 
-type Story = Required<Pick<Here, 'words'> & Pick<PageHere, 'codes' | 'notRun'>> & { readonly port: string };
+type Story = Required<Pick<Here, 'words'> & Pick<PageHere, 'codes'>> & { readonly port: string };
 
 async function runStory(t: TestContext, world: OperatorsWorld, commands: readonly string[], story: Story): Promise<void> {
   // A variable that one line sets is there for the next ones.
   let variables = '';
   for (const command of commands) {
-    if (command in story.notRun) continue;
     if (command.includes('curl') && spawnSync('curl', ['--version']).status !== 0) {
       t.diagnostic(`left out, because curl is not installed: ${command}`);
       continue;
@@ -77,7 +79,7 @@ async function runStory(t: TestContext, world: OperatorsWorld, commands: readonl
     here = here.replaceAll(/(?<=[\d.]:)80(?:80|81)\b/g, story.port);
     const { code, said } = long === undefined ? world.sh(`${variables}${here}`) : await askedOnce(world, here, long);
     assert.equal(code, story.codes[command] ?? 0, `${command}\n${said}`);
-    if (/^(?:export )?\w+=\S*$/.test(command)) variables += `${here}\n`;
+    if (/^(?:alias |(?:export )?\w+=\S*$)/.test(command)) variables += `${here}\n`;
     if (command.endsWith('verify')) assert.match(said, /: no damage, /, command);
     if (command.includes('curl') && /\/Release$/m.test(command)) assert.match(said, /^Codename: bookworm$/m);
     if (long === undefined && / -q\b/.test(command)) assert.equal(said, '', command);
