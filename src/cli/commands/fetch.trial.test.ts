@@ -1,6 +1,9 @@
 /** `fetch` from a home, as people call it: what it makes, and what it leaves alone. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
@@ -59,6 +62,40 @@ test('a symlink to a directory is followed when it is OUT, and a file that is OU
   assert.deepEqual(readdirSync(program.path('disk')).sort(), ['.shardctl-fetch', 'a', 'sub']);
   writeFileSync(program.path('file'), '');
   program.fails(2, /file is no directory/, 'fetch', 'plain', program.path('file'));
+});
+
+test('a FIFO, a socket and a device make way for what the tree has, as with rsync, and none of them is opened', { skip: sample() }, async () => {
+  const specials = ['one', 'two', 'three'] as const;
+  mkdirSync(program.path('tree/three'), { recursive: true });
+  for (const name of ['one', 'two', 'three/in']) writeFileSync(program.path('tree', name), name);
+  program.succeeds('add', program.path('tree'), '--quiet');
+  const places = ['copied', 'deleting'];
+  const servers = places.map((place) => {
+    mkdirSync(program.path(place));
+    spawnSync('mkfifo', [program.path(place, 'one'), program.path(place, 'beside')]);
+    const isDevice = process.getuid?.() === 0 && spawnSync('mknod', [program.path(place, 'three'), 'c', '1', '7']).status === 0;
+    if (!isDevice) spawnSync('mkfifo', [program.path(place, 'three')]);
+    return createServer().listen(program.path(place, 'two'));
+  });
+  try {
+    await Promise.all(servers.map((server) => server.listening || once(server, 'listening')));
+    // Whoever opens a FIFO to write, or without O_NONBLOCK to read, waits for ever.
+    for (const [place = '', ...options] of [['copied'], ['deleting', '--delete', '--max-delete', 'none']]) {
+      assert.ok(specials.every((name) => !statSync(program.path(place, name)).isFile()));
+      const { code, stderr } = program.run('fetch', 'tree', program.path(place), '-q', ...options);
+      assert.deepEqual([code, stderr], [0, '']);
+      assert.deepEqual(
+        ['one', 'two', 'three/in'].map((name) => readFileSync(program.path(place, name), 'utf8')),
+        ['one', 'two', 'three/in'],
+      );
+    }
+    assert.deepEqual(
+      places.map((place) => existsSync(program.path(place, 'beside'))),
+      [true, false],
+    );
+  } finally {
+    for (const server of servers) server.close();
+  }
 });
 
 test('add of what fetch has made leaves out what fetch remembers there, also in later updates', { skip: sample() }, () => {
