@@ -64,7 +64,9 @@ test('a symlink to a directory is followed when it is OUT, and a file that is OU
   program.fails(2, /file is no directory/, 'fetch', 'plain', program.path('file'));
 });
 
-test('a FIFO, a socket and a device make way for what the tree has, as with rsync, and none of them is opened', { skip: sample() }, async () => {
+test('a FIFO, a socket and a device make way for what the tree has, as with rsync, and none of them is opened', {
+  skip: sample(),
+}, async () => {
   const specials = ['one', 'two', 'three'] as const;
   mkdirSync(program.path('tree/three'), { recursive: true });
   for (const name of ['one', 'two', 'three/in']) writeFileSync(program.path('tree', name), name);

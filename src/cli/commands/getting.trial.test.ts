@@ -177,6 +177,34 @@ test('a bind mount leads into the home and the peers as a symlink does', { skip:
   }
 });
 
+test('a bind mount of what is in the home or in a peer is a part of it', { skip: sample() }, (t) => {
+  program.succeeds('peers', 'add', 'local', 'srv/peer');
+  for (const dir of ['bound', 'out/part', 'tree/part/here']) mkdirSync(program.path(dir), { recursive: true });
+  writeFileSync(program.path('tree/else'), '');
+  writeFileSync(program.path('tree/part/planted'), '');
+  program.succeeds('add', 'tree', '-q');
+  const shown = program.path('srv/peer/shards');
+  const points = [program.path('bound'), program.path('out/part')];
+  const mounted = points.filter((at) => process.getuid?.() === 0 && spawnSync('mount', ['--bind', shown, at]).status === 0);
+  try {
+    if (mounted.length < points.length) return t.skip('nothing can be mounted here');
+    const ofPeer = /^shardctl: peer "peer" \(.*\) /m;
+    const names = readdirSync(shown);
+    program.fails(2, ofPeer, 'get', 'm/dists', '-o', 'bound', '--overwrite');
+    program.fails(2, ofPeer, 'get', 'm/dists', '-o', 'bound/new', '--overwrite');
+    program.fails(2, ofPeer, 'fetch', 'm', 'bound/new');
+    program.fails(2, ofPeer, 'fetch', 'm', 'out', '--delete', '--max-delete', 'none');
+    program.fails(2, /that is in peer "peer"/, 'status', '--log-file', 'bound/log');
+    program.fails(2, /peer "peer" .* is inside the directory to add/, 'add', 'out');
+    const { stderr } = program.succeeds('get', 'tree', '-o', 'out', '--overwrite');
+    assert.match(stderr, /"part" of the tree is left out: peer "peer"/);
+    assert.ok(existsSync(program.path('out/else')));
+    assert.deepEqual(readdirSync(shown), names);
+  } finally {
+    for (const at of mounted) spawnSync('umount', [at]);
+  }
+});
+
 test('no file takes the name of a FIFO, wherever it stands', { skip: sample() }, () => {
   mkdirSync(program.path('out/dists'), { recursive: true });
   for (const fifo of ['fifo', 'out/dists/Release']) spawnSync('mkfifo', [program.path(fifo)]);

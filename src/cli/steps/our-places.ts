@@ -1,20 +1,15 @@
-/**
- * Keeps the home, its peers and its sources apart from what a command reads, empties or writes into. Directories are told apart by device
- * and inode, as symlinks and bind mounts show one under several paths.
- */
-import { realpathSync, statSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+/** Keeps the home, its peers and its sources apart from what a command reads, empties or writes into, under whatever path (`paths-in.ts`). */
 import { displayPath } from '../../core/display.ts';
-import { errnoOf, ShardctlError } from '../../core/errors.ts';
+import { ShardctlError } from '../../core/errors.ts';
 import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import type { ByteString } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
-import { OutMounts } from '../../fetch/out/mounts.ts';
 import type { Config } from '../../home/config.ts';
 import type { HomePaths } from '../../home/home.ts';
 import type { Index } from '../../index/index.ts';
 import type { Context } from '../command-line/context.ts';
 import { localPaths } from '../session/peers.ts';
+import { isIn, partsIn, pathOf, realPath } from './paths-in.ts';
 
 type WithPeers = Pick<Config, 'peers'>;
 type Excludes = (path: ByteString, isDirectory: boolean) => boolean;
@@ -26,7 +21,7 @@ type Excludes = (path: ByteString, isDirectory: boolean) => boolean;
 export function refuseOurs({ home }: Context, config: WithPeers, source: ByteString): void {
   const dir = pathOf(source);
   for (const [what, ours] of ourPlaces(home, config)) {
-    if (!isIn(dir, ours)) continue;
+    if (partsIn(dir, ours).length === 0) continue;
     throw new ShardctlError('HOME_IN_SOURCE', `${what} (${ours}) is inside the directory to add (${dir})`, {
       hint: what === 'the home' ? 'put the home elsewhere with --home or SHARDCTL_HOME' : 'add another directory, or store elsewhere',
     });
@@ -44,7 +39,7 @@ export function refuseToEmptyOurs({ home }: Context, config: WithPeers, index: I
       hint: 'name a directory of its own as OUT, or leave out --delete',
     });
   };
-  for (const [what, ours] of ourPlaces(home, config)) if (isIn(out, ours)) refuse(what, ours);
+  for (const [what, ours] of ourPlaces(home, config)) if (partsIn(out, ours).length > 0) refuse(what, ours);
   for (const { name, source } of index?.repositories() ?? []) {
     const ours = pathOf(source);
     if (source !== '' && isIn(out, ours) && !isIn(ours, out)) refuse(`the source of ${name}`, ours);
@@ -72,7 +67,7 @@ export class OursLeftOut {
   constructor({ home, reporter }: Context, config: WithPeers, out: string) {
     this.#warn = (message) => reporter.event({ type: 'warning', message });
     for (const [what, ours] of ourPlaces(home, config))
-      for (const path of pathsIn(out, ours)) this.#places.set(toBytes(path), `${what} (${shown(ours)})`);
+      for (const path of partsIn(out, ours)) this.#places.set(toBytes(path), `${what} (${shown(ours)})`);
   }
 
   /** What these are, as text. */
@@ -102,54 +97,6 @@ export function peerPlaces(home: HomePaths, config: WithPeers): (readonly [what:
   return localPaths(home, config).map(([{ name }, path]) => [`peer "${name}"`, path] as const);
 }
 
-/** Whether a path is that of a directory, or leads below it, by whatever name. */
-export function isIn(dir: string, path: string): boolean {
-  return pathsIn(dir, path).length > 0;
-}
-
-/** The paths, from a directory on, of what lies in it; several where it is mounted there once more. */
-function pathsIn(dir: string, path: string): string[] {
-  const points = [...new OutMounts(toBytes(realPath(dir))).points].map(pathOf);
-  return ['', ...points].flatMap((point) => {
-    const below = pathBelow(join(dir, point), path);
-    return below === undefined ? [] : [join(point, below).replace(/^\.$/, '')];
-  });
-}
-
-/** The path from a directory on, when one of the directories that it leads through is that one. */
-function pathBelow(dir: string, path: string): string | undefined {
-  const [top, real] = [realPath(dir), realPath(path)];
-  const inode = inodeOf(top);
-  for (let at = real; ; at = dirname(at)) {
-    if (at === top || (inode !== undefined && inodeOf(at) === inode)) return relative(at, real);
-    if (at === dirname(at)) return undefined;
-  }
-}
-
-function inodeOf(path: string): string | undefined {
-  try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
-  }
-}
-
 export function shown(path: string): string {
   return displayPath(toBytes(path));
-}
-
-export function pathOf(bytes: ByteString): string {
-  return Buffer.from(bytes, 'latin1').toString();
-}
-
-/** The path without symlinks; of one that is not there, as far as its directories are. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    const parent = dirname(path);
-    if (errnoOf(error) !== 'ENOENT' || parent === path) return path;
-    return join(realPath(parent), basename(path));
-  }
 }

@@ -11,7 +11,8 @@ import { Index } from '../../index/index.ts';
 import type { Args } from '../command-line/args.ts';
 import { WRITTEN_FILES } from '../command-line/command-spec.ts';
 import type { Absolute } from '../command-line/surroundings.ts';
-import { isIn, pathOf, peerPlaces, shown } from './our-places.ts';
+import { peerPlaces, shown } from './our-places.ts';
+import { isIn, pathOf } from './paths-in.ts';
 
 type Place = readonly [what: string, path: string];
 

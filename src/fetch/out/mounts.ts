@@ -3,22 +3,21 @@
  * of what it shows, which may be OUT's own: so mount points are read where Linux lists them. A subvolume of btrfs is no mount, and has a number of
  * its own.
  */
-import { type BigIntStats, readFileSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import type { ByteString } from '../../core/model.ts';
+import { mounts, pathBelow } from '../../core/mounts.ts';
 import { partsOf } from '../../core/path-bytes.ts';
 import { lookAt } from './places.ts';
-
-const LIST = '/proc/self/mountinfo';
 
 export class OutMounts {
   /** Paths in OUT. */
   readonly points: ReadonlySet<ByteString>;
   readonly #device: bigint | undefined;
 
-  /** @param out the real path of the directory @param list as of proc_pid_mountinfo(5), in bytes */
-  constructor(out: ByteString, list = listed()) {
+  /** @param out the real path of the directory */
+  constructor(out: ByteString, all = mounts()) {
     this.#device = lookAt(out)?.dev;
-    this.points = pointsBelow(out, list);
+    this.points = new Set(all.flatMap(({ point }) => pathBelow(out, point) || []));
   }
 
   /** @param stat of what is there, which is not followed */
@@ -28,23 +27,4 @@ export class OutMounts {
     for (let at = path; at !== ''; at = partsOf(at).above) if (this.points.has(at)) return true;
     return false;
   }
-}
-
-function listed(): string {
-  try {
-    return readFileSync(LIST, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-/** The fifth field of each line, in which white space and backslashes are written as octal numbers. */
-function pointsBelow(out: ByteString, list: string): Set<ByteString> {
-  const top = out === '/' ? '/' : `${out}/`;
-  const points = new Set<ByteString>();
-  for (const line of list.split('\n')) {
-    const point = line.split(' ')[4]?.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-    if (point?.startsWith(top) === true && point.length > top.length) points.add(point.slice(top.length));
-  }
-  return points;
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type BlockId, DAG_PB } from '../../core/model.ts';
+import { mountsIn } from '../../core/mounts.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import { profileOf } from '../../dag/cid-profile.ts';
 import { readEntry } from '../../read/tree/tree.ts';
@@ -151,7 +152,7 @@ test('what would come into a mounted directory is refused before anything is rea
   const top = await readEntry(root, blocks);
   mkdirSync(join(out, 'disk'), { recursive: true });
   writeFileSync(join(out, 'disk/old'), 'y');
-  const mounts = new OutMounts(toBytes(out), `1 1 0:1 / ${out}/disk rw - tmpfs none rw`);
+  const mounts = new OutMounts(toBytes(out), mountsIn(`1 1 0:1 / ${out}/disk rw - tmpfs none rw`));
   const looks = new OutLooks(toBytes(out));
   const ask = (excluded?: string) =>
     refuseMounted(

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { displayText, shellWord } from '../../core/display.ts';
 import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
+import { type Mount, mounts } from '../../core/mounts.ts';
+import { toBytes } from '../../core/path-bytes.ts';
 
 /** As /proc/self/mountinfo calls what this program mounts. */
 export const FILE_SYSTEM_TYPE = 'fuse.shardctl';
@@ -50,30 +52,10 @@ function wordsFor(error: unknown, dir: string): unknown {
   }
 }
 
-/** What is mounted on a directory. */
-export interface Mounted {
-  readonly type: string;
-  /** Major and minor number of its device, for example `0:52`. */
-  readonly device: string;
-}
-
 /** @param path without symlinks @returns what was mounted there last; undefined when nothing is, or there is no /proc */
-export function mountedOn(path: string): Mounted | undefined {
-  try {
-    for (const line of readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n').reverse()) {
-      // Number, parent, device, root, where, options, some fields, "-", type, …; see proc(5).
-      const fields = line.split(' ');
-      if (unescaped(fields[4] ?? '') === path) return { type: fields[fields.indexOf('-') + 1] ?? '', device: fields[2] ?? '' };
-    }
-  } catch {
-    // Without /proc nothing is known.
-  }
-  return undefined;
-}
-
-/** Blanks and backslashes are three octal digits there. */
-function unescaped(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+export function mountedOn(path: string): Mount | undefined {
+  const point = toBytes(path);
+  return mounts().findLast((mount) => mount.point === point);
 }
 
 /** A process that has something open, or is somewhere, below a directory. */
