@@ -67,3 +67,12 @@ test('a note names the newest thousand snapshots that the gate holds back, and n
   assert.equal(noted.length, 1000);
   assert.deepEqual([noted[0], noted.at(-1)?.tree], [{ tree: 'tree 100', time: 'time 100', count: 2 }, 'tree 1099']);
 });
+
+test('a note is none where its source could be read as an option, or a filter is no rule', () => {
+  const noted = JSON.parse(noteText(home([record]), peer, 0)) as { repositories: object[] };
+  for (const planted of [{ source: '--help' }, { source: 'here' }, { filters: ['*.tmp'] }, { filters: ['- '] }]) {
+    const repositories = [{ ...noted.repositories[0], ...planted }];
+    assert.equal(parseNote(JSON.stringify({ ...noted, repositories })), undefined);
+  }
+  assert.ok(parseNote(JSON.stringify({ ...noted, repositories: [{ ...noted.repositories[0], source: '' }] })));
+});

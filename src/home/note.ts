@@ -25,11 +25,12 @@ const heldBack = z.object({ tree: z.string(), time: z.string(), count: z.number(
 
 const repository = z.object({
   name: z.string(),
-  source: z.string(),
+  /** Absolute; empty where nobody knows it any more. It stands in a command, where another would be read as an option. */
+  source: z.string().regex(/^(\/|$)/),
   profile: z.string(),
   chunker: z.string().optional(),
   metadata: z.boolean(),
-  filters: z.array(z.string()),
+  filters: z.array(z.string().regex(/^[-+] ./s)),
   copyLinks: z.literal(true).optional(),
   replication: replication.optional(),
   allocateBy: z.array(z.string()).min(1).optional(),

@@ -71,15 +71,17 @@ test('where the settings are there still, and the index alone was lost, nothing 
   assert.match(program.succeeds('config').stdout, /keep +weekly=3/);
 });
 
+const IN_AN_HOUR = new Date(Date.now() + 3_600_000).toISOString();
+
 /** Says something else in the note on a peer, which from then on is the newest. @returns its path */
-function plant(settings: object, repository: object): string {
+function plant(settings: object, repository: object, at = IN_AN_HOUR): string {
   const owners = program.path('disk-x', 'owners');
   const [file] = readdirSync(owners).filter((name) => name.endsWith('.note'));
   const path = join(owners, file as string);
   const note = JSON.parse(readFileSync(path, 'utf8')) as { settings: object; repositories: object[] };
   const planted = {
     ...note,
-    at: '2099-01-01T00:00:00.000Z',
+    at,
     settings: { ...note.settings, ...settings },
     repositories: note.repositories.map((one) => ({ ...one, ...repository })),
   };
@@ -106,6 +108,32 @@ test('a note that another home planted neither changes what is updated nor is it
   rmSync(path);
   const again = program.succeeds('recover', '--all', ...FROM, '--home', program.path('again')).stdout;
   assert.match(again, /^deb: its filters are not known any more, nor where it came from: `shardctl --home \S+ add DIR --name deb`/m);
+});
+
+test('no value of a planted note becomes an option of a command that is shown, and none that no setting may have is taken over', {
+  skip: sample(),
+}, () => {
+  const settings = { gate: '--restore', keep: '--unset', grace: '-q' };
+  const own = { settings: { ...settings, 'gate-keyring': '--json' }, allocateBy: ['--restore', 'nonsense'] };
+  plant({ ...settings, 'shard-size': '--unset' }, { ...own, filters: ['- --all', '- -x', '+ a b'] });
+  const { stdout } = program.succeeds('recover', '--all', ...FROM);
+  assert.doesNotMatch(stdout, /config \S+ -|nonsense|shard-size/);
+  assert.ok(stdout.includes(`\`shardctl add ${program.path('m')} --name deb --exclude=--all --exclude=-x --include 'a b'\``), stdout);
+  program.succeeds('add', 'm', '--name', 'deb', '--exclude=--all', '--exclude=-x', '--include', 'a b');
+});
+
+const TO_COME = '2099-01-01T00:00:00.000Z';
+
+test('a note of a time that is yet to come gives way to another, and is told of', { skip: sample() }, () => {
+  plant({ keep: 'last=1' }, {}, TO_COME);
+  const { stdout, stderr } = program.succeeds('recover', '--all', ...FROM);
+  assert.match(stderr, /^warning: the note of home \S+ on \S+disk-x is of 2099-01-01T00:00:00.000Z, which is yet to come/m);
+  assert.match(stdout, /`shardctl config keep daily=7`/);
+});
+
+test('a note of a time that is yet to come counts where there is no other', { skip: sample() }, () => {
+  rmSync(plant({ keep: 'last=1' }, {}, TO_COME).replace('disk-x', 'disk-y'));
+  assert.match(program.succeeds('recover', '--all', ...FROM).stdout, /`shardctl config keep last=1`/);
 });
 
 test('the very first run leaves a note, too, on the peer that it makes', { skip: sample() }, () => {

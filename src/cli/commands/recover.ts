@@ -1,31 +1,30 @@
 /** `shardctl recover [NAME|CID…] --from PEER…`: what snapshots the peers of a lost home hold, and a home made anew from them. */
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { displayText, shellWord } from '../../core/display.ts';
-import { EXIT } from '../../core/errors.ts';
+import { displayText } from '../../core/display.ts';
+import { EXIT, type ShardctlError } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
-import { DEFAULT_CONFIG, type PeerConfig, type PlacementConfig } from '../../home/config.ts';
+import { DEFAULT_CONFIG } from '../../home/config.ts';
 import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
-import type { NotedRepository } from '../../home/note.ts';
+import type { NotedSettings } from '../../home/note-text.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import type { Index } from '../../index/index.ts';
-import { type Recoverable, type Recovered, recover, recoverable } from '../../maintain/recover/recover.ts';
+import { type Recoverable, recover, recoverable } from '../../maintain/recover/recover.ts';
 import { checkRepositoryName } from '../../snapshot/repository-name.ts';
-import type { Demand } from '../../storing/demand.ts';
 import { usage } from '../command-line/args.ts';
+import type { CommandSpec } from '../command-line/command-spec.ts';
 import type { Context } from '../command-line/context.ts';
 import { isUrl } from '../command-line/peer-options.ts';
-import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { addCommand, type Notes, newestOf, noted, notesOn } from '../session/home-notes.ts';
-import { commandsFor, commandsForOwn, takenOf, withNoted } from '../session/noted-settings.ts';
+import { newestOf, noted, notesOn } from '../session/home-notes.ts';
+import { demandIn, withNoted } from '../session/noted-settings.ts';
 import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
-import { writing } from '../session/session.ts';
+import { type Session, writing } from '../session/session.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
+import { type Found, recoveredLines } from '../steps/recovered-lines.ts';
 import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -40,7 +39,7 @@ export async function run(context: Context): Promise<number> {
 async function list(context: Context, from: readonly string[]): Promise<number> {
   const { args, reporter, signal } = context;
   const found = await lookingAt(context, from, async (peers) => {
-    if (peers.size === 0) throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
+    if (peers.size === 0) throw noPeers(args.command);
     return await recoverable({ peers, emit: (event) => reporter.event(event), signal });
   });
   answer(
@@ -71,68 +70,24 @@ function listing(found: readonly Recoverable[]): string[] {
 }
 
 async function bringBack(context: Context, from: readonly string[], wanted: readonly string[] | undefined): Promise<number> {
-  const { args, absolute, home, json, now, quiet, reporter, signal, version } = context;
-  const name = args.text('name');
-  const source = args.text('source');
+  const { args, home, json, now, quiet } = context;
   await checkHookTimeout(context);
   const hadSettings = existsSync(home.config);
   const code = await writing(
     context,
     async (session) => {
-      if (from.length === 0 && session.peers.size === 0)
-        throw usage('which peers? name the directory or the URL of each peer with --from', args.command);
+      if (from.length === 0 && session.peers.size === 0) throw noPeers(args.command);
       const started = now();
-      let notes: Notes = new Map();
-      let added: readonly PeerConfig[] = [];
-      const recovered = await withPeersAt(context, session, from, async ({ config, index, peers }) => {
-        added = config.peers.filter(({ name }) => session.config.peers.every((peer) => peer.name !== name));
-        notes = await notesOn(config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : [])));
-        return await recover({
-          wanted,
-          homeId: ownerOf(home, hostname()).id,
-          owner: args.text('owner'),
-          name: name === undefined ? undefined : checkRepositoryName(name),
-          source: source === undefined ? '' : toBytes(absolute(source)),
-          headOf: (repository) => readHead(home.heads, repository),
-          demandOf: (repository, owners) => demandIn(noted(notes, repository, owners)),
-          heldBackOf: (repository, owners) => noted(notes, repository, owners)?.heldBack ?? [],
-          index,
-          peers,
-          heads: home.heads,
-          emit: (event) => reporter.event(event),
-          signal,
-        });
-      });
-      const ofHome = hadSettings
-        ? undefined
-        : newestOf(
-            notes,
-            recovered.flatMap(({ owners }) => owners),
-          )?.settings;
-      const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, ofHome ?? {}, args.command);
-      if (taken.length > 0) saveConfig(home, config);
+      const found = await recoverFrom(context, session, from, wanted);
+      const settings = hadSettings ? undefined : settingsNoted(found);
+      const taken = await takeOver(context, settings ?? {});
       const seconds = (now() - started) / 1000;
       if (!quiet || json) {
-        const results = recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
-        answer(context, results, () => [
-          ...recovered.flatMap(lines),
-          `in ${formatSeconds(seconds)}`,
-          ...recovered.flatMap((one) => settingsOf(session.index, one, notes)),
-          ...recovered.flatMap((one) => howToGoOn(one, noted(notes, one.formerName, one.owners), source !== undefined)),
-          ...(from.length === 0 || notes.size > 0
-            ? []
-            : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
-          ...added.flatMap((peer) => (peer.kind === 'local' ? takenLine(`peer ${peer.name}`, limitsOf(peer)) : [])),
-          ...takenLine('the home', taken),
-          ...commandsFor(ofHome ?? {}).map(asNoted('the home')),
-          ...(hadSettings || ofHome !== undefined
-            ? []
-            : ['what was set for gate, keep and grace is on no peer: `shardctl config` sets it again']),
-          'hooks and tags are on no peer, hooks because no peer may say what this machine runs: `shardctl config` shows what is set',
-        ]);
+        const results = found.recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
+        answer(context, results, () => recoveredLines({ ...found, index: session.index, hadSettings, settings, taken, args, seconds }));
       }
-      for (const { repository } of recovered) await tellOfHead(context, session, repository);
-      return recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
+      for (const { repository } of found.recovered) await tellOfHead(context, session, repository);
+      return found.recovered.some(({ missing }) => missing.length > 0) ? EXIT.damage : EXIT.done;
     },
     { remaking: 'all' },
   );
@@ -140,63 +95,51 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
   return code;
 }
 
-function lines({ repository, snapshots, number, heldBack, tree, shards, blocks, bytes, missing }: Recovered): string[] {
-  const size = `${counted(shards, 'shard')}, ${counted(blocks, 'block')}, ${formatSize(bytes)}`;
-  const out = [`${repository}: recovered ${counted(snapshots, 'snapshot')}, ${size}`];
-  // The root of what is held back is nobody's to publish.
-  if (number > 0) out.push(`root ${tree}`);
-  if (heldBack !== undefined) out.push(heldBackLine(repository, number, heldBack));
-  if (missing.length > 0)
-    out.push(`${counted(missing.length, 'shard')} missing: \`shardctl add\` the source again to store the blocks anew`);
-  return out;
+/** Brings back what is wanted, from the peers of the home and from those that are named. */
+async function recoverFrom(
+  context: Context,
+  session: Session,
+  from: readonly string[],
+  wanted: readonly string[] | undefined,
+): Promise<Found> {
+  const { args, absolute, home, now, reporter, signal } = context;
+  const [name, source] = [args.text('name'), args.text('source')];
+  return await withPeersAt(context, session, from, async ({ config, index, peers }) => {
+    const paths = config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : []));
+    const notes = await notesOn(paths, now(), (message) => reporter.event({ type: 'warning', message }));
+    const recovered = await recover({
+      wanted,
+      homeId: ownerOf(home, hostname()).id,
+      owner: args.text('owner'),
+      name: name === undefined ? undefined : checkRepositoryName(name),
+      source: source === undefined ? '' : toBytes(absolute(source)),
+      headOf: (repository) => readHead(home.heads, repository),
+      demandOf: (repository, owners) => demandIn(noted(notes, repository, owners) ?? {}, args.command),
+      heldBackOf: (repository, owners) => noted(notes, repository, owners)?.heldBack ?? [],
+      index,
+      peers,
+      heads: home.heads,
+      emit: (event) => reporter.event(event),
+      signal,
+    });
+    const added = config.peers.filter((peer) => session.config.peers.every((known) => known.name !== peer.name));
+    return { recovered, notes, added };
+  });
 }
 
-function heldBackLine(repository: string, head: number, heldBack: number): string {
-  const name = shellWord(`${repository}@${heldBack}`);
-  const stays = head === 0 ? 'there is no head' : `the head is ${repository}@${head}`;
-  return `held back by the gate, as its home noted: ${repository}@${heldBack}; ${stays}; \`shardctl accept ${name}\` makes it the head all the same`;
+/** What the newest of the homes that had these repositories noted of itself. */
+function settingsNoted({ recovered, notes }: Found): NotedSettings | undefined {
+  const owners = recovered.flatMap((one) => one.owners);
+  return newestOf(notes, owners)?.settings;
 }
 
-/** What a home noted is believed as far as it decides where shards go, and asks for no fewer replicas than there are (`maintain/recover`). */
-function demandIn(known: NotedRepository | undefined): Partial<Demand> {
-  const { replication, allocateBy } = known ?? {};
-  return { ...(replication === undefined ? {} : { replication }), ...(allocateBy === undefined ? {} : { allocateBy }) };
+/** @returns what the home has again, as text */
+async function takeOver({ args, home, version }: Context, settings: NotedSettings): Promise<readonly string[]> {
+  const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, settings, args.command);
+  if (taken.length > 0) saveConfig(home, config);
+  return taken;
 }
 
-/** What was taken over; what the gate and `check` were asked for, and fewer replicas than there are, is for a person to say again. */
-function settingsOf(index: Index, { repository, formerName, owners }: Recovered, notes: Notes): string[] {
-  const [record, known] = [index.repository(repository), noted(notes, formerName, owners)];
-  if (record === undefined || known === undefined) return [];
-  return [...takenLine(repository, takenOf(record, known)), ...commandsForOwn(record, known).map(asNoted(repository))];
-}
-
-/** Each value that was taken over is said, because the note may be somebody else's. */
-function takenLine(what: string, taken: readonly string[]): string[] {
-  return taken.length === 0 ? [] : [`${what} has again, as its home noted: ${displayText(taken.join(', '))}`];
-}
-
-function limitsOf({ tags, capacity, reserve, weight, drained }: PlacementConfig): string[] {
-  return [
-    ...Object.entries(tags).map(([key, value]) => `${key}=${value}`),
-    ...(capacity === undefined ? [] : [`capacity ${formatSize(capacity)}`]),
-    ...(reserve === undefined ? [] : [`reserve ${formatSize(reserve)}`]),
-    ...(weight === undefined ? [] : [`weight ${weight}`]),
-    ...(drained === true ? ['drained'] : []),
-  ];
-}
-
-function asNoted(what: string): (command: string) => string {
-  return (command) => `${what} was set to, as its home noted: \`${command}\``;
-}
-
-/** Where the files are, and which of them are meant, is for a person to say: the note may be somebody else's. */
-function howToGoOn({ repository }: Recovered, known: NotedRepository | undefined, hasSource: boolean): string[] {
-  // A home that was recovered itself, and was not told since, has noted none.
-  if (known !== undefined && known.source.length > 0)
-    return [`${repository} goes on with, as its home noted: \`${addCommand(repository, known)}\``];
-  const filters = `its filters are not known any more`;
-  if (hasSource) return [`${repository}: ${filters}`];
-  return [
-    `${repository}: ${filters}, nor where it came from: \`shardctl add DIR --name ${shellWord(repository)}\` says it and reads every file once`,
-  ];
+function noPeers(command: CommandSpec): ShardctlError {
+  return usage('which peers? name the directory or the URL of each peer with --from', command);
 }

@@ -1,5 +1,6 @@
 /** What `recover` makes of the notes of homes that are lost. `keep-notes.ts` writes them. */
 import { displayPath, displayText, shellWord } from '../../core/display.ts';
+import { toBytes } from '../../core/path-bytes.ts';
 import { type HomeNote, type NotedRepository, parseNote } from '../../home/note.ts';
 import { readHomeNotes } from '../../peer/local/directory/home-notes.ts';
 import { optionOf } from '../command-line/filter-rules.ts';
@@ -7,21 +8,37 @@ import { optionOf } from '../command-line/filter-rules.ts';
 /** By ID of the home: the newest note on any of the peers. */
 export type Notes = ReadonlyMap<string, HomeNote>;
 
-/** @param paths of local peers */
-export async function notesOn(paths: Iterable<string>): Promise<Notes> {
+/** Clocks of machines that share a peer may differ; but no home notes what it will do the day after tomorrow. */
+const MOST_AHEAD_MS = 24 * 60 * 60 * 1000;
+/** Of a note whose time is not believed: any other is newer. */
+const OLDEST = '0001-01-01T00:00:00Z';
+
+/**
+ * A note of a time that is yet to come counts where there is no other: planted, it would win for ever; and where this machine's clock has
+ * stopped, all are.
+ * @param paths of local peers @param onToCome is told of each
+ */
+export async function notesOn(paths: Iterable<string>, now: number, onToCome: (message: string) => void = () => {}): Promise<Notes> {
   const notes = new Map<string, HomeNote>();
   for (const path of paths) {
     for (const [id, text] of await readHomeNotes(path)) {
-      const note = parseNote(text);
-      if (note !== undefined && note.at > (notes.get(id)?.at ?? '')) notes.set(id, note);
+      const read = parseNote(text);
+      if (read === undefined) continue;
+      const isToCome = Date.parse(read.at) > now + MOST_AHEAD_MS;
+      if (isToCome)
+        onToCome(
+          `the note of home ${id} on ${displayPath(toBytes(path))} is of ${read.at}, which is yet to come: it counts only where there is no other`,
+        );
+      const note = isToCome ? { ...read, at: OLDEST } : read;
+      if (note.at > (notes.get(id)?.at ?? '')) notes.set(id, note);
     }
   }
   return notes;
 }
 
 /** What a lost home had noted about its peer at this path. @param owner ID of that home; without it, the home with the newest note */
-export async function peerNoted(path: string, owner: string | undefined): Promise<HomeNote['peer'] | undefined> {
-  const notes = await notesOn([path]);
+export async function peerNoted(path: string, owner: string | undefined, now: number): Promise<HomeNote['peer'] | undefined> {
+  const notes = await notesOn([path], now);
   if (owner !== undefined) return notes.get(owner)?.peer;
   return [...notes.values()].reduce<HomeNote | undefined>(
     (newest, note) => (newest === undefined || note.at > newest.at ? note : newest),
@@ -41,8 +58,8 @@ export function noted(notes: Notes, repository: string, owners: readonly string[
 }
 
 /** The newest note of any home on these peers that says where a repository of this name came from. @param paths of local peers */
-export async function notedSource(paths: Iterable<string>, repository: string): Promise<NotedRepository | undefined> {
-  const newestFirst = [...(await notesOn(paths)).values()].sort((a, b) => (a.at < b.at ? 1 : -1));
+export async function notedSource(paths: Iterable<string>, repository: string, now: number): Promise<NotedRepository | undefined> {
+  const newestFirst = [...(await notesOn(paths, now)).values()].sort((a, b) => (a.at < b.at ? 1 : -1));
   return newestFirst.flatMap(({ repositories }) => repositories.filter(({ name, source }) => name === repository && source !== ''))[0];
 }
 
@@ -50,7 +67,9 @@ export async function notedSource(paths: Iterable<string>, repository: string): 
 export function addCommand(name: string, { source, metadata, filters, copyLinks }: NotedRepository): string {
   const options = filters.map((rule) => {
     const { option, value } = optionOf(rule);
-    return `--${option} ${shellWord(displayPath(value))}`;
+    const shown = displayPath(value);
+    // A value that looks like an option must stand in one word with its own.
+    return shown.startsWith('-') ? shellWord(`--${option}=${shown}`) : `--${option} ${shellWord(shown)}`;
   });
   return [
     'shardctl add',

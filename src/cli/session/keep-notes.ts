@@ -29,7 +29,7 @@ export async function keepNotes(
   if (id === undefined) return;
   const repositories = index.repositories();
   const lost = lostIn(home, repositories, hadRepositories);
-  const former = lost === undefined ? [] : await notedBefore(peers.values(), id);
+  const former = lost === undefined ? [] : await notedBefore(peers.values(), id, now());
   // One that cannot be read may say what nothing else does.
   if (former === undefined) return;
   const noted: Noted = {
@@ -65,9 +65,9 @@ function lostIn(
 }
 
 /** What the newest of the home's notes says of its repositories; undefined where a peer's disk cannot be read. Loads zod. */
-async function notedBefore(paths: Iterable<string>, id: string): Promise<readonly NotedRepository[] | undefined> {
+async function notedBefore(paths: Iterable<string>, id: string, now: number): Promise<readonly NotedRepository[] | undefined> {
   const { notesOn } = await import('./home-notes.ts');
-  const notes = await notesOn(paths).catch(() => undefined);
+  const notes = await notesOn(paths, now).catch(() => undefined);
   return notes && (notes.get(id)?.repositories ?? []);
 }
 

@@ -15,7 +15,7 @@ export type Remaking = 'all' | { readonly repository: string };
  * @param homeId by which its notes are found @throws ShardctlError `NOT_FOUND` when only the notes tell that there was an index
  */
 export async function mayRemake(
-  { home, reporter }: Context,
+  { home, now, reporter }: Context,
   config: Config,
   homeId: string,
   remaking: Remaking | undefined,
@@ -23,7 +23,7 @@ export async function mayRemake(
   if (remaking === 'all') return true;
   const isThere = hasTables(home.index);
   if (isThere && remaking === undefined) return false;
-  const lost = new Set([...repositoriesWithHeads(home.heads), ...(isThere ? [] : await notedNames(home, config, homeId))]);
+  const lost = new Set([...repositoriesWithHeads(home.heads), ...(isThere ? [] : await notedNames(home, config, homeId, now()))]);
   const mayBe = remaking !== undefined && [...lost].every((name) => name === remaking.repository);
   if (isThere || lost.size === 0) return mayBe;
   if (!mayBe) throw lostIndex(home.index);
@@ -33,8 +33,9 @@ export async function mayRemake(
 }
 
 /** The repositories of which the home has noted something. Loads zod if any home has. */
-async function notedNames(home: HomePaths, config: Config, homeId: string): Promise<string[]> {
+async function notedNames(home: HomePaths, config: Config, homeId: string, now: number): Promise<string[]> {
   const { notesOn } = await import('./home-notes.ts');
-  const notes = await notesOn(localPaths(home, config).map(([, path]) => path));
+  const paths = localPaths(home, config).map(([, path]) => path);
+  const notes = await notesOn(paths, now);
   return (notes.get(homeId)?.repositories ?? []).map(({ name }) => name);
 }

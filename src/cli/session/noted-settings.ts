@@ -4,8 +4,9 @@ import type { RepositoryRecord } from '../../core/model.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import type { NotedRepository } from '../../home/note.ts';
 import type { NotedSettings } from '../../home/note-text.ts';
+import type { Demand } from '../../storing/demand.ts';
 import type { CommandSpec } from '../command-line/command-spec.ts';
-import { homeValue, ownValue, type SettingName, withHomeValue } from '../command-line/settings-table.ts';
+import { homeValue, OWN_SETTING_NAMES, ownValue, type SettingName, withHomeValue } from '../command-line/settings-table.ts';
 
 /**
  * Where shards go, and how: `recover` takes it over, and says so. The worst that a planted note does is to have more stored, or stored
@@ -35,7 +36,7 @@ export function notedOf(repository: RepositoryRecord): NotedSettings {
   );
 }
 
-/** The settings with what may be taken over, and what that is, as text; a value that no setting may have is passed over. */
+/** The settings with what may be taken over, and what that is, as text. */
 export function withNoted(
   config: Config,
   noted: NotedSettings,
@@ -45,15 +46,27 @@ export function withNoted(
   let so = config;
   for (const name of TAKEN) {
     const value = noted[name];
-    if (value === undefined) continue;
-    try {
-      so = withHomeValue(so, name, value, command);
-      taken.push(`${name} ${value}`);
-    } catch {
-      // Somebody else's mistake, or a setting of another version.
-    }
+    if (value === undefined || !canBe(name, value, command)) continue;
+    so = withHomeValue(so, name, value, command);
+    taken.push(`${name} ${value}`);
   }
   return { config: so, taken };
+}
+
+/** A value that no setting may have is passed over: it is somebody else's mistake, of another version, or an option in disguise. */
+function canBe(name: SettingName, value: string, command: CommandSpec): boolean {
+  try {
+    withHomeValue(DEFAULT_CONFIG, name, value, command);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What a home noted of a repository is believed as far as it decides where shards go; for fewer replicas than there are see `maintain/recover`. */
+export function demandIn({ replication, allocateBy }: Partial<NotedRepository>, command: CommandSpec): Partial<Demand> {
+  const isKnown = allocateBy !== undefined && canBe('allocate-by', allocateBy.join(), command);
+  return { ...(replication === undefined ? {} : { replication }), ...(isKnown ? { allocateBy } : {}) };
 }
 
 /** Replicas and allocators that its note asked for and a recovered repository has again. */
@@ -64,16 +77,24 @@ export function takenOf(record: RepositoryRecord, noted: NotedRepository): strin
   });
 }
 
-/** Commands that say again what is not taken over. @param repository whose settings they are; without it, the home's */
-export function commandsFor(noted: NotedSettings, repository?: string): string[] {
-  const of = repository === undefined ? '' : ` --repository ${shellWord(repository)}`;
-  const names: readonly SettingName[] = repository === undefined ? SHOWN : ['replication', ...SHOWN];
-  return names.flatMap((name) => (noted[name] === undefined ? [] : [`shardctl config ${name} ${shellWord(noted[name])}${of}`]));
+/** Commands that say again what a home noted of itself and is not taken over. */
+export function commandsFor(noted: NotedSettings, command: CommandSpec): string[] {
+  return commandsSaying(SHOWN, noted, command);
 }
 
 /** As `commandsFor`, of a recovered repository: with the replicas that it noted where it has others now. */
-export function commandsForOwn(record: RepositoryRecord, { settings = {}, ...noted }: NotedRepository): string[] {
+export function commandsForOwn(record: RepositoryRecord, { settings = {}, ...noted }: NotedRepository, command: CommandSpec): string[] {
   const replication = ownValue(noted, 'replication');
   const isTaken = replication === undefined || replication === ownValue(record, 'replication');
-  return commandsFor(isTaken ? settings : { ...settings, replication }, record.name);
+  const all = isTaken ? settings : { ...settings, replication };
+  const names = isTaken ? SHOWN : (['replication', ...SHOWN] as const);
+  const own = names.filter((name) => OWN_SETTING_NAMES.includes(name));
+  return commandsSaying(own, all, command).map((said) => `${said} --repository ${shellWord(record.name)}`);
+}
+
+function commandsSaying(names: readonly SettingName[], noted: NotedSettings, command: CommandSpec): string[] {
+  return names.flatMap((name) => {
+    const value = noted[name];
+    return value === undefined || !canBe(name, value, command) ? [] : [`shardctl config ${name} ${shellWord(value)}`];
+  });
 }

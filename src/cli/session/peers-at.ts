@@ -57,10 +57,11 @@ async function addLocalAt(context: Context, config: Config, path: string): Promi
 }
 
 /** With the name, tags and limits that it had in the home that was lost, where that has noted them. */
-async function localAt({ home, args }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
+async function localAt({ home, args, now }: Context, config: Config, path: string): Promise<LocalPeerConfig | undefined> {
   if (config.peers.some((peer) => peer.kind === 'local' && peerPath(home, peer) === path)) return undefined;
   const layout = await layoutAt(path);
-  const { name = basename(path), ...noted } = (await (await import('./home-notes.ts')).peerNoted(path, args.text('owner'))) ?? {};
+  const { peerNoted } = await import('./home-notes.ts');
+  const { name = basename(path), ...noted } = (await peerNoted(path, args.text('owner'), now())) ?? {};
   return { kind: 'local', name: freeName(config, name), path, layout, tags: {}, ...noted };
 }
 

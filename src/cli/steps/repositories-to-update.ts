@@ -26,7 +26,7 @@ export function repositoriesToUpdate({ args, reporter }: Context, index: Index):
 
 /** @throws ShardctlError `SOURCE_MISSING` when the repository came from elsewhere */
 export async function assertHasSource(
-  { home }: Context,
+  { home, now }: Context,
   { config, index }: Pick<Session, 'config' | 'index'>,
   { name, source }: Pick<RepositoryRecord, 'name' | 'source'>,
 ): Promise<void> {
@@ -36,6 +36,7 @@ export async function assertHasSource(
   const known = await notedSource(
     localPaths(home, config).map(([, path]) => path),
     name,
+    now(),
   );
   const hint =
     known === undefined
