@@ -44,6 +44,8 @@ export type Event =
   | { type: 'unread'; path: string; detail: string }
   /** One finding of `verify`: what was read is not what it should be, or is not there. */
   | { type: 'damage'; what: string; where: string; detail: string }
+  /** `repair` leaves a shard on fewer peers than it must be on, of which nothing is damaged. `where`: those that have it; empty for none. */
+  | { type: 'too-few'; what: string; where: string }
   /** A peer does not answer, and so nobody knows how it is with its `shards` shards; absent: with all of them. `known`: as in a warning. */
   | { type: 'no-answer'; peer: string; shards?: number; detail: string; known?: true }
   /**

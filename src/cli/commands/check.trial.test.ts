@@ -113,6 +113,23 @@ test('a peer that is away for less than its grace is waited for; then what it he
   program.succeeds('status', '--at-risk');
 });
 
+test('a dry run ends as the real run would that mends the block table and what is missing', { skip: sample() }, () => {
+  rmSync(program.path('home', 'index', 'blocks'), { recursive: true });
+  for (const path of shardsOn('a')) rmSync(path);
+  const dry = result(results(0, 'check', '-n'), 'checked');
+  assert.deepEqual([dry.skipped, dry.failed, dry.atRisk], [[{ step: 'prune', reason: 'unlisted' }], [], 0]);
+  const real = result(results(0, 'check'), 'checked');
+  assert.deepEqual([real.skipped, real.failed, real.atRisk], [[], [], 0]);
+});
+
+test('where a shard stays on too few peers, that is not called damage', { skip: sample() }, () => {
+  program.succeeds('peers', 'drain', 'c');
+  renameSync(program.path('b'), program.path('away'));
+  const { stderr } = program.ends(42, 'check');
+  assert.match(stderr, /^too few replicas: shard \d+ \S+ on a$/m);
+  assert.doesNotMatch(stderr, /^damage/m);
+});
+
 test('update --repair mends in the run that sees it, and ends with the worse code', { skip: sample() }, () => {
   for (const path of shardsOn('a')) rmSync(path);
   program.ends(46, 'status', '--at-risk');

@@ -7,12 +7,14 @@ import { EXIT, ShardctlError, worstOf } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import type { Maintenance } from '../../maintain/maintenance.ts';
-import { standOf } from '../../maintain/stand.ts';
+import { type Standing, standOf } from '../../maintain/stand.ts';
+import type { Peer } from '../../peer/peer.ts';
 import type { Context } from '../command-line/context.ts';
 import { sizeOf } from '../command-line/quantities.ts';
 import { inOrder, repositoriesNamed } from '../command-line/repositories-named.ts';
 import { maxUnusedOf } from '../command-line/retention-options.ts';
 import { storageOptions } from '../command-line/storage-options.ts';
+import { counted } from '../reporter/text.ts';
 import { checkedLines } from '../results/checked.ts';
 import { prunedLines } from '../results/pruned.ts';
 import { repairedLines } from '../results/repaired.ts';
@@ -24,7 +26,7 @@ import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 import { maintenanceRun } from '../steps/maintenance-run.ts';
 import { hintOf } from '../steps/mend-missing.ts';
 import { pruneWhatFits } from '../steps/prune-what-fits.ts';
-import { type PartToRead, partToRead, readAndMend } from '../steps/read-and-mend.ts';
+import { type PartToRead, partToRead, readAndMend, shardsOf } from '../steps/read-and-mend.ts';
 
 /** What prune may copy in a day where nothing else is said: a daily run should end before the next one. */
 const DAILY_REPACK_BYTES = 10_000_000_000;
@@ -69,6 +71,12 @@ class Check {
   readonly #results: Result[] = [];
   readonly #lines: string[] = [];
   #isUnsafe = false;
+  /** Of a dry run: a real one would have mended lists by which it prunes. */
+  #hasUnmendedLists = false;
+  /** Shards that a dry run has found on too few peers, and a real one would have brought back. */
+  #wouldMend: ReadonlySet<string> = new Set();
+  /** As the peers say at the end; undefined when they could not be asked. */
+  #standings: readonly Standing[] | undefined;
 
   constructor(context: Context, session: Session, maintenance: Maintenance, figures: Figures) {
     this.#context = context;
@@ -89,6 +97,7 @@ class Check {
     });
     // What it could not remove from a silent peer, or copy without reading there, the first check after its return does.
     if (this.#maintenance.grace?.isWaiting === true && !this.#isUnsafe) this.#skipped.push({ step: 'prune', reason: 'waiting' });
+    else if (this.#hasUnmendedLists && !this.#isUnsafe) this.#skipped.push({ step: 'prune', reason: 'unlisted' });
     else await this.#careful('prune', () => this.#prune(limits));
     const risk = { shards: 0, bytes: 0 };
     await this.#step('status', async () => Object.assign(risk, await this.#look()));
@@ -135,6 +144,10 @@ class Check {
     const { repaired, code } = await readAndMend(this.#context, this.#maintenance, names, part);
     this.#codes.push(code);
     this.#isUnsafe = repaired.lost.length > 0;
+    if (this.#dryRun) {
+      this.#hasUnmendedLists = repaired.relisted + repaired.runs + repaired.rewritten > 0;
+      if (code === EXIT.done) this.#wouldMend = shardsOf(this.#session.index, names);
+    }
     this.#figures.checkReadBytes = repaired.readBytes;
     this.#figures.checkMended = repaired.mended + repaired.added;
     this.#figures.checkLost = repaired.lost.length;
@@ -171,18 +184,26 @@ class Check {
     const { reporter } = this.#context;
     const { grace, peers } = this.#maintenance;
     for (const [name, since] of grace?.overdue ?? []) {
-      const isMember = peers.get(name)?.kind === 'cluster';
-      const ending = isMember
-        ? ''
-        : `, or, if it is gone for good, \`shardctl peers rm ${shellWord(name)} --force\` and then \`shardctl repair\``;
+      const ending = this.#endingOf(name, peers.get(name));
       const message = `peer ${name} has not answered since ${new Date(since).toISOString()}`;
       reporter.event({ type: 'warning', message, hint: `bring it back${ending}: until then \`check\` ends with 42 and says so` });
       this.#codes.push(EXIT.tooFewPeers);
     }
   }
 
+  /** How it may end otherwise than that the peer is back. To take out one that has what no other gives would give that up. */
+  #endingOf(name: string, peer: Peer | undefined): string {
+    if (peer?.kind === 'cluster' || this.#standings === undefined) return '';
+    const isAlone = ({ replicas }: Standing) =>
+      replicas.some(({ peer: holder }) => holder === name) && replicas.every(({ state }) => state !== 'held');
+    const alone = this.#standings.filter(isAlone).length;
+    if (alone > 0) return `, as ${counted(alone, 'shard')} of it can be read nowhere else (\`shardctl status --at-risk\`)`;
+    return `, or, if it is gone for good, \`shardctl peers rm ${shellWord(name)} --force\` and then \`shardctl repair\``;
+  }
+
   async #look(): Promise<{ readonly shards: number; readonly bytes: number }> {
-    const some = (await standOf(this.#maintenance)).filter(({ isUnderPolicy }) => isUnderPolicy);
+    this.#standings = await standOf(this.#maintenance);
+    const some = this.#standings.filter(({ cid, isUnderPolicy }) => isUnderPolicy && !this.#wouldMend.has(cid));
     const risk = { shards: some.length, bytes: some.reduce((sum, { bytes }) => sum + bytes, 0) };
     this.#figures.checkAtRisk = risk.shards;
     if (risk.shards > 0) {

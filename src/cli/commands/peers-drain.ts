@@ -8,7 +8,7 @@ import { drain } from '../../maintain/move/drain.ts';
 import type { Moved } from '../../maintain/move/move-run.ts';
 import type { Context } from '../command-line/context.ts';
 import { storageOptions } from '../command-line/storage-options.ts';
-import { movedLines } from '../results/moved.ts';
+import { movedCode, movedLines } from '../results/moved.ts';
 import { answer } from '../results/results.ts';
 import { freeing } from '../session/full-disk.ts';
 import { withDrained } from '../session/peer-settings.ts';
@@ -63,7 +63,7 @@ export async function run(context: Context): Promise<number> {
           : [`nothing of this home is left on ${name}: \`shardctl peers rm ${shellWord(name)}\` takes it out`]),
       ]);
     }
-    return moved.left > 0 ? EXIT.damage : EXIT.done;
+    return movedCode(moved);
   };
   return dryRun ? await reading(context, work) : await freeing(context, work);
 }

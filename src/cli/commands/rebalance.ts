@@ -1,11 +1,10 @@
 /** `shardctl rebalance`: each peer gets its share, with as little movement as does. */
-import { EXIT } from '../../core/errors.ts';
 import { requireHome } from '../../home/home.ts';
 import { reclaim } from '../../maintain/collect-garbage.ts';
 import { rebalance } from '../../maintain/move/rebalance.ts';
 import type { Context } from '../command-line/context.ts';
 import { storageOptions } from '../command-line/storage-options.ts';
-import { movedLines } from '../results/moved.ts';
+import { movedCode, movedLines } from '../results/moved.ts';
 import { answer } from '../results/results.ts';
 import { freeing } from '../session/full-disk.ts';
 import { reading, type Session } from '../session/session.ts';
@@ -22,7 +21,7 @@ export async function run(context: Context): Promise<number> {
     if (args.flag('gc') && !dryRun) await reclaim(session.peers, (event) => reporter.event(event));
     const seconds = (now() - started) / 1000;
     if (!quiet || json) answer(context, [{ type: 'moved-shards', ...moved, seconds }], () => movedLines(moved, seconds));
-    return moved.left > 0 ? EXIT.damage : EXIT.done;
+    return movedCode(moved);
   };
   return dryRun ? await reading(context, work) : await freeing(context, work);
 }

@@ -58,6 +58,14 @@ test('verify and repair end with 42 and name the peer; with damage besides they 
   renameSync(program.path('kept.car'), `${shards}/${damaged}`);
 });
 
+test('no hint of check or of a drain names a command that would give up what no other peer has', { skip: sample() }, () => {
+  for (const argv of [['check'], ['check', '-n'], ['peers', 'drain', 'a']]) {
+    const { stderr } = program.ends(42, ...argv);
+    assert.doesNotMatch(stderr, /(has not answered since|cannot be drained)[^\n]*--force/, argv.join(' '));
+    assert.match(stderr, /`shardctl status --at-risk`/, argv.join(' '));
+  }
+});
+
 test('get and update end with 42, and the command that lets the peer go for good works as it stands', { skip: sample() }, () => {
   program.ends(42, 'get', 'm', '-o', 'out');
   const { stderr } = program.ends(42, 'update', 'm');

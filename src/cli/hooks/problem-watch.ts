@@ -15,6 +15,7 @@ const PROBLEMS: ReadonlySet<Event['type']> = new Set([
   'entry',
   'warning',
   'damage',
+  'too-few',
   'no-answer',
   'back',
   'mended',

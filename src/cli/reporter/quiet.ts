@@ -74,6 +74,8 @@ function causeOf(event: Event): [key: string, subject: string] | undefined {
       return [`no-answer ${ofAnyPeer(event.detail)}`, event.peer];
     case 'back':
       return [`back ${event.since}`, event.peer];
+    case 'too-few':
+      return [`too-few ${event.where}`, event.what];
     case 'mended':
       return [`mended ${event.where}`, event.what];
     case 'failed':

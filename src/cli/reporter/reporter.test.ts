@@ -156,7 +156,7 @@ test('quiet: one cause has one line, however many repositories and shards it hit
     code: 'TOO_FEW_PEERS',
     message: `${lacking} shards are only on ${peer}`,
   });
-  const shard = (name: string): Event => ({ type: 'damage', what: name, where: 'd4', detail: 'has too few replicas' });
+  const shard = (name: string): Event => ({ type: 'too-few', what: name, where: 'd4' });
   feed(away('a needs d1'), away('a needs d1'), away('b needs d1'), away('c needs d2', 'd2'), away('c needs d3', 'd3'));
   feed(failed('a', 4, 'd1'), failed('b', 12, 'd1'), failed('c', 4, 'd2'));
   feed(...['s0', 's1', 's2', 's3', 's4'].map(shard), { type: 'mended', what: 's5', where: 'd4' });
@@ -168,7 +168,7 @@ test('quiet: one cause has one line, however many repositories and shards it hit
     'warning: c needs d2',
     'shardctl: a, b: 4 shards are only on d1',
     'shardctl: c: 4 shards are only on d2',
-    'damage: s0, s1, s2 and 2 more on d4: has too few replicas',
+    'too few replicas: s0, s1, s2 and 2 more on d4',
     'mended: s5 on d4',
     'no answer: peer d3: d3 is not there',
   ]);
@@ -182,7 +182,7 @@ test('quiet: what is said of many peers alike is one line, which names a few', (
   feed(...names.map((peer): Event => ({ type: 'no-answer', peer, shards: peer.length, detail: gone(peer) })));
   feed({ type: 'no-answer', peer: 'attic', detail: 'peer "attic" is not there: refused' });
   feed(...names.map((peer): Event => ({ type: 'back', peer, since: 'noon' })));
-  feed({ type: 'damage', what: 's1', where: names.join(', '), detail: 'has too few replicas' });
+  feed({ type: 'damage', what: 's1', where: names.join(', '), detail: 'is not there' });
   feed({ type: 'warning', message: `a block of s1 cannot be read: ${gone('disk2')}` });
   reporter.finish({ code: 44 });
   assert.deepEqual(stderr.lines, [
@@ -190,7 +190,7 @@ test('quiet: what is said of many peers alike is one line, which names a few', (
     `no answer: peers disk1, disk10, disk2 and 3 more, of the first: ${gone('disk1')}`,
     'no answer: peer attic: peer "attic" is not there: refused',
     'peers disk1, disk10, disk2 and 3 more answer again, after noon',
-    'damage: s1 on disk1, disk10, disk2 and 3 more: has too few replicas',
+    'damage: s1 on disk1, disk10, disk2 and 3 more: is not there',
   ]);
 });
 

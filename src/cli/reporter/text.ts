@@ -28,6 +28,8 @@ export function problemLine(event: Event): string | undefined {
     case 'damage':
       // A replica that is missing is so on each of the peers that could have it.
       return `damage: ${event.what} on ${listed(event.where.split(', '))}: ${event.detail}`;
+    case 'too-few':
+      return `too few replicas: ${event.what} on ${event.where === '' ? 'no peer' : listed(event.where.split(', '))}`;
     case 'no-answer':
       return `no answer: peer ${event.peer}${event.shards === undefined ? '' : `, ${counted(event.shards, 'shard')}`}: ${event.detail}`;
     case 'back':

@@ -6,6 +6,7 @@ import type { Result } from './results.ts';
 const REASONS = {
   lost: 'because blocks are lost, and what would go may still have them',
   waiting: 'because a peer that does not answer is waited for',
+  unlisted: 'because it would go by lists that only a real run mends',
 } as const;
 
 export function checkedLines({

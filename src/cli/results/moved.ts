@@ -1,4 +1,5 @@
 /** What `peers drain` and `rebalance` say at their end. */
+import { EXIT } from '../../core/errors.ts';
 import { formatSize } from '../../home/sizes.ts';
 import type { Moved } from '../../maintain/move/move-run.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
@@ -18,4 +19,11 @@ export function movedLines(
   if (copied === 0 && removed === 0 && kept === 0 && left === 0) return [`nothing to move${dryRun ? '' : `, ${formatSeconds(seconds)}`}`];
   if (!dryRun) out.push(`took ${formatSeconds(seconds)}`);
   return out;
+}
+
+/** Of what could not be moved: 44 where no whole copy can be read, 43 where no peer has room, 42 where peers do not answer. */
+export function movedCode({ left, unreadable, full }: Moved): number {
+  if (unreadable > 0) return EXIT.damage;
+  if (full > 0) return EXIT.noSpace;
+  return left > 0 ? EXIT.tooFewPeers : EXIT.done;
 }

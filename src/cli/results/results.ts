@@ -146,13 +146,13 @@ export type Result =
       damaged: number;
     }
   | ({ type: 'repaired'; seconds: number } & Repaired)
-  /** The final word of `check`. `part` is what was read back, such as `3/30`; `skipped` are steps that lost blocks made unsafe, or that wait for a silent peer. */
+  /** The final word of `check`. `part` is what was read back, such as `3/30`; `skipped` are steps that lost blocks made unsafe, that wait for a silent peer, or that a dry run cannot foretell. */
   | {
       type: 'checked';
       dryRun: boolean;
       part: string | null;
       forgotten: number;
-      skipped: readonly { readonly step: string; readonly reason: 'lost' | 'waiting' }[];
+      skipped: readonly { readonly step: string; readonly reason: 'lost' | 'waiting' | 'unlisted' }[];
       failed: readonly string[];
       atRisk: number;
       atRiskBytes: number;

@@ -79,6 +79,7 @@ function stateAfter(state: RunState, event: Event): RunState {
     case 'entry':
     case 'warning':
     case 'damage':
+    case 'too-few':
     case 'no-answer':
     case 'failed':
     case 'step-failed':

@@ -49,7 +49,7 @@ export async function readAndMend(
 }
 
 /** CIDs of the shards and catalogues that snapshots of these repositories need. */
-function shardsOf(index: Index, names: readonly string[]): Set<string> {
+export function shardsOf(index: Index, names: readonly string[]): Set<string> {
   const snapshots = names.flatMap((name) => index.snapshots(name));
   const numbers = new Set(snapshots.flatMap(({ shards }) => shards));
   return new Set([...[...numbers].flatMap((number) => index.shard(number)?.cid ?? []), ...snapshots.map(({ catalogue }) => catalogue.cid)]);

@@ -9,7 +9,7 @@ import { shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas, mostReplicas } from '../../core/model.ts';
 import { Ledger } from '../../storing/allocate/ledger.ts';
-import { Mover, type PlannedMove } from '../../storing/copy/mover.ts';
+import { Mover, NOTHING_MOVED, type PlannedMove } from '../../storing/copy/mover.ts';
 import { bytesByPeer, type Holding, holdingsOf } from '../../storing/holdings.ts';
 import { inventoriesOf } from '../../storing/peer-inventory.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
@@ -23,15 +23,14 @@ import type { Moved, MoveRun } from './move-run.ts';
  */
 export async function drain(run: MoveRun, name: string, onPlanned: () => void = () => {}): Promise<Moved> {
   const { index, peers, dryRun } = run;
+  let silence: ShardctlError | undefined;
   const held = await inventoriesOf(peers, (peer, error) => {
-    if (peer !== name) return;
-    throw new ShardctlError('TOO_FEW_PEERS', `peer ${name} cannot be drained: ${error.message}`, {
-      hint: `bring it back; if it is gone for good, say \`shardctl peers rm ${shellWord(name)} --force\` and then \`shardctl repair\``,
-    });
+    if (peer === name) silence = error;
   });
+  const holdings = holdingsOf(index);
+  if (silence !== undefined) throw cannotBeDrained(name, silence, aloneOn(name, holdings, held));
   // Each shard is allocated by its own rules.
   const ledger = await Ledger.open({ ...run, ...run.demands.of([]), replication: { min: 1, max: 1 } });
-  const holdings = holdingsOf(index);
   const moves = plan(run, name, { ledger, held, holdings });
   const before = bytesByPeer(holdings, ({ peers: holders }) => holders);
   if (dryRun) return planned(moves, before);
@@ -44,6 +43,20 @@ export async function drain(run: MoveRun, name: string, onPlanned: () => void = 
   await pinHeads(run);
   const after = bytesByPeer(holdingsOf(index), ({ peers: holders }) => holders);
   return { dryRun, ...mover.counts, surplus: 0, peers: compared(before, after) };
+}
+
+/** How many shards are on this peer, and on no other that answers. */
+function aloneOn(name: string, holdings: readonly Holding[], held: ReadonlyMap<string, ReadonlySet<string>>): number {
+  const isElsewhere = ({ cid, peers }: Holding) => peers.some((peer) => held.get(peer)?.has(cid));
+  return holdings.filter((holding) => holding.peers.includes(name) && !isElsewhere(holding)).length;
+}
+
+function cannotBeDrained(name: string, { message }: ShardctlError, alone: number): ShardctlError {
+  const hint =
+    alone === 0
+      ? `bring it back; if it is gone for good, say \`shardctl peers rm ${shellWord(name)} --force\` and then \`shardctl repair\``
+      : `bring it back: ${alone} of its shards ${alone === 1 ? 'is' : 'are'} on no other peer that answers; \`shardctl status --at-risk\` lists what is at risk`;
+  return new ShardctlError('TOO_FEW_PEERS', `peer ${name} cannot be drained: ${message}`, { hint });
 }
 
 interface Known {
@@ -122,7 +135,7 @@ export function planned(
   surplus = 0,
 ): Moved {
   const after = new Map(before);
-  const counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, surplus, kept: 0, left: 0 };
+  const counts = { ...NOTHING_MOVED, surplus };
   for (const { holding, from, to } of moves) {
     if (to !== undefined) {
       counts.copied++;

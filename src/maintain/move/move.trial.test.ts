@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -115,6 +115,37 @@ test('another peer takes what the chosen one cannot, and what cannot be read sta
   assert.equal((await heldOn('four')).length, moved.copied);
   await assertWhole(home);
 });
+
+test('what is left is told by its cause: no peer has room, no whole copy can be read, a peer does not answer', {
+  skip: sample(),
+}, async () => {
+  const causes: [putFails: 'NO_SPACE' | 'TOO_FEW_PEERS' | undefined, causes: readonly string[]][] = [
+    ['NO_SPACE', ['full']],
+    ['TOO_FEW_PEERS', []],
+    [undefined, ['unreadable']],
+  ];
+  for (const [code, wanted] of causes) {
+    await join3();
+    if (code === undefined) for (const name of ['one', 'two']) damageAll(name);
+    else
+      withPut('three', async () => {
+        throw new ShardctlError(code, 'it takes nothing');
+      });
+    const moved = await drainHome(home, 'one', TWICE);
+    assert.ok(moved.left > 0);
+    const found = (['unreadable', 'full'] as const).filter((cause) => moved[cause] > 0);
+    assert.deepEqual(found, wanted);
+  }
+});
+
+/** Its CARs have their names and sizes, and nothing in them. */
+function damageAll(name: string): void {
+  const shards = join(home.dir, 'peers', name, 'shards');
+  for (const entry of readdirSync(shards, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && path.endsWith('.car')) writeFileSync(path, Buffer.alloc(statSync(path).size));
+  }
+}
 
 test('a peer that joins gets its share and the catalogues, nothing is held twice, and a second run has nothing to do', {
   skip: sample(),

@@ -156,7 +156,7 @@ export class ReplicaMender {
       const added = await copy.give(chosen, !everywhere || fewer > 0);
       holders.push(...added);
       const verdict = lackingWith(holders) > 0 ? 'too few' : 'whole';
-      if (verdict === 'too few') emit({ type: 'damage', what, where: holders.join(', '), detail: 'has too few replicas' });
+      if (verdict === 'too few') emit({ type: 'too-few', what, where: holders.join(', ') });
       // The damaged copy could not be replaced. The next repair tries again; if other peers get the copy, `prune` removes this one.
       const unmended = bad.filter((name) => !mended.includes(name));
       if (verdict === 'whole' && unmended.length > 0) await this.#announce(shard, unmended);

@@ -45,14 +45,28 @@ export interface MoveCounts {
   readonly kept: number;
   /** Copies that could not be made, moved or removed; the warnings say why, and the next run tries again. */
   readonly left: number;
+  /** Of so many of them no whole copy can be read, and for so many no peer has room. */
+  readonly unreadable: number;
+  readonly full: number;
 }
+
+export const NOTHING_MOVED: MoveCounts = {
+  copied: 0,
+  copiedBytes: 0,
+  removed: 0,
+  removedBytes: 0,
+  kept: 0,
+  left: 0,
+  unreadable: 0,
+  full: 0,
+};
 
 export class Mover {
   readonly #run: MoverRun;
   readonly #ledger: Ledger;
   /** Number of the next file in the spool. */
   #spooled: number;
-  readonly #counts = { copied: 0, copiedBytes: 0, removed: 0, removedBytes: 0, kept: 0, left: 0 };
+  readonly #counts = { ...NOTHING_MOVED };
 
   constructor(run: MoverRun, ledger: Ledger) {
     this.#run = run;
@@ -145,6 +159,7 @@ export class Mover {
     const rebuilt = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
     if (rebuilt.kind !== 'whole') {
       this.#ledger.release(first, carBytes);
+      this.#counts.unreadable++;
       emit({
         type: 'damage',
         what: `${label} ${cid}`,
@@ -155,6 +170,7 @@ export class Mover {
     }
     const whole = rebuilt.shard;
     const tried = new Set(from === undefined ? [] : [from]);
+    let isFull = false;
     const shard = { ...whole, label };
     try {
       for (let to: string | undefined = first; to !== undefined; to = this.#another(holding, { from, tried, allocateBy })) {
@@ -168,11 +184,13 @@ export class Mover {
         } catch (error) {
           signal.throwIfAborted();
           if (!(error instanceof ShardctlError)) throw error;
+          isFull ||= error.code === 'NO_SPACE';
           this.#ledger.release(to, carBytes);
           this.#ledger.exclude(to);
           emit({ type: 'warning', message: `peer ${to} is left out for the rest of this run: ${error.message}`, cause: error.message });
         }
       }
+      if (isFull) this.#counts.full++;
       return undefined;
     } finally {
       rmSync(whole.carPath, { force: true });
