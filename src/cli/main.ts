@@ -16,6 +16,7 @@ import { leave } from './leave.ts';
 import { loadCommand } from './load-command.ts';
 import { Output } from './reporter/output.ts';
 import type { Exit, Reporter } from './reporter/reporter.ts';
+import type { Result } from './results/results.ts';
 import { beginPrivate } from './session/privacy.ts';
 import type { RunWatch } from './session/run-watch.ts';
 
@@ -52,7 +53,7 @@ async function run(argv: readonly string[], output: Output, onCommand: () => voi
     if (parsed.kind === 'run') said = parsed.args.fromVariables;
     if (parsed.kind === 'run' && parsed.args.flag('wide')) output.showAll();
     if (parsed.kind === 'version') {
-      output.line(version());
+      await tellVersion(output, parsed.json);
       await output.assertWritten();
       return EXIT.done;
     }
@@ -95,6 +96,12 @@ async function run(argv: readonly string[], output: Output, onCommand: () => voi
     await problems?.end(exit);
     return exit.code;
   }
+}
+
+async function tellVersion(output: Output, json: boolean): Promise<void> {
+  if (!json) return output.line(version());
+  output.json({ type: 'version', version: version() } satisfies Result);
+  (await import('./reporter/json.ts')).jsonReporter(output, false).finish({ code: EXIT.done });
 }
 
 /** Asked by the script of `shardctl completion` at each TAB. @param words those after the program's name */

@@ -98,9 +98,21 @@ test('help and version are given wherever they are asked for', () => {
   ];
   for (const [typed, words] of asked)
     assert.deepEqual(parseCommandLine(typed.split(' ').filter((word) => word !== '')), { kind: 'help', words }, typed);
-  for (const typed of ['add --version', '-V', 'version']) assert.deepEqual(parseCommandLine(typed.split(' ')), { kind: 'version' }, typed);
+  for (const typed of ['add --version', '-V', 'version'])
+    assert.deepEqual(parseCommandLine(typed.split(' ')), { kind: 'version', json: false }, typed);
+  assert.deepEqual(parseCommandLine(['version', '--json']), { kind: 'version', json: true });
+  assert.deepEqual(parseCommandLine(['version', '--help']), { kind: 'help', words: 'version' });
   refuses(['help', 'frobnicate'], /unknown command "frobnicate"/);
   refuses(['frobnicate', '--help'], /unknown command "frobnicate"/);
+});
+
+test('help and version are refused what they have no use for', () => {
+  refuses(['help', 'add', 'add'], /^one argument too many: "add"$/);
+  refuses(['help', 'peers', 'add', 'local', 'x'], /^one argument too many: "x"$/);
+  refuses(['help', '--json'], /^`shardctl help` has no --json$/);
+  refuses(['help', 'add', '--force'], /^`shardctl help` has no --force$/);
+  refuses(['version', 'x'], /^one argument too many: "x"$/);
+  refuses(['version', '--force'], /^unknown option --force for `shardctl version`$/);
 });
 
 test('who mistypes a command or an option is told what may have been meant', () => {

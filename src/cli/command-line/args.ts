@@ -82,7 +82,7 @@ export class Args {
     return this.#given.findLast((given) => given.name === name)?.value;
   }
 
-  /** Every occurrence of these options, in the order of the command line. A variable is one. */
+  /** Every occurrence of these options, in the order of the command line; each line of a variable is one. */
   all(...names: readonly OptionName[]): readonly { readonly name: OptionName; readonly value: string }[] {
     return this.#given.filter(({ name }) => names.includes(name)).map(({ name, value = '' }) => ({ name, value }));
   }
@@ -92,7 +92,7 @@ export class Args {
 export type Parsed =
   | { readonly kind: 'run'; readonly args: Args }
   | { readonly kind: 'help'; readonly words: string }
-  | { readonly kind: 'version' };
+  | { readonly kind: 'version'; readonly json: boolean };
 
 /** @throws ShardctlError `USAGE`, its hint naming the help to read */
 export function parseCommandLine(argv: readonly string[], variables: Variables = () => undefined): Parsed {
@@ -102,8 +102,10 @@ export function parseCommandLine(argv: readonly string[], variables: Variables =
   const words = asksHelp ? all.slice(1) : all;
   const command = COMMANDS.find((spec) => `${words.join(' ')} `.startsWith(`${spec.words} `));
   const given = command === undefined ? asWritten : asWritten.map((one) => ofCommand(one, command, words));
-  if (all[0] === 'version' || given.some(({ name }) => name === 'version')) return { kind: 'version' };
-  if (asksHelp || given.some(({ name }) => name === 'help')) return { kind: 'help', words: command?.words ?? groupOf(words) };
+  const says = (option: OptionName) => given.some(({ name }) => name === option);
+  if (says('version')) return { kind: 'version', json: says('json') };
+  if (asksHelp) refuseBeside(words, command, given);
+  if (asksHelp || says('help')) return { kind: 'help', words: command?.words ?? groupOf(words) };
   if (command === undefined) throw unknownCommand(words);
 
   const stranger = given.find(({ name }) => !COMMON.includes(name) && !command.options.includes(name));
@@ -116,8 +118,18 @@ export function parseCommandLine(argv: readonly string[], variables: Variables =
   const isOpen = command.arguments.at(-1)?.includes('…') === true;
   if (!isOpen && positionals.length > command.arguments.length)
     throw usage(`one argument too many: "${positionals[command.arguments.length]}"`, command);
+  if (command.words === 'version') return { kind: 'version', json: says('json') };
   const said = fromVariables(command, new Set(given.map(({ name }) => name)), variables);
   return { kind: 'run', args: new Args(command, positionals, given, said) };
+}
+
+/** `help` itself explains one command and is for people; `--help` may be added to whatever has been typed. */
+function refuseBeside(words: readonly string[], command: CommandSpec | undefined, given: readonly Given[]): void {
+  const help = COMMANDS.find((spec) => spec.words === 'help');
+  const more = command === undefined ? undefined : words[command.words.split(' ').length];
+  if (more !== undefined) throw usage(`one argument too many: "${more}"`, help);
+  const stranger = given.find(({ name }) => name === 'json' || !COMMON.includes(name));
+  if (stranger !== undefined) throw usage(`\`shardctl help\` has no --${stranger.name}`, help);
 }
 
 /** As for ls, du and rsync, `-h` beside something to list is no cry for help. */

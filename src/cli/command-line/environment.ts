@@ -125,7 +125,10 @@ export function fromVariables(command: CommandSpec, typed: ReadonlySet<OptionNam
     const variable = typed.has(name) ? undefined : variableOf(name);
     const value = variable === undefined ? undefined : variables(variable);
     if (variable === undefined || value === undefined) return [];
-    if ((OPTIONS[name] as OptionSpec).value !== undefined) return [{ name, value, variable }];
+    const { value: takes, isRepeatable } = OPTIONS[name] as OptionSpec;
+    // No pattern, path or URL that anybody has holds a line end; every other separator may be a part of one.
+    if (isRepeatable === true) return value.split('\n').flatMap((one) => (one === '' ? [] : [{ name, value: one, variable }]));
+    if (takes !== undefined) return [{ name, value, variable }];
     return isOn(variable, value, command) ? [{ name, value: undefined, variable }] : [];
   });
 }

@@ -198,6 +198,16 @@ test('settings that are set while an add goes on are kept, and so is what the ad
   program.succeeds('verify', '--read-data');
 });
 
+test('with --json a setting that is set or unset is told as it is now', { skip: sample() }, () => {
+  program.succeeds('add', 'm', '-q');
+  assert.deepEqual(settings('set', 'keep', 'last=3'), ['keep=last=3 home']);
+  assert.deepEqual(settings('set', 'keep', 'last=5', '--repository', 'm'), ['m keep=last=5 repository']);
+  assert.deepEqual(settings('unset', 'keep', '--repository', 'm'), ['m keep=last=3 home']);
+  assert.deepEqual(settings('keep', '--unset'), ['keep=all default']);
+  const [line = ''] = program.succeeds('version', '--json').lines;
+  assert.equal((JSON.parse(line) as { version: string }).version, program.succeeds('--version').lines[0]);
+});
+
 test('the environment says what the command line does not, before what home and repository ask for', { skip: sample() }, () => {
   const told = new Program({ SHARDCTL_HOME: program.home, SHARDCTL_REPLICATION: '2', SHARDCTL_QUIET: '1', SHARDCTL_GRACE: 'x' });
   try {

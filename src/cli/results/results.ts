@@ -44,6 +44,8 @@ export type Result =
   /** `newest` is a snapshot newer than the head, which the gate holds back; absent where there is none. */
   | { type: 'repository'; name: string; source: string; snapshots: number; head: SnapshotResult | null; newest?: SnapshotResult }
   | ({ type: 'snapshot'; repository: string } & SnapshotResult)
+  /** Of `version`. */
+  | { type: 'version'; version: string }
   /** One setting: of the home, or what a repository asks for. `value` is what the option of that name takes. */
   | { type: 'setting'; repository: string | null; key: string; value: string; from: 'default' | 'home' | 'repository' }
   | {

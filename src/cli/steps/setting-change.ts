@@ -10,6 +10,7 @@ import { repositoryNamed } from '../command-line/repositories-named.ts';
 import { homeValue, ownValue, type SettingName, withHomeValue, withOwnValue } from '../command-line/settings-table.ts';
 import { setHomeOpen } from '../session/privacy.ts';
 import { type Session, sharing, writing } from '../session/session.ts';
+import { homeSetting, ownSetting } from './settings-shown.ts';
 
 export interface Change {
   readonly key: SettingName;
@@ -43,6 +44,8 @@ async function setIn(context: Context, { config, index, peers }: Session, { key,
   if (key === 'shared') setHomeOpen(context, nextConfig.shared === true);
   if (nextOwn === undefined) saveConfig(home, nextConfig);
   else await index.saveRepository(nextOwn);
+  // Scripts are told what it is now, as `config get` tells it.
+  if (context.json) context.output.json(nextOwn === undefined ? homeSetting(nextConfig, key) : ownSetting(config, nextOwn, key));
   const texts = { from: shownValue(config, own, key), to: shownValue(nextConfig, nextOwn, key) };
   tell(context, { key, of: repository ?? 'the home', ...texts, before, now, peers });
   return EXIT.done;

@@ -36,12 +36,14 @@ export function keyOf({ args }: Context, name: string, repository: string | unde
   throw usage(`"${name}" is no setting of ${of}: there is ${names.join(', ')}`, args.command, nearest(name, names));
 }
 
-function homeSetting(config: Config, key: SettingName): Setting {
+/** A setting of the home, as it is shown. */
+export function homeSetting(config: Config, key: SettingName): Setting {
   const value = homeValue(config, key);
   return { type: 'setting', repository: null, key, value, from: value === homeValue(DEFAULT_CONFIG, key) ? 'default' : 'home' };
 }
 
-function ownSetting(config: Config, record: RepositoryRecord, key: SettingName): Setting {
+/** The same of a repository. */
+export function ownSetting(config: Config, record: RepositoryRecord, key: SettingName): Setting {
   const own = ownValue(record, key);
   return {
     ...homeSetting(config, key),
