@@ -21,7 +21,8 @@ import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { benchedLines } from '../results/benched.ts';
 import { answer } from '../results/results.ts';
-import { isIn, shown } from '../steps/our-places.ts';
+import { shown } from '../steps/our-places.ts';
+import { isIn } from '../steps/paths-in.ts';
 
 /** Of a mirror, and what it becomes: a store, and the tree that comes back from it. */
 const COPIES = 2;
