@@ -6,6 +6,7 @@ import { DAG_PB, type Metadata, RAW } from '../core/model.ts';
 import { encodeFileNode } from './file-node.ts';
 import { type DagNode, decodeNode, onlyLeafOf } from './node-reader.ts';
 import { oneLeafFile } from './one-leaf-file.ts';
+import { MOST_ONE_LEAF_FILE_BYTES, writeOneLeafFile } from './one-leaf-file-writer.ts';
 
 const SECONDS = 1_000_000_000n;
 const metadata: fc.Arbitrary<Metadata> = fc.record(
@@ -62,5 +63,17 @@ test('whatever the bytes, it reads them as decodeNode does, or leaves them to it
       assert.deepEqual(read, slow);
     }),
     { numRuns: 5000 },
+  );
+});
+
+test('the root of a file of one leaf is written in place as it is by itself', () => {
+  const whole = fc.record({ mode: fc.nat(0o177777), mtimeNs: fc.bigInt(-(2n ** 63n), 2n ** 63n) });
+  fc.assert(
+    fc.property(child, fc.nat(2 ** 50), whole, fc.boolean(), fc.nat(9), (child, dagSize, { mode, mtimeNs }, isV0, start) => {
+      const version = isV0 ? 0 : 1;
+      const out = Buffer.alloc(start + MOST_ONE_LEAF_FILE_BYTES);
+      const end = writeOneLeafFile(out, start, { ...child, dagSize }, mode, mtimeNs, version);
+      assert.deepEqual(out.subarray(start, end), encodeFileNode([{ ...child, dagSize }], { mode, mtimeNs }, version));
+    }),
   );
 });

@@ -5,9 +5,10 @@
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { errnoOf, reasonOf } from '../../core/errors.ts';
-import { type ByteString, type CidProfile, type Codec, DAG_PB, DIGEST_BYTES, type Metadata, RAW } from '../../core/model.ts';
+import { type ByteString, type CidProfile, type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
-import { encodeEmptyFile, encodeFileNode, encodeLeafFrame } from '../../dag/file-node.ts';
+import { encodeEmptyFile, encodeLeafFrame } from '../../dag/file-node.ts';
+import { MOST_ONE_LEAF_FILE_BYTES, writeOneLeafFile } from '../../dag/one-leaf-file-writer.ts';
 import { sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
 import type { Reach } from '../../source/reach.ts';
 import { entryStat } from '../../walk/entry-stat.ts';
@@ -43,6 +44,8 @@ export class FileImporter {
   readonly #slabs: readonly Buffer[];
   readonly #chunkSize: number;
   readonly #leafCodec: Codec;
+  /** Where the root of one file is made. */
+  readonly #root = Buffer.allocUnsafe(MOST_ONE_LEAF_FILE_BYTES);
 
   /** @param reach how the source is reached from this thread */
   constructor({ profile, metadata, ignoreInode, slabs }: Omit<WorkerSetup, 'source'>, reach: Reach) {
@@ -91,8 +94,7 @@ export class FileImporter {
     try {
       let got = 0;
       const leaf = this.#writeLeaf(slab, at, size, (from, bytes) => {
-        // Asks for one byte more than stat says: either the file ends there, or it is longer than that.
-        got = readFully(fd, slab, from, bytes + 1, 0);
+        got = readExpected(fd, slab, from, bytes);
         return Math.min(got, bytes);
       });
       this.#assertUnchanged(fd, task.expected, index);
@@ -131,8 +133,11 @@ export class FileImporter {
   /** Metadata stand in a node of their own above the leaf, so that a `touch` costs this node and no data. */
   #addRootNode(slab: Buffer, leaf: Written, task: FilesTask, index: number): Written {
     const mtimeNs = task.exactMtimes.get(index) ?? (task.expected.mtimes[index] as bigint);
-    const meta: Metadata = { mode: task.modes[index] as number, mtimeNs };
-    const block = leaf.fileBytes === 0 ? encodeEmptyFile(meta) : encodeFileNode([leaf], meta, this.#profile.cidVersion);
+    const mode = task.modes[index] as number;
+    const block =
+      leaf.fileBytes === 0
+        ? encodeEmptyFile({ mode, mtimeNs })
+        : this.#root.subarray(0, writeOneLeafFile(this.#root, 0, leaf, mode, mtimeNs, this.#profile.cidVersion));
     const digest = sha256(block);
     const blockAt = writeSectionHeader(slab, leaf.end, RAW, digest, 0, block.length);
     block.copy(slab, blockAt);
@@ -184,6 +189,19 @@ export class FileImporter {
       BigInt.asIntN(64, stat.ctimeNs) === expected.ctimes[index];
     if (!same) throw new Changed('it changed while it was read');
   }
+}
+
+/** A file system that invents lengths, and gives fewer bytes than it could, does both by whole pages. */
+const PAGE_BYTES = 4096;
+
+/**
+ * Reads a file of `expected` bytes from its beginning, and the byte behind them if there is one. Where a read ends at the length that stat
+ * says, the file ends there: to ask once more took 6 % of the time in the kernel of an add of 40,000 small files.
+ */
+function readExpected(fd: number, into: Buffer, at: number, expected: number): number {
+  const got = readSync(fd, into, at, expected + 1, 0);
+  if (got === 0 || (got === expected && expected % PAGE_BYTES !== 0)) return got;
+  return got + readFully(fd, into, at + got, expected + 1 - got, got);
 }
 
 /** Reads up to `bytes` from `position`; fewer only at the end of the file. */
