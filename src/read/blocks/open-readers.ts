@@ -6,6 +6,7 @@ import { type Peer, type ShardReader, troubleOf } from '../../peer/peer.ts';
 const MOST_OPEN = 8;
 
 interface OpenShard {
+  readonly peer: string;
   readonly reader: Promise<ShardReader>;
   /** Reads in progress: a reader in use is not closed. */
   users: number;
@@ -36,7 +37,7 @@ export class OpenReaders {
   async use<T>(peer: string, cid: string, work: (reader: ShardReader) => Promise<T>): Promise<T> {
     const key = keyOf(peer, cid);
     // `#openOn` deletes the shard from the map when it fails, so it must not start before the shard was put there.
-    const shard = this.#open.get(key) ?? { reader: Promise.resolve().then(() => this.#openOn(key, peer, cid)), users: 0 };
+    const shard = this.#open.get(key) ?? { peer, reader: Promise.resolve().then(() => this.#openOn(key, peer, cid)), users: 0 };
     // Moves the shard to the end of the map: the most recently used one comes last.
     this.#open.delete(key);
     this.#open.set(key, shard);
@@ -56,6 +57,13 @@ export class OpenReaders {
     if (shard === undefined || shard.users > 0) return;
     this.#open.delete(key);
     await closeReader(shard);
+  }
+
+  /** Closes all shards of these peers that nobody reads. */
+  async leaveUnused(isMeant: (peer: string) => boolean): Promise<void> {
+    const unused = [...this.#open].filter(([, { peer, users }]) => users === 0 && isMeant(peer));
+    for (const [key] of unused) this.#open.delete(key);
+    for (const [, shard] of unused) await closeReader(shard);
   }
 
   async close(): Promise<void> {

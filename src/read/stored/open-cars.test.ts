@@ -95,6 +95,25 @@ test('a file that nobody has used for a minute is closed: if it was removed, its
   cars.close();
 });
 
+test('a file that was removed is closed when that is asked for, unless somebody holds it', async () => {
+  const removed = [0, 1].map((at) => makeShard(dir, makeBlocks(2, 100, SHARDS + 1 + at)));
+  shards.push(...removed);
+  const cars = new OpenCars(new OffsetsCache(undefined, Date.now));
+  const [kept, gone, held] = await Promise.all([shardAt(0), ...removed].map(({ cid }) => cars.open(cid, peerWith())));
+  assert.ok(kept && gone && held);
+  held.hold();
+  for (const { cid } of removed) rmSync(join(dir, `${cid}.car`));
+  cars.leaveRemoved();
+  await setImmediate();
+  assert.throws(() => fstatSync(gone.fd), { code: 'EBADF' });
+  for (const car of [kept, held]) assert.equal(cars.get(car.cid), car);
+  held.release();
+  cars.leaveRemoved();
+  assert.equal(cars.get(held.cid), undefined);
+  cars.close();
+  await setImmediate();
+});
+
 test('a file that somebody holds is not closed while nobody else uses it: a client may take longer than a minute', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const cars = new OpenCars(new OffsetsCache(undefined, Date.now));

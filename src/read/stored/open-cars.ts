@@ -1,7 +1,7 @@
 /**
  * The CARs on this machine that are open, each with the offsets of its blocks. They take at most 512 descriptors, two for a shard of more
- * than 4,000 blocks. Those that nobody has used for a minute are closed: a CAR that was removed takes its space on the disk as long as it
- * is open. Holds 16 bytes a block of smaller shards, and of larger ones 5 bytes for each 255 blocks (16 bytes a block where no file of
+ * than 4,000 blocks. Those that nobody has used for a minute are closed, and those that were removed when it is said to (`leaveRemoved`):
+ * a CAR that was removed takes its space on the disk as long as it is open. Holds 16 bytes a block of smaller shards, and of larger ones 5 bytes for each 255 blocks (16 bytes a block where no file of
  * offsets can be written); in all 32 MiB and one shard more.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -79,6 +79,11 @@ export class OpenCars {
     this.#heldBytes -= car.heldBytes;
     this.#descriptors -= car.descriptors;
     if (this.#leaving.push(car) === 1) setImmediate(() => this.#closeLeft());
+  }
+
+  /** Closes those whose files have been removed, unless somebody reads them: as long as they are open, their space is not free. */
+  leaveRemoved(): void {
+    for (const car of [...this.#cars.values()]) if (!car.isHeld && fstatSync(car.fd).nlink === 0) this.leave(car);
   }
 
   #closeLeft(): void {

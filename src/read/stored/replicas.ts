@@ -155,6 +155,12 @@ export class Replicas {
     throw failure ?? new ShardctlError('TOO_FEW_PEERS', `no peer that is set up holds shard ${place.cid}`);
   }
 
+  /** Closes files on this machine that were removed and that nobody reads: their space is free only then. */
+  async leaveRemoved(): Promise<void> {
+    this.cars.leaveRemoved();
+    await this.#readers.leaveUnused((name) => this.options.peers.get(name)?.kind === 'local');
+  }
+
   async close(): Promise<void> {
     this.cars.close();
     await this.#readers.close();

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { parseCid } from '../../dag/cid.ts';
 import { homePaths } from '../../home/home.ts';
 import { Index } from '../../index/index.ts';
+import { LocalPeer } from '../../peer/local/local.ts';
+import { TEST_OWNER } from '../../testing/owner.ts';
 import { Program } from '../../testing/program.ts';
 import { writeTree } from '../../testing/tree.ts';
 import { ServedHome, type ServedHomeOptions } from './served-home.ts';
@@ -60,6 +64,40 @@ test('many who want the home opened again share one opening', async () => {
   const before = opened;
   await Promise.all(Array.from({ length: 100 }, () => mirror.renew(false)));
   assert.equal(opened, before + 1);
+});
+
+/** Files of peers that this process has open and that are no more. */
+function removedButOpen(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return path.startsWith(paths.peers) && path.endsWith(' (deleted)') ? [path] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test('the space of shards that a run has removed is free when the home is opened again', {
+  skip: process.platform !== 'linux',
+  timeout: 60_000,
+}, async ({ mock }) => {
+  // Files that nobody has used for a minute are closed, too.
+  mock.timers.enable({ apis: ['setInterval'] });
+  const path = join(program.home, 'peers/local');
+  const peers = new Map([['local', new LocalPeer({ owner: TEST_OWNER, name: 'local', path, layout: 'car' })]]);
+  const served = await ServedHome.open({ ...options, openPeers: async () => ({ peers, close: async () => {} }) });
+  const view = served.acquire();
+  await view.blocks.read(parseCid(view.repositories.get('mirror')?.head.tree ?? '').digest);
+  served.release(view);
+  writeFileSync(`${source}/file`, Buffer.alloc(50_000, 'x'));
+  program.succeeds('update', 'mirror', '-q');
+  program.succeeds('forget', 'mirror', '--keep-last', '1', '-q');
+  program.succeeds('prune', '--max-unused', '0', '-q');
+  assert.notDeepEqual(removedButOpen(), []);
+  await served.renew(false);
+  while (removedButOpen().length > 0) await turn();
+  await served.close();
 });
 
 test('a home that cannot be opened is tried again by one timer, however many have asked', async ({ mock }) => {

@@ -217,6 +217,8 @@ class HomeView implements MirrorView {
   async close(): Promise<void> {
     await this.blocks.close();
     await this.index.close();
+    // A run that has removed shards has changed the home last of all.
+    await this.#peers.replicas.leaveRemoved();
     this.#peers.users--;
     await this.#peers.closeUnused();
   }
