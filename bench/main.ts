@@ -1,9 +1,10 @@
 /** `npm run bench -- add|update|memory|peers|slow|get|blocks|serve|crowd|fetch`: measures shardctl against the tools of today. bench/README.md tells how to read it. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machineOf } from '../src/measure/machine.ts';
+import { type AnyReport, pageOf } from '../src/measure/page/page.ts';
 import type { Run } from '../src/measure/report.ts';
 import { present, type Tool } from '../src/measure/tools.ts';
 import { runBlocks } from './blocks.ts';
@@ -75,10 +76,21 @@ const BENCHES: Readonly<Record<string, Bench>> = {
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--rounds N] [--corpora a,b] [--tools a,b] [--dest DIR] [--work DIR] [--scale X] [--delay MS]
        npm run bench -- gate [--rounds N] [--packages N] [--dest DIR]
        npm run bench -- told [--rounds N] [--corpora a,b] [--dest DIR] [--work DIR] [--scale X]
+       npm run bench -- page RESULT.json PAGE.html
        npm run bench -- blocks [--count N] [--dest DIR]
        npm run bench -- serve [--rounds N] [--seconds N] [--workers N,M] [--tools a,b] [--phases a,b] [--dest DIR] [--work DIR] [--scale X]
        npm run bench -- crowd [--rounds N] [--readers N] [--seconds N] [--mib N] [--ways path,ipfs] [--tools a,b] [--dest DIR]
        npm run bench -- fetch [--rounds N] [--corpora a,b] [--tools "a;b"] [--phases first,update] [--distances MS,MS] [--limit SECONDS] [--dest DIR] [--work DIR] [--scale X]`;
+
+/** What a saved result looks like. */
+function writePage([from, to]: readonly string[]): number {
+  if (from === undefined || to === undefined) {
+    console.error(USAGE);
+    return 2;
+  }
+  writeFileSync(to, pageOf(JSON.parse(readFileSync(from, 'utf8')) as AnyReport));
+  return 0;
+}
 
 /** @returns the exit code */
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -89,6 +101,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   if (name === 'crowd') return await runCrowd(rest, log, signal);
   if (name === 'fetch') return await runFetch(rest, log, signal);
   if (name === 'told') return await runTold(rest, log, signal);
+  if (name === 'page') return writePage(rest);
   if (name === 'gate') return await runGate(rest, log, signal);
   const bench = BENCHES[name ?? ''];
   if (name === undefined || bench === undefined) {

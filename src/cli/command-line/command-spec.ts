@@ -32,7 +32,7 @@ export const COMMON: readonly OptionName[] = [
 ];
 
 /** Options of files that a run writes besides what it is for, and appends to or replaces without a question. */
-export const WRITTEN_FILES = ['log-file', 'metrics-file', 'access-log'] as const satisfies readonly OptionName[];
+export const WRITTEN_FILES = ['log-file', 'metrics-file', 'access-log', 'html'] as const satisfies readonly OptionName[];
 
 /** Accepted by every command that a timer may run. */
 export const PROBLEM: readonly OptionName[] = ['on-problem', 'hook-timeout'];

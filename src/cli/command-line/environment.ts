@@ -60,6 +60,7 @@ export const WITHOUT_VARIABLE: readonly { readonly why: string; readonly options
       'dest',
       'rounds',
       'tools',
+      'html',
     ],
   },
   { why: 'some commands have no dry run, and would do their work', options: ['dry-run'] },

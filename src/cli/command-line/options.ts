@@ -147,6 +147,7 @@ export const OPTIONS = {
   dest: { value: 'DIR', help: "where stores are made, and removed again: twice the mirror's bytes [the system's temporary directory]" },
   rounds: { value: 'N', help: 'turns of each program [3]' },
   tools: { value: 'LIST', help: 'what to compare with, of rsync, restic and ipfs; or none [all that are installed]' },
+  html: { value: 'FILE', help: 'also write the figures as a page that can be looked at' },
 
   // config
   repository: { value: 'NAME', help: 'what this repository asks for itself, rather than what the home decides' },

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -65,7 +66,9 @@ function benched(...options: string[]): { readonly result: Benched; readonly war
 
 test('the mirror is only read; an update of nothing stores nothing, and reads none of it', { skip }, () => {
   const before = listing(mirror);
-  const { runs } = benched('--tools', 'none').result;
+  const page = program.path('page.html');
+  const { runs } = benched('--tools', 'none', '--html', page).result;
+  assert.match(readFileSync(page, 'utf8'), /^<!DOCTYPE html>.*<svg.*nothing changed/s);
   assert.deepEqual(listing(mirror), before);
   assert.deepEqual(
     runs.map(({ tool, phase, newBlocks }) => [tool, phase, newBlocks !== undefined && newBlocks > 0]),
@@ -116,6 +119,7 @@ test('whoever stops it finds nothing of it afterwards', { skip: skip || onlyInAl
 
 test('what has no room, or would write into the mirror, is refused before anything is made', { skip }, () => {
   program.fails(2, /--dest \S+ is in the mirror/, 'bench', mirror, '--dest', join(mirror, 'pool'));
+  program.fails(2, /--html \S+ is in the mirror/, 'bench', mirror, '--dest', dest, '--html', join(mirror, 'page.html'));
   program.fails(2, /--rounds "0" is not a number/, 'bench', mirror, '--rounds', '0');
   program.fails(2, /--tools "tar" is none of/, 'bench', mirror, '--tools', 'rsync,tar');
   const huge = program.path('huge');

@@ -1,5 +1,5 @@
 /** `shardctl bench DIR`: what shardctl and the tools of today take for this mirror. Nothing is written to DIR, to the user's home or to peers. */
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import process from 'node:process';
@@ -21,6 +21,7 @@ import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
 import { benchedLines } from '../results/benched.ts';
 import { answer } from '../results/results.ts';
+import { asUser } from '../session/privacy.ts';
 import { shown } from '../steps/our-places.ts';
 import { isIn } from '../steps/paths-in.ts';
 
@@ -69,8 +70,20 @@ export async function run(context: Context): Promise<number> {
   } finally {
     rmSync(dest, { recursive: true, force: true });
   }
+  const page = args.text('html');
+  if (page !== undefined) await writePage(context, absolute(page), report);
   answer(context, [{ type: 'benched', ...report }], () => benchedLines(report, output.columns));
   return EXIT.done;
+}
+
+/** The pictures need a library that no other command loads. */
+async function writePage(context: Context, path: string, report: Report): Promise<void> {
+  const { pageOf } = await import('../../measure/page/page.ts');
+  try {
+    asUser(context, () => writeFileSync(path, pageOf(report)));
+  } catch (error) {
+    throw ioError(error, 'writing the page', path);
+  }
 }
 
 function roundsOf(args: Args): number {
@@ -92,8 +105,14 @@ function toolsOf(args: Args, [ours, ...others]: readonly Tool[]): readonly strin
 function placeOf({ args, absolute }: Context, source: string): string {
   const dest = absolute(args.text('dest') ?? tmpdir());
   statSource(toBytes(dest));
-  if (!isIn(source, dest)) return dest;
-  throw new ShardctlError('USAGE', `--dest ${shown(dest)} is in the mirror, which is only read`, { hint: 'name a place elsewhere' });
+  for (const [name, path] of [
+    ['dest', dest],
+    ['html', args.text('html') === undefined ? undefined : absolute(args.text('html') as string)],
+  ] as const) {
+    if (path === undefined || !isIn(source, path)) continue;
+    throw new ShardctlError('USAGE', `--${name} ${shown(path)} is in the mirror, which is only read`, { hint: 'name a place elsewhere' });
+  }
+  return dest;
 }
 
 function checkRoom(dest: string, { roomBytes }: Survey): void {
