@@ -9,6 +9,7 @@ import { DigestMap } from '../core/digest-map.ts';
 import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../core/model.ts';
 import { INDEX_FORMAT } from './format.ts';
 import { Index } from './index.ts';
+import { MOST_CACHED_SHARDS, readHeadCache } from './tables/head-cache.ts';
 
 let dir: string;
 let index: Index;
@@ -91,6 +92,22 @@ test('a commit changes head, snapshot and shard states together', async () => {
   assert.equal(index.repository('r')?.head, 1);
   assert.deepEqual(index.snapshots('r'), [snapshot(1, [0])]);
   assert.equal(index.snapshot('r', 2), undefined);
+});
+
+test('a snapshot that needs more shards than a head cache may have is read from the tables, and no head cache is left', async () => {
+  const shards = Array.from({ length: MOST_CACHED_SHARDS + 1 }, (_, number) => number);
+  await index.updateShards(shards.slice(1).map(shard));
+  await index.commit(repository(1), snapshot(1, shards.slice(1)));
+  await index.close();
+  assert.notEqual(readHeadCache(dir, INDEX_FORMAT), undefined);
+  index = await Index.open(dir);
+  await index.updateShards([shard(0)]);
+  await index.commit(repository(2), snapshot(2, shards));
+  await index.close();
+  assert.equal(readHeadCache(dir, INDEX_FORMAT), undefined);
+  index = await Index.open(dir, { readOnly: true });
+  assert.equal(index.snapshot('r', 2)?.shards.length, shards.length);
+  assert.equal(index.shard(MOST_CACHED_SHARDS)?.state, 'committed');
 });
 
 test('a snapshot that is forgotten takes its tags along', async () => {

@@ -264,9 +264,9 @@ export class Index {
   }
 
   /** As they are now: another run may have listed the blocks of a shard a moment ago, and its record was there before. */
-  readonly #numbers = (): ReadonlySet<number> => {
+  readonly #numbers = () => {
     this.#tables.root.resetReadTxn();
-    return new Set(this.#tables.shards.getKeys());
+    return { has: (number: number) => this.#tables.shards.doesExist(number) };
   };
 
   get #tables(): Tables {

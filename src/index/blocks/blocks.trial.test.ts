@@ -114,6 +114,18 @@ test('a table whose blocks were all dropped in a merge has none, and takes new o
   table.close();
 });
 
+test('a merge looks for the records of the shards in it, each once, however many shards there are', () => {
+  const table = new BlockTable(dir);
+  const asked: number[] = [];
+  const has = (shard: number) => asked.push(shard) > 0;
+  for (let shard = 0; shard < 8; shard++) table.add(shard * 1000, digests(shard * 10, shard * 10 + 10), () => ({ has }));
+  assert.deepEqual(
+    asked.toSorted((a, b) => a - b),
+    [0, 1000, 2000, 3000, 4000, 5000, 6000, 7000],
+  );
+  table.close();
+});
+
 test('damaged segments are refused or set aside; mended, they have all but the bad pages, which can be listed again', () => {
   const table = new BlockTable(dir);
   for (let shard = 0; shard < 3; shard++) table.add(shard, digests(shard * 1000, (shard + 1) * 1000), all);

@@ -12,7 +12,7 @@ import { dirname } from 'node:path';
 import { makeDirectories, removeUnlessBusy, syncDirectory } from '../../core/durable-files.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { BITS_PER_BLOCK } from './filter.ts';
-import { fullTier, mergeInto } from './merge.ts';
+import { fullTier, mergeInto, type ShardNumbers } from './merge.ts';
 import { RECORD_BYTES, shardAt, sortedRecords } from './records.ts';
 import { Segment, type SegmentWriter, soundPages } from './segment.ts';
 import { beginSegment, type DamagedSegment, nextNumber, openSegments, segmentPaths } from './segment-files.ts';
@@ -61,9 +61,9 @@ export class BlockTable {
   /**
    * Replaces each damaged segment by one with the records of its sound pages. The blocks of the other pages are in no segment until the
    * caller lists them again.
-   * @param shards the shards that have records
+   * @param shards gives the numbers of the shards that have records
    */
-  mend(shards: () => ReadonlySet<number>): void {
+  mend(shards: () => ShardNumbers): void {
     const there = shards();
     for (const { path: damaged } of this.#damaged.splice(0)) {
       this.#write((writer) => {
@@ -94,16 +94,16 @@ export class BlockTable {
   /**
    * Adds the blocks of a shard, durably.
    * @param digests 32 bytes each, in any order
-   * @param shards gives the shards that have records; called when segments are merged, which drops the blocks of all others
+   * @param shards gives the numbers of the shards that have records; called when segments are merged, which drops the blocks of all others
    */
-  add(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): void {
+  add(shard: number, digests: Buffer, shards: () => ShardNumbers): void {
     this.#list(shard, digests);
     // A merge that is under way in turns looks for full tiers again before it ends.
     if (this.#merged === undefined) for (const _ of this.#mergeTiers(shards));
   }
 
   /** As `add`, and gives other tasks their turn meanwhile, because merging four million blocks takes seconds. Several calls may be under way. */
-  async addInTurns(shard: number, digests: Buffer, shards: () => ReadonlySet<number>): Promise<void> {
+  async addInTurns(shard: number, digests: Buffer, shards: () => ShardNumbers): Promise<void> {
     this.#list(shard, digests);
     this.#merged ??= this.#mergeInTurns(shards).finally(() => {
       this.#merged = undefined;
@@ -112,7 +112,7 @@ export class BlockTable {
   }
 
   /** Of runs that add at the same time, one merges: what two made of the same segments would be there twice. */
-  async #mergeInTurns(shards: () => ReadonlySet<number>): Promise<void> {
+  async #mergeInTurns(shards: () => ShardNumbers): Promise<void> {
     if (fullTier(this.#segments) === undefined) return;
     const task = this.#sharing?.tryTask('merge');
     if (this.#sharing !== undefined && task === undefined) return;
@@ -165,7 +165,7 @@ export class BlockTable {
   }
 
   /** Merges as long as a tier is full. Yields every few milliseconds. */
-  *#mergeTiers(shards: () => ReadonlySet<number>): Generator<void, void, void> {
+  *#mergeTiers(shards: () => ShardNumbers): Generator<void, void, void> {
     for (;;) {
       const full = fullTier(this.#segments);
       if (full === undefined) return;
@@ -173,7 +173,7 @@ export class BlockTable {
     }
   }
 
-  *#merge(segments: readonly Segment[], shards: ReadonlySet<number>): Generator<void, void, void> {
+  *#merge(segments: readonly Segment[], shards: ShardNumbers): Generator<void, void, void> {
     const writer = this.#newSegment();
     yield* mergeInto(segments, writer, shards);
     this.#take(writer);

@@ -2,6 +2,9 @@
 import { comparePrefixes, RECORD_BYTES, shardAt } from './records.ts';
 import type { Segment, SegmentWriter } from './segment.ts';
 
+/** Of the shards that have records. Those that are asked for are looked up: to read all of them for each merge of a few takes the longer, the more there are. */
+export type ShardNumbers = Pick<ReadonlySet<number>, 'has'>;
+
 /** So many segments of one tier are merged into one. */
 const FAN_IN = 8;
 /** Records of one step of a merge: a few milliseconds. */
@@ -26,14 +29,22 @@ function groupByTier(segments: readonly Segment[]): Map<number, Segment[]> {
 }
 
 /** Merges segments, record by record, in steps. Of a block in several shards all records are kept; records of shards that are dropped are left out. */
-export function* mergeInto(segments: readonly Segment[], writer: SegmentWriter, shards: ReadonlySet<number>): Generator<void, void, void> {
+export function* mergeInto(segments: readonly Segment[], writer: SegmentWriter, shards: ShardNumbers): Generator<void, void, void> {
+  const known = new Map<number, boolean>();
+  const isThere = (number: number) => {
+    const before = known.get(number);
+    if (before !== undefined) return before;
+    const is = shards.has(number);
+    known.set(number, is);
+    return is;
+  };
   const heads = segments.map((segment) => new Head(segment)).filter((head) => head.advance());
   for (let records = 1; heads.length > 0; records++) {
     if (records % STEP_RECORDS === 0) yield;
     let [head] = heads;
     if (head === undefined) return;
     for (const other of heads) if (other.compare(head) < 0) head = other;
-    if (shards.has(shardAt(head.bytes, head.at))) writer.add(head.bytes, head.at);
+    if (isThere(shardAt(head.bytes, head.at))) writer.add(head.bytes, head.at);
     if (!head.advance()) heads.splice(heads.indexOf(head), 1);
   }
 }

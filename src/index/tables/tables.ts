@@ -10,7 +10,7 @@ import { tagsWithout } from '../../snapshot/tag.ts';
 import { assertMappable } from '../files/mapping.ts';
 import { assertSound, damagedTables, notMade } from './check.ts';
 import { checkedJson } from './checked-json.ts';
-import type { HeadCache } from './head-cache.ts';
+import { type HeadCache, MOST_CACHED_SHARDS } from './head-cache.ts';
 import { Strays } from './strays.ts';
 
 /** npm leaves a binary that it cannot fetch out of what it installs, without a word. */
@@ -107,13 +107,17 @@ export class Tables {
     }
   }
 
-  /** The records of all repositories, of their heads and of newer snapshots that the gate holds back, and of the shards that these need. */
-  headCache(format: number): HeadCache {
+  /**
+   * The records of all repositories, of their heads and of newer snapshots that the gate holds back, and of the shards that these need.
+   * @returns undefined where these are too many for a file that is read as a whole
+   */
+  headCache(format: number): HeadCache | undefined {
     const repositories = [...this.repositories.getRange()].map(({ value }) => value);
     const snapshots = repositories.flatMap(({ name, head, held }) =>
       (held === undefined ? [head] : [head, held]).flatMap((number) => this.snapshots.get([name, number]) ?? []),
     );
     const numbers = new Set(snapshots.flatMap(({ shards }) => shards));
+    if (numbers.size > MOST_CACHED_SHARDS) return undefined;
     const shards = [...numbers].flatMap((number) => this.shards.get(number) ?? []);
     return { format, repositories, snapshots, shards: new Map(shards.map((shard) => [shard.number, shard])) };
   }
