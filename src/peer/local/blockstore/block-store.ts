@@ -36,7 +36,7 @@ export class BlockStore implements ShardStore {
   readonly #pins: string;
   readonly #files: BlockFiles;
   readonly #marks: MarkFiles;
-  readonly #used = new UsedBytes(() => this.#sizes());
+  readonly #used = new UsedBytes(this);
   /** Ends when the last change of this process ends: they are made one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -215,12 +215,6 @@ export class BlockStore implements ShardStore {
 
   #pinOf(cid: string): string {
     return join(this.#pins, shardName(cid));
-  }
-
-  async #sizes(): Promise<Map<string, number>> {
-    const sizes = new Map<string, number>();
-    for await (const cid of this.list()) sizes.set(cid, (await this.#pinned(cid)) ?? 0);
-    return sizes;
   }
 
   #alone<T>(change: () => Promise<T>): Promise<T> {

@@ -26,7 +26,7 @@ const LEAVING = 'leaving.';
 export class CarStore implements ShardStore {
   readonly #path: string;
   readonly #marks: MarkFiles;
-  readonly #used = new UsedBytes(() => this.#sizes());
+  readonly #used = new UsedBytes(this);
   #swept: Promise<void> | undefined;
   #glances: Glances | undefined;
 
@@ -161,12 +161,6 @@ export class CarStore implements ShardStore {
   /** Fan-out as in flatfs: the last character of a CID has only eight values, and the two before it are spread evenly. */
   #pathOf(cid: string): string {
     return join(this.#path, 'shards', shardName(cid).slice(-3, -1), `${cid}${EXTENSION}`);
-  }
-
-  async #sizes(): Promise<Map<string, number>> {
-    const sizes = new Map<string, number>();
-    for await (const cid of this.list()) sizes.set(cid, (await this.sizeOf(cid)) ?? 0);
-    return sizes;
   }
 }
 
