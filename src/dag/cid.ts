@@ -31,6 +31,15 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return hash('sha256', bytes, 'buffer');
 }
 
+export function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+/** Whether these bytes are the block of that digest. */
+export function hashesTo(bytes: Uint8Array, digest: Uint8Array): boolean {
+  return sameDigest(sha256(bytes), digest);
+}
+
 /** Whether the block has the digest that stands at `at`. Compares strings, because to make a Buffer takes three times as long: 0.8 for 0.3 µs. */
 export function hasDigest(block: Uint8Array, digests: Buffer, at: number): boolean {
   return hash('sha256', block, 'latin1') === digests.toString('latin1', at, at + DIGEST_BYTES);

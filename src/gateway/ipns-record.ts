@@ -4,7 +4,7 @@
  */
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
 import { ShardctlError } from '../core/errors.ts';
-import { SHA2_256, sha256 } from '../dag/cid.ts';
+import { hashesTo, SHA2_256 } from '../dag/cid.ts';
 import { keyCidIn } from '../dag/cid-text.ts';
 import type { AnyCid } from '../dag/foreign-cid.ts';
 import { PbReader } from '../dag/protobuf-reader.ts';
@@ -53,7 +53,7 @@ function bad(name: string, why: string): ShardctlError {
 function publicKeyOf({ hash, digest }: AnyCid, inRecord: Buffer | undefined): KeyObject | undefined {
   const message = hash === IDENTITY ? Buffer.from(digest) : inRecord;
   if (message === undefined) return undefined;
-  if (hash !== IDENTITY && (hash !== SHA2_256 || Buffer.compare(sha256(message), digest) !== 0)) return undefined;
+  if (hash !== IDENTITY && (hash !== SHA2_256 || !hashesTo(message, digest))) return undefined;
   const data = bytesIn(message, [2]).get(2);
   const kind = kindOfKey(message);
   if (data === undefined) return undefined;

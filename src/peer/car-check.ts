@@ -1,7 +1,7 @@
 /** The last check of a CAR before it goes to a peer. */
 import { open } from 'node:fs/promises';
 import { ShardctlError } from '../core/errors.ts';
-import { parseCid } from '../dag/cid.ts';
+import { parseCid, sameDigest } from '../dag/cid.ts';
 import { CAR_HEADER_BYTES, readCarHeader } from '../shard/car.ts';
 import type { SealedShard } from './peer.ts';
 
@@ -12,7 +12,7 @@ export async function checkCar(path: string, shard: SealedShard): Promise<void> 
     const { size } = await handle.stat();
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(CAR_HEADER_BYTES), 0, CAR_HEADER_BYTES, 0);
     const { digest } = readCarHeader(buffer.subarray(0, bytesRead));
-    if (size === shard.carBytes && Buffer.compare(digest, parseCid(shard.cid).digest) === 0) return;
+    if (size === shard.carBytes && sameDigest(digest, parseCid(shard.cid).digest)) return;
   } finally {
     await handle.close();
   }

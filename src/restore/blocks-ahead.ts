@@ -2,6 +2,8 @@
  * Reads blocks that a walk will need soon, several at once: a daemon or a gateway is far away, and a tree has a thousand directories. Each is
  * asked for by itself, because the blocks beside it will come with the stream of its shard.
  */
+
+import { sameDigest } from '../dag/cid.ts';
 import type { Blocks } from '../read/blocks/block-source.ts';
 
 /** Requests under way at once. */
@@ -31,7 +33,7 @@ export class BlocksAhead implements Blocks {
     const held = this.#held.get(key);
     this.#held.delete(key);
     const next = this.#queue.at(-1);
-    if (held === undefined && next !== undefined && Buffer.compare(next, digest) === 0) this.#queue.pop();
+    if (held === undefined && next !== undefined && sameDigest(next, digest)) this.#queue.pop();
     try {
       return await (held ?? this.#readAlone(digest));
     } finally {

@@ -8,7 +8,7 @@
 import { displayPath } from '../core/display.ts';
 import type { Change, Emit } from '../core/events.ts';
 import { type ByteString, DIRECTORY, type EntryKind, FILE, type Metadata } from '../core/model.ts';
-import { sha256 } from '../dag/cid.ts';
+import { hashesTo } from '../dag/cid.ts';
 import {
   CHANGED,
   type Directory,
@@ -118,7 +118,7 @@ async function contentsOf(directory: Directory, parent: ParentNodes): Promise<Ma
     const asks = directory.states[i] === CHANGED && directory.kinds[i] === FILE && (bits & (KIND_DIFFERS | SIZE_DIFFERS)) === 0;
     if (!asks || bits === 0) continue;
     const root = await reRoot(parent, directory, i, { mode: directory.modeOf(i), mtimeNs: directory.mtimeNs(i) });
-    if (root !== undefined) contents.set(i, Buffer.compare(sha256(root.block), directory.rootOf(i).digest) !== 0);
+    if (root !== undefined) contents.set(i, !hashesTo(root.block, directory.rootOf(i).digest));
   }
   return contents;
 }

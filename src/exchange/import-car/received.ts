@@ -3,7 +3,7 @@
 import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES } from '../../core/model.ts';
-import { cidText } from '../../dag/cid.ts';
+import { cidText, sameDigest } from '../../dag/cid.ts';
 import { BatchBuilder } from '../../shard/batch.ts';
 import type { CarBlock, TreeCar } from '../tree-car/tree-car.ts';
 import { inlineIn } from './inline.ts';
@@ -59,7 +59,7 @@ export class Received {
   }
 
   #take({ bytes, ...id }: CarBlock): void {
-    if (Buffer.compare(this.#add(bytes), id.digest) !== 0)
+    if (!sameDigest(this.#add(bytes), id.digest))
       throw new ShardctlError('DAMAGE', `${this.#name} holds bytes that are not those of ${cidText(id, 1)}`);
     if (id.codec === DAG_PB) for (const inline of inlineIn(bytes)) this.#add(Buffer.from(inline));
   }

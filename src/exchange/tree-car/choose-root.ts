@@ -1,7 +1,7 @@
 /** Which of a CAR's roots is the tree that is taken: the only one, or the one that the user named. */
 import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB } from '../../core/model.ts';
-import { type CidVersion, parseCid, textOfCid } from '../../dag/cid.ts';
+import { type CidVersion, parseCid, sameDigest, textOfCid } from '../../dag/cid.ts';
 import { type AnyCid, blockOf, type FoundBlock, kindOf } from '../../dag/foreign-cid.ts';
 
 /** Roots that a message names. */
@@ -41,7 +41,7 @@ function wantedRoot(roots: readonly AnyCid[], name: string, wanted: string): Tre
   const { codec, digest, version } = parseCid(wanted);
   const isWanted = (other: AnyCid) => {
     const block = blockOf(other);
-    return block !== undefined && block.codec === codec && Buffer.compare(block.digest, digest) === 0;
+    return block !== undefined && block.codec === codec && sameDigest(block.digest, digest);
   };
   if (roots.length === 0 || roots.some(isWanted)) return copyOf({ codec, digest }, version);
   throw new ShardctlError('USAGE', `${wanted} is not a root of ${name}`, { hint: `it has ${named(roots)}` });

@@ -21,7 +21,7 @@ import { isNoSpace } from '../../core/errno.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
 import { fsPath } from '../../core/path-bytes.ts';
-import { sha256 } from '../../dag/cid.ts';
+import { hashesTo } from '../../dag/cid.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
 import { leavesOf } from '../../read/files/file-leaves.ts';
 import type { TreeEntry } from '../../read/tree/tree.ts';
@@ -179,7 +179,7 @@ async function lackingOf(fd: number, leaves: readonly Leaf[]): Promise<readonly 
 async function isThere(fd: number, { at, length, digest }: Leaf): Promise<boolean> {
   if (digest === undefined) return false;
   const bytes = await bytesAt(fd, at, length);
-  return bytes !== undefined && Buffer.compare(sha256(bytes), digest) === 0;
+  return bytes !== undefined && hashesTo(bytes, digest);
 }
 
 /** Nobody here knows where blocks lie. */

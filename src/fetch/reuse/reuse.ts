@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
 import { type BlockId, type ByteString, DAG_PB, DIRECTORY, FILE } from '../../core/model.ts';
 import { fsPath } from '../../core/path-bytes.ts';
-import { sha256 } from '../../dag/cid.ts';
+import { hashesTo, sameDigest } from '../../dag/cid.ts';
 import { PERMISSION_BITS } from '../../dag/unixfs-writer.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
 import { readEntry, type TreeLink } from '../../read/tree/tree.ts';
@@ -205,7 +205,7 @@ export class Reuse {
   async #hasRoot(path: ByteString, { codec, digest }: BlockId): Promise<boolean> {
     const { local } = this.#options;
     const root = local === undefined ? undefined : await localRoot(path, local);
-    return root !== undefined && root.codec === codec && Buffer.compare(root.digest, digest) === 0;
+    return root !== undefined && root.codec === codec && sameDigest(root.digest, digest);
   }
 }
 
@@ -215,7 +215,7 @@ function isContent(path: () => ByteString, { digest, length }: LeafBeside): bool
     const fd = openSync(fsPath(path()), READ_FILE);
     try {
       const bytes = Buffer.allocUnsafe(length);
-      return fstatSync(fd).isFile() && readSync(fd, bytes, 0, length, 0) === length && Buffer.compare(sha256(bytes), digest) === 0;
+      return fstatSync(fd).isFile() && readSync(fd, bytes, 0, length, 0) === length && hashesTo(bytes, digest);
     } finally {
       closeSync(fd);
     }

@@ -8,7 +8,7 @@ import type { JudgedEntry, JudgedTree, StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import type { ContradictionWhat, GateKind } from '../../core/verdict.ts';
-import { cidText } from '../../dag/cid.ts';
+import { cidText, sameDigest } from '../../dag/cid.ts';
 import type { ChangedPaths } from './changed-paths.ts';
 import { type Algorithm, type Claim, type NoUnpacker, UnreadableIndex } from './claim.ts';
 import { comparedUnits, type Units } from './compared-units.ts';
@@ -257,7 +257,7 @@ export class Comparison {
 }
 
 export function isSameEntry(a: JudgedEntry, b: JudgedEntry): boolean {
-  return a.id.codec === b.id.codec && Buffer.compare(a.id.digest, b.id.digest) === 0;
+  return a.id.codec === b.id.codec && sameDigest(a.id.digest, b.id.digest);
 }
 
 function hexOf({ buffer, byteOffset, length }: Uint8Array): string {

@@ -5,7 +5,7 @@
 import { read } from 'node:fs';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
-import { sha256 } from '../../dag/cid.ts';
+import { hashesTo } from '../../dag/cid.ts';
 import type { FileBlocks } from '../../read/files/file-leaves.ts';
 
 const readAsync = promisify(read);
@@ -82,7 +82,7 @@ async function fromExtent(digest: Uint8Array, blocks: FileBlocks): Promise<Uint8
       if (bytesRead === 0) return undefined;
       filled += bytesRead;
     }
-    return Buffer.compare(sha256(leaf), digest) === 0 ? leaf : undefined;
+    return hashesTo(leaf, digest) ? leaf : undefined;
   } catch {
     // A sector that cannot be read: another replica may be.
     return undefined;

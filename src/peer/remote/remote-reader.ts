@@ -1,7 +1,7 @@
 /** Reads a shard from a Kubo daemon or a gateway; every byte is hashed here. A daemon is asked offline, so that what it gives is evidence that it has it. */
 import { ShardctlError } from '../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
-import { blockText, cidText, parseCid, sha256 } from '../../dag/cid.ts';
+import { blockText, cidText, hashesTo, parseCid } from '../../dag/cid.ts';
 import { decodeNode } from '../../dag/node-reader.ts';
 import { contentsOf, type Manifest, readManifest } from '../../shard/manifest.ts';
 import type { HttpClient } from '../http/client.ts';
@@ -171,10 +171,6 @@ class RemoteShardReader implements ShardReader {
     this.#onWrong(digest);
     return `block ${blockText(digest)} does not have its hash`;
   }
-}
-
-function hashesTo(bytes: Uint8Array, digest: Uint8Array): boolean {
-  return Buffer.compare(sha256(bytes), digest) === 0;
 }
 
 function readError(error: unknown, { http }: ShardSource, cid: string): unknown {

@@ -5,7 +5,7 @@
 import { ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { type Codec, DAG_PB, DIGEST_BYTES, RAW } from '../../core/model.ts';
-import { parseCid } from '../../dag/cid.ts';
+import { parseCid, sameDigest } from '../../dag/cid.ts';
 import type { ShardContents } from '../../peer/peer.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
 import { ManifestBuilder } from '../../shard/manifest.ts';
@@ -38,7 +38,7 @@ export class CarLayout {
     }
     const nodes: Node[] = [];
     const root = builder.finish((block, digest) => void nodes.push({ block, digest }));
-    if (Buffer.compare(root.digest, parseCid(cid).digest) === 0) return new CarLayout(carHeader(root), contents, nodes);
+    if (sameDigest(root.digest, parseCid(cid).digest)) return new CarLayout(carHeader(root), contents, nodes);
     throw new ShardctlError('DAMAGE', `the manifest of shard ${cid} is not the one that follows from its blocks`);
   }
 
@@ -102,7 +102,7 @@ export class CarLayout {
 
   /** A node of the manifest by its digest. */
   node(digest: Uint8Array): Uint8Array | undefined {
-    return this.#nodes.find((node) => Buffer.compare(node.digest, digest) === 0)?.block;
+    return this.#nodes.find((node) => sameDigest(node.digest, digest))?.block;
   }
 
   digestOf(section: number): Uint8Array {

@@ -12,7 +12,7 @@ import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { DAG_PB, DIGEST_BYTES, type PlacedShard, RAW } from '../../core/model.ts';
-import { parseCid, sha256 } from '../../dag/cid.ts';
+import { hashesTo, parseCid } from '../../dag/cid.ts';
 import { decodeNode } from '../../dag/node-reader.ts';
 import type { Index } from '../../index/index.ts';
 import { MANIFEST_LINKS } from '../../shard/manifest.ts';
@@ -205,7 +205,7 @@ function lastSection(path: string, digest: Uint8Array): Uint8Array | undefined {
     readSync(fd, tail, 0, tail.length, size - tail.length);
     const at = tail.lastIndexOf(digest);
     const node = tail.subarray(at + DIGEST_BYTES);
-    return at >= 0 && Buffer.compare(sha256(node), digest) === 0 ? node : undefined;
+    return at >= 0 && hashesTo(node, digest) ? node : undefined;
   } finally {
     closeSync(fd);
   }

@@ -19,6 +19,7 @@ import { crc32 } from 'node:zlib';
 import { ShardctlError } from '../../core/errors.ts';
 import type { Turns } from '../../core/event-loop.ts';
 import { DIGEST_BYTES } from '../../core/model.ts';
+import { sameDigest } from '../../dag/cid.ts';
 
 const PAGE_BYTES = 4096;
 const PAGE_DATA_BYTES = PAGE_BYTES - 4;
@@ -122,7 +123,7 @@ export class Offsets {
       footer.readUInt32LE(DIGEST_BYTES + 8) === MAGIC &&
       crcOf(tail.subarray(0, pages * 4), footer) === footer.readUInt32LE(DIGEST_BYTES + 4);
     if (!isSound || Math.ceil(this.records / PAGE_RECORDS) !== pages) throw damaged('it is torn');
-    if (Buffer.compare(footer.subarray(0, DIGEST_BYTES), shard) !== 0) throw damaged('it is that of another shard');
+    if (!sameDigest(footer.subarray(0, DIGEST_BYTES), shard)) throw damaged('it is that of another shard');
     this.#fence = new Uint32Array(pages);
     for (let page = 0; page < pages; page++) this.#fence[page] = tail.readUInt32LE(page * 4);
     this.#checked = new Uint8Array(pages);

@@ -1,7 +1,7 @@
 /** A CAR on this machine that is open, with the offsets of its blocks. */
 import { closeSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { sha256 } from '../../dag/cid.ts';
+import { hashesTo } from '../../dag/cid.ts';
 import { FileLooks } from './file-looks.ts';
 import { IntactPlaces } from './intact-places.ts';
 import { type MemoryRead, memoryReadOf } from './memory-reads.ts';
@@ -103,7 +103,7 @@ export class OpenCar implements OpenFile {
 
   isIntact(at: number, bytes: Uint8Array, digest: Uint8Array): boolean {
     if (this.isKnown(at, digest)) return true;
-    const isIntact = Buffer.compare(sha256(bytes), digest) === 0;
+    const isIntact = hashesTo(bytes, digest);
     const { changedAt } = this.#looks;
     if (isIntact && changedAt !== undefined && Date.now() - changedAt > REST_MS)
       intactPlaces.note(digest, this.#number, at, performance.now() / 1000);

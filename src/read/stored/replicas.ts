@@ -7,7 +7,7 @@
  * CARs look like (150 bytes a block).
  */
 import { ioError, isDamage, isShortage, ShardctlError } from '../../core/errors.ts';
-import { blockText, sha256 } from '../../dag/cid.ts';
+import { blockText, hashesTo } from '../../dag/cid.ts';
 import { type Peer, type ShardContents, troubleOf } from '../../peer/peer.ts';
 import { type BlockPlace, unreadable } from '../blocks/block-source.ts';
 import { OpenReaders } from '../blocks/open-readers.ts';
@@ -229,7 +229,7 @@ export class Replicas {
       const offset = this.#offsetIn(car, digest, skip);
       if (offset === undefined) return undefined;
       const bytes = await this.#bytesIn(car, offset);
-      if (Buffer.compare(sha256(bytes), digest) === 0) return bytes;
+      if (hashesTo(bytes, digest)) return bytes;
     }
   }
 

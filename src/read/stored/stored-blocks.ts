@@ -9,7 +9,7 @@
  */
 import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard, ShardRecord } from '../../core/model.ts';
-import { blockText, sha256 } from '../../dag/cid.ts';
+import { blockText, hashesTo } from '../../dag/cid.ts';
 import type { Index } from '../../index/index.ts';
 import { type BlockPlace, type Blocks, UnlistedBlock, unreadable } from '../blocks/block-source.ts';
 import { type Holding, Holdings } from './holdings.ts';
@@ -79,7 +79,7 @@ export class StoredBlocks implements Blocks {
     if (extent === undefined || extent.length > AT_ONCE_BYTES) return undefined;
     try {
       const bytes = extent.file.bytesAt(extent);
-      return Buffer.compare(sha256(bytes), digest) === 0 ? bytes : undefined;
+      return hashesTo(bytes, digest) ? bytes : undefined;
     } catch {
       // Whoever reads it by other means then says what is wrong.
       return undefined;

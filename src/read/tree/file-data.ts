@@ -6,7 +6,7 @@
 
 import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, RAW } from '../../core/model.ts';
-import { cidText } from '../../dag/cid.ts';
+import { cidText, sameDigest } from '../../dag/cid.ts';
 import { type DagNode, decodeNode } from '../../dag/node-reader.ts';
 import type { Blocks } from '../blocks/block-source.ts';
 import type { Repetition } from './repetition.ts';
@@ -68,7 +68,7 @@ class Parts {
   /** @param level of the node that links to this block */
   async read({ codec, digest }: BlockId, level: number): Promise<Part> {
     const last = codec === RAW ? this.#leaf : this.#nodes[level];
-    if (last !== undefined && Buffer.compare(last.digest, digest) === 0) return last;
+    if (last !== undefined && sameDigest(last.digest, digest)) return last;
     const block = await this.#blocks.read(digest);
     const part = { digest, block, below: codec === RAW ? undefined : decodeNode(block) };
     if (codec === RAW) this.#leaf = part;

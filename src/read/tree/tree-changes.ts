@@ -4,6 +4,7 @@
  */
 import { type BlockId, type ByteString, DIRECTORY } from '../../core/model.ts';
 import { joinBytes } from '../../core/path-bytes.ts';
+import { sameDigest } from '../../dag/cid.ts';
 import type { Blocks } from '../blocks/block-source.ts';
 import { ExpansionGuard } from './expansion-guard.ts';
 import { linksOf, readEntry, type TreeEntry, type TreeLink } from './tree.ts';
@@ -84,5 +85,5 @@ function pairs(path: ByteString, before: readonly TreeLink[], after: readonly Tr
 }
 
 export function sameId(a: BlockId, b: BlockId): boolean {
-  return a.codec === b.codec && Buffer.compare(a.digest, b.digest) === 0;
+  return a.codec === b.codec && sameDigest(a.digest, b.digest);
 }

@@ -1,6 +1,7 @@
 /** Makes a whole CAR of a shard in the spool from what its replicas still have: each block from the first that gives it intact. */
 import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
+import { sameDigest } from '../../dag/cid.ts';
 import type { Peer, ReadBlock, ShardReader } from '../../peer/peer.ts';
 import { BatchBuilder } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
@@ -119,7 +120,7 @@ class BlockStream {
   async take(digest: Uint8Array): Promise<Uint8Array | undefined> {
     this.#next ??= this.#advance();
     const block = await this.#next;
-    if (block === undefined || Buffer.compare(block.digest, digest) !== 0) return undefined;
+    if (block === undefined || !sameDigest(block.digest, digest)) return undefined;
     this.#next = undefined;
     return block.bytes;
   }

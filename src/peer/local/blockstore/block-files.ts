@@ -16,7 +16,7 @@ import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
 import { ioError, messageOf, ShardctlError } from '../../../core/errors.ts';
 import { loadLibc } from '../../../core/libc.ts';
 import { type Codec, RAW } from '../../../core/model.ts';
-import { blockText, sha256 } from '../../../dag/cid.ts';
+import { blockText, hashesTo } from '../../../dag/cid.ts';
 import { sectionsOf } from '../../../shard/car-stream.ts';
 import type { SealedShard, Throttle } from '../../peer.ts';
 import { ifThere, isThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
@@ -49,7 +49,7 @@ export class BlockFiles {
       signal.throwIfAborted();
       await throttle?.(sections.reduce((sum, { data }) => sum + data.length, 0));
       for (const { digest, data } of sections) {
-        if (Buffer.compare(sha256(data), digest) !== 0) {
+        if (!hashesTo(data, digest)) {
           throw new ShardctlError('DAMAGE', `block ${blockText(digest)} of ${shard.carPath} does not have its hash`);
         }
       }
@@ -68,7 +68,7 @@ export class BlockFiles {
       throw ioError(error, 'reading a block', path);
     }
     if (bytes === undefined) return undefined;
-    if (Buffer.compare(sha256(bytes), digest) !== 0) throw new ShardctlError('DAMAGE', `${path} does not have its hash`);
+    if (!hashesTo(bytes, digest)) throw new ShardctlError('DAMAGE', `${path} does not have its hash`);
     return bytes;
   }
 

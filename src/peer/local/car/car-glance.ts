@@ -8,7 +8,7 @@
  * anything is not as expected, nothing is given, and the shard has to be opened, which finds out what is wrong.
  */
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../../core/model.ts';
-import { CID_V1_BYTES, parseCid, sha256 } from '../../../dag/cid.ts';
+import { CID_V1_BYTES, hashesTo, parseCid } from '../../../dag/cid.ts';
 import { decodeNode } from '../../../dag/node-reader.ts';
 import { CAR_HEADER_BYTES, sectionHeaderBytes } from '../../../shard/car.ts';
 import { type PlainLeaves, plainLeaves } from '../../../shard/plain-leaves.ts';
@@ -98,7 +98,7 @@ export class CarGlance {
       // A directory that lies there may link to the block, too.
       for (let [found, tried] = [window.indexOf(digest), 0]; found >= 0 && tried < MOST_TRIED; tried++) {
         const bytes = file.bytes(least + found + DIGEST_BYTES, length);
-        if (Buffer.compare(sha256(bytes), digest) === 0) return bytes;
+        if (hashesTo(bytes, digest)) return bytes;
         found = window.indexOf(digest, found + 1);
       }
       return undefined;

@@ -3,7 +3,7 @@
 import { DigestMap } from '../../../core/digest-map.ts';
 import { ShardctlError } from '../../../core/errors.ts';
 import { DAG_PB, DIGEST_BYTES, RAW } from '../../../core/model.ts';
-import { CID_V1_BYTES, sha256 } from '../../../dag/cid.ts';
+import { CID_V1_BYTES, hashesTo } from '../../../dag/cid.ts';
 import { decodeNode } from '../../../dag/node-reader.ts';
 import { SectionCursor } from '../../../shard/car.ts';
 import type { CarFile } from './car-file.ts';
@@ -55,7 +55,7 @@ export function findSection(tail: Buffer, digest: Uint8Array, before: number): S
     const cidAt = at + DIGEST_BYTES - CID_V1_BYTES;
     for (let varint = 1; varint <= MAX_NODE_VARINT_BYTES; varint++) {
       const section = sectionAt(tail, cidAt - varint, before);
-      if (section?.digestAt === at && sameDigest(sha256(tail.subarray(section.dataAt, section.end)), digest)) return section;
+      if (section?.digestAt === at && hashesTo(tail.subarray(section.dataAt, section.end), digest)) return section;
     }
   }
   return undefined;
@@ -87,10 +87,6 @@ function nodesFrom(tail: Buffer, first: number): (digest: Uint8Array) => Uint8Ar
     const place = places.get(digest);
     if (place === undefined) return undefined;
     const bytes = tail.subarray(starts[place], ends[place]);
-    return sameDigest(sha256(bytes), digest) ? bytes : undefined;
+    return hashesTo(bytes, digest) ? bytes : undefined;
   };
-}
-
-function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

@@ -10,7 +10,7 @@
 import { isDamage, messageOf, ShardctlError } from '../../../core/errors.ts';
 import { Turns } from '../../../core/event-loop.ts';
 import { type BlockId, DIGEST_BYTES, RAW } from '../../../core/model.ts';
-import { blockText, parseCid, sha256 } from '../../../dag/cid.ts';
+import { blockText, hashesTo, parseCid } from '../../../dag/cid.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../../shard/car.ts';
 import { contentsOf, type Manifest, readManifest } from '../../../shard/manifest.ts';
 import type { ReadBlock, ShardContents, ShardReader } from '../../peer.ts';
@@ -149,7 +149,7 @@ class CarShardReader implements ShardReader {
       const bytes = window.subarray(end - from - length, end - from);
       const frameBytes = writeSectionHeader(frame, 0, RAW, digest, 0, length);
       if (end > to) onDamage(`block ${blockText(digest)}: the file ends before it`);
-      else if (!sameDigest(sha256(bytes), digest)) onDamage(`block ${blockText(digest)} does not have its hash`);
+      else if (!hashesTo(bytes, digest)) onDamage(`block ${blockText(digest)} does not have its hash`);
       else {
         if (window.compare(frame, 0, frameBytes, start - from, end - from - length) !== 0)
           onDamage(`block ${blockText(digest)} is intact, but the CAR section around it is not`);
@@ -225,10 +225,6 @@ class SalvagedReader implements ShardReader {
 function blockAt(file: CarFile, at: number | undefined, length: number | undefined, digest: Uint8Array): Buffer {
   if (at === undefined || length === undefined) throw new Error(`no place is known of block ${blockText(digest)}`);
   const bytes = file.bytes(at, length);
-  if (!sameDigest(sha256(bytes), digest)) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} does not have its hash`);
+  if (!hashesTo(bytes, digest)) throw new ShardctlError('DAMAGE', `block ${blockText(digest)} does not have its hash`);
   return bytes;
-}
-
-function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0;
 }

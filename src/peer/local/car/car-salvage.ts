@@ -5,7 +5,7 @@
 
 import { DigestMap } from '../../../core/digest-map.ts';
 import { type BlockId, type Codec, DIGEST_BYTES, RAW } from '../../../core/model.ts';
-import { CID_V1_BYTES, sha256 } from '../../../dag/cid.ts';
+import { CID_V1_BYTES, hashesTo, sameDigest } from '../../../dag/cid.ts';
 import { CAR_HEADER_BYTES, MAX_BLOCK_BYTES, SectionCursor, sectionHeaderBytes } from '../../../shard/car.ts';
 import { LINKS_OF_MANIFESTS, type Manifest, ManifestBuilder, readManifest } from '../../../shard/manifest.ts';
 import type { CarFile } from './car-file.ts';
@@ -54,7 +54,7 @@ async function manifestOf(blocks: DigestMap, lengths: readonly number[], root: B
     const places = new DigestMap();
     const nodes: Buffer[] = [];
     const made = builder.finish((node, digest) => void places.add(digest, 0, nodes.push(node) - 1));
-    if (Buffer.compare(made.digest, root.digest) === 0) return await readManifest(root, (digest) => nodes[places.get(digest) ?? -1]);
+    if (sameDigest(made.digest, root.digest)) return await readManifest(root, (digest) => nodes[places.get(digest) ?? -1]);
   }
   return undefined;
 }
@@ -125,5 +125,5 @@ function sectionAt(bytes: Buffer, start: number): SectionCursor | undefined {
 }
 
 function isGood(bytes: Buffer, { digestAt, dataAt, end }: SectionCursor): boolean {
-  return Buffer.compare(sha256(bytes.subarray(dataAt, end)), bytes.subarray(digestAt, dataAt)) === 0;
+  return hashesTo(bytes.subarray(dataAt, end), bytes.subarray(digestAt, dataAt));
 }
