@@ -37,12 +37,14 @@ export async function importTree(context: Context, session: SharedSession, choic
   const counting = context.watched ? countAhead({ source, filters, copyLinks }, emit) : undefined;
   const { index, peers, spool, inTurn } = session;
   const { heads, pending } = context.home;
+  const fullPeers = new FullPeers(context.home.runs);
+  context.onExit(() => fullPeers.save());
   const done = update({
     request: requestOf(context, session, choice, options),
     home: { index, peers, spool, inTurn, heads, pending },
     control: {
       ...controlOf(context, session),
-      fullPeers: new FullPeers(context.home.runs),
+      fullPeers,
       transfers: options.transfers,
       throttle: await throttleAt(options.bwlimit, context),
       toolVersion: context.version,

@@ -9,19 +9,27 @@ test('that a peer is full is known to the runs after the one that has told it, u
   const runs = join(mkdtempSync(join(tmpdir(), 'shardctl-full-')), 'runs');
   t.after(() => rmSync(join(runs, '..'), { recursive: true }));
   const known = () => ['a', 'b'].filter((name) => new FullPeers(runs).isKnown(name));
+  const noted = (full: readonly string[], others: readonly string[]) => {
+    const run = new FullPeers(runs);
+    run.note(full, others);
+    run.save();
+  };
   const run = new FullPeers(runs);
   run.note([], ['a', 'b']);
+  run.save();
   assert.deepEqual(known(), []);
   run.note(['a'], ['b']);
+  assert.deepEqual(known(), [], 'a run that dies before it has told of it leaves it to the next one');
+  run.save();
   assert.equal(run.isKnown('a'), false, 'for the run itself it is news');
   assert.deepEqual(known(), ['a']);
-  new FullPeers(runs).note(['b'], []);
+  noted(['b'], []);
   assert.deepEqual(known(), ['a', 'b'], 'of one that was not asked it stays');
-  new FullPeers(runs).note([], ['a']);
+  noted([], ['a']);
   assert.deepEqual(known(), ['b']);
-  new FullPeers(runs).note(['a'], ['b']);
+  noted(['a'], ['b']);
   assert.deepEqual(known(), ['a'], 'as many as before, and others');
-  new FullPeers(runs).note([], ['a', 'b']);
+  noted([], ['a', 'b']);
   assert.deepEqual(readdirSync(runs), []);
   for (const text of ['', '{', 'null', '{"a":1}', '[1]']) {
     writeFileSync(join(runs, 'full.json'), text);

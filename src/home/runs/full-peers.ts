@@ -10,6 +10,8 @@ export class FullPeers {
   readonly #runs: string;
   /** As this run has found it. */
   readonly #known: ReadonlySet<string>;
+  /** What this run has found last of each peer: whether it is full. */
+  readonly #found = new Map<string, boolean>();
 
   /** @param runs directory of the records */
   constructor(runs: string) {
@@ -23,10 +25,21 @@ export class FullPeers {
     return this.#known.has(peer);
   }
 
-  /** What is noted of other peers stays. @param full those that had no room @param others those that had */
+  /** @param full those that had no room @param others those that had */
   note(full: readonly string[], others: readonly string[]): void {
+    for (const name of full) this.#found.set(name, true);
+    for (const name of others) this.#found.set(name, false);
+  }
+
+  /**
+   * Called when all that the run has to tell is told: what a run that died before had found is told by the next one. What is noted of
+   * other peers stays.
+   */
+  save(): void {
+    if (this.#found.size === 0) return;
     const before = namesIn(this.#path);
-    const after = new Set([...before].filter((name) => !others.includes(name)).concat(full));
+    const full = [...this.#found].flatMap(([name, isFull]) => (isFull ? [name] : []));
+    const after = new Set([...before].filter((name) => !this.#found.has(name)).concat(full));
     if (after.size === before.size && full.every((name) => before.has(name))) return;
     try {
       if (after.size === 0) {

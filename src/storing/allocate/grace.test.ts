@@ -50,17 +50,19 @@ test('a peer that the rules leave out excuses nothing', () => {
 test('a silence is known when an earlier run has told of it, and its end is told by one run', () => {
   const runs = mkdtempSync(join(scratch, 'runs-'));
   const back: Event[] = [];
-  const at = (now: number, silent: readonly string[], dryRun = false) => {
+  const at = (now: number, silent: readonly string[], { dryRun = false, dies = false } = {}) => {
     const grace = new Grace({ ms: 100, runs, now: () => now, emit: (event) => void back.push(event), dryRun });
     for (let twice = 0; twice < 2; twice++) grace.note({ peers: ['a', 'b'], silent: new Set(silent) });
+    if (!dies) grace.saveTold();
     return [grace.until('b'), grace.isKnown('b')];
   };
   assert.deepEqual(at(1000, ['b']), [1100, false]);
   assert.deepEqual(at(1050, ['b']), [1100, false], 'nothing was told while it was waited for');
-  assert.deepEqual(at(1100, ['b'], true), [undefined, false]);
-  assert.deepEqual(at(1100, ['b']), [undefined, false], 'a dry run before it has noted nothing');
+  assert.deepEqual(at(1100, ['b'], { dryRun: true }), [undefined, false]);
+  assert.deepEqual(at(1100, ['b'], { dies: true }), [undefined, false], 'a dry run before it has noted nothing');
+  assert.deepEqual(at(1100, ['b']), [undefined, false], 'a run before it has died, and told nothing');
   assert.deepEqual(at(1200, ['b']), [undefined, true]);
-  at(1300, [], true);
+  at(1300, [], { dryRun: true });
   assert.deepEqual(back, []);
   at(1300, []);
   at(1400, []);

@@ -86,13 +86,24 @@ export class Grace {
     this.#before ??= noted;
     this.#silences = silencesAfter(noted, heard, this.#now, (since) => this.#endOf(since) === undefined);
     if (dryRun === true) return;
-    keepSilences(runs, noted, this.#silences);
+    const isTold = (name: string) => noted.get(name)?.isTold === true;
+    keepSilences(runs, noted, new Map([...this.#silences].map(([name, { since }]) => [name, { since, isTold: isTold(name) }])));
     for (const name of heard.peers) {
       const silence = noted.get(name);
       if (silence?.isTold !== true || this.#silences.has(name) || this.#welcomed.has(name)) continue;
       this.#welcomed.add(name);
       emit({ type: 'back', peer: name, since: new Date(silence.since).toISOString() });
     }
+  }
+
+  /** Called when all that the run has to tell is told: of what a run that died before had met, the next one tells. */
+  saveTold(): void {
+    const { runs, dryRun } = this.#settings;
+    if (dryRun === true || this.#silences.size === 0) return;
+    const noted = silencesIn(runs);
+    const isTold = (name: string, since: number) => this.#silences.get(name)?.since === since && this.#silences.get(name)?.isTold === true;
+    const after = [...noted].map(([name, it]) => [name, { ...it, isTold: it.isTold || isTold(name, it.since) }] as const);
+    keepSilences(runs, noted, new Map(after));
   }
 
   /** Whether there is a peer that is waited for, by the last note. */
