@@ -11,6 +11,9 @@ import { OWN } from '../testing/fetch-trial.ts';
 import { treeState } from '../testing/hard-tree.ts';
 import { kuboBinary } from '../testing/kubo.ts';
 import { listing } from '../testing/listing.ts';
+import { OperatorsWorld } from '../testing/operators-world.ts';
+import { clusterPage } from '../testing/pages/cluster-page.ts';
+import { runPage } from '../testing/pages/run-page.ts';
 import type { Program } from '../testing/program.ts';
 
 describe('a repository on an IPFS Cluster', { skip: onlyInAll(withoutCluster()) }, () => {
@@ -171,6 +174,12 @@ describe('a repository on an IPFS Cluster', { skip: onlyInAll(withoutCluster()) 
     program.succeeds('verify', '--read-data', '--replication', '2');
     rmSync(program.path('disk'), { recursive: true });
     assert.deepEqual(listing(home.got()), listing(source));
+  });
+
+  test('docs/cluster.md: its commands do what it says', { skip: onlyInAll() }, async (t) => {
+    const world = new OperatorsWorld();
+    t.after(() => world.dispose());
+    await runPage(t, 'cluster', world, clusterPage(lab));
   });
 
   test('a follower who pins the shards of a snapshot has all of it, when the Cluster is gone', { skip: onlyInAll() }, async () => {

@@ -24,6 +24,7 @@ const RUN: Readonly<Record<string, string>> = {
   'README.md': 'readme.test.ts',
   'docs/three-in-the-morning.md': 'three-in-the-morning.test.ts',
   ...Object.fromEntries(Object.keys(OPERATORS_PAGES).map((page) => [`docs/${page}.md`, 'pages-for-operators.test.ts'])),
+  'docs/cluster.md': 'cluster.test.ts',
   'docs/package-managers.md': 'package-tools',
   'docs/ipfs-nodes.md': 'ipfs-nodes',
 };

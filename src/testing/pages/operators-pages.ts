@@ -10,7 +10,7 @@ import type { OperatorsWorld } from '../operators-world.ts';
 import { missing, without } from '../package-tools/required.ts';
 import { ServeProcess } from '../serve-process.ts';
 import { startKubo, startOthers } from './neighbours.ts';
-import type { Here, PageHere, Words } from './run-page.ts';
+import type { AtEnd, PageHere, Words } from './run-page.ts';
 
 export interface OperatorsPage extends PageHere {
   /** Why it cannot be run here, or false. */
@@ -52,24 +52,24 @@ function assertShipped(world: OperatorsWorld): void {
 const withoutKubo = () => missing('kubo', kuboBinary() === undefined ? 'Kubo' : undefined);
 
 /** The server of the page's file of tokens, and one of these. */
-async function prepareServe(world: OperatorsWorld): Promise<Here> {
+async function prepareServe(world: OperatorsWorld, atEnd: AtEnd): Promise<Words> {
   for (const name of ['useradd', 'systemctl']) world.standIn(name);
   const [tokens = ''] = /^# who may read what\n(?:.+\n)+/m.exec(textOf('docs/serve.md')) ?? [];
   const [, token = ''] = /^debian-internal (\w+)$/m.exec(tokens) ?? [];
   fs.writeFileSync(world.at('tokens'), tokens.replace(/^```.*/ms, ''), { mode: 0o600 });
-  const { serve, stop } = await startOthers('debian-internal', '--token-file', world.at('tokens'));
-  const words = [
+  const { serve } = await startOthers(atEnd, 'debian-internal', '--token-file', world.at('tokens'));
+  return [
     ['http://127.0.0.1:8080/debian-internal', `${serve.url}/debian-internal`],
     ['$TOKEN', token],
     ['NAME', 'debian'],
-  ] as const;
-  return { words, stop };
+  ];
 }
 
-async function prepareFetch(): Promise<Here> {
-  const { program, serve, stop } = await startOthers('debian');
+async function prepareFetch(_: OperatorsWorld, atEnd: AtEnd): Promise<Words> {
+  const { program, serve } = await startOthers(atEnd, 'debian');
   const other = await ServeProcess.start(program, '--listen', '127.0.0.1:0');
-  const words = [
+  atEnd(() => other.stop());
+  return [
     ['http://mirror.example:8080', serve.url],
     ['http://a.example:8080', serve.url],
     ['http://b.example:8080', other.url],
@@ -77,33 +77,30 @@ async function prepareFetch(): Promise<Here> {
     ['SRC OUT', `${serve.url}/debian /srv/copy`],
     // The world's own mirror is there, and would be refused.
     [' /srv/debian', ' /srv/copy'],
-  ] as const;
-  return { words, stop: async () => void (await Promise.all([stop(), other.stop()])) };
+  ];
 }
 
 /** The publisher has a Kubo, and so has the volunteer, whose home this is. */
-async function prepareFollow(world: OperatorsWorld): Promise<Here> {
+async function prepareFollow(world: OperatorsWorld, atEnd: AtEnd): Promise<Words> {
   fs.rmSync(world.at('var/lib/shardctl'), { recursive: true });
-  const { daemons, stop: stopKubo } = await startKubo(world, {}, {});
-  const [publishers, own] = daemons as [KuboDaemon, KuboDaemon];
-  const { program, serve, stop } = await startOthers('debian');
+  const [publishers, own] = (await startKubo(world, atEnd, {}, {})) as [KuboDaemon, KuboDaemon];
+  const { program, serve } = await startOthers(atEnd, 'debian');
   program.succeeds('peers', 'add', 'kubo', publishers.url, '--name', 'kubo');
   program.succeeds('repair', '--replication', '2');
   const [, name = ''] = /^(\/ipns\/\S+) -> .*, the snapshot$/m.exec(program.succeeds('publish', 'debian', '--snapshot').stdout) ?? [];
-  const words = [
+  return [
     ['http://mirror.example.org:8080', serve.url],
     ['--via http://127.0.0.1:8080', `--via ${publishers.gateway}`],
     ['http://127.0.0.1:5001', own.url],
     ['bafybei…', program.head('debian').cid],
     ['/ipns/k51…', name],
     ['NAME', 'space'],
-  ] as const;
-  return { words, stop: async () => void (await Promise.all([stop(), stopKubo()])) };
+  ];
 }
 
 const holds = (world: OperatorsWorld, [mirror]: Words) => world.shardctl(`follow ${mirror?.[1]}/debian --into /srv/space --once -q`);
 
-async function prepareOperations(world: OperatorsWorld): Promise<Here> {
+async function prepareOperations(world: OperatorsWorld, atEnd: AtEnd): Promise<Words> {
   const token = 'c2VjcmV0';
   makeSnapshots(world);
   addRepositories(world, 'pypi');
@@ -115,13 +112,14 @@ async function prepareOperations(world: OperatorsWorld): Promise<Here> {
   fs.writeFileSync(world.at('srv/pypi/NEWS'), 'of today\n');
   fs.writeFileSync(world.at('etc/shardctl/far.token'), `${token}\n`);
   world.standIn('systemctl');
-  const { daemons, stop } = await startKubo(
+  const daemons = await startKubo(
     world,
+    atEnd,
     {},
     { 'API.Authorizations': { far: { AuthSecret: `bearer:${token}`, AllowedPaths: ['/api/v0'] } } },
   );
   const [attic, far] = daemons.map(({ url }) => url) as [string, string];
-  const words = [
+  return [
     ['http://127.0.0.1:5001', attic],
     ['https://kubo.example.org', far],
     ['rsync://upstream/', '/srv/upstream/'],
@@ -131,21 +129,20 @@ async function prepareOperations(world: OperatorsWorld): Promise<Here> {
     ['DIR', '/srv/debian'],
     ['diff A B', 'diff debian@6 debian@7'],
     ['PATH', '/mnt/disk4'],
-  ] as const;
-  return { words, stop };
+  ];
 }
 
-/** Of the commands of follow.md. */
+/** Of the commands of follow.md, which has a note of what was tried with a Cluster. */
 export const NEEDS_CLUSTER = /cluster|\beast\b/;
 
 /** The alias of the page is sudo's; whatever a package manager or an orchestrator would do, its arguments are looked at. */
-function prepareInstalling(world: OperatorsWorld): Here {
+function prepareInstalling(world: OperatorsWorld): Words {
   fs.rmSync(world.at('var/lib/shardctl'), { recursive: true });
   fs.mkdirSync(world.at('srv/mirror'));
   fs.renameSync(world.at('srv/debian'), world.at('srv/mirror/debian'));
   fs.writeFileSync(world.at('bin/sudo'), '#!/bin/sh\n[ "$1 $2" = "-u shardctl" ] && shift 2 && exec env "$@"\n', { mode: 0o755 });
   for (const name of ['systemctl', 'docker', 'kubectl']) world.standIn(name);
-  return {};
+  return [];
 }
 
 /** Whatever docker and kubectl were told of is in `deploy`. */
@@ -165,33 +162,30 @@ export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
     prepare: (world) => {
       for (const path of ['var/lib/shardctl', 'mnt']) fs.rmSync(world.at(path), { recursive: true });
       for (const disk of ['disk1', 'disk2']) fs.mkdirSync(world.at(`mnt/${disk}`), { recursive: true });
-      return {};
+      return [];
     },
   },
   'backup-and-moving': {
-    prepare: () => ({
-      words: [
-        ['FILE', '/srv/debian.car'],
-        ['attic --url URL', 'disk1 --path /mnt/disk1'],
-      ],
-    }),
+    prepare: () => [
+      ['FILE', '/srv/debian.car'],
+      ['attic --url URL', 'disk1 --path /mnt/disk1'],
+    ],
     notRun: { 'shardctl prune --orphans --owner ID --force': 'three-in-the-morning.test.ts runs it' },
   },
   sizing: {},
   upgrades: {
-    prepare: () => ({
-      words: [
-        ['NEW', '/srv/home'],
-        ['PLACE', '/mnt/disk1'],
-      ],
-    }),
+    prepare: () => [
+      ['NEW', '/srv/home'],
+      // Of three disks two have each shard.
+      ['PLACE', '/mnt/disk1 --from /mnt/disk2'],
+    ],
   },
-  config: { prepare: () => ({ words: [['SETTING VALUE', 'grace 6h']] }) },
+  config: { prepare: () => [['SETTING VALUE', 'grace 6h']] },
   retention: {
     prepare: (world) => {
       makeSnapshots(world);
       addRepositories(world, 'npm', 'pypi');
-      return { words: [['/srv/mirror/debian', '/srv/debian']] };
+      return [['/srv/mirror/debian', '/srv/debian']];
     },
     before: { 'Recover a lost home': (world) => fs.rmSync(world.at('var/lib/shardctl/index'), { recursive: true }) },
   },
@@ -203,7 +197,7 @@ export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
         fs.renameSync(world.at(`bin/${name}`), world.at(`usr/local/bin/${name}`));
       }
       addRepositories(world, 'npm');
-      return {};
+      return [];
     },
     check: (world) => assert.notEqual(world.askedOf('purge'), ''),
   },
@@ -216,29 +210,27 @@ export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
     prepare: (world) => {
       addRepositories(world, 'npm');
       for (const name of ['sysctl', 'systemctl']) world.standIn(name);
-      return { words: [['shardctl update', 'shardctl update debian']] };
+      return [['shardctl update', 'shardctl update debian']];
     },
     check: assertShipped,
   },
   mount: {
     without: withoutMounts,
-    prepare: (world) => {
+    prepare: (world, atEnd) => {
       makeSnapshots(world);
       fs.mkdirSync(world.at('view'));
+      atEnd(() => void spawnSync('umount', ['-l', world.at('view')]));
       // Not over the directory of the peers.
-      return {
-        words: [
-          [' mnt', ' view'],
-          ['NEW DIR', 'debian view'],
-        ],
-        stop: async () => void spawnSync('umount', ['-l', world.at('view')]),
-      };
+      return [
+        [' mnt', ' view'],
+        ['NEW DIR', 'debian view'],
+      ];
     },
   },
   reading: {
     prepare: (world) => {
       makeSnapshots(world);
-      return {};
+      return [];
     },
   },
   follow: {

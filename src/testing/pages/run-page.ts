@@ -9,7 +9,8 @@ import { sectionsOfPage, wordsOf } from './page-commands.ts';
 
 /** What a page needs to be otherwise than the world is, and what of it stands for something else here. */
 export interface PageHere {
-  readonly prepare?: (world: OperatorsWorld) => Here | Promise<Here>;
+  /** @param atEnd told what is to be stopped after the page @returns what stands here for words of the page, first come first served */
+  readonly prepare?: (world: OperatorsWorld, atEnd: AtEnd) => Words | Promise<Words>;
   /** What a section needs besides, by its title. */
   readonly before?: Readonly<Record<string, (world: OperatorsWorld, words: Words) => void>>;
   /** At the end of the blocks of each section. */
@@ -24,11 +25,8 @@ export interface PageHere {
 
 export type Words = readonly (readonly [onThePage: string, here: string])[];
 
-/** What stands here for words of the page, first come first served; and what is to be stopped afterwards. */
-export interface Here {
-  readonly words?: Words;
-  readonly stop?: () => Promise<void>;
-}
+/** What was begun last is stopped first. */
+export type AtEnd = (stop: () => void | Promise<void>) => void;
 
 /** The blocks of each section one after the other, then each of its paragraphs in a world in which nothing of that has happened. */
 export async function runPage(t: TestContext, page: string, world: OperatorsWorld, it: PageHere): Promise<void> {
@@ -43,26 +41,26 @@ export async function runPage(t: TestContext, page: string, world: OperatorsWorl
       `no such section: ${title}`,
     );
   world.restore();
-  const { words = [], stop } = (await prepare?.(world)) ?? {};
-  try {
-    world.keep('page');
-    const port = await freePort();
-    for (const { title, blocks, paragraphs } of sections) {
-      for (const story of [blocks, ...paragraphs]) {
-        const commands = story.filter((command) => only(command) && !(command in notRun));
-        if (commands.length === 0) continue;
-        world.restore('page');
-        before[title]?.(world, words);
-        await runStory(t, world, commands, { words, port, codes });
-        if (story === blocks) check?.(world);
-      }
+  const stops: (() => void | Promise<void>)[] = [];
+  t.after(async () => {
+    for (const stop of stops.reverse()) await stop();
+  });
+  const words = (await prepare?.(world, (stop) => stops.push(stop))) ?? [];
+  world.keep('page');
+  const port = await freePort();
+  for (const { title, blocks, paragraphs } of sections) {
+    for (const story of [blocks, ...paragraphs]) {
+      const commands = story.filter((command) => only(command) && !(command in notRun));
+      if (commands.length === 0) continue;
+      world.restore('page');
+      before[title]?.(world, words);
+      await runStory(t, world, commands, { words, port, codes });
+      if (story === blocks) check?.(world);
     }
-  } finally {
-    await stop?.();
   }
 }
 
-type Story = Required<Pick<Here, 'words'> & Pick<PageHere, 'codes'>> & { readonly port: string };
+type Story = Required<Pick<PageHere, 'codes'>> & { readonly words: Words; readonly port: string };
 
 async function runStory(t: TestContext, world: OperatorsWorld, commands: readonly string[], story: Story): Promise<void> {
   // A variable that one line sets is there for the next ones.
