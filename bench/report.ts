@@ -1,4 +1,5 @@
 /** Turns runs into medians, a table for people and a file for comparison with later runs. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Report, Run } from '../src/measure/report.ts';
@@ -32,11 +33,19 @@ export function tableOf({ corpora, runs, machine, stored }: RoundsReport): strin
   ].join('\n\n');
 }
 
-/** Saves the report as `bench/results/<day>-<bench>-<destination>.json`; returns the name of the file. */
+/** Of the code that is measured, with a `+` where it was changed since; undefined where git does not know. */
+function commitOf(): string | undefined {
+  const git = (...args: string[]) => spawnSync('git', ['-C', RESULTS, ...args], { encoding: 'utf8' });
+  const { status, stdout } = git('rev-parse', '--short=12', 'HEAD');
+  if (status !== 0) return undefined;
+  return `${stdout.trim()}${git('status', '--porcelain', '--untracked-files=no').stdout === '' ? '' : '+'}`;
+}
+
+/** Saves the report, with its commit, as `bench/results/<day>-<bench>-<destination>.json`; returns the name of the file. */
 export function save(report: Pick<Report, 'bench' | 'time' | 'machine'>): string {
   mkdirSync(RESULTS, { recursive: true });
   const name = `${report.time.slice(0, 10)}-${report.bench}-${report.machine.destination}.json`;
-  writeFileSync(join(RESULTS, name), `${JSON.stringify(report, null, 1)}\n`);
+  writeFileSync(join(RESULTS, name), `${JSON.stringify({ ...report, commit: commitOf() }, null, 1)}\n`);
   return name;
 }
 

@@ -23,6 +23,13 @@ test('the first two blocks are one line each: the main job, then the tests (both
   for (const list of ['.gitignore', 'biome.json']) assert.match(readFileSync(join(ROOT, list), 'utf8'), new RegExp(`["/!]${home}["/]`));
 });
 
+test('its figures are those of the results that it names: scripts/figures makes them', () => {
+  const made = spawnSync(process.execPath, [join(ROOT, 'scripts', 'figures'), '--print'], { encoding: 'utf8' });
+  assert.equal(made.status, 0, made.stderr);
+  assert.equal(made.stdout, README);
+  assert.match(README, /<!-- figures: .*\n\n(\|.*\n){3,}/);
+});
+
 test('what is tried stays in its own home', (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'shardctl-try-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
