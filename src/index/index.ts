@@ -36,7 +36,7 @@ export class Index {
   #openTables: Tables | undefined;
   isChanged = false;
   #openBlocks: BlockTable | undefined;
-  /** Computed from the shards' records when a block is first looked up; dropped when those records change. */
+  /** Has read the records of the shards in which blocks were looked up; dropped when records change. */
   #countedBlocks: CountedBlocks | undefined;
 
   /** Opens the index, and makes it unless `readOnly`, or one was lost. @throws ShardctlError `NEWER_FORMAT`, `NOT_FOUND`, `DAMAGE`, `IO` */
@@ -259,7 +259,7 @@ export class Index {
   }
 
   get #counted(): CountedBlocks {
-    this.#countedBlocks ??= new CountedBlocks(this.shards());
+    this.#countedBlocks ??= new CountedBlocks((shard) => this.currentShard(shard));
     return this.#countedBlocks;
   }
 

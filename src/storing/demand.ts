@@ -48,7 +48,7 @@ export class Demands {
   readonly #home: Demand;
   readonly #told: ToldDemand;
   /** Repositories that need a shard, by its number. Collected at the first question and not renewed. */
-  #users: Map<number, Set<string>> | undefined;
+  #users: Map<number, readonly string[]> | undefined;
 
   constructor(index: Index, { home, told = {} }: DemandOptions) {
     this.#index = index;
@@ -104,13 +104,23 @@ export class Demands {
   }
 }
 
-function usersOf(index: Index): Map<number, Set<string>> {
-  const users = new Map<number, Set<string>>();
+/** Shards that the same repositories need have one list in common: a home has few such lists, and may have half a million shards. */
+function usersOf(index: Index): Map<number, readonly string[]> {
+  const users = new Map<number, readonly string[]>();
   for (const { name } of index.repositories()) {
-    for (const number of new Set(index.snapshots(name).flatMap(({ shards }) => shards))) {
-      const known = users.get(number);
-      if (known === undefined) users.set(number, new Set([name]));
-      else known.add(name);
+    const alone = [name];
+    const withThese = new Map<readonly string[], readonly string[]>();
+    const withName = (before: readonly string[]) => {
+      const list = withThese.get(before) ?? [...before, name];
+      withThese.set(before, list);
+      return list;
+    };
+    for (const { shards } of index.snapshots(name)) {
+      for (const number of shards) {
+        const known = users.get(number);
+        if (known === undefined) users.set(number, alone);
+        else if (known.at(-1) !== name) users.set(number, withName(known));
+      }
     }
   }
   return users;

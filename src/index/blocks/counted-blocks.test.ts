@@ -18,7 +18,7 @@ test('a block counts in a shard that is placed or committed, unless it is among 
         const listed = bad === undefined ? {} : { bad: bad.map((i) => COLLIDING[i]?.toString('hex') ?? '') };
         return { number, cid: `${number}`, ...sizes, state, peers: [], ...listed };
       });
-      const counted = new CountedBlocks(shards);
+      const counted = new CountedBlocks((shard) => shards[shard]);
       // A shard that was placed after the records were read is whole.
       counted.add(added);
       for (const [i, digest] of COLLIDING.entries()) {
@@ -32,4 +32,12 @@ test('a block counts in a shard that is placed or committed, unless it is among 
     }),
     { numRuns: 30 },
   );
+});
+
+test('the record of a shard is read when a block is first looked for in it, once, and no other one is', () => {
+  const asked: number[] = [];
+  const counted = new CountedBlocks((shard) => void asked.push(shard));
+  counted.add(1);
+  for (const shard of [1, 2, 2]) counted.isIn(shard, COLLIDING[0] as Buffer, 0);
+  assert.deepEqual(asked, [2]);
 });
