@@ -77,6 +77,13 @@ describe('a source that lies', { skip: withoutFuse() }, () => {
     });
   }
 
+  it('about lengths, and gives a page at a time, is read to the end of each file, too', async () => {
+    const lengths = [1, 4095, 4096, 4097, 8192, 20_000];
+    for (const length of lengths) writeTree(mount.below, { [`${length}`]: 'z'.repeat(length) });
+    await mount.set({ sizes: Object.fromEntries(lengths.map((length) => [`${length}`, 4096])), directIo: true, mostRead: 4096 });
+    await addTrue();
+  });
+
   it('with inode numbers of 2^63 and more is as one with small ones', async () => {
     writeTree(mount.below, { a: 'one', sub: { b: 'two', large: 'x'.repeat(3_000_000), link: { link: 'b' } } });
     await mount.set({ inodesFrom: 2n ** 63n });

@@ -76,6 +76,8 @@ export interface Faults {
   readonly twice?: readonly string[];
   /** Files are opened past the page cache: reads go to the real end, and nothing can be mapped shared (mmap says ENODEV). */
   readonly directIo?: boolean;
+  /** The most bytes that a read gives, however many are wanted and there. */
+  readonly mostRead?: number;
   /**
    * A file that is removed, or replaced, while it is open: it stays in its directory under another name until it is closed,
    * as libfuse (`.fuse_hidden…`) and NFS (`.nfs…`) have it; or that is `refused`, with EBUSY.
@@ -142,6 +144,10 @@ export class FaultState {
 
   get directIo(): boolean {
     return this.#faults.directIo ?? false;
+  }
+
+  get mostRead(): number {
+    return this.#faults.mostRead ?? Number.POSITIVE_INFINITY;
   }
 
   get openFiles(): NonNullable<Faults['openFiles']> {

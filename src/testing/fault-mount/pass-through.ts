@@ -163,7 +163,7 @@ export class PassThrough {
     switch (opcode) {
       case OPCODE.read: {
         this.#refuse('read', path);
-        const bytes = Buffer.allocUnsafe(body.readUInt32LE(16));
+        const bytes = Buffer.allocUnsafe(Math.min(body.readUInt32LE(16), this.#faults.mostRead));
         return bytes.subarray(0, readSync(file.fd, bytes, 0, bytes.length, body.readBigUInt64LE(8)));
       }
       case OPCODE.write: {
