@@ -35,9 +35,10 @@ export type Event =
   | { type: 'retry'; peer: string; what: string; seconds: number; reason: string }
   /**
    * Something that the user should know and that does not stop the run. Several warnings may have one `cause`, such as a peer that does
-   * not answer or is full: people are told of each cause once. `known`: an earlier run has told of it, and nothing is different since.
+   * not answer or is full: people are told of each cause once. `peer`: whom it is about. `known`: an earlier run has told of it, and nothing is
+   * different since.
    */
-  | { type: 'warning'; message: string; hint?: string; cause?: string; known?: true }
+  | { type: 'warning'; peer?: string; message: string; hint?: string; cause?: string; known?: true }
   /** `get` goes on without this entry, and without what is below it. The first of each kind are named. `path` is escaped for display. */
   | { type: 'not-restored'; problem: RestoreProblem; path: string; detail: string }
   /** `ls`, `find` and `du` go on without this entry, and without what is below it. The first are named. `path` is escaped for display. */

@@ -43,7 +43,12 @@ export class Holdings {
       } catch (error) {
         if (options.signal.aborted || !(error instanceof ShardctlError)) throw error;
         holdings.silent.add(peer.name);
-        options.emit({ type: 'warning', message: `peer ${peer.name} does not answer: ${error.message}`, cause: error.message });
+        options.emit({
+          type: 'warning',
+          peer: peer.name,
+          message: `peer ${peer.name} does not answer: ${error.message}`,
+          cause: error.message,
+        });
       }
     }
     await holdings.#settle(onPeer);
@@ -177,7 +182,12 @@ export class Holdings {
       await indexOf(this.#options).dropStray(cid, [name]);
     } catch (error) {
       if (signal.aborted || !(error instanceof ShardctlError)) throw error;
-      emit({ type: 'warning', message: `peer ${name} keeps ${cid}, which is not needed any more: ${error.message}`, cause: error.message });
+      emit({
+        type: 'warning',
+        peer: name,
+        message: `peer ${name} keeps ${cid}, which is not needed any more: ${error.message}`,
+        cause: error.message,
+      });
     }
   }
 }

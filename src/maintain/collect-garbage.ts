@@ -13,7 +13,7 @@ export async function reclaim(peers: ReadonlyMap<string, Peer>, emit: Emit): Pro
         return [name];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', message: `peer ${name} has not collected its space: ${error.message}`, cause: error.message });
+        emit({ type: 'warning', peer: name, message: `peer ${name} has not collected its space: ${error.message}`, cause: error.message });
         return [];
       }
     }),

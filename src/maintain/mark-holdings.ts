@@ -32,6 +32,7 @@ export async function markOn({ peers, emit }: Omit<MarkRun, 'index'>, wanted: Re
         if (!(error instanceof ShardctlError)) throw error;
         emit({
           type: 'warning',
+          peer: name,
           message: `peer ${name} does not know yet what this home needs there: ${error.message}`,
           cause: error.message,
         });

@@ -32,7 +32,7 @@ export async function neighboursOn(peers: ReadonlyMap<string, Peer>, self: strin
         });
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', message: `peer ${name} cannot be asked who uses it: ${error.message}`, cause: error.message });
+        emit({ type: 'warning', peer: name, message: `peer ${name} cannot be asked who uses it: ${error.message}`, cause: error.message });
         return [];
       }
     }),

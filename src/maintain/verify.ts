@@ -99,7 +99,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
   }
-  for (const [name, why] of hearsay) emit({ type: 'warning', message: `peer ${name} was taken at its word: ${why}` });
+  for (const [name, why] of hearsay) emit({ type: 'warning', peer: name, message: `peer ${name} was taken at its word: ${why}` });
   return counts;
 
   async function verifyReplica(

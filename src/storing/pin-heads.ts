@@ -48,7 +48,12 @@ export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index'
     const isSilent = error.code === 'TOO_FEW_PEERS';
     if (isSilent) silent.add(peer.name);
     const what = isSilent ? 'what is not needed' : 'roots pinned that nobody needs';
-    emit({ type: 'warning', message: `peer ${peer.name} keeps ${what} until the next prune: ${error.message}`, cause: error.message });
+    emit({
+      type: 'warning',
+      peer: peer.name,
+      message: `peer ${peer.name} keeps ${what} until the next prune: ${error.message}`,
+      cause: error.message,
+    });
   };
   await Promise.all([...peers.values()].filter(({ keepRoots }) => keepRoots !== undefined).map(unpinOn));
   return silent;
@@ -61,6 +66,7 @@ async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotR
   if (error !== undefined && holds)
     emit({
       type: 'warning',
+      peer: peer.name,
       message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}`,
       cause: error.message,
     });

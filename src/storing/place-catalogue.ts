@@ -73,7 +73,12 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
       const error: unknown = late.signal.aborted ? late.signal.reason : thrown;
       if (!(error instanceof ShardctlError)) throw error;
       failures.set(name, error);
-      run.emit({ type: 'warning', message: `peer ${name} has no copy of the catalogue: ${error.message}`, ...causeOf(run, name, error) });
+      run.emit({
+        type: 'warning',
+        peer: name,
+        message: `peer ${name} has no copy of the catalogue: ${error.message}`,
+        ...causeOf(run, name, error),
+      });
     }
   };
   await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));

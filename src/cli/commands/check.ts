@@ -186,7 +186,12 @@ class Check {
     for (const [name, since] of grace?.overdue ?? []) {
       const ending = this.#endingOf(name, peers.get(name));
       const message = `peer ${name} has not answered since ${new Date(since).toISOString()}`;
-      reporter.event({ type: 'warning', message, hint: `bring it back${ending}: until then \`check\` ends with 42 and says so` });
+      reporter.event({
+        type: 'warning',
+        peer: name,
+        message,
+        hint: `bring it back${ending}: until then \`check\` ends with 42 and says so`,
+      });
       this.#codes.push(EXIT.tooFewPeers);
     }
   }

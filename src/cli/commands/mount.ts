@@ -25,7 +25,8 @@ const HEAP_GROWTH = '--heap-growing-percent=50';
 export async function run(context: Context): Promise<number> {
   const { args, absolute, home, reporter, output, quiet, signal, onExit } = context;
   const [ref, dir] = [args.argument(0), absolute(args.argument(1))];
-  const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
+  const warn = (message: string, cause: string, peer?: string) =>
+    reporter.event({ type: 'warning', ...(peer === undefined ? {} : { peer }), message, cause });
   setFlagsFromString(HEAP_GROWTH);
   let config = await settingsOfReadable(context);
   refuseIntoOurs(context, config, dir);

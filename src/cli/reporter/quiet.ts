@@ -18,8 +18,8 @@ interface Group {
   readonly first: Event;
   /** Repositories, shards, peers, or whole messages of one cause. */
   readonly subjects: Set<string>;
-  /** Of warnings: what they are for, which differs where they say the same of several peers. */
-  readonly causes: Set<string>;
+  /** Of warnings: what they are for, which differs where they say the same of several peers; and whom each is about. */
+  readonly causes: Map<string, string | undefined>;
 }
 
 export function quietReporter(output: Output): Reporter {
@@ -40,8 +40,8 @@ export function quietReporter(output: Output): Reporter {
         if (line !== undefined && count <= MOST_ENTRIES) output.note(line);
         return;
       }
-      const { first, subjects, causes } = groups.get(key) ?? { first: event, subjects: new Set<string>(), causes: new Set<string>() };
-      if (event.type === 'warning') causes.add(event.cause ?? event.message);
+      const { first, subjects, causes } = groups.get(key) ?? { first: event, subjects: new Set<string>(), causes: new Map() };
+      if (event.type === 'warning') causes.set(event.cause ?? event.message, event.peer);
       // The longest of the warnings with one cause stands for all.
       const isMore = event.type === 'warning' && first.type === 'warning' && event.message.length > first.message.length;
       groups.set(key, { first: isMore ? event : first, subjects: subjects.add(subject), causes });
@@ -55,8 +55,10 @@ export function quietReporter(output: Output): Reporter {
       // What an error or a finding says is not said before as a warning.
       const isSaid = ({ first, causes }: Group) =>
         first.type === 'warning' &&
-        ((first.cause !== undefined && areIn([...findings, ...last].join('\n'), causes)) ||
-          all.some(({ first: other }) => isFinding(other) && ofAnyPeer(first.message).includes(ofAnyPeer(other.detail))));
+        ((first.cause !== undefined && areIn([...findings, ...last].join('\n'), [...causes.keys()])) ||
+          all.some(
+            ({ first: other }) => isFinding(other) && ofAny(first.message, first.peer).includes(ofAny(other.detail, peerOf(other))),
+          ));
       const warnings = all.filter((group) => group.first.type === 'warning' && !isSaid(group)).map(lineOf);
       for (const line of [...warnings, ...findings, ...last]) output.note(line);
     },
@@ -67,11 +69,11 @@ export function quietReporter(output: Output): Reporter {
 function causeOf(event: Event): [key: string, subject: string] | undefined {
   switch (event.type) {
     case 'warning':
-      return [`warning ${ofAnyPeer(event.cause ?? event.message)}`, event.message];
+      return [`warning ${ofAny(event.cause ?? event.message, event.peer)}`, event.message];
     case 'damage':
-      return [`damage ${event.where}: ${ofAny(event.detail)}`, event.what];
+      return [`damage ${event.where}: ${ofAnyShard(event.detail)}`, event.what];
     case 'no-answer':
-      return [`no-answer ${ofAnyPeer(event.detail)}`, event.peer];
+      return [`no-answer ${ofAny(event.detail, event.peer)}`, event.peer];
     case 'back':
       return [`back ${event.since}`, event.peer];
     case 'too-few':
@@ -89,14 +91,14 @@ function isFinding(event: Event): event is Extract<Event, { type: 'damage' | 'no
   return event.type === 'damage' || event.type === 'no-answer';
 }
 
-/** The peer that a message is about. */
-function peerIn(text: string): string | undefined {
-  return /\bpeer "?([\w.-]*\w)/.exec(text)?.[1];
+/** Damage may also be in the index, or on several peers: then no message is about one of that name. */
+function peerOf(finding: Extract<Event, { type: 'damage' | 'no-answer' }>): string {
+  return finding.type === 'damage' ? finding.where : finding.peer;
 }
 
 /** The message without the name of the peer, in which those of several disks that are away differ. */
-function ofAnyPeer(text: string): string {
-  const name = peerIn(text)?.replaceAll(/[.-]/g, '\\$&');
+function ofAny(text: string, peer: string | undefined): string {
+  const name = peer?.replaceAll(/[^\w]/g, '\\$&');
   return name === undefined ? text : text.replaceAll(new RegExp(`(?<![\\w.-])${name}(?![\\w-])`, 'g'), '#');
 }
 
@@ -106,7 +108,7 @@ function sameFor(code: string, message: string): string {
 }
 
 /** The finding without the CID and the path of the shard, in which several shards with the same finding differ. */
-function ofAny(detail: string): string {
+function ofAnyShard(detail: string): string {
   return detail.replaceAll(/ ?\(\/[^)]*\)/g, '').replaceAll(/ baf[a-z2-7]{50,}/g, '');
 }
 
@@ -128,19 +130,19 @@ function lineOf({ first, subjects, causes }: Group): string {
     default:
       return problemLine({
         ...first,
-        ...(first.type === 'damage' ? { detail: ofAny(first.detail) } : {}),
+        ...(first.type === 'damage' ? { detail: ofAnyShard(first.detail) } : {}),
         what: listed(all),
       } as Event) as string;
   }
 }
 
-function othersThan(cause: string, causes: ReadonlySet<string>): string[] {
-  const peers = new Set([...causes].flatMap((it) => (it === cause ? [] : (peerIn(it) ?? it))));
+function othersThan(cause: string, causes: Group['causes']): string[] {
+  const peers = new Set([...causes].flatMap(([it, peer]) => (it === cause ? [] : (peer ?? it))));
   return [...peers];
 }
 
 /** Whether the text has all causes, or those of them that a long list begins with. */
-function areIn(text: string, causes: ReadonlySet<string>): boolean {
-  const told = [...causes].filter((cause) => text.includes(cause)).length;
-  return told === causes.size || (told > 0 && / and \d+ more/.test(text));
+function areIn(text: string, causes: readonly string[]): boolean {
+  const told = causes.filter((cause) => text.includes(cause)).length;
+  return told === causes.length || (told > 0 && / and \d+ more/.test(text));
 }

@@ -178,12 +178,14 @@ test('quiet: what is said of many peers alike is one line, which names a few', (
   const { reporter, stderr, feed } = rig((output) => quietReporter(output));
   const names = ['disk1', 'disk10', 'disk2', 'disk3', 'disk4', 'disk5'];
   const gone = (name: string) => `peer "${name}" is not there: /mnt/${name}/peer.json does not exist`;
-  feed(...names.map((peer): Event => ({ type: 'warning', message: `peer ${peer} has not answered since noon`, hint: 'bring it back' })));
+  feed(
+    ...names.map((peer): Event => ({ type: 'warning', peer, message: `peer ${peer} has not answered since noon`, hint: 'bring it back' })),
+  );
   feed(...names.map((peer): Event => ({ type: 'no-answer', peer, shards: peer.length, detail: gone(peer) })));
   feed({ type: 'no-answer', peer: 'attic', detail: 'peer "attic" is not there: refused' });
   feed(...names.map((peer): Event => ({ type: 'back', peer, since: 'noon' })));
   feed({ type: 'damage', what: 's1', where: names.join(', '), detail: 'is not there' });
-  feed({ type: 'warning', message: `a block of s1 cannot be read: ${gone('disk2')}` });
+  feed({ type: 'warning', peer: 'disk2', message: `a block of s1 cannot be read: ${gone('disk2')}` });
   reporter.finish({ code: 44 });
   assert.deepEqual(stderr.lines, [
     'warning: peer disk10 has not answered since noon; bring it back (and the same of disk1, disk2, disk3 and 2 more)',
@@ -194,11 +196,24 @@ test('quiet: what is said of many peers alike is one line, which names a few', (
   ]);
 });
 
+test('quiet: warnings of peers that they name in the event are one, whatever words they are in; other words are none of their names', () => {
+  const { reporter, stderr, feed } = rig((output) => quietReporter(output));
+  feed(...['a-1', 'b.2'].map((peer): Event => ({ type: 'warning', peer, message: `${peer} lags`, cause: `${peer} lags` })));
+  feed(...['one', 'two'].map((what): Event => ({ type: 'warning', message: `peer ${what} is what a file is called`, cause: what })));
+  reporter.finish({ code: 0 });
+  assert.deepEqual(stderr.lines, [
+    'warning: a-1 lags (and the same of b.2)',
+    'warning: peer one is what a file is called',
+    'warning: peer two is what a file is called',
+  ]);
+});
+
 test('quiet: warnings of several peers are not told where the error names these peers, and all are where it leaves one out', () => {
   const gone = (name: string) => `peer "${name}" is not there`;
   const linesOf = (why: string) => {
     const { reporter, stderr, feed } = rig((output) => quietReporter(output));
-    feed(...['d1', 'd2', 'd3'].map((peer): Event => ({ type: 'warning', message: `without ${peer}: ${gone(peer)}`, cause: gone(peer) })));
+    const warning = (peer: string): Event => ({ type: 'warning', peer, message: `without ${peer}: ${gone(peer)}`, cause: gone(peer) });
+    feed(...['d1', 'd2', 'd3'].map(warning));
     reporter.finish({ code: 42, error: { code: 'TOO_FEW_PEERS', message: `2 replicas are asked for; ${why}` } });
     return stderr.lines.slice(0, -1);
   };

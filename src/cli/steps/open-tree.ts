@@ -47,7 +47,7 @@ export async function withTrees<T>(
   return await reading(context, async ({ config, index, peers }) => {
     const found = refs.map((ref) => resolveRef(ref, index));
     const blocks = placedBlocks(index, peers, {
-      onTrouble: (message, cause) => context.reporter.event({ type: 'warning', message, cause }),
+      onTrouble: (message, cause, peer) => context.reporter.event({ type: 'warning', peer, message, cause }),
       signal: context.signal,
     });
     const shards = placedShards(index, peers, blocks);

@@ -59,7 +59,8 @@ export interface ServingProcess {
 export async function serveHere(context: Context, serving: ServingProcess): Promise<void> {
   const { options, signal, onReady, onReload, siblings, hashingTurn } = serving;
   const { args, home, reporter, output, now } = context;
-  const warn = (message: string, cause: string) => reporter.event({ type: 'warning', message, cause });
+  const warn = (message: string, cause: string, peer?: string) =>
+    reporter.event({ type: 'warning', ...(peer === undefined ? {} : { peer }), message, cause });
   setFlagsFromString(HEAP_GROWTH);
   // Read before the home is opened: mistakes in them are found at once.
   const [certificate, tokens] = [options.readCertificate(), options.readTokens()];

@@ -76,7 +76,7 @@ export interface Pruned {
 export async function prune(run: Maintenance, options: PruneOptions): Promise<Pruned> {
   const { index, peers } = run;
   const blocks = placedBlocks(index, peers, {
-    onTrouble: (message, cause) => run.emit({ type: 'warning', message, cause }),
+    onTrouble: (message, cause, peer) => run.emit({ type: 'warning', peer, message, cause }),
     signal: run.signal,
   });
   try {

@@ -69,6 +69,7 @@ export async function removeUnneeded(run: Maintenance, live: DigestMap, silent: 
         unreachable.add(name);
         emit({
           type: 'warning',
+          peer: name,
           message: `peer ${name} keeps what is not needed until the next prune: ${error.message}`,
           cause: error.message,
         });

@@ -40,7 +40,7 @@ export type Held = ReadonlyMap<string, ReadonlySet<string>>;
 /** Each peer's list of shards; one that does not answer is told of, and may be the one with the snapshot. */
 export async function listAll({ peers, emit }: Search): Promise<Held> {
   return await inventoriesOf(peers, (name, error) => {
-    emit({ type: 'warning', message: `peer ${name} cannot be asked what it holds: ${error.message}`, cause: error.message });
+    emit({ type: 'warning', peer: name, message: `peer ${name} cannot be asked what it holds: ${error.message}`, cause: error.message });
   });
 }
 
@@ -113,7 +113,7 @@ async function snapshotIn(
       if (!(error instanceof ShardctlError)) throw error;
       search.signal.throwIfAborted();
       if (error.code === 'NEWER_FORMAT') onNewer(error);
-      search.emit({ type: 'warning', message: `peer ${name}: ${error.message}`, cause: error.message });
+      search.emit({ type: 'warning', peer: name, message: `peer ${name}: ${error.message}`, cause: error.message });
     } finally {
       await reader.close();
     }
@@ -149,7 +149,7 @@ export async function openOn({ emit, signal }: Search, peer: Peer, cid: string):
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     signal.throwIfAborted();
-    emit({ type: 'warning', message: `peer ${peer.name}: ${error.message}`, cause: error.message });
+    emit({ type: 'warning', peer: peer.name, message: `peer ${peer.name}: ${error.message}`, cause: error.message });
     return undefined;
   }
 }

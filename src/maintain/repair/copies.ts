@@ -134,7 +134,12 @@ export class Copies {
         if (isNews) emit({ type: 'mended', what, where: name });
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', message: `${what} could not be written to peer ${name}: ${error.message}`, cause: error.message });
+        emit({
+          type: 'warning',
+          peer: name,
+          message: `${what} could not be written to peer ${name}: ${error.message}`,
+          cause: error.message,
+        });
       }
     }
     return done;

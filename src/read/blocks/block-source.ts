@@ -48,7 +48,7 @@ export interface BlockSourceOptions {
   readonly locate: (digest: Uint8Array, except: ReadonlySet<string>) => BlockPlace | undefined;
   readonly peers: ReadonlyMap<string, Peer>;
   /** Called once for each peer and message when a replica of several cannot be read, and whenever a damaged one is salvaged. */
-  readonly onTrouble?: (message: string, cause: string) => void;
+  readonly onTrouble?: (message: string, cause: string, peer: string) => void;
   /** Ends the reading. Every walk over a tree reads its blocks here, so a long walk hears an abort even if it does not look at the signal itself. */
   readonly signal?: AbortSignal;
 }
@@ -161,7 +161,7 @@ export class BlockSource implements Blocks {
     const key = `${peer} ${error.message}`;
     if (place.peers.length === 1 || this.#reported.has(key)) return;
     this.#reported.add(key);
-    this.#options.onTrouble?.(troubleOf(peer, error), error.message);
+    this.#options.onTrouble?.(troubleOf(peer, error), error.message, peer);
   }
 }
 

@@ -15,7 +15,7 @@ interface OpenShard {
 export interface OpenReadersOptions {
   readonly peers: ReadonlyMap<string, Peer>;
   /** Called whenever a shard is damaged and what is left of it is opened. */
-  readonly onTrouble: ((message: string, cause: string) => void) | undefined;
+  readonly onTrouble: ((message: string, cause: string, peer: string) => void) | undefined;
   /** Called when a shard cannot be opened on a peer. */
   readonly onFailure: (peer: string, cid: string, error: ShardctlError) => void;
 }
@@ -89,7 +89,7 @@ export class OpenReaders {
       return await peer.open(cid);
     } catch (error) {
       if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE' || peer.salvage === undefined) throw error;
-      this.#options.onTrouble?.(troubleOf(peer.name, error), error.message);
+      this.#options.onTrouble?.(troubleOf(peer.name, error), error.message, peer.name);
       return await peer.salvage(cid).catch(() => {
         throw error;
       });

@@ -32,7 +32,7 @@ export interface ReplicasOptions {
   /** Directory for what is computed once of each shard, which anybody may delete at any time; made when it is needed. Without one it is kept in memory. */
   readonly cache?: string;
   /** Called once a day for each peer and message when a replica cannot be read, and again when a silent peer has answered in between. */
-  readonly onTrouble?: (message: string, cause: string) => void;
+  readonly onTrouble?: (message: string, cause: string, peer: string) => void;
   /** So long a peer may take before another one is asked for the same block, too; in milliseconds. */
   readonly patienceMs?: number;
   /** Milliseconds since 1970. */
@@ -71,7 +71,7 @@ export class Replicas {
     this.#failures = new Failures(now);
     this.#readers = new OpenReaders({
       peers: options.peers,
-      onTrouble: (message, cause) => this.#tell(message, message, cause),
+      onTrouble: (message, cause, peer) => this.#tell(message, message, cause, peer),
       onFailure: (peer, cid, error) => {
         if (error.code !== 'TOO_FEW_PEERS' && !isShortage(error)) this.#failures.note(peer, cid, error);
       },
@@ -287,10 +287,10 @@ export class Replicas {
 
   #report(peer: string, place: ReplicaPlace, error: ShardctlError): void {
     if (error.code === 'NOT_FOUND' && place.isStillOn?.(peer) === false) return;
-    this.#tell(error.code === 'TOO_FEW_PEERS' ? peer : `${peer} ${error.message}`, troubleOf(peer, error), error.message);
+    this.#tell(error.code === 'TOO_FEW_PEERS' ? peer : `${peer} ${error.message}`, troubleOf(peer, error), error.message, peer);
   }
 
-  #tell(key: string, message: string, cause: string): void {
-    if (this.#failures.isNews(key)) this.options.onTrouble?.(message, cause);
+  #tell(key: string, message: string, cause: string, peer: string): void {
+    if (this.#failures.isNews(key)) this.options.onTrouble?.(message, cause, peer);
   }
 }

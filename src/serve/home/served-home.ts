@@ -31,9 +31,9 @@ export interface ServedHomeOptions {
   readonly names: readonly string[];
   /** Directory for what is computed once of each shard. */
   readonly cache: string;
-  readonly onTrouble: (message: string, cause: string) => void;
+  readonly onTrouble: (message: string, cause: string, peer?: string) => void;
   /** Told of replicas that cannot be read, as `Replicas` does it. [onTrouble] */
-  readonly onReplicaTrouble?: (message: string, cause: string) => void;
+  readonly onReplicaTrouble?: (message: string, cause: string, peer: string) => void;
 }
 
 /** At its start a server waits so long for an index that another run is writing. */

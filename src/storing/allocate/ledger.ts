@@ -205,7 +205,7 @@ export class Ledger {
       const hint = error.hint === undefined ? {} : { hint: error.hint };
       const known = grace?.isKnown(peer) === true ? { known: true as const } : {};
       const cause = this.silent().get(peer) ?? error.message;
-      emit({ type: 'warning', message: `peer ${peer} is left out: ${error.message}`, cause, ...hint, ...known });
+      emit({ type: 'warning', peer, message: `peer ${peer} is left out: ${error.message}`, cause, ...hint, ...known });
     }
   }
 

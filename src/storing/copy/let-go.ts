@@ -31,7 +31,11 @@ export async function letGo(run: LettingGo, { holding, from, stay }: Surplus): P
   const { index, emit } = run;
   const { cid, label, peers, carBytes } = holding;
   if (!(await allHave(run, cid, stay))) {
-    emit({ type: 'warning', message: `peer ${from} keeps ${label} (${cid}): not all of ${stay.join(', ')} say now that they have it` });
+    emit({
+      type: 'warning',
+      peer: from,
+      message: `peer ${from} keeps ${label} (${cid}): not all of ${stay.join(', ')} say now that they have it`,
+    });
     return { gone: 'left', peers };
   }
   const others = peers.filter((name) => name !== from);
@@ -49,7 +53,12 @@ export async function takeAway({ index, peers, emit }: LettingGo, cid: string, n
     return gone ?? 'removed';
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
-    emit({ type: 'warning', message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}`, cause: error.message });
+    emit({
+      type: 'warning',
+      peer: name,
+      message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}`,
+      cause: error.message,
+    });
     return 'left';
   }
 }

@@ -187,7 +187,12 @@ export class Mover {
           isFull ||= error.code === 'NO_SPACE';
           this.#ledger.release(to, carBytes);
           this.#ledger.exclude(to);
-          emit({ type: 'warning', message: `peer ${to} is left out for the rest of this run: ${error.message}`, cause: error.message });
+          emit({
+            type: 'warning',
+            peer: to,
+            message: `peer ${to} is left out for the rest of this run: ${error.message}`,
+            cause: error.message,
+          });
         }
       }
       if (isFull) this.#counts.full++;

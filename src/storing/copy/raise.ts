@@ -50,9 +50,10 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
     return usableShards.holdersOf(known).length + known.peers.filter((name) => waited.has(name)).length < least;
   });
   if (left.length === 0) return;
-  const [cause = `too few peers for ${least} replicas`] = ledger.silent().values();
+  const [[peer, cause] = [undefined, `too few peers for ${least} replicas`]] = ledger.silent();
   emit({
     type: 'warning',
+    ...(peer === undefined ? {} : { peer }),
     message: `${left.length} of ${shards.length} shards have fewer than ${least} replicas`,
     cause,
     hint: 'bring back the peers that are missing, or set up others, and run `shardctl repair`',

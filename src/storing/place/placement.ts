@@ -211,6 +211,7 @@ export class Placement {
     if (!ledger.exclude(name)) return;
     emit({
       type: 'warning',
+      peer: name,
       message: `peer ${name} is left out for the rest of this run: ${message}`,
       cause: message,
       ...(hint === undefined ? {} : { hint }),
