@@ -25,11 +25,13 @@ export interface Cost {
 
 export class CommandFailure extends Error {
   override readonly name = 'CommandFailure';
+  readonly code: number | string | null;
   /** The last line of its output. */
   readonly lastLine: string;
 
   constructor({ argv }: Command, code: number | string | null, lastWords: string) {
     super(`${argv.join(' ')} ended with ${code}:\n${lastWords}`);
+    this.code = code;
     this.lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
   }
 }

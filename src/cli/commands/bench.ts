@@ -1,24 +1,27 @@
 /** `shardctl bench DIR`: what shardctl and the tools of today take for this mirror. Nothing is written to DIR, to the user's home or to peers. */
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import { freeBytesIn } from '../../core/disk-space.ts';
 import { displayText } from '../../core/display.ts';
 import { EXIT, ioError, messageOf, ShardctlError } from '../../core/errors.ts';
+import type { ByteString } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { machineOf } from '../../measure/machine.ts';
 import { CommandFailure, measurer } from '../../measure/measure.ts';
 import { benchMirror } from '../../measure/mirror/mirror-bench.ts';
+import { removeTree } from '../../measure/mirror/remove-tree.ts';
 import { type Survey, surveyOf, warm } from '../../measure/mirror/survey.ts';
-import { WrongResult } from '../../measure/mirror/turn.ts';
+import { PHASES, WrongResult } from '../../measure/mirror/turn.ts';
 import { treeOf } from '../../measure/process-tree.ts';
 import type { Report } from '../../measure/report.ts';
 import { ipfs, present, RESTIC, RSYNC, shardctl, type Tool } from '../../measure/tools.ts';
-import { statSource } from '../../source/source.ts';
+import { sourceError, statSource } from '../../source/source.ts';
 import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
+import type { ExitLine } from '../reporter/reporter.ts';
 import { benchedLines } from '../results/benched.ts';
 import { answer } from '../results/results.ts';
 import { asUser } from '../session/privacy.ts';
@@ -46,14 +49,14 @@ export async function run(context: Context): Promise<number> {
   const versions = present(all, names, warning);
   const tools = all.filter(({ name }) => name in versions);
 
-  const survey = await surveyOf(toBytes(source), signal);
+  const survey = await reading(source, signal, surveyOf);
   checkRoom(place, survey);
   const machine = machineOf(place, process.version);
   const dest = mkdtempSync(join(place, 'shardctl-bench-'));
   context.onExit(() => removeNow(dest));
   let report: Report;
   try {
-    await warm(toBytes(source), signal);
+    await reading(source, signal, warm);
     const onRun = turnsOf(tools.length * rounds, (label, done, total) =>
       reporter.event({ type: 'progress', label, done, total, bytes: 0 }),
     );
@@ -68,7 +71,7 @@ export async function run(context: Context): Promise<number> {
     signal.throwIfAborted();
     throw failureOf(error, dest);
   } finally {
-    rmSync(dest, { recursive: true, force: true });
+    removeTree(dest);
   }
   const page = args.text('html');
   if (page !== undefined) await writePage(context, absolute(page), report);
@@ -128,15 +131,22 @@ function ownEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !THEIR_SETTINGS.test(name)));
 }
 
-/** Tells of each run how many turns there were before it. */
+/** Tells of each run in which turn it is. */
 function turnsOf(total: number, tell: (label: string, done: number, total: number) => void): (tool: string, phase: string) => void {
-  let begun = 0;
-  let last: string | undefined;
+  let turn = 0;
   return (tool, phase) => {
-    if (tool !== last || total === 1) begun = Math.min(begun + 1, total);
-    last = tool;
-    tell(`${tool}, ${phase}: turn`, begun, total);
+    if (phase === PHASES.first) turn++;
+    tell(`${tool}, ${phase}: turn`, turn, total);
   };
+}
+
+/** What cannot be read is the mirror's. */
+async function reading<T>(source: string, signal: AbortSignal, read: (dir: ByteString, signal: AbortSignal) => Promise<T>): Promise<T> {
+  const dir = toBytes(source);
+  return await read(dir, signal).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw sourceError(dir, error);
+  });
 }
 
 /** For a process that ends at once: what it has started must write no more. */
@@ -148,12 +158,20 @@ function removeNow(dest: string): void {
       // It has ended meanwhile.
     }
   }
-  rmSync(dest, { recursive: true, force: true });
+  removeTree(dest);
 }
 
 /** In one line. */
 function whyOf(error: unknown): string {
-  return displayText(error instanceof CommandFailure ? error.lastLine : messageOf(error));
+  if (!(error instanceof CommandFailure)) return displayText(messageOf(error));
+  const said = saidAtItsEnd(error.lastLine);
+  return `exit code ${error.code}${said === '' ? '' : `: ${displayText(said)}`}`;
+}
+
+/** shardctl tells it as JSON. */
+function saidAtItsEnd(line: string): string {
+  if (!line.startsWith('{"type":"exit"')) return line;
+  return (JSON.parse(line) as ExitLine).error?.message ?? '';
 }
 
 function failureOf(error: unknown, dest: string): unknown {
@@ -162,6 +180,9 @@ function failureOf(error: unknown, dest: string): unknown {
     return new ShardctlError('DAMAGE', whyOf(error), {
       hint: 'if the mirror has changed meanwhile, run it again while no sync goes on',
     });
-  if (error instanceof CommandFailure) return new ShardctlError('IO', `shardctl ended with an error: ${whyOf(error)}`, { cause: error });
+  if (error instanceof CommandFailure)
+    return new ShardctlError('IO', `shardctl ended with ${whyOf(error)}`, {
+      cause: error,
+    });
   return ioError(error, 'measuring', dest);
 }

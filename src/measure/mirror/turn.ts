@@ -1,12 +1,13 @@
 /** One tool takes a mirror into an empty store, looks at it again, gives it back, and takes one file in a hundred that is new. Each result is checked before it counts. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ByteString } from '../../core/model.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import type { Command, Measure } from '../measure.ts';
 import type { Run } from '../report.ts';
 import type { LeftOut, Tool } from '../tools.ts';
+import { removeTree } from './remove-tree.ts';
 import { differenceOf } from './same-tree.ts';
 import { isPlain, type Survey } from './survey.ts';
 
@@ -52,7 +53,7 @@ export async function takeTurn(tool: Tool, place: Place): Promise<readonly Measu
     const { command, tree } = tool.back(source, store, join(dest, 'back'));
     const run = await timed(phase, command);
     await checkTree(place, tool, toBytes(tree));
-    rmSync(join(dest, 'back'), { recursive: true });
+    removeTree(join(dest, 'back'));
     return run;
   };
 
@@ -60,7 +61,7 @@ export async function takeTurn(tool: Tool, place: Place): Promise<readonly Measu
   const first = await timed(PHASES.first, tool.first(source, store));
   if (tool.twin !== undefined && !place.roots.has(twinOf(tool))) {
     await untimed(tool.twin.command(source, join(dest, 'twin')));
-    rmSync(join(dest, 'twin'), { recursive: true });
+    removeTree(join(dest, 'twin'));
     const root = tool.twin.root(readFileSync(join(dest, 'log'), 'utf8'));
     checkRoot(place, tool, root);
     place.roots.set(twinOf(tool), root);
@@ -81,7 +82,7 @@ export async function takeTurn(tool: Tool, place: Place): Promise<readonly Measu
 }
 
 async function emptied(place: Place, tool: Tool, store: string, untimed: (command: Command) => Promise<unknown>): Promise<void> {
-  rmSync(place.dest, { recursive: true, force: true });
+  removeTree(place.dest);
   mkdirSync(store, { recursive: true });
   if (tool.prepare !== undefined) await untimed(tool.prepare(store));
 }
