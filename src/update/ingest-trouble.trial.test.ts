@@ -1,5 +1,6 @@
 /** What goes wrong with a source, an index or a peer, and what a run makes of it. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { appendFileSync, chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Event } from '../core/events.ts';
 import type { ShardRecord } from '../core/model.ts';
+import { profileOf } from '../dag/cid-profile.ts';
 import { RESERVE_BYTES } from '../storing/allocate/allocators.ts';
 import { beginEach } from '../testing/each.ts';
 import { freshRoot, type Ran, TestHome } from '../testing/run.ts';
@@ -253,4 +255,20 @@ test('what fits nowhere is not read and packed to its end: the run stops while i
   // With shards that do fit, as many are placed as there is room for; the next run goes on from them.
   await assert.rejects(full.add(dir, { ...twice, shardBytes: 110_000 }), { code: 'NO_SPACE' });
   full.remove();
+});
+
+test('a file that is larger than any peer lies on several of them, and is whole', async () => {
+  const capacity = RESERVE_BYTES + 400_000;
+  const small = await TestHome.create({ one: { capacity }, two: { capacity } });
+  try {
+    writeFileSync(join(dir, 'large'), randomBytes(600_000));
+    const { summary } = await small.add(dir, { profile: profileOf('unixfs-v1-2025', 'size-16384'), shardBytes: 64 * 1024 });
+    assert.deepEqual(
+      summary.peers.map(({ placedBytes }) => placedBytes > 0),
+      [true, true],
+    );
+    assert.deepEqual(await small.damage(), []);
+  } finally {
+    small.remove();
+  }
 });
