@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseCommandLine } from '../../cli/command-line/args.ts';
+import { EXIT } from '../../core/errors.ts';
 import { type KuboDaemon, kuboBinary } from '../kubo.ts';
 import { withoutMounts } from '../mount-process.ts';
 import type { OperatorsWorld } from '../operators-world.ts';
@@ -38,6 +39,14 @@ function addRepositories(world: OperatorsWorld, ...names: string[]): void {
     fs.cpSync(world.at('srv/debian'), world.at(`srv/${name}`), { recursive: true, verbatimSymlinks: true });
     world.shardctl(`add /srv/${name} -q`);
   }
+}
+
+/** As old as packages are: the gate does not hold a young one back for what an index says of it. */
+function writeHalfAPackage(world: OperatorsWorld): void {
+  const path = world.at('srv/debian/pool/main/s/sl/sl_5.02-1+b1_amd64.deb');
+  const old = new Date('2024-01-01');
+  fs.writeFileSync(path, 'half');
+  fs.utimesSync(path, old, old);
 }
 
 /** Whatever systemctl was told of is shipped. */
@@ -201,6 +210,17 @@ export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
     },
     check: (world) => assert.notEqual(world.askedOf('purge'), ''),
   },
+  gate: {
+    prepare: (world) => {
+      makeSnapshots(world);
+      writeHalfAPackage(world);
+      assert.equal(world.sh('shardctl update debian').code, EXIT.held);
+      return [];
+    },
+    codes: { 'shardctl verify --against debian debian@8': EXIT.held },
+    notRun: { 'shardctl publish debian@6': 'operations.md rolls a name back' },
+  },
+  monitoring: { prepare: () => [['FILE', 'shardctl.prom']] },
   serve: { prepare: prepareServe, check: assertShipped },
   fetch: {
     prepare: prepareFetch,
