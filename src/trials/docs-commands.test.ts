@@ -9,7 +9,7 @@ import { COMMON, type CommandSpec } from '../cli/command-line/command-spec.ts';
 import { COMMANDS } from '../cli/command-line/spec.ts';
 import { ShardctlError } from '../core/errors.ts';
 import { OPERATORS_PAGES } from '../testing/pages/operators-pages.ts';
-import { isSynopsis, wordsOf } from '../testing/pages/page-commands.ts';
+import { isSynopsis, sectionsIn, wordsOf } from '../testing/pages/page-commands.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const PAGES = ['README.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((page) =>
@@ -93,6 +93,22 @@ test('a synopsis is wrong that has a word or an option that there is not', () =>
     assertSynopsis(text);
   for (const text of ['lss [-l] REF', 'peers {ls,paint}', 'get REF… [--paint]', 'forget --paint-…'])
     assert.throws(() => assertSynopsis(text), { name: 'AssertionError' }, text);
+});
+
+test('run are blocks of sh, lines of crontabs, and whole commands between backticks, none of them twice', () => {
+  const cron = '```\n17 * * * *  shardctl update --all -q\n```\n';
+  const sh = '```sh\n# first\nshardctl get debian \\\n  -o out   # there\nipfs id\n```\n';
+  const loop = '```sh\nls | while read -r it; do\n  echo "$it"\ndone\n```\n';
+  const between =
+    '`shardctl\nstatus`, `shardctl add` and\n`shardctl ls [-l] REF`\n\n- `shardctl prune`, `shardctl verify`\n- `shardctl status`\n';
+  assert.deepEqual(sectionsIn(`# Page\n\n${cron}## One\n${sh}${loop}\n${between}\n## None\n`), [
+    { title: '', blocks: ['shardctl update --all -q'], paragraphs: [] },
+    {
+      title: 'One',
+      blocks: ['shardctl get debian \\\n-o out   # there', 'ipfs id', 'ls | while read -r it; do\necho "$it"\ndone\n'],
+      paragraphs: [['shardctl status'], ['shardctl prune', 'shardctl verify']],
+    },
+  ]);
 });
 
 test('a block of commands is marked as one on each page for operators, or it would not be run; a synopsis is marked as text', () => {

@@ -141,9 +141,6 @@ async function prepareOperations(world: OperatorsWorld, atEnd: AtEnd): Promise<W
   ];
 }
 
-/** Of the commands of follow.md, which has a note of what was tried with a Cluster. */
-export const NEEDS_CLUSTER = /cluster|\beast\b/;
-
 /** The alias of the page is sudo's; whatever a package manager or an orchestrator would do, its arguments are looked at. */
 function prepareInstalling(world: OperatorsWorld): Words {
   fs.rmSync(world.at('var/lib/shardctl'), { recursive: true });
@@ -257,11 +254,15 @@ export const OPERATORS_PAGES: Readonly<Record<string, OperatorsPage>> = {
     without: withoutKubo,
     prepare: prepareFollow,
     before: { 'So that others find what you hold': holds, 'What it takes, and what it never does': holds },
-    only: (command) => !NEEDS_CLUSTER.test(command),
     notRun: {
       'shardctl serve': 'the publisher does, before the page begins',
       'shardctl publish NAME': 'operations.md runs it',
       'shardctl publish NAME --snapshot': 'this page begins with a name that it gave',
+      'shardctl peers add cluster…': 'follow-cluster.test.ts does, on a real Cluster',
+      'shardctl follow http://mirror.example.org:8080/debian --into east…': 'the same',
+      'shardctl peers set east…': 'the same, where a member has died',
+      'ipfs-cluster-follow…': 'stock software, with a configuration that the publisher of the page puts on the web',
+      'shardctl status --shards --json | jq…': 'needs a publisher’s Cluster of followers beside his Kubo: tried by hand',
     },
   },
   installing: {
