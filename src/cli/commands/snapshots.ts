@@ -4,7 +4,7 @@ import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Context } from '../command-line/context.ts';
 import { repositoriesNamed } from '../command-line/repositories-named.ts';
 import { answer, type Result } from '../results/results.ts';
-import { snapshotResult } from '../results/snapshot-result.ts';
+import { replicaCounts, snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
 import { reading } from '../session/session.ts';
 
@@ -13,10 +13,13 @@ type Snapshot = Extract<Result, { type: 'snapshot' }>;
 export async function run(context: Context): Promise<number> {
   return await reading(context, async ({ index }) => {
     const { positionals } = context.args;
+    const replicasOf = replicaCounts(index);
     const all = index.repositories();
     const meant = positionals.length === 0 ? all : repositoriesNamed(all, positionals);
     const snapshots = meant.flatMap(({ name: repository }) =>
-      index.snapshots(repository).map((snapshot): Snapshot => ({ type: 'snapshot', repository, ...snapshotResult(snapshot, index) })),
+      index
+        .snapshots(repository)
+        .map((snapshot): Snapshot => ({ type: 'snapshot', repository, ...snapshotResult(snapshot, index, replicasOf) })),
     );
     if (context.args.flag('root-only') && !context.json) {
       for (const { tree } of snapshots) context.output.line(tree);

@@ -13,7 +13,7 @@ import { replicationOf } from '../command-line/quantities.ts';
 import { folded } from '../reporter/folded.ts';
 import { counted } from '../reporter/text.ts';
 import { answer, type Result } from '../results/results.ts';
-import { snapshotResult } from '../results/snapshot-result.ts';
+import { replicaCounts, snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
 import { reading } from '../session/session.ts';
 import { tellOpenPlaces } from '../session/settings.ts';
@@ -32,10 +32,11 @@ export async function run(context: Context): Promise<number> {
   const [onlyAtRisk, onPeer] = [context.args.flag('at-risk'), context.args.text('peer')];
   return await reading(context, async (session) => {
     const { config, index } = session;
+    const replicasOf = replicaCounts(index);
     const repositories = index.repositories().map(({ name, source, head, held = 0 }): Repository => {
       const [shown, newest] = [head, held].map((number) => {
         const snapshot = index.snapshot(name, number);
-        return snapshot && snapshotResult(snapshot, index);
+        return snapshot && snapshotResult(snapshot, index, replicasOf);
       });
       return {
         type: 'repository',

@@ -5,9 +5,26 @@ import type { Index } from '../../index/index.ts';
 import { tagsOf } from '../../snapshot/tag.ts';
 import type { SnapshotResult } from './results.ts';
 
-export function snapshotResult(snapshot: SnapshotRecord, index: Index): SnapshotResult {
+/** By a shard's number, on how many peers its record says that it is. Snapshots share most of their shards: each record is read once. */
+export function replicaCounts(index: Pick<Index, 'shard'>): (shard: number) => number {
+  const known = new Map<number, number>();
+  return (shard) => {
+    const before = known.get(shard);
+    if (before !== undefined) return before;
+    const count = index.shard(shard)?.peers.length ?? 0;
+    known.set(shard, count);
+    return count;
+  };
+}
+
+/** @param replicasOf as `replicaCounts` gives it: one for all snapshots that are told of */
+export function snapshotResult(
+  snapshot: SnapshotRecord,
+  index: Pick<Index, 'repository'>,
+  replicasOf: (shard: number) => number,
+): SnapshotResult {
   const { repository, number, cid, tree, time, counts, bytes, shards } = snapshot;
-  const replicas = shards.map((shard) => index.shard(shard)?.peers.length ?? 0);
+  const replicas = shards.map(replicasOf);
   // Not spread into the arguments of Math.min: a mirror may have a million shards.
   const record = index.repository(repository);
   return {
