@@ -37,7 +37,7 @@ function makeSnapshots(world: OperatorsWorld): void {
 function addRepositories(world: OperatorsWorld, ...names: string[]): void {
   for (const name of names) {
     fs.cpSync(world.at('srv/debian'), world.at(`srv/${name}`), { recursive: true, verbatimSymlinks: true });
-    world.shardctl(`add /srv/${name} -q`);
+    world.shardctl(`add /srv/${name} --replication 2 -q`);
   }
 }
 

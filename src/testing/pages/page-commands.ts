@@ -65,12 +65,17 @@ function commandsOfBlock(lines: string): string[] {
   let before = '';
   for (const line of lines.split('\n')) {
     before += `${line}\n`;
-    if (GOES_ON.test(line)) continue;
+    if (GOES_ON.test(line) || isQuoteOpen(before)) continue;
     const command = before.trim();
     if (command !== '' && !command.startsWith('#')) commands.push(command);
     before = '';
   }
   return commands;
+}
+
+function isQuoteOpen(lines: string): boolean {
+  const quotes = lines.replaceAll(/"[^"]*"| #.*$|^#.*$/gm, '').match(/'/g) ?? [];
+  return quotes.length % 2 === 1;
 }
 
 /** As a shell splits it, to the end of the command. */

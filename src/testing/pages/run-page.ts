@@ -79,7 +79,7 @@ async function runStory(t: TestContext, world: OperatorsWorld, commands: readonl
     here = here.replaceAll(/(?<=[\d.]:)80(?:80|81)\b/g, story.port);
     const { code, said } = long === undefined ? world.sh(`${variables}${here}`) : await askedOnce(world, here, long);
     assert.equal(code, story.codes[command] ?? 0, `${command}\n${said}`);
-    if (/^(?:alias |(?:export )?\w+=\S*$)/.test(command)) variables += `${here}\n`;
+    if (/^(?:alias |(?:export )?\w+=(?:\S*|'[^']*')$)/.test(command)) variables += `${here}\n`;
     if (command.endsWith('verify')) assert.match(said, /: no damage, /, command);
     if (command.includes('curl') && /\/Release$/m.test(command)) assert.match(said, /^Codename: bookworm$/m);
     if (long === undefined && / -q\b/.test(command)) assert.equal(said, '', command);
