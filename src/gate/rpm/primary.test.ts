@@ -69,6 +69,11 @@ const location = fc.oneof(
     '<location\n  a="1" href="p/d.rpm" />',
   ),
   fc.stringMatching(/^[a-zäß&;'. /]{0,6}$/).map((name) => `<location href="${name.replaceAll('&', '&amp;')}.rpm"/>`),
+  fc.constantFrom(
+    `<location a='href="no.rpm"' href="real.rpm"/>`,
+    '<location xlink:href="no.rpm" href="real.rpm"/>',
+    '<location a=" href=b" href="real.rpm"/>',
+  ),
   fc.constant('<location href="first.rpm"/><location href="second.rpm"/>'),
 );
 const packageElement = fc

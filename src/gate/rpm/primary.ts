@@ -26,7 +26,8 @@ const UNCUTTABLE = /<[!?]|<\/package\s/;
 const DECLARATION = /^<\?xml [^<>]*\?>/;
 const LONGEST_DECLARATION = 1024;
 
-const LOCATION = /<location\s[^>]*?\bhref="([\x21\x23-\x25\x27-\x3b\x3d\x3f-\x7e]*)"[^>]*>/;
+/** Its attributes before `href` are plain, too: a value may have the look of another attribute. */
+const LOCATION = /<location\s+(?:[^\s"'=<>]+="[^"<>]*"\s+)*href="([\x21\x23-\x25\x27-\x3b\x3d\x3f-\x7e]*)"/;
 
 /** @param repository the directory that paths begin at */
 export function primaryReader(repository: ByteString): UnitReader<PrimaryUnit> {
@@ -117,7 +118,7 @@ async function* rest(begun: ByteString, pieces: AsyncIterator<Uint8Array>): Asyn
 }
 
 /** The first text, without the declaration that it is XML. */
-async function beginning(pieces: AsyncIterator<Uint8Array>): Promise<string | undefined> {
+async function beginning(pieces: AsyncIterator<Uint8Array>): Promise<string> {
   let text = '';
   while (text.length < LONGEST_DECLARATION) {
     const more = await nextOf(pieces);

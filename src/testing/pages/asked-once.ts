@@ -14,7 +14,8 @@ const MOST_MS = 60_000;
 interface Asking {
   /** What it says when it can be asked; absent where it says nothing. */
   readonly ready?: RegExp;
-  readonly ask?: (said: readonly string[], world: OperatorsWorld) => void | Promise<void>;
+  /** @param signal the asking is over */
+  readonly ask?: (said: readonly string[], world: OperatorsWorld, signal: AbortSignal) => void | Promise<void>;
   /** How it ends when it is stopped: what works meanwhile may be at work. */
   readonly codes: readonly number[];
 }
@@ -34,11 +35,11 @@ const ASKED: Readonly<Record<LongCommand, Asking>> = {
     codes: [0],
   },
   watch: {
-    ask: async (_, world) => {
+    ask: async (_, world, signal) => {
       const head = () => readFileSync(world.at('var/lib/shardctl/heads/debian'), 'utf8');
       const before = head();
       writeFileSync(world.at('srv/debian/NEWS'), 'told to whoever watches\n');
-      while (head() === before) await setTimeout(20);
+      while (head() === before) await setTimeout(20, undefined, { signal });
     },
     codes: [0, 143],
   },
@@ -50,6 +51,7 @@ export async function askedOnce(world: OperatorsWorld, line: string, command: Lo
   const { ready, ask, codes } = ASKED[command];
   const child = world.start(line);
   const ended = once(child, 'exit') as Promise<[number | null]>;
+  const over = new AbortController();
   let said = '';
   try {
     const died = ended.then(([code]) => assert.fail(`ended with ${code}: ${said}`));
@@ -65,8 +67,9 @@ export async function askedOnce(world: OperatorsWorld, line: string, command: Lo
     });
     const silent = setTimeout(MOST_MS, undefined, { ref: false }).then(() => assert.fail(`cannot be asked after ${MOST_MS} ms: ${said}`));
     for (const end of [died, silent]) end.catch(() => {});
-    await Promise.race([died, silent, found.then((match) => ask?.(match, world))]);
+    await Promise.race([died, silent, found.then((match) => ask?.(match, world, over.signal))]);
   } finally {
+    over.abort();
     if (child.pid !== undefined && child.exitCode === null) kill(child.pid, 'SIGTERM');
     await ended;
   }
