@@ -12,10 +12,13 @@ export function tooLong(): UnreadableIndex {
   return new UnreadableIndex('has a package of more than 8 MiB');
 }
 
+/** A URL of its own: the package is on another server. */
+const ELSEWHERE = /^[a-z][a-z0-9+.-]*:/i;
+
 interface Package {
   href?: string;
-  /** It is on another server. */
-  isElsewhere?: boolean;
+  /** What `href` is below; a directory of this repository, or elsewhere. */
+  base?: string | undefined;
   size?: string | undefined;
   algorithm?: string;
   hex?: string;
@@ -31,8 +34,9 @@ export class PackageElements implements Elements {
   #text = '';
   begun = 0;
   ended = 0;
-  /** Whether `metadata` has come to its end. */
-  isWhole = false;
+  /** Of `metadata`. */
+  #isThere = false;
+  #open = 0;
 
   /** @param repository the directory that paths begin at */
   constructor(repository: ByteString) {
@@ -46,8 +50,17 @@ export class PackageElements implements Elements {
     return claims;
   }
 
+  /** Whether `metadata` has come to its end. */
+  get isWhole(): boolean {
+    return this.#isThere && this.#open === 0;
+  }
+
   open(name: string, attributes: Readonly<Record<string, string>>): void {
     this.#text = '';
+    if (name === 'metadata') {
+      this.#isThere = true;
+      this.#open++;
+    }
     if (name === 'package') {
       this.begun++;
       [this.#package, this.#length] = [{}, 0];
@@ -57,7 +70,7 @@ export class PackageElements implements Elements {
     for (const [attribute, value] of Object.entries(attributes)) this.#lengthen(attribute.length + value.length);
     if (name === 'location' && attributes.href !== undefined) {
       this.#package.href = attributes.href;
-      this.#package.isElsewhere = attributes['xml:base'] !== undefined;
+      this.#package.base = attributes['xml:base'];
     } else if (name === 'size') this.#package.size = attributes.package;
     else if (name === 'checksum') this.#package.algorithm = attributes.type ?? '';
   }
@@ -69,16 +82,16 @@ export class PackageElements implements Elements {
 
   /** @throws UnreadableIndex */
   close(name: string): void {
-    if (name === 'metadata') this.isWhole = true;
+    if (name === 'metadata') this.#open--;
     if (this.#package === undefined) return;
     if (name === 'checksum') this.#package.hex = this.#text.trim();
     if (name !== 'package') return;
-    const { href, isElsewhere, size, algorithm = '', hex = '' } = this.#package;
+    const { href, base = '', size, algorithm = '', hex = '' } = this.#package;
     this.#package = undefined;
     this.ended++;
     if (href === undefined) throw new UnreadableIndex('names a package without its place');
-    if (isElsewhere === true) return;
-    const named = toBytes(href);
+    if (ELSEWHERE.test(base)) return;
+    const named = toBytes(base === '' ? href : `${base}/${href}`);
     this.#claims.push({
       path: pathWithin(this.#repository, named),
       named,

@@ -73,6 +73,7 @@ const location = fc.oneof(
     `<location a='href="no.rpm"' href="real.rpm"/>`,
     '<location xlink:href="no.rpm" href="real.rpm"/>',
     '<location a=" href=b" href="real.rpm"/>',
+    '<location href="a.rpm" xml:base="sub"/>',
   ),
   fc.constant('<location href="first.rpm"/><location href="second.rpm"/>'),
 );
@@ -117,4 +118,34 @@ test('law: a document that is cut says what it says when it is parsed, wherever 
       assert.deepEqual(paths.filter(there), claims.map(({ path }) => path).filter(there));
     }),
   );
+});
+
+test('a package without a URL of its own is in this repository', async () => {
+  const paths = async (base: string) =>
+    (await claimsOf(inParts(`<metadata>${packageOf('a').replace('<location', `<location xml:base="${base}"`)}</metadata>`))).map(
+      ({ path }) => path,
+    );
+  assert.deepEqual(await paths('https://elsewhere.example'), []);
+  for (const [base, path] of [
+    ['', 'repo/a.rpm'],
+    ['.', 'repo/a.rpm'],
+    ['sub', 'repo/sub/a.rpm'],
+  ] as const)
+    assert.deepEqual(await paths(base), [path]);
+});
+
+test('a document with a DOCTYPE, whose entities may hold or hide packages, is no index', async () => {
+  const hiding = `<!DOCTYPE metadata [<!ENTITY a "><metadata><!--">]><metadata>${packageOf('a')}<!-- --></metadata>`;
+  for (const text of [hiding, `<?xml version="1.0"?>${hiding}`, hiding.replace('DOCTYPE', 'doctype')])
+    await assert.rejects(claimsOf(inParts(text)), unreadable(/DOCTYPE/));
+});
+
+test('a document whose end is missing is no index, whatever it has of its own name', async () => {
+  for (const read of [parsedPrimary, primaryUnits])
+    await assert.rejects(
+      async () => {
+        for await (const _ of read('repo', inParts(`<metadata><metadata/>${packageOf('a')}`)));
+      },
+      unreadable(/no whole/),
+    );
 });

@@ -26,8 +26,8 @@ const UNCUTTABLE = /<[!?]|<\/package\s/;
 const DECLARATION = /^<\?xml [^<>]*\?>/;
 const LONGEST_DECLARATION = 1024;
 
-/** Its attributes before `href` are plain, too: a value may have the look of another attribute. */
-const LOCATION = /<location\s+(?:[^\s"'=<>]+="[^"<>]*"\s+)*href="([\x21\x23-\x25\x27-\x3b\x3d\x3f-\x7e]*)"/;
+/** As createrepo_c writes it: another attribute may have the look of this one. */
+const LOCATION = /<location\s+href="([\x21\x23-\x25\x27-\x3b\x3d\x3f-\x7e]*)"\s*\/?>/;
 
 /** @param repository the directory that paths begin at */
 export function primaryReader(repository: ByteString): UnitReader<PrimaryUnit> {
@@ -65,14 +65,14 @@ export async function* primaryUnits(repository: ByteString, bytes: AsyncIterable
       length += text.length;
       const across = seam + text.slice(0, END.length - 1);
       if (UNCUTTABLE.test(text) || UNCUTTABLE.test(across)) {
-        yield* parsedPrimary(repository, rest(`<metadata>${parts.join('')}`, pieces), most - given);
+        yield* parsedPrimary(repository, rest(begun(given) + parts.join(''), pieces), most - given);
         return;
       }
       seam = (text.length < END.length ? across : text).slice(1 - END.length);
       if (text.includes(END) || across.includes(END)) {
         const units = parts.join('').split(END);
-        const begun = units.pop() ?? '';
-        [parts, length] = [[begun], begun.length];
+        const next = units.pop() ?? '';
+        [parts, length] = [[next], next.length];
         given += units.length;
         if (given > most) throw tooMany(most);
         yield units;
@@ -80,7 +80,7 @@ export async function* primaryUnits(repository: ByteString, bytes: AsyncIterable
       if (length > MOST_IN_A_PACKAGE) throw tooLong();
     }
     const last = new PackageElements(repository);
-    parsedText(`<metadata>${utf8Of(parts.join(''))}`, last);
+    parsedText(begun(given) + utf8Of(parts.join('')), last);
     if (!last.isWhole || last.begun > 0) throw notWhole();
   } finally {
     await pieces.return?.();
@@ -98,7 +98,7 @@ function claimsIn(repository: ByteString, unit: ByteString): readonly Claim[] {
 /** Where the only location of a unit is, if that can be seen without parsing it. */
 function plainLocation(unit: ByteString): ByteString | undefined {
   const at = unit.indexOf('<location');
-  if (at < 0 || unit.indexOf('<location', at + 1) >= 0 || unit.includes('xml:base', at)) return undefined;
+  if (at < 0 || unit.indexOf('<location', at + 1) >= 0) return undefined;
   return LOCATION.exec(unit)?.[1];
 }
 
@@ -112,8 +112,13 @@ export async function* parsedPrimary(repository: ByteString, bytes: AsyncIterabl
   if (!elements.isWhole) throw notWhole();
 }
 
-async function* rest(begun: ByteString, pieces: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(begun, 'latin1');
+/** What the units have begun, which have been cut off. */
+function begun(units: number): string {
+  return units === 0 ? '' : '<metadata>';
+}
+
+async function* rest(text: ByteString, pieces: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text, 'latin1');
   for (let piece = await pieces.next(); piece.done !== true; piece = await pieces.next()) yield piece.value;
 }
 

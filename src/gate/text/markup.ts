@@ -56,6 +56,10 @@ class Document {
           this.#unseen = 0;
           elements.text(text);
         },
+        onprocessinginstruction: (name) => {
+          // Its entities may hold whole packages, and what it says may hide them from a parser that does not read it, as this one does not.
+          if (isXml && name.toLowerCase() === '!doctype') throw new UnreadableIndex('has a DOCTYPE');
+        },
         onclosetag: (name) => {
           this.#unseen = 0;
           this.#open--;
