@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -7,7 +7,6 @@ import type { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { BIN, fixture, Program } from '../../testing/program.ts';
-import { parseCommandLine } from '../command-line/args.ts';
 
 const sample = oneIn(3);
 
@@ -99,21 +98,6 @@ describe('with tokens', () => {
     const providers = async (init: RequestInit) => await (await fetch(`${url}/routing/v1/providers/${tree}`, init)).text();
     assert.ok(!(await providers({})).includes('transport-ipfs-gateway-http'));
     for (const page of ['/', '/metrics']) assert.ok(!(await (await fetch(`${url}${page}`)).text()).includes('debian'), page);
-  });
-
-  test('the commands of docs/serve.md do what the page says', () => {
-    const page = readFileSync(new URL('../../../../docs/serve.md', import.meta.url), 'utf8');
-    const lines = [...page.matchAll(/^```sh\n(.*?)^```/gms)].flatMap(([, block = '']) => block.trim().split('\n'));
-    const command = (line: string) => (line.split('#')[0] as string).trim();
-    for (const line of lines.map(command)) {
-      if (line.startsWith('shardctl ')) assert.equal(parseCommandLine(line.split(' ').slice(1)).kind, 'run', line);
-      else {
-        const here = line.replace('http://127.0.0.1:8080', served.url).replace('debian-internal', 'debian');
-        const { status, stderr } = spawnSync('sh', ['-c', here], { encoding: 'utf8', env: { ...process.env, TOKEN: A } });
-        assert.equal(status, 0, `${here}\n${stderr}`);
-      }
-    }
-    assert.equal(lines.length, 5);
   });
 
   test('SIGHUP has it read the tokens again, and open its log again; a file that is wrong changes nothing', async () => {
