@@ -5,7 +5,7 @@ import { OperatorsWorld } from '../testing/operators-world.ts';
 import { OPERATORS_PAGES } from '../testing/pages/operators-pages.ts';
 import { runPage } from '../testing/pages/run-page.ts';
 
-const sample = oneIn(9);
+const sample = oneIn(18);
 
 let world: OperatorsWorld;
 before(() => {

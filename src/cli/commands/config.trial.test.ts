@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { oneIn } from '../../testing/depth.ts';
+import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
 const sample = oneIn(12);
@@ -34,7 +34,7 @@ function settings(...argv: string[]): string[] {
 
 const config = () => join(program.home, 'config.json');
 
-test('what the home decides is set, shown with where it comes from, and unset', { skip: sample() }, () => {
+test('what the home decides is set, shown with where it comes from, and unset', { skip: onlyInAll() }, () => {
   const upkeep = [
     'gate=auto',
     'gate-action=hold',
