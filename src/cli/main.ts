@@ -7,7 +7,7 @@ import type { Event } from '../core/events.ts';
 import { loadFailure } from '../core/open-files.ts';
 import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
-import { WRITTEN_FILES } from './command-line/command-spec.ts';
+import { WRITTEN_PLACES } from './command-line/command-spec.ts';
 import { type FromVariable, namingVariables } from './command-line/environment.ts';
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
 import { type Absolute, chosenHome, fromHere, refuseOtherThanUtf8, variable } from './command-line/surroundings.ts';
@@ -66,7 +66,7 @@ async function run(argv: readonly string[], output: Output, onCommand: () => voi
     onCommand();
     const teller = await reporterFor(parsed.args, output);
     const absolute = fromHere();
-    if (WRITTEN_FILES.some((name) => parsed.args.flag(name))) await checkFiles(parsed.args, absolute);
+    if (WRITTEN_PLACES.some((name) => parsed.args.flag(name))) await checkPlaces(parsed.args, absolute);
     const isLogged = parsed.args.flag('log-file') || parsed.args.isTyped('log-format');
     const log = isLogged ? await logFor(parsed.args, absolute, teller) : undefined;
     const watch = parsed.args.command.startsRuns === true ? undefined : new LateWatch();
@@ -248,9 +248,9 @@ async function reporterFor(args: Args, output: Output): Promise<Reporter> {
 }
 
 /** Before anything is written. */
-async function checkFiles(args: Args, absolute: Absolute): Promise<void> {
-  const { refuseFilesInOurs } = await import('./steps/written-files.ts');
-  await refuseFilesInOurs(args, chosenHome(args.text('home'), absolute), absolute);
+async function checkPlaces(args: Args, absolute: Absolute): Promise<void> {
+  const { refuseWritingIntoOurs } = await import('./steps/written-places.ts');
+  await refuseWritingIntoOurs(args, chosenHome(args.text('home'), absolute), absolute);
 }
 
 async function logFor(args: Args, absolute: Absolute, teller: Reporter): Promise<Reporter> {

@@ -31,8 +31,8 @@ export const COMMON: readonly OptionName[] = [
   'version',
 ];
 
-/** Options of files that a run writes besides what it is for, and appends to or replaces without a question. */
-export const WRITTEN_FILES = ['log-file', 'metrics-file', 'access-log', 'html'] as const satisfies readonly OptionName[];
+/** Options of places that a run writes to besides what it is for, without a question: files that it appends to or replaces, a directory. */
+export const WRITTEN_PLACES = ['log-file', 'metrics-file', 'access-log', 'html', 'dest'] as const satisfies readonly OptionName[];
 
 /** Accepted by every command that a timer may run. */
 export const PROBLEM: readonly OptionName[] = ['on-problem', 'hook-timeout'];

@@ -1,6 +1,6 @@
 /**
- * What a run writes for its operator, and is replaced or appended to without a question: its log, its metrics, the access log. Such a file
- * must be none that shardctl keeps or imports: one line would damage a shard, and be committed as a part of a mirror.
+ * Where a run writes something for its operator without a question: its log, its metrics, the access log, the stores of a bench. That must
+ * be no place that shardctl keeps or imports: one line would damage a shard, and be committed as a part of a mirror.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { Config } from '../../home/config.ts';
 import { HOME_PARTS, type HomePaths } from '../../home/home.ts';
 import { Index } from '../../index/index.ts';
 import type { Args } from '../command-line/args.ts';
-import { WRITTEN_FILES } from '../command-line/command-spec.ts';
+import { WRITTEN_PLACES } from '../command-line/command-spec.ts';
 import type { Absolute } from '../command-line/surroundings.ts';
 import { peerPlaces, shown } from './our-places.ts';
 import { isIn, pathOf } from './paths-in.ts';
@@ -20,16 +20,17 @@ type Place = readonly [what: string, path: string];
  * The directory of the home may hold a log or metrics beside what shardctl keeps there.
  * @throws ShardctlError `USAGE`
  */
-export async function refuseFilesInOurs(args: Args, home: HomePaths, absolute: Absolute): Promise<void> {
-  const places = [...partsOf(home), ...peersOf(home), ...(await sourcesOf(args, home, absolute))];
-  for (const name of WRITTEN_FILES) {
+export async function refuseWritingIntoOurs(args: Args, home: HomePaths, absolute: Absolute): Promise<void> {
+  const elsewhere = [...peersOf(home), ...(await sourcesOf(args, home, absolute))];
+  for (const name of WRITTEN_PLACES) {
     const text = args.text(name);
     if (text === undefined || text === '-') continue;
     const path = absolute(text);
     const refuse = (why: string): never => {
-      throw new ShardctlError('USAGE', `--${name} ${shown(path)}: ${why}`, { hint: 'name a file elsewhere' });
+      throw new ShardctlError('USAGE', `--${name} ${shown(path)}: ${why}`, { hint: 'name a place elsewhere' });
     };
-    for (const [what, ours] of places) if (isIn(ours, path)) refuse(`that is in ${what} (${shown(ours)})`);
+    const its: Place[] = name === 'dest' ? [['the home', home.dir]] : partsOf(home);
+    for (const [what, ours] of [...its, ...elsewhere]) if (isIn(ours, path)) refuse(`that is in ${what} (${shown(ours)})`);
     if (isDisk(path)) refuse('that is a disk');
   }
 }
