@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Cost, measurer } from '../measure/measure.ts';
 import { shardctl } from '../measure/tools.ts';
+import { onlyInAll } from '../testing/depth.ts';
 import { FaultProxy } from '../testing/fault-proxy.ts';
 import { KuboDaemon, requireKubo } from '../testing/kubo.ts';
 import { BIN } from '../testing/program.ts';
@@ -31,14 +32,14 @@ interface Counts {
 }
 
 /**
- * The most that each run may take. Blocks and shards are what it takes; the others were 10.8 MB read, 13.0 MB written and 10 messages,
- * 0.5 MB, 2.3 kB and none, 1.6 MB, 0.24 MB and none. Messages of an add go by batches of files, and so by the number of workers.
+ * The most that each run may take. Blocks and shards are what it takes; the others were 10.8 MB read and 13.0 MB written, 0.5 MB, 2.3 kB and
+ * no message, 1.6 MB, 0.24 MB and none. Messages of an add go by the number of workers, and so by the machine: they are not held.
  */
-const BOUNDS: Readonly<Record<'add' | 'nothing' | 'changed', Counts>> = {
-  add: { newBlocks: 809, newBytes: 8_300_000, newShards: 8, readBytes: 12_500_000, writtenBytes: 15_000_000, messages: 40 },
+const BOUNDS = {
+  add: { newBlocks: 809, newBytes: 8_300_000, newShards: 8, readBytes: 12_500_000, writtenBytes: 15_000_000 },
   nothing: { newBlocks: 0, newBytes: 0, newShards: 0, readBytes: 1_000_000, writtenBytes: 8_000, messages: 0 },
   changed: { newBlocks: 10, newBytes: 90_000, newShards: 1, readBytes: 2_200_000, writtenBytes: 400_000, messages: 0 },
-};
+} satisfies Readonly<Record<string, Partial<Counts>>>;
 /** Requests to one Kubo that gets 8 shards and a catalogue; they were 80, 4 and 24. */
 const REQUESTS = { add: 88, nothing: 4, changed: 27 };
 
@@ -68,6 +69,7 @@ describe('counters', { skip }, () => {
   const tool = shardctl([process.execPath, ...counted, BIN]);
   const measure = measurer({ env: { ...process.env, SHARDCTL_MESSAGES: messages }, kill: process.kill.bind(process) });
   let start: Cost;
+  let added: Counts;
 
   async function run(argv: readonly [string, ...string[]]): Promise<Counts> {
     const log = join(scratch, 'log');
@@ -90,11 +92,10 @@ describe('counters', { skip }, () => {
   before(async () => {
     write(tree, 0, FILES, full('first'));
     start = await measure({ argv: [process.execPath, BIN, '--version'] }, join(scratch, 'log'), never);
+    added = await run([...tool.first(tree, scratch).argv, '--shard-size', '1MiB']);
   });
 
   test('add, an update of nothing, and one of 1 % take no more than is stated', async () => {
-    const first = tool.first(tree, scratch);
-    const added = await run([...first.argv, '--shard-size', '1MiB']);
     const again = tool.again(tree, scratch).argv;
     const nothing = await run(again);
     write(tree, 0, CHANGED, full('second'));
@@ -114,7 +115,7 @@ describe('counters', { skip }, () => {
     assert.ok(more < FILE_BYTES, `${more} bytes more: not one file of ${FILE_BYTES} bytes may be read`);
   });
 
-  test('a Kubo is asked no more often than is stated', async (t) => {
+  test('a Kubo is asked no more often than is stated', { skip: onlyInAll() }, async (t) => {
     if (!requireKubo(t)) return;
     const daemon = await KuboDaemon.start(join(scratch, 'ipfs'));
     const proxy = await FaultProxy.start(daemon.url);
