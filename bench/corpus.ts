@@ -8,7 +8,6 @@ import {
   existsSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -79,15 +78,6 @@ export function corpusOf(name: string, scale: number, workDir: string, log: (lin
     renameSync(unfinished, dir);
   }
   return { name, dir, ...(JSON.parse(readFileSync(facts, 'utf8')) as { files: number; bytes: number }) };
-}
-
-/** Reads everything once, so that the first tool of the first round does not pay for a cold page cache alone. */
-export function warm(dir: string): void {
-  for (const entry of readdirSync(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory()) warm(path);
-    else readFileSync(path);
-  }
 }
 
 function make(recipe: Recipe, scale: number, dir: string): { files: number; bytes: number } {

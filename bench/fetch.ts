@@ -1,12 +1,13 @@
 /** `npm run bench -- fetch`: a copy of a tree from other machines, made and brought up to date: shardctl beside the tools of today, by turns. */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machineOf } from '../src/measure/machine.ts';
+import { warm } from '../src/measure/mirror/census.ts';
+import { writeBack } from '../src/measure/timed-run.ts';
 import { present } from '../src/measure/tools.ts';
-import { type Corpus, corpusOf, warm } from './corpus.ts';
+import { type Corpus, corpusOf } from './corpus.ts';
 import { type Stage, startStage } from './fetch-stage.ts';
 import { fetchTable } from './fetch-table.ts';
 import { bytesIn, measureWithin, type Turn } from './fetch-turn.ts';
@@ -82,7 +83,7 @@ async function runCorpus(corpus: Corpus, fetchers: readonly Fetcher[], options: 
   const turns: Turn[] = [];
   const stage = await startStage(corpus, { dest, log, signal, withKubo: fetchers.some(({ usesKubo }) => usesKubo === true) });
   try {
-    warm(join(stage.source, stage.before.folder));
+    await warm(join(stage.source, stage.before.folder), options.signal);
     // Those that were stopped would be stopped again.
     const stopped = new Set<string>();
     for (let round = 1; round <= rounds; round++) {
@@ -111,8 +112,7 @@ async function takeTurns(fetcher: Fetcher, stage: Stage, of: Pick<Turn, 'corpus'
   const turns: Turn[] = [];
   const take = async (phase: string, command: Fetcher['first'], state: TreeState) => {
     const far = await stage.at(of.distance);
-    // What an earlier run left for the kernel to write must not be written at this one's expense.
-    spawnSync('sync');
+    writeBack();
     const before = { cpu: stage.cpuSeconds(), received: far.received() };
     const cost = await measureWithin(limitSeconds, command(far.sources, state, out), options, () => bytesIn(out) / state.bytes);
     const received = of.distance === 0 ? undefined : far.received() - before.received;

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import type { Cost } from '../src/measure/measure.ts';
+import { middleOf } from '../src/measure/spread.ts';
 import { measure, SHARDCTL } from './tools.ts';
 
 const GATES = ['off', 'auto'] as const;
@@ -47,9 +48,11 @@ export async function runGate(args: readonly string[], log: (line: string) => vo
   console.log('| --gate | median s | least s | processor, median s | least s |\n|---|---|---|---|---|');
   for (const gate of GATES) {
     const [wall, cpu] = [costs[gate].map(({ seconds }) => seconds), costs[gate].map(cpuOf)];
-    console.log(`| ${gate} | ${[median(wall), Math.min(...wall), median(cpu), Math.min(...cpu)].map((it) => it.toFixed(2)).join(' | ')} |`);
+    console.log(
+      `| ${gate} | ${[middleOf(wall), Math.min(...wall), middleOf(cpu), Math.min(...cpu)].map((it) => it?.toFixed(2)).join(' | ')} |`,
+    );
   }
-  const ratio = (of: (cost: Cost) => number) => median(costs.auto.map((cost, i) => of(cost) / of(costs.off[i] as Cost))).toFixed(3);
+  const ratio = (of: (cost: Cost) => number) => middleOf(costs.auto.map((cost, i) => of(cost) / of(costs.off[i] as Cost)))?.toFixed(3);
   console.log(`\nauto to off, median of the rounds: ${ratio(({ seconds }) => seconds)} of the time, ${ratio(cpuOf)} of the processor time`);
   return 0;
 }
@@ -108,8 +111,4 @@ function hexOf(bytes: Buffer): string {
 
 function cpuOf({ userSeconds, systemSeconds }: Cost): number {
   return userSeconds + systemSeconds;
-}
-
-function median(of: readonly number[]): number {
-  return [...of].sort((a, b) => a - b)[of.length >> 1] ?? Number.NaN;
 }

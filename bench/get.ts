@@ -2,13 +2,14 @@
  * `npm run bench -- get`: a tree back from a Kubo daemon that holds it, beside the daemon's own `get` and a download of the same files over
  * plain HTTP; and back from a directory, beside `cp -a`.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from '../src/measure/measure.ts';
 import { cpuSecondsOf } from '../src/measure/process-tree.ts';
 import type { Run } from '../src/measure/report.ts';
+import { writeBack } from '../src/measure/timed-run.ts';
 import { apiOf } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
 import { type Lab, type LabMember, startLab } from './lab.ts';
@@ -97,7 +98,7 @@ export async function runGets(corpus: Corpus, getters: readonly Getter[], delayM
     const stage = await prepare(corpus, member, await distant(String(said).trim()), plan);
     for (let round = 1; round <= plan.rounds; round++) {
       for (const { name, command } of getters) {
-        spawnSync('sync');
+        writeBack();
         const before = servingSeconds(lab, server);
         const cost = await measure(command(stage), log, signal);
         const daemonSeconds = servingSeconds(lab, server) - before;

@@ -4,12 +4,13 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machineOf } from '../src/measure/machine.ts';
+import { warm } from '../src/measure/mirror/census.ts';
 import { type AnyReport, pageOf } from '../src/measure/page/page.ts';
 import type { Run } from '../src/measure/report.ts';
 import { present, type Tool } from '../src/measure/tools.ts';
 import { runBlocks } from './blocks.ts';
 import { CONTESTANTS, type Contestant, SLOWED } from './contestants.ts';
-import { type Corpus, corpusOf, warm } from './corpus.ts';
+import { type Corpus, corpusOf } from './corpus.ts';
 import { runCrowd } from './crowd.ts';
 import { runFetch } from './fetch.ts';
 import { runGate } from './gate.ts';
@@ -139,7 +140,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   };
   const results: Results[] = [];
   for (const corpus of corpora) {
-    warm(corpus.dir);
+    await warm(corpus.dir, signal);
     results.push(await bench.run(corpus, names, plan, { work: values.work, delayMs: Number(values.delay) }));
   }
   const stored = results.flatMap((result) => result.stored ?? []);

@@ -1,8 +1,8 @@
 /** `npm run bench -- peers|slow`: a whole tree into real daemons, fresh ones for each turn. They take part in what is measured: client and daemons share the cores. */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Run } from '../src/measure/report.ts';
+import { writeBack } from '../src/measure/timed-run.ts';
 import type { Contestant } from './contestants.ts';
 import type { Corpus } from './corpus.ts';
 import { type LabMember, startLab } from './lab.ts';
@@ -35,7 +35,7 @@ async function takeTurn(corpus: Corpus, contestant: Contestant, round: number, {
   const members = line === undefined ? lab.members : [...lab.members.slice(0, -1), { ...last, kubo: line.url }];
   try {
     for (const command of contestant.prepare(members, dest)) await measure(command, log, signal);
-    spawnSync('sync');
+    writeBack();
     const before = lab.cpuSeconds();
     const cost = await measure(contestant.timed(members, dest, corpus.dir), log, signal);
     const daemonSeconds = lab.cpuSeconds() - before;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Cost } from '../src/measure/measure.ts';
+import { middleOf } from '../src/measure/spread.ts';
 import { corpusOf } from './corpus.ts';
 import { filesOf, linkedCopy } from './edits.ts';
 import { measure, SHARDCTL } from './tools.ts';
@@ -92,11 +93,7 @@ async function change(tree: string, files: readonly string[], round: number, lis
 
 function row(tree: string, phase: string, costs: readonly Cost[]): string {
   const [wall, cpu] = [costs.map(({ seconds }) => seconds), costs.map((cost) => cost.userSeconds + cost.systemSeconds)];
-  const seconds = [median(wall), Math.min(...wall), median(cpu), Math.min(...cpu)].map((it) => it.toFixed(2));
+  const seconds = [middleOf(wall), Math.min(...wall), middleOf(cpu), Math.min(...cpu)].map((it) => it?.toFixed(2));
   const peak = Math.max(...costs.map(({ peakRssBytes }) => peakRssBytes));
   return `| ${[tree, phase, ...seconds, Math.round(peak / 1e6)].join(' | ')} |`;
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 }

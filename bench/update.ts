@@ -1,12 +1,12 @@
 /** `npm run bench -- update`: what bringing a copy up to date costs after nothing, little, and a touch of everything has changed. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Run } from '../src/measure/report.ts';
-import type { Tool } from '../src/measure/tools.ts';
+import { timedRun } from '../src/measure/timed-run.ts';
+import { isOurs, type Said } from '../src/measure/tools.ts';
 import type { Corpus } from './corpus.ts';
-import { bytesOf, copyFiles, copyTree, EDITS, type Edit } from './edits.ts';
+import { bytesOf, copyFiles, copyTree, EDITS } from './edits.ts';
 import type { Plan } from './rounds.ts';
 import { measure, SHARDCTL } from './tools.ts';
 
@@ -45,21 +45,23 @@ export async function runUpdates(corpus: Corpus, plan: Plan, work: string): Prom
       for (const edit of EDITS) {
         const changed = edit.apply(tree, round);
         await sleep(SETTLE_MS);
+        const of = { corpus: corpus.name, round };
+        let ours: Said | undefined;
         for (const { tool, dest } of places) {
-          const run = await turn(corpus, edit, round, { tool, tree, dest }, plan);
-          runs.push(run);
-          plan.log(`${corpus.name} round ${round}  ${edit.name}  ${tool.name}: ${run.seconds.toFixed(3)} s`);
-        }
-        const log = join(plan.dest, 'shardctl.json');
-        if (plan.tools.some((tool) => tool.name === 'shardctl')) {
-          stored.push({
-            corpus: corpus.name,
-            edit: edit.name,
-            round,
-            changedBytes: bytesOf(tree, changed),
-            ...storedIn(log),
-            ...(await alone(tree, changed, plan, work)),
+          const { cost, said } = await timedRun(tool, tool.again(tree, dest), {
+            measure,
+            log: join(plan.dest, 'log'),
+            signal: plan.signal,
           });
+          runs.push({ ...of, tool: tool.name, phase: edit.name, ...cost });
+          plan.log(`${corpus.name} round ${round}  ${edit.name}  ${tool.name}: ${cost.seconds.toFixed(3)} s`);
+          if (isOurs(tool.name)) ours = said;
+        }
+        if (ours !== undefined) {
+          const { newBytes, newBlocks } = ours;
+          if (newBytes === undefined || newBlocks === undefined) throw new Error('shardctl has told no summary');
+          const changedBytes = bytesOf(tree, changed);
+          stored.push({ ...of, edit: edit.name, changedBytes, newBytes, newBlocks, ...(await alone(tree, changed, plan, work)) });
         }
       }
     }
@@ -68,28 +70,6 @@ export async function runUpdates(corpus: Corpus, plan: Plan, work: string): Prom
     rmSync(tree, { recursive: true, force: true });
   }
   return { runs, stored };
-}
-
-interface Place {
-  readonly tool: Tool;
-  readonly tree: string;
-  readonly dest: string;
-}
-
-async function turn(corpus: Corpus, edit: Edit, round: number, { tool, tree, dest }: Place, plan: Plan): Promise<Run> {
-  // What an earlier run left for the kernel to write must not be written at this one's expense.
-  spawnSync('sync');
-  const log = join(plan.dest, tool.name === 'shardctl' ? 'shardctl.json' : 'log');
-  return { corpus: corpus.name, tool: tool.name, phase: edit.name, round, ...(await measure(tool.again(tree, dest), log, plan.signal)) };
-}
-
-function storedIn(log: string): Pick<Stored, 'newBytes' | 'newBlocks'> {
-  for (const line of readFileSync(log, 'utf8').split('\n')) {
-    if (!line.startsWith('{"type":"summary"')) continue;
-    const { newBytes, newBlocks } = JSON.parse(line) as { newBytes: number; newBlocks: number };
-    return { newBytes, newBlocks };
-  }
-  throw new Error(`no summary in ${log}`);
 }
 
 async function alone(tree: string, changed: readonly string[], { dest, signal }: Plan, work: string): Promise<{ aloneSeconds?: number }> {

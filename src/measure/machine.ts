@@ -1,6 +1,6 @@
 /** What measurements hold for. */
 import { readFileSync, statfsSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 
 const TMPFS_MAGIC = 0x01021994;
 
@@ -9,7 +9,6 @@ export interface Machine {
   readonly cores: number;
   readonly processor: string;
   readonly memoryBytes: number;
-  readonly kernel: string;
   readonly node: string;
   readonly destination: 'tmpfs' | 'disk';
   /** Work of others at the start, over one minute: above zero the absolute numbers are worse than they could be. */
@@ -22,7 +21,6 @@ export function machineOf(dest: string, node: string): Machine {
     cores: availableParallelism(),
     processor: cpus()[0]?.model ?? 'unknown',
     memoryBytes: totalmem(),
-    kernel: release(),
     node,
     destination: statfsSync(dest).type === TMPFS_MAGIC ? 'tmpfs' : 'disk',
     load: Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]),

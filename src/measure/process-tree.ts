@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const TICKS_A_SECOND = 100;
 
-/** The process, all that it has started, and what they have, as far as they live. */
+/** The process and those below it: what it has started, what these have started, and so on, as far as they live. */
 export function treeOf(pid: number): number[] {
   const tree = [pid];
   for (const member of tree) tree.push(...childrenOf(member));

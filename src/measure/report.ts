@@ -5,7 +5,7 @@ import type { Cost } from './measure.ts';
 export interface Run extends Cost {
   readonly corpus: string;
   readonly tool: string;
-  /** `first`: the whole tree into an empty store; `again`: with nothing changed; or what had changed. */
+  /** Of `bench DIR`: `add`, `nothing changed`, `get back`, `1 % new`. Of the other benches: `first`, `again`, or what had changed. */
   readonly phase: string;
   readonly round: number;
   /** Processor time that daemons took meanwhile. */

@@ -19,6 +19,11 @@ export function isNoisy({ least, most }: Spread): boolean {
   return most > NOISY * least;
 }
 
+/** What part of theirs ours is; undefined where either is too noisy for a verdict. */
+export function verdictOf(ours: Spread, theirs: Spread): number | undefined {
+  return isNoisy(ours) || isNoisy(theirs) ? undefined : ours.median / theirs.median;
+}
+
 export function middleOf(values: readonly number[]): number | undefined {
   const sorted = [...values].sort((a, b) => a - b);
   if (sorted.length === 0) return undefined;

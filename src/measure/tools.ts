@@ -9,18 +9,21 @@ export interface Tool {
   readonly version: Command;
   /** Makes an empty store in `dest`. Not timed. */
   readonly prepare?: (dest: string) => Command;
-  /** Takes the tree `source` into `dest`, without what a file of `Left out` names. */
+  /** Takes the tree `source` into `dest`. */
   readonly first: (source: string, dest: string, without?: LeftOut) => Command;
   /** True when the same command again is meant to be cheap: then that is measured, too. */
   readonly incremental: boolean;
   /** The same once more, after the tree may have changed. */
-  readonly again: (source: string, dest: string) => Command;
+  readonly again: (source: string, dest: string, without?: LeftOut) => Command;
   /** Writes what lies in `dest` to `out`, which is not there: the tree is then at `tree`. */
   readonly back?: (source: string, dest: string, out: string) => { readonly command: Command; readonly tree: string };
   /** What it tells of a run, by its output. */
   readonly said?: (output: string) => Said;
   /** Another way to the same root. */
-  readonly twin?: { readonly command: (source: string, dest: string) => Command; readonly root: (output: string) => string };
+  readonly twin?: {
+    readonly command: (source: string, dest: string, without?: LeftOut) => Command;
+    readonly root: (output: string) => string;
+  };
 }
 
 export interface Said {
@@ -31,12 +34,19 @@ export interface Said {
   readonly newShards?: number;
 }
 
-/** Files that list what is left out, a line each, as each tool takes them. */
+/** What of a tree is not taken. */
 export interface LeftOut {
-  /** Rules of rsync: from the top of the tree, with a slash before. */
-  readonly rules: string;
-  /** Whole paths. */
-  readonly paths: string;
+  /** Entries of this name, wherever they are, with all that is in them. */
+  readonly name?: string | undefined;
+  /** Files that list paths, a line each, as each tool takes them. */
+  readonly lists?:
+    | {
+        /** Rules of rsync: from the tree on, with a slash before. */
+        readonly rules: string;
+        /** Whole paths. */
+        readonly paths: string;
+      }
+    | undefined;
 }
 
 type Words = readonly [string, ...string[]];
@@ -53,7 +63,7 @@ export function shardctl(argv: Words): Tool {
     name: 'shardctl',
     version: { argv: [...argv, '--version'] },
     first: (source, dest, without) => ({
-      argv: [...argv, 'add', source, '--name', 'bench', ...warn, ...at(dest), ...(without ? ['--exclude-from', without.rules] : [])],
+      argv: [...argv, 'add', source, '--name', 'bench', ...warn, ...at(dest), ...byRules(without)],
     }),
     incremental: true,
     again: (_, dest) => ({ argv: [...argv, 'update', 'bench', ...at(dest)] }),
@@ -66,9 +76,9 @@ export const RESTIC: Tool = {
   name: 'restic',
   version: { argv: ['restic', 'version'] },
   prepare: (dest) => resticCommand(dest, 'init'),
-  first: (source, dest, without) => resticCommand(dest, 'backup', '--quiet', ...(without ? ['--exclude-file', without.paths] : []), source),
+  first: resticBackup,
   incremental: true,
-  again: (source, dest) => resticCommand(dest, 'backup', '--quiet', source),
+  again: resticBackup,
   back: (source, dest, out) => ({
     command: resticCommand(dest, 'restore', 'latest', '--quiet', '--target', out),
     tree: join(out, source),
@@ -79,10 +89,10 @@ export const RSYNC: Tool = {
   name: 'rsync',
   version: { argv: ['rsync', '--version'] },
   first: (source, dest, without) => ({
-    argv: ['rsync', '-a', ...(without ? ['--exclude-from', without.rules] : []), `${source}/`, join(dest, 'copy')],
+    argv: ['rsync', '-a', ...byRules(without), `${source}/`, join(dest, 'copy')],
   }),
   incremental: true,
-  again: (source, dest) => ({ argv: ['rsync', '-a', '--delete', `${source}/`, join(dest, 'copy')] }),
+  again: (source, dest, without) => ({ argv: ['rsync', '-a', '--delete', ...byRules(without), `${source}/`, join(dest, 'copy')] }),
   back: (_, dest, out) => ({ command: { argv: ['rsync', '-a', `${join(dest, 'copy')}/`, out] }, tree: out }),
 };
 
@@ -95,8 +105,8 @@ export function ipfs(
   { datastore, twin }: { readonly datastore?: [name: string, profile: string]; readonly twin?: Words } = {},
 ): Tool {
   const env = (dest: string) => ({ IPFS_PATH: join(dest, 'ipfs'), IPFS_TELEMETRY: 'off' });
-  const add = (source: string, dest: string): Command => ({
-    argv: [binary, 'add', '--offline', '-r', '--hidden', '-Q', source],
+  const add = (source: string, dest: string, { name: ignored }: LeftOut = {}): Command => ({
+    argv: [binary, 'add', '--offline', '-r', '--hidden', '-Q', ...(ignored === undefined ? [] : ['--ignore', ignored]), source],
     env: env(dest),
   });
   const [name, profile] = datastore ?? [];
@@ -113,13 +123,23 @@ export function ipfs(
     said: (output) => ({ root: output.trim().split('\n').at(-1) ?? '' }),
     ...(twin && {
       twin: {
-        command: (source, dest) => ({
-          argv: [...twin, 'add', source, '--name', 'twin', '--no-metadata', ...warn, '--home', dest, '--json'],
+        command: (source, dest, without) => ({
+          argv: [...twin, 'add', source, '--name', 'twin', '--no-metadata', ...warn, '--home', dest, '--json', ...byRules(without)],
         }),
         root: (output) => summaryIn(output).root ?? '',
       },
     }),
   };
+}
+
+/** By its name: benches have `shardctl`, `shardctl to one Kubo`, `fetch, serve`. */
+export function isOurs(tool: string): boolean {
+  return /^(shardctl|fetch|get)\b/.test(tool);
+}
+
+/** For rsync and shardctl, whose options are the same. */
+function byRules({ name, lists }: LeftOut = {}): string[] {
+  return [...(name === undefined ? [] : ['--exclude', name]), ...(lists === undefined ? [] : ['--exclude-from', lists.rules])];
 }
 
 /** Of `add` and `update`; other commands have none. */
@@ -151,6 +171,11 @@ export function present(
     else versions[name] = version;
   }
   return versions;
+}
+
+function resticBackup(source: string, dest: string, { name, lists }: LeftOut = {}): Command {
+  const excluded = [...(name === undefined ? [] : ['--exclude', name]), ...(lists === undefined ? [] : ['--exclude-file', lists.paths])];
+  return resticCommand(dest, 'backup', '--quiet', ...excluded, source);
 }
 
 function resticCommand(dest: string, ...args: string[]): Command {

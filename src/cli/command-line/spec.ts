@@ -252,7 +252,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     brief: 'measure on a mirror of yours what shardctl and others take',
     summary: 'measure what shardctl, rsync, restic and ipfs take for this mirror, which is only read; in a home of its own (Linux)',
     options: ['rounds', 'tools', 'dest', 'html'],
-    examples: ['shardctl bench /srv/mirror/debian/pool/main/a', 'shardctl bench . --tools rsync --dest /mnt/disk1 --html bench.html'],
+    examples: ['shardctl bench /srv/mirror/debian/pool/main/a', 'shardctl bench . --tools rsync --dest /var/tmp --html bench.html'],
     startsRuns: true,
     // What it has made is removed: that may be as much as the mirror.
     graceMs: 60_000,

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
+import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import { onlyInAll } from '../../testing/depth.ts';
 import { listing } from '../../testing/listing.ts';
 import { Program } from '../../testing/program.ts';
@@ -43,6 +44,11 @@ before(() => {
     for (let n = 0; n < 60; n++) writeFileSync(join(mirror, folder, `file ${n}`.replace(n % 2 === 0 ? ' ' : '', '')), `${folder} ${n}`);
   }
   symlinkSync('../a', join(mirror, 'pool', 'b', 'link'));
+  // Two copies that `fetch` has made, one in the other.
+  for (const folder of [mirror, join(mirror, 'pool')]) {
+    mkdirSync(join(folder, FETCH_DIRECTORY));
+    for (const mark of ['entries', 'lock']) writeFileSync(join(folder, FETCH_DIRECTORY, mark), '');
+  }
   utimesSync(mirror, 1e9, 1e9);
   mkdirSync(dest);
 });
@@ -54,6 +60,8 @@ afterEach(() => {
   assert.deepEqual(readdirSync(dest), [], 'nothing stays');
   assert.ok(!existsSync(program.home), 'there is no home');
 });
+
+const COPIES = `${FETCH_DIRECTORY} is left out: what \`fetch\` keeps of its copies is no part of a mirror`;
 
 function benched(...options: string[]): { readonly result: Benched; readonly warnings: readonly (string | undefined)[] } {
   const { lines } = program.succeeds('bench', mirror, '--rounds', '1', '--dest', dest, '--json', ...options);
@@ -67,11 +75,12 @@ function benched(...options: string[]): { readonly result: Benched; readonly war
 test('the mirror is only read; an update of nothing stores nothing, and reads none of it', { skip }, () => {
   const before = listing(mirror);
   const page = program.path('page.html');
-  const { runs } = benched('--tools', 'none', '--html', page).result;
+  const { result, warnings } = benched('--tools', 'none', '--html', page);
+  assert.deepEqual(warnings, [COPIES]);
   assert.match(readFileSync(page, 'utf8'), /^<!DOCTYPE html>.*<svg.*nothing changed/s);
   assert.deepEqual(listing(mirror), before);
   assert.deepEqual(
-    runs.map(({ tool, phase, newBlocks }) => [tool, phase, newBlocks !== undefined && newBlocks > 0]),
+    result.runs.map(({ tool, phase, newBlocks }) => [tool, phase, newBlocks !== undefined && newBlocks > 0]),
     [
       ['shardctl', 'add', true],
       ['shardctl', 'nothing changed', false],
@@ -96,6 +105,7 @@ test('a program that is not installed is named, and so is one whose result is wr
   assert.deepEqual(Object.keys(result.tools), ['shardctl']);
   assert.ok(result.runs.every(({ tool }) => tool === 'shardctl'));
   assert.deepEqual(warnings, [
+    COPIES,
     'restic is not installed: left out',
     'rsync is left out: what rsync gives back differs from the mirror: pool/a/file0: other bytes',
   ]);
@@ -117,9 +127,35 @@ test('whoever stops it finds nothing of it afterwards', { skip: skip || onlyInAl
     }
 });
 
+test('nothing is made in a home or on its peers', { skip }, () => {
+  const its = new Program();
+  try {
+    its.succeeds('peers', 'add', 'local', 'disk');
+    mkdirSync(its.path('disk', 'bench'));
+    its.fails(2, /--dest \S+: that is in peer "disk"/, 'bench', mirror, '--dest', 'disk/bench');
+    its.fails(2, /--dest \S+: that is in the home/, 'bench', mirror, '--dest', its.home);
+  } finally {
+    its.dispose();
+  }
+});
+
+test('where it cannot say to every program what is to be new, that is told', { skip: skip || onlyInAll() }, () => {
+  const odd = program.path('a mirror');
+  mkdirSync(odd);
+  for (const name of ['a', 'b']) writeFileSync(join(odd, name), name);
+  const { lines } = program.succeeds('bench', odd, '--rounds', '1', '--tools', 'none', '--dest', dest, '--json');
+  const events = lines.map((line) => JSON.parse(line) as Benched);
+  assert.ok(events.some(({ message }) => message?.startsWith('"1 % new" is not measured: the path of the mirror')));
+  assert.deepEqual(
+    events.flatMap(({ type, runs }) => (type === 'benched' ? runs.map(({ phase }) => phase) : [])),
+    ['add', 'nothing changed', 'get back'],
+  );
+});
+
 test('what has no room, or would write into the mirror, is refused before anything is made', { skip }, () => {
   program.fails(2, /--dest \S+ is in the mirror/, 'bench', mirror, '--dest', join(mirror, 'pool'));
   program.fails(2, /--html \S+ is in the mirror/, 'bench', mirror, '--dest', dest, '--html', join(mirror, 'page.html'));
+  program.fails(2, /\(--dest\), which is no directory; make it with `mkdir -p/, 'bench', mirror, '--dest', 'nowhere');
   program.fails(2, /--rounds "0" is not a number/, 'bench', mirror, '--rounds', '0');
   program.fails(2, /--tools "tar" is none of/, 'bench', mirror, '--tools', 'rsync,tar');
   const huge = program.path('huge');

@@ -1,27 +1,27 @@
 /** `shardctl bench DIR`: what shardctl and the tools of today take for this mirror. Nothing is written to DIR, to the user's home or to peers. */
-import { mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import { freeBytesIn } from '../../core/disk-space.ts';
-import { displayText } from '../../core/display.ts';
-import { EXIT, ioError, messageOf, ShardctlError } from '../../core/errors.ts';
-import type { ByteString } from '../../core/model.ts';
+import { shellWord } from '../../core/display.ts';
+import { EXIT, ioError, ShardctlError } from '../../core/errors.ts';
+import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import { toBytes } from '../../core/path-bytes.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { machineOf } from '../../measure/machine.ts';
-import { CommandFailure, measurer } from '../../measure/measure.ts';
+import { measurer } from '../../measure/measure.ts';
+import { type Census, censusOf, warm, whyNothingNew } from '../../measure/mirror/census.ts';
 import { benchMirror } from '../../measure/mirror/mirror-bench.ts';
 import { removeTree } from '../../measure/mirror/remove-tree.ts';
-import { type Survey, surveyOf, warm } from '../../measure/mirror/survey.ts';
-import { PHASES, WrongResult } from '../../measure/mirror/turn.ts';
+import { PHASES } from '../../measure/mirror/turn.ts';
 import { treeOf } from '../../measure/process-tree.ts';
 import type { Report } from '../../measure/report.ts';
 import { ipfs, present, RESTIC, RSYNC, shardctl, type Tool } from '../../measure/tools.ts';
 import { sourceError, statSource } from '../../source/source.ts';
 import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
-import type { ExitLine } from '../reporter/reporter.ts';
+import { failureOf, whyOf } from '../results/bench-failure.ts';
 import { benchedLines } from '../results/benched.ts';
 import { answer } from '../results/results.ts';
 import { asUser } from '../session/privacy.ts';
@@ -49,19 +49,24 @@ export async function run(context: Context): Promise<number> {
   const versions = present(all, names, warning);
   const tools = all.filter(({ name }) => name in versions);
 
-  const survey = await reading(source, signal, surveyOf);
-  checkRoom(place, survey);
+  const census = await readMirror(source, signal, () => censusOf(source, FETCH_DIRECTORY, signal));
+  checkRoom(place, census);
+  if (census.hasPassedOver) warning(`${FETCH_DIRECTORY} is left out: what \`fetch\` keeps of its copies is no part of a mirror`);
+  const noneNew = whyNothingNew(census, source);
+  if (noneNew !== undefined) warning(`"${PHASES.sample}" is not measured: ${noneNew}`);
   const machine = machineOf(place, process.version);
-  const dest = mkdtempSync(join(place, 'shardctl-bench-'));
+  const dest = directoryIn(place);
   context.onExit(() => removeNow(dest));
   let report: Report;
   try {
-    await reading(source, signal, warm);
+    await readMirror(source, signal, () => warm(source, signal));
     const onRun = turnsOf(tools.length * rounds, (label, done, total) =>
       reporter.event({ type: 'progress', label, done, total, bytes: 0 }),
     );
     report = await benchMirror({
-      ...{ source, name: basename(source) || 'root', survey, tools, versions, rounds, dest, machine, signal },
+      ...{ source, name: basename(source) || 'root', census, tools, versions, rounds, dest, machine, signal },
+      hasNew: noneNew === undefined,
+      passedOver: census.hasPassedOver ? FETCH_DIRECTORY : undefined,
       measure: measurer({ env: ownEnvironment(process.env), kill: process.kill.bind(process) }),
       time: new Date(context.now()),
       onRun,
@@ -69,7 +74,10 @@ export async function run(context: Context): Promise<number> {
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw failureOf(error, dest);
+    const failure = failureOf(error, source, dest);
+    if (failure instanceof Error) throw failure;
+    reporter.event({ type: 'warning', ...failure.warning });
+    return failure.code;
   } finally {
     removeTree(dest);
   }
@@ -107,7 +115,10 @@ function toolsOf(args: Args, [ours, ...others]: readonly Tool[]): readonly strin
 /** @throws ShardctlError when that is none to write to: the mirror is only read */
 function placeOf({ args, absolute }: Context, source: string): string {
   const dest = absolute(args.text('dest') ?? tmpdir());
-  statSource(toBytes(dest));
+  if (statSync(dest, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new ShardctlError('USAGE', `stores are made in ${shown(dest)} (--dest), which is no directory`, {
+      hint: `make it with \`mkdir -p ${shellWord(dest)}\`, or name another one`,
+    });
   for (const [name, path] of [
     ['dest', dest],
     ['html', args.text('html') === undefined ? undefined : absolute(args.text('html') as string)],
@@ -118,7 +129,15 @@ function placeOf({ args, absolute }: Context, source: string): string {
   return dest;
 }
 
-function checkRoom(dest: string, { roomBytes }: Survey): void {
+function directoryIn(place: string): string {
+  try {
+    return mkdtempSync(join(place, 'shardctl-bench-'));
+  } catch (error) {
+    throw ioError(error, 'making a directory for the stores', place);
+  }
+}
+
+function checkRoom(dest: string, { roomBytes }: Census): void {
   const [needed, free] = [COPIES * roomBytes + ALSO_BYTES, freeBytesIn(dest)];
   if (needed <= free) return;
   throw new ShardctlError('NO_SPACE', `the bench needs ${formatSize(needed)} in ${shown(dest)}, and ${formatSize(free)} are free`, {
@@ -141,11 +160,10 @@ function turnsOf(total: number, tell: (label: string, done: number, total: numbe
 }
 
 /** What cannot be read is the mirror's. */
-async function reading<T>(source: string, signal: AbortSignal, read: (dir: ByteString, signal: AbortSignal) => Promise<T>): Promise<T> {
-  const dir = toBytes(source);
-  return await read(dir, signal).catch((error: unknown) => {
+async function readMirror<T>(source: string, signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+  return await read().catch((error: unknown) => {
     signal.throwIfAborted();
-    throw sourceError(dir, error);
+    throw sourceError(toBytes(source), error);
   });
 }
 
@@ -158,31 +176,9 @@ function removeNow(dest: string): void {
       // It has ended meanwhile.
     }
   }
-  removeTree(dest);
-}
-
-/** In one line. */
-function whyOf(error: unknown): string {
-  if (!(error instanceof CommandFailure)) return displayText(messageOf(error));
-  const said = saidAtItsEnd(error.lastLine);
-  return `exit code ${error.code}${said === '' ? '' : `: ${displayText(said)}`}`;
-}
-
-/** shardctl tells it as JSON. */
-function saidAtItsEnd(line: string): string {
-  if (!line.startsWith('{"type":"exit"')) return line;
-  return (JSON.parse(line) as ExitLine).error?.message ?? '';
-}
-
-function failureOf(error: unknown, dest: string): unknown {
-  if (error instanceof ShardctlError) return error;
-  if (error instanceof WrongResult)
-    return new ShardctlError('DAMAGE', whyOf(error), {
-      hint: 'if the mirror has changed meanwhile, run it again while no sync goes on',
-    });
-  if (error instanceof CommandFailure)
-    return new ShardctlError('IO', `shardctl ended with ${whyOf(error)}`, {
-      cause: error,
-    });
-  return ioError(error, 'measuring', dest);
+  try {
+    removeTree(dest);
+  } catch {
+    // It is too late to tell.
+  }
 }

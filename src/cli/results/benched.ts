@@ -1,7 +1,8 @@
 /** The last words of `bench`: a table for each thing that was measured. */
 import { formatSize } from '../../home/sizes.ts';
 import type { Report, Run } from '../../measure/report.ts';
-import { isNoisy, middleOf, NOISY, type Spread, spreadOf } from '../../measure/spread.ts';
+import { middleOf, NOISY, type Spread, spreadOf, verdictOf } from '../../measure/spread.ts';
+import { isOurs } from '../../measure/tools.ts';
 import { counted } from '../reporter/text.ts';
 import { table } from './table.ts';
 
@@ -39,7 +40,7 @@ function rowOf(tool: string, runs: readonly Run[]): string[][] {
   const seconds = spreadOf(its.map((run) => run.seconds));
   if (seconds === undefined) return [];
   const middle = (value: (run: Run) => number) => middleOf(its.map(value)) ?? 0;
-  const ours = spreadOf(runs.filter((run) => run.tool === 'shardctl').map((run) => run.seconds));
+  const ours = spreadOf(runs.filter((run) => isOurs(run.tool)).map((run) => run.seconds));
   return [
     [
       `  ${tool}`,
@@ -48,20 +49,19 @@ function rowOf(tool: string, runs: readonly Run[]): string[][] {
       formatSize(middle((run) => run.treePeakBytes)),
       formatSize(middle((run) => run.readBytes)),
       formatSize(middle((run) => run.writtenBytes)),
-      tool === 'shardctl' || ours === undefined ? '' : verdictOf(ours, seconds),
+      isOurs(tool) || ours === undefined ? '' : shownVerdict(ours, seconds),
     ],
   ];
 }
 
-function verdictOf(ours: Spread, theirs: Spread): string {
-  const noisy = [ours, theirs].filter(isNoisy);
-  if (noisy.length > 0) return `too noisy: a run took over ${NOISY} × another`;
-  return `${(ours.median / theirs.median).toFixed(2)} of its time`;
+function shownVerdict(ours: Spread, theirs: Spread): string {
+  const verdict = verdictOf(ours, theirs);
+  return verdict === undefined ? `too noisy: a run took over ${NOISY} × another` : `${verdict.toFixed(2)} of its time`;
 }
 
 function storedLines(runs: readonly Run[]): string[] {
   return runs
-    .filter(({ tool, round, newShards }) => tool === 'shardctl' && round === 1 && newShards !== undefined)
+    .filter(({ tool, round, newShards }) => isOurs(tool) && round === 1 && newShards !== undefined)
     .map(
       ({ phase, newBlocks = 0, newBytes = 0, newShards = 0 }) =>
         `stored by shardctl, ${phase}: ${counted(newBlocks, 'block')}, ${formatSize(newBytes)}, ${counted(newShards, 'shard')}`,

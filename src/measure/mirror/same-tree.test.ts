@@ -19,14 +19,34 @@ symlinkSync('a', join(one, 'pool', 'link'));
 function changed(path: string, change: (whole: string) => void): void {
   rmSync(other, { recursive: true, force: true });
   cpSync(one, other, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-  for (const each of ['pool/a', 'pool/b', 'pool']) for (const tree of [one, other]) utimesSync(join(tree, each), 1e9, 1e9);
+  for (const each of ['pool/a', 'pool/b', 'pool', '']) for (const tree of [one, other]) utimesSync(join(tree, each), 1e9, 1e9);
   change(join(other, path));
-  utimesSync(join(other, 'pool'), 1e9, 1e9);
+  if (path === '') return;
+  for (const each of ['pool', '']) utimesSync(join(other, each), 1e9, 1e9);
 }
 
 test('equal trees have no difference', async () => {
   changed('pool/a', () => {});
   assert.equal(await differenceOf(one, other, never), undefined);
+});
+
+for (const [what, change] of [
+  ['another mtime', (whole: string) => utimesSync(whole, 1e9, 1e9 + 1)],
+  ['another mode', (whole: string) => chmodSync(whole, 0o700)],
+] as const) {
+  test(`the directory itself is compared, too: ${what}`, async () => {
+    changed('', change);
+    assert.equal(await differenceOf(one, other, never), `the directory itself: ${what}`);
+  });
+}
+
+test('entries of a name that is passed over make no difference, wherever they are', async () => {
+  changed('pool', (pool) => {
+    mkdirSync(join(pool, '.kept', 'below'), { recursive: true });
+    writeFileSync(join(pool, '..', '.kept'), 'a');
+  });
+  assert.equal(await differenceOf(one, other, never, '.kept'), undefined);
+  assert.equal(await differenceOf(one, other, never), '.kept: only one has it');
 });
 
 for (const [what, path, change] of [

@@ -8,16 +8,24 @@ const PIECE = 1024 * 1024;
 const buffers = [Buffer.allocUnsafe(PIECE), Buffer.allocUnsafe(PIECE)] as const;
 
 /**
- * Compares names, kinds, modes, times to the nanosecond, targets of symlinks, and every byte of files. Owners are left out, and so are
- * sockets, pipes and devices: no mirror consists of them.
+ * Compares names, kinds, modes, times to the nanosecond, targets of symlinks, and every byte of files; of the directories themselves, too.
+ * Owners are left out, and so are sockets, pipes and devices: no mirror consists of them.
+ * @param passedOver the name of entries that are no part of either, wherever they are
  * @returns the path of the first entry that differs and how; undefined when there is none
  */
-export async function differenceOf(one: ByteString, other: ByteString, signal: AbortSignal): Promise<string | undefined> {
+export async function differenceOf(
+  one: ByteString,
+  other: ByteString,
+  signal: AbortSignal,
+  passedOver?: ByteString,
+): Promise<string | undefined> {
+  const how = howDiffer(one, statOf(one), other, statOf(other));
+  if (how !== undefined) return `the directory itself: ${how}`;
   const waiting: ByteString[] = [''];
   for (let below = waiting.pop(); below !== undefined; below = waiting.pop()) {
     await setImmediate();
     signal.throwIfAborted();
-    const [names, others] = [namesIn(joinBytes(one, below)), namesIn(joinBytes(other, below))];
+    const [names, others] = [one, other].map((top) => namesIn(joinBytes(top, below), passedOver)) as [string[], string[]];
     const lone = loneOf(names, others);
     if (lone !== undefined) return `${joinBytes(below, lone)}: only one has it`;
     for (const name of names) {
@@ -50,9 +58,9 @@ function loneOf(names: readonly string[], others: readonly string[]): string | u
   return other === undefined || name < other ? name : other;
 }
 
-function namesIn(dir: ByteString): string[] {
+function namesIn(dir: ByteString, passedOver: ByteString | undefined): string[] {
   return readdirSync(fsPath(dir), { withFileTypes: true, encoding: 'latin1' })
-    .filter((entry) => entry.isFile() || entry.isDirectory() || entry.isSymbolicLink())
+    .filter((entry) => entry.name !== passedOver && (entry.isFile() || entry.isDirectory() || entry.isSymbolicLink()))
     .map((entry) => entry.name)
     .sort();
 }

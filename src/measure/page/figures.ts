@@ -1,7 +1,7 @@
 /** What a bench has measured as groups of values, whatever the bench: its JSON has a list of runs, or of turns. */
 import { type Spread, spreadOf } from '../spread.ts';
 
-export interface Measured {
+export interface Figure {
   readonly key: string;
   readonly label: string;
   readonly better: 'less' | 'more';
@@ -10,7 +10,7 @@ export interface Measured {
 
 export interface Row {
   readonly tool: string;
-  /** All runs of that tool in this panel, by `Measured.key`. */
+  /** All runs of that tool in this panel, by `Figure.key`. */
   readonly values: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -24,13 +24,13 @@ export interface Panel {
 export interface Figures {
   readonly panels: readonly Panel[];
   /** Those of which there is a value. The first one is what the panels draw. */
-  readonly measured: readonly Measured[];
+  readonly figures: readonly Figure[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** What is told first comes first. */
-const MEASURED: readonly (Measured & { readonly of: (run: Json) => number | undefined })[] = [
+const FIGURES: readonly (Figure & { readonly of: (run: Json) => number | undefined })[] = [
   count('rate', 'requests a second', (run) => ratio(run.requests, run.seconds)),
   {
     key: 'seconds',
@@ -76,7 +76,7 @@ export function figuresOf(report: Json): Figures {
     panels.set(key, panel);
     const values = panel.rows.get(String(run.tool)) ?? {};
     panel.rows.set(String(run.tool), values);
-    for (const { key, of } of MEASURED) {
+    for (const { key, of } of FIGURES) {
       const value = of(run);
       if (value === undefined) continue;
       seen.add(key);
@@ -85,7 +85,7 @@ export function figuresOf(report: Json): Figures {
   }
   return {
     panels: [...panels.values()].map((panel) => ({ ...panel, rows: [...panel.rows].map(([tool, values]) => ({ tool, values })) })),
-    measured: MEASURED.filter(({ key }) => seen.has(key)),
+    figures: FIGURES.filter(({ key }) => seen.has(key)),
   };
 }
 
@@ -93,15 +93,15 @@ export function spreadIn(row: Row, key: string): Spread | undefined {
   return spreadOf(row.values[key] ?? []);
 }
 
-function count(key: string, label: string, of: (run: Json) => number | undefined): (typeof MEASURED)[number] {
+function count(key: string, label: string, of: (run: Json) => number | undefined): (typeof FIGURES)[number] {
   return { key, label, better: key === 'rate' ? 'more' : 'less', kind: 'count', of };
 }
 
-function bytes(key: string, label: string, of: (run: Json) => number | undefined): (typeof MEASURED)[number] {
+function bytes(key: string, label: string, of: (run: Json) => number | undefined): (typeof FIGURES)[number] {
   return { key, label, better: 'less', kind: 'bytes', of };
 }
 
-function milliseconds(key: string, label: string, of: (run: Json) => number | undefined): (typeof MEASURED)[number] {
+function milliseconds(key: string, label: string, of: (run: Json) => number | undefined): (typeof FIGURES)[number] {
   return { key, label, better: 'less', kind: 'milliseconds', of };
 }
 

@@ -9,7 +9,6 @@ const machine = {
   cores: 2,
   processor: 'A <processor>',
   memoryBytes: 8e9,
-  kernel: '6.1',
   node: 'v20.19.0',
   destination: 'tmpfs',
   load: 0.5,

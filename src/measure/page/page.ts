@@ -1,10 +1,12 @@
 /** The JSON of a bench as one file of HTML: pictures, tables, and what they hold for. It loads nothing and runs no script. */
+import { formatSize } from '../../home/sizes.ts';
 import type { Machine } from '../machine.ts';
-import { isNoisy, NOISY } from '../spread.ts';
-import { type Figures, figuresOf, type Measured, type Panel, spreadIn } from './figures.ts';
-import { isOurs, plotOf } from './plot.ts';
+import { NOISY, verdictOf } from '../spread.ts';
+import { isOurs } from '../tools.ts';
+import { type Figure, type Figures, figuresOf, type Panel, spreadIn } from './figures.ts';
+import { plotOf } from './plot.ts';
 import { STYLE } from './style.ts';
-import { shownBytes, shownValue } from './values.ts';
+import { shownValue } from './values.ts';
 
 /** What the JSON of every bench has. */
 export interface AnyReport {
@@ -39,8 +41,8 @@ there is none where a run took over ${NOISY} times as long as another: that says
 function factsOf({ time, machine, commit, tools = {} }: AnyReport): string {
   const facts = [
     ['when', `${time.slice(0, 16).replace('T', ' ')} UTC`],
-    ['machine', `${machine.cores} cores, ${machine.processor}, ${shownBytes(machine.memoryBytes)}`],
-    ['system', `Linux ${machine.kernel}, Node ${machine.node}, stores on ${machine.destination}`],
+    ['machine', `${machine.cores} cores, ${machine.processor}, ${formatSize(machine.memoryBytes)}`],
+    ['system', `Linux, Node ${machine.node}, stores on ${machine.destination}`],
     ['load before', String(machine.load)],
     ...(commit === undefined ? [] : [['commit', commit.slice(0, 12)]]),
     // Some tell of all that they are made of.
@@ -49,17 +51,17 @@ function factsOf({ time, machine, commit, tools = {} }: AnyReport): string {
   return `<dl>${facts.map(([name = '', value = '']) => `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`).join('')}</dl>`;
 }
 
-function groupOf({ corpora = [] }: AnyReport, { panels, measured }: Figures, group: string): string {
+function groupOf({ corpora = [] }: AnyReport, { panels, figures }: Figures, group: string): string {
   const corpus = corpora.find(({ name }) => name === group);
-  const size = corpus === undefined ? '' : ` <small>${corpus.files.toLocaleString('en')} files, ${shownBytes(corpus.bytes)}</small>`;
+  const size = corpus === undefined ? '' : ` <small>${corpus.files.toLocaleString('en')} files, ${formatSize(corpus.bytes)}</small>`;
   const its = panels.filter((panel) => panel.group === group);
   return `<section><h2>${escaped(group)}${size}</h2>
-<div class="panels">${its.map((panel) => panelOf(panel, measured)).join('\n')}</div>
-${its.map((panel) => tableOf(panel, measured)).join('\n')}</section>`;
+<div class="panels">${its.map((panel) => panelOf(panel, figures)).join('\n')}</div>
+${its.map((panel) => tableOf(panel, figures)).join('\n')}</section>`;
 }
 
-function panelOf(panel: Panel, measured: readonly Measured[]): string {
-  const first = measured.find(({ key }) => panel.rows.some((row) => row.values[key] !== undefined));
+function panelOf(panel: Panel, figures: readonly Figure[]): string {
+  const first = figures.find(({ key }) => panel.rows.some((row) => row.values[key] !== undefined));
   if (first === undefined) return '';
   return `<figure><figcaption><b>${escaped(panel.title)}</b> <span>${escaped(first.label)}, ${first.better} is better</span></figcaption>
 ${plotOf(panel, first)}
@@ -67,23 +69,24 @@ ${verdictsOf(panel, first)}</figure>`;
 }
 
 /** What shardctl takes of what each other one does; of several ways that shardctl has, the first. */
-function verdictsOf({ rows }: Panel, measured: Measured): string {
+function verdictsOf({ rows }: Panel, figure: Figure): string {
   const ours = rows.filter(({ tool }) => isOurs(tool));
   const first = ours[0];
-  const its = first && spreadIn(first, measured.key);
+  const its = first && spreadIn(first, figure.key);
   if (first === undefined || its === undefined) return '';
   const said = rows.flatMap((row) => {
-    const theirs = spreadIn(row, measured.key);
+    const theirs = spreadIn(row, figure.key);
     if (ours.includes(row) || theirs === undefined) return [];
-    if (isNoisy(its) || isNoisy(theirs)) return [`<li class="noisy">${escaped(row.tool)}: too noisy for a verdict</li>`];
+    const verdict = verdictOf(its, theirs);
+    if (verdict === undefined) return [`<li class="noisy">${escaped(row.tool)}: too noisy for a verdict</li>`];
     const name = ours.length > 1 ? `${escaped(first.tool)}: ` : '';
-    return [`<li>${name}<b>${(its.median / theirs.median).toFixed(2)}</b> of ${escaped(row.tool)}</li>`];
+    return [`<li>${name}<b>${verdict.toFixed(2)}</b> of ${escaped(row.tool)}</li>`];
   });
   return said.length === 0 ? '' : `<ul>${said.join('')}</ul>`;
 }
 
-function tableOf(panel: Panel, measured: readonly Measured[]): string {
-  const columns = measured.filter(({ key }) => panel.rows.some((row) => row.values[key] !== undefined));
+function tableOf(panel: Panel, figures: readonly Figure[]): string {
+  const columns = figures.filter(({ key }) => panel.rows.some((row) => row.values[key] !== undefined));
   const head = columns.map(({ label }) => `<th scope="col">${escaped(label)}</th>`).join('');
   const rows = panel.rows.map((row) => {
     const cells = columns.map((column) => {

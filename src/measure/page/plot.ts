@@ -1,7 +1,8 @@
 /** One panel as a picture: a bar for the median of each tool, a line from its best run to its worst, and a dot for each. */
 import { barX, dotX, plot, ruleX, ruleY, text } from '@observablehq/plot';
 import { DOMImplementation } from '@xmldom/xmldom';
-import type { Measured, Panel } from './figures.ts';
+import { isOurs } from '../tools.ts';
+import type { Figure, Panel } from './figures.ts';
 import { spreadIn } from './figures.ts';
 import { shownValue } from './values.ts';
 
@@ -13,13 +14,13 @@ const LONGEST_NAME = 26;
 const LETTER_WIDTH = 6.6;
 
 /** @returns an SVG element, whose colours are those of the page */
-export function plotOf(panel: Panel, measured: Measured): string {
+export function plotOf(panel: Panel, figure: Figure): string {
   const rows = panel.rows.flatMap((row) => {
-    const spread = spreadIn(row, measured.key);
-    return spread === undefined ? [] : [{ tool: row.tool, ...spread, values: row.values[measured.key] ?? [] }];
+    const spread = spreadIn(row, figure.key);
+    return spread === undefined ? [] : [{ tool: row.tool, ...spread, values: row.values[figure.key] ?? [] }];
   });
   const document = new DOMImplementation().createDocument('http://www.w3.org/1999/xhtml', 'html', null);
-  const scale = measured.kind === 'bytes' ? 1e6 : 1;
+  const scale = figure.kind === 'bytes' ? 1024 ** 2 : 1;
   const longest = Math.min(LONGEST_NAME, Math.max(...rows.map(({ tool }) => tool.length)));
   const picture = plot({
     document: document as never,
@@ -31,7 +32,7 @@ export function plotOf(panel: Panel, measured: Measured): string {
     marginLeft: MARGIN.left + LETTER_WIDTH * longest,
     x: {
       label: null,
-      ticks: measured.kind === 'count' ? 3 : 4,
+      ticks: figure.kind === 'count' ? 3 : 4,
       nice: true,
       zero: true,
       tickSize: 0,
@@ -51,14 +52,9 @@ export function plotOf(panel: Panel, measured: Measured): string {
         rows.flatMap(({ tool, values }) => values.map((value) => ({ tool, value }))),
         { x: 'value', y: 'tool', r: 2.5, fill: 'var(--range)' },
       ),
-      text(rows, { x: 'most', y: 'tool', text: (row: { median: number }) => shownValue(row.median, measured), dx: 8, textAnchor: 'start' }),
+      text(rows, { x: 'most', y: 'tool', text: (row: { median: number }) => shownValue(row.median, figure), dx: 8, textAnchor: 'start' }),
       ruleX([0], { stroke: 'var(--faint)' }),
     ],
   });
   return String(picture);
-}
-
-/** By the name of the tool: benches call it `shardctl`, `shardctl to one Kubo`, `fetch, serve`. */
-export function isOurs(tool: string): boolean {
-  return /^(shardctl|fetch|get)\b/.test(tool);
 }
