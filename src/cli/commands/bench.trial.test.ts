@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -75,6 +76,7 @@ function benched(...options: string[]): { readonly result: Benched; readonly war
 test('the mirror is only read; an update of nothing stores nothing, and reads none of it', { skip }, () => {
   const before = listing(mirror);
   const page = program.path('page.html');
+  linkSync(join(mirror, 'pool', 'a', 'file0'), page);
   const { result, warnings } = benched('--tools', 'none', '--html', page);
   assert.deepEqual(warnings, [COPIES]);
   assert.match(readFileSync(page, 'utf8'), /^<!DOCTYPE html>.*<svg.*nothing changed/s);
@@ -105,15 +107,15 @@ test('a program that is not installed is named, and so is one whose result is wr
   assert.deepEqual(Object.keys(result.tools), ['shardctl']);
   assert.ok(result.runs.every(({ tool }) => tool === 'shardctl'));
   assert.deepEqual(warnings, [
-    COPIES,
     'restic is not installed: left out',
+    COPIES,
     'rsync is left out: what rsync gives back differs from the mirror: pool/a/file0: other bytes',
   ]);
 });
 
 test('whoever stops it finds nothing of it afterwards', { skip: skip || onlyInAll() }, async () => {
   for (const after of ['add', 'get back'])
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       const child = program.start('bench', mirror, '--rounds', '9', '--tools', 'none', '--dest', dest, '--json');
       let stopped = false;
       child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -155,6 +157,17 @@ test('where it cannot say to every program what is to be new, that is told', { s
 test('what has no room, or would write into the mirror, is refused before anything is made', { skip }, () => {
   program.fails(2, /--dest \S+ is in the mirror/, 'bench', mirror, '--dest', join(mirror, 'pool'));
   program.fails(2, /--html \S+ is in the mirror/, 'bench', mirror, '--dest', dest, '--html', join(mirror, 'page.html'));
+  program.fails(2, /--html \S+ is a directory; name a file, such as/, 'bench', mirror, '--dest', dest, '--html', dest);
+  program.fails(
+    1,
+    /no such directory|ENOENT|writing the page/,
+    'bench',
+    mirror,
+    '--dest',
+    dest,
+    '--html',
+    program.path('none', 'page.html'),
+  );
   program.fails(2, /\(--dest\), which is no directory; make it with `mkdir -p/, 'bench', mirror, '--dest', 'nowhere');
   program.fails(2, /--rounds "0" is not a number/, 'bench', mirror, '--rounds', '0');
   program.fails(2, /--tools "tar" is none of/, 'bench', mirror, '--tools', 'rsync,tar');
@@ -163,4 +176,11 @@ test('what has no room, or would write into the mirror, is refused before anythi
   writeFileSync(join(huge, 'image'), '');
   truncateSync(join(huge, 'image'), 2 ** 43);
   program.fails(43, /needs 16\.0 TiB in \S+, and .* are free/, 'bench', huge, '--tools', 'none', '--dest', dest);
+});
+
+test('a mirror whose path is not UTF-8 is refused in words, also where a symlink leads there', { skip }, () => {
+  const odd = Buffer.concat([Buffer.from(program.path('odd')), Buffer.from([0xff])]);
+  mkdirSync(odd);
+  symlinkSync(odd, program.path('to-odd'));
+  program.fails(2, /leads to a directory whose path is not UTF-8; rename it/, 'bench', program.path('to-odd'), '--dest', dest);
 });

@@ -1,10 +1,11 @@
 /** `shardctl bench DIR`: what shardctl and the tools of today take for this mirror. Nothing is written to DIR, to the user's home or to peers. */
-import { mkdtempSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import { freeBytesIn } from '../../core/disk-space.ts';
 import { shellWord } from '../../core/display.ts';
+import { writeDurablySync } from '../../core/durable-files.ts';
 import { EXIT, ioError, ShardctlError } from '../../core/errors.ts';
 import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import { toBytes } from '../../core/path-bytes.ts';
@@ -43,8 +44,9 @@ export async function run(context: Context): Promise<number> {
   const all: readonly Tool[] = [shardctl(argv), RSYNC, RESTIC, ipfs('ipfs', { twin: argv })];
   const names = toolsOf(args, all);
   statSource(toBytes(absolute(args.argument(0))));
-  const source = realpathSync(absolute(args.argument(0)));
+  const source = realPathOf(absolute(args.argument(0)));
   const place = placeOf(context, source);
+  const page = pageFor(context, source);
   const warning = (message: string) => reporter.event({ type: 'warning', message });
   const versions = present(all, names, warning);
   const tools = all.filter(({ name }) => name in versions);
@@ -57,6 +59,8 @@ export async function run(context: Context): Promise<number> {
   const machine = machineOf(place, process.version);
   const dest = directoryIn(place);
   context.onExit(() => removeNow(dest));
+  // The programs are in process groups of their own, which a terminal that closes does not tell.
+  process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'));
   let report: Report;
   try {
     await readMirror(source, signal, () => warm(source, signal));
@@ -81,20 +85,57 @@ export async function run(context: Context): Promise<number> {
   } finally {
     removeTree(dest);
   }
-  const page = args.text('html');
-  if (page !== undefined) await writePage(context, absolute(page), report);
   answer(context, [{ type: 'benched', ...report }], () => benchedLines(report, output.columns));
+  if (page !== undefined) await writePage(context, page, report);
   return EXIT.done;
 }
 
 /** The pictures need a library that no other command loads. */
 async function writePage(context: Context, path: string, report: Report): Promise<void> {
   const { pageOf } = await import('../../measure/page/page.ts');
+  const text = pageOf(report);
+  writingPage(context, path, () => writeDurablySync(path, text, besideOf(path)));
+}
+
+/** What is at the path makes way for the page: it may have other names, one of them in the mirror. */
+function besideOf(path: string): string {
+  return `${path}.${process.pid}.tmp`;
+}
+
+/** @throws ShardctlError where the page cannot be written: before anything is measured */
+function pageFor(context: Context, source: string): string | undefined {
+  const { args, absolute } = context;
+  if (args.text('html') === undefined) return undefined;
+  const path = absolute(args.text('html') as string);
+  assertOutside(source, 'html', path);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw new ShardctlError('USAGE', `--html ${shown(path)} is a directory`, {
+      hint: `name a file, such as ${shellWord(join(path, 'bench.html'))}`,
+    });
+  writingPage(context, path, () => {
+    writeFileSync(besideOf(path), '');
+    rmSync(besideOf(path));
+  });
+  return path;
+}
+
+function writingPage(context: Context, path: string, write: () => void): void {
   try {
-    asUser(context, () => writeFileSync(path, pageOf(report)));
+    asUser(context, write);
   } catch (error) {
+    rmSync(besideOf(path), { force: true });
     throw ioError(error, 'writing the page', path);
   }
+}
+
+/** @throws ShardctlError where it has no name that all of the programs could be told */
+function realPathOf(path: string): string {
+  // The other one goes through strings of UTF-8, whatever it is to give.
+  const real = realpathSync.native(path, 'buffer');
+  if (Buffer.from(real.toString()).equals(real)) return real.toString();
+  throw new ShardctlError('USAGE', `${shown(path)} leads to a directory whose path is not UTF-8`, {
+    hint: 'rename it, or mount it with `mount --bind` where the path is UTF-8, and name that place',
+  });
 }
 
 function roundsOf(args: Args): number {
@@ -119,14 +160,13 @@ function placeOf({ args, absolute }: Context, source: string): string {
     throw new ShardctlError('USAGE', `stores are made in ${shown(dest)} (--dest), which is no directory`, {
       hint: `make it with \`mkdir -p ${shellWord(dest)}\`, or name another one`,
     });
-  for (const [name, path] of [
-    ['dest', dest],
-    ['html', args.text('html') === undefined ? undefined : absolute(args.text('html') as string)],
-  ] as const) {
-    if (path === undefined || !isIn(source, path)) continue;
-    throw new ShardctlError('USAGE', `--${name} ${shown(path)} is in the mirror, which is only read`, { hint: 'name a place elsewhere' });
-  }
+  assertOutside(source, 'dest', dest);
   return dest;
+}
+
+function assertOutside(source: string, name: string, path: string): void {
+  if (!isIn(source, path)) return;
+  throw new ShardctlError('USAGE', `--${name} ${shown(path)} is in the mirror, which is only read`, { hint: 'name a place elsewhere' });
 }
 
 function directoryIn(place: string): string {

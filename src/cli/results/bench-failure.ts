@@ -14,9 +14,14 @@ export function whyOf(error: unknown): string {
   return `${how}${said === '' ? '' : `: ${displayText(said)}`}`;
 }
 
-/** shardctl tells its end as JSON. */
+/** shardctl tells its end as JSON, of which a disk that is full may have a part alone. */
 function exitLineOf({ lastLine }: CommandFailure): ExitLine | undefined {
-  return lastLine.startsWith('{"type":"exit"') ? (JSON.parse(lastLine) as ExitLine) : undefined;
+  if (!lastLine.startsWith('{"type":"exit"')) return undefined;
+  try {
+    return JSON.parse(lastLine) as ExitLine;
+  } catch {
+    return undefined;
+  }
 }
 
 interface EndedByItself {
