@@ -8,6 +8,7 @@ import { loadFailure } from '../core/open-files.ts';
 import type { HomePaths } from '../home/home.ts';
 import { type Args, parseCommandLine } from './command-line/args.ts';
 import { WRITTEN_PLACES } from './command-line/command-spec.ts';
+import type { Context } from './command-line/context.ts';
 import { type FromVariable, namingVariables } from './command-line/environment.ts';
 import { COMPLETION_REQUEST } from './command-line/spec.ts';
 import { type Absolute, chosenHome, fromHere, refuseOtherThanUtf8, variable } from './command-line/surroundings.ts';
@@ -72,6 +73,7 @@ async function run(argv: readonly string[], output: Output, onCommand: () => voi
     const watch = parsed.args.command.startsRuns === true ? undefined : new LateWatch();
     const its = parsed.args.command.options.includes('on-problem') ? new ProblemWatch(parsed.args, output, version) : undefined;
     problems = its;
+    const afterwards: (() => void)[] = [];
     reporter = {
       event: (event) => {
         watch?.take(event);
@@ -82,9 +84,11 @@ async function run(argv: readonly string[], output: Output, onCommand: () => voi
       finish: (exit) => {
         log?.finish(exit);
         teller.finish(exit);
+        for (const note of afterwards.splice(0)) note();
       },
     };
-    const code = await runCommand(parsed.args, { absolute, output, reporter, watch });
+    const onTold = (note: () => void) => void afterwards.push(note);
+    const code = await runCommand(parsed.args, { absolute, output, reporter, watch, onTold });
     await its?.end({ code });
     return code;
   } catch (error) {
@@ -117,14 +121,14 @@ async function complete(words: readonly string[], output: Output): Promise<numbe
   return EXIT.done;
 }
 
-interface Run {
+interface Run extends Pick<Context, 'onTold'> {
   readonly absolute: Absolute;
   readonly output: Output;
   readonly reporter: Reporter;
   readonly watch: LateWatch | undefined;
 }
 
-async function runCommand(args: Args, { absolute, output, reporter, watch }: Run): Promise<number> {
+async function runCommand(args: Args, { absolute, output, reporter, watch, onTold }: Run): Promise<number> {
   const controller = new AbortController();
   const releases: (() => void)[] = [];
   process.on('exit', () => {
@@ -166,6 +170,7 @@ async function runCommand(args: Args, { absolute, output, reporter, watch }: Run
       secondThread,
       now: Date.now,
       onExit: (release) => releases.push(release),
+      onTold,
     });
     const code = await Promise.race([running.then((code) => output.assertWritten().then(() => code)), overdue(controller.signal, args)]);
     reporter.finish({ code });

@@ -1,7 +1,7 @@
 /** A run that is asked to stop does so in good order, wherever it is, and the next one goes on. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -81,6 +81,31 @@ test('a second signal ends a run at once that the first one cannot, and the lock
   assert.equal(code, 130);
   assert.deepEqual(readdirSync(join(program.home, 'lock')), []);
   assert.equal(program.succeeds('add', source, '--shard-size', '64KiB', '-Q').lines[0], expected);
+});
+
+test('what a run ends with before it could tell it, the next one tells', async (t) => {
+  const mine = new Program();
+  t.after(() => mine.dispose());
+  for (const name of ['a', 'b']) mine.succeeds('peers', 'add', 'local', name);
+  mkdirSync(mine.path('m'));
+  writeFileSync(mine.path('m', 'first'), 'first');
+  mine.succeeds('add', 'm', '--replication', '1', '--allocate-by', 'pinned-to:a');
+  renameSync(mine.path('b'), mine.path('b.away'));
+  writeFileSync(mine.path('m', 'more'), 'more');
+  const stuck = new URL('../testing/stuck.js', import.meta.url).href;
+  const log = mine.path('log');
+  const hanging = mine.startWith(['--import', stuck], 'update', 'm', '-q', '--log-file', log, '-v');
+  t.after(() => hanging.kill('SIGKILL'));
+  let told = '';
+  hanging.stderr?.on('data', (chunk) => (told += String(chunk)));
+  while (hanging.exitCode === null && !(existsSync(log) && readFileSync(log, 'utf8').includes('sealed'))) await sleep(20);
+  hanging.kill('SIGINT');
+  await sleep(300);
+  assert.equal(hanging.exitCode, null);
+  hanging.kill('SIGINT');
+  assert.deepEqual([...(await once(hanging, 'close')), told], [130, null, '']);
+  assert.match(mine.ends(0, 'update', 'm', '-q').stderr, /^warning: peer b is left out: /);
+  assert.equal(mine.ends(0, 'update', 'm', '-q').stderr, '', 'by then it is known');
 });
 
 test('a run that waits for a reader who does not read, or for a daemon that drips, ends when it is told to', {

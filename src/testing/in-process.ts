@@ -40,6 +40,7 @@ export async function runInProcess(home: string, argv: readonly string[]): Promi
     secondThread: undefined,
     now: Date.now,
     onExit: () => {},
+    onTold: () => {},
   };
   try {
     const code = await (await loadCommand(parsed.args.command.words))(context);

@@ -29,6 +29,12 @@ export interface Context {
   readonly now: () => number;
   /** Called when the process ends, however it ends (SIGKILL excepted). */
   readonly onExit: (release: () => void) => void;
+  /**
+   * Called when all that the run has to tell is told, for notes that the next runs need not tell it again; never where the run ends at once,
+   * at a second signal. By then the run has let go of its locks: of two runs that note at the same moment one note may be lost, and is
+   * told twice.
+   */
+  readonly onTold: (note: () => void) => void;
 }
 
 /** Resolves to the exit code; throws for what stops it. */

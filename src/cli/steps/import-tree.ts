@@ -38,7 +38,7 @@ export async function importTree(context: Context, session: SharedSession, choic
   const { index, peers, spool, inTurn } = session;
   const { heads, pending } = context.home;
   const fullPeers = new FullPeers(context.home.runs);
-  context.onExit(() => fullPeers.save());
+  context.onTold(() => fullPeers.save());
   const done = update({
     request: requestOf(context, session, choice, options),
     home: { index, peers, spool, inTurn, heads, pending },
