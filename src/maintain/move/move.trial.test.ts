@@ -138,6 +138,35 @@ test('what is left is told by its cause: no peer has room, no whole copy can be 
   }
 });
 
+test('a source that falls silent in the middle is no damage: what it has is left where it is, and is told as out of reach', async () => {
+  await join3();
+  let isSilent = false;
+  for (const name of ['one', 'two']) {
+    const peer = home.peers.get(name) as Peer;
+    const metric = peer.metric.bind(peer);
+    const silence = new ShardctlError('TOO_FEW_PEERS', `${name} gives no sign of life`);
+    peer.open = async () => {
+      isSilent = true;
+      throw silence;
+    };
+    peer.salvage = peer.open;
+    peer.metric = async () => {
+      if (isSilent) throw silence;
+      return await metric();
+    };
+  }
+  const events: Event[] = [];
+  const moved = await drainHome(home, 'one', { ...TWICE, emit: (event) => void events.push(event) });
+  assert.ok(moved.left > 0);
+  assert.deepEqual([moved.unreadable, moved.full], [0, 0]);
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'damage'),
+    [],
+  );
+  const told = events.flatMap((event) => (event.type === 'warning' && event.peer !== undefined ? [event.peer] : []));
+  assert.deepEqual([...new Set(told)].sort(), ['one', 'two']);
+});
+
 /** Its CARs have their names and sizes, and nothing in them. */
 function damageAll(name: string): void {
   const shards = join(home.dir, 'peers', name, 'shards');

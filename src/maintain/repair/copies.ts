@@ -4,8 +4,8 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { PlacedShard } from '../../core/model.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
 import type { BlockSource } from '../../read/blocks/block-source.ts';
-import { checkReplica } from '../../storing/copy/check-replica.ts';
-import { lookForBlocks, rebuild } from '../../storing/copy/rebuild.ts';
+import { checkReplica, silencesOf } from '../../storing/copy/check-replica.ts';
+import { lookForBlocks, rebuild, type Unread } from '../../storing/copy/rebuild.ts';
 import type { PackedShard } from '../../storing/pack/open-shard.ts';
 import { putWithRetries } from '../../storing/place/put.ts';
 import type { RepairRun } from './repair-run.ts';
@@ -37,6 +37,8 @@ interface Giving extends CopyRequest {
 export interface Copy {
   readonly isWhole: boolean;
   readonly lacking: Buffer | undefined;
+  /** Why peers fell silent from which it was to be made, by their names. What is lacking may be there. */
+  readonly silences: ReadonlyMap<string, string>;
   /**
    * @param isNews whether each copy is told as something that was mended
    * @returns the peers that have it now
@@ -62,16 +64,18 @@ export class Copies {
     const from = [...good, ...bad].map((name) => peerNamed(peers, name));
     const elsewhere = (digest: Uint8Array) => this.#blocks.read(digest, new Set([shard.cid]));
     if (dryRun) {
-      const found = await lookForBlocks(shard, { from, elsewhere, signal });
-      const isWhole = found === 'whole' || (await anew?.isPossible()) === true;
+      const unread = await lookForBlocks(shard, { from, elsewhere, signal });
+      const isWhole = unread === undefined || (await anew?.isPossible()) === true;
       const give = async (names: readonly string[]) => names.filter((name) => isWhole || peers.get(name)?.fetch !== undefined);
-      return { isWhole, lacking: typeof found === 'string' ? undefined : found, give, drop: () => {} };
+      return { isWhole, lacking: unread?.lacking, silences: await silencesIn(from, unread), give, drop: () => {} };
     }
     const rebuilt = await rebuild(shard, { spool, number, from, elsewhere, signal });
+    const unread = rebuilt.kind === 'unread' ? rebuilt : undefined;
     const whole = rebuilt.kind === 'whole' ? rebuilt.shard : await anew?.make();
     return {
       isWhole: whole !== undefined,
-      lacking: rebuilt.kind === 'lacking' ? rebuilt.digests : undefined,
+      lacking: unread?.lacking,
+      silences: await silencesIn(from, unread),
       give: (names, isNews) => {
         const asked = { ...request, isNews };
         return whole === undefined ? this.#fetchOn(names, shard, asked) : this.#putOn(names, whole, asked);
@@ -144,4 +148,8 @@ export class Copies {
     }
     return done;
   }
+}
+
+async function silencesIn(from: readonly Peer[], unread: Unread | undefined): Promise<ReadonlyMap<string, string>> {
+  return await silencesOf(from.filter(({ name }) => unread?.silent.has(name) === true));
 }

@@ -106,8 +106,7 @@ export class ReplicaMender {
       contents ??= checked.contents;
       this.#readBytes += checked.bytes;
       if (checked.silence !== undefined) {
-        tellSilence(this.#run, name, checked.silence);
-        this.#silent.add(name);
+        this.#noteSilence(name, checked.silence);
         silent.push(name);
         continue;
       }
@@ -115,6 +114,11 @@ export class ReplicaMender {
       (damaged ? bad : good).push(name);
     }
     return { good, bad, silent, contents, isProven };
+  }
+
+  #noteSilence(name: string, why: string): void {
+    tellSilence(this.#run, name, why);
+    this.#silent.add(name);
   }
 
   /** @param number of the CAR in the spool */
@@ -138,9 +142,12 @@ export class ReplicaMender {
       return { mended: 0, added: 0, peers: asIs, verdict: isOutOfReach ? 'too few' : 'whole', lacksOnlySilent: isOutOfReach, isProven };
     }
     const copy = await this.#copies.of(shard, { what, label: this.#holdings.get(shard.cid)?.label ?? what, number, good, bad, anew });
-    const lacksOnlySilent = silent.length > 0 && bad.length === 0;
-    const verdict = silent.length > 0 ? 'too few' : 'lost';
+    for (const [name, why] of copy.silences) this.#noteSilence(name, why);
+    const isAnySilent = silent.length > 0 || copy.silences.size > 0;
+    const lacksOnlySilent = isAnySilent && bad.length === 0;
+    const verdict = isAnySilent ? 'too few' : 'lost';
     const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, lacksOnlySilent, isProven: false, lacking: copy.lacking };
+    if (!copy.isWhole && copy.silences.size > 0) return hopeless;
     if (!copy.isWhole && good.length === 0 && (dryRun || !this.#copies.mayFetch(bad))) return hopeless;
     // Without `readData` these replicas were only opened and taken for good: now they are read.
     if (copy.lacking !== undefined && !isProven && silent.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;

@@ -143,6 +143,41 @@ test('a peer that falls silent in the middle is one finding, and none of its rep
   assert.deepEqual(findings, [{ type: 'no-answer', peer: 'three', detail: 'no sign of life' }]);
 });
 
+test('a shard whose last good peer falls silent while its copy is made is out of reach, and nothing of it is noted as lost', async () => {
+  await home.add(dir, { ...TWICE, allocateBy: ['pinned-to:one+two'] });
+  const [shard] = await withIndex(home, async (index) => [...index.shards()]);
+  assert.ok(shard !== undefined);
+  await home.peers.get('two')?.remove(shard.cid);
+  const one = home.peers.get('one') as Peer;
+  const [open, metric] = [one.open.bind(one), one.metric.bind(one)];
+  const silence = new ShardctlError('TOO_FEW_PEERS', 'no sign of life');
+  let opened = 0;
+  one.open = async (cid) => {
+    const reader = await open(cid);
+    if (cid !== shard.cid || ++opened < 2) return reader;
+    const falls = () => Promise.reject(silence);
+    return {
+      blocks: reader.blocks,
+      contents: () => reader.contents(),
+      read: falls,
+      scan: () => ({ [Symbol.asyncIterator]: () => ({ next: falls }) }),
+      close: () => reader.close(),
+    };
+  };
+  one.metric = async () => {
+    if (opened > 1) throw silence;
+    return await metric();
+  };
+  const { lost, tooFew } = await repairHome();
+  assert.deepEqual(lost, []);
+  assert.ok(tooFew > 0);
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'no-answer'),
+    [{ type: 'no-answer', peer: 'one', detail: 'no sign of life' }],
+  );
+  await withIndex(home, async (index) => assert.deepEqual(index.shard(shard.number), shard));
+});
+
 const HOUR = 3_600_000;
 
 /** As a run at this hour that waits six hours. */

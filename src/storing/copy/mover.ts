@@ -5,14 +5,15 @@
 import { rmSync } from 'node:fs';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
-import { peerNamed } from '../../peer/peer.ts';
+import { type Peer, peerNamed } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { Holding } from '../holdings.ts';
 import type { InTurn } from '../place/in-turn.ts';
 import { defaultTransfers, type TransferLimits } from '../place/placer.ts';
 import { putWithRetries } from '../place/put.ts';
+import { silencesOf } from './check-replica.ts';
 import { type Gone, type LettingGo, letGo, takeAway } from './let-go.ts';
-import { rebuild } from './rebuild.ts';
+import { type Failures, rebuild } from './rebuild.ts';
 
 /** One copy of a holding that is to be made (`to` alone), moved, or removed (`from` alone). */
 export interface PlannedMove {
@@ -45,10 +46,13 @@ export interface MoveCounts {
   readonly kept: number;
   /** Copies that could not be made, moved or removed; the warnings say why, and the next run tries again. */
   readonly left: number;
-  /** Of so many of them no whole copy can be read, and for so many no peer has room. */
+  /** Those of `left` of which no whole copy can be read, although the peers that have one answer. */
   readonly unreadable: number;
+  /** Those of `left` for which no peer has room. */
   readonly full: number;
 }
+
+const NONE: ReadonlyMap<string, string> = new Map();
 
 export const NOTHING_MOVED: MoveCounts = {
   copied: 0,
@@ -159,13 +163,7 @@ export class Mover {
     const rebuilt = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
     if (rebuilt.kind !== 'whole') {
       this.#ledger.release(first, carBytes);
-      this.#counts.unreadable++;
-      emit({
-        type: 'damage',
-        what: `${label} ${cid}`,
-        where: confirmed.join(', ') || 'all peers',
-        detail: 'no whole copy can be read: `shardctl repair` it first',
-      });
+      await this.#tellUnread(`${label} ${cid}`, sources, rebuilt);
       return undefined;
     }
     const whole = rebuilt.shard;
@@ -200,6 +198,19 @@ export class Mover {
     } finally {
       rmSync(whole.carPath, { force: true });
     }
+  }
+
+  /** Damage is told of what was read. Where peers fell silent, nobody knows how it is with what they hold. */
+  async #tellUnread(what: string, sources: readonly Peer[], { silent, isDamaged }: Failures): Promise<void> {
+    const { emit } = this.#run;
+    // A peer that answers, and does not give what it should have, is damaged.
+    const silences = isDamaged ? NONE : await silencesOf(sources.filter(({ name }) => silent.has(name)));
+    for (const [peer, cause] of silences)
+      emit({ type: 'warning', peer, message: `${what} stays where it is, because peer ${peer} does not answer: ${cause}`, cause });
+    if (silences.size > 0) return;
+    this.#counts.unreadable++;
+    const where = sources.map(({ name }) => name).join(', ') || 'all peers';
+    emit({ type: 'damage', what, where, detail: 'no whole copy can be read: `shardctl repair` it first' });
   }
 
   #another(

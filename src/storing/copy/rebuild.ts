@@ -24,26 +24,33 @@ export interface LookOptions {
   readonly signal: AbortSignal;
 }
 
-/**
- * The whole shard in the spool; or digests of the blocks that nobody has (32 bytes each); or `unknown`, when nobody has even the list of
- * its blocks.
- */
-export type Rebuilt =
-  | { readonly kind: 'whole'; readonly shard: PackedShard }
-  | { readonly kind: 'lacking'; readonly digests: Buffer }
-  | { readonly kind: 'unknown' };
+/** The whole shard in the spool, or why there is none. */
+export type Rebuilt = { readonly kind: 'whole'; readonly shard: PackedShard } | Unread;
+
+/** Digests of the blocks that nobody has given (32 bytes each); undefined when nobody has given even the list of the blocks. */
+export interface Unread extends Failures {
+  readonly kind: 'unread';
+  readonly lacking: Buffer | undefined;
+}
+
+export interface Failures {
+  /** Peers that did not answer while they were read: what is lacking may be there. */
+  readonly silent: ReadonlySet<string>;
+  /** A replica could be read, and was not whole. */
+  readonly isDamaged: boolean;
+}
 
 export async function rebuild(placed: PlacedShard, options: RebuildOptions): Promise<Rebuilt> {
   const shard = new OpenShard(options.spool, options.number);
   const builder = new BatchBuilder();
   try {
-    const lacking = await eachBlock(placed, options, async (block) => {
+    const unread = await eachBlock(placed, options, async (block) => {
       builder.add(Buffer.from(block.buffer, block.byteOffset, block.length));
       if (builder.length >= BATCH_BYTES) await write(shard, builder.take());
     });
-    if (lacking === undefined || lacking.length > 0) {
+    if (unread !== undefined) {
       await shard.abandon();
-      return lacking === undefined ? { kind: 'unknown' } : { kind: 'lacking', digests: lacking };
+      return unread;
     }
     await write(shard, builder.take());
     const sealed = await shard.seal();
@@ -55,53 +62,83 @@ export async function rebuild(placed: PlacedShard, options: RebuildOptions): Pro
   }
 }
 
-/** Reads as `rebuild` does, and writes nothing. @returns what it would come to, with digests of the blocks that are lacking */
-export async function lookForBlocks(placed: PlacedShard, options: LookOptions): Promise<'whole' | 'unknown' | Buffer> {
-  const lacking = await eachBlock(placed, options, async () => {});
-  if (lacking === undefined) return 'unknown';
-  return lacking.length === 0 ? 'whole' : lacking;
+/** Reads as `rebuild` does, and writes nothing. @returns what would be lacking; undefined when nothing would */
+export async function lookForBlocks(placed: PlacedShard, options: LookOptions): Promise<Unread | undefined> {
+  return await eachBlock(placed, options, async () => {});
 }
 
-/**
- * Gives the blocks in shard order, until one is lacking.
- * @returns digests of all blocks that nobody has; undefined when nobody has a list of the shard's blocks
- */
+/** Gives the blocks in shard order, until one is lacking. @returns what is; undefined when nothing is */
 async function eachBlock(
   { cid }: PlacedShard,
   { from, elsewhere, signal }: LookOptions,
   take: (block: Uint8Array) => Promise<void>,
-): Promise<Buffer | undefined> {
-  const readers: ShardReader[] = [];
+): Promise<Unread | undefined> {
+  const replicas: Replica[] = [];
+  const reading = new Reading();
   let stream: BlockStream | undefined;
   try {
     for (const peer of from) {
-      const reader = (await orDamaged(peer.open(cid))) ?? (await orDamaged(peer.salvage?.(cid)));
-      if (reader !== undefined) readers.push(reader);
+      const { name } = peer;
+      const reader = (await reading.of(name, peer.open(cid))) ?? (await reading.of(name, peer.salvage?.(cid)));
+      if (reader !== undefined) replicas.push({ name, reader });
     }
-    const digests = await digestsOf(readers);
-    const [first] = readers;
-    if (first === undefined || digests === undefined) return undefined;
-    stream = new BlockStream(first);
+    const digests = await digestsOf(replicas, reading);
+    const [first] = replicas;
+    if (first === undefined || digests === undefined) return reading.unread(undefined);
+    stream = new BlockStream(first, reading);
     const lacking: Buffer[] = [];
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       signal.throwIfAborted();
       const digest = digests.subarray(at, at + DIGEST_BYTES);
-      const block = (await stream.take(digest)) ?? (await readFromAny(digest, readers)) ?? (await orDamaged(elsewhere?.(digest)));
+      const block =
+        (await stream.take(digest)) ?? (await readFromAny(digest, replicas, reading)) ?? (await reading.of(undefined, elsewhere?.(digest)));
       if (block === undefined) lacking.push(digest);
       // The others are looked for all the same, so that all that are lacking are known.
       else if (lacking.length === 0) await take(block);
     }
-    return Buffer.concat(lacking);
+    return lacking.length === 0 ? undefined : reading.unread(Buffer.concat(lacking));
   } finally {
     await stream?.end();
-    for (const reader of readers) await reader.close();
+    for (const { reader } of replicas) await reader.close();
+  }
+}
+
+/** One that could be opened. */
+interface Replica {
+  /** Of its peer. */
+  readonly name: string;
+  readonly reader: ShardReader;
+}
+
+/** What went wrong so far. */
+class Reading implements Failures {
+  readonly silent = new Set<string>();
+  isDamaged = false;
+
+  /**
+   * Undefined when this replica cannot give it; another one may.
+   * @param peer undefined for a block of another shard, which says nothing of this one
+   */
+  async of<T>(peer: string | undefined, reading: Promise<T> | undefined): Promise<T | undefined> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(error instanceof ShardctlError) || isShortage(error)) throw error;
+      if (peer !== undefined && error.code === 'TOO_FEW_PEERS') this.silent.add(peer);
+      else if (peer !== undefined) this.isDamaged = true;
+      return undefined;
+    }
+  }
+
+  unread(lacking: Buffer | undefined): Unread {
+    return { kind: 'unread', lacking, silent: this.silent, isDamaged: this.isDamaged };
   }
 }
 
 /** Digests of the shard's blocks, from the first replica whose manifest can be read. */
-async function digestsOf(readers: readonly ShardReader[]): Promise<Buffer | undefined> {
-  for (const reader of readers) {
-    const contents = await orDamaged((async () => reader.contents())());
+async function digestsOf(replicas: readonly Replica[], reading: Reading): Promise<Buffer | undefined> {
+  for (const { name, reader } of replicas) {
+    const contents = await reading.of(name, (async () => reader.contents())());
     if (contents !== undefined) return contents.digests;
   }
   return undefined;
@@ -110,9 +147,13 @@ async function digestsOf(readers: readonly ShardReader[]): Promise<Buffer | unde
 /** Reads one replica front to back, which is much faster than block by block. The blocks that it skips are read from others. */
 class BlockStream {
   readonly #blocks: AsyncIterator<ReadBlock>;
+  readonly #name: string;
+  readonly #reading: Reading;
   #next: Promise<ReadBlock | undefined> | undefined;
 
-  constructor(reader: ShardReader) {
+  constructor({ name, reader }: Replica, reading: Reading) {
+    this.#name = name;
+    this.#reading = reading;
     this.#blocks = reader.scan(() => {})[Symbol.asyncIterator]();
   }
 
@@ -131,7 +172,7 @@ class BlockStream {
 
   /** The next block; none after the replica has failed. */
   async #advance(): Promise<ReadBlock | undefined> {
-    const step = await orDamaged(this.#blocks.next());
+    const step = await this.#reading.of(this.#name, this.#blocks.next());
     return step === undefined || step.done === true ? undefined : step.value;
   }
 }
@@ -142,20 +183,10 @@ async function write(shard: OpenShard, batch: Buffer): Promise<void> {
   await shard.writable();
 }
 
-async function readFromAny(digest: Uint8Array, readers: readonly ShardReader[]): Promise<Uint8Array | undefined> {
-  for (const reader of readers) {
-    const block = await orDamaged(reader.read(digest));
+async function readFromAny(digest: Uint8Array, replicas: readonly Replica[], reading: Reading): Promise<Uint8Array | undefined> {
+  for (const { name, reader } of replicas) {
+    const block = await reading.of(name, reader.read(digest));
     if (block !== undefined) return block;
   }
   return undefined;
-}
-
-/** Undefined when this replica cannot give it; another one may. */
-async function orDamaged<T>(reading: Promise<T> | undefined): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof ShardctlError && !isShortage(error)) return undefined;
-    throw error;
-  }
 }
