@@ -126,7 +126,7 @@ test('a merge looks for the records of the shards in it, each once, however many
   table.close();
 });
 
-test('damaged segments are refused or set aside; mended, they have all but the bad pages, which can be listed again', () => {
+test('damaged segments are refused or set aside; mended, by one look for each shard in them, they have all but the bad pages, which can be listed again', () => {
   const table = new BlockTable(dir);
   for (let shard = 0; shard < 3; shard++) table.add(shard, digests(shard * 1000, (shard + 1) * 1000), all);
   table.close();
@@ -145,7 +145,9 @@ test('damaged segments are refused or set aside; mended, they have all but the b
   );
   const lost = () => Array.from({ length: 3000 }, (_, n) => n).filter((n) => aside.get(digestOf(n), 0, any) !== Math.floor(n / 1000));
   assert.equal(lost().length, 1000, 'the others are in use');
-  aside.mend(all);
+  const asked: number[] = [];
+  aside.mend(() => ({ has: (shard) => asked.push(shard) > 0 }));
+  assert.equal(asked.length, 1);
   assert.deepEqual([aside.damaged, lost().length], [[], 170]);
   aside.add(0, Buffer.concat(lost().map(digestOf)), all);
   assert.deepEqual(lost(), []);

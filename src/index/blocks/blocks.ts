@@ -12,7 +12,7 @@ import { dirname } from 'node:path';
 import { makeDirectories, removeUnlessBusy, syncDirectory } from '../../core/durable-files.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { BITS_PER_BLOCK } from './filter.ts';
-import { fullTier, mergeInto, type ShardNumbers } from './merge.ts';
+import { fullTier, lookedUpOnce, mergeInto, type ShardNumbers } from './merge.ts';
 import { RECORD_BYTES, shardAt, sortedRecords } from './records.ts';
 import { Segment, type SegmentWriter, soundPages } from './segment.ts';
 import { beginSegment, type DamagedSegment, nextNumber, openSegments, segmentPaths } from './segment-files.ts';
@@ -64,7 +64,7 @@ export class BlockTable {
    * @param shards gives the numbers of the shards that have records
    */
   mend(shards: () => ShardNumbers): void {
-    const there = shards();
+    const there = lookedUpOnce(shards());
     for (const { path: damaged } of this.#damaged.splice(0)) {
       this.#write((writer) => {
         for (const page of soundPages(damaged)) {
@@ -169,7 +169,7 @@ export class BlockTable {
     for (;;) {
       const full = fullTier(this.#segments);
       if (full === undefined) return;
-      yield* this.#merge(full, shards());
+      yield* this.#merge(full, lookedUpOnce(shards()));
     }
   }
 

@@ -5,6 +5,18 @@ import type { Segment, SegmentWriter } from './segment.ts';
 /** Of the shards that have records. Those that are asked for are looked up: to read all of them for each merge of a few takes the longer, the more there are. */
 export type ShardNumbers = Pick<ReadonlySet<number>, 'has'>;
 
+/** Each number is looked up once: segments have millions of records, and few shards. */
+export function lookedUpOnce(shards: ShardNumbers): ShardNumbers {
+  const known = new Map<number, boolean>();
+  return {
+    has: (number) => {
+      const is = known.get(number) ?? shards.has(number);
+      known.set(number, is);
+      return is;
+    },
+  };
+}
+
 /** So many segments of one tier are merged into one. */
 const FAN_IN = 8;
 /** Records of one step of a merge: a few milliseconds. */
@@ -30,21 +42,13 @@ function groupByTier(segments: readonly Segment[]): Map<number, Segment[]> {
 
 /** Merges segments, record by record, in steps. Of a block in several shards all records are kept; records of shards that are dropped are left out. */
 export function* mergeInto(segments: readonly Segment[], writer: SegmentWriter, shards: ShardNumbers): Generator<void, void, void> {
-  const known = new Map<number, boolean>();
-  const isThere = (number: number) => {
-    const before = known.get(number);
-    if (before !== undefined) return before;
-    const is = shards.has(number);
-    known.set(number, is);
-    return is;
-  };
   const heads = segments.map((segment) => new Head(segment)).filter((head) => head.advance());
   for (let records = 1; heads.length > 0; records++) {
     if (records % STEP_RECORDS === 0) yield;
     let [head] = heads;
     if (head === undefined) return;
     for (const other of heads) if (other.compare(head) < 0) head = other;
-    if (isThere(shardAt(head.bytes, head.at))) writer.add(head.bytes, head.at);
+    if (shards.has(shardAt(head.bytes, head.at))) writer.add(head.bytes, head.at);
     if (!head.advance()) heads.splice(heads.indexOf(head), 1);
   }
 }
