@@ -66,6 +66,30 @@ test('many who want the home opened again share one opening', async () => {
   assert.equal(opened, before + 1);
 });
 
+test('a view that fails to close keeps no peers open', async () => {
+  const closed: string[] = [];
+  const troubles: string[] = [];
+  let openings = 0;
+  const served = await ServedHome.open({
+    ...options,
+    openIndex: async () => {
+      const index = await Index.open(paths.index, { readOnly: true });
+      const close = index.close.bind(index);
+      index.close = () => close().then(() => Promise.reject(new Error('no space')));
+      return index;
+    },
+    openPeers: async () => {
+      const name = `peers ${++openings}`;
+      return { peers: new Map(), close: async () => void closed.push(name) };
+    },
+    onTrouble: (message) => troubles.push(message),
+  });
+  await served.renew();
+  while (troubles.length === 0) await turn();
+  assert.deepEqual([closed, troubles], [['peers 1'], ['cannot close a view of the home: no space']]);
+  await served.close();
+});
+
 /** Files of peers that this process has open and that are no more. */
 function removedButOpen(): string[] {
   return readdirSync('/proc/self/fd').flatMap((fd) => {

@@ -215,12 +215,16 @@ class HomeView implements MirrorView {
   }
 
   async close(): Promise<void> {
-    await this.blocks.close();
-    await this.index.close();
-    // A run that has removed shards has changed the home last of all.
-    await this.#peers.replicas.leaveRemoved();
-    this.#peers.users--;
-    await this.#peers.closeUnused();
+    try {
+      await this.blocks.close();
+      await this.index.close();
+      // A run that has removed shards has changed the home last of all.
+      await this.#peers.replicas.leaveRemoved();
+    } finally {
+      // Also of a view that cannot be closed: its peers would stay open for as long as the server runs.
+      this.#peers.users--;
+      await this.#peers.closeUnused();
+    }
   }
 }
 
@@ -245,8 +249,11 @@ class CountedPeers {
 
   async closeUnused(): Promise<void> {
     if (this.users > 0) return;
-    await this.replicas.close();
-    await this.#close();
+    try {
+      await this.replicas.close();
+    } finally {
+      await this.#close();
+    }
   }
 }
 
