@@ -24,7 +24,7 @@ export interface Spot {
   readonly path: ByteString;
 }
 
-/** In the order of the list: of two on one point, the later one is seen. @param list in bytes */
+/** Of two on one point the later one, which is seen, is mounted on the earlier one: that is its parent. @param list in bytes */
 export function mountsIn(list: string): readonly Mount[] {
   return list.split('\n').flatMap((line) => {
     // Number, parent, device, root, where, options, some fields, "-", type, …
