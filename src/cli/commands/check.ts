@@ -73,7 +73,7 @@ class Check {
   #isUnsafe = false;
   /** Of a dry run: a real one would have mended lists by which it prunes. */
   #hasUnmendedLists = false;
-  /** Shards that a dry run has found on too few peers, and a real one would have brought back. */
+  /** Of a dry run that met nothing but what a real one would mend: all shards of its repositories, none of which is at risk after that. */
   #wouldMend: ReadonlySet<string> = new Set();
   /** As the peers say at the end; undefined when they could not be asked. */
   #standings: readonly Standing[] | undefined;

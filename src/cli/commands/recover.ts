@@ -16,6 +16,7 @@ import { usage } from '../command-line/args.ts';
 import type { CommandSpec } from '../command-line/command-spec.ts';
 import type { Context } from '../command-line/context.ts';
 import { isUrl } from '../command-line/peer-options.ts';
+import { type Found, recoveredLines } from '../results/recovered.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
 import { newestOf, noted, notesOn } from '../session/home-notes.ts';
@@ -24,7 +25,6 @@ import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
 import { type Session, writing } from '../session/session.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
-import { type Found, recoveredLines } from '../steps/recovered-lines.ts';
 import { checkHookTimeout, tellOfHead } from '../steps/tell-of-head.ts';
 
 export async function run(context: Context): Promise<number> {

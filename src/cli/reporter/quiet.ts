@@ -57,7 +57,8 @@ export function quietReporter(output: Output): Reporter {
         first.type === 'warning' &&
         ((first.cause !== undefined && areIn([...findings, ...last].join('\n'), [...causes.keys()])) ||
           all.some(
-            ({ first: other }) => isFinding(other) && ofAny(first.message, first.peer).includes(ofAny(other.detail, peerOf(other))),
+            ({ first: other }) =>
+              isFinding(other) && withoutPeer(first.message, first.peer).includes(withoutPeer(other.detail, peerOf(other))),
           ));
       const warnings = all.filter((group) => group.first.type === 'warning' && !isSaid(group)).map(lineOf);
       for (const line of [...warnings, ...findings, ...last]) output.note(line);
@@ -69,11 +70,11 @@ export function quietReporter(output: Output): Reporter {
 function causeOf(event: Event): [key: string, subject: string] | undefined {
   switch (event.type) {
     case 'warning':
-      return [`warning ${ofAny(event.cause ?? event.message, event.peer)}`, event.message];
+      return [`warning ${withoutPeer(event.cause ?? event.message, event.peer)}`, event.message];
     case 'damage':
       return [`damage ${event.where}: ${ofAnyShard(event.detail)}`, event.what];
     case 'no-answer':
-      return [`no-answer ${ofAny(event.detail, event.peer)}`, event.peer];
+      return [`no-answer ${withoutPeer(event.detail, event.peer)}`, event.peer];
     case 'back':
       return [`back ${event.since}`, event.peer];
     case 'too-few':
@@ -96,8 +97,8 @@ function peerOf(finding: Extract<Event, { type: 'damage' | 'no-answer' }>): stri
   return finding.type === 'damage' ? finding.where : finding.peer;
 }
 
-/** The message without the name of the peer, in which those of several disks that are away differ. */
-function ofAny(text: string, peer: string | undefined): string {
+/** Messages of several disks that are away differ in the name of the peer alone. */
+function withoutPeer(text: string, peer: string | undefined): string {
   const name = peer?.replaceAll(/[^\w]/g, '\\$&');
   return name === undefined ? text : text.replaceAll(new RegExp(`(?<![\\w.-])${name}(?![\\w-])`, 'g'), '#');
 }

@@ -1,8 +1,8 @@
 /**
  * The CARs on this machine that are open, each with the offsets of its blocks. They take at most 512 descriptors, two for a shard of more
  * than 4,000 blocks. Those that nobody has used for a minute are closed, and those that were removed when it is said to (`leaveRemoved`):
- * a CAR that was removed takes its space on the disk as long as it is open. Holds 16 bytes a block of smaller shards, and of larger ones 5 bytes for each 255 blocks (16 bytes a block where no file of
- * offsets can be written); in all 32 MiB and one shard more.
+ * a CAR that was removed takes its space on the disk as long as it is open. Holds 16 bytes a block of smaller shards, and of larger ones 5
+ * bytes for each 255 blocks (16 bytes a block where no file of offsets can be written); in all 32 MiB and one shard more.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setImmediate as immediate } from 'node:timers/promises';

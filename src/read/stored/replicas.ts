@@ -155,7 +155,10 @@ export class Replicas {
     throw failure ?? new ShardctlError('TOO_FEW_PEERS', `no peer that is set up holds shard ${place.cid}`);
   }
 
-  /** Closes files on this machine that were removed and that nobody reads: their space is free only then. */
+  /**
+   * For when shards may have been removed: the space of a file on this machine is free only when nobody has it open. Readers do not know
+   * which files these are, so each of a local peer that nobody uses is closed.
+   */
   async leaveRemoved(): Promise<void> {
     this.cars.leaveRemoved();
     await this.#readers.leaveUnused((name) => this.options.peers.get(name)?.kind === 'local');

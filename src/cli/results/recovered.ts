@@ -20,11 +20,11 @@ export interface Found {
   readonly added: readonly PeerConfig[];
 }
 
-export interface Told extends Found {
+export interface Ending extends Found {
   readonly index: Index;
   /** The home had settings of its own, beside which those that were noted count for nothing. */
   readonly hadSettings: boolean;
-  /** That the home noted; undefined where none count. */
+  /** Of the home that is recovered, as it noted them; undefined where no note was found, or `hadSettings`. */
   readonly settings: NotedSettings | undefined;
   /** Those of them that the home has again. */
   readonly taken: readonly string[];
@@ -32,7 +32,7 @@ export interface Told extends Found {
   readonly seconds: number;
 }
 
-export function recoveredLines({ recovered, notes, added, index, hadSettings, settings, taken, args, seconds }: Told): string[] {
+export function recoveredLines({ recovered, notes, added, index, hadSettings, settings, taken, args, seconds }: Ending): string[] {
   const isSourceSaid = args.flag('source');
   return [
     ...recovered.flatMap(lines),
