@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Args, parseCommandLine } from './args.ts';
 import { namingVariables, variableOf, WITHOUT_VARIABLE, withoutOptions } from './environment.ts';
-import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { OPTIONS, type OptionName } from './options.ts';
 import { COMMANDS } from './spec.ts';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -41,14 +41,6 @@ test('a variable of an option that may be repeated has one value a line, and no 
   assert.deepEqual(values(parse({ SHARDCTL_VIA: via }, 'fetch', 'x', 'out')), ['http://a.example:8080', 'http://b.example/x,y z']);
   assert.deepEqual(values(parse({ SHARDCTL_VIA: via }, 'fetch', 'x', 'out', '--via', 'http://c')), ['http://c']);
   assert.equal(parse({ SHARDCTL_MAX_DELETE: '5\n6' }, 'update').text('max-delete'), '5\n6');
-});
-
-test('what help says may be repeated is read so from a variable, too', () => {
-  const said = NAMES.filter((name) => (OPTIONS[name] as OptionSpec).help.includes('may be repeated'));
-  assert.deepEqual(
-    said.filter((name) => (OPTIONS[name] as OptionSpec).isRepeatable !== true),
-    [],
-  );
 });
 
 test('a switch is 1, 0, true or false; all else is refused by the name of the variable', () => {

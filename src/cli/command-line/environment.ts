@@ -128,7 +128,7 @@ export function fromVariables(command: CommandSpec, typed: ReadonlySet<OptionNam
     if (variable === undefined || value === undefined) return [];
     const { value: takes, isRepeatable } = OPTIONS[name] as OptionSpec;
     // No pattern, path or URL that anybody has holds a line end; every other separator may be a part of one.
-    if (isRepeatable === true) return value.split('\n').flatMap((one) => (one === '' ? [] : [{ name, value: one, variable }]));
+    if (isRepeatable !== undefined) return value.split('\n').flatMap((one) => (one === '' ? [] : [{ name, value: one, variable }]));
     if (takes !== undefined) return [{ name, value, variable }];
     return isOn(variable, value, command) ? [{ name, value: undefined, variable }] : [];
   });

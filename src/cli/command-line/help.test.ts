@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GROUPS } from './groups.ts';
 import { helpText } from './help.ts';
+import { helpOf, OPTIONS, type OptionSpec } from './options.ts';
 import { COMMANDS } from './spec.ts';
 
 test('every command is in one group, and has a line of its own in 80 columns', async () => {
@@ -29,4 +30,11 @@ test('the page of a group has its commands alone, that of a command its options 
       words,
     );
   }
+});
+
+test('help says which options may be repeated, before what holds without them', async () => {
+  const page = (await helpText('serve', 400)).split('\n');
+  assert.match(page.find((line) => line.includes('--listen')) ?? '', /where to listen; may be repeated \[127\.0\.0\.1:8080\]/);
+  const options = Object.values<OptionSpec>(OPTIONS);
+  for (const option of options) assert.equal(/may be repeated/.test(helpOf(option)), option.isRepeatable !== undefined, option.help);
 });

@@ -2,7 +2,7 @@
 import yargs from 'yargs';
 import { COMMON, type CommandSpec } from './command-spec.ts';
 import { GROUPS } from './groups.ts';
-import { OPTIONS, type OptionName, type OptionSpec } from './options.ts';
+import { helpOf, OPTIONS, type OptionName, type OptionSpec } from './options.ts';
 import { COMMANDS } from './spec.ts';
 
 /** Wider lines are hard to read. */
@@ -92,7 +92,7 @@ async function pageOf(command: CommandSpec, width: number): Promise<string> {
     for (const name of names) {
       const option: OptionSpec = OPTIONS[name];
       page.option(option.value === undefined ? name : `${name} ${option.value}`, {
-        description: option.help,
+        description: helpOf(option),
         ...(option.short === undefined ? {} : { alias: option.short }),
         ...(group === undefined ? {} : { group }),
       });

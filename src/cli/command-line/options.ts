@@ -5,9 +5,15 @@ export interface OptionSpec {
   readonly value?: string;
   /** It may be given without a value, and has one only after an `=`. */
   readonly isValueOptional?: true;
-  /** Of some command each occurrence counts; of any other option the last one does. */
-  readonly isRepeatable?: true;
+  /** Each occurrence counts; of any other option the last one does. Where that is so in some commands alone, `help` says in which. */
+  readonly isRepeatable?: true | 'in some commands';
+  /** As `helpOf` completes it. What holds without the option stands in brackets at its end. */
   readonly help: string;
+}
+
+/** What help says of an option. */
+export function helpOf({ help, isRepeatable }: OptionSpec): string {
+  return isRepeatable === true ? help.replace(/( \[[^\]]*\])?$/, '; may be repeated$1') : help;
 }
 
 export const OPTIONS = {
@@ -25,7 +31,7 @@ export const OPTIONS = {
 
   // add
   name: {
-    isRepeatable: true,
+    isRepeatable: 'in some commands',
     value: 'NAME',
     help: "the repository's or the peer's name [last part of the path]; find: a pattern such as '*.deb', may be repeated",
   },
@@ -68,7 +74,7 @@ export const OPTIONS = {
   'sync-lock': {
     isRepeatable: true,
     value: 'FILE',
-    help: 'while this file is there, a sync is under way, and is waited for; may be repeated',
+    help: 'while this file is there, a sync is under way, and is waited for',
   },
   'dry-run': { short: 'n', help: 'show what would be done, and change nothing' },
   itemize: { short: 'i', help: "show each change, in rsync's code" },
@@ -101,7 +107,7 @@ export const OPTIONS = {
   'gate-keyring': {
     isRepeatable: true,
     value: 'FILE',
-    help: 'keys of which one must have signed a Debian mirror, for gpgv; may be repeated; remembered as --gate [signatures are not checked]',
+    help: 'keys of which one must have signed a Debian mirror, for gpgv; remembered as --gate [signatures are not checked]',
   },
   against: { value: 'KINDS', help: 'instead, compare what is stored with its indexes of these kinds, debian,rpm,npm,pypi; auto: of all' },
   'metrics-file': { value: 'FILE', help: 'write metrics for the node_exporter textfile collector, for example FILE.prom' },
@@ -111,11 +117,11 @@ export const OPTIONS = {
   'no-shared': { help: 'nobody else may read it any more' },
 
   // serve
-  listen: { isRepeatable: true, value: 'HOST:PORT', help: 'where to listen; may be repeated [127.0.0.1:8080]' },
+  listen: { isRepeatable: true, value: 'HOST:PORT', help: 'where to listen [127.0.0.1:8080]' },
   announce: {
     isRepeatable: true,
     value: 'URL',
-    help: 'where IPFS nodes find it, as behind a proxy; may be repeated [where they have reached it]',
+    help: 'where IPFS nodes find it, as behind a proxy [where they have reached it]',
   },
   'tls-cert': { value: 'FILE', help: 'certificate with those that sign it, PEM: HTTPS, with HTTP/2' },
   'tls-key': { value: 'FILE', help: "the certificate's key, PEM" },
@@ -130,14 +136,14 @@ export const OPTIONS = {
   into: {
     isRepeatable: true,
     value: 'PEER',
-    help: 'a peer to fill: its name, the directory of a local one, or the URL of a Kubo; may be repeated',
+    help: 'a peer to fill: its name, the directory of a local one, or the URL of a Kubo',
   },
-  via: { isRepeatable: true, value: 'URL', help: 'a trustless gateway to read from: any Kubo, any `serve`; may be repeated' },
+  via: { isRepeatable: true, value: 'URL', help: 'a trustless gateway to read from: any Kubo, any `serve`' },
   'max-bytes': { value: 'SIZE', help: 'hold no more than this in all, for example 200GB [what the peers have room for]' },
   router: {
     isRepeatable: true,
     value: 'URL',
-    help: 'whom to ask who holds a shard, by /routing/v1; may be repeated [the `serve` that SRC names]',
+    help: 'whom to ask who holds a shard, by /routing/v1 [the `serve` that SRC names]',
   },
   once: { help: 'end when nothing more can be taken, as cron wants it [wait, and look again]' },
   every: { value: 'TIME', help: 'how long to wait between two looks, for example 30m or 6h; watch: where nothing tells of changes [1h]' },
@@ -173,7 +179,7 @@ export const OPTIONS = {
   'human-readable': { help: 'sizes as people read them; -h for short, where a REF is given' },
   print0: { short: '0', help: 'end each line by NUL, and write names as they are' },
   type: { value: 'f|d|l', help: 'files, directories or symlinks; several with commas [all]' },
-  size: { isRepeatable: true, value: '[+|-]SIZE', help: 'files of this size, or of more (+1M) or less (-500KB); may be repeated' },
+  size: { isRepeatable: true, value: '[+|-]SIZE', help: 'files of this size, or of more (+1M) or less (-500KB)' },
   newer: { value: 'AGE|DATE', help: 'what was modified later than that: 7d for a week ago, or 2026-11-25 (UTC)' },
   'max-depth': { short: 'd', value: 'N', help: 'tell of no directory further down than this [all]' },
   summarize: { short: 's', help: 'tell of the whole alone, as -d 0' },
@@ -191,11 +197,11 @@ export const OPTIONS = {
   'keep-monthly': { value: 'N', help: 'the same for months' },
   'keep-yearly': { value: 'N', help: 'the same for years' },
   'keep-within': { value: 'TIME', help: 'keep what is not older than this, counted from the newest snapshot, for example 2y5m7d3h' },
-  'keep-tag': { isRepeatable: true, value: 'TAG', help: 'keep the snapshot that has this tag; may be repeated' },
+  'keep-tag': { isRepeatable: true, value: 'TAG', help: 'keep the snapshot that has this tag' },
   'max-unused': { value: 'SIZE|P%', help: 'unused bytes that may stay in shards; or unlimited [5%]' },
   'max-repack': { value: 'SIZE', help: 'copy at most this many bytes out of thin shards, the thinnest first [no limit; check: 10GB]' },
   verify: { value: 'N/T', help: 'read N of T parts of the shards back, others in each run until all were read; or none [1/30]' },
-  from: { isRepeatable: true, value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo; may be repeated' },
+  from: { isRepeatable: true, value: 'PLACE', help: 'directory of a local peer, or URL of a Kubo' },
   source: { value: 'DIR', help: 'where the repository is updated from' },
   owner: { value: 'ID', help: 'only what the home of this ID has marked as its own; prune --orphans: that home is dead' },
 
@@ -206,9 +212,9 @@ export const OPTIONS = {
   // publish
   publish: { help: "then point the repository's IPNS name at the new tree, as `shardctl publish` does" },
   peer: {
-    isRepeatable: true,
+    isRepeatable: 'in some commands',
     value: 'PEER',
-    help: 'publish: the Kubo daemon that is to do it [the one that has the key, else the first]; status: only this peer, and what it should hold',
+    help: 'publish: the Kubo daemon that is to do it [the one that has the key, else the first]; status: only this peer, and what it should hold; verify --against: read from this peer alone, may be repeated',
   },
   lifetime: { value: 'TIME', help: 'how long the name may be believed when its daemon is gone, for example 48h [as the daemon does]' },
   snapshot: { help: 'keep a second name, which leads to the snapshot: for `shardctl fetch` and `follow`' },
@@ -218,7 +224,7 @@ export const OPTIONS = {
   reserve: { value: 'SIZE', help: 'bytes that stay free on it [16MiB]' },
   weight: { value: 'N', help: 'its part of the shards, for the allocator `weight` [1]' },
   capacity: { value: 'SIZE', help: 'most bytes that it may take, for example 500GB [the whole disk, or what a daemon is set to]' },
-  tag: { isRepeatable: true, value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators; may be repeated' },
+  tag: { isRepeatable: true, value: 'KEY=VALUE', help: 'a label such as zone=a, for allocators' },
   user: { value: 'USER', help: 'user of the REST API' },
   'password-file': { value: 'FILE', help: "file with the user's password" },
   ca: { value: 'FILE', help: "certificate to trust, or its authority's, PEM [the system's]" },
@@ -228,7 +234,7 @@ export const OPTIONS = {
     value: 'A,B',
     help: 'members that count, beside those that do already, by their names or IDs [those that the cluster trusts]',
   },
-  kubo: { isRepeatable: true, value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading; may be repeated" },
+  kubo: { isRepeatable: true, value: 'MEMBER=URL', help: "RPC API of a member's Kubo, for fast uploads and for reading" },
   'token-file': {
     value: 'FILE',
     help: 'serve: says who may read what, by lines NAME TOKEN, see docs/serve.md; fetch, follow: holds the token of a private SRC; else: holds the bearer token of a daemon [SHARDCTL_TOKEN_NAME in the environment]',
