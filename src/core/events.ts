@@ -192,3 +192,15 @@ export interface Summary {
 
 /** Where events go. */
 export type Emit = (event: Event) => void;
+
+type Warning = Extract<Event, { type: 'warning' }>;
+
+/** That something of a peer has failed. @param what is not as it should be, after the peer's name */
+export function peerWarning(peer: string, what: string, { message }: Error): Warning {
+  return { type: 'warning', peer, message: `peer ${peer} ${what}: ${message}`, cause: message };
+}
+
+/** Makes warnings of what is told by one who knows no events. */
+export function warnings(emit: Emit): (message: string, cause: string, peer?: string) => void {
+  return (message, cause, peer) => emit({ type: 'warning', message, cause, ...(peer === undefined ? {} : { peer }) });
+}

@@ -5,7 +5,7 @@
  */
 import { rmSync, statSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
-import type { Emit } from '../core/events.ts';
+import { type Emit, peerWarning } from '../core/events.ts';
 import type { ShardRecord } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import { type Peer, peerNamed } from '../peer/peer.ts';
@@ -43,12 +43,7 @@ export class Holdings {
       } catch (error) {
         if (options.signal.aborted || !(error instanceof ShardctlError)) throw error;
         holdings.silent.add(peer.name);
-        options.emit({
-          type: 'warning',
-          peer: peer.name,
-          message: `peer ${peer.name} does not answer: ${error.message}`,
-          cause: error.message,
-        });
+        options.emit(peerWarning(peer.name, 'does not answer', error));
       }
     }
     await holdings.#settle(onPeer);
@@ -182,12 +177,7 @@ export class Holdings {
       await indexOf(this.#options).dropStray(cid, [name]);
     } catch (error) {
       if (signal.aborted || !(error instanceof ShardctlError)) throw error;
-      emit({
-        type: 'warning',
-        peer: name,
-        message: `peer ${name} keeps ${cid}, which is not needed any more: ${error.message}`,
-        cause: error.message,
-      });
+      emit(peerWarning(name, `keeps ${cid}, which is not needed any more`, error));
     }
   }
 }

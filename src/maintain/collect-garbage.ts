@@ -1,6 +1,6 @@
 /** Asks peers for a garbage collection, where removing a shard only unpins it and frees no space (Kubo, IPFS Cluster). */
 import { ShardctlError } from '../core/errors.ts';
-import type { Emit } from '../core/events.ts';
+import { type Emit, peerWarning } from '../core/events.ts';
 import type { Peer } from '../peer/peer.ts';
 
 /** Asks all peers at once. A peer that fails is reported and does not hold up the others. @returns names of the peers that have collected */
@@ -13,7 +13,7 @@ export async function reclaim(peers: ReadonlyMap<string, Peer>, emit: Emit): Pro
         return [name];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', peer: name, message: `peer ${name} has not collected its space: ${error.message}`, cause: error.message });
+        emit(peerWarning(name, 'has not collected its space', error));
         return [];
       }
     }),

@@ -3,7 +3,7 @@
  * and a shard that no home has marked may be removed by the next `prune` of any home.
  */
 import { ShardctlError } from '../core/errors.ts';
-import type { Emit } from '../core/events.ts';
+import { type Emit, peerWarning } from '../core/events.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import { holdingsOf } from '../storing/holdings.ts';
@@ -30,12 +30,7 @@ export async function markOn({ peers, emit }: Omit<MarkRun, 'index'>, wanted: Re
         return [name];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({
-          type: 'warning',
-          peer: name,
-          message: `peer ${name} does not know yet what this home needs there: ${error.message}`,
-          cause: error.message,
-        });
+        emit(peerWarning(name, 'does not know yet what this home needs there', error));
         return [];
       }
     }),

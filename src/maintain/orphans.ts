@@ -3,7 +3,7 @@
  * user says is dead. On a Kubo daemon or an IPFS Cluster a pin without a mark may belong to anybody, so it stays.
  */
 import { ShardctlError } from '../core/errors.ts';
-import type { Emit } from '../core/events.ts';
+import { type Emit, peerWarning } from '../core/events.ts';
 import type { Index } from '../index/index.ts';
 import { type Peer, type PeerOwner, peerNamed } from '../peer/peer.ts';
 import { holdingsOf } from '../storing/holdings.ts';
@@ -32,7 +32,7 @@ export async function neighboursOn(peers: ReadonlyMap<string, Peer>, self: strin
         });
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({ type: 'warning', peer: name, message: `peer ${name} cannot be asked who uses it: ${error.message}`, cause: error.message });
+        emit(peerWarning(name, 'cannot be asked who uses it', error));
         return [];
       }
     }),

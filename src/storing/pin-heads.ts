@@ -3,7 +3,7 @@
  * or a snapshot's CID, then finds a peer that has it (docs/kubo.md, "How strangers find a tree").
  */
 import { ShardctlError } from '../core/errors.ts';
-import type { Emit } from '../core/events.ts';
+import { type Emit, peerWarning } from '../core/events.ts';
 import type { SnapshotRecord } from '../core/model.ts';
 import { endsWithin } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
@@ -48,12 +48,7 @@ export async function unpinFormer({ index, peers, emit }: Pick<PinHeads, 'index'
     const isSilent = error.code === 'TOO_FEW_PEERS';
     if (isSilent) silent.add(peer.name);
     const what = isSilent ? 'what is not needed' : 'roots pinned that nobody needs';
-    emit({
-      type: 'warning',
-      peer: peer.name,
-      message: `peer ${peer.name} keeps ${what} until the next prune: ${error.message}`,
-      cause: error.message,
-    });
+    emit(peerWarning(peer.name, `keeps ${what} until the next prune`, error));
   };
   await Promise.all([...peers.values()].filter(({ keepRoots }) => keepRoots !== undefined).map(unpinOn));
   return silent;
@@ -63,13 +58,7 @@ async function pinOn(peer: Peer, { repository, cid, tree, catalogue }: SnapshotR
   // Both blocks are in the catalogue: a peer that does not hold it, or not any more, could not serve them.
   const holds = catalogue.peers.includes(peer.name);
   const error = await inTime(peer.name, peer.pinRoots?.(repository, holds ? [cid, tree] : []));
-  if (error !== undefined && holds)
-    emit({
-      type: 'warning',
-      peer: peer.name,
-      message: `peer ${peer.name} does not pin the roots of ${repository} yet: ${error.message}`,
-      cause: error.message,
-    });
+  if (error !== undefined && holds) emit(peerWarning(peer.name, `does not pin the roots of ${repository} yet`, error));
 }
 
 /** @returns why it was not done; undefined when it was */

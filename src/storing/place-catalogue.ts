@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { rmSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
-import type { Emit } from '../core/events.ts';
+import { type Emit, peerWarning } from '../core/events.ts';
 import { leastReplicas, type PlacedShard, type Replication } from '../core/model.ts';
 import { untilAborted } from '../core/waiting.ts';
 import type { FullPeers } from '../home/runs/full-peers.ts';
@@ -73,12 +73,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
       const error: unknown = late.signal.aborted ? late.signal.reason : thrown;
       if (!(error instanceof ShardctlError)) throw error;
       failures.set(name, error);
-      run.emit({
-        type: 'warning',
-        peer: name,
-        message: `peer ${name} has no copy of the catalogue: ${error.message}`,
-        ...causeOf(run, name, error),
-      });
+      run.emit({ ...peerWarning(name, 'has no copy of the catalogue', error), ...causeOf(run, name, error) });
     }
   };
   await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));
@@ -93,8 +88,8 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
 }
 
 /** How much a full peer lacks is different for each catalogue: the cause is the same. */
-function causeOf({ fullPeers }: CatalogueRun, name: string, { code, message }: ShardctlError): { cause: string; known?: true } {
-  if (code !== 'NO_SPACE') return { cause: message };
+function causeOf({ fullPeers }: CatalogueRun, name: string, { code }: ShardctlError): { cause?: string; known?: true } {
+  if (code !== 'NO_SPACE') return {};
   return { cause: `peer "${name}" is full`, ...(fullPeers?.isKnown(name) === true ? { known: true } : {}) };
 }
 

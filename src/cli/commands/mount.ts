@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { EXIT, messageOf } from '../../core/errors.ts';
+import { warnings } from '../../core/events.ts';
 import { type BlockId, snapshotName } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { DEFAULT_CONFIG } from '../../home/config.ts';
@@ -25,8 +26,7 @@ const HEAP_GROWTH = '--heap-growing-percent=50';
 export async function run(context: Context): Promise<number> {
   const { args, absolute, home, reporter, output, quiet, signal, onExit } = context;
   const [ref, dir] = [args.argument(0), absolute(args.argument(1))];
-  const warn = (message: string, cause: string, peer?: string) =>
-    reporter.event({ type: 'warning', ...(peer === undefined ? {} : { peer }), message, cause });
+  const warn = warnings((event) => reporter.event(event));
   setFlagsFromString(HEAP_GROWTH);
   let config = await settingsOfReadable(context);
   refuseIntoOurs(context, config, dir);

@@ -2,6 +2,7 @@
 
 import { shellWord } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { warnings } from '../../core/events.ts';
 import type { BlockId, ByteString, SnapshotRecord } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
 import type { Config } from '../../home/config.ts';
@@ -47,7 +48,7 @@ export async function withTrees<T>(
   return await reading(context, async ({ config, index, peers }) => {
     const found = refs.map((ref) => resolveRef(ref, index));
     const blocks = placedBlocks(index, peers, {
-      onTrouble: (message, cause, peer) => context.reporter.event({ type: 'warning', peer, message, cause }),
+      onTrouble: warnings((event) => context.reporter.event(event)),
       signal: context.signal,
     });
     const shards = placedShards(index, peers, blocks);

@@ -4,6 +4,7 @@ import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { displayText } from '../../core/display.ts';
 import { messageOf } from '../../core/errors.ts';
+import { warnings } from '../../core/events.ts';
 import { mostOpenFiles } from '../../core/open-files.ts';
 import { DEFAULT_CONFIG } from '../../home/config.ts';
 import { readIdentity } from '../../home/identity.ts';
@@ -59,8 +60,7 @@ export interface ServingProcess {
 export async function serveHere(context: Context, serving: ServingProcess): Promise<void> {
   const { options, signal, onReady, onReload, siblings, hashingTurn } = serving;
   const { args, home, reporter, output, now } = context;
-  const warn = (message: string, cause: string, peer?: string) =>
-    reporter.event({ type: 'warning', ...(peer === undefined ? {} : { peer }), message, cause });
+  const warn = warnings((event) => reporter.event(event));
   setFlagsFromString(HEAP_GROWTH);
   // Read before the home is opened: mistakes in them are found at once.
   const [certificate, tokens] = [options.readCertificate(), options.readTokens()];

@@ -9,6 +9,7 @@
 
 import type { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { warnings } from '../../core/events.ts';
 import type { ShardRecord, SnapshotRecord, Stray } from '../../core/model.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { NotUnixFs } from '../../dag/protobuf-reader.ts';
@@ -76,7 +77,7 @@ export interface Pruned {
 export async function prune(run: Maintenance, options: PruneOptions): Promise<Pruned> {
   const { index, peers } = run;
   const blocks = placedBlocks(index, peers, {
-    onTrouble: (message, cause, peer) => run.emit({ type: 'warning', peer, message, cause }),
+    onTrouble: warnings(run.emit),
     signal: run.signal,
   });
   try {

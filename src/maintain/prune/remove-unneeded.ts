@@ -4,6 +4,7 @@
  */
 import type { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { peerWarning } from '../../core/events.ts';
 import type { Maintenance } from '../maintenance.ts';
 import { liveLossOf } from './live-loss.ts';
 
@@ -67,12 +68,7 @@ export async function removeUnneeded(run: Maintenance, live: DigestMap, silent: 
         if (!(error instanceof ShardctlError)) throw error;
         gone = false;
         unreachable.add(name);
-        emit({
-          type: 'warning',
-          peer: name,
-          message: `peer ${name} keeps what is not needed until the next prune: ${error.message}`,
-          cause: error.message,
-        });
+        emit(peerWarning(name, 'keeps what is not needed until the next prune', error));
       }
     }
     return gone;

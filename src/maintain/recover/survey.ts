@@ -9,6 +9,7 @@
 
 import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { peerWarning } from '../../core/events.ts';
 import { type BlockId, DAG_PB, DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import { sha256 } from '../../dag/cid.ts';
 import { decodeNamedNode } from '../../dag/dag-pb.ts';
@@ -40,7 +41,7 @@ export type Held = ReadonlyMap<string, ReadonlySet<string>>;
 /** Each peer's list of shards; one that does not answer is told of, and may be the one with the snapshot. */
 export async function listAll({ peers, emit }: Search): Promise<Held> {
   return await inventoriesOf(peers, (name, error) => {
-    emit({ type: 'warning', peer: name, message: `peer ${name} cannot be asked what it holds: ${error.message}`, cause: error.message });
+    emit(peerWarning(name, 'cannot be asked what it holds', error));
   });
 }
 
@@ -113,7 +114,7 @@ async function snapshotIn(
       if (!(error instanceof ShardctlError)) throw error;
       search.signal.throwIfAborted();
       if (error.code === 'NEWER_FORMAT') onNewer(error);
-      search.emit({ type: 'warning', peer: name, message: `peer ${name}: ${error.message}`, cause: error.message });
+      search.emit(peerWarning(name, 'cannot be read', error));
     } finally {
       await reader.close();
     }
@@ -149,7 +150,7 @@ export async function openOn({ emit, signal }: Search, peer: Peer, cid: string):
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
     signal.throwIfAborted();
-    emit({ type: 'warning', peer: peer.name, message: `peer ${peer.name}: ${error.message}`, cause: error.message });
+    emit(peerWarning(peer.name, 'cannot be read', error));
     return undefined;
   }
 }

@@ -1,6 +1,7 @@
 /** Gives peers whole copies of shards that they lack: made from what is left of the replicas, or fetched by the peers from one another. */
 import { rmSync } from 'node:fs';
 import { ShardctlError } from '../../core/errors.ts';
+import { peerWarning } from '../../core/events.ts';
 import type { PlacedShard } from '../../core/model.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
 import type { BlockSource } from '../../read/blocks/block-source.ts';
@@ -138,12 +139,7 @@ export class Copies {
         if (isNews) emit({ type: 'mended', what, where: name });
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;
-        emit({
-          type: 'warning',
-          peer: name,
-          message: `${what} could not be written to peer ${name}: ${error.message}`,
-          cause: error.message,
-        });
+        emit(peerWarning(name, `could not be given ${what}`, error));
       }
     }
     return done;

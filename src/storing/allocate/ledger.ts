@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { listed } from '../../core/display.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { peerWarning } from '../../core/events.ts';
 import { leastReplicas, type Metric, mostReplicas, type Replication } from '../../core/model.ts';
 import { type AllocationRequest, allocate, largestShard, shortage } from './allocate.ts';
 import { type Allocator, allocatorsAmong, type Candidate, type Chosen, isAllowed } from './allocators.ts';
@@ -205,7 +206,7 @@ export class Ledger {
       const hint = error.hint === undefined ? {} : { hint: error.hint };
       const known = grace?.isKnown(peer) === true ? { known: true as const } : {};
       const cause = this.silent().get(peer) ?? error.message;
-      emit({ type: 'warning', peer, message: `peer ${peer} is left out: ${error.message}`, cause, ...hint, ...known });
+      emit({ ...peerWarning(peer, 'is left out', error), cause, ...hint, ...known });
     }
   }
 

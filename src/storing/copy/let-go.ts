@@ -4,7 +4,7 @@
  * that is killed in between leaves one copy too many, which the next `prune` removes.
  */
 import { ShardctlError } from '../../core/errors.ts';
-import type { Emit } from '../../core/events.ts';
+import { type Emit, peerWarning } from '../../core/events.ts';
 import type { Index } from '../../index/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import type { Holding } from '../holdings.ts';
@@ -53,12 +53,7 @@ export async function takeAway({ index, peers, emit }: LettingGo, cid: string, n
     return gone ?? 'removed';
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
-    emit({
-      type: 'warning',
-      peer: name,
-      message: `peer ${name} keeps ${cid}, which is elsewhere now: ${error.message}`,
-      cause: error.message,
-    });
+    emit(peerWarning(name, `keeps ${cid}, which is elsewhere now`, error));
     return 'left';
   }
 }

@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
+import { peerWarning } from '../../core/events.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { Holding } from '../holdings.ts';
@@ -185,12 +186,7 @@ export class Mover {
           isFull ||= error.code === 'NO_SPACE';
           this.#ledger.release(to, carBytes);
           this.#ledger.exclude(to);
-          emit({
-            type: 'warning',
-            peer: to,
-            message: `peer ${to} is left out for the rest of this run: ${error.message}`,
-            cause: error.message,
-          });
+          emit(peerWarning(to, 'is left out for the rest of this run', error));
         }
       }
       if (isFull) this.#counts.full++;

@@ -50,12 +50,13 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
     return usableShards.holdersOf(known).length + known.peers.filter((name) => waited.has(name)).length < least;
   });
   if (left.length === 0) return;
-  const [[peer, cause] = [undefined, `too few peers for ${least} replicas`]] = ledger.silent();
+  // People who hear of each cause once hear this in place of what was told of the silent peer.
+  const [silence] = ledger.silent();
+  const why = silence === undefined ? { cause: `too few peers for ${least} replicas` } : { peer: silence[0], cause: silence[1] };
   emit({
     type: 'warning',
-    ...(peer === undefined ? {} : { peer }),
     message: `${left.length} of ${shards.length} shards have fewer than ${least} replicas`,
-    cause,
+    ...why,
     hint: 'bring back the peers that are missing, or set up others, and run `shardctl repair`',
   });
 }

@@ -6,7 +6,7 @@
  * then fails the put.
  */
 import { ShardctlError } from '../../core/errors.ts';
-import type { Emit } from '../../core/events.ts';
+import { type Emit, peerWarning } from '../../core/events.ts';
 import { leastReplicas, mostReplicas, type Replication, type Stray } from '../../core/model.ts';
 import { untilAborted } from '../../core/waiting.ts';
 import { type Peer, type PutOptions, peerNamed, type SealedShard, type Throttle } from '../../peer/peer.ts';
@@ -205,17 +205,12 @@ export class Placement {
     await ledger.arrived(name, carBytes);
   }
 
-  #exclude(name: string, { message, hint }: ShardctlError): void {
+  #exclude(name: string, error: ShardctlError): void {
     const { ledger, emit } = this.#options;
     // Several shards may have been on their way there: only the first failure is reported.
     if (!ledger.exclude(name)) return;
-    emit({
-      type: 'warning',
-      peer: name,
-      message: `peer ${name} is left out for the rest of this run: ${message}`,
-      cause: message,
-      ...(hint === undefined ? {} : { hint }),
-    });
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    emit({ ...peerWarning(name, 'is left out for the rest of this run', error), ...hint });
   }
 
   /** Chooses peers in place of one that failed, unless enough have the shard or will have it, or no peer is left. */
