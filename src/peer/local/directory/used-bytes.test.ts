@@ -32,7 +32,7 @@ for (const layout of ['car', 'blockstore'] as const) {
 }
 
 test('bytes of any number of shards are added up, those that are gone by then count nothing, and what is put meanwhile counts once', async () => {
-  for (const count of [0, 1, 63, 64, 65, 3000]) {
+  for (const count of [0, 1, 15, 16, 17, 100]) {
     async function* list() {
       for (let i = 0; i < count; i++) yield `cid${i}`;
     }

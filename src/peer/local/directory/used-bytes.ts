@@ -1,9 +1,10 @@
 import type { ShardStore } from './shard-store.ts';
 
-/** One after the other, half a million shards take five times as long, most of it waiting for a thread. */
+/**
+ * One after the other, half a million shards take five times as long, most of it waiting for a thread. Not by core/bounded-queue.ts: an
+ * update that finds nothing to do adds them up, too, and loads no p-queue.
+ */
 const LOOKED_AT_ONCE = 16;
-/** Shards of one task: one for each shard would cost half as much as looking at it. */
-const TASK_SHARDS = 64;
 
 /**
  * Bytes that the shards of a local peer take: added up once, and kept up to date with what this process does. After a failure they are
@@ -42,27 +43,17 @@ export class UsedBytes {
 
   async #addUp(): Promise<Known> {
     const known: Known = { sizes: new Map(), sum: 0 };
-    const { BoundedQueue } = await import('../../../core/bounded-queue.ts');
-    const queue = new BoundedQueue(LOOKED_AT_ONCE, 2 * LOOKED_AT_ONCE);
-    const look = async (cids: readonly string[]) => {
-      for (const cid of cids) {
-        const bytes = (await this.#shards.sizeOf(cid)) ?? 0;
-        known.sizes.set(cid, bytes);
-        known.sum += bytes;
+    let waiting: string[] = [];
+    const look = async () => {
+      const sizes = await Promise.all(waiting.map((cid) => this.#shards.sizeOf(cid)));
+      for (const [i, cid] of waiting.entries()) {
+        known.sizes.set(cid, sizes[i] ?? 0);
+        known.sum += sizes[i] ?? 0;
       }
+      waiting = [];
     };
-    try {
-      let next: string[] = [];
-      for await (const cid of this.#shards.list()) {
-        if (next.push(cid) < TASK_SHARDS) continue;
-        const cids = next;
-        next = [];
-        await queue.add(() => look(cids));
-      }
-      await look(next);
-    } finally {
-      await queue.drained();
-    }
+    for await (const cid of this.#shards.list()) if (waiting.push(cid) === LOOKED_AT_ONCE) await look();
+    await look();
     return known;
   }
 
