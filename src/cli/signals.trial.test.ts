@@ -35,7 +35,7 @@ for (const [signal, exit] of [
   ['SIGINT', 130],
 ] as const) {
   test(`${signal} before any write, from the lock to the commit: exit ${exit}, no lock is left, and the next run goes on`, {
-    skip: signal === 'SIGINT' && onlyInAll(),
+    skip: onlyInAll(),
   }, () => {
     let stopped = 0;
     let resumed = 0;
@@ -83,7 +83,7 @@ test('a second signal ends a run at once that the first one cannot, and the lock
   assert.equal(program.succeeds('add', source, '--shard-size', '64KiB', '-Q').lines[0], expected);
 });
 
-test('what a run ends with before it could tell it, the next one tells', async (t) => {
+test('what a run ends with before it could tell it, the next one tells', { skip: onlyInAll() }, async (t) => {
   const mine = new Program();
   t.after(() => mine.dispose());
   for (const name of ['a', 'b']) mine.succeeds('peers', 'add', 'local', name);

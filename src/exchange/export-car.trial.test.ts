@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { RAW, type SnapshotRecord } from '../core/model.ts';
 import { sha256 } from '../dag/cid.ts';
 import { profileOf } from '../dag/cid-profile.ts';
-import { oneIn } from '../testing/depth.ts';
+import { oneIn, onlyInAll } from '../testing/depth.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from '../testing/retention.ts';
 import { TestHome } from '../testing/run.ts';
@@ -45,7 +45,7 @@ const imported = (car: Buffer, pieceBytes?: number) =>
   importedCar(other, car, { replicas: 2, ...(pieceBytes === undefined ? {} : { pieceBytes }) });
 
 test('a tree comes back whole in another home, from a CAR that holds each block once, whatever pieces it comes in', {
-  skip: sample(),
+  skip: onlyInAll(),
 }, async () => {
   const { summary } = await home.add(join(dir, 'source'), { shardBytes: SHARD_BYTES * 8 });
   const car = await exported();

@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { onlyInAll } from '../testing/depth.ts';
 import { writeTree } from '../testing/tree.ts';
 
 const SHARDCTL = fileURLToPath(new URL('../../../bin/shardctl.js', import.meta.url));
 const isTraced = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 
 test('a fault that is injected for one path meets the file of that path, because each is opened by its whole path', {
-  skip: isTraced ? false : 'strace is not here, or may not trace',
+  skip: onlyInAll(isTraced ? false : 'strace is not here, or may not trace'),
 }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'shardctl-by-path-'));
   try {

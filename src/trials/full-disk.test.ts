@@ -58,7 +58,7 @@ function free(): number {
   return bavail * bsize;
 }
 
-test('on the disk of the home: forget, prune, repair, peers add and rm, and after them the next import', { skip: sample() }, (t) => {
+test('on the disk of the home: forget, prune, repair, peers add and rm, and after them the next import', { skip: onlyInAll() }, (t) => {
   if (!mounted(112)) return t.skip('needs root, to mount a small file system');
   const home = join(disk, 'home');
   const shardctl = (...argv: string[]) => program.succeeds('--home', home, ...argv);

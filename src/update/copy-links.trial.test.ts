@@ -22,7 +22,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Event } from '../core/events.ts';
-import { oneIn } from '../testing/depth.ts';
+import { oneIn, sampled } from '../testing/depth.ts';
 import { beginEach, tick } from '../testing/each.ts';
 import { KuboRepo, requireKubo } from '../testing/kubo.ts';
 import { freshRoot, TestHome } from '../testing/run.ts';
@@ -135,7 +135,7 @@ test('whatever links lead to, and whatever is edited, the tree is that in which 
         rmSync(above, { recursive: true, force: true });
       }
     }),
-    { numRuns: 6 },
+    { numRuns: sampled(3, 6) },
   );
 });
 

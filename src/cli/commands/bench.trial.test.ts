@@ -92,7 +92,9 @@ test('the mirror is only read; an update of nothing stores nothing, and reads no
   );
 });
 
-test('a program that is not installed is named, and so is one whose result is wrong: none of its runs counts', { skip }, () => {
+test('a program that is not installed is named, and so is one whose result is wrong: none of its runs counts', {
+  skip: skip || onlyInAll(),
+}, () => {
   const script = (name: string, text: string) => {
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
     chmodSync(join(bin, name), 0o755);
@@ -129,7 +131,7 @@ test('whoever stops it finds nothing of it afterwards', { skip: skip || onlyInAl
     }
 });
 
-test('nothing is made in a home or on its peers', { skip }, () => {
+test('nothing is made in a home or on its peers', { skip: skip || onlyInAll() }, () => {
   const its = new Program();
   try {
     its.succeeds('peers', 'add', 'local', 'disk');

@@ -74,7 +74,7 @@ test('what the home decides is set, shown with where it comes from, and unset', 
   assert.match(program.succeeds('config', '--unset', 'replication').stdout, /-1 → 1\nshards that are stored already keep their replicas/);
 });
 
-test('a repository is held to what is said of it, before what the home decides', { skip: sample() }, () => {
+test('a repository is held to what is said of it, before what the home decides', { skip: onlyInAll() }, () => {
   program.succeeds('add', 'm');
   assert.deepEqual(settings('--repository', 'm').slice(0, 2), ['m replication=1 default', 'm allocate-by=freespace default']);
   program.succeeds('config', 'replication', '2', '--repository', 'm');

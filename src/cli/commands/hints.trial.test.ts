@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
-import { oneIn } from '../../testing/depth.ts';
+import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
 const sample = oneIn(3);
@@ -45,7 +45,7 @@ test('the head of a repository, which no forget lets go of, goes by the command 
 });
 
 test('a home that --home names is named by the commands of hints, warnings and results, and by those of no JSON', {
-  skip: sample(),
+  skip: onlyInAll(),
 }, () => {
   const home = "it's elsewhere";
   const elsewhere = (code: number, ...argv: string[]) => program.ends(code, ...argv, '--home', home);

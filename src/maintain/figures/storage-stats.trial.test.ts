@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
 const program = new Program();
@@ -13,7 +14,7 @@ function stats(...names: string[]): Line[] {
   return program.succeeds('stats', '--json', ...names).lines.map((line) => JSON.parse(line) as Line);
 }
 
-test('what a snapshot adds is what none before it has, and what repositories share counts once', () => {
+test('what a snapshot adds is what none before it has, and what repositories share counts once', { skip: onlyInAll() }, () => {
   for (const name of ['a', 'b']) program.succeeds('peers', 'add', 'local', name);
   for (const dir of ['one', 'two']) mkdirSync(program.path(dir));
   const [first, second] = [randomBytes(300_000), randomBytes(50_000)];
