@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, type TestContext, test } from 'node:test';
 import { shellWord } from '../../core/display.ts';
 import { oneIn, sampled } from '../../testing/depth.ts';
 import { BIN, Program } from '../../testing/program.ts';
@@ -150,6 +150,17 @@ test('nothing of a tree is written into the home or a peer, whatever options say
   program.succeeds('verify', '--read-data', '-q');
 });
 
+/** Does `work` while `shown` is mounted on each of `points`; skips the test where nothing can be mounted. */
+function whileBound(t: TestContext, shown: string, points: readonly string[], work: () => void): void {
+  const mounted = points.filter((at) => process.getuid?.() === 0 && spawnSync('mount', ['--bind', shown, at]).status === 0);
+  try {
+    if (mounted.length < points.length) t.skip('nothing can be mounted here');
+    else work();
+  } finally {
+    for (const at of mounted) spawnSync('umount', [at]);
+  }
+}
+
 test('a bind mount leads into the home and the peers as a symlink does', { skip: sample() }, (t) => {
   program.succeeds('peers', 'add', 'local', 'srv/peer');
   for (const dir of ['n/srv/peer', 'bound', 'outer/bound']) mkdirSync(program.path(dir), { recursive: true });
@@ -157,10 +168,7 @@ test('a bind mount leads into the home and the peers as a symlink does', { skip:
   writeFileSync(program.path('n/srv/else'), '');
   program.succeeds('add', 'n', '-q');
   const points = ['bound', 'outer/bound'].map((name) => program.path(name));
-  const isBound = (at: string) => process.getuid?.() === 0 && spawnSync('mount', ['--bind', program.path('srv'), at]).status === 0;
-  const mounted = points.filter(isBound);
-  try {
-    if (mounted.length < points.length) return t.skip('nothing can be mounted here');
+  whileBound(t, program.path('srv'), points, () => {
     const ofPeer = /^shardctl: peer "peer" \(.*\) /m;
     program.fails(2, ofPeer, 'get', 'm', '-o', 'bound', '--delete', '--max-delete', 'none');
     program.fails(2, ofPeer, 'get', 'm', '-o', 'outer', '--delete', '--max-delete', 'none');
@@ -172,9 +180,7 @@ test('a bind mount leads into the home and the peers as a symlink does', { skip:
     assert.match(stderr, /"peer" of the tree is left out: peer "peer"/);
     assert.ok(existsSync(program.path('srv/else')));
     program.succeeds('verify', '--read-data', '-q');
-  } finally {
-    for (const at of mounted) spawnSync('umount', [at]);
-  }
+  });
 });
 
 test('a bind mount of what is in the home or in a peer is a part of it', { skip: sample() }, (t) => {
@@ -185,9 +191,7 @@ test('a bind mount of what is in the home or in a peer is a part of it', { skip:
   program.succeeds('add', 'tree', '-q');
   const shown = program.path('srv/peer/shards');
   const points = [program.path('bound'), program.path('out/part')];
-  const mounted = points.filter((at) => process.getuid?.() === 0 && spawnSync('mount', ['--bind', shown, at]).status === 0);
-  try {
-    if (mounted.length < points.length) return t.skip('nothing can be mounted here');
+  whileBound(t, shown, points, () => {
     const ofPeer = /^shardctl: peer "peer" \(.*\) /m;
     const names = readdirSync(shown);
     program.fails(2, ofPeer, 'get', 'm/dists', '-o', 'bound', '--overwrite');
@@ -200,9 +204,7 @@ test('a bind mount of what is in the home or in a peer is a part of it', { skip:
     assert.match(stderr, /"part" of the tree is left out: peer "peer"/);
     assert.ok(existsSync(program.path('out/else')));
     assert.deepEqual(readdirSync(shown), names);
-  } finally {
-    for (const at of mounted) spawnSync('umount', [at]);
-  }
+  });
 });
 
 test('no file takes the name of a FIFO, wherever it stands', { skip: sample() }, () => {
