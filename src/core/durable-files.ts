@@ -1,11 +1,12 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cannotFlush, isBusy } from './errno.ts';
 import { errnoOf } from './errors.ts';
+import { removeFile, removeFileSync } from './remove-file.ts';
 
 /** Flushes an open file. Where the file system does not know how to flush, this does nothing: that is no failure of the disk. */
 export async function flush(handle: FileHandle): Promise<void> {
@@ -37,7 +38,7 @@ export function flushSync(fd: number): void {
 /** Removes a file that nobody needs any more. Where the file system does not remove files that are open, the file stays until that directory is swept again. */
 export function removeUnlessBusy(path: string): void {
   try {
-    rmSync(path, { force: true });
+    removeFileSync(path);
   } catch (error) {
     if (!isBusy(errnoOf(error))) throw error;
   }
@@ -66,7 +67,7 @@ export async function writeDurably(path: string, text: string, mode = 0o644): Pr
     }
     await rename(fresh, path);
   } catch (error) {
-    await rm(fresh, { force: true });
+    await removeFile(fresh);
     throw error;
   }
   await syncPath(dirname(path));
@@ -92,7 +93,7 @@ async function sweepUnfinished(written: string): Promise<void> {
   for (const name of await readdir(dir)) {
     if (!UNFINISHED.test(name)) continue;
     const path = join(dir, name);
-    if (now - (await stat(path)).mtimeMs > UNFINISHED_MS) await rm(path, { force: true });
+    if (now - (await stat(path)).mtimeMs > UNFINISHED_MS) await removeFile(path);
   }
 }
 

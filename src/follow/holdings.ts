@@ -3,10 +3,11 @@
  * peer is noted as a stray before, and whatever is about to be removed has stopped counting: a run that dies in between leaves bytes that
  * the next one removes.
  */
-import { rmSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
 import { type Emit, peerWarning } from '../core/events.ts';
 import type { ShardRecord } from '../core/model.ts';
+import { removeFileSync } from '../core/remove-file.ts';
 import type { Index } from '../index/index.ts';
 import { type Peer, peerNamed } from '../peer/peer.ts';
 import type { PackedShard } from '../storing/pack/open-shard.ts';
@@ -91,7 +92,7 @@ export class Holdings {
       await this.#keep(record);
       emit({ type: 'placed', shard: number, cid, bytes, peers: names });
     } finally {
-      rmSync(shard.carPath, { force: true });
+      removeFileSync(shard.carPath);
     }
   }
 

@@ -1,7 +1,7 @@
 /** Takes shards from gateways onto the follower's peers, a few at once, and never more than its limit allows, whatever size a shard claims. */
-import { rm } from 'node:fs/promises';
 import { BoundedQueue } from '../core/bounded-queue.ts';
 import { ShardctlError } from '../core/errors.ts';
+import { removeFile } from '../core/remove-file.ts';
 import { parseCid } from '../dag/cid.ts';
 import type { PackedShard } from '../storing/pack/open-shard.ts';
 import { shardLabel } from '../storing/place/labels.ts';
@@ -59,7 +59,7 @@ export class Taking {
 
   /** Removes a shard from the spool. */
   async leave({ carPath }: PackedShard): Promise<void> {
-    await rm(carPath, { force: true });
+    await removeFile(carPath);
   }
 
   /** @param onTaken called when a shard is held, before the next one is recorded */

@@ -4,9 +4,10 @@
  * makes it again at its end. Nothing depends on it: without ballast, such a command fails on a full disk like any other.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { freeBytesIn } from '../core/disk-space.ts';
+import { removeFileSync } from '../core/remove-file.ts';
 import type { HomePaths } from './home.ts';
 
 const MIB = 1024 * 1024;
@@ -75,7 +76,7 @@ function write(path: string, bytes: number): void {
 /** @returns false where the file cannot be removed, as on a stale mount */
 function removed(path: string): boolean {
   try {
-    rmSync(path, { force: true });
+    removeFileSync(path);
     return true;
   } catch {
     return false;

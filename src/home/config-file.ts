@@ -3,21 +3,11 @@
  * a checksum: it spares a run the check, and is what `shardctl config --restore` goes back to when `config.json` is damaged.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  closeSync,
-  fchmodSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fchmodSync, openSync, readFileSync, readlinkSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { flushSync, syncDirectory } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
+import { removeFileSync } from '../core/remove-file.ts';
 import { CONFIG_FORMAT, type Config, holdsSecret } from './config.ts';
 import type { HomePaths } from './home.ts';
 
@@ -217,7 +207,7 @@ function writeWhole(path: string, text: string, options: { durable?: boolean; se
     renameSync(fresh, file);
     if (options.durable) syncDirectory(dirname(file));
   } catch (error) {
-    rmSync(fresh, { force: true });
+    removeFileSync(fresh);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** `heads/NAME`: the CID of a repository's newest snapshot as a line of text, for people, scripts and `recover`, which has it when the index is lost. */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories, syncDirectory, writeDurablySync } from '../core/durable-files.ts';
 import { errnoOf } from '../core/errors.ts';
@@ -24,7 +24,7 @@ export function readHead(dir: string, repository: string): string | undefined {
 /** Removes the file before the snapshot is forgotten. The index still has the head, so if the run dies in between, the next one writes the file again. */
 export function dropHead(dir: string, repository: string): void {
   if (!existsSync(pathOf(dir, repository))) return;
-  rmSync(pathOf(dir, repository));
+  unlinkSync(pathOf(dir, repository));
   syncDirectory(dir);
 }
 

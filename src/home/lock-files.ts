@@ -8,12 +8,13 @@
  * directory meanwhile can miss one.
  */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { displayText } from '../core/display.ts';
 import { makeDirectories } from '../core/durable-files.ts';
 import { errnoOf, ioError, ShardctlError } from '../core/errors.ts';
+import { removeFileSync } from '../core/remove-file.ts';
 
 /** Tells a process from all others: a pid alone is soon used again. */
 export interface ProcessIdentity {
@@ -148,7 +149,7 @@ export function put(dir: string, options: LockOptions, meaning: Meaning): string
 
 /** May be called more than once, also while the process exits. */
 export function drop(file: string): void {
-  rmSync(file, { force: true });
+  removeFileSync(file);
 }
 
 /** The files, other than `own`, of processes that still run. Deletes those of dead ones. */

@@ -3,9 +3,10 @@
  * writes would note that down on the peers. So nothing makes an index where there was one, but what is asked to (`add`, `recover`).
  */
 import { randomInt } from 'node:crypto';
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ShardctlError } from '../core/errors.ts';
+import { removeTreeSync } from '../core/remove-file.ts';
 import { isForeign } from '../home/foreign.ts';
 import { hasHeads } from '../home/heads.ts';
 import type { IndexOptions } from './options.ts';
@@ -33,7 +34,7 @@ export function wasUsed(dir: string): boolean {
 export function remakeLost(dir: string, { readOnly, anew, sharing }: IndexOptions): boolean {
   if (hasTables(dir) || !wasUsed(dir)) return false;
   if (readOnly !== true && anew === true && sharing?.isAlone !== false) {
-    for (const name of namesIn(dir)) rmSync(join(dir, name), { recursive: true, force: true });
+    for (const name of namesIn(dir)) removeTreeSync(join(dir, name));
     return true;
   }
   if (!existsSync(join(dir, 'tables', 'data.mdb'))) throw lostIndex(dir);

@@ -6,10 +6,11 @@
  * before the transaction and removed when all files are moved. A run that opens the index and finds it sees in the tables whether the
  * transaction was made before the earlier run died.
  */
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { syncDirectory, writeDurablySync } from '../core/durable-files.ts';
 import type { RepositoryRecord, SnapshotRecord } from '../core/model.ts';
+import { removeFileSync, removeTreeSync } from '../core/remove-file.ts';
 import { doubtPath } from './files/doubts.ts';
 import { dropHeadCache } from './tables/head-cache.ts';
 import type { Tables } from './tables/tables.ts';
@@ -34,11 +35,11 @@ interface Renaming {
  * @param dir of the index
  */
 export async function removeRepositories(dir: string, names: readonly string[], commit: Commit): Promise<void> {
-  for (const name of names) for (const pathOf of MEMORY) rmSync(pathOf(dir, name), { recursive: true, force: true });
+  for (const name of names) for (const pathOf of MEMORY) removeTreeSync(pathOf(dir, name));
   await commit((tables) => {
     for (const name of names) tables.remove(name);
   });
-  for (const name of names) rmSync(doubtPath(dir, name), { force: true });
+  for (const name of names) removeFileSync(doubtPath(dir, name));
 }
 
 /**
@@ -74,7 +75,7 @@ function finishRenaming(dir: string, { from, to }: Renaming): void {
     const [source, target] = [pathOf(dir, from), pathOf(dir, to)];
     if (!existsSync(source)) continue;
     // A first import under that name, which was never committed, may have left files.
-    rmSync(target, { recursive: true, force: true });
+    removeTreeSync(target);
     renameSync(source, target);
     syncDirectory(dirname(target));
   }
@@ -82,7 +83,7 @@ function finishRenaming(dir: string, { from, to }: Renaming): void {
 }
 
 function dropNote(dir: string): void {
-  rmSync(notePath(dir), { force: true });
+  removeFileSync(notePath(dir));
   syncDirectory(dir);
 }
 

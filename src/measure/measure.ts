@@ -1,6 +1,6 @@
 /** Runs one command as a user would and says what it cost. */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, unlinkSync } from 'node:fs';
 import { memoryOf, treeOf } from './process-tree.ts';
 
 export interface Command {
@@ -107,7 +107,7 @@ function look(shell: number, peak: { peakRssBytes: number; treePeakBytes: number
 /** The second line of `times` is of the processes that were waited for: `0m1.50s 0m0.30s`. */
 function parseAccounts(path: string): Pick<Cost, 'userSeconds' | 'systemSeconds' | 'readBytes' | 'writtenBytes'> {
   const text = readFileSync(path, 'utf8');
-  rmSync(path);
+  unlinkSync(path);
   const [user = 0, system = 0] = [...(text.split('\n')[1] ?? '').matchAll(/(\d+)m([\d.,]+)s/g)].map(
     ([, minutes, seconds]) => 60 * Number(minutes) + Number(seconds?.replace(',', '.')),
   );

@@ -14,7 +14,6 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  rmSync,
   type Stats,
   statSync,
   symlinkSync,
@@ -24,6 +23,7 @@ import { errnoOf, ShardctlError } from '../core/errors.ts';
 import type { Libc } from '../core/libc.ts';
 import type { ByteString, Metadata } from '../core/model.ts';
 import { fsPath, partsOf, toBytes } from '../core/path-bytes.ts';
+import { removeFileSync } from '../core/remove-file.ts';
 import { openUp, withDirectory } from './directory-access.ts';
 import { EntryMetadata, type MetadataOptions } from './entry-metadata.ts';
 import { ModesAtOpen } from './modes-at-open.ts';
@@ -72,7 +72,7 @@ function orNothing(at: ByteString, finish: () => void): void {
   try {
     finish();
   } catch (error) {
-    rmSync(fsPath(at), { force: true });
+    removeFileSync(fsPath(at));
     throw error;
   }
 }
@@ -186,7 +186,7 @@ export class Destination {
   }
 
   dropMade({ path }: NewFile): void {
-    this.into.at(path, (at) => rmSync(fsPath(at), { force: true }));
+    this.into.at(path, (at) => removeFileSync(fsPath(at)));
   }
 
   /** Also closes the file. */
@@ -250,7 +250,7 @@ export class Destination {
     const isDirectory = (mode & constants.S_IFMT) === constants.S_IFDIR;
     if (!isDirectory || !(this.#overwrite || mayBeThere)) {
       this.#assertReplaceable(path, at);
-      rmSync(fsPath(at), { force: true });
+      removeFileSync(fsPath(at));
       mkdirSync(fsPath(at), newMode);
     } else if ((mode & PRIVATE_DIRECTORY) !== PRIVATE_DIRECTORY) {
       openUp(at, (mode & 0o7777) | PRIVATE_DIRECTORY);

@@ -1,9 +1,9 @@
 /** Puts a snapshot's catalogue, the small shard of the snapshot's own blocks, on every peer. */
 import { setMaxListeners } from 'node:events';
-import { rmSync } from 'node:fs';
 import { ShardctlError } from '../core/errors.ts';
 import { type Emit, peerWarning } from '../core/events.ts';
 import { leastReplicas, type PlacedShard, type Replication } from '../core/model.ts';
+import { removeFileSync } from '../core/remove-file.ts';
 import { untilAborted } from '../core/waiting.ts';
 import type { FullPeers } from '../home/runs/full-peers.ts';
 import type { Index } from '../index/index.ts';
@@ -79,7 +79,7 @@ export async function placeCatalogue(run: CatalogueRun, { label, blocks, peerNam
   await Promise.all(peerNames.map(putOn)).finally(() => clearTimeout(patience));
   const holders = peerNames.filter((name) => !failures.has(name));
   const [failure] = failures.values();
-  rmSync(sealed.carPath, { force: true });
+  removeFileSync(sealed.carPath);
   const full = [...failures].filter(([, { code }]) => code === 'NO_SPACE').map(([name]) => name);
   run.fullPeers?.note(full, holders);
   if (holders.length < least)

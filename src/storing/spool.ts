@@ -1,8 +1,9 @@
 /** The spool: the directory in which shards are packed, and wait until their peers have them. */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectories, removeUnlessBusy } from '../core/durable-files.ts';
 import { errnoOf } from '../core/errors.ts';
+import { removeTreeSync } from '../core/remove-file.ts';
 
 /** Shards are called by their numbers; whatever else lies there is not ours. */
 const OURS = /^\d+\.car$/;
@@ -34,7 +35,7 @@ function removeShards(spool: string): void {
 /** Removes the directory of one run; what a file system keeps of it goes with the next sweep. */
 export function removeSpool(spool: string): void {
   try {
-    rmSync(spool, { recursive: true, force: true });
+    removeTreeSync(spool);
   } catch (error) {
     if (errnoOf(error) === undefined) throw error;
   }

@@ -6,6 +6,8 @@ export interface Swap {
   readonly directory: string;
   /** Where the symlink leads that stands in its place for a moment. */
   readonly elsewhere: string;
+  /** How long it may stay as it is before the next exchange. The longer, the more can go through the symlink; 0: as many exchanges as there can be. */
+  readonly mostMs?: number;
 }
 
 /** @returns how to end it: the directory is in its place then */
@@ -21,7 +23,7 @@ export async function keepSwapping(swap: Swap): Promise<() => Promise<void>> {
 }
 
 /** Now and then for long enough that somebody comes all the way through the symlink. */
-const MOST_MS = 20;
+const USUAL_MS = 20;
 
 function attempt(work: () => void): boolean {
   try {
@@ -33,8 +35,8 @@ function attempt(work: () => void): boolean {
 }
 
 if (!isMainThread) {
-  const { directory, elsewhere, stop } = workerData as Swap & { readonly stop: Int32Array };
-  const pause = () => Math.random() < 0.6 && Atomics.wait(stop, 0, 0, Math.random() * MOST_MS);
+  const { directory, elsewhere, mostMs = USUAL_MS, stop } = workerData as Swap & { readonly stop: Int32Array };
+  const pause = () => mostMs > 0 && Math.random() < 0.6 && Atomics.wait(stop, 0, 0, Math.random() * mostMs);
   const away = `${directory}.away`;
   while (Atomics.load(stop, 0) === 0) {
     renameSync(directory, away);

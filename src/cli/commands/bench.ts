@@ -1,5 +1,5 @@
 /** `shardctl bench DIR`: what shardctl and the tools of today take for this mirror. Nothing is written to DIR, to the user's home or to peers. */
-import { mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import process from 'node:process';
@@ -9,6 +9,7 @@ import { writeDurablySync } from '../../core/durable-files.ts';
 import { EXIT, ioError, ShardctlError } from '../../core/errors.ts';
 import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
 import { toBytes } from '../../core/path-bytes.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { machineOf } from '../../measure/machine.ts';
 import { measurer } from '../../measure/measure.ts';
@@ -114,7 +115,7 @@ function pageFor(context: Context, source: string): string | undefined {
     });
   writingPage(context, path, () => {
     writeFileSync(besideOf(path), '');
-    rmSync(besideOf(path));
+    unlinkSync(besideOf(path));
   });
   return path;
 }
@@ -123,7 +124,7 @@ function writingPage(context: Context, path: string, write: () => void): void {
   try {
     asUser(context, write);
   } catch (error) {
-    rmSync(besideOf(path), { force: true });
+    removeFileSync(besideOf(path));
     throw ioError(error, 'writing the page', path);
   }
 }

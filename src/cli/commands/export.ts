@@ -1,9 +1,10 @@
 /** `shardctl export REF[/PATH] --car FILE`: a tree as one CAR, for whoever has IPFS and no shardctl, or no network. */
 import { existsSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { flush, syncPath } from '../../core/durable-files.ts';
 import { EXIT, outputError, ShardctlError } from '../../core/errors.ts';
+import { removeFile } from '../../core/remove-file.ts';
 import { type Exported, exportCar } from '../../exchange/export-car.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { refuseSpecial } from '../../restore/destination.ts';
@@ -69,7 +70,7 @@ async function intoFile(path: string, exporting: (write: Write) => Promise<Expor
     await syncPath(dirname(path));
     return done;
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => {});
+    await removeFile(fresh).catch(() => {});
     if (error instanceof Error && error.name === 'AbortError') throw error;
     throw outputError(error, 'writing the CAR', path);
   }

@@ -1,11 +1,12 @@
 /** `shardctl follow SRC --into PEER…`: hold the shards of a repository of others that fewest hold. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freeBytesIn } from '../../core/disk-space.ts';
 import { displayText, displayUrl } from '../../core/display.ts';
 import { makeDirectories } from '../../core/durable-files.ts';
 import { EXIT, messageOf, ShardctlError } from '../../core/errors.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { sleep } from '../../core/waiting.ts';
 import { type FollowOptions, follow } from '../../follow/follow.ts';
 import type { Followed } from '../../follow/followed.ts';
@@ -92,7 +93,7 @@ async function take(context: Context, wish: Wish): Promise<Followed> {
         });
       }
       makeDirectories(home.spool);
-      for (const name of readdirSync(home.spool)) if (SPOOLED.test(name)) rmSync(join(home.spool, name), { force: true });
+      for (const name of readdirSync(home.spool)) if (SPOOLED.test(name)) removeFileSync(join(home.spool, name));
       const { config: changed, names } = await peersToFill(context, config, wish.into);
       return await withPeers(context, changed, async (peers) =>
         followWith(context, wish, { index, peers, into: names, transfers: wish.transfers ?? defaultTransfers(peers), roomElsewhere: 0 }),

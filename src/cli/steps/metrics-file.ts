@@ -1,6 +1,7 @@
 /** `--metrics-file`: what a run came to, for the textfile collector of Prometheus' node_exporter. Written also when it failed. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { reasonOf, ShardctlError } from '../../core/errors.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { updateRecords } from '../../home/runs/records.ts';
 import { Readings } from '../../maintain/figures/gauges.ts';
 import { addLastChange, addPeers, readLastRuns, readMaintenance, readRepository } from '../../maintain/figures/home-readings.ts';
@@ -76,7 +77,7 @@ function write(path: string, text: string): void {
     writeFileSync(`${path}.tmp`, text, { mode: 0o644 });
     renameSync(`${path}.tmp`, path);
   } catch (error) {
-    rmSync(`${path}.tmp`, { force: true });
+    removeFileSync(`${path}.tmp`);
     throw error;
   }
 }

@@ -13,7 +13,6 @@ import {
   ftruncateSync,
   openSync,
   read,
-  rmSync,
   writeSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
@@ -21,6 +20,7 @@ import { isNoSpace } from '../../core/errno.ts';
 import { errnoOf, ShardctlError } from '../../core/errors.ts';
 import type { ByteString } from '../../core/model.ts';
 import { fsPath } from '../../core/path-bytes.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { hashesTo } from '../../dag/cid.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
 import { leavesOf } from '../../read/files/file-leaves.ts';
@@ -77,7 +77,7 @@ export async function mendedCopy(
     return { readBytes };
   } finally {
     if (fd !== undefined) closeSync(fd);
-    if (!isDone) rmSync(fsPath(to), { force: true });
+    if (!isDone) removeFileSync(fsPath(to));
   }
 }
 
@@ -91,7 +91,7 @@ export function copyFile(from: ByteString, to: ByteString, isRight: (stat: BigIn
   if (source === undefined) return false;
   try {
     if (!isRight(fstatSync(source, { bigint: true }))) return false;
-    rmSync(fsPath(to), { force: true });
+    removeFileSync(fsPath(to));
     const handle = `/proc/self/fd/${source}`;
     copyFileSync(existsSync(handle) ? handle : fsPath(from), fsPath(to), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   } finally {
@@ -112,7 +112,7 @@ function copiesIfRoom(from: ByteString, to: ByteString): boolean {
     return copyFile(from, to, (stat) => stat.isFile());
   } catch (error) {
     if (!isNoSpace(errnoOf(error))) throw error;
-    rmSync(fsPath(to), { force: true });
+    removeFileSync(fsPath(to));
     return false;
   }
 }

@@ -2,9 +2,10 @@
  * Decides for each entry of a tree whether OUT, or what an interrupted run has left, has it already. Cheapest first: what the last run noted
  * and one look; the hash of what is there; a copy of what lies elsewhere in OUT; a copy of which only the leaves that differ are read.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type BlockId, type ByteString, DAG_PB, DIRECTORY, FILE } from '../../core/model.ts';
 import { fsPath } from '../../core/path-bytes.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { hashesTo, sameDigest } from '../../dag/cid.ts';
 import { PERMISSION_BITS } from '../../dag/unixfs-writer.ts';
 import type { Blocks } from '../../read/blocks/block-source.ts';
@@ -168,7 +169,7 @@ export class Reuse {
       this.ready++;
       return true;
     }
-    rmSync(fsPath(at), { force: true });
+    removeFileSync(fsPath(at));
     return false;
   }
 

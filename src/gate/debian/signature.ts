@@ -1,9 +1,10 @@
 /** Signatures of `InRelease` and `Release`, checked by `gpgv` with the keyrings that were given, as apt does. */
 import { execFile } from 'node:child_process';
-import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errnoOf, reasonOf, ShardctlError } from '../../core/errors.ts';
+import { removeTreeSync } from '../../core/remove-file.ts';
 
 const TIME_LIMIT_MS = 60_000;
 
@@ -27,7 +28,7 @@ export async function isSigned({ signature, text }: Signed, keyrings: readonly s
     const args = ['--homedir', scratch, '--status-fd', '1', ...keyrings.flatMap((keyring) => ['--keyring', keyring]), '--', ...files];
     return await answerOf(args, signal);
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    removeTreeSync(scratch);
   }
 }
 

@@ -2,8 +2,9 @@
  * `runs/full.json`: names of the peers of which a run has told that they have no room. The next runs know by it that this is no news, until
  * one of them finds room there again. Like all of `runs/` it may be deleted at any time: then the next run tells it again.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeFileSync } from '../../core/remove-file.ts';
 
 export class FullPeers {
   readonly #path: string;
@@ -43,7 +44,7 @@ export class FullPeers {
     if (after.size === before.size && full.every((name) => before.has(name))) return;
     try {
       if (after.size === 0) {
-        rmSync(this.#path, { force: true });
+        removeFileSync(this.#path);
         return;
       }
       mkdirSync(this.#runs, { recursive: true });

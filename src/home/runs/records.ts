@@ -7,8 +7,9 @@
  *   told/NAME.json     the head of which the hook `--on-commit` was told last
  *   COMMAND.json       the last `verify`, `repair`, `prune` or `check`
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { removeFileSync } from '../../core/remove-file.ts';
 
 /** How a run ended. */
 export interface RunRecord {
@@ -130,7 +131,7 @@ function write(path: string, value: unknown): void {
 
 function drop(path: string): void {
   try {
-    rmSync(path, { force: true });
+    removeFileSync(path);
   } catch {
     // A home that cannot be written has no such record of this run.
   }

@@ -4,9 +4,10 @@
  * whoever reads it looks whether its process is still there, and the next run that writes such a file removes it.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../core/errors.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import type { HomePaths } from '../home.ts';
 import { type Holder, isAlive, type ProcessTable } from '../lock-files.ts';
 
@@ -79,7 +80,7 @@ export class RunFile {
     mkdirSync(this.#dir, { recursive: true });
     for (const name of readdirSync(this.#dir)) {
       const found = readRun(this.#dir, name.replace(/\.new$/, ''));
-      if (found !== undefined && !isRunning(found, this.#processes, found.updated)) rmSync(join(this.#dir, name), { force: true });
+      if (found !== undefined && !isRunning(found, this.#processes, found.updated)) removeFileSync(join(this.#dir, name));
     }
   }
 }
@@ -87,7 +88,7 @@ export class RunFile {
 /** A file that stays is found to be of a dead process later. */
 function drop(path: string): void {
   try {
-    rmSync(path, { force: true });
+    removeFileSync(path);
   } catch {}
 }
 

@@ -3,8 +3,9 @@
  * it silent writes its name there, the first one that it answers takes it out. Like all of `runs/` it may be deleted at any time: the time
  * is then counted anew.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeFileSync } from '../../core/remove-file.ts';
 
 export interface Silence {
   /** Milliseconds since 1970. */
@@ -78,7 +79,7 @@ function write(runs: string, text: string | undefined): void {
   const path = pathIn(runs);
   try {
     if (text === undefined) {
-      rmSync(path, { force: true });
+      removeFileSync(path);
       return;
     }
     mkdirSync(runs, { recursive: true });

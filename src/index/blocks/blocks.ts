@@ -7,7 +7,7 @@
  * block is new. Not LevelDB (classic-level) either, which is such a tree and widely used: it was 1.3 to 11 times slower and took 1.6
  * times the bytes. So the structure is written here, and property tests compare it with a plain map.
  */
-import { rmSync } from 'node:fs';
+import { unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectories, removeUnlessBusy, syncDirectory } from '../../core/durable-files.ts';
 import { Turns } from '../../core/event-loop.ts';
@@ -71,7 +71,7 @@ export class BlockTable {
           for (let at = 0; at < page.length; at += RECORD_BYTES) if (there.has(shardAt(page, at))) writer.add(page, at);
         }
       });
-      rmSync(damaged);
+      unlinkSync(damaged);
     }
     for (const _ of this.#mergeTiers(shards));
   }

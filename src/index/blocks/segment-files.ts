@@ -1,7 +1,8 @@
 /** The files of a block table's segments: `NUMBER.run`, and `NUMBER.run.tmp` of one that is being written. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, isDamage } from '../../core/errors.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { Segment, SegmentWriter } from './segment.ts';
 
 const SEGMENT = '.run';
@@ -50,7 +51,7 @@ export function beginSegment(dir: string, number: number): SegmentWriter | undef
 
 /** Removes the segments that runs which died have not finished. Nobody may be writing one. @param dir of the block table */
 export function removeUnfinished(dir: string): void {
-  for (const name of namesIn(dir)) if (!name.endsWith(SEGMENT)) rmSync(join(dir, name), { force: true });
+  for (const name of namesIn(dir)) if (!name.endsWith(SEGMENT)) removeFileSync(join(dir, name));
 }
 
 /** Names of segments and of half-written ones, in order; none when there is no such directory. */

@@ -5,7 +5,7 @@
  *   fence    u32 per page: the first four bytes of its first digest, big-endian value
  *   footer   u32 records, u32 pages, u32 crc32 of the fence, 4 bytes magic
  */
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { flushSync } from '../../core/durable-files.ts';
 import { ShardctlError } from '../../core/errors.ts';
@@ -247,7 +247,7 @@ export class SegmentWriter {
 
   abandon(): void {
     closeSync(this.#fd);
-    rmSync(`${this.path}.tmp`);
+    unlinkSync(`${this.path}.tmp`);
   }
 
   #flush(): void {

@@ -2,11 +2,12 @@
  * The files of each repository's entries: `REPOSITORY/N.hot`, `N.cold` and `N.blocks` for snapshot N; or `N.patch` with `N.patch-hot`,
  * `N.patch-cold` and `N.patch-blocks`, which count with the files of the older snapshot that `N.patch` names.
  */
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { flushSync, makeDirectories, removeUnlessBusy, syncDirectory } from '../../core/durable-files.ts';
 import { errnoOf } from '../../core/errors.ts';
+import { removeTreeSync } from '../../core/remove-file.ts';
 import { EntriesDamaged, type RootStat } from './format.ts';
 import type { EntriesRecord } from './hot-file.ts';
 import { readPatchNote, writePatchNote } from './patch-note.ts';
@@ -155,7 +156,7 @@ export class EntriesFiles {
   #madeWhole(repository: string, number: number, stored: StoredEntries): WholeEntries {
     if (this.#readOnly) {
       const dir = mkdtempSync(join(tmpdir(), 'shardctl-entries-'));
-      const remove = () => rmSync(dir, { recursive: true, force: true });
+      const remove = () => removeTreeSync(dir);
       try {
         return { entries: wholeAt(stored, partsIn(dir, '')), remove };
       } catch (error) {

@@ -7,10 +7,11 @@
  * it looked: a note that was written meanwhile stays.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { makeDirectories, syncDirectory, writeDurablySync } from '../../core/durable-files.ts';
 import { errnoOf } from '../../core/errors.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 
 /** @param dir of the index */
 export function doubtPath(dir: string, repository: string): string {
@@ -38,5 +39,5 @@ export function readDoubt(path: string): string | undefined {
 /** Removes the note, unless another one is there by now. */
 export function dropDoubt(path: string, note: string): void {
   if (readDoubt(path) !== note) return;
-  rmSync(path, { force: true });
+  removeFileSync(path);
 }

@@ -3,11 +3,12 @@
  * refused: on FUSE mounts with `direct_io` (mergerfs, sshfs and rclone have such settings) and some cluster file systems.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statfsSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoName } from '../../core/errno.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { memoryCalls } from '../../core/libc.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 
 /** File systems that can, by statfs's type: ext, XFS, btrfs, tmpfs, ZFS, overlay, F2FS. On these no mapping is tried, which spares every command the loading of koffi. */
 const CERTAIN = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x2fc12fc1, 0x794c7630, 0xf2f52010]);
@@ -38,7 +39,7 @@ function mappingNew(dir: string): number {
   try {
     return mapping(path, 'wx+');
   } finally {
-    rmSync(path, { force: true });
+    removeFileSync(path);
   }
 }
 

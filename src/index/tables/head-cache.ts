@@ -5,11 +5,12 @@
  * The file is deleted, durably, before the tables change, and written again after the change is durable, when the index is closed.
  * So a reader who finds it may trust it.
  */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { syncDirectory } from '../../core/durable-files.ts';
 import type { RepositoryRecord, ShardRecord, SnapshotRecord } from '../../core/model.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 
 /**
  * With more shards there is no head cache. To read one takes 3 to 4 µs and 1.3 KB of memory a shard, also of commands that want one shard
@@ -53,14 +54,14 @@ export function writeHeadCache(dir: string, cache: HeadCache | undefined): void 
     renameSync(`${pathOf(dir)}.new`, pathOf(dir));
   } catch {
     // The next run opens the tables, and is slower by that.
-    rmSync(`${pathOf(dir)}.new`, { force: true });
+    removeFileSync(`${pathOf(dir)}.new`);
   }
 }
 
 /** Must come before any change of the tables. */
 export function dropHeadCache(dir: string): void {
   if (!existsSync(pathOf(dir))) return;
-  rmSync(pathOf(dir));
+  unlinkSync(pathOf(dir));
   syncDirectory(dir);
 }
 

@@ -1,8 +1,8 @@
 /** Gives peers whole copies of shards that they lack: made from what is left of the replicas, or fetched by the peers from one another. */
-import { rmSync } from 'node:fs';
 import { ShardctlError } from '../../core/errors.ts';
 import { peerWarning } from '../../core/events.ts';
 import type { PlacedShard } from '../../core/model.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
 import type { BlockSource } from '../../read/blocks/block-source.ts';
 import { checkReplica, silencesOf } from '../../storing/copy/check-replica.ts';
@@ -81,7 +81,7 @@ export class Copies {
         const asked = { ...request, isNews };
         return whole === undefined ? this.#fetchOn(names, shard, asked) : this.#putOn(names, whole, asked);
       },
-      drop: () => whole !== undefined && rmSync(whole.carPath, { force: true }),
+      drop: () => whole !== undefined && removeFileSync(whole.carPath),
     };
   }
 

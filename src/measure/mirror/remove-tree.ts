@@ -1,7 +1,7 @@
 /** Removes what a bench has made. */
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
 import { errnoOf } from '../../core/errors.ts';
+import { removeTreeSync } from '../../core/remove-file.ts';
 
 const TRIES = 60;
 const BETWEEN_MS = 50;
@@ -19,12 +19,12 @@ export function removeTree(dir: string): void {
 
 /**
  * A program that was killed finishes the call that it is in, and so may make a file in a directory that has just been emptied. `maxRetries`
- * of rmSync would remove the directory again, and not that file.
+ * of Node's rmSync would remove the directory again, and not that file.
  */
 function removeWhileItGrows(dir: string): void {
   for (let tries = 1; ; tries++) {
     try {
-      rmSync(dir, { recursive: true, force: true });
+      removeTreeSync(dir);
       return;
     } catch (error) {
       if (errnoOf(error) !== 'ENOTEMPTY' || tries === TRIES) throw error;

@@ -4,10 +4,11 @@
  * is not whole by its checksums, and is made again. Where no file can be written, the offsets of the shards that are open stay in memory.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
-import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectories } from '../../core/durable-files.ts';
+import { removeFile, removeFileSync } from '../../core/remove-file.ts';
 import { parseCid } from '../../dag/cid.ts';
 import { Offsets } from './offsets-file.ts';
 
@@ -80,7 +81,7 @@ export class OffsetsCache {
   drop(cid: string): void {
     if (this.#dir === undefined) return;
     try {
-      rmSync(join(this.#dir, cid), { force: true });
+      removeFileSync(join(this.#dir, cid));
     } catch {
       this.#distrusted.add(cid);
     }
@@ -96,8 +97,7 @@ export class OffsetsCache {
     try {
       for (const name of await readdir(this.#dir)) {
         const path = join(this.#dir, name);
-        if (name.endsWith(HALF_WRITTEN) ? this.#now() - (await stat(path)).mtimeMs > HOUR_MS : !isKnown(name))
-          await rm(path, { force: true });
+        if (name.endsWith(HALF_WRITTEN) ? this.#now() - (await stat(path)).mtimeMs > HOUR_MS : !isKnown(name)) await removeFile(path);
       }
     } catch {
       // A cache that cannot be listed is only larger than it could be.
@@ -114,7 +114,7 @@ export class OffsetsCache {
       this.#distrusted.delete(cid);
       return true;
     } catch {
-      await rm(fresh, { force: true }).catch(() => {});
+      await removeFile(fresh).catch(() => {});
       return false;
     }
   }

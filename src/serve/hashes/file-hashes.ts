@@ -5,11 +5,12 @@
  * They are kept in `<cache>/sha256-1`, one record behind the other, which every process of a server appends to and reads on when it misses
  * one. Not in LMDB: that maps its file, and a file that anybody may cut or delete would end the process. Holds 44 to 88 bytes a file.
  */
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DigestMap } from '../../core/digest-map.ts';
 import { type BlockId, DAG_PB, DIGEST_BYTES } from '../../core/model.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 
 /** The hash, the digest of the root (a dag-pb node), and a CRC-32 of both. */
 const RECORD_BYTES = 2 * DIGEST_BYTES + 4;
@@ -129,7 +130,7 @@ export class FileHashes {
 
   #startAnew(): void {
     this.close();
-    if (this.#dir !== undefined) rmSync(pathIn(this.#dir), { force: true });
+    if (this.#dir !== undefined) removeFileSync(pathIn(this.#dir));
   }
 
   /** Opens the file that is there now: somebody may have deleted the one that was. @param isToWrite makes it if there is none */

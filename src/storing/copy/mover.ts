@@ -2,10 +2,10 @@
  * Moves shards, a few at a time. Each is read from its replicas into the spool, put on its new peer, confirmed and recorded; only then is
  * the old copy removed. A run that dies in between leaves one copy too many, which the next run or `prune` removes, and never one too few.
  */
-import { rmSync } from 'node:fs';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { peerWarning } from '../../core/events.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { Holding } from '../holdings.ts';
@@ -192,7 +192,7 @@ export class Mover {
       if (isFull) this.#counts.full++;
       return undefined;
     } finally {
-      rmSync(whole.carPath, { force: true });
+      removeFileSync(whole.carPath);
     }
   }
 

@@ -1,11 +1,11 @@
 /** The shard that is being filled: its CAR in the spool, and the digests of which its manifest is made. */
-import { rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DigestMap } from '../../core/digest-map.ts';
 import { makeDirectories } from '../../core/durable-files.ts';
 import { ioError } from '../../core/errors.ts';
 import { type BlockId, DAG_PB } from '../../core/model.ts';
+import { removeFileSync } from '../../core/remove-file.ts';
 import { cidText } from '../../dag/cid.ts';
 import type { SealedShard } from '../../peer/peer.ts';
 import { CAR_HEADER_BYTES, carHeader, sectionHeaderBytes, writeSectionHeader } from '../../shard/car.ts';
@@ -117,7 +117,7 @@ export class OpenShard {
     await Promise.all(this.#writes);
     const handle = await this.#handle.catch(() => undefined);
     await handle?.close();
-    rmSync(this.#path, { force: true });
+    removeFileSync(this.#path);
   }
 
   #writeManifest(): { root: BlockId; dagSize: number } {

@@ -7,10 +7,10 @@
  * peer that counts, confirmed by it, and only then recorded. Its peers are chosen when its turn has come, not before, so that no peer is
  * chosen that lags by then, as long as another will do. A shard that waits only for peers that lag takes no other shard's turn.
  */
-import { rm } from 'node:fs/promises';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
 import type { DigestMap } from '../../core/digest-map.ts';
 import { leastReplicas, type ShardRecord } from '../../core/model.ts';
+import { removeFile } from '../../core/remove-file.ts';
 import type { Peer, Throttle } from '../../peer/peer.ts';
 import type { PackedShard } from '../pack/open-shard.ts';
 import type { InTurn } from './in-turn.ts';
@@ -101,7 +101,7 @@ export class Placer {
     }
     for (const name of peers) this.placedBytes.set(name, (this.placedBytes.get(name) ?? 0) + carBytes);
     await record({ number, cid, bytes, blocks, dagSize, carBytes, state: 'placed', peers }, shard.digests);
-    await rm(carPath, { force: true });
+    await removeFile(carPath);
     emit({ type: 'placed', shard: number, cid, bytes, peers });
   }
 

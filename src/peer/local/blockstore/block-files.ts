@@ -5,7 +5,7 @@
  *
  * A block that is about to be deleted is put aside first, where reads still find it, so that it can be put back.
  */
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FsBlockstore } from 'blockstore-fs';
 import { NextToLast } from 'blockstore-fs/sharding';
@@ -16,6 +16,7 @@ import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
 import { ioError, messageOf, ShardctlError } from '../../../core/errors.ts';
 import { loadLibc } from '../../../core/libc.ts';
 import { type Codec, RAW } from '../../../core/model.ts';
+import { removeFile } from '../../../core/remove-file.ts';
 import { blockText, hashesTo } from '../../../dag/cid.ts';
 import { sectionsOf } from '../../../shard/car-stream.ts';
 import type { SealedShard, Throttle } from '../../peer.ts';
@@ -95,7 +96,7 @@ export class BlockFiles {
 
   /** Deletes blocks that were put aside. */
   async discard(digests: Iterable<Uint8Array>): Promise<void> {
-    await this.#each(digests, (digest) => rm(this.#asideOf(digest), { force: true }));
+    await this.#each(digests, (digest) => removeFile(this.#asideOf(digest)));
   }
 
   /** Puts back every block, for when nobody knows which of them were to be deleted. */
@@ -104,7 +105,7 @@ export class BlockFiles {
       const digest = this.#digestIn(name);
       if (digest === undefined) continue;
       await this.restore([digest]);
-      await rm(join(this.#aside, name), { force: true });
+      await removeFile(join(this.#aside, name));
     }
   }
 

@@ -6,11 +6,12 @@
  * looks at the pins once more before it deletes them. A put looks at its blocks once more after its pin is there, and writes those again
  * that a removal has taken meanwhile.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DigestMap } from '../../../core/digest-map.ts';
 import { syncPath, writeDurably } from '../../../core/durable-files.ts';
 import { isDamage, ShardctlError } from '../../../core/errors.ts';
+import { removeFile } from '../../../core/remove-file.ts';
 import { parseCid } from '../../../dag/cid.ts';
 import { contentsOf, type Manifest, readManifest } from '../../../shard/manifest.ts';
 import type { SealedShard, ShardReader } from '../../peer.ts';
@@ -134,7 +135,7 @@ export class BlockStore implements ShardStore {
     for (const cid of removing) {
       if (await this.#bringBack(cid)) continue;
       await this.#deleteBlocksOf(cid);
-      await rm(this.#pinOf(cid) + REMOVING, { force: true });
+      await removeFile(this.#pinOf(cid) + REMOVING);
     }
   }
 

@@ -5,10 +5,11 @@
  * The modules that write and read CARs are loaded when they are needed: an update that finds nothing to do only lists the shards.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
 import { ShardctlError } from '../../../core/errors.ts';
+import { removeFile } from '../../../core/remove-file.ts';
 import type { SealedShard, ShardReader } from '../../peer.ts';
 import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
@@ -130,7 +131,7 @@ export class CarStore implements ShardStore {
       await syncPath(dirname(path));
       return 'kept';
     }
-    await rm(aside, { force: true });
+    await removeFile(aside);
     // Both folders: otherwise a power cut could bring the shard back, and no home would know of it.
     for (const folder of [dirname(aside), dirname(path)]) await syncPath(folder);
     this.#used.note(cid, 0);

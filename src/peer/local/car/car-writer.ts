@@ -1,11 +1,12 @@
 /** Copies or moves a CAR into a local peer. It is checked and flushed before it gets its name. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncPath } from '../../../core/durable-files.ts';
 import { isForbidden, isUnsupported } from '../../../core/errno.ts';
 import { errnoOf } from '../../../core/errors.ts';
+import { removeFile } from '../../../core/remove-file.ts';
 import { checkCar } from '../../car-check.ts';
 import type { SealedShard, Throttle } from '../../peer.ts';
 import { ifThere } from '../directory/vanishing-files.ts';
@@ -35,7 +36,7 @@ export async function copyCar(shard: SealedShard, { temporary, path, signal, thr
     await checkCar(fresh, shard);
     await rename(fresh, path);
   } catch (error) {
-    await rm(fresh, { force: true });
+    await removeFile(fresh);
     throw error;
   }
 }
@@ -49,7 +50,7 @@ async function copyInside(from: string, to: string): Promise<void> {
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
   } catch (error) {
     if (!isRefused(errnoOf(error))) throw error;
-    await rm(to, { force: true });
+    await removeFile(to);
     await copySlowly(from, to, async () => {});
   }
 }
@@ -103,11 +104,11 @@ export async function sweepTemporary(folder: string, isWanted: (name: string) =>
   const probe = join(folder, randomUUID());
   await writeFile(probe, '');
   const { mtimeMs: now } = await stat(probe);
-  await rm(probe);
+  await unlink(probe);
   for (const file of await readdir(folder)) {
     if (!OURS.test(file)) continue;
     const path = join(folder, file);
     const found = await ifThere(stat(path));
-    if (found !== undefined && now - found.mtimeMs > ABANDONED_MS && !(await isWanted(file))) await rm(path, { force: true });
+    if (found !== undefined && now - found.mtimeMs > ABANDONED_MS && !(await isWanted(file))) await removeFile(path);
   }
 }

@@ -4,10 +4,11 @@
  * Homes take no lock on a peer that they share. So a home that puts a shard marks it first and looks for the shard afterwards; a home
  * that removes one moves it out of sight first, looks at the marks again, and moves it back if another home has marked it meanwhile.
  */
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncPath, writeDurably } from '../../../core/durable-files.ts';
 import type { Owner } from '../../../core/model.ts';
+import { removeFile } from '../../../core/remove-file.ts';
 import { assertHomeId, descriptionText, type HomeDescription, isHomeId, isUpToDate, parseDescription } from '../../home-description.ts';
 import type { Mark, PeerOwner } from '../../peer.ts';
 import { isShardName, shardName } from '../../shard-name.ts';
@@ -40,7 +41,7 @@ export class MarkFiles {
     if (!isHomeId(owner)) return;
     const folder = join(this.#folder, owner);
     if (!(await isThere(join(folder, shardName(cid))))) return;
-    await rm(join(folder, cid), { force: true });
+    await removeFile(join(folder, cid));
     await syncPath(folder);
   }
 
