@@ -17,6 +17,7 @@ import { placeCatalogue } from '../storing/place-catalogue.ts';
 import type { ShardSink } from '../storing/shard-sink.ts';
 import type { UsableShards } from '../storing/usable-shards.ts';
 import type { ChangesSinceParent } from './changes-since-parent.ts';
+import type { FreshBlocks } from './fresh-blocks.ts';
 import type { IngestRun } from './ingest-run.ts';
 import type { Pending } from './interrupted-runs.ts';
 import type { Tree } from './link/link.ts';
@@ -33,6 +34,7 @@ export interface Commit {
   readonly tally: Tally;
   /** Since the parent; there where the gate is to judge, and the source was compared with the parent. */
   readonly changes: ChangesSinceParent | undefined;
+  readonly fresh: FreshBlocks | undefined;
   readonly packed: ShardSink['packed'];
   readonly ledger: Ledger;
   readonly usableShards: UsableShards;
@@ -99,7 +101,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
 }
 
 /** What the gate says of the tree. One that has no name of an index is not opened. */
-async function judged({ run, parent, number, tree, tally, changes }: Commit, gate: GateOrder): Promise<Judgement> {
+async function judged({ run, parent, number, tree, tally, changes, fresh }: Commit, gate: GateOrder): Promise<Judgement> {
   const { hasIndexNames, NOTHING_TO_JUDGE } = await import('./index-names.ts');
   const named = await hasIndexNames({ run, gate, parent: parent?.snapshot, number, hasNew: tally.hasNewIndexName });
   if (named === false && !gate.isByName) return { ...NOTHING_TO_JUDGE, by: gate.by };
@@ -107,7 +109,7 @@ async function judged({ run, parent, number, tree, tally, changes }: Commit, gat
   // Where this run goes on with what another has left, or files could not be read or changed under its hands, the stored trees are compared.
   const { unreadable, vanished, changed } = tally.problems;
   const isPlain = tally.resumedFiles + unreadable + vanished + changed === 0;
-  const since = parent !== undefined && isPlain ? { parent: parent.snapshot, changes: changes?.all } : undefined;
+  const since = parent !== undefined && isPlain ? { parent: parent.snapshot, changes: changes?.all, fresh } : undefined;
   return { ...(await judgementOf(run, gate, tree.root, since)), ...(named === undefined ? {} : { hasIndexNames: named }) };
 }
 

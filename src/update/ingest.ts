@@ -21,6 +21,7 @@ import { compare } from './compare/compare.ts';
 import { resume } from './compare/resume.ts';
 import { takeOver } from './compare/take-over.ts';
 import { Deletions } from './deletion-guard.ts';
+import { FreshBlocks } from './fresh-blocks.ts';
 import { importEntries } from './import/import.ts';
 import { ImportPool } from './import/pool.ts';
 import type { IngestRun } from './ingest-run.ts';
@@ -78,6 +79,8 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     stopAtOnce: true,
   });
   const changes = request.gate && parent?.entries && new ChangesSinceParent();
+  // Of a tree that no gate has passed everything is read, of which this is little.
+  const fresh = changes && parent?.snapshot.gate?.outcome === 'passed' ? new FreshBlocks() : undefined;
   const onRemoved = (path: ByteString, kind: EntryKind) => {
     deletions.note();
     changes?.noteRemoved(path, kind);
@@ -111,7 +114,10 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
 
   try {
     let step = await linked.next();
-    for (; step.done !== true; step = await linked.next()) await sink.add(step.value);
+    for (; step.done !== true; step = await linked.next()) {
+      fresh?.note(step.value);
+      await sink.add(step.value);
+    }
     await sink.finish();
     entries.finish();
     signal.throwIfAborted();
@@ -124,7 +130,7 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     const unchanged = tree === undefined || isParents;
     const snapshot = unchanged
       ? await keepHead(run, start, number, tally.changes)
-      : await commit({ run, parent, number, tree, tally, changes, packed: sink.packed, ledger, usableShards, pending });
+      : await commit({ run, parent, number, tree, tally, changes, fresh, packed: sink.packed, ledger, usableShards, pending });
     await pending.drop();
     return summarize(snapshot, start, { unchanged, tally, removed: deletions.removed, sink }, control);
   } catch (error) {

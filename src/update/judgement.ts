@@ -8,6 +8,7 @@ import { blockText, parseCid } from '../dag/cid.ts';
 import { UnreadableBlock } from '../read/blocks/block-source.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
 import { treeToJudge } from '../read/tree/stored-tree.ts';
+import type { FreshBlocks } from './fresh-blocks.ts';
 import type { IngestRun } from './ingest-run.ts';
 import { mayBeUnpackedNow } from './lacked-programs.ts';
 import { compileFilter } from './scan/filter.ts';
@@ -16,6 +17,8 @@ import { compileFilter } from './scan/filter.ts';
 export interface Since {
   readonly parent: SnapshotRecord;
   readonly changes: readonly PathChange[] | undefined;
+  /** Blocks that this run has made. */
+  readonly fresh: FreshBlocks | undefined;
 }
 
 /**
@@ -144,7 +147,8 @@ interface Trees {
 
 async function verdictOn(run: IngestRun, judge: Gate, { root, passed, head, since }: Trees): Promise<Verdict> {
   const { signal } = run.control;
-  const blocks = placedBlocks(run.home.index, run.home.peers, { signal });
+  const stored = placedBlocks(run.home.index, run.home.peers, { signal });
+  const blocks = since?.fresh?.before(stored) ?? stored;
   const shown = head && parseCid(head.tree);
   const { leavesOut } = compileFilter(run.request.filters);
   const known = since?.parent.tree === passed?.tree ? since?.changes : undefined;
@@ -158,6 +162,6 @@ async function verdictOn(run: IngestRun, judge: Gate, { root, passed, head, sinc
       return against(undefined);
     });
   } finally {
-    await blocks.close();
+    await stored.close();
   }
 }
