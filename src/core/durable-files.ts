@@ -100,7 +100,10 @@ async function sweepUnfinished(written: string): Promise<void> {
 /** Linux writes no more than 2 GiB at once. */
 const MOST_WRITTEN_BYTES = 2 ** 30;
 
-/** As `writeDurably`, where the caller must not let anything else happen meanwhile. @param fresh where it is written first */
+/**
+ * As `writeDurably`, where the caller must not let anything else happen meanwhile, and in directories where nobody else writes.
+ * @param fresh where it is written first
+ */
 export function writeDurablySync(path: string, content: string | readonly Uint8Array[], fresh = `${path}.tmp`): void {
   const fd = openSync(fresh, 'w');
   try {

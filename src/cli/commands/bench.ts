@@ -1,15 +1,14 @@
 /** `shardctl bench DIR`: what shardctl and the tools of today take for this mirror. Nothing is written to DIR, to the user's home or to peers. */
-import { mkdtempSync, realpathSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import { freeBytesIn } from '../../core/disk-space.ts';
 import { shellWord } from '../../core/display.ts';
-import { writeDurablySync } from '../../core/durable-files.ts';
 import { EXIT, ioError, ShardctlError } from '../../core/errors.ts';
 import { FETCH_DIRECTORY } from '../../core/fetch-directory.ts';
+import { probeBeside, replaceFileSync } from '../../core/fresh-file.ts';
 import { toBytes } from '../../core/path-bytes.ts';
-import { removeFileSync } from '../../core/remove-file.ts';
 import { formatSize } from '../../home/sizes.ts';
 import { machineOf } from '../../measure/machine.ts';
 import { measurer } from '../../measure/measure.ts';
@@ -95,12 +94,8 @@ export async function run(context: Context): Promise<number> {
 async function writePage(context: Context, path: string, report: Report): Promise<void> {
   const { pageOf } = await import('../../measure/page/page.ts');
   const text = pageOf(report);
-  writingPage(context, path, () => writeDurablySync(path, text, besideOf(path)));
-}
-
-/** What is at the path makes way for the page: it may have other names, one of them in the mirror. */
-function besideOf(path: string): string {
-  return `${path}.${process.pid}.tmp`;
+  // What is at the path makes way for the page: it may have other names, one of them in the mirror.
+  writingPage(context, path, () => replaceFileSync(path, text, true));
 }
 
 /** @throws ShardctlError where the page cannot be written: before anything is measured */
@@ -113,10 +108,7 @@ function pageFor(context: Context, source: string): string | undefined {
     throw new ShardctlError('USAGE', `--html ${shown(path)} is a directory`, {
       hint: `name a file, such as ${shellWord(join(path, 'bench.html'))}`,
     });
-  writingPage(context, path, () => {
-    writeFileSync(besideOf(path), '');
-    unlinkSync(besideOf(path));
-  });
+  writingPage(context, path, () => probeBeside(path));
   return path;
 }
 
@@ -124,7 +116,6 @@ function writingPage(context: Context, path: string, write: () => void): void {
   try {
     asUser(context, write);
   } catch (error) {
-    removeFileSync(besideOf(path));
     throw ioError(error, 'writing the page', path);
   }
 }

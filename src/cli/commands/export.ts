@@ -4,6 +4,7 @@ import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { flush, syncPath } from '../../core/durable-files.ts';
 import { EXIT, outputError, ShardctlError } from '../../core/errors.ts';
+import { freshBeside, sweepBeside } from '../../core/fresh-file.ts';
 import { removeFile } from '../../core/remove-file.ts';
 import { type Exported, exportCar } from '../../exchange/export-car.ts';
 import { formatSize } from '../../home/sizes.ts';
@@ -53,9 +54,10 @@ export async function run(context: Context): Promise<number> {
 
 /** It has its name only when it is complete. */
 async function intoFile(path: string, exporting: (write: Write) => Promise<Exported>): Promise<Exported> {
-  const fresh = `${path}.part`;
+  const fresh = freshBeside(path);
   try {
-    const handle = await open(fresh, 'w');
+    const handle = await open(fresh, 'wx');
+    sweepBeside(path, fresh);
     let done: Exported;
     try {
       done = await exporting(async (bytes) => {

@@ -1,6 +1,18 @@
 /** `update` and `diff` as a user and a cron job meet them. */
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
@@ -127,7 +139,18 @@ test('metrics are written after a good run, after a bad one, and for each reposi
   program.succeeds('add', mirror('rpm'));
   assert.equal(program.run('update', '--all', '--metrics-file', file).code, 40);
   assert.deepEqual([value('last_run_exit_code', 'npm'), value('last_run_exit_code', 'rpm'), value('shards', 'rpm')], [40, 0, 1]);
-  assert.ok(!readdirSync(program.dir).some((name) => name.endsWith('.tmp')));
+  assert.ok(!readdirSync(program.dir).some((name) => name.startsWith('shardctl.prom.')));
+});
+
+test('what others have put beside the file of metrics is neither written to nor waited for', { skip: sample() }, () => {
+  const source = mirror('npm');
+  writeFileSync(program.path('victim'), 'precious');
+  symlinkSync('victim', program.path('linked.prom.tmp'));
+  execFileSync('mkfifo', [program.path('held.prom.tmp')]);
+  program.succeeds('add', source, '--metrics-file', 'linked.prom');
+  program.succeeds('update', '--metrics-file', 'held.prom');
+  for (const file of ['linked.prom', 'held.prom']) assert.match(readFileSync(program.path(file), 'utf8'), /^shardctl_files\{/m);
+  assert.equal(readFileSync(program.path('victim'), 'utf8'), 'precious');
 });
 
 test('what came from elsewhere is passed over by update --all, and by its name says how it came and what helps', { skip: sample() }, () => {

@@ -1,7 +1,6 @@
 /** `--metrics-file`: what a run came to, for the textfile collector of Prometheus' node_exporter. Written also when it failed. */
-import { renameSync, writeFileSync } from 'node:fs';
 import { reasonOf, ShardctlError } from '../../core/errors.ts';
-import { removeFileSync } from '../../core/remove-file.ts';
+import { replaceFileSync } from '../../core/fresh-file.ts';
 import { updateRecords } from '../../home/runs/records.ts';
 import { Readings } from '../../maintain/figures/gauges.ts';
 import { addLastChange, addPeers, readLastRuns, readMaintenance, readRepository } from '../../maintain/figures/home-readings.ts';
@@ -65,19 +64,9 @@ export async function writeStatus(
 /** Warns when it cannot be written: the run has done its work. */
 export function writeReadings(context: Context, path: string, readings: Readings): void {
   try {
-    asUser(context, () => write(path, readings.text()));
+    // In one move, as the collector must never see half a file. Not flushed: after a power cut the next run writes it again.
+    asUser(context, () => replaceFileSync(path, readings.text(), false));
   } catch (error) {
     context.reporter.event({ type: 'warning', message: `no metrics in ${context.args.text('metrics-file')}: ${reasonOf(error)}` });
-  }
-}
-
-/** The collector must never see half a file: it reads whatever ends in `.prom`. */
-function write(path: string, text: string): void {
-  try {
-    writeFileSync(`${path}.tmp`, text, { mode: 0o644 });
-    renameSync(`${path}.tmp`, path);
-  } catch (error) {
-    removeFileSync(`${path}.tmp`);
-    throw error;
   }
 }
