@@ -67,7 +67,8 @@ async function run(argv: readonly string[], output: Output, onCommand: () => voi
     onCommand();
     const teller = await reporterFor(parsed.args, output);
     const absolute = fromHere();
-    if (WRITTEN_PLACES.some((name) => parsed.args.flag(name))) await checkPlaces(parsed.args, absolute);
+    if (WRITTEN_PLACES.some((name) => parsed.args.flag(name)) || parsed.args.command.options.includes('dest'))
+      await checkPlaces(parsed.args, absolute);
     const isLogged = parsed.args.flag('log-file') || parsed.args.isTyped('log-format');
     const log = isLogged ? await logFor(parsed.args, absolute, teller) : undefined;
     const watch = parsed.args.command.startsRuns === true ? undefined : new LateWatch();

@@ -25,12 +25,14 @@ export interface Cost {
 
 export class CommandFailure extends Error {
   override readonly name = 'CommandFailure';
+  readonly argv: readonly string[];
   readonly code: number | string | null;
   /** The last line of its output. */
   readonly lastLine: string;
 
   constructor({ argv }: Command, code: number | string | null, lastWords: string) {
     super(`${argv.join(' ')} ended with ${code}:\n${lastWords}`);
+    this.argv = argv;
     this.code = code;
     this.lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
   }

@@ -132,10 +132,14 @@ test('whoever stops it finds nothing of it afterwards', { skip: skip || onlyInAl
 });
 
 test('nothing is made in a home or on its peers', { skip: skip || onlyInAll() }, () => {
-  const its = new Program();
+  const env: NodeJS.ProcessEnv = {};
+  const its = new Program(env);
   try {
     its.succeeds('peers', 'add', 'local', 'disk');
     mkdirSync(its.path('disk', 'bench'));
+    env.TMPDIR = its.path('disk', 'bench');
+    its.fails(2, /--dest \S+: that is in peer "disk" .*; name a place elsewhere with --dest/, 'bench', mirror);
+    delete env.TMPDIR;
     its.fails(2, /--dest \S+: that is in peer "disk"/, 'bench', mirror, '--dest', 'disk/bench');
     its.fails(2, /--dest \S+: that is in the home/, 'bench', mirror, '--dest', its.home);
   } finally {

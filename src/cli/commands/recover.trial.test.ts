@@ -36,7 +36,7 @@ test('a lost home is found again without a CID, with what its peers know of poli
   assert.match(stdout, /deb: recovered 1 snapshot/);
   assert.match(stdout, /^the home was set to, as its home noted: `shardctl config keep daily=7`$/m);
   assert.match(stdout, /^deb was set to, as its home noted: `shardctl config gate off --repository deb`$/m);
-  assert.match(stdout, /^hooks and tags are on no peer, hooks because no peer may say/m);
+  assert.match(stdout, /^hooks, and tags of snapshots, are on no peer: hooks because no peer may say/m);
   assert.doesNotMatch(stdout, /keep and grace is on no peer/);
   assert.ok(stdout.includes(`shardctl add ${program.path('m')} --name deb --exclude '*.tmp'`), stdout);
   const { peers } = JSON.parse(readFileSync(join(program.home, 'config.json'), 'utf8')) as { peers: object[] };

@@ -29,6 +29,10 @@ interface EndedByItself {
   readonly warning: { readonly message: string; readonly hint: string };
 }
 
+function homeOf(words: readonly string[], dest: string): string {
+  return words[words.indexOf('--home') + 1] ?? dest;
+}
+
 /** @returns what is to be thrown; or, where shardctl has ended without an error, but not with all done, how, which is how the bench ends */
 export function failureOf(error: unknown, source: string, dest: string): Error | EndedByItself {
   if (error instanceof ShardctlError) return error;
@@ -37,9 +41,13 @@ export function failureOf(error: unknown, source: string, dest: string): Error |
       hint: 'if the mirror has changed meanwhile, run it again while no sync goes on',
     });
   if (!(error instanceof CommandFailure)) return ioError(error, 'measuring', dest);
+  const words = error.argv.slice(2).filter((word) => word !== '--json');
+  // What it worked on is removed when the bench ends.
+  const before =
+    words[0] === 'add' ? '' : `\`shardctl add ${shellWord(source)} --name bench --home ${shellWord(homeOf(words, dest))}\`, then `;
   const warning = {
-    message: `shardctl ended with ${whyOf(error)}`,
-    hint: `\`shardctl add ${shellWord(source)} --name bench --home ${shellWord(dest)}\` tells more; remove ${shellWord(dest)} afterwards`,
+    message: `shardctl ${words[0]} ended with ${whyOf(error)}`,
+    hint: `${before}\`shardctl ${words.map(shellWord).join(' ')}\` tells more; remove ${shellWord(dest)} afterwards`,
   };
   const exit = exitLineOf(error);
   if (exit !== undefined && exit.error === undefined) return { code: exit.code, warning };

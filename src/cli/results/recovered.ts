@@ -48,7 +48,7 @@ export function recoveredLines({ recovered, notes, added, index, hadSettings, se
     ...(hadSettings || settings !== undefined
       ? []
       : ['what was set for gate, keep and grace is on no peer: `shardctl config` sets it again']),
-    'hooks and tags are on no peer, hooks because no peer may say what this machine runs: `shardctl config` shows what is set',
+    'hooks, and tags of snapshots, are on no peer: hooks because no peer may say what this machine runs: `shardctl config` shows what is set',
   ];
 }
 

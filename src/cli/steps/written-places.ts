@@ -3,6 +3,7 @@
  * be no place that shardctl keeps or imports: one line would damage a shard, and be committed as a part of a mirror.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ShardctlError } from '../../core/errors.ts';
 import type { Config } from '../../home/config.ts';
@@ -10,6 +11,7 @@ import { HOME_PARTS, type HomePaths } from '../../home/home.ts';
 import { Index } from '../../index/index.ts';
 import type { Args } from '../command-line/args.ts';
 import { WRITTEN_PLACES } from '../command-line/command-spec.ts';
+import type { OptionName } from '../command-line/options.ts';
 import type { Absolute } from '../command-line/surroundings.ts';
 import { peerPlaces, shown } from './our-places.ts';
 import { isIn, pathOf } from './paths-in.ts';
@@ -23,16 +25,21 @@ type Place = readonly [what: string, path: string];
 export async function refuseWritingIntoOurs(args: Args, home: HomePaths, absolute: Absolute): Promise<void> {
   const elsewhere = [...peersOf(home), ...(await sourcesOf(args, home, absolute))];
   for (const name of WRITTEN_PLACES) {
-    const text = args.text(name);
+    const text = args.text(name) ?? usual(name, args);
     if (text === undefined || text === '-') continue;
     const path = absolute(text);
     const refuse = (why: string): never => {
-      throw new ShardctlError('USAGE', `--${name} ${shown(path)}: ${why}`, { hint: 'name a place elsewhere' });
+      throw new ShardctlError('USAGE', `--${name} ${shown(path)}: ${why}`, { hint: `name a place elsewhere with --${name}` });
     };
     const its: Place[] = name === 'dest' ? [['the home', home.dir]] : partsOf(home);
     for (const [what, ours] of [...its, ...elsewhere]) if (isIn(ours, path)) refuse(`that is in ${what} (${shown(ours)})`);
     if (isDisk(path)) refuse('that is a disk');
   }
+}
+
+/** Where something is written without being told where. */
+function usual(name: OptionName, { command }: Args): string | undefined {
+  return name === 'dest' && command.options.includes('dest') ? tmpdir() : undefined;
 }
 
 function partsOf({ dir, config, configCache }: HomePaths): Place[] {
