@@ -58,7 +58,7 @@ export class BlockStore implements ShardStore {
 
   put(shard: SealedShard, { beforeCopy, ...how }: StorePut): Promise<void> {
     return this.#alone(async () => {
-      await this.usedBytes();
+      await this.#used.beforeChange();
       await beforeCopy();
       await this.#finishRemovals();
       for (let write = 1; ; write++) {
@@ -111,7 +111,7 @@ export class BlockStore implements ShardStore {
 
   remove(cid: string): Promise<'removed' | 'kept'> {
     return this.#alone(async () => {
-      await this.usedBytes();
+      await this.#used.beforeChange();
       if ((await this.#pinned(cid)) !== undefined) {
         await renameIfThere(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
         await syncPath(this.#pins);

@@ -15,7 +15,7 @@ import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
-import { ifThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
+import { ifThere, namesIn, renameIfThere, sizeIfThere } from '../directory/vanishing-files.ts';
 import type { Glances } from './car-glance.ts';
 
 const EXTENSION = '.car';
@@ -46,9 +46,13 @@ export class CarStore implements ShardStore {
     return found?.size;
   }
 
+  sizeNow(cid: string): number | undefined {
+    return sizeIfThere(this.#pathOf(cid));
+  }
+
   async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
     const path = this.#pathOf(shard.cid);
-    await this.usedBytes();
+    await this.#used.beforeChange();
     await makeDirectory(dirname(path));
     const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([
       import('./car-writer.ts'),
@@ -121,7 +125,7 @@ export class CarStore implements ShardStore {
    */
   async remove(cid: string): Promise<'removed' | 'kept'> {
     const path = this.#pathOf(cid);
-    await this.usedBytes();
+    await this.#used.beforeChange();
     if ((await this.sizeOf(cid)) === undefined) return 'removed';
     const aside = join(this.#path, 'tmp', `${LEAVING}${cid}.${randomUUID()}`);
     await makeDirectory(dirname(aside));

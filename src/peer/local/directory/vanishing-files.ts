@@ -1,4 +1,5 @@
 /** Files of a local peer that another home's process may remove or rename at any moment: "it is not there" is an answer, and no failure. */
+import { statSync } from 'node:fs';
 import { readdir, rename, stat } from 'node:fs/promises';
 import { isGone } from '../../../core/errno.ts';
 import { errnoOf } from '../../../core/errors.ts';
@@ -9,6 +10,16 @@ export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> 
     return await operation;
   } catch (error) {
     // ENOTDIR: somebody's file stands where a directory should be, so what should be in that directory is not there either.
+    if (isGone(errnoOf(error))) return undefined;
+    throw error;
+  }
+}
+
+/** Bytes of the file; undefined when it is not there. Without a thread: a fifth of the time for what the system has in memory. */
+export function sizeIfThere(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.size;
+  } catch (error) {
     if (isGone(errnoOf(error))) return undefined;
     throw error;
   }
