@@ -5,15 +5,8 @@
 import { join } from 'node:path';
 import type { DigestMap } from '../core/digest-map.ts';
 import { makeDirectories } from '../core/durable-files.ts';
-import {
-  hasLoss,
-  newestOf,
-  type RepositoryRecord,
-  type ShardRecord,
-  type ShardUsers,
-  type SnapshotRecord,
-  type Stray,
-} from '../core/model.ts';
+import type { RepositoryRecord, ShardRecord, ShardUsers, SnapshotRecord, Stray } from '../core/model.ts';
+import { hasLoss, newestOf } from '../core/model.ts';
 import { BlockTable } from './blocks/blocks.ts';
 import { CountedBlocks } from './blocks/counted-blocks.ts';
 import { type DamagedSegment, removeUnfinished } from './blocks/segment-files.ts';
@@ -77,6 +70,11 @@ export class Index {
 
   /** All committed snapshots of a repository, oldest first. */
   snapshots(repository: string): SnapshotRecord[] {
+    return [...this.eachSnapshot(repository)];
+  }
+
+  /** As `snapshots`, one at a time: each may name half a million shards. */
+  eachSnapshot(repository: string): Iterable<SnapshotRecord> {
     return this.#tables.snapshotsOf(repository);
   }
 

@@ -1,11 +1,11 @@
 /** Which peers say that they hold each shard, and which should but do not. */
 
-import { leastReplicas, type ShardRecord } from '../core/model.ts';
+import { leastReplicas } from '../core/model.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Demands } from '../storing/demand.ts';
-import { holdingsOf } from '../storing/holdings.ts';
-import { inventoriesOf } from '../storing/peer-inventory.ts';
+import { type Holding, Holdings } from '../storing/holdings.ts';
+import { listedOf } from '../storing/peer-inventory.ts';
 
 /** A peer that should hold a shard. `gone`: it is set up no more. */
 export interface Replica {
@@ -15,8 +15,8 @@ export interface Replica {
 
 /** A shard or a catalogue that a snapshot needs. */
 export interface ShardStatus {
-  /** Undefined on a catalogue. */
-  readonly number: number | undefined;
+  /** Numbers of the records that stand for it; none on a catalogue. */
+  readonly shards: readonly number[];
   readonly label: string;
   readonly cid: string;
   readonly bytes: number;
@@ -28,40 +28,46 @@ export interface ShardStatus {
   readonly allocateBy: readonly string[];
 }
 
-/** @param onSilent called for each peer that does not answer */
+/**
+ * Asks every peer for its inventory.
+ * @param onSilent called for each peer that does not answer
+ * @returns each status is made when it is asked for, from the records as they are then: a home may have half a million shards
+ */
 export async function shardStatuses(
   index: Index,
   peers: ReadonlyMap<string, Peer>,
   demands: Demands,
   onSilent?: (name: string) => void,
-): Promise<ShardStatus[]> {
-  const held = await inventoriesOf(peers, onSilent);
-  const snapshots = index.repositories().flatMap(({ name }) => index.snapshots(name));
-  const named = new Set(snapshots.flatMap(({ shards }) => shards));
+): Promise<Iterable<ShardStatus>> {
+  const holdings = new Holdings(index);
+  const listed = await listedOf(peers, holdings, onSilent);
   const stateOn = (peer: string, cid: string): Replica['state'] => {
     if (!peers.has(peer)) return 'gone';
-    const cids = held.get(peer);
+    const cids = listed.get(peer);
     if (cids === undefined) return 'silent';
     return cids.has(cid) ? 'held' : 'missing';
   };
-  return holdingsOf(index)
-    .filter(({ isCatalogue, shards: numbers }) => isCatalogue || numbers.some((number) => named.has(number)))
-    .map((holding) => ({ holding, demand: demands.ofUsers(holding) }))
-    .map(({ holding, demand }) => ({
-      number: holding.shards[0],
-      label: holding.label,
-      cid: holding.cid,
-      bytes: holding.bytes,
-      replicas: holding.peers.map((peer) => ({ peer, state: stateOn(peer, holding.cid) })),
-      least: leastReplicas(demand.replication, peers),
-      allocateBy: demand.allocateBy,
-      ...lossOf(holding.shards[0] === undefined ? undefined : index.shard(holding.shards[0])),
-    }));
-}
-
-function lossOf(shard: ShardRecord | undefined): Pick<ShardStatus, 'lost'> {
-  if (shard?.state === 'lost') return { lost: 'unknown' };
-  return shard?.bad === undefined ? {} : { lost: shard.bad.length };
+  const demandOf = demands.ofEach();
+  const statusOf = (holding: Holding): ShardStatus => {
+    const { replication, allocateBy } = demandOf(holding);
+    const { label, cid, bytes, shards, lost } = holding;
+    return {
+      shards,
+      label,
+      cid,
+      bytes,
+      replicas: holding.peers.map((peer) => ({ peer, state: stateOn(peer, cid) })),
+      least: leastReplicas(replication, peers),
+      allocateBy,
+      ...(lost === undefined ? {} : { lost }),
+    };
+  };
+  return {
+    *[Symbol.iterator]() {
+      for (const holding of holdings)
+        if (holding.isCatalogue || holding.shards.some((number) => demands.isNeeded(number))) yield statusOf(holding);
+    },
+  };
 }
 
 export function replicasHeld({ replicas }: ShardStatus): number {

@@ -17,7 +17,7 @@ export async function standOf({ index, peers, demands, grace }: StandRun): Promi
   const statuses = await shardStatuses(index, peers, demands, (name) => silent.add(name));
   grace?.note({ peers: [...peers.keys()], silent });
   const known = { peers, silent, grace };
-  return statuses.map((shard) => {
+  return Array.from(statuses, (shard) => {
     const inState = (wanted: Replica['state']) => shard.replicas.filter(({ state }) => state === wanted).map(({ peer }) => peer);
     const stand = { ...shard, holders: inState('held'), silentHolders: inState('silent') };
     return { ...shard, isUnderPolicy: lacking(known, stand) > 0 };

@@ -70,10 +70,10 @@ const allocateBy = fc.uniqueArray(
 /** An index of which only the repositories and what their snapshots need is asked. */
 function indexOf(repositories: readonly Partial<Demand>[], shards: readonly (readonly number[])[]): Index {
   const records = repositories.map((own, i) => ({ name: `r${i}`, head: 1, ...own }));
-  const fake: Pick<Index, 'repository' | 'repositories' | 'snapshots'> = {
+  const fake: Pick<Index, 'repository' | 'repositories' | 'eachSnapshot'> = {
     repository: (name) => records.find((record) => record.name === name) as never,
     repositories: () => records as never,
-    snapshots: (name) => [{ repository: name, shards: shards[Number(name.slice(1))] }] as never,
+    eachSnapshot: (name) => [{ repository: name, shards: shards[Number(name.slice(1))] }] as never,
   };
   return fake as Index;
 }
@@ -89,7 +89,13 @@ test('a shard is held to the most that any repository asks which needs it, and o
         them.map(([, shards]) => shards),
       );
       const demands = new Demands(index, { home: defaults });
+      const demandOf = demands.ofEach();
       for (const number of [0, 1, 2, 3, 4]) {
+        assert.deepEqual(demandOf({ shards: [number], snapshots: [] }), demands.ofShard(number));
+        assert.equal(
+          demands.isNeeded(number),
+          them.some(([, shards]) => shards.includes(number)),
+        );
         const asking = them.filter(([, shards]) => shards.includes(number)).map(([it]) => ({ ...defaults, ...it }));
         const all = asking.length === 0 ? [defaults] : asking;
         const demand = demands.ofShard(number);

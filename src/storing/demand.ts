@@ -5,6 +5,7 @@
  */
 
 import type { Replication, RepositoryRecord, ShardUsers } from '../core/model.ts';
+import { NumberMap } from '../core/number-map.ts';
 import type { Index } from '../index/index.ts';
 
 export interface Demand {
@@ -47,8 +48,7 @@ export class Demands {
   readonly #index: Index;
   readonly #home: Demand;
   readonly #told: ToldDemand;
-  /** Repositories that need a shard, by its number. Collected at the first question and not renewed. */
-  #users: Map<number, readonly string[]> | undefined;
+  #users: Users | undefined;
 
   constructor(index: Index, { home, told = {} }: DemandOptions) {
     this.#index = index;
@@ -70,6 +70,23 @@ export class Demands {
     return this.of(this.#needing(users));
   }
 
+  /** As `ofUsers`, for half a million one after the other: what a repository asks for is looked up once, so nobody may change it meanwhile. */
+  ofEach(): (users: ShardUsers) => Demand {
+    const known = new Map<string, Demand>();
+    return (users) => {
+      const needing = this.#needing(users);
+      const key = needing.join('\0');
+      const demand = known.get(key) ?? this.of(needing);
+      known.set(key, demand);
+      return demand;
+    };
+  }
+
+  /** Whether a snapshot needs the shard. */
+  isNeeded(number: number): boolean {
+    return this.#usersOf(number).length > 0;
+  }
+
   /**
    * As `of`, for commands that remove copies: the options of the command line can raise the number of replicas here, never lower it.
    * They count for this run alone, so a copy that was removed because of them would be missing right after it.
@@ -86,7 +103,7 @@ export class Demands {
   }
 
   #needing({ shards, snapshots }: ShardUsers): string[] {
-    return [...shards.flatMap((number) => [...this.#usersOf(number)]), ...snapshots.map(([repository]) => repository)];
+    return [...shards.flatMap((number) => this.#usersOf(number)), ...snapshots.map(([repository]) => repository)];
   }
 
   #together(repositories: Iterable<string>, told: ToldDemand): Demand {
@@ -98,32 +115,39 @@ export class Demands {
     };
   }
 
-  #usersOf(number: number): Iterable<string> {
+  /** Collected at the first question and not renewed. */
+  #usersOf(number: number): readonly string[] {
     this.#users ??= usersOf(this.#index);
-    return this.#users.get(number) ?? [];
+    return this.#users.lists[this.#users.listOf.get(number) ?? 0] ?? [];
   }
 }
 
-/** Shards that the same repositories need have one list in common: a home has few such lists, and may have half a million shards. */
-function usersOf(index: Index): Map<number, readonly string[]> {
-  const users = new Map<number, readonly string[]>();
+/** Which repositories need a shard. A home has few different lists of them, and may have half a million shards. */
+interface Users {
+  /** The first is empty. */
+  readonly lists: readonly (readonly string[])[];
+  /** By the shard's number, which of the lists. */
+  readonly listOf: NumberMap;
+}
+
+function usersOf(index: Index): Users {
+  const lists: (readonly string[])[] = [[]];
+  const listOf = new NumberMap();
   for (const { name } of index.repositories()) {
-    const alone = [name];
-    const withThese = new Map<readonly string[], readonly string[]>();
-    const withName = (before: readonly string[]) => {
-      const list = withThese.get(before) ?? [...before, name];
-      withThese.set(before, list);
-      return list;
+    const withName = new Map<number, number>();
+    const added = (list: number): number => {
+      const longer = withName.get(list) ?? lists.push([...(lists[list] ?? []), name]) - 1;
+      withName.set(list, longer);
+      return longer;
     };
-    for (const { shards } of index.snapshots(name)) {
+    for (const { shards } of index.eachSnapshot(name)) {
       for (const number of shards) {
-        const known = users.get(number);
-        if (known === undefined) users.set(number, alone);
-        else if (known.at(-1) !== name) users.set(number, withName(known));
+        const known = listOf.get(number) ?? 0;
+        if (lists[known]?.at(-1) !== name) listOf.set(number, added(known));
       }
     }
   }
-  return users;
+  return { lists, listOf };
 }
 
 /** -1 means every peer, which is more than any number. */

@@ -3,8 +3,8 @@
 import { statSync } from 'node:fs';
 import { displayPath, displayText } from '../../core/display.ts';
 import { EXIT, ShardctlError } from '../../core/errors.ts';
+import type { SnapshotRecord } from '../../core/model.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
-import type { Index } from '../../index/index.ts';
 import { replicasHeld, type ShardStatus, shardStatuses } from '../../maintain/shard-status.ts';
 import { byRisk } from '../../maintain/stand.ts';
 import { Demands } from '../../storing/demand.ts';
@@ -12,6 +12,7 @@ import type { Context } from '../command-line/context.ts';
 import { replicationOf } from '../command-line/quantities.ts';
 import { folded } from '../reporter/folded.ts';
 import { counted } from '../reporter/text.ts';
+import { addedUp, type Replication } from '../results/replication-result.ts';
 import { answer, type Result } from '../results/results.ts';
 import { replicaCounts, snapshotResult } from '../results/snapshot-result.ts';
 import { table } from '../results/table.ts';
@@ -24,7 +25,6 @@ import { metricsPath } from '../steps/run-log.ts';
 import { runningLines, runningNow } from '../steps/running-now.ts';
 
 type Repository = Extract<Result, { type: 'repository' }>;
-type Replication = Extract<Result, { type: 'replication' }>;
 
 export async function run(context: Context): Promise<number> {
   const replication = replicationOf(context.args);
@@ -33,18 +33,18 @@ export async function run(context: Context): Promise<number> {
   return await reading(context, async (session) => {
     const { config, index } = session;
     const replicasOf = replicaCounts(index);
+    const heads: SnapshotRecord[] = [];
     const repositories = index.repositories().map(({ name, source, head, held = 0 }): Repository => {
-      const [shown, newest] = [head, held].map((number) => {
-        const snapshot = index.snapshot(name, number);
-        return snapshot && snapshotResult(snapshot, index, replicasOf);
-      });
+      const [shown, newest] = [head, held].map((number) => index.snapshot(name, number));
+      if (shown !== undefined) heads.push(shown);
       return {
         type: 'repository',
         name,
         source: displayPath(source),
         snapshots: index.snapshots(name).length,
-        head: shown ?? null,
-        ...(newest === undefined ? {} : { newest }),
+        // How many peers hold it is asked of them, below.
+        head: shown === undefined ? null : snapshotResult(shown, index, () => 0),
+        ...(newest === undefined ? {} : { newest: snapshotResult(newest, index, replicasOf) }),
       };
     });
     if (onPeer !== undefined && !session.peers.has(onPeer)) throw unknownPeer(onPeer, [...session.peers.keys()]);
@@ -56,29 +56,26 @@ export async function run(context: Context): Promise<number> {
       peerStatuses(context, session),
       shardStatuses(index, session.peers, new Demands(index, { home: config, told: { replication } })),
     ]);
-    const heads = repositories.map((repository) => ({
-      ...repository,
-      head: asHeld(repository, cidsOf(repository, index), statuses),
-    }));
-    const total = totalOf(statuses);
+    const { total, fewest } = addedUp(statuses, heads);
     if (onlyAtRisk) {
       if (metrics !== undefined) await writeStatus(context, metrics, session, { peers, total });
       return atRiskOf(
         context,
-        statuses.filter((shard) => isOn(shard, onPeer)),
+        chosenOf(statuses, (shard) => isOn(shard, onPeer) && replicasHeld(shard) < shard.least),
       );
     }
     const isListed = context.args.flag('shards') || onPeer !== undefined;
-    const shards = isListed ? statuses.filter((shard) => isOn(shard, onPeer)).map(resultOf) : [];
+    const shards = isListed ? chosenOf(statuses, (shard) => isOn(shard, onPeer)).map(resultOf) : [];
     const shown = peers.filter(({ name }) => onPeer === undefined || name === onPeer);
     const running = runningNow(context);
-    const followed = heads.length === 0 ? await followedLines(context) : [];
+    const told = repositories.map((repository) => asHeld(repository, fewest));
+    const followed = told.length === 0 ? await followedLines(context) : [];
     if (metrics !== undefined) await writeStatus(context, metrics, session, { peers, total });
     const { columns } = context.output;
-    answer(context, [...heads, total, ...shards, ...shown, ...running], () => [
+    answer(context, [...told, total, ...shards, ...shown, ...running], () => [
       ...runningLines(running, context.now()),
-      ...(followed.length > 0 ? followed : repositoryTable(heads, columns)),
-      ...gateLines(heads, session),
+      ...(followed.length > 0 ? followed : repositoryTable(told, columns)),
+      ...gateLines(told, session),
       '',
       ...(shards.length > 0 ? [...shardTable(shards, columns), ''] : []),
       ...riskLines(total),
@@ -96,10 +93,7 @@ const MOST_AT_RISK = 100;
 
 /** Prints only what is at risk, worst first, so that a quiet run of a home where nothing is says nothing. @returns the exit code */
 function atRiskOf(context: Context, statuses: readonly ShardStatus[]): number {
-  const shards = statuses
-    .filter((shard) => replicasHeld(shard) < shard.least)
-    .toSorted(byRisk)
-    .map(resultOf);
+  const shards = statuses.toSorted(byRisk).map(resultOf);
   const more = shards.length - MOST_AT_RISK;
   if (shards.length > 0 || !context.quiet)
     answer(context, shards, () =>
@@ -113,6 +107,12 @@ function atRiskOf(context: Context, statuses: readonly ShardStatus[]): number {
   return shards.length === 0 ? EXIT.done : EXIT.atRisk;
 }
 
+function chosenOf(statuses: Iterable<ShardStatus>, isChosen: (shard: ShardStatus) => boolean): ShardStatus[] {
+  const chosen: ShardStatus[] = [];
+  for (const shard of statuses) if (isChosen(shard)) chosen.push(shard);
+  return chosen;
+}
+
 /** Whether the peer should hold the shard; each shard where no peer is named. */
 function isOn({ replicas }: ShardStatus, name: string | undefined): boolean {
   return name === undefined || replicas.some(({ peer }) => peer === name);
@@ -122,46 +122,15 @@ function unknownPeer(name: string, all: readonly string[]): ShardctlError {
   return new ShardctlError('NOT_FOUND', `no peer "${displayText(name)}"`, { hint: `there is ${all.join(', ') || 'none yet'}` });
 }
 
-/** The shards that a repository's head needs. */
-function cidsOf({ name, head }: Repository, index: Index): Set<string> {
-  const numbers = index.snapshot(name, head?.number ?? 0)?.shards ?? [];
-  return new Set(numbers.flatMap((number) => index.shard(number)?.cid ?? []));
-}
-
-/** The fewest peers that hold one of the head's shards now, whatever the index says. */
-function asHeld({ head }: Repository, cids: ReadonlySet<string>, shards: readonly ShardStatus[]): Repository['head'] {
-  if (head === null) return null;
-  const held = shards.filter(({ cid }) => cids.has(cid)).map(replicasHeld);
-  return { ...head, replicas: held.reduce((a, b) => Math.min(a, b), held[0] ?? head.replicas) };
-}
-
-function totalOf(shards: readonly ShardStatus[]): Replication {
-  const sum = (some: readonly ShardStatus[]) => some.reduce((bytes, shard) => bytes + shard.bytes, 0);
-  const atRisk = shards.filter((shard) => replicasHeld(shard) < shard.least);
-  const none = atRisk.filter((shard) => replicasHeld(shard) === 0);
-  // Of what is on a peer that does not answer nothing is known, and nothing is lost.
-  const isAway = ({ replicas }: ShardStatus) => replicas.some(({ state }) => state === 'silent');
-  const [away, lost] = [none.filter(isAway), none.filter((shard) => !isAway(shard))];
-  return {
-    type: 'replication',
-    least: shards.reduce((some, shard) => Math.min(some, shard.least), shards[0]?.least ?? 1),
-    shards: shards.length,
-    bytes: sum(shards),
-    atRisk: atRisk.length,
-    atRiskBytes: sum(atRisk),
-    lost: lost.length,
-    lostBytes: sum(lost),
-    away: away.length,
-    awayBytes: sum(away),
-    damaged: shards.filter((shard) => shard.lost !== undefined).length,
-  };
+function asHeld({ head, ...repository }: Repository, fewest: ReadonlyMap<string, number>): Repository {
+  return { ...repository, head: head && { ...head, replicas: fewest.get(repository.name) ?? 0 } };
 }
 
 function resultOf(shard: ShardStatus): Extract<Result, { type: 'shard-status' }> {
-  const { number, label, cid, bytes, replicas, least, lost } = shard;
+  const { shards, label, cid, bytes, replicas, least, lost } = shard;
   return {
     type: 'shard-status',
-    shard: number ?? null,
+    shard: shards[0] ?? null,
     label,
     cid,
     bytes,

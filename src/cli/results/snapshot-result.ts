@@ -1,13 +1,14 @@
 /** A snapshot as `status` and `snapshots` tell of it. */
 
 import { isHeld, type SnapshotRecord } from '../../core/model.ts';
+import { NumberMap } from '../../core/number-map.ts';
 import type { Index } from '../../index/index.ts';
 import { tagsOf } from '../../snapshot/tag.ts';
 import type { SnapshotResult } from './results.ts';
 
 /** By a shard's number, on how many peers its record says that it is. Snapshots share most of their shards: each record is read once. */
 export function replicaCounts(index: Pick<Index, 'shard'>): (shard: number) => number {
-  const known = new Map<number, number>();
+  const known = new NumberMap();
   return (shard) => {
     const before = known.get(shard);
     if (before !== undefined) return before;

@@ -40,7 +40,7 @@ export async function readAndMend(
   const isRead = (cid: string) => Array.from({ length: count }, (_, at) => (first + at) % parts).some((nth) => isInPart(cid, nth, parts));
   const read = new Set(statuses.flatMap(({ cid }) => (isRead(cid) ? [cid] : [])));
   // Each catalogue is to be on every peer, also on one that was silent when the others got theirs.
-  const catalogues = statuses.flatMap(({ cid, number }) => (number === undefined ? [cid] : []));
+  const catalogues = statuses.flatMap(({ cid, shards: numbers }) => (numbers.length === 0 ? [cid] : []));
   const shards = new Set([...read, ...catalogues, ...missingSomewhere(statuses), ...withLosses(statuses)]);
   const repaired = await repair({ ...maintenance, readData: read, dryRun, part: { shards, isQuick: false } });
   if (!dryRun && count > 0) notePartsRead(home.runs, args.positionals, { first, count, parts });

@@ -198,7 +198,7 @@ export class Tables {
   remove(repository: string): void {
     this.forget(
       repository,
-      this.snapshotsOf(repository).map(({ number }) => number),
+      Array.from(this.snapshotsOf(repository), ({ number }) => number),
     );
     void this.repositories.remove(repository);
   }
@@ -211,9 +211,9 @@ export class Tables {
   }
 
   /** Oldest first. */
-  snapshotsOf(repository: string): SnapshotRecord[] {
+  *snapshotsOf(repository: string): Iterable<SnapshotRecord> {
     const range = { start: [repository, 0] as [string, number], end: [repository, Number.MAX_SAFE_INTEGER] as [string, number] };
-    return [...this.snapshots.getRange(range)].map(({ value }) => value);
+    for (const { value } of this.snapshots.getRange(range)) yield value;
   }
 
   /** Within a transaction. */

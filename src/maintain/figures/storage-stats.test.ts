@@ -17,7 +17,12 @@ function statsOf(...daysAgo: number[]) {
     catalogue: { cid: `catalogue ${at}`, bytes: 0, blocks: 1, carBytes: 0, peers: [] },
   }));
   const shards = daysAgo.map((_, at) => ({ number: at + 1, cid: `${at}`, state: 'placed', bytes: 10 * (at + 1), carBytes: 0, peers: [] }));
-  const index = { repositories: () => [{ name: 'debian' }], snapshots: () => snapshots, shards: () => shards };
+  const index = {
+    repositories: () => [{ name: 'debian' }],
+    eachSnapshot: () => snapshots,
+    snapshots: () => snapshots,
+    shards: () => shards,
+  };
   const { grownBytes, grownSince } = new StorageStats(index as unknown as Index, NOW).of(['debian']);
   return [grownBytes, grownSince.slice(0, 10)];
 }
