@@ -1,12 +1,12 @@
 /** Gives peers whole copies of shards that they lack: made from what is left of the replicas, or fetched by the peers from one another. */
-import { ShardctlError } from '../../core/errors.ts';
+import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { peerWarning } from '../../core/events.ts';
 import type { PlacedShard } from '../../core/model.ts';
 import { removeFileSync } from '../../core/remove-file.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
-import type { BlockSource } from '../../read/blocks/block-source.ts';
+import { type BlockSource, UnreadableBlock } from '../../read/blocks/block-source.ts';
 import { checkReplica, silencesOf } from '../../storing/copy/check-replica.ts';
-import { lookForBlocks, rebuild, type Unread } from '../../storing/copy/rebuild.ts';
+import { type Looked, lookForBlocks, rebuild } from '../../storing/copy/rebuild.ts';
 import type { PackedShard } from '../../storing/pack/open-shard.ts';
 import { putWithRetries } from '../../storing/place/put.ts';
 import type { RepairRun } from './repair-run.ts';
@@ -37,9 +37,14 @@ interface Giving extends CopyRequest {
 /** A whole copy of a shard in the spool, if one could be made. */
 export interface Copy {
   readonly isWhole: boolean;
+  /** Blocks that nobody has given, 32 bytes each, where it is not whole; undefined when nobody knows them. */
   readonly lacking: Buffer | undefined;
-  /** Why peers fell silent from which it was to be made, by their names. What is lacking may be there. */
+  /** What is wrong with replicas that were read, by the names of their peers. */
+  readonly damages: ReadonlyMap<string, string>;
+  /** Why peers fell silent that were asked for blocks, by their names. */
   readonly silences: ReadonlyMap<string, string>;
+  /** What is lacking may be on a peer that cannot be read now: in a replica, or in another shard. */
+  readonly mayBeAway: boolean;
   /**
    * @param isNews whether each copy is told as something that was mended
    * @returns the peers that have it now
@@ -51,11 +56,14 @@ export interface Copy {
 export class Copies {
   readonly #run: RepairRun;
   readonly #blocks: BlockSource;
+  readonly #silent: ReadonlySet<string>;
   #isGone = false;
 
-  constructor(run: RepairRun, blocks: BlockSource) {
+  /** @param silent peers that are known not to answer, at any time */
+  constructor(run: RepairRun, blocks: BlockSource, silent: ReadonlySet<string>) {
     this.#run = run;
     this.#blocks = blocks;
+    this.#silent = silent;
   }
 
   /** In a dry run: looks for every block as a real run would, writes nothing, and takes it that each peer would get its copy. */
@@ -63,26 +71,45 @@ export class Copies {
     const { number, good, bad, anew } = request;
     const { peers, dryRun, spool, signal } = this.#run;
     const from = [...good, ...bad].map((name) => peerNamed(peers, name));
-    const elsewhere = (digest: Uint8Array) => this.#blocks.read(digest, new Set([shard.cid]));
-    if (dryRun) {
-      const unread = await lookForBlocks(shard, { from, elsewhere, signal });
-      const isWhole = unread === undefined || (await anew?.isPossible()) === true;
-      const give = async (names: readonly string[]) => names.filter((name) => isWhole || peers.get(name)?.fetch !== undefined);
-      return { isWhole, lacking: unread?.lacking, silences: await silencesIn(from, unread), give, drop: () => {} };
-    }
-    const rebuilt = await rebuild(shard, { spool, number, from, elsewhere, signal });
-    const unread = rebuilt.kind === 'unread' ? rebuilt : undefined;
-    const whole = rebuilt.kind === 'whole' ? rebuilt.shard : await anew?.make();
+    /** Peers that may have a lacking block in another shard, and could not be read. */
+    const unasked = new Set<string>();
+    const elsewhere = (digest: Uint8Array) => this.#elsewhere(digest, shard.cid, unasked);
+    const looked = { from, elsewhere, signal };
+    const read: Looked & { readonly shard?: PackedShard | undefined } = dryRun
+      ? await lookForBlocks(shard, looked)
+      : await rebuild(shard, { ...looked, spool, number });
+    const whole = read.shard ?? (dryRun || read.isWhole ? undefined : await anew?.make());
+    const isWhole = read.isWhole || (dryRun ? (await anew?.isPossible()) === true : whole !== undefined);
+    const silences = await silencesOf([...unasked].filter((name) => !this.#silent.has(name)).map((name) => peerNamed(peers, name)));
     return {
-      isWhole: whole !== undefined,
-      lacking: unread?.lacking,
-      silences: await silencesIn(from, unread),
-      give: (names, isNews) => {
+      isWhole,
+      lacking: isWhole ? undefined : read.lacking,
+      damages: read.damages,
+      silences: new Map([...silences, ...read.silences]),
+      mayBeAway: !isWhole && read.silences.size + read.closed.size + unasked.size > 0,
+      give: async (names, isNews) => {
+        if (dryRun) return names.filter((name) => isWhole || peers.get(name)?.fetch !== undefined);
         const asked = { ...request, isNews };
-        return whole === undefined ? this.#fetchOn(names, shard, asked) : this.#putOn(names, whole, asked);
+        return whole === undefined ? await this.#fetchOn(names, shard, asked) : await this.#putOn(names, whole, asked);
       },
       drop: () => whole !== undefined && removeFileSync(whole.carPath),
     };
+  }
+
+  /**
+   * A block that no replica of its shard gives, from another shard that has it too.
+   * @param cid of the shard that lacks it @param unasked is given the peers that may have it and could not be read
+   */
+  async #elsewhere(digest: Uint8Array, cid: string, unasked: Set<string>): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#blocks.read(digest, new Set([cid]));
+    } catch (error) {
+      if (!(error instanceof ShardctlError) || isShortage(error)) throw error;
+      // A peer that is no longer set up does not count.
+      const away = error instanceof UnreadableBlock ? error.unasked.filter((name) => this.#run.peers.has(name)) : [];
+      for (const name of away) unasked.add(name);
+      return undefined;
+    }
   }
 
   /** @returns the peers that have a whole copy now */
@@ -144,8 +171,4 @@ export class Copies {
     }
     return done;
   }
-}
-
-async function silencesIn(from: readonly Peer[], unread: Unread | undefined): Promise<ReadonlyMap<string, string>> {
-  return await silencesOf(from.filter(({ name }) => unread?.silent.has(name) === true));
 }

@@ -10,7 +10,7 @@ import { Ledger, type LedgerRequest } from '../../storing/allocate/ledger.ts';
 import { checkReplica } from '../../storing/copy/check-replica.ts';
 import type { Demand } from '../../storing/demand.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
-import { Copies, type Making } from './copies.ts';
+import { Copies, type Copy, type Making } from './copies.ts';
 import { type RepairRun, reads, tellSilence } from './repair-run.ts';
 
 /** What was found on the peers of a shard. */
@@ -64,7 +64,7 @@ export class ReplicaMender {
     this.#run = run;
     this.#silent = new Set(silent);
     this.#blocks = placedBlocks(run.index, run.peers);
-    this.#copies = new Copies(run, this.#blocks);
+    this.#copies = new Copies(run, this.#blocks, this.#silent);
   }
 
   async close(): Promise<void> {
@@ -117,6 +117,7 @@ export class ReplicaMender {
   }
 
   #noteSilence(name: string, why: string): void {
+    if (this.#silent.has(name)) return;
     tellSilence(this.#run, name, why);
     this.#silent.add(name);
   }
@@ -126,43 +127,48 @@ export class ReplicaMender {
     shard: PlacedShard,
     what: string,
     number: number,
-    { good, bad, silent, isProven }: Inspected,
+    inspected: Inspected,
     { everywhere = false, anew }: MendOptions = {},
   ): Promise<Mended> {
     const { peers, dryRun, emit, grace } = this.#run;
+    const { isProven } = inspected;
     const known = { peers, silent: this.#silent, grace };
     const { replication, allocateBy } = this.#demandOf(shard);
     const least = leastReplicas(replication, peers);
-    const lackingWith = (holders: readonly string[]) => lacking(known, { least, allocateBy, holders, silentHolders: silent });
-    const missing = lackingWith([...good, ...bad]);
-    const asIs = [...good, ...bad, ...silent];
+    const lackingWith = (holders: readonly string[], silentHolders: readonly string[]) =>
+      lacking(known, { least, allocateBy, holders, silentHolders });
+    const missing = lackingWith([...inspected.good, ...inspected.bad], inspected.silent);
+    const asIs = [...inspected.good, ...inspected.bad, ...inspected.silent];
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
-    if (bad.length === 0 && missing === 0 && others.length === 0) {
-      const isOutOfReach = good.length === 0;
+    if (inspected.bad.length === 0 && missing === 0 && others.length === 0) {
+      const isOutOfReach = inspected.good.length === 0;
       return { mended: 0, added: 0, peers: asIs, verdict: isOutOfReach ? 'too few' : 'whole', lacksOnlySilent: isOutOfReach, isProven };
     }
-    const copy = await this.#copies.of(shard, { what, label: this.#holdings.get(shard.cid)?.label ?? what, number, good, bad, anew });
-    for (const [name, why] of copy.silences) this.#noteSilence(name, why);
-    const isAnySilent = silent.length > 0 || copy.silences.size > 0;
-    const lacksOnlySilent = isAnySilent && bad.length === 0;
-    const verdict = isAnySilent ? 'too few' : 'lost';
+    const label = this.#holdings.get(shard.cid)?.label ?? what;
+    const copy = await this.#copies.of(shard, { what, label, number, good: inspected.good, bad: inspected.bad, anew });
+    const { good, bad, silent } = this.#afterReading(what, inspected, copy);
+    const lacksOnlySilent = copy.silences.size + silent.length > 0 && bad.length === 0;
+    const verdict = copy.mayBeAway || silent.length > 0 ? 'too few' : 'lost';
     const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, lacksOnlySilent, isProven: false, lacking: copy.lacking };
-    if (!copy.isWhole && copy.silences.size > 0) return hopeless;
+    if (!copy.isWhole && asIs.some((name) => copy.silences.has(name))) return hopeless;
     if (!copy.isWhole && good.length === 0 && (dryRun || !this.#copies.mayFetch(bad))) return hopeless;
     // Without `readData` these replicas were only opened and taken for good: now they are read.
     if (copy.lacking !== undefined && !isProven && silent.length === 0 && !this.#copies.mayFetch(asIs)) return hopeless;
     try {
-      const mended = await copy.give(bad, true);
+      const mended = await copy.give(
+        bad.filter((name) => !this.#silent.has(name)),
+        true,
+      );
       const holders = [...good, ...mended];
       if (!copy.isWhole && holders.length === 0) return hopeless;
-      const fewer = lackingWith(holders);
+      const fewer = lackingWith(holders, silent);
       if (others.length > 0) await this.#announce(shard, others);
       const request = { replication: { min: 1, max: fewer }, allocateBy, holders, except: new Set(asIs) };
       const chosen = everywhere || fewer === 0 ? others : await this.#choose(shard, what, request);
       // Where all that must have the catalogue have it, it comes to a peer that was added since, or was away: nothing was wrong with it.
       const added = await copy.give(chosen, !everywhere || fewer > 0);
       holders.push(...added);
-      const verdict = lackingWith(holders) > 0 ? 'too few' : 'whole';
+      const verdict = lackingWith(holders, silent) > 0 ? 'too few' : 'whole';
       if (verdict === 'too few') emit({ type: 'too-few', what, where: holders.join(', ') });
       // The damaged copy could not be replaced. The next repair tries again; if other peers get the copy, `prune` removes this one.
       const unmended = bad.filter((name) => !mended.includes(name));
@@ -180,6 +186,19 @@ export class ReplicaMender {
     } finally {
       copy.drop();
     }
+  }
+
+  /** Who has an intact replica, now that a copy was read from them: those that were only opened may be damaged, others have fallen silent. */
+  #afterReading(what: string, { good, bad, silent }: Inspected, { damages, silences }: Copy): Pick<Inspected, 'good' | 'bad' | 'silent'> {
+    for (const [name, why] of silences) this.#noteSilence(name, why);
+    const damaged = good.filter((name) => damages.has(name));
+    for (const where of damaged) this.#run.emit({ type: 'damage', what, where, detail: damages.get(where) ?? '' });
+    const others = good.filter((name) => !damages.has(name));
+    return {
+      good: others.filter((name) => !silences.has(name)),
+      bad: [...bad, ...damaged],
+      silent: [...silent, ...others.filter((name) => silences.has(name))],
+    };
   }
 
   async #announce({ cid }: PlacedShard, peers: readonly string[]): Promise<void> {

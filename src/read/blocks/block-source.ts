@@ -27,10 +27,13 @@ export class UnreadableBlock extends ShardctlError {
   readonly shard: string;
   /** All peers that hold it give no bytes, as they are set up: trying again is of no use until that is different. */
   readonly isOutOfReach: boolean;
+  /** Peers that should hold it and could not be read, by their names: it may be there. */
+  readonly unasked: readonly string[];
 
-  constructor(shard: string, ...[code, message, options]: ConstructorParameters<typeof ShardctlError>) {
+  constructor(shard: string, unasked: readonly string[], ...[code, message, options]: ConstructorParameters<typeof ShardctlError>) {
     super(code, message, options);
     this.shard = shard;
+    this.unasked = unasked;
     const { cause } = this;
     this.isOutOfReach = cause instanceof ShardctlError && cause.code === 'NOT_READABLE';
   }
@@ -173,10 +176,12 @@ export function unreadable(
 ): ShardctlError {
   const shortage = failures.find(({ error }) => isShortage(error));
   if (shortage !== undefined) return shortage.error;
-  const unreachable = failures.every(({ error }) => error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE');
+  const unasked = failures.filter(({ error }) => error.code === 'TOO_FEW_PEERS' || error.code === 'NOT_READABLE').map(({ peer }) => peer);
+  const unreachable = unasked.length === failures.length;
   const reasons = failures.map(({ peer, error }) => `${peer}: ${error.message}`).join('; ') || 'no peer holds it';
   return new UnreadableBlock(
     place.cid,
+    unasked,
     unreachable ? 'TOO_FEW_PEERS' : 'DAMAGE',
     `block ${blockText(digest)} of shard ${place.cid} cannot be read: ${reasons}`,
     {

@@ -6,15 +6,15 @@ import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { peerWarning } from '../../core/events.ts';
 import { removeFileSync } from '../../core/remove-file.ts';
-import { type Peer, peerNamed } from '../../peer/peer.ts';
+import { peerNamed } from '../../peer/peer.ts';
 import type { Ledger } from '../allocate/ledger.ts';
 import type { Holding } from '../holdings.ts';
 import type { InTurn } from '../place/in-turn.ts';
 import { defaultTransfers, type TransferLimits } from '../place/placer.ts';
 import { putWithRetries } from '../place/put.ts';
-import { silencesOf } from './check-replica.ts';
+import type { Failures } from './failures.ts';
 import { type Gone, type LettingGo, letGo, takeAway } from './let-go.ts';
-import { type Failures, rebuild } from './rebuild.ts';
+import { rebuild } from './rebuild.ts';
 
 /** One copy of a holding that is to be made (`to` alone), moved, or removed (`from` alone). */
 export interface PlannedMove {
@@ -53,8 +53,6 @@ export interface MoveCounts {
   readonly full: number;
 }
 
-const NONE: ReadonlyMap<string, string> = new Map();
-
 export const NOTHING_MOVED: MoveCounts = {
   copied: 0,
   copiedBytes: 0,
@@ -72,6 +70,8 @@ export class Mover {
   /** Number of the next file in the spool. */
   #spooled: number;
   readonly #counts = { ...NOTHING_MOVED };
+  /** Why peers fell silent from which shards were read. Nothing more is read from them in this run: each try costs time-outs. */
+  readonly #silences = new Map<string, string>();
 
   constructor(run: MoverRun, ledger: Ledger) {
     this.#run = run;
@@ -160,14 +160,16 @@ export class Mover {
   async #copy({ holding, confirmed, from, to: first, allocateBy }: PlannedMove & { readonly to: string }): Promise<string | undefined> {
     const { index, peers, spool, signal, emit, throttle } = this.#run;
     const { cid, label, carBytes } = holding;
-    const sources = confirmed.map((name) => peers.get(name)).filter((peer) => peer !== undefined);
+    const asked = confirmed.filter((name) => !this.#silences.has(name));
+    const sources = asked.map((name) => peers.get(name)).filter((peer) => peer !== undefined);
     const rebuilt = await rebuild(holding, { spool, number: this.#spooled++, from: sources, signal });
-    if (rebuilt.kind !== 'whole') {
+    for (const [name, cause] of rebuilt.silences) this.#silences.set(name, cause);
+    const whole = rebuilt.shard;
+    if (whole === undefined) {
       this.#ledger.release(first, carBytes);
-      await this.#tellUnread(`${label} ${cid}`, sources, rebuilt);
+      this.#tellUnread(holding, confirmed, rebuilt);
       return undefined;
     }
-    const whole = rebuilt.shard;
     const tried = new Set(from === undefined ? [] : [from]);
     let isFull = false;
     const shard = { ...whole, label };
@@ -196,16 +198,19 @@ export class Mover {
     }
   }
 
-  /** Damage is told of what was read. Where peers fell silent, nobody knows how it is with what they hold. */
-  async #tellUnread(what: string, sources: readonly Peer[], { silent, isDamaged }: Failures): Promise<void> {
+  /** Damage is told of those that have it. Of what silent peers hold nobody knows how it is, nor of what cannot be read as a peer is set up. */
+  #tellUnread({ cid, label, peers }: Holding, confirmed: readonly string[], { damages, closed }: Failures): void {
     const { emit } = this.#run;
-    // A peer that answers, and does not give what it should have, is damaged.
-    const silences = isDamaged ? NONE : await silencesOf(sources.filter(({ name }) => silent.has(name)));
+    const what = `${label} ${cid}`;
+    const holders = new Set([...peers, ...confirmed]);
+    const silences = new Map([...this.#ledger.silent(), ...this.#silences].filter(([name]) => holders.has(name)));
     for (const [peer, cause] of silences)
       emit({ type: 'warning', peer, message: `${what} stays where it is, because peer ${peer} does not answer: ${cause}`, cause });
-    if (silences.size > 0) return;
+    for (const [peer, { message: cause, hint }] of closed)
+      emit({ type: 'warning', peer, message: `${what} stays where it is: ${cause}`, cause, ...(hint === undefined ? {} : { hint }) });
+    if (damages.size === 0 && silences.size + closed.size > 0) return;
     this.#counts.unreadable++;
-    const where = sources.map(({ name }) => name).join(', ') || 'all peers';
+    const where = [...damages.keys()].join(', ') || 'all peers';
     emit({ type: 'damage', what, where, detail: 'no whole copy can be read: `shardctl repair` it first' });
   }
 

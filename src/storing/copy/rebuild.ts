@@ -1,11 +1,11 @@
 /** Makes a whole CAR of a shard in the spool from what its replicas still have: each block from the first that gives it intact. */
-import { isShortage, ShardctlError } from '../../core/errors.ts';
 import { DIGEST_BYTES, type PlacedShard } from '../../core/model.ts';
 import { sameDigest } from '../../dag/cid.ts';
 import type { Peer, ReadBlock, ShardReader } from '../../peer/peer.ts';
 import { BatchBuilder } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
 import { OpenShard, type PackedShard } from '../pack/open-shard.ts';
+import { type Failures, Reading } from './failures.ts';
 
 /** Blocks are gathered into batches of this size. */
 const BATCH_BYTES = 256 * 1024;
@@ -19,84 +19,82 @@ export interface RebuildOptions extends LookOptions {
 export interface LookOptions {
   /** Peers with a replica; those whose replica was found good come first. */
   readonly from: readonly Peer[];
-  /** Reads a block that no replica gives, and that may be in another shard. */
-  readonly elsewhere?: (digest: Uint8Array) => Promise<Uint8Array>;
+  /** Reads a block that no replica gives, and that may be in another shard; undefined when it cannot be had from there. */
+  readonly elsewhere?: (digest: Uint8Array) => Promise<Uint8Array | undefined>;
   readonly signal: AbortSignal;
 }
 
-/** The whole shard in the spool, or why there is none. */
-export type Rebuilt = { readonly kind: 'whole'; readonly shard: PackedShard } | Unread;
-
-/** Digests of the blocks that nobody has given (32 bytes each); undefined when nobody has given even the list of the blocks. */
-export interface Unread extends Failures {
-  readonly kind: 'unread';
+/** What the replicas have given, and what kept some from giving it. */
+export interface Looked extends Failures {
+  readonly isWhole: boolean;
+  /** Digests of the blocks that nobody has given (32 bytes each), of a shard that is not whole; undefined when nobody has given even their list. */
   readonly lacking: Buffer | undefined;
 }
 
-export interface Failures {
-  /** Peers that did not answer while they were read: what is lacking may be there. */
-  readonly silent: ReadonlySet<string>;
-  /** A replica could be read, and was not whole. */
-  readonly isDamaged: boolean;
+export interface Rebuilt extends Looked {
+  /** In the spool; undefined when it is not whole. */
+  readonly shard: PackedShard | undefined;
 }
 
 export async function rebuild(placed: PlacedShard, options: RebuildOptions): Promise<Rebuilt> {
   const shard = new OpenShard(options.spool, options.number);
   const builder = new BatchBuilder();
   try {
-    const unread = await eachBlock(placed, options, async (block) => {
+    const looked = await eachBlock(placed, options, async (block) => {
       builder.add(Buffer.from(block.buffer, block.byteOffset, block.length));
       if (builder.length >= BATCH_BYTES) await write(shard, builder.take());
     });
-    if (unread !== undefined) {
+    if (!looked.isWhole) {
       await shard.abandon();
-      return unread;
+      return { ...looked, shard: undefined };
     }
     await write(shard, builder.take());
     const sealed = await shard.seal();
     if (sealed.cid !== placed.cid) throw new Error(`the blocks of ${placed.cid} make ${sealed.cid}`);
-    return { kind: 'whole', shard: sealed };
+    return { ...looked, shard: sealed };
   } catch (error) {
     await shard.abandon();
     throw error;
   }
 }
 
-/** Reads as `rebuild` does, and writes nothing. @returns what would be lacking; undefined when nothing would */
-export async function lookForBlocks(placed: PlacedShard, options: LookOptions): Promise<Unread | undefined> {
+/** Reads as `rebuild` does, and writes nothing. */
+export async function lookForBlocks(placed: PlacedShard, options: LookOptions): Promise<Looked> {
   return await eachBlock(placed, options, async () => {});
 }
 
-/** Gives the blocks in shard order, until one is lacking. @returns what is; undefined when nothing is */
+/** Gives the blocks in shard order, until one is lacking. */
 async function eachBlock(
   { cid }: PlacedShard,
   { from, elsewhere, signal }: LookOptions,
   take: (block: Uint8Array) => Promise<void>,
-): Promise<Unread | undefined> {
+): Promise<Looked> {
   const replicas: Replica[] = [];
   const reading = new Reading();
   let stream: BlockStream | undefined;
   try {
     for (const peer of from) {
       const { name } = peer;
-      const reader = (await reading.of(name, peer.open(cid))) ?? (await reading.of(name, peer.salvage?.(cid)));
+      const opened = await reading.of(name, peer.open(cid));
+      const reader = opened ?? (reading.isUnknown(name) ? undefined : await reading.of(name, peer.salvage?.(cid)));
       if (reader !== undefined) replicas.push({ name, reader });
     }
     const digests = await digestsOf(replicas, reading);
     const [first] = replicas;
-    if (first === undefined || digests === undefined) return reading.unread(undefined);
+    if (first === undefined || digests === undefined)
+      return { isWhole: false, lacking: undefined, ...(await reading.failures(from, false)) };
     stream = new BlockStream(first, reading);
     const lacking: Buffer[] = [];
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       signal.throwIfAborted();
       const digest = digests.subarray(at, at + DIGEST_BYTES);
-      const block =
-        (await stream.take(digest)) ?? (await readFromAny(digest, replicas, reading)) ?? (await reading.of(undefined, elsewhere?.(digest)));
+      const block = (await stream.take(digest)) ?? (await readFromAny(digest, replicas, reading)) ?? (await elsewhere?.(digest));
       if (block === undefined) lacking.push(digest);
       // The others are looked for all the same, so that all that are lacking are known.
       else if (lacking.length === 0) await take(block);
     }
-    return lacking.length === 0 ? undefined : reading.unread(Buffer.concat(lacking));
+    const isWhole = lacking.length === 0;
+    return { isWhole, lacking: isWhole ? undefined : Buffer.concat(lacking), ...(await reading.failures(from, isWhole)) };
   } finally {
     await stream?.end();
     for (const { reader } of replicas) await reader.close();
@@ -108,31 +106,6 @@ interface Replica {
   /** Of its peer. */
   readonly name: string;
   readonly reader: ShardReader;
-}
-
-/** What went wrong so far. */
-class Reading implements Failures {
-  readonly silent = new Set<string>();
-  isDamaged = false;
-
-  /**
-   * Undefined when this replica cannot give it; another one may.
-   * @param peer undefined for a block of another shard, which says nothing of this one
-   */
-  async of<T>(peer: string | undefined, reading: Promise<T> | undefined): Promise<T | undefined> {
-    try {
-      return await reading;
-    } catch (error) {
-      if (!(error instanceof ShardctlError) || isShortage(error)) throw error;
-      if (peer !== undefined && error.code === 'TOO_FEW_PEERS') this.silent.add(peer);
-      else if (peer !== undefined) this.isDamaged = true;
-      return undefined;
-    }
-  }
-
-  unread(lacking: Buffer | undefined): Unread {
-    return { kind: 'unread', lacking, silent: this.silent, isDamaged: this.isDamaged };
-  }
 }
 
 /** Digests of the shard's blocks, from the first replica whose manifest can be read. */
@@ -150,6 +123,7 @@ class BlockStream {
   readonly #name: string;
   readonly #reading: Reading;
   #next: Promise<ReadBlock | undefined> | undefined;
+  #hasFailed = false;
 
   constructor({ name, reader }: Replica, reading: Reading) {
     this.#name = name;
@@ -172,7 +146,9 @@ class BlockStream {
 
   /** The next block; none after the replica has failed. */
   async #advance(): Promise<ReadBlock | undefined> {
+    if (this.#hasFailed) return undefined;
     const step = await this.#reading.of(this.#name, this.#blocks.next());
+    this.#hasFailed = step === undefined;
     return step === undefined || step.done === true ? undefined : step.value;
   }
 }
@@ -185,6 +161,7 @@ async function write(shard: OpenShard, batch: Buffer): Promise<void> {
 
 async function readFromAny(digest: Uint8Array, replicas: readonly Replica[], reading: Reading): Promise<Uint8Array | undefined> {
   for (const { name, reader } of replicas) {
+    if (reading.isLeftOut(name)) continue;
     const block = await reading.of(name, reader.read(digest));
     if (block !== undefined) return block;
   }
