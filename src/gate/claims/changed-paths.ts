@@ -4,6 +4,7 @@
  */
 import type { JudgedTree } from '../../core/gate.ts';
 import { type ByteString, DIRECTORY, SYMLINK } from '../../core/model.ts';
+import { partsOf } from '../../core/path-bytes.ts';
 import { isIndex } from './index-files.ts';
 
 /** Paths that are held, at about 200 bytes each; with more changes than that, everything is judged anew. */
@@ -12,6 +13,7 @@ const MOST_PATHS = 1_000_000;
 export class ChangedPaths {
   /** Files that went or have other bytes. */
   readonly #disturbed = new Set<ByteString>();
+  #disturbedNames: Set<ByteString> | undefined;
   /** Those of them that some index names, or has named. */
   readonly #named = new Set<ByteString>();
   /** Every directory in or below which something has changed. */
@@ -58,6 +60,12 @@ export class ChangedPaths {
 
   disturbed(): Iterable<ByteString> {
     return this.#disturbed;
+  }
+
+  /** The last components of their paths. */
+  disturbedNames(): ReadonlySet<ByteString> {
+    this.#disturbedNames ??= new Set([...this.#disturbed].map((path) => partsOf(path).name));
+    return this.#disturbedNames;
   }
 
   /** Those that no index has named so far: somebody may reach them over a symlink. */

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { NoUnpacker, UnreadableIndex } from './claim.ts';
-import { comparedUnits, type Units } from './compared-units.ts';
+import { comparedUnits } from './compared-units.ts';
+import type { Units } from './units.ts';
 
 /** Units are told apart by their keys alone. */
 interface Unit {
@@ -31,8 +32,11 @@ interface Found {
 async function compare(now: Units<Unit>, before: Units<Unit> | undefined, most?: number): Promise<Found> {
   const found: Found = { both: [], came: [], went: [] };
   try {
-    for await (const step of comparedUnits(KEYS, now, before, most))
-      for (const part of ['both', 'came', 'went'] as const) found[part].push(...step[part].map((unit) => unit.key));
+    for await (const { both, came, went } of comparedUnits(KEYS, now, before, most)) {
+      found.both.push(...both.flatMap((part) => [...part].map((unit) => unit.key)));
+      found.came.push(...came.map((unit) => unit.key));
+      found.went.push(...went.map((unit) => unit.key));
+    }
   } catch (error) {
     found.error = error;
   }

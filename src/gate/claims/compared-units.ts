@@ -7,9 +7,7 @@
  * as come and gone, which costs its comparison with the tree and nothing else.
  */
 import { NoUnpacker, UnreadableIndex } from './claim.ts';
-
-/** Some at a time, so that an index of a million entries is not a million turns of the event loop. */
-export type Units<Unit> = AsyncIterable<readonly Unit[]>;
+import { ArrayCursor, type Cursor, type Part, type Parts } from './units.ts';
 
 export interface UnitKeys<Unit> {
   /** Equal for units that say the same; a byte string. */
@@ -20,7 +18,7 @@ export interface UnitKeys<Unit> {
 
 export interface ComparedUnits<Unit> {
   /** In both versions. */
-  readonly both: readonly Unit[];
+  readonly both: readonly Part<Unit>[];
   /** In the newer one alone. */
   readonly came: readonly Unit[];
   /** In the older one alone. */
@@ -37,8 +35,8 @@ const MOST_WAITING = 64 * 1024 ** 2;
  */
 export async function* comparedUnits<Unit>(
   keys: UnitKeys<Unit>,
-  now: Units<Unit>,
-  before: Units<Unit> | undefined,
+  now: Parts<Unit>,
+  before: Parts<Unit> | undefined,
   mostWaiting = MOST_WAITING,
 ): AsyncGenerator<ComparedUnits<Unit>> {
   const newer = new Version(keys, now);
@@ -64,12 +62,16 @@ export async function* comparedUnits<Unit>(
 
 /** Goes on as long as the next unit of both is known, or that there is none. */
 function pairedOff<Unit>(newer: Version<Unit>, older: Version<Unit>) {
-  const found = { both: [] as Unit[], came: [] as Unit[], went: [] as Unit[] };
+  const found = { both: [] as Part<Unit>[], came: [] as Unit[], went: [] as Unit[] };
   while ((newer.hasNext || newer.isEnded) && (older.hasNext || older.isEnded) && (newer.hasNext || older.hasNext)) {
-    if (newer.takeCommon(older, found.both)) continue;
-    if (newer.hasNext && older.takes(newer.key)) found.both.push(newer.next());
-    else if (older.hasNext && newer.takes(older.key)) found.both.push(older.next());
-    else {
+    const common = newer.takeCommon(older);
+    if (common !== undefined) found.both.push(common);
+    else if (newer.hasNext && older.takes(newer.key)) found.both.push([newer.next()]);
+    else if (older.hasNext && newer.takes(older.key)) found.both.push([older.next()]);
+    else if (newer.hasNext && older.hasNext && newer.key === older.key) {
+      found.both.push([newer.next()]);
+      older.next();
+    } else {
       const [hasCome, hasGone] = [newer.hasNext, older.hasNext];
       if (hasCome) older.isEnded ? found.came.push(newer.next()) : newer.wait();
       if (hasGone) newer.isEnded ? found.went.push(older.next()) : older.wait();
@@ -81,9 +83,8 @@ function pairedOff<Unit>(newer: Version<Unit>, older: Version<Unit>) {
 /** One version of an index as it streams by, and those of its units that wait for a counterpart. */
 class Version<Unit> {
   readonly #keys: UnitKeys<Unit>;
-  readonly #iterator: AsyncIterator<readonly Unit[]> | undefined;
-  #units: readonly Unit[] = [];
-  #at = 0;
+  readonly #iterator: AsyncIterator<Part<Unit>> | undefined;
+  #cursor: Cursor<Unit>;
   #key: string | undefined;
   readonly #waiting = new Map<string, Unit>();
   waitingLength = 0;
@@ -92,14 +93,15 @@ class Version<Unit> {
   /** Why it could not be read to its end. */
   failure: unknown;
 
-  constructor(keys: UnitKeys<Unit>, units: Units<Unit> | undefined) {
+  constructor(keys: UnitKeys<Unit>, parts: Parts<Unit> | undefined) {
     this.#keys = keys;
-    this.#iterator = units?.[Symbol.asyncIterator]();
-    this.#isRead = units === undefined;
+    this.#cursor = new ArrayCursor([], keys.keyOf);
+    this.#iterator = parts?.[Symbol.asyncIterator]();
+    this.#isRead = parts === undefined;
   }
 
   get hasNext(): boolean {
-    return this.#at < this.#units.length;
+    return this.#cursor.hasNext;
   }
 
   get isEnded(): boolean {
@@ -108,27 +110,22 @@ class Version<Unit> {
 
   /** Of the next unit; there has to be one. */
   get key(): string {
-    this.#key ??= this.#keys.keyOf(this.#units[this.#at] as Unit);
+    this.#key ??= this.#keys.keyOf(this.#cursor.peek());
     return this.#key;
   }
 
   next(): Unit {
+    const unit = this.#cursor.peek();
+    this.#cursor.pass();
     this.#key = undefined;
-    return this.#units[this.#at++] as Unit;
+    return unit;
   }
 
-  /** Takes the next units of both versions as long as they are the same: most of an index, which is gone through without a call for each. @returns whether there were any */
-  takeCommon(other: Version<Unit>, into: Unit[]): boolean {
-    const first = this.#at;
-    const [units, others, shift] = [this.#units, other.#units, other.#at - first];
-    const end = Math.min(units.length, others.length - shift);
-    const { keyOf } = this.#keys;
-    let at = first;
-    for (; at < end && keyOf(units[at] as Unit) === keyOf(others[at + shift] as Unit); at++) into.push(units[at] as Unit);
-    if (at === first) return false;
-    [this.#at, this.#key] = [at, undefined];
-    [other.#at, other.#key] = [at + shift, undefined];
-    return true;
+  /** Takes what comes next in both versions, as long as that is the same. @returns it, if there is anything */
+  takeCommon(other: Version<Unit>): Part<Unit> | undefined {
+    const common = this.#cursor.takeCommon(other.#cursor);
+    if (common !== undefined) [this.#key, other.#key] = [undefined, undefined];
+    return common;
   }
 
   /** Puts the next unit aside. */
@@ -160,7 +157,8 @@ class Version<Unit> {
       while (!this.hasNext && !this.#isRead) {
         const read = await this.#iterator?.next();
         this.#isRead = read === undefined || read.done === true;
-        [this.#units, this.#at] = [read?.done === false ? read.value : [], 0];
+        const part = read?.done === false ? read.value : [];
+        this.#cursor = part.cursor?.() ?? new ArrayCursor([...part], this.#keys.keyOf);
       }
     } catch (error) {
       if (!ending.some((kind) => error instanceof kind)) throw error;

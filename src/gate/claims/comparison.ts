@@ -11,9 +11,10 @@ import type { ContradictionWhat, GateKind } from '../../core/verdict.ts';
 import { cidText, sameDigest } from '../../dag/cid.ts';
 import type { ChangedPaths } from './changed-paths.ts';
 import { type Algorithm, type Claim, type NoUnpacker, UnreadableIndex } from './claim.ts';
-import { comparedUnits, type Units } from './compared-units.ts';
+import { comparedUnits } from './compared-units.ts';
 import type { Findings } from './findings.ts';
 import { copyOf, type UnitReader } from './unit-reader.ts';
+import type { Part, Parts } from './units.ts';
 
 /** Bytes of a path: no system opens a longer one, and contradictions are kept. */
 const MOST_IN_A_PATH = 4096;
@@ -77,8 +78,8 @@ export class Comparison {
     kind: GateKind,
     index: ByteString,
     reader: UnitReader<Unit>,
-    now: () => Units<Unit>,
-    before: (() => Units<Unit>) | undefined,
+    now: () => Parts<Unit>,
+    before: (() => Parts<Unit>) | undefined,
   ): Promise<void> {
     this.findings.indexes++;
     await this.reading(kind, index, async () => {
@@ -100,13 +101,13 @@ export class Comparison {
   }
 
   /** The same for an index that was passed and is the same: only what was disturbed is compared. Reads nothing when nothing was. */
-  async sameIndex<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, now: () => Units<Unit>): Promise<void> {
+  async sameIndex<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, now: () => Parts<Unit>): Promise<void> {
     if (this.changed !== undefined && !this.changed.hasDisturbed) return;
     this.findings.indexes++;
     await this.reading(kind, index, async () => {
-      for await (const units of now()) {
+      for await (const part of now()) {
         this.signal.throwIfAborted();
-        await this.#checkDisturbed(kind, index, reader, units);
+        await this.#checkDisturbed(kind, index, reader, [part]);
       }
     });
   }
@@ -211,9 +212,19 @@ export class Comparison {
   }
 
   /** What the passed tree's index said, too, was proved then: only files that were disturbed are compared. @returns how many files are named */
-  async #checkDisturbed<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, units: readonly Unit[]): Promise<number> {
+  async #checkDisturbed<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, parts: readonly Part<Unit>[]): Promise<number> {
     let named = 0;
-    for (const unit of units) {
+    const names = this.changed?.disturbedNames();
+    for (const part of parts) {
+      const beside = names && reader.countBeside?.(part, names);
+      named += beside ?? (await this.#checkUnits(kind, index, reader, part));
+    }
+    return named;
+  }
+
+  async #checkUnits<Unit>(kind: GateKind, index: ByteString, reader: UnitReader<Unit>, part: Part<Unit>): Promise<number> {
+    let named = 0;
+    for (const unit of part) {
       const paths = reader.pathsOf(unit);
       named += paths.length;
       // Asked first, because nearly none is, and to await each of them would take longer than all else.

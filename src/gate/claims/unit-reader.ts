@@ -2,6 +2,7 @@
 import type { ByteString } from '../../core/model.ts';
 import type { Claim } from './claim.ts';
 import type { UnitKeys } from './compared-units.ts';
+import type { Part } from './units.ts';
 
 /** Of units such as the paragraphs of `Packages`. */
 export interface UnitReader<Unit> extends UnitKeys<Unit> {
@@ -9,6 +10,11 @@ export interface UnitReader<Unit> extends UnitKeys<Unit> {
   claimsOf(unit: Unit): readonly Claim[];
   /** The path of each claim, for less; of a unit without any sense, none. */
   pathsOf(unit: Unit): readonly (ByteString | undefined)[];
+  /**
+   * How many paths a part has, where the last component of none is among these names; for less than `pathsOf` of each unit. Undefined where
+   * one may be, and where one leads nowhere: then each unit has to be looked at.
+   */
+  countBeside?(part: Part<Unit>, names: ReadonlySet<ByteString>): number | undefined;
 }
 
 /** Where the parser gives claims. */

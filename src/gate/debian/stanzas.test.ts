@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { UnreadableIndex } from '../claims/claim.ts';
+import { Paragraphs } from './paragraphs.ts';
 import { packageStanzas, sourceStanzas, stanzasOf } from './stanzas.ts';
 
 const HEX = 'ab'.repeat(32);
@@ -47,6 +48,48 @@ function held(stanzas: fc.Arbitrary<string>, reader: ReturnType<typeof packageSt
   assert.ok(compared > 50);
 }
 
+test('paths of a text are counted only where none leads nowhere or is of one of the names, as a look at each paragraph says', () => {
+  const { pathsOf, countBeside } = packageStanzas('base');
+  const odd = fc.constantFrom(
+    'pool/a.deb ',
+    'pool/ a.deb',
+    'x\ra.deb',
+    'a.deb\rx',
+    'a\0.deb',
+    'pool/.',
+    '..',
+    'pool/',
+    '\u00a0a.deb',
+    '\n b.deb',
+  );
+  const paragraphs = fc.array(lines([field('Filename', fc.oneof(path, path, odd))]), { maxLength: 4 });
+  const names = fc.constantFrom<readonly string[]>(
+    [],
+    ['a.deb'],
+    ['b.deb', 'x'],
+    ['other'],
+    [' a.deb'],
+    ['b.deb', 'c.deb', 'd.deb', 'e.deb'],
+  );
+  let counted = 0;
+  fc.assert(
+    fc.property(paragraphs, names, (some, of) => {
+      const part = new Paragraphs(some.join('\n\n'));
+      const count = countBeside?.(part, new Set(of));
+      const paths = [...part].flatMap(pathsOf);
+      if (count === undefined) return;
+      if (count > 0) counted++;
+      assert.ok(paths.every((one) => one !== undefined && !of.includes(one.slice(one.lastIndexOf('/') + 1))));
+      // One that comes twice in a paragraph counts twice.
+      assert.ok(count >= paths.length);
+    }),
+    { numRuns: 2000 },
+  );
+  assert.ok(counted > 50, `${counted} counted`);
+  const plain = new Paragraphs('Package: a\nFilename: pool/a.deb\n\nFilename: pool/b.deb\nSize: 1');
+  assert.deepEqual([countBeside?.(plain, new Set(['c.deb'])), countBeside?.(plain, new Set(['b.deb']))], [2, undefined]);
+});
+
 /** Undefined for what cannot be read. */
 function claimsOf(reader: ReturnType<typeof packageStanzas>, stanza: string) {
   try {
@@ -82,5 +125,6 @@ test('more paragraphs than any archive has make an index unreadable, as soon as 
     for await (const _ of stanzasOf(pieces(), 1000));
   };
   await assert.rejects(read, new UnreadableIndex('has more than 1,000 paragraphs'));
-  assert.equal(asked, 10);
+  // 3,000 characters are not counted, and then a thousand paragraphs.
+  assert.equal(asked, 20);
 });

@@ -9,9 +9,9 @@ import type { StoredTree } from '../../core/gate.ts';
 import { type ByteString, FILE } from '../../core/model.ts';
 import { joinBytes, partsOf } from '../../core/path-bytes.ts';
 import { type Claim, type Claims, NoUnpacker, UnreadableIndex } from '../claims/claim.ts';
-import type { Units } from '../claims/compared-units.ts';
 import { type Comparison, isSameEntry } from '../claims/comparison.ts';
 import type { UnitReader } from '../claims/unit-reader.ts';
+import type { Parts } from '../claims/units.ts';
 import { PACKED, packingOf, unpacked } from '../text/unpacked.ts';
 import { wholeBytes } from '../text/whole-text.ts';
 import { comparePackings, haveChanged, type Packing, TextHash } from './packings.ts';
@@ -198,7 +198,7 @@ export class SuiteJudge {
     return undefined;
   }
 
-  async *#stanzasIn(of: StoredTree, { path, named }: Packing, text?: TextHash): Units<string> {
+  async *#stanzasIn(of: StoredTree, { path, named }: Packing, text?: TextHash): Parts<string> {
     const entry = await of.entry(path);
     if (entry === undefined) return;
     const bytes = unpacked(packingOf(named), of.bytes(entry), this.#comparison.signal);
@@ -242,8 +242,8 @@ export class SuiteJudge {
   }
 }
 
-async function* claimsIn(stanzas: Units<string>, reader: UnitReader<string>): Claims {
-  for await (const some of stanzas) yield some.flatMap((stanza) => reader.claimsOf(stanza));
+async function* claimsIn(stanzas: Parts<string>, reader: UnitReader<string>): Claims {
+  for await (const some of stanzas) yield [...some].flatMap((stanza) => reader.claimsOf(stanza));
 }
 
 function stemsOf(claims: ReadonlyMap<ByteString, Claim>): Iterable<Stem> {

@@ -8,8 +8,8 @@
  */
 import type { ByteString } from '../../core/model.ts';
 import { type Claim, pathWithin, UnreadableIndex } from '../claims/claim.ts';
-import type { Units } from '../claims/compared-units.ts';
 import { CLAIMS, copyOf, type UnitReader } from '../claims/unit-reader.ts';
+import type { Units } from '../claims/units.ts';
 import { parsed, parsedText } from '../text/markup.ts';
 import { MOST_IN_A_PACKAGE, PackageElements, tooLong } from './package-elements.ts';
 
