@@ -69,3 +69,14 @@ test('digests are read at the offset where they stand', () => {
   assert.equal(map.get(bytes, 5), 42);
   assert.equal(map.get(bytes, 4), undefined);
 });
+
+test('a map has room for the next power of two of its digests, and no more', () => {
+  const map = new DigestMap();
+  for (let n = 1; n <= 2500; n++) {
+    map.add(digestOf(n), 0, n);
+    assert.equal(map.digests().buffer.byteLength, 32 * Math.max(512, 2 ** Math.ceil(Math.log2(n))));
+  }
+  const reserved = new DigestMap();
+  reserved.reserve(4096);
+  assert.equal(reserved.digests().buffer.byteLength, 32 * 4096);
+});

@@ -1,6 +1,6 @@
 /**
- * A map from sha2-256 digests to numbers in flat arrays: 22 to 44 bytes a digest (22 measured at 262,143), half of what a JS Map
- * keyed by strings takes, and no objects for the garbage collector to walk. Digests are uniformly distributed, so the first four
+ * A map from sha2-256 digests to numbers in flat arrays: 48 bytes a digest where it is full, 96 where it has just grown, and no objects
+ * for the garbage collector to walk. It grows when a digest finds no room, not before: a full shard has a power of two of them. Digests are uniformly distributed, so the first four
  * bytes of one serve as its hash. Slots are probed one after the other; at most half of them are taken.
  */
 import { DIGEST_BYTES } from './model.ts';
@@ -26,21 +26,24 @@ export class DigestMap {
 
   /** Adds the digest that stands at `at` in `bytes`; false (and no change) when it is already here. */
   add(bytes: Uint8Array, at: number, value: number): boolean {
-    const slot = this.#slotOf(bytes, at);
+    let slot = this.#slotOf(bytes, at);
     if (this.#entryIn(slot) >= 0) return false;
+    if (this.#size === this.#values.length) {
+      this.#resize(this.#slots.length * 2);
+      slot = this.#slotOf(bytes, at);
+    }
     this.#slots[slot] = this.#size;
     // A view of these bytes to copy from would take longer than to copy them.
     const digests = this.#digests;
     for (let i = 0, j = this.#size * DIGEST_BYTES; i < DIGEST_BYTES; i++, j++) digests[j] = bytes[at + i] as number;
     this.#values[this.#size++] = value;
-    if (this.#size === this.#values.length) this.#resize(this.#slots.length * 2);
     return true;
   }
 
   /** Makes room for so many digests in all, so that the map need not grow while they come. */
   reserve(digests: number): void {
     let slots = this.#slots.length;
-    while (slots / 2 <= digests) slots *= 2;
+    while (slots / 2 < digests) slots *= 2;
     if (slots > this.#slots.length) this.#resize(slots);
   }
 
