@@ -36,11 +36,15 @@ export function lastBlocks(batch: Buffer, directory: Directory, index: number): 
 }
 
 const FIRST_BYTES = 64 * 1024;
+/** Memory of a batch that had grown larger, as for a directory of a million entries, is not kept for the next one. */
+const MOST_SPARE_BYTES = 512 * 1024;
 
 /** Gathers blocks that are made on the main thread into a batch. */
 export class BatchBuilder {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #length = 0;
+  /** Memory of a batch that was released, for the next one. */
+  #spare: Buffer<ArrayBuffer> | undefined;
 
   get length(): number {
     return this.#length;
@@ -62,6 +66,19 @@ export class BatchBuilder {
     this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
     this.#length = 0;
     return batch;
+  }
+
+  /** As `take`, of blocks that are not those of files; the memory is used again when the batch is released. */
+  takeBatch(): BlockBatch {
+    const bytes = this.#bytes;
+    const batch = bytes.subarray(0, this.#length);
+    this.#bytes = this.#spare ?? Buffer.allocUnsafeSlow(FIRST_BYTES);
+    this.#spare = undefined;
+    this.#length = 0;
+    const release = () => {
+      if (bytes.length <= MOST_SPARE_BYTES) this.#spare = bytes;
+    };
+    return { kind: 'blocks', batch, release };
   }
 
   #reserve(bytes: number): void {

@@ -38,8 +38,12 @@ export class LayerLookup {
   *#from(path: ByteString): Generator<EntriesRecord, void, void> {
     const { hot } = this.entries;
     const key = keyOf(path);
-    for (let block = Math.max(0, this.#blockOf(key)); block < this.blocks.length; block++) {
-      const payload = this.#payload(block);
+    const first = Math.max(0, this.#blockOf(key));
+    let memory = new ArrayBuffer(0);
+    for (let block = first; block < this.blocks.length; block++) {
+      let payload: Buffer;
+      if (block === first) payload = this.#payload(block);
+      else ({ payload, memory } = hot.block((this.blocks[block] as HotBlock).offset, memory));
       let ordinal = (this.blocks[block] as HotBlock).ordinal;
       for (let at = 0; at < payload.length; at = hot.endOf(payload, at), ordinal++) {
         if (keyOf(pathAt(payload, at)) < key) continue;

@@ -47,6 +47,8 @@ export class PendingWriter {
   readonly #sealed = new Map<number, string>();
   #files: FinishedFiles | undefined;
   #next = 0;
+  /** What the last write was made of, used again. */
+  #memory = Buffer.alloc(0);
   #fd: number | undefined;
   /** The last flush; `close` waits for it before the file is closed. */
   #flushing: Promise<void> = Promise.resolve();
@@ -138,8 +140,19 @@ export class PendingWriter {
   #write(frames: readonly Uint8Array[]): void {
     const isFirst = this.#fd === undefined;
     this.#fd ??= this.#create();
-    const bytes = Buffer.concat(isFirst ? [jsonFrame(HEADER, this.#header), ...frames] : frames);
+    const bytes = this.#joined(isFirst ? [jsonFrame(HEADER, this.#header), ...frames] : frames);
     for (let at = 0; at < bytes.length; ) at += writeSync(this.#fd, bytes, at);
+  }
+
+  #joined(frames: readonly Uint8Array[]): Buffer {
+    const length = frames.reduce((sum, frame) => sum + frame.length, 0);
+    if (length > this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(length * 2);
+    let end = 0;
+    for (const frame of frames) {
+      this.#memory.set(frame, end);
+      end += frame.length;
+    }
+    return this.#memory.subarray(0, end);
   }
 
   #create(): number {

@@ -9,7 +9,7 @@ import type { DigestMap } from '../../core/digest-map.ts';
 import type { PendingWriter } from '../../index/pending/writer.ts';
 import type { BlockBatch } from '../../shard/batch.ts';
 import { SectionCursor } from '../../shard/car.ts';
-import { OpenShard, type PackedShard } from './open-shard.ts';
+import { GatherMemory, OpenShard, type PackedShard } from './open-shard.ts';
 
 /**
  * A shard is sealed at this many blocks even when it is not full: at the default size of a shard, these are 2 KiB each on average. The
@@ -40,7 +40,10 @@ export class Packer {
   /** Digests of the sealed shards that are not in the index yet, by number. */
   readonly #unplaced = new Map<number, DigestMap>();
   readonly #reused = new Set<number>();
+  readonly #memory = new GatherMemory();
   #open: OpenShard | undefined;
+  /** Blocks of the shard that was sealed last: the next one will have about as many. */
+  #lastBlocks = 0;
   /** So many bytes the peers have room for; asked again when the open shard would be larger. */
   #room = 0;
   /** Numbers of the shards that this run sealed. */
@@ -79,7 +82,10 @@ export class Packer {
       if (this.#open === undefined) {
         this.#room = 0;
         this.#assertRoom(length, 1);
-        this.#open = new OpenShard(this.#options.spool, await this.#options.takeNumber());
+        this.#open = new OpenShard(this.#options.spool, await this.#options.takeNumber(), {
+          blocks: this.#lastBlocks,
+          memory: this.#memory,
+        });
       } else {
         this.#assertRoom(this.#open.bytes + length, this.#open.blocks + 1);
       }
@@ -111,6 +117,7 @@ export class Packer {
     this.#open = undefined;
     this.#unplaced.set(open.number, open.digests);
     this.newBlocks += open.blocks;
+    this.#lastBlocks = open.blocks;
     this.newBytes += open.bytes;
     this.sealed.push(open.number);
     const shard = await open.seal();

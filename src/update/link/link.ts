@@ -12,7 +12,7 @@ import type { HamtBefore } from '../../dag/hamt-writer.ts';
 import type { EntriesReader } from '../../index/entries/reader.ts';
 import type { ParentEntries } from '../../index/entries/some-entries.ts';
 import type { EntriesWriter } from '../../index/entries/writer.ts';
-import { BatchBuilder, type BlockBatch, ownBlocks } from '../../shard/batch.ts';
+import { BatchBuilder, type BlockBatch } from '../../shard/batch.ts';
 import { CHANGED, CID_COLUMN_BYTES, type Directory, SAME } from '../../walk/directory.ts';
 import type { FilledStep, WalkStep } from '../../walk/walk-step.ts';
 import { hamtBefore, mayBeHamt } from './hamt-before.ts';
@@ -54,7 +54,7 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
   for await (const step of steps) {
     if (step.kind === 'blocks') {
       // The blocks of files that come next belong to a directory that is still open: nodes that are ready go out before them.
-      if (blocks.length > 0) yield ownBlocks(blocks.take());
+      if (blocks.length > 0) yield blocks.takeBatch();
       yield step;
     } else if (step.kind === 'same') {
       if (options.entries.copy === undefined) throw new Error('a subtree is to be copied where directories are patched');
@@ -67,10 +67,10 @@ export async function* link(steps: AsyncIterable<Step>, options: LinkOptions): A
       tree = close(directory, options, blocks, before);
       options.onLeave?.(directory);
       options.entries.leave(directory);
-      if (blocks.length >= BATCH_BYTES) yield ownBlocks(blocks.take());
+      if (blocks.length >= BATCH_BYTES) yield blocks.takeBatch();
     }
   }
-  if (blocks.length > 0) yield ownBlocks(blocks.take());
+  if (blocks.length > 0) yield blocks.takeBatch();
   return tree;
 }
 
