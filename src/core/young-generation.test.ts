@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+
+/** Makes objects of which many live for a while, which lets V8 give new ones more room, and says how much they had at most. */
+const CHURN = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { getHeapSpaceStatistics } = require('node:v8');
+import(workerData.module).then(({ keepYoungGenerationsSmall }) => {
+  if (workerData.isKept) keepYoungGenerationsSmall();
+  const living = [];
+  let most = 0;
+  for (let i = 0; i < 3_000_000; i++) {
+    living[i % 40_000] = { number: i, list: [i, i], text: 'x' + i };
+    if (i % 100_000 !== 0) continue;
+    most = Math.max(most, getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').physical_space_size);
+  }
+  parentPort.postMessage(most);
+});`;
+
+async function youngBytes(isKept: boolean): Promise<number> {
+  const module = new URL('./young-generation.js', import.meta.url).href;
+  const worker = new Worker(CHURN, { eval: true, workerData: { module, isKept } });
+  const [bytes] = (await once(worker, 'message')) as [number];
+  await worker.terminate();
+  return bytes;
+}
+
+test('a young generation does not grow further once it is to be kept small, and would have', async () => {
+  const small = await youngBytes(true);
+  assert.ok(small < 10_000_000, `${small} bytes`);
+  assert.ok((await youngBytes(false)) > 20_000_000);
+});
