@@ -1,6 +1,6 @@
 /** What must survive a power cut: files and names, flushed in the order that makes them valid. */
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fdatasync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -44,9 +44,12 @@ export function removeUnlessBusy(path: string): void {
   }
 }
 
+/** A FIFO that stands there, on a peer that homes share, holds up nobody: it cannot be flushed. */
+const TO_FLUSH = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** Flushes a file, or the names in a directory. */
 export async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
+  const handle = await open(path, TO_FLUSH);
   try {
     await flush(handle);
   } finally {
@@ -105,7 +108,9 @@ const MOST_WRITTEN_BYTES = 2 ** 30;
  * @param fresh where it is written first
  */
 export function writeDurablySync(path: string, content: string | readonly Uint8Array[], fresh = `${path}.tmp`): void {
-  const fd = openSync(fresh, 'w');
+  // Never what a killed run has left there, or another name of it.
+  removeFileSync(fresh);
+  const fd = openSync(fresh, 'wx');
   try {
     for (const part of typeof content === 'string' ? [Buffer.from(content)] : content)
       for (let done = 0; done < part.length; ) done += writeSync(fd, part, done, Math.min(part.length - done, MOST_WRITTEN_BYTES));
@@ -153,7 +158,7 @@ function isDirectory(path: string): boolean {
 
 /** Flushes the names in a directory, where the caller must not let anything else happen meanwhile. */
 export function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
+  const fd = openSync(path, TO_FLUSH);
   try {
     flushSync(fd);
   } finally {

@@ -6,6 +6,7 @@ import type { Emit } from '../core/events.ts';
 import { type Libc, loadLibc } from '../core/libc.ts';
 import { type BlockId, type ByteString, DIRECTORY } from '../core/model.ts';
 import { toBytes } from '../core/path-bytes.ts';
+import { removeFileSync } from '../core/remove-file.ts';
 import { cidText } from '../dag/cid.ts';
 import type { Blocks } from '../read/blocks/block-source.ts';
 import { resolve, type TreeEntry } from '../read/tree/tree.ts';
@@ -227,7 +228,8 @@ async function restored(
 /** Now, by the clock of the file system, which may be that of another machine. @param directory fetch's own */
 function timeIn(directory: string): bigint {
   const path = `${directory}/time`;
-  writeFileSync(path, '');
+  removeFileSync(path);
+  writeFileSync(path, '', { flag: 'wx' });
   const { mtimeNs } = lstatSync(path, { bigint: true });
   unlinkSync(path);
   return mtimeNs;

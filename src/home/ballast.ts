@@ -4,7 +4,7 @@
  * makes it again at its end. Nothing depends on it: without ballast, such a command fails on a full disk like any other.
  */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { freeBytesIn } from '../core/disk-space.ts';
 import { removeFileSync } from '../core/remove-file.ts';
@@ -62,7 +62,9 @@ function wantedIn({ tables }: Ballasted): number {
 function write(path: string, bytes: number): void {
   const piece = randomFillSync(Buffer.allocUnsafe(MIB));
   try {
-    const fd = openSync(path, 'w');
+    // Made and never opened: whoever shares the peer may have put a symlink there, or a FIFO.
+    removeFileSync(path);
+    const fd = openSync(path, 'wx');
     try {
       for (let left = bytes; left > 0; ) left -= writeSync(fd, piece, 0, Math.min(left, piece.length));
     } finally {
@@ -89,7 +91,8 @@ function pathIn(dir: string): string {
 
 function bytesOf(path: string): number {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    return found?.isFile() === true ? found.size : 0;
   } catch {
     return 0;
   }

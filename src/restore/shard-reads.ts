@@ -2,9 +2,10 @@
  * Reads the wanted blocks of a shard in order from one of its streams, and what that does not give from the next. Bytes between them that
  * nobody wants are read over where they are few, and left out by a new read where they are many.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { messageOf, ShardctlError } from '../core/errors.ts';
 import { Turns } from '../core/event-loop.ts';
+import { openRegularSync } from '../core/regular-files.ts';
 import type { ShardBytes } from '../peer/peer.ts';
 import type { FileRequests } from './file-request.ts';
 import type { GatewayReads } from './gateway-reads.ts';
@@ -100,7 +101,7 @@ export class ShardReads {
   ): Promise<number> {
     const offsets = stream.form === 'car' ? job.carOffsets : job.fileOffsets;
     const count = job.lengths.length;
-    const fd = stream.form === 'car' ? openSync(stream.path, 'r') : -1;
+    const fd = stream.form === 'car' ? openRegularSync(stream.path).fd : -1;
     let bad = 0;
     let breaks = 0;
     try {

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 
-const NAMES = ['open', 'rename', 'rm', 'stat', 'readdir', 'readFile', 'mkdir', 'copyFile'] as const;
+const NAMES = ['open', 'rename', 'link', 'unlink', 'stat', 'lstat', 'readdir', 'writeFile', 'mkdir', 'copyFile'] as const;
 /** Turns of the event loop in which an actor gets to its next operation, if nothing but this program holds it up. */
 const TURNS = 8;
 

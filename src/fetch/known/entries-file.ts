@@ -10,11 +10,12 @@
  * format or of a machine with another order of bytes counts as none: then OUT is hashed.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { join } from 'node:path';
 import { writeDurablySync } from '../../core/durable-files.ts';
 import { type ByteString, DIGEST_BYTES } from '../../core/model.ts';
+import { openRegularSync } from '../../core/regular-files.ts';
 import { DOUBLES, EntryColumns, WORDS } from './entry-columns.ts';
 import { type KnownDirectory, KnownEntries, type Told } from './known-entries.ts';
 
@@ -89,9 +90,9 @@ function parse(file: Buffer): KnownEntries | undefined {
 
 /** The whole file, at the beginning of memory of its own, because columns of doubles must lie at multiples of eight. */
 function bytesOf(path: string): Buffer {
-  const fd = openSync(path, 'r');
+  const { fd, size } = openRegularSync(path);
   try {
-    const file = Buffer.allocUnsafeSlow(fstatSync(fd).size);
+    const file = Buffer.allocUnsafeSlow(size);
     for (let at = 0; at < file.length; ) {
       const bytes = readSync(fd, file, at, Math.min(file.length - at, 2 ** 30), at);
       if (bytes === 0) throw new Error('it was cut while it was read');

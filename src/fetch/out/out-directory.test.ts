@@ -17,6 +17,7 @@ import { after, before, test } from 'node:test';
 import { type Libc, loadLibc } from '../../core/libc.ts';
 import { DIRECTORY, FILE } from '../../core/model.ts';
 import { Destination } from '../../restore/destination.ts';
+import { putStrange } from '../../testing/strange-files.ts';
 import type { Deletion } from '../publish/deletions.ts';
 import { LeftBehind } from '../publish/left-behind.ts';
 import { movesOf } from '../publish/moves.ts';
@@ -64,11 +65,12 @@ test("what lies where fetch's own directory should be is not written through", (
   assert.deepEqual(readdirSync(join(dir, 'links/elsewhere')), ['file']);
 });
 
-test("symlinks in fetch's own directory came with a tree, and lead nothing elsewhere", () => {
+test("symlinks in fetch's own directory came with a tree, and lead nothing elsewhere, and a FIFO there holds up nobody", async () => {
   write('own/elsewhere/file');
   mkdirSync(join(dir, 'own/out/.shardctl-fetch'), { recursive: true });
   for (const name of ['time', 'entries', 'lock']) symlinkSync('../../elsewhere/file', join(dir, 'own/out/.shardctl-fetch', name));
   for (const name of ['old', 'new']) symlinkSync('../../elsewhere', join(dir, 'own/out/.shardctl-fetch', name));
+  for (const kind of ['FIFO', 'socket'] as const) await putStrange(kind, join(dir, 'own/out/.shardctl-fetch', kind));
   OutDirectory.open(join(dir, 'own/out')).close();
   assert.deepEqual(readdirSync(join(dir, 'own/out/.shardctl-fetch')), []);
   assert.equal(readFileSync(join(dir, 'own/elsewhere/file'), 'utf8'), 'own/elsewhere/file');

@@ -185,7 +185,7 @@ function takeForOurs(own: string, path: string): void {
     const isOurs = lstatSync(probe).uid === uid;
     rmdirSync(probe);
     if (isOurs) {
-      dropLinks(own);
+      dropStrange(own);
       return;
     }
   } catch (error) {
@@ -197,9 +197,11 @@ function takeForOurs(own: string, path: string): void {
 }
 
 /**
- * Fetch makes no symlink there. One came with a tree that has such a directory of its own and that `get` restored, and leads wherever its
- * writer likes: what is written, deleted or moved aside by its name would be elsewhere.
+ * Fetch makes nothing but files and directories there. A symlink came with a tree that has such a directory of its own and that `get`
+ * restored, and leads wherever its writer likes: what is written, deleted or moved aside by its name would be elsewhere. A FIFO was put
+ * there while the directory let others in, and would hold up whoever opens it.
  */
-function dropLinks(own: string): void {
-  for (const { name } of readdirSync(own, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink())) unlinkSync(`${own}/${name}`);
+function dropStrange(own: string): void {
+  for (const entry of readdirSync(own, { withFileTypes: true }))
+    if (!entry.isFile() && !entry.isDirectory()) unlinkSync(`${own}/${entry.name}`);
 }

@@ -126,7 +126,7 @@ export class LocalPeer implements Peer {
     return (await isIntact(() => store.open(cid))) && (await store.confirm(cid));
   }
 
-  /** blockstore-fs takes 50 ms to load, so it is loaded only for a peer of its layout. */
+  /** What names the blocks of layout `blockstore` is loaded only for a peer of it. */
   async #layout(): Promise<ShardStore> {
     const { layout, path } = this.#options;
     this.#store ??=

@@ -6,12 +6,13 @@
  * Holds 44 bytes for each root and each node, that is for each 256 blocks of a shard of more than 256; for each catalogue its record
  * and 44 bytes a block; and for each view that is in use the numbers that lead there.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { BoundedQueue } from '../../core/bounded-queue.ts';
 import { DigestMap } from '../../core/digest-map.ts';
 import { ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { DAG_PB, DIGEST_BYTES, type PlacedShard, RAW } from '../../core/model.ts';
+import { openRegularSync } from '../../core/regular-files.ts';
 import { hashesTo, parseCid } from '../../dag/cid.ts';
 import { decodeNode } from '../../dag/node-reader.ts';
 import type { Index } from '../../index/index.ts';
@@ -198,9 +199,8 @@ export class Holdings {
 }
 
 function lastSection(path: string, digest: Uint8Array): Uint8Array | undefined {
-  const fd = openSync(path, 'r');
+  const { fd, size } = openRegularSync(path);
   try {
-    const { size } = fstatSync(fd);
     const tail = Buffer.allocUnsafe(Math.min(size, NODE_BYTES));
     readSync(fd, tail, 0, tail.length, size - tail.length);
     const at = tail.lastIndexOf(digest);

@@ -8,6 +8,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import { sha256 } from '../../dag/cid.ts';
 import type { Peer, ShardReader } from '../../peer/peer.ts';
 import { blockOf, makeBlocks, makeShard, type TestShard } from '../../testing/shards.ts';
+import { putStrange, STRANGE } from '../../testing/strange-files.ts';
 import { OffsetsCache } from './offsets-cache.ts';
 import { OpenCars } from './open-cars.ts';
 
@@ -170,4 +171,14 @@ test('a CAR that is not there is not found, and one in another layout is none', 
     throw new ShardctlError('TOO_FEW_PEERS', 'not mounted');
   };
   await assert.rejects(cars.open(shardAt(0).cid, { ...nowhere, carPath: away } as Peer), { code: 'TOO_FEW_PEERS' });
+});
+
+test('what is no file is no CAR, and holds up nobody', async () => {
+  const cars = new OpenCars(new OffsetsCache(undefined, Date.now));
+  const strange = makeShard(dir, makeBlocks(2, 100, SHARDS + 1));
+  for (const kind of STRANGE) {
+    await putStrange(kind, strange.carPath);
+    await assert.rejects(cars.open(strange.cid, peerWith()), { code: 'NOT_FOUND' }, kind);
+  }
+  cars.close();
 });

@@ -4,11 +4,13 @@
  * a CAR that was removed takes its space on the disk as long as it is open. Holds 16 bytes a block of smaller shards, and of larger ones 5
  * bytes for each 255 blocks (16 bytes a block where no file of offsets can be written); in all 32 MiB and one shard more.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { isGone } from '../../core/errno.ts';
 import { errnoOf, ioError, isDamage, ShardctlError } from '../../core/errors.ts';
 import { Turns } from '../../core/event-loop.ts';
 import { DIGEST_BYTES } from '../../core/model.ts';
+import { openRegularSync } from '../../core/regular-files.ts';
 import { parseCid } from '../../dag/cid.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { CAR_HEADER_BYTES, SectionCursor, sectionHeaderBytes } from '../../shard/car.ts';
@@ -107,9 +109,8 @@ export class OpenCars {
     if (this.#leaving.length > MOST_LEAVING) await immediate();
     const path = await peer.carPath?.(cid);
     if (path === undefined) return undefined;
-    const fd = await this.#descriptor(path, cid, peer);
+    const { fd, size } = await this.#file(path, cid, peer);
     try {
-      const { size } = fstatSync(fd);
       const offsets = this.#cache.open(cid) ?? (await this.#makeAlone(cid, peer, fd, size));
       if (offsets === undefined) {
         closeSync(fd);
@@ -122,23 +123,23 @@ export class OpenCars {
     }
   }
 
-  async #descriptor(path: string, cid: string, peer: Peer): Promise<number> {
+  async #file(path: string, cid: string, peer: Peer): Promise<ReturnType<typeof openRegularSync>> {
     try {
-      return openSync(path, 'r');
+      return openRegularSync(path);
     } catch (error) {
       const errno = errnoOf(error) ?? '';
       try {
         // A home that takes its mark from the shard moves it out of sight for a moment, even if another home counts on it.
-        if (errno === 'ENOENT' && (await peer.has(cid))) return openSync(path, 'r');
+        if (isGone(errno) && (await peer.has(cid))) return openRegularSync(path);
         if (NO_DESCRIPTOR.has(errno) && this.#cars.size > 0) {
           for (const car of [...this.#cars.values()]) if (!car.isHeld) this.leave(car);
           await immediate();
-          return openSync(path, 'r');
+          return openRegularSync(path);
         }
       } catch {
         // The first error says what is wrong.
       }
-      if (errno === 'ENOENT') throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
+      if (isGone(errno)) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
       throw ioError(error, `opening shard ${cid}`, path);
     }
   }

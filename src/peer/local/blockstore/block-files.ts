@@ -1,26 +1,30 @@
 /**
  * The block files of layout `blockstore`, on blockstore-fs, which names them by multihash. So a block that was stored as a raw leaf is
- * also found under its own CID, and a block that two shards share is there once. blockstore-fs writes the blocks and names the files;
- * they are read directly, because the library opens a stream for each block.
+ * also found under its own CID, and a block that two shards share is there once. blockstore-fs names the files. They are read directly,
+ * because the library opens a stream for each block, and written directly, because it writes first to a name that is known before, of which
+ * whoever shares the peer could make a symlink or a FIFO.
  *
  * A block that is about to be deleted is put aside first, where reads still find it, so that it can be put back.
  */
-import { open, readFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { FsBlockstore } from 'blockstore-fs';
 import { NextToLast } from 'blockstore-fs/sharding';
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { BoundedQueue } from '../../../core/bounded-queue.ts';
 import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
-import { ioError, messageOf, ShardctlError } from '../../../core/errors.ts';
+import { errnoOf, ioError, ShardctlError } from '../../../core/errors.ts';
 import { loadLibc } from '../../../core/libc.ts';
 import { type Codec, RAW } from '../../../core/model.ts';
+import { readRegular } from '../../../core/regular-files.ts';
 import { removeFile } from '../../../core/remove-file.ts';
 import { blockText, hashesTo } from '../../../dag/cid.ts';
+import { MAX_BLOCK_BYTES } from '../../../shard/car.ts';
 import { sectionsOf } from '../../../shard/car-stream.ts';
 import type { SealedShard, Throttle } from '../../peer.ts';
-import { ifThere, isThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
+import { sweepTemporary } from '../directory/temporary-files.ts';
+import { ifThere, namesIn, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
 
 const SHA2_256 = 0x12;
 /** Files that are handled side by side: creating a file waits for one of four threads of Node's pool, not for the disk. */
@@ -34,18 +38,20 @@ export interface WriteOptions {
 export class BlockFiles {
   readonly #folder: string;
   readonly #aside: string;
-  readonly #store: FsBlockstore;
+  readonly #temporary: string;
   readonly #naming = new NextToLast();
+  #swept: Promise<void> | undefined;
 
   /** @param path of the peer */
   constructor(path: string) {
     this.#folder = join(path, 'blocks');
     this.#aside = join(path, 'leaving');
-    this.#store = new FsBlockstore(this.#folder, { createIfMissing: false });
+    this.#temporary = join(path, 'tmp');
   }
 
   /** Writes every block of a CAR, those that are there already too. Durable when it resolves. */
   async write(shard: SealedShard, { signal, throttle }: WriteOptions): Promise<void> {
+    await this.#sweep();
     for await (const sections of sectionsOf(shard.carPath)) {
       signal.throwIfAborted();
       await throttle?.(sections.reduce((sum, { data }) => sum + data.length, 0));
@@ -54,7 +60,7 @@ export class BlockFiles {
           throw new ShardctlError('DAMAGE', `block ${blockText(digest)} of ${shard.carPath} does not have its hash`);
         }
       }
-      await this.#each(sections, ({ codec, digest, data }) => this.#write(toCid(codec, digest), data));
+      await this.#each(sections, ({ digest, data }) => this.#write(digest, data));
     }
     await this.#flush(shard);
   }
@@ -64,7 +70,7 @@ export class BlockFiles {
     const path = this.#pathOf(digest);
     let bytes: Buffer | undefined;
     try {
-      bytes = (await ifThere(readFile(path))) ?? (await ifThere(readFile(this.#asideOf(digest)))) ?? (await ifThere(readFile(path)));
+      bytes = (await blockAt(path)) ?? (await blockAt(this.#asideOf(digest))) ?? (await blockAt(path));
     } catch (error) {
       throw ioError(error, 'reading a block', path);
     }
@@ -79,10 +85,10 @@ export class BlockFiles {
     const folders = new Set<string>();
     await this.#each(digests, async (digest) => {
       const path = this.#pathOf(digest);
-      if (await isThere(path)) return;
-      if (await renameIfThere(this.#asideOf(digest), path)) folders.add(dirname(path));
+      if (await isBlockAt(path)) return;
+      if (await renameIfFree(this.#asideOf(digest), path)) folders.add(dirname(path));
       // The process that had put it aside may have put it back in this moment.
-      else if (!(await isThere(path))) lost.push(digest);
+      else if (!(await isBlockAt(path))) lost.push(digest);
     });
     for (const folder of folders) await syncPath(folder);
     return lost.length === 0;
@@ -109,15 +115,32 @@ export class BlockFiles {
     }
   }
 
-  async #write(cid: CID, data: Uint8Array): Promise<void> {
+  async #write(digest: Uint8Array, data: Uint8Array): Promise<void> {
+    const path = this.#pathOf(digest);
+    const fresh = join(this.#temporary, randomUUID());
     try {
-      await this.#store.put(cid, data);
+      await writeFile(fresh, data, { flag: 'wx' });
+      if (await renameIfThere(fresh, path)) return;
+      // The directory is made with the first block that belongs into it.
+      await mkdir(dirname(path)).catch(unlessThere);
+      await rename(fresh, path);
     } catch (error) {
-      throw errnoInside(error);
+      await removeFile(fresh);
+      throw error;
     }
   }
 
-  /** blockstore-fs renames files into place and never flushes. One flush of the whole file system costs less than one a block. */
+  /** What dead runs have left of the blocks that they were writing. */
+  async #sweep(): Promise<void> {
+    await makeDirectory(this.#temporary);
+    this.#swept ??= sweepTemporary(this.#temporary, async () => false);
+    await this.#swept.catch((error: unknown) => {
+      this.#swept = undefined;
+      throw error;
+    });
+  }
+
+  /** No block was flushed yet. One flush of the whole file system costs less than one a block. */
   async #flush(shard: SealedShard): Promise<void> {
     const libc = await loadLibc();
     const folder = await open(this.#folder, 'r');
@@ -166,9 +189,17 @@ function toCid(codec: Codec, digest: Uint8Array): CID {
   return CID.createV1(codec, createDigest(SHA2_256, digest));
 }
 
-/** The errno of a failure of blockstore-fs, which gives it only as a part of the message. */
-function errnoInside(error: unknown): unknown {
-  const message = messageOf(error);
-  const errno = /\b(E[A-Z]{2,}): /.exec(message)?.[1];
-  return errno === undefined ? error : Object.assign(new Error(message, { cause: error }), { code: errno });
+/** The bytes of a block's file; undefined when there is none, whatever else may stand in its place. */
+async function blockAt(path: string): Promise<Buffer | undefined> {
+  // A longer file is no block: what is read of it does not have the hash.
+  return await ifThere(readRegular(path, MAX_BLOCK_BYTES + 1));
+}
+
+async function isBlockAt(path: string): Promise<boolean> {
+  return (await sizeAt(path)) !== undefined;
+}
+
+/** Another write has made the directory meanwhile. */
+function unlessThere(error: unknown): void {
+  if (errnoOf(error) !== 'EEXIST') throw error;
 }

@@ -6,11 +6,12 @@
  * looks at the pins once more before it deletes them. A put looks at its blocks once more after its pin is there, and writes those again
  * that a removal has taken meanwhile.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DigestMap } from '../../../core/digest-map.ts';
 import { syncPath, writeDurably } from '../../../core/durable-files.ts';
 import { isDamage, ShardctlError } from '../../../core/errors.ts';
+import { readRegular } from '../../../core/regular-files.ts';
 import { removeFile } from '../../../core/remove-file.ts';
 import { parseCid } from '../../../dag/cid.ts';
 import { contentsOf, type Manifest, readManifest } from '../../../shard/manifest.ts';
@@ -19,7 +20,7 @@ import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
-import { ifThere, namesIn, renameIfThere } from '../directory/vanishing-files.ts';
+import { filesOf, ifThere, namesIn, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
 import { BlockFiles } from './block-files.ts';
 import { BlockShardReader, digestsOf, SalvagedBlocks } from './block-reader.ts';
 
@@ -27,6 +28,8 @@ import { BlockShardReader, digestsOf, SalvagedBlocks } from './block-reader.ts';
 const REMOVING = '.removing';
 /** A put writes its blocks at most this often when removals by other homes take them away again. */
 const WRITES = 5;
+/** Of a pin, which holds two numbers. */
+const MOST_PIN_BYTES = 4096;
 
 interface Pin {
   readonly blocks: number;
@@ -90,7 +93,7 @@ export class BlockStore implements ShardStore {
     if ((await this.sizeOf(cid)) === undefined) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${this.#pinOf(cid)})`);
     const manifest = await this.#manifestOf(cid);
     const { lengths, carBytes } = contentsOf(manifest);
-    const isPinSound = (await ifThere(readFile(this.#pinOf(cid), 'utf8'))) === textOf({ blocks: lengths.length, carBytes });
+    const isPinSound = (await this.#pinText(cid)) === textOf({ blocks: lengths.length, carBytes });
     const damage = isPinSound ? undefined : `its pin is damaged (${this.#pinOf(cid)})`;
     return new BlockShardReader(cid, manifest, (digest) => this.#files.read(digest), damage);
   }
@@ -117,7 +120,8 @@ export class BlockStore implements ShardStore {
         await syncPath(this.#pins);
         // Another home may have marked the shard and seen its pin meanwhile.
         if (await this.#marks.isMarked(cid)) {
-          await renameIfThere(this.#pinOf(cid) + REMOVING, this.#pinOf(cid));
+          // Where another home has pinned it once more, what is left here goes with the next removal, and no block of a pin.
+          await renameIfFree(this.#pinOf(cid) + REMOVING, this.#pinOf(cid));
           await syncPath(this.#pins);
           return 'kept';
         }
@@ -145,8 +149,8 @@ export class BlockStore implements ShardStore {
    */
   async #bringBack(cid: string): Promise<boolean> {
     const removing = this.#pinOf(cid) + REMOVING;
-    if ((await ifThere(readFile(removing))) === undefined || !(await this.#marks.isMarked(cid))) return false;
-    if (!(await renameIfThere(removing, this.#pinOf(cid)))) return false;
+    if ((await sizeAt(removing)) === undefined || !(await this.#marks.isMarked(cid))) return false;
+    if (!(await renameIfFree(removing, this.#pinOf(cid)))) return false;
     if (await this.#isInPlace(cid)) {
       await syncPath(this.#pins);
       return true;
@@ -198,14 +202,19 @@ export class BlockStore implements ShardStore {
 
   /** Bytes of the CAR of a shard whose pin is here. */
   async #pinned(cid: string): Promise<number | undefined> {
-    const text = await ifThere(readFile(this.#pinOf(cid), 'utf8'));
+    const text = await this.#pinText(cid);
     // A pin whose text is damaged still counts: its shard is here, and a put of it writes the text again.
     return text === undefined ? undefined : (parsePin(text)?.carBytes ?? 0);
   }
 
+  async #pinText(cid: string): Promise<string | undefined> {
+    return (await ifThere(readRegular(this.#pinOf(cid), MOST_PIN_BYTES)))?.toString();
+  }
+
   async #allPinned(): Promise<string[]> {
     // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
-    return (await readdir(this.#pins)).filter(isShardName).sort();
+    const entries = await readdir(this.#pins, { withFileTypes: true });
+    return (await filesOf(this.#pins, entries)).filter(isShardName);
   }
 
   /** Shards whose removal has begun. */

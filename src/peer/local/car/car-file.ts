@@ -1,7 +1,9 @@
 /** A shard's CAR as a file that is read by offset, and the errors for when it cannot be read. */
-import { closeSync, fstatSync, openSync, read, readSync } from 'node:fs';
+import { closeSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { isGone } from '../../../core/errno.ts';
 import { errnoOf, ioError, ShardctlError } from '../../../core/errors.ts';
+import { openRegularSync } from '../../../core/regular-files.ts';
 
 const readAsync = promisify(read);
 
@@ -10,7 +12,7 @@ export function openFile(path: string, cid: string): CarFile {
   try {
     return new CarFile(path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
+    if (isGone(errnoOf(error))) throw new ShardctlError('NOT_FOUND', `shard ${cid} is not here (${path})`, { cause: error });
     throw ioError(error, `opening shard ${cid}`, path);
   }
 }
@@ -25,8 +27,9 @@ export class CarFile {
   #fd: number | undefined;
 
   constructor(path: string) {
-    this.#fd = openSync(path, 'r');
-    this.size = fstatSync(this.#fd).size;
+    const { fd, size } = openRegularSync(path);
+    this.#fd = fd;
+    this.size = size;
   }
 
   /** Synchronous, because a block of ordinary size is in the page cache or one seek away. @throws ShardctlError `DAMAGE` for a read past the end */

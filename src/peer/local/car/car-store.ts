@@ -5,7 +5,7 @@
  * The modules that write and read CARs are loaded when they are needed: an update that finds nothing to do only lists the shards.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
 import { ShardctlError } from '../../../core/errors.ts';
@@ -15,7 +15,7 @@ import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
-import { ifThere, namesIn, renameIfThere, sizeIfThere } from '../directory/vanishing-files.ts';
+import { filesIn, namesIn, renameIfFree, renameIfThere, sizeAt, sizeIfThere } from '../directory/vanishing-files.ts';
 import type { Glances } from './car-glance.ts';
 
 const EXTENSION = '.car';
@@ -42,8 +42,7 @@ export class CarStore implements ShardStore {
 
   async sizeOf(cid: string): Promise<number | undefined> {
     const path = this.#pathOf(cid);
-    const found = (await ifThere(stat(path))) ?? ((await this.#bringBack(cid)) ? await ifThere(stat(path)) : undefined);
-    return found?.size;
+    return (await sizeAt(path)) ?? ((await this.#bringBack(cid)) ? await sizeAt(path) : undefined);
   }
 
   sizeNow(cid: string): number | undefined {
@@ -54,8 +53,9 @@ export class CarStore implements ShardStore {
     const path = this.#pathOf(shard.cid);
     await this.#used.beforeChange();
     await makeDirectory(dirname(path));
-    const [{ copyCar, moveCar, sweepTemporary }, { checkCar }] = await Promise.all([
+    const [{ copyCar, moveCar }, { sweepTemporary }, { checkCar }] = await Promise.all([
       import('./car-writer.ts'),
+      import('../directory/temporary-files.ts'),
       import('../../car-check.ts'),
     ]);
     await checkCar(shard.carPath, shard);
@@ -112,7 +112,7 @@ export class CarStore implements ShardStore {
     await this.#bringBack();
     // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
     for (const folder of (await readdir(join(this.#path, 'shards'))).filter((name) => FAN_OUT.test(name)).sort()) {
-      for (const file of await namesIn(join(this.#path, 'shards', folder))) {
+      for (const file of await filesIn(join(this.#path, 'shards', folder))) {
         const cid = file.slice(0, -EXTENSION.length);
         if (file.endsWith(EXTENSION) && isShardName(cid)) yield cid;
       }
@@ -131,7 +131,8 @@ export class CarStore implements ShardStore {
     await makeDirectory(dirname(aside));
     await renameIfThere(path, aside);
     if (await this.#marks.isMarked(cid)) {
-      await renameIfThere(aside, path);
+      // Another home may have put it once more meanwhile.
+      if (!(await renameIfFree(aside, path))) await removeFile(aside);
       await syncPath(dirname(path));
       return 'kept';
     }
@@ -151,16 +152,17 @@ export class CarStore implements ShardStore {
     for (const name of await namesIn(join(this.#path, 'tmp'))) {
       if (!isLeaving(name) || !name.startsWith(`${LEAVING}${cid}`)) continue;
       const path = this.#pathOf(shardOf(name));
-      if (!(await this.#isWanted(name)) || !(await renameIfThere(join(this.#path, 'tmp', name), path))) continue;
+      const aside = join(this.#path, 'tmp', name);
+      if ((await sizeAt(aside)) === undefined || !(await this.#isWanted(name)) || !(await renameIfFree(aside, path))) continue;
       await syncPath(dirname(path));
       isBack = true;
     }
     return isBack;
   }
 
-  /** Whether this file in `tmp` is a shard on which a home counts. */
+  /** Whether this file in `tmp` is a shard on which a home counts, and which is nowhere else here. */
   async #isWanted(name: string): Promise<boolean> {
-    return isLeaving(name) && (await this.#marks.isMarked(shardOf(name)));
+    return isLeaving(name) && (await this.#marks.isMarked(shardOf(name))) && (await sizeAt(this.#pathOf(shardOf(name)))) === undefined;
   }
 
   /** Fan-out as in flatfs: the last character of a CID has only eight values, and the two before it are spread evenly. */

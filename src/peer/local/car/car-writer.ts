@@ -1,7 +1,7 @@
 /** Copies or moves a CAR into a local peer. It is checked and flushed before it gets its name. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, open, readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { copyFile, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncPath } from '../../../core/durable-files.ts';
 import { isForbidden, isUnsupported } from '../../../core/errno.ts';
@@ -9,13 +9,6 @@ import { errnoOf } from '../../../core/errors.ts';
 import { removeFile } from '../../../core/remove-file.ts';
 import { checkCar } from '../../car-check.ts';
 import type { SealedShard, Throttle } from '../../peer.ts';
-import { ifThere } from '../directory/vanishing-files.ts';
-
-/** A file in `tmp` to which nobody has written for this long belongs to a run that has died. */
-const ABANDONED_MS = 10 * 60 * 1000;
-
-/** Files as copies and removals name them; anything else in `tmp` is not ours. */
-const OURS = /^(?:leaving\.[a-z2-7]+\.)?[0-9a-f-]{36}(?:\.car)?$/;
 
 export interface CopyPlace {
   /** Directory of the copy until it is complete. */
@@ -92,23 +85,5 @@ export async function moveCar(carPath: string, path: string, signal: AbortSignal
   } catch (error) {
     if (isRefused(errnoOf(error))) return false;
     throw error;
-  }
-}
-
-/**
- * Removes what dead runs have left in `tmp`. Another home may be writing here at this moment, so files that were written to lately stay.
- * Their age is told by the clock of the file system, the only clock that is the same for all homes.
- * @param isWanted whether a file is needed, however old it is
- */
-export async function sweepTemporary(folder: string, isWanted: (name: string) => Promise<boolean>): Promise<void> {
-  const probe = join(folder, randomUUID());
-  await writeFile(probe, '');
-  const { mtimeMs: now } = await stat(probe);
-  await unlink(probe);
-  for (const file of await readdir(folder)) {
-    if (!OURS.test(file)) continue;
-    const path = join(folder, file);
-    const found = await ifThere(stat(path));
-    if (found !== undefined && now - found.mtimeMs > ABANDONED_MS && !(await isWanted(file))) await removeFile(path);
   }
 }

@@ -2,11 +2,12 @@
  * What homes note down about themselves on a local peer, beside their marks: `owners/<home>.note`, for the day when a home is lost.
  * Only its owner can read the file: a note says where a mirror's files lie, and some of them are not for everybody.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../../../core/durable-files.ts';
 import { isForbidden } from '../../../core/errno.ts';
 import { errnoOf, ioError } from '../../../core/errors.ts';
+import { readRegular } from '../../../core/regular-files.ts';
 import { ifThere, isThere, namesIn } from './vanishing-files.ts';
 
 const NOTE = '.note';
@@ -17,7 +18,7 @@ const MOST_BYTES = 4 * 1024 * 1024;
 export async function writeHomeNote(path: string, homeId: string, text: string): Promise<void> {
   const file = join(path, 'owners', `${homeId}${NOTE}`);
   if (!(await isThere(join(path, 'owners', homeId)))) return;
-  if ((await ifThere(readFile(file, 'utf8'))) === text) return;
+  if ((await readNote(file)) === text) return;
   await writeDurably(file, text, 0o600);
 }
 
@@ -35,9 +36,10 @@ export async function readHomeNotes(path: string): Promise<Map<string, string>> 
 /** Undefined when it is not there any more, when it is no note, or when it is another user's, which only that user may read. */
 async function readNote(file: string): Promise<string | undefined> {
   try {
-    const found = await ifThere(stat(file));
+    // Not what a symlink leads to: no home makes one, and it may lead to what is for this user alone.
+    const found = await ifThere(lstat(file));
     if (found?.isFile() !== true || found.size > MOST_BYTES) return undefined;
-    return await ifThere(readFile(file, 'utf8'));
+    return (await ifThere(readRegular(file, MOST_BYTES)))?.toString();
   } catch (error) {
     if (isForbidden(errnoOf(error))) return undefined;
     throw ioError(error, 'reading the note of a home', file);

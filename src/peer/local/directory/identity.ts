@@ -3,15 +3,19 @@
  * it has a checksum: without it, a flipped bit could make the file look like a newer format, which every version must leave alone.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { makeDirectory, writeDurably } from '../../../core/durable-files.ts';
 import { ioError, isDamage, ShardctlError } from '../../../core/errors.ts';
+import { readRegular } from '../../../core/regular-files.ts';
 import { ifThere } from './vanishing-files.ts';
 
 /** Format of a local peer's directory as this version writes it. The first had no marks, and a version that knows none must stay away. */
 export const PEER_FORMAT = 2;
+
+/** No version writes a longer one. */
+const MOST_BYTES = 64 * 1024;
 
 /** The last format without a checksum. */
 const UNCHECKED_FORMAT = 1;
@@ -115,7 +119,7 @@ export async function identityOf({ name, path, layout }: PeerPlace): Promise<Pee
 /** Undefined when there is no `peer.json`. @throws ShardctlError `DAMAGE`, `NEWER_FORMAT` */
 export async function readIdentity({ name, path }: Pick<PeerPlace, 'name' | 'path'>): Promise<PeerIdentity | undefined> {
   const file = join(path, 'peer.json');
-  const text = await ifThere(readFile(file, 'utf8'));
+  const text = (await ifThere(readRegular(file, MOST_BYTES)))?.toString();
   if (text === undefined) return undefined;
   const identity = parseIdentity(text);
   if (identity === undefined) {

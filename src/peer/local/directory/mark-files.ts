@@ -4,10 +4,12 @@
  * Homes take no lock on a peer that they share. So a home that puts a shard marks it first and looks for the shard afterwards; a home
  * that removes one moves it out of sight first, looks at the marks again, and moves it back if another home has marked it meanwhile.
  */
-import { open, readFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, syncPath, writeDurably } from '../../../core/durable-files.ts';
+import { errnoOf } from '../../../core/errors.ts';
 import type { Owner } from '../../../core/model.ts';
+import { readRegular } from '../../../core/regular-files.ts';
 import { removeFile } from '../../../core/remove-file.ts';
 import { assertHomeId, descriptionText, type HomeDescription, isHomeId, isUpToDate, parseDescription } from '../../home-description.ts';
 import type { Mark, PeerOwner } from '../../peer.ts';
@@ -15,6 +17,8 @@ import { isShardName, shardName } from '../../shard-name.ts';
 import { isThere, namesIn } from './vanishing-files.ts';
 
 const DESCRIPTION = '.json';
+/** Of a description that is read. */
+const MOST_BYTES = 64 * 1024;
 
 export class MarkFiles {
   readonly #folder: string;
@@ -31,7 +35,7 @@ export class MarkFiles {
   async mark(cids: readonly string[], now: number): Promise<void> {
     await this.#describe(now);
     const own = join(this.#folder, this.#owner.id);
-    for (const cid of cids) await (await open(join(own, shardName(cid)), 'a')).close();
+    for (const cid of cids) await makeMark(join(own, shardName(cid)));
     // Flushed even if every mark was there already: a run that crashed a moment ago may have made them and not flushed them.
     await syncPath(own);
   }
@@ -79,7 +83,7 @@ export class MarkFiles {
 
   async #description(id: string): Promise<HomeDescription> {
     try {
-      return parseDescription(await readFile(this.#descriptionOf(id), 'utf8'));
+      return parseDescription((await readRegular(this.#descriptionOf(id), MOST_BYTES)).toString());
     } catch {
       // Only people read it, so a description that cannot be read stops nothing: this home's own is written again.
       return {};
@@ -88,5 +92,14 @@ export class MarkFiles {
 
   #descriptionOf(id: string): string {
     return join(this.#folder, `${id}${DESCRIPTION}`);
+  }
+}
+
+/** Whatever has the name of a mark is one, so it is made and never opened: a symlink would lead elsewhere, a FIFO hold up this home. */
+async function makeMark(path: string): Promise<void> {
+  try {
+    await writeFile(path, '', { flag: 'wx' });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
 }

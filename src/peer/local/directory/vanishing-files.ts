@@ -1,32 +1,47 @@
 /** Files of a local peer that another home's process may remove or rename at any moment: "it is not there" is an answer, and no failure. */
-import { statSync } from 'node:fs';
-import { readdir, rename, stat } from 'node:fs/promises';
-import { isGone } from '../../../core/errno.ts';
+import { type Dirent, statSync } from 'node:fs';
+import { link, lstat, readdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isForbidden, isGone, isUnsupported } from '../../../core/errno.ts';
 import { errnoOf } from '../../../core/errors.ts';
+import { removeFile } from '../../../core/remove-file.ts';
 
 /** The result of the operation; undefined when its file is not there. @throws every other failure: a disk that cannot be read says nothing */
 export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;
   } catch (error) {
-    // ENOTDIR: somebody's file stands where a directory should be, so what should be in that directory is not there either.
-    if (isGone(errnoOf(error))) return undefined;
+    // ENOTDIR: somebody's file stands where a directory should be, so what should be in that directory is not there either. ELOOP:
+    // symlinks that lead in a circle lead to nothing.
+    if (isNotThere(error)) return undefined;
     throw error;
   }
 }
 
-/** Bytes of the file; undefined when it is not there. Without a thread: a fifth of the time for what the system has in memory. */
+function isNotThere(error: unknown): boolean {
+  return isGone(errnoOf(error)) || errnoOf(error) === 'ELOOP';
+}
+
+/** Whether anything has this name. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await ifThere(lstat(path))) !== undefined;
+}
+
+/** How long a file is; undefined when there is none, whatever else may stand in its place. */
+export async function sizeAt(path: string): Promise<number | undefined> {
+  const found = await ifThere(stat(path));
+  return found?.isFile() === true ? found.size : undefined;
+}
+
+/** As `sizeAt`, without a thread: a fifth of the time for what the system has in memory. */
 export function sizeIfThere(path: string): number | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.size;
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found?.isFile() === true ? found.size : undefined;
   } catch (error) {
-    if (isGone(errnoOf(error))) return undefined;
+    if (isNotThere(error)) return undefined;
     throw error;
   }
-}
-
-export async function isThere(path: string): Promise<boolean> {
-  return (await ifThere(stat(path))) !== undefined;
 }
 
 /** @returns false when the file is not there, or not any more */
@@ -34,7 +49,38 @@ export async function renameIfThere(from: string, to: string): Promise<boolean> 
   return (await ifThere(rename(from, to).then(() => true))) ?? false;
 }
 
+/**
+ * As `renameIfThere`, and never in place of what is there: what was put there meanwhile is newer, and it may have been read and found whole.
+ * @returns false also when something is there
+ */
+export async function renameIfFree(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EEXIST' || isGone(errno)) return false;
+    // A file system without hard links, or a file of somebody else, to which the system lets only its owner give another name.
+    if (!isForbidden(errno) && !isUnsupported(errno) && errno !== 'EMLINK') throw error;
+    return !(await isThere(to)) && (await renameIfThere(from, to));
+  }
+  await removeFile(from);
+  return true;
+}
+
 /** Sorted; none when the directory is not there. */
 export async function namesIn(folder: string): Promise<string[]> {
   return ((await ifThere(readdir(folder))) ?? []).sort();
+}
+
+/** Names of the files in a directory, those that symlinks lead to among them, sorted. None when the directory is not there. */
+export async function filesIn(folder: string): Promise<string[]> {
+  return await filesOf(folder, (await ifThere(readdir(folder, { withFileTypes: true }))) ?? []);
+}
+
+/** Those of the entries of a directory that are files, sorted. */
+export async function filesOf(folder: string, entries: readonly Dirent[]): Promise<string[]> {
+  const names: string[] = [];
+  for (const entry of entries)
+    if (entry.isFile() || (entry.isSymbolicLink() && (await sizeAt(join(folder, entry.name))) !== undefined)) names.push(entry.name);
+  return names.sort();
 }
