@@ -2,8 +2,9 @@
  * `runs/full.json`: names of the peers of which a run has told that they have no room. The next runs know by it that this is no news, until
  * one of them finds room there again. Like all of `runs/` it may be deleted at any time: then the next run tells it again.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFileSync } from '../../core/fresh-file.ts';
 import { removeFileSync } from '../../core/remove-file.ts';
 
 export class FullPeers {
@@ -48,8 +49,7 @@ export class FullPeers {
         return;
       }
       mkdirSync(this.#runs, { recursive: true });
-      writeFileSync(`${this.#path}.new`, `${JSON.stringify([...after].sort())}\n`);
-      renameSync(`${this.#path}.new`, this.#path);
+      replaceFileSync(this.#path, `${JSON.stringify([...after].sort())}\n`, false);
     } catch {
       // A home that cannot be written to remembers nothing, and tells it again.
     }

@@ -2,8 +2,9 @@
  * `runs/check-part.json`: which part of the shards `check` reads next, for each set of repositories that it is run for. Where it is gone
  * or damaged, it begins with the first.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFileSync } from '../../core/fresh-file.ts';
 
 interface Turn {
   /** From 0. */
@@ -27,8 +28,7 @@ export function notePartsRead(runs: string, names: readonly string[], { first, c
   const path = pathIn(runs);
   try {
     mkdirSync(runs, { recursive: true });
-    writeFileSync(`${path}.new`, `${JSON.stringify({ ...turnsIn(runs), [keyOf(names)]: turn })}\n`);
-    renameSync(`${path}.new`, path);
+    replaceFileSync(path, `${JSON.stringify({ ...turnsIn(runs), [keyOf(names)]: turn })}\n`, false);
   } catch {
     // The next run reads these again.
   }

@@ -7,8 +7,9 @@
  *   told/NAME.json     the head of which the hook `--on-commit` was told last
  *   COMMAND.json       the last `verify`, `repair`, `prune` or `check`
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { replaceFileSync } from '../../core/fresh-file.ts';
 import { removeFileSync } from '../../core/remove-file.ts';
 
 /** How a run ended. */
@@ -122,10 +123,9 @@ function toldPath(dir: string, repository: string): string {
 function write(path: string, value: unknown): void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.new`, `${JSON.stringify(value)}\n`);
-    renameSync(`${path}.new`, path);
+    replaceFileSync(path, `${JSON.stringify(value)}\n`, false);
   } catch {
-    drop(`${path}.new`);
+    // A home that cannot be written has no such record of this run.
   }
 }
 

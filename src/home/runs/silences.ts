@@ -1,10 +1,12 @@
 /**
  * `runs/silent.json`: since when each peer that does not answer has been silent, and whether a run has told of it. The first run that meets
- * it silent writes its name there, the first one that it answers takes it out. Like all of `runs/` it may be deleted at any time: the time
+ * it silent writes its name there, the first one that it answers takes it out; but where its silence was told, it stays as one that is back
+ * until that is told as well: a run may be killed before it tells what it has heard. Like all of `runs/` it may be deleted at any time: the time
  * is then counted anew.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFileSync } from '../../core/fresh-file.ts';
 import { removeFileSync } from '../../core/remove-file.ts';
 
 export interface Silence {
@@ -12,6 +14,8 @@ export interface Silence {
   readonly since: number;
   /** A run has told of it: it is no news any more. */
   readonly isTold: boolean;
+  /** The peer has answered since, and no run has told of that. */
+  readonly isBack?: true;
 }
 
 /** What a run has heard of the peers. */
@@ -30,9 +34,9 @@ export function silencesIn(runs: string): ReadonlyMap<string, Silence> {
     const noted = JSON.parse(readFileSync(pathIn(runs), 'utf8')) as Readonly<Record<string, unknown>>;
     return new Map(
       Object.entries(noted).flatMap(([name, value]): [string, Silence][] => {
-        const { since, told } = (value ?? {}) as { readonly since?: unknown; readonly told?: unknown };
+        const { since, told, back } = (value ?? {}) as { readonly since?: unknown; readonly told?: unknown; readonly back?: unknown };
         const at = typeof since === 'string' ? Date.parse(since) : Number.NaN;
-        return Number.isNaN(at) ? [] : [[name, { since: at, isTold: told === true }]];
+        return Number.isNaN(at) ? [] : [[name, { since: at, isTold: told === true, ...(back === true ? { isBack: true } : {}) }]];
       }),
     );
   } catch {
@@ -53,11 +57,26 @@ export function silencesAfter(
 ): ReadonlyMap<string, Silence> {
   return new Map(
     peers.flatMap((name): [string, Silence][] => {
-      const known = before.get(name);
+      const noted = before.get(name);
+      const known = noted?.isBack === true ? undefined : noted;
       if (unasked?.has(name) === true) return known === undefined ? [] : [[name, known]];
       if (!silent.has(name)) return [];
       const since = Math.min(known?.since ?? now, now);
       return [[name, { since, isTold: known?.isTold === true || tells(since) }]];
+    }),
+  );
+}
+
+/** Peers whose silence was told, and that have answered since. @param after what `silencesAfter` has made of `before` */
+export function returnsAfter(
+  before: ReadonlyMap<string, Silence>,
+  { peers }: Pick<Heard, 'peers'>,
+  after: ReadonlyMap<string, Silence>,
+): ReadonlyMap<string, Silence> {
+  return new Map(
+    peers.flatMap((name): [string, Silence][] => {
+      const known = before.get(name);
+      return known?.isTold === true && !after.has(name) ? [[name, { ...known, isBack: true }]] : [];
     }),
   );
 }
@@ -71,7 +90,10 @@ export function keepSilences(runs: string, before: ReadonlyMap<string, Silence>,
 function textOf(silences: ReadonlyMap<string, Silence>): string {
   const noted = [...silences]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { since, isTold }]) => [name, { since: new Date(since).toISOString(), ...(isTold ? { told: true } : {}) }] as const);
+    .map(([name, { since, isTold, isBack }]) => {
+      const told = { ...(isTold ? { told: true } : {}), ...(isBack === true ? { back: true } : {}) };
+      return [name, { since: new Date(since).toISOString(), ...told }] as const;
+    });
   return `${JSON.stringify(Object.fromEntries(noted))}\n`;
 }
 
@@ -83,8 +105,7 @@ function write(runs: string, text: string | undefined): void {
       return;
     }
     mkdirSync(runs, { recursive: true });
-    writeFileSync(`${path}.new`, text);
-    renameSync(`${path}.new`, path);
+    replaceFileSync(path, text, false);
   } catch {
     // A home that cannot be written to remembers nothing: each run counts from its own beginning.
   }

@@ -63,7 +63,11 @@ async function drained(): Promise<{ readonly moved: Moved; readonly damaged: rea
   return {
     moved,
     damaged: once(events.flatMap((event) => (event.type === 'damage' ? [event.where] : []))),
-    warned: once(events.flatMap((event) => (event.type === 'warning' && event.peer !== undefined ? [`${event.peer}: ${event.hint}`] : []))),
+    warned: once(
+      events.flatMap((event) =>
+        event.type === 'warning' && / stays where it is/.test(event.message) ? [`${event.peer}: ${event.hint}`] : [],
+      ),
+    ),
   };
 }
 

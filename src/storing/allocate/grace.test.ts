@@ -64,7 +64,33 @@ test('a silence is known when an earlier run has told of it, and its end is told
   assert.deepEqual(at(1200, ['b']), [undefined, true]);
   at(1300, [], { dryRun: true });
   assert.deepEqual(back, []);
-  at(1300, []);
+  const told = { type: 'back', peer: 'b', since: new Date(1000).toISOString() };
+  at(1300, [], { dies: true });
+  assert.deepEqual(back.splice(0), [told]);
+  at(1350, []);
+  assert.deepEqual(back.splice(0), [told], 'a run before it has died, and told nothing');
   at(1400, []);
-  assert.deepEqual(back, [{ type: 'back', peer: 'b', since: new Date(1000).toISOString() }]);
+  assert.deepEqual(back, []);
+});
+
+test('a peer that was heard by a run that died before it told of that is waited for anew, and its next silence is news', () => {
+  const runs = mkdtempSync(join(scratch, 'runs-'));
+  const events: Event[] = [];
+  const at = (now: number, silent: readonly string[], unasked: readonly string[] = []) => {
+    const grace = new Grace({ ms: 100, runs, now: () => now, emit: (event) => void events.push(event) });
+    grace.note({ peers: ['a', 'b'], silent: new Set(silent), unasked: new Set(unasked) });
+    return grace;
+  };
+  at(1000, ['b']).saveTold();
+  at(1200, ['b']).saveTold();
+  at(1300, []);
+  const again = at(1400, ['b']);
+  assert.deepEqual([again.until('b'), again.isKnown('b'), again.overdue], [1500, false, []]);
+  again.saveTold();
+  at(1600, ['b']).saveTold();
+  assert.equal(at(1650, ['b']).isKnown('b'), true);
+  at(1700, []);
+  events.length = 0;
+  const unasked = at(1800, [], ['b']);
+  assert.deepEqual([unasked.isWaiting, unasked.overdue, events.map(({ type }) => type)], [false, [], ['back']]);
 });

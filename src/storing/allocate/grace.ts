@@ -3,7 +3,7 @@
  * with all that it holds: to make its replicas anew meanwhile would copy terabytes, which are surplus an hour later.
  */
 import type { Emit } from '../../core/events.ts';
-import { type Heard, keepSilences, type Silence, silencesAfter, silencesIn } from '../../home/runs/silences.ts';
+import { type Heard, keepSilences, returnsAfter, type Silence, silencesAfter, silencesIn } from '../../home/runs/silences.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { allocatorsOf, isAllowed } from './allocators.ts';
 
@@ -72,7 +72,8 @@ export class Grace {
   /** What earlier runs have noted. */
   #before: ReadonlyMap<string, Silence> | undefined;
   #silences: ReadonlyMap<string, Silence> = new Map();
-  readonly #welcomed = new Set<string>();
+  /** Since when each peer had been silent whose return this run tells of. */
+  readonly #returned = new Map<string, number>();
 
   constructor(settings: GraceSettings) {
     this.#settings = settings;
@@ -86,23 +87,25 @@ export class Grace {
     this.#before ??= noted;
     this.#silences = silencesAfter(noted, heard, this.#now, (since) => this.#endOf(since) === undefined);
     if (dryRun === true) return;
-    const isTold = (name: string) => noted.get(name)?.isTold === true;
-    keepSilences(runs, noted, new Map([...this.#silences].map(([name, { since }]) => [name, { since, isTold: isTold(name) }])));
-    for (const name of heard.peers) {
-      const silence = noted.get(name);
-      if (silence?.isTold !== true || this.#silences.has(name) || this.#welcomed.has(name)) continue;
-      this.#welcomed.add(name);
-      emit({ type: 'back', peer: name, since: new Date(silence.since).toISOString() });
+    const returned = returnsAfter(noted, heard, this.#silences);
+    const silent = [...this.#silences].map(([name, { since }]) => [name, { since, isTold: isKnownIn(noted, name) }] as const);
+    keepSilences(runs, noted, new Map([...silent, ...returned]));
+    for (const [name, { since }] of returned) {
+      if (this.#returned.has(name)) continue;
+      this.#returned.set(name, since);
+      emit({ type: 'back', peer: name, since: new Date(since).toISOString() });
     }
   }
 
   /** Called when all that the run has to tell is told: of what a run that died before had met, the next one tells. */
   saveTold(): void {
     const { runs, dryRun } = this.#settings;
-    if (dryRun === true || this.#silences.size === 0) return;
+    if (dryRun === true || this.#silences.size + this.#returned.size === 0) return;
     const noted = silencesIn(runs);
     const isTold = (name: string, since: number) => this.#silences.get(name)?.since === since && this.#silences.get(name)?.isTold === true;
-    const after = [...noted].map(([name, it]) => [name, { ...it, isTold: it.isTold || isTold(name, it.since) }] as const);
+    const after = [...noted]
+      .filter(([name, { since, isBack }]) => isBack !== true || this.#returned.get(name) !== since)
+      .map(([name, it]) => [name, { ...it, isTold: it.isTold || isTold(name, it.since) }] as const);
     keepSilences(runs, noted, new Map(after));
   }
 
@@ -123,11 +126,17 @@ export class Grace {
 
   /** Whether an earlier run has told that the peer is silent. */
   isKnown(peer: string): boolean {
-    return this.#before?.get(peer)?.isTold === true;
+    return this.#before !== undefined && isKnownIn(this.#before, peer);
   }
 
   #endOf(since: number): number | undefined {
     const until = since + this.#settings.ms;
     return until > this.#now ? until : undefined;
   }
+}
+
+/** Whether a run has told that the peer is silent, and none has heard it since. */
+function isKnownIn(noted: ReadonlyMap<string, Silence>, name: string): boolean {
+  const silence = noted.get(name);
+  return silence?.isTold === true && silence.isBack !== true;
 }
