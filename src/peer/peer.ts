@@ -143,10 +143,11 @@ export interface Peer {
   carPath?(cid: string): Promise<string | undefined>;
 
   /**
-   * How the shard can be read as one stream. Whether it is there shows when it is opened. Undefined or absent where it cannot be.
+   * How the shard can be read as one stream, the way that costs least before others. Whether it is there shows when it is opened. None, or
+   * absent, where it cannot be.
    * @throws ShardctlError `TOO_FEW_PEERS` when the peer is not there
    */
-  shardBytes?(cid: string): Promise<ShardBytes | undefined>;
+  shardBytes?(cid: string): Promise<readonly ShardBytes[]>;
 
   /**
    * One block of any shard that is here, or one node of a manifest, hashed, without opening the shard. Undefined when the peer does not

@@ -16,17 +16,19 @@ export function placedShards(index: Index, peers: ReadonlyMap<string, Peer>, blo
     },
     contents: (cid) => blocks.contents({ cid, peers: peersOf(cid) }),
     async streams(cid) {
-      const streams: ShardBytes[] = [];
+      const best: ShardBytes[] = [];
+      const others: ShardBytes[] = [];
       for (const name of peersOf(cid)) {
         try {
-          const bytes = await peers.get(name)?.shardBytes?.(cid);
-          if (bytes !== undefined) streams.push(bytes);
+          const [first, ...rest] = (await peers.get(name)?.shardBytes?.(cid)) ?? [];
+          if (first !== undefined) best.push(first);
+          others.push(...rest);
         } catch (error) {
           // A peer that is not there: what no other copy has is read by single blocks, which tells of it.
           if (!(error instanceof ShardctlError)) throw error;
         }
       }
-      return streams;
+      return [...best, ...others];
     },
   };
 

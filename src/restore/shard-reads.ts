@@ -70,12 +70,12 @@ export class ShardReads {
       const failures = this.#failures.get(name) ?? 0;
       if (failures >= MOST_FAILURES) continue;
       try {
-        const mayBreak = stream === job.streams.at(-1) ? MOST_BREAKS : 0;
+        const isLast = stream === job.streams.at(-1);
         const isWanted = (block: number) => taken[block] === 0;
         const bad =
           stream.form === 'gateways'
             ? await (await this.#gatewayReads()).read(stream, job, { isWanted, take, taker, buffers: this.#buffers })
-            : await this.#readFrom(stream, job, isWanted, take, taker, mayBreak);
+            : await this.#readFrom(stream, job, isWanted, take, taker, isLast);
         this.#failures.delete(name);
         if (bad > 0) trouble.push(said(name, `${bad} blocks of shard ${job.shard} are missing or have other hashes`));
       } catch (error) {
@@ -97,7 +97,7 @@ export class ShardReads {
     isWanted: (block: number) => boolean,
     take: TakeBlock,
     taker: BlockTaker,
-    mayBreak: number,
+    isLast: boolean,
   ): Promise<number> {
     const offsets = stream.form === 'car' ? job.carOffsets : job.fileOffsets;
     const count = job.lengths.length;
@@ -110,11 +110,11 @@ export class ShardReads {
         const cursor = new RunCursor(job, { first, end, offsets }, this.#buffers, isWanted, take);
         try {
           if (stream.form === 'car') await readFile(fd, cursor, endOf(end - 1), taker);
-          else await readRequested(await this.#fileRequests(), stream, cursor, endOf(end - 1), taker);
+          else await readRequested(await this.#fileRequests(), stream, cursor, endOf(end - 1), { taker, isLast });
           first = next(end);
         } catch (error) {
           // A daemon that lacks one block breaks off there, and has the others.
-          if (error instanceof NotTaken || cursor.next === first || ++breaks > mayBreak) throw error;
+          if (error instanceof NotTaken || cursor.next === first || ++breaks > (isLast ? MOST_BREAKS : 0)) throw error;
           first = next(cursor.next + 1);
         }
         bad += cursor.bad;
@@ -180,12 +180,13 @@ async function readRequested(
   stream: ShardStream & { readonly form: 'file' },
   cursor: RunCursor,
   to: number,
-  taker: BlockTaker,
+  { taker, isLast }: { readonly taker: BlockTaker; readonly isLast: boolean },
 ): Promise<void> {
   const from = cursor.begin();
   cursor.advance(0);
   if (cursor.isDone) return;
-  await requests.read(stream, from, to, (piece) => cursor.push(piece) && !taker.isStopped);
+  const take = (piece: Buffer) => cursor.push(piece) && !taker.isStopped;
+  await requests.read(stream, { from, to, isLast }, take, (most) => cursor.roomForPiece(most));
   if (!cursor.isDone && !taker.isStopped) throw new ShardctlError('DAMAGE', 'it ends too early');
 }
 

@@ -90,9 +90,9 @@ export class ClusterMemberPeer implements Peer {
     return this.#member.kubo === undefined ? await this.#cluster.openElsewhere(cid, this.name) : await this.#member.kubo.open(cid);
   }
 
-  /** Undefined where the member's Kubo is not known. */
-  async shardBytes(cid: string): Promise<ShardBytes | undefined> {
-    return await this.#member.kubo?.shardBytes?.(cid);
+  /** None where the member's Kubo is not known. */
+  async shardBytes(cid: string): Promise<readonly ShardBytes[]> {
+    return (await this.#member.kubo?.shardBytes?.(cid)) ?? [];
   }
 
   /** Undefined where the member's Kubo is not known: its shards are opened elsewhere then. */

@@ -14,6 +14,7 @@ import { isShardName, shardName } from '../shard-name.ts';
 import { announcementWarnings } from './announcements.ts';
 import { watched } from './liveness.ts';
 import { MarkPins, marksIn } from './mark-pins.ts';
+import { type OwnGateway, ownGateway } from './own-gateway.ts';
 import { keepRoots, pinRoots } from './root-pins.ts';
 import { KuboRpc } from './rpc.ts';
 import { damageIn, ShardWriter } from './shard-writer.ts';
@@ -51,6 +52,8 @@ export class KuboPeer implements Peer {
   readonly #marks: MarkPins | undefined;
   readonly #gateway: Gateway | undefined;
   readonly #options: KuboPeerOptions;
+  /** Found by the first shard that is read as a stream, where the settings name no gateway. */
+  #ownGateway: Promise<OwnGateway | undefined> | undefined;
   #identity: Promise<void> | undefined;
   /** Bytes of the shards that are being put, so that several puts at once do not count on the same free space. */
   #claimed = 0;
@@ -133,10 +136,14 @@ export class KuboPeer implements Peer {
     return await singleBlock(this.#source, digest);
   }
 
-  /** From the gateway, if there is one, which takes less of the daemon's time than its RPC. */
-  async shardBytes(cid: string): Promise<ShardBytes> {
+  /** From the gateway, if there is one, which takes half of the daemon's time for its RPC; from there what the gateway does not give. */
+  async shardBytes(cid: string): Promise<readonly ShardBytes[]> {
     await this.#identify();
-    return { form: 'file', ...(this.#gateway?.plainFile(shardName(cid)) ?? this.rpc.plainFile(shardName(cid))) };
+    const name = shardName(cid);
+    this.#ownGateway ??= this.#gateway === undefined ? ownGateway(this.rpc, name) : Promise.resolve(undefined);
+    const gateway = this.#gateway ?? (await this.#ownGateway);
+    const ways = [...(gateway === undefined ? [] : [gateway.plainFile(name)]), this.rpc.plainFile(name)];
+    return ways.map((way) => ({ form: 'file', ...way }));
   }
 
   async salvage(cid: string): Promise<ShardReader> {
@@ -213,6 +220,7 @@ export class KuboPeer implements Peer {
 
   async close(): Promise<void> {
     await this.#gateway?.http.close();
+    await (await this.#ownGateway?.catch(() => undefined))?.close();
     await this.rpc.http.close();
   }
 

@@ -150,9 +150,9 @@ export class LocalPeer implements Peer {
     return this.#guard(`looking for shard ${cid}`, async () => (await this.#layout()).carPath?.(cid));
   }
 
-  async shardBytes(cid: string): Promise<ShardBytes | undefined> {
+  async shardBytes(cid: string): Promise<readonly ShardBytes[]> {
     const path = await this.carPath(cid);
-    return path === undefined ? undefined : { form: 'car', path };
+    return path === undefined ? [] : [{ form: 'car', path }];
   }
 
   async block(digest: Uint8Array): Promise<Uint8Array | undefined> {
