@@ -122,6 +122,35 @@ test('no value of a planted note becomes an option of a command that is shown, a
   program.succeeds('add', 'm', '--name', 'deb', '--exclude=--all', '--exclude=-x', '--include', 'a b');
 });
 
+test('rules that a note has are taken over as every run reads them, and none that lets no peer have shards', { skip: sample() }, () => {
+  for (const [i, [noted, had]] of (
+    [
+      [['freespace,weight'], 'freespace,weight'],
+      [[' tag:zone '], 'tag:zone'],
+    ] as const
+  ).entries()) {
+    const path = plant({ 'allocate-by': 'pinned-to:ghost' }, { allocateBy: noted });
+    const home = ['--home', program.path(`home${i}`)];
+    const { stdout } = program.succeeds('recover', '--all', ...FROM, ...home);
+    assert.match(stdout, /^the home was set to, as its home noted: `shardctl \S+ \S+ config allocate-by pinned-to:ghost`$/m);
+    assert.match(program.succeeds('config', ...home).stdout, new RegExp(`deb +allocate-by +${had} `));
+    program.succeeds('add', 'm', '--name', 'deb', '--exclude', '*.tmp', ...home);
+    writeFileSync(program.path('m', `new${i}`), 'new');
+    program.succeeds('update', 'deb', ...home);
+    program.succeeds('add', 'm', '--name', `other${i}`, ...home);
+    rmSync(path);
+  }
+});
+
+test('a rule for a peer that has another name now, or is lost, is shown and not taken over', { skip: sample() }, () => {
+  plant({}, { allocateBy: ['pinned-to:ghost', 'freespace'] });
+  const { stdout } = program.succeeds('recover', '--all', ...FROM);
+  assert.match(stdout, /^deb was set to, as its home noted: `shardctl config allocate-by pinned-to:ghost,freespace --repository deb`$/m);
+  program.succeeds('add', 'm', '--name', 'deb', '--exclude', '*.tmp');
+  writeFileSync(program.path('m', 'new'), 'new');
+  program.succeeds('update', 'deb');
+});
+
 const TO_COME = '2099-01-01T00:00:00.000Z';
 
 test('a note of a time that is yet to come gives way to another, and is told of', { skip: sample() }, () => {

@@ -80,7 +80,7 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
       const started = now();
       const found = await recoverFrom(context, session, from, wanted);
       const settings = hadSettings ? undefined : settingsNoted(found);
-      const taken = await takeOver(context, settings ?? {});
+      const taken = await takeOver(context, settings ?? {}, found.peers);
       const seconds = (now() - started) / 1000;
       if (!quiet || json) {
         const results = found.recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
@@ -114,7 +114,7 @@ async function recoverFrom(
       name: name === undefined ? undefined : checkRepositoryName(name),
       source: source === undefined ? '' : toBytes(absolute(source)),
       headOf: (repository) => readHead(home.heads, repository),
-      demandOf: (repository, owners) => demandIn(noted(notes, repository, owners) ?? {}, args.command),
+      demandOf: (repository, owners) => demandIn(noted(notes, repository, owners) ?? {}, peers, args.command),
       heldBackOf: (repository, owners) => noted(notes, repository, owners)?.heldBack ?? [],
       index,
       peers,
@@ -123,7 +123,7 @@ async function recoverFrom(
       signal,
     });
     const added = config.peers.filter((peer) => session.config.peers.every((known) => known.name !== peer.name));
-    return { recovered, notes, added };
+    return { recovered, notes, peers, added };
   });
 }
 
@@ -134,8 +134,12 @@ function settingsNoted({ recovered, notes }: Found): NotedSettings | undefined {
 }
 
 /** @returns what the home has again, as text */
-async function takeOver({ args, home, version }: Context, settings: NotedSettings): Promise<readonly string[]> {
-  const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, settings, args.command);
+async function takeOver(
+  { args, home, version }: Context,
+  settings: NotedSettings,
+  peers: ReadonlyMap<string, unknown>,
+): Promise<readonly string[]> {
+  const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, settings, peers, args.command);
   if (taken.length > 0) saveConfig(home, config);
   return taken;
 }

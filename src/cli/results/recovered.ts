@@ -16,6 +16,8 @@ import { commandsFor, commandsForOwn, takenOf } from '../session/noted-settings.
 export interface Found {
   readonly recovered: readonly Recovered[];
   readonly notes: Notes;
+  /** Those of the home, and those that were named. */
+  readonly peers: ReadonlyMap<string, unknown>;
   /** Peers that the home did not have. */
   readonly added: readonly PeerConfig[];
 }
@@ -44,7 +46,7 @@ export function recoveredLines({ recovered, notes, added, index, hadSettings, se
       : ['tags, capacities and reserves of the peers are not known any more: `shardctl peers set` says them']),
     ...added.flatMap((peer) => (peer.kind === 'local' ? takenLine(`peer ${peer.name}`, limitsOf(peer)) : [])),
     ...takenLine('the home', taken),
-    ...commandsFor(settings ?? {}, args.command).map(asNoted('the home')),
+    ...commandsFor(settings ?? {}, taken, args.command).map(asNoted('the home')),
     ...(hadSettings || settings !== undefined
       ? []
       : ['what was set for gate, keep and grace is on no peer: `shardctl config` sets it again']),

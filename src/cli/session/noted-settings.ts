@@ -4,6 +4,7 @@ import type { RepositoryRecord } from '../../core/model.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import type { NotedRepository } from '../../home/note.ts';
 import type { NotedSettings } from '../../home/note-text.ts';
+import { allocatorsAmong } from '../../storing/allocate/allocators.ts';
 import type { Demand } from '../../storing/demand.ts';
 import type { CommandSpec } from '../command-line/command-spec.ts';
 import { homeValue, OWN_SETTING_NAMES, ownValue, type SettingName, withHomeValue } from '../command-line/settings-table.ts';
@@ -36,10 +37,14 @@ export function notedOf(repository: RepositoryRecord): NotedSettings {
   );
 }
 
+/** The peers that are here, by the names under which they are set up now. */
+type Peers = ReadonlyMap<string, unknown>;
+
 /** The settings with what may be taken over, and what that is, as text. */
 export function withNoted(
   config: Config,
   noted: NotedSettings,
+  peers: Peers,
   command: CommandSpec,
 ): { readonly config: Config; readonly taken: string[] } {
   const taken: string[] = [];
@@ -47,6 +52,7 @@ export function withNoted(
   for (const name of TAKEN) {
     const value = noted[name];
     if (value === undefined || !canBe(name, value, command)) continue;
+    if (name === 'allocate-by' && rulesIn(value, peers, command) === undefined) continue;
     so = withHomeValue(so, name, value, command);
     taken.push(`${name} ${value}`);
   }
@@ -64,9 +70,23 @@ function canBe(name: SettingName, value: string, command: CommandSpec): boolean 
 }
 
 /** What a home noted of a repository is believed as far as it decides where shards go; for fewer replicas than there are see `maintain/recover`. */
-export function demandIn({ replication, allocateBy }: Partial<NotedRepository>, command: CommandSpec): Partial<Demand> {
-  const isKnown = allocateBy !== undefined && canBe('allocate-by', allocateBy.join(), command);
-  return { ...(replication === undefined ? {} : { replication }), ...(isKnown ? { allocateBy } : {}) };
+export function demandIn({ replication, allocateBy }: Partial<NotedRepository>, peers: Peers, command: CommandSpec): Partial<Demand> {
+  const rules = allocateBy && rulesIn(allocateBy.join(), peers, command);
+  return { ...(replication === undefined ? {} : { replication }), ...(rules === undefined ? {} : { allocateBy: rules }) };
+}
+
+/**
+ * The rules of `allocate-by` as every run reads them; undefined when there are no such rules, or when one lets no peer have shards: each
+ * update would end there. Their peer may be lost, or have another name now, because another peer has its own.
+ */
+function rulesIn(text: string, peers: Peers, command: CommandSpec): readonly string[] | undefined {
+  try {
+    const { allocateBy } = withHomeValue(DEFAULT_CONFIG, 'allocate-by', text, command);
+    allocatorsAmong(peers, allocateBy);
+    return allocateBy;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Replicas and allocators that its note asked for and a recovered repository has again. */
@@ -77,19 +97,22 @@ export function takenOf(record: RepositoryRecord, noted: NotedRepository): strin
   });
 }
 
-/** Commands that say again what a home noted of itself and is not taken over. */
-export function commandsFor(noted: NotedSettings, command: CommandSpec): string[] {
-  return commandsSaying(SHOWN, noted, command);
+/** Commands that say again what a home noted of itself and is not taken over. @param taken as `withNoted` gives it */
+export function commandsFor(noted: NotedSettings, taken: readonly string[], command: CommandSpec): string[] {
+  const hasRules = taken.some((said) => said.startsWith('allocate-by '));
+  return commandsSaying(hasRules ? SHOWN : ['allocate-by', ...SHOWN], noted, command);
 }
 
-/** As `commandsFor`, of a recovered repository: with the replicas that it noted where it has others now. */
+/** As `commandsFor`, of a recovered repository: with the replicas and the rules that it noted where it has others now. */
 export function commandsForOwn(record: RepositoryRecord, { settings = {}, ...noted }: NotedRepository, command: CommandSpec): string[] {
-  const replication = ownValue(noted, 'replication');
-  const isTaken = replication === undefined || replication === ownValue(record, 'replication');
-  const all = isTaken ? settings : { ...settings, replication };
-  const names = isTaken ? SHOWN : (['replication', ...SHOWN] as const);
-  const own = names.filter((name) => OWN_SETTING_NAMES.includes(name));
-  return commandsSaying(own, all, command).map((said) => `${said} --repository ${shellWord(record.name)}`);
+  const others = (['replication', 'allocate-by'] as const).flatMap((name) => {
+    const value = ownValue(noted, name);
+    return value === undefined || value === ownValue(record, name) ? [] : [[name, value] as const];
+  });
+  const own = [...others.map(([name]) => name), ...SHOWN].filter((name) => OWN_SETTING_NAMES.includes(name));
+  return commandsSaying(own, { ...settings, ...Object.fromEntries(others) }, command).map(
+    (said) => `${said} --repository ${shellWord(record.name)}`,
+  );
 }
 
 function commandsSaying(names: readonly SettingName[], noted: NotedSettings, command: CommandSpec): string[] {

@@ -109,11 +109,23 @@ export function allocatorsOf(names: readonly string[]): Allocator[] {
  * have shards that is. @throws ShardctlError `BAD_CONFIG` when one lets none
  */
 export function allocatorsAmong(peers: ReadonlyMap<string, unknown>, names: readonly string[]): Allocator[] {
-  const nowhere = names.find((name) => allocatorOf(name).only?.some((peer) => peers.has(peer)) === false);
+  const nowhere = remembered(() => names.find((name) => allocatorOf(name).only?.some((peer) => peers.has(peer)) === false));
   if (nowhere === undefined) return allocatorsOf(names);
   throw new ShardctlError('BAD_CONFIG', `${nowhere} leaves no peer: it names none that is set up`, {
-    hint: `\`shardctl config\` shows who asks for it, \`shardctl config allocate-by --unset\` (with --repository NAME) ends it; ${listed(peers)}`,
+    hint: `${HOW_TO_FORGET}; ${listed(peers)}`,
   });
+}
+
+const HOW_TO_FORGET = '`shardctl config` shows who asks for it, `shardctl config allocate-by --unset` (with --repository NAME) ends it';
+
+/** Of rules that are remembered it is also said how that ends: nobody has just typed them. */
+function remembered<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ShardctlError)) throw error;
+    throw new ShardctlError(error.code, error.message, { hint: `${HOW_TO_FORGET}; ${error.hint}`, cause: error });
+  }
 }
 
 /** Whether the rules let the peer have shards. */

@@ -227,4 +227,9 @@ test('a peer that an allocator names and that was taken out is passed over; wher
     code: 'BAD_CONFIG',
     message: /pinned-to:b leaves no peer/,
   });
+  // Nobody has just typed it: a note of another home was believed once.
+  await assert.rejects(new World().open(peers, { allocateBy: ['freespace,freespace'] }), {
+    code: 'BAD_CONFIG',
+    hint: /allocate-by --unset.*known allocators/,
+  });
 });
