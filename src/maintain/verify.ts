@@ -18,7 +18,7 @@ export interface ExpectedShard extends PlacedShard {
 }
 
 export interface VerifyOptions {
-  /** The shards of the snapshots and their catalogues, each once. */
+  /** The shards of the snapshots and their catalogues, each once. Gone through twice, first to count them. */
   readonly shards: Iterable<ExpectedShard>;
   readonly peers: ReadonlyMap<string, Peer>;
   /** What is wrong with files of the block table. */
@@ -46,7 +46,6 @@ export interface Verified {
 
 export async function verify(options: VerifyOptions): Promise<Verified> {
   const { shards, peers, damagedSegments = [], lists, readData, emit, signal } = options;
-  const all = [...shards];
   const counts = { shards: 0, blocks: 0, bytes: 0, damaged: 0, tooFew: 0, away: 0 };
   const found = (what: string, where: string, detail: string) => {
     counts.damaged++;
@@ -55,7 +54,11 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   for (const { problem } of damagedSegments) found('the block table', 'the index', problem);
   const hearsay = new Map<string, string>();
   const held = new Map<string, number>();
-  for (const name of all.flatMap((shard) => shard.peers)) held.set(name, (held.get(name) ?? 0) + 1);
+  let total = 0;
+  for (const shard of shards) {
+    total++;
+    for (const name of shard.peers) held.set(name, (held.get(name) ?? 0) + 1);
+  }
   const silent = new Set<string>();
   /** A peer that does not answer, or is set up no more, is told of once, however many shards it holds. */
   const isSilent = (name: string, why: string) => {
@@ -71,7 +74,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     if (why !== undefined) isSilent(name, why);
   }
 
-  for (const shard of all) {
+  for (const shard of shards) {
     const what = `${shard.label} ${shard.cid}`;
     const { least = 0 } = shard;
     if (shard.peers.length < least) {
@@ -97,7 +100,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     if (unlisted !== undefined && unlisted > 0)
       found(what, 'the index', `${unlisted} of its blocks are not listed: what is damaged is the index, and not they: \`shardctl repair\``);
     counts.shards++;
-    emit({ type: 'progress', label: 'verify', done: counts.shards, total: all.length, bytes: counts.bytes });
+    emit({ type: 'progress', label: 'verify', done: counts.shards, total, bytes: counts.bytes });
   }
   for (const [name, why] of hearsay) emit({ type: 'warning', peer: name, message: `peer ${name} was taken at its word: ${why}` });
   return counts;

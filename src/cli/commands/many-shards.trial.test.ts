@@ -32,6 +32,17 @@ test('of thousands of shards every one is counted where it is, and looked at', (
   assert.deepEqual({ shards, blocks, damaged, tooFew }, { shards: SHARDS + 1, blocks: 2 * (SHARDS + 1), damaged: 0, tooFew: 0 });
 });
 
+test('of thousands of shards just those are read that are asked for', () => {
+  const read = (part: string) => Number(ofType(json('verify', `--read-data=${part}`), 'verified')[0]?.bytes);
+  const whole = read('');
+  assert.equal(
+    ['1/3', '2/3', '3/3'].map(read).reduce((a, b) => a + b),
+    whole,
+  );
+  const [, some] = / looked at, ([\d,]+) of them read back/.exec(program.succeeds('verify', '--read-data=10%').stdout) ?? [];
+  assert.equal(some, '301');
+});
+
 test('one that lacks among them is found by each command, and named', () => {
   const some = ofType(json('status', '--shards'), 'shard-status')[SHARDS / 2] as { cid: string; replicas: { peer: string }[] };
   const [{ peer }] = some.replicas as [{ peer: string }];

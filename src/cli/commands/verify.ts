@@ -3,14 +3,13 @@
 import { existsSync } from 'node:fs';
 import { EXIT } from '../../core/errors.ts';
 import type { Emit } from '../../core/events.ts';
-import { leastReplicas, type SnapshotRecord, snapshotName } from '../../core/model.ts';
+import { type SnapshotRecord, snapshotName } from '../../core/model.ts';
+import { CidMap } from '../../dag/cid-map.ts';
 import { formatCount, formatSize } from '../../home/sizes.ts';
 import type { Index } from '../../index/index.ts';
-import { damagedTables } from '../../index/tables/check.ts';
 import { isInPart } from '../../maintain/shard-part.ts';
 import { type ExpectedShard, verify } from '../../maintain/verify.ts';
 import { verifyTrees } from '../../maintain/verify-trees.ts';
-import type { Peer } from '../../peer/peer.ts';
 import { Demands } from '../../storing/demand.ts';
 import { type Args, usage } from '../command-line/args.ts';
 import type { Context } from '../command-line/context.ts';
@@ -19,6 +18,7 @@ import { resolveRef } from '../command-line/ref.ts';
 import { counted, formatSeconds } from '../reporter/text.ts';
 import { answer } from '../results/results.ts';
 import { reading, type Session } from '../session/session.ts';
+import { expectedShards } from '../steps/expected-shards.ts';
 import { type Figures, withFigures } from '../steps/maintenance-log.ts';
 
 export async function run(context: Context): Promise<number> {
@@ -33,7 +33,7 @@ export async function run(context: Context): Promise<number> {
     const started = now();
     const demands = new Demands(index, { home: config, told: { replication } });
     const followed = existsSync(home.follow) && refs.length === 0 ? followedIn(index) : [];
-    const expected = [...followed, ...shardsOf(snapshots, { index, indexDir: home.index, demands, peers })];
+    const expected = expectedShards(followed, snapshots, { index, indexDir: home.index, demands, peers });
     const readData = chosenOf(args, expected);
     const emit: Emit = (event) => reporter.event(event);
     const damagedSegments = index.damagedSegments();
@@ -81,24 +81,28 @@ export async function run(context: Context): Promise<number> {
  * The shards that `--read-data` asks for: all (true), none (false), the Nth of T parts, or a random P %. As in restic, a
  * shard is always in the same part, so that T runs have read everything; and a percentage is of other shards each time.
  */
-function chosenOf(args: Args, shards: readonly ExpectedShard[]): ReadonlySet<string> | boolean {
+function chosenOf(args: Args, shards: Iterable<ExpectedShard>): ReadonlySet<string> | boolean {
   const text = args.text('read-data');
   if (text === undefined || text === '') return text !== undefined;
   const [, part, parts] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
   const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1];
-  const cids = [...new Set(shards.map(({ cid }) => cid))];
+  const chosen = new Set<string>();
   if (part !== undefined && Number(part) >= 1 && Number(part) <= Number(parts)) {
-    return new Set(cids.filter((cid) => isInPart(cid, Number(part) - 1, Number(parts))));
+    for (const { cid } of shards) if (isInPart(cid, Number(part) - 1, Number(parts))) chosen.add(cid);
+    return chosen;
   }
   if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 100) {
-    const count = Math.ceil((cids.length * Number(percent)) / 100);
-    return new Set(
-      cids
-        .map((cid) => ({ cid, at: Math.random() }))
-        .sort((a, b) => a.at - b.at)
-        .slice(0, count)
-        .map(({ cid }) => cid),
-    );
+    const isMet = new CidMap();
+    for (const { cid } of shards) isMet.add(cid, 0);
+    let left = isMet.size;
+    const count = Math.ceil((left * Number(percent)) / 100);
+    // Of those that are left each is as likely to be taken, until there are as many as are asked for.
+    for (const { cid } of shards) {
+      if (isMet.get(cid) !== 0) continue;
+      isMet.set(cid, 1);
+      if (Math.random() * left-- < count - chosen.size) chosen.add(cid);
+    }
+    return chosen;
   }
   throw usage(`--read-data="${text}" is neither N/T, with N from 1 to T, nor a percentage such as 5%`, args.command);
 }
@@ -133,24 +137,4 @@ function allSnapshots(index: Index): SnapshotRecord[] {
 function followedIn(index: Index): ExpectedShard[] {
   const held = [...index.shards()].filter(({ state }) => state !== 'sealed');
   return held.map((shard) => ({ ...shard, label: `shard ${shard.number}`, least: 1 }));
-}
-
-interface Known {
-  readonly index: Index;
-  readonly indexDir: string;
-  readonly demands: Demands;
-  readonly peers: ReadonlyMap<string, Peer>;
-}
-
-/** Each shard once, however many snapshots share it, and the catalogue of each snapshot. */
-function* shardsOf(snapshots: readonly SnapshotRecord[], { index, indexDir, demands, peers }: Known): Iterable<ExpectedShard> {
-  for (const number of new Set(snapshots.flatMap(({ shards }) => shards))) {
-    const shard = index.shard(number);
-    if (shard === undefined) throw damagedTables(indexDir, indexDir, `has no record of shard ${number}, which a snapshot needs`);
-    yield { ...shard, label: `shard ${number}`, least: leastReplicas(demands.ofShard(number).replication, peers) };
-  }
-  for (const { repository, number, catalogue } of snapshots) {
-    const least = leastReplicas(demands.of([repository]).replication, peers);
-    yield { ...catalogue, label: `catalogue of ${repository}@${number}`, least };
-  }
 }

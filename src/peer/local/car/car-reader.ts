@@ -29,7 +29,7 @@ export async function openCar(path: string, cid: string): Promise<ShardReader> {
   const file = openFile(path, cid);
   const root = parseCid(cid);
   try {
-    return await byManifest(path, cid, file);
+    return await byManifest(path, cid, file, root);
   } catch (error) {
     try {
       const found = isDamage(error) ? await blocksIn(file, root) : undefined;
@@ -59,8 +59,7 @@ async function blocksIn(file: CarFile, root: BlockId): Promise<FoundBlocks> {
   return await (await import('./car-salvage.ts')).findBlocks(file, root);
 }
 
-async function byManifest(path: string, cid: string, file: CarFile): Promise<ShardReader> {
-  const root = parseCid(cid);
+async function byManifest(path: string, cid: string, file: CarFile, root: BlockId): Promise<ShardReader> {
   const { nodes, blocksEnd } = findManifest(file, root.digest);
   const turns = new Turns(undefined, TURN_MS);
   const manifest = await readManifest(root, async (digest) => {
