@@ -187,6 +187,8 @@ export interface Summary {
   };
   /** True when the gate had held this snapshot back, and this run has made it the head: something else was asked of the gate. */
   readonly released?: true;
+  /** Shards that were to get more replicas, and of which no whole copy can be read; absent for none. */
+  readonly unreadableShards?: number;
   readonly seconds: number;
 }
 

@@ -23,6 +23,7 @@ import type { Pending } from './interrupted-runs.ts';
 import type { Tree } from './link/link.ts';
 import type { Parent } from './parent.ts';
 import { repositoryRecord } from './repository-record.ts';
+import type { Recorded } from './summary.ts';
 import type { Tally } from './tally.ts';
 import { tellJudgement } from './tell-judgement.ts';
 
@@ -41,7 +42,7 @@ export interface Commit {
   readonly pending: Pending;
 }
 
-export async function commit(it: Commit): Promise<SnapshotRecord> {
+export async function commit(it: Commit): Promise<Recorded> {
   const { run, parent, number, tree, tally } = it;
   const { request, home, control } = run;
   const { index } = home;
@@ -67,7 +68,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
   });
   const gate = request.gate && (await judged(it, request.gate));
   await assertThere(it, links);
-  await raise({ ...home, ...control, repository, replication, allocateBy, ownDemand }, it, links);
+  const unreadableShards = await raise({ ...home, ...control, repository, replication, allocateBy, ownDemand }, it, links);
   const built = buildSnapshot(file, links, tree.root, tree.block);
   const peerNames = [...it.ledger.freeBytes().keys()];
   const catalogue = await placeCatalogue(
@@ -97,7 +98,7 @@ export async function commit(it: Commit): Promise<SnapshotRecord> {
     snapshot,
   );
   tellJudgement(control.emit, snapshot, head, parent?.snapshot);
-  return snapshot;
+  return { snapshot, unreadableShards };
 }
 
 /** What the gate says of the tree. One that has no name of an index is not opened. */

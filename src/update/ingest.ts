@@ -8,7 +8,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Summary } from '../core/events.ts';
-import type { ByteString, EntryKind, SnapshotRecord } from '../core/model.ts';
+import type { ByteString, EntryKind } from '../core/model.ts';
 import { keepYoungGenerationsSmall } from '../core/young-generation.ts';
 import { cidText, parseCid } from '../dag/cid.ts';
 import type { ParentEntries } from '../index/entries/some-entries.ts';
@@ -38,7 +38,7 @@ import { isRacyAt } from './scan/racy.ts';
 import { Recall } from './scan/recall.ts';
 import { walk } from './scan/walk.ts';
 import { scopeOf } from './scope-of.ts';
-import { summarize } from './summary.ts';
+import { type Recorded, summarize } from './summary.ts';
 import { Tally } from './tally.ts';
 import type { ToldScope } from './told/told-scope.ts';
 
@@ -130,11 +130,11 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
     const isStored = parent?.isWhole === true && sink.packed.sealed.length === 0;
     const isParents = tree !== undefined && cidText(tree.root, profile.cidVersion) === parent?.snapshot.tree && isStored;
     const unchanged = tree === undefined || isParents;
-    const snapshot = unchanged
+    const recorded = unchanged
       ? await keepHead(run, start, number, tally.changes)
       : await commit({ run, parent, number, tree, tally, changes, fresh, packed: sink.packed, ledger, usableShards, pending });
     await pending.drop();
-    return summarize(snapshot, start, { unchanged, tally, removed: deletions.removed, sink }, control);
+    return summarize(recorded, start, { unchanged, tally, removed: deletions.removed, sink }, control);
   } catch (error) {
     await sink.abandon();
     await linked.return(undefined);
@@ -161,7 +161,7 @@ function entriesTo(
 }
 
 /** The tree is the parent's, so there is no new snapshot. If stat data have changed, the new entries replace the parent's: the next run compares with them. */
-async function keepHead(run: IngestRun, start: Start, number: number, changes: number): Promise<SnapshotRecord> {
+async function keepHead(run: IngestRun, start: Start, number: number, changes: number): Promise<Recorded> {
   const { index } = run.home;
   const { repository } = run.request;
   const parent = start.parent as Parent;

@@ -7,6 +7,7 @@ import type { IngestRun } from './ingest-run.ts';
 import { mayBeUnpackedNow } from './lacked-programs.ts';
 import type { Start } from './prepare.ts';
 import { repositoryRecord } from './repository-record.ts';
+import type { Recorded } from './summary.ts';
 import { tellJudgement } from './tell-judgement.ts';
 import { mayBeReadNow } from './unread-shard.ts';
 
@@ -20,15 +21,16 @@ export async function remember(
   run: IngestRun,
   newest: SnapshotRecord,
   { ledger, usableShards }: Pick<Start, 'ledger' | 'usableShards'>,
-): Promise<SnapshotRecord> {
+): Promise<Recorded> {
   const { request, home, control } = run;
   const { index } = home;
   const { repository, allocateBy, ownDemand } = request;
   const asking = { index, repository, ownDemand };
+  let unreadableShards = 0;
   if (asksOtherwise(asking)) {
     const shards = newest.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
     // Before it is remembered: a run that dies in between does it again when it is told again.
-    await (await import('../storing/copy/raise.ts')).raise(
+    unreadableShards = await (await import('../storing/copy/raise.ts')).raise(
       { ...home, ...control, ...asking, replication: ledger.replication, allocateBy },
       { ledger, usableShards },
       shards,
@@ -45,7 +47,7 @@ export async function remember(
   // What a run has warned of is no news as long as nothing has changed; what is held back is.
   const isNews = JSON.stringify(snapshot.gate) !== JSON.stringify(newest.gate);
   if (snapshot.gate?.outcome !== 'warned' || isNews) tellJudgement(control.emit, snapshot, head, newest);
-  return snapshot;
+  return { snapshot, unreadableShards };
 }
 
 /** `import-car` or `recover` brought this snapshot. The source has been compared with it and is the same: it counts as this home's own now. */

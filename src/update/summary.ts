@@ -15,8 +15,20 @@ export interface Outcome {
   readonly unchanged: boolean;
 }
 
+/** What a run has recorded. */
+export interface Recorded {
+  readonly snapshot: SnapshotRecord;
+  /** Shards that were to get more replicas, and of which no whole copy can be read. */
+  readonly unreadableShards: number;
+}
+
 /** @param outcome undefined when the sweep found nothing to do, and there was no pipeline: the counts are the snapshot's then */
-export function summarize(snapshot: SnapshotRecord, start: Start, outcome: Outcome | undefined, control: RunControl): Summary {
+export function summarize(
+  { snapshot, unreadableShards }: Recorded,
+  start: Start,
+  outcome: Outcome | undefined,
+  control: RunControl,
+): Summary {
   const { tally, sink } = outcome ?? {};
   const { files, directories, symlinks, bytes } = tally ?? { ...snapshot.counts, bytes: snapshot.bytes };
   const freeAfter = start.ledger.freeBytes();
@@ -45,6 +57,7 @@ export function summarize(snapshot: SnapshotRecord, start: Start, outcome: Outco
     problems: tally === undefined ? { unreadable: 0, vanished: 0, changed: 0, special: 0 } : { ...tally.problems },
     ...gateOf(snapshot),
     ...(isReleased(snapshot, start.parent?.snapshot) ? { released: true } : {}),
+    ...(unreadableShards > 0 ? { unreadableShards } : {}),
     seconds: (control.now() - start.at) / 1000,
   };
   control.emit({ type: 'summary', ...summary });

@@ -61,10 +61,10 @@ async function leaveAsItIs(run: IngestRun, start: Start): Promise<Summary> {
   const head = (start.parent as Parent).snapshot;
   run.control.signal.throwIfAborted();
   assertSameSource(run.request.source, start.root, run.request.trust);
-  const snapshot = await remember(run, head, start);
+  const recorded = await remember(run, head, start);
   const { files, directories, symlinks } = head.counts;
   const { emit } = run.control;
   emit({ type: 'scan', files, directories, symlinks, bytes: head.bytes, done: true });
   emit({ type: 'import', files, bytes: head.bytes, unchanged: files });
-  return summarize(snapshot, start, undefined, run.control);
+  return summarize(recorded, start, undefined, run.control);
 }

@@ -53,7 +53,7 @@ export async function run(context: Context): Promise<number> {
   const seconds = (now() - started) / 1000;
   if (args.flag('root-only') && !json) output.line(imported.tree);
   if (!quiet || json) answer(context, [{ type: 'imported-car', ...imported, seconds }], () => lines(imported, seconds));
-  return EXIT.done;
+  return imported.unreadableShards === undefined ? EXIT.done : EXIT.damage;
 }
 
 async function* readable(stream: AsyncIterable<Uint8Array>, file: string): AsyncGenerator<Uint8Array> {
@@ -79,6 +79,9 @@ function lines(it: ImportedCar, seconds: number): string[] {
     `holds ${counted(it.files, 'file')}, ${formatSize(it.bytes)}, ${counted(it.directories, 'directory')}, ${counted(it.symlinks, 'symlink')}`,
     `new ${counted(it.newBlocks, 'block')}, ${formatSize(it.newBytes)} in ${counted(it.newShards, 'shard')}`,
     ...besides(it),
+    ...(it.unreadableShards === undefined
+      ? []
+      : [`found ${counted(it.unreadableShards, 'shard')} with no whole copy: run \`shardctl repair\``]),
     `root ${it.tree}`,
     `snapshot ${it.snapshot}`,
   ];

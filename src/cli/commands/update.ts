@@ -1,7 +1,6 @@
 /** `shardctl update [NAME…|--all]`: bring repositories up to date, each from its remembered source with its remembered settings. */
 
 import { ShardctlError, worstOf } from '../../core/errors.ts';
-import type { Summary } from '../../core/events.ts';
 import type { RepositoryRecord } from '../../core/model.ts';
 import { profileNamed } from '../../dag/cid-profile.ts';
 import { requireHome } from '../../home/home.ts';
@@ -56,7 +55,7 @@ async function eachOf(
   { reporter, signal }: Context,
   log: RunLog,
   repositories: readonly RepositoryRecord[],
-  work: (repository: RepositoryRecord) => Promise<Pick<Summary, 'problems' | 'gate'>>,
+  work: (repository: RepositoryRecord) => Promise<Parameters<typeof exitCodeOf>[0]>,
 ): Promise<number> {
   const codes = new Set<number>();
   for (const repository of repositories) {

@@ -232,6 +232,8 @@ function summaryLines(summary: Summary, columns: number | undefined): string[] {
   ];
   if (summary.resumedFiles > 0) lines.push(row('resumed', `${counted(summary.resumedFiles, 'file')} that an interrupted run had imported`));
   if (left.length > 0) lines.push(row('left out', left.join(', ')));
+  if (summary.unreadableShards !== undefined)
+    lines.push(row('damaged', `${counted(summary.unreadableShards, 'shard')} with no whole copy: run \`shardctl repair\``));
   if (summary.gate?.outcome === 'unjudged') lines.push(row('gate', gateText(summary.gate)));
   else if (summary.gate !== undefined && summary.gate.kinds.length > 0)
     lines.push(row('gate', `${summary.gate.kinds.join(', ')}: ${gateText(summary.gate)}`));

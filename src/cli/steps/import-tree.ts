@@ -123,7 +123,8 @@ function controlOf(context: Context, { config }: Pick<PlanSession, 'config'>): C
   return { secondThread, signal, now, grace: graceOf(context, args.command.words === 'update' ? config : { grace: undefined }) };
 }
 
-export function exitCodeOf({ problems, gate }: Pick<Summary, 'problems' | 'gate'>): number {
+export function exitCodeOf({ problems, gate, unreadableShards }: Pick<Summary, 'problems' | 'gate' | 'unreadableShards'>): number {
+  if (unreadableShards !== undefined) return EXIT.damage;
   if (gate?.outcome === 'held') return EXIT.held;
   if (problems.unreadable > 0) return EXIT.unreadable;
   if (problems.vanished > 0 || problems.changed > 0) return EXIT.unstable;

@@ -56,6 +56,8 @@ export interface ImportedCar {
   readonly foreignBlocks: number;
   /** Blocks of the CAR that were stored and that the tree does not need; `prune` removes them. */
   readonly unneededBlocks: number;
+  /** Shards that were to get more replicas, and of which no whole copy can be read; absent for none. */
+  readonly unreadableShards?: number;
 }
 
 /** @throws ShardctlError `DAMAGE` when it is no CAR, or does not hold a whole tree: then no snapshot names what was placed, and `prune` frees it */
@@ -68,7 +70,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
   const ledger = await Ledger.open(run);
   emptyOwnSpool(run.spool);
   const usableShards = await UsableShards.load(index, peers, ledger.silent());
-  if (asksOtherwise(run)) await raise(run, { ledger, usableShards }, headShards(run));
+  const unreadable = asksOtherwise(run) ? await raise(run, { ledger, usableShards }, headShards(run)) : 0;
   const isEnough = enough(run);
   const usable = (shard: number) => isEnough(shard) && usableShards.isHeld(shard);
   const sink = new ShardSink({ ...run, ledger, usableShards, usable });
@@ -99,6 +101,7 @@ export async function importCar(run: ImportCarRun): Promise<ImportedCar> {
       newShards: sink.packed.sealed.length,
       foreignBlocks: car.foreign,
       unneededBlocks: received.countBeside(live),
+      ...(unreadable > 0 ? { unreadableShards: unreadable } : {}),
     };
     if (
       known !== undefined &&

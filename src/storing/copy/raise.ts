@@ -24,13 +24,15 @@ interface Known {
  * Shards for which no peers are found are reported, and do not stop the commit: the head before it names the same shards, and without the
  * commit what is new in the source would have no copy at all.
  * @param shards that the head names, or is about to name
+ * @returns how many of the shards that were to get more replicas have no whole copy that can be read
  */
-export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shards: readonly ShardRecord[]): Promise<void> {
+export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shards: readonly ShardRecord[]): Promise<number> {
   const { index, peers, emit } = run;
   const least = leastReplicas(run.replication, peers);
   const hasTooFew = (shard: PlacedShard) => recorded(run, shard) < least;
   // All shards of the repository, also those that only older snapshots need.
   const isAll = asksOtherwise(run);
+  let unreadable = 0;
   if (isAll || shards.some(hasTooFew)) {
     const isMeant = isAll ? neededBy(run, shards) : among(shards);
     const lacking = holdingsOf(index).filter((holding) => isMeant(holding) && hasTooFew(holding));
@@ -39,6 +41,7 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
     const mover = new Mover(run, ledger);
     await mover.moveAll(copies);
     const { copied, copiedBytes } = mover.counts;
+    unreadable = mover.counts.unreadable;
     if (copied > 0) emit({ type: 'raised', replicas: copied, bytes: copiedBytes });
     const now = new Map(holdingsOf(index).map((holding) => [holding.cid, holding.peers]));
     for (const { cid, peers: before } of lacking)
@@ -49,7 +52,7 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
     const known = index.shard(shard.number) ?? shard;
     return usableShards.holdersOf(known).length + known.peers.filter((name) => waited.has(name)).length < least;
   });
-  if (left.length === 0) return;
+  if (left.length === 0) return unreadable;
   // People who hear of each cause once hear this in place of what was told of the silent peer.
   const [silence] = ledger.silent();
   const why = silence === undefined ? { cause: `too few peers for ${least} replicas` } : { peer: silence[0], cause: silence[1] };
@@ -59,6 +62,7 @@ export async function raise(run: RaiseRun, { ledger, usableShards }: Known, shar
     ...why,
     hint: 'bring back the peers that are missing, or set up others, and run `shardctl repair`',
   });
+  return unreadable;
 }
 
 /** How many peers that are set up are recorded to have the shard. */
