@@ -9,13 +9,14 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeDirectory, syncPath } from '../../../core/durable-files.ts';
 import { ShardctlError } from '../../../core/errors.ts';
+import { Turns } from '../../../core/event-loop.ts';
 import { removeFile } from '../../../core/remove-file.ts';
 import type { SealedShard, ShardReader } from '../../peer.ts';
 import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
-import { filesIn, namesIn, renameIfFree, renameIfThere, sizeAt, sizeIfThere } from '../directory/vanishing-files.ts';
+import { filesInEach, namesIn, renameIfFree, renameIfThere, sizeAt, sizeIfThere } from '../directory/vanishing-files.ts';
 import type { Glances } from './car-glance.ts';
 
 const EXTENSION = '.car';
@@ -111,7 +112,11 @@ export class CarStore implements ShardStore {
   async *list(): AsyncIterable<string> {
     await this.#bringBack();
     // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
-    for (const folder of (await readdir(join(this.#path, 'shards'))).filter((name) => FAN_OUT.test(name)).sort()) {
+    const folders = (await readdir(join(this.#path, 'shards'))).filter((name) => FAN_OUT.test(name)).sort();
+    const filesIn = filesInEach();
+    const turns = new Turns(undefined);
+    for (const folder of folders) {
+      await turns.give();
       for (const file of await filesIn(join(this.#path, 'shards', folder))) {
         const cid = file.slice(0, -EXTENSION.length);
         if (file.endsWith(EXTENSION) && isShardName(cid)) yield cid;

@@ -1,13 +1,9 @@
 import { CidMap } from '../../../dag/cid-map.ts';
 import type { ShardStore } from './shard-store.ts';
+import { IN_MEMORY_MS } from './vanishing-files.ts';
 
-/** Not by core/bounded-queue.ts: an update that finds nothing to do adds them up, too, and loads no p-queue. */
+/** Not by core/bounded-queue.ts: an update that finds nothing to do adds them up, too, and loads no p-queue. In memory so many take 0.05 ms, and 0.25 through Node's threads. */
 const LOOKED_AT_ONCE = 16;
-/**
- * What the system has in memory is asked for in this thread: 0.05 ms for so many shards, 0.25 through Node's threads. Where it takes longer
- * than that, a disk or a server is asked, several threads wait at the same time, and this one is free for others.
- */
-const IN_MEMORY_MS = 0.5;
 
 /** How shards are listed and looked at. */
 export type Looked = Pick<ShardStore, 'list' | 'sizeOf' | 'sizeNow'>;

@@ -1,10 +1,16 @@
 /** Files of a local peer that another home's process may remove or rename at any moment: "it is not there" is an answer, and no failure. */
-import { type Dirent, statSync } from 'node:fs';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { link, lstat, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isForbidden, isGone, isUnsupported } from '../../../core/errno.ts';
 import { errnoOf } from '../../../core/errors.ts';
 import { removeFile } from '../../../core/remove-file.ts';
+
+/**
+ * What the system has in memory is asked for in this thread. Where it takes longer than this, a disk or a server is asked, which threads wait
+ * for, and this one is free for others.
+ */
+export const IN_MEMORY_MS = 0.5;
 
 /** The result of the operation; undefined when its file is not there. @throws every other failure: a disk that cannot be read says nothing */
 export async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
@@ -35,9 +41,14 @@ export async function sizeAt(path: string): Promise<number | undefined> {
 
 /** As `sizeAt`, without a thread: a fifth of the time for what the system has in memory. */
 export function sizeIfThere(path: string): number | undefined {
+  const found = nowIfThere(() => statSync(path, { throwIfNoEntry: false }));
+  return found?.isFile() === true ? found.size : undefined;
+}
+
+/** As `ifThere`, without a thread. */
+function nowIfThere<T>(operation: () => T): T | undefined {
   try {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found?.isFile() === true ? found.size : undefined;
+    return operation();
   } catch (error) {
     if (isNotThere(error)) return undefined;
     throw error;
@@ -72,9 +83,19 @@ export async function namesIn(folder: string): Promise<string[]> {
   return ((await ifThere(readdir(folder))) ?? []).sort();
 }
 
-/** Names of the files in a directory, those that symlinks lead to among them, sorted. None when the directory is not there. */
-export async function filesIn(folder: string): Promise<string[]> {
-  return await filesOf(folder, (await ifThere(readdir(folder, { withFileTypes: true }))) ?? []);
+/**
+ * Names of the files in a directory, those that symlinks lead to among them, sorted. None when the directory is not there. For one directory
+ * after another, in the way that was the faster one the last time: 147 of them take 1 ms of processor time in this thread, and 5 through Node's.
+ */
+export function filesInEach(now: () => number = () => performance.now()): (folder: string) => Promise<string[]> {
+  const options = { withFileTypes: true } as const;
+  let isInMemory = true;
+  return async (folder) => {
+    const began = now();
+    const entries = isInMemory ? nowIfThere(() => readdirSync(folder, options)) : await ifThere(readdir(folder, options));
+    isInMemory = now() - began < IN_MEMORY_MS;
+    return await filesOf(folder, entries ?? []);
+  };
 }
 
 /** Those of the entries of a directory that are files, sorted. */
