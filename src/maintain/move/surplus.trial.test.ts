@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
+import { ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
@@ -213,4 +214,21 @@ test('whoever holds what, and whoever is silent: afterwards each shard has as ma
     }
   });
   await fc.assert(law, { numRuns: sampled(8, 25) });
+});
+
+test('a peer that falls silent while surplus is looked for is asked for no further shard', async () => {
+  for (const holding of await shards()) await holdOn(holding, ['one', 'two', 'three']);
+  const three = peer('three');
+  const [metric, silence] = [three.metric.bind(three), new ShardctlError('TOO_FEW_PEERS', 'three gives no sign of life')];
+  let opened = 0;
+  three.open = async () => {
+    opened++;
+    throw silence;
+  };
+  three.metric = async () => {
+    if (opened > 0) throw silence;
+    return await metric();
+  };
+  await pruneHome(home, { dryRun: true });
+  assert.equal(opened, 1);
 });

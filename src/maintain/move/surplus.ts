@@ -83,6 +83,8 @@ class Desk {
   readonly #metrics = new Map<string, Promise<Metric | undefined>>();
   /** Bytes that peers are to let go of. */
   readonly #freed = new Map<string, number>();
+  /** Peers that fell silent: nothing more is read from them, as each try costs time-outs. */
+  readonly #silent = new Set<string>();
 
   constructor(run: SurplusRun) {
     this.#run = run;
@@ -165,12 +167,14 @@ class Desk {
   /** `said`: it has the shard by its own word, and its bytes cannot be had from it. */
   async #look({ cid, blocks, label }: Holding, name: string, readData: boolean): Promise<'whole' | 'said' | 'damaged' | 'silent'> {
     const { peers, emit, signal } = this.#run;
+    if (this.#silent.has(name)) return 'silent';
     let isDamaged = false;
     const onDamage = (detail: string) => {
       isDamaged = true;
       emit({ type: 'damage', what: `${label} ${cid}`, where: name, detail });
     };
     const { silence, hearsay } = await checkReplica({ cid, blocks }, peerNamed(peers, name), { readData, onDamage, signal });
+    if (silence !== undefined) this.#silent.add(name);
     if (silence !== undefined) return 'silent';
     if (isDamaged) return 'damaged';
     return hearsay === undefined ? 'whole' : 'said';

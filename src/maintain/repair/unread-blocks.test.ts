@@ -12,6 +12,7 @@ import { pruneRun, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { type Repaired, repair } from './repair.ts';
 import type { RepairRun } from './repair-run.ts';
+import { countUnrecorded } from './unrecorded-replicas.ts';
 
 let dir: string;
 let home: TestHome;
@@ -156,4 +157,27 @@ test('a replica that shows to be damaged while a copy is made from others is men
   assert.deepEqual([planned.mended, planned.added, mended, added], [1, 1, 1, 1]);
   assert.deepEqual(damaged(), ['a', 'a']);
   assert.deepEqual(await home.damage(), []);
+});
+
+test('a peer that falls silent while replicas that no record names are looked for is asked for no further one', async () => {
+  const peers = ['a', 'b'];
+  for (const name of ['x', 'y', 'z']) await addTo(peers, name, [name]);
+  await withIndex(home, async (index) => {
+    const without = [...index.shards()].map((shard) => ({ ...shard, peers: shard.peers.filter((name) => name !== 'b') }));
+    await index.updateShards(without);
+  });
+  const b = home.peers.get('b') as Peer;
+  let [opened, isSilent] = [0, false];
+  const [metric, silence] = [b.metric.bind(b), new ShardctlError('TOO_FEW_PEERS', 'b gives no sign of life')];
+  b.open = async () => {
+    opened++;
+    isSilent = true;
+    throw silence;
+  };
+  b.metric = async () => {
+    if (isSilent) throw silence;
+    return await metric();
+  };
+  await withIndex(home, (index) => countUnrecorded({ ...pruneRun(home, index), readData: false, dryRun: false }, new Set()));
+  assert.equal(opened, 1);
 });

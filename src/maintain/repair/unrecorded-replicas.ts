@@ -6,7 +6,7 @@
 import { ShardctlError } from '../../core/errors.ts';
 import { leastReplicas } from '../../core/model.ts';
 import { type Peer, peerNamed } from '../../peer/peer.ts';
-import { checkReplica } from '../../storing/copy/check-replica.ts';
+import { checkReplica, silenceOf } from '../../storing/copy/check-replica.ts';
 import { type Holding, holdingsOf } from '../../storing/holdings.ts';
 import { inventoriesOf, ownersByShard } from '../../storing/peer-inventory.ts';
 import type { RepairRun } from './repair-run.ts';
@@ -25,6 +25,8 @@ export async function countUnrecorded(run: RepairRun, silent: ReadonlySet<string
   const { index, peers, demands, self, dryRun, emit, signal } = run;
   const held = await inventoriesOf(new Map([...peers].filter(([name]) => !silent.has(name))));
   const ownMarks = new OwnMarks(peers, self);
+  /** Peers that fell silent since: nothing more is read from them, as each try costs time-outs. */
+  const fallen = new Set<string>();
   const peersOf = new Map<string, string[]>();
   const damaged = new Set<string>();
   let found = 0;
@@ -34,11 +36,12 @@ export async function countUnrecorded(run: RepairRun, silent: ReadonlySet<string
     const least = leastReplicas(demands.ofUsers(holding).replication, peers);
     const others = [...held].flatMap(([name, cids]) => (cids.has(cid) && !holding.peers.includes(name) ? [name] : []));
     const counted: string[] = [];
-    for (const name of others) {
+    for (const name of others.filter((other) => !fallen.has(other))) {
       if (has.length + counted.length >= least && !(await ownMarks.on(name)).has(cid)) continue;
       signal.throwIfAborted();
       const state = await readWhole(run, holding, peerNamed(peers, name));
-      if (state === 'silent' || (state === 'damaged' && has.length + counted.length > 0)) continue;
+      if (state === 'silent') fallen.add(name);
+      if (state === 'silent' || state === 'unproven' || (state === 'damaged' && has.length + counted.length > 0)) continue;
       if (state === 'damaged') damaged.add(cid);
       else emit({ type: 'mended', what: `the record of ${label} (${cid})`, where: name });
       counted.push(name);
@@ -85,7 +88,7 @@ async function readWhole(
   { index, dryRun, signal }: RepairRun,
   { cid, blocks }: Holding,
   peer: Peer,
-): Promise<'whole' | 'damaged' | 'silent'> {
+): Promise<'whole' | 'damaged' | 'silent' | 'unproven'> {
   let isDamaged = false;
   const onDamage = () => {
     isDamaged = true;
@@ -96,10 +99,11 @@ async function readWhole(
       await peer.mark([cid]);
     }
     const { silence, hearsay } = await checkReplica({ cid, blocks }, peer, { readData: true, onDamage, signal });
-    if (silence !== undefined || hearsay !== undefined) return 'silent';
+    if (silence !== undefined) return 'silent';
+    if (hearsay !== undefined) return 'unproven';
     return isDamaged ? 'damaged' : 'whole';
   } catch (error) {
     if (!(error instanceof ShardctlError)) throw error;
-    return 'silent';
+    return (await silenceOf(peer)) === undefined ? 'unproven' : 'silent';
   }
 }
