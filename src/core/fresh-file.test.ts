@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -43,11 +42,14 @@ test('what cannot be put in its place leaves nothing behind, and neither does th
 });
 
 test('what killed runs have left of this file goes, and nothing that is being written or is of another file', () => {
-  const [dead, young, another] = [freshBeside(path), freshBeside(path), join(dir, `other.prom.${randomUUID()}.part`)];
+  const [dead, young, another] = [freshBeside(path), freshBeside(path), freshBeside(join(dir, 'other.prom'))];
   for (const left of [dead, young, another, `${path}.part`]) writeFileSync(left, 'half');
+  // The name that is listed first cannot be removed.
+  const stuck = `${path}.${'0'.repeat(16)}.part`;
+  mkdirSync(stuck);
   const hoursAgo = Date.now() / 1000 - 2 * 3600;
-  for (const left of [dead, another, `${path}.part`]) utimesSync(left, hoursAgo, hoursAgo);
+  for (const left of [stuck, dead, another, `${path}.part`]) utimesSync(left, hoursAgo, hoursAgo);
   replaceFileSync(path, 'whole', false);
-  const expected = [path, young, another, `${path}.part`].map((left) => left.slice(dir.length + 1));
+  const expected = [path, stuck, young, another, `${path}.part`].map((left) => left.slice(dir.length + 1));
   assert.deepEqual(readdirSync(dir).sort(), expected.sort());
 });

@@ -4,19 +4,20 @@
  * whoever may write there could have a run of root's overwrite what a symlink leads to, or wait at a FIFO for ever; and of two runs that
  * write one file, one could move half of what the other writes into its place.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { closeSync, lstatSync, openSync, readdirSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { flushSync, syncDirectory } from './durable-files.ts';
 import { removeFileSync } from './remove-file.ts';
 
-const FRESH = /^\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/;
+/** Short, because a file name may have 255 bytes. */
+const FRESH = /^\.[0-9a-f]{16}\.part$/;
 /** Nobody goes on writing after so long without a byte. */
 const UNFINISHED_MS = 3600_000;
 
 /** Where a file is written first: to be opened with `wx`, which follows nothing and takes nothing that is there. */
 export function freshBeside(path: string): string {
-  return `${path}.${randomUUID()}.part`;
+  return `${path}.${randomBytes(8).toString('hex')}.part`;
 }
 
 /** Writes a small file, and puts it in place of what is there. @param isDurable whether it must survive a power cut */
@@ -51,14 +52,25 @@ export function probeBeside(path: string): void {
  * @param fresh written just now: its time is that of the file system
  */
 export function sweepBeside(path: string, fresh: string): void {
-  try {
-    const { mtimeMs: now } = lstatSync(fresh);
-    for (const name of readdirSync(dirname(path))) {
-      if (!name.startsWith(basename(path)) || !FRESH.test(name.slice(basename(path).length))) continue;
-      const left = join(dirname(path), name);
-      if (now - lstatSync(left).mtimeMs > UNFINISHED_MS) unlinkSync(left);
+  const dir = dirname(path);
+  const isOld = (left: string) => lstatSync(fresh).mtimeMs - lstatSync(left).mtimeMs > UNFINISHED_MS;
+  const isLeft = (name: string) => name.startsWith(basename(path)) && FRESH.test(name.slice(basename(path).length));
+  for (const left of namesIn(dir)
+    .filter(isLeft)
+    .map((name) => join(dir, name))) {
+    try {
+      if (isOld(left)) unlinkSync(left);
+    } catch {
+      // Another user's, a directory, or another run has removed it.
     }
+  }
+}
+
+/** A directory may be one that can be written to and not listed. */
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir);
   } catch {
-    // Another user's, or another run has removed it.
+    return [];
   }
 }

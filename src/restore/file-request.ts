@@ -9,7 +9,7 @@ type FileStream = ShardBytes & { readonly form: 'file' };
 
 /** A daemon that sends nothing for so long is given up. It has the shard on its disk; when it lacks a block, it may look for that elsewhere. */
 const LIMITS: GatewayLimits = { ...GATEWAY_LIMITS, silenceMs: 20_000 };
-/** The same where there is another way to have the bytes: so long a gateway is let be that may have them, too. */
+/** The same of a gateway, where there is another way to have the bytes: what stands behind its address may be anything. */
 const LIMITS_BEFORE_ANOTHER: GatewayLimits = { ...LIMITS, connectMs: GATEWAY_LIMITS.quietMs, silenceMs: GATEWAY_LIMITS.quietMs };
 const [OK, PARTIAL] = [200, 206];
 
@@ -30,7 +30,8 @@ export class FileRequests {
    * @throws ShardctlError `TOO_FEW_PEERS` for an answer that is not the range; GatewayFailure; what `take` throws
    */
   async read(source: FileStream, { from, to, isLast }: FileWish, take: TakePiece, room: RoomForPiece): Promise<void> {
-    const limits = isLast ? LIMITS : LIMITS_BEFORE_ANOTHER;
+    const isGateway = source.range === 'header';
+    const limits = isGateway && !isLast ? LIMITS_BEFORE_ANOTHER : LIMITS;
     const url = new URL(source.url);
     const headers: Record<string, string> = { ...source.headers };
     if (source.range === 'header') headers.range = `bytes=${from}-${to - 1}`;
