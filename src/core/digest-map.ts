@@ -1,7 +1,8 @@
 /**
  * A map from sha2-256 digests to numbers in flat arrays: 48 bytes a digest where it is full, 96 where it has just grown, and no objects
- * for the garbage collector to walk. It grows when a digest finds no room, not before: a full shard has a power of two of them. Digests are uniformly distributed, so the first four
- * bytes of one serve as its hash. Slots are probed one after the other; at most half of them are taken.
+ * for the garbage collector to walk. It grows when a digest finds no room, not before: a full shard has a power of two of them. Digests
+ * are uniformly distributed, so the first four bytes of one serve as its hash. Slots are probed one after the other; at most half of them
+ * are taken.
  */
 import { DIGEST_BYTES } from './model.ts';
 

@@ -1,5 +1,5 @@
 /**
- * A map from CIDs as text to numbers, for the CIDs of half a million shards: 44 to 88 bytes each, where a Map of strings takes 120 and more.
+ * A map from CIDs as text to numbers, for the CIDs of half a million shards: 48 to 96 bytes each, where a Map of strings takes 120 and more.
  * What another text than that of a shard's CID is (v1, dag-pb, sha2-256, base32) is kept as text.
  */
 import { DigestMap } from '../core/digest-map.ts';
