@@ -9,7 +9,7 @@
 import { availableParallelism } from 'node:os';
 import type { Summary } from '../core/events.ts';
 import type { ByteString, EntryKind } from '../core/model.ts';
-import { keepYoungGenerationsSmall } from '../core/young-generation.ts';
+import { keepHeapSmall } from '../core/small-heap.ts';
 import { cidText, parseCid } from '../dag/cid.ts';
 import type { ParentEntries } from '../index/entries/some-entries.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
@@ -50,7 +50,7 @@ const IMPORT_WORKERS = 2;
 
 /** @param start what `begin` found: the source may differ from the parent, or there is no parent */
 export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
-  keepYoungGenerationsSmall();
+  keepHeapSmall();
   const { request, home, control } = run;
   const { repository, source, profile, metadata, trust, itemize, shardBytes } = request;
   const { index, peers, spool, inTurn, pending: pendingDir } = home;

@@ -1,11 +1,11 @@
 /** An import worker: does the tasks that the run sends it. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { keepYoungGenerationsSmall } from '../../core/young-generation.ts';
+import { keepHeapSmall } from '../../core/small-heap.ts';
 import { reachOf } from '../../source/choose-reach.ts';
 import { FileImporter } from './file-importer.ts';
 import type { ResultMessage, TaskMessage, WorkerSetup } from './protocol.ts';
 
-keepYoungGenerationsSmall();
+keepHeapSmall();
 const setup = workerData as WorkerSetup;
 // Without koffi: a thread must not be ended while it is being loaded.
 const importer = new FileImporter(setup, reachOf(setup.source));

@@ -7,8 +7,8 @@ import { Worker } from 'node:worker_threads';
 const CHURN = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { getHeapSpaceStatistics } = require('node:v8');
-import(workerData.module).then(({ keepYoungGenerationsSmall }) => {
-  if (workerData.isKept) keepYoungGenerationsSmall();
+import(workerData.module).then(({ keepHeapSmall }) => {
+  if (workerData.isKept) keepHeapSmall();
   const living = [];
   let most = 0;
   for (let i = 0; i < 3_000_000; i++) {
@@ -20,7 +20,7 @@ import(workerData.module).then(({ keepYoungGenerationsSmall }) => {
 });`;
 
 async function youngBytes(isKept: boolean): Promise<number> {
-  const module = new URL('./young-generation.js', import.meta.url).href;
+  const module = new URL('./small-heap.js', import.meta.url).href;
   const worker = new Worker(CHURN, { eval: true, workerData: { module, isKept } });
   const [bytes] = (await once(worker, 'message')) as [number];
   await worker.terminate();
