@@ -14,6 +14,7 @@ import { removeFile } from '../../../core/remove-file.ts';
 import type { SealedShard, ShardReader } from '../../peer.ts';
 import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
+import { ownFoldersOf } from '../directory/own-folders.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
 import { filesInEach, namesIn, renameIfFree, renameIfThere, sizeAt, sizeIfThere } from '../directory/vanishing-files.ts';
@@ -46,8 +47,12 @@ export class CarStore implements ShardStore {
     return (await sizeAt(path)) ?? ((await this.#bringBack(cid)) ? await sizeAt(path) : undefined);
   }
 
-  sizeNow(cid: string): number | undefined {
-    return sizeIfThere(this.#pathOf(cid));
+  async sizesNow(): Promise<(cid: string) => number | undefined> {
+    const isOwn = await ownFoldersOf(join(this.#path, 'shards'));
+    return (cid) => {
+      const path = this.#pathOf(cid);
+      return isOwn(dirname(path)) ? sizeIfThere(path) : undefined;
+    };
   }
 
   async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
@@ -112,12 +117,13 @@ export class CarStore implements ShardStore {
   async *list(): AsyncIterable<string> {
     await this.#bringBack();
     // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
-    const folders = (await readdir(join(this.#path, 'shards'))).filter((name) => FAN_OUT.test(name)).sort();
-    const filesIn = filesInEach();
+    const shards = join(this.#path, 'shards');
+    const folders = (await readdir(shards)).filter((name) => FAN_OUT.test(name)).sort();
+    const filesIn = filesInEach(await ownFoldersOf(shards));
     const turns = new Turns(undefined);
     for (const folder of folders) {
       await turns.give();
-      for (const file of await filesIn(join(this.#path, 'shards', folder))) {
+      for (const file of await filesIn(join(shards, folder))) {
         const cid = file.slice(0, -EXTENSION.length);
         if (file.endsWith(EXTENSION) && isShardName(cid)) yield cid;
       }

@@ -33,8 +33,8 @@ test('directories that the system has in memory are listed without a thread, tho
     writeFileSync(join(dir, 'file'), '');
     symlinkSync('nowhere', join(dir, 'cc', 'dead'));
     const expected = [...Array.from({ length: 3 }, () => ['a', 'z']), [], []];
-    const listed = async (now: () => number) => {
-      const filesIn = filesInEach(now);
+    const listed = async (now: () => number, isOwn = (_: string) => true) => {
+      const filesIn = filesInEach(isOwn, now);
       const found: string[][] = [];
       const asked = await askedOfThreads(async () => {
         for (const folder of folders) found.push(await filesIn(folder));
@@ -47,6 +47,21 @@ test('directories that the system has in memory are listed without a thread, tho
     let time = 0;
     // The first one shows that the disk is slow.
     assert.equal(await listed(() => time++), 1 + 4);
+    // What another machine may answer for, is asked for by threads from the first one on.
+    assert.equal(
+      await listed(
+        () => 0,
+        (folder) => folder !== folders[0],
+      ),
+      1 + 1,
+    );
+    assert.equal(
+      await listed(
+        () => 0,
+        () => false,
+      ),
+      1 + 5,
+    );
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
