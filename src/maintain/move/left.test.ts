@@ -29,7 +29,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-type Failure = 'silent' | 'damaged' | 'closed';
+type Failure = 'silent' | 'back' | 'damaged' | 'closed';
 
 /** Shards can be listed there and not be read from now on. @returns how often one was opened */
 function failing(name: string, failure: Failure): () => number {
@@ -38,6 +38,7 @@ function failing(name: string, failure: Failure): () => number {
   let opened = 0;
   const errors: Record<Failure, ShardctlError> = {
     silent: new ShardctlError('TOO_FEW_PEERS', `${name} gives no sign of life`),
+    back: new ShardctlError('TOO_FEW_PEERS', `${name} restarts`),
     damaged: new ShardctlError('DAMAGE', `${name} is rotten`),
     closed: new ShardctlError('NOT_READABLE', `nothing can be read from ${name}`, { hint: 'say where its Kubo is' }),
   };
@@ -79,8 +80,16 @@ test('what no peer gives as it is set up stays where it is, is told with what wo
   assert.deepEqual(warned, ['one: say where its Kubo is', 'two: say where its Kubo is']);
 });
 
+test('what a daemon did not give while it restarted stays where it is, and is no damage', async () => {
+  for (const name of ['one', 'two']) failing(name, 'back');
+  const { moved, damaged, warned } = await drained();
+  assert.ok(moved.left > 0);
+  assert.deepEqual([moved.unreadable, damaged, warned], [0, [], ['one: undefined', 'two: undefined']]);
+});
+
 for (const [failure, hint] of [
   ['silent', 'undefined'],
+  ['back', 'undefined'],
   ['closed', 'say where its Kubo is'],
 ] as const) {
   test(`damage is told of the peer that has it, and not of one that is ${failure}`, async () => {

@@ -86,7 +86,7 @@ export class Copies {
       lacking: isWhole ? undefined : read.lacking,
       damages: read.damages,
       silences: new Map([...silences, ...read.silences]),
-      mayBeAway: !isWhole && read.silences.size + read.closed.size + unasked.size > 0,
+      mayBeAway: !isWhole && read.silences.size + read.unread.size + unasked.size > 0,
       give: async (names, isNews) => {
         if (dryRun) return names.filter((name) => isWhole || peers.get(name)?.fetch !== undefined);
         const asked = { ...request, isNews };

@@ -30,7 +30,7 @@ export type OnWrong = (digest: Uint8Array) => void;
 
 /**
  * Opens a shard by its manifest, pinned or not.
- * @throws ShardctlError `DAMAGE` when a node of the manifest is missing or wrong
+ * @throws ShardctlError `DAMAGE` when a node of the manifest is missing or wrong, or the daemon's datastore says that it is broken
  */
 export async function openShard(rpc: ShardSource, cid: string, onWrong: OnWrong = () => {}): Promise<ShardReader> {
   try {
@@ -161,8 +161,7 @@ class RemoteShardReader implements ShardReader {
       if (bytes === undefined) return `block ${cid} is missing`;
       return hashesTo(bytes, digest) ? bytes : this.#wrong(digest);
     } catch (error) {
-      // The daemon answers, and its datastore says that this block is broken.
-      if (error instanceof HttpError && error.status === 500) return `block ${cid} cannot be read: ${error.said}`;
+      if (saysBroken(error)) return `block ${cid} cannot be read: ${error.said}`;
       throw error;
     }
   }
@@ -174,6 +173,11 @@ class RemoteShardReader implements ShardReader {
 }
 
 function readError(error: unknown, { http }: ShardSource, cid: string): unknown {
-  if (!(error instanceof ShardctlError) || error.code !== 'DAMAGE') return error;
+  if (!(error instanceof ShardctlError) || (error.code !== 'DAMAGE' && !saysBroken(error))) return error;
   return new ShardctlError('DAMAGE', `shard ${cid} is damaged on ${http.who} (${http.address}): ${error.message}`, { cause: error });
+}
+
+/** The daemon answers, and its datastore says that the block which was asked for is broken. */
+function saysBroken(error: unknown): error is HttpError {
+  return error instanceof HttpError && error.status === 500;
 }

@@ -198,17 +198,17 @@ export class Mover {
     }
   }
 
-  /** Damage is told of those that have it. Of what silent peers hold nobody knows how it is, nor of what cannot be read as a peer is set up. */
-  #tellUnread({ cid, label, peers }: Holding, confirmed: readonly string[], { damages, closed }: Failures): void {
+  /** Damage is told of those that have it. Of what silent peers hold nobody knows how it is, nor of what could not be read. */
+  #tellUnread({ cid, label, peers }: Holding, confirmed: readonly string[], { damages, unread }: Failures): void {
     const { emit } = this.#run;
     const what = `${label} ${cid}`;
     const holders = new Set([...peers, ...confirmed]);
     const silences = new Map([...this.#ledger.silent(), ...this.#silences].filter(([name]) => holders.has(name)));
     for (const [peer, cause] of silences)
       emit({ type: 'warning', peer, message: `${what} stays where it is, because peer ${peer} does not answer: ${cause}`, cause });
-    for (const [peer, { message: cause, hint }] of closed)
+    for (const [peer, { message: cause, hint }] of unread)
       emit({ type: 'warning', peer, message: `${what} stays where it is: ${cause}`, cause, ...(hint === undefined ? {} : { hint }) });
-    if (damages.size === 0 && silences.size + closed.size > 0) return;
+    if (damages.size === 0 && silences.size + unread.size > 0) return;
     this.#counts.unreadable++;
     const where = [...damages.keys()].join(', ') || 'all peers';
     emit({ type: 'damage', what, where, detail: 'no whole copy can be read: `shardctl repair` it first' });

@@ -88,18 +88,34 @@ test('a peer that does not answer now and then is asked again', async () => {
   assert.equal(flaky.reads, BLOCKS.length - 3);
 });
 
-test('a peer that answers and did not give a block that nobody else has is damaged', async () => {
+test('a peer that answers again after it was left out, as a daemon that restarts does, is not damaged', async () => {
+  const lacksAll = Buffer.concat(BLOCKS.slice(3).map(({ digest }) => digest));
+  const restarted = new ReadPeer('restarted', isDark, true);
+  const { isWhole, lacking, silences, damages, unread } = await look(restarted);
+  assert.deepEqual([isWhole, lacking, silences.size, damages.size], [false, lacksAll, 0, 0]);
+  assert.deepEqual(
+    [...unread].map(([name, { message }]) => [name, message]),
+    [['restarted', 'no answer']],
+  );
+});
+
+test('a peer that answers again and did not answer for one block is not damaged; one that gave another block is', async () => {
   const dark = new ReadPeer('dark', (at) => at === 20 && isDark(), true);
   const rotten = new ReadPeer('rotten', () => {
     throw new ShardctlError('DAMAGE', 'another hash');
   });
-  const { isWhole, lacking, silences, damages } = await look(dark, rotten);
-  assert.deepEqual([isWhole, lacking, silences.size], [false, BLOCKS[20]?.digest, 0]);
-  assert.deepEqual(
-    [...damages],
-    [
-      ['rotten', 'another hash'],
-      ['dark', 'no answer'],
-    ],
-  );
+  const { isWhole, lacking, silences, damages, unread } = await look(dark, rotten);
+  assert.deepEqual([isWhole, lacking, silences.size, [...unread.keys()]], [false, BLOCKS[20]?.digest, 0, ['dark']]);
+  assert.deepEqual([...damages], [['rotten', 'another hash']]);
+});
+
+test('a peer that did not answer for a block which another gave, and has answered for each that is lacking, keeps nothing from being lost', async () => {
+  const rots = () => {
+    throw new ShardctlError('DAMAGE', 'another hash');
+  };
+  // Its stream ends without an answer, as that of a gateway does at the first block which it lacks.
+  const cut = new ReadPeer('cut', (at) => (at === 3 || at === 7 ? isDark() : at === 20 && rots()), true);
+  const rotten = new ReadPeer('rotten', (at) => at === 20 && rots());
+  const { lacking, damages, silences, unread } = await look(cut, rotten);
+  assert.deepEqual([lacking, [...damages.keys()], silences.size, unread.size], [BLOCKS[20]?.digest, ['cut', 'rotten'], 0, 0]);
 });

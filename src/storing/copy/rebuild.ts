@@ -81,20 +81,24 @@ async function eachBlock(
     }
     const digests = await digestsOf(replicas, reading);
     const [first] = replicas;
-    if (first === undefined || digests === undefined)
-      return { isWhole: false, lacking: undefined, ...(await reading.failures(from, false)) };
+    if (first === undefined || digests === undefined) {
+      reading.noteLack();
+      return { isWhole: false, lacking: undefined, ...(await reading.failures(from)) };
+    }
     stream = new BlockStream(first, reading);
     const lacking: Buffer[] = [];
     for (let at = 0; at < digests.length; at += DIGEST_BYTES) {
       signal.throwIfAborted();
       const digest = digests.subarray(at, at + DIGEST_BYTES);
       const block = (await stream.take(digest)) ?? (await readFromAny(digest, replicas, reading)) ?? (await elsewhere?.(digest));
-      if (block === undefined) lacking.push(digest);
-      // The others are looked for all the same, so that all that are lacking are known.
-      else if (lacking.length === 0) await take(block);
+      if (block === undefined) {
+        reading.noteLack();
+        lacking.push(digest);
+        // The others are looked for all the same, so that all that are lacking are known.
+      } else if (lacking.length === 0) await take(block);
     }
     const isWhole = lacking.length === 0;
-    return { isWhole, lacking: isWhole ? undefined : Buffer.concat(lacking), ...(await reading.failures(from, isWhole)) };
+    return { isWhole, lacking: isWhole ? undefined : Buffer.concat(lacking), ...(await reading.failures(from)) };
   } finally {
     await stream?.end();
     for (const { reader } of replicas) await reader.close();
