@@ -2,13 +2,14 @@
  * Which other users may read a home or a local peer. A mirror may have files that only its owner may read, and their bytes are in the
  * shards. So homes and local peers are made readable for their owner alone, as by restic and borg, and opened to others by `--shared`.
  */
-import { chmodSync, lstatSync, readdirSync, statSync } from 'node:fs';
+import { closeSync, constants, existsSync, fchmodSync, fstatSync, lstatSync, openSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const OTHERS = 0o077;
 /** Permission to enter a directory; without it nobody reads what is in there, whatever the modes below it say. */
 const OTHERS_ENTER = 0o011;
 const PERMISSIONS = 0o777;
+const HANDLES = '/proc/self/fd';
 /** The notes of homes on a peer. They say where mirrors lie, and stay readable for their owners alone, even if others may read the shards. */
 const NEVER_OPENED = /\.note$/;
 
@@ -25,12 +26,18 @@ export function isReachable(path: string): boolean {
   }
 }
 
-/** Takes all permissions of others from a directory, and from those directly in it that `names` has. Modes that cannot be changed stay. */
+/**
+ * Takes all permissions of others from a directory, and from those directly in it that `names` has, also where its owner has put a symlink to
+ * another disk. Modes that cannot be changed stay.
+ */
 export function close(directory: string, names: readonly string[]): void {
-  for (const path of [...names.map((name) => join(directory, name)), directory]) {
-    const mode = modeOf(path);
-    if (mode !== undefined && (mode & OTHERS) !== 0) change(path, mode & ~OTHERS);
+  const owner = statSync(directory, { throwIfNoEntry: false })?.uid;
+  const closed = ({ mode }: Stats) => mode & ~OTHERS;
+  for (const path of names.map((name) => join(directory, name))) {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    changing(path, found?.isSymbolicLink() === true && found.uid === owner ? 0 : constants.O_NOFOLLOW, closed);
   }
+  changing(directory, 0, closed);
 }
 
 /**
@@ -43,22 +50,42 @@ export function open(directory: string, names: readonly string[], umask: number)
 }
 
 function openBelow(path: string, umask: number): void {
-  if (!openOne(path, umask)) return;
-  for (const name of readdirSync(path)) if (!NEVER_OPENED.test(name)) openBelow(join(path, name), umask);
+  openOne(path, umask, (its) => {
+    for (const name of readdirSync(its)) if (!NEVER_OPENED.test(name)) openBelow(join(its, name), umask);
+  });
 }
 
-/** @returns whether it is a directory */
-function openOne(path: string, umask: number): boolean {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory() !== true && stat?.isFile() !== true) return false;
-  const most = stat.isDirectory() ? PERMISSIONS : 0o666;
-  change(path, (stat.mode & 0o7777) | (most & ~umask));
-  return stat.isDirectory();
+function openOne(path: string, umask: number, below?: (its: string) => void): void {
+  const opened = (found: Stats) => (found.mode & 0o7777) | ((found.isDirectory() ? PERMISSIONS : 0o666) & ~umask);
+  changing(path, constants.O_NOFOLLOW, opened, below);
 }
 
-function change(path: string, mode: number): void {
+/**
+ * Changes the mode of a file or a directory, and nothing else's: others may write on a peer, and put a symlink in the place of what was just
+ * looked at, which chmod(2) would follow. So it is opened, looked at, and changed as what it is.
+ * @param follow 0, or O_NOFOLLOW @param below gets a path of the directory that is the same one whatever stands at `path` meanwhile (Linux)
+ */
+function changing(path: string, follow: number, changed: (found: Stats) => number, below?: (its: string) => void): void {
+  let fd: number;
   try {
-    chmodSync(path, mode);
+    // Without a pause, because it may be a FIFO.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | follow);
+  } catch {
+    return; // Gone, a symlink, or not for us to read.
+  }
+  try {
+    const found = fstatSync(fd);
+    if (!found.isDirectory() && !found.isFile()) return;
+    change(fd, found.mode, changed(found));
+    if (found.isDirectory()) below?.(existsSync(HANDLES) ? `${HANDLES}/${fd}` : path);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function change(fd: number, before: number, mode: number): void {
+  try {
+    if ((before & 0o7777) !== (mode & 0o7777)) fchmodSync(fd, mode & 0o7777);
   } catch {
     // Another user's directory, or a file system without modes. `status` shows whether others get in.
   }

@@ -1,0 +1,68 @@
+/** Others may write on a local peer while its modes are changed: those of nothing else change. */
+import assert from 'node:assert/strict';
+import { chmodSync, lchownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { platform, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { keepSwapping } from '../testing/swapper.ts';
+import { close, open } from './access.ts';
+
+const UMASK = 0o022;
+/** Modes were changed elsewhere within 0.1 s here when chmod(2) was called with a path. */
+const LONG_MS = 1_000;
+
+let dir: string;
+let peer: string;
+let elsewhere: string;
+const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'shardctl-access-'));
+  [peer, elsewhere] = [join(dir, 'peer'), join(dir, 'elsewhere')];
+  for (const top of [join(peer, 'shards'), elsewhere]) {
+    mkdirSync(join(top, 'ab'), { recursive: true, mode: 0o700 });
+    writeFileSync(join(top, 'ab/file'), '', { mode: 0o600 });
+  }
+  chmodSync(peer, 0o700);
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+test('a peer is opened to others with all that is in it but notes, and closed again at its top', () => {
+  writeFileSync(join(peer, 'shards/x.note'), '', { mode: 0o600 });
+  open(peer, ['shards', 'gone'], UMASK);
+  assert.deepEqual(
+    ['', 'shards', 'shards/ab', 'shards/ab/file', 'shards/x.note'].map((path) => modeOf(join(peer, path))),
+    ['755', '755', '755', '644', '600'],
+  );
+  close(peer, ['shards', 'gone']);
+  assert.deepEqual([modeOf(peer), modeOf(join(peer, 'shards'))], ['700', '700']);
+});
+
+test('a symlink in a peer is opened for nobody, and closed only where the owner of the peer has put it there', () => {
+  chmodSync(elsewhere, 0o755);
+  symlinkSync(elsewhere, join(peer, 'linked'));
+  open(peer, ['linked'], UMASK);
+  assert.equal(modeOf(join(elsewhere, 'ab')), '700');
+  if (process.getuid?.() === 0) {
+    lchownSync(join(peer, 'linked'), 12345, 12345);
+    close(peer, ['linked']);
+    assert.equal(modeOf(elsewhere), '755');
+    lchownSync(join(peer, 'linked'), 0, 0);
+  }
+  close(peer, ['linked']);
+  assert.equal(modeOf(elsewhere), '700');
+});
+
+test('while a directory of the peer is exchanged for a symlink over and over, nothing elsewhere is opened', {
+  skip: platform() !== 'linux',
+}, async () => {
+  const stop = await keepSwapping({ directory: join(peer, 'shards'), elsewhere, mostMs: 0 });
+  for (const end = Date.now() + LONG_MS; Date.now() < end; await sleep(0))
+    for (let time = 0; time < 50; time++) open(peer, ['shards'], UMASK);
+  await stop();
+  assert.deepEqual(
+    ['', 'ab', 'ab/file'].map((path) => modeOf(join(elsewhere, path))),
+    ['700', '700', '600'],
+  );
+  assert.equal(modeOf(join(peer, 'shards/ab/file')), '644');
+});
