@@ -6,7 +6,6 @@
  * looks at the pins once more before it deletes them. A put looks at its blocks once more after its pin is there, and writes those again
  * that a removal has taken meanwhile.
  */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DigestMap } from '../../../core/digest-map.ts';
 import { syncPath, writeDurably } from '../../../core/durable-files.ts';
@@ -20,7 +19,7 @@ import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
-import { filesOf, ifThere, namesIn, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
+import { filesIn, ifThere, namesIn, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
 import { BlockFiles } from './block-files.ts';
 import { BlockShardReader, digestsOf, SalvagedBlocks } from './block-reader.ts';
 
@@ -212,9 +211,8 @@ export class BlockStore implements ShardStore {
   }
 
   async #allPinned(): Promise<string[]> {
-    // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
-    const entries = await readdir(this.#pins, { withFileTypes: true });
-    return (await filesOf(this.#pins, entries)).filter(isShardName);
+    // Fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
+    return (await filesIn(this.#pins)).filter(isShardName);
   }
 
   /** Shards whose removal has begun. */
