@@ -1,7 +1,8 @@
 /** The local peer: a directory on this machine. Its two layouts are stores behind `ShardStore`; what they have in common is here. */
 import { stat } from 'node:fs/promises';
 import { makeDirectories } from '../../core/durable-files.ts';
-import { HomeFailure, ioError, isDamage, ShardctlError } from '../../core/errors.ts';
+import { isGone } from '../../core/errno.ts';
+import { errnoOf, HomeFailure, ioError, isDamage, ShardctlError } from '../../core/errors.ts';
 import type { Metric, Owner } from '../../core/model.ts';
 import { isIntact } from '../intact-shard.ts';
 import type { Mark, Peer, PeerOwner, PeerSettings, PutOptions, SealedShard, ShardBytes, ShardReader } from '../peer.ts';
@@ -98,10 +99,14 @@ export class LocalPeer implements Peer {
   }
 
   async metric(): Promise<Metric> {
-    return this.#guard('asking for the space', async () => {
-      const store = await this.#layout();
-      return { ...(await this.#space.metric((isAnew) => store.usedBytes(isAnew))), at: this.#now() };
-    });
+    return this.#guard(
+      'asking for the space',
+      async () => {
+        const store = await this.#layout();
+        return { ...(await this.#space.metric((isAnew) => store.usedBytes(isAnew))), at: this.#now() };
+      },
+      always,
+    );
   }
 
   async put(shard: SealedShard, options: PutOptions): Promise<void> {
@@ -135,7 +140,11 @@ export class LocalPeer implements Peer {
   }
 
   async has(cid: string): Promise<boolean> {
-    return this.#guard(`looking for shard ${cid}`, async () => (await (await this.#layout()).sizeOf(cid)) !== undefined);
+    return this.#guard(
+      `looking for shard ${cid}`,
+      async () => (await (await this.#layout()).sizeOf(cid)) !== undefined,
+      (found) => !found,
+    );
   }
 
   async open(cid: string): Promise<ShardReader> {
@@ -143,11 +152,15 @@ export class LocalPeer implements Peer {
   }
 
   async salvage(cid: string): Promise<ShardReader> {
-    return this.#guard(`opening what is left of shard ${cid}`, async () => (await this.#layout()).salvage(cid));
+    return this.#guard(`opening what is left of shard ${cid}`, async () => (await this.#layout()).salvage(cid), always);
   }
 
   async carPath(cid: string): Promise<string | undefined> {
-    return this.#guard(`looking for shard ${cid}`, async () => (await this.#layout()).carPath?.(cid));
+    return this.#guard(
+      `looking for shard ${cid}`,
+      async () => (await this.#layout()).carPath?.(cid),
+      (path) => path === undefined,
+    );
   }
 
   async shardBytes(cid: string): Promise<readonly ShardBytes[]> {
@@ -165,11 +178,8 @@ export class LocalPeer implements Peer {
 
   async *list(): AsyncIterable<string> {
     await this.id();
-    try {
-      yield* (await this.#layout()).list();
-    } catch (error) {
-      throw ioError(error, `listing the shards of peer "${this.name}"`, this.#options.path);
-    }
+    const store = await this.#layout();
+    yield* this.#guardList('listing the shards', () => store.list());
   }
 
   async mark(cids: readonly string[]): Promise<void> {
@@ -187,12 +197,12 @@ export class LocalPeer implements Peer {
   }
 
   async owners(): Promise<readonly PeerOwner[]> {
-    return await this.#guard('asking who is here', () => this.#marks.owners());
+    return await this.#guard('asking who is here', () => this.#marks.owners(), always);
   }
 
   async *marks(): AsyncIterable<Mark> {
     await this.id();
-    yield* this.#marks.all();
+    yield* this.#guardList('listing the marks', () => this.#marks.all());
   }
 
   async #mark(cids: readonly string[]): Promise<void> {
@@ -210,22 +220,47 @@ export class LocalPeer implements Peer {
    * nothing may be made on an empty mount point.
    */
   async #bringUpToDate(): Promise<void> {
-    if (this.#isUpToDate) return;
     const identity = await identityOf(this.#options);
+    if (this.#isUpToDate) return;
     await makeFolders(this.#options.path, identity.layout);
     this.#identity = identity.format === PEER_FORMAT ? identity : await writeIdentity(this.#options.path, identity);
     this.#isUpToDate = true;
   }
 
-  async #guard<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * A disk may be unmounted while a run uses it: what is not there then is silent, and not lost.
+   * @param mayBeGone whether an empty mount point would give the same answer
+   */
+  async #guard<T>(doing: string, work: () => Promise<T>, mayBeGone: (answer: T) => boolean = never): Promise<T> {
     await this.id();
     try {
-      return await work();
+      const answer = await work();
+      if (mayBeGone(answer)) await identityOf(this.#options);
+      return answer;
     } catch (error) {
       // An abort is no fault of the disk: it is thrown as it is.
       if (error instanceof Error && error.name === 'AbortError') throw error;
       if (error instanceof HomeFailure) throw error;
+      if (isNotThere(error)) await identityOf(this.#options);
       throw ioError(error, `${doing} on peer "${this.name}"`, this.#options.path);
     }
   }
+
+  /** As `#guard`: what an empty mount point lists is no list. */
+  async *#guardList<T>(doing: string, list: () => AsyncIterable<T>): AsyncIterable<T> {
+    try {
+      yield* list();
+    } catch (error) {
+      if (isNotThere(error)) await identityOf(this.#options);
+      throw ioError(error, `${doing} of peer "${this.name}"`, this.#options.path);
+    }
+    await identityOf(this.#options);
+  }
+}
+
+const always = (): boolean => true;
+const never = (): boolean => false;
+
+function isNotThere(error: unknown): boolean {
+  return (error instanceof ShardctlError && error.code === 'NOT_FOUND') || isGone(errnoOf(error));
 }
