@@ -28,7 +28,8 @@ async function youngBytes(isKept: boolean): Promise<number> {
 }
 
 test('a young generation does not grow further once it is to be kept small, and would have', async () => {
+  // In this order: on Node 24 what one thread has set holds for those that start after it.
+  assert.ok((await youngBytes(false)) > 20_000_000);
   const small = await youngBytes(true);
   assert.ok(small < 10_000_000, `${small} bytes`);
-  assert.ok((await youngBytes(false)) > 20_000_000);
 });
