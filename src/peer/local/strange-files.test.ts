@@ -1,7 +1,18 @@
 /** What whoever shares a local peer may put in the place of its files: it holds up nobody, and costs no more than what it replaces. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -148,10 +159,14 @@ test('whatever has the name of a mark is one, and making it leads nowhere', asyn
 test('what stands in tmp under the name of a copy keeps no shard from being put', async () => {
   for (const kind of STRANGE) {
     const peer = await peerWith('car');
-    await putStrange(kind, join(path, 'tmp', `${randomUUID()}.car`));
-    await putStrange(kind, join(path, 'tmp', `leaving.${shard.cid}.${randomUUID()}`));
+    const old = `${randomUUID()}.car`;
+    const names = [old, `${randomUUID()}.car`, `leaving.${shard.cid}.${randomUUID()}`];
+    for (const name of names) await putStrange(kind, join(path, 'tmp', name));
+    lutimesSync(join(path, 'tmp', old), 1, 1);
     await peer.put(shard, keep);
     await assertWhole(peer);
+    // What is as old as what dead runs leave is removed like that; a directory is none of ours.
+    assert.equal(readdirSync(join(path, 'tmp')).includes(old), kind === 'directory', kind);
     rmSync(path, { recursive: true });
   }
 });

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, readdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isForbidden } from '../../../core/errno.ts';
+import { errnoOf } from '../../../core/errors.ts';
 import { removeFile } from '../../../core/remove-file.ts';
 import { ifThere } from './vanishing-files.ts';
 
@@ -27,6 +29,12 @@ export async function sweepTemporary(folder: string, isWanted: (name: string) =>
     const found = await ifThere(lstat(path));
     // A directory of such a name is none of ours.
     if (found === undefined || found.isDirectory() || now - found.mtimeMs <= ABANDONED_MS || (await isWanted(file))) continue;
-    await removeFile(path);
+    await removeFile(path).catch(unlessNotOurs);
   }
+}
+
+/** Another user's file, where only its owner may remove it, or a directory that has been put there meanwhile: it stays, and holds up no put. */
+function unlessNotOurs(error: unknown): void {
+  const errno = errnoOf(error);
+  if (!isForbidden(errno) && errno !== 'EISDIR') throw error;
 }
