@@ -47,7 +47,7 @@ export interface MoveCounts {
   readonly kept: number;
   /** Copies that could not be made, moved or removed; the warnings say why, and the next run tries again. */
   readonly left: number;
-  /** Those of `left` of which no whole copy can be read, although the peers that have one answer. */
+  /** Shards of which no whole copy can be read, although the peers that have one answer: each counts once, however many copies of it are left. */
   readonly unreadable: number;
   /** Those of `left` for which no peer has room. */
   readonly full: number;
@@ -72,6 +72,8 @@ export class Mover {
   readonly #counts = { ...NOTHING_MOVED };
   /** Why peers fell silent from which shards were read. Nothing more is read from them in this run: each try costs time-outs. */
   readonly #silences = new Map<string, string>();
+  /** CIDs of shards of which no whole copy could be read. Each is read and told once, and not for each further copy of it. */
+  readonly #unread = new Set<string>();
 
   constructor(run: MoverRun, ledger: Ledger) {
     this.#run = run;
@@ -94,7 +96,8 @@ export class Mover {
       let holders = holding.peers;
       for (const step of steps) {
         signal.throwIfAborted();
-        holders = await this.#move({ ...step, holding: { ...holding, peers: holders } });
+        if (this.#unread.has(holding.cid)) this.#leave(step);
+        else holders = await this.#move({ ...step, holding: { ...holding, peers: holders } });
         emit({ type: 'progress', label: 'moving', done: ++done, total: moves.length, bytes: this.#counts.copiedBytes });
       }
     };
@@ -103,6 +106,11 @@ export class Mover {
     } finally {
       await queue.drained();
     }
+  }
+
+  #leave({ holding, to }: PlannedMove): void {
+    if (to !== undefined) this.#ledger.release(to, holding.carBytes);
+    this.#counts.left++;
   }
 
   /** @returns the peers that hold it now */
@@ -167,6 +175,7 @@ export class Mover {
     const whole = rebuilt.shard;
     if (whole === undefined) {
       this.#ledger.release(first, carBytes);
+      this.#unread.add(cid);
       this.#tellUnread(holding, confirmed, rebuilt);
       return undefined;
     }
