@@ -71,7 +71,7 @@ async function mendNow(context: Context, session: Session, limits: Limits): Prom
   return mendedCode(repaired);
 }
 
-/** @returns 44 for lost blocks, 42 where a silent peer must come back, 46 where shards stay on too few peers */
+/** @returns 44 for lost blocks, 42 where a peer that could not be read must come back first, 46 where shards stay on too few peers for want of others */
 export function mendedCode({ lost, tooFew, away }: Repaired): number {
   if (lost.length > 0) return EXIT.damage;
   if (tooFew === 0) return EXIT.done;

@@ -39,7 +39,7 @@ export interface Repaired {
   readonly rewritten: number;
   /** Shards and catalogues that have fewer good replicas than they must, until a peer is back or there is room. */
   readonly tooFew: number;
-  /** Those of them of which nothing is damaged: all that they lack is on peers that do not answer. */
+  /** Those of them for which peers must come back first: what they lack may be there, and is nowhere else. */
   readonly away: number;
   /** Shards and catalogues of which no whole copy is left, what trees lack besides, and the snapshots that need it. */
   readonly lost: readonly Lost[];
@@ -106,11 +106,11 @@ async function repairWith(
     // A shard with a noted loss is read whole each time: only then it is known whether the note still holds.
     const isDoubtful = hasLoss(shard) || unrecorded.damaged.has(shard.cid);
     const found = await mender.inspect(withUnrecorded(shard, unrecorded), what, isDoubtful || reads(run, shard.cid));
-    const { mended, added, peers, verdict, lacksOnlySilent, isProven, lacking } = await mender.mend(shard, what, number, found);
+    const { mended, added, peers, verdict, isOutOfReach, isProven, lacking } = await mender.mend(shard, what, number, found);
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
-    if (verdict === 'too few' && lacksOnlySilent) counts.away++;
+    if (verdict === 'too few' && isOutOfReach) counts.away++;
     if (verdict === 'lost') {
       lost.push({ what, snapshots: users, ...(lacking === undefined ? {} : { blocks: lacking.length / DIGEST_BYTES }) });
       losses.push({ shard, lacking });
@@ -130,14 +130,14 @@ async function repairWith(
     signal.throwIfAborted();
     const what = `catalogue of ${snapshotName(snapshot)} ${snapshot.catalogue.cid}`;
     const found = await mender.inspect(withUnrecorded(snapshot.catalogue, unrecorded), what);
-    const { mended, added, peers, verdict, lacksOnlySilent } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
+    const { mended, added, peers, verdict, isOutOfReach } = await mender.mend(snapshot.catalogue, what, index.nextShardNumber(), found, {
       everywhere: true,
       anew: { make: () => remakeCatalogue(run, snapshot), isPossible: () => canRemakeCatalogue(run, snapshot) },
     });
     counts.mended += mended;
     counts.added += added;
     if (verdict === 'too few') counts.tooFew++;
-    if (verdict === 'too few' && lacksOnlySilent) counts.away++;
+    if (verdict === 'too few' && isOutOfReach) counts.away++;
     if (verdict === 'lost') lost.push({ what, snapshots: [snapshotName(snapshot)] });
     else if (!dryRun && !sameNames(peers, snapshot.catalogue.peers))
       await index.replaceSnapshots([{ ...snapshot, catalogue: { ...snapshot.catalogue, peers } }], []);

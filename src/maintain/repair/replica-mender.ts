@@ -35,8 +35,11 @@ export interface Mended {
   readonly peers: readonly string[];
   /** `lost`: no peer has a whole copy, and every peer that may have one answers. */
   readonly verdict: 'whole' | 'too few' | 'lost';
-  /** Whether all that it lacks is on peers that do not answer, and none of its replicas is damaged. */
-  readonly lacksOnlySilent: boolean;
+  /**
+   * Whether peers must come back first: all that it lacks is on those that do not answer; or what a damaged replica would be mended with
+   * may be on peers that could not be read, and on no other.
+   */
+  readonly isOutOfReach: boolean;
   /** Whether a whole copy was read to its end, or written and read back: then notes of losses are out of date. */
   readonly isProven: boolean;
   /** Blocks that nobody has, 32 bytes each; undefined when there are none, or nobody knows what the shard held. */
@@ -142,14 +145,14 @@ export class ReplicaMender {
     const others = everywhere ? this.#takers().filter((name) => !asIs.includes(name)) : [];
     if (inspected.bad.length === 0 && missing === 0 && others.length === 0) {
       const isOutOfReach = inspected.good.length === 0;
-      return { mended: 0, added: 0, peers: asIs, verdict: isOutOfReach ? 'too few' : 'whole', lacksOnlySilent: isOutOfReach, isProven };
+      return { mended: 0, added: 0, peers: asIs, verdict: isOutOfReach ? 'too few' : 'whole', isOutOfReach, isProven };
     }
     const label = this.#holdings.get(shard.cid)?.label ?? what;
     const copy = await this.#copies.of(shard, { what, label, number, good: inspected.good, bad: inspected.bad, anew });
     const { good, bad, silent } = this.#afterReading(what, inspected, copy);
-    const lacksOnlySilent = copy.silences.size + silent.length > 0 && bad.length === 0;
-    const verdict = copy.mayBeAway || silent.length > 0 ? 'too few' : 'lost';
-    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, lacksOnlySilent, isProven: false, lacking: copy.lacking };
+    const isOutOfReach = !copy.isWhole && (copy.mayBeAway || silent.length > 0);
+    const verdict = isOutOfReach ? 'too few' : 'lost';
+    const hopeless: Mended = { mended: 0, added: 0, peers: asIs, verdict, isOutOfReach, isProven: false, lacking: copy.lacking };
     if (!copy.isWhole && asIs.some((name) => copy.silences.has(name))) return hopeless;
     if (!copy.isWhole && good.length === 0 && (dryRun || !this.#copies.mayFetch(bad))) return hopeless;
     // Without `readData` these replicas were only opened and taken for good: now they are read.
@@ -180,7 +183,7 @@ export class ReplicaMender {
         added: added.length,
         peers: peersNow,
         verdict,
-        lacksOnlySilent: silent.length > 0 && unmended.length === 0,
+        isOutOfReach: (isOutOfReach && mended.length + added.length === 0) || (silent.length > 0 && unmended.length === 0),
         isProven: isProven || mended.length + added.length > 0,
       };
     } finally {

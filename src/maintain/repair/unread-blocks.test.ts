@@ -114,8 +114,9 @@ test('a block that may be in another shard on a peer that is away is not lost, a
   renameSync(c, aside);
   home = TestHome.at(home.dir, ['a', 'b', 'c']);
   for (const readData of [false, true]) {
-    const { lost, tooFew } = await repairHome({ readData });
+    const { lost, tooFew, away } = await repairHome({ readData });
     assert.deepEqual([lost, await losses()], [[], 0]);
+    assert.equal(away, tooFew, 'the peer that is away must come back before anything can be mended');
     assert.ok(tooFew > 0 || !readData);
   }
   assert.ok(damaged().includes('a'));
@@ -131,20 +132,20 @@ test('a peer that falls silent while a block of another shard is read there is t
   Object.assign(c, { glance: undefined });
   fallsSilent('c');
   const cids = await withIndex(home, async (index) => [...index.shards()].filter(({ peers }) => peers.includes('a')).map(({ cid }) => cid));
-  const { lost, tooFew } = await repairHome({ readData: true, part: { shards: new Set(cids), isQuick: true } });
-  assert.deepEqual([lost, tooFew, await losses()], [[], 1, 0]);
+  const { lost, tooFew, away } = await repairHome({ readData: true, part: { shards: new Set(cids), isQuick: true } });
+  assert.deepEqual([lost, tooFew, away, await losses()], [[], 1, 1, 0]);
   assert.deepEqual(
     events.flatMap((event) => (event.type === 'no-answer' ? [event.peer] : [])),
     ['c'],
   );
 });
 
-test('damage that shows only while a copy is made is told, and is not taken for what silent peers hold', async () => {
+test('damage that shows only while a copy is made is told, and is out of reach until the silent peer is back', async () => {
   const cid = await addTo(['a', 'b'], 'both', ['x', 'y']);
   flipIn('a', cid, 'x');
   fallsSilent('b');
   const { tooFew, away, lost } = await repairHome({ replicas: 3, part: { shards: new Set([cid]), isQuick: true } });
-  assert.deepEqual([tooFew, away, lost, await losses()], [1, 0, [], 0]);
+  assert.deepEqual([tooFew, away, lost, await losses()], [1, 1, [], 0]);
   assert.deepEqual(damaged(), ['a']);
 });
 
