@@ -24,7 +24,7 @@ import { MAX_BLOCK_BYTES } from '../../../shard/car.ts';
 import { sectionsOf } from '../../../shard/car-stream.ts';
 import type { SealedShard, Throttle } from '../../peer.ts';
 import { sweepTemporary } from '../directory/temporary-files.ts';
-import { ifThere, namesIn, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
+import { ifThere, namesIn, renameAway, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
 
 const SHA2_256 = 0x12;
 /** Files that are handled side by side: creating a file waits for one of four threads of Node's pool, not for the disk. */
@@ -97,7 +97,7 @@ export class BlockFiles {
   /** Moves blocks out of their place. One that is not there is a success. */
   async putAside(digests: Iterable<Uint8Array>): Promise<void> {
     await makeDirectory(this.#aside);
-    await this.#each(digests, async (digest) => void (await renameIfThere(this.#pathOf(digest), this.#asideOf(digest))));
+    await this.#each(digests, async (digest) => void (await renameAway(this.#pathOf(digest), this.#asideOf(digest))));
   }
 
   /** Deletes blocks that were put aside. */

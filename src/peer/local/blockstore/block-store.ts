@@ -19,7 +19,7 @@ import { isShardName, shardName } from '../../shard-name.ts';
 import type { MarkFiles } from '../directory/mark-files.ts';
 import type { ShardStore, StorePut } from '../directory/shard-store.ts';
 import { UsedBytes } from '../directory/used-bytes.ts';
-import { filesIn, ifThere, namesIn, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
+import { filesIn, ifThere, namesIn, renameAway, renameIfFree, renameIfThere, sizeAt } from '../directory/vanishing-files.ts';
 import { BlockFiles } from './block-files.ts';
 import { BlockShardReader, digestsOf, SalvagedBlocks } from './block-reader.ts';
 
@@ -115,7 +115,7 @@ export class BlockStore implements ShardStore {
     return this.#alone(async () => {
       await this.#used.beforeChange();
       if ((await this.#pinned(cid)) !== undefined) {
-        await renameIfThere(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
+        await renameAway(this.#pinOf(cid), this.#pinOf(cid) + REMOVING);
         await syncPath(this.#pins);
         // Another home may have marked the shard and seen its pin meanwhile.
         if (await this.#marks.isMarked(cid)) {

@@ -1,4 +1,5 @@
 /** Files of a local peer that another home's process may remove or rename at any moment: "it is not there" is an answer, and no failure. */
+import { randomUUID } from 'node:crypto';
 import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { link, lstat, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -55,6 +56,25 @@ function nowIfThere<T>(operation: () => T): T | undefined {
 /** @returns false when the file is not there, or not any more */
 export async function renameIfThere(from: string, to: string): Promise<boolean> {
   return (await ifThere(rename(from, to).then(() => true))) ?? false;
+}
+
+/**
+ * As `renameIfThere`, also where both are names of one file: rename(2) does nothing then and says that it did. A run that died in
+ * `renameIfFree` leaves two names, and whoever shares the peer can make them.
+ */
+export async function renameAway(from: string, to: string): Promise<boolean> {
+  if (!(await renameIfThere(from, to))) return false;
+  if (!(await isOneFile(from, to))) return true;
+  // By a name that nobody else knows. To remove `from` instead could take what another home has put there since.
+  const between = `${to}.${randomUUID()}.new`;
+  if (await renameIfThere(from, between)) await rename(between, to);
+  await removeFile(between);
+  return true;
+}
+
+async function isOneFile(path: string, other: string): Promise<boolean> {
+  const [one, two] = [await ifThere(lstat(path, { bigint: true })), await ifThere(lstat(other, { bigint: true }))];
+  return one !== undefined && one.ino === two?.ino && one.dev === two.dev;
 }
 
 /**
