@@ -4,7 +4,7 @@
  * regular file, or no symlink to one, is not there: errors have the errno ENOENT then.
  */
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { errnoOf } from './errors.ts';
 
 /** Without a pause: a FIFO opens at once, and is then seen to be one. */
@@ -39,7 +39,15 @@ function openedSync(path: string): number {
 
 /** Reads a file. @param most bytes: of a longer one only the first are read @throws Error with an errno */
 export async function readRegular(path: string, most: number): Promise<Buffer> {
-  const handle = await opened(path);
+  return await readFrom(await opened(path), path, most);
+}
+
+/** As `readRegular`, and a symlink is no file: for what whoever made it must not choose, as it may be for this user alone. */
+export async function readRegularItself(path: string, most: number): Promise<Buffer> {
+  return await readFrom(await openedItself(path), path, most);
+}
+
+async function readFrom(handle: FileHandle, path: string, most: number): Promise<Buffer> {
   try {
     const found = await handle.stat();
     if (!found.isFile()) throw noFile(path);
@@ -56,7 +64,15 @@ export async function readRegular(path: string, most: number): Promise<Buffer> {
   }
 }
 
-async function opened(path: string): ReturnType<typeof open> {
+async function openedItself(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, READ_ITSELF);
+  } catch (error) {
+    throw MAY_BE_NO_FILE.has(errnoOf(error) ?? '') ? noFile(path) : error;
+  }
+}
+
+async function opened(path: string): Promise<FileHandle> {
   try {
     return await open(path, READ_ITSELF);
   } catch (error) {

@@ -42,6 +42,26 @@ test('what is no note holds up nobody, and keeps no note from being read or writ
   assert.deepEqual(await readHomeNotes(path), new Map([[TEST_OWNER.id, 'where things were']]));
 });
 
+test('a symlink that is put in the place of a note while that is being looked at is not followed', async () => {
+  const note = join(owners, 'some.note');
+  writeFileSync(join(path, 'secret'), 'secret');
+  writeFileSync(note, 'where things are');
+  const { lstat } = fs.promises;
+  mock.method(fs.promises, 'lstat', async (file: string) => {
+    const found = await lstat(file);
+    rmSync(note);
+    symlinkSync('../secret', note);
+    return found;
+  });
+  syncBuiltinESMExports();
+  try {
+    assert.deepEqual(await readHomeNotes(path), new Map());
+  } finally {
+    mock.restoreAll();
+    syncBuiltinESMExports();
+  }
+});
+
 test('a note that cannot be read for another reason than that it is not there, or not for us, is a failure and not nothing', async () => {
   writeFileSync(join(owners, 'some.note'), 'where things are');
   const broken = Object.assign(new Error('EIO: i/o error, lstat'), { code: 'EIO' });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { writeDurably } from '../../../core/durable-files.ts';
 import { isForbidden } from '../../../core/errno.ts';
 import { errnoOf, ioError } from '../../../core/errors.ts';
-import { readRegular } from '../../../core/regular-files.ts';
+import { readRegularItself } from '../../../core/regular-files.ts';
 import { ifThere, isThere, namesIn } from './vanishing-files.ts';
 
 const NOTE = '.note';
@@ -36,10 +36,10 @@ export async function readHomeNotes(path: string): Promise<Map<string, string>> 
 /** Undefined when it is not there any more, when it is no note, or when it is another user's, which only that user may read. */
 async function readNote(file: string): Promise<string | undefined> {
   try {
-    // Not what a symlink leads to: no home makes one, and it may lead to what is for this user alone.
+    // Not what a symlink leads to, also one that is put there between the two calls: no home makes one, and it may lead to what is for this user alone.
     const found = await ifThere(lstat(file));
     if (found?.isFile() !== true || found.size > MOST_BYTES) return undefined;
-    return (await ifThere(readRegular(file, MOST_BYTES)))?.toString();
+    return (await ifThere(readRegularItself(file, MOST_BYTES)))?.toString();
   } catch (error) {
     if (isForbidden(errnoOf(error))) return undefined;
     throw ioError(error, 'reading the note of a home', file);
