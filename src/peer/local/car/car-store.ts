@@ -31,6 +31,8 @@ export class CarStore implements ShardStore {
   readonly #marks: MarkFiles;
   readonly #used = new UsedBytes(this);
   #swept: Promise<void> | undefined;
+  /** Whether the main thread may ask for what is in a folder, as it was when the shards were listed the last time. */
+  #isOwn: (folder: string) => boolean = () => false;
   #glances: Glances | undefined;
 
   constructor(path: string, marks: MarkFiles) {
@@ -47,12 +49,9 @@ export class CarStore implements ShardStore {
     return (await sizeAt(path)) ?? ((await this.#bringBack(cid)) ? await sizeAt(path) : undefined);
   }
 
-  async sizesNow(): Promise<(cid: string) => number | undefined> {
-    const isOwn = await ownFoldersOf(join(this.#path, 'shards'));
-    return (cid) => {
-      const path = this.#pathOf(cid);
-      return isOwn(dirname(path)) ? sizeIfThere(path) : undefined;
-    };
+  sizeNow(cid: string): number | undefined {
+    const path = this.#pathOf(cid);
+    return this.#isOwn(dirname(path)) ? sizeIfThere(path) : undefined;
   }
 
   async put(shard: SealedShard, { mayConsume, signal, throttle, beforeCopy }: StorePut): Promise<void> {
@@ -119,7 +118,8 @@ export class CarStore implements ShardStore {
     // `readdir` fails when the directory is missing: then its disk is gone, and an empty list would be wrong.
     const shards = join(this.#path, 'shards');
     const folders = (await readdir(shards)).filter((name) => FAN_OUT.test(name)).sort();
-    const filesIn = filesInEach(await ownFoldersOf(shards));
+    this.#isOwn = await ownFoldersOf(shards);
+    const filesIn = filesInEach(this.#isOwn);
     const turns = new Turns(undefined);
     for (const folder of folders) {
       await turns.give();

@@ -62,7 +62,7 @@ async function askedFor(type: number | undefined): Promise<readonly string[]> {
 }
 
 test('the main thread asks for shards on a disk of this machine only: another one may hang, and the program with it', async () => {
-  const all = shards.flatMap((shard) => [`lstatSync ${folderOf(shard)}`, `readdirSync ${folderOf(shard)}`, `lstatSync ${carOf(shard)}`]);
+  const all = shards.flatMap((shard) => [`readdirSync ${folderOf(shard)}`, `lstatSync ${carOf(shard)}`]);
   const asked = await askedFor(EXT4);
   assert.deepEqual([...new Set(asked)].sort(), all.sort());
   for (const type of [NFS, FUSE, undefined]) assert.deepEqual(await askedFor(type), [], `type ${type}`);
@@ -77,11 +77,6 @@ test('nor does it follow a symlink, which may lead to another file system', asyn
   symlinkSync(join(dir, 'folder'), folder);
   renameSync(car, join(dir, 'car'));
   symlinkSync(join(dir, 'car'), car);
-  const asked = [
-    `lstatSync ${folderOf(first)}`,
-    `lstatSync ${folderOf(second)}`,
-    `readdirSync ${folderOf(second)}`,
-    `lstatSync ${carOf(second)}`,
-  ];
+  const asked = [`readdirSync ${folderOf(second)}`, `lstatSync ${carOf(second)}`];
   assert.deepEqual([...new Set(await askedFor(EXT4))].sort(), asked.sort());
 });

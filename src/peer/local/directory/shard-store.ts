@@ -20,10 +20,10 @@ export interface ShardStore {
   /** Bytes of this shard's CAR when the shard is here, as far as can be told without reading it; else undefined. */
   sizeOf(cid: string): Promise<number | undefined>;
   /**
-   * What tells sizes as `sizeOf` does, without a thread, for one pass over the shards; undefined also of a shard that is out of sight for a
-   * moment, and where the main thread may not ask. Absent where that would not be faster.
+   * As `sizeOf`, without a thread, of a shard that `list` has just named; undefined also of one that is out of sight for a moment, and where
+   * the main thread may not ask. Absent where that would not be faster.
    */
-  sizesNow?(): Promise<(cid: string) => number | undefined>;
+  sizeNow?(cid: string): number | undefined;
   put(shard: SealedShard, options: StorePut): Promise<void>;
   /**
    * Flushes the directory in which the shard has its name: a run may have died after it named the shard and before it flushed that.

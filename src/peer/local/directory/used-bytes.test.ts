@@ -79,6 +79,6 @@ test('it makes no difference which shards can be looked at without a thread, and
       for (const until = performance.now() + (at % 100 === 7 ? 1 : 0); performance.now() < until; );
       return at !== 3 && isKnownNow(at) ? 10 : undefined;
     };
-    assert.equal(await new UsedBytes({ ...store, sizesNow: async () => sizeNow }).get(), sumOf(1_000));
+    assert.equal(await new UsedBytes({ ...store, sizeNow }).get(), sumOf(1_000));
   }
 });

@@ -6,7 +6,7 @@ import { IN_MEMORY_MS } from './vanishing-files.ts';
 const LOOKED_AT_ONCE = 16;
 
 /** How shards are listed and looked at. */
-export type Looked = Pick<ShardStore, 'list' | 'sizeOf' | 'sizesNow'>;
+export type Looked = Pick<ShardStore, 'list' | 'sizeOf' | 'sizeNow'>;
 
 /**
  * Bytes that the shards of a local peer take: added up once, and kept up to date with what this process does. After a failure they are
@@ -52,7 +52,7 @@ export class UsedBytes {
 
   async #addUp(): Promise<Known> {
     const known: Known = { sizes: this.#keepsSizes ? new CidMap() : undefined, sum: 0 };
-    const sizesOf = await this.#looker();
+    const sizesOf = this.#looker();
     let waiting: string[] = [];
     const look = async () => {
       const sizes = await sizesOf(waiting);
@@ -68,13 +68,12 @@ export class UsedBytes {
   }
 
   /** Asks for shards in the way that was the faster one the last time. */
-  async #looker(): Promise<(cids: readonly string[]) => Promise<(number | undefined)[]>> {
+  #looker(): (cids: readonly string[]) => Promise<(number | undefined)[]> {
     const shards = this.#shards;
-    const sizeNow = await shards.sizesNow?.();
     let isInMemory = true;
     return async (cids) => {
       const began = performance.now();
-      const now = isInMemory ? cids.map((cid) => sizeNow?.(cid)) : [];
+      const now = isInMemory ? cids.map((cid) => shards.sizeNow?.(cid)) : [];
       const sizes =
         now.length > 0 && !now.includes(undefined) ? now : await Promise.all(cids.map((cid, i) => now[i] ?? shards.sizeOf(cid)));
       isInMemory = performance.now() - began < IN_MEMORY_MS;
