@@ -11,7 +11,7 @@ const OWN: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x0102
 /**
  * Tells of the folders of a directory, by their paths, whether the main thread may ask for what is in them: never of a symlink, which may lead
  * to another file system. Valid for one pass over the directory: another disk may be mounted there later. All folders are asked for at once:
- * a call for each would take half as long as listing a small one.
+ * for 138 of them this takes 0.12 ms of processor time, and a call for each 0.29.
  */
 export async function ownFoldersOf(directory: string): Promise<(folder: string) => boolean> {
   try {
