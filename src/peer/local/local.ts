@@ -220,8 +220,8 @@ export class LocalPeer implements Peer {
    * nothing may be made on an empty mount point.
    */
   async #bringUpToDate(): Promise<void> {
+    if (this.#isUpToDate) return await this.#assertThere();
     const identity = await identityOf(this.#options);
-    if (this.#isUpToDate) return;
     await makeFolders(this.#options.path, identity.layout);
     this.#identity = identity.format === PEER_FORMAT ? identity : await writeIdentity(this.#options.path, identity);
     this.#isUpToDate = true;
@@ -235,13 +235,13 @@ export class LocalPeer implements Peer {
     await this.id();
     try {
       const answer = await work();
-      if (mayBeGone(answer)) await identityOf(this.#options);
+      if (mayBeGone(answer)) await this.#assertThere();
       return answer;
     } catch (error) {
       // An abort is no fault of the disk: it is thrown as it is.
       if (error instanceof Error && error.name === 'AbortError') throw error;
       if (error instanceof HomeFailure) throw error;
-      if (isNotThere(error)) await identityOf(this.#options);
+      if (isNotThere(error)) await this.#assertThere();
       throw ioError(error, `${doing} on peer "${this.name}"`, this.#options.path);
     }
   }
@@ -251,10 +251,24 @@ export class LocalPeer implements Peer {
     try {
       yield* list();
     } catch (error) {
-      if (isNotThere(error)) await identityOf(this.#options);
+      if (isNotThere(error)) await this.#assertThere();
       throw ioError(error, `${doing} of peer "${this.name}"`, this.#options.path);
     }
-    await identityOf(this.#options);
+    await this.#assertThere();
+  }
+
+  /**
+   * Looks whether the disk is still there, whatever its `peer.json` says: when it was opened that was whole, or could be mended.
+   * @throws ShardctlError `TOO_FEW_PEERS`, and not to be tried again: nobody mounts a disk within seconds
+   */
+  async #assertThere(): Promise<void> {
+    try {
+      await identityOf(this.#options);
+    } catch (error) {
+      if (isDamage(error)) return;
+      if (!(error instanceof ShardctlError)) throw error;
+      throw new ShardctlError(error.code, error.message, { hint: error.hint, cause: error });
+    }
   }
 }
 

@@ -50,6 +50,7 @@ interface Account {
 export class Ledger {
   readonly #options: LedgerOptions;
   readonly #allocators: readonly Allocator[];
+  readonly #doubted = new Set<string>();
   readonly #metrics: PeerMetrics;
   readonly #accounts = new Map<string, Account>();
   /** How many replicas of a shard can be made now: what is asked for, or with `mayDoWithFewer` less. */
@@ -106,9 +107,14 @@ export class Ledger {
     return this.#metrics.silent();
   }
 
-  /** Names of peers that failed to take a shard. */
+  /** Names of peers that failed to take a shard, also those that were asked again and may have taken it. */
   failed(): ReadonlySet<string> {
-    return this.#metrics.excluded;
+    return new Set([...this.#metrics.excluded, ...this.#doubted]);
+  }
+
+  /** Notes that a peer did not take a shard at once. It is used on; whether it has what it took before is asked at the end of the run. */
+  doubt(name: string): void {
+    this.#doubted.add(name);
   }
 
   /** Chooses peers for a shard and debits them. @throws ShardctlError `TOO_FEW_PEERS`, `NO_SPACE` */

@@ -70,6 +70,9 @@ class World {
   readonly #announced = new Set<string>();
   readonly #has = new Set<string>();
   readonly #failed = new Set<string>();
+  readonly #doubted = new Set<string>();
+  /** Whose puts have thrown an error, not always the last time. */
+  readonly #threw = new Set<string>();
   /** Bytes promised and neither arrived nor released. */
   readonly #promised = new Map<string, number>();
   readonly records: ShardRecord[] = [];
@@ -115,6 +118,8 @@ class World {
       assert.ok(peers.length <= mostReplicas(replication, new Map()), `${cid} has ${peers.length} replicas`);
       for (const name of peers) assert.ok(this.#has.has(`${cid} ${name}`), `${name} has ${cid}`);
     }
+    for (const name of this.#threw)
+      assert.ok(this.#failed.has(name) || this.#doubted.has(name), `${name} has failed, and is not asked again`);
     for (const [name, bytes] of this.#promised) assert.equal(bytes, 0, `${name} is owed ${bytes} bytes`);
     assert.deepEqual(readdirSync(this.dir), []);
   }
@@ -137,7 +142,10 @@ class World {
         if (hears) signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       });
       signal.removeEventListener('abort', onAbort);
-      if (fate.fails === 'once' && !again.has(key) && again.add(key)) throw new ShardctlError('IO', 'not now', { retryable: true });
+      if (fate.fails === 'once' && !again.has(key) && again.add(key)) {
+        if (!signal.aborted) this.#threw.add(name);
+        throw new ShardctlError('IO', 'not now', { retryable: true });
+      }
       if (fate.fails === 'yes') throw new ShardctlError('IO', 'broken');
       if (mayConsume && !signal.aborted) rmSync(shard.carPath);
       this.#has.add(key);
@@ -169,6 +177,7 @@ class World {
       },
       release: (name, bytes) => change(name, -bytes),
       exclude: (name) => !failed.has(name) && failed.add(name) !== undefined,
+      doubt: (name) => void this.#doubted.add(name),
     };
   }
 }

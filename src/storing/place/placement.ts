@@ -17,7 +17,7 @@ import type { Pace, Upload } from './pace.ts';
 import { putWithRetries } from './put.ts';
 
 /** The part of the ledger that placing uses. */
-export type PlacingLedger = Pick<Ledger, 'refresh' | 'allocate' | 'arrived' | 'release' | 'exclude'>;
+export type PlacingLedger = Pick<Ledger, 'refresh' | 'allocate' | 'arrived' | 'release' | 'exclude' | 'doubt'>;
 
 export interface PlacementOptions {
   readonly repository: string;
@@ -182,7 +182,9 @@ export class Placement {
     const { carBytes } = this.#shard;
     try {
       const options = { ...how, throttle, signal: AbortSignal.any([signal, giveUp.signal]) };
-      const put = putWithRetries(peerNamed(peers, name), this.#sealed, options, { emit, retryDelaysMs });
+      // It may be given up before its last attempt, and is then not known to have failed.
+      const tries = { emit, retryDelaysMs, onFailure: () => ledger.doubt(name) };
+      const put = putWithRetries(peerNamed(peers, name), this.#sealed, options, tries);
       // A put that is given up may go on for as long as its peer hangs. If the shard arrives all the same, it is a stray: it was announced.
       await untilAborted(put, giveUp.signal);
     } catch (error) {

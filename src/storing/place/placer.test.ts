@@ -76,6 +76,7 @@ function world(
       },
       arrived: async () => {},
       release() {},
+      doubt() {},
       exclude: (name) => !failed.has(name) && failed.add(name) !== undefined,
     },
     emit: (event) => void events.push(event),

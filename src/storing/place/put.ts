@@ -11,14 +11,17 @@ export interface PutTries {
   readonly emit: Emit;
   /** Pauses between one attempt and the next; as many attempts and one more are made. */
   readonly retryDelaysMs?: readonly number[] | undefined;
+  /** Called before each pause. */
+  readonly onFailure?: () => void;
 }
 
 /** @throws what the last attempt failed with */
 export async function putWithRetries(peer: Peer, shard: SealedShard, options: PutOptions, tries: PutTries): Promise<void> {
-  const { emit, retryDelaysMs = RETRY_DELAYS_MS } = tries;
+  const { emit, onFailure, retryDelaysMs = RETRY_DELAYS_MS } = tries;
   const pauseAfter = (error: unknown, attempt: number) => {
     const pauseMs = retryDelaysMs[attempt - 1];
     if (pauseMs === undefined || options.signal.aborted || !(error instanceof ShardctlError) || !error.retryable) return undefined;
+    onFailure?.();
     emit({ type: 'retry', peer: peer.name, what: shard.label, seconds: pauseMs / 1000, reason: error.message });
     return pauseMs;
   };
