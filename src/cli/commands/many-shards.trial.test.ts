@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { removeFileSync } from '../../core/remove-file.ts';
+import { onlyInAll, sampled } from '../../testing/depth.ts';
 import { MANY_SHARDS, makeManyShards } from '../../testing/many-shards.ts';
 import { Program } from '../../testing/program.ts';
 import { carPath } from '../../testing/stored-home.ts';
 
 /** More than are asked of a peer at once, in one folder and together. */
-const SHARDS = 3_000;
+const SHARDS = sampled(1_200, 3_000);
 const PEERS = ['one', 'two', 'three'];
 
 const program = new Program();
@@ -32,7 +33,7 @@ test('of thousands of shards every one is counted where it is, and looked at', (
   assert.deepEqual({ shards, blocks, damaged, tooFew }, { shards: SHARDS + 1, blocks: 2 * (SHARDS + 1), damaged: 0, tooFew: 0 });
 });
 
-test('of thousands of shards just those are read that are asked for', () => {
+test('of thousands of shards just those are read that are asked for', { skip: onlyInAll() }, () => {
   const read = (part: string) => Number(ofType(json('verify', `--read-data=${part}`), 'verified')[0]?.bytes);
   const whole = read('');
   assert.equal(
@@ -40,7 +41,7 @@ test('of thousands of shards just those are read that are asked for', () => {
     whole,
   );
   const [, some] = / looked at, ([\d,]+) of them read back/.exec(program.succeeds('verify', '--read-data=10%').stdout) ?? [];
-  assert.equal(some, '301');
+  assert.equal(Number(some?.replace(',', '')), Math.ceil((SHARDS + 1) / 10));
 });
 
 test('one that lacks among them is found by each command, and named', () => {
