@@ -92,18 +92,6 @@ test('a peer that is away is no damage, and is told of once; one that is not con
   assert.equal((await run(false)).damaged, 1);
 });
 
-test('a peer that answers, and whose shards do not come, is told of once with how many, and nothing of it is damaged', async () => {
-  const two = peers.get('two') as Peer;
-  let opened = 0;
-  two.open = async () => {
-    opened++;
-    throw new ShardctlError('TOO_FEW_PEERS', 'the gateway is down');
-  };
-  const { damaged, away } = await run(true);
-  assert.deepEqual([damaged, away, opened, findings()], [0, 1, 3, []]);
-  assert.deepEqual(silent(), [{ peer: 'two', held: 3, detail: 'the gateway is down' }]);
-});
-
 test('a peer that falls silent on the way is told of once, and is not asked about the rest of its shards', async () => {
   const two = peers.get('two') as Peer;
   const [open, metric] = [two.open.bind(two), two.metric.bind(two)];

@@ -40,7 +40,7 @@ export interface Verified {
   readonly damaged: number;
   /** Shards and catalogues with fewer replicas, by the records, than are asked for: nothing of them is damaged. */
   readonly tooFew: number;
-  /** How many peers do not answer, or were asked for shards that did not come: what these hold counts neither as damaged nor as lost. */
+  /** How many peers do not answer: what these hold counts neither as damaged nor as lost. */
   readonly away: number;
 }
 
@@ -53,8 +53,6 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   };
   for (const { problem } of damagedSegments) found('the block table', 'the index', problem);
   const hearsay = new Map<string, string>();
-  /** Peers that answer, from which the bytes of so many shards did not come, and the last reason. */
-  const unread = new Map<string, { readonly shards: number; readonly detail: string }>();
   const held = new Map<string, number>();
   let total = 0;
   for (const shard of shards) {
@@ -104,11 +102,6 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     counts.shards++;
     emit({ type: 'progress', label: 'verify', done: counts.shards, total, bytes: counts.bytes });
   }
-  for (const [peer, { shards: count, detail }] of unread) {
-    if (silent.has(peer)) continue;
-    counts.away++;
-    emit({ type: 'no-answer', peer, shards: count, detail });
-  }
   for (const [name, why] of hearsay) emit({ type: 'warning', peer: name, message: `peer ${name} was taken at its word: ${why}` });
   return counts;
 
@@ -120,9 +113,7 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
     const isRead = typeof readData === 'boolean' ? readData : readData.has(shard.cid);
     const checked = await checkReplica(shard, peer, { readData: isRead, onDamage, signal });
     if (checked.silence !== undefined) isSilent(peer.name, checked.silence);
-    if (checked.hearsay !== undefined && checked.isUnread === true)
-      unread.set(peer.name, { shards: (unread.get(peer.name)?.shards ?? 0) + 1, detail: checked.hearsay });
-    else if (checked.hearsay !== undefined) hearsay.set(peer.name, checked.hearsay);
+    if (checked.hearsay !== undefined) hearsay.set(peer.name, checked.hearsay);
     counts.blocks += checked.blocks;
     counts.bytes += checked.bytes;
     return { contents: checked.contents, isRead: isRead && checked.hearsay === undefined };

@@ -56,8 +56,6 @@ export interface MendOptions {
 export class ReplicaMender {
   readonly #run: RepairRun;
   readonly #silent: Set<string>;
-  /** Peers that answer, of which it was told that their shards could not be read. */
-  readonly #unread = new Set<string>();
   #readBytes = 0;
   #known: ReadonlyMap<string, Holding> | undefined;
   readonly #blocks: BlockSource;
@@ -115,18 +113,10 @@ export class ReplicaMender {
         silent.push(name);
         continue;
       }
-      if (checked.isUnread === true && checked.hearsay !== undefined) this.#tellUnread(name, checked.hearsay);
       isProven ||= readData && !damaged && checked.hearsay === undefined;
       (damaged ? bad : good).push(name);
     }
     return { good, bad, silent, contents, isProven };
-  }
-
-  /** Such a peer is taken at its word, as nothing else is known of its replicas. That is told once. */
-  #tellUnread(name: string, cause: string): void {
-    if (this.#unread.has(name)) return;
-    this.#unread.add(name);
-    this.#run.emit({ type: 'warning', peer: name, message: `peer ${name} was taken at its word: ${cause}`, cause });
   }
 
   #noteSilence(name: string, why: string): void {

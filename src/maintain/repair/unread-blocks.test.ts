@@ -98,18 +98,6 @@ function fallsSilent(name: string): void {
   };
 }
 
-test('what does not come from peers that answer, as where the gateway to them is down, is neither damaged nor lost', async () => {
-  await addTo(['a', 'b'], 'both', ['x', 'y']);
-  const refuse = () => Promise.reject(new ShardctlError('TOO_FEW_PEERS', 'the gateway is down'));
-  for (const peer of home.peers.values()) Object.assign(peer, { open: refuse, salvage: refuse, glance: undefined });
-  const { lost, tooFew } = await repairHome({ replicas: 2, readData: true });
-  assert.deepEqual([lost, tooFew, damaged(), await losses()], [[], 0, [], 0]);
-  assert.deepEqual(
-    events.flatMap((event) => (event.type === 'warning' ? [event.message] : [])).sort(),
-    ['a', 'b', 'c'].map((name) => `peer ${name} was taken at its word: the gateway is down`),
-  );
-});
-
 /** A shard on `a` has a rotten block, which a second shard has as well, on `c`: it was stored again while `c` lacked that one. */
 async function rottenAndElsewhere(): Promise<void> {
   const other = carPath('c', await addTo(['c'], 'other', ['x']));

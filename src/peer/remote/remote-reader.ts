@@ -133,16 +133,13 @@ class RemoteShardReader implements ShardReader {
     this.#ahead.close();
   }
 
-  /**
-   * The sections of the whole shard. They end early when the daemon says that it cannot go on, for which one bad block is enough. A gateway
-   * says so by cutting the connection. Whoever was silent for the whole time-out is not given the same time again for a block.
-   */
+  /** The sections of the whole shard. They end early when the daemon says that it cannot go on, for which one bad block is enough. */
   async *#stream() {
     try {
       const response = await this.#rpc.exportCar(this.#cid, `reading shard ${this.#cid}`);
       yield* carSections(response.bytes());
     } catch (error) {
-      if (!(error instanceof HttpError) || (error.said === '' && !error.retryable)) throw error;
+      if (!(error instanceof HttpError) || error.said === '') throw error;
     }
   }
 

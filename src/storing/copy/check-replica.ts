@@ -18,8 +18,6 @@ export interface CheckedReplica {
   readonly contents: ShardContents | undefined;
   /** Why this says nothing about the replica: the bytes may have come from other peers, or cannot be read at all. */
   readonly hearsay?: string;
-  /** Set with `hearsay`: the peer answers and its bytes did not come now, as where the gateway to them is down. The next run may have them. */
-  readonly isUnread?: true;
   /** Why the peer does not answer any more, which says nothing about the replica. */
   readonly silence?: string;
 }
@@ -51,16 +49,14 @@ export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, p
     return { blocks, bytes, contents, ...hearsay };
   } catch (error) {
     if (signal.aborted || !(error instanceof ShardctlError) || isShortage(error)) throw error;
-    const { code, message } = error;
-    const isUnanswered = code === 'TOO_FEW_PEERS';
-    const silence = isUnanswered ? await silenceOf(peer) : undefined;
-    if (silence !== undefined) return { blocks, bytes, contents, silence };
-    if (isUnanswered || code === 'NOT_READABLE') {
+    if (error.code === 'NOT_READABLE') {
       const shortfall = await peer.shortfall?.(shard.cid);
       if (shortfall !== undefined) onDamage(shortfall);
-      return { blocks, bytes, contents, hearsay: message, ...(isUnanswered ? { isUnread: true } : {}) };
+      return { blocks, bytes, contents, hearsay: error.message };
     }
-    onDamage(message);
+    const silence = error.code === 'TOO_FEW_PEERS' ? await silenceOf(peer) : undefined;
+    if (silence !== undefined) return { blocks, bytes, contents, silence };
+    onDamage(error.message);
   } finally {
     await reader?.close();
   }
