@@ -1,6 +1,8 @@
 /** Others may write on a local peer while its modes are changed: those of nothing else change. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, lchownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -9,6 +11,7 @@ import { keepSwapping } from '../testing/swapper.ts';
 import { close, open } from './access.ts';
 
 const UMASK = 0o022;
+const noPython = spawnSync('python3', ['--version']).status === 0 ? false : 'no python3';
 /** Modes were changed elsewhere within 0.1 s here when chmod(2) was called with a path. */
 const LONG_MS = 1_000;
 
@@ -51,6 +54,23 @@ test('a symlink in a peer is opened for nobody, and closed only where the owner 
   }
   close(peer, ['linked']);
   assert.equal(modeOf(elsewhere), '700');
+});
+
+/** @returns whether another process gets a lock on the file (fcntl(2)), as LMDB takes one on its table of readers */
+const othersLock = (file: string) =>
+  spawnSync('python3', ['-c', 'import fcntl, sys; fcntl.lockf(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)', file]).status === 0;
+
+test('a lock that this process has on a file is kept when the file is opened to others', { skip: noPython }, async () => {
+  const file = join(peer, 'shards/data.mdb');
+  const { open: openTables } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
+  const tables = openTables({ path: file, noSubdir: true });
+  try {
+    assert.equal(othersLock(`${file}-lock`), false);
+    open(peer, ['shards'], UMASK);
+    assert.equal(othersLock(`${file}-lock`), false);
+  } finally {
+    await tables.close();
+  }
 });
 
 test('while a directory of the peer is exchanged for a symlink over and over, nothing elsewhere is opened', {

@@ -2,7 +2,7 @@
  * Which other users may read a home or a local peer. A mirror may have files that only its owner may read, and their bytes are in the
  * shards. So homes and local peers are made readable for their owner alone, as by restic and borg, and opened to others by `--shared`.
  */
-import { closeSync, constants, existsSync, fchmodSync, fstatSync, lstatSync, openSync, readdirSync, type Stats, statSync } from 'node:fs';
+import { chmodSync, closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const OTHERS = 0o077;
@@ -10,6 +10,11 @@ const OTHERS = 0o077;
 const OTHERS_ENTER = 0o011;
 const PERMISSIONS = 0o777;
 const HANDLES = '/proc/self/fd';
+/**
+ * To hold what is at a path and do nothing with it: no FIFO is waited for, and closing it drops no lock, where the end of an ordinary one drops
+ * all that this process has on the file (fcntl(2)), as LMDB has on its table of readers. Linux has it, Node has no name for it.
+ */
+const O_PATH = 0o10000000;
 /** The notes of homes on a peer. They say where mirrors lie, and stay readable for their owners alone, even if others may read the shards. */
 const NEVER_OPENED = /\.note$/;
 
@@ -31,13 +36,14 @@ export function isReachable(path: string): boolean {
  * another disk. Modes that cannot be changed stay.
  */
 export function close(directory: string, names: readonly string[]): void {
-  const owner = statSync(directory, { throwIfNoEntry: false })?.uid;
   const closed = ({ mode }: Stats) => mode & ~OTHERS;
+  // First, so that nobody else exchanges anything in it from here on.
+  changing(directory, true, closed);
+  const owner = statSync(directory, { throwIfNoEntry: false })?.uid;
   for (const path of names.map((name) => join(directory, name))) {
     const found = lstatSync(path, { throwIfNoEntry: false });
-    changing(path, found?.isSymbolicLink() === true && found.uid === owner ? 0 : constants.O_NOFOLLOW, closed);
+    changing(path, found?.isSymbolicLink() === true && found.uid === owner, closed);
   }
-  changing(directory, 0, closed);
 }
 
 /**
@@ -57,38 +63,41 @@ function openBelow(path: string, umask: number): void {
 
 function openOne(path: string, umask: number, below?: (its: string) => void): void {
   const opened = (found: Stats) => (found.mode & 0o7777) | ((found.isDirectory() ? PERMISSIONS : 0o666) & ~umask);
-  changing(path, constants.O_NOFOLLOW, opened, below);
+  changing(path, false, opened, below);
 }
 
 /**
  * Changes the mode of a file or a directory, and nothing else's: others may write on a peer, and put a symlink in the place of what was just
- * looked at, which chmod(2) would follow. So it is opened, looked at, and changed as what it is.
- * @param follow 0, or O_NOFOLLOW @param below gets a path of the directory that is the same one whatever stands at `path` meanwhile (Linux)
+ * looked at, which chmod(2) would follow. So it is held, looked at, and changed as what it is (on Linux).
+ * @param follow a symlink @param below gets a path of the directory that is the same one whatever stands at `path` meanwhile
  */
-function changing(path: string, follow: number, changed: (found: Stats) => number, below?: (its: string) => void): void {
+function changing(path: string, follow: boolean, changed: (found: Stats) => number, below?: (its: string) => void): void {
+  if (!existsSync(HANDLES)) {
+    change(path, follow ? statOf(path) : lstatSync(path, { throwIfNoEntry: false }), changed, below);
+    return;
+  }
   let fd: number;
   try {
-    // Without a pause, because it may be a FIFO.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | follow);
+    fd = openSync(path, O_PATH | (follow ? 0 : constants.O_NOFOLLOW));
   } catch {
-    return; // Gone, a symlink, or not for us to read.
+    return; // Gone, or not for us to reach.
   }
   try {
-    const found = fstatSync(fd);
-    if (!found.isDirectory() && !found.isFile()) return;
-    change(fd, found.mode, changed(found));
-    if (found.isDirectory()) below?.(existsSync(HANDLES) ? `${HANDLES}/${fd}` : path);
+    change(`${HANDLES}/${fd}`, fstatSync(fd), changed, below);
   } finally {
     closeSync(fd);
   }
 }
 
-function change(fd: number, before: number, mode: number): void {
+function change(its: string, found: Stats | undefined, changed: (found: Stats) => number, below?: (its: string) => void): void {
+  if (found?.isDirectory() !== true && found?.isFile() !== true) return;
+  const [before, mode] = [found.mode & 0o7777, changed(found) & 0o7777];
   try {
-    if ((before & 0o7777) !== (mode & 0o7777)) fchmodSync(fd, mode & 0o7777);
+    if (before !== mode) chmodSync(its, mode);
   } catch {
     // Another user's directory, or a file system without modes. `status` shows whether others get in.
   }
+  if (found.isDirectory()) below?.(its);
 }
 
 function othersIn(path: string): number {
@@ -96,8 +105,12 @@ function othersIn(path: string): number {
 }
 
 function modeOf(path: string): number | undefined {
+  return statOf(path)?.mode;
+}
+
+function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.mode;
+    return statSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
   }

@@ -134,8 +134,8 @@ export class LocalPeer implements Peer {
   /** What names the blocks of layout `blockstore` is loaded only for a peer of it. */
   async #layout(): Promise<ShardStore> {
     const { layout, path } = this.#options;
-    this.#store ??=
-      layout === 'car' ? new CarStore(path, this.#marks) : new (await import('./blockstore/block-store.ts')).BlockStore(path, this.#marks);
+    if (layout === 'car') this.#store ??= new CarStore(path, this.#marks);
+    else this.#store ??= new (await import('./blockstore/block-store.ts')).BlockStore(path, this.#marks, () => this.#assertThere());
     return this.#store;
   }
 

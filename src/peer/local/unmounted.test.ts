@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { sha256 } from '../../dag/cid.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { cidsOf } from '../../testing/peer-reading.ts';
 import { makeBlocks, makeShard } from '../../testing/shards.ts';
@@ -17,11 +18,17 @@ for (const layout of ['car', 'blockstore'] as const)
     try {
       const path = join(dir, 'disk');
       const peer = await LocalPeer.create({ owner: TEST_OWNER, name: 'disk', path, layout });
-      const [shard, another] = [makeShard(dir, makeBlocks(3, 100)), makeShard(dir, makeBlocks(3, 200))];
+      const blocks = makeBlocks(3, 100);
+      const [shard, another] = [makeShard(dir, blocks), makeShard(dir, makeBlocks(3, 200))];
       await peer.put(shard, keep);
       assert.deepEqual([await peer.has(shard.cid), await cidsOf(peer)], [true, [shard.cid]]);
+      const [reader, remains] = [await peer.open(shard.cid), await peer.salvage(shard.cid)];
       renameSync(path, `${path}.away`);
       mkdirSync(path);
+      // Of a CAR the file is open, which keeps a disk from being unmounted.
+      if (layout === 'blockstore')
+        for (const its of [reader, remains]) await assert.rejects(its.read(sha256(blocks[0] as Buffer)), { code: 'TOO_FEW_PEERS' });
+      for (const its of [reader, remains]) await its.close();
       const uses = {
         has: () => peer.has(shard.cid),
         open: () => peer.open(shard.cid),

@@ -177,7 +177,10 @@ function readError(error: unknown, { http }: ShardSource, cid: string): unknown 
   return new ShardctlError('DAMAGE', `shard ${cid} is damaged on ${http.who} (${http.address}): ${error.message}`, { cause: error });
 }
 
+/** What Kubo also answers with 500, and what says nothing of a block: that it is being stopped, or has no more files or time. */
+const OF_THE_DAEMON = /context canceled|deadline exceeded|too many open files|shutting down|connection (?:refused|reset)/i;
+
 /** The daemon answers, and its datastore says that the block which was asked for is broken. */
 function saysBroken(error: unknown): error is HttpError {
-  return error instanceof HttpError && error.status === 500;
+  return error instanceof HttpError && error.status === 500 && !OF_THE_DAEMON.test(error.said ?? '');
 }

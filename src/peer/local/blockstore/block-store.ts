@@ -39,11 +39,14 @@ export class BlockStore implements ShardStore {
   readonly #pins: string;
   readonly #files: BlockFiles;
   readonly #marks: MarkFiles;
+  readonly #assertThere: () => Promise<void>;
   readonly #used = new UsedBytes(this);
   /** Ends when the last change of this process ends: they are made one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string, marks: MarkFiles) {
+  /** @param assertThere throws when the disk is not mounted any more: what is not there then is no damage */
+  constructor(path: string, marks: MarkFiles, assertThere: () => Promise<void>) {
+    this.#assertThere = assertThere;
     this.#pins = join(path, 'pins');
     this.#files = new BlockFiles(path);
     this.#marks = marks;
@@ -94,16 +97,18 @@ export class BlockStore implements ShardStore {
     const { lengths, carBytes } = contentsOf(manifest);
     const isPinSound = (await this.#pinText(cid)) === textOf({ blocks: lengths.length, carBytes });
     const damage = isPinSound ? undefined : `its pin is damaged (${this.#pinOf(cid)})`;
-    return new BlockShardReader(cid, manifest, (digest) => this.#files.read(digest), damage);
+    return new BlockShardReader(cid, manifest, (digest) => this.block(digest), damage);
   }
 
   /** Each block is a file that is found by its digest, so none is lost with the manifest. */
   async salvage(cid: string): Promise<ShardReader> {
-    return new SalvagedBlocks(cid, (digest) => this.#files.read(digest));
+    return new SalvagedBlocks(cid, (digest) => this.block(digest));
   }
 
-  block(digest: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#files.read(digest);
+  async block(digest: Uint8Array): Promise<Uint8Array | undefined> {
+    const bytes = await this.#files.read(digest);
+    if (bytes === undefined) await this.#assertThere();
+    return bytes;
   }
 
   async *list(): AsyncIterable<string> {
@@ -196,7 +201,7 @@ export class BlockStore implements ShardStore {
   }
 
   #manifestOf(cid: string): Promise<Manifest> {
-    return readManifest(parseCid(cid), (digest) => this.#files.read(digest));
+    return readManifest(parseCid(cid), (digest) => this.block(digest));
   }
 
   /** Bytes of the CAR of a shard whose pin is here. */
