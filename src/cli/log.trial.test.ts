@@ -8,7 +8,7 @@ import { oneIn, sampled } from '../testing/depth.ts';
 import { assertDescribed } from '../testing/json-lines.ts';
 import { Program } from '../testing/program.ts';
 
-const sample = oneIn(4);
+const sample = oneIn(8);
 
 let program: Program;
 beforeEach(() => {

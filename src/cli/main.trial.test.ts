@@ -9,7 +9,7 @@ import { oneIn } from '../testing/depth.ts';
 import { fixture, Program } from '../testing/program.ts';
 import { systemProcesses } from './session/process-table.ts';
 
-const sample = oneIn(5);
+const sample = oneIn(8);
 
 let program: Program;
 beforeEach(() => {

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { DamagedHome, harms } from '../testing/damaged-home.ts';
 import { oneIn, sampled } from '../testing/depth.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 /** Cases of each law; more by hand. */
 const RUNS = Number(process.env.DAMAGE_RUNS ?? sampled(1, 3));

@@ -14,7 +14,7 @@ import { freshRoot, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 import { toldByList } from '../update/told/told-paths.ts';
 
-const sample = oneIn(4);
+const sample = oneIn(8);
 
 const PEERS = ['one', 'two'];
 const TWICE = { min: 2, max: 2 };

@@ -10,7 +10,7 @@ import type { TestHome } from '../testing/run.ts';
 import { keepSwapping } from '../testing/swapper.ts';
 import { writeTree } from '../testing/tree.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 let dir: string;
 let home: TestHome;

@@ -35,7 +35,7 @@ const PLACES: readonly (readonly (readonly [Operation, string])[])[] = [
   ],
 ];
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 describe('a source that fails', { skip: withoutFuse() }, () => {
   let mount: FaultMount;

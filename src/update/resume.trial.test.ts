@@ -15,7 +15,7 @@ import { freshRoot, type RunOptions, TestHome } from '../testing/run.ts';
 import { writeTree } from '../testing/tree.ts';
 import { treeRoot } from '../testing/tree-root.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 const CHILD = fileURLToPath(new URL('../testing/crash-child.js', import.meta.url));
 const FAULT = new URL('../testing/fault.js', import.meta.url).href;

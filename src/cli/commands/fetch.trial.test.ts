@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(4);
+const sample = oneIn(7);
 
 const program = new Program();
 

@@ -8,7 +8,7 @@ import { oneIn } from '../../testing/depth.ts';
 import { put } from '../../testing/package-mirrors/files.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(6);
+const sample = oneIn(9);
 const HELLO = 'pool/main/h/hello';
 
 let program: Program;

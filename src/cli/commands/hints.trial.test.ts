@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 const NAME = "it's $(one) & more";
 

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(4);
 
 let shardctl: Program;
 before(() => {

@@ -8,7 +8,7 @@ import { parseCid } from '../../dag/cid.ts';
 import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 let program: Program;
 beforeEach(() => {

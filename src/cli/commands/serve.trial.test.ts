@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { BIN, fixture, Program } from '../../testing/program.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(5);
 
 const A = 'a'.repeat(20);
 const ALL = 'c'.repeat(20);

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
 import { fixture, Program } from '../../testing/program.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 let program: Program;
 before(() => {

@@ -18,7 +18,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
 import { fixture, Program } from '../../testing/program.ts';
 
-const sample = oneIn(5);
+const sample = oneIn(8);
 
 let program: Program;
 beforeEach(() => {

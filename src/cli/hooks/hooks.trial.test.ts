@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { oneIn } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
-const sample = oneIn(5);
+const sample = oneIn(8);
 const docs = (name: string) => readFileSync(fileURLToPath(new URL(`../../../../docs/${name}`, import.meta.url)), 'utf8');
 
 const common = {

@@ -16,7 +16,7 @@ import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from 
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(4);
 
 const TWICE = { replication: { min: 2, max: 2 } };
 

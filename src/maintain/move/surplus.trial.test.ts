@@ -16,7 +16,7 @@ import { assertNoOrphans, assertWhole, pruneHome, SHARD_BYTES, withIndex } from 
 import { TestHome } from '../../testing/run.ts';
 import { writeTree } from '../../testing/tree.ts';
 
-const sample = oneIn(3);
+const sample = oneIn(6);
 
 const TWICE = { replication: { min: 2, max: 2 } };
 const PEERS = { one: { tags: { zone: 'a' } }, two: { tags: { zone: 'a' } }, three: { tags: { zone: 'b' } }, four: { tags: { zone: 'c' } } };

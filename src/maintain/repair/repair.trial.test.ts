@@ -18,7 +18,7 @@ import { release } from '../move/remove-peer.ts';
 import { type Repaired, repair } from './repair.ts';
 import type { RepairRun } from './repair-run.ts';
 
-const sample = oneIn(2);
+const sample = oneIn(4);
 
 const TWICE = { shardBytes: SHARD_BYTES, replication: { min: 2, max: 2 } };
 
