@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { oneIn } from '../../testing/depth.ts';
+import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { Program } from '../../testing/program.ts';
 
 const sample = oneIn(8);
@@ -149,6 +149,13 @@ test('a rule for a peer that has another name now, or is lost, is shown and not 
   program.succeeds('add', 'm', '--name', 'deb', '--exclude', '*.tmp');
   writeFileSync(program.path('m', 'new'), 'new');
   program.succeeds('update', 'deb');
+});
+
+test('nor is one for a peer whose name is that of another one here: it would pin to the wrong disk', { skip: onlyInAll() }, () => {
+  plant({}, { allocateBy: ['pinned-to:disk-x', 'freespace'] });
+  program.succeeds('peers', 'add', 'local', 'own-disk', '--name', 'disk-x');
+  const { stdout } = program.succeeds('recover', '--all', ...FROM);
+  assert.match(stdout, /^deb was set to, as its home noted: `shardctl config allocate-by pinned-to:disk-x,freespace --repository deb`$/m);
 });
 
 const TO_COME = '2099-01-01T00:00:00.000Z';

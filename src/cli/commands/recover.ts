@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { displayText } from '../../core/display.ts';
 import { EXIT, type ShardctlError } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
-import { DEFAULT_CONFIG } from '../../home/config.ts';
+import { DEFAULT_CONFIG, type PeerConfig } from '../../home/config.ts';
 import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
@@ -19,7 +19,7 @@ import { isUrl } from '../command-line/peer-options.ts';
 import { type Found, recoveredLines } from '../results/recovered.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { newestOf, noted, notesOn } from '../session/home-notes.ts';
+import { newestOf, noted, notesOn, peerNoted } from '../session/home-notes.ts';
 import { demandIn, withNoted } from '../session/noted-settings.ts';
 import { peerPath } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
@@ -107,6 +107,9 @@ async function recoverFrom(
   return await withPeersAt(context, session, from, async ({ config, index, peers }) => {
     const paths = config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : []));
     const notes = await notesOn(paths, now(), (message) => reporter.event({ type: 'warning', message }));
+    const added = config.peers.filter((peer) => session.config.peers.every((known) => known.name !== peer.name));
+    const meant = new Map(peers);
+    for (const other of await renamed(context, added)) meant.delete(other);
     const recovered = await recover({
       wanted,
       homeId: ownerOf(home, hostname()).id,
@@ -114,7 +117,7 @@ async function recoverFrom(
       name: name === undefined ? undefined : checkRepositoryName(name),
       source: source === undefined ? '' : toBytes(absolute(source)),
       headOf: (repository) => readHead(home.heads, repository),
-      demandOf: (repository, owners) => demandIn(noted(notes, repository, owners) ?? {}, peers, args.command),
+      demandOf: (repository, owners) => demandIn(noted(notes, repository, owners) ?? {}, meant, args.command),
       heldBackOf: (repository, owners) => noted(notes, repository, owners)?.heldBack ?? [],
       index,
       peers,
@@ -122,9 +125,15 @@ async function recoverFrom(
       emit: (event) => reporter.event(event),
       signal,
     });
-    const added = config.peers.filter((peer) => session.config.peers.every((known) => known.name !== peer.name));
-    return { recovered, notes, peers, added };
+    return { recovered, notes, peers: meant, added };
   });
+}
+
+/** Names by which the notes mean peers that have another one now: here another peer has it, and rules of the notes do not mean that one. */
+async function renamed({ args, home, now }: Context, added: readonly PeerConfig[]): Promise<readonly string[]> {
+  const local = added.filter((peer) => peer.kind === 'local');
+  const before = await Promise.all(local.map(async (peer) => (await peerNoted(peerPath(home, peer), args.text('owner'), now()))?.name));
+  return before.flatMap((name, i) => (name === undefined || name === local[i]?.name ? [] : [name]));
 }
 
 /** What the newest of the homes that had these repositories noted of itself. */
