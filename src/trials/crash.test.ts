@@ -67,8 +67,8 @@ for (const kind of ['kill', 'ENOSPC', 'EIO']) {
   test(`${kind} at any write: what was committed stays whole, and a rerun gives what an uninterrupted run gives`, {
     skip: kind !== 'kill' && onlyInAll(),
   }, async () => {
-    // Which write it is matters more than how it fails: a kill at each, the others at every third.
-    const step = sampled(197, kind === 'kill' ? 2 : 3);
+    // Which write it is matters more than how it fails: a kill at every third, the others at every fifth.
+    const step = sampled(197, kind === 'kill' ? 3 : 5);
     let n = 1;
     let clean = 0;
     // A fault that the program gets over (a copy that is made elsewhere) is no end: only several clean runs in a row are.

@@ -46,7 +46,7 @@ async function dieEverywhere(
   from = template,
 ): Promise<void> {
   const before = await wholeCopies(from);
-  const killing = { dir, template: from, peers: ['one', 'two', 'three'], action, step: sampled(151, 2), writes: 15 };
+  const killing = { dir, template: from, peers: ['one', 'two', 'three'], action, step: sampled(151, 3), writes: 15 };
   await killedAtEachWrite(killing, async (home, n) => {
     for (const [cid, copies] of await wholeCopies(home))
       assert.ok(copies >= Math.min(2, before.get(cid) as number), `write ${n}: ${cid} has ${copies}`);

@@ -42,7 +42,7 @@ async function assertPruned(home: TestHome): Promise<void> {
 }
 
 test('killed at any write of a prune, what is retained stays whole, and a rerun completes it', async () => {
-  const killing = { dir, template, peers: PEERS, action: 'prune', step: sampled(151, 2), writes: 20 };
+  const killing = { dir, template, peers: PEERS, action: 'prune', step: sampled(151, 3), writes: 20 };
   await killedAtEachWrite(killing, async (home, n) => {
     assert.deepEqual(await home.damage(), [], `write ${n}`);
     const again = await pruneHome(home, { replication: TWICE });
@@ -59,7 +59,7 @@ test('killed at any write of a repair, no replica is worse than before, and a re
     writeFileSync(largest as string, bytes);
     rmSync(cars(home, 'two').at(-1) as string);
   };
-  const killing = { dir, template, peers: PEERS, action: 'repair', prepare: damage, step: sampled(31, 1), writes: 8 };
+  const killing = { dir, template, peers: PEERS, action: 'repair', prepare: damage, step: sampled(31, 2), writes: 8 };
   await killedAtEachWrite(killing, async (home, n) => {
     assert.ok((await home.damage()).length <= 2, `write ${n}`);
     const { lost } = await withIndex(home, (index) =>
