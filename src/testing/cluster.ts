@@ -11,6 +11,7 @@ const LAB = fileURLToPath(new URL('../../../scripts/peers/lab', import.meta.url)
 export const BINARIES = process.env.SHARDCTL_PEERS ?? join(homedir(), '.cache', 'shardctl-peers');
 /** After a restart of all its members a Cluster took half a minute to hear of all metrics, and three times that on a busy machine. */
 const WAIT_MS = 120_000;
+const TOLD_AGAIN_MS = 20_000;
 
 /** In the log of a member that can be asked. One that is asked a moment too early dies: its REST API is there before what it needs. */
 const READY = 'IPFS Cluster is READY';
@@ -196,8 +197,15 @@ export class ClusterLab {
   /** A member that was killed does not know its last pins until it hears from the others: after a while, or when something changes. */
   async #catchUp(peer: LabPeer): Promise<void> {
     const isSame = async () => new Set(await Promise.all(this.peers.map(stateOf))).size === 1;
-    await this.#whileSomethingIsPinned(this.#otherThan(peer), () => until(isSame));
-    await until(isSame);
+    // What it is told while it has no mesh of its own yet may be lost on it: so again and again.
+    for (const end = Date.now() + WAIT_MS; ; ) {
+      try {
+        await this.#whileSomethingIsPinned(this.#otherThan(peer), () => until(isSame, TOLD_AGAIN_MS));
+        return await until(isSame, TOLD_AGAIN_MS);
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
   }
 
   #otherThan(peer: LabPeer): LabPeer {
@@ -207,8 +215,11 @@ export class ClusterLab {
   /** Has every member pin a block without a byte meanwhile. A member tells the others of its free space whenever it is to pin something. */
   async #whileSomethingIsPinned({ cluster }: LabPeer, work: () => Promise<void>): Promise<void> {
     await fetch(`${cluster}/pins/ipfs/${EMPTY_BLOCK}?mode=direct`, { method: 'POST' });
-    await work();
-    await fetch(`${cluster}/pins/${EMPTY_BLOCK}`, { method: 'DELETE' });
+    try {
+      await work();
+    } finally {
+      await fetch(`${cluster}/pins/${EMPTY_BLOCK}`, { method: 'DELETE' });
+    }
   }
 
   /**
@@ -232,7 +243,6 @@ export class ClusterLab {
     for (const metric of metrics) await until(() => this.#isHeard(metric, now));
   }
 
-  /** @param since milliseconds since 1970 */
   async #isHeard(metric: string, since: number): Promise<boolean> {
     if (this.#starting.size > 0) return false;
     for (const { cluster } of this.peers) {
@@ -276,11 +286,11 @@ export async function pinsOf(peer: LabPeer, type = 'recursive'): Promise<Record<
 }
 
 /** Waits for something that the daemons do in their own time. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + WAIT_MS;
+export async function until(isSo: () => Promise<boolean>, mostMs = WAIT_MS): Promise<void> {
+  const deadline = Date.now() + mostMs;
   for (;;) {
     if (await isSo().catch(() => false)) return;
-    if (Date.now() > deadline) throw new Error(`still not so after ${WAIT_MS} ms: ${isSo}`);
+    if (Date.now() > deadline) throw new Error(`still not so after ${mostMs} ms: ${isSo}`);
     await setTimeout(50);
   }
 }
