@@ -89,7 +89,7 @@ test('a repository is held to what is said of it, before what the home decides',
   assert.deepEqual(settings('replication'), ['replication=1 default', 'm replication=1 default']);
 });
 
-test('what makes no sense is refused, and nothing is set', { skip: sample() }, () => {
+test('what makes no sense is refused, and nothing is set', { skip: onlyInAll() }, () => {
   const before = readFileSync(config(), 'utf8');
   program.fails(2, /replication "0"/, 'config', 'replication', '0');
   program.fails(2, /allocate-by "near": unknown allocator/, 'config', 'allocate-by', 'near');

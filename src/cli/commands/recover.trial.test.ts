@@ -167,7 +167,7 @@ test('a note of a time that is yet to come gives way to another, and is told of'
   assert.match(stdout, /`shardctl config keep daily=7`/);
 });
 
-test('a note of a time that is yet to come counts where there is no other', { skip: sample() }, () => {
+test('a note of a time that is yet to come counts where there is no other', { skip: onlyInAll() }, () => {
   rmSync(plant({ keep: 'last=1' }, {}, TO_COME).replace('disk-x', 'disk-y'));
   assert.match(program.succeeds('recover', '--all', ...FROM).stdout, /`shardctl config keep last=1`/);
 });

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { oneIn } from '../../testing/depth.ts';
+import { oneIn, onlyInAll } from '../../testing/depth.ts';
 import { fixture, Program } from '../../testing/program.ts';
 
 const sample = oneIn(8);
@@ -153,7 +153,9 @@ test('what others have put beside the file of metrics is neither written to nor 
   assert.equal(readFileSync(program.path('victim'), 'utf8'), 'precious');
 });
 
-test('what came from elsewhere is passed over by update --all, and by its name says how it came and what helps', { skip: sample() }, () => {
+test('what came from elsewhere is passed over by update --all, and by its name says how it came and what helps', {
+  skip: onlyInAll(),
+}, () => {
   const source = mirror('npm');
   program.succeeds('add', source);
   program.succeeds('export', 'npm', '--car', 'npm.car');
