@@ -9,6 +9,7 @@ import type { Event } from '../../core/events.ts';
 import { LocalPeer } from '../../peer/local/local.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { Grace } from '../../storing/allocate/grace.ts';
+import { failingReader } from '../../testing/failing-reader.ts';
 import { TEST_OWNER } from '../../testing/owner.ts';
 import { assertNoOrphans, assertWhole, pruneRun, SHARD_BYTES, snapshotsOf, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
@@ -156,13 +157,7 @@ test('a shard whose last good peer falls silent while its copy is made is out of
     const reader = await open(cid);
     if (cid !== shard.cid || ++opened < 2) return reader;
     const falls = () => Promise.reject(silence);
-    return {
-      blocks: reader.blocks,
-      contents: () => reader.contents(),
-      read: falls,
-      scan: () => ({ [Symbol.asyncIterator]: () => ({ next: falls }) }),
-      close: () => reader.close(),
-    };
+    return failingReader(reader, falls);
   };
   one.metric = async () => {
     if (opened > 1) throw silence;

@@ -8,6 +8,7 @@ import { ShardctlError } from '../../core/errors.ts';
 import type { Event } from '../../core/events.ts';
 import { hasLoss } from '../../core/model.ts';
 import type { Peer } from '../../peer/peer.ts';
+import { failingReader } from '../../testing/failing-reader.ts';
 import { pruneRun, withIndex } from '../../testing/retention.ts';
 import { TestHome } from '../../testing/run.ts';
 import { type Repaired, repair } from './repair.ts';
@@ -84,13 +85,7 @@ function fallsSilent(name: string): void {
   peer.open = async (cid) => {
     if (isSilent) throw silence;
     const reader = await open(cid);
-    return {
-      blocks: reader.blocks,
-      contents: () => reader.contents(),
-      read: falls,
-      scan: () => ({ [Symbol.asyncIterator]: () => ({ next: falls }) }),
-      close: () => reader.close(),
-    };
+    return failingReader(reader, falls);
   };
   peer.metric = async () => {
     if (isSilent) throw silence;
