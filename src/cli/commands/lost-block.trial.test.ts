@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { oneIn } from '../../testing/depth.ts';
+import { flipInCars } from '../../testing/flip-in-cars.ts';
 import { Program } from '../../testing/program.ts';
 
 const sample = oneIn(4);
@@ -15,15 +16,7 @@ before(() => {
   for (let i = 0; i < 9; i++) writeFileSync(join(shardctl.path('source'), `f${i}`), Buffer.alloc(3000, `content of ${i} `));
   shardctl.succeeds('peers', 'add', 'local', 'disk');
   shardctl.succeeds('add', 'source', '--name', 'r', '-q');
-  const shards = shardctl.path('disk/shards');
-  for (const name of readdirSync(shards, { recursive: true }) as string[]) {
-    if (!name.endsWith('.car')) continue;
-    const car = readFileSync(join(shards, name));
-    const at = car.indexOf('content of 7 ');
-    if (at < 0) continue;
-    car[at] = (car[at] as number) ^ 1;
-    writeFileSync(join(shards, name), car);
-  }
+  flipInCars(shardctl.path('disk/shards'), 'content of 7 ');
 });
 after(() => shardctl.dispose());
 

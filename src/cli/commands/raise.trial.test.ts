@@ -1,8 +1,8 @@
 /** More replicas are asked for, and no whole copy of a shard can be read: the run commits, and ends with the code of damage. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
+import { flipInCars } from '../../testing/flip-in-cars.ts';
 import { type Finished, Program } from '../../testing/program.ts';
 
 let program: Program;
@@ -17,17 +17,7 @@ beforeEach(() => {
 afterEach(() => program.dispose());
 
 /** Flips a bit of the file in the only replica. */
-function damage(): void {
-  const shards = program.path('a', 'shards');
-  for (const name of readdirSync(shards, { recursive: true }) as string[]) {
-    if (!name.endsWith('.car')) continue;
-    const bytes = readFileSync(join(shards, name));
-    const at = bytes.indexOf('what is in the file');
-    if (at < 0) continue;
-    bytes[at] = (bytes[at] as number) ^ 1;
-    writeFileSync(join(shards, name), bytes);
-  }
-}
+const damage = () => flipInCars(program.path('a', 'shards'), 'what is in the file');
 
 /** What the line of this type says, of a run with `--json`. */
 function told(type: 'summary' | 'imported-car', { lines }: Finished): { readonly unreadableShards?: number } {
