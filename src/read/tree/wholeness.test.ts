@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ShardctlError } from '../../core/errors.ts';
 import { type BlockId, DAG_PB, RAW } from '../../core/model.ts';
 import { encodeFileNode } from '../../dag/file-node.ts';
 import { MemoryBlocks } from '../../testing/memory-blocks.ts';
@@ -129,6 +130,24 @@ test('a later tree costs its new nodes alone, as long as its shards include thos
   assert.equal((await wholeness.gaps(second, new Set([1, 2]))).missing, 0);
   assert.equal(home.reads, 52);
   assert.equal((await wholeness.gaps(second, new Set([2]))).missing, 101, 'nothing is taken over from more shards');
+});
+
+test('a node that counts as held, and is in no shard that can be read, is an error: what is below it is unknown', async () => {
+  const home = new Holding();
+  const held = home.node([home.leaf(Buffer.from('below'), [])], [1]);
+  const root = home.node([held], [1]);
+  const damage = new ShardctlError('DAMAGE', 'every copy is damaged');
+  const read = home.read.bind(home);
+  home.read = async (digest) => {
+    if (keyOf(digest) === keyOf(held.digest)) throw damage;
+    return await read(digest);
+  };
+  // As `repair` counts: a damaged shard holds what it should while somebody asks for usable shards, and is none of the intact ones.
+  const shardOf = home.shardOf.bind(home);
+  home.shardOf = (digest, at, usable) =>
+    usable === undefined && keyOf(digest) === keyOf(held.digest) ? undefined : shardOf(digest, at, usable);
+  await assert.rejects(home.wholeness().gaps(root, new Set([1])), damage);
+  assert.equal((await home.wholeness().gaps(root, new Set([2]))).missing, 2, 'one that is missing anyway may be damaged');
 });
 
 test('an abort is heard in a walk that never waits', async (t) => {

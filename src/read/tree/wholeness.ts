@@ -77,7 +77,7 @@ export class Wholeness {
     try {
       look(tree);
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        const block = await this.#read(next);
+        const block = await this.#read(next, found);
         // Last in, first out: reversed, nodes are read in the order in which they were packed.
         if (block !== undefined) for (const link of decodeNode(block).links.toReversed()) look(link);
         this.#nodes++;
@@ -90,14 +90,16 @@ export class Wholeness {
     }
   }
 
-  /** Reads a node from any shard of this home; undefined when none has it, which `look` has noted as missing. */
-  async #read({ digest }: BlockId): Promise<Uint8Array | undefined> {
+  /** Reads a node from any shard of this home; undefined when none has it, and it is noted as missing. */
+  async #read({ digest }: BlockId, found: FoundGaps): Promise<Uint8Array | undefined> {
     try {
       const block = await this.#options.blocks.read(digest);
       this.#bytes += block.length;
       return block;
     } catch (error) {
-      // A node that no usable shard lists may still be found, damaged, in a damaged shard: it counts as missing, as `look` has noted.
+      // A node that counts as held must be readable: a tree of which nobody knows what is below a node is not whole.
+      if (!found.has(digest)) throw error;
+      // A node that no usable shard lists may still be found, damaged, in a damaged shard: it stays missing.
       if (error instanceof UnlistedBlock || (isDamage(error) && this.#options.index.shardOf(digest) === undefined)) return undefined;
       throw error;
     }
@@ -118,6 +120,10 @@ class FoundGaps implements Gaps {
 
   get missing(): number {
     return this.#missing.size;
+  }
+
+  has(digest: Uint8Array): boolean {
+    return this.#missing.get(digest) !== undefined;
   }
 
   add(id: BlockId, elsewhere: number | undefined): void {
