@@ -1,13 +1,11 @@
 /** Makes a snapshot directory anew with other shards or another repository name. Tree, parent and time stay, and the snapshot gets another CID. */
 
 import type { SnapshotRecord } from '../core/model.ts';
-import { parseCid } from '../dag/cid.ts';
-import { onReplica } from '../read/blocks/shard-contents.ts';
 import { buildSnapshot } from '../snapshot/snapshot.ts';
-import { readSnapshot } from '../snapshot/snapshot-reader.ts';
 import { catalogueLabel } from '../storing/place/labels.ts';
 import { placeCatalogue } from '../storing/place-catalogue.ts';
 import type { Maintenance } from './maintenance.ts';
+import { snapshotParts } from './snapshot-parts.ts';
 
 /** Puts the new catalogue on the peers. The caller stores the record, in one transaction with whatever else changes. */
 export async function rewriteSnapshot(
@@ -17,10 +15,8 @@ export async function rewriteSnapshot(
   peerNames: readonly string[],
   repository = snapshot.repository,
 ): Promise<SnapshotRecord> {
-  const { index, peers } = run;
-  const { file, tree, treeBlock } = await onReplica(snapshot.catalogue, peers, (reader) =>
-    readSnapshot(parseCid(snapshot.cid), (digest) => reader.read(digest)),
-  );
+  const { index } = run;
+  const { file, tree, treeBlock } = await snapshotParts(run, snapshot);
   const links = shards.map((number) => {
     const record = index.shard(number);
     if (record === undefined) throw new Error(`shard ${number} is not in the index`);

@@ -149,3 +149,18 @@ test('a peer whose peer.json is damaged is mended first, and nothing of it is pl
   assert.equal((await repairHome()).identities, 0);
   await assertWhole(home);
 });
+
+test('a snapshot gets another list of shards also where nothing is left of its catalogue, as a dry run says', async () => {
+  const catalogues = () => withIndex(home, async (index) => snapshotsOf(index).map(({ catalogue }) => catalogue.cid));
+  const [catalogue] = (await catalogues()) as [string];
+  for (const path of cars()) if (!path.includes(catalogue)) rmSync(path);
+  assert.notDeepEqual((await repairHome()).lost, []);
+  await home.add(join(dir, 'source'));
+  for (const path of cars()) if (path.includes(catalogue)) rmSync(path);
+  const planned = await repairHome({ dryRun: true });
+  const done = await repairHome();
+  assert.deepEqual([done.lost, done.rewritten], [[], 1]);
+  assert.deepEqual({ ...planned, dryRun: false }, done);
+  assert.deepEqual([(await catalogues()).length, (await catalogues()).includes(catalogue)], [2, false]);
+  await assertWhole(home);
+});

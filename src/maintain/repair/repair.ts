@@ -92,7 +92,8 @@ async function repairWith(
   const isMeant = (cid: string | undefined) => part === undefined || cid === undefined || part.shards.has(cid);
   const needed = new Set(retained.flatMap(({ shards }) => shards));
   const numbers = [...needed].filter((number) => isMeant(index.shard(number)?.cid)).sort((a, b) => a - b);
-  const catalogues = retained.filter(({ catalogue }) => isMeant(catalogue.cid));
+  // The catalogue of a new list was written just now: what is wrong with the one before does not matter any more.
+  const catalogues = retained.filter((snapshot) => isMeant(snapshot.catalogue.cid) && !anew.has(snapshotName(snapshot)));
   const total = numbers.length + catalogues.length;
   for (const number of numbers) {
     signal.throwIfAborted();

@@ -11,6 +11,7 @@ import type { Index } from '../../index/index.ts';
 import { placedBlocks } from '../../read/blocks/placed-blocks.ts';
 import { type Gaps, gapsText, Wholeness, type WholenessOptions } from '../../read/tree/wholeness.ts';
 import { rewriteSnapshot } from '../rewrite-snapshot.ts';
+import { snapshotParts } from '../snapshot-parts.ts';
 import type { RepairRun } from './repair-run.ts';
 
 export interface WholeLists {
@@ -22,7 +23,7 @@ export interface WholeLists {
 
 export interface OpenSnapshot {
   readonly snapshot: SnapshotRecord;
-  /** Undefined when a node cannot be read. */
+  /** Undefined when a node cannot be read, or other shards have all that it lacks and what its catalogue says besides is lost. */
   readonly gaps: Gaps | undefined;
 }
 
@@ -42,6 +43,7 @@ export async function relistSnapshots(run: RepairRun, snapshots: readonly Snapsh
       // The new list is checked once more before it is written.
       const isWhole = gaps?.missing === 0 || (gaps?.nowhere === 0 && (await gapsOf(wholeness, snapshot, shards, run))?.missing === 0);
       if (!isWhole) open.push({ snapshot, gaps });
+      else if (!(await hasParts(run, snapshot))) open.push({ snapshot, gaps: undefined });
       else rewritten.push(dryRun ? { ...snapshot, shards } : await rewriteSnapshot(run, snapshot, shards, [...peers.keys()]));
     }
   } finally {
@@ -80,6 +82,16 @@ export async function relistOpenSnapshots(
 
 function countingOf({ shards }: SnapshotRecord, index: Index): number[] {
   return shards.filter((number) => (index.shard(number)?.state ?? 'lost') !== 'lost');
+}
+
+async function hasParts(run: RepairRun, snapshot: SnapshotRecord): Promise<boolean> {
+  try {
+    await snapshotParts(run, snapshot);
+    return true;
+  } catch (error) {
+    if (error instanceof ShardctlError && !isShortage(error) && !run.signal.aborted) return false;
+    throw error;
+  }
 }
 
 /** @returns undefined when a node cannot be read now: it may be mended in this very run, and the next repair looks again */
