@@ -1,8 +1,8 @@
 /** Others may write on a local peer while its modes are changed: those of nothing else change. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, lchownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import fs, { chmodSync, lchownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -39,6 +39,20 @@ test('a peer is opened to others with all that is in it but notes, and closed ag
   );
   close(peer, ['shards', 'gone']);
   assert.deepEqual([modeOf(peer), modeOf(join(peer, 'shards'))], ['700', '700']);
+});
+
+test('a directory that this user may not read stays as it is, and what is beside it is opened', (t) => {
+  const { readdirSync } = fs;
+  t.mock.method(fs, 'readdirSync', (path: string) => {
+    const names = readdirSync(path);
+    if (names.includes('of-root')) throw Object.assign(new Error(`EACCES: scandir '${path}'`), { code: 'EACCES' });
+    return names;
+  });
+  syncBuiltinESMExports();
+  t.after(syncBuiltinESMExports);
+  mkdirSync(join(peer, 'shards/aa/of-root'), { recursive: true });
+  open(peer, ['shards'], UMASK);
+  assert.deepEqual([modeOf(peer), modeOf(join(peer, 'shards/ab/file'))], ['755', '644']);
 });
 
 test('a symlink in a peer is opened for nobody, and closed only where the owner of the peer has put it there', () => {

@@ -57,8 +57,17 @@ export function open(directory: string, names: readonly string[], umask: number)
 
 function openBelow(path: string, umask: number): void {
   openOne(path, umask, (its) => {
-    for (const name of readdirSync(its)) if (!NEVER_OPENED.test(name)) openBelow(join(its, name), umask);
+    for (const name of namesIn(its)) if (!NEVER_OPENED.test(name)) openBelow(join(its, name), umask);
   });
+}
+
+/** None of a directory that is not for us to read: another user's, or the `lost+found` of a disk. What is in it stays as it is. */
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 function openOne(path: string, umask: number, below?: (its: string) => void): void {
@@ -73,7 +82,7 @@ function openOne(path: string, umask: number, below?: (its: string) => void): vo
  */
 function changing(path: string, follow: boolean, changed: (found: Stats) => number, below?: (its: string) => void): void {
   if (!existsSync(HANDLES)) {
-    change(path, follow ? statOf(path) : lstatSync(path, { throwIfNoEntry: false }), changed, below);
+    change(path, follow ? statOf(path) : lstatOf(path), changed, below);
     return;
   }
   let fd: number;
@@ -111,6 +120,14 @@ function modeOf(path: string): number | undefined {
 function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function lstatOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
   }

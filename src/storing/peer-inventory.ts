@@ -7,10 +7,14 @@ type OnSilent = (name: string, error: ShardctlError) => void;
 
 /**
  * The CIDs that each peer lists; all peers are asked at once.
- * @param onSilent called for each peer that does not answer: it is not in the result
+ * @param onSilent called for each peer that does not answer: it is not in the result @param onListed called with each CID that comes
  */
-export async function inventoriesOf(peers: ReadonlyMap<string, Peer>, onSilent?: OnSilent): Promise<Map<string, Set<string>>> {
-  return await askedFor(peers, () => new Set<string>(), onSilent);
+export async function inventoriesOf(
+  peers: ReadonlyMap<string, Peer>,
+  onSilent?: OnSilent,
+  onListed?: () => void,
+): Promise<Map<string, Set<string>>> {
+  return await askedFor(peers, () => new Set<string>(), onSilent, onListed);
 }
 
 /** As `inventoriesOf`, of what this home holds alone: a bit for each holding, where a Set of CIDs takes 120 bytes for each that is listed. */
@@ -43,12 +47,16 @@ async function askedFor<T extends { add(cid: string): unknown }>(
   peers: ReadonlyMap<string, Peer>,
   empty: () => T,
   onSilent: OnSilent = () => {},
+  onListed: () => void = () => {},
 ): Promise<Map<string, T>> {
   const lists = await Promise.all(
     [...peers].map(async ([name, peer]): Promise<[string, T] | undefined> => {
       const cids = empty();
       try {
-        for await (const cid of peer.list()) cids.add(cid);
+        for await (const cid of peer.list()) {
+          cids.add(cid);
+          onListed();
+        }
         return [name, cids];
       } catch (error) {
         if (!(error instanceof ShardctlError)) throw error;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ShardctlError } from '../core/errors.ts';
 import type { PlacedShard } from '../core/model.ts';
+import { sleep } from '../core/waiting.ts';
 import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import { UsableShards } from './usable-shards.ts';
@@ -12,7 +13,7 @@ const NAMES = ['a', 'b', 'c'] as const;
 class FakePeer {
   readonly name: string;
   readonly lists = new Set<string>();
-  state: 'answers' | 'fails' | 'hangs' = 'answers';
+  state: 'answers' | 'fails' | 'hangs' | 'is slow' = 'answers';
 
   constructor(name: string) {
     this.name = name;
@@ -21,7 +22,10 @@ class FakePeer {
   async *list(): AsyncGenerator<string> {
     if (this.state === 'fails') throw new ShardctlError('TOO_FEW_PEERS', `${this.name} is not mounted`);
     if (this.state === 'hangs') await new Promise<never>(() => {});
-    yield* this.lists;
+    for (const cid of this.lists) {
+      if (this.state === 'is slow') await sleep(15_000);
+      yield cid;
+    }
   }
 }
 
@@ -111,4 +115,22 @@ test('of several peers that are asked again, one that hangs does not take along 
   await asked;
   assert.deepEqual([0, 1].map(usable.isHeld), [true, false]);
   assert.deepEqual(usable.silentOf([0, 1]), ['b']);
+});
+
+test('a peer that is asked again is waited for as long as its list goes on', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { peers, load } = world([['a'], ['a'], ['a']]);
+  const a = peers.get('a') as FakePeer;
+  for (const number of [0, 1, 2]) a.lists.add(`cid${number}`);
+  const usable = await load();
+  a.state = 'is slow';
+  let isOver = false;
+  const asked = usable.askAgain(['a']).then(() => (isOver = true));
+  for (let step = 0; step < 9; step++) {
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    assert.equal(isOver, false, `after ${step * 5} s`);
+    t.mock.timers.tick(5000);
+  }
+  await asked;
+  assert.deepEqual([0, 1, 2].map(usable.isHeld), [true, true, true]);
 });

@@ -9,7 +9,10 @@ import type { Index } from '../index/index.ts';
 import type { Peer } from '../peer/peer.ts';
 import { inventoriesOf } from './peer-inventory.ts';
 
-/** A peer that failed gets this long to list its shards again: the end of a run does not wait for one that is frozen. */
+/**
+ * A peer that failed and is to list its shards again gets this long from one to the next: the end of a run does not wait for one that is
+ * frozen, and does for one that has many, or slow disks.
+ */
 const PATIENCE_MS = 20_000;
 
 export class UsableShards {
@@ -59,8 +62,7 @@ export class UsableShards {
   /** Asks peers for their lists again that have failed since they gave them: what they do not list now, or not in time, is not there. */
   async askAgain(names: Iterable<string>): Promise<void> {
     const asked = [...names].flatMap((name) => (this.#inventories.delete(name) ? (this.#peers.get(name) ?? []) : []));
-    if (asked.length === 0) return;
-    await endsWithin(PATIENCE_MS, this.#ask(asked));
+    await Promise.all(asked.map((peer) => this.#askWhileListing(peer)));
   }
 
   /** Whether any peer has the shard. */
@@ -96,14 +98,23 @@ export class UsableShards {
     return [...new Set(names)].filter((name) => this.#isSilent(name));
   }
 
-  async #ask(peers: readonly Peer[]): Promise<void> {
+  async #ask(peers: readonly Peer[], onListed?: () => void): Promise<void> {
     const onSilent = (name: string, { message }: ShardctlError) => void this.#reasons.set(name, message);
     // Each by itself: the list of a peer that answers counts at once, also when another one hangs until nobody waits any more.
     await Promise.all(
       peers.map(async (peer) => {
-        for (const [name, cids] of await inventoriesOf(new Map([[peer.name, peer]]), onSilent)) this.#inventories.set(name, cids);
+        for (const [name, cids] of await inventoriesOf(new Map([[peer.name, peer]]), onSilent, onListed)) this.#inventories.set(name, cids);
       }),
     );
+  }
+
+  async #askWhileListing(peer: Peer): Promise<void> {
+    let listed = 0;
+    const list = this.#ask([peer], () => void listed++);
+    for (let before = -1; before !== listed; ) {
+      before = listed;
+      if (await endsWithin(PATIENCE_MS, list)) return;
+    }
   }
 
   #isSilent(name: string): boolean {

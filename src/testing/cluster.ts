@@ -197,9 +197,9 @@ export class ClusterLab {
   /** A member that was killed does not know its last pins until it hears from the others: after a while, or when something changes. */
   async #catchUp(peer: LabPeer): Promise<void> {
     const isSame = async () => new Set(await Promise.all(this.peers.map(stateOf))).size === 1;
-    // What it is told while it has no mesh of its own yet may be lost on it: so again and again.
-    for (const end = Date.now() + WAIT_MS; ; ) {
+    for (const end = Date.now() + WAIT_MS; ; await setTimeout(500)) {
       try {
+        // What it is told while it has no mesh of its own yet may be lost on it: so again and again.
         await this.#whileSomethingIsPinned(this.#otherThan(peer), () => until(isSame, TOLD_AGAIN_MS));
         return await until(isSame, TOLD_AGAIN_MS);
       } catch (error) {

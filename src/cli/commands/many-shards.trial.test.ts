@@ -7,7 +7,7 @@ import { Program } from '../../testing/program.ts';
 import { carPath } from '../../testing/stored-home.ts';
 
 /** More than are asked of a peer at once, in one folder and together. */
-const SHARDS = sampled(600, 3_000);
+const SHARDS = sampled(1_200, 3_000);
 const PEERS = ['one', 'two', 'three'];
 
 const program = new Program();

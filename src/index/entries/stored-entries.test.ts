@@ -134,8 +134,8 @@ test('entries read as the last run left them that came to its end, whichever run
     rmSync(run.dir, { recursive: true });
   });
   fc.assert(law, { numRuns: sampled(8, 50) });
-  // Few cases may have few of them by chance.
-  assert.ok(patches > sampled(-1, 5), `${patches} patches`);
+  // Few cases have few of them: 3 to 16 in 14 samples.
+  assert.ok(patches > sampled(0, 5), `${patches} patches`);
 });
 
 const SMALL: EntriesModel = new Map([
