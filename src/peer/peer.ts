@@ -266,7 +266,10 @@ export interface ShardReader {
    * @throws ShardctlError `DAMAGE` when it is missing or its bytes have another hash
    */
   read(digest: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Every block in shard order, each hashed. One with another hash, or that is missing, is skipped and told to `onDamage`. */
+  /**
+   * Every block in shard order, each hashed. One with another hash, or that is missing, is skipped and told to `onDamage`.
+   * @throws ShardctlError when not all could be looked at, maybe after the others: what was neither given nor told was not read
+   */
   scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock>;
   close(): Promise<void>;
 }

@@ -144,6 +144,21 @@ rule('reading that breaks off is a failure of the connection, and no damage', as
   await assert.rejects(isWhole(peer, shard), { code: 'TOO_FEW_PEERS' });
 });
 
+rule(
+  'a daemon that cannot go on with its stream, and then not give a block for a moment, as while it is stopped, has the whole shard',
+  async (it) => {
+    const { peer, proxy, shard } = it;
+    await peer.put(shard, keep);
+    const body = '{"Message":"cannot access config, repo not open","Code":0,"Type":"error"}';
+    const before = proxy.count('/api/v0/block/get');
+    proxy.rule = (path, nth) =>
+      path === EXPORT || (path === '/api/v0/block/get' && [50, 51, 120].includes(nth - before))
+        ? { kind: 'answer', status: 500, body }
+        : undefined;
+    assert.ok(await isWhole(peer, shard));
+  },
+);
+
 rule('a list of pins that breaks off is no list', async ({ peer, breaking }) => {
   breaking('/api/v0/pin/ls', { kind: 'cut-answer', after: 10 });
   await assert.rejects(async () => {

@@ -9,6 +9,7 @@ import { HttpError } from '../http/error.ts';
 import type { HttpResponse } from '../http/response.ts';
 import type { ReadBlock, ShardContents, ShardReader } from '../peer.ts';
 import { carSections } from './car-sections.ts';
+import { isOfTheDaemon, NotGiven } from './daemon-trouble.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 /** Nodes of a manifest for which the daemon is asked at once. */
@@ -111,22 +112,27 @@ class RemoteShardReader implements ShardReader {
     return bytes;
   }
 
-  /** One stream of all blocks. A block that the stream leaves out is asked for by itself before it is called missing. */
+  /**
+   * One stream of all blocks. A block that the stream leaves out is asked for by itself before it is called missing. One that the daemon cannot
+   * give then, for a trouble of its own, keeps no other from being read, and is no damage: the scan fails for it after all others.
+   */
   async *scan(onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
     const digests = this.#manifest.blocks.digests();
     const count = this.blocks;
+    const notGiven = new NotGiven(this.#cid);
     let next = 0;
     for await (const { codec, digest, data } of this.#stream()) {
       if (codec !== RAW) continue;
       const index = this.#manifest.blocks.get(digest);
       if (index === undefined || index < next) continue;
-      yield* this.#oneByOne(next, index, onDamage);
+      yield* this.#oneByOne(next, index, onDamage, notGiven);
       next = index + 1;
       const known = digests.subarray(index * DIGEST_BYTES, next * DIGEST_BYTES);
       if (hashesTo(data, known)) yield { digest: known, bytes: data };
       else onDamage(this.#wrong(known));
     }
-    yield* this.#oneByOne(next, count, onDamage);
+    yield* this.#oneByOne(next, count, onDamage, notGiven);
+    notGiven.end();
   }
 
   async close(): Promise<void> {
@@ -143,13 +149,13 @@ class RemoteShardReader implements ShardReader {
     }
   }
 
-  async *#oneByOne(from: number, to: number, onDamage: (detail: string) => void): AsyncIterable<ReadBlock> {
+  async *#oneByOne(from: number, to: number, onDamage: (detail: string) => void, notGiven: NotGiven): AsyncIterable<ReadBlock> {
     const digests = this.#manifest.blocks.digests();
     for (let index = from; index < to; index++) {
       const digest = digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
-      const bytes = await this.#block(digest);
+      const bytes = await notGiven.of(() => this.#block(digest));
       if (typeof bytes === 'string') onDamage(bytes);
-      else yield { digest, bytes };
+      else if (bytes !== undefined) yield { digest, bytes };
     }
   }
 
@@ -177,10 +183,7 @@ function readError(error: unknown, { http }: ShardSource, cid: string): unknown 
   return new ShardctlError('DAMAGE', `shard ${cid} is damaged on ${http.who} (${http.address}): ${error.message}`, { cause: error });
 }
 
-/** What Kubo also answers with 500, and what says nothing of a block: that it is being stopped, or has no more files or time. */
-const OF_THE_DAEMON = /context canceled|deadline exceeded|too many open files|shutting down|connection (?:refused|reset)/i;
-
 /** The daemon answers, and its datastore says that the block which was asked for is broken. */
 function saysBroken(error: unknown): error is HttpError {
-  return error instanceof HttpError && error.status === 500 && !OF_THE_DAEMON.test(error.said ?? '');
+  return error instanceof HttpError && error.status === 500 && !isOfTheDaemon(error);
 }

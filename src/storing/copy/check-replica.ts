@@ -56,6 +56,7 @@ export async function checkReplica(shard: Pick<PlacedShard, 'cid' | 'blocks'>, p
     }
     const silence = error.code === 'TOO_FEW_PEERS' ? await silenceOf(peer) : undefined;
     if (silence !== undefined) return { blocks, bytes, contents, silence };
+    // Also what a peer that answers could not give: nobody has read it, so no other copy may be let go for this one.
     onDamage(error.message);
   } finally {
     await reader?.close();
