@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { displayText } from '../../core/display.ts';
 import { EXIT, type ShardctlError } from '../../core/errors.ts';
 import { toBytes } from '../../core/path-bytes.ts';
-import { DEFAULT_CONFIG, type PeerConfig } from '../../home/config.ts';
+import { DEFAULT_CONFIG } from '../../home/config.ts';
 import { loadConfig, saveConfig } from '../../home/config-file.ts';
 import { readHead } from '../../home/heads.ts';
 import { ownerOf } from '../../home/identity.ts';
@@ -19,9 +19,9 @@ import { isUrl } from '../command-line/peer-options.ts';
 import { type Found, recoveredLines } from '../results/recovered.ts';
 import { answer } from '../results/results.ts';
 import { table } from '../results/table.ts';
-import { newestOf, noted, notesOn, peerNoted } from '../session/home-notes.ts';
-import { demandIn, withNoted } from '../session/noted-settings.ts';
-import { peerPath } from '../session/peers.ts';
+import { type FoundNote, misnamed, newestOf, noted, noteOf, notesOn } from '../session/home-notes.ts';
+import { demandIn, type PeersHere, withNoted } from '../session/noted-settings.ts';
+import { localPaths } from '../session/peers.ts';
 import { lookingAt, withPeersAt } from '../session/peers-at.ts';
 import { type Session, writing } from '../session/session.ts';
 import { tellNeighbours } from '../steps/neighbours.ts';
@@ -79,8 +79,9 @@ async function bringBack(context: Context, from: readonly string[], wanted: read
       if (from.length === 0 && session.peers.size === 0) throw noPeers(args.command);
       const started = now();
       const found = await recoverFrom(context, session, from, wanted);
-      const settings = hadSettings ? undefined : settingsNoted(found);
-      const taken = await takeOver(context, settings ?? {}, found.peers);
+      const note = hadSettings ? undefined : newestOf(found.notes, ownersOf(found));
+      const settings = note?.settings;
+      const taken = await takeOver(context, settings ?? {}, found.hereFor(note));
       const seconds = (now() - started) / 1000;
       if (!quiet || json) {
         const results = found.recovered.map((one) => ({ type: 'recovered' as const, ...one, seconds }));
@@ -101,15 +102,15 @@ async function recoverFrom(
   session: Session,
   from: readonly string[],
   wanted: readonly string[] | undefined,
-): Promise<Found> {
+): Promise<Found & { readonly hereFor: (note: FoundNote | undefined) => PeersHere }> {
   const { args, absolute, home, now, reporter, signal } = context;
   const [name, source] = [args.text('name'), args.text('source')];
   return await withPeersAt(context, session, from, async ({ config, index, peers }) => {
-    const paths = config.peers.flatMap((peer) => (peer.kind === 'local' ? [peerPath(home, peer)] : []));
+    const local = localPaths(home, config);
+    const paths = local.map(([, path]) => path);
     const notes = await notesOn(paths, now(), (message) => reporter.event({ type: 'warning', message }));
+    const hereFor = (note: FoundNote | undefined) => ({ peers, misnamed: note === undefined ? [] : misnamed(note, local) });
     const added = config.peers.filter((peer) => session.config.peers.every((known) => known.name !== peer.name));
-    const meant = new Map(peers);
-    for (const other of await renamed(context, added)) meant.delete(other);
     const recovered = await recover({
       wanted,
       homeId: ownerOf(home, hostname()).id,
@@ -117,7 +118,8 @@ async function recoverFrom(
       name: name === undefined ? undefined : checkRepositoryName(name),
       source: source === undefined ? '' : toBytes(absolute(source)),
       headOf: (repository) => readHead(home.heads, repository),
-      demandOf: (repository, owners) => demandIn(noted(notes, repository, owners) ?? {}, meant, args.command),
+      demandOf: (repository, owners) =>
+        demandIn(noted(notes, repository, owners) ?? {}, hereFor(noteOf(notes, repository, owners)), args.command),
       heldBackOf: (repository, owners) => noted(notes, repository, owners)?.heldBack ?? [],
       index,
       peers,
@@ -125,30 +127,18 @@ async function recoverFrom(
       emit: (event) => reporter.event(event),
       signal,
     });
-    return { recovered, notes, peers: meant, added };
+    return { recovered, notes, added, hereFor };
   });
 }
 
-/** Names by which the notes mean peers that have another one now: here another peer has it, and rules of the notes do not mean that one. */
-async function renamed({ args, home, now }: Context, added: readonly PeerConfig[]): Promise<readonly string[]> {
-  const local = added.filter((peer) => peer.kind === 'local');
-  const before = await Promise.all(local.map(async (peer) => (await peerNoted(peerPath(home, peer), args.text('owner'), now()))?.name));
-  return before.flatMap((name, i) => (name === undefined || name === local[i]?.name ? [] : [name]));
-}
-
-/** What the newest of the homes that had these repositories noted of itself. */
-function settingsNoted({ recovered, notes }: Found): NotedSettings | undefined {
-  const owners = recovered.flatMap((one) => one.owners);
-  return newestOf(notes, owners)?.settings;
+/** IDs of the homes that had what was recovered. */
+function ownersOf({ recovered }: Found): string[] {
+  return recovered.flatMap(({ owners }) => owners);
 }
 
 /** @returns what the home has again, as text */
-async function takeOver(
-  { args, home, version }: Context,
-  settings: NotedSettings,
-  peers: ReadonlyMap<string, unknown>,
-): Promise<readonly string[]> {
-  const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, settings, peers, args.command);
+async function takeOver({ args, home, version }: Context, settings: NotedSettings, here: PeersHere): Promise<readonly string[]> {
+  const { config, taken } = withNoted((await loadConfig(home, version)) ?? DEFAULT_CONFIG, settings, here, args.command);
   if (taken.length > 0) saveConfig(home, config);
   return taken;
 }

@@ -16,8 +16,6 @@ import { commandsFor, commandsForOwn, takenOf } from '../session/noted-settings.
 export interface Found {
   readonly recovered: readonly Recovered[];
   readonly notes: Notes;
-  /** Those of the home, and those that were named. */
-  readonly peers: ReadonlyMap<string, unknown>;
   /** Peers that the home did not have. */
   readonly added: readonly PeerConfig[];
 }

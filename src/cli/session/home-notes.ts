@@ -5,8 +5,14 @@ import { type HomeNote, type NotedRepository, parseNote } from '../../home/note.
 import { readHomeNotes } from '../../peer/local/directory/home-notes.ts';
 import { optionOf } from '../command-line/filter-rules.ts';
 
-/** By ID of the home: the newest note on any of the peers. */
-export type Notes = ReadonlyMap<string, HomeNote>;
+/** The newest note of a home on any of the peers. */
+export interface FoundNote extends HomeNote {
+  /** What the home calls each peer on which a note of it lies, by the peer's path. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/** By ID of the home. */
+export type Notes = ReadonlyMap<string, FoundNote>;
 
 /** Clocks of machines that share a peer may differ; but no home notes what it will do the day after tomorrow. */
 const MOST_AHEAD_MS = 24 * 60 * 60 * 1000;
@@ -19,7 +25,7 @@ const OLDEST = '0001-01-01T00:00:00Z';
  * @param paths of local peers @param onToCome is told of each
  */
 export async function notesOn(paths: Iterable<string>, now: number, onToCome: (message: string) => void = () => {}): Promise<Notes> {
-  const notes = new Map<string, HomeNote>();
+  const notes = new Map<string, FoundNote>();
   for (const path of paths) {
     for (const [id, text] of await readHomeNotes(path)) {
       const read = parseNote(text);
@@ -30,7 +36,9 @@ export async function notesOn(paths: Iterable<string>, now: number, onToCome: (m
           `the note of home ${id} on ${displayPath(toBytes(path))} is of ${read.at}, which is yet to come: it counts only where there is no other`,
         );
       const note = isToCome ? { ...read, at: OLDEST } : read;
-      if (note.at > (notes.get(id)?.at ?? '')) notes.set(id, note);
+      const known = notes.get(id);
+      const names = new Map([...(known?.names ?? []), [path, note.peer.name]]);
+      notes.set(id, { ...(known === undefined || note.at > known.at ? note : known), names });
     }
   }
   return notes;
@@ -47,14 +55,36 @@ export async function peerNoted(path: string, owner: string | undefined, now: nu
 }
 
 /** The newest note of these homes. */
-export function newestOf(notes: Notes, owners: readonly string[]): HomeNote | undefined {
-  return owners.flatMap((id) => notes.get(id) ?? []).sort((a, b) => (a.at < b.at ? 1 : -1))[0];
+export function newestOf(notes: Notes, owners: readonly string[]): FoundNote | undefined {
+  return notesOf(notes, owners)[0];
+}
+
+/** The newest note of these homes that says something of the repository. */
+export function noteOf(notes: Notes, repository: string, owners: readonly string[]): FoundNote | undefined {
+  return notesOf(notes, owners).find(({ repositories }) => repositories.some(({ name }) => name === repository));
+}
+
+/** The newest first. */
+function notesOf(notes: Notes, owners: readonly string[]): FoundNote[] {
+  return owners.flatMap((id) => notes.get(id) ?? []).sort((a, b) => (a.at < b.at ? 1 : -1));
 }
 
 /** What one of these homes noted of a repository; of several the newest. */
 export function noted(notes: Notes, repository: string, owners: readonly string[]): NotedRepository | undefined {
-  const own = owners.flatMap((id) => notes.get(id) ?? []).sort((a, b) => (a.at < b.at ? 1 : -1));
-  return own.flatMap(({ repositories }) => repositories.filter(({ name }) => name === repository))[0];
+  return noteOf(notes, repository, owners)?.repositories.find(({ name }) => name === repository);
+}
+
+/**
+ * Names by which the home does not mean the local peers that have them here: it calls the peer that has the name otherwise, or another
+ * one so. A peer without a note of it is none of its own, because every commit leaves one on each.
+ * @param local peers as they are set up now, each with its path
+ */
+export function misnamed({ names }: FoundNote, local: readonly (readonly [{ readonly name: string }, string])[]): string[] {
+  return local.flatMap(([{ name }, path]) => {
+    const former = names.get(path);
+    if (former === name) return [];
+    return former === undefined ? [name] : [name, former];
+  });
 }
 
 /** The newest note of any home on these peers that says where a repository of this name came from. @param paths of local peers */

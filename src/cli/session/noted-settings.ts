@@ -4,7 +4,7 @@ import type { RepositoryRecord } from '../../core/model.ts';
 import { type Config, DEFAULT_CONFIG } from '../../home/config.ts';
 import type { NotedRepository } from '../../home/note.ts';
 import type { NotedSettings } from '../../home/note-text.ts';
-import { allocatorsAmong } from '../../storing/allocate/allocators.ts';
+import { allocatorsAmong, peersNamed } from '../../storing/allocate/allocators.ts';
 import type { Demand } from '../../storing/demand.ts';
 import type { CommandSpec } from '../command-line/command-spec.ts';
 import { homeValue, OWN_SETTING_NAMES, ownValue, type SettingName, withHomeValue } from '../command-line/settings-table.ts';
@@ -37,14 +37,19 @@ export function notedOf(repository: RepositoryRecord): NotedSettings {
   );
 }
 
-/** The peers that are here, by the names under which they are set up now. */
-type Peers = ReadonlyMap<string, unknown>;
+/** The peers as a note's rules are read here. */
+export interface PeersHere {
+  /** By the names under which they are set up now. */
+  readonly peers: ReadonlyMap<string, unknown>;
+  /** Names by which the note does not mean the peers that have them here. */
+  readonly misnamed: readonly string[];
+}
 
 /** The settings with what may be taken over, and what that is, as text. */
 export function withNoted(
   config: Config,
   noted: NotedSettings,
-  peers: Peers,
+  here: PeersHere,
   command: CommandSpec,
 ): { readonly config: Config; readonly taken: string[] } {
   const taken: string[] = [];
@@ -52,7 +57,7 @@ export function withNoted(
   for (const name of TAKEN) {
     const value = noted[name];
     if (value === undefined || !canBe(name, value, command)) continue;
-    if (name === 'allocate-by' && rulesIn(value, peers, command) === undefined) continue;
+    if (name === 'allocate-by' && rulesIn(value, here, command) === undefined) continue;
     so = withHomeValue(so, name, value, command);
     taken.push(`${name} ${value}`);
   }
@@ -70,20 +75,22 @@ function canBe(name: SettingName, value: string, command: CommandSpec): boolean 
 }
 
 /** What a home noted of a repository is believed as far as it decides where shards go; for fewer replicas than there are see `maintain/recover`. */
-export function demandIn({ replication, allocateBy }: Partial<NotedRepository>, peers: Peers, command: CommandSpec): Partial<Demand> {
-  const rules = allocateBy && rulesIn(allocateBy.join(), peers, command);
+export function demandIn({ replication, allocateBy }: Partial<NotedRepository>, here: PeersHere, command: CommandSpec): Partial<Demand> {
+  const rules = allocateBy && rulesIn(allocateBy.join(), here, command);
   return { ...(replication === undefined ? {} : { replication }), ...(rules === undefined ? {} : { allocateBy: rules }) };
 }
 
 /**
- * The rules of `allocate-by` as every run reads them; undefined when there are no such rules, or when one lets no peer have shards: each
- * update would end there. Their peer may be lost, or have another name now, because another peer has its own.
+ * The rules of `allocate-by` as every run reads them; undefined when there are no such rules, when one lets no peer have shards, because
+ * its peer is lost or has another name now: each update would end there; and when one names a peer that it does not mean: shards would go
+ * to the wrong disk.
  */
-function rulesIn(text: string, peers: Peers, command: CommandSpec): readonly string[] | undefined {
+function rulesIn(text: string, { peers, misnamed }: PeersHere, command: CommandSpec): readonly string[] | undefined {
   try {
     const { allocateBy } = withHomeValue(DEFAULT_CONFIG, 'allocate-by', text, command);
     allocatorsAmong(peers, allocateBy);
-    return allocateBy;
+    const isWrong = allocateBy.flatMap(peersNamed).some((name) => peers.has(name) && misnamed.includes(name));
+    return isWrong ? undefined : allocateBy;
   } catch {
     return undefined;
   }

@@ -146,8 +146,8 @@ function listed(peers: ReadonlyMap<string, unknown>): string {
   return `the peers are ${[...peers.keys()].join(', ') || 'none'}`;
 }
 
-/** Peers that an allocator names. */
-function peersNamed(name: string): readonly string[] {
+/** Peers that an allocator names. @throws ShardctlError `BAD_CONFIG` when there is no such allocator */
+export function peersNamed(name: string): readonly string[] {
   return allocatorOf(name).names ?? [];
 }
 
