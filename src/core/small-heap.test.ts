@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
+import v8 from 'node:v8';
 import { Worker } from 'node:worker_threads';
+import { Throughput } from './small-heap.ts';
 
 /** Makes objects of which many live for a while, which lets V8 give new ones more room, and says how much they had at most. */
 const CHURN = `
@@ -32,4 +35,18 @@ test('a young generation does not grow further once it is to be kept small, and 
   assert.ok((await youngBytes(false)) > 20_000_000);
   const small = await youngBytes(true);
   assert.ok(small < 10_000_000, `${small} bytes`);
+});
+
+test('the heap of a thread is left alone while little passes through it, and kept small once much has', (t) => {
+  const set = t.mock.method(v8, 'setFlagsFromString', () => {});
+  syncBuiltinESMExports();
+  t.after(syncBuiltinESMExports);
+  const throughput = new Throughput();
+  for (let i = 0; i < 32; i++) throughput.note(1024 * 1024);
+  assert.equal(set.mock.callCount(), 0);
+  throughput.note(1);
+  const flags = set.mock.callCount();
+  assert.ok(flags > 0);
+  throughput.note(1024 * 1024);
+  assert.equal(set.mock.callCount(), flags, 'once is enough');
 });

@@ -11,6 +11,24 @@ import { setFlagsFromString } from 'node:v8';
 const FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=25'];
 
 /**
+ * What a thread has taken through when its heap is to be kept small. An update of 5,000 packages of which 50 had changed took 5 to 9 % less
+ * processor time when its heap was left alone (medians of 24 in turns, load 2 to 3), and as much memory (87 MB); one of ten files among
+ * 1,000,000 took 113 MB and 119 (medians of 3).
+ */
+const LITTLE_BYTES = 32 * 1024 * 1024;
+
+/** Counts what passes through a thread, and keeps its heap small from when that is much. */
+export class Throughput {
+  #left = LITTLE_BYTES;
+
+  note(bytes: number): void {
+    if (this.#left < 0) return;
+    this.#left -= bytes;
+    if (this.#left < 0) keepHeapSmall();
+  }
+}
+
+/**
  * Keeps the heap of every thread of this process small, for runs through which much passes that is soon garbage. A thread that starts lets
  * the young generations grow again, so this is to be called when each has started.
  */

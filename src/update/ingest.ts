@@ -9,7 +9,7 @@
 import { availableParallelism } from 'node:os';
 import type { Summary } from '../core/events.ts';
 import type { ByteString, EntryKind } from '../core/model.ts';
-import { keepHeapSmall } from '../core/small-heap.ts';
+import { Throughput } from '../core/small-heap.ts';
 import { cidText, parseCid } from '../dag/cid.ts';
 import type { ParentEntries } from '../index/entries/some-entries.ts';
 import { placedBlocks } from '../read/blocks/placed-blocks.ts';
@@ -50,7 +50,6 @@ const IMPORT_WORKERS = 2;
 
 /** @param start what `begin` found: the source may differ from the parent, or there is no parent */
 export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
-  keepHeapSmall();
   const { request, home, control } = run;
   const { repository, source, profile, metadata, trust, itemize, shardBytes } = request;
   const { index, peers, spool, inTurn, pending: pendingDir } = home;
@@ -115,8 +114,10 @@ export async function ingest(run: IngestRun, start: Start): Promise<Summary> {
   });
 
   try {
+    const throughput = new Throughput();
     let step = await linked.next();
     for (; step.done !== true; step = await linked.next()) {
+      throughput.note(step.value.batch.length);
       fresh?.note(step.value);
       await sink.add(step.value);
     }
