@@ -26,11 +26,6 @@ export async function noteLosses({ index }: RepairRun, losses: readonly LossFoun
   await index.updateShards(changed.map(({ after }) => after));
 }
 
-/** Numbers of the shards of which nothing counts any more. */
-export function lostAltogether(losses: readonly LossFound[]): ReadonlySet<number> {
-  return new Set(losses.filter(({ shard, lacking }) => withLoss(shard, lacking).state === 'lost').map(({ shard }) => shard.number));
-}
-
 function withLoss({ bad: _, ...shard }: ShardRecord, lacking: Buffer | undefined): ShardRecord {
   const count = (lacking?.length ?? 0) / DIGEST_BYTES;
   if (lacking === undefined || count > MOST_BAD_BLOCKS) return { ...shard, state: 'lost' };

@@ -3,14 +3,14 @@
  * What cannot be mended is reported, and stays as it is.
  */
 
-import { DIGEST_BYTES, hasLoss, type PlacedShard, type SnapshotRecord, snapshotName } from '../../core/model.ts';
+import { DIGEST_BYTES, hasLoss, type PlacedShard, snapshotName } from '../../core/model.ts';
 import { silencesOf } from '../../storing/copy/check-replica.ts';
 import { pinHeads } from '../../storing/pin-heads.ts';
 import { emptySpool } from '../../storing/spool.ts';
 import { markHoldings } from '../mark-holdings.ts';
 import { refreshHeads } from '../prune/refresh-heads.ts';
 import { mendBlockTable, relist, relistOthers } from './block-table.ts';
-import { type LossFound, lostAltogether, noteLosses, withoutLoss } from './losses.ts';
+import { type LossFound, noteLosses, withoutLoss } from './losses.ts';
 import { canRemakeCatalogue, remakeCatalogue } from './remake-catalogue.ts';
 import { type RepairRun, reads, tellSilence } from './repair-run.ts';
 import { ReplicaMender } from './replica-mender.ts';
@@ -149,15 +149,11 @@ async function repairWith(
   const looked = new Set(numbers);
   if (part?.isQuick !== true) counts.relisted += await relistOthers(run, needed, ({ number }) => isSuspect && !looked.has(number));
   if (!dryRun) await noteLosses(run, losses);
-  const lostNow = lostAltogether(losses);
-  const openNames = new Set(open.map(({ snapshot }) => snapshotName(snapshot)));
-  const isOpen = (snapshot: SnapshotRecord) =>
-    openNames.has(snapshotName(snapshot)) || (part?.isQuick !== true && snapshot.shards.some((number) => lostNow.has(number)));
   // A dry run has not listed blocks again as a real run would, so blocks that only the table lacks are not reported as missing.
   const closed =
     dryRun && (counts.relisted > 0 || index.damagedSegments().length > 0)
       ? { rewritten: 0, lacking: [] }
-      : await relistOpenSnapshots(run, retained.filter(isOpen), lostNow);
+      : await relistOpenSnapshots(run, open);
   lost.push(...closed.lacking);
   if (!dryRun) {
     refreshHeads(run);

@@ -27,21 +27,16 @@ export interface OpenSnapshot {
   readonly gaps: Gaps | undefined;
 }
 
-/** @param snapshots those of a repository oldest first @param lost shards that this run found to be lost, of which a dry run makes no note */
-export async function relistSnapshots(
-  run: RepairRun,
-  snapshots: readonly SnapshotRecord[],
-  lost: ReadonlySet<number> = new Set(),
-): Promise<WholeLists> {
+/** @param snapshots those of a repository oldest first */
+export async function relistSnapshots(run: RepairRun, snapshots: readonly SnapshotRecord[]): Promise<WholeLists> {
   const { index, peers, dryRun } = run;
-  const counts = (shard: number) => !lost.has(shard) && !isLost(index, shard);
   const rewritten: SnapshotRecord[] = [];
   const open: OpenSnapshot[] = [];
   const blocks = placedBlocks(index, peers);
-  const wholeness = new Wholeness({ ...run, index: viewOf(index, counts), blocks });
+  const wholeness = new Wholeness({ ...run, index: viewOf(index), blocks });
   try {
     for (const snapshot of snapshots) {
-      const counting = snapshot.shards.filter(counts);
+      const counting = countingOf(snapshot, index);
       const gaps = await gapsOf(wholeness, snapshot, counting, run);
       if (gaps?.missing === 0 && counting.length === snapshot.shards.length) continue;
       const shards = [...new Set([...counting, ...(gaps?.elsewhere ?? [])])].sort((a, b) => a - b);
@@ -64,32 +59,29 @@ export interface Lacking {
 }
 
 /**
- * Once all that shards hold is listed again: those that are open, and those that name a shard which this run found to be lost, get a list
- * that leaves out what is lost, if their trees do not need it; or they are named. Whoever updates the repository of a head that is named
- * is told to read everything. @returns what they lack; what a lost shard held is told with the shard
+ * Once all that shards hold is listed again: those that are open get a list, or are named. Whoever updates the repository of a head
+ * that is named is told to read everything. @returns what they lack; what a lost shard held is told with the shard
  */
 export async function relistOpenSnapshots(
   run: RepairRun,
-  open: readonly SnapshotRecord[],
-  lost: ReadonlySet<number>,
+  open: readonly OpenSnapshot[],
 ): Promise<{ rewritten: number; lacking: readonly Lacking[] }> {
   const { index, dryRun } = run;
-  const snapshots = open.map(({ repository, number }) => index.snapshot(repository, number)).filter((it) => it !== undefined);
-  const again = await relistSnapshots(run, snapshots, lost);
+  const snapshots = open.map(({ snapshot: { repository, number } }) => index.snapshot(repository, number)).filter((it) => it !== undefined);
+  const again = await relistSnapshots(run, snapshots);
   const lacking: Lacking[] = [];
   for (const { snapshot, gaps } of again.open) {
     if (gaps === undefined) continue;
     const { repository, number, shards } = snapshot;
     const known = index.repository(repository);
     if (!dryRun && known !== undefined && newestOf(known) === number) noteDoubt(index.doubtOf(repository));
-    if (!shards.some((it) => isLost(index, it) || lost.has(it)))
-      lacking.push({ what: gapsText(gaps), snapshots: [snapshotName(snapshot)] });
+    if (countingOf(snapshot, index).length === shards.length) lacking.push({ what: gapsText(gaps), snapshots: [snapshotName(snapshot)] });
   }
   return { rewritten: again.rewritten.length, lacking };
 }
 
-function isLost(index: Index, shard: number): boolean {
-  return (index.shard(shard)?.state ?? 'lost') === 'lost';
+function countingOf({ shards }: SnapshotRecord, index: Index): number[] {
+  return shards.filter((number) => (index.shard(number)?.state ?? 'lost') !== 'lost');
 }
 
 async function hasParts(run: RepairRun, snapshot: SnapshotRecord): Promise<boolean> {
@@ -118,10 +110,10 @@ async function gapsOf(
 }
 
 /** A damaged shard has what it should in so far as its list goes: its blocks are put back into it, see `replica-mender.ts`. */
-function viewOf(index: Index, counts: (shard: number) => boolean): WholenessOptions['index'] {
+function viewOf(index: Index): WholenessOptions['index'] {
   return {
     shardOf: (digest, at = 0, usable) =>
-      index.shardOf(digest, at, (shard) => counts(shard) && usable?.(shard) !== false) ??
-      (usable && index.damagedShardOf(digest.subarray(at, at + 32), (shard) => counts(shard) && usable(shard))),
+      index.shardOf(digest, at, usable) ??
+      (usable && index.damagedShardOf(digest.subarray(at, at + 32), (number) => usable(number) && index.shard(number)?.state !== 'lost')),
   };
 }
