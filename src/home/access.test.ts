@@ -43,13 +43,16 @@ test('a peer is opened to others with all that is in it but notes, and closed ag
 
 test('a directory that this user may not read stays as it is, and what is beside it is opened', (t) => {
   const { readdirSync } = fs;
-  t.mock.method(fs, 'readdirSync', (path: string) => {
+  const read = t.mock.method(fs, 'readdirSync', (path: string) => {
     const names = readdirSync(path);
     if (names.includes('of-root')) throw Object.assign(new Error(`EACCES: scandir '${path}'`), { code: 'EACCES' });
     return names;
   });
   syncBuiltinESMExports();
-  t.after(syncBuiltinESMExports);
+  t.after(() => {
+    read.mock.restore();
+    syncBuiltinESMExports();
+  });
   mkdirSync(join(peer, 'shards/aa/of-root'), { recursive: true });
   open(peer, ['shards'], UMASK);
   assert.deepEqual([modeOf(peer), modeOf(join(peer, 'shards/ab/file'))], ['755', '644']);

@@ -4,6 +4,8 @@
  */
 import { chmodSync, closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isForbidden, isGone } from '../core/errno.ts';
+import { errnoOf } from '../core/errors.ts';
 
 const OTHERS = 0o077;
 /** Permission to enter a directory; without it nobody reads what is in there, whatever the modes below it say. */
@@ -65,8 +67,10 @@ function openBelow(path: string, umask: number): void {
 function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
-  } catch {
-    return [];
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (isForbidden(errno) || isGone(errno)) return [];
+    throw error;
   }
 }
 

@@ -110,13 +110,15 @@ test('repair: no replica fewer, nothing readable less, and the second has nothin
               if (after.has(cid)) assert.ok((after.get(cid) as number) >= count, `${cid} has fewer replicas`);
             return done;
           };
-          await repairAndCompare();
+          let before = await repairAndCompare();
           if (away !== null) {
             assert.equal(existsSync(place(away)), false, 'a mount point is not filled in');
             renameSync(join(it.dir, 'away'), place(away));
-            await repairAndCompare();
+            before = await repairAndCompare();
           }
-          const { lost, shards: _, readBytes: __, ...rest } = await it.repair();
+          const { lost, shards: _, readBytes: __, rewritten, ...rest } = await it.repair();
+          // Of a shard that was found lost in the run before, it may turn out that a tree does not need it.
+          assert.ok(rewritten === 0 || before.lost.length > 0);
           const nothing = {
             dryRun: false,
             identities: 0,
@@ -125,7 +127,6 @@ test('repair: no replica fewer, nothing readable less, and the second has nothin
             added: 0,
             runs: 0,
             relisted: 0,
-            rewritten: 0,
             tooFew: 0,
             away: 0,
           };

@@ -133,8 +133,8 @@ test('entries read as the last run left them that came to its end, whichever run
     patches += run.patches;
     rmSync(run.dir, { recursive: true });
   });
-  fc.assert(law, { numRuns: sampled(8, 50) });
-  // Few cases have few of them: 3 to 16 in 14 samples.
+  // Few cases may have few patches by chance: a sample has the same ones each time.
+  fc.assert(law, sampled({ numRuns: 8, seed: 1 }, { numRuns: 50 }));
   assert.ok(patches > sampled(0, 5), `${patches} patches`);
 });
 
