@@ -45,9 +45,9 @@ test('an ordinary user mounts, sees what is his, unmounts, and may not show it t
     cd '${dir}'; ${shardctl} add mirror -q || exit 9
     ${shardctl} mount mirror mount --allow-other 2>refused && exit 8
     ${shardctl} mount mirror mount & mount=$!
-    until grep -q '/mount fuse.shardctl' /proc/mounts; do sleep 0.1; done
+    until grep -q '${dir}/mount fuse.shardctl' /proc/mounts; do sleep 0.1; done
     cat mount/file; stat -c ' %u %g %a' mount/file
-    kill -TERM $mount; wait $mount; echo "ended $?"; ls mount; grep -c fuse.shardctl /proc/mounts; cat refused`;
+    kill -TERM $mount; wait $mount; echo "ended $?"; ls mount; grep -c '${dir}/mount fuse.shardctl' /proc/mounts; cat refused`;
   const [command = '', ...args] = asUser(script);
   const inNamespace = [
     '-m',
