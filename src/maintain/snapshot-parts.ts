@@ -27,33 +27,32 @@ export async function snapshotParts(home: Home, snapshot: SnapshotRecord): Promi
     );
   } catch (error) {
     if (!(error instanceof ShardctlError) || isShortage(error)) throw error;
-    // The record may say less than the catalogue did: what is built of it must have the snapshot's CID.
-    const parts = await recordedParts(home, snapshot);
-    if (parts === undefined || builtOf(home, snapshot, parts).cid !== snapshot.cid) throw error;
-    return parts;
+    const recorded = await recordedParts(home, snapshot);
+    if (recorded === undefined) throw error;
+    return recorded;
   }
 }
 
 /** Without reading the catalogue. @returns undefined when the block of the tree's root cannot be had, or the record says too little */
 export async function rebuiltSnapshot(home: Home, snapshot: SnapshotRecord): Promise<BuiltSnapshot | undefined> {
-  const parts = await recordedParts(home, snapshot);
-  const built = parts && builtOf(home, snapshot, parts);
-  return built?.cid === snapshot.cid ? built : undefined;
+  return (await recordedParts(home, snapshot))?.built;
 }
 
-function builtOf({ index }: Home, snapshot: SnapshotRecord, { file, tree, treeBlock }: SnapshotParts): BuiltSnapshot {
-  const shards = snapshot.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
-  return buildSnapshot(file, shards, tree, treeBlock);
-}
-
-async function recordedParts({ index, peers }: Home, snapshot: SnapshotRecord): Promise<SnapshotParts | undefined> {
+async function recordedParts(
+  { index, peers }: Home,
+  snapshot: SnapshotRecord,
+): Promise<(SnapshotParts & { readonly built: BuiltSnapshot }) | undefined> {
   const tree = parseCid(snapshot.tree);
   const blocks = placedBlocks(index, peers);
   try {
     const treeBlock = Buffer.from(await blocks.read(tree.digest));
     // As dag-pb's Tsize: the node itself, and all behind its links.
     const dagSize = decodeNode(treeBlock).links.reduce((sum, link) => sum + link.dagSize, treeBlock.length);
-    return { file: snapshotFile(snapshot), tree: { ...tree, dagSize }, treeBlock };
+    const parts: SnapshotParts = { file: snapshotFile(snapshot), tree: { ...tree, dagSize }, treeBlock };
+    const shards = snapshot.shards.map((number) => index.shard(number)).filter((shard) => shard !== undefined);
+    const built = buildSnapshot(parts.file, shards, parts.tree, treeBlock);
+    // The record may say less than the catalogue did: what is built of it must have the snapshot's CID.
+    return built.cid === snapshot.cid ? { ...parts, built } : undefined;
   } catch (error) {
     if (error instanceof ShardctlError && !isShortage(error)) return undefined;
     throw error;
