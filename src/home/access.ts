@@ -86,7 +86,7 @@ function openOne(path: string, umask: number, below?: (its: string) => void): vo
  */
 function changing(path: string, follow: boolean, changed: (found: Stats) => number, below?: (its: string) => void): void {
   if (!existsSync(HANDLES)) {
-    change(path, follow ? statOf(path) : lstatOf(path), changed, below);
+    change(path, statOf(path, follow ? statSync : lstatSync), changed, below);
     return;
   }
   let fd: number;
@@ -121,17 +121,9 @@ function modeOf(path: string): number | undefined {
   return statOf(path)?.mode;
 }
 
-function statOf(path: string): Stats | undefined {
+function statOf(path: string, stat: typeof statSync = statSync): Stats | undefined {
   try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
-}
-
-function lstatOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
+    return stat(path, { throwIfNoEntry: false });
   } catch {
     return undefined;
   }

@@ -29,7 +29,9 @@ export class UsableShards {
    */
   static async load(index: Index, peers: ReadonlyMap<string, Peer>, silent: ReadonlyMap<string, string>): Promise<UsableShards> {
     const usableShards = new UsableShards(index, peers, silent);
-    await usableShards.#ask([...peers.values()].filter(({ name }) => !silent.has(name)));
+    const asked = [...peers.values()].filter(({ name }) => !silent.has(name));
+    // Each by itself: the list of a peer that answers counts at once, also when another one hangs until nobody waits any more.
+    await Promise.all(asked.map((peer) => usableShards.#ask(peer)));
     return usableShards;
   }
 
@@ -98,19 +100,14 @@ export class UsableShards {
     return [...new Set(names)].filter((name) => this.#isSilent(name));
   }
 
-  async #ask(peers: readonly Peer[], onListed?: () => void): Promise<void> {
+  async #ask(peer: Peer, onListed?: () => void): Promise<void> {
     const onSilent = (name: string, { message }: ShardctlError) => void this.#reasons.set(name, message);
-    // Each by itself: the list of a peer that answers counts at once, also when another one hangs until nobody waits any more.
-    await Promise.all(
-      peers.map(async (peer) => {
-        for (const [name, cids] of await inventoriesOf(new Map([[peer.name, peer]]), onSilent, onListed)) this.#inventories.set(name, cids);
-      }),
-    );
+    for (const [name, cids] of await inventoriesOf(new Map([[peer.name, peer]]), onSilent, onListed)) this.#inventories.set(name, cids);
   }
 
   async #askWhileListing(peer: Peer): Promise<void> {
     let listed = 0;
-    const list = this.#ask([peer], () => void listed++);
+    const list = this.#ask(peer, () => void listed++);
     for (let before = -1; before !== listed; ) {
       before = listed;
       if (await endsWithin(PATIENCE_MS, list)) return;
